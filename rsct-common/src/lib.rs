@@ -1,0 +1,10 @@
+//! The words that the eBPF programs and user space both speak.
+//!
+//! Everything here is `repr(C)` with fixed-width fields and no implicit padding, so that a record
+//! written by a program is read back by a cast.
+
+#![no_std]
+
+mod tuple;
+
+pub use tuple::Tuple;

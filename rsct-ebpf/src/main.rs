@@ -1,0 +1,9 @@
+//! The programs that rsct attaches to nf_conntrack.
+#![no_std]
+#![no_main]
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

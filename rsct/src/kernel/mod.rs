@@ -1,0 +1,1 @@
+//! What the running kernel says of itself: types, symbols, namespaces, ticks.

@@ -1,0 +1,5 @@
+//! rsct shows what nf_conntrack does to every packet and every entry.
+
+pub mod kernel;
+pub mod netlink;
+pub mod render;

@@ -1,0 +1,3 @@
+//! The `rsct` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! ctnetlink: the authority on which entries exist.

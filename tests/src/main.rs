@@ -1,0 +1,3 @@
+//! Stories told to rsct on real kernels with real packets.
+
+fn main() {}
