@@ -1,1 +1,3 @@
 //! What the running kernel says of itself: types, symbols, namespaces, ticks.
+
+pub mod btf;

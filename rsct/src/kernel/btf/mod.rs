@@ -1,0 +1,218 @@
+//! The kernel's own description of its types, asked by name.
+//!
+//! Rust programs for BPF carry no relocations, and offsets and argument positions differ between
+//! kernels that call themselves the same version. So the loader asks the running kernel, and hands
+//! the answers to the programs as constants. A reader of its own because starting has a budget:
+//! this one indexes vmlinux in a few million instructions and answers from the bytes as they are.
+//!
+//! Conntrack is mostly a module, whose types are "split" BTF over vmlinux's; where it is built in,
+//! everything is in vmlinux. Questions go to the modules first, then to vmlinux.
+
+mod error;
+mod field;
+mod func;
+mod object;
+mod raw;
+mod scope;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+pub use error::BtfError;
+pub use field::{Bits, Field};
+pub use func::{Func, Param, Value};
+use object::Object;
+use raw::Kind;
+use scope::Scope;
+
+/// Where the kernel shows its BTF.
+const BTF_DIR: &str = "/sys/kernel/btf";
+/// The modules whose types and functions matter here, in the order they are asked.
+const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
+
+/// The types of the running kernel and of its conntrack modules.
+pub struct KernelTypes {
+    vmlinux: Object,
+    modules: Vec<Object>,
+}
+
+impl KernelTypes {
+    /// Reads the running kernel's types. Modules that are not loaded, or built in, are left out.
+    pub fn open() -> Result<Self, BtfError> {
+        Self::open_dir(Path::new(BTF_DIR))
+    }
+
+    /// Reads types from files laid out as in `/sys/kernel/btf`.
+    pub fn open_dir(dir: &Path) -> Result<Self, BtfError> {
+        let vmlinux = dir.join("vmlinux");
+        let Some(bytes) = read(&vmlinux)? else {
+            return Err(BtfError::Absent { path: vmlinux });
+        };
+        let mut modules = Vec::new();
+        for name in MODULES {
+            if let Some(bytes) = read(&dir.join(name))? {
+                modules.push((name, bytes));
+            }
+        }
+        Self::from_bytes(bytes, modules)
+    }
+
+    /// Takes types from bytes: vmlinux's, and modules' split BTF that builds on it.
+    pub fn from_bytes<'n>(
+        vmlinux: Vec<u8>,
+        modules: impl IntoIterator<Item = (&'n str, Vec<u8>)>,
+    ) -> Result<Self, BtfError> {
+        let vmlinux = Object::parse("vmlinux", vmlinux, None)?;
+        let modules = modules
+            .into_iter()
+            .map(|(name, bytes)| Object::parse(name, bytes, Some(&vmlinux)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { vmlinux, modules })
+    }
+
+    /// Whether this module's types were found as a file of their own.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.name() == name)
+    }
+
+    /// Where the field at `path` lies in the struct, union or typedef `container`.
+    ///
+    /// The path goes through named members with dots and through anonymous ones as in C:
+    /// `field("sk_buff", "_nfct")`, `field("nf_conn", "proto.tcp.state")`,
+    /// `field("nf_conn", "tuplehash[1].tuple")`. An array without an index stands for its first
+    /// element within a path, and for all of it at the end.
+    pub fn field(&self, container: &str, path: &str) -> Result<Field, BtfError> {
+        let mut missing = path;
+        let asked = || format!("{container}.{path}");
+        let found = self.agreed(container, asked, |scope, id| {
+            field::find(scope, id, path, &mut missing)
+        })?;
+        found.ok_or_else(|| BtfError::NoField {
+            container: container.to_owned(),
+            path: path.to_owned(),
+            part: missing.to_owned(),
+        })
+    }
+
+    /// Bytes that the struct, union or typedef `name` takes.
+    pub fn struct_size(&self, name: &str) -> Result<u32, BtfError> {
+        self.agreed(name, || name.to_owned(), |scope, id| scope.size(id))
+    }
+
+    /// The value of the enumerator `variant`, of `container` or, with `None`, of any enum.
+    ///
+    /// Naming the enum is much quicker; `None` is for anonymous ones.
+    pub fn enum_value(&self, container: Option<&str>, variant: &str) -> Result<i64, BtfError> {
+        for scope in self.scopes() {
+            let named = container.map(|name| scope.named(name, &[Kind::Enum, Kind::Enum64]));
+            let enums = named.as_deref().unwrap_or_else(|| scope.object.enums());
+            let found: Vec<i64> = enums
+                .iter()
+                .filter_map(|id| scope.object.ty(*id))
+                .filter_map(|ty| {
+                    ty.values()
+                        .find(|(name, _)| scope.is_named(*name, variant))
+                        .map(|(_, value)| value)
+                })
+                .collect();
+            if let Some(value) = all_equal(&found, scope, || variant.to_owned())? {
+                return Ok(value);
+            }
+        }
+        Err(BtfError::NoVariant {
+            container: container.map(str::to_owned),
+            variant: variant.to_owned(),
+        })
+    }
+
+    /// Whether there is a struct, union, enum or typedef of that name.
+    pub fn type_exists(&self, name: &str) -> bool {
+        let kinds = [Kind::Struct, Kind::Union, Kind::Enum, Kind::Enum64, Kind::Typedef];
+        self.scopes().any(|scope| !scope.named(name, &kinds).is_empty())
+    }
+
+    /// The function of that name, if the kernel describes one.
+    pub fn func(&self, name: &str) -> Result<Option<Func>, BtfError> {
+        for scope in self.scopes() {
+            let module = scope.base.map(|_| scope.object.name());
+            for id in scope.named(name, &[Kind::Func]) {
+                if let Some(func) = Func::read(scope, name, id, module)? {
+                    return Ok(Some(func));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every object with what it builds on, modules first.
+    fn scopes(&self) -> impl Iterator<Item = Scope<'_>> {
+        let modules = self.modules.iter().map(|object| Scope {
+            object,
+            base: Some(&self.vmlinux),
+        });
+        modules.chain([Scope {
+            object: &self.vmlinux,
+            base: None,
+        }])
+    }
+
+    /// What `ask` finds for every description of `name` in the first object that has any.
+    ///
+    /// Some distributions' modules carry several copies of `struct nf_conn`, as deduplication
+    /// failed at their build: the answer must be the same for all.
+    fn agreed<T: PartialEq + Clone>(
+        &self,
+        name: &str,
+        asked: impl Fn() -> String,
+        mut ask: impl FnMut(Scope<'_>, u32) -> Result<T, BtfError>,
+    ) -> Result<T, BtfError> {
+        for kinds in [&[Kind::Struct, Kind::Union][..], &[Kind::Typedef]] {
+            for scope in self.scopes() {
+                let copies = scope.named(name, kinds);
+                let found = copies
+                    .into_iter()
+                    .map(|id| ask(scope, id))
+                    .collect::<Result<Vec<_>, _>>()?;
+                if let Some(answer) = all_equal(&found, scope, &asked)? {
+                    return Ok(answer);
+                }
+            }
+        }
+        Err(BtfError::NoType {
+            name: name.to_owned(),
+        })
+    }
+}
+
+fn all_equal<T: PartialEq + Clone>(
+    found: &[T],
+    scope: Scope<'_>,
+    asked: impl Fn() -> String,
+) -> Result<Option<T>, BtfError> {
+    let Some((first, rest)) = found.split_first() else {
+        return Ok(None);
+    };
+    if rest.iter().any(|other| other != first) {
+        let object = scope.object.name().to_owned();
+        return Err(BtfError::Disagree {
+            object,
+            asked: asked(),
+            copies: found.len(),
+        });
+    }
+    Ok(Some(first.clone()))
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, BtfError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(BtfError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}

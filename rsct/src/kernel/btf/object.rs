@@ -1,0 +1,220 @@
+//! One BTF object, `vmlinux` or a module, indexed in a single pass.
+//!
+//! Tracing should start at once, and a kernel describes some 150,000 types. So the bytes stay as
+//! they were read: the pass notes where each type starts and chains the names that can be asked
+//! for into buckets; nothing is copied out and no string is allocated.
+
+use std::ops::Range;
+
+use super::error::BtfError;
+use super::raw::{self, Kind, Type};
+
+/// End of a chain. Id 0 is `void`, which has no name.
+const NONE: u32 = 0;
+
+/// One object's bytes and the index over them.
+pub(super) struct Object {
+    name: String,
+    bytes: Vec<u8>,
+    types: Range<usize>,
+    strings: Range<usize>,
+    /// Id of the first type in here: 1, or for a module the first after vmlinux's.
+    first_id: u32,
+    /// Offset that the first byte of the string section has in names.
+    first_string: u32,
+    /// Where each type starts in the type section.
+    starts: Vec<u32>,
+    /// The latest type whose name falls into the bucket.
+    buckets: Vec<u32>,
+    /// For each type the previous one in its bucket.
+    previous: Vec<u32>,
+    /// Every enum, named or not: values of anonymous ones are asked for by value name.
+    enums: Vec<u32>,
+}
+
+impl Object {
+    /// Indexes `bytes`. A module's ids and string offsets go on where its base's end
+    /// (`btf_parse_module` in kernel/bpf/btf.c).
+    pub(super) fn parse(name: &str, bytes: Vec<u8>, base: Option<&Self>) -> Result<Self, BtfError> {
+        let malformed = |what: String| BtfError::Malformed {
+            object: name.to_owned(),
+            what,
+        };
+        let (types, strings) = sections(&bytes).map_err(malformed)?;
+        let (first_id, first_string) = match base {
+            Some(base) => {
+                let strings = u32::try_from(base.strings.len()).unwrap_or(u32::MAX);
+                (base.end_id(), base.first_string.saturating_add(strings))
+            }
+            None => (1, 0),
+        };
+        // Types take 24 bytes or more on average.
+        let expected = types.len() / 24;
+        let mut object = Self {
+            name: name.to_owned(),
+            bytes,
+            types,
+            strings,
+            first_id,
+            first_string,
+            starts: Vec::with_capacity(expected),
+            buckets: vec![NONE; (expected / 2).next_power_of_two()],
+            previous: Vec::with_capacity(expected),
+            enums: Vec::new(),
+        };
+        object.index(base).map_err(malformed)?;
+        Ok(object)
+    }
+
+    fn index(&mut self, base: Option<&Self>) -> Result<(), String> {
+        let section = &self.bytes[self.types.clone()];
+        let strings = &self.bytes[self.strings.clone()];
+        let mask = self.buckets.len() - 1;
+        let mut at = 0;
+        let mut id = self.first_id;
+        while at < section.len() {
+            let ty = Type::at(section, at).ok_or_else(|| describe_bad_type(section, at, id))?;
+            let mut previous = NONE;
+            if ty.kind.is_looked_up() && ty.name_offset != 0 {
+                let name = match ty.name_offset.checked_sub(self.first_string) {
+                    Some(offset) => strings.get(offset as usize..),
+                    None => base.and_then(|base| base.string_tail(ty.name_offset)),
+                };
+                let name =
+                    name.ok_or_else(|| format!("the name of type {id} lies outside the string section"))?;
+                let bucket = hash(name) as usize & mask;
+                previous = std::mem::replace(&mut self.buckets[bucket], id);
+            }
+            if matches!(ty.kind, Kind::Enum | Kind::Enum64) {
+                self.enums.push(id);
+            }
+            self.starts
+                .push(u32::try_from(at).map_err(|_| "it is larger than 4 GiB".to_owned())?);
+            self.previous.push(previous);
+            at += ty.bytes();
+            id = id.checked_add(1).ok_or("it has more types than ids")?;
+        }
+        Ok(())
+    }
+
+    /// `vmlinux`, or the module's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id after the last type in here.
+    fn end_id(&self) -> u32 {
+        // index() made sure that the sum fits.
+        self.first_id + u32::try_from(self.starts.len()).unwrap_or(0)
+    }
+
+    /// The type with this id, if it is one of this object's own.
+    pub(super) fn ty(&self, id: u32) -> Option<Type<'_>> {
+        let start = *self.starts.get(id.checked_sub(self.first_id)? as usize)?;
+        Type::at(&self.bytes[self.types.clone()], start as usize)
+    }
+
+    /// The string at this offset and all that follows it, if it is one of this object's own.
+    pub(super) fn string_tail(&self, offset: u32) -> Option<&[u8]> {
+        let offset = offset.checked_sub(self.first_string)? as usize;
+        self.bytes[self.strings.clone()].get(offset..)
+    }
+
+    /// The types that may have this name, latest first: the caller compares.
+    pub(super) fn candidates(&self, name: &str) -> impl Iterator<Item = u32> + '_ {
+        let bucket = hash(name.as_bytes()) as usize & (self.buckets.len() - 1);
+        let first = self.buckets[bucket];
+        std::iter::successors((first != NONE).then_some(first), |id| {
+            let previous = self.previous[(id - self.first_id) as usize];
+            (previous != NONE).then_some(previous)
+        })
+    }
+
+    /// Every enum of this object.
+    pub(super) fn enums(&self) -> &[u32] {
+        &self.enums
+    }
+}
+
+/// Where the types and the strings lie, from `struct btf_header`.
+fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), String> {
+    let Some(header) = bytes.get(..raw::HEADER_BYTES) else {
+        return Err(format!("{} bytes are too few for a header", bytes.len()));
+    };
+    let magic = u16::from_ne_bytes([header[0], header[1]]);
+    if magic != raw::MAGIC {
+        return Err(format!(
+            "it starts with {magic:#06x} where BTF starts with {:#06x}",
+            raw::MAGIC
+        ));
+    }
+    if header[2] != 1 {
+        return Err(format!("it is of version {}, and version 1 is known", header[2]));
+    }
+    let field =
+        |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+    let header_bytes = field(4);
+    let section = |what: &str, offset: usize, length: usize| {
+        let start = header_bytes.checked_add(offset);
+        let end = start.and_then(|start| start.checked_add(length));
+        match (start, end) {
+            (Some(start), Some(end)) if header_bytes >= raw::HEADER_BYTES && end <= bytes.len() => {
+                Ok(start..end)
+            }
+            _ => Err(format!(
+                "its {what} section lies outside its {} bytes",
+                bytes.len()
+            )),
+        }
+    };
+    let strings = section("string", field(16), field(20))?;
+    if strings.is_empty() || bytes[strings.end - 1] != 0 {
+        return Err("its string section does not end with a zero byte".to_owned());
+    }
+    Ok((section("type", field(8), field(12))?, strings))
+}
+
+fn describe_bad_type(section: &[u8], at: usize, id: u32) -> String {
+    match section.get(at + 4..at + 8) {
+        Some(info) => {
+            let info = u32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
+            match Kind::from_info(info) {
+                Some(kind) => format!("type {id} ({kind:?}) runs over the end of the type section"),
+                None => format!("type {id} is of the unknown kind {}", raw::kind_number(info)),
+            }
+        }
+        None => format!("the type section ends inside type {id}"),
+    }
+}
+
+/// A hash of the bytes up to the first zero byte or the end, eight at a time: with 90,000 names to
+/// go through, finding the end and hashing are one walk.
+fn hash(name: &[u8]) -> u32 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut hash = 0_u64;
+    let mut rest = name;
+    loop {
+        let word = match rest.first_chunk::<8>() {
+            Some(chunk) => u64::from_le_bytes(*chunk),
+            None => {
+                let mut last = [0; 8];
+                last[..rest.len()].copy_from_slice(rest);
+                u64::from_le_bytes(last)
+            }
+        };
+        // Bit 7 of the lowest zero byte; borrows can only mark bytes above it.
+        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
+        let word = if zeros == 0 {
+            word
+        } else {
+            word & ((zeros.isolate_lowest_one() >> 7) - 1)
+        };
+        hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if zeros != 0 {
+            // The product's upper half is the well mixed one.
+            return (hash >> 32) as u32;
+        }
+        rest = rest.get(8..).unwrap_or_default();
+    }
+}
