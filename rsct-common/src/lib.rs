@@ -5,6 +5,11 @@
 
 #![no_std]
 
+pub mod field;
+pub mod filter;
+pub mod hook;
+pub mod loss;
+pub mod record;
 mod tuple;
 
-pub use tuple::Tuple;
+pub use tuple::{Tuple, TupleWords};

@@ -33,7 +33,20 @@ pub struct Tuple {
 
 const _: () = assert!(size_of::<Tuple>() == 40);
 
+/// A [`Tuple`] as eight-byte words: what records hold, so that the programs store words, not bytes.
+pub type TupleWords = [u64; 5];
+
 impl Tuple {
+    /// Reads a tuple out of a record.
+    pub fn from_words(words: TupleWords) -> Self {
+        zerocopy::transmute!(words)
+    }
+
+    /// The words a record would hold for this tuple.
+    pub fn to_words(self) -> TupleWords {
+        zerocopy::transmute!(self)
+    }
+
     /// `AF_INET` (2) or `AF_INET6` (10).
     pub fn family(&self) -> u16 {
         u16::from_ne_bytes(self.l3num)

@@ -1,0 +1,95 @@
+//! The kernel's fields that the programs read: the one list that the programs' offsets, the
+//! resolver and `rsct doctor` are all made from.
+
+/// What an offset holds while its field is not there on this kernel.
+pub const ABSENT: u64 = u64::MAX;
+
+/// Whether tracing can do without a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without it nothing true can be said of a packet.
+    Required,
+    /// Kernels are built without it; what it would show is reported as absent.
+    Optional,
+}
+
+/// A field of a kernel struct, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The program's global that receives the offset.
+    pub global: &'static str,
+    /// The struct's name.
+    pub of: &'static str,
+    /// The path to the member, as C would write it.
+    pub path: &'static str,
+    /// The size the programs read.
+    pub bytes: u32,
+    /// Whether tracing can do without it.
+    pub need: Need,
+}
+
+/// Calls `$list!` with every field the programs read: the global, struct, member, size and need.
+#[macro_export]
+macro_rules! for_each_kernel_field {
+    ($list:ident) => {
+        $list! {
+            SK_BUFF_NFCT: "sk_buff" "_nfct" 8 Required;
+            SK_BUFF_LEN: "sk_buff" "len" 4 Required;
+            SK_BUFF_DATA_LEN: "sk_buff" "data_len" 4 Required;
+            SK_BUFF_DATA: "sk_buff" "data" 8 Required;
+            SK_BUFF_HEAD: "sk_buff" "head" 8 Required;
+            SK_BUFF_NETWORK_HEADER: "sk_buff" "network_header" 2 Required;
+            NF_CONN_TIMEOUT: "nf_conn" "timeout" 4 Required;
+            NF_CONN_TUPLEHASH: "nf_conn" "tuplehash" 112 Required;
+            NF_CONN_STATUS: "nf_conn" "status" 8 Required;
+            NF_CONN_NET: "nf_conn" "ct_net.net" 8 Optional;
+            NF_CONN_ZONE: "nf_conn" "zone.id" 2 Optional;
+            NF_CONN_MARK: "nf_conn" "mark" 4 Optional;
+            NF_CONN_TCP_STATE: "nf_conn" "proto.tcp.state" 1 Required;
+            NF_CONN_SCTP_STATE: "nf_conn" "proto.sctp.state" 4 Optional;
+            NF_CONN_DCCP_STATE: "nf_conn" "proto.dccp.state" 1 Optional;
+            NF_CONN_GENERAL: "nf_conn" "ct_general" 4 Required;
+            TUPLE_HASH_TUPLE: "nf_conntrack_tuple_hash" "tuple" 40 Required;
+            NET_INUM: "net" "ns.inum" 4 Required;
+            HOOK_STATE_HOOK: "nf_hook_state" "hook" 1 Required;
+            HOOK_STATE_PF: "nf_hook_state" "pf" 1 Required;
+            HOOK_STATE_IN: "nf_hook_state" "in" 8 Required;
+            HOOK_STATE_OUT: "nf_hook_state" "out" 8 Required;
+            HOOK_STATE_NET: "nf_hook_state" "net" 8 Required;
+            NET_DEVICE_IFINDEX: "net_device" "ifindex" 4 Required;
+            ZONE_ID: "nf_conntrack_zone" "id" 2 Required;
+            TASK_STACK: "task_struct" "stack" 8 Optional;
+            TASK_PID: "task_struct" "pid" 4 Required;
+            TASK_TGID: "task_struct" "tgid" 4 Required;
+            TASK_COMM: "task_struct" "comm" 16 Required;
+        }
+    };
+}
+
+macro_rules! table {
+    ($($global:ident: $of:literal $path:literal $bytes:literal $need:ident;)*) => {
+        /// Every field the programs read.
+        pub const FIELDS: &[Field] = &[
+            $(Field {
+                global: stringify!($global),
+                of: $of,
+                path: $path,
+                bytes: $bytes,
+                need: Need::$need,
+            },)*
+        ];
+    };
+}
+
+for_each_kernel_field!(table);
+
+/// A member of `struct nf_conntrack_tuple` and where [`crate::Tuple`] has it.
+pub const TUPLE_LAYOUT: &[(&str, u32)] = &[
+    ("src.u3", 0),
+    ("src.u", 16),
+    ("src.l3num", 18),
+    ("dst.u3", 20),
+    ("dst.u", 36),
+    ("dst.protonum", 38),
+    ("dst.dir", 39),
+];

@@ -1,0 +1,75 @@
+//! Where the programs get a kernel function's arguments from.
+
+/// What an argument's position holds while the running kernel's function has no such argument.
+pub const NO_ARGUMENT: u64 = u64::MAX;
+
+/// One argument of a hooked function, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// The program's global that receives the position.
+    pub global: &'static str,
+    /// The kernel function.
+    pub function: &'static str,
+    /// The parameter's name in the kernel's source; `return` is the value returned.
+    pub name: &'static str,
+}
+
+/// Calls `$list!` with every argument the programs use: the global, the function, the parameter.
+#[macro_export]
+macro_rules! for_each_argument {
+    ($list:ident) => {
+        $list! {
+            IN_SKB: "nf_conntrack_in" "skb";
+            IN_STATE: "nf_conntrack_in" "state";
+            IN_RETURN: "nf_conntrack_in" "return";
+            TCP_CT: "nf_conntrack_tcp_packet" "ct";
+            TCP_SKB: "nf_conntrack_tcp_packet" "skb";
+            TCP_DATAOFF: "nf_conntrack_tcp_packet" "dataoff";
+            UDP_CT: "nf_conntrack_udp_packet" "ct";
+            UDP_SKB: "nf_conntrack_udp_packet" "skb";
+            UDPLITE_CT: "nf_conntrack_udplite_packet" "ct";
+            UDPLITE_SKB: "nf_conntrack_udplite_packet" "skb";
+            ICMP_CT: "nf_conntrack_icmp_packet" "ct";
+            ICMP_SKB: "nf_conntrack_icmp_packet" "skb";
+            ICMPV6_CT: "nf_conntrack_icmpv6_packet" "ct";
+            ICMPV6_SKB: "nf_conntrack_icmpv6_packet" "skb";
+            SCTP_CT: "nf_conntrack_sctp_packet" "ct";
+            SCTP_SKB: "nf_conntrack_sctp_packet" "skb";
+            DCCP_CT: "nf_conntrack_dccp_packet" "ct";
+            DCCP_SKB: "nf_conntrack_dccp_packet" "skb";
+            GRE_CT: "nf_conntrack_gre_packet" "ct";
+            GRE_SKB: "nf_conntrack_gre_packet" "skb";
+            CONFIRM_SKB: "__nf_conntrack_confirm" "skb";
+            CONFIRM_RETURN: "__nf_conntrack_confirm" "return";
+            INSERT_CT: "__nf_conntrack_hash_insert" "ct";
+            CHECK_INSERT_CT: "nf_conntrack_hash_check_insert" "ct";
+            CHECK_INSERT_RETURN: "nf_conntrack_hash_check_insert" "return";
+            REFRESH_CT: "__nf_ct_refresh_acct" "ct";
+            REFRESH_EXTRA: "__nf_ct_refresh_acct" "extra_jiffies";
+            DELETE_CT: "nf_ct_delete" "ct";
+            DELETE_PORTID: "nf_ct_delete" "portid";
+            DELETE_RETURN: "nf_ct_delete" "return";
+            DESTROY_NFCT: "nf_ct_destroy" "nfct";
+            ALLOC_NET: "__nf_conntrack_alloc" "net";
+            ALLOC_ZONE: "__nf_conntrack_alloc" "zone";
+            ALLOC_ORIG: "__nf_conntrack_alloc" "orig";
+            ALLOC_REPL: "__nf_conntrack_alloc" "repl";
+            ALLOC_RETURN: "__nf_conntrack_alloc" "return";
+        }
+    };
+}
+
+macro_rules! table {
+    ($($global:ident: $function:literal $name:literal;)*) => {
+        /// Every argument the programs use.
+        pub const ARGUMENTS: &[Argument] = &[
+            $(Argument {
+                global: concat!("ARG_", stringify!($global)),
+                function: $function,
+                name: $name,
+            },)*
+        ];
+    };
+}
+
+for_each_argument!(table);

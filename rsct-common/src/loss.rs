@@ -1,0 +1,56 @@
+//! What the programs could not deliver, counted per CPU: nothing is lost in silence.
+
+/// Why a record did not come, or came incomplete. The index into the programs' counters.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// No room in the ring for a packet's record.
+    PacketRecord = 0,
+    /// No room in the ring for an entry's record.
+    EntryRecord = 1,
+    /// A packet's pass found no free slot for what it had to remember; it was recorded without its
+    /// state before and without its cost.
+    PassForgotten = 2,
+    /// The same for an operation on an entry, which then went unrecorded.
+    OperationForgotten = 3,
+    /// The table of flows' births is full; a flow's records carry no birth.
+    BirthUnknown = 4,
+}
+
+/// How many kinds of loss there are.
+pub const LOSSES: usize = 5;
+
+impl Loss {
+    /// Every kind, in the counters' order.
+    pub const ALL: [Self; LOSSES] = [
+        Self::PacketRecord,
+        Self::EntryRecord,
+        Self::PassForgotten,
+        Self::OperationForgotten,
+        Self::BirthUnknown,
+    ];
+
+    /// The name it is shown and documented under.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PacketRecord => "packet_record",
+            Self::EntryRecord => "entry_record",
+            Self::PassForgotten => "pass_forgotten",
+            Self::OperationForgotten => "operation_forgotten",
+            Self::BirthUnknown => "birth_unknown",
+        }
+    }
+
+    /// One sentence for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::PacketRecord => "the ring was full when a packet had to be recorded",
+            Self::EntryRecord => "the ring was full when a change of an entry had to be recorded",
+            Self::PassForgotten => {
+                "too many packets were under way at once on one CPU; this one has no cost and no state before"
+            }
+            Self::OperationForgotten => "too many operations on entries were under way at once on one CPU",
+            Self::BirthUnknown => "the table of flows' births was full",
+        }
+    }
+}

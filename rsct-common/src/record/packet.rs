@@ -1,0 +1,104 @@
+//! A packet's pass through `nf_conntrack_in`.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::TupleWords;
+
+/// One pass of one packet through `nf_conntrack_in`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct PacketRecord {
+    /// [`super::kind::PACKET`].
+    pub kind: u8,
+    /// The netfilter hook: 0 PRE_ROUTING, 3 LOCAL_OUT.
+    pub hook: u8,
+    /// What `nf_conntrack_in` returned: 1 ACCEPT, 0 DROP.
+    pub verdict: u8,
+    /// `enum ip_conntrack_info`, the low three bits of `skb->_nfct`.
+    pub ctinfo: u8,
+    /// The CPU.
+    pub cpu: u16,
+    /// [`PacketFlags`].
+    pub flags: u16,
+    /// Monotonic time when `nf_conntrack_in` was entered.
+    pub time_ns: u64,
+    /// The entry's address; zero for a packet that conntrack gave no entry.
+    pub ct: u64,
+    /// When the entry was allocated or first seen; with [`Self::ct`] this names the flow.
+    pub birth_ns: u64,
+    /// Time from entering to leaving `nf_conntrack_in`.
+    pub duration_ns: u32,
+    /// Length of the packet from its network header, in bytes.
+    pub len_bytes: u32,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Index of the interface: the one it came in by, or the one it leaves by.
+    pub ifindex: u32,
+    /// `ct->status` when the protocol's handler was entered.
+    pub status_before: u32,
+    /// `ct->status` when `nf_conntrack_in` was left.
+    pub status_after: u32,
+    /// `ct->timeout` when the protocol's handler was entered.
+    pub timeout_before_jiffies: u32,
+    /// `ct->timeout` when `nf_conntrack_in` was left.
+    pub timeout_after_jiffies: u32,
+    /// The jiffies when the record was written: what the two timeouts count against.
+    pub now_jiffies: u32,
+    /// `ct->mark`.
+    pub mark: u32,
+    /// `extra_jiffies` of the refresh that this packet caused.
+    pub refresh_jiffies: u32,
+    /// The process that sent the packet.
+    pub pid: u32,
+    /// TCP sequence number.
+    pub tcp_seq: u32,
+    /// TCP acknowledgement number.
+    pub tcp_ack: u32,
+    /// TCP window, as sent.
+    pub tcp_window: u16,
+    /// TCP flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
+    pub tcp_flags: u8,
+    /// The protocol's state when its handler was entered.
+    pub state_before: u8,
+    /// The protocol's state when `nf_conntrack_in` was left.
+    pub state_after: u8,
+    /// The address family of the hook: 2 IPv4, 10 IPv6.
+    pub family: u8,
+    /// The zone.
+    pub zone: u16,
+    /// The process's name.
+    pub comm: [u8; 16],
+    /// The original direction, or for a packet without an entry what its headers say.
+    pub tuple: TupleWords,
+}
+
+const _: () = assert!(size_of::<PacketRecord>() == 152);
+
+/// Bits of [`PacketRecord::flags`].
+#[derive(Clone, Copy, Debug)]
+pub struct PacketFlags;
+
+impl PacketFlags {
+    /// The state before is known: the protocol's handler was seen.
+    pub const BEFORE: u16 = 1 << 0;
+    /// The TCP fields are known.
+    pub const TCP: u16 = 1 << 1;
+    /// The packet had its entry already when it came (loopback, or a second pass): nothing was done.
+    pub const SEEN_ALREADY: u16 = 1 << 2;
+    /// Untracked: conntrack was told to leave it alone.
+    pub const UNTRACKED: u16 = 1 << 3;
+    /// The flow was not known to be born: this is its first sight.
+    pub const FIRST_SIGHT: u16 = 1 << 4;
+    /// A refresh of the timeout was asked for in this pass.
+    pub const REFRESHED: u16 = 1 << 5;
+    /// The process is known: the packet leaves from a process, on its own stack.
+    pub const TASK: u16 = 1 << 6;
+    /// The cost is known: the entry into `nf_conntrack_in` was remembered.
+    pub const DURATION: u16 = 1 << 7;
+    /// The packet carried a template (the CT target) into `nf_conntrack_in`.
+    pub const TEMPLATE: u16 = 1 << 8;
+    /// The values after are known: the packet left with its entry.
+    pub const AFTER: u16 = 1 << 9;
+    /// Kept inside the kernel only: the filter said no.
+    pub const REJECTED: u16 = 1 << 15;
+}

@@ -1,0 +1,36 @@
+//! When each entry was born.
+//!
+//! The kernel gives a freed entry's memory to the next one at once (SLAB_TYPESAFE_BY_RCU), so an
+//! address alone names no flow. The address with the time of its allocation does.
+
+use aya_ebpf::bindings::BPF_ANY;
+use rsct_common::loss::Loss;
+
+use crate::{emit::count, maps::BIRTHS};
+
+/// The birth of the entry at `ct`, and whether this is its first sight: then it counts as born now.
+#[inline(always)]
+pub fn of(ct: u64, now: u64) -> (u64, bool) {
+    // SAFETY: a copy of the value; it changes only when the entry is gone.
+    if let Some(birth) = unsafe { BIRTHS.get(&ct) } {
+        return (*birth, false);
+    }
+    (born(ct, now), true)
+}
+
+/// Notes that an entry was born at `ct`, whatever was there before.
+#[inline(always)]
+pub fn born(ct: u64, now: u64) -> u64 {
+    if BIRTHS.insert(&ct, &now, BPF_ANY as u64).is_err() {
+        count(Loss::BirthUnknown);
+        return 0;
+    }
+    now
+}
+
+/// Notes that the entry at `ct` is gone.
+#[inline(always)]
+pub fn gone(ct: u64) {
+    // Not there means that it was born before anyone looked, or that the table was full: counted then.
+    let _ = BIRTHS.remove(&ct);
+}

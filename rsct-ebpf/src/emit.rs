@@ -1,0 +1,62 @@
+//! The only place that touches the ring.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use rsct_common::loss::Loss;
+
+use crate::maps::{LOST, RECORDS};
+
+/// User space looks on a timer: waking it for every record would cost more than the record.
+const BPF_RB_NO_WAKEUP: u64 = 1;
+
+/// Copies `record` into the ring, word by word, or counts it as lost.
+#[inline(always)]
+pub fn emit<T: 'static>(record: &T, loss: Loss) {
+    const { assert!(size_of::<T>() % 8 == 0) };
+    let Some(mut room) = RECORDS.reserve::<T>(0) else {
+        count(loss);
+        return;
+    };
+    let from: *const u64 = core::ptr::from_ref(record).cast();
+    let to: *mut u64 = MaybeUninit::as_mut_ptr(&mut *room).cast();
+    let mut word = 0;
+    while word < size_of::<T>() / 8 {
+        // SAFETY: both are `T`s, of this many words; volatile keeps the copy in words.
+        unsafe { to.add(word).write_volatile(from.add(word).read()) };
+        word += 1;
+    }
+    room.submit(BPF_RB_NO_WAKEUP);
+}
+
+/// Counts a loss on this CPU.
+#[inline(always)]
+pub fn count(loss: Loss) {
+    if let Some(counters) = LOST.get_ptr_mut(0) {
+        // SAFETY: a per-CPU value; a softirq between load and store would lose one count of the
+        // same CPU, so the addition is one instruction.
+        let counter = unsafe { &raw mut (*counters)[loss as usize] };
+        atomic_add(counter);
+    }
+}
+
+/// One instruction (BPF_ATOMIC); what the BPF target's `core::sync::atomic` does not offer.
+#[inline(always)]
+fn atomic_add(counter: *mut u64) {
+    // SAFETY: aligned and alive.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u64 *)({counter} + 0) += {one}",
+            counter = in(reg) counter,
+            one = in(reg) 1u64,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// This CPU's number.
+#[inline(always)]
+pub fn cpu() -> u16 {
+    // SAFETY: no arguments.
+    unsafe { bpf_get_smp_processor_id() as u16 }
+}

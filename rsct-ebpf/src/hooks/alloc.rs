@@ -1,0 +1,120 @@
+//! An entry is born, or could not be had.
+//!
+//! net/netfilter/nf_conntrack_core.c: `static struct nf_conn *__nf_conntrack_alloc(struct net *net,
+//! const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *orig,
+//! const struct nf_conntrack_tuple *repl, gfp_t gfp, u32 hash)`
+
+use aya_ebpf::{
+    helpers::bpf_ktime_get_ns,
+    macros::{fexit, kprobe, kretprobe},
+    programs::{FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, kind};
+
+use super::entry::{self, Operation};
+use crate::{
+    births, emit, filter,
+    globals::{NET_INUM, ZONE_ID, arg},
+    kernel::{
+        Memory, Untyped,
+        args::{Arguments, Frame},
+        field,
+        nf_conn::NfConn,
+    },
+    scratch::Slot,
+};
+
+/// The highest errno: pointers above `-MAX_ERRNO` are errors (include/linux/err.h).
+const MAX_ERRNO: i64 = 4095;
+
+#[fexit(function = "__nf_conntrack_alloc")]
+pub fn alloc_fexit(ctx: FExitContext) -> u32 {
+    let ct = ctx.number(&arg::ALLOC_RETURN);
+    let Some(slot) = entry::begin(Operation::Alloc, ctx.pointer(&arg::ALLOC_ORIG) as u64, 0) else {
+        return 0;
+    };
+    // A pointer becomes a number on its way through memory.
+    slot.number = ct;
+    // SAFETY: its own field.
+    let ct = unsafe { core::ptr::read_volatile(&raw const slot.number) };
+    if let Some(errno) = errno(ct) {
+        asked_for(slot, &ctx);
+        failed(slot, errno);
+    } else {
+        slot.owner = 0;
+        born(ct);
+    }
+    0
+}
+
+/// A kretprobe has no arguments, so they are kept on the way in.
+#[kprobe]
+pub fn alloc_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(slot) = entry::begin(
+        Operation::Alloc,
+        ctx.pointer(&arg::ALLOC_ORIG) as u64,
+        ctx.frame(),
+    ) {
+        asked_for(slot, &ctx);
+    }
+    0
+}
+
+#[kretprobe]
+pub fn alloc_kretprobe(ctx: RetProbeContext) -> u32 {
+    let ct = ctx.ret::<u64>();
+    let slot = entry::slots(Operation::Alloc).and_then(|slots| slots.of_frame(ctx.frame()));
+    match errno(ct) {
+        None => {
+            if let Some(slot) = slot {
+                slot.owner = 0;
+            }
+            born(ct);
+        }
+        Some(errno) => {
+            if let Some(slot) = slot {
+                failed(slot, errno);
+            }
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn errno(pointer: u64) -> Option<i32> {
+    let value = pointer as i64;
+    (-MAX_ERRNO..0).contains(&value).then_some(value as i32)
+}
+
+#[inline(always)]
+fn born(ct: u64) {
+    // SAFETY: no arguments.
+    births::born(ct, unsafe { bpf_ktime_get_ns() });
+}
+
+/// Notes which entry was asked for.
+#[inline(always)]
+fn asked_for<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
+    let record = &mut slot.record;
+    *record = EntryRecord::default();
+    record.kind = kind::ENTRY;
+    record.what = EntryKind::AllocFailed as u8;
+    record.cpu = emit::cpu();
+    record.netns = field::<C::Pointer, _>(ctx.pointer(&arg::ALLOC_NET), &NET_INUM);
+    record.zone = field::<C::Pointer, _>(ctx.pointer(&arg::ALLOC_ZONE), &ZONE_ID);
+    record.orig = C::Pointer::read_tuple(ctx.pointer(&arg::ALLOC_ORIG));
+    record.reply = C::Pointer::read_tuple(ctx.pointer(&arg::ALLOC_REPL));
+    // SAFETY: no arguments.
+    record.time_ns = unsafe { bpf_ktime_get_ns() };
+    if !filter::wants_netns(record.netns) || !filter::wants::<Untyped>(&record.orig, None::<NfConn<Untyped>>)
+    {
+        record.flags |= EntryFlags::REJECTED;
+    }
+}
+
+#[inline(always)]
+fn failed(slot: &mut Slot<EntryRecord>, errno: i32) {
+    slot.record.ret = errno;
+    slot.record.flags |= EntryFlags::RETURNED;
+    entry::finish(slot);
+}

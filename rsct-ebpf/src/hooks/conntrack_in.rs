@@ -1,0 +1,219 @@
+//! A packet's pass through conntrack.
+//!
+//! net/netfilter/nf_conntrack_core.c:
+//! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
+
+use aya_ebpf::{
+    helpers::{bpf_jiffies64, bpf_ktime_get_ns},
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    loss::Loss,
+    record::{PacketFlags, PacketRecord, kind},
+};
+
+use crate::{
+    births,
+    emit::{count, cpu, emit},
+    filter,
+    globals::arg,
+    kernel::{
+        Memory, Typed, Untyped,
+        args::{Arguments, Frame},
+        hook_state::{HookState, LOCAL_OUT},
+        nf_conn::{IPS_TEMPLATE, NfConn},
+        packet,
+        sk_buff::SkBuff,
+        tuple,
+    },
+    maps::PASSES,
+    scratch::Slot,
+    task,
+};
+
+/// `IP_CT_UNTRACKED`.
+const UNTRACKED: u8 = 7;
+
+#[fentry(function = "nf_conntrack_in")]
+pub fn in_fentry(ctx: FEntryContext) -> u32 {
+    enter(&ctx, 0);
+    0
+}
+
+#[kprobe]
+pub fn in_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx, ctx.frame());
+    0
+}
+
+#[inline(always)]
+fn enter<C: Arguments>(ctx: &C, frame: u64) {
+    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
+    let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
+    if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
+        return;
+    }
+    let Some(slots) = PASSES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    let (slot, forgotten) = unsafe { &mut *slots }.claim(skb.address());
+    if forgotten {
+        count(Loss::PassForgotten);
+    }
+    slot.owner = skb.address();
+    slot.frame = frame;
+    // A kretprobe has no arguments: what they were is kept with the rest.
+    slot.number = state.address();
+    slot.record.flags = PacketFlags::DURATION | seen_already(skb);
+    slot.record.refresh_jiffies = 0;
+    // Last, so that the cost shown is conntrack's, not ours.
+    // SAFETY: no arguments.
+    slot.claimed_ns = unsafe { bpf_ktime_get_ns() };
+}
+
+/// nf_conntrack_in leaves a packet alone that has an entry already, or is not to be tracked; a
+/// template (the CT target's) it takes off and goes on.
+#[inline(always)]
+fn seen_already<M: Memory>(skb: SkBuff<M>) -> u16 {
+    let nfct = skb.nfct();
+    if nfct.ctinfo() == UNTRACKED {
+        return PacketFlags::UNTRACKED;
+    }
+    if nfct.ct().is_null() {
+        return 0;
+    }
+    if NfConn::<Untyped>::new(nfct.ct()).status() & IPS_TEMPLATE != 0 {
+        PacketFlags::TEMPLATE
+    } else {
+        PacketFlags::SEEN_ALREADY
+    }
+}
+
+#[fexit(function = "nf_conntrack_in")]
+pub fn in_fexit(ctx: FExitContext) -> u32 {
+    let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
+    let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
+    if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
+        return 0;
+    }
+    let Some(slots) = PASSES.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as in `enter`.
+    let slots = unsafe { &mut *slots };
+    let slot = match slots.of_owner(skb.address()) {
+        Some(slot) => slot,
+        None => {
+            // Attached in mid-pass, or forgotten: what can still be said is said.
+            let (slot, _) = slots.claim(skb.address());
+            slot.record.flags = 0;
+            slot.record.refresh_jiffies = 0;
+            slot
+        }
+    };
+    leave(slot, skb, state, ctx.number(&arg::IN_RETURN) as u8);
+    0
+}
+
+#[kretprobe]
+pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
+    let Some(slots) = PASSES.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as in `enter`.
+    let Some(slot) = unsafe { &mut *slots }.of_frame(ctx.frame()) else {
+        return 0;
+    };
+    let skb = SkBuff::<Untyped>::new(slot.owner as *const u8);
+    let state = HookState::<Untyped>::new(slot.number as *const u8);
+    leave(slot, skb, state, ctx.ret::<u32>() as u8);
+    0
+}
+
+#[inline(always)]
+fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    // Free from here on; until this program ends no other pass on this CPU claims it.
+    slot.owner = 0;
+    let record = &mut slot.record;
+    if record.flags & PacketFlags::REJECTED != 0 {
+        return;
+    }
+    let nfct = skb.nfct();
+    let entry = NfConn::<Untyped>::new(nfct.ct());
+    if record.flags & PacketFlags::DURATION == 0 {
+        slot.claimed_ns = now;
+    }
+    if record.flags & PacketFlags::BEFORE == 0
+        && !identify(record, skb, entry, state.family(), slot.claimed_ns)
+    {
+        return;
+    }
+    if !nfct.ct().is_null() {
+        record.flags |= PacketFlags::AFTER;
+        record.status_after = entry.status();
+        record.timeout_after_jiffies = entry.timeout();
+        record.state_after = entry.proto_state(tuple::protonum(&record.tuple));
+    }
+    record.kind = kind::PACKET;
+    record.hook = state.hook();
+    record.family = state.family();
+    record.verdict = verdict;
+    record.ctinfo = nfct.ctinfo();
+    record.cpu = cpu();
+    record.time_ns = slot.claimed_ns;
+    record.duration_ns = (now - slot.claimed_ns) as u32;
+    record.len_bytes = skb.len();
+    record.netns = state.netns();
+    record.ifindex = state.ifindex(record.hook);
+    // SAFETY: no arguments.
+    record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
+    record.pid = 0;
+    if record.hook == LOCAL_OUT {
+        // A pointer becomes a number on its way through memory.
+        slot.number = state.address();
+        // SAFETY: its own field; volatile, so that the number is really read back.
+        let stack_address = unsafe { core::ptr::read_volatile(&raw const slot.number) };
+        if let Some(task) = task::on_whose_stack(stack_address) {
+            record.flags |= PacketFlags::TASK;
+            record.pid = task.tgid;
+            record.comm = task.comm_bytes();
+        }
+    }
+    emit(record, Loss::PacketRecord);
+}
+
+/// Fills in whose packet it is where no protocol handler did: it was seen before, is an ICMP error,
+/// of a protocol without a handler, or invalid. Says whether the filter wants it.
+#[inline(always)]
+fn identify<M: Memory>(
+    record: &mut PacketRecord,
+    skb: SkBuff<M>,
+    entry: NfConn<Untyped>,
+    family: u8,
+    now: u64,
+) -> bool {
+    record.ct = entry.address();
+    if entry.address() == 0 {
+        record.tuple = packet::tuple_of(skb, family);
+        record.birth_ns = 0;
+        record.zone = 0;
+        record.mark = 0;
+        return filter::wants::<Untyped>(&record.tuple, None);
+    }
+    record.tuple = entry.tuple(0);
+    if !filter::wants(&record.tuple, Some(entry)) {
+        return false;
+    }
+    record.zone = entry.zone();
+    record.mark = entry.mark();
+    let (birth, first_sight) = births::of(record.ct, now);
+    record.birth_ns = birth;
+    if first_sight {
+        record.flags |= PacketFlags::FIRST_SIGHT;
+    }
+    true
+}

@@ -1,0 +1,142 @@
+//! What all records of entries have in common.
+
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
+use rsct_common::{
+    loss::Loss,
+    record::{EntryFlags, EntryKind, EntryRecord, kind},
+};
+
+use crate::{
+    births,
+    emit::{count, cpu, emit},
+    filter,
+    kernel::{
+        Memory, Untyped,
+        nf_conn::{IPS_TEMPLATE, NfConn},
+        tuple,
+    },
+    maps::OPERATIONS,
+    scratch::{Slot, Slots},
+    task,
+};
+
+/// Which slots an operation uses: one set a function, as one function's operation can lie within
+/// another's.
+#[derive(Clone, Copy)]
+pub enum Operation {
+    Confirm = 0,
+    Delete = 1,
+    CheckInsert = 2,
+    Alloc = 3,
+}
+
+/// This CPU's slots for `operation`.
+#[inline(always)]
+pub fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    OPERATIONS
+        .get_ptr_mut(operation as u32)
+        .map(|slots| unsafe { &mut *slots })
+}
+
+/// Claims a slot for what `owner` is about to go through.
+#[inline(always)]
+pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<&'static mut Slot<EntryRecord>> {
+    let (slot, forgotten) = slots(operation)?.claim(owner);
+    if forgotten {
+        count(Loss::OperationForgotten);
+    }
+    slot.owner = owner;
+    slot.frame = frame;
+    Some(slot)
+}
+
+/// Fills in all that an entry says of itself. Says whether the filter wants it.
+#[inline(always)]
+pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: NfConn<M>) -> bool {
+    let record = &mut slot.record;
+    record.flags = EntryFlags::REJECTED;
+    record.status_before = ct.status();
+    if record.status_before & IPS_TEMPLATE != 0 {
+        return false;
+    }
+    record.netns = ct.netns();
+    if !filter::wants_netns(record.netns) {
+        return false;
+    }
+    record.orig = ct.tuple(0);
+    if !filter::wants(&record.orig, Some(ct)) {
+        return false;
+    }
+    record.reply = ct.tuple(1);
+    record.flags = 0;
+    record.kind = kind::ENTRY;
+    record.what = what as u8;
+    record.cpu = cpu();
+    record.zone = ct.zone();
+    record.mark = ct.mark();
+    record.timeout_before_jiffies = ct.timeout();
+    record.state_before = ct.proto_state(tuple::protonum(&record.orig));
+    record.ct = ct.address();
+    record.ret = 0;
+    record.duration_ns = 0;
+    record.status_after = 0;
+    record.timeout_after_jiffies = 0;
+    record.state_after = 0;
+    record.refresh_jiffies = 0;
+    record.portid = 0;
+    record.pid = 0;
+    record.reserved = [0; 6];
+    // SAFETY: no arguments.
+    record.time_ns = unsafe { bpf_ktime_get_ns() };
+    slot.claimed_ns = record.time_ns;
+    let (birth, first_sight) = births::of(record.ct, record.time_ns);
+    record.birth_ns = birth;
+    if first_sight {
+        record.flags |= EntryFlags::FIRST_SIGHT;
+    }
+    true
+}
+
+/// Fills in the process on whose stack `context` lies, if it is one's.
+#[inline(always)]
+pub fn note_task(slot: &mut Slot<EntryRecord>, context: u64) {
+    slot.number = context;
+    // SAFETY: its own field; volatile, so that a pointer really comes back as a number.
+    let address = unsafe { core::ptr::read_volatile(&raw const slot.number) };
+    if let Some(task) = task::on_whose_stack(address) {
+        slot.record.flags |= EntryFlags::TASK;
+        slot.record.pid = task.tgid;
+        slot.record.comm = task.comm_bytes();
+    }
+}
+
+/// Fills in what the function returned and how long it took.
+#[inline(always)]
+pub fn returned(record: &mut EntryRecord, ret: i32) {
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    record.ret = ret;
+    record.duration_ns = (now - record.time_ns) as u32;
+    record.flags |= EntryFlags::RETURNED | EntryFlags::DURATION;
+}
+
+/// Fills in the entry as it is now.
+#[inline(always)]
+pub fn after(record: &mut EntryRecord, ct: NfConn<Untyped>) {
+    record.status_after = ct.status();
+    record.timeout_after_jiffies = ct.timeout();
+    record.state_after = ct.proto_state(tuple::protonum(&record.orig));
+}
+
+/// Sends the record off and frees the slot.
+#[inline(always)]
+pub fn finish(slot: &mut Slot<EntryRecord>) {
+    slot.owner = 0;
+    if slot.record.flags & EntryFlags::REJECTED != 0 {
+        return;
+    }
+    // SAFETY: no arguments.
+    slot.record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
+    emit(&slot.record, Loss::EntryRecord);
+}

@@ -1,0 +1,143 @@
+//! The state before: what the entry looked like when the protocol's handler was entered.
+//!
+//! net/netfilter/nf_conntrack_proto_*.c, all alike but for ICMP's, which have no `dataoff`:
+//! `int nf_conntrack_udp_packet(struct nf_conn *ct, struct sk_buff *skb, unsigned int dataoff,
+//! enum ip_conntrack_info ctinfo, const struct nf_hook_state *state)`
+
+use aya_ebpf::{
+    Global,
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use rsct_common::record::{PacketFlags, PacketRecord};
+
+use crate::{
+    births, filter,
+    globals::arg,
+    kernel::{Memory, args::Arguments, nf_conn::NfConn, packet, sk_buff::SkBuff, tuple},
+    maps::PASSES,
+    scratch::Slot,
+};
+
+#[inline(always)]
+fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
+    let skb = ctx.pointer(skb) as u64;
+    let Some(slots) = PASSES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    let Some(slot) = unsafe { &mut *slots }.of_owner(skb) else {
+        return;
+    };
+    remember(slot, NfConn::<C::Pointer>::new(ctx.pointer(ct)));
+}
+
+#[inline(always)]
+fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
+    let record = &mut slot.record;
+    record.tuple = ct.tuple(0);
+    if !filter::wants(&record.tuple, Some(ct)) {
+        record.flags |= PacketFlags::REJECTED;
+        return;
+    }
+    record.ct = ct.address();
+    record.zone = ct.zone();
+    record.mark = ct.mark();
+    record.status_before = ct.status();
+    record.timeout_before_jiffies = ct.timeout();
+    record.state_before = ct.proto_state(tuple::protonum(&record.tuple));
+    let (birth, first_sight) = births::of(record.ct, slot.claimed_ns);
+    record.birth_ns = birth;
+    record.flags |= PacketFlags::BEFORE;
+    if first_sight {
+        record.flags |= PacketFlags::FIRST_SIGHT;
+    }
+}
+
+/// What TCP's header says of the packet.
+#[inline(always)]
+fn tcp_header<C: Arguments>(ctx: &C) {
+    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::TCP_SKB));
+    let Some(slots) = PASSES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: as in `before`.
+    let Some(slot) = unsafe { &mut *slots }.of_owner(skb.address()) else {
+        return;
+    };
+    if slot.record.flags & PacketFlags::REJECTED != 0 {
+        return;
+    }
+    if let Some(tcp) = packet::tcp_header(skb, ctx.number(&arg::TCP_DATAOFF) as u32) {
+        slot.record.flags |= PacketFlags::TCP;
+        slot.record.tcp_seq = tcp.seq;
+        slot.record.tcp_ack = tcp.ack;
+        slot.record.tcp_window = tcp.window;
+        slot.record.tcp_flags = tcp.flags;
+    }
+}
+
+/// The two entries of a protocol's handler.
+macro_rules! handler {
+    ($function:literal, $fentry:ident, $kprobe:ident, $ct:ident, $skb:ident $(, $more:ident)?) => {
+        #[fentry(function = $function)]
+        pub fn $fentry(ctx: FEntryContext) -> u32 {
+            before(&ctx, &arg::$ct, &arg::$skb);
+            $($more(&ctx);)?
+            0
+        }
+
+        #[kprobe]
+        pub fn $kprobe(ctx: ProbeContext) -> u32 {
+            before(&ctx, &arg::$ct, &arg::$skb);
+            $($more(&ctx);)?
+            0
+        }
+    };
+}
+
+handler!(
+    "nf_conntrack_tcp_packet",
+    tcp_fentry,
+    tcp_kprobe,
+    TCP_CT,
+    TCP_SKB,
+    tcp_header
+);
+handler!("nf_conntrack_udp_packet", udp_fentry, udp_kprobe, UDP_CT, UDP_SKB);
+handler!(
+    "nf_conntrack_udplite_packet",
+    udplite_fentry,
+    udplite_kprobe,
+    UDPLITE_CT,
+    UDPLITE_SKB
+);
+handler!(
+    "nf_conntrack_icmp_packet",
+    icmp_fentry,
+    icmp_kprobe,
+    ICMP_CT,
+    ICMP_SKB
+);
+handler!(
+    "nf_conntrack_icmpv6_packet",
+    icmpv6_fentry,
+    icmpv6_kprobe,
+    ICMPV6_CT,
+    ICMPV6_SKB
+);
+handler!(
+    "nf_conntrack_sctp_packet",
+    sctp_fentry,
+    sctp_kprobe,
+    SCTP_CT,
+    SCTP_SKB
+);
+handler!(
+    "nf_conntrack_dccp_packet",
+    dccp_fentry,
+    dccp_kprobe,
+    DCCP_CT,
+    DCCP_SKB
+);
+handler!("nf_conntrack_gre_packet", gre_fentry, gre_kprobe, GRE_CT, GRE_SKB);

@@ -1,0 +1,51 @@
+//! An entry's timeout is pushed out.
+//!
+//! net/netfilter/nf_conntrack_core.c, `void __nf_ct_refresh_acct(struct nf_conn *ct, …)`; what
+//! follows changed within stable series, `extra_jiffies` is in all of them.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use rsct_common::record::{EntryKind, PacketFlags};
+
+use super::entry::{self, Operation};
+use crate::{
+    globals::arg,
+    kernel::{args::Arguments, nf_conn::NfConn},
+    maps::PASSES,
+};
+
+#[fentry(function = "__nf_ct_refresh_acct")]
+pub fn refresh_fentry(ctx: FEntryContext) -> u32 {
+    refreshed(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn refresh_kprobe(ctx: ProbeContext) -> u32 {
+    refreshed(&ctx);
+    0
+}
+
+/// Within a packet's pass this is a part of the packet's record; elsewhere (a helper, an offloaded
+/// flow) it is told on its own.
+#[inline(always)]
+fn refreshed<C: Arguments>(ctx: &C) {
+    let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::REFRESH_CT));
+    let extra = ctx.number(&arg::REFRESH_EXTRA) as u32;
+    let Some(passes) = PASSES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    if let Some(pass) = unsafe { &mut *passes }.handling(ct.address()) {
+        pass.record.flags |= PacketFlags::REFRESHED;
+        pass.record.refresh_jiffies = extra;
+        return;
+    }
+    if let Some(slot) = entry::begin(Operation::Alloc, ct.address(), 0) {
+        entry::describe(slot, EntryKind::Refresh, ct);
+        slot.record.refresh_jiffies = extra;
+        entry::finish(slot);
+    }
+}

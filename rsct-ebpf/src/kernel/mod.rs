@@ -1,0 +1,84 @@
+//! Typed readers of the kernel's structs.
+//!
+//! A pointer that the verifier knows by its BTF type is read directly ([`Typed`]): no helper, and a
+//! wrong offset is refused when the program loads. Any other pointer goes through
+//! `bpf_probe_read_kernel` ([`Untyped`]).
+
+use core::ptr;
+
+use aya_ebpf::{Global, helpers::bpf_probe_read_kernel};
+use rsct_common::field::ABSENT;
+
+pub mod args;
+pub mod hook_state;
+pub mod nf_conn;
+pub mod packet;
+pub mod sk_buff;
+pub mod tuple;
+
+/// How memory behind a kernel pointer is read.
+pub trait Memory: Copy {
+    /// Reads a `T`; what can't be read is zero.
+    fn read<T: Copy + Default>(pointer: *const u8) -> T;
+
+    /// The tuple at `pointer`, in words.
+    fn read_tuple(pointer: *const u8) -> [u64; 5];
+}
+
+/// The verifier knows the pointer's type.
+#[derive(Clone, Copy)]
+pub struct Typed;
+
+/// The pointer is a number to the verifier.
+#[derive(Clone, Copy)]
+pub struct Untyped;
+
+impl Memory for Typed {
+    #[inline(always)]
+    fn read<T: Copy + Default>(pointer: *const u8) -> T {
+        // SAFETY: the verifier checks the access against the kernel's BTF; volatile, so that the
+        // compiler neither splits nor widens it.
+        unsafe { ptr::read_volatile(pointer.cast()) }
+    }
+
+    #[inline(always)]
+    fn read_tuple(pointer: *const u8) -> [u64; 5] {
+        tuple::words(|offset| at(pointer, offset))
+    }
+}
+
+impl Memory for Untyped {
+    #[inline(always)]
+    fn read<T: Copy + Default>(pointer: *const u8) -> T {
+        // SAFETY: the helper survives any address.
+        unsafe { bpf_probe_read_kernel(pointer.cast()) }.unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn read_tuple(pointer: *const u8) -> [u64; 5] {
+        Self::read(pointer)
+    }
+}
+
+/// `pointer` plus a constant.
+#[inline(always)]
+pub fn at(pointer: *const u8, offset: u64) -> *const u8 {
+    pointer.wrapping_add(offset as usize)
+}
+
+/// Reads the field that `offset` names.
+#[inline(always)]
+pub fn field<M: Memory, T: Copy + Default>(base: *const u8, offset: &Global<u64>) -> T {
+    M::read(at(base, offset.load()))
+}
+
+/// Reads the field that `offset` names, or the default where this kernel has no such field.
+#[inline(always)]
+pub fn optional<M: Memory, T: Copy + Default>(base: *const u8, offset: &Global<u64>) -> T {
+    let offset = offset.load();
+    if offset == ABSENT {
+        T::default()
+    } else {
+        M::read(at(base, offset))
+    }
+}

@@ -1,0 +1,85 @@
+//! `struct nf_conn` (include/net/netfilter/nf_conntrack.h).
+
+use core::marker::PhantomData;
+
+use rsct_common::{TupleWords, field::ABSENT};
+
+use super::{Memory, at, field, optional};
+use crate::globals;
+
+/// `IPS_TEMPLATE`: not an entry, but what the CT target hangs on a packet.
+pub const IPS_TEMPLATE: u32 = 1 << 11;
+
+const IPPROTO_TCP: u8 = 6;
+const IPPROTO_DCCP: u8 = 33;
+const IPPROTO_SCTP: u8 = 132;
+
+/// An entry, whatever its state.
+#[derive(Clone, Copy)]
+pub struct NfConn<M>(*const u8, PhantomData<M>);
+
+impl<M: Memory> NfConn<M> {
+    #[inline(always)]
+    pub fn new(pointer: *const u8) -> Self {
+        Self(pointer, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    #[inline(always)]
+    pub fn status(self) -> u32 {
+        field::<M, u64>(self.0, &globals::NF_CONN_STATUS) as u32
+    }
+
+    #[inline(always)]
+    pub fn timeout(self) -> u32 {
+        field::<M, _>(self.0, &globals::NF_CONN_TIMEOUT)
+    }
+
+    #[inline(always)]
+    pub fn zone(self) -> u16 {
+        optional::<M, _>(self.0, &globals::NF_CONN_ZONE)
+    }
+
+    #[inline(always)]
+    pub fn mark(self) -> u32 {
+        optional::<M, _>(self.0, &globals::NF_CONN_MARK)
+    }
+
+    /// Inode number of the namespace, zero where the kernel has but one.
+    #[inline(always)]
+    pub fn netns(self) -> u32 {
+        let offset = globals::NF_CONN_NET.load();
+        if offset == ABSENT {
+            return 0;
+        }
+        let net = M::read::<u64>(at(self.0, offset)) as *const u8;
+        field::<M, _>(net, &globals::NET_INUM)
+    }
+
+    /// The tuple of direction 0 (original) or 1 (reply).
+    #[inline(always)]
+    pub fn tuple(self, direction: u64) -> TupleWords {
+        let offset = globals::NF_CONN_TUPLEHASH.load()
+            + direction * TUPLE_HASH_BYTES
+            + globals::TUPLE_HASH_TUPLE.load();
+        M::read_tuple(at(self.0, offset))
+    }
+
+    /// The state that the protocol's tracker keeps, zero for the protocols without one.
+    #[inline(always)]
+    pub fn proto_state(self, protonum: u8) -> u8 {
+        match protonum {
+            IPPROTO_TCP => field::<M, u8>(self.0, &globals::NF_CONN_TCP_STATE),
+            IPPROTO_SCTP => optional::<M, u32>(self.0, &globals::NF_CONN_SCTP_STATE) as u8,
+            IPPROTO_DCCP => optional::<M, u8>(self.0, &globals::NF_CONN_DCCP_STATE),
+            _ => 0,
+        }
+    }
+}
+
+/// `sizeof(struct nf_conntrack_tuple_hash)`: the field list asks for two of them.
+const TUPLE_HASH_BYTES: u64 = 56;

@@ -1,0 +1,81 @@
+//! A packet's own headers, where conntrack left nothing else to go by.
+
+use rsct_common::TupleWords;
+
+use super::{Memory, Untyped, at, sk_buff::SkBuff};
+
+const IPPROTO_TCP: u8 = 6;
+const IPPROTO_UDP: u8 = 17;
+const IPPROTO_DCCP: u8 = 33;
+const IPPROTO_SCTP: u8 = 132;
+const IPPROTO_UDPLITE: u8 = 136;
+const IPPROTO_ICMP: u8 = 1;
+const IPPROTO_ICMPV6: u8 = 58;
+const AF_INET6: u8 = 10;
+
+/// The packet's own addresses and ports as a tuple.
+#[inline(always)]
+pub fn tuple_of<M: Memory>(skb: SkBuff<M>, family: u8) -> TupleWords {
+    let network = at(skb.head(), skb.network_header() as u64);
+    let mut bytes = [0u8; 40];
+    let (protonum, transport) = if family == AF_INET6 {
+        let addresses: [u64; 4] = Untyped::read(at(network, 8));
+        bytes[0..8].copy_from_slice(&addresses[0].to_ne_bytes());
+        bytes[8..16].copy_from_slice(&addresses[1].to_ne_bytes());
+        bytes[20..28].copy_from_slice(&addresses[2].to_ne_bytes());
+        bytes[28..36].copy_from_slice(&addresses[3].to_ne_bytes());
+        (Untyped::read::<u8>(at(network, 6)), at(network, 40))
+    } else {
+        let first: u8 = Untyped::read(network);
+        let addresses: [u32; 2] = Untyped::read(at(network, 12));
+        bytes[0..4].copy_from_slice(&addresses[0].to_ne_bytes());
+        bytes[20..24].copy_from_slice(&addresses[1].to_ne_bytes());
+        (
+            Untyped::read::<u8>(at(network, 9)),
+            at(network, (first as u64 & 15) * 4),
+        )
+    };
+    let words: [u16; 4] = Untyped::read(transport);
+    match protonum {
+        IPPROTO_TCP | IPPROTO_UDP | IPPROTO_DCCP | IPPROTO_SCTP | IPPROTO_UDPLITE => {
+            bytes[16..18].copy_from_slice(&words[0].to_ne_bytes());
+            bytes[36..38].copy_from_slice(&words[1].to_ne_bytes());
+        }
+        IPPROTO_ICMP | IPPROTO_ICMPV6 => {
+            // Type and code stand first, the id behind the checksum.
+            bytes[16..18].copy_from_slice(&words[2].to_ne_bytes());
+            bytes[36..38].copy_from_slice(&words[0].to_ne_bytes());
+        }
+        _ => {}
+    }
+    bytes[18..20].copy_from_slice(&(family as u16).to_ne_bytes());
+    bytes[38] = protonum;
+    // SAFETY: forty bytes are five words.
+    unsafe { core::mem::transmute::<[u8; 40], TupleWords>(bytes) }
+}
+
+/// What rsct shows of a TCP header.
+#[derive(Clone, Copy)]
+pub struct Tcp {
+    pub seq: u32,
+    pub ack: u32,
+    pub window: u16,
+    pub flags: u8,
+}
+
+/// The TCP header at `dataoff`, unless it lies beyond the linear part.
+#[inline(always)]
+pub fn tcp_header<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<Tcp> {
+    const FIXED_BYTES: u32 = 20;
+    if dataoff + FIXED_BYTES > skb.len() - skb.data_len() {
+        return None;
+    }
+    let header: [u32; 4] = Untyped::read(at(skb.data(), dataoff as u64));
+    let flags_and_window = u32::from_be(header[3]);
+    Some(Tcp {
+        seq: u32::from_be(header[1]),
+        ack: u32::from_be(header[2]),
+        window: flags_and_window as u16,
+        flags: (flags_and_window >> 16) as u8,
+    })
+}

@@ -1,0 +1,74 @@
+//! `struct sk_buff` (include/linux/skbuff.h).
+
+use core::marker::PhantomData;
+
+use super::{Memory, field};
+use crate::globals;
+
+/// A packet.
+#[derive(Clone, Copy)]
+pub struct SkBuff<M>(*const u8, PhantomData<M>);
+
+/// The low three bits of `_nfct` are the ctinfo (NFCT_INFOMASK).
+const NFCT_INFO_MASK: u64 = 7;
+
+/// What a packet says of its entry.
+#[derive(Clone, Copy)]
+pub struct Nfct(pub u64);
+
+impl Nfct {
+    /// The entry's address, or null.
+    #[inline(always)]
+    pub fn ct(self) -> *const u8 {
+        (self.0 & !NFCT_INFO_MASK) as *const u8
+    }
+
+    /// `enum ip_conntrack_info`.
+    #[inline(always)]
+    pub fn ctinfo(self) -> u8 {
+        (self.0 & NFCT_INFO_MASK) as u8
+    }
+}
+
+impl<M: Memory> SkBuff<M> {
+    #[inline(always)]
+    pub fn new(pointer: *const u8) -> Self {
+        Self(pointer, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    #[inline(always)]
+    pub fn nfct(self) -> Nfct {
+        Nfct(field::<M, _>(self.0, &globals::SK_BUFF_NFCT))
+    }
+
+    #[inline(always)]
+    pub fn len(self) -> u32 {
+        field::<M, _>(self.0, &globals::SK_BUFF_LEN)
+    }
+
+    /// Bytes that lie in fragments, beyond the linear part.
+    #[inline(always)]
+    pub fn data_len(self) -> u32 {
+        field::<M, _>(self.0, &globals::SK_BUFF_DATA_LEN)
+    }
+
+    #[inline(always)]
+    pub fn data(self) -> *const u8 {
+        field::<M, u64>(self.0, &globals::SK_BUFF_DATA) as *const u8
+    }
+
+    #[inline(always)]
+    pub fn head(self) -> *const u8 {
+        field::<M, u64>(self.0, &globals::SK_BUFF_HEAD) as *const u8
+    }
+
+    #[inline(always)]
+    pub fn network_header(self) -> u16 {
+        field::<M, _>(self.0, &globals::SK_BUFF_NETWORK_HEADER)
+    }
+}

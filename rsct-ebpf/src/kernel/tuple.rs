@@ -1,0 +1,31 @@
+//! `struct nf_conntrack_tuple`, read member by member.
+
+use super::{Memory as _, Typed};
+
+/// The tuple whose bytes at an offset `at` points to.
+///
+/// A typed pointer lets no load cross from one member into the next, so the words are put
+/// together from the members (`rsct_common::field::TUPLE_LAYOUT`).
+#[inline(always)]
+pub fn words(at: impl Fn(u64) -> *const u8) -> [u64; 5] {
+    let src_l4 = Typed::read::<u16>(at(16)) as u64;
+    let l3num = Typed::read::<u16>(at(18)) as u64;
+    let dst_first = Typed::read::<u32>(at(20)) as u64;
+    let dst_last = Typed::read::<u32>(at(32)) as u64;
+    let dst_l4 = Typed::read::<u16>(at(36)) as u64;
+    let protonum = Typed::read::<u8>(at(38)) as u64;
+    let dir = Typed::read::<u8>(at(39)) as u64;
+    [
+        Typed::read(at(0)),
+        Typed::read(at(8)),
+        src_l4 | l3num << 16 | dst_first << 32,
+        Typed::read(at(24)),
+        dst_last | dst_l4 << 32 | protonum << 48 | dir << 56,
+    ]
+}
+
+/// The protocol number inside the words.
+#[inline(always)]
+pub fn protonum(words: &[u64; 5]) -> u8 {
+    (words[4] >> 48) as u8
+}
