@@ -1,5 +1,7 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
+pub mod flow;
 pub mod kernel;
 pub mod netlink;
+pub mod probe;
 pub mod render;

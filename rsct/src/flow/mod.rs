@@ -1,0 +1,8 @@
+//! The model: flows as both sources know them, joined. Knows neither aya nor netlink.
+
+pub mod cause;
+pub mod names;
+pub mod reconcile;
+pub mod table;
+
+pub use table::{Flow, FlowKey, Table};

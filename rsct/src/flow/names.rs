@@ -1,0 +1,169 @@
+//! The kernel's names for what records hold as numbers.
+
+/// Bits of `ct->status` (include/uapi/linux/netfilter/nf_conntrack_common.h).
+pub mod status {
+    /// The entry was expected by a helper.
+    pub const EXPECTED: u32 = 1 << 0;
+    /// Packets were seen in both directions.
+    pub const SEEN_REPLY: u32 = 1 << 1;
+    /// Not to be dropped early.
+    pub const ASSURED: u32 = 1 << 2;
+    /// In the table.
+    pub const CONFIRMED: u32 = 1 << 3;
+    /// On its way out.
+    pub const DYING: u32 = 1 << 9;
+    /// The timeout is not refreshed.
+    pub const FIXED_TIMEOUT: u32 = 1 << 10;
+
+    /// Every bit's name, the lowest first.
+    pub const NAMES: [&str; 16] = [
+        "EXPECTED",
+        "SEEN_REPLY",
+        "ASSURED",
+        "CONFIRMED",
+        "SRC_NAT",
+        "DST_NAT",
+        "SEQ_ADJUST",
+        "SRC_NAT_DONE",
+        "DST_NAT_DONE",
+        "DYING",
+        "FIXED_TIMEOUT",
+        "TEMPLATE",
+        "NAT_CLASH",
+        "HELPER",
+        "OFFLOAD",
+        "HW_OFFLOAD",
+    ];
+
+    /// The names of the bits set in `status`.
+    pub fn names(status: u32) -> impl Iterator<Item = &'static str> {
+        NAMES
+            .iter()
+            .enumerate()
+            .filter(move |(bit, _)| status & (1 << bit) != 0)
+            .map(|(_, name)| *name)
+    }
+}
+
+/// IP protocol numbers that conntrack has a handler for.
+pub mod proto {
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// DCCP.
+    pub const DCCP: u8 = 33;
+    /// GRE.
+    pub const GRE: u8 = 47;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = 58;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+    /// UDPLITE.
+    pub const UDPLITE: u8 = 136;
+
+    /// The protocol's name, as conntrack prints it.
+    pub fn name(number: u8) -> Option<&'static str> {
+        Some(match number {
+            ICMP => "icmp",
+            TCP => "tcp",
+            UDP => "udp",
+            DCCP => "dccp",
+            GRE => "gre",
+            ICMPV6 => "icmpv6",
+            SCTP => "sctp",
+            UDPLITE => "udplite",
+            _ => return None,
+        })
+    }
+
+    /// Whether the tuple's l4 parts are ports.
+    pub fn has_ports(number: u8) -> bool {
+        matches!(number, TCP | UDP | DCCP | SCTP | UDPLITE)
+    }
+
+    /// Whether the tuple's l4 parts are an id, a type and a code.
+    pub fn is_icmp(number: u8) -> bool {
+        matches!(number, ICMP | ICMPV6)
+    }
+}
+
+/// `enum tcp_conntrack` (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
+const TCP_STATES: [&str; 10] = [
+    "NONE",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+];
+
+/// `enum sctp_conntrack` (include/uapi/linux/netfilter/nf_conntrack_sctp.h).
+const SCTP_STATES: [&str; 10] = [
+    "NONE",
+    "CLOSED",
+    "COOKIE_WAIT",
+    "COOKIE_ECHOED",
+    "ESTABLISHED",
+    "SHUTDOWN_SENT",
+    "SHUTDOWN_RECD",
+    "SHUTDOWN_ACK_SENT",
+    "HEARTBEAT_SENT",
+    "HEARTBEAT_ACKED",
+];
+
+/// `enum ct_dccp_states` (include/linux/netfilter/nf_conntrack_dccp.h).
+const DCCP_STATES: [&str; 10] = [
+    "NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE", "INVALID",
+];
+
+/// The name of a protocol's state; none for protocols without states.
+pub fn state(proto: u8, state: u8) -> Option<&'static str> {
+    let names: &[&'static str] = match proto {
+        proto::TCP => &TCP_STATES,
+        proto::SCTP => &SCTP_STATES,
+        proto::DCCP => &DCCP_STATES,
+        _ => return None,
+    };
+    Some(names.get(usize::from(state)).copied().unwrap_or("UNKNOWN"))
+}
+
+/// `enum ip_conntrack_info`, with the direction taken off.
+pub fn ctinfo(ctinfo: u8) -> &'static str {
+    match ctinfo {
+        0 | 3 => "ESTABLISHED",
+        1 | 4 => "RELATED",
+        2 | 5 => "NEW",
+        7 => "UNTRACKED",
+        _ => "UNKNOWN",
+    }
+}
+
+/// The direction inside `enum ip_conntrack_info` (`CTINFO2DIR`).
+pub fn is_reply(ctinfo: u8) -> bool {
+    matches!(ctinfo, 3..=5)
+}
+
+/// `enum nf_inet_hooks` (include/uapi/linux/netfilter.h).
+pub fn hook(number: u8) -> &'static str {
+    match number {
+        0 => "PRE_ROUTING",
+        1 => "LOCAL_IN",
+        2 => "FORWARD",
+        3 => "LOCAL_OUT",
+        4 => "POST_ROUTING",
+        _ => "UNKNOWN",
+    }
+}
+
+/// A process's name out of the kernel's bytes.
+pub fn comm(bytes: &[u8; 16]) -> &[u8] {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    &bytes[..end]
+}

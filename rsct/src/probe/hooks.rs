@@ -1,0 +1,154 @@
+//! What the programs attach to, and in which forms.
+
+/// One kernel function, what rsct learns there, and the programs that can be put on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hook {
+    /// The kernel function.
+    pub function: &'static str,
+    /// What is not seen without it.
+    pub shows: &'static str,
+    /// Whether there is no trace at all without it.
+    pub essential: bool,
+    /// fentry and fexit programs.
+    pub trampoline: &'static [Program],
+    /// kprobe and kretprobe programs.
+    pub kprobe: &'static [Program],
+}
+
+/// A program of the eBPF object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its name in the object.
+    pub name: &'static str,
+    /// Where it runs.
+    pub at: At,
+}
+
+/// The two ends of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// fentry, or kprobe.
+    Entry,
+    /// fexit, or kretprobe.
+    Return,
+}
+
+const fn entry(name: &'static str) -> Program {
+    Program { name, at: At::Entry }
+}
+
+const fn exit(name: &'static str) -> Program {
+    Program { name, at: At::Return }
+}
+
+/// A protocol's handler: seen on its way in only.
+const fn handler(function: &'static str, fentry: &'static [Program], kprobe: &'static [Program]) -> Hook {
+    Hook {
+        function,
+        shows: "the state before each packet of that protocol",
+        essential: false,
+        trampoline: fentry,
+        kprobe,
+    }
+}
+
+/// Every hook, in the order they are attached: what a later one leans on comes first, and the pass
+/// through `nf_conntrack_in` comes last, so that no packet is seen by half of them.
+pub const HOOKS: &[Hook] = &[
+    Hook {
+        function: "__nf_conntrack_alloc",
+        shows: "the birth of entries, and entries that could not be allocated",
+        essential: false,
+        trampoline: &[exit("alloc_fexit")],
+        kprobe: &[entry("alloc_kprobe"), exit("alloc_kretprobe")],
+    },
+    Hook {
+        function: "nf_ct_destroy",
+        shows: "the end of entries",
+        essential: false,
+        trampoline: &[entry("destroy_fentry")],
+        kprobe: &[entry("destroy_kprobe")],
+    },
+    Hook {
+        function: "__nf_conntrack_hash_insert",
+        shows: "the moment an entry is in the table (confirm and hash_check_insert show it too)",
+        essential: false,
+        trampoline: &[entry("hash_insert_fentry")],
+        kprobe: &[entry("hash_insert_kprobe")],
+    },
+    Hook {
+        function: "nf_conntrack_hash_check_insert",
+        shows: "entries made through ctnetlink or by BPF programs",
+        essential: false,
+        trampoline: &[entry("check_insert_fentry"), exit("check_insert_fexit")],
+        kprobe: &[entry("check_insert_kprobe"), exit("check_insert_kretprobe")],
+    },
+    Hook {
+        function: "__nf_conntrack_confirm",
+        shows: "confirming, its verdict and its cost",
+        essential: false,
+        trampoline: &[entry("confirm_fentry"), exit("confirm_fexit")],
+        kprobe: &[entry("confirm_kprobe"), exit("confirm_kretprobe")],
+    },
+    Hook {
+        function: "nf_ct_delete",
+        shows: "deletes, and who asked for them",
+        essential: false,
+        trampoline: &[entry("delete_fentry"), exit("delete_fexit")],
+        kprobe: &[entry("delete_kprobe"), exit("delete_kretprobe")],
+    },
+    Hook {
+        function: "__nf_ct_refresh_acct",
+        shows: "the timeout each packet asks for",
+        essential: false,
+        trampoline: &[entry("refresh_fentry")],
+        kprobe: &[entry("refresh_kprobe")],
+    },
+    handler(
+        "nf_conntrack_tcp_packet",
+        &[entry("tcp_fentry")],
+        &[entry("tcp_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_udp_packet",
+        &[entry("udp_fentry")],
+        &[entry("udp_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_icmp_packet",
+        &[entry("icmp_fentry")],
+        &[entry("icmp_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_icmpv6_packet",
+        &[entry("icmpv6_fentry")],
+        &[entry("icmpv6_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_sctp_packet",
+        &[entry("sctp_fentry")],
+        &[entry("sctp_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_gre_packet",
+        &[entry("gre_fentry")],
+        &[entry("gre_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_dccp_packet",
+        &[entry("dccp_fentry")],
+        &[entry("dccp_kprobe")],
+    ),
+    handler(
+        "nf_conntrack_udplite_packet",
+        &[entry("udplite_fentry")],
+        &[entry("udplite_kprobe")],
+    ),
+    Hook {
+        function: "nf_conntrack_in",
+        shows: "packets at all",
+        essential: true,
+        trampoline: &[entry("in_fentry"), exit("in_fexit")],
+        kprobe: &[entry("in_kprobe"), exit("in_kretprobe")],
+    },
+];

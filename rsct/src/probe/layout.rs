@@ -1,0 +1,173 @@
+//! Where the running kernel keeps what the programs read: offsets of fields and positions of
+//! arguments, found by name in its BTF, handed to the programs as globals.
+
+use rsct_common::{
+    field::{ABSENT, FIELDS, Field, Need, TUPLE_LAYOUT},
+    hook::{ARGUMENTS, Argument, NO_ARGUMENT},
+};
+
+use crate::kernel::btf::{BtfError, Func, KernelTypes};
+
+/// What the programs' globals are set to.
+#[derive(Debug)]
+pub struct Layout {
+    /// Every field, and where it is.
+    pub fields: Vec<(Field, Place)>,
+    /// Every argument, and which one it is.
+    pub arguments: Vec<(Argument, Option<u64>)>,
+}
+
+/// Where a field is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this offset.
+    At(u32),
+    /// Not there, and why; tracing goes on without it.
+    Absent(String),
+}
+
+/// Why the programs cannot read this kernel.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A field without which nothing true can be said.
+    #[error("cannot trace on this kernel: `{of}.{path}` cannot be found: {cause}")]
+    Missing {
+        /// The struct.
+        of: &'static str,
+        /// The member.
+        path: &'static str,
+        /// What the lookup said.
+        cause: BtfError,
+    },
+    /// A field of another size than the programs read.
+    #[error(
+        "cannot trace on this kernel: `{of}.{path}` has {found} bytes, the programs read {expected}; \
+         this rsct is too old for it, please report it"
+    )]
+    Size {
+        /// The struct.
+        of: &'static str,
+        /// The member.
+        path: &'static str,
+        /// Its size here.
+        found: u32,
+        /// The size the programs read.
+        expected: u32,
+    },
+    /// The tuple is copied whole, so it has to look as expected.
+    #[error(
+        "cannot trace on this kernel: `struct nf_conntrack_tuple` has `{member}` at {found}, expected at \
+         {expected}; this rsct is too old for it, please report it"
+    )]
+    Tuple {
+        /// The member that lies elsewhere.
+        member: &'static str,
+        /// Where it is.
+        found: u32,
+        /// Where it was expected.
+        expected: u32,
+    },
+    /// The lookup itself failed.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+}
+
+impl Layout {
+    /// Looks everything up.
+    pub fn resolve(types: &KernelTypes) -> Result<Self, LayoutError> {
+        check_tuple(types)?;
+        let fields = FIELDS
+            .iter()
+            .map(|field| Ok((*field, place(types, field)?)))
+            .collect::<Result<_, LayoutError>>()?;
+        let mut arguments = Vec::with_capacity(ARGUMENTS.len());
+        let mut function: Option<Func> = None;
+        for argument in ARGUMENTS {
+            if function
+                .as_ref()
+                .is_none_or(|function| function.name != argument.function)
+            {
+                function = types.func(argument.function)?;
+            }
+            arguments.push((
+                *argument,
+                function
+                    .as_ref()
+                    .and_then(|function| position(function, argument.name)),
+            ));
+        }
+        Ok(Self { fields, arguments })
+    }
+
+    /// The globals' names and values.
+    pub fn globals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let fields = self.fields.iter().map(|(field, place)| {
+            let value = match place {
+                Place::At(offset) => u64::from(*offset),
+                Place::Absent(_) => ABSENT,
+            };
+            (field.global, value)
+        });
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|(argument, position)| (argument.global, position.unwrap_or(NO_ARGUMENT)));
+        fields.chain(arguments)
+    }
+
+    /// The arguments of `function` that the programs need and this kernel's has not.
+    pub fn missing_arguments<'a>(&'a self, function: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+        self.arguments
+            .iter()
+            .filter(move |(argument, position)| argument.function == function && position.is_none())
+            .map(|(argument, _)| argument.name)
+    }
+}
+
+/// Which argument of `function` is called `name`; the value returned comes after the last.
+fn position(function: &Func, name: &str) -> Option<u64> {
+    if name == "return" {
+        return Some(function.params.len() as u64);
+    }
+    function.param_index(name).map(|index| index as u64)
+}
+
+fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
+    match types.field(field.of, field.path) {
+        Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(Place::At(found.offset)),
+        Ok(found) => match field.need {
+            Need::Required => Err(LayoutError::Size {
+                of: field.of,
+                path: field.path,
+                found: found.size,
+                expected: field.bytes,
+            }),
+            Need::Optional => Ok(Place::Absent(format!(
+                "{} bytes here, the programs read {}",
+                found.size, field.bytes
+            ))),
+        },
+        Err(cause) => match field.need {
+            Need::Required => Err(LayoutError::Missing {
+                of: field.of,
+                path: field.path,
+                cause,
+            }),
+            Need::Optional => Ok(Place::Absent(cause.to_string())),
+        },
+    }
+}
+
+fn check_tuple(types: &KernelTypes) -> Result<(), LayoutError> {
+    for &(member, expected) in TUPLE_LAYOUT {
+        let found = types.field("nf_conntrack_tuple", member)?.offset;
+        if found != expected {
+            return Err(LayoutError::Tuple {
+                member,
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Getting the programs into the kernel, and their records out of it.
+//!
+//! [`layout`] finds out where this kernel keeps what the programs read, [`hooks`] lists what they
+//! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
+
+mod bpf;
+pub mod hooks;
+pub mod layout;
+pub mod ring;
+pub mod scope;
+pub mod session;
+mod tracing;

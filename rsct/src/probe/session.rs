@@ -1,0 +1,260 @@
+//! Programs loaded and attached, for as long as the session is kept.
+
+use std::os::fd::AsFd as _;
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{PerCpuArray, RingBuf},
+    programs::{KProbe, Program as AyaProgram},
+};
+
+use crate::kernel::btf::KernelTypes;
+
+use super::{
+    bpf,
+    hooks::{At, HOOKS, Hook},
+    layout::{Layout, LayoutError},
+    ring::Ring,
+    scope::Scope,
+    tracing::{Attached, Tracing},
+};
+
+/// The eBPF object, built with this program.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rsct-ebpf"));
+
+/// Which form of the programs to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// For each hook the best that attaches.
+    #[default]
+    Best,
+    /// fentry and fexit only.
+    Fentry,
+    /// kprobe and kretprobe only.
+    Kprobe,
+}
+
+/// What a session is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which form of the programs to use.
+    pub form: Form,
+    /// Size of the ring: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// How many flows' births are kept.
+    pub births: u32,
+    /// What is let through.
+    pub scope: Scope,
+}
+
+/// How a hook is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By fentry and fexit.
+    Fentry,
+    /// By kprobe and kretprobe.
+    Kprobe,
+    /// Not at all.
+    Not,
+}
+
+impl How {
+    /// As shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Not => "not attached",
+        }
+    }
+}
+
+/// A hook and what became of it.
+#[derive(Debug)]
+pub struct HookReport {
+    /// The hook.
+    pub hook: &'static Hook,
+    /// How it is attached.
+    pub how: How,
+    /// Why not in a better way.
+    pub why_not_better: Vec<String>,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The kernel's types are not what the programs need.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The maps could not be made.
+    #[error("cannot create the programs' maps: {0}")]
+    Maps(String),
+    /// The one hook without which there is nothing to see.
+    #[error("cannot attach to {function}: {why}")]
+    Essential {
+        /// The kernel function.
+        function: &'static str,
+        /// What was tried and what came of it.
+        why: String,
+    },
+}
+
+/// Programs that run.
+pub struct Session {
+    /// What the programs write.
+    pub ring: Ring,
+    /// Every hook, and how it is attached.
+    pub hooks: Vec<HookReport>,
+    tracing: Vec<Attached>,
+    /// Keeps the maps and the kprobes.
+    _ebpf: Ebpf,
+}
+
+impl Session {
+    /// Loads and attaches all that this kernel allows.
+    pub fn start(types: &KernelTypes, layout: &Layout, options: &Options) -> Result<Self, SessionError> {
+        let mut ebpf = create_maps(layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
+        let mut tracing = Tracing::link(OBJECT, &ebpf).map_err(SessionError::Maps)?;
+        let mut attached = Vec::new();
+        let mut hooks = Vec::with_capacity(HOOKS.len());
+        for hook in HOOKS {
+            let mut report = HookReport {
+                hook,
+                how: How::Not,
+                why_not_better: Vec::new(),
+            };
+            if options.form != Form::Kprobe {
+                match attach_tracing(types, layout, &mut tracing, hook) {
+                    Ok(programs) => {
+                        attached.extend(programs);
+                        report.how = How::Fentry;
+                    }
+                    Err(why) => report.why_not_better.push(format!("fentry: {why}")),
+                }
+            }
+            if options.form != Form::Fentry && report.how == How::Not {
+                match attach_kprobes(layout, &mut ebpf, hook) {
+                    Ok(()) => report.how = How::Kprobe,
+                    Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
+                }
+            }
+            if report.how == How::Not && hook.essential {
+                return Err(SessionError::Essential {
+                    function: hook.function,
+                    why: report.why_not_better.join("; "),
+                });
+            }
+            hooks.push(report);
+        }
+        let ring = ring(&mut ebpf).map_err(SessionError::Maps)?;
+        Ok(Self {
+            ring,
+            hooks,
+            tracing: attached,
+            _ebpf: ebpf,
+        })
+    }
+
+    /// How often the kernel skipped a program because it was running already on that CPU: each is a
+    /// record that is missing or incomplete.
+    pub fn recursion_misses(&self) -> u64 {
+        self.tracing
+            .iter()
+            .filter_map(|program| bpf::recursion_misses(program.program.as_fd()).ok())
+            .sum()
+    }
+}
+
+fn create_maps(layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfError> {
+    let offsets: Vec<(&'static str, u64)> = layout.globals().collect();
+    let scope = options.scope.globals();
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries("RECORDS", options.ring_bytes)
+        .map_max_entries("BIRTHS", options.births);
+    for (name, value) in &offsets {
+        loader.override_global(name, value, true);
+    }
+    for (name, value) in &scope {
+        value.apply(name, &mut loader);
+    }
+    loader.load(OBJECT)
+}
+
+/// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.
+fn attach_tracing(
+    types: &KernelTypes,
+    layout: &Layout,
+    tracing: &mut Tracing,
+    hook: &Hook,
+) -> Result<Vec<Attached>, String> {
+    let function = types
+        .func(hook.function)
+        .map_err(|error| error.to_string())?
+        .ok_or("this kernel's BTF has no such function (inlined, or not in this kernel)")?;
+    if function.variadic {
+        return Err("the function takes a variable number of arguments".to_owned());
+    }
+    check_arguments(layout, hook)?;
+    hook.trampoline
+        .iter()
+        .rev()
+        .map(|program| tracing.attach(*program, &function))
+        .collect()
+}
+
+fn attach_kprobes(layout: &Layout, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), String> {
+    check_arguments(layout, hook)?;
+    for program in hook.kprobe.iter().rev() {
+        debug_assert!(matches!(program.at, At::Entry | At::Return));
+        let loaded: &mut KProbe = match ebpf.program_mut(program.name) {
+            Some(AyaProgram::KProbe(kprobe)) => kprobe,
+            _ => return Err(format!("the object has no kprobe {}", program.name)),
+        };
+        loaded
+            .load()
+            .map_err(|error| format!("loading {}: {}", program.name, chain(&error)))?;
+        loaded
+            .attach(hook.function, 0)
+            .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
+    }
+    Ok(())
+}
+
+fn check_arguments(layout: &Layout, hook: &Hook) -> Result<(), String> {
+    let missing: Vec<&str> = layout.missing_arguments(hook.function).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "this kernel's function has no parameter {}",
+        missing.join(", ")
+    ))
+}
+
+fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
+    let records = ebpf.take_map("RECORDS").ok_or("the object has no map RECORDS")?;
+    let records = RingBuf::try_from(records).map_err(|error| chain(&error))?;
+    let lost = ebpf.take_map("LOST").ok_or("the object has no map LOST")?;
+    let lost = PerCpuArray::try_from(lost).map_err(|error| chain(&error))?;
+    Ok(Ring::new(records, lost))
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" | ")
+}

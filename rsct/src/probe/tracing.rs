@@ -1,0 +1,115 @@
+//! fentry and fexit on a module's functions.
+//!
+//! The kernel wants to be told in whose BTF the function is (`attach_btf_obj_fd`); aya 0.16 tells it
+//! only the function's id, so its `FEntry::load` finds vmlinux's functions and no module's (aya issue
+//! 300). Until aya can, this file does that part: it links the same object against the maps that aya
+//! made, and loads programs from it with both. When aya has it, this file goes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+};
+use aya_obj::{Function, Object};
+
+use crate::kernel::btf::Func;
+
+use super::{
+    bpf,
+    hooks::{At, Program},
+};
+
+/// The object, linked against maps that exist already.
+pub struct Tracing {
+    functions: HashMap<String, Function>,
+    /// The fd of each module's BTF.
+    modules: HashMap<String, OwnedFd>,
+}
+
+impl Tracing {
+    /// Links `object` against the maps of `ebpf`, which was loaded from it.
+    pub fn link(object: &[u8], ebpf: &Ebpf) -> Result<Self, String> {
+        let mut object = Object::parse(object).map_err(|error| error.to_string())?;
+        let fds: HashMap<&str, RawFd> = ebpf
+            .maps()
+            .filter_map(|(name, map)| Some((name, data(map)?.fd().as_fd().as_raw_fd())))
+            .collect();
+        let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let maps = std::mem::take(&mut object.maps);
+        let linked = maps
+            .iter()
+            .filter_map(|(name, map)| Some((name.as_str(), *fds.get(name.as_str())?, map)));
+        object
+            .relocate_maps(linked, &text_sections)
+            .map_err(|error| error.to_string())?;
+        object
+            .relocate_calls(&text_sections)
+            .map_err(|error| error.to_string())?;
+        let functions = object
+            .programs
+            .iter()
+            .filter_map(|(name, program)| {
+                Some((name.clone(), object.functions.remove(&program.function_key())?))
+            })
+            .collect();
+        Ok(Self {
+            functions,
+            modules: HashMap::new(),
+        })
+    }
+
+    /// Loads `program` for `function` and attaches it; it stays attached while the fds are open.
+    pub fn attach(&mut self, program: Program, function: &Func) -> Result<Attached, String> {
+        let code = self
+            .functions
+            .get(program.name)
+            .ok_or_else(|| format!("the object has no program {}", program.name))?;
+        let module = match &function.module {
+            None => None,
+            Some(name) => {
+                if !self.modules.contains_key(name) {
+                    let fd = bpf::module_btf(name)
+                        .map_err(|error| format!("the BTF of module {name} cannot be had: {error}"))?;
+                    self.modules.insert(name.clone(), fd);
+                }
+                self.modules.get(name).map(|fd| fd.as_fd())
+            }
+        };
+        let program = load(program, code, function.type_id, module)?;
+        let link = bpf::attach_tracing(program.as_fd()).map_err(|error| format!("attaching: {error}"))?;
+        Ok(Attached { program, _link: link })
+    }
+}
+
+/// A program that runs, for as long as this is kept.
+pub struct Attached {
+    /// The program.
+    pub program: OwnedFd,
+    _link: OwnedFd,
+}
+
+fn load(
+    program: Program,
+    code: &Function,
+    function: u32,
+    module: Option<BorrowedFd<'_>>,
+) -> Result<OwnedFd, String> {
+    let at = match program.at {
+        At::Entry => bpf::TraceAt::Entry,
+        At::Return => bpf::TraceAt::Exit,
+    };
+    bpf::load_tracing(program.name, at, &code.instructions, function, module)
+        .map_err(|error| format!("loading {}: {error}", program.name))
+}
+
+/// The kinds of maps that the object has.
+fn data(map: &Map) -> Option<&MapData> {
+    match map {
+        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => Some(data),
+        _ => None,
+    }
+}
