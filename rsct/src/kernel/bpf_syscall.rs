@@ -1,0 +1,335 @@
+//! The few bpf(2) calls that aya does not make for us.
+//!
+//! aya loads no fentry program for a function of a module: it never passes `attach_btf_obj_fd`. It
+//! also offers no trial load and not every counter of a program. This file is that plumbing and
+//! nothing else, so that it can go when aya has it.
+
+use std::ffi::{CStr, c_long};
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type,
+};
+
+/// Room for the verifier's words. A kernel from 6.4 on keeps the end if they are more, an older one
+/// the beginning.
+const LOG_BYTES: usize = 1 << 20;
+/// How often a load is repeated that a signal interrupted; libbpf's number.
+const INTERRUPTED_LOADS: usize = 5;
+
+/// A bpf(2) call that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BpfError {
+    /// A program was not accepted.
+    #[error("the kernel refuses the program {program}: {source}{}", last_words(log))]
+    Load {
+        /// Its name.
+        program: String,
+        /// The errno.
+        source: io::Error,
+        /// All that the verifier said; empty where the refusal came before it.
+        log: String,
+    },
+    /// A loaded program could not be attached.
+    #[error("the kernel cannot attach the program: {0}")]
+    Attach(#[source] io::Error),
+    /// The kernel's BTF objects could not be listed.
+    #[error("cannot list the kernel's BTF objects: {0}; that needs CAP_SYS_ADMIN")]
+    ListBtf(#[source] io::Error),
+    /// The kernel has no BTF object of this name.
+    #[error("the kernel has no type information for the module {module}; is it loaded?")]
+    NoModule {
+        /// The module.
+        module: String,
+    },
+    /// A program's counters could not be read.
+    #[error("cannot read a program's counters: {0}")]
+    Info(#[source] io::Error),
+}
+
+impl BpfError {
+    /// The errno behind it, where there is one.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Load { source, .. } | Self::Attach(source) | Self::ListBtf(source) | Self::Info(source) => {
+                source.raw_os_error()
+            }
+            Self::NoModule { .. } => None,
+        }
+    }
+}
+
+/// A program to be loaded; the fields are those of `BPF_PROG_LOAD` in include/uapi/linux/bpf.h.
+#[derive(Clone, Copy)]
+pub struct ProgLoad<'a> {
+    /// What the kernel shows the program as, cut to 15 bytes.
+    pub name: &'a str,
+    /// The program's type.
+    pub prog_type: bpf_prog_type,
+    /// What it will be attached as; required for tracing programs.
+    pub expected_attach_type: Option<bpf_attach_type>,
+    /// The instructions, relocated.
+    pub insns: &'a [bpf_insn],
+    /// Its licence; `c"GPL"` opens the helpers that tracing needs.
+    pub license: &'a CStr,
+    /// The function to be traced, as an id in vmlinux's BTF or in that of `attach_btf_obj`.
+    pub attach_btf_id: u32,
+    /// The BTF of the module that the function is in, from [`btf_fd_of_module`]; `None` for
+    /// vmlinux.
+    pub attach_btf_obj: Option<BorrowedFd<'a>>,
+    /// The program's own BTF, loaded.
+    pub prog_btf: Option<BorrowedFd<'a>>,
+    /// What instructions refer to by index (`BPF_PSEUDO_MAP_IDX`).
+    pub fd_array: &'a [RawFd],
+    /// The kernel's version; looked at for kprobes before Linux 5.0 only.
+    pub kern_version: u32,
+}
+
+impl ProgLoad<'_> {
+    /// Loads the program. If it is refused, loads it once more for the verifier's explanation,
+    /// which costs too much to ask for on the first try.
+    pub fn load(&self) -> Result<OwnedFd, BpfError> {
+        let error = match self.attempt(&mut []) {
+            Ok(program) => return Ok(program),
+            Err(error) => error,
+        };
+        let mut log = Vec::new();
+        // Without the right to load there is no verifier to ask.
+        if error.raw_os_error() != Some(libc::EPERM) {
+            log.resize(LOG_BYTES, 0);
+            if let Ok(program) = self.attempt(&mut log) {
+                return Ok(program);
+            }
+        }
+        let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+        let log = String::from_utf8_lossy(&log[..end]).trim_end().to_owned();
+        Err(BpfError::Load {
+            program: self.name.to_owned(),
+            source: error,
+            log,
+        })
+    }
+
+    fn attempt(&self, log: &mut [u8]) -> io::Result<OwnedFd> {
+        let mut attr = zeroed_attr();
+        // SAFETY: all variants are plain integers, and this one is what BPF_PROG_LOAD reads.
+        let load = unsafe { &mut attr.__bindgen_anon_3 };
+        load.prog_type = self.prog_type as u32;
+        load.expected_attach_type = self.expected_attach_type.map_or(0, |kind| kind as u32);
+        load.insns = self.insns.as_ptr().addr() as u64;
+        load.insn_cnt = u32::try_from(self.insns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        load.license = self.license.as_ptr().addr() as u64;
+        load.kern_version = self.kern_version;
+        // The last byte stays zero.
+        let room = load.prog_name.len() - 1;
+        for (to, from) in load.prog_name[..room].iter_mut().zip(self.name.bytes()) {
+            // The kernel takes letters, digits, `_` and `.` (bpf_obj_name_cpy).
+            let known = from.is_ascii_alphanumeric() || from == b'.';
+            *to = std::ffi::c_char::from_ne_bytes([if known { from } else { b'_' }]);
+        }
+        load.attach_btf_id = self.attach_btf_id;
+        load.__bindgen_anon_1.attach_btf_obj_fd = self.attach_btf_obj.map_or(0, raw);
+        load.prog_btf_fd = self.prog_btf.map_or(0, raw);
+        if !self.fd_array.is_empty() {
+            load.fd_array = self.fd_array.as_ptr().addr() as u64;
+        }
+        if !log.is_empty() {
+            load.log_level = 1;
+            load.log_buf = log.as_mut_ptr().addr() as u64;
+            load.log_size = u32::try_from(log.len()).unwrap_or(u32::MAX);
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match call_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) {
+                // The verifier stops so when a signal is pending.
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && tries < INTERRUPTED_LOADS => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Attaches a loaded fentry or fexit program to the function it was loaded for. It stays attached
+/// until the link is dropped.
+pub fn raw_tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
+    let mut attr = zeroed_attr();
+    attr.raw_tracepoint.prog_fd = raw(program);
+    call_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr).map_err(BpfError::Attach)
+}
+
+/// The BTF of a loaded module, or of `vmlinux`.
+///
+/// There is no lookup by name, so this walks all objects; programs have some too, under any name.
+pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
+    let mut id = 0;
+    loop {
+        let mut attr = zeroed_attr();
+        attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
+        match call(bpf_cmd::BPF_BTF_GET_NEXT_ID, &mut attr) {
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                return Err(BpfError::NoModule {
+                    module: module.to_owned(),
+                });
+            }
+            Err(error) => return Err(BpfError::ListBtf(error)),
+        }
+        // SAFETY: the kernel has written the variant that this command uses.
+        id = unsafe { attr.__bindgen_anon_6.next_id };
+
+        let mut attr = zeroed_attr();
+        attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
+        let fd = match call_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) {
+            Ok(fd) => fd,
+            // Gone since it was listed.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
+            Err(error) => return Err(BpfError::ListBtf(error)),
+        };
+        let mut name = [0_u8; 64];
+        // SAFETY: the struct is plain integers.
+        let mut info: bpf_btf_info = unsafe { std::mem::zeroed() };
+        info.name = name.as_mut_ptr().addr() as u64;
+        info.name_len = name.len() as u32;
+        object_info(&fd, &mut info).map_err(BpfError::ListBtf)?;
+        let named = CStr::from_bytes_until_nul(&name).is_ok_and(|name| name.to_bytes() == module.as_bytes());
+        if info.kernel_btf == 1 && named {
+            return Ok(fd);
+        }
+    }
+}
+
+/// What the kernel counts of a loaded program. The run counters stand still unless
+/// `kernel.bpf_stats_enabled` is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgInfo {
+    /// The kernel's number for it.
+    pub id: u32,
+    /// How often it ran.
+    pub run_cnt: u64,
+    /// Time spent in it.
+    pub run_time_ns: u64,
+    /// How often it was skipped because it was running already on that CPU.
+    pub recursion_misses: u64,
+    /// Instructions the verifier walked.
+    pub verified_insns: u32,
+    /// Bytes of machine code.
+    pub jited_prog_len: u32,
+}
+
+/// Reads a program's counters. A kernel that lacks one leaves it 0.
+pub fn prog_info(program: &OwnedFd) -> Result<ProgInfo, BpfError> {
+    // SAFETY: the struct is plain integers.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    object_info(program, &mut info).map_err(BpfError::Info)?;
+    let bpf_prog_info {
+        id,
+        run_cnt,
+        run_time_ns,
+        recursion_misses,
+        verified_insns,
+        jited_prog_len,
+        ..
+    } = info;
+    Ok(ProgInfo {
+        id,
+        run_cnt,
+        run_time_ns,
+        recursion_misses,
+        verified_insns,
+        jited_prog_len,
+    })
+}
+
+/// `BPF_OBJ_GET_INFO_BY_FD` into the struct that belongs to the object's type.
+fn object_info<T>(fd: &OwnedFd, info: &mut T) -> io::Result<()> {
+    let mut attr = zeroed_attr();
+    attr.info.bpf_fd = fd.as_raw_fd().cast_unsigned();
+    attr.info.info_len = size_of::<T>() as u32;
+    attr.info.info = std::ptr::from_mut(info).addr() as u64;
+    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr).map(|_| ())
+}
+
+fn raw(fd: BorrowedFd<'_>) -> u32 {
+    fd.as_raw_fd().cast_unsigned()
+}
+
+/// All zero, padding too: the kernel refuses bytes it does not know unless they are zero
+/// (`bpf_check_uarg_tail_zero` in kernel/bpf/syscall.c).
+fn zeroed_attr() -> bpf_attr {
+    // SAFETY: all variants are plain integers.
+    unsafe { std::mem::zeroed() }
+}
+
+fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
+    // SAFETY: the pointer and size describe `attr`; pointers inside it are set by the callers from
+    // slices that outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command as c_long,
+            std::ptr::from_mut(attr),
+            size_of::<bpf_attr>(),
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+    let fd = call(command, attr)?;
+    let fd = RawFd::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
+    // SAFETY: these commands return a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The verifier's last three lines; the reason is there, above its statistics.
+fn last_words(log: &str) -> String {
+    let mut lines: Vec<&str> = log
+        .lines()
+        .filter(|line| !line.starts_with("processed "))
+        .collect();
+    let lines = lines.split_off(lines.len().saturating_sub(3));
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("; the verifier says: {}", lines.join(" / "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_ends_in_the_verifiers_reason() {
+        let load = |log: &str| BpfError::Load {
+            program: "confirm".to_owned(),
+            source: io::Error::from_raw_os_error(libc::EACCES),
+            log: log.to_owned(),
+        };
+        let log = "0: R1=ctx()\n1: r0 = 0\n2: bad\nR1 type=scalar expected=ptr_\nprocessed 2 insns\n";
+        assert_eq!(
+            load(log).to_string(),
+            "the kernel refuses the program confirm: Permission denied (os error 13); \
+             the verifier says: 1: r0 = 0 / 2: bad / R1 type=scalar expected=ptr_"
+        );
+        assert_eq!(
+            load("").to_string(),
+            "the kernel refuses the program confirm: Permission denied (os error 13)"
+        );
+    }
+
+    #[test]
+    fn a_refused_call_names_its_errno() {
+        // Not a program: refused with EBADF or EINVAL, or EPERM where nothing is allowed.
+        let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        assert!(prog_info(&file).unwrap_err().errno().is_some());
+        assert!(btf_fd_of_module("no such module").is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! Why a function cannot be attached to: what became of it in the kernel that runs.
+//!
+//! That types describe a function does not mean it is there: compilers inline functions, or keep
+//! them under a mangled name. `/proc/kallsyms` tells, but a kernel spends tens of millions of
+//! instructions on writing it, so nothing asks before an attach has failed.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+const KALLSYMS: &str = "/proc/kallsyms";
+/// What compilers append to a function they changed and kept (`.cold` parts are no entry).
+const MANGLED: [&str; 5] = [".constprop.", ".isra.", ".part.", ".llvm.", ".lto_priv."];
+
+/// The symbols could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot look up symbols in {KALLSYMS}: {0}")]
+pub struct SymbolsError(#[from] io::Error);
+
+/// A function in the running kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// As the kernel spells it: `init_conntrack.constprop.0`.
+    pub name: String,
+    /// The module it is in; `None` for the kernel itself.
+    pub module: Option<String>,
+}
+
+/// What became of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// The name asked for.
+    pub name: String,
+    /// Functions of exactly that name. Several have no unambiguous address.
+    pub exact: Vec<Symbol>,
+    /// Functions made of it under another name; only a kprobe by that name can attach.
+    pub mangled: Vec<Symbol>,
+}
+
+/// Looks one function up. Costly; for several use [`fates`].
+pub fn why_absent(name: &str) -> Result<Fate, SymbolsError> {
+    Ok(fates(&[name])?.remove(0))
+}
+
+/// Looks functions up in one pass, in the order asked.
+pub fn fates(names: &[&str]) -> Result<Vec<Fate>, SymbolsError> {
+    Ok(search(
+        BufReader::with_capacity(1 << 16, File::open(Path::new(KALLSYMS))?),
+        names,
+    )?)
+}
+
+fn search(mut symbols: impl BufRead, names: &[&str]) -> io::Result<Vec<Fate>> {
+    let fate = |name: &&str| Fate {
+        name: (*name).to_owned(),
+        exact: Vec::new(),
+        mangled: Vec::new(),
+    };
+    let mut fates: Vec<Fate> = names.iter().map(fate).collect();
+    let mut line = Vec::new();
+    while symbols.read_until(b'\n', &mut line)? > 0 {
+        note(&line, &mut fates);
+        line.clear();
+    }
+    Ok(fates)
+}
+
+/// Enters a line such as `ffffffffc0a01000 t init_conntrack.constprop.0\t[nf_conntrack]`.
+fn note(line: &[u8], fates: &mut [Fate]) {
+    let mut words = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let (Some(_address), Some(kind), Some(symbol)) = (words.next(), words.next(), words.next()) else {
+        return;
+    };
+    if !matches!(kind, b"t" | b"T" | b"w" | b"W") {
+        return;
+    }
+    for fate in fates {
+        let Some(rest) = symbol.strip_prefix(fate.name.as_bytes()) else {
+            continue;
+        };
+        let list = if rest.is_empty() {
+            &mut fate.exact
+        } else if MANGLED.iter().any(|mark| rest.starts_with(mark.as_bytes())) && !rest.ends_with(b".cold") {
+            &mut fate.mangled
+        } else {
+            continue;
+        };
+        let module = words
+            .clone()
+            .next()
+            .and_then(|word| word.strip_prefix(b"[")?.strip_suffix(b"]"));
+        list.push(Symbol {
+            name: text(symbol),
+            module: module.map(text),
+        });
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.module {
+            Some(module) => write!(f, "{} in {module}", self.name),
+            None => write!(f, "{}", self.name),
+        }
+    }
+}
+
+/// The fate in a sentence.
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match (self.exact.as_slice(), self.mangled.as_slice()) {
+            ([], []) => write!(
+                f,
+                "this kernel has no function {name}: inlined, or not part of it"
+            ),
+            ([], [mangled, ..]) => write!(f, "the compiler changed {name}; it is there as {mangled}"),
+            ([_], _) => write!(
+                f,
+                "{name} is in this kernel, so it cannot be traced for another reason"
+            ),
+            (several, _) => write!(f, "this kernel has {} functions called {name}", several.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // grep -E ' (nf_confirm|init_conntrack|nf_ct_delete|dup)' /proc/kallsyms, on 6.1; `dup` made up.
+    const LINES: &str = "\
+ffffffff81a00000 T nf_ct_delete_from_lists
+ffffffff81a00010 d nf_ct_delete
+ffffffff81a00020 t dup
+ffffffff81a00030 t dup
+ffffffffc0a01000 t init_conntrack.constprop.0\t[nf_conntrack]
+ffffffffc0a01100 t init_conntrack.constprop.0.cold\t[nf_conntrack]
+ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
+
+    #[test]
+    fn fates_are_told_apart() {
+        let names = ["nf_ct_delete", "init_conntrack", "nf_confirm", "dup"];
+        let fates = search(LINES.as_bytes(), &names).unwrap();
+        let told: Vec<String> = fates.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "this kernel has no function nf_ct_delete: inlined, or not part of it",
+                "the compiler changed init_conntrack; it is there as init_conntrack.constprop.0 in nf_conntrack",
+                "nf_confirm is in this kernel, so it cannot be traced for another reason",
+                "this kernel has 2 functions called dup",
+            ]
+        );
+        assert_eq!(fates[1].mangled.len(), 1);
+        assert_eq!(fates[2].exact[0].module.as_deref(), Some("nf_conntrack"));
+    }
+
+    #[test]
+    fn the_running_kernel_can_be_asked() {
+        // Kernels without CONFIG_KALLSYMS have no such file.
+        if let Ok(fate) = why_absent("this_function_does_not_exist") {
+            assert_eq!((fate.exact, fate.mangled), (vec![], vec![]));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Whether this kernel accepts tracing programs at all, found out by offering it the smallest ones.
+//!
+//! Reading settings and capabilities tells what should work; hardened kernels, sandboxes and
+//! hypervisors refuse all the same. Nothing is attached: loading alone is tried.
+
+use std::io;
+
+use aya_obj::generated::{BPF_ALU64, BPF_EXIT, BPF_JMP, BPF_MOV, bpf_attach_type, bpf_insn, bpf_prog_type};
+
+use super::bpf_syscall::{BpfError, ProgLoad};
+use super::btf::KernelTypes;
+
+/// Functions that every kernel has and allows to be traced; the first that is known is taken.
+const TARGETS: [&str; 3] = ["vfs_read", "kfree", "ip_rcv"];
+
+/// What the kernel said to a trial load, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The kernel refused the program.
+    #[error("this kernel refuses {programs}: {}{}", errno_name(.error), advice(.error))]
+    Refused {
+        /// What kind of programs.
+        programs: &'static str,
+        /// The refusal in full.
+        error: BpfError,
+    },
+    /// There was nothing to try with.
+    #[error("this kernel's type information describes none of the functions {}", TARGETS.join(", "))]
+    NoTarget,
+}
+
+/// Offers an fentry program for a function of vmlinux. Needs BTF and CONFIG_DEBUG_INFO_BTF.
+pub fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
+    let known = |name: &&str| types.func(name).ok().flatten();
+    let target = TARGETS.iter().find_map(known).ok_or(Refusal::NoTarget)?;
+    let attach = bpf_attach_type::BPF_TRACE_FENTRY;
+    offer(
+        "tracing programs",
+        bpf_prog_type::BPF_PROG_TYPE_TRACING,
+        Some(attach),
+        target.type_id,
+    )
+}
+
+/// Offers a kprobe program.
+pub fn kprobe() -> Result<(), Refusal> {
+    offer("kprobe programs", bpf_prog_type::BPF_PROG_TYPE_KPROBE, None, 0)
+}
+
+fn offer(
+    programs: &'static str,
+    prog_type: bpf_prog_type,
+    expected_attach_type: Option<bpf_attach_type>,
+    attach_btf_id: u32,
+) -> Result<(), Refusal> {
+    let program = ProgLoad {
+        name: "rsct_trial",
+        prog_type,
+        expected_attach_type,
+        insns: &return_zero(),
+        license: c"GPL",
+        attach_btf_id,
+        attach_btf_obj: None,
+        prog_btf: None,
+        fd_array: &[],
+        kern_version: 0,
+    };
+    program
+        .load()
+        .map(drop)
+        .map_err(|error| Refusal::Refused { programs, error })
+}
+
+/// `r0 = 0; exit`.
+fn return_zero() -> [bpf_insn; 2] {
+    let insn = |code: u32| bpf_insn {
+        code: code as u8,
+        _bitfield_1: bpf_insn::new_bitfield_1(0, 0),
+        off: 0,
+        imm: 0,
+    };
+    [insn(BPF_ALU64 | BPF_MOV), insn(BPF_JMP | BPF_EXIT)]
+}
+
+/// The errno as manual pages write it.
+fn errno_name(error: &BpfError) -> String {
+    match error.errno() {
+        Some(libc::EPERM) => "EPERM (Operation not permitted)".to_owned(),
+        Some(libc::ENOSYS) => "ENOSYS (Function not implemented)".to_owned(),
+        Some(libc::EINVAL) => "EINVAL (Invalid argument)".to_owned(),
+        Some(errno) => io::Error::from_raw_os_error(errno).to_string(),
+        None => error.to_string(),
+    }
+}
+
+/// What to do about it.
+fn advice(error: &BpfError) -> &'static str {
+    match error.errno() {
+        Some(libc::EPERM) => {
+            "; run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN; if that is so \
+             already, a sandbox or a hardened kernel forbids it"
+        }
+        Some(libc::ENOSYS) => "; it needs to be built with CONFIG_BPF_SYSCALL",
+        Some(libc::EINVAL) => "; it needs to be built with CONFIG_BPF_EVENTS and the BPF JIT compiler",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_ends_in_a_sentence_or_in_success() {
+        let trials = [
+            kprobe(),
+            KernelTypes::open().map_or(Err(Refusal::NoTarget), |types| fentry(&types)),
+        ];
+        for refusal in trials.into_iter().filter_map(Result::err) {
+            assert!(refusal.to_string().starts_with("this kernel"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_errno() {
+        let source = io::Error::from_raw_os_error(libc::EPERM);
+        let error = BpfError::Load {
+            program: String::new(),
+            source,
+            log: String::new(),
+        };
+        let refusal = Refusal::Refused {
+            programs: "tracing programs",
+            error,
+        }
+        .to_string();
+        assert!(
+            refusal.starts_with("this kernel refuses tracing programs: EPERM (Operation"),
+            "{refusal}"
+        );
+    }
+}
