@@ -4,8 +4,6 @@ use aya_ebpf::{
     EbpfContext, Global,
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::hook::NO_ARGUMENT;
-
 use super::{Memory, Typed, Untyped};
 
 /// A context that has a function's arguments.
@@ -20,17 +18,19 @@ pub trait Arguments {
     fn number(&self, position: &Global<u64>) -> u64;
 }
 
-/// Loads slot `$n` of the context with the offset in the instruction itself: the verifier refuses
-/// a context pointer that was moved first, and the compiler would move it if the loads were alike.
-macro_rules! slot {
-    ($ctx:expr, $n:literal) => {{
+/// Loads the eight bytes at `$offset` of the context, with the offset in the instruction itself: the
+/// verifier refuses a context pointer that was moved first, and the compiler would move it, as the
+/// loads are alike.
+macro_rules! word {
+    ($ctx:expr, $offset:expr) => {{
         let value: u64;
-        // SAFETY: the verifier checks that the context has this slot.
+        // SAFETY: the verifier checks that the context has this word.
         unsafe {
             core::arch::asm!(
-                concat!("{value} = *(u64 *)({ctx} + ", $n, " * 8)"),
+                "{value} = *(u64 *)({ctx} + {offset})",
                 ctx = in(reg) $ctx,
                 value = out(reg) value,
+                offset = const $offset,
                 options(readonly, nostack, preserves_flags),
             );
         }
@@ -42,14 +42,34 @@ macro_rules! slot {
 #[inline(always)]
 fn typed(ctx: *const u8, position: u64) -> u64 {
     match position {
-        0 => slot!(ctx, 0),
-        1 => slot!(ctx, 1),
-        2 => slot!(ctx, 2),
-        3 => slot!(ctx, 3),
-        4 => slot!(ctx, 4),
-        5 => slot!(ctx, 5),
-        6 => slot!(ctx, 6),
-        7 => slot!(ctx, 7),
+        0 => word!(ctx, 0),
+        1 => word!(ctx, 8),
+        2 => word!(ctx, 16),
+        3 => word!(ctx, 24),
+        4 => word!(ctx, 32),
+        5 => word!(ctx, 40),
+        6 => word!(ctx, 48),
+        7 => word!(ctx, 56),
+        _ => 0,
+    }
+}
+
+/// Where `struct pt_regs` has the registers that carry arguments.
+#[cfg(bpf_target_arch = "x86_64")]
+const ARGUMENT_REGISTERS: [i32; 6] = [112, 104, 96, 88, 72, 64];
+#[cfg(bpf_target_arch = "aarch64")]
+const ARGUMENT_REGISTERS: [i32; 6] = [0, 8, 16, 24, 32, 40];
+
+/// The same for a kprobe.
+#[inline(always)]
+fn register(regs: *const u8, position: u64) -> u64 {
+    match position {
+        0 => word!(regs, ARGUMENT_REGISTERS[0]),
+        1 => word!(regs, ARGUMENT_REGISTERS[1]),
+        2 => word!(regs, ARGUMENT_REGISTERS[2]),
+        3 => word!(regs, ARGUMENT_REGISTERS[3]),
+        4 => word!(regs, ARGUMENT_REGISTERS[4]),
+        5 => word!(regs, ARGUMENT_REGISTERS[5]),
         _ => 0,
     }
 }
@@ -84,20 +104,7 @@ impl Arguments for ProbeContext {
 
     #[inline(always)]
     fn number(&self, position: &Global<u64>) -> u64 {
-        let position = position.load();
-        if position == NO_ARGUMENT {
-            return 0;
-        }
-        match position {
-            0 => self.arg(0),
-            1 => self.arg(1),
-            2 => self.arg(2),
-            3 => self.arg(3),
-            4 => self.arg(4),
-            5 => self.arg(5),
-            _ => None,
-        }
-        .unwrap_or(0)
+        register(self.as_ptr().cast(), position.load())
     }
 }
 
