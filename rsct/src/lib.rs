@@ -1,7 +1,9 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
+pub mod cli;
 pub mod flow;
 pub mod kernel;
 pub mod netlink;
 pub mod probe;
 pub mod render;
+pub mod trace;

@@ -1,10 +1,10 @@
 //! A hooked function's arguments, by position.
 
+use super::{Memory, Typed, Untyped};
 use aya_ebpf::{
     EbpfContext, Global,
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use super::{Memory, Typed, Untyped};
 
 /// A context that has a function's arguments.
 pub trait Arguments {

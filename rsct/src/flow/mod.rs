@@ -2,6 +2,7 @@
 
 pub mod cause;
 pub mod names;
+pub mod observation;
 pub mod reconcile;
 pub mod table;
 

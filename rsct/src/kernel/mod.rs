@@ -2,6 +2,7 @@
 
 pub mod bpf_syscall;
 pub mod btf;
+pub mod clock;
 pub mod hz;
 pub mod symbols;
 pub mod trial;

@@ -3,7 +3,6 @@
 //! [`layout`] finds out where this kernel keeps what the programs read, [`hooks`] lists what they
 //! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
 
-mod bpf;
 pub mod hooks;
 pub mod layout;
 pub mod ring;

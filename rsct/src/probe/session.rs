@@ -1,17 +1,14 @@
 //! Programs loaded and attached, for as long as the session is kept.
 
-use std::os::fd::AsFd as _;
-
 use aya::{
     Ebpf, EbpfLoader,
     maps::{PerCpuArray, RingBuf},
     programs::{KProbe, Program as AyaProgram},
 };
 
-use crate::kernel::btf::KernelTypes;
+use crate::kernel::{bpf_syscall, btf::KernelTypes};
 
 use super::{
-    bpf,
     hooks::{At, HOOKS, Hook},
     layout::{Layout, LayoutError},
     ring::Ring,
@@ -160,7 +157,7 @@ impl Session {
     pub fn recursion_misses(&self) -> u64 {
         self.tracing
             .iter()
-            .filter_map(|program| bpf::recursion_misses(program.program.as_fd()).ok())
+            .filter_map(|program| Some(bpf_syscall::prog_info(&program.program).ok()?.recursion_misses))
             .sum()
     }
 }

@@ -16,12 +16,14 @@ use aya::{
 };
 use aya_obj::{Function, Object};
 
-use crate::kernel::btf::Func;
+use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
 
-use super::{
-    bpf,
-    hooks::{At, Program},
+use crate::kernel::{
+    bpf_syscall::{self, ProgLoad},
+    btf::Func,
 };
+
+use super::hooks::{At, Program};
 
 /// The object, linked against maps that exist already.
 pub struct Tracing {
@@ -72,15 +74,14 @@ impl Tracing {
             None => None,
             Some(name) => {
                 if !self.modules.contains_key(name) {
-                    let fd = bpf::module_btf(name)
-                        .map_err(|error| format!("the BTF of module {name} cannot be had: {error}"))?;
+                    let fd = bpf_syscall::btf_fd_of_module(name).map_err(|error| error.to_string())?;
                     self.modules.insert(name.clone(), fd);
                 }
                 self.modules.get(name).map(|fd| fd.as_fd())
             }
         };
         let program = load(program, code, function.type_id, module)?;
-        let link = bpf::attach_tracing(program.as_fd()).map_err(|error| format!("attaching: {error}"))?;
+        let link = bpf_syscall::raw_tracepoint_open(program.as_fd()).map_err(|error| error.to_string())?;
         Ok(Attached { program, _link: link })
     }
 }
@@ -99,11 +100,22 @@ fn load(
     module: Option<BorrowedFd<'_>>,
 ) -> Result<OwnedFd, String> {
     let at = match program.at {
-        At::Entry => bpf::TraceAt::Entry,
-        At::Return => bpf::TraceAt::Exit,
+        At::Entry => bpf_attach_type::BPF_TRACE_FENTRY,
+        At::Return => bpf_attach_type::BPF_TRACE_FEXIT,
     };
-    bpf::load_tracing(program.name, at, &code.instructions, function, module)
-        .map_err(|error| format!("loading {}: {error}", program.name))
+    let load = ProgLoad {
+        name: program.name,
+        prog_type: bpf_prog_type::BPF_PROG_TYPE_TRACING,
+        expected_attach_type: Some(at),
+        insns: &code.instructions,
+        license: c"Dual MIT/GPL",
+        attach_btf_id: function,
+        attach_btf_obj: module,
+        prog_btf: None,
+        fd_array: &[],
+        kern_version: 0,
+    };
+    load.load().map_err(|error| error.to_string())
 }
 
 /// The kinds of maps that the object has.

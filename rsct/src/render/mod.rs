@@ -1,1 +1,7 @@
 //! How things look: each format is a function over shared types; nothing here reads a socket.
+
+pub mod bytes;
+pub mod color;
+pub mod known;
+pub mod story;
+pub mod trace_json;

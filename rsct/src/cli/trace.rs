@@ -1,0 +1,229 @@
+//! `rsct trace`: the story of every packet, live.
+
+use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use crate::{
+    flow::{Table, observation::Ticks},
+    kernel::{btf::KernelTypes, clock, hz::Hz},
+    probe::{
+        layout::Layout,
+        scope::Scope,
+        session::{Form, How, Options, Session},
+    },
+    render::{color::Palette, known, story::Story},
+    trace::{
+        authority::Authority,
+        join::{Counts, Join},
+        output::{Format, Output},
+        run::{self, Limits},
+    },
+};
+
+/// Tell what conntrack does to every packet and every entry, as it happens.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// How lines look.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: OutputArg,
+    /// Stop after this many lines.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Stop after this long: 10s, 5m, 500ms.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// End with the table as both sources know it.
+    #[arg(long)]
+    table: bool,
+    /// End with the differences between the two sources, one by one.
+    #[arg(long)]
+    differences: bool,
+    /// How to attach.
+    #[arg(long, value_enum, default_value_t)]
+    attach: AttachArg,
+    /// Size of the ring that records wait in, in KiB: a power of two.
+    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = parse_ring)]
+    ring_size: u32,
+    /// Show which hook is attached how before the first line.
+    #[arg(long)]
+    show_hooks: bool,
+    /// Show the programs' own diagnostics.
+    #[arg(long)]
+    log_bpf: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum OutputArg {
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+    /// None: only the closing summary.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum AttachArg {
+    /// For each hook the best that works.
+    #[default]
+    Auto,
+    /// fentry and fexit only.
+    Fentry,
+    /// kprobe and kretprobe only.
+    Kprobe,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits
+        .parse()
+        .map_err(|_| "expected a number with a unit, such as 10s, 5m or 500ms".to_owned())?;
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => number,
+        "ms" => number / 1000.0,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        unit => return Err(format!("unknown unit {unit}: use ms, s, m or h")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a time cannot be negative or that long".to_owned())
+}
+
+fn parse_ring(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(kib) if kib.is_power_of_two() && (4..=1 << 20).contains(&kib) => Ok(kib),
+        _ => Err("expected a power of two from 4 to 1048576".to_owned()),
+    }
+}
+
+/// Runs `rsct trace`.
+pub fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(trace(args))
+}
+
+async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    let types = KernelTypes::open()?;
+    let layout = Layout::resolve(&types)?;
+    let hz = Hz::of_running_kernel()?;
+    let authority = Authority::open()?;
+    let options = Options {
+        form: match args.attach {
+            AttachArg::Auto => Form::Best,
+            AttachArg::Fentry => Form::Fentry,
+            AttachArg::Kprobe => Form::Kprobe,
+        },
+        ring_bytes: args.ring_size * 1024,
+        births: births(),
+        scope: Scope {
+            netns: authority.only_netns(),
+        },
+    };
+    let mut session = Session::start(&types, &layout, &options)?;
+    drop(types);
+    report_hooks(&session, args.show_hooks);
+
+    let ticks = Ticks(hz.get());
+    let started_ns = clock::monotonic_ns();
+    let format = match args.output {
+        OutputArg::Text => Format::Text(Story {
+            ticks,
+            start_ns: started_ns,
+            show_netns: authority.only_netns().is_none(),
+            palette: Palette::for_stream(&std::io::stdout()),
+        }),
+        OutputArg::Json => Format::Json,
+        OutputArg::None => Format::None,
+    };
+    let mut output = Output::new(format, ticks, std::io::stdout());
+    output.header();
+    let join = RefCell::new(Join {
+        table: Table::new(hz.get()),
+        counts: Counts::default(),
+        output,
+        started_ns,
+        remaining: args.count.unwrap_or(u64::MAX),
+        write_error: None,
+    });
+    let summary = run::run(
+        &mut session,
+        &authority,
+        &join,
+        &Limits {
+            duration: args.duration,
+        },
+    )
+    .await
+    .context("cannot listen for signals")?;
+    let mut join = join.into_inner();
+    if join.write_error.is_none() {
+        finish(&mut join, args, &summary);
+    }
+    eprint!("{}", summary.text());
+    match join.write_error {
+        Some(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the trace to standard output")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What comes after the last line.
+fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace::summary::Summary) {
+    let json = join.output.is_json();
+    let table = &join.table;
+    let result = join.output.line(|out| {
+        if args.differences {
+            for difference in &table.reconciliation().differences {
+                known::difference(out, json, difference);
+            }
+        }
+        if args.table {
+            known::table(out, json, table, clock::monotonic_ns());
+        }
+        if json {
+            summary.json(out);
+        }
+    });
+    if let Err(error) = result.and_then(|()| join.output.flush()) {
+        join.write_error = Some(error);
+    }
+}
+
+/// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
+fn report_hooks(session: &Session, all: bool) {
+    for report in &session.hooks {
+        if all || (report.how == How::Not && !is_absent(&report.why_not_better)) {
+            eprint!("rsct: {:<32} {}", report.hook.function, report.how.name());
+            if !report.why_not_better.is_empty() {
+                eprint!(" ({})", report.why_not_better.join("; "));
+            }
+            if report.how == How::Not {
+                eprint!("; not shown: {}", report.hook.shows);
+            }
+            eprintln!();
+        }
+    }
+}
+
+/// A protocol that this kernel does not have is nothing to warn of.
+fn is_absent(why: &[String]) -> bool {
+    why.iter().any(|why| why.contains("BTF has no such function"))
+}
+
+/// How many flows' births to keep: as many as conntrack may have entries, and some that are not in its
+/// table yet or any more.
+fn births() -> u32 {
+    const LEAST: u32 = 1 << 16;
+    const MOST: u32 = 1 << 22;
+    let max: u32 = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
+    max.saturating_add(max / 4).clamp(LEAST, MOST)
+}

@@ -1,0 +1,94 @@
+//! Numbers, addresses and strings into bytes, without going through `fmt`: a trace writes tens of them
+//! for every packet.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+/// Appends a number in decimal.
+pub fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a number in hexadecimal, with `0x`.
+pub fn hex(out: &mut Vec<u8>, value: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(b"0x");
+    let nibbles = (64 - value.leading_zeros()).div_ceil(4).max(1);
+    for nibble in (0..nibbles).rev() {
+        out.push(DIGITS[(value >> (nibble * 4)) as usize & 15]);
+    }
+}
+
+/// Appends an address.
+pub fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            for (byte, end) in [(a, b"."), (b, b"."), (c, b".")] {
+                number(out, byte);
+                out.extend_from_slice(end);
+            }
+            number(out, d);
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+/// Appends text with every byte that JSON does not take as it is escaped; bytes that are no UTF-8 are
+/// replaced.
+pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
+    for chunk in text.utf8_chunks() {
+        for byte in chunk.valid().bytes() {
+            match byte {
+                b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+                0..0x20 => drop(write!(out, "\\u{byte:04x}")),
+                _ => out.push(byte),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("writers write UTF-8")
+    }
+
+    #[test]
+    fn hexadecimal_has_no_leading_zeros() {
+        assert_eq!(text(|out| hex(out, 0)), "0x0");
+        assert_eq!(text(|out| hex(out, 0x1f)), "0x1f");
+        assert_eq!(text(|out| hex(out, u64::MAX)), "0xffffffffffffffff");
+    }
+
+    #[test]
+    fn addresses_look_as_everywhere() {
+        for address_text in [
+            "0.0.0.0",
+            "192.168.34.11",
+            "255.255.255.255",
+            "::1",
+            "2001:db8::1",
+        ] {
+            let parsed = address_text.parse().expect("a valid address");
+            assert_eq!(text(|out| address(out, parsed)), address_text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_become_a_json_string(bytes: Vec<u8>) {
+            let quoted = format!("\"{}\"", text(|out| json_text(out, &bytes)));
+            let parsed: String = serde_json::from_str(&quoted).expect("valid JSON");
+            proptest::prop_assert_eq!(parsed, String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The trace for people: one line for each thing that happened.
+
+use std::io::Write as _;
+
+use rsct_common::{
+    Tuple,
+    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
+};
+
+use crate::flow::{
+    cause::DeleteCause,
+    names::{self, proto, status},
+    observation::{Observation, Ticks},
+    table::Flow,
+};
+
+use super::{bytes, color::Palette};
+
+/// How lines look.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// Jiffies a second.
+    pub ticks: Ticks,
+    /// The time that counts as zero.
+    pub start_ns: u64,
+    /// Whether each line names its namespace.
+    pub show_netns: bool,
+    /// Colours, or none.
+    pub palette: Palette,
+}
+
+impl Story {
+    /// The line above all others.
+    pub fn header(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.palette.dim);
+        out.extend_from_slice(b"    SECONDS  CPU ");
+        if self.show_netns {
+            out.extend_from_slice(b"     NETNS ");
+        }
+        out.extend_from_slice(b"WHERE        DIR    FLOW  WHOSE");
+        pad(out, WHOSE_COLUMNS - 5);
+        out.extend_from_slice(b"   COST_NS  WHAT");
+        out.extend_from_slice(self.palette.reset);
+        out.push(b'\n');
+    }
+
+    /// The line for one observation.
+    pub fn line(&self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        match observation {
+            Observation::Packet(record, flow) => self.packet(out, record, flow),
+            Observation::Entry(record, flow) => self.entry(out, record, flow),
+        }
+        out.push(b'\n');
+    }
+
+    fn packet(&self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
+        self.when(out, record.time_ns, record.cpu, record.netns);
+        let has_entry = record.flags & PacketFlags::AFTER != 0;
+        let dir = match (has_entry, names::is_reply(record.ctinfo)) {
+            (false, _) => "-",
+            (true, false) => "orig",
+            (true, true) => "reply",
+        };
+        columns(out, names::hook(record.hook), dir, flow);
+        whose(out, &Tuple::from_words(record.tuple));
+        let cost = record.flags & PacketFlags::DURATION != 0;
+        cost_column(out, cost.then_some(record.duration_ns));
+        self.packet_story(out, record);
+        if record.flags & PacketFlags::TCP != 0 {
+            tcp(out, record);
+        }
+        if record.flags & PacketFlags::TASK != 0 {
+            task(out, " from ", &record.comm, record.pid);
+        }
+    }
+
+    /// What became of the packet, and what it did to its entry.
+    fn packet_story(&self, out: &mut Vec<u8>, record: &PacketRecord) {
+        let palette = &self.palette;
+        if record.flags & PacketFlags::UNTRACKED != 0 {
+            out.extend_from_slice(b"UNTRACKED");
+        } else if record.flags & PacketFlags::AFTER == 0 {
+            let text: &[u8] = if record.verdict == ACCEPT {
+                b"INVALID"
+            } else {
+                b"DROPPED"
+            };
+            palette.paint(out, palette.bad, text);
+            if record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0 {
+                out.extend_from_slice(b" for its entry");
+                self.state_of(out, record.tuple, record.state_before);
+            }
+        } else if record.flags & PacketFlags::SEEN_ALREADY != 0 {
+            palette.paint(out, palette.dim, names::ctinfo(record.ctinfo).as_bytes());
+            palette.paint(out, palette.dim, b", tracked already");
+        } else if record.status_after & status::CONFIRMED == 0 {
+            palette.paint(out, palette.good, b"created");
+            self.state_of(out, record.tuple, record.state_after);
+            if record.status_after & status::SEEN_REPLY == 0 {
+                out.extend_from_slice(b" UNREPLIED");
+            }
+            out.extend_from_slice(b" with ");
+            self.left(
+                out,
+                record.status_after,
+                record.timeout_after_jiffies,
+                record.now_jiffies,
+            );
+        } else {
+            out.extend_from_slice(names::ctinfo(record.ctinfo).as_bytes());
+            self.changes(out, record);
+        }
+    }
+
+    fn changes(&self, out: &mut Vec<u8>, record: &PacketRecord) {
+        let palette = &self.palette;
+        if record.flags & PacketFlags::BEFORE == 0 {
+            return;
+        }
+        if record.state_before != record.state_after {
+            let number = Tuple::from_words(record.tuple).protonum;
+            let before = names::state(number, record.state_before).unwrap_or("?");
+            let after = names::state(number, record.state_after).unwrap_or("?");
+            out.push(b' ');
+            out.extend_from_slice(before.as_bytes());
+            out.extend_from_slice(" → ".as_bytes());
+            palette.paint(out, palette.good, after.as_bytes());
+        }
+        for name in status::names(record.status_after & !record.status_before) {
+            out.extend_from_slice(b" +");
+            palette.paint(out, palette.good, name.as_bytes());
+        }
+        for name in status::names(record.status_before & !record.status_after) {
+            out.extend_from_slice(b" -");
+            palette.paint(out, palette.bad, name.as_bytes());
+        }
+        if record.timeout_before_jiffies != record.timeout_after_jiffies {
+            out.extend_from_slice(b", ");
+            let before = record.status_before;
+            self.left(out, before, record.timeout_before_jiffies, record.now_jiffies);
+            out.extend_from_slice(" → ".as_bytes());
+            self.left(
+                out,
+                record.status_after,
+                record.timeout_after_jiffies,
+                record.now_jiffies,
+            );
+        }
+    }
+
+    fn entry(&self, out: &mut Vec<u8>, record: &EntryRecord, flow: Option<&Flow>) {
+        self.when(out, record.time_ns, record.cpu, record.netns);
+        let kind = EntryKind::from_byte(record.what);
+        let place = match kind {
+            Some(EntryKind::AllocFailed) => "alloc",
+            Some(EntryKind::Insert) => "hash_insert",
+            Some(EntryKind::Confirm) => "confirm",
+            Some(EntryKind::CheckInsert) => "check_insert",
+            Some(EntryKind::Refresh) => "refresh",
+            Some(EntryKind::Delete) => "delete",
+            Some(EntryKind::Destroy) => "destroy",
+            None => "unknown",
+        };
+        columns(out, place, "-", flow);
+        whose(out, &Tuple::from_words(record.orig));
+        let cost = record.flags & EntryFlags::DURATION != 0;
+        cost_column(out, cost.then_some(record.duration_ns));
+        let Some(kind) = kind else { return };
+        self.entry_story(out, kind, record);
+        if record.flags & EntryFlags::TASK != 0 {
+            task(out, " by ", &record.comm, record.pid);
+        }
+    }
+
+    fn entry_story(&self, out: &mut Vec<u8>, kind: EntryKind, record: &EntryRecord) {
+        let palette = &self.palette;
+        match kind {
+            EntryKind::AllocFailed => {
+                palette.paint(out, palette.bad, b"no entry could be allocated");
+                out.extend_from_slice(b": the table is full, or memory is (error ");
+                bytes::number(out, -record.ret);
+                out.push(b')');
+            }
+            EntryKind::Insert => {
+                out.extend_from_slice(b"in the table");
+                nat(out, record);
+            }
+            EntryKind::Confirm if record.flags & EntryFlags::OTHER_ENTRY != 0 => {
+                palette.paint(out, palette.bad, b"clash");
+                out.extend_from_slice(b": the packet was given another entry");
+            }
+            EntryKind::Confirm if record.ret != i32::from(ACCEPT) => {
+                palette.paint(out, palette.bad, b"not confirmed, packet dropped");
+            }
+            EntryKind::Confirm => {
+                palette.paint(out, palette.good, b"confirmed");
+                self.state_of(out, record.orig, record.state_after);
+                out.extend_from_slice(b", ");
+                self.left(
+                    out,
+                    record.status_after,
+                    record.timeout_after_jiffies,
+                    record.now_jiffies,
+                );
+                nat(out, record);
+            }
+            EntryKind::CheckInsert if record.ret < 0 => {
+                palette.paint(out, palette.bad, b"not created");
+                out.extend_from_slice(b": error ");
+                bytes::number(out, -record.ret);
+            }
+            EntryKind::CheckInsert => {
+                palette.paint(out, palette.good, b"created");
+                self.state_of(out, record.orig, record.state_after);
+                out.extend_from_slice(b" by hand with ");
+                self.left(
+                    out,
+                    record.status_after,
+                    record.timeout_after_jiffies,
+                    record.now_jiffies,
+                );
+            }
+            EntryKind::Refresh => {
+                out.extend_from_slice(b"refreshed, asked for ");
+                milliseconds(out, self.ticks.span_ms(record.refresh_jiffies) as i64);
+            }
+            EntryKind::Delete => self.delete_story(out, record),
+            EntryKind::Destroy => {
+                out.extend_from_slice(if record.status_before & status::CONFIRMED == 0 {
+                    b"gone, was never confirmed"
+                } else {
+                    b"gone".as_slice()
+                });
+                out.extend_from_slice(b" after ");
+                milliseconds(
+                    out,
+                    (record.time_ns.saturating_sub(record.birth_ns) / 1_000_000) as i64,
+                );
+            }
+        }
+    }
+
+    fn delete_story(&self, out: &mut Vec<u8>, record: &EntryRecord) {
+        let palette = &self.palette;
+        match DeleteCause::of(record) {
+            DeleteCause::DyingAlready => return out.extend_from_slice(b"was dying already"),
+            DeleteCause::Expired => palette.paint(out, palette.bad, b"expired"),
+            DeleteCause::Netlink => {
+                palette.paint(out, palette.bad, b"deleted");
+                out.extend_from_slice(b" over netlink, with ");
+                self.left(
+                    out,
+                    record.status_before,
+                    record.timeout_before_jiffies,
+                    record.now_jiffies,
+                );
+                out.extend_from_slice(b" left");
+            }
+            DeleteCause::Early => {
+                palette.paint(out, palette.bad, b"deleted early");
+                out.extend_from_slice(b", with ");
+                self.left(
+                    out,
+                    record.status_before,
+                    record.timeout_before_jiffies,
+                    record.now_jiffies,
+                );
+                out.extend_from_slice(b" left");
+            }
+        }
+        self.state_of(out, record.orig, record.state_before);
+        if record.flags & EntryFlags::RETURNED != 0 && record.ret == 0 {
+            out.extend_from_slice(b", its event undelivered");
+        }
+    }
+
+    fn when(&self, out: &mut Vec<u8>, time_ns: u64, cpu: u16, netns: u32) {
+        let since_us = time_ns.saturating_sub(self.start_ns) / 1000;
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            out,
+            "{:>4}.{:06} {:>4} ",
+            since_us / 1_000_000,
+            since_us % 1_000_000,
+            cpu
+        );
+        if self.show_netns {
+            let _ = write!(out, "{netns:>10} ");
+        }
+    }
+
+    fn state_of(&self, out: &mut Vec<u8>, tuple: rsct_common::TupleWords, state: u8) {
+        if let Some(name) = names::state(Tuple::from_words(tuple).protonum, state) {
+            out.push(b' ');
+            out.extend_from_slice(name.as_bytes());
+        }
+    }
+
+    fn left(&self, out: &mut Vec<u8>, status: u32, timeout: u32, now: u32) {
+        milliseconds(out, self.ticks.left_ms(status, timeout, now));
+    }
+}
+
+/// `NF_ACCEPT`.
+const ACCEPT: u8 = 1;
+
+/// Wide enough for two IPv4 ends with ports.
+const WHOSE_COLUMNS: usize = 51;
+
+fn columns(out: &mut Vec<u8>, place: &str, dir: &str, flow: Option<&Flow>) {
+    let _ = match flow {
+        Some(flow) => write!(out, "{place:<12} {dir:<5} {:>5}  ", flow.number),
+        None => write!(out, "{place:<12} {dir:<5}     -  "),
+    };
+}
+
+/// The protocol and both ends of the original direction, padded.
+fn whose(out: &mut Vec<u8>, tuple: &Tuple) {
+    let start = out.len();
+    match proto::name(tuple.protonum) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => bytes::number(out, tuple.protonum),
+    }
+    out.push(b' ');
+    ends(out, tuple);
+    pad(out, WHOSE_COLUMNS.saturating_sub(out.len() - start));
+}
+
+fn pad(out: &mut Vec<u8>, columns: usize) {
+    out.extend(std::iter::repeat_n(b' ', columns));
+}
+
+pub(super) fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
+    let ports = proto::has_ports(tuple.protonum);
+    end(out, tuple.src_addr(), ports.then(|| tuple.src_port()));
+    out.extend_from_slice(b" > ");
+    end(out, tuple.dst_addr(), ports.then(|| tuple.dst_port()));
+    if proto::is_icmp(tuple.protonum) {
+        let (kind, code) = tuple.icmp_type_code();
+        let _ = write!(out, " type {kind} code {code} id {}", tuple.src_port());
+    }
+}
+
+fn end(out: &mut Vec<u8>, address: std::net::IpAddr, port: Option<u16>) {
+    let bracket = address.is_ipv6() && port.is_some();
+    if bracket {
+        out.push(b'[');
+    }
+    bytes::address(out, address);
+    if bracket {
+        out.push(b']');
+    }
+    if let Some(port) = port {
+        out.push(b':');
+        bytes::number(out, port);
+    }
+}
+
+/// The reply direction, where it is not simply the other way round.
+fn nat(out: &mut Vec<u8>, record: &EntryRecord) {
+    let orig = Tuple::from_words(record.orig);
+    let reply = Tuple::from_words(record.reply);
+    let same = orig.src == reply.dst && orig.dst == reply.src;
+    let same_ports =
+        !proto::has_ports(orig.protonum) || (orig.src_l4 == reply.dst_l4 && orig.dst_l4 == reply.src_l4);
+    if !(same && same_ports) {
+        out.extend_from_slice(b", replies ");
+        ends(out, &reply);
+    }
+}
+
+fn cost_column(out: &mut Vec<u8>, cost: Option<u32>) {
+    let _ = match cost {
+        Some(cost) => write!(out, "{cost:>10}  "),
+        None => write!(out, "{:>10}  ", "-"),
+    };
+}
+
+fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
+    out.extend_from_slice(how.as_bytes());
+    out.extend_from_slice(
+        String::from_utf8_lossy(names::comm(comm))
+            .escape_debug()
+            .to_string()
+            .as_bytes(),
+    );
+    out.push(b'[');
+    bytes::number(out, pid);
+    out.push(b']');
+}
+
+/// Whole seconds where they are whole, tenths below ten seconds.
+fn milliseconds(out: &mut Vec<u8>, value: i64) {
+    let _ = if value % 1000 == 0 || value.abs() >= 10_000 {
+        write!(out, "{}s", value / 1000)
+    } else {
+        write!(out, "{:.1}s", value as f64 / 1000.0)
+    };
+}
+
+fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
+    const FLAGS: [(u8, &str); 6] = [
+        (2, "SYN"),
+        (1, "FIN"),
+        (4, "RST"),
+        (8, "PSH"),
+        (16, "ACK"),
+        (32, "URG"),
+    ];
+    out.extend_from_slice(b" [");
+    let mut first = true;
+    for (_, name) in FLAGS.iter().filter(|(bit, _)| record.tcp_flags & bit != 0) {
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        out.extend_from_slice(name.as_bytes());
+    }
+    let _ = write!(
+        out,
+        " seq {} ack {} win {}]",
+        record.tcp_seq, record.tcp_ack, record.tcp_window
+    );
+}

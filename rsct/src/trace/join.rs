@@ -1,0 +1,109 @@
+//! Both sources, held together: every record goes through here, and every entry of a dump.
+
+use std::io::{self, Write};
+
+use rsct_common::record::{EntryKind, PacketFlags};
+
+use crate::{
+    flow::{Table, observation::Observation, reconcile::Dumped},
+    probe::ring::Record,
+    render::trace_json,
+};
+
+use super::output::Output;
+
+/// How many of what were seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Records of packets.
+    pub packets: u64,
+    /// Of those, the ones that conntrack called invalid.
+    pub invalid: u64,
+    /// Of those, the ones that conntrack dropped.
+    pub dropped: u64,
+    /// Records of entries.
+    pub entries: u64,
+    /// Entries that were confirmed or made by hand.
+    pub inserted: u64,
+    /// Entries that were deleted.
+    pub deleted: u64,
+    /// Packets recorded without their cost or their state before.
+    pub incomplete: u64,
+}
+
+/// The table, what feeds it and what comes out.
+pub struct Join<W> {
+    /// The flows.
+    pub table: Table,
+    /// What was seen so far.
+    pub counts: Counts,
+    /// Where lines go.
+    pub output: Output<W>,
+    /// Records from before all programs were attached tell half a story, and are passed over.
+    pub started_ns: u64,
+    /// How many more lines are wanted.
+    pub remaining: u64,
+    /// What went wrong when a line was written; a broken pipe is an end like any other.
+    pub write_error: Option<io::Error>,
+}
+
+impl<W: Write> Join<W> {
+    /// Takes in one record.
+    pub fn record(&mut self, record: Record<'_>) {
+        if self.is_over() {
+            return;
+        }
+        let result = match record {
+            Record::Packet(record) => {
+                if record.time_ns < self.started_ns {
+                    return;
+                }
+                self.counts.packets += 1;
+                match trace_json::outcome(record) {
+                    "invalid" => self.counts.invalid += 1,
+                    "dropped" => self.counts.dropped += 1,
+                    _ => {}
+                }
+                self.counts.incomplete += u64::from(record.flags & PacketFlags::DURATION == 0);
+                let flow = self.table.packet(record);
+                self.output.observe(Observation::Packet(record, flow))
+            }
+            Record::Entry(record) => {
+                if record.time_ns < self.started_ns {
+                    return;
+                }
+                self.counts.entries += 1;
+                match EntryKind::from_byte(record.what) {
+                    Some(EntryKind::Confirm | EntryKind::CheckInsert) => self.counts.inserted += 1,
+                    Some(EntryKind::Delete) => self.counts.deleted += 1,
+                    _ => {}
+                }
+                let flow = self.table.entry(record);
+                self.output.observe(Observation::Entry(record, flow.as_ref()))
+            }
+        };
+        self.remaining -= 1;
+        if let Err(error) = result {
+            self.write_error = Some(error);
+        }
+    }
+
+    /// Takes in one entry of a dump.
+    pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
+        self.table.dumped(entry, now_ns);
+    }
+
+    /// Whether nothing more is wanted.
+    pub fn is_over(&self) -> bool {
+        self.remaining == 0 || self.write_error.is_some()
+    }
+
+    /// Hands on the lines there are.
+    pub fn flush(&mut self) {
+        if self.write_error.is_none()
+            && let Err(error) = self.output.flush()
+        {
+            self.write_error = Some(error);
+        }
+    }
+}

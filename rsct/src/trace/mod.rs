@@ -1,0 +1,9 @@
+//! The running trace: records and dumps go into the join, observations come out of it to a renderer.
+//!
+//! [`run`] is the loop, [`join`] what it feeds, [`summary`] what is left at the end.
+
+pub mod authority;
+pub mod join;
+pub mod output;
+pub mod run;
+pub mod summary;

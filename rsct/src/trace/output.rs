@@ -1,0 +1,93 @@
+//! Where lines go, and in which format.
+
+use std::io::{self, Write};
+
+use crate::{
+    flow::observation::{Observation, Ticks},
+    render::{story::Story, trace_json},
+};
+
+/// How observations look.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// Lines for people.
+    Text(Story),
+    /// A JSON object a line.
+    Json,
+    /// Nothing: only the summary.
+    None,
+}
+
+/// Lines on their way out.
+pub struct Output<W> {
+    format: Format,
+    ticks: Ticks,
+    buffer: Vec<u8>,
+    to: W,
+}
+
+/// Lines are handed on in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
+
+impl<W: Write> Output<W> {
+    /// Lines of `format` to `to`.
+    pub fn new(format: Format, ticks: Ticks, to: W) -> Self {
+        Self {
+            format,
+            ticks,
+            buffer: Vec::with_capacity(PIECE_BYTES + 4096),
+            to,
+        }
+    }
+
+    /// The line above all others, where the format has one.
+    pub fn header(&mut self) {
+        if let Format::Text(story) = &self.format {
+            story.header(&mut self.buffer);
+        }
+    }
+
+    /// Whether anything is shown at all.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.format, Format::None)
+    }
+
+    /// Whether lines are JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.format, Format::Json)
+    }
+
+    /// One observation.
+    pub fn observe(&mut self, observation: Observation<'_>) -> io::Result<()> {
+        match &self.format {
+            Format::Text(story) => story.line(&mut self.buffer, observation),
+            Format::Json => trace_json::line(&mut self.buffer, self.ticks, observation),
+            Format::None => return Ok(()),
+        }
+        self.hand_on_pieces()
+    }
+
+    /// Something else, a whole line of the format.
+    pub fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        write(&mut self.buffer);
+        self.hand_on_pieces()
+    }
+
+    fn hand_on_pieces(&mut self) -> io::Result<()> {
+        if self.buffer.len() < PIECE_BYTES {
+            Ok(())
+        } else {
+            self.flush()
+        }
+    }
+
+    /// Hands on all there is.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let result = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
+        self.buffer.clear();
+        result
+    }
+}

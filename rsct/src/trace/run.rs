@@ -1,0 +1,240 @@
+//! The loop: records on a timer, dumps at the start, after a loss and at the end, signals, and the end
+//! of the time.
+
+use std::{cell::RefCell, io::Write, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+
+use crate::{
+    flow::reconcile::{Difference, DifferenceKind},
+    kernel::clock,
+    probe::{
+        ring::{Lost, Ring},
+        session::Session,
+    },
+};
+
+use super::{
+    authority::Authority,
+    join::Join,
+    summary::{self, Summary},
+};
+
+/// How often the ring is looked at. Nothing wakes the reader: that would cost each packet more than
+/// its record does.
+const TICK: Duration = Duration::from_millis(5);
+/// How often the loss counters are looked at.
+const LOSS_TICK: Duration = Duration::from_millis(100);
+/// Records taken before signals and timers get their turn.
+const BATCH: usize = 8192;
+
+/// What a trace is run with.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long, if not until a signal.
+    pub duration: Option<Duration>,
+}
+
+/// Runs until the end of time, a signal, or an output that no longer wants any.
+pub async fn run<W: Write>(
+    session: &mut Session,
+    authority: &Authority,
+    join: &RefCell<Join<W>>,
+    limits: &Limits,
+) -> std::io::Result<Summary> {
+    let start = Instant::now();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut watch = Watch::new(session.ring.lost(), session.recursion_misses());
+    let mut dump_errors = Vec::new();
+
+    note(
+        dump(&mut session.ring, authority, join, true).await,
+        &mut dump_errors,
+    );
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = limits.duration.map(|duration| start + duration);
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
+            _ = tick.tick() => {}
+        }
+        drain(&mut session.ring, join);
+        if join.borrow().is_over() {
+            break;
+        }
+        if watch.is_due() && watch.look(session, join) {
+            // What was lost may have been the end of a flow, or its beginning.
+            note(
+                dump(&mut session.ring, authority, join, false).await,
+                &mut dump_errors,
+            );
+            watch.dumped();
+        }
+    }
+    drain(&mut session.ring, join);
+    watch.look(session, join);
+    if join.borrow().write_error.is_none() {
+        note(
+            dump(&mut session.ring, authority, join, false).await,
+            &mut dump_errors,
+        );
+    }
+    join.borrow_mut().flush();
+    Ok(summarize(session, join, start.elapsed(), dump_errors))
+}
+
+fn note(result: Result<(), String>, errors: &mut Vec<String>) {
+    if let Err(error) = result
+        && !errors.contains(&error)
+    {
+        errors.push(error);
+    }
+}
+
+/// Takes in all records that there are now.
+fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) {
+    let mut join = join.borrow_mut();
+    ring.drain(BATCH, |record| join.record(record));
+    join.flush();
+}
+
+/// Takes a dump, and the records that come meanwhile.
+async fn dump<W: Write>(
+    ring: &mut Ring,
+    authority: &Authority,
+    join: &RefCell<Join<W>>,
+    seeding: bool,
+) -> Result<(), String> {
+    drain(ring, join);
+    join.borrow_mut().table.begin_dump(clock::monotonic_ns(), seeding);
+    let mut dumping =
+        std::pin::pin!(authority.dump(|entry| join.borrow_mut().dumped(entry, clock::monotonic_ns())));
+    let mut tick = interval(TICK);
+    let result = loop {
+        tokio::select! {
+            result = &mut dumping => break result,
+            _ = tick.tick() => drain(ring, join),
+        }
+    };
+    drain(ring, join);
+    let complete = result.is_ok();
+    join.borrow_mut()
+        .table
+        .end_dump(clock::monotonic_ns(), |netns| complete && authority.covers(netns));
+    result
+}
+
+/// The loss counters, as they were last seen.
+struct Watch {
+    lost: Lost,
+    skipped: u64,
+    next: Instant,
+    /// What was lost when the last dump was taken.
+    reconciled: u64,
+}
+
+impl Watch {
+    fn new(lost: Lost, skipped: u64) -> Self {
+        let reconciled = lost.total() + skipped;
+        Self {
+            lost,
+            skipped,
+            next: Instant::now() + LOSS_TICK,
+            reconciled,
+        }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = Instant::now() >= self.next;
+        if due {
+            self.next = Instant::now() + LOSS_TICK;
+        }
+        due
+    }
+
+    /// Says what was lost since the last look. True where a dump should follow: something was lost,
+    /// and the burst that did it is over.
+    fn look<W: Write>(&mut self, session: &Session, join: &RefCell<Join<W>>) -> bool {
+        let lost = session.ring.lost();
+        let skipped = session.recursion_misses();
+        let news = lost != self.lost || skipped != self.skipped;
+        if news {
+            let before = self.lost.total() + self.skipped;
+            let now = lost.total() + skipped;
+            self.lost = lost;
+            self.skipped = skipped;
+            say_loss(join, now - before, now, &self.lost);
+        }
+        !news && self.lost.total() + self.skipped != self.reconciled
+    }
+
+    fn dumped(&mut self) {
+        self.reconciled = self.lost.total() + self.skipped;
+    }
+}
+
+/// Shows a loss at once, in place.
+fn say_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &Lost) {
+    let mut join = join.borrow_mut();
+    let json = join.output.is_json();
+    let result = if json {
+        join.output.line(|out| {
+            out.extend_from_slice(
+                format!("{{\"type\":\"loss\",\"more\":{more},\"total\":{total}").as_bytes(),
+            );
+            summary::lost_json(out, lost);
+            out.extend_from_slice(b"}\n");
+        })
+    } else {
+        eprintln!("rsct: {more} records LOST or incomplete ({total} so far)");
+        Ok(())
+    };
+    if let Err(error) = result {
+        join.write_error = Some(error);
+    }
+}
+
+fn summarize<W: Write>(
+    session: &Session,
+    join: &RefCell<Join<W>>,
+    elapsed: Duration,
+    dump_errors: Vec<String>,
+) -> Summary {
+    let join = join.borrow();
+    let reconciliation = join.table.reconciliation();
+    let kinds = [
+        DifferenceKind::OnlyInDump,
+        DifferenceKind::OnlyFromProbe,
+        DifferenceKind::Status,
+    ];
+    let count = |kind| {
+        reconciliation
+            .differences
+            .iter()
+            .filter(|difference: &&Difference| difference.kind == kind)
+            .count()
+    };
+    Summary {
+        elapsed,
+        counts: join.counts,
+        lost: session.ring.lost(),
+        skipped: session.recursion_misses(),
+        malformed: session.ring.malformed,
+        known: Summary::count_table(&join.table),
+        dumps: reconciliation.dumps,
+        differences: kinds
+            .into_iter()
+            .map(|kind| (kind.name(), count(kind)))
+            .filter(|(_, count)| *count != 0)
+            .collect(),
+        dump_errors,
+    }
+}

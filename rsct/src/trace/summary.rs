@@ -1,0 +1,189 @@
+//! What is left to say at the end: how much was seen, and how much was not.
+
+use std::{fmt::Write as _, time::Duration};
+
+use rsct_common::loss::Loss;
+
+use crate::{flow::Table, probe::ring::Lost, render::bytes};
+
+use super::join::Counts;
+
+/// The closing figures, for people and for programs.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How long the trace ran.
+    pub elapsed: Duration,
+    /// What was seen.
+    pub counts: Counts,
+    /// What the programs lost, per CPU and kind.
+    pub lost: Lost,
+    /// Programs that the kernel did not run because they were running already on that CPU.
+    pub skipped: u64,
+    /// Records that made no sense.
+    pub malformed: u64,
+    /// Flows known at the end: from the dump only, from the probe only, from both.
+    pub known: [usize; 3],
+    /// Dumps taken.
+    pub dumps: u32,
+    /// Differences found between the two sources, by kind.
+    pub differences: Vec<(&'static str, usize)>,
+    /// Dumps that failed.
+    pub dump_errors: Vec<String>,
+}
+
+impl Summary {
+    /// The table's part of the figures.
+    pub fn count_table(table: &Table) -> [usize; 3] {
+        let mut known = [0; 3];
+        for flow in table.flows() {
+            known[match (flow.from_dump, flow.from_probe) {
+                (true, false) => 0,
+                (false, _) => 1,
+                (true, true) => 2,
+            }] += 1;
+        }
+        known
+    }
+
+    /// All that was lost, whatever the kind.
+    pub fn lost_total(&self) -> u64 {
+        self.lost.total() + self.skipped + self.malformed
+    }
+
+    /// Lines for people.
+    pub fn text(&self) -> String {
+        let counts = &self.counts;
+        let mut text = format!(
+            "rsct: {} packets and {} events of entries in {:.3} s",
+            counts.packets,
+            counts.entries,
+            self.elapsed.as_secs_f64()
+        );
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            " ({} inserted, {} deleted, {} invalid",
+            counts.inserted, counts.deleted, counts.invalid
+        );
+        if counts.dropped != 0 {
+            let _ = write!(text, ", {} dropped", counts.dropped);
+        }
+        text.push_str(").\n");
+        let [dump, probe, both] = self.known;
+        let _ = write!(
+            text,
+            "rsct: {} flows known: {both} from both sources, {dump} from the dump, {probe} from the probes; ",
+            dump + probe + both
+        );
+        let differences: usize = self.differences.iter().map(|(_, count)| count).sum();
+        let _ = write!(text, "{differences} differences in {} dumps", self.dumps);
+        for (kind, count) in &self.differences {
+            let _ = write!(text, ", {count} {kind}");
+        }
+        text.push_str(".\n");
+        for error in &self.dump_errors {
+            let _ = writeln!(text, "rsct: {error}");
+        }
+        if self.lost_total() == 0 {
+            text.push_str("rsct: 0 records lost.\n");
+            return text;
+        }
+        let _ = writeln!(text, "rsct: {} records LOST or incomplete:", self.lost_total());
+        for (index, loss) in Loss::ALL.iter().enumerate() {
+            if self.lost.of(index) == 0 {
+                continue;
+            }
+            let _ = write!(
+                text,
+                "rsct:   {} {} ({})",
+                self.lost.of(index),
+                loss.name(),
+                loss.meaning()
+            );
+            for (cpu, counts) in self
+                .lost
+                .per_cpu
+                .iter()
+                .enumerate()
+                .filter(|(_, counts)| counts[index] != 0)
+            {
+                let _ = write!(text, " CPU {cpu}: {}", counts[index]);
+            }
+            text.push('\n');
+        }
+        if self.skipped != 0 {
+            let _ = writeln!(
+                text,
+                "rsct:   {} skipped (the kernel did not run a program that was running already on that CPU)",
+                self.skipped
+            );
+        }
+        if self.malformed != 0 {
+            let _ = writeln!(text, "rsct:   {} malformed (please report it)", self.malformed);
+        }
+        text
+    }
+
+    /// One JSON object.
+    pub fn json(&self, out: &mut Vec<u8>) {
+        let counts = &self.counts;
+        out.extend_from_slice(b"{\"type\":\"summary\"");
+        let mut number = |key: &str, value: u64| {
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\":");
+            bytes::number(out, value);
+        };
+        number("elapsed_ns", self.elapsed.as_nanos() as u64);
+        number("packets", counts.packets);
+        number("entry_events", counts.entries);
+        number("inserted", counts.inserted);
+        number("deleted", counts.deleted);
+        number("invalid", counts.invalid);
+        number("dropped", counts.dropped);
+        number("incomplete", counts.incomplete);
+        number("flows_from_dump", self.known[0] as u64);
+        number("flows_from_probe", self.known[1] as u64);
+        number("flows_from_both", self.known[2] as u64);
+        number("dumps", u64::from(self.dumps));
+        number("lost_total", self.lost_total());
+        number("skipped", self.skipped);
+        number("malformed", self.malformed);
+        out.extend_from_slice(b",\"differences\":{");
+        for (index, (kind, count)) in self.differences.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });
+            out.extend_from_slice(kind.as_bytes());
+            out.extend_from_slice(b"\":");
+            bytes::number(out, *count);
+        }
+        out.push(b'}');
+        lost_json(out, &self.lost);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+/// `,"lost":[{"cpu":0,"kind":"packet_record","count":1}, …]`
+pub fn lost_json(out: &mut Vec<u8>, lost: &Lost) {
+    out.extend_from_slice(b",\"lost\":[");
+    let mut first = true;
+    for (cpu, counts) in lost.per_cpu.iter().enumerate() {
+        for (index, loss) in Loss::ALL.iter().enumerate() {
+            if counts[index] == 0 {
+                continue;
+            }
+            out.extend_from_slice(if first {
+                b"{\"cpu\":".as_slice()
+            } else {
+                b",{\"cpu\":"
+            });
+            first = false;
+            bytes::number(out, cpu);
+            out.extend_from_slice(b",\"kind\":\"");
+            out.extend_from_slice(loss.name().as_bytes());
+            out.extend_from_slice(b"\",\"count\":");
+            bytes::number(out, counts[index]);
+            out.push(b'}');
+        }
+    }
+    out.push(b']');
+}
