@@ -3,6 +3,10 @@
 pub mod bpf_syscall;
 pub mod btf;
 pub mod clock;
+pub mod conntrack;
+pub mod facts;
+pub mod hook_dump;
 pub mod hz;
+pub mod privileges;
 pub mod symbols;
 pub mod trial;

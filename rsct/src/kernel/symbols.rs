@@ -66,21 +66,25 @@ fn search(mut symbols: impl BufRead, names: &[&str]) -> io::Result<Vec<Fate>> {
     Ok(fates)
 }
 
-/// Enters a line such as `ffffffffc0a01000 t init_conntrack.constprop.0\t[nf_conntrack]`.
+/// Enters a line such as `ffffffffc0a01000 t init_conntrack.constprop.0\t[nf_conntrack]`. Most lines
+/// are none of those asked for, so the name is compared before anything else is taken apart.
 fn note(line: &[u8], fates: &mut [Fate]) {
-    let mut words = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
-    let (Some(_address), Some(kind), Some(symbol)) = (words.next(), words.next(), words.next()) else {
+    let Some(space) = line.iter().position(|byte| *byte == b' ') else {
         return;
     };
-    if !matches!(kind, b"t" | b"T" | b"w" | b"W") {
+    let Some(&[_, kind, b' ', ..]) = line.get(space..) else {
         return;
-    }
+    };
+    let tail = &line[space + 3..];
     for fate in fates {
-        let Some(rest) = symbol.strip_prefix(fate.name.as_bytes()) else {
+        if !tail.starts_with(fate.name.as_bytes()) || !matches!(kind, b't' | b'T' | b'w' | b'W') {
             continue;
-        };
+        }
+        let mut words = tail
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        let Some(symbol) = words.next() else { continue };
+        let rest = symbol.get(fate.name.len()..).unwrap_or_default();
         let list = if rest.is_empty() {
             &mut fate.exact
         } else if MANGLED.iter().any(|mark| rest.starts_with(mark.as_bytes())) && !rest.ends_with(b".cold") {
@@ -89,7 +93,6 @@ fn note(line: &[u8], fates: &mut [Fate]) {
             continue;
         };
         let module = words
-            .clone()
             .next()
             .and_then(|word| word.strip_prefix(b"[")?.strip_suffix(b"]"));
         list.push(Symbol {

@@ -1,0 +1,115 @@
+//! What this process may do, held against what tracing needs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+/// Inode of the user namespace that the machine started with (`PROC_USER_INIT_INO` in
+/// include/linux/proc_ns.h). In any other one, capabilities count for nothing that bpf(2) asks.
+const INITIAL_USER_NAMESPACE: u64 = 0xefff_fffd;
+
+/// A capability that some part of rsct needs; the numbers are those of
+/// include/uapi/linux/capability.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Dumping conntrack's entries (`nfnetlink_rcv`).
+    NetAdmin = 12,
+    /// Opening a module's types and entering another network namespace.
+    SysAdmin = 21,
+    /// Loading tracing programs and attaching them.
+    Perfmon = 38,
+    /// Loading programs at all, and making their maps.
+    Bpf = 39,
+}
+
+impl Capability {
+    const ALL: [Self; 4] = [Self::Bpf, Self::Perfmon, Self::NetAdmin, Self::SysAdmin];
+
+    /// As capabilities(7) writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::Perfmon => "CAP_PERFMON",
+            Self::Bpf => "CAP_BPF",
+        }
+    }
+}
+
+/// What this process may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Privileges {
+    effective: u64,
+    /// Whether it runs in the user namespace that the machine started with. In a rootless
+    /// container it does not, and its capabilities do not reach the kernel's own objects.
+    pub initial_user_namespace: bool,
+}
+
+impl Privileges {
+    /// Those in force for the calling process.
+    pub fn of_this_process() -> io::Result<Self> {
+        let effective = parse_effective(&fs::read_to_string("/proc/self/status")?)
+            .ok_or_else(|| io::Error::other("/proc/self/status has no line CapEff"))?;
+        let initial_user_namespace = match fs::metadata("/proc/self/ns/user") {
+            Ok(namespace) => namespace.ino() == INITIAL_USER_NAMESPACE,
+            // A kernel without user namespaces has only the one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            effective,
+            initial_user_namespace,
+        })
+    }
+
+    /// Whether this capability is held. CAP_SYS_ADMIN stands for the two that were split off from
+    /// it (`bpf_capable` and `perfmon_capable` in include/linux/capability.h).
+    pub fn has(self, capability: Capability) -> bool {
+        let held = |capability: Capability| self.effective >> capability as u32 & 1 == 1;
+        let split_off = matches!(capability, Capability::Bpf | Capability::Perfmon);
+        held(capability) || (split_off && held(Capability::SysAdmin))
+    }
+
+    /// What is needed and not held.
+    pub fn missing(self) -> Vec<Capability> {
+        Capability::ALL
+            .into_iter()
+            .filter(|capability| !self.has(*capability))
+            .collect()
+    }
+}
+
+fn parse_effective(status: &str) -> Option<u64> {
+    let digits = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(digits.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(effective: u64) -> Privileges {
+        Privileges {
+            effective,
+            initial_user_namespace: true,
+        }
+    }
+
+    #[test]
+    fn the_effective_set_is_read() {
+        // grep Cap /proc/self/status, as root in a container.
+        let status = "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n";
+        assert_eq!(parse_effective(status), Some(0xa804_25fb));
+        assert_eq!(parse_effective("CapPrm:\t00000000a80425fb\n"), None);
+        assert!(Privileges::of_this_process().is_ok());
+    }
+
+    #[test]
+    fn what_is_missing_is_listed() {
+        use Capability::{Bpf, NetAdmin, Perfmon, SysAdmin};
+        assert_eq!(with(0).missing(), [Bpf, Perfmon, NetAdmin, SysAdmin]);
+        assert_eq!(with(1 << 21).missing(), [NetAdmin]);
+        assert_eq!(with(1 << 39 | 1 << 38 | 1 << 12).missing(), [SysAdmin]);
+        assert_eq!(with(u64::MAX).missing(), []);
+    }
+}
