@@ -6,7 +6,22 @@
 use aya_ebpf::bindings::BPF_ANY;
 use rsct_common::loss::Loss;
 
-use crate::{emit::count, maps::BIRTHS};
+use crate::{
+    emit::{atomic_add, count},
+    maps::BIRTHS,
+};
+
+/// Goes up whenever an entry is born or gone. While it stands still, no address has changed hands, so
+/// what a slot remembers of an entry holds without looking it up again.
+#[unsafe(no_mangle)]
+static mut EPOCH: u64 = 1;
+
+/// The epoch now.
+#[inline(always)]
+pub fn epoch() -> u64 {
+    // SAFETY: an aligned word that others only add to; volatile, so that it is really read.
+    unsafe { core::ptr::read_volatile(&raw const EPOCH) }
+}
 
 /// The birth of the entry at `ct`, and whether this is its first sight: then it counts as born now.
 #[inline(always)]
@@ -15,22 +30,29 @@ pub fn of(ct: u64, now: u64) -> (u64, bool) {
     if let Some(birth) = unsafe { BIRTHS.get(&ct) } {
         return (*birth, false);
     }
-    (born(ct, now), true)
+    (note(ct, now), true)
 }
 
-/// Notes that an entry was born at `ct`, whatever was there before.
+/// An entry was born at `ct`, whatever was there before.
 #[inline(always)]
-pub fn born(ct: u64, now: u64) -> u64 {
+pub fn born(ct: u64, now: u64) {
+    note(ct, now);
+    atomic_add(&raw mut EPOCH);
+}
+
+/// The entry at `ct` is gone.
+#[inline(always)]
+pub fn gone(ct: u64) {
+    // Not there means that it was born before anyone looked, or that the table was full: counted then.
+    let _ = BIRTHS.remove(&ct);
+    atomic_add(&raw mut EPOCH);
+}
+
+#[inline(always)]
+fn note(ct: u64, now: u64) -> u64 {
     if BIRTHS.insert(&ct, &now, BPF_ANY as u64).is_err() {
         count(Loss::BirthUnknown);
         return 0;
     }
     now
-}
-
-/// Notes that the entry at `ct` is gone.
-#[inline(always)]
-pub fn gone(ct: u64) {
-    // Not there means that it was born before anyone looked, or that the table was full: counted then.
-    let _ = BIRTHS.remove(&ct);
 }

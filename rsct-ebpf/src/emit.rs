@@ -42,7 +42,7 @@ pub fn count(loss: Loss) {
 
 /// One instruction (BPF_ATOMIC); what the BPF target's `core::sync::atomic` does not offer.
 #[inline(always)]
-fn atomic_add(counter: *mut u64) {
+pub fn atomic_add(counter: *mut u64) {
     // SAFETY: aligned and alive.
     unsafe {
         core::arch::asm!(

@@ -11,6 +11,11 @@
 
 use rsct_common::record::{PacketFlags, PacketRecord};
 
+use crate::{
+    births,
+    kernel::{Memory, nf_conn::NfConn},
+};
+
 /// How many may be under way at once on one CPU.
 const SLOTS: usize = 4;
 
@@ -29,34 +34,37 @@ pub struct Slot<T> {
     pub claimed_ns: u64,
     /// A number read back from a pointer: see `task`.
     pub number: u64,
+    /// What the packet carried when it came: `skb->_nfct`.
+    pub nfct: u64,
+    /// The epoch of births in which the record's entry was identified: see `births`.
+    pub epoch: u64,
     pub record: T,
 }
 
 impl<T> Slots<T> {
-    /// A slot for `owner`: one it left behind itself, else a free one, else the oldest. Says
-    /// whether another's memory had to go for it.
+    /// A slot for `owner`: the first that is free or that it left behind itself, else the oldest.
+    /// Says whether another's memory had to go for it.
+    ///
+    /// Searches go from the first slot on, so what `owner` may have left behind further back is not
+    /// found before this one.
     #[inline(always)]
     pub fn claim(&mut self, owner: u64) -> (&mut Slot<T>, bool) {
-        let mut choice = 0;
-        let mut oldest = u64::MAX;
-        let mut taken = true;
         let mut index = 0;
         while index < SLOTS {
-            let slot = &self.0[index];
-            if slot.owner == owner {
-                choice = index;
-                taken = false;
-                break;
-            }
-            let age = if slot.owner == 0 { 0 } else { slot.claimed_ns };
-            if age < oldest {
-                oldest = age;
-                choice = index;
-                taken = slot.owner != 0;
+            if self.0[index].owner == 0 || self.0[index].owner == owner {
+                return (&mut self.0[index], false);
             }
             index += 1;
         }
-        (&mut self.0[choice & (SLOTS - 1)], taken)
+        let mut oldest = 0;
+        index = 1;
+        while index < SLOTS {
+            if self.0[index].claimed_ns < self.0[oldest & (SLOTS - 1)].claimed_ns {
+                oldest = index;
+            }
+            index += 1;
+        }
+        (&mut self.0[oldest & (SLOTS - 1)], true)
     }
 
     /// The slot that `owner` claimed.
@@ -81,5 +89,34 @@ impl Slots<PacketRecord> {
         self.0.iter_mut().find(|slot| {
             slot.owner != 0 && slot.record.flags & PacketFlags::BEFORE != 0 && slot.record.ct == ct
         })
+    }
+}
+
+impl Slot<PacketRecord> {
+    /// Notes whose packet it is. Nothing is read where the slot's last packet was of the same entry.
+    #[inline(always)]
+    pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) {
+        let epoch = births::epoch();
+        if self.record.ct == ct.address() && self.epoch == epoch {
+            return;
+        }
+        self.epoch = epoch;
+        self.record.ct = ct.address();
+        self.record.tuple = ct.tuple(0);
+        self.record.zone = ct.zone();
+        self.record.birth_ns = 0;
+    }
+
+    /// Notes when the entry was born, unless that is known.
+    #[inline(always)]
+    pub fn find_birth(&mut self) {
+        if self.record.birth_ns != 0 {
+            return;
+        }
+        let (birth, first_sight) = births::of(self.record.ct, self.claimed_ns);
+        self.record.birth_ns = birth;
+        if first_sight {
+            self.record.flags |= PacketFlags::FIRST_SIGHT;
+        }
     }
 }

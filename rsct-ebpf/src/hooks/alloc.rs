@@ -89,7 +89,8 @@ fn errno(pointer: u64) -> Option<i32> {
 #[inline(always)]
 fn born(ct: u64) {
     // SAFETY: no arguments.
-    births::born(ct, unsafe { bpf_ktime_get_ns() });
+    let now = unsafe { bpf_ktime_get_ns() };
+    births::born(ct, now);
 }
 
 /// Notes which entry was asked for.

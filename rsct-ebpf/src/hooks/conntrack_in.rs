@@ -14,7 +14,6 @@ use rsct_common::{
 };
 
 use crate::{
-    births,
     emit::{count, cpu, emit},
     filter,
     globals::arg,
@@ -22,9 +21,9 @@ use crate::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
         hook_state::{HookState, LOCAL_OUT},
-        nf_conn::{IPS_TEMPLATE, NfConn},
+        nf_conn::NfConn,
         packet,
-        sk_buff::SkBuff,
+        sk_buff::{Nfct, SkBuff},
         tuple,
     },
     maps::PASSES,
@@ -66,29 +65,12 @@ fn enter<C: Arguments>(ctx: &C, frame: u64) {
     slot.frame = frame;
     // A kretprobe has no arguments: what they were is kept with the rest.
     slot.number = state.address();
-    slot.record.flags = PacketFlags::DURATION | seen_already(skb);
+    slot.nfct = skb.nfct().0;
+    slot.record.flags = PacketFlags::DURATION;
     slot.record.refresh_jiffies = 0;
     // Last, so that the cost shown is conntrack's, not ours.
     // SAFETY: no arguments.
     slot.claimed_ns = unsafe { bpf_ktime_get_ns() };
-}
-
-/// nf_conntrack_in leaves a packet alone that has an entry already, or is not to be tracked; a
-/// template (the CT target's) it takes off and goes on.
-#[inline(always)]
-fn seen_already<M: Memory>(skb: SkBuff<M>) -> u16 {
-    let nfct = skb.nfct();
-    if nfct.ctinfo() == UNTRACKED {
-        return PacketFlags::UNTRACKED;
-    }
-    if nfct.ct().is_null() {
-        return 0;
-    }
-    if NfConn::<Untyped>::new(nfct.ct()).status() & IPS_TEMPLATE != 0 {
-        PacketFlags::TEMPLATE
-    } else {
-        PacketFlags::SEEN_ALREADY
-    }
 }
 
 #[fexit(function = "nf_conntrack_in")]
@@ -110,6 +92,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
             let (slot, _) = slots.claim(skb.address());
             slot.record.flags = 0;
             slot.record.refresh_jiffies = 0;
+            slot.nfct = 0;
             slot
         }
     };
@@ -138,20 +121,19 @@ fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSt
     let now = unsafe { bpf_ktime_get_ns() };
     // Free from here on; until this program ends no other pass on this CPU claims it.
     slot.owner = 0;
-    let record = &mut slot.record;
-    if record.flags & PacketFlags::REJECTED != 0 {
+    if slot.record.flags & PacketFlags::REJECTED != 0 {
         return;
     }
     let nfct = skb.nfct();
     let entry = NfConn::<Untyped>::new(nfct.ct());
-    if record.flags & PacketFlags::DURATION == 0 {
+    if slot.record.flags & PacketFlags::DURATION == 0 {
         slot.claimed_ns = now;
     }
-    if record.flags & PacketFlags::BEFORE == 0
-        && !identify(record, skb, entry, state.family(), slot.claimed_ns)
-    {
+    if slot.record.flags & PacketFlags::BEFORE == 0 && !identify(slot, skb, entry, state.family()) {
         return;
     }
+    came_with(&mut slot.record, Nfct(slot.nfct), nfct);
+    let record = &mut slot.record;
     if !nfct.ct().is_null() {
         record.flags |= PacketFlags::AFTER;
         record.status_after = entry.status();
@@ -186,34 +168,47 @@ fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSt
     emit(record, Loss::PacketRecord);
 }
 
+/// Notes what the packet carried when it came.
+///
+/// nf_conntrack_in leaves a packet alone that has an entry already, or is not to be tracked; a
+/// template (the CT target's) it takes off and goes on.
+#[inline(always)]
+fn came_with(record: &mut PacketRecord, came: Nfct, leaves: Nfct) {
+    if came.0 == 0 {
+        return;
+    }
+    record.flags |= if came.ctinfo() == UNTRACKED {
+        PacketFlags::UNTRACKED
+    } else if came.0 == leaves.0 && record.flags & PacketFlags::BEFORE == 0 {
+        PacketFlags::SEEN_ALREADY
+    } else {
+        PacketFlags::TEMPLATE
+    };
+}
+
 /// Fills in whose packet it is where no protocol handler did: it was seen before, is an ICMP error,
 /// of a protocol without a handler, or invalid. Says whether the filter wants it.
 #[inline(always)]
 fn identify<M: Memory>(
-    record: &mut PacketRecord,
+    slot: &mut Slot<PacketRecord>,
     skb: SkBuff<M>,
     entry: NfConn<Untyped>,
     family: u8,
-    now: u64,
 ) -> bool {
-    record.ct = entry.address();
     if entry.address() == 0 {
+        let record = &mut slot.record;
+        record.ct = 0;
         record.tuple = packet::tuple_of(skb, family);
         record.birth_ns = 0;
         record.zone = 0;
         record.mark = 0;
         return filter::wants::<Untyped>(&record.tuple, None);
     }
-    record.tuple = entry.tuple(0);
-    if !filter::wants(&record.tuple, Some(entry)) {
+    slot.identify(entry);
+    if !filter::wants(&slot.record.tuple, Some(entry)) {
         return false;
     }
-    record.zone = entry.zone();
-    record.mark = entry.mark();
-    let (birth, first_sight) = births::of(record.ct, now);
-    record.birth_ns = birth;
-    if first_sight {
-        record.flags |= PacketFlags::FIRST_SIGHT;
-    }
+    slot.record.mark = entry.mark();
+    slot.find_birth();
     true
 }

@@ -12,7 +12,7 @@ use aya_ebpf::{
 use rsct_common::record::{PacketFlags, PacketRecord};
 
 use crate::{
-    births, filter,
+    filter,
     globals::arg,
     kernel::{Memory, args::Arguments, nf_conn::NfConn, packet, sk_buff::SkBuff, tuple},
     maps::PASSES,
@@ -34,24 +34,18 @@ fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
 
 #[inline(always)]
 fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
+    slot.identify(ct);
     let record = &mut slot.record;
-    record.tuple = ct.tuple(0);
     if !filter::wants(&record.tuple, Some(ct)) {
         record.flags |= PacketFlags::REJECTED;
         return;
     }
-    record.ct = ct.address();
-    record.zone = ct.zone();
     record.mark = ct.mark();
     record.status_before = ct.status();
     record.timeout_before_jiffies = ct.timeout();
     record.state_before = ct.proto_state(tuple::protonum(&record.tuple));
-    let (birth, first_sight) = births::of(record.ct, slot.claimed_ns);
-    record.birth_ns = birth;
     record.flags |= PacketFlags::BEFORE;
-    if first_sight {
-        record.flags |= PacketFlags::FIRST_SIGHT;
-    }
+    slot.find_birth();
 }
 
 /// What TCP's header says of the packet.
