@@ -1,6 +1,8 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
 pub mod cli;
+pub mod family;
+pub mod filter;
 pub mod flow;
 pub mod kernel;
 pub mod netlink;

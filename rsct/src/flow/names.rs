@@ -14,6 +14,10 @@ pub mod status {
     pub const DYING: u32 = 1 << 9;
     /// The timeout is not refreshed.
     pub const FIXED_TIMEOUT: u32 = 1 << 10;
+    /// A flow table forwards its packets.
+    pub const OFFLOAD: u32 = 1 << 14;
+    /// Hardware forwards its packets.
+    pub const HW_OFFLOAD: u32 = 1 << 15;
 
     /// Every bit's name, the lowest first.
     pub const NAMES: [&str; 16] = [

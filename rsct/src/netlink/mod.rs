@@ -1,1 +1,15 @@
 //! ctnetlink: the authority on which entries exist.
+//!
+//! A request goes out through [`Socket`], answers come back as datagrams that [`message`] splits and
+//! [`conntrack`] decodes in place. Nothing here prints.
+
+pub mod attr;
+pub mod conntrack;
+pub mod dump;
+mod error;
+pub mod message;
+mod request;
+mod socket;
+
+pub use error::Error;
+pub use socket::Socket;

@@ -2,6 +2,8 @@
 
 pub mod bytes;
 pub mod color;
+pub mod conntrack_line;
+pub mod json;
 pub mod known;
 pub mod story;
 pub mod trace_json;

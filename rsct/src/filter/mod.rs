@@ -1,0 +1,136 @@
+//! Which entries are meant: one filter for every command, plain data that the kernel's programs and
+//! ctnetlink can be told too.
+
+mod parse;
+mod protocol;
+
+use std::net::IpAddr;
+
+use rsct_common::Tuple;
+
+pub use parse::{FilterError, Typed};
+
+use crate::{family::Family, flow::names::proto};
+
+/// An address with a prefix: every address whose first bits agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// The address; bits behind the prefix are zero.
+    pub addr: IpAddr,
+    /// How many bits count.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// The address's family.
+    pub fn family(&self) -> Family {
+        match self.addr {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
+
+    /// Whether an address lies inside.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        match (self.addr, addr) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let differing = u32::from(a) ^ u32::from(b);
+                differing.leading_zeros() >= u32::from(self.bits)
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                let differing = u128::from(a) ^ u128::from(b);
+                differing.leading_zeros() >= u32::from(self.bits)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A value under a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Masked {
+    /// What the masked bits must be.
+    pub value: u32,
+    /// Which bits count.
+    pub mask: u32,
+}
+
+/// Which entries are meant: those that meet every condition that is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The address family; set too where an address implies it.
+    pub family: Option<Family>,
+    /// The IP protocol.
+    pub proto: Option<u8>,
+    /// Source of the original direction.
+    pub src: Option<Prefix>,
+    /// Destination of the original direction.
+    pub dst: Option<Prefix>,
+    /// Source of the reply direction.
+    pub reply_src: Option<Prefix>,
+    /// Destination of the reply direction.
+    pub reply_dst: Option<Prefix>,
+    /// Any of the four addresses.
+    pub host: Option<Prefix>,
+    /// Source port of the original direction.
+    pub sport: Option<u16>,
+    /// Destination port of the original direction.
+    pub dport: Option<u16>,
+    /// Any of the four ports.
+    pub port: Option<u16>,
+    /// The zone that holds for both directions, 0 for none.
+    pub zone: Option<u16>,
+    /// The mark.
+    pub mark: Option<Masked>,
+}
+
+impl Filter {
+    /// Whether every entry is meant.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an entry is meant.
+    pub fn matches(&self, orig: &Tuple, reply: &Tuple, zone: u16, mark: u32) -> bool {
+        self.family.is_none_or(|family| orig.family() == family as u16)
+            && self.proto.is_none_or(|proto| orig.protonum == proto)
+            && self.zone.is_none_or(|wanted| zone == wanted)
+            && self.mark.is_none_or(|wanted| mark & wanted.mask == wanted.value)
+            && self.matches_ports(orig, reply)
+            && self.matches_addresses(orig, reply)
+    }
+
+    fn matches_ports(&self, orig: &Tuple, reply: &Tuple) -> bool {
+        if self.sport.is_none() && self.dport.is_none() && self.port.is_none() {
+            return true;
+        }
+        // Other protocols keep other things where the ports are.
+        proto::has_ports(orig.protonum)
+            && self.sport.is_none_or(|port| orig.src_port() == port)
+            && self.dport.is_none_or(|port| orig.dst_port() == port)
+            && self.port.is_none_or(|port| {
+                [orig, reply]
+                    .iter()
+                    .any(|tuple| tuple.src_port() == port || tuple.dst_port() == port)
+            })
+    }
+
+    fn matches_addresses(&self, orig: &Tuple, reply: &Tuple) -> bool {
+        self.src.is_none_or(|prefix| prefix.contains(orig.src_addr()))
+            && self.dst.is_none_or(|prefix| prefix.contains(orig.dst_addr()))
+            && self
+                .reply_src
+                .is_none_or(|prefix| prefix.contains(reply.src_addr()))
+            && self
+                .reply_dst
+                .is_none_or(|prefix| prefix.contains(reply.dst_addr()))
+            && self.host.is_none_or(|prefix| {
+                [orig, reply]
+                    .iter()
+                    .any(|tuple| prefix.contains(tuple.src_addr()) || prefix.contains(tuple.dst_addr()))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

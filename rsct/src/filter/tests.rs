@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn tuple(family: Family, src: &[u8], dst: &[u8], proto: u8, ports: (u16, u16)) -> Tuple {
+    let mut tuple = Tuple {
+        l3num: (family as u16).to_ne_bytes(),
+        protonum: proto,
+        src_l4: ports.0.to_be_bytes(),
+        dst_l4: ports.1.to_be_bytes(),
+        ..Tuple::default()
+    };
+    tuple.src[..src.len()].copy_from_slice(src);
+    tuple.dst[..dst.len()].copy_from_slice(dst);
+    tuple
+}
+
+/// 10.0.0.1:1000 → 10.0.0.2:80, translated to 192.168.0.9:8080.
+fn flow() -> (Tuple, Tuple) {
+    (
+        tuple(Family::Ipv4, &[10, 0, 0, 1], &[10, 0, 0, 2], 6, (1000, 80)),
+        tuple(Family::Ipv4, &[192, 168, 0, 9], &[10, 0, 0, 1], 6, (8080, 1000)),
+    )
+}
+
+fn matches(typed: Typed<'_>) -> bool {
+    let (orig, reply) = flow();
+    typed.filter().unwrap().matches(&orig, &reply, 7, 0x15)
+}
+
+macro_rules! typed {
+    ($($field:ident: $value:expr),* $(,)?) => { Typed { $($field: Some($value),)* ..Typed::default() } };
+}
+
+#[test]
+fn each_condition_holds_or_does_not() {
+    assert!(matches(Typed::default()));
+    for yes in [
+        typed! { proto: "tcp", src: "10.0.0.1", dst: "10.0.0.2", sport: "1000", dport: "80" },
+        typed! { reply_src: "192.168.0.0/16", reply_dst: "10.0.0.1" },
+        typed! { host: "192.168.0.9" },
+        typed! { host: "0.0.0.0/0", family: "ipv4" },
+        typed! { port: "8080" },
+        typed! { port: "80" },
+        typed! { zone: "7", mark: "0x15" },
+        typed! { mark: "0x5/0xf" },
+        typed! { src: "10.255.0.0/8" },
+    ] {
+        assert!(matches(yes), "{yes:?}");
+    }
+    for no in [
+        typed! { proto: "udp" },
+        typed! { family: "ipv6" },
+        typed! { src: "10.0.0.2" },
+        typed! { src: "10.0.0.0/32" },
+        typed! { reply_src: "10.0.0.2" },
+        typed! { host: "10.0.0.3" },
+        typed! { host: "::/0" },
+        typed! { sport: "80" },
+        typed! { dport: "8080" },
+        typed! { port: "81" },
+        typed! { zone: "0" },
+        typed! { mark: "0x5" },
+        typed! { mark: "0x15/0xf" },
+        typed! { src: "10.0.0.1", dport: "81" },
+    ] {
+        assert!(!matches(no), "{no:?}");
+    }
+}
+
+#[test]
+fn what_stands_where_ports_are_is_no_port() {
+    // The id 80 of a ping lies where a source port would.
+    let ping = tuple(Family::Ipv4, &[10, 0, 0, 1], &[10, 0, 0, 2], 1, (80, 0x0800));
+    let filter = typed! { port: "80" }.filter().unwrap();
+    assert!(!filter.matches(&ping, &ping, 0, 0));
+}
+
+#[test]
+fn an_address_implies_its_family() {
+    let filter = typed! { src: "2001:db8::7/32" }.filter().unwrap();
+    assert_eq!(filter.family, Some(Family::Ipv6));
+    let prefix = filter.src.unwrap();
+    assert_eq!((prefix.addr, prefix.bits), ("2001:db8::".parse().unwrap(), 32));
+}
+
+#[test]
+fn nonsense_is_named() {
+    for (typed, sentence) in [
+        (
+            typed! { src: "10.0.0" },
+            "--src \"10.0.0\": expected an IPv4 or IPv6 address, with a prefix length if wanted, such as 10.0.0.0/8",
+        ),
+        (
+            typed! { proto: "300" },
+            "--proto \"300\": expected a protocol's name, such as tcp, or its number from 0 to 255",
+        ),
+        (
+            typed! { dport: "65536" },
+            "--dport \"65536\": expected a port from 0 to 65535",
+        ),
+        (
+            typed! { sport: "" },
+            "--sport \"\": expected a port from 0 to 65535",
+        ),
+        (
+            typed! { family: "ipx" },
+            "--family \"ipx\": expected ipv4 or ipv6",
+        ),
+        (
+            typed! { zone: "-1" },
+            "--zone \"-1\": expected a zone from 0 to 65535",
+        ),
+        (
+            typed! { mark: "1/" },
+            "--mark \"1/\": expected a mark of 32 bits, with a mask if wanted, such as 0x10/0xff",
+        ),
+        (
+            typed! { src: "10.0.0.1", dst: "::1" },
+            "--dst \"::1\" is ipv6, --src asks for ipv4: no entry is both",
+        ),
+        (
+            typed! { family: "ipv6", host: "10.0.0.1" },
+            "--host \"10.0.0.1\" is ipv4, --family asks for ipv6: no entry is both",
+        ),
+        (
+            typed! { proto: "icmp", dport: "7" },
+            "--dport asks for a port, and protocol 1 has none",
+        ),
+    ] {
+        assert_eq!(typed.filter().unwrap_err().to_string(), sentence);
+    }
+    for wrong in [
+        "10.0.0.1/33",
+        "::/129",
+        "10.0.0.1/",
+        "10.0.0.1/+8",
+        "/8",
+        "localhost",
+    ] {
+        assert!(typed! { host: wrong }.filter().is_err(), "{wrong}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_prefix_contains_what_begins_like_it(a: u32, b: u32, bits in 0u8..=32) {
+        let text = format!("{}/{bits}", std::net::Ipv4Addr::from(a));
+        let prefix = typed! { src: &text }.filter().unwrap().src.unwrap();
+        let begins_alike = bits == 0 || a >> (32 - bits) == b >> (32 - bits);
+        prop_assert_eq!(prefix.contains(IpAddr::V4(b.into())), begins_alike);
+    }
+
+    #[test]
+    fn any_text_is_an_answer(text: String) {
+        let t = text.as_str();
+        let _ = typed! { proto: t }.filter();
+        let _ = typed! { host: t }.filter();
+        let _ = typed! { mark: t }.filter();
+    }
+}

@@ -1,0 +1,16 @@
+//! Conntrack entries as ctnetlink sends them.
+//!
+//! [`Entry::parse`] walks a message once, in place. What is not understood is kept, not refused: a
+//! newer kernel's attributes are there in [`Entry::unknown`].
+
+mod attribute;
+mod entry;
+mod protoinfo;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+mod tuple;
+
+pub use entry::{Counters, DecodeError, Entry, Helper, SeqAdj, Synproxy, Timestamps};
+pub use protoinfo::{Dccp, DccpRole, ProtoInfo, Sctp, Tcp, TcpFlags};

@@ -1,0 +1,170 @@
+//! What conntrack knows of the connection's protocol: states, TCP's windows, SCTP's tags.
+
+use super::attribute::*;
+use crate::netlink::attr::{Attr, AttrError};
+
+/// The part of an entry that belongs to its protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtoInfo {
+    /// TCP.
+    Tcp(Tcp),
+    /// SCTP.
+    Sctp(Sctp),
+    /// DCCP.
+    Dccp(Dccp),
+}
+
+/// TCP's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tcp {
+    /// `enum tcp_conntrack`.
+    pub state: Option<u8>,
+    /// The original direction's window scale.
+    pub wscale_orig: Option<u8>,
+    /// The reply direction's window scale.
+    pub wscale_reply: Option<u8>,
+    /// `IP_CT_TCP_FLAG_*` of the original direction.
+    pub flags_orig: Option<TcpFlags>,
+    /// `IP_CT_TCP_FLAG_*` of the reply direction.
+    pub flags_reply: Option<TcpFlags>,
+}
+
+/// Flags with a mask that says which of them count (`struct nf_ct_tcp_flags`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFlags {
+    /// The flags.
+    pub flags: u8,
+    /// Which of them count; a dump leaves it zero.
+    pub mask: u8,
+}
+
+/// SCTP's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sctp {
+    /// `enum sctp_conntrack`.
+    pub state: Option<u8>,
+    /// The original direction's verification tag.
+    pub vtag_orig: Option<u32>,
+    /// The reply direction's verification tag.
+    pub vtag_reply: Option<u32>,
+}
+
+/// DCCP's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dccp {
+    /// `enum ct_dccp_states`.
+    pub state: Option<u8>,
+    /// Who the original direction's sender is.
+    pub role: Option<DccpRole>,
+    /// The sequence number of the handshake.
+    pub handshake_seq: Option<u64>,
+}
+
+/// Who the original direction's sender is (`enum ct_dccp_roles`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DccpRole {
+    /// It opened the connection.
+    Client,
+    /// It answers.
+    Server,
+    /// A role that this version of rsct doesn't know.
+    Other(u8),
+}
+
+impl DccpRole {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Other(_) => "unknown",
+        }
+    }
+}
+
+impl ProtoInfo {
+    /// The state's number, in the protocol's own counting.
+    #[inline]
+    pub fn state(&self) -> Option<u8> {
+        match self {
+            Self::Tcp(tcp) => tcp.state,
+            Self::Sctp(sctp) => sctp.state,
+            Self::Dccp(dccp) => dccp.state,
+        }
+    }
+}
+
+/// Reads `CTA_PROTOINFO`; of a protocol that isn't known here, nothing.
+#[inline]
+pub(super) fn parse(attr: Attr<'_>) -> Result<Option<ProtoInfo>, AttrError> {
+    let mut info = None;
+    for attr in attr.nested() {
+        let attr = attr?;
+        match attr.kind {
+            CTA_PROTOINFO_TCP => info = Some(ProtoInfo::Tcp(tcp(attr)?)),
+            CTA_PROTOINFO_SCTP => info = Some(ProtoInfo::Sctp(sctp(attr)?)),
+            CTA_PROTOINFO_DCCP => info = Some(ProtoInfo::Dccp(dccp(attr)?)),
+            _ => {}
+        }
+    }
+    Ok(info)
+}
+
+#[inline]
+fn tcp(attr: Attr<'_>) -> Result<Tcp, AttrError> {
+    let mut tcp = Tcp::default();
+    for attr in attr.nested() {
+        let attr = attr?;
+        match attr.kind {
+            CTA_PROTOINFO_TCP_STATE => tcp.state = Some(attr.u8()?),
+            CTA_PROTOINFO_TCP_WSCALE_ORIGINAL => tcp.wscale_orig = Some(attr.u8()?),
+            CTA_PROTOINFO_TCP_WSCALE_REPLY => tcp.wscale_reply = Some(attr.u8()?),
+            CTA_PROTOINFO_TCP_FLAGS_ORIGINAL => tcp.flags_orig = Some(tcp_flags(attr)?),
+            CTA_PROTOINFO_TCP_FLAGS_REPLY => tcp.flags_reply = Some(tcp_flags(attr)?),
+            _ => {}
+        }
+    }
+    Ok(tcp)
+}
+
+#[inline]
+fn tcp_flags(attr: Attr<'_>) -> Result<TcpFlags, AttrError> {
+    let [flags, mask] = attr.array()?;
+    Ok(TcpFlags { flags, mask })
+}
+
+fn sctp(attr: Attr<'_>) -> Result<Sctp, AttrError> {
+    let mut sctp = Sctp::default();
+    for attr in attr.nested() {
+        let attr = attr?;
+        match attr.kind {
+            CTA_PROTOINFO_SCTP_STATE => sctp.state = Some(attr.u8()?),
+            CTA_PROTOINFO_SCTP_VTAG_ORIGINAL => sctp.vtag_orig = Some(attr.be32()?),
+            CTA_PROTOINFO_SCTP_VTAG_REPLY => sctp.vtag_reply = Some(attr.be32()?),
+            _ => {}
+        }
+    }
+    Ok(sctp)
+}
+
+fn dccp(attr: Attr<'_>) -> Result<Dccp, AttrError> {
+    let mut dccp = Dccp::default();
+    for attr in attr.nested() {
+        let attr = attr?;
+        match attr.kind {
+            CTA_PROTOINFO_DCCP_STATE => dccp.state = Some(attr.u8()?),
+            CTA_PROTOINFO_DCCP_ROLE => {
+                dccp.role = Some(match attr.u8()? {
+                    0 => DccpRole::Client,
+                    1 => DccpRole::Server,
+                    other => DccpRole::Other(other),
+                })
+            }
+            CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ => dccp.handshake_seq = Some(attr.be64()?),
+            _ => {}
+        }
+    }
+    Ok(dccp)
+}

@@ -1,0 +1,135 @@
+//! Reading the whole table.
+
+use std::ops::ControlFlow;
+
+use super::{
+    Error, Socket,
+    conntrack::Entry,
+    message::{Body, Messages},
+    request,
+};
+use crate::family::Family;
+
+const OPERATION: &str = "dumping the conntrack table";
+/// `NFNL_SUBSYS_CTNETLINK` and `IPCTNL_MSG_CT_NEW`.
+const NEW: u16 = 1 << 8;
+/// How often a dump is begun before a table that never holds still is an error.
+const TRIES: u32 = 8;
+
+/// Takes the entries of a dump.
+pub trait Sink {
+    /// Takes one entry. Breaking ends the dump; its socket is of no further use then.
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()>;
+
+    /// The dump begins anew because the last one is incomplete: everything taken so far is to be
+    /// forgotten. A sink that can't forget says `false`, and the dump fails.
+    fn restart(&mut self) -> bool;
+}
+
+/// How a dump went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Entries in the dump that was kept.
+    pub entries: u64,
+    /// Dumps thrown away because the table changed under the kernel's hands (`NLM_F_DUMP_INTR`).
+    pub interrupted: u32,
+    /// Dumps thrown away because messages were lost (ENOBUFS).
+    pub overrun: u32,
+    /// The sink had enough before the end.
+    pub stopped: bool,
+}
+
+/// Dumps the table of the socket's namespace, or one family's part of it, into a sink.
+///
+/// An incomplete dump is taken again, a bounded number of times. The kernel reaps expired entries
+/// while it dumps (ctnetlink_dump_table()), so a dump is not without effect on the table.
+pub async fn entries(
+    socket: &mut Socket,
+    family: Option<Family>,
+    sink: &mut impl Sink,
+) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    loop {
+        outcome.entries = 0;
+        let end = once(socket, family, sink, &mut outcome).await?;
+        match end {
+            End::Complete => return Ok(outcome),
+            End::Stopped => {
+                return Ok(Outcome {
+                    stopped: true,
+                    ..outcome
+                });
+            }
+            End::Interrupted => outcome.interrupted += 1,
+            End::Overrun => outcome.overrun += 1,
+        }
+        let tries = outcome.interrupted + outcome.overrun;
+        if tries >= TRIES || !sink.restart() {
+            return Err(match end {
+                End::Overrun => Error::Overrun {
+                    hint: "try again when the machine is less busy",
+                },
+                _ => Error::Interrupted { tries },
+            });
+        }
+    }
+}
+
+enum End {
+    Complete,
+    Stopped,
+    Interrupted,
+    Overrun,
+}
+
+async fn once(
+    socket: &mut Socket,
+    family: Option<Family>,
+    sink: &mut impl Sink,
+    outcome: &mut Outcome,
+) -> Result<End, Error> {
+    let sequence = socket.next_sequence();
+    socket.send(&request::dump(family, sequence)).await?;
+    let mut interrupted = false;
+    let mut overrun = false;
+    loop {
+        let datagram = match socket.receive().await {
+            Ok(datagram) => datagram,
+            // The kernel goes on with the dump; only once it has ended can a new one begin.
+            Err(Error::Overrun { .. }) => {
+                overrun = true;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for message in Messages::new(&datagram) {
+            let message = message?;
+            // What was left over from an earlier request on this socket, or was never ours.
+            if message.sequence != sequence || message.port != socket.port() {
+                continue;
+            }
+            interrupted |= message.interrupted;
+            match message.body {
+                Body::Data {
+                    message_type: NEW,
+                    payload,
+                } if !interrupted && !overrun => {
+                    outcome.entries += 1;
+                    if sink.entry(&Entry::parse(payload)?).is_break() {
+                        return Ok(End::Stopped);
+                    }
+                }
+                Body::Data { .. } | Body::Noop => {}
+                Body::Overrun => overrun = true,
+                Body::End { errno: 0, .. } => {
+                    return Ok(match (interrupted, overrun) {
+                        (true, _) => End::Interrupted,
+                        (false, true) => End::Overrun,
+                        (false, false) => End::Complete,
+                    });
+                }
+                Body::End { errno, detail } => return Err(Error::refused(OPERATION, errno, detail)),
+            }
+        }
+    }
+}

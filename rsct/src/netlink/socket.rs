@@ -1,0 +1,257 @@
+//! A netfilter netlink socket under tokio.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    thread,
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::Error;
+
+/// Room for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
+/// net/netlink/af_netlink.c caps what it remembers of the reader's room), events are smaller.
+const DATAGRAM_BYTES: usize = 64 * 1024;
+
+/// A socket for talking to nfnetlink in one network namespace.
+///
+/// It stays in the namespace where it was opened, wherever it is used from.
+#[derive(Debug)]
+pub struct Socket {
+    fd: AsyncFd<OwnedFd>,
+    port: u32,
+    sequence: u32,
+    buffer: BytesMut,
+    overruns: u64,
+}
+
+impl Socket {
+    /// Opens a socket in the calling thread's network namespace. Must be called inside a tokio
+    /// runtime with I/O enabled.
+    pub fn open() -> Result<Self, Error> {
+        Self::new(open_here()?)
+    }
+
+    /// Opens a socket in the network namespace that `netns` refers to, without moving this process
+    /// there. Must be called inside a tokio runtime with I/O enabled.
+    pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, Error> {
+        // A namespace belongs to a thread: a short-lived one steps into it, and takes the step with
+        // it to its end.
+        let opened = thread::scope(|scope| {
+            let opening = thread::Builder::new()
+                .name("rsct-netns".into())
+                .spawn_scoped(scope, || {
+                    // SAFETY: setns takes any descriptor and changes the calling thread alone.
+                    if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
+                        let source = io::Error::last_os_error();
+                        return Err(Error::EnterNamespace {
+                            inode: inode(netns),
+                            source,
+                        });
+                    }
+                    open_here()
+                });
+            let opening = opening.map_err(|source| Error::Socket {
+                operation: "starting a thread for",
+                source,
+            })?;
+            opening
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        Self::new(opened?)
+    }
+
+    fn new(fd: OwnedFd) -> Result<Self, Error> {
+        let port = bind(&fd).map_err(failed("binding"))?;
+        // SAFETY: an OwnedFd keeps its descriptor open and never hands out another number, so the
+        // registration holds until the AsyncFd is dropped.
+        let fd = unsafe { AsyncFd::register(fd) }.map_err(|e| failed("registering")(e.into()))?;
+        Ok(Self {
+            fd,
+            port,
+            sequence: 0,
+            buffer: BytesMut::with_capacity(DATAGRAM_BYTES),
+            overruns: 0,
+        })
+    }
+
+    /// Sets how much the kernel may queue for this socket, beyond `net.core.rmem_max` where that is
+    /// permitted, and returns what it was set to.
+    pub fn set_receive_buffer(&self, size_bytes: usize) -> Result<usize, Error> {
+        let wanted = libc::c_int::try_from(size_bytes).unwrap_or(libc::c_int::MAX);
+        let fd = self.fd.get_ref();
+        set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wanted)
+            .or_else(|_| set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, wanted))
+            .and_then(|()| get_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF))
+            // The kernel reports twice what it was asked for: the rest is its own bookkeeping.
+            .map(|doubled| usize::try_from(doubled).unwrap_or(0) / 2)
+            .map_err(failed("sizing the receive buffer of"))
+    }
+
+    /// The port that the kernel gave this socket, and that its answers carry.
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// How often messages were lost because the receive buffer was full.
+    pub fn overruns(&self) -> u64 {
+        self.overruns
+    }
+
+    /// A sequence number for the next request; never 0, which is what events carry.
+    pub(super) fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.checked_add(1).unwrap_or(1);
+        self.sequence
+    }
+
+    /// Sends a datagram of requests to the kernel.
+    pub async fn send(&self, datagram: &[u8]) -> Result<(), Error> {
+        let send = |fd: &OwnedFd| {
+            // SAFETY: the pointer and length are those of a live slice, which is only read.
+            check(unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), 0) })
+        };
+        self.fd
+            .async_io(Interest::WRITABLE, send)
+            .await
+            .map(drop)
+            .map_err(failed("sending to"))
+    }
+
+    /// Waits for the next datagram from the kernel.
+    ///
+    /// The bytes are a slice of a buffer that is used again once they are dropped; nothing is
+    /// copied. A loss (ENOBUFS) is [`Error::Overrun`]: the socket goes on working after it.
+    pub async fn receive(&mut self) -> Result<Bytes, Error> {
+        loop {
+            self.buffer.reserve(DATAGRAM_BYTES);
+            let room = self.buffer.spare_capacity_mut();
+            let room_bytes = room.len();
+            let mut sender = kernel();
+            let received = self.fd.async_io(Interest::READABLE, |fd| {
+                let mut sender_bytes = size_of_sockaddr();
+                // SAFETY: the room is uninitialised memory that recvfrom only writes to, at most as
+                // many bytes as there are; the address is one that outlives the call.
+                check(unsafe {
+                    libc::recvfrom(
+                        fd.as_raw_fd(),
+                        room.as_mut_ptr().cast(),
+                        room_bytes,
+                        // Says how long the datagram was even where it was cut.
+                        libc::MSG_TRUNC,
+                        (&raw mut sender).cast(),
+                        &raw mut sender_bytes,
+                    )
+                })
+            });
+            let got = match received.await {
+                Ok(got) => got,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.overruns += 1;
+                    return Err(Error::Overrun {
+                        hint: "what was read so far is incomplete",
+                    });
+                }
+                Err(error) => return Err(failed("receiving from")(error)),
+            };
+            if got > room_bytes {
+                return Err(Error::Cut {
+                    got,
+                    room: room_bytes,
+                });
+            }
+            // SAFETY: recvfrom wrote this many bytes behind the buffer's end, within its capacity.
+            unsafe { self.buffer.set_len(self.buffer.len() + got) };
+            let datagram = self.buffer.split().freeze();
+            // Any process may send to a netlink port; only the kernel's word counts.
+            if sender.nl_pid == 0 {
+                return Ok(datagram);
+            }
+        }
+    }
+}
+
+fn open_here() -> Result<OwnedFd, Error> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: socket takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) };
+    if fd < 0 {
+        let error = io::Error::last_os_error();
+        return Err(match error.raw_os_error() {
+            Some(libc::EPROTONOSUPPORT) => Error::NoNetfilter,
+            _ => failed("opening")(error),
+        });
+    }
+    // SAFETY: the descriptor is new, and nobody else's.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // Kernels before 4.12 lack these; errors then come without words.
+    let _ = set_option(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
+    let _ = set_option(&fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);
+    Ok(fd)
+}
+
+/// Takes a port of the kernel's choice and returns it.
+fn bind(fd: &OwnedFd) -> io::Result<u32> {
+    let mut address = kernel();
+    let mut size = size_of_sockaddr();
+    // SAFETY: the address and its size outlive both calls, and the size is the address's own.
+    unsafe {
+        if libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size) != 0
+            || libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut size) != 0
+        {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(address.nl_pid)
+}
+
+/// The kernel's address, and the one that asks it for a port.
+fn kernel() -> libc::sockaddr_nl {
+    // SAFETY: all-zero bytes are a valid sockaddr_nl.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+    address
+}
+
+fn size_of_sockaddr() -> libc::socklen_t {
+    size_of::<libc::sockaddr_nl>() as libc::socklen_t
+}
+
+fn set_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the value outlives the call, and the size is its own.
+    check(unsafe {
+        libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size) as libc::ssize_t
+    })
+    .map(drop)
+}
+
+fn get_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: value and size outlive the call, and the size is the value's.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast(),
+            &raw mut size,
+        ) as libc::ssize_t
+    })?;
+    Ok(value)
+}
+
+fn inode(fd: BorrowedFd<'_>) -> u64 {
+    crate::kernel::netns::inode(fd).unwrap_or(0)
+}
+
+fn check(result: libc::ssize_t) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+fn failed(operation: &'static str) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Socket { operation, source }
+}
