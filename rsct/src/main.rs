@@ -1,13 +1,7 @@
 //! The `rsct` command.
 
-use clap::Parser as _;
+use std::process::ExitCode;
 
-#[derive(clap::Parser)]
-struct X {
-    #[command(flatten)]
-    t: rsct::cli::trace::TraceArgs,
-}
-
-fn main() -> anyhow::Result<std::process::ExitCode> {
-    rsct::cli::trace::run(&X::parse().t)
+fn main() -> ExitCode {
+    rsct::cli::run()
 }

@@ -1,3 +1,92 @@
 //! The command line: one file per subcommand.
 
+mod filter_args;
+pub mod list;
 pub mod trace;
+
+use std::{fmt::Write as _, io, process::ExitCode};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+pub use filter_args::FilterArgs;
+
+/// The command was used wrongly.
+const USAGE: u8 = 2;
+
+/// Shows what nf_conntrack does to every packet and every entry: what changed, why, and how long it took.
+#[derive(Debug, Parser)]
+#[command(name = "rsct", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Trace(trace::TraceArgs),
+    List(Box<list::ListArgs>),
+}
+
+/// What was typed can't be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Runs the command that this process was started with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let result = match &cli.command {
+        Command::Trace(args) => trace::run(args),
+        Command::List(args) => list::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("rsct: {}", sentence(&error));
+        match error.downcast_ref::<UsageError>() {
+            Some(_) => ExitCode::from(USAGE),
+            None => ExitCode::FAILURE,
+        }
+    })
+}
+
+/// Whether an error means that nobody reads our output any more, which is no error.
+pub(crate) fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// An error with its causes on one line. A cause that its error quotes already isn't said twice.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if sentence.contains(&cause) {
+            continue;
+        }
+        // Writing to a String can't fail.
+        let _ = write!(sentence, "{}{cause}", if sentence.is_empty() { "" } else { ": " });
+    }
+    sentence
+}
+
+/// Help and version go where clap sends them; of a refusal, the sentence that matters.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // A closed pipe is all that can go wrong here.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+    }
+    let text = error.to_string();
+    let first: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim)
+        .collect();
+    let first = first.join(" ");
+    eprintln!(
+        "rsct: {} (see --help)",
+        first.strip_prefix("error: ").unwrap_or(&first)
+    );
+    ExitCode::from(USAGE)
+}
