@@ -15,7 +15,7 @@ use super::{FilterArgs, is_broken_pipe, sentence};
 use crate::{
     filter::Filter,
     kernel::netns::{self, Netns, Selector},
-    netlink::{Socket, conntrack::Entry, dump},
+    netlink::{Error, Socket, conntrack::Entry, dump},
     render::{
         conntrack_line::{self, Shape},
         json,
@@ -89,8 +89,9 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         };
         match runtime.block_on(list.one(netns, socket)) {
             Ok(()) => {}
-            // Others may still be read; one that refuses everybody would refuse them all.
-            Err(error) if all => {
+            // A namespace may be gone by now, and the others can be read; who may not read one may read
+            // none of them.
+            Err(error) if all && !is_not_permitted(&error) => {
                 failed = true;
                 list.forget();
                 eprintln!("rsct: in network namespace {}: {}", netns.name, sentence(&error));
@@ -108,10 +109,13 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         None => {}
     }
     if found.hidden_processes > 0 {
+        let (count, verb) = match found.hidden_processes {
+            1 => ("1 process".to_owned(), "it is"),
+            n => (format!("{n} processes"), "they are"),
+        };
         eprintln!(
-            "rsct: {} processes may not be looked at; namespaces that only they are in are missing (run as root or \
-             with the capability CAP_SYS_PTRACE)",
-            found.hidden_processes
+            "rsct: {count} may not be looked at, and namespaces that only {verb} in are missing; run as root with \
+             the capability CAP_SYS_PTRACE"
         );
     }
     eprintln!("rsct: {} flow entries have been shown.", list.shown);
@@ -120,6 +124,10 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn is_not_permitted(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_some_and(Error::is_not_permitted)
 }
 
 /// How much is collected before it is written.

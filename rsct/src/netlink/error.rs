@@ -104,9 +104,13 @@ impl Error {
         }
     }
 
-    /// Whether trying again without more rights is pointless.
+    /// Whether the kernel wants more rights than we have.
     pub fn is_not_permitted(&self) -> bool {
-        matches!(self, Self::NotPermitted { .. })
+        match self {
+            Self::NotPermitted { .. } => true,
+            Self::EnterNamespace { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
     }
 }
 

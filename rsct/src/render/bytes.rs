@@ -30,8 +30,17 @@ pub fn address(out: &mut Vec<u8>, address: IpAddr) {
             }
             number(out, d);
         }
-        // Writing to a Vec cannot fail.
-        IpAddr::V6(address) => drop(write!(out, "{address}")),
+        IpAddr::V6(address) => {
+            // libc, and with it every other tool, shows these with an IPv4 address in them; Rust doesn't.
+            // Writing to a Vec cannot fail.
+            drop(match address.segments() {
+                [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+                    let [.., a, b, c, d] = address.octets();
+                    write!(out, "::{a}.{b}.{c}.{d}")
+                }
+                _ => write!(out, "{address}"),
+            });
+        }
     }
 }
 
@@ -77,6 +86,10 @@ mod tests {
             "255.255.255.255",
             "::1",
             "2001:db8::1",
+            "::",
+            "::192.0.2.1",
+            "::ffff:192.0.2.1",
+            "1:0:0:2::3",
         ] {
             let parsed = address_text.parse().expect("a valid address");
             assert_eq!(text(|out| address(out, parsed)), address_text);
