@@ -93,18 +93,20 @@ impl Slots<PacketRecord> {
 }
 
 impl Slot<PacketRecord> {
-    /// Notes whose packet it is. Nothing is read where the slot's last packet was of the same entry.
+    /// Notes whose packet it is, and says whether that is news: nothing is read where the slot's last
+    /// packet was of the same entry.
     #[inline(always)]
-    pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) {
+    pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) -> bool {
         let epoch = births::epoch();
         if self.record.ct == ct.address() && self.epoch == epoch {
-            return;
+            return false;
         }
         self.epoch = epoch;
         self.record.ct = ct.address();
         self.record.tuple = ct.tuple(0);
         self.record.zone = ct.zone();
         self.record.birth_ns = 0;
+        true
     }
 
     /// Notes when the entry was born, unless that is known.

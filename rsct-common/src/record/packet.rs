@@ -99,6 +99,8 @@ impl PacketFlags {
     pub const TEMPLATE: u16 = 1 << 8;
     /// The values after are known: the packet left with its entry.
     pub const AFTER: u16 = 1 << 9;
+    /// The mark is known.
+    pub const MARK: u16 = 1 << 10;
     /// Kept inside the kernel only: the filter said no.
     pub const REJECTED: u16 = 1 << 15;
 }

@@ -129,12 +129,18 @@ fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSt
     if slot.record.flags & PacketFlags::DURATION == 0 {
         slot.claimed_ns = now;
     }
-    if slot.record.flags & PacketFlags::BEFORE == 0 && !identify(slot, skb, entry, state.family()) {
-        return;
+    let mut look = !nfct.ct().is_null();
+    if slot.record.flags & PacketFlags::BEFORE == 0 {
+        match identify(slot, skb, entry, state.family()) {
+            Identified::Rejected => return,
+            // Nothing was done to the entry, and what it looks like was told a packet ago.
+            Identified::ToldAlready => look = slot.nfct != nfct.0,
+            Identified::New => {}
+        }
     }
     came_with(&mut slot.record, Nfct(slot.nfct), nfct);
     let record = &mut slot.record;
-    if !nfct.ct().is_null() {
+    if look {
         record.flags |= PacketFlags::AFTER;
         record.status_after = entry.status();
         record.timeout_after_jiffies = entry.timeout();
@@ -186,15 +192,24 @@ fn came_with(record: &mut PacketRecord, came: Nfct, leaves: Nfct) {
     };
 }
 
+/// What came of looking whose packet it is.
+enum Identified {
+    /// The filter does not want it.
+    Rejected,
+    /// The last packet recorded on this CPU was of the same entry.
+    ToldAlready,
+    New,
+}
+
 /// Fills in whose packet it is where no protocol handler did: it was seen before, is an ICMP error,
-/// of a protocol without a handler, or invalid. Says whether the filter wants it.
+/// of a protocol without a handler, or invalid.
 #[inline(always)]
 fn identify<M: Memory>(
     slot: &mut Slot<PacketRecord>,
     skb: SkBuff<M>,
     entry: NfConn<Untyped>,
     family: u8,
-) -> bool {
+) -> Identified {
     if entry.address() == 0 {
         let record = &mut slot.record;
         record.ct = 0;
@@ -202,13 +217,20 @@ fn identify<M: Memory>(
         record.birth_ns = 0;
         record.zone = 0;
         record.mark = 0;
-        return filter::wants::<Untyped>(&record.tuple, None);
+        return match filter::wants::<Untyped>(&record.tuple, None) {
+            true => Identified::New,
+            false => Identified::Rejected,
+        };
     }
-    slot.identify(entry);
+    let news = slot.identify(entry);
     if !filter::wants(&slot.record.tuple, Some(entry)) {
-        return false;
+        return Identified::Rejected;
+    }
+    slot.find_birth();
+    if !news {
+        return Identified::ToldAlready;
     }
     slot.record.mark = entry.mark();
-    slot.find_birth();
-    true
+    slot.record.flags |= PacketFlags::MARK;
+    Identified::New
 }

@@ -44,7 +44,7 @@ fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
     record.status_before = ct.status();
     record.timeout_before_jiffies = ct.timeout();
     record.state_before = ct.proto_state(tuple::protonum(&record.tuple));
-    record.flags |= PacketFlags::BEFORE;
+    record.flags |= PacketFlags::BEFORE | PacketFlags::MARK;
     slot.find_birth();
 }
 

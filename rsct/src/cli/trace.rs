@@ -5,15 +5,16 @@ use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::{FilterArgs, is_broken_pipe};
 use crate::{
     flow::{Table, observation::Ticks},
-    kernel::{btf::KernelTypes, clock, hz::Hz},
+    kernel::{btf::KernelTypes, clock, hz::Hz, netns::Selector},
     probe::{
         layout::Layout,
         scope::Scope,
         session::{Form, How, Options, Session},
     },
-    render::{color::Palette, known, story::Story},
+    render::{color::Palette, known, story::Story, trace_json::TraceJson},
     trace::{
         authority::Authority,
         join::{Counts, Join},
@@ -25,6 +26,12 @@ use crate::{
 /// Tell what conntrack does to every packet and every entry, as it happens.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Network namespace: a name under /run/netns, a process id, an inode number, or `all`. The current
+    /// one unless given.
+    #[arg(long, value_name = "NAME|PID|INODE|all")]
+    netns: Option<String>,
     /// How lines look.
     #[arg(short, long, value_enum, default_value_t)]
     output: OutputArg,
@@ -111,7 +118,8 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let types = KernelTypes::open()?;
     let layout = Layout::resolve(&types)?;
     let hz = Hz::of_running_kernel()?;
-    let authority = Authority::open()?;
+    let filter = args.filter.filter()?;
+    let authority = Authority::open(Selector::from_option(args.netns.as_deref()), filter)?;
     let options = Options {
         form: match args.attach {
             AttachArg::Auto => Form::Best,
@@ -122,6 +130,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         births: births(),
         scope: Scope {
             netns: authority.only_netns(),
+            filter,
         },
     };
     let mut session = Session::start(&types, &layout, &options)?;
@@ -137,10 +146,10 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
             show_netns: authority.only_netns().is_none(),
             palette: Palette::for_stream(&std::io::stdout()),
         }),
-        OutputArg::Json => Format::Json,
+        OutputArg::Json => Format::Json(TraceJson::new(ticks)),
         OutputArg::None => Format::None,
     };
-    let mut output = Output::new(format, ticks, std::io::stdout());
+    let mut output = Output::new(format, std::io::stdout());
     output.header();
     let join = RefCell::new(Join {
         table: Table::new(hz.get()),
@@ -166,7 +175,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     }
     eprint!("{}", summary.text());
     match join.write_error {
-        Some(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Some(error) if !is_broken_pipe(&error) => {
             Err(error).context("cannot write the trace to standard output")
         }
         _ => Ok(ExitCode::SUCCESS),

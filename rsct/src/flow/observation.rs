@@ -1,6 +1,6 @@
 //! What happened, with the flow it happened to: what renderers are given.
 
-use rsct_common::record::{EntryRecord, PacketRecord};
+use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
 
 use super::{names::status, table::Flow};
 
@@ -11,6 +11,57 @@ pub enum Observation<'a> {
     Packet(&'a PacketRecord, Option<&'a Flow>),
     /// An entry was inserted, confirmed, deleted, …
     Entry(&'a EntryRecord, Option<&'a Flow>),
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A rule said not to track it.
+    Untracked,
+    /// It had its entry when it came: loopback, or a second pass. Nothing was done.
+    TrackedAlready,
+    /// Conntrack wants none of it, and lets it go on without an entry.
+    Invalid,
+    /// Conntrack had it dropped.
+    Dropped,
+    /// It has an entry that is not in the table yet.
+    Created,
+    /// It belongs to an entry of the table.
+    Tracked,
+}
+
+impl Outcome {
+    /// What a record says.
+    pub fn of(record: &PacketRecord) -> Self {
+        const ACCEPT: u8 = 1;
+        if record.flags & PacketFlags::SEEN_ALREADY != 0 {
+            Self::TrackedAlready
+        } else if record.flags & PacketFlags::UNTRACKED != 0 {
+            Self::Untracked
+        } else if record.flags & PacketFlags::AFTER == 0 {
+            if record.verdict == ACCEPT {
+                Self::Invalid
+            } else {
+                Self::Dropped
+            }
+        } else if record.status_after & status::CONFIRMED == 0 {
+            Self::Created
+        } else {
+            Self::Tracked
+        }
+    }
+
+    /// The name in output and documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Untracked => "untracked",
+            Self::TrackedAlready => "tracked_already",
+            Self::Invalid => "invalid",
+            Self::Dropped => "dropped",
+            Self::Created => "created",
+            Self::Tracked => "tracked",
+        }
+    }
 }
 
 /// A span of jiffies as time.

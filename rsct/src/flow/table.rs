@@ -108,13 +108,14 @@ impl Flow {
 /// All flows known.
 #[derive(Debug)]
 pub struct Table {
-    /// Jiffies a second.
-    hz: u32,
+    ns_per_jiffy: u64,
     slab: Vec<Option<Flow>>,
     free: Vec<u32>,
     by_key: HashTable<u32>,
     by_tuple: HashTable<u32>,
     next_number: u64,
+    /// The flow found last: packets come in runs.
+    last: (FlowKey, u32),
     pub(super) tombstones: Tombstones,
     pub(super) reconciliation: Reconciliation,
 }
@@ -123,7 +124,8 @@ impl Table {
     /// An empty table, on a kernel with `hz` jiffies a second.
     pub fn new(hz: u32) -> Self {
         Self {
-            hz,
+            ns_per_jiffy: 1_000_000_000 / u64::from(hz),
+            last: (FlowKey::default(), 0),
             slab: Vec::new(),
             free: Vec::new(),
             by_key: HashTable::new(),
@@ -158,12 +160,17 @@ impl Table {
             ct: record.ct,
             birth_ns: record.birth_ns,
         };
-        let tuple = TupleKey {
+        let tuple = || TupleKey {
             netns: record.netns,
             zone: record.zone,
             orig: record.tuple,
         };
-        let index = self.find_or_add(key, tuple);
+        let index = if self.last.0 == key {
+            self.last.1
+        } else {
+            self.find_or_add(key, tuple())
+        };
+        self.last = (key, index);
         let expires_ns = self.expiry(
             record.status_after,
             record.time_ns,
@@ -172,7 +179,9 @@ impl Table {
         );
         let flow = self.slab[index as usize].as_mut()?;
         flow.last_ns = record.time_ns;
-        flow.mark = record.mark;
+        if record.flags & PacketFlags::MARK != 0 {
+            flow.mark = record.mark;
+        }
         if record.flags & PacketFlags::AFTER != 0 {
             flow.status = record.status_after;
             flow.state = record.state_after;
@@ -250,7 +259,7 @@ impl Table {
             return None;
         }
         let left = timeout.wrapping_sub(now) as i32;
-        let left_ns = u64::from(left.max(0).unsigned_abs()) * (1_000_000_000 / u64::from(self.hz));
+        let left_ns = u64::from(left.max(0).unsigned_abs()) * self.ns_per_jiffy;
         Some(time_ns + left_ns)
     }
 
@@ -340,6 +349,9 @@ impl Table {
 
     pub(super) fn remove(&mut self, index: u32) -> Option<Flow> {
         let flow = self.slab[index as usize].take()?;
+        if self.last.1 == index {
+            self.last = (FlowKey::default(), 0);
+        }
         if let Ok(entry) = self
             .by_key
             .find_entry(hash_key(&flow.key), |other| *other == index)

@@ -226,7 +226,8 @@ fn is_namespace(file: &File) -> io::Result<bool> {
     if unsafe { libc::fstatfs(std::os::fd::AsRawFd::as_raw_fd(file), &raw mut stat) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(stat.f_type == libc::NSFS_MAGIC)
+    // Signed with one libc, unsigned with another.
+    Ok(stat.f_type as i64 == libc::NSFS_MAGIC as i64)
 }
 
 fn no_such(wanted: &str, also: &'static str) -> NetnsError {

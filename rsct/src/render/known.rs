@@ -91,9 +91,9 @@ fn flow_json(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
         ",\"netns\":{},\"zone\":{},\"mark\":{}",
         flow.netns, flow.zone, flow.mark
     );
-    trace_json::tuple(out, ",\"orig\":{", flow.orig);
+    trace_json::tuple(out, b",\"orig\":{", flow.orig);
     if flow.reply_known {
-        trace_json::tuple(out, ",\"reply\":{", flow.reply);
+        trace_json::tuple(out, b",\"reply\":{", flow.reply);
     }
     let names: Vec<String> = status::names(flow.status)
         .map(|name| format!("\"{name}\""))

@@ -10,7 +10,7 @@ use rsct_common::{
 use crate::flow::{
     cause::DeleteCause,
     names::{self, proto, status},
-    observation::{Observation, Ticks},
+    observation::{Observation, Outcome, Ticks},
     table::Flow,
 };
 
@@ -55,7 +55,7 @@ impl Story {
 
     fn packet(&self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
         self.when(out, record.time_ns, record.cpu, record.netns);
-        let has_entry = record.flags & PacketFlags::AFTER != 0;
+        let has_entry = record.flags & (PacketFlags::AFTER | PacketFlags::SEEN_ALREADY) != 0;
         let dir = match (has_entry, names::is_reply(record.ctinfo)) {
             (false, _) => "-",
             (true, false) => "orig",
@@ -77,38 +77,42 @@ impl Story {
     /// What became of the packet, and what it did to its entry.
     fn packet_story(&self, out: &mut Vec<u8>, record: &PacketRecord) {
         let palette = &self.palette;
-        if record.flags & PacketFlags::UNTRACKED != 0 {
-            out.extend_from_slice(b"UNTRACKED");
-        } else if record.flags & PacketFlags::AFTER == 0 {
-            let text: &[u8] = if record.verdict == ACCEPT {
-                b"INVALID"
-            } else {
-                b"DROPPED"
-            };
-            palette.paint(out, palette.bad, text);
-            if record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0 {
-                out.extend_from_slice(b" for its entry");
-                self.state_of(out, record.tuple, record.state_before);
+        match Outcome::of(record) {
+            Outcome::Untracked => out.extend_from_slice(b"UNTRACKED"),
+            outcome @ (Outcome::Invalid | Outcome::Dropped) => {
+                let text: &[u8] = if outcome == Outcome::Invalid {
+                    b"INVALID"
+                } else {
+                    b"DROPPED"
+                };
+                palette.paint(out, palette.bad, text);
+                if record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0 {
+                    out.extend_from_slice(b" for its entry");
+                    self.state_of(out, record.tuple, record.state_before);
+                }
             }
-        } else if record.flags & PacketFlags::SEEN_ALREADY != 0 {
-            palette.paint(out, palette.dim, names::ctinfo(record.ctinfo).as_bytes());
-            palette.paint(out, palette.dim, b", tracked already");
-        } else if record.status_after & status::CONFIRMED == 0 {
-            palette.paint(out, palette.good, b"created");
-            self.state_of(out, record.tuple, record.state_after);
-            if record.status_after & status::SEEN_REPLY == 0 {
-                out.extend_from_slice(b" UNREPLIED");
+            Outcome::TrackedAlready => {
+                palette.paint(out, palette.dim, names::ctinfo(record.ctinfo).as_bytes());
+                palette.paint(out, palette.dim, b", tracked already");
             }
-            out.extend_from_slice(b" with ");
-            self.left(
-                out,
-                record.status_after,
-                record.timeout_after_jiffies,
-                record.now_jiffies,
-            );
-        } else {
-            out.extend_from_slice(names::ctinfo(record.ctinfo).as_bytes());
-            self.changes(out, record);
+            Outcome::Created => {
+                palette.paint(out, palette.good, b"created");
+                self.state_of(out, record.tuple, record.state_after);
+                if record.status_after & status::SEEN_REPLY == 0 {
+                    out.extend_from_slice(b" UNREPLIED");
+                }
+                out.extend_from_slice(b" with ");
+                self.left(
+                    out,
+                    record.status_after,
+                    record.timeout_after_jiffies,
+                    record.now_jiffies,
+                );
+            }
+            Outcome::Tracked => {
+                out.extend_from_slice(names::ctinfo(record.ctinfo).as_bytes());
+                self.changes(out, record);
+            }
         }
     }
 
@@ -121,7 +125,7 @@ impl Story {
             let number = Tuple::from_words(record.tuple).protonum;
             let before = names::state(number, record.state_before).unwrap_or("?");
             let after = names::state(number, record.state_after).unwrap_or("?");
-            out.push(b' ');
+            out.extend_from_slice(b", state ");
             out.extend_from_slice(before.as_bytes());
             out.extend_from_slice(" → ".as_bytes());
             palette.paint(out, palette.good, after.as_bytes());

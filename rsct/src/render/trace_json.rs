@@ -11,112 +11,168 @@ use rsct_common::{
 use crate::flow::{
     cause::DeleteCause,
     names::{self, proto, status},
-    observation::{Observation, Ticks},
+    observation::{Observation, Outcome, Ticks},
     table::Flow,
 };
 
 use super::bytes;
 
-/// Appends one line.
-pub fn line(out: &mut Vec<u8>, ticks: Ticks, observation: Observation<'_>) {
-    match observation {
-        Observation::Packet(record, flow) => packet(out, ticks, record, flow),
-        Observation::Entry(record, flow) => entry(out, ticks, record, flow),
-    }
-    out.extend_from_slice(b"}\n");
+/// Writes lines, and remembers what the last ones had in common: packets come in runs.
+#[derive(Debug)]
+pub struct TraceJson {
+    ticks: Ticks,
+    /// The last packet's flow, and how it was written.
+    whose: Written<(TupleWords, u64)>,
+    /// Two statuses, and how they were written.
+    before: Written<u32>,
+    after: Written<u32>,
 }
 
-fn packet(out: &mut Vec<u8>, ticks: Ticks, record: &PacketRecord, flow: Option<&Flow>) {
-    let has = |flag| record.flags & flag != 0;
-    out.extend_from_slice(b"{\"type\":\"packet\"");
-    number(out, ",\"time_ns\":", record.time_ns);
-    number(out, ",\"cpu\":", record.cpu);
-    word(out, ",\"hook\":\"", names::hook(record.hook));
-    number(out, ",\"netns\":", record.netns);
-    number(out, ",\"ifindex\":", record.ifindex);
-    identity(out, record.ct, record.birth_ns, flow);
-    tuple(out, ",\"orig\":{", record.tuple);
-    number(out, ",\"zone\":", record.zone);
-    number(out, ",\"mark\":", record.mark);
-    word(out, ",\"outcome\":\"", outcome(record));
-    number(out, ",\"verdict\":", record.verdict);
-    if has(PacketFlags::AFTER) || has(PacketFlags::UNTRACKED) {
-        word(out, ",\"ctinfo\":\"", names::ctinfo(record.ctinfo));
-        word(
-            out,
-            ",\"dir\":\"",
-            if names::is_reply(record.ctinfo) {
-                "reply"
-            } else {
-                "orig"
-            },
-        );
-    }
-    if has(PacketFlags::DURATION) {
-        number(out, ",\"duration_ns\":", record.duration_ns);
-    }
-    number(out, ",\"len_bytes\":", record.len_bytes);
-    let protonum = Tuple::from_words(record.tuple).protonum;
-    if has(PacketFlags::BEFORE) {
-        let before = Snapshot {
-            status: record.status_before,
-            state: record.state_before,
-            timeout: record.timeout_before_jiffies,
-        };
-        before.write(out, ",\"before\":{", ticks, protonum, record.now_jiffies);
-    }
-    if has(PacketFlags::AFTER) {
-        let after = Snapshot {
-            status: record.status_after,
-            state: record.state_after,
-            timeout: record.timeout_after_jiffies,
-        };
-        after.write(out, ",\"after\":{", ticks, protonum, record.now_jiffies);
-    }
-    if has(PacketFlags::REFRESHED) {
-        number(out, ",\"refresh_ms\":", ticks.span_ms(record.refresh_jiffies));
-    }
-    if has(PacketFlags::TCP) {
-        number(out, ",\"tcp\":{\"flags\":", record.tcp_flags);
-        number(out, ",\"seq\":", record.tcp_seq);
-        number(out, ",\"ack\":", record.tcp_ack);
-        number(out, ",\"window\":", record.tcp_window);
-        out.push(b'}');
-    }
-    if has(PacketFlags::TASK) {
-        task(out, record.pid, &record.comm);
+/// Something that was written before.
+#[derive(Debug, Default)]
+struct Written<K> {
+    of: Option<K>,
+    text: Vec<u8>,
+}
+
+impl<K: PartialEq> Written<K> {
+    /// Writes what belongs to `key`, anew only where it is not what was written last.
+    #[inline(always)]
+    fn again(&mut self, out: &mut Vec<u8>, key: K, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.of.as_ref() != Some(&key) {
+            self.text.clear();
+            write(&mut self.text);
+            self.of = Some(key);
+        }
+        out.extend_from_slice(&self.text);
     }
 }
 
-/// What became of a packet, in one word.
-pub fn outcome(record: &PacketRecord) -> &'static str {
-    let has = |flag| record.flags & flag != 0;
-    if has(PacketFlags::UNTRACKED) {
-        "untracked"
-    } else if !has(PacketFlags::AFTER) {
-        if record.verdict == 1 { "invalid" } else { "dropped" }
-    } else if has(PacketFlags::SEEN_ALREADY) {
-        "tracked_already"
-    } else if record.status_after & status::CONFIRMED == 0 {
-        "created"
-    } else {
-        "tracked"
+impl TraceJson {
+    /// For a kernel with `ticks` jiffies a second.
+    pub fn new(ticks: Ticks) -> Self {
+        Self {
+            ticks,
+            whose: Written::default(),
+            before: Written::default(),
+            after: Written::default(),
+        }
+    }
+
+    /// Appends one line.
+    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        // Once, so that no field has to.
+        out.reserve(LINE_BYTES);
+        match observation {
+            Observation::Packet(record, flow) => self.packet(out, record, flow),
+            Observation::Entry(record, flow) => entry(out, self.ticks, record, flow),
+        }
+        literal(out, b"}\n");
+    }
+
+    fn packet(&mut self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
+        let has = |flag| record.flags & flag != 0;
+        number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
+        number(out, b",\"cpu\":", record.cpu);
+        word(out, b",\"hook\":\"", names::hook(record.hook));
+        number(out, b",\"netns\":", record.netns);
+        number(out, b",\"ifindex\":", record.ifindex);
+        let flow_number = flow.map_or(0, |flow| flow.number);
+        self.whose.again(out, (record.tuple, flow_number), |out| {
+            if flow_number != 0 {
+                number(out, b",\"flow\":", flow_number);
+            }
+            tuple(out, b",\"orig\":{", record.tuple);
+        });
+        number(out, b",\"zone\":", record.zone);
+        if has(PacketFlags::MARK) {
+            number(out, b",\"mark\":", record.mark);
+        }
+        word(out, b",\"outcome\":\"", Outcome::of(record).name());
+        number(out, b",\"verdict\":", record.verdict);
+        if has(PacketFlags::AFTER) || has(PacketFlags::UNTRACKED) || has(PacketFlags::SEEN_ALREADY) {
+            word(out, b",\"ctinfo\":\"", names::ctinfo(record.ctinfo));
+            word(
+                out,
+                b",\"dir\":\"",
+                if names::is_reply(record.ctinfo) {
+                    "reply"
+                } else {
+                    "orig"
+                },
+            );
+        }
+        if has(PacketFlags::DURATION) {
+            number(out, b",\"duration_ns\":", record.duration_ns);
+        }
+        number(out, b",\"len_bytes\":", record.len_bytes);
+        self.snapshots(out, record);
+        if has(PacketFlags::REFRESHED) {
+            number(
+                out,
+                b",\"refresh_ms\":",
+                self.ticks.span_ms(record.refresh_jiffies),
+            );
+        }
+        if has(PacketFlags::TCP) {
+            number(out, b",\"tcp\":{\"flags\":", record.tcp_flags);
+            number(out, b",\"seq\":", record.tcp_seq);
+            number(out, b",\"ack\":", record.tcp_ack);
+            number(out, b",\"window\":", record.tcp_window);
+            out.push(b'}');
+        }
+        if has(PacketFlags::TASK) {
+            task(out, record.pid, &record.comm);
+        }
+    }
+
+    /// The entry before and after the packet.
+    fn snapshots(&mut self, out: &mut Vec<u8>, record: &PacketRecord) {
+        let protonum = Tuple::from_words(record.tuple).protonum;
+        let now = record.now_jiffies;
+        if record.flags & PacketFlags::BEFORE != 0 {
+            literal(out, b",\"before\":{\"status\":");
+            self.before.again(out, record.status_before, |out| {
+                status_list(out, record.status_before)
+            });
+            state_name(out, protonum, record.state_before);
+            let left = self
+                .ticks
+                .left_ms(record.status_before, record.timeout_before_jiffies, now);
+            number(out, b",\"timeout_ms\":", left);
+            out.push(b'}');
+        }
+        if record.flags & PacketFlags::AFTER != 0 {
+            literal(out, b",\"after\":{\"status\":");
+            self.after.again(out, record.status_after, |out| {
+                status_list(out, record.status_after)
+            });
+            state_name(out, protonum, record.state_after);
+            let left = self
+                .ticks
+                .left_ms(record.status_after, record.timeout_after_jiffies, now);
+            number(out, b",\"timeout_ms\":", left);
+            out.push(b'}');
+        }
     }
 }
+
+/// Room for any line but those with the longest names.
+const LINE_BYTES: usize = 1024;
 
 fn entry(out: &mut Vec<u8>, ticks: Ticks, record: &EntryRecord, flow: Option<&Flow>) {
     let has = |flag| record.flags & flag != 0;
     let kind = EntryKind::from_byte(record.what);
     out.extend_from_slice(b"{\"type\":\"entry\"");
-    word(out, ",\"event\":\"", event(kind));
-    number(out, ",\"time_ns\":", record.time_ns);
-    number(out, ",\"cpu\":", record.cpu);
-    number(out, ",\"netns\":", record.netns);
+    word(out, b",\"event\":\"", event(kind));
+    number(out, b",\"time_ns\":", record.time_ns);
+    number(out, b",\"cpu\":", record.cpu);
+    number(out, b",\"netns\":", record.netns);
     identity(out, record.ct, record.birth_ns, flow);
-    tuple(out, ",\"orig\":{", record.orig);
-    tuple(out, ",\"reply\":{", record.reply);
-    number(out, ",\"zone\":", record.zone);
-    number(out, ",\"mark\":", record.mark);
+    tuple(out, b",\"orig\":{", record.orig);
+    tuple(out, b",\"reply\":{", record.reply);
+    number(out, b",\"zone\":", record.zone);
+    number(out, b",\"mark\":", record.mark);
     let protonum = Tuple::from_words(record.orig).protonum;
     if kind != Some(EntryKind::AllocFailed) {
         let before = Snapshot {
@@ -124,37 +180,37 @@ fn entry(out: &mut Vec<u8>, ticks: Ticks, record: &EntryRecord, flow: Option<&Fl
             state: record.state_before,
             timeout: record.timeout_before_jiffies,
         };
-        before.write(out, ",\"before\":{", ticks, protonum, record.now_jiffies);
+        before.write(out, b",\"before\":{", ticks, protonum, record.now_jiffies);
     }
     if has(EntryFlags::RETURNED) {
-        number(out, ",\"returned\":", record.ret);
+        number(out, b",\"returned\":", record.ret);
         if record.status_after != 0 {
             let after = Snapshot {
                 status: record.status_after,
                 state: record.state_after,
                 timeout: record.timeout_after_jiffies,
             };
-            after.write(out, ",\"after\":{", ticks, protonum, record.now_jiffies);
+            after.write(out, b",\"after\":{", ticks, protonum, record.now_jiffies);
         }
     }
     if has(EntryFlags::DURATION) {
-        number(out, ",\"duration_ns\":", record.duration_ns);
+        number(out, b",\"duration_ns\":", record.duration_ns);
     }
     match kind {
         Some(EntryKind::Delete) => {
-            word(out, ",\"cause\":\"", DeleteCause::of(record).name());
+            word(out, b",\"cause\":\"", DeleteCause::of(record).name());
             if record.portid != 0 {
-                number(out, ",\"portid\":", record.portid);
+                number(out, b",\"portid\":", record.portid);
             }
         }
         Some(EntryKind::Destroy) => {
             number(
                 out,
-                ",\"lifetime_ns\":",
+                b",\"lifetime_ns\":",
                 record.time_ns.saturating_sub(record.birth_ns),
             );
         }
-        Some(EntryKind::Refresh) => number(out, ",\"refresh_ms\":", ticks.span_ms(record.refresh_jiffies)),
+        Some(EntryKind::Refresh) => number(out, b",\"refresh_ms\":", ticks.span_ms(record.refresh_jiffies)),
         Some(EntryKind::Confirm) if has(EntryFlags::OTHER_ENTRY) => out.extend_from_slice(b",\"clash\":true"),
         _ => {}
     }
@@ -185,24 +241,41 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    fn write(&self, out: &mut Vec<u8>, key: &'static str, ticks: Ticks, protonum: u8, now: u32) {
-        out.extend_from_slice(key.as_bytes());
-        out.extend_from_slice(b"\"status\":[");
-        for (index, name) in status::names(self.status).enumerate() {
-            out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'"');
-        }
-        out.push(b']');
-        if let Some(state) = names::state(protonum, self.state) {
-            word(out, ",\"state\":\"", state);
-        }
+    fn write<const N: usize>(
+        &self,
+        out: &mut Vec<u8>,
+        key: &'static [u8; N],
+        ticks: Ticks,
+        protonum: u8,
+        now: u32,
+    ) {
+        literal(out, key);
+        literal(out, b"\"status\":");
+        status_list(out, self.status);
+        state_name(out, protonum, self.state);
         number(
             out,
-            ",\"timeout_ms\":",
+            b",\"timeout_ms\":",
             ticks.left_ms(self.status, self.timeout, now),
         );
         out.push(b'}');
+    }
+}
+
+fn status_list(out: &mut Vec<u8>, status: u32) {
+    out.push(b'[');
+    for (index, name) in status::names(status).enumerate() {
+        out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'"');
+    }
+    out.push(b']');
+}
+
+#[inline(always)]
+fn state_name(out: &mut Vec<u8>, protonum: u8, state: u8) {
+    if let Some(state) = names::state(protonum, state) {
+        word(out, b",\"state\":\"", state);
     }
 }
 
@@ -211,21 +284,21 @@ fn identity(out: &mut Vec<u8>, ct: u64, birth_ns: u64, flow: Option<&Flow>) {
     if ct != 0 {
         out.extend_from_slice(b",\"ct\":\"");
         bytes::hex(out, ct);
-        number(out, "\",\"birth_ns\":", birth_ns);
+        number(out, b"\",\"birth_ns\":", birth_ns);
     }
     if let Some(flow) = flow {
-        number(out, ",\"flow\":", flow.number);
-        word(out, ",\"known_from\":\"", flow.known_from());
+        number(out, b",\"flow\":", flow.number);
+        word(out, b",\"known_from\":\"", flow.known_from());
     }
 }
 
 /// A tuple's object, opened by `key`.
-pub fn tuple(out: &mut Vec<u8>, key: &'static str, words: TupleWords) {
+pub fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: TupleWords) {
     let tuple = Tuple::from_words(words);
-    out.extend_from_slice(key.as_bytes());
+    literal(out, key);
     match proto::name(tuple.protonum) {
-        Some(name) => word(out, "\"proto\":\"", name),
-        None => number(out, "\"proto\":", tuple.protonum),
+        Some(name) => word(out, b"\"proto\":\"", name),
+        None => number(out, b"\"proto\":", tuple.protonum),
     }
     out.extend_from_slice(b",\"src\":\"");
     bytes::address(out, tuple.src_addr());
@@ -233,38 +306,44 @@ pub fn tuple(out: &mut Vec<u8>, key: &'static str, words: TupleWords) {
     bytes::address(out, tuple.dst_addr());
     out.push(b'"');
     if proto::has_ports(tuple.protonum) {
-        number(out, ",\"sport\":", tuple.src_port());
-        number(out, ",\"dport\":", tuple.dst_port());
+        number(out, b",\"sport\":", tuple.src_port());
+        number(out, b",\"dport\":", tuple.dst_port());
     } else if proto::is_icmp(tuple.protonum) {
         let (kind, code) = tuple.icmp_type_code();
-        number(out, ",\"icmp_type\":", kind);
-        number(out, ",\"icmp_code\":", code);
-        number(out, ",\"icmp_id\":", tuple.src_port());
+        number(out, b",\"icmp_type\":", kind);
+        number(out, b",\"icmp_code\":", code);
+        number(out, b",\"icmp_id\":", tuple.src_port());
     } else if tuple.protonum == proto::GRE {
-        number(out, ",\"srckey\":", tuple.src_port());
-        number(out, ",\"dstkey\":", tuple.dst_port());
+        number(out, b",\"srckey\":", tuple.src_port());
+        number(out, b",\"dstkey\":", tuple.dst_port());
     }
     out.push(b'}');
 }
 
 fn task(out: &mut Vec<u8>, pid: u32, comm: &[u8; 16]) {
-    number(out, ",\"pid\":", pid);
+    number(out, b",\"pid\":", pid);
     out.extend_from_slice(b",\"comm\":\"");
     bytes::json_text(out, names::comm(comm));
     out.push(b'"');
 }
 
+/// The length is known to the compiler: a few stores.
+#[inline(always)]
+fn literal<const N: usize>(out: &mut Vec<u8>, text: &'static [u8; N]) {
+    out.extend_from_slice(text);
+}
+
 /// `key` ends where the number begins.
-#[inline]
-fn number(out: &mut Vec<u8>, key: &'static str, value: impl itoa::Integer) {
-    out.extend_from_slice(key.as_bytes());
+#[inline(always)]
+fn number<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], value: impl itoa::Integer) {
+    literal(out, key);
     bytes::number(out, value);
 }
 
 /// `key` ends with the opening quote; the word needs no escaping.
-#[inline]
-fn word(out: &mut Vec<u8>, key: &'static str, value: &'static str) {
-    out.extend_from_slice(key.as_bytes());
+#[inline(always)]
+fn word<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], value: &'static str) {
+    literal(out, key);
     out.extend_from_slice(value.as_bytes());
     out.push(b'"');
 }

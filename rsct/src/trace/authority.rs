@@ -1,19 +1,52 @@
 //! The authority on which entries exist: dumps of every namespace in scope.
+//!
+//! Nothing is held open between dumps: a socket or a descriptor would keep a namespace alive that
+//! everybody else has left.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::{ops::ControlFlow, os::fd::AsFd as _};
 
-use crate::flow::reconcile::Dumped;
+use crate::{
+    filter::Filter,
+    flow::{reconcile::Dumped, table::TupleKey},
+    kernel::netns::{self, NetnsError, Selector},
+    netlink::{Error, Socket, conntrack::Entry, dump},
+};
 
 /// Where dumps come from.
 pub struct Authority {
+    selector: Selector,
     only: Option<u32>,
+    filter: Filter,
+}
+
+/// Why a dump could not be had, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The namespace is not there, or not ours to look at.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// ctnetlink refused or failed.
+    #[error("in network namespace {netns}: {error}")]
+    Netlink {
+        /// The namespace.
+        netns: String,
+        /// What went wrong.
+        error: Error,
+    },
 }
 
 impl Authority {
-    /// The current namespace.
-    pub fn open() -> std::io::Result<Self> {
+    /// Looks the namespaces up.
+    pub fn open(selector: Selector, filter: Filter) -> Result<Self, NetnsError> {
+        let found = netns::open(&selector)?;
+        let only = match selector {
+            Selector::All => None,
+            _ => found.namespaces.first().map(|netns| netns.inode as u32),
+        };
         Ok(Self {
-            only: Some(std::fs::metadata("/proc/self/ns/net")?.ino() as u32),
+            selector,
+            only,
+            filter,
         })
     }
 
@@ -28,7 +61,64 @@ impl Authority {
     }
 
     /// Dumps every namespace in scope.
-    pub async fn dump(&self, _take: impl FnMut(&Dumped)) -> Result<(), String> {
-        Err("no dump yet".to_owned())
+    pub async fn dump(&self, mut take: impl FnMut(&Dumped)) -> Result<(), AuthorityError> {
+        for netns in netns::open(&self.selector)?.namespaces {
+            let failed = |error| AuthorityError::Netlink {
+                netns: netns.name.clone(),
+                error,
+            };
+            let mut socket = match self.selector {
+                // The current namespace needs no rights to be entered.
+                Selector::Current => Socket::open(),
+                _ => Socket::open_in(netns.as_fd()),
+            }
+            .map_err(failed)?;
+            let mut sink = Sink {
+                netns: netns.inode as u32,
+                filter: &self.filter,
+                take: &mut take,
+            };
+            dump::entries(&mut socket, self.filter.family, &mut sink)
+                .await
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+struct Sink<'a, F> {
+    netns: u32,
+    filter: &'a Filter,
+    take: &'a mut F,
+}
+
+impl<F: FnMut(&Dumped)> dump::Sink for Sink<'_, F> {
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+        let zone = entry.zone_id();
+        let mark = entry.mark.unwrap_or(0);
+        if self.filter.matches(&entry.orig, &entry.reply, zone, mark) {
+            (self.take)(&Dumped {
+                key: TupleKey {
+                    netns: self.netns,
+                    zone,
+                    orig: entry.orig.to_words(),
+                },
+                reply: entry.reply.to_words(),
+                status: entry.status.unwrap_or(0),
+                state: entry
+                    .protoinfo
+                    .as_ref()
+                    .and_then(|info| info.state())
+                    .unwrap_or(0),
+                mark,
+                timeout_seconds: entry.timeout,
+            });
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Taking an entry twice does no harm: the table knows it by its tuple.
+    fn restart(&mut self) -> bool {
+        true
     }
 }

@@ -5,9 +5,12 @@ use std::io::{self, Write};
 use rsct_common::record::{EntryKind, PacketFlags};
 
 use crate::{
-    flow::{Table, observation::Observation, reconcile::Dumped},
+    flow::{
+        Table,
+        observation::{Observation, Outcome},
+        reconcile::Dumped,
+    },
     probe::ring::Record,
-    render::trace_json,
 };
 
 use super::output::Output;
@@ -59,9 +62,9 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 self.counts.packets += 1;
-                match trace_json::outcome(record) {
-                    "invalid" => self.counts.invalid += 1,
-                    "dropped" => self.counts.dropped += 1,
+                match Outcome::of(record) {
+                    Outcome::Invalid => self.counts.invalid += 1,
+                    Outcome::Dropped => self.counts.dropped += 1,
                     _ => {}
                 }
                 self.counts.incomplete += u64::from(record.flags & PacketFlags::DURATION == 0);

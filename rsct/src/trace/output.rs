@@ -3,17 +3,17 @@
 use std::io::{self, Write};
 
 use crate::{
-    flow::observation::{Observation, Ticks},
-    render::{story::Story, trace_json},
+    flow::observation::Observation,
+    render::{story::Story, trace_json::TraceJson},
 };
 
 /// How observations look.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Format {
     /// Lines for people.
     Text(Story),
     /// A JSON object a line.
-    Json,
+    Json(TraceJson),
     /// Nothing: only the summary.
     None,
 }
@@ -21,7 +21,6 @@ pub enum Format {
 /// Lines on their way out.
 pub struct Output<W> {
     format: Format,
-    ticks: Ticks,
     buffer: Vec<u8>,
     to: W,
 }
@@ -31,10 +30,9 @@ const PIECE_BYTES: usize = 64 << 10;
 
 impl<W: Write> Output<W> {
     /// Lines of `format` to `to`.
-    pub fn new(format: Format, ticks: Ticks, to: W) -> Self {
+    pub fn new(format: Format, to: W) -> Self {
         Self {
             format,
-            ticks,
             buffer: Vec::with_capacity(PIECE_BYTES + 4096),
             to,
         }
@@ -54,14 +52,14 @@ impl<W: Write> Output<W> {
 
     /// Whether lines are JSON.
     pub fn is_json(&self) -> bool {
-        matches!(self.format, Format::Json)
+        matches!(self.format, Format::Json(_))
     }
 
     /// One observation.
     pub fn observe(&mut self, observation: Observation<'_>) -> io::Result<()> {
-        match &self.format {
+        match &mut self.format {
             Format::Text(story) => story.line(&mut self.buffer, observation),
-            Format::Json => trace_json::line(&mut self.buffer, self.ticks, observation),
+            Format::Json(json) => json.line(&mut self.buffer, observation),
             Format::None => return Ok(()),
         }
         self.hand_on_pieces()

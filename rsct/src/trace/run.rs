@@ -18,14 +18,14 @@ use crate::{
 };
 
 use super::{
-    authority::Authority,
+    authority::{Authority, AuthorityError},
     join::Join,
     summary::{self, Summary},
 };
 
 /// How often the ring is looked at. Nothing wakes the reader: that would cost each packet more than
 /// its record does.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(10);
 /// How often the loss counters are looked at.
 const LOSS_TICK: Duration = Duration::from_millis(100);
 /// Records taken before signals and timers get their turn.
@@ -66,7 +66,9 @@ pub async fn run<W: Write>(
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
             _ = tick.tick() => {}
         }
-        drain(&mut session.ring, join);
+        if !drain(&mut session.ring, join) {
+            tick.reset_immediately();
+        }
         if join.borrow().is_over() {
             break;
         }
@@ -79,7 +81,7 @@ pub async fn run<W: Write>(
             watch.dumped();
         }
     }
-    drain(&mut session.ring, join);
+    while !drain(&mut session.ring, join) {}
     watch.look(session, join);
     if join.borrow().write_error.is_none() {
         note(
@@ -91,19 +93,20 @@ pub async fn run<W: Write>(
     Ok(summarize(session, join, start.elapsed(), dump_errors))
 }
 
-fn note(result: Result<(), String>, errors: &mut Vec<String>) {
+fn note(result: Result<(), AuthorityError>, errors: &mut Vec<String>) {
     if let Err(error) = result
-        && !errors.contains(&error)
+        && !errors.contains(&error.to_string())
     {
-        errors.push(error);
+        errors.push(error.to_string());
     }
 }
 
-/// Takes in all records that there are now.
-fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) {
+/// Takes in all records that there are now, or as many as a batch may have. Says whether that was all.
+fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) -> bool {
     let mut join = join.borrow_mut();
-    ring.drain(BATCH, |record| join.record(record));
+    let taken = ring.drain(BATCH, |record| join.record(record));
     join.flush();
+    taken < BATCH
 }
 
 /// Takes a dump, and the records that come meanwhile.
@@ -112,8 +115,8 @@ async fn dump<W: Write>(
     authority: &Authority,
     join: &RefCell<Join<W>>,
     seeding: bool,
-) -> Result<(), String> {
-    drain(ring, join);
+) -> Result<(), AuthorityError> {
+    while !drain(ring, join) {}
     join.borrow_mut().table.begin_dump(clock::monotonic_ns(), seeding);
     let mut dumping =
         std::pin::pin!(authority.dump(|entry| join.borrow_mut().dumped(entry, clock::monotonic_ns())));
@@ -121,10 +124,10 @@ async fn dump<W: Write>(
     let result = loop {
         tokio::select! {
             result = &mut dumping => break result,
-            _ = tick.tick() => drain(ring, join),
+            _ = tick.tick() => if !drain(ring, join) { tick.reset_immediately() },
         }
     };
-    drain(ring, join);
+    while !drain(ring, join) {}
     let complete = result.is_ok();
     join.borrow_mut()
         .table
