@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Trace(trace::TraceArgs),
+    Trace(Box<trace::TraceArgs>),
     List(Box<list::ListArgs>),
 }
 

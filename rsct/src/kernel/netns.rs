@@ -15,6 +15,8 @@ use thiserror::Error;
 
 /// Where `ip netns` keeps its names (a link to /var/run/netns on older systems, or the other way).
 const NAMES: &str = "/run/netns";
+/// The type of namespaces' own file system; libc's constant and field differ in type between C libraries.
+const NSFS_MAGIC: i128 = 0x6e73_6673;
 
 /// Why a network namespace can't be had.
 #[derive(Debug, Error)]
@@ -227,7 +229,7 @@ fn is_namespace(file: &File) -> io::Result<bool> {
         return Err(io::Error::last_os_error());
     }
     // Signed with one libc, unsigned with another.
-    Ok(stat.f_type as i64 == libc::NSFS_MAGIC as i64)
+    Ok(i128::from(stat.f_type) == NSFS_MAGIC)
 }
 
 fn no_such(wanted: &str, also: &'static str) -> NetnsError {

@@ -133,3 +133,6 @@ async fn once(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

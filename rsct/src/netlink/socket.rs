@@ -66,6 +66,11 @@ impl Socket {
 
     fn new(fd: OwnedFd) -> Result<Self, Error> {
         let port = bind(&fd).map_err(failed("binding"))?;
+        Self::with_port(fd, port)
+    }
+
+    /// Tests play the kernel at the other end of a pair of sockets.
+    pub(super) fn with_port(fd: OwnedFd, port: u32) -> Result<Self, Error> {
         // SAFETY: an OwnedFd keeps its descriptor open and never hands out another number, so the
         // registration holds until the AsyncFd is dropped.
         let fd = unsafe { AsyncFd::register(fd) }.map_err(|e| failed("registering")(e.into()))?;

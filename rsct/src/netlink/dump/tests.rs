@@ -1,0 +1,212 @@
+//! A thread plays the kernel, so that what rarely happens happens.
+
+use std::{os::unix::net::UnixDatagram, thread};
+
+use super::*;
+use crate::netlink::conntrack::samples;
+
+const PORT: u32 = 4711;
+const DONE: u16 = 3;
+const ERROR: u16 = 2;
+const OVERRUN: u16 = 4;
+const DUMP_INTR: u16 = 16;
+
+/// A message of the kernel's; it gets the request's sequence number and our port unless it is a stray.
+#[derive(Clone)]
+struct Said {
+    kind: u16,
+    flags: u16,
+    payload: Vec<u8>,
+    stray: bool,
+}
+
+fn said(kind: u16, flags: u16, payload: Vec<u8>) -> Said {
+    Said {
+        kind,
+        flags,
+        payload,
+        stray: false,
+    }
+}
+
+fn entry() -> Said {
+    said(NEW, 2, samples::TCP.payload())
+}
+
+fn done(flags: u16) -> Said {
+    said(DONE, 2 | flags, vec![0; 4])
+}
+
+fn error(errno: i32) -> Said {
+    said(ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
+}
+
+/// Answers each request with the next of the given rows of messages, each row two to a datagram.
+fn kernel(answers: Vec<Vec<Said>>) -> Socket {
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    thread::spawn(move || {
+        for answer in answers {
+            let mut request = [0; 64];
+            if theirs.recv(&mut request).unwrap() == 0 {
+                return;
+            }
+            let sequence = u32::from_ne_bytes(request[8..12].try_into().unwrap());
+            for messages in answer.chunks(2) {
+                let datagram: Vec<u8> = messages.iter().flat_map(|m| bytes(m, sequence)).collect();
+                // The other end may have had enough.
+                let _ = theirs.send(&datagram);
+            }
+        }
+        // Held open: a kernel that falls silent is not one that is gone.
+        thread::sleep(std::time::Duration::from_secs(5));
+    });
+    Socket::with_port(ours.into(), PORT).unwrap()
+}
+
+fn bytes(message: &Said, sequence: u32) -> Vec<u8> {
+    let length = u32::try_from(16 + message.payload.len()).unwrap();
+    let (sequence, port) = if message.stray {
+        (sequence + 9, PORT)
+    } else {
+        (sequence, PORT)
+    };
+    let mut bytes = [
+        length.to_ne_bytes(),
+        [0; 4],
+        sequence.to_ne_bytes(),
+        port.to_ne_bytes(),
+    ]
+    .concat();
+    bytes[4..6].copy_from_slice(&message.kind.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&message.flags.to_ne_bytes());
+    bytes.extend(&message.payload);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+#[derive(Default)]
+struct Taken {
+    entries: u64,
+    most: Option<u64>,
+    cannot_forget: bool,
+}
+
+impl Sink for Taken {
+    fn entry(&mut self, _: &Entry<'_>) -> ControlFlow<()> {
+        self.entries += 1;
+        if self.most == Some(self.entries) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn restart(&mut self) -> bool {
+        self.entries = 0;
+        !self.cannot_forget
+    }
+}
+
+fn dump(answers: Vec<Vec<Said>>, taken: &mut Taken) -> Result<Outcome, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    runtime.block_on(async { entries(&mut kernel(answers), None, taken).await })
+}
+
+#[test]
+fn a_dump_ends_with_done() {
+    let mut taken = Taken::default();
+    let outcome = dump(vec![vec![entry(), entry(), entry(), done(0)]], &mut taken).unwrap();
+    assert_eq!((outcome.entries, taken.entries), (3, 3));
+    assert_eq!(
+        (outcome.interrupted, outcome.overrun, outcome.stopped),
+        (0, 0, false)
+    );
+}
+
+#[test]
+fn an_incomplete_dump_is_taken_again() {
+    let interrupted = vec![
+        entry(),
+        said(NEW, 2 | DUMP_INTR, samples::TCP.payload()),
+        entry(),
+        done(0),
+    ];
+    let at_the_end = vec![entry(), done(DUMP_INTR)];
+    let lost = vec![entry(), said(OVERRUN, 0, vec![]), entry(), done(0)];
+    let mut taken = Taken::default();
+    let answers = vec![interrupted, at_the_end, lost, vec![entry(), entry(), done(0)]];
+    let outcome = dump(answers, &mut taken).unwrap();
+    assert_eq!((outcome.entries, taken.entries), (2, 2));
+    assert_eq!((outcome.interrupted, outcome.overrun), (2, 1));
+}
+
+#[test]
+fn a_table_that_never_holds_still_is_an_error() {
+    let answers = vec![vec![entry(), done(DUMP_INTR)]; 20];
+    let error = dump(answers, &mut Taken::default()).unwrap_err();
+    assert!(matches!(error, Error::Interrupted { tries: TRIES }), "{error}");
+}
+
+#[test]
+fn a_sink_that_cannot_forget_gets_no_second_dump() {
+    let mut taken = Taken {
+        cannot_forget: true,
+        ..Taken::default()
+    };
+    let error = dump(vec![vec![entry(), done(DUMP_INTR)]], &mut taken).unwrap_err();
+    assert!(matches!(error, Error::Interrupted { tries: 1 }), "{error}");
+}
+
+#[test]
+fn a_sink_that_has_enough_ends_it() {
+    let mut taken = Taken {
+        most: Some(2),
+        ..Taken::default()
+    };
+    let outcome = dump(vec![vec![entry(); 9]], &mut taken).unwrap();
+    assert_eq!((outcome.entries, outcome.stopped), (2, true));
+}
+
+#[test]
+fn answers_to_others_are_passed_over() {
+    let stray = Said {
+        stray: true,
+        ..entry()
+    };
+    let end = Said {
+        stray: true,
+        ..done(0)
+    };
+    let outcome = dump(vec![vec![stray, entry(), end, done(0)]], &mut Taken::default()).unwrap();
+    assert_eq!(outcome.entries, 1);
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    for (errno, sentence) in [
+        (libc::EPERM, "CAP_NET_ADMIN"),
+        (libc::EINVAL, "modprobe nf_conntrack_netlink"),
+        (
+            libc::ENOMEM,
+            "dumping the conntrack table: Cannot allocate memory",
+        ),
+    ] {
+        let error = dump(vec![vec![error(errno)]], &mut Taken::default())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(sentence), "{error}");
+    }
+}
+
+#[test]
+fn damaged_messages_are_errors() {
+    let cut = said(NEW, 2, samples::TCP.payload()[..50].to_vec());
+    let failed = dump(vec![vec![cut]], &mut Taken::default()).unwrap_err();
+    assert!(matches!(failed, Error::Decode(_)), "{failed}");
+    let failed = dump(vec![vec![said(ERROR, 0, vec![])]], &mut Taken::default()).unwrap_err();
+    assert!(matches!(failed, Error::Envelope(_)), "{failed}");
+}
