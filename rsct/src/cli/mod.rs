@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod doctor;
 mod filter_args;
 pub mod list;
 pub mod trace;
@@ -25,6 +26,7 @@ struct Cli {
 enum Command {
     Trace(Box<trace::TraceArgs>),
     List(Box<list::ListArgs>),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// What was typed can't be meant.
@@ -41,6 +43,7 @@ pub fn run() -> ExitCode {
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
         Command::List(args) => list::run(args),
+        Command::Doctor(args) => doctor::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("rsct: {}", sentence(&error));

@@ -289,10 +289,11 @@ fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
 }
 
 /// The verifier's last three lines; the reason is there, above its statistics.
-fn last_words(log: &str) -> String {
+pub fn last_words(log: &str) -> String {
+    const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
     let mut lines: Vec<&str> = log
         .lines()
-        .filter(|line| !line.starts_with("processed "))
+        .filter(|line| !STATISTICS.iter().any(|statistic| line.starts_with(statistic)))
         .collect();
     let lines = lines.split_off(lines.len().saturating_sub(3));
     if lines.is_empty() {

@@ -46,8 +46,8 @@ impl Conntrack {
             return Self::Absent;
         }
         Self::Present(Present {
-            entries: number("nf_conntrack_count"),
-            limit: number("nf_conntrack_max"),
+            entries: sysctl("nf_conntrack_count"),
+            limit: sysctl("nf_conntrack_max"),
             module: module("/sys/module/nf_conntrack"),
             ipv4: hook_dump::is_hooked(Family::Ipv4, "ipv4_conntrack_in"),
             ipv6: hook_dump::is_hooked(Family::Ipv6, "ipv6_conntrack_in"),
@@ -55,8 +55,10 @@ impl Conntrack {
     }
 }
 
-fn number(sysctl: &str) -> Option<u32> {
-    fs::read_to_string(Path::new(SYSCTLS).join(sysctl))
+/// One of conntrack's settings in the current namespace, `nf_conntrack_acct` for one. `None` where
+/// this kernel has it not.
+pub fn sysctl(name: &str) -> Option<u32> {
+    fs::read_to_string(Path::new(SYSCTLS).join(name))
         .ok()?
         .trim()
         .parse()

@@ -35,8 +35,8 @@ pub fn has_kprobes() -> Option<bool> {
     sources.exists().then(|| sources.join("kprobe").exists())
 }
 
-/// Whether programs are compiled; fentry needs that. `None` where only root may look, or where it
-/// cannot be switched.
+/// Whether programs are compiled; else they are interpreted, and each packet costs more. `None`
+/// where only root may look, or where it cannot be switched.
 pub fn has_jit() -> Option<bool> {
     let setting = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()?;
     Some(setting.trim() != "0")

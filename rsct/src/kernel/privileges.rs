@@ -23,7 +23,8 @@ pub enum Capability {
 }
 
 impl Capability {
-    const ALL: [Self; 4] = [Self::Bpf, Self::Perfmon, Self::NetAdmin, Self::SysAdmin];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Bpf, Self::Perfmon, Self::NetAdmin, Self::SysAdmin];
 
     /// As capabilities(7) writes it.
     pub fn name(self) -> &'static str {
@@ -32,6 +33,16 @@ impl Capability {
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::Perfmon => "CAP_PERFMON",
             Self::Bpf => "CAP_BPF",
+        }
+    }
+
+    /// What cannot be done without it.
+    pub fn needed_for(self) -> &'static str {
+        match self {
+            Self::NetAdmin => "dumping conntrack's entries",
+            Self::SysAdmin => "fentry on a module's functions, other network namespaces",
+            Self::Perfmon => "attaching programs to kernel functions",
+            Self::Bpf => "loading programs",
         }
     }
 }

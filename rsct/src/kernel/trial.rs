@@ -30,6 +30,24 @@ pub enum Refusal {
     NoTarget,
 }
 
+impl Refusal {
+    /// The errno, where the kernel gave one.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Refused { error, .. } => error.errno(),
+            Self::NoTarget => None,
+        }
+    }
+
+    /// The refusal without what to do about it.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Refused { error, .. } => errno_name(error),
+            Self::NoTarget => self.to_string(),
+        }
+    }
+}
+
 /// Offers an fentry program for a function of vmlinux. Needs BTF and CONFIG_DEBUG_INFO_BTF.
 pub fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
     let known = |name: &&str| types.func(name).ok().flatten();

@@ -80,22 +80,7 @@ impl Layout {
             .iter()
             .map(|field| Ok((*field, place(types, field)?)))
             .collect::<Result<_, LayoutError>>()?;
-        let mut arguments = Vec::with_capacity(ARGUMENTS.len());
-        let mut function: Option<Func> = None;
-        for argument in ARGUMENTS {
-            if function
-                .as_ref()
-                .is_none_or(|function| function.name != argument.function)
-            {
-                function = types.func(argument.function)?;
-            }
-            arguments.push((
-                *argument,
-                function
-                    .as_ref()
-                    .and_then(|function| position(function, argument.name)),
-            ));
-        }
+        let arguments = arguments(types)?;
         Ok(Self { fields, arguments })
     }
 
@@ -124,6 +109,27 @@ impl Layout {
     }
 }
 
+/// Every argument, and which one it is in the running kernel.
+pub fn arguments(types: &KernelTypes) -> Result<Vec<(Argument, Option<u64>)>, BtfError> {
+    let mut arguments = Vec::with_capacity(ARGUMENTS.len());
+    let mut function: Option<Func> = None;
+    for argument in ARGUMENTS {
+        if function
+            .as_ref()
+            .is_none_or(|function| function.name != argument.function)
+        {
+            function = types.func(argument.function)?;
+        }
+        arguments.push((
+            *argument,
+            function
+                .as_ref()
+                .and_then(|function| position(function, argument.name)),
+        ));
+    }
+    Ok(arguments)
+}
+
 /// Which argument of `function` is called `name`; the value returned comes after the last.
 fn position(function: &Func, name: &str) -> Option<u64> {
     if name == "return" {
@@ -132,7 +138,8 @@ fn position(function: &Func, name: &str) -> Option<u64> {
     function.param_index(name).map(|index| index as u64)
 }
 
-fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
+/// Where one field is; an error if tracing cannot do without it.
+pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
     match types.field(field.of, field.path) {
         Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(Place::At(found.offset)),
         Ok(found) => match field.need {

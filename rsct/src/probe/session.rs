@@ -3,7 +3,7 @@
 use aya::{
     Ebpf, EbpfLoader,
     maps::{PerCpuArray, RingBuf},
-    programs::{KProbe, Program as AyaProgram},
+    programs::{KProbe, Program as AyaProgram, ProgramError},
 };
 
 use crate::kernel::{bpf_syscall, btf::KernelTypes};
@@ -93,6 +93,8 @@ pub enum SessionError {
         function: &'static str,
         /// What was tried and what came of it.
         why: String,
+        /// Every hook up to this one.
+        hooks: Vec<HookReport>,
     },
 }
 
@@ -136,9 +138,12 @@ impl Session {
                 }
             }
             if report.how == How::Not && hook.essential {
+                let why = report.why_not_better.join("; ");
+                hooks.push(report);
                 return Err(SessionError::Essential {
                     function: hook.function,
-                    why: report.why_not_better.join("; "),
+                    why,
+                    hooks,
                 });
             }
             hooks.push(report);
@@ -210,7 +215,7 @@ fn attach_kprobes(layout: &Layout, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), S
         };
         loaded
             .load()
-            .map_err(|error| format!("loading {}: {}", program.name, chain(&error)))?;
+            .map_err(|error| format!("loading {}: {}", program.name, refusal(&error)))?;
         loaded
             .attach(hook.function, 0)
             .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
@@ -235,6 +240,17 @@ fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
     let lost = ebpf.take_map("LOST").ok_or("the object has no map LOST")?;
     let lost = PerCpuArray::try_from(lost).map_err(|error| chain(&error))?;
     Ok(Ring::new(records, lost))
+}
+
+/// Why a program was not loaded; of the verifier's log, which may be thousands of lines, the end.
+fn refusal(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => format!("{io_error}{}", bpf_syscall::last_words(&verifier_log.to_string())),
+        other => chain(other),
+    }
 }
 
 /// An error with its causes on one line.

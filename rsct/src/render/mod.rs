@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod color;
 pub mod conntrack_line;
+pub mod doctor;
 pub mod json;
 pub mod known;
 pub mod story;
