@@ -105,6 +105,7 @@ impl Slot<PacketRecord> {
         self.record.ct = ct.address();
         self.record.tuple = ct.tuple(0);
         self.record.zone = ct.zone();
+        self.record.netns = ct.netns();
         self.record.birth_ns = 0;
         true
     }

@@ -131,7 +131,7 @@ fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSt
     }
     let mut look = !nfct.ct().is_null();
     if slot.record.flags & PacketFlags::BEFORE == 0 {
-        match identify(slot, skb, entry, state.family()) {
+        match identify(slot, skb, entry, state) {
             Identified::Rejected => return,
             // Nothing was done to the entry, and what it looks like was told a packet ago.
             Identified::ToldAlready => look = slot.nfct != nfct.0,
@@ -155,11 +155,9 @@ fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSt
     record.time_ns = slot.claimed_ns;
     record.duration_ns = (now - slot.claimed_ns) as u32;
     record.len_bytes = skb.len();
-    record.netns = state.netns();
     record.ifindex = state.ifindex(record.hook);
     // SAFETY: no arguments.
     record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
-    record.pid = 0;
     if record.hook == LOCAL_OUT {
         // A pointer becomes a number on its way through memory.
         slot.number = state.address();
@@ -208,15 +206,16 @@ fn identify<M: Memory>(
     slot: &mut Slot<PacketRecord>,
     skb: SkBuff<M>,
     entry: NfConn<Untyped>,
-    family: u8,
+    state: HookState<M>,
 ) -> Identified {
     if entry.address() == 0 {
         let record = &mut slot.record;
         record.ct = 0;
-        record.tuple = packet::tuple_of(skb, family);
+        record.tuple = packet::tuple_of(skb, state.family());
         record.birth_ns = 0;
         record.zone = 0;
         record.mark = 0;
+        record.netns = state.netns();
         return match filter::wants::<Untyped>(&record.tuple, None) {
             true => Identified::New,
             false => Identified::Rejected,

@@ -25,9 +25,9 @@ use super::{
 
 /// How often the ring is looked at. Nothing wakes the reader: that would cost each packet more than
 /// its record does.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(20);
 /// How often the loss counters are looked at.
-const LOSS_TICK: Duration = Duration::from_millis(100);
+const LOSS_TICK: Duration = Duration::from_millis(200);
 /// Records taken before signals and timers get their turn.
 const BATCH: usize = 8192;
 
