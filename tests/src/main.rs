@@ -1,3 +1,68 @@
 //! Stories told to rsct on real kernels with real packets.
 
-fn main() {}
+mod guest;
+mod native;
+mod registry;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use registry::Scenario;
+
+/// Runs scenarios and says of each what came of it.
+#[derive(Parser)]
+#[command(name = "rsct-tests")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the scenarios that need no kernel of their own, as root
+    Native(Names),
+    /// Run the scenarios that own the whole machine
+    Guest {
+        /// How rsct is to attach: fentry or kprobe
+        #[arg(long, value_name = "MODE")]
+        attach: Option<String>,
+        #[command(flatten)]
+        names: Names,
+    },
+    /// List the names of all scenarios
+    List,
+    /// Play the demo
+    Demo,
+}
+
+#[derive(clap::Args)]
+struct Names {
+    /// Only scenarios whose name contains one of these
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Native(names) => registry::run(native::SCENARIOS, &names.names),
+        Command::Guest { attach, names } => {
+            if let Some(mode) = attach {
+                // SAFETY: no other thread has been started yet.
+                unsafe { std::env::set_var(guest::ATTACH, mode) };
+            }
+            registry::run(guest::SCENARIOS, &names.names)
+        }
+        Command::List => {
+            for (kind, scenarios) in [("native", native::SCENARIOS), ("guest", guest::SCENARIOS)] {
+                for Scenario { name, .. } in scenarios {
+                    println!("{kind} {name}");
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Demo => {
+            eprintln!("the demo is not there yet");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,3 +1,79 @@
-//! Builds, runs and tests rsct.
+//! Builds, runs and tests rsct, and fetches what that takes.
 
-fn main() {}
+mod apt;
+mod bench;
+mod build;
+mod cpio;
+mod exec;
+mod image;
+mod initramfs;
+mod kernels;
+mod layer;
+mod lint;
+mod machine;
+mod modules;
+mod paths;
+mod progress;
+mod qemu;
+mod report;
+mod run;
+mod setup;
+mod suites;
+mod test;
+mod toolchain;
+mod tools;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and tests rsct.
+///
+/// Every command fetches and installs what it needs on first use; all of it is kept under target/.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = after_help())]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install and fetch everything the other commands need
+    Setup(setup::Options),
+    /// Build static programs: rsct and its tests
+    Build,
+    /// Play the demo in a guest, or on this machine
+    Run(run::Options),
+    /// Run every test: lints, unit tests, tests on this machine, tests in guests
+    Test(test::Options),
+    /// Measure what tracing costs
+    Bench(bench::Options),
+    /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status
+    #[command(after_help = after_help())]
+    Vm(vm::Options),
+    /// Check formatting and run clippy
+    Lint,
+}
+
+fn after_help() -> String {
+    format!("Kernels: {}", kernels::names())
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match &cli.command {
+        Command::Setup(options) => setup::run(options),
+        Command::Build => build::run(),
+        Command::Run(options) => run::run(options),
+        Command::Test(options) => test::run(options),
+        Command::Bench(options) => bench::run(options),
+        Command::Vm(options) => vm::run(options),
+        Command::Lint => lint::run(),
+    };
+    ended.unwrap_or_else(|error| {
+        progress::note(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

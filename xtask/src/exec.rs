@@ -1,0 +1,129 @@
+//! Runs other programs quietly, and tells what they said only when they fail.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// How much of a failed program's output is worth reading in a message.
+const TAIL_LINES: usize = 30;
+
+/// Runs `command` and returns its standard output. `purpose` opens the message when it fails.
+pub fn output(command: &mut Command, purpose: &str) -> Result<String> {
+    let output = capture(command, purpose)?;
+    if !output.status.success() {
+        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{purpose}: `{}` ended with {}:\n{}",
+            line(command),
+            output.status,
+            tail(&said, TAIL_LINES)
+        );
+    }
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("{purpose}: `{}` did not print UTF-8", line(command)))
+}
+
+/// Runs `command` and returns all it did, whether it failed or not.
+pub fn capture(command: &mut Command, purpose: &str) -> Result<Output> {
+    command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| started(command, &error, purpose))
+}
+
+/// Runs `command` on this process's own output.
+pub fn inherit(command: &mut Command, purpose: &str) -> Result<()> {
+    let status = command
+        .status()
+        .map_err(|error| started(command, &error, purpose))?;
+    if !status.success() {
+        bail!("{purpose}: `{}` ended with {status}", line(command));
+    }
+    Ok(())
+}
+
+/// The message for a program that could not be started at all.
+pub fn started(command: &Command, error: &std::io::Error, purpose: &str) -> anyhow::Error {
+    let program = command.get_program().to_string_lossy().into_owned();
+    if error.kind() == ErrorKind::NotFound {
+        anyhow::anyhow!("{purpose}: `{program}` is not installed on this machine")
+    } else {
+        anyhow::anyhow!("{purpose}: cannot start `{program}`: {error}")
+    }
+}
+
+/// The last `lines` lines of `text`.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Where `program` is installed, looked for as root would, even for an ordinary user.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+    std::env::split_paths(&path)
+        .chain(system.iter().map(PathBuf::from))
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+/// Whether this process may install packages and load BPF programs.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Removes a directory that may not be there.
+pub fn remove_dir(dir: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn line(command: &Command) -> String {
+    let mut line = command.get_program().to_string_lossy().into_owned();
+    for arg in command.get_args() {
+        line.push(' ');
+        line.push_str(&arg.to_string_lossy());
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_keeps_the_end() {
+        assert_eq!(tail("a\nb\nc\n", 2), "b\nc");
+        assert_eq!(tail("a", 5), "a");
+        assert_eq!(tail("", 5), "");
+    }
+
+    #[test]
+    fn a_failure_names_purpose_command_and_cause() {
+        let error = output(Command::new("sh").args(["-c", "echo why >&2; exit 3"]), "try");
+        let message = format!("{:#}", error.unwrap_err());
+        assert!(message.starts_with("try: `sh -c"), "{message}");
+        assert!(message.contains("exit status: 3"), "{message}");
+        assert!(message.ends_with("why"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = output(&mut Command::new("no-such-program"), "try").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "try: `no-such-program` is not installed on this machine"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! Puts one guest's initramfs together: the kept layers, then what changes with every boot.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{build, cpio::Cpio, image::Image, modules, tools};
+
+const INIT: &str = include_str!("init.sh");
+
+/// What a guest is to hold and to do.
+pub struct Contents<'a> {
+    /// The kernel whose modules it has.
+    pub image: &'a Image,
+    /// Debian packages beside the usual ones.
+    pub with: &'a [String],
+    /// Files of this machine: where they are, and where they go.
+    pub files: &'a [(PathBuf, String)],
+    /// A shell script: the one thing the guest does.
+    pub script: String,
+    /// Set for a command that talks to a terminal: arguments for `stty`.
+    pub terminal: Option<String>,
+}
+
+/// Writes the initramfs to `file`.
+pub fn write(contents: &Contents<'_>, file: &Path) -> Result<()> {
+    let mut layers = vec![tools::layer()?];
+    for package in contents.with {
+        layers.push(tools::extra_layer(package)?);
+    }
+    layers.push(modules::layer(contents.image)?);
+    let context = || format!("write the initramfs {}", file.display());
+    let mut out = File::create(file).with_context(context)?;
+    for layer in layers {
+        let mut from = File::open(&layer).with_context(|| format!("open {}", layer.display()))?;
+        io::copy(&mut from, &mut out).with_context(context)?;
+    }
+    out.write_all(&last_layer(contents)?).with_context(context)
+}
+
+fn last_layer(contents: &Contents<'_>) -> Result<Vec<u8>> {
+    let mut cpio = Cpio::default();
+    for dir in [
+        "dev",
+        "etc",
+        "out",
+        "proc",
+        "root",
+        "rsct",
+        "run",
+        "sys",
+        "tmp",
+        "usr/local",
+        "usr/local/bin",
+        "var",
+    ] {
+        cpio.dir(dir);
+    }
+    cpio.symlink("var/run", "/run");
+    // Before devtmpfs is mounted, init needs these for its own output.
+    cpio.character("dev/console", 5, 1);
+    cpio.character("dev/null", 1, 3);
+    cpio.file("init", 0o755, INIT.as_bytes());
+    cpio.file(
+        "etc/passwd",
+        0o644,
+        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    );
+    cpio.file("etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n");
+    cpio.file("etc/hosts", 0o644, b"127.0.0.1 localhost\n::1 localhost\n");
+    cpio.file(
+        "etc/nsswitch.conf",
+        0o644,
+        b"passwd: files\ngroup: files\nhosts: files\nprotocols: files\nservices: files\n",
+    );
+    cpio.file("rsct/command", 0o644, contents.script.as_bytes());
+    if let Some(stty) = &contents.terminal {
+        cpio.file("rsct/terminal", 0o644, stty.as_bytes());
+    }
+    for program in build::PROGRAMS {
+        cpio.copy(&format!("usr/local/bin/{program}"), &build::built(program))?;
+    }
+    for (from, to) in contents.files {
+        add_file(&mut cpio, from, to)?;
+    }
+    Ok(cpio.finish())
+}
+
+fn add_file(cpio: &mut Cpio, from: &Path, to: &str) -> Result<()> {
+    let to = to.trim_start_matches('/');
+    let mut parent = String::new();
+    for part in Path::new(to).parent().into_iter().flat_map(Path::components) {
+        if !parent.is_empty() {
+            parent.push('/');
+        }
+        parent.push_str(&part.as_os_str().to_string_lossy());
+        cpio.dir(&parent);
+    }
+    let meta = fs::metadata(from).with_context(|| format!("put {} into the guest", from.display()))?;
+    if meta.is_dir() {
+        cpio.dir(to);
+        cpio.tree(to, from, &|_| true)
+    } else if meta.is_file() {
+        cpio.copy(to, from)
+    } else {
+        bail!(
+            "put {} into the guest: it is neither a file nor a directory",
+            from.display()
+        )
+    }
+}

@@ -1,0 +1,178 @@
+//! One guest's life in QEMU: started, listened to, bounded in time, and asked for its exit status.
+//!
+//! What the guest's command prints comes through a virtio-serial port, whole and without the kernel's words
+//! between; the kernel's console goes to a file that is shown only if the guest dies.
+
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::exec;
+
+const CONSOLE_LINES: usize = 40;
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog \
+                                no_timer_check tsc=reliable random.trust_cpu=on rdinit=/init";
+
+/// How a guest is run.
+pub struct Machine<'a> {
+    /// The kernel's file.
+    pub vmlinuz: &'a Path,
+    /// A directory for this guest alone; `initrd` is in it.
+    pub dir: &'a Path,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Count instructions instead of time: one processor, the same run every time.
+    pub icount: bool,
+    /// Give the command this process's own terminal.
+    pub terminal: bool,
+    /// After this the guest is taken to hang.
+    pub timeout: Option<Duration>,
+}
+
+impl Machine<'_> {
+    /// Boots, hands everything the command prints to `output`, and returns the command's exit status.
+    pub fn run(&self, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
+        let mut command = self.command();
+        let mut child = command
+            .spawn()
+            .map_err(|error| exec::started(&command, &error, "boot the guest"))?;
+        let ended = self.listen(&mut child, output);
+        // Whatever happened, nothing of the guest stays.
+        let _ = child.kill();
+        let status = child.wait().context("wait for QEMU")?;
+        let said = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+        if !ended? {
+            bail!(
+                "the guest was stopped after {} s without an end (--timeout sets this bound); {}",
+                self.timeout.unwrap_or_default().as_secs(),
+                self.console()
+            );
+        }
+        match fs::read_to_string(self.dir.join("exit"))
+            .unwrap_or_default()
+            .trim()
+            .parse()
+        {
+            Ok(code) => Ok(code),
+            Err(_) if !status.success() => bail!("QEMU ended with {status}:\n{}", said.trim_end()),
+            Err(_) => bail!("the guest died before its command had ended; {}", self.console()),
+        }
+    }
+
+    /// Where the guest's files are, if its command left any in /out.
+    pub fn files(&self) -> Option<PathBuf> {
+        let file = self.dir.join("files.tar");
+        fs::metadata(&file)
+            .is_ok_and(|meta| meta.len() > 0)
+            .then_some(file)
+    }
+
+    /// Whether the guest ended by itself. Its output is read until then.
+    fn listen(&self, child: &mut Child, output: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let (sender, receiver) = mpsc::channel();
+        if let Some(mut stdout) = child.stdout.take() {
+            thread::spawn(move || {
+                let mut buffer = vec![0; 65536];
+                while let Ok(length @ 1..) = stdout.read(&mut buffer) {
+                    if sender.send(buffer[..length].to_vec()).is_err() {
+                        break;
+                    }
+                }
+            });
+        } else {
+            drop(sender);
+        }
+        loop {
+            let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            let received = if left == Duration::MAX {
+                receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+            } else {
+                receiver.recv_timeout(left)
+            };
+            match received {
+                Ok(bytes) => output(&bytes),
+                Err(mpsc::RecvTimeoutError::Timeout) => return Ok(false),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        while child.try_wait().context("wait for QEMU")?.is_none() {
+            if deadline.is_some_and(|end| Instant::now() >= end) {
+                return Ok(false);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(true)
+    }
+
+    fn console(&self) -> String {
+        let file = self.dir.join("console.log");
+        let log = fs::read(&file).unwrap_or_default();
+        format!(
+            "its console ({}) ends:\n{}",
+            file.display(),
+            exec::tail(&String::from_utf8_lossy(&log), CONSOLE_LINES)
+        )
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("qemu-system-x86_64");
+        // Names relative to the directory need no escaping in QEMU's options.
+        command.current_dir(self.dir);
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        command.args(["-machine", "q35", "-cpu", "max", "-m", "2G"]);
+        if self.icount {
+            command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"]);
+        } else {
+            command.args(["-accel", "tcg,thread=multi", "-smp", &self.cpus.to_string()]);
+        }
+        command.arg("-kernel").arg(self.vmlinuz);
+        command.args(["-initrd", "initrd"]);
+        command.args(["-append", KERNEL_ARGUMENTS]);
+        file_device(&mut command, "console", "console.log");
+        command.args(["-device", "isa-serial,chardev=console"]);
+        command.args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
+        for (name, file) in [("exit", "exit"), ("files", "files.tar")] {
+            file_device(&mut command, name, file);
+            command.args([
+                "-device",
+                &format!("virtserialport,chardev={name},name=rsct.{name}"),
+            ]);
+        }
+        if self.terminal {
+            command.args(["-chardev", "stdio,id=terminal,signal=off"]);
+            command.args(["-device", "virtconsole,chardev=terminal"]);
+        } else {
+            // A "stdio" device would hang up at the end of its input, and the guest's writes would wait for ever.
+            file_device(&mut command, "output", "/dev/stdout");
+            command.args(["-device", "virtserialport,chardev=output,name=rsct.output"]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped());
+        }
+        match fs::File::create(self.dir.join("qemu.log")) {
+            Ok(log) => command.stderr(log),
+            Err(_) => command.stderr(Stdio::null()),
+        };
+        // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
+        unsafe {
+            command.pre_exec(|| {
+                // A guest must not outlive the one who asked for it, however that one ends.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        command
+    }
+}
+
+fn file_device(command: &mut Command, id: &str, file: &str) {
+    command.args(["-chardev", &format!("file,id={id},path={file}")]);
+}

@@ -1,0 +1,66 @@
+//! `cargo xtask run`: the demo, on a real kernel, with one command.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    build, exec, kernels, machine,
+    vm::{self, Boot},
+};
+
+/// Play the demo in a guest, or on this machine.
+#[derive(Args)]
+pub struct Options {
+    /// A kernel of the matrix, `host`, or the path of a vmlinuz
+    #[arg(long, value_name = "NAME", default_value = kernels::newest(), conflicts_with = "host")]
+    kernel: String,
+    /// Play it on this machine, as root, in network namespaces of its own
+    #[arg(long)]
+    host: bool,
+    /// Run `rsct ARGS` beside the demo's traffic, in place of `rsct trace`
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// Runs the subcommand.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut words = vec!["rsct-tests".to_owned(), "demo".to_owned()];
+    if !options.args.is_empty() {
+        words.push("--".to_owned());
+        words.extend(options.args.iter().cloned());
+    }
+    if options.host {
+        return on_this_machine(&words[1..]);
+    }
+    vm::prepare()?;
+    Boot {
+        kernel: &options.kernel,
+        script: vm::line(&words),
+        ..Boot::default()
+    }
+    .to_stdout()
+}
+
+fn on_this_machine(args: &[String]) -> Result<ExitCode> {
+    if !exec::is_root() {
+        bail!(
+            "tracing on this machine takes root: use sudo, or leave --host out to play the demo in a guest"
+        );
+    }
+    machine::ensure(machine::FOR_NATIVE_TESTS)?;
+    build::ensure()?;
+    let mut command = Command::new(build::built("rsct-tests"));
+    let status = build::beside(&mut command)?
+        .args(args)
+        .status()
+        .map_err(|error| exec::started(&command, &error, "play the demo"))?;
+    // A signal has no exit status; 1 says that it did not end well.
+    Ok(ExitCode::from(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(1),
+    ))
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask setup`: everything the other commands need, so that they start at once and need no network.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{kernels, machine, progress, toolchain, tools};
+
+/// Install and fetch everything the other commands need.
+#[derive(Args)]
+pub struct Options {
+    /// Look for newer kernels and tools than those fetched before
+    #[arg(long)]
+    update: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    machine::ensure(machine::FOR_GUESTS)?;
+    machine::ensure(machine::FOR_NATIVE_TESTS)?;
+    toolchain::ensure()?;
+    if options.update {
+        tools::update()?;
+    } else {
+        tools::layer()?;
+    }
+    let mut missing = 0;
+    for kernel in kernels::MATRIX {
+        match kernel.image(options.update) {
+            Ok(image) => progress::hidden(|| println!("{:<16} {}", kernel.name, image.release)),
+            Err(error) => {
+                missing += 1;
+                progress::note(&format!("{error:#}"));
+            }
+        }
+    }
+    if missing > 0 {
+        anyhow::bail!("{missing} of {} kernels cannot be had", kernels::MATRIX.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,144 @@
+//! Where Debian's suites are found: at the mirror this machine's own apt is set up with.
+//!
+//! No mirror is named here. Whoever runs this has one configured, perhaps the only one they can reach.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::exec;
+
+/// Names a plain Debian suite can have, to tell Debian's own sources from others'.
+const RELEASES: &[&str] = &[
+    "oldoldstable",
+    "oldstable",
+    "stable",
+    "testing",
+    "unstable",
+    "sid",
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
+];
+const FORMAT: &str = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)";
+/// Debian's keys, where its package puts them; apt's default keys elsewhere.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Debian's two archives, as this machine reaches them.
+#[derive(Debug, PartialEq)]
+pub struct Mirror {
+    main: String,
+    security: Option<String>,
+}
+
+impl Mirror {
+    /// The mirror this machine's apt uses.
+    pub fn of_this_machine() -> Result<Self> {
+        let mut command = Command::new("apt-get");
+        command.args(["indextargets", "--format", FORMAT]);
+        let targets = exec::output(&mut command, "ask apt for its sources")?;
+        Self::from_targets(&targets).context(
+            "apt's sources on this machine name no Debian archive, so Debian's kernels and tools cannot be \
+             fetched: add a Debian source, or use --kernel host",
+        )
+    }
+
+    fn from_targets(targets: &str) -> Option<Self> {
+        let mut main = None;
+        let mut security = None;
+        for target in targets.lines() {
+            let fields: Vec<&str> = target.split('|').collect();
+            let [created_by, uri, suite, component, origin] = fields[..] else {
+                continue;
+            };
+            // apt leaves a field it does not know yet as it stands in the format.
+            let debian = origin == "Debian" || origin.is_empty() || origin.starts_with('$');
+            if created_by != "Packages" || component != "main" || !debian {
+                continue;
+            }
+            let (release, part) = suite.split_once(['-', '/']).unwrap_or((suite, ""));
+            if !RELEASES.contains(&release) {
+                continue;
+            }
+            match part {
+                "" => main = main.or(Some(uri)),
+                "security" => security = security.or(Some(uri)),
+                _ => {}
+            }
+        }
+        Some(Self {
+            main: main?.to_owned(),
+            security: security.map(str::to_owned),
+        })
+    }
+
+    /// A source line for each of `suites`. Fetches nothing but lists of packages.
+    pub fn sources(&self, suites: &[&str]) -> String {
+        let signed_by = if std::path::Path::new(KEYRING).exists() {
+            format!(" signed-by={KEYRING}")
+        } else {
+            String::new()
+        };
+        suites
+            .iter()
+            .filter_map(|suite| {
+                let uri = if suite.ends_with("-security") {
+                    // A mirror without the security archive still has every kernel series.
+                    self.security.as_ref()?
+                } else {
+                    &self.main
+                };
+                Some(format!(
+                    "deb [arch=amd64 target=Packages{signed_by}] {uri} {suite} main\n"
+                ))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mirror;
+
+    #[test]
+    fn debian_is_told_from_others_sources() {
+        let targets = "\
+Packages|http://a.invalid/|cloud-sdk-bookworm|main|$(ORIGIN)
+Packages|http://b.invalid/|bookworm|stable|Docker
+Packages|http://b.invalid/|bookworm|main|PostgreSQL
+Packages|http://mirror.invalid/debian/|bookworm|non-free|Debian
+Translations|http://mirror.invalid/debian/|bookworm|main|Debian
+Packages|http://mirror.invalid/debian/|bookworm|main|Debian
+Packages|http://mirror.invalid/debian/|bookworm-updates|main|Debian
+Packages|http://mirror.invalid/sec/|bookworm-security|main|$(ORIGIN)
+";
+        let mirror = Mirror::from_targets(targets).unwrap();
+        assert_eq!(mirror.main, "http://mirror.invalid/debian/");
+        assert_eq!(mirror.security.as_deref(), Some("http://mirror.invalid/sec/"));
+    }
+
+    #[test]
+    fn another_suite_is_the_same_mirror_with_another_name() {
+        let mirror = Mirror {
+            main: "http://mirror.invalid/debian/".to_owned(),
+            security: None,
+        };
+        let sources = mirror.sources(&["trixie", "trixie-security"]);
+        assert_eq!(sources.lines().count(), 1);
+        assert!(
+            sources.ends_with(" http://mirror.invalid/debian/ trixie main\n"),
+            "{sources}"
+        );
+    }
+
+    #[test]
+    fn no_debian_no_mirror() {
+        assert_eq!(
+            Mirror::from_targets("Packages|http://u.invalid/|noble|main|Ubuntu\n"),
+            None
+        );
+        assert_eq!(Mirror::from_targets(""), None);
+    }
+}

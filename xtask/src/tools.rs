@@ -1,0 +1,167 @@
+//! Debian's real tools for guests: what rsct is compared with must be what people run.
+
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{apt::Apt, cpio::Cpio, exec, layer, paths, progress};
+
+/// One release for every guest, so that a tool's output does not change with the machine.
+const SUITES: &[&str] = &["bookworm", "bookworm-security"];
+const PACKAGES: &[&str] = &[
+    "bash",
+    "busybox-static",
+    "conntrack",
+    "dash",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "ncat",
+    "netbase",
+    "nfct",
+    "nftables",
+    "procps",
+];
+/// Dependencies that serve only to install or to configure packages.
+const NOT_IN_GUESTS: &[&str] = &[
+    "conntrackd",
+    "debconf",
+    "dpkg",
+    "init-system-helpers",
+    "libperl5.36",
+    "perl",
+    "perl-base",
+    "perl-modules-5.36",
+    "tar",
+    "usrmerge",
+];
+/// Never read by a program in a guest.
+const PRUNED: &[&str] = &[
+    "etc/init.d",
+    "usr/share/bash-completion",
+    "usr/share/bug",
+    "usr/share/doc",
+    "usr/share/info",
+    "usr/share/lintian",
+    "usr/share/locale",
+    "usr/share/man",
+    "usr/share/perl5",
+    "usr/share/zoneinfo",
+    "usr/lib/x86_64-linux-gnu/gconv",
+    "var/lib",
+];
+/// What Debian's alternatives would make at installation: the nft variant, as on a fresh system.
+const ALTERNATIVES: &[(&str, &str)] = &[
+    ("usr/sbin/iptables", "iptables-nft"),
+    ("usr/sbin/iptables-save", "iptables-nft-save"),
+    ("usr/sbin/iptables-restore", "iptables-nft-restore"),
+    ("usr/sbin/ip6tables", "ip6tables-nft"),
+    ("usr/sbin/ip6tables-save", "ip6tables-nft-save"),
+    ("usr/sbin/ip6tables-restore", "ip6tables-nft-restore"),
+    ("usr/bin/nc", "ncat"),
+    // busybox's shell would run its own `ip` or `modprobe` whatever the search path says.
+    ("usr/bin/sh", "dash"),
+];
+
+/// The archive with the tools every guest has.
+pub fn layer() -> Result<PathBuf> {
+    let root = unpacked("base", PACKAGES, &BTreeSet::new())?;
+    let file = root.with_extension("cpio");
+    layer::cached(&file, &[&root], || {
+        let _step = progress::step("packing the guest's tools");
+        let mut cpio = Cpio::default();
+        cpio.tree("", &root, &|path| !PRUNED.contains(&path))?;
+        for (path, to) in ALTERNATIVES {
+            cpio.symlink(path, to);
+        }
+        // busybox fills the gaps between the real tools.
+        let busybox = root.join("bin/busybox");
+        let applets = exec::output(
+            Command::new(&busybox).arg("--list-full"),
+            "ask busybox for its applets",
+        )?;
+        for path in applets.lines() {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let real = ["usr/bin", "usr/sbin"]
+                .iter()
+                .any(|dir| root.join(dir).join(name).exists());
+            let alternative = ALTERNATIVES
+                .iter()
+                .any(|(path, _)| path.ends_with(&format!("/{name}")));
+            if !real && !alternative {
+                // Debian's /bin and /sbin are links into /usr.
+                cpio.symlink(
+                    &format!("usr/{}", path.trim_start_matches("usr/")),
+                    "/bin/busybox",
+                );
+            }
+        }
+        Ok(cpio.finish())
+    })
+}
+
+/// The archive with one more Debian package and all it needs.
+pub fn extra_layer(package: &str) -> Result<PathBuf> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+    if package.is_empty() || package.starts_with('-') || !package.chars().all(plain) {
+        bail!("{package:?} is no name of a Debian package");
+    }
+    unpacked("base", PACKAGES, &BTreeSet::new())?;
+    let have = packages_in("base")?;
+    let root = unpacked(package, &[package], &have)?;
+    let file = root.with_extension("cpio");
+    layer::cached(&file, &[&root], || {
+        let _step = progress::step(format!("packing {package} for the guest"));
+        let mut cpio = Cpio::default();
+        // The links that the base layer has in these places would be in the way of directories.
+        let links = ["bin", "sbin", "lib", "lib64"];
+        cpio.tree("", &root, &|path| {
+            !PRUNED.contains(&path) && !links.contains(&path)
+        })?;
+        Ok(cpio.finish())
+    })
+}
+
+/// Fetches everything anew that was fetched before.
+pub fn update() -> Result<()> {
+    Apt::open(SUITES, true)?;
+    exec::remove_dir(&paths::guest().join("tools"))?;
+    layer()?;
+    Ok(())
+}
+
+fn unpacked(name: &str, packages: &[&str], have: &BTreeSet<String>) -> Result<PathBuf> {
+    let root = paths::guest().join("tools").join(format!("{name}.root"));
+    if root.exists() {
+        return Ok(root);
+    }
+    let _step = progress::step(format!("fetching {} for guests", packages.join(", ")));
+    let fresh = root.with_extension(format!("new-{}", std::process::id()));
+    exec::remove_dir(&fresh)?;
+    let taken = std::cell::RefCell::new(BTreeSet::new());
+    let wanted = |package: &str| {
+        let wanted =
+            !NOT_IN_GUESTS.contains(&package) && !package.ends_with("-perl") && !have.contains(package);
+        if wanted {
+            taken.borrow_mut().insert(package.to_owned());
+        }
+        wanted
+    };
+    let fetch = |update| Apt::open(SUITES, update)?.unpack_with_dependencies(packages, &fresh, wanted);
+    if fetch(false).is_err() {
+        // The lists may name versions that the archive has replaced.
+        fetch(true).with_context(|| format!("fetch {} for guests", packages.join(", ")))?;
+    }
+    let list: Vec<String> = taken.into_inner().into_iter().collect();
+    let file = root.with_extension("packages");
+    fs::write(&file, list.join("\n")).with_context(|| format!("write {}", file.display()))?;
+    exec::remove_dir(&root)?;
+    fs::rename(&fresh, &root).with_context(|| format!("move {}", fresh.display()))?;
+    Ok(root)
+}
+
+fn packages_in(name: &str) -> Result<BTreeSet<String>> {
+    let file = paths::guest().join("tools").join(format!("{name}.packages"));
+    let list = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    Ok(list.lines().map(str::to_owned).collect())
+}

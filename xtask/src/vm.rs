@@ -1,0 +1,252 @@
+//! `cargo xtask vm`: one command, or a shell, on a kernel of choice.
+
+use std::{
+    fs,
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::{build, exec, initramfs, kernels, machine, paths, progress, qemu};
+
+/// How long a command may take when nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status.
+#[derive(Args)]
+pub struct Options {
+    /// A kernel of the matrix (see below), `host`, or the path of a vmlinuz
+    #[arg(long, value_name = "NAME", default_value = kernels::newest())]
+    kernel: String,
+    /// Virtual processors
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    cpus: u32,
+    /// Let the guest's clock count instructions: one processor, the same figures in every run
+    #[arg(long)]
+    icount: bool,
+    /// Put one more Debian package with its dependencies into the guest, such as bpftrace
+    #[arg(long, value_name = "PACKAGE")]
+    with: Vec<String>,
+    /// Put a file or a directory into the guest, at DST or at the top under its own name
+    #[arg(long = "file", value_name = "SRC[:DST]")]
+    files: Vec<String>,
+    /// Take what COMMAND leaves in the guest's /out, and put it into this directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Give COMMAND this terminal, as the shell gets it
+    #[arg(long)]
+    tty: bool,
+    /// Stop the guest after this many seconds; a COMMAND without --tty has 600 otherwise
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// What to run, in place of a shell
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// A guest to be booted.
+pub struct Boot<'a> {
+    /// As `--kernel`.
+    pub kernel: &'a str,
+    /// As `--cpus`.
+    pub cpus: u32,
+    /// As `--icount`.
+    pub icount: bool,
+    /// As `--with`.
+    pub with: &'a [String],
+    /// Files of this machine and their places in the guest.
+    pub files: &'a [(PathBuf, String)],
+    /// As `--out`.
+    pub out: Option<&'a Path>,
+    /// Whether the script gets this process's terminal.
+    pub terminal: bool,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// What the guest runs: a shell script.
+    pub script: String,
+}
+
+impl Default for Boot<'_> {
+    fn default() -> Self {
+        Self {
+            kernel: kernels::newest(),
+            cpus: 2,
+            icount: false,
+            with: &[],
+            files: &[],
+            out: None,
+            terminal: false,
+            timeout: Some(TIMEOUT),
+            script: String::new(),
+        }
+    }
+}
+
+/// Runs the subcommand.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let terminal = options.tty || options.command.is_empty();
+    if terminal && !std::io::stdin().is_terminal() {
+        bail!("a shell needs a terminal: say what to run, as in `cargo xtask vm -- uname -r`");
+    }
+    let files = options
+        .files
+        .iter()
+        .map(|file| place(file))
+        .collect::<Result<Vec<_>>>()?;
+    prepare()?;
+    let boot = Boot {
+        kernel: &options.kernel,
+        cpus: options.cpus,
+        icount: options.icount,
+        with: &options.with,
+        files: &files,
+        out: options.out.as_deref(),
+        terminal,
+        timeout: options
+            .timeout
+            .map(Duration::from_secs)
+            .or((!terminal).then_some(TIMEOUT)),
+        script: if options.command.is_empty() {
+            "PS1='guest:\\w\\$ ' exec bash --norc".to_owned()
+        } else {
+            line(&options.command)
+        },
+    };
+    boot.to_stdout()
+}
+
+/// Everything a guest takes beside its kernel.
+pub fn prepare() -> Result<()> {
+    machine::ensure(machine::FOR_GUESTS)?;
+    build::ensure()
+}
+
+impl Boot<'_> {
+    /// Boots with the command's output on this process's own.
+    pub fn to_stdout(&self) -> Result<ExitCode> {
+        let mut broken = false;
+        let code = self.run(&mut |bytes| {
+            let mut stdout = std::io::stdout();
+            // Who reads this may have seen enough; the guest still runs to its end.
+            broken = broken || stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err();
+        })?;
+        Ok(ExitCode::from(code))
+    }
+
+    /// Boots, passes the command's output to `output`, and returns its exit status.
+    pub fn run(&self, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let image = kernels::find(self.kernel)?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = paths::guest()
+            .join("runs")
+            .join(format!("{}-{number}", std::process::id()));
+        exec::remove_dir(&dir)?;
+        fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        let contents = initramfs::Contents {
+            image: &image,
+            with: self.with,
+            files: self.files,
+            script: self.script.clone(),
+            terminal: self.terminal.then(terminal_size),
+        };
+        initramfs::write(&contents, &dir.join("initrd"))?;
+        let machine = qemu::Machine {
+            vmlinuz: &fs::canonicalize(&image.vmlinuz)
+                .with_context(|| format!("resolve {}", image.vmlinuz.display()))?,
+            dir: &dir,
+            cpus: self.cpus,
+            icount: self.icount,
+            terminal: self.terminal,
+            timeout: self.timeout,
+        };
+        let ended = {
+            let step = (!self.terminal).then(|| progress::step(format!("booting {}", image.release)));
+            let mut step = step;
+            machine.run(&mut |bytes| {
+                // From the first word on the screen is the command's.
+                step = None;
+                output(bytes);
+            })
+        };
+        // Large, and made anew from layers every time; the console's log stays if the guest died.
+        fs::remove_file(dir.join("initrd")).with_context(|| format!("remove {}/initrd", dir.display()))?;
+        let code = ended?;
+        if let (Some(out), Some(tar)) = (self.out, machine.files()) {
+            fs::create_dir_all(out).with_context(|| format!("create {}", out.display()))?;
+            let mut command = Command::new("tar");
+            command
+                .arg("-xf")
+                .arg(&tar)
+                .arg("-C")
+                .arg(out)
+                .arg("--no-same-owner");
+            exec::output(&mut command, "unpack what the guest left in /out")?;
+        }
+        exec::remove_dir(&dir)?;
+        Ok(code)
+    }
+}
+
+/// `SRC[:DST]` as a path here and a path there.
+fn place(file: &str) -> Result<(PathBuf, String)> {
+    let (from, to) = match file.split_once(':') {
+        Some((from, to)) => (from, to.to_owned()),
+        None => (file, String::new()),
+    };
+    let from = PathBuf::from(from);
+    let to = if to.is_empty() {
+        let name = from
+            .file_name()
+            .with_context(|| format!("--file {file}: give it a place, as in {file}:/data"))?;
+        format!("/{}", name.to_string_lossy())
+    } else {
+        to
+    };
+    Ok((from, to))
+}
+
+/// A command line that a shell reads back as exactly these words.
+pub fn line(words: &[String]) -> String {
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| format!("'{}'", word.replace('\'', "'\\''")))
+        .collect();
+    quoted.join(" ")
+}
+
+/// This terminal's size, for `stty` in the guest.
+fn terminal_size() -> String {
+    // SAFETY: winsize is plain integers, for which zero is a value.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: TIOCGWINSZ fills the winsize it is given and keeps no pointer.
+    let got = unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    if got == 0 && size.ws_row > 0 {
+        format!("rows {} cols {}", size.ws_row, size.ws_col)
+    } else {
+        "rows 24 cols 80".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_guests_shell() {
+        let words = ["sh", "-c", "echo 'a  b' \"$HOME\""].map(str::to_owned);
+        assert_eq!(line(&words), r#"'sh' '-c' 'echo '\''a  b'\'' "$HOME"'"#);
+    }
+
+    #[test]
+    fn a_file_goes_where_it_is_told_or_to_the_top() {
+        assert_eq!(place("/a/b").unwrap(), ("/a/b".into(), "/b".to_owned()));
+        assert_eq!(place("a:/x/y").unwrap(), ("a".into(), "/x/y".to_owned()));
+        assert!(place("..").is_err());
+    }
+}
