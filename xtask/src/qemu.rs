@@ -129,11 +129,11 @@ impl Machine<'_> {
         // Names relative to the directory need no escaping in QEMU's options.
         command.current_dir(self.dir);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        command.args(["-machine", "q35", "-cpu", "max", "-m", "2G"]);
+        command.args(["-machine", "q35", "-cpu", "max,la57=off", "-m", "2G"]);
         if self.icount {
             command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"]);
         } else {
-            command.args(["-accel", "tcg,thread=multi", "-smp", &self.cpus.to_string()]);
+            command.args(["-accel", "tcg,thread=single", "-smp", &self.cpus.to_string()]);
         }
         command.arg("-kernel").arg(self.vmlinuz);
         command.args(["-initrd", "initrd"]);
