@@ -163,8 +163,9 @@ fn newest_of(names: &[String]) -> Option<&str> {
     names
         .iter()
         .map(String::as_str)
-        .filter(|name| name.ends_with("-cloud-amd64"))
-        .max_by_key(|name| numbers(release(name)))
+        .filter_map(|name| Some((name, name.strip_suffix("-cloud-amd64")?)))
+        .max_by_key(|(_, version)| numbers(version))
+        .map(|(name, _)| name)
 }
 
 /// The release that the kernel of package `name` tells of itself.
