@@ -1,11 +1,45 @@
 //! Scenarios for any machine where root can make a network namespace.
 
+mod list_all_namespaces;
+mod list_equals_conntrack;
+mod list_filters_as_conntrack;
+mod list_into_closed_pipe;
+mod list_json_agrees;
+mod list_says_what_is_wrong;
+mod namespace;
 mod new_netns_is_empty;
+mod table;
 
 use crate::registry::Scenario;
 
 /// All of them.
-pub const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "new_netns_is_empty",
-    run: new_netns_is_empty::run,
-}];
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "list_all_namespaces",
+        run: list_all_namespaces::run,
+    },
+    Scenario {
+        name: "list_equals_conntrack",
+        run: list_equals_conntrack::run,
+    },
+    Scenario {
+        name: "list_filters_as_conntrack",
+        run: list_filters_as_conntrack::run,
+    },
+    Scenario {
+        name: "list_into_closed_pipe",
+        run: list_into_closed_pipe::run,
+    },
+    Scenario {
+        name: "list_json_agrees",
+        run: list_json_agrees::run,
+    },
+    Scenario {
+        name: "list_says_what_is_wrong",
+        run: list_says_what_is_wrong::run,
+    },
+    Scenario {
+        name: "new_netns_is_empty",
+        run: new_netns_is_empty::run,
+    },
+];

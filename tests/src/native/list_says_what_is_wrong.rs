@@ -1,0 +1,86 @@
+//! Whatever is wrong is said in one sentence on stderr, and in the exit code.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+
+use super::namespace::{Namespace, output, rsct};
+
+pub fn run() -> Result<()> {
+    let namespace = Namespace::new("errors")?;
+    for (args, code, sentence) in [
+        ("--netns no-such-one", 1, "no such name under /run/netns"),
+        ("--netns 3999999999", 1, "no process with this id"),
+        ("--netns ../../proc/1/ns/net", 1, "no such name under /run/netns"),
+        ("-s 10.0.0", 2, "expected an IPv4 or IPv6 address"),
+        ("-s 10.0.0.1/33", 2, "expected an IPv4 or IPv6 address"),
+        ("-s localhost", 2, "expected an IPv4 or IPv6 address"),
+        ("-p 256", 2, "expected a protocol's name"),
+        ("-p no-such-protocol", 2, "expected a protocol's name"),
+        ("--sport 65536", 2, "expected a port"),
+        ("--dport http", 2, "expected a port"),
+        ("--port=-1", 2, "expected a port"),
+        ("-w 65536", 2, "expected a zone"),
+        ("-m 4294967296", 2, "expected a mark"),
+        ("-m 1/x", 2, "expected a mark"),
+        ("-f ipx", 2, "expected ipv4 or ipv6"),
+        ("-f ipv6 -s 10.0.0.1", 2, "no entry is both"),
+        ("-p icmp --dport 80", 2, "protocol 1 has none"),
+        ("--no-such-option", 2, "unexpected argument"),
+        ("-o yaml", 2, "invalid value 'yaml'"),
+        ("stray", 2, "unexpected argument 'stray'"),
+    ] {
+        let args: Vec<&str> = std::iter::once("list").chain(args.split(' ')).collect();
+        one_sentence(&mut namespace.rsct(&args), code, sentence)?;
+    }
+    let mut unprivileged = namespace.command("setpriv", &["--bounding-set=-all", "--inh-caps=-all"]);
+    unprivileged.arg("--").arg(rsct()).arg("list");
+    one_sentence(
+        &mut unprivileged,
+        1,
+        "not permitted; run as root or with the capability CAP_NET_ADMIN",
+    )?;
+    for netns in [namespace.name.as_str(), "all"] {
+        let mut unprivileged = Command::new("setpriv");
+        unprivileged.args(["--bounding-set=-all", "--inh-caps=-all", "--"]);
+        unprivileged.arg(rsct()).args(["list", "--netns", netns]);
+        one_sentence(&mut unprivileged, 1, "CAP_SYS_ADMIN")?;
+    }
+
+    // An empty table is nothing wrong.
+    let empty = output(&mut namespace.rsct(&["list"]))?;
+    ensure!(empty.status.success() && empty.stdout.is_empty(), "{empty:?}");
+    ensure!(
+        empty.stderr == b"rsct: 0 flow entries have been shown.\n",
+        "{empty:?}"
+    );
+
+    // A full disk is.
+    namespace.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 300")?;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
+    one_sentence(
+        namespace.rsct(&["list"]).stdout(full),
+        1,
+        "No space left on device",
+    )?;
+    Ok(())
+}
+
+fn one_sentence(command: &mut Command, code: i32, sentence: &str) -> Result<()> {
+    let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(code),
+        "{command:?}: {}\n{said}",
+        output.status
+    );
+    ensure!(
+        said.starts_with("rsct: ") && said.lines().count() == 1,
+        "{command:?} said:\n{said}"
+    );
+    ensure!(
+        said.contains(sentence),
+        "{command:?} said:\n{said}where {sentence:?} is expected"
+    );
+    Ok(())
+}

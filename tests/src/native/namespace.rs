@@ -1,0 +1,102 @@
+//! A network namespace of a scenario's own, and the commands that it runs there.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::registry::Skip;
+
+/// A named network namespace that goes when this does.
+pub struct Namespace {
+    /// Its name under /run/netns.
+    pub name: String,
+}
+
+impl Namespace {
+    /// Makes one whose name ends in `role`.
+    pub fn new(role: &str) -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("rsct-{}-{next}-{role}", std::process::id());
+        succeeds(Command::new("ip").args(["netns", "add", &name]))?;
+        let namespace = Self { name };
+        let asked = output(&mut namespace.command("conntrack", &["-C"]))?;
+        if String::from_utf8_lossy(&asked.stderr).contains("Protocol not supported") {
+            return Err(Skip("this kernel has no ctnetlink".to_owned()).into());
+        }
+        Ok(namespace)
+    }
+
+    /// A command that runs inside.
+    pub fn command(&self, program: impl Into<PathBuf>, args: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.name])
+            .arg(program.into())
+            .args(args);
+        command
+    }
+
+    /// Runs a shell script inside, which must succeed.
+    pub fn sh(&self, script: &str) -> Result<String> {
+        succeeds(&mut self.command("sh", &["-ec", script]))
+    }
+
+    /// Makes entries with `conntrack`, one for each line of its options.
+    pub fn create(&self, entries: &str) -> Result<()> {
+        for line in entries.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let mut args = vec!["-I"];
+            args.extend(line.split_whitespace());
+            succeeds(&mut self.command("conntrack", &args))?;
+        }
+        Ok(())
+    }
+
+    /// What `conntrack -L` with these options shows.
+    pub fn conntrack(&self, args: &[&str]) -> Result<String> {
+        succeeds(&mut self.command("conntrack", &[&["-L"], args].concat()))
+    }
+
+    /// What `rsct list` with these options shows.
+    pub fn list(&self, args: &[&str]) -> Result<String> {
+        succeeds(&mut self.rsct(&[&["list"], args].concat()))
+    }
+
+    /// rsct, to be run inside.
+    pub fn rsct(&self, args: &[&str]) -> Command {
+        self.command(rsct(), args)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+/// The rsct under test: the one that RSCT names, the one beside these tests, or the one in PATH.
+pub fn rsct() -> PathBuf {
+    let beside = || {
+        let path = std::env::current_exe().ok()?.with_file_name("rsct");
+        path.exists().then_some(path)
+    };
+    let named = std::env::var_os("RSCT").map(PathBuf::from);
+    named.or_else(beside).unwrap_or_else(|| "rsct".into())
+}
+
+/// Runs a command to its end.
+pub fn output(command: &mut Command) -> Result<Output> {
+    command.output().with_context(|| format!("start {command:?}"))
+}
+
+/// Runs a command that must succeed, and returns what it printed.
+pub fn succeeds(command: &mut Command) -> Result<String> {
+    let output = output(command)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
