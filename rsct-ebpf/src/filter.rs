@@ -33,10 +33,22 @@ macro_rules! in_network {
     };
 }
 
+/// Whether any test is asked for.
+#[inline(always)]
+pub fn asks_anything() -> bool {
+    FILTER_TESTS.load() != 0
+}
+
 /// Whether one namespace is asked for.
 #[inline(always)]
 pub fn narrows_netns() -> bool {
     NETNS.load() != 0
+}
+
+/// Whether an entry that is wanted now may not be in a moment: its mark can be set by any rule.
+#[inline(always)]
+pub fn may_change() -> bool {
+    FILTER_TESTS.load() & test::MARK != 0
 }
 
 /// Whether the namespace is in scope.

@@ -4,10 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, PerCpuArray, RingBuf},
 };
-use rsct_common::{
-    loss::LOSSES,
-    record::{EntryRecord, PacketRecord},
-};
+use rsct_common::{loss::LOSSES, record::EntryRecord};
 
 use crate::scratch::Slots;
 
@@ -22,10 +19,6 @@ pub static BIRTHS: HashMap<u64, u64> = HashMap::with_max_entries(1 << 18, BPF_F_
 /// What could not be delivered, by `rsct_common::loss::Loss`.
 #[map]
 pub static LOST: PerCpuArray<[u64; LOSSES]> = PerCpuArray::with_max_entries(1, 0);
-
-/// Packets between entering and leaving `nf_conntrack_in`.
-#[map]
-pub static PASSES: PerCpuArray<Slots<PacketRecord>> = PerCpuArray::with_max_entries(1, 0);
 
 /// Operations on entries between entering and leaving their function; one slot set a function.
 #[map]

@@ -9,10 +9,18 @@
 //! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user
 //! space reads as `recursion_misses`), so claiming a slot needs no atomics.
 
-use rsct_common::record::{PacketFlags, PacketRecord};
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use rsct_common::{
+    loss::Loss,
+    record::{PacketFlags, PacketRecord},
+};
 
 use crate::{
     births,
+    emit::count,
+    filter,
     kernel::{Memory, nf_conn::NfConn},
 };
 
@@ -38,7 +46,33 @@ pub struct Slot<T> {
     pub nfct: u64,
     /// The epoch of births in which the record's entry was identified: see `births`.
     pub epoch: u64,
+    /// What the filter said of it.
+    pub wanted: u64,
     pub record: T,
+}
+
+/// CPUs whose packets are remembered; on those beyond, packets are recorded without their cost and
+/// their state before, and counted as forgotten.
+const CPUS: usize = 512;
+
+/// Packets between entering and leaving `nf_conntrack_in`.
+///
+/// Global data, not a per-CPU map: every program on a packet's path comes here first, and this is
+/// found in half the instructions.
+#[unsafe(no_mangle)]
+static mut PASSES: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { MaybeUninit::zeroed() }; CPUS];
+
+/// This CPU's packets.
+#[inline(always)]
+pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
+    // SAFETY: no arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() } as usize;
+    if cpu >= CPUS {
+        count(Loss::PassForgotten);
+        return None;
+    }
+    // SAFETY: within the array; all zeros are free slots; see above for who else may look at them.
+    Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
 }
 
 impl<T> Slots<T> {
@@ -86,28 +120,60 @@ impl Slots<PacketRecord> {
     /// The pass in which the entry at `ct` is being handled.
     #[inline(always)]
     pub fn handling(&mut self, ct: u64) -> Option<&mut Slot<PacketRecord>> {
-        self.0.iter_mut().find(|slot| {
-            slot.owner != 0 && slot.record.flags & PacketFlags::BEFORE != 0 && slot.record.ct == ct
-        })
+        // Before the protocol's handler, a slot still has the last packet's entry.
+        const SEEN: u16 = PacketFlags::BEFORE | PacketFlags::REJECTED;
+        self.0
+            .iter_mut()
+            .find(|slot| slot.owner != 0 && slot.record.ct == ct && slot.record.flags & SEEN != 0)
     }
 }
 
+/// What came of looking whose packet it is.
+pub enum Identified {
+    /// The filter does not want it.
+    Rejected,
+    /// The last packet on this CPU was of the same entry.
+    ToldAlready,
+    New,
+}
+
 impl Slot<PacketRecord> {
-    /// Notes whose packet it is, and says whether that is news: nothing is read where the slot's last
-    /// packet was of the same entry.
+    /// Notes whose packet it is, and says whether the filter wants it. Nothing is read, nor asked again,
+    /// where the slot's last packet was of the same entry.
     #[inline(always)]
-    pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) -> bool {
+    pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) -> Identified {
         let epoch = births::epoch();
-        if self.record.ct == ct.address() && self.epoch == epoch {
-            return false;
+        let news = self.record.ct != ct.address() || self.epoch != epoch;
+        if news {
+            self.epoch = epoch;
+            self.record.ct = ct.address();
+            self.record.tuple = ct.tuple(0);
+            self.record.zone = ct.zone();
+            self.record.netns = ct.netns();
+            self.record.birth_ns = 0;
         }
-        self.epoch = epoch;
-        self.record.ct = ct.address();
-        self.record.tuple = ct.tuple(0);
-        self.record.zone = ct.zone();
-        self.record.netns = ct.netns();
-        self.record.birth_ns = 0;
-        true
+        if news || filter::may_change() {
+            self.wanted = filter::wants(&self.record.tuple, Some(ct)) as u64;
+        }
+        if self.wanted == 0 {
+            self.record.flags |= PacketFlags::REJECTED;
+            return Identified::Rejected;
+        }
+        if news {
+            Identified::New
+        } else {
+            Identified::ToldAlready
+        }
+    }
+
+    /// Whether the entry at `ct` is the last packet's, and the filter did not want that.
+    #[inline(always)]
+    pub fn rejects_again(&self, ct: u64) -> bool {
+        filter::asks_anything()
+            && !filter::may_change()
+            && self.wanted == 0
+            && self.record.ct == ct
+            && self.epoch == births::epoch()
     }
 
     /// Notes when the entry was born, unless that is known.

@@ -26,8 +26,7 @@ use crate::{
         sk_buff::{Nfct, SkBuff},
         tuple,
     },
-    maps::PASSES,
-    scratch::Slot,
+    scratch::{self, Identified, Slot},
     task,
 };
 
@@ -36,36 +35,41 @@ const UNTRACKED: u8 = 7;
 
 #[fentry(function = "nf_conntrack_in")]
 pub fn in_fentry(ctx: FEntryContext) -> u32 {
-    enter(&ctx, 0);
+    enter(&ctx, None);
     0
 }
 
 #[kprobe]
 pub fn in_kprobe(ctx: ProbeContext) -> u32 {
-    enter(&ctx, ctx.frame());
+    enter(&ctx, Some(ctx.frame()));
     0
 }
 
 #[inline(always)]
-fn enter<C: Arguments>(ctx: &C, frame: u64) {
+fn enter<C: Arguments>(ctx: &C, frame: Option<u64>) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
     let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
     if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
         return;
     }
-    let Some(slots) = PASSES.get_ptr_mut(0) else {
+    let Some(slots) = scratch::passes() else {
         return;
     };
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-    let (slot, forgotten) = unsafe { &mut *slots }.claim(skb.address());
+    let (slot, forgotten) = slots.claim(skb.address());
     if forgotten {
         count(Loss::PassForgotten);
     }
     slot.owner = skb.address();
-    slot.frame = frame;
-    // A kretprobe has no arguments: what they were is kept with the rest.
-    slot.number = state.address();
+    if let Some(frame) = frame {
+        // A kretprobe has no arguments: what they were is kept with the rest.
+        slot.frame = frame;
+        slot.number = state.address();
+    }
     slot.nfct = skb.nfct().0;
+    if slot.rejects_again(Nfct(slot.nfct).ct() as u64) {
+        slot.record.flags = PacketFlags::REJECTED;
+        return;
+    }
     slot.record.flags = PacketFlags::DURATION;
     slot.record.refresh_jiffies = 0;
     // Last, so that the cost shown is conntrack's, not ours.
@@ -80,11 +84,9 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
     if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
         return 0;
     }
-    let Some(slots) = PASSES.get_ptr_mut(0) else {
+    let Some(slots) = scratch::passes() else {
         return 0;
     };
-    // SAFETY: as in `enter`.
-    let slots = unsafe { &mut *slots };
     let slot = match slots.of_owner(skb.address()) {
         Some(slot) => slot,
         None => {
@@ -102,11 +104,10 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
 
 #[kretprobe]
 pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = PASSES.get_ptr_mut(0) else {
+    let Some(slots) = scratch::passes() else {
         return 0;
     };
-    // SAFETY: as in `enter`.
-    let Some(slot) = unsafe { &mut *slots }.of_frame(ctx.frame()) else {
+    let Some(slot) = slots.of_frame(ctx.frame()) else {
         return 0;
     };
     let skb = SkBuff::<Untyped>::new(slot.owner as *const u8);
@@ -117,13 +118,13 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
     // Free from here on; until this program ends no other pass on this CPU claims it.
     slot.owner = 0;
     if slot.record.flags & PacketFlags::REJECTED != 0 {
         return;
     }
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
     let nfct = skb.nfct();
     let entry = NfConn::<Untyped>::new(nfct.ct());
     if slot.record.flags & PacketFlags::DURATION == 0 {
@@ -190,15 +191,6 @@ fn came_with(record: &mut PacketRecord, came: Nfct, leaves: Nfct) {
     };
 }
 
-/// What came of looking whose packet it is.
-enum Identified {
-    /// The filter does not want it.
-    Rejected,
-    /// The last packet recorded on this CPU was of the same entry.
-    ToldAlready,
-    New,
-}
-
 /// Fills in whose packet it is where no protocol handler did: it was seen before, is an ICMP error,
 /// of a protocol without a handler, or invalid.
 #[inline(always)]
@@ -221,15 +213,14 @@ fn identify<M: Memory>(
             false => Identified::Rejected,
         };
     }
-    let news = slot.identify(entry);
-    if !filter::wants(&slot.record.tuple, Some(entry)) {
-        return Identified::Rejected;
+    let identified = slot.identify(entry);
+    if matches!(identified, Identified::Rejected) {
+        return identified;
     }
     slot.find_birth();
-    if !news {
-        return Identified::ToldAlready;
+    if matches!(identified, Identified::New) {
+        slot.record.mark = entry.mark();
+        slot.record.flags |= PacketFlags::MARK;
     }
-    slot.record.mark = entry.mark();
-    slot.record.flags |= PacketFlags::MARK;
-    Identified::New
+    identified
 }

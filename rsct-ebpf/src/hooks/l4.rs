@@ -12,21 +12,18 @@ use aya_ebpf::{
 use rsct_common::record::{PacketFlags, PacketRecord};
 
 use crate::{
-    filter,
     globals::arg,
     kernel::{Memory, args::Arguments, nf_conn::NfConn, packet, sk_buff::SkBuff, tuple},
-    maps::PASSES,
-    scratch::Slot,
+    scratch::{self, Identified, Slot},
 };
 
 #[inline(always)]
 fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
     let skb = ctx.pointer(skb) as u64;
-    let Some(slots) = PASSES.get_ptr_mut(0) else {
+    let Some(slots) = scratch::passes() else {
         return;
     };
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-    let Some(slot) = unsafe { &mut *slots }.of_owner(skb) else {
+    let Some(slot) = slots.of_owner(skb) else {
         return;
     };
     remember(slot, NfConn::<C::Pointer>::new(ctx.pointer(ct)));
@@ -34,12 +31,10 @@ fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
 
 #[inline(always)]
 fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
-    slot.identify(ct);
-    let record = &mut slot.record;
-    if !filter::wants(&record.tuple, Some(ct)) {
-        record.flags |= PacketFlags::REJECTED;
+    if matches!(slot.identify(ct), Identified::Rejected) {
         return;
     }
+    let record = &mut slot.record;
     record.mark = ct.mark();
     record.status_before = ct.status();
     record.timeout_before_jiffies = ct.timeout();
@@ -52,11 +47,10 @@ fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
 #[inline(always)]
 fn tcp_header<C: Arguments>(ctx: &C) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::TCP_SKB));
-    let Some(slots) = PASSES.get_ptr_mut(0) else {
+    let Some(slots) = scratch::passes() else {
         return;
     };
-    // SAFETY: as in `before`.
-    let Some(slot) = unsafe { &mut *slots }.of_owner(skb.address()) else {
+    let Some(slot) = slots.of_owner(skb.address()) else {
         return;
     };
     if slot.record.flags & PacketFlags::REJECTED != 0 {

@@ -13,7 +13,7 @@ use super::entry::{self, Operation};
 use crate::{
     globals::arg,
     kernel::{args::Arguments, nf_conn::NfConn},
-    maps::PASSES,
+    scratch,
 };
 
 #[fentry(function = "__nf_ct_refresh_acct")]
@@ -34,11 +34,10 @@ pub fn refresh_kprobe(ctx: ProbeContext) -> u32 {
 fn refreshed<C: Arguments>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::REFRESH_CT));
     let extra = ctx.number(&arg::REFRESH_EXTRA) as u32;
-    let Some(passes) = PASSES.get_ptr_mut(0) else {
+    let Some(passes) = scratch::passes() else {
         return;
     };
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-    if let Some(pass) = unsafe { &mut *passes }.handling(ct.address()) {
+    if let Some(pass) = passes.handling(ct.address()) {
         pass.record.flags |= PacketFlags::REFRESHED;
         pass.record.refresh_jiffies = extra;
         return;

@@ -56,6 +56,10 @@ pub struct TraceArgs {
     /// Show which hook is attached how before the first line.
     #[arg(long)]
     show_hooks: bool,
+    /// Show the timeout each packet asks for, and refreshes outside a packet's pass, with filters too:
+    /// without a filter they are shown anyway, with one this makes rejected packets dearer.
+    #[arg(long)]
+    refresh: bool,
     /// Show the programs' own diagnostics.
     #[arg(long)]
     log_bpf: bool,
@@ -132,6 +136,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
             netns: authority.only_netns(),
             filter,
         },
+        left_out: left_out(args.refresh || filter.is_empty()),
     };
     let mut session = Session::start(&types, &layout, &options)?;
     drop(types);
@@ -204,6 +209,17 @@ fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace
     }
 }
 
+/// The refresh hook costs every packet, also those that a filter rejects, and tells little that the
+/// timeouts before and after don't: with a filter it is left out unless asked for.
+fn left_out(with_refresh: bool) -> Vec<(&'static str, &'static str)> {
+    const WHY: &str = "left out because of the filter, --refresh puts it back";
+    if with_refresh {
+        Vec::new()
+    } else {
+        vec![("__nf_ct_refresh_acct", WHY)]
+    }
+}
+
 /// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
 fn report_hooks(session: &Session, all: bool) {
     for report in &session.hooks {
@@ -220,9 +236,10 @@ fn report_hooks(session: &Session, all: bool) {
     }
 }
 
-/// A protocol that this kernel does not have is nothing to warn of.
+/// A protocol that this kernel does not have is nothing to warn of, nor is what was left out on purpose.
 fn is_absent(why: &[String]) -> bool {
-    why.iter().any(|why| why.contains("BTF has no such function"))
+    why.iter()
+        .any(|why| why.contains("BTF has no such function") || why.starts_with("left out"))
 }
 
 /// How many flows' births to keep: as many as conntrack may have entries, and some that are not in its

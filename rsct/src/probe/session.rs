@@ -42,6 +42,8 @@ pub struct Options {
     pub births: u32,
     /// What is let through.
     pub scope: Scope,
+    /// Hooks to leave out, and why.
+    pub left_out: Vec<(&'static str, &'static str)>,
 }
 
 /// How a hook is attached.
@@ -122,6 +124,15 @@ impl Session {
                 how: How::Not,
                 why_not_better: Vec::new(),
             };
+            if let Some((_, why)) = options
+                .left_out
+                .iter()
+                .find(|(function, _)| *function == hook.function)
+            {
+                report.why_not_better.push((*why).to_owned());
+                hooks.push(report);
+                continue;
+            }
             if options.form != Form::Kprobe {
                 match attach_tracing(types, layout, &mut tracing, hook) {
                     Ok(programs) => {
