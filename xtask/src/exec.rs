@@ -11,6 +11,18 @@ use anyhow::{Context as _, Result, bail};
 /// How much of a failed program's output is worth reading in a message.
 const TAIL_LINES: usize = 30;
 
+/// An error in what was typed: it ends with exit status 2, as clap's own do.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// Runs `command` and returns its standard output. `purpose` opens the message when it fails.
 pub fn output(command: &mut Command, purpose: &str) -> Result<String> {
     let output = capture(command, purpose)?;

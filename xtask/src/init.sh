@@ -46,8 +46,8 @@ cd /root || exit
 mkdir -p /out
 if [ -e /rsct/terminal ]; then
     # A session of its own on the terminal, so that Ctrl-C reaches the command and job control works.
-    stty -F /dev/hvc0 $(cat /rsct/terminal) 2>/dev/null
-    setsid -c sh -c '. /rsct/command' </dev/hvc0 >/dev/hvc0 2>&1
+    # Its size is set in there, for the terminal forgets it when nobody has it open.
+    setsid -c sh -c 'stty $(cat /rsct/terminal); . /rsct/command' </dev/hvc0 >/dev/hvc0 2>&1
     status=$?
 else
     output_port=/dev/$(port rsct.output)

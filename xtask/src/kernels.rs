@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{apt::Apt, exec, image::Image, paths, progress};
+use crate::{apt::Apt, exec, exec::Usage, image::Image, paths, progress};
 
 /// One row of the matrix.
 pub struct Kernel {
@@ -74,6 +74,18 @@ pub fn by_name(name: &str) -> Option<&'static Kernel> {
     MATRIX.iter().find(|kernel| kernel.name == name)
 }
 
+/// Refuses a name that [`find`] cannot know, before anything is built or fetched for it.
+pub fn check(name: &str) -> Result<()> {
+    if by_name(name).is_none() && name != "host" && !name.contains('/') {
+        let known = names();
+        return Err(Usage(format!(
+            "no kernel is called {name}: use {known}, host, or the path of a vmlinuz"
+        ))
+        .into());
+    }
+    Ok(())
+}
+
 /// The kernel that `--kernel` names: a row of the matrix, `host`, or the path of a vmlinuz.
 pub fn find(name: &str) -> Result<Image> {
     if let Some(kernel) = by_name(name) {
@@ -86,13 +98,8 @@ pub fn find(name: &str) -> Result<Image> {
         return Image::open(&file)
             .context("take the running kernel (--kernel host needs it installed under /boot)");
     }
-    if name.contains('/') {
-        return Image::open(&PathBuf::from(name));
-    }
-    bail!(
-        "no kernel is called {name}: use {}, host, or the path of a vmlinuz",
-        names()
-    )
+    check(name)?;
+    Image::open(&PathBuf::from(name))
 }
 
 impl Kernel {

@@ -74,6 +74,10 @@ fn main() -> ExitCode {
     };
     ended.unwrap_or_else(|error| {
         progress::note(&format!("error: {error:#}"));
-        ExitCode::FAILURE
+        if error.is::<exec::Usage>() {
+            ExitCode::from(2)
+        } else {
+            ExitCode::FAILURE
+        }
     })
 }

@@ -34,6 +34,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if options.host {
         return on_this_machine(&words[1..]);
     }
+    kernels::check(&options.kernel)?;
     vm::prepare()?;
     Boot {
         kernel: &options.kernel,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -57,12 +57,7 @@ enum Kind {
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
     for kernel in &options.kernels {
-        if kernels::by_name(kernel).is_none() && kernel != "host" && !kernel.contains('/') {
-            bail!(
-                "no kernel is called {kernel}: use {}, host, or the path of a vmlinuz",
-                kernels::names()
-            );
-        }
+        kernels::check(kernel)?;
     }
     let mut total = Tally::default();
     let wanted = |kind| options.only.is_empty() || options.only.contains(&kind);

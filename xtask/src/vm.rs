@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{build, exec, initramfs, kernels, machine, paths, progress, qemu};
@@ -91,8 +91,10 @@ impl Default for Boot<'_> {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let terminal = options.tty || options.command.is_empty();
     if terminal && !std::io::stdin().is_terminal() {
-        bail!("a shell needs a terminal: say what to run, as in `cargo xtask vm -- uname -r`");
+        let hint = "say what to run, as in `cargo xtask vm -- uname -r`";
+        return Err(exec::Usage(format!("a shell needs a terminal: {hint}")).into());
     }
+    kernels::check(&options.kernel)?;
     let files = options
         .files
         .iter()
@@ -130,7 +132,10 @@ impl Boot<'_> {
     /// Boots with the command's output on this process's own.
     pub fn to_stdout(&self) -> Result<ExitCode> {
         let mut broken = false;
+        let mut step = (!self.terminal).then(|| progress::step(format!("booting {}", self.kernel)));
         let code = self.run(&mut |bytes| {
+            // From the first word on the screen is the command's.
+            step = None;
             let mut stdout = std::io::stdout();
             // Who reads this may have seen enough; the guest still runs to its end.
             broken = broken || stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err();
@@ -165,15 +170,7 @@ impl Boot<'_> {
             terminal: self.terminal,
             timeout: self.timeout,
         };
-        let ended = {
-            let step = (!self.terminal).then(|| progress::step(format!("booting {}", image.release)));
-            let mut step = step;
-            machine.run(&mut |bytes| {
-                // From the first word on the screen is the command's.
-                step = None;
-                output(bytes);
-            })
-        };
+        let ended = machine.run(output);
         // Large, and made anew from layers every time; the console's log stays if the guest died.
         fs::remove_file(dir.join("initrd")).with_context(|| format!("remove {}/initrd", dir.display()))?;
         let code = ended?;
