@@ -81,14 +81,13 @@ fn enter<C: Arguments>(ctx: &C, frame: Option<u64>) {
 pub fn in_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
     let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
-    if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
-        return 0;
-    }
     let Some(slots) = scratch::passes() else {
         return 0;
     };
     let slot = match slots.of_owner(skb.address()) {
         Some(slot) => slot,
+        // Of another namespace: `enter` did not remember it.
+        None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
         None => {
             // Attached in mid-pass, or forgotten: what can still be said is said.
             let (slot, _) = slots.claim(skb.address());
