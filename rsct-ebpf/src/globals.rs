@@ -78,7 +78,3 @@ network! {
 /// The one namespace traced, or zero for all.
 #[unsafe(no_mangle)]
 pub static NETNS: Global<u32> = Global::new(0);
-
-/// Whether the programs' own diagnostics are wanted.
-#[unsafe(no_mangle)]
-pub static LOG_BPF: Global<u32> = Global::new(0);

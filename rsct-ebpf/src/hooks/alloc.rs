@@ -9,6 +9,7 @@ use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe},
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
+use aya_log_ebpf::info;
 use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, kind};
 
 use super::entry::{self, Operation};
@@ -38,6 +39,7 @@ pub fn alloc_fexit(ctx: FExitContext) -> u32 {
     // SAFETY: its own field.
     let ct = unsafe { core::ptr::read_volatile(&raw const slot.number) };
     if let Some(errno) = errno(ct) {
+        info!(&ctx, "no entry could be allocated: {}", errno);
         asked_for(slot, &ctx);
         failed(slot, errno);
     } else {

@@ -4,10 +4,12 @@
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
 
 use aya_ebpf::{
+    EbpfContext,
     helpers::{bpf_jiffies64, bpf_ktime_get_ns},
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
+use aya_log_ebpf::{debug, warn};
 use rsct_common::{
     loss::Loss,
     record::{PacketFlags, PacketRecord, kind},
@@ -46,7 +48,7 @@ pub fn in_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[inline(always)]
-fn enter<C: Arguments>(ctx: &C, frame: Option<u64>) {
+fn enter<C: Arguments + EbpfContext>(ctx: &C, frame: Option<u64>) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
     let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
     if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
@@ -58,6 +60,7 @@ fn enter<C: Arguments>(ctx: &C, frame: Option<u64>) {
     let (slot, forgotten) = slots.claim(skb.address());
     if forgotten {
         count(Loss::PassForgotten);
+        warn!(ctx, "no slot is free: the oldest pass is forgotten");
     }
     slot.owner = skb.address();
     if let Some(frame) = frame {
@@ -90,6 +93,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
         None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
         None => {
             // Attached in mid-pass, or forgotten: what can still be said is said.
+            debug!(&ctx, "a packet leaves that was not seen entering");
             let (slot, _) = slots.claim(skb.address());
             slot.record.flags = 0;
             slot.record.refresh_jiffies = 0;

@@ -136,6 +136,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
             netns: authority.only_netns(),
             filter,
         },
+        log_bpf: args.log_bpf,
         left_out: left_out(args.refresh || filter.is_empty()),
     };
     let mut session = Session::start(&types, &layout, &options)?;

@@ -187,6 +187,7 @@ fn attach(types: &KernelTypes) -> Tried {
         form: Form::Best,
         ring_bytes: RING_BYTES,
         births: BIRTHS,
+        log_bpf: false,
         left_out: Vec::new(),
         scope: Scope {
             netns: Some(NO_NETNS),

@@ -3,6 +3,7 @@
 //! [`layout`] finds out where this kernel keeps what the programs read, [`hooks`] lists what they
 //! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
 
+mod diagnostics;
 pub mod hooks;
 pub mod layout;
 pub mod ring;

@@ -9,6 +9,7 @@ use aya::{
 use crate::kernel::{bpf_syscall, btf::KernelTypes};
 
 use super::{
+    diagnostics::{self, Diagnostics},
     hooks::{At, HOOKS, Hook},
     layout::{Layout, LayoutError},
     ring::Ring,
@@ -42,6 +43,8 @@ pub struct Options {
     pub births: u32,
     /// What is let through.
     pub scope: Scope,
+    /// Whether the programs' own diagnostics are wanted.
+    pub log_bpf: bool,
     /// Hooks to leave out, and why.
     pub left_out: Vec<(&'static str, &'static str)>,
 }
@@ -106,6 +109,8 @@ pub struct Session {
     pub ring: Ring,
     /// Every hook, and how it is attached.
     pub hooks: Vec<HookReport>,
+    /// The programs' own diagnostics, where asked for.
+    pub diagnostics: Option<Diagnostics>,
     tracing: Vec<Attached>,
     /// Keeps the maps and the kprobes.
     _ebpf: Ebpf,
@@ -160,9 +165,15 @@ impl Session {
             hooks.push(report);
         }
         let ring = ring(&mut ebpf).map_err(SessionError::Maps)?;
+        let diagnostics = options
+            .log_bpf
+            .then(|| Diagnostics::of(&mut ebpf))
+            .transpose()
+            .map_err(SessionError::Maps)?;
         Ok(Self {
             ring,
             hooks,
+            diagnostics,
             tracing: attached,
             _ebpf: ebpf,
         })
@@ -191,6 +202,12 @@ fn create_maps(layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfErro
     for (name, value) in &scope {
         value.apply(name, &mut loader);
     }
+    let level = if options.log_bpf {
+        diagnostics::ALL
+    } else {
+        diagnostics::OFF
+    };
+    loader.override_global(diagnostics::LEVEL, &level, true);
     loader.load(OBJECT)
 }
 

@@ -72,6 +72,9 @@ pub async fn run<W: Write>(
         if join.borrow().is_over() {
             break;
         }
+        if let Some(diagnostics) = &mut session.diagnostics {
+            diagnostics.show();
+        }
         if watch.is_due() && watch.look(session, join) {
             // What was lost may have been the end of a flow, or its beginning.
             note(
