@@ -1,10 +1,13 @@
 //! The kernels that rsct is held against, and how each is found in Debian's archive.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{apt::Apt, exec, exec::Usage, image::Image, paths, progress};
+use crate::{apt::Apt, exec, exec::Usage, image::Image, lock, paths, progress};
 
 /// One row of the matrix.
 pub struct Kernel {
@@ -106,12 +109,14 @@ impl Kernel {
     /// The kernel, fetched on first use, or its newest package now when `update` is set.
     pub fn image(&self, update: bool) -> Result<Image> {
         let root = paths::guest().join("kernels").join(self.name);
-        if update || !root.join("unpacked").exists() {
+        let unpacked = root.join("unpacked");
+        if update || !unpacked.exists() {
+            let _lock = lock::take()?;
             self.fetch(&root, update)
                 .with_context(|| format!("kernel {} cannot be had", self.name))?;
         }
-        let package = fs::read_to_string(root.join("unpacked"))
-            .with_context(|| format!("read {}/unpacked", root.display()))?;
+        let package =
+            fs::read_to_string(&unpacked).with_context(|| format!("read {}", unpacked.display()))?;
         let release = release(package.split('=').next().unwrap_or_default());
         let places = ["boot/vmlinuz-RELEASE", "usr/lib/modules/RELEASE/vmlinuz"];
         let file = places
@@ -122,7 +127,10 @@ impl Kernel {
         Image::open(&file)
     }
 
-    fn fetch(&self, root: &std::path::Path, update: bool) -> Result<()> {
+    fn fetch(&self, root: &Path, update: bool) -> Result<()> {
+        if !update && root.join("unpacked").exists() {
+            return Ok(());
+        }
         let step = progress::step(format!("kernel {}: looking it up", self.name));
         let apt = Apt::open(self.suites, update)?;
         let mut newest = self.newest(&apt)?;
@@ -144,7 +152,7 @@ impl Kernel {
             return Ok(());
         }
         step.say(format!("kernel {}: downloading {package}", self.name));
-        let fresh = root.with_extension("new");
+        let fresh = root.with_file_name(format!("{}.new", self.name));
         exec::remove_dir(&fresh)?;
         if let Err(error) = apt.unpack_exactly(&packages, &fresh) {
             if update {

@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use crate::lock;
+
 /// The layer in `file`, made by `make` if it is missing or older than one of `sources` or than xtask itself.
 pub fn cached(file: &Path, sources: &[&Path], make: impl FnOnce() -> Result<Vec<u8>>) -> Result<PathBuf> {
     // xtask decides what goes into a layer.
@@ -20,13 +22,18 @@ pub fn cached(file: &Path, sources: &[&Path], make: impl FnOnce() -> Result<Vec<
         .chain([program.as_path()])
         .filter_map(modified)
         .max();
-    if modified(file).is_none() || modified(file) < newest {
+    let stale = || modified(file).is_none() || modified(file) < newest;
+    if stale() {
+        let _lock = lock::take()?;
+        if !stale() {
+            return Ok(file.to_owned());
+        }
         let bytes = make()?;
         if let Some(dir) = file.parent() {
             fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         }
-        // Never seen half written, not even by another xtask at the same time.
-        let fresh = file.with_extension(format!("new-{}", std::process::id()));
+        // Never seen half written by those who do not have to wait.
+        let fresh = file.with_extension("new");
         fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
         fs::rename(&fresh, file).with_context(|| format!("move {}", fresh.display()))?;
     }

@@ -10,6 +10,7 @@ mod initramfs;
 mod kernels;
 mod layer;
 mod lint;
+mod lock;
 mod machine;
 mod modules;
 mod paths;

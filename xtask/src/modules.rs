@@ -50,7 +50,8 @@ pub fn layer(image: &Image) -> Result<PathBuf> {
         .join(format!("{}.cpio", image.release));
     layer::cached(&file, &[&image.vmlinuz], || {
         let _step = progress::step(format!("gathering the modules of {}", image.release));
-        let stage = file.with_extension(format!("stage-{}", std::process::id()));
+        let stage = file.with_extension("stage");
+        exec::remove_dir(&stage)?;
         let archive =
             gather(image, &stage).with_context(|| format!("gather the modules of {}", image.release));
         exec::remove_dir(&stage)?;

@@ -116,7 +116,7 @@ fn finished(name: &str, tally: &Tally, started: Instant) {
     let seconds = started.elapsed().as_secs();
     progress::hidden(|| {
         println!(
-            "{name:<24} {verdict:<7} {:>4} tests, {} failed, {} skipped, in {seconds} s",
+            "{name:<27} {verdict:<7} {:>4} tests, {} failed, {} skipped, in {seconds} s",
             tally.count(),
             tally.failures.len(),
             tally.skipped

@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{exec, machine, paths, progress};
+use crate::{exec, lock, machine, paths, progress};
 
 /// Everything but xtask itself is built with this.
 pub const RUST: &str = "1.98.0";
@@ -90,6 +90,7 @@ fn complete() -> Result<bool> {
 }
 
 fn ensure_linker() -> Result<()> {
+    let _lock = lock::take()?;
     let llvm = rustc_llvm()?;
     let bin = paths::tools().join("bin/bpf-linker");
     let stamp_file = paths::tools().join("bpf-linker.stamp");

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{apt::Apt, cpio::Cpio, exec, layer, paths, progress};
+use crate::{apt::Apt, cpio::Cpio, exec, layer, lock, paths, progress};
 
 /// One release for every guest, so that a tool's output does not change with the machine.
 const SUITES: &[&str] = &["bookworm", "bookworm-security"];
@@ -135,8 +135,12 @@ fn unpacked(name: &str, packages: &[&str], have: &BTreeSet<String>) -> Result<Pa
     if root.exists() {
         return Ok(root);
     }
+    let _lock = lock::take()?;
+    if root.exists() {
+        return Ok(root);
+    }
     let _step = progress::step(format!("fetching {} for guests", packages.join(", ")));
-    let fresh = root.with_extension(format!("new-{}", std::process::id()));
+    let fresh = root.with_extension("new");
     exec::remove_dir(&fresh)?;
     let taken = std::cell::RefCell::new(BTreeSet::new());
     let wanted = |package: &str| {

@@ -198,9 +198,8 @@ fn place(file: &str) -> Result<(PathBuf, String)> {
     };
     let from = PathBuf::from(from);
     let to = if to.is_empty() {
-        let name = from
-            .file_name()
-            .with_context(|| format!("--file {file}: give it a place, as in {file}:/data"))?;
+        let hint = || exec::Usage(format!("--file {file}: give it a place, as in {file}:/data"));
+        let name = from.file_name().ok_or_else(hint)?;
         format!("/{}", name.to_string_lossy())
     } else {
         to
