@@ -1,6 +1,7 @@
 //! Stories told to rsct on real kernels with real packets.
 
 mod guest;
+mod lab;
 mod native;
 mod registry;
 

@@ -13,7 +13,7 @@ use crate::{
     kernel::clock,
     probe::{
         ring::{Lost, Ring},
-        session::Session,
+        session::{How, Session},
     },
 };
 
@@ -55,6 +55,7 @@ pub async fn run<W: Write>(
         dump(&mut session.ring, authority, join, true).await,
         &mut dump_errors,
     );
+    started(session, join);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = limits.duration.map(|duration| start + duration);
@@ -94,6 +95,26 @@ pub async fn run<W: Write>(
     }
     join.borrow_mut().flush();
     Ok(summarize(session, join, start.elapsed(), dump_errors))
+}
+
+/// Says that from now on nothing goes unseen: who reads this may start what is to be traced.
+fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
+    let mut join = join.borrow_mut();
+    if join.output.is_json() {
+        let attached = |how| session.hooks.iter().filter(|report| report.how == how).count();
+        let line = format!(
+            "{{\"type\":\"started\",\"time_ns\":{},\"hooks\":{{\"fentry\":{},\"kprobe\":{},\"not_attached\":{}}},\"flows_from_dump\":{}}}\n",
+            clock::monotonic_ns(),
+            attached(How::Fentry),
+            attached(How::Kprobe),
+            attached(How::Not),
+            Summary::count_table(&join.table)[0],
+        );
+        if let Err(error) = join.output.line(|out| out.extend_from_slice(line.as_bytes())) {
+            join.write_error = Some(error);
+        }
+    }
+    join.flush();
 }
 
 fn note(result: Result<(), AuthorityError>, errors: &mut Vec<String>) {

@@ -6,9 +6,9 @@ mod list_filters_as_conntrack;
 mod list_into_closed_pipe;
 mod list_json_agrees;
 mod list_says_what_is_wrong;
-mod namespace;
+pub mod namespace;
 mod new_netns_is_empty;
-mod table;
+pub mod table;
 
 use crate::registry::Scenario;
 

@@ -1,0 +1,80 @@
+//! Two network namespaces joined by a veth pair, with conntrack at work in both, for as long as a
+//! scenario takes.
+
+mod inside;
+pub mod line;
+pub mod raw;
+pub mod trace;
+pub mod wait;
+
+use anyhow::Result;
+
+use crate::native::namespace::Namespace;
+
+pub use self::{line::Line, trace::Trace};
+
+/// Where the server is found.
+pub const SERVER: &str = "192.168.34.11";
+/// Where the client is found.
+pub const CLIENT: &str = "192.168.34.12";
+/// Where the server is found over IPv6.
+pub const SERVER_V6: &str = "fd34::11";
+/// Where the client is found over IPv6.
+pub const CLIENT_V6: &str = "fd34::12";
+
+/// A rule that asks for the state switches conntrack on in its namespace.
+const RULES: &str = "
+    nft -f - <<RULES
+    table inet lab {
+        chain input { type filter hook input priority 0; ct state established,related accept; }
+        chain output { type filter hook output priority 0; ct state established,related accept; }
+    }
+RULES
+";
+
+/// A server and a client, one hop apart.
+pub struct Lab {
+    /// 192.168.34.11 and fd34::11.
+    pub server: Namespace,
+    /// 192.168.34.12 and fd34::12.
+    pub client: Namespace,
+}
+
+impl Lab {
+    /// Builds one; scenarios may have several at a time.
+    pub fn new() -> Result<Self> {
+        let lab = Self {
+            server: Namespace::new("server")?,
+            client: Namespace::new("client")?,
+        };
+        lab.server.sh(&format!(
+            "ip link add eth0 type veth peer name eth0 netns {}",
+            lab.client.name
+        ))?;
+        for (namespace, v4, v6) in [(&lab.server, SERVER, SERVER_V6), (&lab.client, CLIENT, CLIENT_V6)] {
+            namespace.sh(&format!(
+                "ip link set lo up
+                ip addr add {v4}/24 dev eth0
+                ip addr add {v6}/64 dev eth0 nodad
+                ip link set eth0 up
+                {RULES}"
+            ))?;
+        }
+        for namespace in [&lab.server, &lab.client] {
+            wait::until("the veth pair is up", || {
+                Ok(namespace.sh("cat /sys/class/net/eth0/operstate")?.trim() == "up")
+            })?;
+        }
+        Ok(lab)
+    }
+
+    /// Does something on the server: sockets opened there are the server's, wherever they are used.
+    pub fn on_server<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        inside::inside(&self.server.name, "server", act)
+    }
+
+    /// Does something on the client.
+    pub fn on_client<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        inside::inside(&self.client.name, "client", act)
+    }
+}

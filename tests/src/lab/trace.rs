@@ -1,0 +1,204 @@
+//! `rsct trace -o json`, running beside a scenario, whose lines can be waited for.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{Line, wait::DEADLINE};
+use crate::{guest::ATTACH, native::namespace};
+
+/// A trace under way; it ends with this.
+pub struct Trace {
+    child: Child,
+    heard: Arc<Heard>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// What a trace has left behind.
+pub struct Ended {
+    /// Every line.
+    pub lines: Vec<Line>,
+    /// What it said to people.
+    pub stderr: String,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+#[derive(Default)]
+struct Heard {
+    so_far: Mutex<SoFar>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct SoFar {
+    lines: Vec<Line>,
+    stderr: String,
+    closed: bool,
+}
+
+impl Trace {
+    /// Starts one and returns when nothing goes unseen any more. `netns` is what `--netns` takes.
+    pub fn start(netns: &str, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new(namespace::rsct());
+        command.args(["trace", "-o", "json", "--netns", netns]).args(args);
+        if let Ok(mode) = std::env::var(ATTACH) {
+            command.args(["--attach", &mode]);
+        }
+        Self::of(command)
+    }
+
+    /// The same with a command of the scenario's own.
+    pub fn of(mut command: Command) -> Result<Self> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+        let heard = Arc::new(Heard::default());
+        let readers = [
+            child.stdout.take().map(|out| heard.clone().listen(out)),
+            child.stderr.take().map(|err| heard.clone().overhear(err)),
+        ];
+        let trace = Self {
+            child,
+            heard,
+            readers: readers.into_iter().flatten().collect(),
+        };
+        trace.wait_for("it is attached", |line| line.text("/type") == "started")?;
+        Ok(trace)
+    }
+
+    /// The first line, seen already or to come, that `is_it` says yes to.
+    pub fn wait_for(&self, what: &str, is_it: impl Fn(&Line) -> bool) -> Result<Line> {
+        let end = Instant::now() + DEADLINE;
+        let mut asked = 0;
+        let mut so_far = self.heard.lock();
+        loop {
+            if let Some(line) = so_far.lines[asked..].iter().find(|line| is_it(line)) {
+                return Ok(line.clone());
+            }
+            asked = so_far.lines.len();
+            let left = end.saturating_duration_since(Instant::now());
+            if so_far.closed || left.is_zero() {
+                let why = if so_far.closed {
+                    "it ended"
+                } else {
+                    "it never came"
+                };
+                bail!("no line of the trace says that {what}: {why}\n{}", so_far.told());
+            }
+            (so_far, _) = self
+                .heard
+                .more
+                .wait_timeout(so_far, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends it as a service manager would, and returns all it said.
+    pub fn stop(mut self) -> Result<Ended> {
+        self.signal(libc::SIGTERM)?;
+        self.ended()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        let pid = self.child.id().try_into().context("a process id")?;
+        // SAFETY: a plain call; the child has not been waited for, so the id is its own.
+        let sent = unsafe { libc::kill(pid, signal) };
+        ensure!(sent == 0, "send signal {signal} to rsct");
+        Ok(())
+    }
+
+    /// Waits until it ends by itself, and returns all it said.
+    pub fn ended(&mut self) -> Result<Ended> {
+        let end = Instant::now() + DEADLINE;
+        while self.child.try_wait()?.is_none() {
+            ensure!(
+                Instant::now() < end,
+                "rsct does not end\n{}",
+                self.heard.lock().told()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let mut so_far = self.heard.lock();
+        Ok(Ended {
+            lines: std::mem::take(&mut so_far.lines),
+            stderr: std::mem::take(&mut so_far.stderr),
+            status: self.child.wait()?,
+        })
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The closing figures.
+    pub fn summary(&self) -> Result<&Line> {
+        self.lines
+            .iter()
+            .rfind(|line| line.text("/type") == "summary")
+            .with_context(|| format!("the trace has no summary\n{}", self.told()))
+    }
+
+    /// Everything, for a failure's message.
+    pub fn told(&self) -> String {
+        told(&self.lines, &self.stderr)
+    }
+}
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, SoFar> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listen(self: Arc<Self>, out: impl Read + Send + 'static) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            for text in BufReader::new(out).lines().map_while(Result::ok) {
+                // What is no JSON is kept for the message of the failure that it leads to.
+                let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                self.lock().lines.push(Line(value));
+                self.more.notify_all();
+            }
+            self.lock().closed = true;
+            self.more.notify_all();
+        })
+    }
+
+    fn overhear(self: Arc<Self>, err: impl Read + Send + 'static) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            for text in BufReader::new(err).lines().map_while(Result::ok) {
+                let stderr = &mut self.lock().stderr;
+                stderr.push_str(&text);
+                stderr.push('\n');
+            }
+        })
+    }
+}
+
+impl SoFar {
+    fn told(&self) -> String {
+        told(&self.lines, &self.stderr)
+    }
+}
+
+fn told(lines: &[Line], stderr: &str) -> String {
+    let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
+    format!("rsct wrote:\n{}\nand said:\n{stderr}", lines.join("\n"))
+}

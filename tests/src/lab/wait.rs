@@ -1,0 +1,23 @@
+//! Waiting for something to become true, but not forever.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+/// Much longer than anything takes, also where the processor is emulated and shared.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until the answer is yes.
+pub fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + DEADLINE;
+    while !is_so()? {
+        if Instant::now() > end {
+            bail!("waited {} s in vain until {what}", DEADLINE.as_secs());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
