@@ -1,7 +1,13 @@
 //! Builds the eBPF object that `rsct` carries inside itself.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use aya_build::{Package, Toolchain};
+use object::{
+    build::elf::{Builder, SectionData},
+    elf::SHT_STRTAB,
+};
 
 /// The one toolchain of the workspace.
 const TOOLCHAIN: &str = "1.98.0";
@@ -21,5 +27,35 @@ fn main() -> anyhow::Result<()> {
         ..Package::default()
     };
     aya_build::build_ebpf([programs], Toolchain::Custom(TOOLCHAIN))
-        .context("build the eBPF programs (cargo xtask build installs what this needs)")
+        .context("build the eBPF programs (cargo xtask build installs what this needs)")?;
+    let object = Path::new(&std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?).join("rsct-ebpf");
+    strip(&object).with_context(|| format!("strip {}", object.display()))
+}
+
+/// Takes out what only a debugger reads: the lines, the variables and the object's own types.
+///
+/// That is nine tenths of the file, and whoever loads it would parse it all, twice; where there are types,
+/// aya also probes the kernel for what it understands of them and loads them. Nothing here needs them.
+fn strip(path: &Path) -> anyhow::Result<()> {
+    let Ok(object) = std::fs::read(path) else {
+        // The build was skipped on request.
+        return Ok(());
+    };
+    let mut builder = Builder::read(&*object)?;
+    for section in &mut builder.sections {
+        let name = section.name.to_string();
+        section.delete = [".debug", ".rel.debug", ".BTF", ".rel.BTF"]
+            .iter()
+            .any(|part| name.starts_with(part));
+    }
+    // LLVM keeps the names of sections and of symbols in one table, the writer in two.
+    let names = builder.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.data = SectionData::SectionString;
+    builder.delete_orphans();
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped)?;
+    std::fs::write(path, stripped)?;
+    Ok(())
 }

@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use rsct_common::{loss::LOSSES, record::EntryRecord};
 
-use crate::scratch::Slots;
+use crate::{hooks::OPERATIONS_COUNT, scratch::Slots};
 
 /// What user space reads. Its size is set when it is loaded.
 #[map]
@@ -22,6 +22,6 @@ pub static LOST: PerCpuArray<[u64; LOSSES]> = PerCpuArray::with_max_entries(1, 0
 
 /// Operations on entries between entering and leaving their function; one slot set a function.
 #[map]
-pub static OPERATIONS: PerCpuArray<Slots<EntryRecord>> = PerCpuArray::with_max_entries(4, 0);
+pub static OPERATIONS: PerCpuArray<Slots<EntryRecord>> = PerCpuArray::with_max_entries(OPERATIONS_COUNT, 0);
 
 const BPF_F_NO_PREALLOC: u32 = 1;

@@ -9,7 +9,7 @@
 //! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user
 //! space reads as `recursion_misses`), so claiming a slot needs no atomics.
 
-use core::mem::MaybeUninit;
+use core::{mem::MaybeUninit, ptr};
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use rsct_common::{
@@ -25,7 +25,11 @@ use crate::{
 };
 
 /// How many may be under way at once on one CPU.
-const SLOTS: usize = 4;
+const CLAIMABLE: usize = 3;
+/// The slot that is never claimed: for what one program begins and ends on its own.
+const SPARE: usize = CLAIMABLE;
+/// A power of two, so that an index can be masked.
+const SLOTS: usize = CLAIMABLE + 1;
 
 /// One CPU's slots.
 #[repr(C)]
@@ -48,6 +52,8 @@ pub struct Slot<T> {
     pub epoch: u64,
     /// What the filter said of it.
     pub wanted: u64,
+    /// Which slot this is: see [`Slots::at`].
+    index: u64,
     pub record: T,
 }
 
@@ -76,6 +82,21 @@ pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
 }
 
 impl<T> Slots<T> {
+    /// The slot at `index`.
+    ///
+    /// The index goes through memory, so that the verifier does not know which slot it is: it would
+    /// walk the rest of the program anew for each of them.
+    #[inline(always)]
+    fn at(&mut self, index: usize) -> &mut Slot<T> {
+        let known = &raw mut self.0[index].index;
+        // SAFETY: this slot's own field, which never holds anything else.
+        let unknown = unsafe {
+            ptr::write_volatile(known, index as u64);
+            ptr::read_volatile(known)
+        };
+        &mut self.0[unknown as usize & (SLOTS - 1)]
+    }
+
     /// A slot for `owner`: the first that is free or that it left behind itself, else the oldest.
     /// Says whether another's memory had to go for it.
     ///
@@ -83,36 +104,44 @@ impl<T> Slots<T> {
     /// found before this one.
     #[inline(always)]
     pub fn claim(&mut self, owner: u64) -> (&mut Slot<T>, bool) {
-        let mut index = 0;
-        while index < SLOTS {
-            if self.0[index].owner == 0 || self.0[index].owner == owner {
-                return (&mut self.0[index], false);
-            }
-            index += 1;
+        let free = self.0[..CLAIMABLE]
+            .iter()
+            .position(|slot| slot.owner == 0 || slot.owner == owner);
+        if let Some(index) = free {
+            return (self.at(index), false);
         }
         let mut oldest = 0;
-        index = 1;
-        while index < SLOTS {
+        let mut index = 1;
+        while index < CLAIMABLE {
             if self.0[index].claimed_ns < self.0[oldest & (SLOTS - 1)].claimed_ns {
                 oldest = index;
             }
             index += 1;
         }
-        (&mut self.0[oldest & (SLOTS - 1)], true)
+        (self.at(oldest & (SLOTS - 1)), true)
+    }
+
+    /// The slot that is never claimed. A program does not interrupt itself, so what it puts there is
+    /// its own until it ends.
+    #[inline(always)]
+    pub fn spare(&mut self) -> &mut Slot<T> {
+        self.at(SPARE)
     }
 
     /// The slot that `owner` claimed.
     #[inline(always)]
     pub fn of_owner(&mut self, owner: u64) -> Option<&mut Slot<T>> {
-        self.0.iter_mut().find(|slot| slot.owner == owner)
+        let index = self.0[..CLAIMABLE].iter().position(|slot| slot.owner == owner)?;
+        Some(self.at(index))
     }
 
     /// The slot claimed in the frame above `frame`.
     #[inline(always)]
     pub fn of_frame(&mut self, frame: u64) -> Option<&mut Slot<T>> {
-        self.0
-            .iter_mut()
-            .find(|slot| slot.owner != 0 && slot.frame == frame)
+        let index = self.0[..CLAIMABLE]
+            .iter()
+            .position(|slot| slot.owner != 0 && slot.frame == frame)?;
+        Some(self.at(index))
     }
 }
 
@@ -122,9 +151,10 @@ impl Slots<PacketRecord> {
     pub fn handling(&mut self, ct: u64) -> Option<&mut Slot<PacketRecord>> {
         // Before the protocol's handler, a slot still has the last packet's entry.
         const SEEN: u16 = PacketFlags::BEFORE | PacketFlags::REJECTED;
-        self.0
-            .iter_mut()
-            .find(|slot| slot.owner != 0 && slot.record.ct == ct && slot.record.flags & SEEN != 0)
+        let index = self.0[..CLAIMABLE]
+            .iter()
+            .position(|slot| slot.owner != 0 && slot.record.ct == ct && slot.record.flags & SEEN != 0)?;
+        Some(self.at(index))
     }
 }
 

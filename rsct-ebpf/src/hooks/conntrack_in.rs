@@ -94,7 +94,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
         None => {
             // Attached in mid-pass, or forgotten: what can still be said is said.
             debug!(&ctx, "a packet leaves that was not seen entering");
-            let (slot, _) = slots.claim(skb.address());
+            let slot = slots.spare();
             slot.record.flags = 0;
             slot.record.refresh_jiffies = 0;
             slot.nfct = 0;

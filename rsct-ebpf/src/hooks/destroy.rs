@@ -30,12 +30,12 @@ pub fn destroy_kprobe(ctx: ProbeContext) -> u32 {
 /// The argument is the entry's `ct_general`, not typed as an entry.
 #[inline(always)]
 fn destroyed<C: Arguments>(ctx: &C) {
-    let general = ctx.pointer(&arg::DESTROY_NFCT) as u64;
-    let Some(slot) = entry::begin(Operation::Alloc, general, 0) else {
+    let Some(slot) = entry::at_once(Operation::Destroy) else {
         return;
     };
+    slot.number = ctx.pointer(&arg::DESTROY_NFCT) as u64;
     // SAFETY: its own field; volatile, so that a pointer really comes back as a number.
-    let general = unsafe { core::ptr::read_volatile(&raw const slot.owner) };
+    let general = unsafe { core::ptr::read_volatile(&raw const slot.number) };
     let ct = NfConn::<Untyped>::new(general.wrapping_sub(NF_CONN_GENERAL.load()) as *const u8);
     entry::describe(slot, EntryKind::Destroy, ct);
     entry::finish(slot);

@@ -28,7 +28,13 @@ pub enum Operation {
     Delete = 1,
     CheckInsert = 2,
     Alloc = 3,
+    Insert = 4,
+    Destroy = 5,
+    Refresh = 6,
 }
+
+/// How many sets of slots that makes.
+pub const OPERATIONS_COUNT: u32 = 7;
 
 /// This CPU's slots for `operation`.
 #[inline(always)]
@@ -37,6 +43,12 @@ pub fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
     OPERATIONS
         .get_ptr_mut(operation as u32)
         .map(|slots| unsafe { &mut *slots })
+}
+
+/// The slot for an operation that one program sees from beginning to end.
+#[inline(always)]
+pub fn at_once(operation: Operation) -> Option<&'static mut Slot<EntryRecord>> {
+    Some(slots(operation)?.spare())
 }
 
 /// Claims a slot for what `owner` is about to go through.
@@ -123,7 +135,7 @@ pub fn returned(record: &mut EntryRecord, ret: i32) {
 
 /// Fills in the entry as it is now.
 #[inline(always)]
-pub fn after(record: &mut EntryRecord, ct: NfConn<Untyped>) {
+pub fn after<M: Memory>(record: &mut EntryRecord, ct: NfConn<M>) {
     record.status_after = ct.status();
     record.timeout_after_jiffies = ct.timeout();
     record.state_after = ct.proto_state(tuple::protonum(&record.orig));

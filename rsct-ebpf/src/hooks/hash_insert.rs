@@ -33,7 +33,7 @@ pub fn hash_insert_kprobe(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn inserted<C: Arguments>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::INSERT_CT));
-    if let Some(slot) = entry::begin(Operation::Alloc, ct.address(), 0) {
+    if let Some(slot) = entry::at_once(Operation::Insert) {
         entry::describe(slot, EntryKind::Insert, ct);
         entry::finish(slot);
     }

@@ -13,3 +13,5 @@ mod entry;
 mod hash_insert;
 mod l4;
 mod refresh;
+
+pub use entry::OPERATIONS_COUNT;

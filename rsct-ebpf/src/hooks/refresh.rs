@@ -42,7 +42,7 @@ fn refreshed<C: Arguments>(ctx: &C) {
         pass.record.refresh_jiffies = extra;
         return;
     }
-    if let Some(slot) = entry::begin(Operation::Alloc, ct.address(), 0) {
+    if let Some(slot) = entry::at_once(Operation::Refresh) {
         entry::describe(slot, EntryKind::Refresh, ct);
         slot.record.refresh_jiffies = extra;
         entry::finish(slot);

@@ -80,7 +80,7 @@ pub const HOOKS: &[Hook] = &[
         function: "nf_conntrack_hash_check_insert",
         shows: "entries made through ctnetlink or by BPF programs",
         essential: false,
-        trampoline: &[entry("check_insert_fentry"), exit("check_insert_fexit")],
+        trampoline: &[exit("check_insert_fexit")],
         kprobe: &[entry("check_insert_kprobe"), exit("check_insert_kretprobe")],
     },
     Hook {

@@ -6,7 +6,10 @@ use aya::{
     programs::{KProbe, Program as AyaProgram, ProgramError},
 };
 
-use crate::kernel::{bpf_syscall, btf::KernelTypes};
+use crate::kernel::{
+    bpf_syscall,
+    btf::{Func, KernelTypes},
+};
 
 use super::{
     diagnostics::{self, Diagnostics},
@@ -148,7 +151,7 @@ impl Session {
                 }
             }
             if options.form != Form::Fentry && report.how == How::Not {
-                match attach_kprobes(layout, &mut ebpf, hook) {
+                match attach_kprobes(types, layout, &mut ebpf, hook) {
                     Ok(()) => report.how = How::Kprobe,
                     Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
                 }
@@ -218,10 +221,7 @@ fn attach_tracing(
     tracing: &mut Tracing,
     hook: &Hook,
 ) -> Result<Vec<Attached>, String> {
-    let function = types
-        .func(hook.function)
-        .map_err(|error| error.to_string())?
-        .ok_or("this kernel's BTF has no such function (inlined, or not in this kernel)")?;
+    let function = find_function(types, hook)?;
     if function.variadic {
         return Err("the function takes a variable number of arguments".to_owned());
     }
@@ -233,7 +233,8 @@ fn attach_tracing(
         .collect()
 }
 
-fn attach_kprobes(layout: &Layout, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), String> {
+fn attach_kprobes(types: &KernelTypes, layout: &Layout, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), String> {
+    find_function(types, hook)?;
     check_arguments(layout, hook)?;
     for program in hook.kprobe.iter().rev() {
         debug_assert!(matches!(program.at, At::Entry | At::Return));
@@ -249,6 +250,14 @@ fn attach_kprobes(layout: &Layout, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), S
             .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
     }
     Ok(())
+}
+
+/// The function as BTF describes it; without that nobody knows where its arguments are.
+fn find_function(types: &KernelTypes, hook: &Hook) -> Result<Func, String> {
+    types
+        .func(hook.function)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| "this kernel's BTF has no such function (inlined, or not in this kernel)".to_owned())
 }
 
 fn check_arguments(layout: &Layout, hook: &Hook) -> Result<(), String> {
