@@ -1,5 +1,6 @@
 //! Stories told to rsct on real kernels with real packets.
 
+mod demo;
 mod guest;
 mod lab;
 mod native;
@@ -33,7 +34,11 @@ enum Command {
     /// List the names of all scenarios
     List,
     /// Play the demo
-    Demo,
+    Demo {
+        /// Run `rsct ARGS` beside it, in place of `rsct trace`
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -61,9 +66,9 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Command::Demo => {
-            eprintln!("the demo is not there yet");
+        Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {
+            eprintln!("rsct-tests: {error:#}");
             ExitCode::FAILURE
-        }
+        }),
     }
 }

@@ -43,10 +43,16 @@ pub struct Lab {
 impl Lab {
     /// Builds one; scenarios may have several at a time.
     pub fn new() -> Result<Self> {
-        let lab = Self {
-            server: Namespace::new("server")?,
-            client: Namespace::new("client")?,
-        };
+        Self::of(Namespace::new("server")?, Namespace::new("client")?)
+    }
+
+    /// Builds one whose namespaces have these names, for people to type.
+    pub fn called(server: &str, client: &str) -> Result<Self> {
+        Self::of(Namespace::called(server)?, Namespace::called(client)?)
+    }
+
+    fn of(server: Namespace, client: Namespace) -> Result<Self> {
+        let lab = Self { server, client };
         lab.server.sh(&format!(
             "ip link add eth0 type veth peer name eth0 netns {}",
             lab.client.name
@@ -66,6 +72,14 @@ impl Lab {
             })?;
         }
         Ok(lab)
+    }
+
+    /// Without IPv6, whose neighbour discovery would talk between the lines of a story.
+    pub fn without_ipv6(self) -> Result<Self> {
+        for namespace in [&self.server, &self.client] {
+            namespace.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")?;
+        }
+        Ok(self)
     }
 
     /// Does something on the server: sockets opened there are the server's, wherever they are used.

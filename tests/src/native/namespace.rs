@@ -21,9 +21,15 @@ impl Namespace {
     pub fn new(role: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("rsct-{}-{next}-{role}", std::process::id());
-        succeeds(Command::new("ip").args(["netns", "add", &name]))?;
-        let namespace = Self { name };
+        Self::called(&format!("rsct-{}-{next}-{role}", std::process::id()))
+    }
+
+    /// Makes one of this very name.
+    pub fn called(name: &str) -> Result<Self> {
+        succeeds(Command::new("ip").args(["netns", "add", name]))?;
+        let namespace = Self {
+            name: name.to_owned(),
+        };
         let asked = output(&mut namespace.command("conntrack", &["-C"]))?;
         if String::from_utf8_lossy(&asked.stderr).contains("Protocol not supported") {
             return Err(Skip("this kernel has no ctnetlink".to_owned()).into());

@@ -1,0 +1,188 @@
+//! The scenes. What a line must say before the next scene begins is also what the demo promises to show.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::narrator::Narrator;
+use crate::lab::{CLIENT, Lab, SERVER, raw, wait};
+
+/// An address that is nobody's: the server sends it on to itself.
+const PUBLIC: &str = "203.0.113.80";
+/// Where the server listens.
+const TCP_PORT: u16 = 8080;
+/// A UDP entry becomes a stream when it is older than this (net/netfilter/nf_conntrack_proto_udp.c).
+const STREAM_AFTER: Duration = Duration::from_millis(2000);
+/// Timeout of the entry that expires, and what jiffies may round it up by.
+const EXPIRES_AFTER: Duration = Duration::from_millis(1000);
+const MARGIN: Duration = Duration::from_millis(100);
+
+/// Rules and routes that some scene needs.
+pub fn prepare(lab: &Lab) -> Result<()> {
+    lab.client.sh(&format!("ip route add {PUBLIC}/32 via {SERVER}"))?;
+    lab.server.sh(&format!(
+        "nft -f - <<RULES
+        table ip demo {{
+            chain prerouting {{
+                type nat hook prerouting priority dstnat
+                ip daddr {PUBLIC} tcp dport 80 dnat to {SERVER}:{TCP_PORT}
+            }}
+        }}
+RULES"
+    ))?;
+    Ok(())
+}
+
+/// Plays them one after the other; with a narrator, each waits until it has been told.
+pub fn play(lab: &Lab, narrator: Option<&Narrator>) -> Result<()> {
+    let stage = Stage { lab, narrator };
+    stage.udp_exchange()?;
+    stage.tcp_connection()?;
+    stage.ping()?;
+    stage.destination_nat()?;
+    stage.invalid()?;
+    stage.expiry()?;
+    stage.deletion()
+}
+
+struct Stage<'a> {
+    lab: &'a Lab,
+    narrator: Option<&'a Narrator>,
+}
+
+impl Stage<'_> {
+    fn scene(&self, heading: &str) {
+        if let Some(narrator) = self.narrator {
+            narrator.scene(heading);
+        }
+    }
+
+    fn hear(&self, words: &[&str]) -> Result<()> {
+        self.narrator.map_or(Ok(()), |narrator| narrator.hear(words))
+    }
+
+    fn udp(&self, port: u16) -> Result<(UdpSocket, UdpSocket)> {
+        let server = self.lab.on_server(|| Ok(UdpSocket::bind((SERVER, port))?))?;
+        let client = self.lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
+        server.set_read_timeout(Some(wait::DEADLINE))?;
+        client.set_read_timeout(Some(wait::DEADLINE))?;
+        Ok((server, client))
+    }
+
+    fn udp_exchange(&self) -> Result<()> {
+        self.scene("A UDP exchange: ask, answer, and two seconds later ask again");
+        let (server, client) = self.udp(8888)?;
+        let mut buffer = [0; 64];
+        client.send_to(b"who is there?", (SERVER, 8888))?;
+        let (_, from) = server.recv_from(&mut buffer)?;
+        self.hear(&["created", "UNREPLIED", "30s"])?;
+        self.hear(&["confirmed"])?;
+        self.lab.on_server(|| Ok(server.send_to(b"the server", from)?))?;
+        client.recv_from(&mut buffer)?;
+        self.hear(&["SEEN_REPLY"])?;
+        thread::sleep(STREAM_AFTER + MARGIN);
+        client.send_to(b"still there?", (SERVER, 8888))?;
+        server.recv_from(&mut buffer)?;
+        self.hear(&["ASSURED", "→"])
+    }
+
+    fn tcp_connection(&self) -> Result<()> {
+        self.scene("A TCP connection, from SYN to TIME_WAIT");
+        self.connection(SERVER, TCP_PORT)?;
+        for state in ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "TIME_WAIT"] {
+            self.hear(&[state])?;
+        }
+        Ok(())
+    }
+
+    /// A question, an answer, and both close, the client first.
+    fn connection(&self, to: &str, port: u16) -> Result<()> {
+        let listener = self
+            .lab
+            .on_server(|| Ok(TcpListener::bind((SERVER, TCP_PORT))?))?;
+        thread::scope(|scope| {
+            let server = scope.spawn(|| {
+                self.lab.on_server(|| {
+                    let (mut stream, _) = listener.accept()?;
+                    let mut question = Vec::new();
+                    stream.read_to_end(&mut question)?;
+                    stream.write_all(b"42\n")?;
+                    Ok(())
+                })
+            });
+            self.lab.on_client(|| {
+                let mut stream =
+                    TcpStream::connect((to, port)).with_context(|| format!("connect to {to}:{port}"))?;
+                stream.write_all(b"6 * 7?\n")?;
+                stream.shutdown(std::net::Shutdown::Write)?;
+                stream.read_to_end(&mut Vec::new())?;
+                Ok(())
+            })?;
+            server
+                .join()
+                .unwrap_or_else(|_| unreachable!("it does not panic"))
+        })
+    }
+
+    fn ping(&self) -> Result<()> {
+        self.scene("A ping");
+        let mut echo = [8, 0, 0, 0, 0, 42, 0, 1];
+        let sum = raw::internet_checksum(&echo);
+        echo[2..4].copy_from_slice(&sum.to_be_bytes());
+        self.lab
+            .on_client(|| raw::send(1, SERVER.parse().context("an address")?, &echo))?;
+        self.hear(&["icmp", "created"])?;
+        self.hear(&["icmp", "SEEN_REPLY"])
+    }
+
+    fn destination_nat(&self) -> Result<()> {
+        self.scene("A connection to 203.0.113.80:80, which a rule turns to 192.168.34.11:8080");
+        self.connection(PUBLIC, 80)?;
+        self.hear(&["203.0.113.80:80", "replies 192.168.34.11:8080"])?;
+        self.hear(&["203.0.113.80:80", "TIME_WAIT"])
+    }
+
+    fn invalid(&self) -> Result<()> {
+        self.scene("A reset that belongs to no connection");
+        let from = SocketAddrV4::new(CLIENT.parse()?, 4000);
+        let to = SocketAddrV4::new(SERVER.parse()?, TCP_PORT);
+        self.lab
+            .on_client(|| raw::tcp(from, to, raw::RST | raw::ACK, 1))?;
+        self.hear(&["INVALID"])
+    }
+
+    fn expiry(&self) -> Result<()> {
+        self.scene("An entry that is given one second, and expires before the next packet comes");
+        let set = |seconds: u32| {
+            self.lab.server.sh(&format!(
+                "sysctl -qw net.netfilter.nf_conntrack_udp_timeout={seconds}"
+            ))
+        };
+        set(1)?;
+        let (server, client) = self.udp(9999)?;
+        let mut buffer = [0; 64];
+        client.send_to(b"one", (SERVER, 9999))?;
+        server.recv_from(&mut buffer)?;
+        self.hear(&["confirmed"])?;
+        set(30)?;
+        // Nothing looks for expired entries right away; the next packet does when it looks for its own.
+        thread::sleep(EXPIRES_AFTER + MARGIN);
+        client.send_to(b"two", (SERVER, 9999))?;
+        server.recv_from(&mut buffer)?;
+        self.hear(&["expired"])
+    }
+
+    fn deletion(&self) -> Result<()> {
+        self.scene("conntrack -D -p udp --dport 9999");
+        self.lab
+            .server
+            .sh("conntrack -D -p udp --dport 9999 >/dev/null 2>&1")?;
+        self.hear(&["deleted", "by conntrack["])?;
+        self.hear(&["gone"])
+    }
+}
