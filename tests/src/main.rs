@@ -1,5 +1,6 @@
 //! Stories told to rsct on real kernels with real packets.
 
+mod bench;
 mod demo;
 mod guest;
 mod lab;
@@ -33,6 +34,8 @@ enum Command {
     },
     /// List the names of all scenarios
     List,
+    /// Measure what tracing costs, in a guest whose clock counts instructions
+    BenchPacket,
     /// Play the demo
     Demo {
         /// Run `rsct ARGS` beside it, in place of `rsct trace`
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
+        Command::BenchPacket => bench::run(),
         Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {
             eprintln!("rsct-tests: {error:#}");
             ExitCode::FAILURE

@@ -5,7 +5,10 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::vm::{self, Boot};
+use crate::{
+    kernels,
+    vm::{self, Boot},
+};
 
 /// What the figures in the README were taken on.
 const KERNEL: &str = "6.12";
@@ -21,15 +24,20 @@ pub struct Options {
 #[derive(Subcommand)]
 enum What {
     /// Instructions per packet under rsct and under bpftrace, over the untraced run
-    Packet,
+    Packet {
+        /// A kernel of the matrix, `host`, or the path of a vmlinuz
+        #[arg(long, value_name = "NAME", default_value = KERNEL)]
+        kernel: String,
+    },
 }
 
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let What::Packet = options.what;
+    let What::Packet { kernel } = &options.what;
+    kernels::check(kernel)?;
     vm::prepare()?;
     Boot {
-        kernel: KERNEL,
+        kernel,
         icount: true,
         with: &["bpftrace".to_owned()],
         timeout: Some(TIMEOUT),

@@ -1,0 +1,196 @@
+//! What a packet costs under each way to trace it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    tracer::Tracer,
+    udp::{Flow, PACKETS, PACKETS_IN_ALL, PASSES},
+};
+
+/// Under how many instructions a packet's tracing is to stay.
+const DRAIN: u64 = 3_000;
+const JSON: u64 = 8_000;
+const REJECTED: u64 = 1_300;
+
+const KFUNC: &str = r#"kfunc:nf_conntrack_in { printf("in %llu %p\n", nsecs, args->skb); }
+kretfunc:nf_conntrack_in { printf("out %llu %d\n", nsecs, retval); }"#;
+const KPROBE: &str = r#"kprobe:nf_conntrack_in { printf("in %llu %p\n", nsecs, arg0); }
+kretprobe:nf_conntrack_in { printf("out %llu %d\n", nsecs, retval); }"#;
+
+/// One line of the table.
+pub struct Mode {
+    /// How it is called there.
+    pub name: &'static str,
+    line: &'static [&'static str],
+    kind: Kind,
+    target: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Rsct,
+    /// Also counts the lines in the file.
+    RsctJson,
+    /// Nothing is to be recorded.
+    RsctRejecting,
+    Bpftrace,
+}
+
+const fn rsct(name: &'static str, kind: Kind, target: Option<u64>, line: &'static [&'static str]) -> Mode {
+    Mode {
+        name,
+        line,
+        kind,
+        target,
+    }
+}
+
+const fn rejecting(name: &'static str, line: &'static [&'static str]) -> Mode {
+    rsct(name, Kind::RsctRejecting, Some(REJECTED), line)
+}
+
+const fn bpftrace(name: &'static str, line: &'static [&'static str]) -> Mode {
+    rsct(name, Kind::Bpftrace, None, line)
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub const MODES: &[Mode] = &[
+    rsct("rsct trace -o none", Kind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
+    rsct("rsct trace -o json", Kind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
+    rsct("rsct trace", Kind::Rsct, None, &["rsct", "trace", "--show-hooks"]),
+    rejecting("rsct trace -p tcp", &["rsct", "trace", "-p", "tcp", "--show-hooks"]),
+    rejecting("rsct trace -s 10.0.0.0/8", &["rsct", "trace", "-s", "10.0.0.0/8", "--show-hooks"]),
+    rejecting("rsct trace --port 1", &["rsct", "trace", "--port", "1", "--show-hooks"]),
+    rsct("rsct trace --attach kprobe -o none", Kind::Rsct, None,
+        &["rsct", "trace", "--attach", "kprobe", "-o", "none", "--show-hooks"]),
+    rsct("rsct trace --attach kprobe -o json", Kind::RsctJson, None,
+        &["rsct", "trace", "--attach", "kprobe", "-o", "json", "--show-hooks"]),
+    bpftrace("bpftrace kfunc, kretfunc", &["bpftrace", "-B", "full", "-e", KFUNC]),
+    bpftrace("bpftrace kprobe, kretprobe", &["bpftrace", "-B", "full", "-e", KPROBE]),
+];
+
+/// What came of one mode.
+pub struct Measured {
+    /// Instructions per packet over the untraced run.
+    pub over: i64,
+    /// Records that should have come.
+    pub expected: u64,
+    /// Records that came.
+    pub got: u64,
+    /// Records that the tracer itself says it lost.
+    pub lost: u64,
+    /// What was to be reached, and whether it was.
+    pub target: Option<(u64, bool)>,
+}
+
+impl Mode {
+    /// Runs the load under this tracer; `untraced` is what a packet takes without one.
+    pub fn measure(&self, flow: &Flow, untraced: u64) -> Result<Measured> {
+        let mut tracer = Tracer::start(self.line)?;
+        let pause = Duration::from_millis(5);
+        if self.kind == Kind::Bpftrace {
+            // It says nothing once its probes are live; then it traces, which fills its buffer.
+            tracer.until("its first output", pause, || {
+                flow.send()?;
+                Ok(Tracer::out()?.lines().any(|line| line.starts_with("out ")))
+            })?;
+        } else {
+            tracer.until("its hooks", pause, is_attached)?;
+        }
+        tracer.settle()?;
+        let start_ns = boot_ns();
+        flow.warm_up()?;
+        tracer.settle()?;
+        let inside = flow.run()?;
+        // What a tracer puts off until later is its cost all the same.
+        let after = tracer.settle()?;
+        tracer.stop()?;
+
+        let each = u64::try_from((inside + after).as_nanos())? / u64::from(PACKETS);
+        let over = i64::try_from(each)? - i64::try_from(untraced)?;
+        let (expected, got, lost) = self.records(start_ns)?;
+        let target = self.target.map(|target| {
+            let cheap = over <= i64::try_from(target).unwrap_or(i64::MAX);
+            (target, cheap && got == expected && lost == 0)
+        });
+        Ok(Measured {
+            over,
+            expected,
+            got,
+            lost,
+            target,
+        })
+    }
+
+    /// Records expected, received and reported as lost.
+    fn records(&self, start_ns: u64) -> Result<(u64, u64, u64)> {
+        let passes = PACKETS_IN_ALL * PASSES;
+        let out = Tracer::out()?;
+        if self.kind == Kind::Bpftrace {
+            let since = |line: &&str| {
+                let time = line.split(' ').nth(1).and_then(|time| time.parse::<u64>().ok());
+                time.is_some_and(|time| time >= start_ns)
+            };
+            let got = out
+                .lines()
+                .filter(|line| line.starts_with("in ") || line.starts_with("out "))
+                .filter(since)
+                .count();
+            let lost = out
+                .lines()
+                .chain(Tracer::err()?.lines())
+                .filter_map(|line| {
+                    line.strip_prefix("Lost ")?
+                        .strip_suffix(" events")?
+                        .parse::<u64>()
+                        .ok()
+                })
+                .sum();
+            // One line for each of the two hooks.
+            return Ok((2 * passes, got as u64, lost));
+        }
+        let said = Tracer::err()?;
+        let figure = |after: &str| {
+            said.lines().find_map(|line| {
+                let (number, _) = line.strip_prefix("rsct: ")?.split_once(after)?;
+                number.parse::<u64>().ok()
+            })
+        };
+        let mut got = figure(" packets and ").context("rsct's summary says nothing of packets")?;
+        let lost = figure(" records lost")
+            .or_else(|| figure(" records LOST"))
+            .context("rsct's summary says nothing of losses")?;
+        if self.kind == Kind::RsctJson {
+            let lines = out.lines().filter(|line| line.contains(r#""type":"packet""#));
+            got = got.min(lines.count() as u64);
+        }
+        let expected = if self.kind == Kind::RsctRejecting {
+            0
+        } else {
+            passes
+        };
+        Ok((expected, got, lost))
+    }
+}
+
+/// With --show-hooks rsct says how each hook is attached once all are.
+pub fn is_attached() -> Result<bool> {
+    Ok(Tracer::err()?
+        .lines()
+        .any(|line| line.starts_with("rsct: nf_conntrack_in ")))
+}
+
+/// The clock that bpftrace's `nsecs` shows.
+fn boot_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: clock_gettime fills the timespec it is given and keeps no pointer.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    let part = |value: i64| u64::try_from(value).unwrap_or(0);
+    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
+}

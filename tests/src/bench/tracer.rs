@@ -1,0 +1,143 @@
+//! A tracing program as a child: started, waited for by what it does, and stopped.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+const OUT: &str = "/tmp/bench.out";
+const ERR: &str = "/tmp/bench.err";
+/// Nothing here takes as long, in the guest's own time.
+const PATIENCE: Duration = Duration::from_secs(120);
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// A running tracer; killed when dropped.
+pub struct Tracer {
+    line: String,
+    child: Child,
+}
+
+impl Tracer {
+    /// Starts `line`, with its output into a file in memory.
+    pub fn start(line: &[&str]) -> Result<Self> {
+        let create = |file| File::create(file).with_context(|| format!("create {file}"));
+        let mut command = Command::new(line[0]);
+        command
+            .args(&line[1..])
+            .stdin(Stdio::null())
+            .stdout(create(OUT)?)
+            .stderr(create(ERR)?);
+        // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        let line = line.join(" ");
+        let child = command.spawn().with_context(|| format!("start {line}"))?;
+        Ok(Self { line, child })
+    }
+
+    /// What it has written to standard output.
+    pub fn out() -> Result<String> {
+        let bytes = fs::read(OUT).with_context(|| format!("read {OUT}"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What it has written to standard error.
+    pub fn err() -> Result<String> {
+        let bytes = fs::read(ERR).with_context(|| format!("read {ERR}"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Waits until `is_so`, looking every `pause`.
+    pub fn until(
+        &mut self,
+        what: &str,
+        pause: Duration,
+        mut is_so: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        while !is_so()? {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status}:\n{}", self.line, Self::err()?);
+            }
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "{}: {what} did not come:\n{}",
+                self.line,
+                Self::err()?
+            );
+            thread::sleep(pause);
+        }
+        Ok(())
+    }
+
+    /// How long its threads have been running.
+    pub fn on_cpu(&self) -> Result<Duration> {
+        let mut total = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat")).context("read schedstat")?;
+            let first = text.split_whitespace().next().unwrap_or_default();
+            total += first.parse::<u64>().context("read schedstat")?;
+        }
+        Ok(Duration::from_nanos(total))
+    }
+
+    /// Waits until it does only what it does when there is nothing to trace, and returns what it did before
+    /// over that: the work that it still had to do.
+    pub fn settle(&self) -> Result<Duration> {
+        let mut windows: Vec<Duration> = Vec::new();
+        loop {
+            let before = self.on_cpu()?;
+            thread::sleep(WINDOW);
+            windows.push(self.on_cpu()?.saturating_sub(before));
+            if let [.., a, b, c] = windows[..] {
+                let (least, most) = (a.min(b).min(c), a.max(b).max(c));
+                if most - least < WINDOW / 100 {
+                    return Ok(windows.iter().map(|window| window.saturating_sub(most)).sum());
+                }
+            }
+            ensure!(windows.len() < 1000, "{} never comes to rest", self.line);
+        }
+    }
+
+    /// A size from its /proc/PID/status, in KiB.
+    pub fn status_kib(&self, field: &str) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        text.lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+            .and_then(|value| value.trim().strip_suffix(" kB")?.trim().parse().ok())
+            .with_context(|| format!("/proc/PID/status has no {field}"))
+    }
+
+    /// Ctrl-C, and the end.
+    pub fn stop(mut self) -> Result<()> {
+        let pid = i32::try_from(self.child.id())?;
+        // SAFETY: kill takes plain integers; the child is not reaped yet, so the number is still its own.
+        unsafe { libc::kill(pid, libc::SIGINT) };
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let said = Self::err()?;
+                ensure!(status.success(), "{} ended with {status}:\n{said}", self.line);
+                return Ok(());
+            }
+            ensure!(start.elapsed() < PATIENCE, "{} does not end on SIGINT", self.line);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

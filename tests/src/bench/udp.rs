@@ -1,0 +1,66 @@
+//! The load: one UDP flow over `lo`, both ends in one thread, so that a packet's whole way is one straight line.
+
+use std::{
+    net::{Ipv4Addr, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+/// What a measured run sends.
+pub const PACKETS: u32 = 20_000;
+/// Each has a reply.
+const WARM_UP_ROUNDS: u32 = 200;
+/// What one run sends in all, warm-up included.
+pub const PACKETS_IN_ALL: u64 = PACKETS as u64 + 2 * WARM_UP_ROUNDS as u64;
+/// A packet over `lo` passes `nf_conntrack_in` on its way out and again on its way in.
+pub const PASSES: u64 = 2;
+
+const CLIENT: u16 = 40_000;
+const SERVER: u16 = 9_999;
+const BYTES: usize = 32;
+
+/// Both ends of the flow.
+pub struct Flow {
+    client: UdpSocket,
+    server: UdpSocket,
+}
+
+impl Flow {
+    /// Opens both sockets; the ports are always the same, so it is one entry for the whole bench.
+    pub fn open() -> Result<Self> {
+        let bind = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).context("open the bench's sockets");
+        let (client, server) = (bind(CLIENT)?, bind(SERVER)?);
+        client.connect((Ipv4Addr::LOCALHOST, SERVER))?;
+        server.connect((Ipv4Addr::LOCALHOST, CLIENT))?;
+        Ok(Self { client, server })
+    }
+
+    /// One packet, there only.
+    pub fn send(&self) -> Result<()> {
+        let mut buffer = [0; BYTES];
+        self.client.send(&[1; BYTES])?;
+        self.server.recv(&mut buffer)?;
+        Ok(())
+    }
+
+    /// Packets with replies: afterwards the entry is ASSURED, and every path has been walked.
+    pub fn warm_up(&self) -> Result<()> {
+        let mut buffer = [0; BYTES];
+        for _ in 0..WARM_UP_ROUNDS {
+            self.send()?;
+            self.server.send(&[2; BYTES])?;
+            self.client.recv(&mut buffer)?;
+        }
+        Ok(())
+    }
+
+    /// The measured packets, and how long they took.
+    pub fn run(&self) -> Result<Duration> {
+        let start = Instant::now();
+        for _ in 0..PACKETS {
+            self.send()?;
+        }
+        Ok(start.elapsed())
+    }
+}
