@@ -13,7 +13,7 @@ const BPF_RB_NO_WAKEUP: u64 = 1;
 /// Copies `record` into the ring, word by word, or counts it as lost.
 #[inline(always)]
 pub fn emit<T: 'static>(record: &T, loss: Loss) {
-    const { assert!(size_of::<T>() % 8 == 0) };
+    const { assert!(size_of::<T>().is_multiple_of(8)) };
     let Some(mut room) = RECORDS.reserve::<T>(0) else {
         count(loss);
         return;

@@ -11,7 +11,7 @@ use crate::{
     emit::{count, cpu, emit},
     filter,
     kernel::{
-        Memory, Untyped,
+        Memory,
         nf_conn::{IPS_TEMPLATE, NfConn},
         tuple,
     },
