@@ -42,9 +42,11 @@ pub const FOR_NATIVE_TESTS: &[Program] = &[
 ];
 
 /// Installs what is missing, or says in one sentence what somebody else has to install.
-pub fn ensure(programs: &[Program]) -> Result<()> {
-    let mut packages: Vec<&str> = programs
+pub fn ensure(needs: &[&[Program]]) -> Result<()> {
+    let mut packages: Vec<&str> = needs
         .iter()
+        .copied()
+        .flatten()
         .filter(|program| exec::find(program.name).is_none())
         .map(|program| program.package)
         .collect();

@@ -50,7 +50,7 @@ fn on_this_machine(args: &[String]) -> Result<ExitCode> {
             "tracing on this machine takes root: use sudo, or leave --host out to play the demo in a guest"
         );
     }
-    machine::ensure(machine::FOR_NATIVE_TESTS)?;
+    machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
     build::ensure()?;
     let mut command = Command::new(build::built("rsct-tests"));
     let status = build::beside(&mut command)?

@@ -17,8 +17,12 @@ pub struct Options {
 
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    machine::ensure(machine::FOR_GUESTS)?;
-    machine::ensure(machine::FOR_NATIVE_TESTS)?;
+    // In one go, so that an ordinary user reads one sentence.
+    machine::ensure(&[
+        machine::FOR_BUILDS,
+        machine::FOR_GUESTS,
+        machine::FOR_NATIVE_TESTS,
+    ])?;
     toolchain::ensure()?;
     if options.update {
         tools::update()?;

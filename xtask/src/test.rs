@@ -148,7 +148,7 @@ fn native(filter: Option<&str>) -> Result<Tally> {
             ..Tally::default()
         });
     }
-    machine::ensure(machine::FOR_NATIVE_TESTS)?;
+    machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
     build::ensure()?;
     let mut command = Command::new(build::built("rsct-tests"));
     build::beside(&mut command)?.arg("native").args(filter);

@@ -18,7 +18,7 @@ const BPF_LINKER: &str = "0.13.0";
 
 /// Installs what is missing of the toolchain and of the linker.
 pub fn ensure() -> Result<()> {
-    machine::ensure(machine::FOR_BUILDS)?;
+    machine::ensure(&[machine::FOR_BUILDS])?;
     ensure_rust()?;
     ensure_linker()
 }

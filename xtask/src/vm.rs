@@ -124,7 +124,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 /// Everything a guest takes beside its kernel.
 pub fn prepare() -> Result<()> {
-    machine::ensure(machine::FOR_GUESTS)?;
+    machine::ensure(&[machine::FOR_GUESTS])?;
     build::ensure()
 }
 
