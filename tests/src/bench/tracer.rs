@@ -15,6 +15,8 @@ const ERR: &str = "/tmp/bench.err";
 /// Nothing here takes as long, in the guest's own time.
 const PATIENCE: Duration = Duration::from_secs(120);
 const WINDOW: Duration = Duration::from_millis(100);
+/// What [`Tracer::settle`] takes at least.
+pub const REST: Duration = Duration::from_millis(300);
 
 /// A running tracer; killed when dropped.
 pub struct Tracer {
