@@ -167,6 +167,8 @@ impl Table {
         };
         let index = if self.last.0 == key {
             self.last.1
+        } else if leaves_nothing(record) {
+            self.find_key(key)?
         } else {
             self.find_or_add(key, tuple())
         };
@@ -386,6 +388,13 @@ impl Table {
             .zip(&self.slab)
             .filter_map(|(index, flow)| Some((index, flow.as_ref()?)))
     }
+}
+
+/// Whether the entry that conntrack made for the packet was thrown away with it: its end was told
+/// before this record, so a flow known from here on would never end.
+fn leaves_nothing(record: &PacketRecord) -> bool {
+    let in_table = record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0;
+    record.flags & (PacketFlags::AFTER | PacketFlags::SEEN_ALREADY) == 0 && !in_table
 }
 
 fn hash_key(key: &FlowKey) -> u64 {
