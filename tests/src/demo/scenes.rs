@@ -1,16 +1,11 @@
 //! The scenes. What a line must say before the next scene begins is also what the demo promises to show.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddrV4, TcpListener, TcpStream, UdpSocket},
-    thread,
-    time::Duration,
-};
+use std::{net::SocketAddrV4, thread, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::narrator::Narrator;
-use crate::lab::{CLIENT, Lab, SERVER, raw, wait};
+use crate::lab::{CLIENT, Lab, SERVER, raw, traffic};
 
 /// An address that is nobody's: the server sends it on to itself.
 const PUBLIC: &str = "203.0.113.80";
@@ -66,83 +61,38 @@ impl Stage<'_> {
         self.narrator.map_or(Ok(()), |narrator| narrator.hear(words))
     }
 
-    fn udp(&self, port: u16) -> Result<(UdpSocket, UdpSocket)> {
-        let server = self.lab.on_server(|| Ok(UdpSocket::bind((SERVER, port))?))?;
-        let client = self.lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
-        server.set_read_timeout(Some(wait::DEADLINE))?;
-        client.set_read_timeout(Some(wait::DEADLINE))?;
-        Ok((server, client))
-    }
-
     fn udp_exchange(&self) -> Result<()> {
         self.scene("A UDP exchange: ask, answer, and two seconds later ask again");
-        let (server, client) = self.udp(8888)?;
-        let mut buffer = [0; 64];
-        client.send_to(b"who is there?", (SERVER, 8888))?;
-        let (_, from) = server.recv_from(&mut buffer)?;
+        let (client, server) = traffic::udp(self.lab, 8888)?;
+        traffic::ask(&client, &server)?;
         self.hear(&["created", "UNREPLIED", "30s"])?;
         self.hear(&["confirmed"])?;
-        self.lab.on_server(|| Ok(server.send_to(b"the server", from)?))?;
-        client.recv_from(&mut buffer)?;
+        self.lab.on_server(|| traffic::answer(&client, &server))?;
         self.hear(&["SEEN_REPLY"])?;
         thread::sleep(STREAM_AFTER + MARGIN);
-        client.send_to(b"still there?", (SERVER, 8888))?;
-        server.recv_from(&mut buffer)?;
+        traffic::ask(&client, &server)?;
         self.hear(&["ASSURED", "→"])
     }
 
     fn tcp_connection(&self) -> Result<()> {
         self.scene("A TCP connection, from SYN to TIME_WAIT");
-        self.connection(SERVER, TCP_PORT)?;
+        traffic::tcp(self.lab, SERVER, TCP_PORT, TCP_PORT)?;
         for state in ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "TIME_WAIT"] {
             self.hear(&[state])?;
         }
         Ok(())
     }
 
-    /// A question, an answer, and both close, the client first.
-    fn connection(&self, to: &str, port: u16) -> Result<()> {
-        let listener = self
-            .lab
-            .on_server(|| Ok(TcpListener::bind((SERVER, TCP_PORT))?))?;
-        thread::scope(|scope| {
-            let server = scope.spawn(|| {
-                self.lab.on_server(|| {
-                    let (mut stream, _) = listener.accept()?;
-                    let mut question = Vec::new();
-                    stream.read_to_end(&mut question)?;
-                    stream.write_all(b"42\n")?;
-                    Ok(())
-                })
-            });
-            self.lab.on_client(|| {
-                let mut stream =
-                    TcpStream::connect((to, port)).with_context(|| format!("connect to {to}:{port}"))?;
-                stream.write_all(b"6 * 7?\n")?;
-                stream.shutdown(std::net::Shutdown::Write)?;
-                stream.read_to_end(&mut Vec::new())?;
-                Ok(())
-            })?;
-            server
-                .join()
-                .unwrap_or_else(|_| unreachable!("it does not panic"))
-        })
-    }
-
     fn ping(&self) -> Result<()> {
         self.scene("A ping");
-        let mut echo = [8, 0, 0, 0, 0, 42, 0, 1];
-        let sum = raw::internet_checksum(&echo);
-        echo[2..4].copy_from_slice(&sum.to_be_bytes());
-        self.lab
-            .on_client(|| raw::send(1, SERVER.parse().context("an address")?, &echo))?;
+        self.lab.on_client(|| raw::ping(SERVER.parse()?, 42))?;
         self.hear(&["icmp", "created"])?;
         self.hear(&["icmp", "SEEN_REPLY"])
     }
 
     fn destination_nat(&self) -> Result<()> {
         self.scene("A connection to 203.0.113.80:80, which a rule turns to 192.168.34.11:8080");
-        self.connection(PUBLIC, 80)?;
+        traffic::tcp(self.lab, PUBLIC, 80, TCP_PORT)?;
         self.hear(&["203.0.113.80:80", "replies 192.168.34.11:8080"])?;
         self.hear(&["203.0.113.80:80", "TIME_WAIT"])
     }
@@ -164,16 +114,13 @@ impl Stage<'_> {
             ))
         };
         set(1)?;
-        let (server, client) = self.udp(9999)?;
-        let mut buffer = [0; 64];
-        client.send_to(b"one", (SERVER, 9999))?;
-        server.recv_from(&mut buffer)?;
+        let (client, server) = traffic::udp(self.lab, 9999)?;
+        traffic::ask(&client, &server)?;
         self.hear(&["confirmed"])?;
         set(30)?;
         // Nothing looks for expired entries right away; the next packet does when it looks for its own.
         thread::sleep(EXPIRES_AFTER + MARGIN);
-        client.send_to(b"two", (SERVER, 9999))?;
-        server.recv_from(&mut buffer)?;
+        traffic::ask(&client, &server)?;
         self.hear(&["expired"])
     }
 

@@ -1,12 +1,12 @@
 //! Client and server exchange UDP: the entry is created UNREPLIED, confirmed, replied to and, two seconds
 //! later, ASSURED. At each of the three moments the two listings agree.
 
-use std::{net::UdpSocket, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    lab::{CLIENT, Lab, Line, SERVER, Trace},
+    lab::{CLIENT, Lab, Line, SERVER, Trace, traffic},
     native::table::same_but_for_time,
 };
 
@@ -15,18 +15,12 @@ const STREAM_AFTER: Duration = Duration::from_millis(2000);
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 8888))?))?;
-    let client = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
+    let (client, server) = traffic::udp(&lab, 8888)?;
     let port = i64::from(client.local_addr()?.port());
-    for socket in [&server, &client] {
-        socket.set_read_timeout(Some(crate::lab::wait::DEADLINE))?;
-    }
     let trace = Trace::start(&lab.server.name, &[])?;
     let ours = |line: &Line| line.number("/orig/sport") == Some(port);
-    let mut buffer = [0; 16];
 
-    client.send_to(b"hello", (SERVER, 8888))?;
-    let (_, from) = server.recv_from(&mut buffer)?;
+    traffic::ask(&client, &server)?;
     let created = trace.wait_for("the entry is created", |line| {
         ours(line) && line.is_outcome("created")
     })?;
@@ -44,8 +38,7 @@ pub fn run() -> Result<()> {
     has_its_cost(&confirmed)?;
     listings_agree(&lab, "UNREPLIED")?;
 
-    server.send_to(b"hello yourself", from)?;
-    client.recv_from(&mut buffer)?;
+    traffic::answer(&client, &server)?;
     let replied = trace.wait_for("there was a reply", |line| ours(line) && line.sets("SEEN_REPLY"))?;
     ensure!(replied.text("/hook") == "LOCAL_OUT", "{replied}");
     ensure!(replied.text("/dir") == "reply", "{replied}");
@@ -54,8 +47,7 @@ pub fn run() -> Result<()> {
 
     // The time itself is what the story is about: nothing tells that it has passed.
     thread::sleep(STREAM_AFTER + Duration::from_millis(100));
-    client.send_to(b"still here", (SERVER, 8888))?;
-    server.recv_from(&mut buffer)?;
+    traffic::ask(&client, &server)?;
     let assured = trace.wait_for("the entry is assured", |line| ours(line) && line.sets("ASSURED"))?;
     ensure!(assured.text("/dir") == "orig", "{assured}");
     ensure!(assured.is_about_seconds("/after/timeout_ms", 120), "{assured}");

@@ -5,9 +5,12 @@ mod inside;
 pub mod line;
 pub mod raw;
 pub mod trace;
+pub mod traffic;
 pub mod wait;
 
-use anyhow::Result;
+use std::os::unix::fs::MetadataExt as _;
+
+use anyhow::{Context as _, Result};
 
 use crate::native::namespace::Namespace;
 
@@ -91,4 +94,11 @@ impl Lab {
     pub fn on_client<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         inside::inside(&self.client.name, "client", act)
     }
+}
+
+/// The namespace's inode number, by which traces name it.
+pub fn inode(namespace: &Namespace) -> Result<i64> {
+    let path = format!("/run/netns/{}", namespace.name);
+    let meta = std::fs::metadata(&path).with_context(|| format!("look at {path}"))?;
+    i64::try_from(meta.ino()).context("an inode number")
 }

@@ -1,7 +1,8 @@
 //! Packets that no well-behaved socket would send.
 
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
+    io::Error,
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
@@ -15,27 +16,36 @@ pub const ACK: u8 = 16;
 pub const RST: u8 = 4;
 
 /// Sends `payload` as protocol `number` from wherever the route says; the kernel writes the IP header.
-pub fn send(number: u8, to: Ipv4Addr, payload: &[u8]) -> Result<()> {
-    // SAFETY: plain integers; the result is checked before it is owned.
-    let fd = unsafe {
-        libc::socket(
-            libc::AF_INET,
-            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
-            i32::from(number),
-        )
+pub fn send(number: u8, to: IpAddr, payload: &[u8]) -> Result<()> {
+    let family = if to.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
     };
-    ensure!(fd >= 0, "open a raw socket: {}", std::io::Error::last_os_error());
+    // SAFETY: plain integers; the result is checked before it is owned.
+    let fd = unsafe { libc::socket(family, libc::SOCK_RAW | libc::SOCK_CLOEXEC, i32::from(number)) };
+    ensure!(fd >= 0, "open a raw socket: {}", Error::last_os_error());
     // SAFETY: the descriptor was just made and is nobody else's.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: 0,
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes(to.octets()),
-        },
-        sin_zero: [0; 8],
-    };
-    // SAFETY: both pointers are to live values of the lengths given.
+    // SAFETY: plain integers, for which zero is a value.
+    let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_in6>();
+    match to {
+        IpAddr::V6(to) => {
+            address.sin6_family = libc::AF_INET6 as u16;
+            address.sin6_addr.s6_addr = to.octets();
+        }
+        IpAddr::V4(to) => {
+            length = size_of::<libc::sockaddr_in>();
+            let place = (&raw mut address).cast::<libc::sockaddr_in>();
+            // SAFETY: the larger address has room for the smaller, at an alignment that is enough.
+            unsafe {
+                (*place).sin_family = libc::AF_INET as u16;
+                (*place).sin_addr.s_addr = u32::from_ne_bytes(to.octets());
+            }
+        }
+    }
+    // SAFETY: both pointers are to live values of at least the lengths given.
     let sent = unsafe {
         libc::sendto(
             socket.as_raw_fd(),
@@ -43,15 +53,28 @@ pub fn send(number: u8, to: Ipv4Addr, payload: &[u8]) -> Result<()> {
             payload.len(),
             0,
             (&raw const address).cast(),
-            size_of::<libc::sockaddr_in>() as u32,
+            length as u32,
         )
     };
     ensure!(
         usize::try_from(sent).is_ok_and(|sent| sent == payload.len()),
         "send a raw packet to {to}: {}",
-        std::io::Error::last_os_error()
+        Error::last_os_error()
     );
     Ok(())
+}
+
+/// Sends an echo request. The kernel sums ICMPv6 up by itself.
+pub fn ping(to: IpAddr, id: u16) -> Result<()> {
+    let [high, low] = id.to_be_bytes();
+    let mut echo = [8, 0, 0, 0, high, low, 0, 1];
+    if to.is_ipv6() {
+        echo[0] = 128;
+        return send(58, to, &echo);
+    }
+    let sum = internet_checksum(&echo);
+    echo[2..4].copy_from_slice(&sum.to_be_bytes());
+    send(1, to, &echo)
 }
 
 /// Sends a TCP segment without data that belongs to no socket.
@@ -65,11 +88,11 @@ pub fn tcp(from: SocketAddrV4, to: SocketAddrV4, flags: u8, seq: u32) -> Result<
     segment.extend_from_slice(&[5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
     let sum = checksum(*from.ip(), *to.ip(), 6, &segment)?;
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
-    send(6, *to.ip(), &segment)
+    send(6, IpAddr::V4(*to.ip()), &segment)
 }
 
 /// The Internet checksum with the pseudo header that TCP and its like are summed with.
-pub fn checksum(from: Ipv4Addr, to: Ipv4Addr, number: u8, payload: &[u8]) -> Result<u16> {
+fn checksum(from: Ipv4Addr, to: Ipv4Addr, number: u8, payload: &[u8]) -> Result<u16> {
     let length = u16::try_from(payload.len()).context("a packet's length")?;
     let pseudo = [
         &from.octets()[..],
@@ -83,7 +106,7 @@ pub fn checksum(from: Ipv4Addr, to: Ipv4Addr, number: u8, payload: &[u8]) -> Res
 }
 
 /// The Internet checksum.
-pub fn internet_checksum(bytes: &[u8]) -> u16 {
+fn internet_checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u32::from))

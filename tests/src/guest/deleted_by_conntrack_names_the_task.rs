@@ -1,0 +1,38 @@
+//! `conntrack -D` takes an entry away: the trace says so, and who it was.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::lab::{Lab, Line, Trace, traffic};
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?;
+    let (client, server) = traffic::udp(&lab, 9999)?;
+    let port = client.local_addr()?.port().to_string();
+    let trace = Trace::start(&lab.server.name, &[])?;
+    traffic::ask(&client, &server)?;
+
+    let mut command = lab
+        .server
+        .command("conntrack", &["-D", "-p", "udp", "--sport", &port]);
+    let child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .context("start conntrack")?;
+    // `ip netns exec` becomes what it runs.
+    let pid = i64::from(child.id());
+    let said = child.wait_with_output()?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+
+    let ours = |line: &Line| line.number("/orig/sport").map(|sport| sport.to_string()) == Some(port.clone());
+    let deleted = trace.wait_for("the entry is deleted", |line| {
+        ours(line) && line.is_event("delete")
+    })?;
+    ensure!(deleted.text("/cause") == "netlink", "{deleted}");
+    ensure!(deleted.text("/comm") == "conntrack", "{deleted}");
+    ensure!(deleted.number("/pid") == Some(pid), "not {pid}: {deleted}");
+    ensure!(deleted.number("/portid").is_some_and(|id| id > 0), "{deleted}");
+    ensure!(deleted.is_about_seconds("/before/timeout_ms", 30), "{deleted}");
+    trace.wait_for("the entry is gone", |line| ours(line) && line.is_event("destroy"))?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Four flows, and every filter option: exactly the flows that it means come through.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, TcpListener, TcpStream, UdpSocket},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::lab::{CLIENT, CLIENT_V6, Lab, SERVER, SERVER_V6, Trace, inode, traffic};
+
+// The flows go by the server's ports.
+const ZONED: i64 = 8001;
+const MARKED: i64 = 8002;
+const V6: i64 = 8003;
+const TCP: i64 = 8004;
+
+/// The client's port of the marked flow.
+const MARKED_FROM: u16 = 5002;
+
+const CASES: &[(&str, &[i64])] = &[
+    ("--proto udp", &[ZONED, MARKED, V6]),
+    ("--proto tcp", &[TCP]),
+    ("--family ipv6", &[V6]),
+    ("--family ipv4", &[ZONED, MARKED, TCP]),
+    ("--src 192.168.34.12", &[ZONED, MARKED, TCP]),
+    ("--src 192.168.34.16/28", &[]),
+    ("--dst fd34::11", &[V6]),
+    ("--reply-src fd34::10/124", &[V6]),
+    ("--reply-dst 192.168.34.0/28", &[ZONED, MARKED, TCP]),
+    ("--host fd34::12", &[V6]),
+    ("--sport 5002", &[MARKED]),
+    ("--dport 8001", &[ZONED]),
+    ("--port 8004", &[TCP]),
+    ("--zone 3", &[ZONED]),
+    ("--zone 0", &[MARKED, V6, TCP]),
+    ("--mark 0x15", &[MARKED]),
+    ("--mark 0x5/0xf", &[MARKED]),
+    ("--proto udp --family ipv4 --zone 0", &[MARKED]),
+];
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?;
+    lab.server.sh(&format!(
+        "nft add table inet story
+        nft 'add chain inet story prerouting {{ type filter hook prerouting priority raw; }}'
+        nft add rule inet story prerouting udp dport {ZONED} ct zone set 3
+        nft 'add chain inet story input {{ type filter hook input priority 0; }}'
+        nft add rule inet story input udp dport {MARKED} ct mark set 0x15"
+    ))?;
+    let netns = inode(&lab.server)?;
+    for (filter, expected) in CASES {
+        lab.server.sh("conntrack -F 2>/dev/null")?;
+        let args: Vec<&str> = filter.split(' ').collect();
+        let trace = Trace::start(&lab.server.name, &args)?;
+        play(&lab)?;
+        let ended = trace.stop()?;
+        let seen: BTreeSet<i64> = ended
+            .lines
+            .iter()
+            .filter_map(|line| line.number("/orig/dport"))
+            .collect();
+        let expected: BTreeSet<i64> = expected.iter().copied().collect();
+        ensure!(
+            seen == expected,
+            "{filter}: {seen:?} came through, expected {expected:?}\n{}",
+            ended.told()
+        );
+        // The client's namespace sees the same flows, and is not asked for.
+        let other = |line: &&crate::lab::Line| line.number("/netns").is_some_and(|number| number != netns);
+        ensure!(
+            !ended.lines.iter().any(|line| other(&line)),
+            "{filter}: another namespace came through\n{}",
+            ended.told()
+        );
+    }
+    Ok(())
+}
+
+/// Two packets of each flow: what a rule does to the first, a filter sees on the second.
+fn play(lab: &Lab) -> Result<()> {
+    for (from, from_port, to, port) in [
+        (CLIENT, 5001, SERVER, ZONED),
+        (CLIENT, MARKED_FROM, SERVER, MARKED),
+        (CLIENT_V6, 5003, SERVER_V6, V6),
+    ] {
+        let from: IpAddr = from.parse()?;
+        let to: IpAddr = to.parse()?;
+        let port = u16::try_from(port)?;
+        let client = lab.on_client(|| Ok(UdpSocket::bind((from, from_port))?))?;
+        let server = lab.on_server(|| Ok(UdpSocket::bind((to, port))?))?;
+        server.set_read_timeout(Some(crate::lab::wait::DEADLINE))?;
+        traffic::ask(&client, &server)?;
+        traffic::ask(&client, &server)?;
+    }
+    let port = u16::try_from(TCP)?;
+    let listener = lab.on_server(|| Ok(TcpListener::bind((SERVER, port))?))?;
+    lab.on_client(|| TcpStream::connect((SERVER, port)).context("connect"))?;
+    drop(listener);
+    Ok(())
+}

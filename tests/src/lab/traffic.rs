@@ -1,0 +1,60 @@
+//! What client and server say to each other, as often as stories need it.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    thread,
+};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use super::{CLIENT, Lab, SERVER, wait};
+
+/// A UDP socket of the client's and one of the server's at `port`. Neither waits forever.
+pub fn udp(lab: &Lab, port: u16) -> Result<(UdpSocket, UdpSocket)> {
+    let client = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
+    let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, port))?))?;
+    client.set_read_timeout(Some(wait::DEADLINE))?;
+    server.set_read_timeout(Some(wait::DEADLINE))?;
+    Ok((client, server))
+}
+
+/// One datagram to the server, which takes it.
+pub fn ask(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+    client.send_to(b"who is there?", server.local_addr()?)?;
+    server.recv_from(&mut [0; 64]).context("wait for the question")?;
+    Ok(())
+}
+
+/// One datagram back to the client, which takes it.
+pub fn answer(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+    server.send_to(b"the server", client.local_addr()?)?;
+    client.recv_from(&mut [0; 64]).context("wait for the answer")?;
+    Ok(())
+}
+
+/// A whole TCP connection: a question to `to`:`port`, an answer from the server's port `listening`, and
+/// both close, the client first. The client's port.
+pub fn tcp(lab: &Lab, to: &str, port: u16, listening: u16) -> Result<i64> {
+    let listener = lab.on_server(|| Ok(TcpListener::bind((SERVER, listening))?))?;
+    thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            lab.on_server(|| {
+                let (mut stream, _) = listener.accept()?;
+                stream.read_to_end(&mut Vec::new())?;
+                stream.write_all(b"42\n")?;
+                Ok(())
+            })
+        });
+        let from = lab.on_client(|| {
+            let mut stream =
+                TcpStream::connect((to, port)).with_context(|| format!("connect to {to}:{port}"))?;
+            stream.write_all(b"6 * 7?\n")?;
+            stream.shutdown(Shutdown::Write)?;
+            stream.read_to_end(&mut Vec::new())?;
+            Ok(i64::from(stream.local_addr()?.port()))
+        })?;
+        server.join().map_err(|_| anyhow!("the server panicked"))??;
+        Ok(from)
+    })
+}
