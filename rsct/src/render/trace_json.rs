@@ -103,7 +103,7 @@ impl TraceJson {
         let has = |flag| record.flags & flag != 0;
         number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
         number(out, b",\"cpu\":", record.cpu);
-        word(out, b",\"hook\":\"", names::hook(record.hook));
+        out.extend_from_slice(hook_member(record.hook));
         number(out, b",\"netns\":", record.netns);
         number(out, b",\"ifindex\":", record.ifindex);
         let flow_number = flow.map_or(0, |flow| flow.number);
@@ -126,16 +126,7 @@ impl TraceJson {
         word(out, b",\"outcome\":\"", Outcome::of(record).name());
         number(out, b",\"verdict\":", record.verdict);
         if has(PacketFlags::AFTER) || has(PacketFlags::UNTRACKED) || has(PacketFlags::SEEN_ALREADY) {
-            word(out, b",\"ctinfo\":\"", names::ctinfo(record.ctinfo));
-            word(
-                out,
-                b",\"dir\":\"",
-                if names::is_reply(record.ctinfo) {
-                    "reply"
-                } else {
-                    "orig"
-                },
-            );
+            out.extend_from_slice(ctinfo_members(record.ctinfo));
         }
         if has(PacketFlags::DURATION) {
             number(out, b",\"duration_ns\":", record.duration_ns);
@@ -189,6 +180,32 @@ impl TraceJson {
             number(out, b",\"timeout_ms\":", left);
             out.push(b'}');
         }
+    }
+}
+
+/// A packet's hook, as a member in one piece.
+fn hook_member(hook: u8) -> &'static [u8] {
+    match hook {
+        0 => b",\"hook\":\"PRE_ROUTING\"",
+        1 => b",\"hook\":\"LOCAL_IN\"",
+        2 => b",\"hook\":\"FORWARD\"",
+        3 => b",\"hook\":\"LOCAL_OUT\"",
+        4 => b",\"hook\":\"POST_ROUTING\"",
+        _ => b",\"hook\":\"UNKNOWN\"",
+    }
+}
+
+/// A packet's ctinfo and direction, as two members in one piece.
+fn ctinfo_members(ctinfo: u8) -> &'static [u8] {
+    match ctinfo {
+        0 => b",\"ctinfo\":\"ESTABLISHED\",\"dir\":\"orig\"",
+        1 => b",\"ctinfo\":\"RELATED\",\"dir\":\"orig\"",
+        2 => b",\"ctinfo\":\"NEW\",\"dir\":\"orig\"",
+        3 => b",\"ctinfo\":\"ESTABLISHED\",\"dir\":\"reply\"",
+        4 => b",\"ctinfo\":\"RELATED\",\"dir\":\"reply\"",
+        5 => b",\"ctinfo\":\"NEW\",\"dir\":\"reply\"",
+        7 => b",\"ctinfo\":\"UNTRACKED\"",
+        _ => b",\"ctinfo\":\"UNKNOWN\"",
     }
 }
 
@@ -381,4 +398,22 @@ fn word<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], value: &'stati
     literal(out, key);
     out.extend_from_slice(value.as_bytes());
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_in_one_piece_say_what_the_names_say() {
+        for hook in 0..=5 {
+            let expected = format!(",\"hook\":\"{}\"", names::hook(hook));
+            assert_eq!(hook_member(hook), expected.as_bytes());
+        }
+        for ctinfo in 0..=5 {
+            let dir = if names::is_reply(ctinfo) { "reply" } else { "orig" };
+            let expected = format!(",\"ctinfo\":\"{}\",\"dir\":\"{dir}\"", names::ctinfo(ctinfo));
+            assert_eq!(ctinfo_members(ctinfo), expected.as_bytes());
+        }
+    }
 }
