@@ -182,6 +182,12 @@ fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSt
 /// template (the CT target's) it takes off and goes on.
 #[inline(always)]
 fn came_with(record: &mut PacketRecord, came: Nfct, leaves: Nfct) {
+    // Conntrack itself leaves neighbour discovery and its like alone (net/netfilter/
+    // nf_conntrack_proto_icmpv6.c, `noct_valid_new`).
+    if leaves.ctinfo() == UNTRACKED {
+        record.flags |= PacketFlags::UNTRACKED;
+        return;
+    }
     if came.0 == 0 {
         return;
     }

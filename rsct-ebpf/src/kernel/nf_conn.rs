@@ -74,12 +74,20 @@ impl<M: Memory> NfConn<M> {
     pub fn proto_state(self, protonum: u8) -> u8 {
         match protonum {
             IPPROTO_TCP => field::<M, u8>(self.0, &globals::NF_CONN_TCP_STATE),
-            IPPROTO_SCTP => optional::<M, u32>(self.0, &globals::NF_CONN_SCTP_STATE) as u8,
+            // The enum's low byte: 6.1's verifier holds a read against the first member of the union
+            // that lies there, DCCP's two bytes, and refuses four.
+            IPPROTO_SCTP => match globals::NF_CONN_SCTP_STATE.load() {
+                ABSENT => 0,
+                offset => M::read(at(self.0, offset + ENUM_LOW_BYTE)),
+            },
             IPPROTO_DCCP => optional::<M, u8>(self.0, &globals::NF_CONN_DCCP_STATE),
             _ => 0,
         }
     }
 }
+
+/// Where an enum's low byte lies.
+const ENUM_LOW_BYTE: u64 = if cfg!(target_endian = "big") { 3 } else { 0 };
 
 /// `sizeof(struct nf_conntrack_tuple_hash)`: the field list asks for two of them.
 const TUPLE_HASH_BYTES: u64 = 56;
