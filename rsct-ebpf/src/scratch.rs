@@ -7,7 +7,10 @@
 //! own says that it knows nothing; it never takes another's.
 //!
 //! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user
-//! space reads as `recursion_misses`), so claiming a slot needs no atomics.
+//! space reads as `recursion_misses`), so claiming a slot needs no atomics. Another program can: the
+//! entry of a softirq's packet within the exit of the packet that it interrupts. So a slot is freed
+//! last, when nothing of it is read any more; and where the guard kept an exit from running, its slot
+//! stays behind until somebody needs it.
 
 use core::{mem::MaybeUninit, ptr};
 
