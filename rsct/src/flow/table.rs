@@ -180,7 +180,9 @@ impl Table {
             match self.find_key(key) {
                 Some(index) => index,
                 None if self.ended.contains_key(&key) => return self.ended.get(&key),
-                None => self.adopt(key, &tuple()).unwrap_or_else(|| self.add(key, tuple())),
+                None => self
+                    .adopt(key, &tuple())
+                    .unwrap_or_else(|| self.add(key, tuple())),
             }
         };
         self.last = (key, index);

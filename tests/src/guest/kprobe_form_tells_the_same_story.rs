@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     lab::{CLIENT, Lab, Line, SERVER, Trace},
-    native::namespace::{rsct, succeeds},
+    native::namespace::rsct,
 };
 
 pub fn run() -> Result<()> {

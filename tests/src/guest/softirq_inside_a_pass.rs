@@ -92,22 +92,23 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
     };
     let ours: Vec<&Line> = ended.lines.iter().filter(of(OURS)).collect();
     let theirs: Vec<&Line> = ended.lines.iter().filter(of(THEIRS)).collect();
+    // Ours has two minutes with each packet, theirs half a minute.
+    let left_ms =
+        |packet: &Line, when: &str| packet.number(&format!("{when}/timeout_ms")).unwrap_or_default();
     for packet in &ours {
-        let before = !packet.has("/before")
-            || packet.lists("/before/status", "ASSURED")
-                && packet.is_about_seconds("/before/timeout_ms", 120);
-        let after =
-            packet.lists("/after/status", "ASSURED") && packet.is_about_seconds("/after/timeout_ms", 120);
+        let own = ["/before", "/after"].iter().all(|when| {
+            !packet.has(when)
+                || packet.lists(&format!("{when}/status"), "ASSURED") && left_ms(packet, when) > 60_000
+        });
         ensure!(
-            before && after && packet.text("/hook") == "LOCAL_OUT",
+            own && packet.text("/hook") == "LOCAL_OUT",
             "ours, with something of another's: {packet}"
         );
     }
     for packet in &theirs {
         let own = ["/before", "/after"].iter().all(|when| {
             !packet.has(when)
-                || !packet.lists(&format!("{when}/status"), "ASSURED")
-                    && packet.is_about_seconds(&format!("{when}/timeout_ms"), 30)
+                || !packet.lists(&format!("{when}/status"), "ASSURED") && left_ms(packet, when) <= 30_000
         });
         ensure!(
             own && packet.text("/hook") == "PRE_ROUTING",
