@@ -84,6 +84,16 @@ pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
     Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
 }
 
+impl<T> Slot<T> {
+    /// Lets others have it. Volatile, as the record's copy into the ring is: the compiler keeps the two in
+    /// this order.
+    #[inline(always)]
+    pub fn free(&mut self) {
+        // SAFETY: its own field.
+        unsafe { core::ptr::write_volatile(&raw mut self.owner, 0) };
+    }
+}
+
 impl<T> Slots<T> {
     /// The slot at `index`.
     ///

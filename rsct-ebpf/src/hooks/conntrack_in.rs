@@ -124,7 +124,7 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     tell(slot, skb, state, verdict);
-    slot.owner = 0;
+    slot.free();
 }
 
 #[inline(always)]

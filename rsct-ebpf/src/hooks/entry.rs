@@ -149,5 +149,5 @@ pub fn finish(slot: &mut Slot<EntryRecord>) {
         slot.record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
         emit(&slot.record, Loss::EntryRecord);
     }
-    slot.owner = 0;
+    slot.free();
 }
