@@ -7,7 +7,10 @@
 //! own says that it knows nothing; it never takes another's.
 //!
 //! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user
-//! space reads as `recursion_misses`), so claiming a slot needs no atomics.
+//! space reads as `recursion_misses`), so claiming a slot needs no atomics. Another program can: the
+//! entry of a softirq's packet within the exit of the packet that it interrupts. So a slot is freed
+//! last, when nothing of it is read any more; and where the guard kept an exit from running, its slot
+//! stays behind until somebody needs it.
 
 use core::{mem::MaybeUninit, ptr};
 
@@ -79,6 +82,16 @@ pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
     }
     // SAFETY: within the array; all zeros are free slots; see above for who else may look at them.
     Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
+}
+
+impl<T> Slot<T> {
+    /// Lets others have it. Volatile, as the record's copy into the ring is: the compiler keeps the two in
+    /// this order.
+    #[inline(always)]
+    pub fn free(&mut self) {
+        // SAFETY: its own field.
+        unsafe { core::ptr::write_volatile(&raw mut self.owner, 0) };
+    }
 }
 
 impl<T> Slots<T> {

@@ -6,6 +6,7 @@ mod guest;
 mod lab;
 mod native;
 mod registry;
+mod sentence;
 
 use std::process::ExitCode;
 

@@ -119,10 +119,16 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
+/// The slot stays claimed until its record is in the ring: a softirq may come in between, and its pass
+/// begins with another program, which nothing keeps from running within this one.
 #[inline(always)]
 fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
-    // Free from here on; until this program ends no other pass on this CPU claims it.
-    slot.owner = 0;
+    tell(slot, skb, state, verdict);
+    slot.free();
+}
+
+#[inline(always)]
+fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     if slot.record.flags & PacketFlags::REJECTED != 0 {
         return;
     }

@@ -141,14 +141,13 @@ pub fn after<M: Memory>(record: &mut EntryRecord, ct: NfConn<M>) {
     record.state_after = ct.proto_state(tuple::protonum(&record.orig));
 }
 
-/// Sends the record off and frees the slot.
+/// Sends the record off and frees the slot, in this order: a softirq in between must not get it.
 #[inline(always)]
 pub fn finish(slot: &mut Slot<EntryRecord>) {
-    slot.owner = 0;
-    if slot.record.flags & EntryFlags::REJECTED != 0 {
-        return;
+    if slot.record.flags & EntryFlags::REJECTED == 0 {
+        // SAFETY: no arguments.
+        slot.record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
+        emit(&slot.record, Loss::EntryRecord);
     }
-    // SAFETY: no arguments.
-    slot.record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
-    emit(&slot.record, Loss::EntryRecord);
+    slot.free();
 }

@@ -8,11 +8,18 @@ use clap::{Args, ValueEnum};
 use super::{FilterArgs, is_broken_pipe};
 use crate::{
     flow::{Table, observation::Ticks},
-    kernel::{btf::KernelTypes, clock, hz::Hz, netns::Selector},
+    kernel::{
+        btf::KernelTypes,
+        clock,
+        conntrack::Conntrack,
+        hz::Hz,
+        netns::Selector,
+        privileges::{Capability, Privileges},
+    },
     probe::{
         layout::Layout,
         scope::Scope,
-        session::{Form, How, Options, Session},
+        session::{Form, How, Options, Session, SessionError},
     },
     render::{color::Palette, known, story::Story, trace_json::TraceJson},
     trace::{
@@ -139,7 +146,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         log_bpf: args.log_bpf,
         left_out: left_out(args.refresh || filter.is_empty()),
     };
-    let mut session = Session::start(&types, &layout, &options)?;
+    let mut session = Session::start(&types, &layout, &options).map_err(why_not)?;
     drop(types);
     report_hooks(&session, args.show_hooks);
 
@@ -185,6 +192,25 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
             Err(error).context("cannot write the trace to standard output")
         }
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What stands behind the kernel's refusal, where that is known: what follows from it would say less.
+fn why_not(error: SessionError) -> anyhow::Error {
+    let missing: Vec<&str> = match Privileges::of_this_process() {
+        Ok(held) => [Capability::Bpf, Capability::Perfmon]
+            .into_iter()
+            .filter(|capability| !held.has(*capability))
+            .map(Capability::name)
+            .collect(),
+        Err(_) => Vec::new(),
+    };
+    if !missing.is_empty() {
+        return anyhow::anyhow!("this process lacks {}: run rsct as root", missing.join(" and "));
+    }
+    match Conntrack::here() {
+        Conntrack::Absent => anyhow::anyhow!("conntrack is not loaded: run `modprobe nf_conntrack`"),
+        Conntrack::Present(_) => error.into(),
     }
 }
 

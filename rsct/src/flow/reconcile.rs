@@ -162,6 +162,7 @@ impl Table {
                 });
             }
         }
+        self.forget_ended(begun_ns);
         self.tombstones.active = false;
         self.tombstones.buried.clear();
     }

@@ -1,6 +1,9 @@
 //! The table of flows, fed by records and by dumps.
 
-use std::hash::{Hash as _, Hasher as _};
+use std::{
+    collections::HashMap,
+    hash::{Hash as _, Hasher as _},
+};
 
 use hashbrown::HashTable;
 use rsct_common::{
@@ -116,6 +119,9 @@ pub struct Table {
     next_number: u64,
     /// The flow found last: packets come in runs.
     last: (FlowKey, u32),
+    /// Flows that were deleted, until they are destroyed: a packet under way still holds its entry, while
+    /// another flow may have its tuple already.
+    ended: HashMap<FlowKey, Flow>,
     pub(super) tombstones: Tombstones,
     pub(super) reconciliation: Reconciliation,
 }
@@ -126,6 +132,7 @@ impl Table {
         Self {
             ns_per_jiffy: 1_000_000_000 / u64::from(hz),
             last: (FlowKey::default(), 0),
+            ended: HashMap::new(),
             slab: Vec::new(),
             free: Vec::new(),
             by_key: HashTable::new(),
@@ -170,7 +177,13 @@ impl Table {
         } else if leaves_nothing(record) {
             self.find_key(key)?
         } else {
-            self.find_or_add(key, tuple())
+            match self.find_key(key) {
+                Some(index) => index,
+                None if self.ended.contains_key(&key) => return self.ended.get(&key),
+                None => self
+                    .adopt(key, &tuple())
+                    .unwrap_or_else(|| self.add(key, tuple())),
+            }
         };
         self.last = (key, index);
         let expires_ns = self.expiry(
@@ -207,6 +220,12 @@ impl Table {
             zone: record.zone,
             orig: record.orig,
         };
+        if let Some(flow) = self.ended.get(&key).copied() {
+            if kind == EntryKind::Destroy {
+                self.ended.remove(&key);
+            }
+            return Some(flow);
+        }
         // The end of a flow that was never seen is no reason to know it.
         let known = self.find_key(key).or_else(|| self.adopt(key, &tuple));
         if matches!(kind, EntryKind::Delete | EntryKind::Destroy) {
@@ -252,7 +271,18 @@ impl Table {
                 record.time_ns,
             );
         }
-        self.remove(index?)
+        let mut flow = self.remove(index?)?;
+        if kind == EntryKind::Delete {
+            flow.last_ns = record.time_ns;
+            self.ended.insert(flow.key, flow);
+        }
+        Some(flow)
+    }
+
+    /// Forgets the flows deleted before `time_ns` whose destruction was not told: it was lost, and nobody
+    /// will ask for them again.
+    pub(super) fn forget_ended(&mut self, time_ns: u64) {
+        self.ended.retain(|_, flow| flow.last_ns >= time_ns);
     }
 
     /// When an entry expires: before it is in the table its timeout is a span, then a time.
@@ -263,12 +293,6 @@ impl Table {
         let left = timeout.wrapping_sub(now) as i32;
         let left_ns = u64::from(left.max(0).unsigned_abs()) * self.ns_per_jiffy;
         Some(time_ns + left_ns)
-    }
-
-    fn find_or_add(&mut self, key: FlowKey, tuple: TupleKey) -> u32 {
-        self.find_key(key)
-            .or_else(|| self.adopt(key, &tuple))
-            .unwrap_or_else(|| self.add(key, tuple))
     }
 
     fn find_key(&self, key: FlowKey) -> Option<u32> {

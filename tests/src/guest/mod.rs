@@ -1,20 +1,35 @@
 //! Scenarios that own the machine they run on: a guest booted for them.
 
 mod all_namespaces;
+mod closed_pipe_ends_the_trace;
 mod conntrack_has_btf;
+mod count_ends_the_trace;
+mod cpu;
 mod created_by_hand;
 mod deleted_by_conntrack_names_the_task;
 mod dnat_shows_both_tuples;
+mod doctor_says_what_works;
+mod duration_ends_the_trace;
 mod entry_expires;
 mod filters_run_in_kernel;
+mod hook_that_cannot_attach;
 mod invalid_is_named;
 mod ipv6_and_other_protocols;
 mod joined_table_agrees;
+mod kill_9_leaves_nothing_attached;
+mod kprobe_form_tells_the_same_story;
+mod namespace_goes_away_while_traced;
+mod no_conntrack_says_so;
+mod not_root_says_so;
 mod ping_is_seen;
+mod reused_address_is_another_flow;
+mod ring_overrun_is_counted_and_reconciled;
+mod softirq_inside_a_pass;
 mod table_full_says_alloc_failed;
 mod task_is_named;
 mod tcp_from_syn_to_time_wait;
 mod udp_gets_assured;
+mod wrong_options_say_so;
 
 use crate::registry::Scenario;
 
@@ -33,6 +48,8 @@ macro_rules! scenarios {
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = scenarios![
+    // Before anything has conntrack loaded.
+    no_conntrack_says_so,
     conntrack_has_btf,
     udp_gets_assured,
     tcp_from_syn_to_time_wait,
@@ -48,4 +65,17 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     joined_table_agrees,
     all_namespaces,
     task_is_named,
+    closed_pipe_ends_the_trace,
+    count_ends_the_trace,
+    doctor_says_what_works,
+    duration_ends_the_trace,
+    hook_that_cannot_attach,
+    kill_9_leaves_nothing_attached,
+    kprobe_form_tells_the_same_story,
+    namespace_goes_away_while_traced,
+    not_root_says_so,
+    reused_address_is_another_flow,
+    ring_overrun_is_counted_and_reconciled,
+    softirq_inside_a_pass,
+    wrong_options_say_so,
 ];

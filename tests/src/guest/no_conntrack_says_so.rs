@@ -1,0 +1,31 @@
+//! A kernel whose conntrack is not loaded: what to load, and nothing else.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    native::namespace::{output, rsct},
+    registry::Skip,
+    sentence::one_sentence,
+};
+
+pub fn run() -> Result<()> {
+    let _ = output(Command::new("modprobe").args(["-r", "nf_conntrack_netlink", "nf_conntrack"]))?;
+    if Path::new("/proc/sys/net/netfilter/nf_conntrack_max").exists() {
+        return Err(Skip("conntrack is built in, or in use".to_owned()).into());
+    }
+    one_sentence(Command::new(rsct()).arg("trace"), 1, "modprobe nf_conntrack")?;
+    let doctor = output(Command::new(rsct()).args(["doctor", "-o", "json"]))?;
+    ensure!(doctor.status.code() == Some(1), "rsct doctor: {}", doctor.status);
+    let diagnosis: Value = serde_json::from_slice(&doctor.stdout)?;
+    ensure!(
+        diagnosis["can_trace"] == false && diagnosis["conntrack"].is_null(),
+        "{diagnosis:#}"
+    );
+    let text = output(Command::new(rsct()).arg("doctor"))?;
+    let text = String::from_utf8_lossy(&text.stdout);
+    ensure!(text.contains("modprobe nf_conntrack"), "{text}");
+    Ok(())
+}
