@@ -90,7 +90,7 @@ impl<T> Slot<T> {
     #[inline(always)]
     pub fn free(&mut self) {
         // SAFETY: its own field.
-        unsafe { core::ptr::write_volatile(&raw mut self.owner, 0) };
+        unsafe { ptr::write_volatile(&raw mut self.owner, 0) };
     }
 }
 
