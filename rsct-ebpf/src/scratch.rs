@@ -1,16 +1,19 @@
 //! What a program remembers from entering a function to leaving it.
 //!
 //! One CPU can have several packets under way at once: a softirq interrupts a process inside
-//! `nf_conntrack_in`, or the scheduler does, and the CPU runs `nf_conntrack_in` again. So what is
-//! remembered hangs neither on the CPU nor on the task alone: each CPU has a few slots, and a slot
-//! belongs to the packet (or the entry) whose address it carries. An exit that finds no slot of its
-//! own says that it knows nothing; it never takes another's.
+//! `nf_conntrack_in`, or the scheduler does, and the CPU runs `nf_conntrack_in` again. What comes in
+//! between ends first, so each CPU has a small stack of slots: entering a function claims the next one,
+//! leaving it frees that and whatever is still above. A slot says where on the kernel's stack its
+//! function was entered; leaving takes only the slot that was claimed right there.
 //!
-//! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user
-//! space reads as `recursion_misses`), so claiming a slot needs no atomics. Another program can: the
-//! entry of a softirq's packet within the exit of the packet that it interrupts. So a slot is freed
-//! last, when nothing of it is read any more; and where the guard kept an exit from running, its slot
-//! stays behind until somebody needs it.
+//! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user space
+//! reads as `recursion_misses`), so claiming needs no atomics. Another program can: the entry of a
+//! softirq's packet within the exit of the packet that it interrupts. Hence
+//! - a slot is freed last, when nothing of it is read any more;
+//! - an exit that the guard kept from running leaves its slot behind, until the exit it was nested in
+//!   frees its own;
+//! - where the guard kept an entry from running, or the scheduler took the process to another CPU, the
+//!   exit finds no slot, and says that it knows nothing. It never takes another's.
 
 use core::{mem::MaybeUninit, ptr};
 
@@ -28,23 +31,25 @@ use crate::{
 };
 
 /// How many may be under way at once on one CPU.
-const CLAIMABLE: usize = 3;
-/// The slot that is never claimed: for what one program begins and ends on its own.
-const SPARE: usize = CLAIMABLE;
-/// A power of two, so that an index can be masked.
-const SLOTS: usize = CLAIMABLE + 1;
+const SLOTS: usize = 3;
 
 /// One CPU's slots.
 #[repr(C)]
-pub struct Slots<T>([Slot<T>; SLOTS]);
+pub struct Slots<T> {
+    /// How many are claimed.
+    depth: u64,
+    /// A number read back from a pointer, which the verifier does not let reckon with.
+    number: u64,
+    slots: [Slot<T>; SLOTS],
+}
 
 /// What one packet or operation left behind on its way in.
 #[repr(C)]
 pub struct Slot<T> {
-    /// The address of the packet or the entry; zero in a free slot.
+    /// The address of the packet or the entry; zero for one that is out of scope.
     pub owner: u64,
-    /// The caller's stack pointer, where there are no arguments on the way out (kretprobe).
-    pub frame: u64,
+    /// Where it was claimed: see `kernel::args::Frame`.
+    frame: u64,
     /// When it was claimed.
     pub claimed_ns: u64,
     /// A number read back from a pointer: see `task`.
@@ -55,9 +60,24 @@ pub struct Slot<T> {
     pub epoch: u64,
     /// What the filter said of it.
     pub wanted: u64,
-    /// Which slot this is: see [`Slots::at`].
-    index: u64,
     pub record: T,
+}
+
+/// A claimed slot, with the means to free it.
+pub struct Claim<'a, T> {
+    pub slot: &'a mut Slot<T>,
+    depth: &'a mut u64,
+    index: usize,
+}
+
+impl<T> Claim<'_, T> {
+    /// Lets others have the slot, and those above it, whose functions have long been left. Volatile, as
+    /// the record's copy into the ring is: the compiler keeps the two in this order.
+    #[inline(always)]
+    pub fn free(self) {
+        // SAFETY: the slots' own field.
+        unsafe { ptr::write_volatile(self.depth, self.index as u64) };
+    }
 }
 
 /// CPUs whose packets are remembered; on those beyond, packets are recorded without their cost and
@@ -80,94 +100,110 @@ pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
         count(Loss::PassForgotten);
         return None;
     }
-    // SAFETY: within the array; all zeros are free slots; see above for who else may look at them.
+    // SAFETY: within the array; all zeros are no slot claimed; see above for who else may look at them.
     Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
 }
 
-impl<T> Slot<T> {
-    /// Lets others have it. Volatile, as the record's copy into the ring is: the compiler keeps the two in
-    /// this order.
-    #[inline(always)]
-    pub fn free(&mut self) {
-        // SAFETY: its own field.
-        unsafe { ptr::write_volatile(&raw mut self.owner, 0) };
-    }
-}
+/// How far a function that `nf_conntrack_in` calls can be below it on the stack. Stacks are further apart:
+/// a guard page lies between them.
+const NESTED_BYTES: u64 = 4096;
 
 impl<T> Slots<T> {
-    /// The slot at `index`.
-    ///
-    /// The index goes through memory, so that the verifier does not know which slot it is: it would
-    /// walk the rest of the program anew for each of them.
+    /// How many are claimed: read anew, as a softirq may have come.
     #[inline(always)]
-    fn at(&mut self, index: usize) -> &mut Slot<T> {
-        let known = &raw mut self.0[index].index;
-        // SAFETY: this slot's own field, which never holds anything else.
-        let unknown = unsafe {
-            ptr::write_volatile(known, index as u64);
-            ptr::read_volatile(known)
-        };
-        &mut self.0[unknown as usize & (SLOTS - 1)]
+    fn depth(&self) -> usize {
+        // SAFETY: its own field.
+        unsafe { ptr::read_volatile(&raw const self.depth) as usize }
     }
 
-    /// A slot for `owner`: the first that is free or that it left behind itself, else the oldest.
-    /// Says whether another's memory had to go for it.
-    ///
-    /// Searches go from the first slot on, so what `owner` may have left behind further back is not
-    /// found before this one.
+    /// An address on the stack as a number.
     #[inline(always)]
-    pub fn claim(&mut self, owner: u64) -> (&mut Slot<T>, bool) {
-        let free = self.0[..CLAIMABLE]
-            .iter()
-            .position(|slot| slot.owner == 0 || slot.owner == owner);
-        if let Some(index) = free {
-            return (self.at(index), false);
+    fn number_of(&mut self, frame: u64) -> u64 {
+        let number = &raw mut self.number;
+        // SAFETY: its own field.
+        unsafe {
+            ptr::write_volatile(number, frame);
+            ptr::read_volatile(number)
         }
-        let mut oldest = 0;
-        let mut index = 1;
-        while index < CLAIMABLE {
-            if self.0[index].claimed_ns < self.0[oldest & (SLOTS - 1)].claimed_ns {
-                oldest = index;
+    }
+
+    /// The next slot, for the function entered at `frame`. Says whether others' memory had to go for it.
+    #[inline(always)]
+    pub fn claim(&mut self, frame: u64) -> (Claim<'_, T>, bool) {
+        let mut index = self.depth();
+        let mut forgotten = false;
+        if index != 0 {
+            // What was entered further down this very stack has been left, whether its exit ran or not.
+            let frame = self.number_of(frame);
+            let last = index - 1;
+            if last < SLOTS && frame.wrapping_sub(self.slots[last].frame) < NESTED_BYTES {
+                index = last;
             }
-            index += 1;
+            if index >= SLOTS {
+                index = 0;
+                forgotten = true;
+            }
         }
-        (self.at(oldest & (SLOTS - 1)), true)
+        self.depth = index as u64 + 1;
+        let claim = Claim {
+            slot: &mut self.slots[index],
+            depth: &mut self.depth,
+            index,
+        };
+        claim.slot.frame = frame;
+        (claim, forgotten)
     }
 
-    /// The slot that is never claimed. A program does not interrupt itself, so what it puts there is
-    /// its own until it ends.
+    /// The slot claimed by the function that was entered at `frame`.
     #[inline(always)]
-    pub fn spare(&mut self) -> &mut Slot<T> {
-        self.at(SPARE)
+    pub fn claimed_at(&mut self, frame: u64) -> Option<Claim<'_, T>> {
+        let index = self.innermost(|slot| slot.frame == frame)?;
+        Some(Claim {
+            slot: &mut self.slots[index],
+            depth: &mut self.depth,
+            index,
+        })
     }
 
-    /// The slot that `owner` claimed.
+    /// The slot of the packet or the entry at `owner`, claimed further out.
     #[inline(always)]
     pub fn of_owner(&mut self, owner: u64) -> Option<&mut Slot<T>> {
-        let index = self.0[..CLAIMABLE].iter().position(|slot| slot.owner == owner)?;
-        Some(self.at(index))
+        let index = self.innermost(|slot| slot.owner == owner)?;
+        Some(&mut self.slots[index])
     }
 
-    /// The slot claimed in the frame above `frame`.
     #[inline(always)]
-    pub fn of_frame(&mut self, frame: u64) -> Option<&mut Slot<T>> {
-        let index = self.0[..CLAIMABLE]
-            .iter()
-            .position(|slot| slot.owner != 0 && slot.frame == frame)?;
-        Some(self.at(index))
+    fn innermost(&self, is_it: impl Fn(&Slot<T>) -> bool) -> Option<usize> {
+        let depth = self.depth();
+        for out in 1..=SLOTS {
+            let index = depth.wrapping_sub(out);
+            if index >= SLOTS {
+                return None;
+            }
+            if is_it(&self.slots[index]) {
+                return Some(index);
+            }
+        }
+        None
     }
 }
 
 impl Slots<PacketRecord> {
-    /// The pass in which the entry at `ct` is being handled.
+    /// The pass in which the entry at `ct` is being handled, by the function that was entered at `frame`.
     #[inline(always)]
-    pub fn handling(&mut self, ct: u64) -> Option<&mut Slot<PacketRecord>> {
+    pub fn handling(&mut self, ct: u64, frame: u64) -> Option<&mut Slot<PacketRecord>> {
         // Before the protocol's handler, a slot still has the last packet's entry.
         const SEEN: u16 = PacketFlags::BEFORE | PacketFlags::REJECTED;
-        let index = self.0[..CLAIMABLE]
-            .iter()
-            .position(|slot| slot.owner != 0 && slot.record.ct == ct && slot.record.flags & SEEN != 0)?;
-        Some(self.at(index))
+        let innermost = self.depth().wrapping_sub(1);
+        if innermost >= SLOTS {
+            return None;
+        }
+        let frame = self.number_of(frame);
+        let slot = &mut self.slots[innermost];
+        (slot.record.ct == ct
+            && slot.record.flags & SEEN != 0
+            && slot.frame.wrapping_sub(frame) < NESTED_BYTES)
+            .then_some(slot)
     }
 }
 

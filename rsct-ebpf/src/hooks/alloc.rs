@@ -22,7 +22,7 @@ use crate::{
         field,
         nf_conn::NfConn,
     },
-    scratch::Slot,
+    scratch::{Claim, Slot},
 };
 
 /// What is above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
@@ -36,9 +36,8 @@ pub fn alloc_fexit(ctx: FExitContext) -> u32 {
         return 0;
     };
     info!(&ctx, "no entry could be allocated: {}", errno);
-    if let Some(slot) = entry::at_once(Operation::Alloc) {
-        asked_for(slot, &ctx);
-        failed(slot, errno);
+    if let Some(claim) = begin(&ctx) {
+        failed(claim, errno);
     }
     0
 }
@@ -46,30 +45,24 @@ pub fn alloc_fexit(ctx: FExitContext) -> u32 {
 /// A kretprobe has no arguments, so they are kept on the way in.
 #[kprobe]
 pub fn alloc_kprobe(ctx: ProbeContext) -> u32 {
-    if let Some(slot) = entry::begin(
-        Operation::Alloc,
-        ctx.pointer(&arg::ALLOC_ORIG) as u64,
-        ctx.frame(),
-    ) {
-        asked_for(slot, &ctx);
-    }
+    begin(&ctx);
     0
 }
 
 #[kretprobe]
 pub fn alloc_kretprobe(ctx: RetProbeContext) -> u32 {
     let ct = ctx.ret::<u64>();
-    let slot = entry::slots(Operation::Alloc).and_then(|slots| slots.of_frame(ctx.frame()));
+    let claim = entry::begun(Operation::Alloc, ctx.frame());
     match errno(ct) {
         None => {
-            if let Some(slot) = slot {
-                slot.owner = 0;
+            if let Some(claim) = claim {
+                claim.free();
             }
             born(ct);
         }
         Some(errno) => {
-            if let Some(slot) = slot {
-                failed(slot, errno);
+            if let Some(claim) = claim {
+                failed(claim, errno);
             }
         }
     }
@@ -87,6 +80,14 @@ fn born(ct: u64) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     births::born(ct, now);
+}
+
+#[inline(always)]
+fn begin<C: Arguments + Frame>(ctx: &C) -> Option<Claim<'static, EntryRecord>> {
+    let orig = ctx.pointer(&arg::ALLOC_ORIG) as u64;
+    let claim = entry::begin(Operation::Alloc, orig, ctx.frame())?;
+    asked_for(claim.slot, ctx);
+    Some(claim)
 }
 
 /// Notes which entry was asked for.
@@ -110,8 +111,8 @@ fn asked_for<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
 }
 
 #[inline(always)]
-fn failed(slot: &mut Slot<EntryRecord>, errno: i32) {
-    slot.record.ret = errno;
-    slot.record.flags |= EntryFlags::RETURNED;
-    entry::finish(slot);
+fn failed(claim: Claim<'_, EntryRecord>, errno: i32) {
+    claim.slot.record.ret = errno;
+    claim.slot.record.flags |= EntryFlags::RETURNED;
+    entry::finish(claim);
 }

@@ -3,7 +3,6 @@
 //! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_hash_check_insert(struct nf_conn *ct)`
 
 use aya_ebpf::{
-    EbpfContext as _,
     macros::{fexit, kprobe, kretprobe},
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
@@ -23,14 +22,14 @@ use crate::{
 #[fexit(function = "nf_conntrack_hash_check_insert")]
 pub fn check_insert_fexit(ctx: FExitContext) -> u32 {
     let ct = NfConn::<Typed>::new(ctx.pointer(&arg::CHECK_INSERT_CT));
-    if let Some(slot) = entry::at_once(Operation::CheckInsert)
-        && entry::describe(slot, EntryKind::CheckInsert, ct)
-    {
-        entry::note_task(slot, ctx.as_ptr() as u64);
-        slot.record.ret = ctx.number(&arg::CHECK_INSERT_RETURN) as i32;
-        slot.record.flags |= EntryFlags::RETURNED;
-        entry::after(&mut slot.record, ct);
-        entry::finish(slot);
+    if let Some(claim) = entry::begin(Operation::CheckInsert, ct.address(), ctx.frame()) {
+        if entry::describe(claim.slot, EntryKind::CheckInsert, ct) {
+            entry::note_task(claim.slot, ctx.frame());
+            claim.slot.record.ret = ctx.number(&arg::CHECK_INSERT_RETURN) as i32;
+            claim.slot.record.flags |= EntryFlags::RETURNED;
+            entry::after(&mut claim.slot.record, ct);
+        }
+        entry::finish(claim);
     }
     0
 }
@@ -38,25 +37,25 @@ pub fn check_insert_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn check_insert_kprobe(ctx: ProbeContext) -> u32 {
     let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::CHECK_INSERT_CT));
-    if let Some(slot) = entry::begin(Operation::CheckInsert, ct.address(), ctx.frame())
-        && entry::describe(slot, EntryKind::CheckInsert, ct)
+    if let Some(claim) = entry::begin(Operation::CheckInsert, ct.address(), ctx.frame())
+        && entry::describe(claim.slot, EntryKind::CheckInsert, ct)
     {
-        entry::note_task(slot, ctx.frame());
+        entry::note_task(claim.slot, ctx.frame());
     }
     0
 }
 
 #[kretprobe]
 pub fn check_insert_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slot) = entry::slots(Operation::CheckInsert).and_then(|slots| slots.of_frame(ctx.frame()))
-    else {
+    let Some(claim) = entry::begun(Operation::CheckInsert, ctx.frame()) else {
         return 0;
     };
-    if slot.record.flags & EntryFlags::REJECTED == 0 {
-        entry::returned(&mut slot.record, ctx.ret());
-        let ct = NfConn::<Untyped>::new(slot.record.ct as *const u8);
-        entry::after(&mut slot.record, ct);
+    let record = &mut claim.slot.record;
+    if record.flags & EntryFlags::REJECTED == 0 {
+        entry::returned(record, ctx.ret());
+        let ct = NfConn::<Untyped>::new(record.ct as *const u8);
+        entry::after(record, ct);
     }
-    entry::finish(slot);
+    entry::finish(claim);
     0
 }

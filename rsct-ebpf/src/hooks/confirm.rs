@@ -17,62 +17,65 @@ use crate::{
         nf_conn::NfConn,
         sk_buff::SkBuff,
     },
-    scratch::Slot,
+    scratch::Claim,
 };
 
 #[fentry(function = "__nf_conntrack_confirm")]
 pub fn confirm_fentry(ctx: FEntryContext) -> u32 {
-    enter(&ctx, 0);
+    enter(&ctx);
     0
 }
 
 #[kprobe]
 pub fn confirm_kprobe(ctx: ProbeContext) -> u32 {
-    enter(&ctx, ctx.frame());
+    enter(&ctx);
     0
 }
 
 #[inline(always)]
-fn enter<C: Arguments>(ctx: &C, frame: u64) {
+fn enter<C: Arguments + Frame>(ctx: &C) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::CONFIRM_SKB));
     let ct = NfConn::<Untyped>::new(skb.nfct().ct());
     if ct.address() == 0 {
         return;
     }
-    if let Some(slot) = entry::begin(Operation::Confirm, skb.address(), frame) {
-        entry::describe(slot, EntryKind::Confirm, ct);
+    if let Some(claim) = entry::begin(Operation::Confirm, skb.address(), ctx.frame()) {
+        entry::describe(claim.slot, EntryKind::Confirm, ct);
     }
 }
 
 #[fexit(function = "__nf_conntrack_confirm")]
 pub fn confirm_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::CONFIRM_SKB));
-    if let Some(slot) = entry::slots(Operation::Confirm).and_then(|slots| slots.of_owner(skb.address())) {
-        leave(slot, skb, ctx.number(&arg::CONFIRM_RETURN) as i32);
+    if let Some(claim) = entry::begun(Operation::Confirm, ctx.frame())
+        && claim.slot.owner == skb.address()
+    {
+        leave(claim, skb, ctx.number(&arg::CONFIRM_RETURN) as i32);
     }
     0
 }
 
 #[kretprobe]
 pub fn confirm_kretprobe(ctx: RetProbeContext) -> u32 {
-    if let Some(slot) = entry::slots(Operation::Confirm).and_then(|slots| slots.of_frame(ctx.frame())) {
-        let skb = SkBuff::<Untyped>::new(slot.owner as *const u8);
-        leave(slot, skb, ctx.ret());
+    if let Some(claim) = entry::begun(Operation::Confirm, ctx.frame()) {
+        let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+        leave(claim, skb, ctx.ret());
     }
     0
 }
 
 #[inline(always)]
-fn leave<M: Memory>(slot: &mut Slot<EntryRecord>, skb: SkBuff<M>, verdict: i32) {
-    if slot.record.flags & EntryFlags::REJECTED == 0 {
-        entry::returned(&mut slot.record, verdict);
+fn leave<M: Memory>(claim: Claim<'_, EntryRecord>, skb: SkBuff<M>, verdict: i32) {
+    let record = &mut claim.slot.record;
+    if record.flags & EntryFlags::REJECTED == 0 {
+        entry::returned(record, verdict);
         // A clash that was resolved gives the packet the entry that was there first.
         let ct = NfConn::<Untyped>::new(skb.nfct().ct());
-        if ct.address() == slot.record.ct {
-            entry::after(&mut slot.record, ct);
+        if ct.address() == record.ct {
+            entry::after(record, ct);
         } else {
-            slot.record.flags |= EntryFlags::OTHER_ENTRY;
+            record.flags |= EntryFlags::OTHER_ENTRY;
         }
     }
-    entry::finish(slot);
+    entry::finish(claim);
 }

@@ -28,56 +28,58 @@ use crate::{
         sk_buff::{Nfct, SkBuff},
         tuple,
     },
-    scratch::{self, Identified, Slot},
+    scratch::{self, Claim, Identified, Slot},
     task,
 };
 
 /// `IP_CT_UNTRACKED`.
 const UNTRACKED: u8 = 7;
+/// Whose slot it is that a packet of another namespace claims: nobody's.
+const OUT_OF_SCOPE: u64 = 0;
 
 #[fentry(function = "nf_conntrack_in")]
 pub fn in_fentry(ctx: FEntryContext) -> u32 {
-    enter(&ctx, None);
+    enter(&ctx);
     0
 }
 
 #[kprobe]
 pub fn in_kprobe(ctx: ProbeContext) -> u32 {
-    enter(&ctx, Some(ctx.frame()));
+    if let Some(slot) = enter(&ctx) {
+        // A kretprobe has no arguments: what they were is kept with the rest.
+        slot.number = ctx.pointer(&arg::IN_STATE) as u64;
+    }
     0
 }
 
 #[inline(always)]
-fn enter<C: Arguments + EbpfContext>(ctx: &C, frame: Option<u64>) {
-    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
-    let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
-    if filter::narrows_netns() && !filter::wants_netns(state.netns()) {
-        return;
-    }
-    let Some(slots) = scratch::passes() else {
-        return;
-    };
-    let (slot, forgotten) = slots.claim(skb.address());
+fn enter<C: Arguments + EbpfContext + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
+    let (claim, forgotten) = scratch::passes()?.claim(ctx.frame());
     if forgotten {
         count(Loss::PassForgotten);
-        warn!(ctx, "no slot is free: the oldest pass is forgotten");
+        warn!(ctx, "no slot is free: the passes under way are forgotten");
     }
+    let slot = claim.slot;
+    if filter::narrows_netns() {
+        let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
+        if !filter::wants_netns(state.netns()) {
+            slot.owner = OUT_OF_SCOPE;
+            return None;
+        }
+    }
+    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
     slot.owner = skb.address();
-    if let Some(frame) = frame {
-        // A kretprobe has no arguments: what they were is kept with the rest.
-        slot.frame = frame;
-        slot.number = state.address();
-    }
     slot.nfct = skb.nfct().0;
     if slot.rejects_again(Nfct(slot.nfct).ct() as u64) {
         slot.record.flags = PacketFlags::REJECTED;
-        return;
+        return None;
     }
     slot.record.flags = PacketFlags::DURATION;
     slot.record.refresh_jiffies = 0;
     // Last, so that the cost shown is conntrack's, not ours.
     // SAFETY: no arguments.
     slot.claimed_ns = unsafe { bpf_ktime_get_ns() };
+    Some(slot)
 }
 
 #[fexit(function = "nf_conntrack_in")]
@@ -87,44 +89,49 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
     let Some(slots) = scratch::passes() else {
         return 0;
     };
-    let slot = match slots.of_owner(skb.address()) {
-        Some(slot) => slot,
-        // Of another namespace: `enter` did not remember it.
-        None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
-        None => {
-            // Attached in mid-pass, or forgotten: what can still be said is said.
+    let claim = match slots.claimed_at(ctx.frame()) {
+        Some(claim) if claim.slot.owner == skb.address() => claim,
+        Some(claim) if claim.slot.owner == OUT_OF_SCOPE => {
+            claim.free();
+            return 0;
+        }
+        _ if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
+        _ => {
+            // Attached in mid-pass, skipped, or forgotten: what can still be said is said.
             debug!(&ctx, "a packet leaves that was not seen entering");
-            let slot = slots.spare();
-            slot.record.flags = 0;
-            slot.record.refresh_jiffies = 0;
-            slot.nfct = 0;
-            slot
+            let (claim, _) = slots.claim(ctx.frame());
+            claim.slot.owner = skb.address();
+            claim.slot.record.flags = 0;
+            claim.slot.record.refresh_jiffies = 0;
+            claim.slot.nfct = 0;
+            claim
         }
     };
-    leave(slot, skb, state, ctx.number(&arg::IN_RETURN) as u8);
+    leave(claim, skb, state, ctx.number(&arg::IN_RETURN) as u8);
     0
 }
 
 #[kretprobe]
 pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = scratch::passes() else {
+    let Some(claim) = scratch::passes().and_then(|slots| slots.claimed_at(ctx.frame())) else {
         return 0;
     };
-    let Some(slot) = slots.of_frame(ctx.frame()) else {
+    if claim.slot.owner == OUT_OF_SCOPE {
+        claim.free();
         return 0;
-    };
-    let skb = SkBuff::<Untyped>::new(slot.owner as *const u8);
-    let state = HookState::<Untyped>::new(slot.number as *const u8);
-    leave(slot, skb, state, ctx.ret::<u32>() as u8);
+    }
+    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+    let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
+    leave(claim, skb, state, ctx.ret::<u32>() as u8);
     0
 }
 
 /// The slot stays claimed until its record is in the ring: a softirq may come in between, and its pass
 /// begins with another program, which nothing keeps from running within this one.
 #[inline(always)]
-fn leave<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
-    tell(slot, skb, state, verdict);
-    slot.free();
+fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+    tell(claim.slot, skb, state, verdict);
+    claim.free();
 }
 
 #[inline(always)]

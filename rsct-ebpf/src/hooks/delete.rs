@@ -5,7 +5,6 @@
 //! True: deleted. False: it was dying already, or its destroy event could not be delivered.
 
 use aya_ebpf::{
-    EbpfContext as _,
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
@@ -18,54 +17,57 @@ use crate::{
         args::{Arguments, Frame},
         nf_conn::NfConn,
     },
-    scratch::Slot,
+    scratch::Claim,
 };
 
 #[fentry(function = "nf_ct_delete")]
 pub fn delete_fentry(ctx: FEntryContext) -> u32 {
-    enter(&ctx, 0, ctx.as_ptr() as u64);
+    enter(&ctx);
     0
 }
 
 #[kprobe]
 pub fn delete_kprobe(ctx: ProbeContext) -> u32 {
-    enter(&ctx, ctx.frame(), ctx.frame());
+    enter(&ctx);
     0
 }
 
 /// All is read on the way in: on the way out the entry may be another's.
 #[inline(always)]
-fn enter<C: Arguments>(ctx: &C, frame: u64, stack_address: u64) {
+fn enter<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::DELETE_CT));
-    if let Some(slot) = entry::begin(Operation::Delete, ct.address(), frame)
-        && entry::describe(slot, EntryKind::Delete, ct)
+    if let Some(claim) = entry::begin(Operation::Delete, ct.address(), ctx.frame())
+        && entry::describe(claim.slot, EntryKind::Delete, ct)
     {
-        slot.record.portid = ctx.number(&arg::DELETE_PORTID) as u32;
-        entry::note_task(slot, stack_address);
+        claim.slot.record.portid = ctx.number(&arg::DELETE_PORTID) as u32;
+        entry::note_task(claim.slot, ctx.frame());
     }
 }
 
 #[fexit(function = "nf_ct_delete")]
 pub fn delete_fexit(ctx: FExitContext) -> u32 {
     let ct = ctx.pointer(&arg::DELETE_CT) as u64;
-    if let Some(slot) = entry::slots(Operation::Delete).and_then(|slots| slots.of_owner(ct)) {
-        leave(slot, ctx.number(&arg::DELETE_RETURN) as u8);
+    if let Some(claim) = entry::begun(Operation::Delete, ctx.frame())
+        && claim.slot.owner == ct
+    {
+        leave(claim, ctx.number(&arg::DELETE_RETURN) as u8);
     }
     0
 }
 
 #[kretprobe]
 pub fn delete_kretprobe(ctx: RetProbeContext) -> u32 {
-    if let Some(slot) = entry::slots(Operation::Delete).and_then(|slots| slots.of_frame(ctx.frame())) {
-        leave(slot, ctx.ret());
+    if let Some(claim) = entry::begun(Operation::Delete, ctx.frame()) {
+        leave(claim, ctx.ret());
     }
     0
 }
 
 #[inline(always)]
-fn leave(slot: &mut Slot<EntryRecord>, deleted: u8) {
-    if slot.record.flags & EntryFlags::REJECTED == 0 {
-        entry::returned(&mut slot.record, deleted as i32);
+fn leave(claim: Claim<'_, EntryRecord>, deleted: u8) {
+    let record = &mut claim.slot.record;
+    if record.flags & EntryFlags::REJECTED == 0 {
+        entry::returned(record, deleted as i32);
     }
-    entry::finish(slot);
+    entry::finish(claim);
 }

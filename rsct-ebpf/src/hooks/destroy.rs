@@ -12,7 +12,11 @@ use super::entry::{self, Operation};
 use crate::{
     births,
     globals::{NF_CONN_GENERAL, arg},
-    kernel::{Untyped, args::Arguments, nf_conn::NfConn},
+    kernel::{
+        Untyped,
+        args::{Arguments, Frame},
+        nf_conn::NfConn,
+    },
 };
 
 #[fentry(function = "nf_ct_destroy")]
@@ -29,15 +33,15 @@ pub fn destroy_kprobe(ctx: ProbeContext) -> u32 {
 
 /// The argument is the entry's `ct_general`, not typed as an entry.
 #[inline(always)]
-fn destroyed<C: Arguments>(ctx: &C) {
-    let Some(slot) = entry::at_once(Operation::Destroy) else {
+fn destroyed<C: Arguments + Frame>(ctx: &C) {
+    let nfct = ctx.pointer(&arg::DESTROY_NFCT) as u64;
+    let Some(claim) = entry::begin(Operation::Destroy, nfct, ctx.frame()) else {
         return;
     };
-    slot.number = ctx.pointer(&arg::DESTROY_NFCT) as u64;
     // SAFETY: its own field; volatile, so that a pointer really comes back as a number.
-    let general = unsafe { core::ptr::read_volatile(&raw const slot.number) };
+    let general = unsafe { core::ptr::read_volatile(&raw const claim.slot.owner) };
     let ct = NfConn::<Untyped>::new(general.wrapping_sub(NF_CONN_GENERAL.load()) as *const u8);
-    entry::describe(slot, EntryKind::Destroy, ct);
-    entry::finish(slot);
+    entry::describe(claim.slot, EntryKind::Destroy, ct);
+    entry::finish(claim);
     births::gone(ct.address());
 }

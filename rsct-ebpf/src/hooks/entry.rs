@@ -16,7 +16,7 @@ use crate::{
         tuple,
     },
     maps::OPERATIONS,
-    scratch::{Slot, Slots},
+    scratch::{Claim, Slot, Slots},
     task,
 };
 
@@ -38,29 +38,28 @@ pub const OPERATIONS_COUNT: u32 = 7;
 
 /// This CPU's slots for `operation`.
 #[inline(always)]
-pub fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
+fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
     // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
     OPERATIONS
         .get_ptr_mut(operation as u32)
         .map(|slots| unsafe { &mut *slots })
 }
 
-/// The slot for an operation that one program sees from beginning to end.
+/// Claims a slot for what `owner` goes through in the function entered at `frame`.
 #[inline(always)]
-pub fn at_once(operation: Operation) -> Option<&'static mut Slot<EntryRecord>> {
-    Some(slots(operation)?.spare())
-}
-
-/// Claims a slot for what `owner` is about to go through.
-#[inline(always)]
-pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<&'static mut Slot<EntryRecord>> {
-    let (slot, forgotten) = slots(operation)?.claim(owner);
+pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
+    let (claim, forgotten) = slots(operation)?.claim(frame);
     if forgotten {
         count(Loss::OperationForgotten);
     }
-    slot.owner = owner;
-    slot.frame = frame;
-    Some(slot)
+    claim.slot.owner = owner;
+    Some(claim)
+}
+
+/// What was claimed when the function at `frame` was entered.
+#[inline(always)]
+pub fn begun(operation: Operation, frame: u64) -> Option<Claim<'static, EntryRecord>> {
+    slots(operation)?.claimed_at(frame)
 }
 
 /// Fills in all that an entry says of itself. Says whether the filter wants it.
@@ -143,11 +142,12 @@ pub fn after<M: Memory>(record: &mut EntryRecord, ct: NfConn<M>) {
 
 /// Sends the record off and frees the slot, in this order: a softirq in between must not get it.
 #[inline(always)]
-pub fn finish(slot: &mut Slot<EntryRecord>) {
-    if slot.record.flags & EntryFlags::REJECTED == 0 {
+pub fn finish(claim: Claim<'_, EntryRecord>) {
+    let record = &mut claim.slot.record;
+    if record.flags & EntryFlags::REJECTED == 0 {
         // SAFETY: no arguments.
-        slot.record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
-        emit(&slot.record, Loss::EntryRecord);
+        record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
+        emit(record, Loss::EntryRecord);
     }
-    slot.free();
+    claim.free();
 }

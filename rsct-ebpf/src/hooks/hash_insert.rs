@@ -15,7 +15,10 @@ use rsct_common::record::EntryKind;
 use super::entry::{self, Operation};
 use crate::{
     globals::arg,
-    kernel::{args::Arguments, nf_conn::NfConn},
+    kernel::{
+        args::{Arguments, Frame},
+        nf_conn::NfConn,
+    },
 };
 
 #[fentry(function = "__nf_conntrack_hash_insert")]
@@ -31,10 +34,10 @@ pub fn hash_insert_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[inline(always)]
-fn inserted<C: Arguments>(ctx: &C) {
+fn inserted<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::INSERT_CT));
-    if let Some(slot) = entry::at_once(Operation::Insert) {
-        entry::describe(slot, EntryKind::Insert, ct);
-        entry::finish(slot);
+    if let Some(claim) = entry::begin(Operation::Insert, ct.address(), ctx.frame()) {
+        entry::describe(claim.slot, EntryKind::Insert, ct);
+        entry::finish(claim);
     }
 }

@@ -12,7 +12,10 @@ use rsct_common::record::{EntryKind, PacketFlags};
 use super::entry::{self, Operation};
 use crate::{
     globals::arg,
-    kernel::{args::Arguments, nf_conn::NfConn},
+    kernel::{
+        args::{Arguments, Frame},
+        nf_conn::NfConn,
+    },
     scratch,
 };
 
@@ -31,20 +34,20 @@ pub fn refresh_kprobe(ctx: ProbeContext) -> u32 {
 /// Within a packet's pass this is a part of the packet's record; elsewhere (a helper, an offloaded
 /// flow) it is told on its own.
 #[inline(always)]
-fn refreshed<C: Arguments>(ctx: &C) {
+fn refreshed<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::REFRESH_CT));
     let extra = ctx.number(&arg::REFRESH_EXTRA) as u32;
     let Some(passes) = scratch::passes() else {
         return;
     };
-    if let Some(pass) = passes.handling(ct.address()) {
+    if let Some(pass) = passes.handling(ct.address(), ctx.frame()) {
         pass.record.flags |= PacketFlags::REFRESHED;
         pass.record.refresh_jiffies = extra;
         return;
     }
-    if let Some(slot) = entry::at_once(Operation::Refresh) {
-        entry::describe(slot, EntryKind::Refresh, ct);
-        slot.record.refresh_jiffies = extra;
-        entry::finish(slot);
+    if let Some(claim) = entry::begin(Operation::Refresh, ct.address(), ctx.frame()) {
+        entry::describe(claim.slot, EntryKind::Refresh, ct);
+        claim.slot.record.refresh_jiffies = extra;
+        entry::finish(claim);
     }
 }

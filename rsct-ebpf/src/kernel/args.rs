@@ -108,13 +108,28 @@ impl Arguments for ProbeContext {
     }
 }
 
-/// The stack pointer of the hooked function's caller: it names a frame while that is under way,
-/// and is the same when the function is entered and when it has returned.
+/// A place on the stack that names a function's frame while that is under way: it is the same when the
+/// function is entered and when it has returned, and lies above those of the functions that it calls.
 pub trait Frame {
-    /// The caller's stack pointer.
+    /// That place.
     fn frame(&self) -> u64;
 }
 
+/// The trampoline keeps the arguments on the stack, for all the programs of a function.
+macro_rules! trampoline_frames {
+    ($($context:ty),*) => {
+        $(impl Frame for $context {
+            #[inline(always)]
+            fn frame(&self) -> u64 {
+                self.as_ptr() as u64
+            }
+        })*
+    };
+}
+
+trampoline_frames!(FEntryContext, FExitContext);
+
+/// The caller's stack pointer.
 #[cfg(bpf_target_arch = "x86_64")]
 impl Frame for ProbeContext {
     #[inline(always)]

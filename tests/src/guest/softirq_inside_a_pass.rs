@@ -2,6 +2,7 @@
 //! the same CPU. Each is told with its own state.
 
 use std::{
+    fs,
     net::UdpSocket,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::cpu;
-use crate::lab::{CLIENT, Lab, Line, SERVER, Trace, trace::Ended};
+use crate::lab::{CLIENT, Lab, Line, SERVER, Trace, trace::Ended, wait};
 
 /// The flow that the process sends: long known, and answered.
 const OURS: (&str, i64) = (SERVER, 4001);
@@ -23,7 +24,9 @@ const ROUNDS: usize = 5;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    // Packets from the second pair are taken in on CPU 0, by whichever CPU they were sent.
+    // Packets from the second pair are taken in on CPU 0, by whichever CPU they were sent; none is dropped
+    // in the queue before conntrack.
+    fs::write("/proc/sys/net/core/netdev_max_backlog", "100000")?;
     lab.client.sh(&format!(
         "ip link add eth1 type veth peer name eth1 netns {}
         ip addr add 192.168.35.12/24 dev eth1
@@ -40,7 +43,11 @@ pub fn run() -> Result<()> {
     ))?;
     for _ in 0..ROUNDS {
         let trace = Trace::start(&lab.client.name, &["-p", "udp", "--ring-size", "65536"])?;
+        let before = delivered(&lab)?;
         let sent = send(&lab)?;
+        wait::until("theirs have all come through conntrack", || {
+            Ok(delivered(&lab)? >= before + PACKETS)
+        })?;
         let ended = trace.stop()?;
         if judge(&ended, sent)? {
             return Ok(());
@@ -49,6 +56,18 @@ pub fn run() -> Result<()> {
     Err(anyhow!(
         "in {ROUNDS} rounds no softirq came within a pass, so nothing was shown"
     ))
+}
+
+/// How many packets the client's namespace has taken in, behind conntrack.
+fn delivered(lab: &Lab) -> Result<usize> {
+    let snmp = lab.on_client(|| Ok(fs::read_to_string("/proc/thread-self/net/snmp")?))?;
+    let mut ip = snmp.lines().filter_map(|line| line.strip_prefix("Ip: "));
+    let (names, values) = (ip.next().unwrap_or_default(), ip.next().unwrap_or_default());
+    let mut both = names.split(' ').zip(values.split(' '));
+    let (_, count) = both
+        .find(|(name, _)| *name == "InDelivers")
+        .with_context(|| format!("no InDelivers in {snmp}"))?;
+    Ok(count.parse()?)
 }
 
 /// Sends both flows at once; how many of ours.
@@ -92,6 +111,17 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
     };
     let ours: Vec<&Line> = ended.lines.iter().filter(of(OURS)).collect();
     let theirs: Vec<&Line> = ended.lines.iter().filter(of(THEIRS)).collect();
+    let others: Vec<&Line> = ended
+        .lines
+        .iter()
+        .filter(|line| line.is_packet() && !of(OURS)(line) && !of(THEIRS)(line))
+        .collect();
+    ensure!(
+        others.is_empty(),
+        "{} packets that nobody sent, the first of them: {}",
+        others.len(),
+        others[0]
+    );
     // Ours has two minutes with each packet, theirs half a minute.
     let left_ms =
         |packet: &Line, when: &str| packet.number(&format!("{when}/timeout_ms")).unwrap_or_default();
