@@ -10,8 +10,8 @@
 //! reads as `recursion_misses`), so claiming needs no atomics. Another program can: the entry of a
 //! softirq's packet within the exit of the packet that it interrupts. Hence
 //! - a slot is freed last, when nothing of it is read any more;
-//! - an exit that the guard kept from running leaves its slot behind, until the exit it was nested in
-//!   frees its own;
+//! - while an exit is at work, nobody claims a slot, as the guard would keep that one's exit from running;
+//! - a slot that was left behind nevertheless goes when the one below it is freed;
 //! - where the guard kept an entry from running, or the scheduler took the process to another CPU, the
 //!   exit finds no slot, and says that it knows nothing. It never takes another's.
 
@@ -32,11 +32,13 @@ use crate::{
 
 /// How many may be under way at once on one CPU.
 const SLOTS: usize = 3;
+/// The depth while an exit is at work.
+const LEAVING: usize = 1 << 8;
 
 /// One CPU's slots.
 #[repr(C)]
 pub struct Slots<T> {
-    /// How many are claimed.
+    /// How many are claimed, or [`LEAVING`].
     depth: u64,
     /// A number read back from a pointer, which the verifier does not let reckon with.
     number: u64,
@@ -71,12 +73,19 @@ pub struct Claim<'a, T> {
 }
 
 impl<T> Claim<'_, T> {
-    /// Lets others have the slot, and those above it, whose functions have long been left. Volatile, as
-    /// the record's copy into the ring is: the compiler keeps the two in this order.
+    /// Lets others have the slot, and those above it, whose functions have long been left.
     #[inline(always)]
-    pub fn free(self) {
+    pub fn free(mut self) {
+        let index = self.index;
+        self.set_depth(index);
+    }
+
+    /// Volatile, as the record's copy into the ring is: the compiler keeps what is done to a slot, and who
+    /// may look at it, in order.
+    #[inline(always)]
+    fn set_depth(&mut self, depth: usize) {
         // SAFETY: the slots' own field.
-        unsafe { ptr::write_volatile(self.depth, self.index as u64) };
+        unsafe { ptr::write_volatile(self.depth, depth as u64) };
     }
 }
 
@@ -137,12 +146,16 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The next slot, for the function entered at `frame`. Says whether others' memory had to go for it.
+    /// The next slot, for what `owner` goes through in the function entered at `frame`. Says whether others'
+    /// memory had to go for it. None while an exit is at work: the kernel would not run the exit for this one.
     #[inline(always)]
-    pub fn claim(&mut self, frame: u64) -> (Claim<'_, T>, bool) {
+    pub fn claim(&mut self, owner: u64, frame: u64) -> Option<(Claim<'_, T>, bool)> {
         let mut index = self.depth();
         let mut forgotten = false;
         if index != 0 {
+            if index >= LEAVING {
+                return None;
+            }
             // What was entered further down this very stack has been left, whether its exit ran or not.
             let frame = self.number_of(frame);
             let last = below(index, 1);
@@ -154,62 +167,66 @@ impl<T> Slots<T> {
                 forgotten = true;
             }
         }
-        self.depth = index as u64 + 1;
-        let claim = Claim {
+        let slot = &mut self.slots[index];
+        slot.owner = owner;
+        slot.frame = frame;
+        let mut claim = Claim {
+            slot,
+            depth: &mut self.depth,
+            index,
+        };
+        // Only now: a softirq must not take what the last owner left for its own.
+        claim.set_depth(index + 1);
+        Some((claim, forgotten))
+    }
+
+    /// The slot claimed by the function that was entered at `frame`, which is left now: until it is freed,
+    /// nobody finds a slot on this CPU.
+    #[inline(always)]
+    pub fn claimed_at(&mut self, frame: u64) -> Option<Claim<'_, T>> {
+        let depth = self.depth();
+        let mut index = below(depth, 1);
+        if index >= SLOTS {
+            return None;
+        }
+        if self.slots[index].frame != frame {
+            // Nearly never: another process came in between, and has not left yet.
+            index = below(depth, 2);
+            if index >= SLOTS || self.slots[index].frame != frame {
+                return None;
+            }
+        }
+        let mut claim = Claim {
             slot: &mut self.slots[index],
             depth: &mut self.depth,
             index,
         };
-        claim.slot.frame = frame;
-        (claim, forgotten)
+        claim.set_depth(LEAVING);
+        Some(claim)
     }
 
-    /// The slot claimed by the function that was entered at `frame`.
+    /// The slot claimed last.
     #[inline(always)]
-    pub fn claimed_at(&mut self, frame: u64) -> Option<Claim<'_, T>> {
-        let index = self.innermost(|slot| slot.frame == frame)?;
-        Some(Claim {
-            slot: &mut self.slots[index],
-            depth: &mut self.depth,
-            index,
-        })
-    }
-
-    /// The slot of the packet or the entry at `owner`, claimed further out.
-    #[inline(always)]
-    pub fn of_owner(&mut self, owner: u64) -> Option<&mut Slot<T>> {
-        let index = self.innermost(|slot| slot.owner == owner)?;
-        Some(&mut self.slots[index])
-    }
-
-    #[inline(always)]
-    fn innermost(&self, is_it: impl Fn(&Slot<T>) -> bool) -> Option<usize> {
-        let depth = self.depth();
-        for out in 1..=SLOTS {
-            let index = below(depth, out);
-            if index >= SLOTS {
-                return None;
-            }
-            if is_it(&self.slots[index]) {
-                return Some(index);
-            }
-        }
-        None
+    fn last(&mut self) -> Option<&mut Slot<T>> {
+        let index = below(self.depth(), 1);
+        (index < SLOTS).then(|| &mut self.slots[index])
     }
 }
 
 impl Slots<PacketRecord> {
+    /// The pass of the packet at `skb`, for what is called within it.
+    #[inline(always)]
+    pub fn pass_of(&mut self, skb: u64) -> Option<&mut Slot<PacketRecord>> {
+        self.last().filter(|slot| slot.owner == skb)
+    }
+
     /// The pass in which the entry at `ct` is being handled, by the function that was entered at `frame`.
     #[inline(always)]
     pub fn handling(&mut self, ct: u64, frame: u64) -> Option<&mut Slot<PacketRecord>> {
         // Before the protocol's handler, a slot still has the last packet's entry.
         const SEEN: u16 = PacketFlags::BEFORE | PacketFlags::REJECTED;
-        let innermost = below(self.depth(), 1);
-        if innermost >= SLOTS {
-            return None;
-        }
         let frame = self.number_of(frame);
-        let slot = &mut self.slots[innermost];
+        let slot = self.last()?;
         (slot.record.ct == ct
             && slot.record.flags & SEEN != 0
             && slot.frame.wrapping_sub(frame) < NESTED_BYTES)
@@ -258,7 +275,8 @@ impl Slot<PacketRecord> {
     /// Whether the entry at `ct` is the last packet's, and the filter did not want that.
     #[inline(always)]
     pub fn rejects_again(&self, ct: u64) -> bool {
-        filter::asks_anything()
+        ct != 0
+            && filter::asks_anything()
             && !filter::may_change()
             && self.wanted == 0
             && self.record.ct == ct

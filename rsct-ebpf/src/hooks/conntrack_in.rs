@@ -54,21 +54,23 @@ pub fn in_kprobe(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn enter<C: Arguments + EbpfContext + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
-    let (claim, forgotten) = scratch::passes()?.claim(ctx.frame());
+    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
+    let mut owner = skb.address();
+    if filter::narrows_netns() {
+        let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
+        if !filter::wants_netns(state.netns()) {
+            owner = OUT_OF_SCOPE;
+        }
+    }
+    let (claim, forgotten) = scratch::passes()?.claim(owner, ctx.frame())?;
     if forgotten {
         count(Loss::PassForgotten);
         warn!(ctx, "no slot is free: the passes under way are forgotten");
     }
-    let slot = claim.slot;
-    if filter::narrows_netns() {
-        let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
-        if !filter::wants_netns(state.netns()) {
-            slot.owner = OUT_OF_SCOPE;
-            return None;
-        }
+    if owner == OUT_OF_SCOPE {
+        return None;
     }
-    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
-    slot.owner = skb.address();
+    let slot = claim.slot;
     slot.nfct = skb.nfct().0;
     if slot.rejects_again(Nfct(slot.nfct).ct() as u64) {
         slot.record.flags = PacketFlags::REJECTED;
@@ -99,8 +101,9 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
         _ => {
             // Attached in mid-pass, skipped, or forgotten: what can still be said is said.
             debug!(&ctx, "a packet leaves that was not seen entering");
-            let (claim, _) = slots.claim(ctx.frame());
-            claim.slot.owner = skb.address();
+            let Some((claim, _)) = slots.claim(skb.address(), ctx.frame()) else {
+                return 0;
+            };
             claim.slot.record.flags = 0;
             claim.slot.record.refresh_jiffies = 0;
             claim.slot.nfct = 0;

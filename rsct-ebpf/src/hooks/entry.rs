@@ -48,11 +48,10 @@ fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
 /// Claims a slot for what `owner` goes through in the function entered at `frame`.
 #[inline(always)]
 pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    let (claim, forgotten) = slots(operation)?.claim(frame);
+    let (claim, forgotten) = slots(operation)?.claim(owner, frame)?;
     if forgotten {
         count(Loss::OperationForgotten);
     }
-    claim.slot.owner = owner;
     Some(claim)
 }
 

@@ -23,7 +23,7 @@ fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
     let Some(slots) = scratch::passes() else {
         return;
     };
-    let Some(slot) = slots.of_owner(skb) else {
+    let Some(slot) = slots.pass_of(skb) else {
         return;
     };
     remember(slot, NfConn::<C::Pointer>::new(ctx.pointer(ct)));
@@ -50,7 +50,7 @@ fn tcp_header<C: Arguments>(ctx: &C) {
     let Some(slots) = scratch::passes() else {
         return;
     };
-    let Some(slot) = slots.of_owner(skb.address()) else {
+    let Some(slot) = slots.pass_of(skb.address()) else {
         return;
     };
     if slot.record.flags & PacketFlags::REJECTED != 0 {

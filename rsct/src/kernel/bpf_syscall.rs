@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, c_long};
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use aya_obj::generated::{
     bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type,
@@ -220,7 +220,7 @@ pub struct ProgInfo {
 }
 
 /// Reads a program's counters. A kernel that lacks one leaves it 0.
-pub fn prog_info(program: &OwnedFd) -> Result<ProgInfo, BpfError> {
+pub fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
     object_info(program, &mut info).map_err(BpfError::Info)?;
@@ -244,9 +244,9 @@ pub fn prog_info(program: &OwnedFd) -> Result<ProgInfo, BpfError> {
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` into the struct that belongs to the object's type.
-fn object_info<T>(fd: &OwnedFd, info: &mut T) -> io::Result<()> {
+pub(super) fn object_info<T>(fd: impl AsFd, info: &mut T) -> io::Result<()> {
     let mut attr = zeroed_attr();
-    attr.info.bpf_fd = fd.as_raw_fd().cast_unsigned();
+    attr.info.bpf_fd = raw(fd.as_fd());
     attr.info.info_len = size_of::<T>() as u32;
     attr.info.info = std::ptr::from_mut(info).addr() as u64;
     call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr).map(|_| ())
@@ -258,12 +258,12 @@ fn raw(fd: BorrowedFd<'_>) -> u32 {
 
 /// All zero, padding too: the kernel refuses bytes it does not know unless they are zero
 /// (`bpf_check_uarg_tail_zero` in kernel/bpf/syscall.c).
-fn zeroed_attr() -> bpf_attr {
+pub(super) fn zeroed_attr() -> bpf_attr {
     // SAFETY: all variants are plain integers.
     unsafe { std::mem::zeroed() }
 }
 
-fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
+pub(super) fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
     // SAFETY: the pointer and size describe `attr`; pointers inside it are set by the callers from
     // slices that outlive the call.
     let result = unsafe {
@@ -281,7 +281,7 @@ fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
     }
 }
 
-fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+pub(super) fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     let fd = call(command, attr)?;
     let fd = RawFd::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
     // SAFETY: these commands return a new descriptor that nobody else owns.

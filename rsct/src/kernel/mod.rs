@@ -7,6 +7,7 @@ pub mod conntrack;
 pub mod facts;
 pub mod hook_dump;
 pub mod hz;
+pub mod kprobe_misses;
 pub mod netns;
 pub mod privileges;
 pub mod symbols;

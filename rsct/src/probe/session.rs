@@ -1,5 +1,7 @@
 //! Programs loaded and attached, for as long as the session is kept.
 
+use std::os::fd::AsFd;
+
 use aya::{
     Ebpf, EbpfLoader,
     maps::{PerCpuArray, RingBuf},
@@ -9,6 +11,7 @@ use aya::{
 use crate::kernel::{
     bpf_syscall,
     btf::{Func, KernelTypes},
+    kprobe_misses::{self, KprobeLinks},
 };
 
 use super::{
@@ -115,8 +118,11 @@ pub struct Session {
     /// The programs' own diagnostics, where asked for.
     pub diagnostics: Option<Diagnostics>,
     tracing: Vec<Attached>,
+    /// The names of the kprobe programs among them.
+    kprobes: Vec<&'static str>,
+    kprobe_links: Option<KprobeLinks>,
     /// Keeps the maps and the kprobes.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
 }
 
 impl Session {
@@ -125,6 +131,7 @@ impl Session {
         let mut ebpf = create_maps(layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut tracing = Tracing::link(OBJECT, &ebpf).map_err(SessionError::Maps)?;
         let mut attached = Vec::new();
+        let mut kprobes = Vec::new();
         let mut hooks = Vec::with_capacity(HOOKS.len());
         for hook in HOOKS {
             let mut report = HookReport {
@@ -152,7 +159,10 @@ impl Session {
             }
             if options.form != Form::Fentry && report.how == How::Not {
                 match attach_kprobes(types, layout, &mut ebpf, hook) {
-                    Ok(()) => report.how = How::Kprobe,
+                    Ok(()) => {
+                        kprobes.extend(hook.kprobe.iter().map(|program| program.name));
+                        report.how = How::Kprobe;
+                    }
                     Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
                 }
             }
@@ -178,18 +188,54 @@ impl Session {
             hooks,
             diagnostics,
             tracing: attached,
-            _ebpf: ebpf,
+            kprobe_links: kprobe_links(types, &ebpf, &kprobes),
+            kprobes,
+            ebpf,
         })
     }
 
-    /// How often the kernel skipped a program because it was running already on that CPU: each is a
-    /// record that is missing or incomplete.
-    pub fn recursion_misses(&self) -> u64 {
-        self.tracing
+    /// What the kernel left out until now.
+    pub fn skips(&self) -> Skips {
+        let fentry = self
+            .tracing
             .iter()
-            .filter_map(|program| Some(bpf_syscall::prog_info(&program.program).ok()?.recursion_misses))
-            .sum()
+            .map(|attached| recursion_misses(&attached.program));
+        let kprobe = self.kprobes.iter().map(|program| {
+            let misses = self.ebpf.program(program).and_then(|program| program.fd().ok());
+            misses.map_or(0, recursion_misses)
+        });
+        Skips {
+            counted: fentry.chain(kprobe).sum::<u64>()
+                + self.kprobe_links.as_ref().map_or(0, KprobeLinks::missed),
+            uncounted: !self.kprobes.is_empty() && self.kprobe_links.is_none(),
+        }
     }
+}
+
+/// How often the kernel did not run a program because one was running already on that CPU: each is a
+/// record that is missing or incomplete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skips {
+    /// As often as it says.
+    pub counted: u64,
+    /// There are kprobes, and this kernel does not say how often it left them out.
+    pub uncounted: bool,
+}
+
+fn recursion_misses(program: impl AsFd) -> u64 {
+    bpf_syscall::prog_info(program).map_or(0, |info| info.recursion_misses)
+}
+
+/// The links of the kprobes among `programs`, where the kernel tells what they missed.
+fn kprobe_links(types: &KernelTypes, ebpf: &Ebpf, programs: &[&str]) -> Option<KprobeLinks> {
+    if programs.is_empty() || !kprobe_misses::are_told(types) {
+        return None;
+    }
+    let ids: Option<Vec<u32>> = programs
+        .iter()
+        .map(|name| Some(bpf_syscall::prog_info(ebpf.program(name)?.fd().ok()?).ok()?.id))
+        .collect();
+    KprobeLinks::of(&ids?).ok()
 }
 
 fn create_maps(layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfError> {

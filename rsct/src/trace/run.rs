@@ -48,7 +48,7 @@ pub async fn run<W: Write>(
     let start = Instant::now();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut watch = Watch::new(session.ring.lost(), session.recursion_misses());
+    let mut watch = Watch::new(session.ring.lost(), session.skips().counted);
     let mut dump_errors = Vec::new();
 
     note(
@@ -191,7 +191,7 @@ impl Watch {
     /// and the burst that did it is over.
     fn look<W: Write>(&mut self, session: &Session, join: &RefCell<Join<W>>) -> bool {
         let lost = session.ring.lost();
-        let skipped = session.recursion_misses();
+        let skipped = session.skips().counted;
         let news = lost != self.lost || skipped != self.skipped;
         if news {
             let before = self.lost.total() + self.skipped;
@@ -253,7 +253,7 @@ fn summarize<W: Write>(
         elapsed,
         counts: join.counts,
         lost: session.ring.lost(),
-        skipped: session.recursion_misses(),
+        skips: session.skips(),
         malformed: session.ring.malformed,
         known: Summary::count_table(&join.table),
         dumps: reconciliation.dumps,

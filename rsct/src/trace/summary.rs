@@ -4,7 +4,11 @@ use std::{fmt::Write as _, time::Duration};
 
 use rsct_common::loss::Loss;
 
-use crate::{flow::Table, probe::ring::Lost, render::bytes};
+use crate::{
+    flow::Table,
+    probe::{ring::Lost, session::Skips},
+    render::bytes,
+};
 
 use super::join::Counts;
 
@@ -17,8 +21,8 @@ pub struct Summary {
     pub counts: Counts,
     /// What the programs lost, per CPU and kind.
     pub lost: Lost,
-    /// Programs that the kernel did not run because they were running already on that CPU.
-    pub skipped: u64,
+    /// Programs that the kernel did not run because one was running already on that CPU.
+    pub skips: Skips,
     /// Records that made no sense.
     pub malformed: u64,
     /// Flows known at the end: from the dump only, from the probe only, from both.
@@ -47,7 +51,7 @@ impl Summary {
 
     /// All that was lost, whatever the kind.
     pub fn lost_total(&self) -> u64 {
-        self.lost.total() + self.skipped + self.malformed
+        self.lost.total() + self.skips.counted + self.malformed
     }
 
     /// Lines for people.
@@ -84,6 +88,12 @@ impl Summary {
         for error in &self.dump_errors {
             let _ = writeln!(text, "rsct: {error}");
         }
+        if self.skips.uncounted {
+            text.push_str(
+                "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: \
+                 packets that interrupted a probe may be missing beside what is counted here.\n",
+            );
+        }
         if self.lost_total() == 0 {
             text.push_str("rsct: 0 records lost.\n");
             return text;
@@ -111,11 +121,11 @@ impl Summary {
             }
             text.push('\n');
         }
-        if self.skipped != 0 {
+        if self.skips.counted != 0 {
             let _ = writeln!(
                 text,
-                "rsct:   {} skipped (the kernel did not run a program that was running already on that CPU)",
-                self.skipped
+                "rsct:   {} skipped (the kernel did not run a program while one was running already on that CPU)",
+                self.skips.counted
             );
         }
         if self.malformed != 0 {
@@ -147,8 +157,11 @@ impl Summary {
         number("flows_from_both", self.known[2] as u64);
         number("dumps", u64::from(self.dumps));
         number("lost_total", self.lost_total());
-        number("skipped", self.skipped);
+        number("skipped", self.skips.counted);
         number("malformed", self.malformed);
+        if self.skips.uncounted {
+            out.extend_from_slice(b",\"skips_uncounted\":true");
+        }
         out.extend_from_slice(b",\"differences\":{");
         for (index, (kind, count)) in self.differences.iter().enumerate() {
             out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });

@@ -36,11 +36,14 @@ pub fn run() -> Result<()> {
     ))?;
     lab.server
         .sh("ip addr add 192.168.35.11/24 dev eth1; ip link set eth1 up")?;
-    let _ours_arrive = lab.on_server(|| Ok(UdpSocket::bind(OURS.0.to_owned() + ":4001")?))?;
-    let _theirs_arrive = lab.on_client(|| Ok(UdpSocket::bind(THEIRS.0.to_owned() + ":5001")?))?;
+    let ours_arrive = lab.on_server(|| Ok(UdpSocket::bind(OURS.0.to_owned() + ":4001")?))?;
+    let theirs_arrive = lab.on_client(|| Ok(UdpSocket::bind(THEIRS.0.to_owned() + ":5001")?))?;
     lab.client.create(&format!(
         "-p udp -s {CLIENT} -d {SERVER} --sport 4000 --dport 4001 -t 120 -u SEEN_REPLY,ASSURED"
     ))?;
+    // Until neighbours know each other, packets wait in a short queue.
+    lab.on_client(|| first(&format!("{CLIENT}:4000"), &ours_arrive))?;
+    lab.on_server(|| first("192.168.35.11:5000", &theirs_arrive))?;
     for _ in 0..ROUNDS {
         let trace = Trace::start(&lab.client.name, &["-p", "udp", "--ring-size", "65536"])?;
         let before = delivered(&lab)?;
@@ -56,6 +59,14 @@ pub fn run() -> Result<()> {
     Err(anyhow!(
         "in {ROUNDS} rounds no softirq came within a pass, so nothing was shown"
     ))
+}
+
+/// One datagram, and it has arrived.
+fn first(from: &str, to: &UdpSocket) -> Result<()> {
+    to.set_read_timeout(Some(wait::DEADLINE))?;
+    UdpSocket::bind(from)?.send_to(b"first", to.local_addr()?)?;
+    to.recv(&mut [0; 8]).context("wait for the first datagram")?;
+    Ok(())
 }
 
 /// How many packets the client's namespace has taken in, behind conntrack.
@@ -146,8 +157,12 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
         );
     }
 
-    // The kernel does not run a program within itself: what is missing for that is counted.
+    // The kernel does not run a program within itself: what is missing for that is counted, or it is said that
+    // nobody counts it.
     let summary = ended.summary()?;
+    if summary.has("/skips_uncounted") {
+        return Ok(nested(&ours, &theirs));
+    }
     let figure = |path: &str| {
         summary
             .number(path)
@@ -173,6 +188,11 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
         "{without_before} packets came without their state before: {summary}"
     );
 
+    Ok(nested(&ours, &theirs))
+}
+
+/// Whether one of theirs came and went within one of ours.
+fn nested(ours: &[&Line], theirs: &[&Line]) -> bool {
     let spans = |packets: &[&Line]| -> Vec<(i64, i64)> {
         packets
             .iter()
@@ -183,11 +203,11 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
             })
             .collect()
     };
-    let mut passes = spans(&ours);
+    let mut passes = spans(ours);
     passes.sort_unstable();
     let nested = |&(entered, left): &(i64, i64)| {
         let last = passes.partition_point(|pass| pass.0 < entered).checked_sub(1);
         last.is_some_and(|index| left < passes[index].1)
     };
-    Ok(spans(&theirs).iter().any(nested))
+    spans(theirs).iter().any(nested)
 }
