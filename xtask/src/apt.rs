@@ -14,6 +14,13 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{exec, paths, progress, suites::Mirror};
 
+/// Unpacks `packages` of `suites` as [`Apt::unpack_with_dependencies`] does, if need be after looking for new lists.
+pub fn unpack(suites: &[&str], packages: &[&str], root: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    let fetch = |update| Apt::open(suites, update)?.unpack_with_dependencies(packages, root, &wanted);
+    // The lists may name versions that the archive has replaced.
+    fetch(false).or_else(|_| fetch(true))
+}
+
 /// A view of some suites, with its own lists.
 pub struct Apt {
     dir: PathBuf,
@@ -75,7 +82,7 @@ impl Apt {
         let mut command = self.command("apt-get");
         command.arg("download").args(packages).current_dir(&debs);
         exec::output(&mut command, &format!("download {}", packages.join(" ")))?;
-        unpack(&debs, root, |_| true)?;
+        unpack_debs(&debs, root, |_| true)?;
         exec::remove_dir(&debs)
     }
 
@@ -97,7 +104,7 @@ impl Apt {
             .arg(option("Dir::Cache::archives", &debs))
             .args(packages);
         exec::output(&mut command, &format!("download {}", packages.join(" ")))?;
-        unpack(&debs, root, wanted)?;
+        unpack_debs(&debs, root, wanted)?;
         exec::remove_dir(&debs)
     }
 
@@ -138,7 +145,7 @@ fn option(name: &str, place: &Path) -> OsString {
     option
 }
 
-fn unpack(debs: &Path, root: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
+fn unpack_debs(debs: &Path, root: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
     // Debian's packages may still hold files in /bin or /lib: there they land where the links lead.
     for dir in ["bin", "sbin", "lib", "lib64"] {
         let real = root.join("usr").join(dir);

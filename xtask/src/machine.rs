@@ -20,7 +20,6 @@ const fn program(name: &'static str, package: &'static str) -> Program {
 
 /// What making and booting a guest takes.
 pub const FOR_GUESTS: &[Program] = &[
-    program("qemu-system-x86_64", "qemu-system-x86"),
     program("depmod", "kmod"),
     program("xz", "xz-utils"),
     program("zstd", "zstd"),

@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod build;
 mod cpio;
+mod emulator;
 mod exec;
 mod image;
 mod initramfs;

@@ -16,13 +16,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::exec;
+use crate::{emulator, exec};
 
 const CONSOLE_LINES: usize = 70;
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog \
                                 no_timer_check tsc=reliable random.trust_cpu=on rdinit=/init";
-/// QEMU 7.2 leaves garbage in the flags after cmpxchg16b, which 6.12's and later allocators die of; and a fifth
-/// level of page tables only makes every walk longer.
+/// All that QEMU can do but cmpxchg16b, which would give the kernel's allocators another path than the one that
+/// `bench packet` has counted so far, and a fifth level of page tables, which only makes every walk longer.
 const CPU: &str = "max,cx16=off,la57=off";
 
 /// How a guest is run.
@@ -44,7 +44,7 @@ pub struct Machine<'a> {
 impl Machine<'_> {
     /// Boots, hands everything the command prints to `output`, and returns the command's exit status.
     pub fn run(&self, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
-        let mut command = self.command();
+        let mut command = self.command()?;
         let mut child = command
             .spawn()
             .map_err(|error| exec::started(&command, &error, "boot the guest"))?;
@@ -127,8 +127,8 @@ impl Machine<'_> {
         )
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new("qemu-system-x86_64");
+    fn command(&self) -> Result<Command> {
+        let mut command = emulator::command()?;
         // Names relative to the directory need no escaping in QEMU's options.
         command.current_dir(self.dir);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
@@ -172,7 +172,7 @@ impl Machine<'_> {
                 Ok(())
             });
         }
-        command
+        Ok(command)
     }
 }
 

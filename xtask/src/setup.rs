@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::{kernels, machine, progress, toolchain, tools};
+use crate::{emulator, kernels, machine, progress, toolchain, tools};
 
 /// Install and fetch everything the other commands need.
 #[derive(Args)]
 pub struct Options {
-    /// Look for newer kernels and tools than those fetched before
+    /// Look for newer kernels, tools and QEMU than those fetched before
     #[arg(long)]
     update: bool,
 }
@@ -25,8 +25,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     ])?;
     toolchain::ensure()?;
     if options.update {
+        emulator::update()?;
         tools::update()?;
     } else {
+        emulator::ensure()?;
         tools::layer()?;
     }
     let mut missing = 0;

@@ -40,8 +40,8 @@ impl Mirror {
         command.args(["indextargets", "--format", FORMAT]);
         let targets = exec::output(&mut command, "ask apt for its sources")?;
         Self::from_targets(&targets).context(
-            "apt's sources on this machine name no Debian archive, so Debian's kernels and tools cannot be \
-             fetched: add a Debian source, or use --kernel host",
+            "apt's sources on this machine name no Debian archive, so Debian's kernels, tools and QEMU cannot be \
+             fetched: add a Debian source",
         )
     }
 

@@ -4,7 +4,11 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{apt::Apt, cpio::Cpio, exec, layer, lock, paths, progress};
+use crate::{
+    apt::{self, Apt},
+    cpio::Cpio,
+    exec, layer, lock, paths, progress,
+};
 
 /// One release for every guest, so that a tool's output does not change with the machine.
 const SUITES: &[&str] = &["bookworm", "bookworm-security"];
@@ -151,11 +155,8 @@ fn unpacked(name: &str, packages: &[&str], have: &BTreeSet<String>) -> Result<Pa
         }
         wanted
     };
-    let fetch = |update| Apt::open(SUITES, update)?.unpack_with_dependencies(packages, &fresh, wanted);
-    if fetch(false).is_err() {
-        // The lists may name versions that the archive has replaced.
-        fetch(true).with_context(|| format!("fetch {} for guests", packages.join(", ")))?;
-    }
+    apt::unpack(SUITES, packages, &fresh, wanted)
+        .with_context(|| format!("fetch {} for guests", packages.join(", ")))?;
     let list: Vec<String> = taken.into_inner().into_iter().collect();
     let file = root.with_extension("packages");
     fs::write(&file, list.join("\n")).with_context(|| format!("write {}", file.display()))?;

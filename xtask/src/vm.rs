@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::{build, exec, initramfs, kernels, machine, paths, progress, qemu};
+use crate::{build, emulator, exec, initramfs, kernels, machine, paths, progress, qemu};
 
 /// How long a command may take when nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -125,6 +125,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Everything a guest takes beside its kernel.
 pub fn prepare() -> Result<()> {
     machine::ensure(&[machine::FOR_GUESTS])?;
+    emulator::ensure()?;
     build::ensure()
 }
 
