@@ -135,13 +135,13 @@ impl<T> Slots<T> {
         unsafe { ptr::read_volatile(&raw const self.depth) as usize }
     }
 
-    /// An address on the stack as a number.
+    /// What the verifier knows by its origin, as a number it knows nothing of.
     #[inline(always)]
-    fn number_of(&mut self, frame: u64) -> u64 {
+    fn number_of(&mut self, known: u64) -> u64 {
         let number = &raw mut self.number;
         // SAFETY: its own field.
         unsafe {
-            ptr::write_volatile(number, frame);
+            ptr::write_volatile(number, known);
             ptr::read_volatile(number)
         }
     }
@@ -165,6 +165,11 @@ impl<T> Slots<T> {
             if index >= SLOTS {
                 index = 0;
                 forgotten = true;
+            }
+            // Through memory, so that the verifier has one case to walk the rest with, not all the above.
+            index = self.number_of(index as u64) as usize;
+            if index >= SLOTS {
+                return None;
             }
         }
         let slot = &mut self.slots[index];

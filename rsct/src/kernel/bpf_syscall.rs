@@ -201,6 +201,21 @@ pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
     }
 }
 
+/// All of a kernel object's BTF, in one copy. `object` as for [`btf_fd_of_module`], or `vmlinux`.
+pub fn kernel_btf(object: &str) -> Result<Vec<u8>, BpfError> {
+    let fd = btf_fd_of_module(object)?;
+    // SAFETY: the struct is plain integers.
+    let mut info: bpf_btf_info = unsafe { std::mem::zeroed() };
+    object_info(&fd, &mut info).map_err(BpfError::ListBtf)?;
+    let mut bytes = vec![0; info.btf_size as usize];
+    // SAFETY: as above.
+    info = unsafe { std::mem::zeroed() };
+    info.btf = bytes.as_mut_ptr().addr() as u64;
+    info.btf_size = bytes.len() as u32;
+    object_info(&fd, &mut info).map_err(BpfError::ListBtf)?;
+    Ok(bytes)
+}
+
 /// What the kernel counts of a loaded program. The run counters stand still unless
 /// `kernel.bpf_stats_enabled` is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -28,8 +28,12 @@ use object::Object;
 use raw::Kind;
 use scope::Scope;
 
+use super::bpf_syscall;
+
 /// Where the kernel shows its BTF.
 const BTF_DIR: &str = "/sys/kernel/btf";
+/// The kernel proper, among its BTF objects.
+const VMLINUX: &str = "vmlinux";
 /// The modules whose types and functions matter here, in the order they are asked.
 const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
 
@@ -42,22 +46,30 @@ pub struct KernelTypes {
 impl KernelTypes {
     /// Reads the running kernel's types. Modules that are not loaded, or built in, are left out.
     pub fn open() -> Result<Self, BtfError> {
-        Self::open_dir(Path::new(BTF_DIR))
+        // The file comes a page at a time; the call copies all of it at once, but takes privileges.
+        match bpf_syscall::kernel_btf(VMLINUX) {
+            Ok(bytes) => Self::with_modules(bytes, Path::new(BTF_DIR)),
+            Err(_) => Self::open_dir(Path::new(BTF_DIR)),
+        }
     }
 
     /// Reads types from files laid out as in `/sys/kernel/btf`.
     pub fn open_dir(dir: &Path) -> Result<Self, BtfError> {
-        let vmlinux = dir.join("vmlinux");
+        let vmlinux = dir.join(VMLINUX);
         let Some(bytes) = read(&vmlinux)? else {
             return Err(BtfError::Absent { path: vmlinux });
         };
+        Self::with_modules(bytes, dir)
+    }
+
+    fn with_modules(vmlinux: Vec<u8>, dir: &Path) -> Result<Self, BtfError> {
         let mut modules = Vec::new();
         for name in MODULES {
             if let Some(bytes) = read(&dir.join(name))? {
                 modules.push((name, bytes));
             }
         }
-        Self::from_bytes(bytes, modules)
+        Self::from_bytes(vmlinux, modules)
     }
 
     /// Takes types from bytes: vmlinux's, and modules' split BTF that builds on it.
