@@ -28,18 +28,19 @@ pub struct TraceJson {
     after: Written<u32>,
 }
 
-/// A tuple and a flow's number, compared word by word: what the compiler would call instead looks at
+/// A tuple, a flow's number and its namespace, compared word by word: what the compiler would call instead looks at
 /// every byte.
 #[derive(Clone, Copy, Debug)]
 struct Whose {
     tuple: TupleWords,
     flow: u64,
+    netns: u32,
 }
 
 impl PartialEq for Whose {
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        let differing = self.flow ^ other.flow;
+        let differing = (self.flow ^ other.flow) | u64::from(self.netns ^ other.netns);
         self.tuple
             .iter()
             .zip(&other.tuple)
@@ -104,14 +105,15 @@ impl TraceJson {
         number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
         number(out, b",\"cpu\":", record.cpu);
         out.extend_from_slice(hook_member(record.hook));
-        number(out, b",\"netns\":", record.netns);
         number(out, b",\"ifindex\":", record.ifindex);
         let flow_number = flow.map_or(0, |flow| flow.number);
         let whose = Whose {
             tuple: record.tuple,
             flow: flow_number,
+            netns: record.netns,
         };
         self.whose.again(out, whose, |out| {
+            number(out, b",\"netns\":", record.netns);
             if flow_number != 0 {
                 number(out, b",\"flow\":", flow_number);
             }
