@@ -23,7 +23,7 @@ use crate::kernel::{
     btf::Func,
 };
 
-use super::hooks::{At, Program};
+use super::hooks::{At, HOOKS, Program};
 
 /// The object, linked against maps that exist already.
 pub struct Tracing {
@@ -36,6 +36,10 @@ impl Tracing {
     /// Links `object` against the maps of `ebpf`, which was loaded from it.
     pub fn link(object: &[u8], ebpf: &Ebpf) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
+        // Linking asks a hash table for every instruction: of the kprobes' it would be in vain.
+        object
+            .programs
+            .retain(|name, _| trampolines().any(|program| program.name == name));
         let fds: HashMap<&str, RawFd> = ebpf
             .maps()
             .filter_map(|(name, map)| Some((name, data(map)?.fd().as_fd().as_raw_fd())))
@@ -116,6 +120,11 @@ fn load(
         kern_version: 0,
     };
     load.load().map_err(|error| error.to_string())
+}
+
+/// The programs that can be loaded here.
+fn trampolines() -> impl Iterator<Item = &'static Program> {
+    HOOKS.iter().flat_map(|hook| hook.trampoline)
 }
 
 /// The kinds of maps that the object has.
