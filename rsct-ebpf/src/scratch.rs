@@ -89,8 +89,8 @@ impl<T> Claim<'_, T> {
     }
 }
 
-/// CPUs whose packets are remembered; on those beyond, packets are recorded without their cost and
-/// their state before, and counted as forgotten.
+/// CPUs whose packets are remembered; on those beyond nothing is recorded, and each packet counted as
+/// forgotten, at both ends.
 const CPUS: usize = 512;
 
 /// Packets between entering and leaving `nf_conntrack_in`.
