@@ -146,12 +146,12 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The next slot, for what `owner` goes through in the function entered at `frame`. Says whether others'
-    /// memory had to go for it. None while an exit is at work: the kernel would not run the exit for this one.
+    /// The next slot, for what `owner` goes through in the function entered at `frame`. Where others' memory has
+    /// to go for it, that is counted as `loss`. None while an exit is at work: the kernel would not run the exit
+    /// for this one.
     #[inline(always)]
-    pub fn claim(&mut self, owner: u64, frame: u64) -> Option<(Claim<'_, T>, bool)> {
+    pub fn claim(&mut self, owner: u64, frame: u64, loss: Loss) -> Option<Claim<'_, T>> {
         let mut index = self.depth();
-        let mut forgotten = false;
         if index != 0 {
             if index >= LEAVING {
                 return None;
@@ -164,7 +164,7 @@ impl<T> Slots<T> {
             }
             if index >= SLOTS {
                 index = 0;
-                forgotten = true;
+                count(loss);
             }
             // Through memory, so that the verifier has one case to walk the rest with, not all the above.
             index = self.number_of(index as u64) as usize;
@@ -182,7 +182,7 @@ impl<T> Slots<T> {
         };
         // Only now: a softirq must not take what the last owner left for its own.
         claim.set_depth(index + 1);
-        Some((claim, forgotten))
+        Some(claim)
     }
 
     /// The slot claimed by the function that was entered at `frame`, which is left now: until it is freed,

@@ -4,19 +4,18 @@
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
 
 use aya_ebpf::{
-    EbpfContext,
     helpers::{bpf_jiffies64, bpf_ktime_get_ns},
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use aya_log_ebpf::{debug, warn};
+use aya_log_ebpf::debug;
 use rsct_common::{
     loss::Loss,
     record::{PacketFlags, PacketRecord, kind},
 };
 
 use crate::{
-    emit::{count, cpu, emit},
+    emit::{cpu, emit},
     filter,
     globals::arg,
     kernel::{
@@ -53,7 +52,7 @@ pub fn in_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[inline(always)]
-fn enter<C: Arguments + EbpfContext + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
+fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
     let mut owner = skb.address();
     if filter::narrows_netns() {
@@ -62,11 +61,7 @@ fn enter<C: Arguments + EbpfContext + Frame>(ctx: &C) -> Option<&'static mut Slo
             owner = OUT_OF_SCOPE;
         }
     }
-    let (claim, forgotten) = scratch::passes()?.claim(owner, ctx.frame())?;
-    if forgotten {
-        count(Loss::PassForgotten);
-        warn!(ctx, "no slot is free: the passes under way are forgotten");
-    }
+    let claim = scratch::passes()?.claim(owner, ctx.frame(), Loss::PassForgotten)?;
     if owner == OUT_OF_SCOPE {
         return None;
     }
@@ -101,7 +96,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
         _ => {
             // Attached in mid-pass, skipped, or forgotten: what can still be said is said.
             debug!(&ctx, "a packet leaves that was not seen entering");
-            let Some((claim, _)) = slots.claim(skb.address(), ctx.frame()) else {
+            let Some(claim) = slots.claim(skb.address(), ctx.frame(), Loss::PassForgotten) else {
                 return 0;
             };
             claim.slot.record.flags = 0;

@@ -8,7 +8,7 @@ use rsct_common::{
 
 use crate::{
     births,
-    emit::{count, cpu, emit},
+    emit::{cpu, emit},
     filter,
     kernel::{
         Memory,
@@ -48,11 +48,7 @@ fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
 /// Claims a slot for what `owner` goes through in the function entered at `frame`.
 #[inline(always)]
 pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    let (claim, forgotten) = slots(operation)?.claim(owner, frame)?;
-    if forgotten {
-        count(Loss::OperationForgotten);
-    }
-    Some(claim)
+    slots(operation)?.claim(owner, frame, Loss::OperationForgotten)
 }
 
 /// What was claimed when the function at `frame` was entered.
