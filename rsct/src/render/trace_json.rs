@@ -21,30 +21,33 @@ use super::bytes;
 #[derive(Debug)]
 pub struct TraceJson {
     ticks: Ticks,
-    /// The last packet's flow, and how it was written.
-    whose: Written<Whose>,
-    /// Two statuses, and how they were written.
-    before: Written<u32>,
-    after: Written<u32>,
+    /// For each hook the last packet's members that are the next one's as well: a packet that passes
+    /// several hooks is told of once for each.
+    common: Box<[Written<Key<COMMON_WORDS>>; HOOKS]>,
+    /// Two snapshots up to their timeouts, and how they were written.
+    before: Written<Key<1>>,
+    after: Written<Key<1>>,
+    /// A process, and how it was written.
+    task: Written<Key<3>>,
 }
 
-/// A tuple, a flow's number and its namespace, compared word by word: what the compiler would call instead looks at
+/// More than there are hooks, and a power of two: the index takes no check.
+const HOOKS: usize = 8;
+/// See [`common_key`].
+const COMMON_WORDS: usize = 10;
+
+/// What a text was written from, compared word by word: what the compiler would call instead looks at
 /// every byte.
 #[derive(Clone, Copy, Debug)]
-struct Whose {
-    tuple: TupleWords,
-    flow: u64,
-    netns: u32,
-}
+struct Key<const N: usize>([u64; N]);
 
-impl PartialEq for Whose {
+impl<const N: usize> PartialEq for Key<N> {
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        let differing = (self.flow ^ other.flow) | u64::from(self.netns ^ other.netns);
-        self.tuple
+        self.0
             .iter()
-            .zip(&other.tuple)
-            .fold(differing, |differing, (a, b)| differing | (a ^ b))
+            .zip(&other.0)
+            .fold(0, |differing, (a, b)| differing | (a ^ b))
             == 0
     }
 }
@@ -83,9 +86,10 @@ impl TraceJson {
     pub fn new(ticks: Ticks) -> Self {
         Self {
             ticks,
-            whose: Written::default(),
+            common: Default::default(),
             before: Written::default(),
             after: Written::default(),
+            task: Written::default(),
         }
     }
 
@@ -103,33 +107,10 @@ impl TraceJson {
     fn packet(&mut self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
         let has = |flag| record.flags & flag != 0;
         number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
-        number(out, b",\"cpu\":", record.cpu);
-        out.extend_from_slice(hook_member(record.hook));
-        number(out, b",\"ifindex\":", record.ifindex);
         let flow_number = flow.map_or(0, |flow| flow.number);
-        let whose = Whose {
-            tuple: record.tuple,
-            flow: flow_number,
-            netns: record.netns,
-        };
-        self.whose.again(out, whose, |out| {
-            number(out, b",\"netns\":", record.netns);
-            if flow_number != 0 {
-                number(out, b",\"flow\":", flow_number);
-            }
-            tuple(out, b",\"orig\":{", record.tuple);
+        self.common[usize::from(record.hook) % HOOKS].again(out, common_key(record, flow_number), |out| {
+            common(out, record, flow_number);
         });
-        if record.zone != 0 {
-            number(out, b",\"zone\":", record.zone);
-        }
-        if has(PacketFlags::MARK) && record.mark != 0 {
-            number(out, b",\"mark\":", record.mark);
-        }
-        word(out, b",\"outcome\":\"", Outcome::of(record).name());
-        number(out, b",\"verdict\":", record.verdict);
-        if has(PacketFlags::AFTER) || has(PacketFlags::UNTRACKED) || has(PacketFlags::SEEN_ALREADY) {
-            out.extend_from_slice(ctinfo_members(record.ctinfo));
-        }
         if has(PacketFlags::DURATION) {
             number(out, b",\"duration_ns\":", record.duration_ns);
         }
@@ -150,39 +131,89 @@ impl TraceJson {
             out.push(b'}');
         }
         if has(PacketFlags::TASK) {
-            task(out, record.pid, &record.comm);
+            let key = task_key(record.pid, record.comm);
+            self.task
+                .again(out, key, |out| task(out, record.pid, &record.comm));
         }
     }
 
     /// The entry before and after the packet.
     fn snapshots(&mut self, out: &mut Vec<u8>, record: &PacketRecord) {
         let protonum = Tuple::from_words(record.tuple).protonum;
-        let now = record.now_jiffies;
         if record.flags & PacketFlags::BEFORE != 0 {
-            literal(out, b",\"before\":{\"status\":");
-            self.before.again(out, record.status_before, |out| {
-                status_list(out, record.status_before)
+            let before = Snapshot {
+                status: record.status_before,
+                state: record.state_before,
+                timeout: record.timeout_before_jiffies,
+            };
+            self.before.again(out, before.key(protonum), |out| {
+                before.write_state(out, b",\"before\":{", protonum);
             });
-            state_name(out, protonum, record.state_before);
-            let left = self
-                .ticks
-                .left_ms(record.status_before, record.timeout_before_jiffies, now);
-            number(out, b",\"timeout_ms\":", left);
-            out.push(b'}');
+            before.write_timeout(out, self.ticks, record.now_jiffies);
         }
         if record.flags & PacketFlags::AFTER != 0 {
-            literal(out, b",\"after\":{\"status\":");
-            self.after.again(out, record.status_after, |out| {
-                status_list(out, record.status_after)
+            let after = Snapshot {
+                status: record.status_after,
+                state: record.state_after,
+                timeout: record.timeout_after_jiffies,
+            };
+            self.after.again(out, after.key(protonum), |out| {
+                after.write_state(out, b",\"after\":{", protonum);
             });
-            state_name(out, protonum, record.state_after);
-            let left = self
-                .ticks
-                .left_ms(record.status_after, record.timeout_after_jiffies, now);
-            number(out, b",\"timeout_ms\":", left);
-            out.push(b'}');
+            after.write_timeout(out, self.ticks, record.now_jiffies);
         }
     }
+}
+
+/// Everything that [`common`] looks at.
+#[inline(always)]
+fn common_key(record: &PacketRecord, flow_number: u64) -> Key<COMMON_WORDS> {
+    let words = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let bytes = u32::from_le_bytes([record.hook, record.verdict, record.ctinfo, 0]);
+    let [a, b, c, d, e] = record.tuple;
+    Key([
+        words(bytes, u32::from(record.cpu) | u32::from(record.flags) << 16),
+        words(record.netns, record.ifindex),
+        words(record.mark, u32::from(record.zone)),
+        u64::from(record.status_after),
+        flow_number,
+        a,
+        b,
+        c,
+        d,
+        e,
+    ])
+}
+
+/// The members from the CPU to the verdict on the packet.
+fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
+    let has = |flag| record.flags & flag != 0;
+    number(out, b",\"cpu\":", record.cpu);
+    out.extend_from_slice(hook_member(record.hook));
+    number(out, b",\"netns\":", record.netns);
+    number(out, b",\"ifindex\":", record.ifindex);
+    if flow_number != 0 {
+        number(out, b",\"flow\":", flow_number);
+    }
+    tuple(out, b",\"orig\":{", record.tuple);
+    if record.zone != 0 {
+        number(out, b",\"zone\":", record.zone);
+    }
+    if has(PacketFlags::MARK) && record.mark != 0 {
+        number(out, b",\"mark\":", record.mark);
+    }
+    word(out, b",\"outcome\":\"", Outcome::of(record).name());
+    number(out, b",\"verdict\":", record.verdict);
+    if has(PacketFlags::AFTER) || has(PacketFlags::UNTRACKED) || has(PacketFlags::SEEN_ALREADY) {
+        out.extend_from_slice(ctinfo_members(record.ctinfo));
+    }
+}
+
+/// Everything that [`task`] looks at.
+#[inline(always)]
+fn task_key(pid: u32, comm: [u8; 16]) -> Key<3> {
+    let comm = u128::from_ne_bytes(comm);
+    Key([u64::from(pid), comm as u64, (comm >> 64) as u64])
 }
 
 /// A packet's hook, as a member in one piece.
@@ -303,15 +334,30 @@ impl Snapshot {
         protonum: u8,
         now: u32,
     ) {
+        self.write_state(out, key, protonum);
+        self.write_timeout(out, ticks, now);
+    }
+
+    /// Everything that [`Self::write_state`] looks at.
+    #[inline(always)]
+    fn key(&self, protonum: u8) -> Key<1> {
+        let state = u16::from_le_bytes([self.state, protonum]);
+        Key([u64::from(self.status) | u64::from(state) << 32])
+    }
+
+    /// Up to the timeout, which no two packets need have in common.
+    fn write_state<const N: usize>(&self, out: &mut Vec<u8>, key: &'static [u8; N], protonum: u8) {
         literal(out, key);
         literal(out, b"\"status\":");
         status_list(out, self.status);
         state_name(out, protonum, self.state);
-        number(
-            out,
-            b",\"timeout_ms\":",
-            ticks.left_ms(self.status, self.timeout, now),
-        );
+        literal(out, b",\"timeout_ms\":");
+    }
+
+    /// What follows it.
+    #[inline(always)]
+    fn write_timeout(&self, out: &mut Vec<u8>, ticks: Ticks, now: u32) {
+        bytes::number(out, ticks.left_ms(self.status, self.timeout, now));
         out.push(b'}');
     }
 }
@@ -416,6 +462,54 @@ mod tests {
             let dir = if names::is_reply(ctinfo) { "reply" } else { "orig" };
             let expected = format!(",\"ctinfo\":\"{}\",\"dir\":\"{dir}\"", names::ctinfo(ctinfo));
             assert_eq!(ctinfo_members(ctinfo), expected.as_bytes());
+        }
+    }
+
+    /// Fields that differ from record to record in few bits, so that lines have much in common and not all.
+    fn record(seed: u64) -> PacketRecord {
+        let bit = |at: u32| ((seed >> at) & 1) as u8;
+        PacketRecord {
+            hook: 3 * bit(0),
+            verdict: bit(1),
+            ctinfo: 2 * bit(2),
+            cpu: bit(3).into(),
+            flags: (seed >> 32) as u16,
+            netns: bit(4).into(),
+            ifindex: bit(5).into(),
+            status_before: 8 * u32::from(bit(6)),
+            status_after: 8 * u32::from(bit(7)),
+            mark: bit(8).into(),
+            pid: bit(9).into(),
+            state_before: bit(10),
+            state_after: bit(11),
+            zone: bit(12).into(),
+            comm: [b'a' + bit(13); 16],
+            tuple: Tuple {
+                protonum: if bit(14) == 0 { proto::UDP } else { proto::TCP },
+                src: [bit(15); 16],
+                ..Tuple::default()
+            }
+            .to_words(),
+            ..PacketRecord::default()
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_remembered_shows_in_no_line(seeds: Vec<u64>) {
+            let line = |json: &mut TraceJson, seed| {
+                let mut out = Vec::new();
+                json.line(&mut out, Observation::Packet(&record(seed), None));
+                String::from_utf8(out).expect("lines are UTF-8")
+            };
+            let mut remembering = TraceJson::new(Ticks(250));
+            for seed in seeds {
+                // Neighbours that differ in one bit, and in none.
+                for seed in (0..16).map(|bit| seed ^ (1 << bit)).chain([seed, seed]) {
+                    let fresh = line(&mut TraceJson::new(Ticks(250)), seed);
+                    proptest::prop_assert_eq!(line(&mut remembering, seed), fresh);
+                }
+            }
         }
     }
 }
