@@ -48,7 +48,7 @@ pub struct Slots<T> {
 /// What one packet or operation left behind on its way in.
 #[repr(C)]
 pub struct Slot<T> {
-    /// The address of the packet or the entry; zero for one that is out of scope.
+    /// The address of the packet or the entry.
     pub owner: u64,
     /// Where it was claimed: see `kernel::args::Frame`.
     frame: u64,
@@ -189,15 +189,26 @@ impl<T> Slots<T> {
     /// nobody finds a slot on this CPU.
     #[inline(always)]
     pub fn claimed_at(&mut self, frame: u64) -> Option<Claim<'_, T>> {
+        self.leave(|slot| slot.frame == frame)
+    }
+
+    /// The same where it is known for whom: what another left behind in the same place is not taken.
+    #[inline(always)]
+    pub fn claimed_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, T>> {
+        self.leave(|slot| slot.frame == frame && slot.owner == owner)
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, is_it: impl Fn(&Slot<T>) -> bool) -> Option<Claim<'_, T>> {
         let depth = self.depth();
         let mut index = below(depth, 1);
         if index >= SLOTS {
             return None;
         }
-        if self.slots[index].frame != frame {
+        if !is_it(&self.slots[index]) {
             // Nearly never: another process came in between, and has not left yet.
             index = below(depth, 2);
-            if index >= SLOTS || self.slots[index].frame != frame {
+            if index >= SLOTS || !is_it(&self.slots[index]) {
                 return None;
             }
         }

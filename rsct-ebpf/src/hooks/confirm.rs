@@ -47,9 +47,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
 #[fexit(function = "__nf_conntrack_confirm")]
 pub fn confirm_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::CONFIRM_SKB));
-    if let Some(claim) = entry::begun(Operation::Confirm, ctx.frame())
-        && claim.slot.owner == skb.address()
-    {
+    if let Some(claim) = entry::begun_by(Operation::Confirm, skb.address(), ctx.frame()) {
         leave(claim, skb, ctx.number(&arg::CONFIRM_RETURN) as i32);
     }
     0

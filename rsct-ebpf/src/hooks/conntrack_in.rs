@@ -33,8 +33,6 @@ use crate::{
 
 /// `IP_CT_UNTRACKED`.
 const UNTRACKED: u8 = 7;
-/// Whose slot it is that a packet of another namespace claims: nobody's.
-const OUT_OF_SCOPE: u64 = 0;
 
 #[fentry(function = "nf_conntrack_in")]
 pub fn in_fentry(ctx: FEntryContext) -> u32 {
@@ -54,18 +52,16 @@ pub fn in_kprobe(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
-    let mut owner = skb.address();
+    let slot = scratch::passes()?
+        .claim(skb.address(), ctx.frame(), Loss::PassForgotten)?
+        .slot;
     if filter::narrows_netns() {
         let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
         if !filter::wants_netns(state.netns()) {
-            owner = OUT_OF_SCOPE;
+            slot.record.flags = PacketFlags::REJECTED;
+            return None;
         }
     }
-    let claim = scratch::passes()?.claim(owner, ctx.frame(), Loss::PassForgotten)?;
-    if owner == OUT_OF_SCOPE {
-        return None;
-    }
-    let slot = claim.slot;
     slot.nfct = skb.nfct().0;
     if slot.rejects_again(Nfct(slot.nfct).ct() as u64) {
         slot.record.flags = PacketFlags::REJECTED;
@@ -86,14 +82,11 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
     let Some(slots) = scratch::passes() else {
         return 0;
     };
-    let claim = match slots.claimed_at(ctx.frame()) {
-        Some(claim) if claim.slot.owner == skb.address() => claim,
-        Some(claim) if claim.slot.owner == OUT_OF_SCOPE => {
-            claim.free();
-            return 0;
-        }
-        _ if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
-        _ => {
+    let claim = match slots.claimed_by(skb.address(), ctx.frame()) {
+        Some(claim) => claim,
+        // Of another namespace.
+        None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
+        None => {
             // Attached in mid-pass, skipped, or forgotten: what can still be said is said.
             debug!(&ctx, "a packet leaves that was not seen entering");
             let Some(claim) = slots.claim(skb.address(), ctx.frame(), Loss::PassForgotten) else {
@@ -114,10 +107,6 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     let Some(claim) = scratch::passes().and_then(|slots| slots.claimed_at(ctx.frame())) else {
         return 0;
     };
-    if claim.slot.owner == OUT_OF_SCOPE {
-        claim.free();
-        return 0;
-    }
     let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
     let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
     leave(claim, skb, state, ctx.ret::<u32>() as u8);

@@ -47,9 +47,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
 #[fexit(function = "nf_ct_delete")]
 pub fn delete_fexit(ctx: FExitContext) -> u32 {
     let ct = ctx.pointer(&arg::DELETE_CT) as u64;
-    if let Some(claim) = entry::begun(Operation::Delete, ctx.frame())
-        && claim.slot.owner == ct
-    {
+    if let Some(claim) = entry::begun_by(Operation::Delete, ct, ctx.frame()) {
         leave(claim, ctx.number(&arg::DELETE_RETURN) as u8);
     }
     0

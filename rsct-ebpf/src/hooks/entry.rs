@@ -57,6 +57,12 @@ pub fn begun(operation: Operation, frame: u64) -> Option<Claim<'static, EntryRec
     slots(operation)?.claimed_at(frame)
 }
 
+/// The same where it is known for whom.
+#[inline(always)]
+pub fn begun_by(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
+    slots(operation)?.claimed_by(owner, frame)
+}
+
 /// Fills in all that an entry says of itself. Says whether the filter wants it.
 #[inline(always)]
 pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: NfConn<M>) -> bool {

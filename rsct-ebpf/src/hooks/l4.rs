@@ -31,6 +31,10 @@ fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
 
 #[inline(always)]
 fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
+    // Of another namespace.
+    if slot.record.flags & PacketFlags::REJECTED != 0 {
+        return;
+    }
     if matches!(slot.identify(ct), Identified::Rejected) {
         return;
     }
