@@ -251,31 +251,30 @@ impl Story {
             DeleteCause::Expired => palette.paint(out, palette.bad, b"expired"),
             DeleteCause::Netlink => {
                 palette.paint(out, palette.bad, b"deleted");
-                out.extend_from_slice(b" over netlink, with ");
-                self.left(
-                    out,
-                    record.status_before,
-                    record.timeout_before_jiffies,
-                    record.now_jiffies,
-                );
-                out.extend_from_slice(b" left");
+                out.extend_from_slice(b" over netlink");
+                self.had_left(out, record);
             }
             DeleteCause::Early => {
                 palette.paint(out, palette.bad, b"deleted early");
-                out.extend_from_slice(b", with ");
-                self.left(
-                    out,
-                    record.status_before,
-                    record.timeout_before_jiffies,
-                    record.now_jiffies,
-                );
-                out.extend_from_slice(b" left");
+                self.had_left(out, record);
             }
         }
         self.state_of(out, record.orig, record.state_before);
         if record.flags & EntryFlags::RETURNED != 0 && record.ret == 0 {
             out.extend_from_slice(b", its event undelivered");
         }
+    }
+
+    /// How much of its time an entry had left when it went.
+    fn had_left(&self, out: &mut Vec<u8>, record: &EntryRecord) {
+        out.extend_from_slice(b", with ");
+        self.left(
+            out,
+            record.status_before,
+            record.timeout_before_jiffies,
+            record.now_jiffies,
+        );
+        out.extend_from_slice(b" left");
     }
 
     fn when(&self, out: &mut Vec<u8>, time_ns: u64, cpu: u16, netns: u32) {
