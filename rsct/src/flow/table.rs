@@ -233,18 +233,22 @@ impl Table {
         }
         let index = known.unwrap_or_else(|| self.add(key, tuple));
         let after = record.flags & EntryFlags::RETURNED != 0 && record.status_after != 0;
-        let (status, timeout) = if after {
+        let (bits, timeout) = if after {
             (record.status_after, record.timeout_after_jiffies)
         } else {
             (record.status_before, record.timeout_before_jiffies)
         };
-        let expires_ns = self.expiry(status, record.time_ns, timeout, record.now_jiffies);
+        let expires_ns = self.expiry(bits, record.time_ns, timeout, record.now_jiffies);
         let flow = self.slab[index as usize].as_mut()?;
         flow.from_probe = true;
         flow.last_ns = record.time_ns;
         flow.reply = record.reply;
         flow.reply_known = true;
-        flow.status = status;
+        flow.status = match kind {
+            // In the table, as dumps see it, whether its bit is set yet or not.
+            EntryKind::Insert => bits | status::CONFIRMED,
+            _ => bits,
+        };
         flow.mark = record.mark;
         flow.state = if after {
             record.state_after

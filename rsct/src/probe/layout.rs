@@ -6,6 +6,7 @@ use rsct_common::{
     hook::{ARGUMENTS, Argument, NO_ARGUMENT},
 };
 
+use super::enums::{self, Differs};
 use crate::kernel::btf::{BtfError, Func, KernelTypes};
 
 /// What the programs' globals are set to.
@@ -67,6 +68,12 @@ pub enum LayoutError {
         /// Where it was expected.
         expected: u32,
     },
+    /// A number that means something else here.
+    #[error(
+        "cannot trace on this kernel: `{}` of `enum {}` is {}, and rsct takes {} for it; this rsct is too old for \
+         it, please report it", .0.variant, .0.of, .0.found, .0.expected
+    )]
+    Enum(Differs),
     /// The lookup itself failed.
     #[error(transparent)]
     Btf(#[from] BtfError),
@@ -76,6 +83,9 @@ impl Layout {
     /// Looks everything up.
     pub fn resolve(types: &KernelTypes) -> Result<Self, LayoutError> {
         check_tuple(types)?;
+        if let Some(differs) = enums::first_difference(types) {
+            return Err(LayoutError::Enum(differs));
+        }
         let fields = FIELDS
             .iter()
             .map(|field| Ok((*field, place(types, field)?)))

@@ -1,9 +1,11 @@
 //! Getting the programs into the kernel, and their records out of it.
 //!
-//! [`layout`] finds out where this kernel keeps what the programs read, [`hooks`] lists what they
+//! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
+//! numbers mean what rsct calls them, [`hooks`] lists what they
 //! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
 
 mod diagnostics;
+pub mod enums;
 pub mod hooks;
 pub mod layout;
 pub mod ring;
