@@ -73,6 +73,13 @@ pub struct Claim<'a, T> {
 }
 
 impl<T> Claim<'_, T> {
+    /// The exit goes to work on the slot: until it is freed, nobody finds one on this CPU.
+    #[inline(always)]
+    pub fn at_work(mut self) -> Self {
+        self.set_depth(LEAVING);
+        self
+    }
+
     /// Lets others have the slot, and those above it, whose functions have long been left.
     #[inline(always)]
     pub fn free(mut self) {
@@ -185,21 +192,20 @@ impl<T> Slots<T> {
         Some(claim)
     }
 
-    /// The slot claimed by the function that was entered at `frame`, which is left now: until it is freed,
-    /// nobody finds a slot on this CPU.
+    /// The slot claimed by the function that was entered at `frame`.
     #[inline(always)]
     pub fn claimed_at(&mut self, frame: u64) -> Option<Claim<'_, T>> {
-        self.leave(|slot| slot.frame == frame)
+        self.find(|slot| slot.frame == frame)
     }
 
     /// The same where it is known for whom: what another left behind in the same place is not taken.
     #[inline(always)]
     pub fn claimed_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, T>> {
-        self.leave(|slot| slot.frame == frame && slot.owner == owner)
+        self.find(|slot| slot.frame == frame && slot.owner == owner)
     }
 
     #[inline(always)]
-    fn leave(&mut self, is_it: impl Fn(&Slot<T>) -> bool) -> Option<Claim<'_, T>> {
+    fn find(&mut self, is_it: impl Fn(&Slot<T>) -> bool) -> Option<Claim<'_, T>> {
         let depth = self.depth();
         let mut index = below(depth, 1);
         if index >= SLOTS {
@@ -212,13 +218,11 @@ impl<T> Slots<T> {
                 return None;
             }
         }
-        let mut claim = Claim {
+        Some(Claim {
             slot: &mut self.slots[index],
             depth: &mut self.depth,
             index,
-        };
-        claim.set_depth(LEAVING);
-        Some(claim)
+        })
     }
 
     /// The slot claimed last.

@@ -117,15 +117,17 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
 /// begins with another program, which nothing keeps from running within this one.
 #[inline(always)]
 fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+    if claim.slot.record.flags & PacketFlags::REJECTED != 0 {
+        claim.free();
+        return;
+    }
+    let claim = claim.at_work();
     tell(claim.slot, skb, state, verdict);
     claim.free();
 }
 
 #[inline(always)]
 fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
-    if slot.record.flags & PacketFlags::REJECTED != 0 {
-        return;
-    }
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let nfct = skb.nfct();

@@ -54,13 +54,13 @@ pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'stat
 /// What was claimed when the function at `frame` was entered.
 #[inline(always)]
 pub fn begun(operation: Operation, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    slots(operation)?.claimed_at(frame)
+    slots(operation)?.claimed_at(frame).map(Claim::at_work)
 }
 
 /// The same where it is known for whom.
 #[inline(always)]
 pub fn begun_by(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    slots(operation)?.claimed_by(owner, frame)
+    slots(operation)?.claimed_by(owner, frame).map(Claim::at_work)
 }
 
 /// Fills in all that an entry says of itself. Says whether the filter wants it.
