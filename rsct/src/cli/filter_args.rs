@@ -3,7 +3,10 @@
 use clap::Args;
 
 use super::UsageError;
-use crate::filter::{Filter, Typed};
+use crate::{
+    filter::{Filter, Typed},
+    netlink::conntrack::Entry,
+};
 
 /// Which entries. Conditions add up: an entry is meant that meets all of them.
 #[derive(Clone, Debug, Default, Args)]
@@ -66,4 +69,10 @@ impl FilterArgs {
         };
         typed.filter().map_err(|error| UsageError(error.to_string()))
     }
+}
+
+/// Whether an entry as ctnetlink sends it is meant.
+pub(super) fn meets(filter: &Filter, entry: &Entry<'_>) -> bool {
+    let mark = entry.mark.unwrap_or(0);
+    filter.matches(&entry.orig, &entry.reply, entry.zone_id(), mark)
 }

@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write as _},
     ops::ControlFlow,
-    os::fd::AsFd as _,
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -11,14 +10,19 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{FilterArgs, is_broken_pipe, sentence};
+use super::{
+    FilterArgs,
+    filter_args::meets,
+    is_broken_pipe,
+    namespaces::{Namespaces, NetnsArg, event_loop},
+};
 use crate::{
     filter::Filter,
-    kernel::netns::{self, Netns, Selector},
-    netlink::{Error, Socket, conntrack::Entry, dump},
+    kernel::netns::Netns,
+    netlink::{Socket, conntrack::Entry, dump},
     render::{
         conntrack_line::{self, Shape},
-        json,
+        json, namespace,
     },
 };
 
@@ -30,10 +34,8 @@ pub struct ListArgs {
     /// How entries look.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    /// Network namespace: a name under /run/netns, a process id, an inode number, or `all`. The current
-    /// one unless given.
-    #[arg(long, value_name = "NAME|PID|INODE|all")]
-    netns: Option<String>,
+    #[command(flatten)]
+    netns: NetnsArg,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -50,26 +52,12 @@ enum Output {
 /// Runs `rsct list`.
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
-    let selector = Selector::from_option(args.netns.as_deref());
-    let found = netns::open(&selector)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .context("starting the event loop")?;
-    let all = selector == Selector::All;
+    let namespaces = Namespaces::open(&args.netns)?;
     let mut list = List {
         filter,
         output: args.output,
-        // The column holds the longest name.
-        columns: all.then(|| {
-            found
-                .namespaces
-                .iter()
-                .map(|netns| netns.name.len())
-                .max()
-                .unwrap_or(0)
-        }),
-        named: args.netns.is_some(),
+        columns: namespaces.column(),
+        named: namespaces.are_named(),
         now_s: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs()),
@@ -80,54 +68,21 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         written: false,
         error: None,
     };
-    let mut failed = false;
-    for netns in &found.namespaces {
-        let socket = match selector {
-            // The current namespace needs no rights to be entered.
-            Selector::Current => None,
-            _ => Some(netns),
-        };
-        match runtime.block_on(list.one(netns, socket)) {
-            Ok(()) => {}
-            // A namespace may be gone by now, and the others can be read; who may not read one may read
-            // none of them.
-            Err(error) if all && !is_not_permitted(&error) => {
-                failed = true;
-                list.forget();
-                eprintln!("rsct: in network namespace {}: {}", netns.name, sentence(&error));
-            }
-            Err(error) => return Err(error),
-        }
-        if list.error.is_some() {
-            break;
-        }
-    }
+    let visit = namespaces.visit(async |netns, socket| list.one(netns, socket).await);
+    let all_went_well = event_loop()?.block_on(visit)?;
     list.flush();
     match list.error {
         Some(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
         Some(error) => return Err(error).context("writing entries to standard output"),
         None => {}
     }
-    if found.hidden_processes > 0 {
-        let (count, verb) = match found.hidden_processes {
-            1 => ("1 process".to_owned(), "it is"),
-            n => (format!("{n} processes"), "they are"),
-        };
-        eprintln!(
-            "rsct: {count} may not be looked at, and namespaces that only {verb} in are missing; run as root with \
-             the capability CAP_SYS_PTRACE"
-        );
-    }
+    namespaces.tell_of_hidden();
     eprintln!("rsct: {} flow entries have been shown.", list.shown);
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
+    Ok(if all_went_well {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
-}
-
-fn is_not_permitted(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Error>().is_some_and(Error::is_not_permitted)
 }
 
 /// How much is collected before it is written.
@@ -154,25 +109,25 @@ struct List {
 }
 
 impl List {
-    async fn one(&mut self, netns: &Netns, enter: Option<&Netns>) -> anyhow::Result<()> {
+    async fn one(&mut self, netns: &Netns, socket: &mut Socket) -> anyhow::Result<()> {
+        // Nobody reads any more, or nothing can be written.
+        if self.error.is_some() {
+            return Ok(());
+        }
         self.begun_at = self.buffer.len();
         self.shown_before = self.shown;
         self.written = false;
-        let mut socket = match enter {
-            Some(netns) => Socket::open_in(netns.as_fd())?,
-            None => Socket::open()?,
-        };
         let family = self.filter.family;
-        dump::entries(&mut socket, family, &mut InNamespace { list: self, netns }).await?;
+        let dumped = dump::entries(socket, family, &mut InNamespace { list: self, netns }).await;
+        if dumped.is_err() {
+            self.forget();
+        }
+        dumped?;
         Ok(())
     }
 
     fn entry(&mut self, entry: &Entry<'_>, netns: &Netns) {
-        let mark = entry.mark.unwrap_or(0);
-        if !self
-            .filter
-            .matches(&entry.orig, &entry.reply, entry.zone_id(), mark)
-        {
+        if !meets(&self.filter, entry) {
             return;
         }
         self.shown += 1;
@@ -181,11 +136,7 @@ impl List {
             json::entry(&mut self.buffer, entry, self.named.then_some(netns));
             return;
         }
-        if let Some(columns) = self.columns {
-            self.buffer.extend_from_slice(netns.name.as_bytes());
-            let width = self.buffer.len() + columns - netns.name.len() + 1;
-            self.buffer.resize(width, b' ');
-        }
+        namespace::column(&mut self.buffer, netns, self.columns);
         conntrack_line::line(&mut self.buffer, entry, Shape { extended, id: false }, self.now_s);
     }
 

@@ -1,8 +1,12 @@
 //! The command line: one file per subcommand.
 
+pub mod count;
 pub mod doctor;
+mod duration;
 mod filter_args;
 pub mod list;
+mod namespaces;
+pub mod stats;
 pub mod trace;
 
 use std::{fmt::Write as _, io, process::ExitCode};
@@ -26,6 +30,8 @@ struct Cli {
 enum Command {
     Trace(Box<trace::TraceArgs>),
     List(Box<list::ListArgs>),
+    Count(Box<count::CountArgs>),
+    Stats(stats::StatsArgs),
     Doctor(doctor::DoctorArgs),
 }
 
@@ -43,6 +49,8 @@ pub fn run() -> ExitCode {
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
         Command::List(args) => list::run(args),
+        Command::Count(args) => count::run(args),
+        Command::Stats(args) => stats::run(args),
         Command::Doctor(args) => doctor::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -5,7 +5,7 @@ use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{FilterArgs, is_broken_pipe};
+use super::{FilterArgs, duration, is_broken_pipe};
 use crate::{
     flow::{Table, observation::Ticks},
     kernel::{
@@ -46,7 +46,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Stop after this long: 10s, 5m, 500ms.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     duration: Option<Duration>,
     /// End with the table as both sources know it.
     #[arg(long)]
@@ -92,21 +92,6 @@ enum AttachArg {
     Fentry,
     /// kprobe and kretprobe only.
     Kprobe,
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits
-        .parse()
-        .map_err(|_| "expected a number with a unit, such as 10s, 5m or 500ms".to_owned())?;
-    let seconds = match &text[digits.len()..] {
-        "" | "s" => number,
-        "ms" => number / 1000.0,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        unit => return Err(format!("unknown unit {unit}: use ms, s, m or h")),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| "a time cannot be negative or that long".to_owned())
 }
 
 fn parse_ring(text: &str) -> Result<u32, String> {

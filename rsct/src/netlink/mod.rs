@@ -7,9 +7,11 @@ pub mod attr;
 pub mod conntrack;
 pub mod dump;
 mod error;
+mod exchange;
 pub mod message;
 mod request;
 mod socket;
+pub mod stats;
 
 pub use error::Error;
 pub use socket::Socket;

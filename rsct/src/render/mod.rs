@@ -6,5 +6,7 @@ pub mod conntrack_line;
 pub mod doctor;
 pub mod json;
 pub mod known;
+pub mod namespace;
+pub mod stats;
 pub mod story;
 pub mod trace_json;

@@ -3,6 +3,7 @@
 mod all_namespaces;
 mod closed_pipe_ends_the_trace;
 mod conntrack_has_btf;
+mod count_and_stats_agree;
 mod count_ends_the_trace;
 mod cpu;
 mod created_by_hand;
@@ -59,6 +60,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     entry_expires,
     deleted_by_conntrack_names_the_task,
     created_by_hand,
+    count_and_stats_agree,
     table_full_says_alloc_failed,
     ipv6_and_other_protocols,
     filters_run_in_kernel,

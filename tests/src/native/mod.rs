@@ -1,5 +1,6 @@
 //! Scenarios for any machine where root can make a network namespace.
 
+pub mod count_and_stats_as_conntrack;
 mod list_all_namespaces;
 mod list_equals_conntrack;
 mod list_filters_as_conntrack;
@@ -14,6 +15,10 @@ use crate::registry::Scenario;
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "count_and_stats_as_conntrack",
+        run: count_and_stats_as_conntrack::run,
+    },
     Scenario {
         name: "list_all_namespaces",
         run: list_all_namespaces::run,

@@ -1,0 +1,113 @@
+//! `rsct count`: how many entries there are.
+
+use std::{
+    io::{self, Write as _},
+    ops::ControlFlow,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::{
+    FilterArgs,
+    filter_args::meets,
+    is_broken_pipe,
+    namespaces::{Namespaces, NetnsArg, event_loop},
+};
+use crate::{
+    filter::Filter,
+    netlink::{
+        Error, Socket,
+        conntrack::Entry,
+        dump,
+        stats::{self, Table},
+    },
+    render,
+};
+
+/// Count the entries of the conntrack table. Without filters the kernel's own count is shown, as by
+/// `conntrack -C`: expired entries that were not reaped yet are in it. With filters the table is read and the
+/// entries that meet them are counted.
+#[derive(Debug, Args)]
+pub struct CountArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How the count looks.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    netns: NetnsArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// The number.
+    #[default]
+    Text,
+    /// A JSON object for each namespace.
+    Json,
+}
+
+/// Runs `rsct count`.
+pub fn run(args: &CountArgs) -> anyhow::Result<ExitCode> {
+    let filter = args.filter.filter()?;
+    let namespaces = Namespaces::open(&args.netns)?;
+    let mut out = Vec::new();
+    let visit = namespaces.visit(async |netns, socket| {
+        let table = count(socket, &filter).await?;
+        match args.output {
+            Output::Text => {
+                render::namespace::column(&mut out, netns, namespaces.column());
+                // Writing to a Vec can't fail.
+                let _ = writeln!(out, "{}", table.entries);
+            }
+            Output::Json => {
+                render::stats::count_json(&mut out, table, namespaces.are_named().then_some(netns))
+            }
+        }
+        Ok(())
+    });
+    let all_went_well = event_loop()?.block_on(visit)?;
+    match io::stdout().write_all(&out) {
+        Err(error) if !is_broken_pipe(&error) => {
+            return Err(error).context("writing the count to standard output");
+        }
+        _ => {}
+    }
+    namespaces.tell_of_hidden();
+    Ok(if all_went_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn count(socket: &mut Socket, filter: &Filter) -> Result<Table, Error> {
+    if filter.is_empty() {
+        return stats::table(socket).await;
+    }
+    let mut counting = Counting { filter, entries: 0 };
+    dump::entries(socket, filter.family, &mut counting).await?;
+    Ok(Table {
+        entries: counting.entries,
+        max_entries: None,
+    })
+}
+
+struct Counting<'a> {
+    filter: &'a Filter,
+    entries: u32,
+}
+
+impl dump::Sink for Counting<'_> {
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+        self.entries += u32::from(meets(self.filter, entry));
+        ControlFlow::Continue(())
+    }
+
+    fn restart(&mut self) -> bool {
+        self.entries = 0;
+        true
+    }
+}

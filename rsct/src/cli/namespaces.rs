@@ -1,0 +1,107 @@
+//! The network namespaces that a command goes through, one after the other.
+
+use std::os::fd::AsFd as _;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::sentence;
+use crate::{
+    kernel::netns::{self, Found, Netns, Selector},
+    netlink::{Error, Socket},
+};
+
+/// Which network namespaces.
+#[derive(Clone, Debug, Default, Args)]
+pub struct NetnsArg {
+    /// Network namespace: a name under /run/netns, a process id, an inode number, or `all`. The current
+    /// one unless given.
+    #[arg(long, value_name = "NAME|PID|INODE|all")]
+    netns: Option<String>,
+}
+
+/// The namespaces that were asked for, open.
+pub struct Namespaces {
+    selector: Selector,
+    found: Found,
+}
+
+impl Namespaces {
+    /// Looks them up.
+    pub fn open(arg: &NetnsArg) -> anyhow::Result<Self> {
+        let selector = Selector::from_option(arg.netns.as_deref());
+        let found = netns::open(&selector)?;
+        Ok(Self { selector, found })
+    }
+
+    /// Whether more than the current namespace was asked for by name: output then says which it is.
+    pub fn are_named(&self) -> bool {
+        self.selector != Selector::Current
+    }
+
+    /// The width of a column for their names, where all were asked for.
+    pub fn column(&self) -> Option<usize> {
+        let names = self.found.namespaces.iter().map(|netns| netns.name.len());
+        (self.selector == Selector::All).then(|| names.max().unwrap_or(0))
+    }
+
+    /// Visits each with a socket that is open there. Where all were asked for, one that fails is told of on
+    /// stderr and the others are visited; the result says whether none failed.
+    pub async fn visit(
+        &self,
+        mut visit: impl AsyncFnMut(&Netns, &mut Socket) -> anyhow::Result<()>,
+    ) -> anyhow::Result<bool> {
+        let mut all_went_well = true;
+        for netns in &self.found.namespaces {
+            let opened = match self.selector {
+                // The current namespace needs no rights to be entered.
+                Selector::Current => Socket::open(),
+                _ => Socket::open_in(netns.as_fd()),
+            };
+            let visited = match opened {
+                Ok(mut socket) => visit(netns, &mut socket).await,
+                Err(error) => Err(error.into()),
+            };
+            match visited {
+                Ok(()) => {}
+                // A namespace may be gone by now, and the others can be read; who may not read one may read
+                // none of them.
+                Err(error) if self.selector == Selector::All && may_be_this_one_alone(&error) => {
+                    all_went_well = false;
+                    eprintln!("rsct: in network namespace {}: {}", netns.name, sentence(&error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all_went_well)
+    }
+
+    /// Says on stderr what could not be looked for.
+    pub fn tell_of_hidden(&self) {
+        let (count, verb) = match self.found.hidden_processes {
+            0 => return,
+            1 => ("1 process".to_owned(), "it is"),
+            n => (format!("{n} processes"), "they are"),
+        };
+        eprintln!(
+            "rsct: {count} may not be looked at, and namespaces that only {verb} in are missing; run as root with \
+             the capability CAP_SYS_PTRACE"
+        );
+    }
+}
+
+/// The event loop of a command that talks to the kernel and ends.
+pub fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("starting the event loop")
+}
+
+/// Writing to standard output fails for all namespaces alike, and so does what is not permitted.
+fn may_be_this_one_alone(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<Error>()
+        .is_some_and(|error| !error.is_not_permitted())
+}

@@ -1,0 +1,38 @@
+//! A request and its answers, where they are few.
+
+use super::{
+    Error, Socket,
+    message::{Body, Messages},
+};
+
+/// Sends a request and hands over the payload of each message that answers it, up to the one that ends them.
+pub(super) async fn answers(
+    socket: &mut Socket,
+    operation: &'static str,
+    request: impl FnOnce(u32) -> Vec<u8>,
+    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sequence = socket.next_sequence();
+    socket.send(&request(sequence)).await?;
+    loop {
+        let datagram = socket.receive().await?;
+        for message in Messages::new(&datagram) {
+            let message = message?;
+            // What was left over from an earlier request on this socket, or was never ours.
+            if message.sequence != sequence || message.port != socket.port() {
+                continue;
+            }
+            match message.body {
+                Body::Data { payload, .. } => take(payload)?,
+                Body::Noop => {}
+                Body::Overrun => {
+                    return Err(Error::Overrun {
+                        hint: "what was read so far is incomplete",
+                    });
+                }
+                Body::End { errno: 0, .. } => return Ok(()),
+                Body::End { errno, detail } => return Err(Error::refused(operation, errno, detail)),
+            }
+        }
+    }
+}

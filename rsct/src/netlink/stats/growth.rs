@@ -1,0 +1,65 @@
+//! Counters added up, and compared with an earlier reading.
+
+use super::Cpu;
+
+/// The sum over all CPUs of each counter, in the kernel's order.
+pub fn total(cpus: &[Cpu]) -> Vec<(u16, u64)> {
+    let mut total: Vec<(u16, u64)> = Vec::new();
+    for &(number, value) in cpus.iter().flat_map(|cpu| &cpu.counters) {
+        match total.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, sum)) => *sum += u64::from(value),
+            None => total.push((number, u64::from(value))),
+        }
+    }
+    total
+}
+
+/// By how much each counter grew between two readings. What is new in the later one grew from 0.
+pub fn since(now: &[Cpu], before: &[Cpu]) -> Vec<Cpu> {
+    now.iter()
+        .map(|now| {
+            let before = before.iter().find(|before| before.cpu == now.cpu);
+            let earlier = |number| {
+                let counters = before.into_iter().flat_map(|cpu| &cpu.counters);
+                counters
+                    .copied()
+                    .find(|(n, _)| *n == number)
+                    .map_or(0, |(_, value)| value)
+            };
+            // The kernel's counters have 32 bits on the wire and wrap around.
+            let grown = |&(number, value): &(u16, u32)| (number, value.wrapping_sub(earlier(number)));
+            Cpu {
+                cpu: now.cpu,
+                counters: now.counters.iter().map(grown).collect(),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cpu(cpu: u16, counters: &[(u16, u32)]) -> Cpu {
+        Cpu {
+            cpu,
+            counters: counters.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_sum_does_not_wrap() {
+        let cpus = [cpu(0, &[(4, u32::MAX), (8, 1)]), cpu(1, &[(4, 2), (16, 5)])];
+        assert_eq!(total(&cpus), [(4, u64::from(u32::MAX) + 2), (8, 1), (16, 5)]);
+    }
+
+    #[test]
+    fn a_counter_that_wrapped_grew() {
+        let before = [cpu(0, &[(4, u32::MAX - 1), (8, 7)])];
+        let now = [cpu(0, &[(4, 3), (8, 7)]), cpu(1, &[(4, 9)])];
+        assert_eq!(
+            since(&now, &before),
+            [cpu(0, &[(4, 5), (8, 0)]), cpu(1, &[(4, 9)])]
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! What the kernel counts: entries in the table, and what became of lookups and inserts on each CPU.
+
+pub mod counter;
+mod growth;
+#[cfg(test)]
+mod tests;
+
+pub use growth::{since, total};
+
+use super::{
+    Error, Socket,
+    attr::{AttrError, Attrs},
+    conntrack::DecodeError,
+    exchange, request,
+};
+
+// include/uapi/linux/netfilter/nfnetlink_conntrack.h, `enum ctattr_stats_global`.
+const CTA_STATS_GLOBAL_ENTRIES: u16 = 1;
+const CTA_STATS_GLOBAL_MAX_ENTRIES: u16 = 2;
+
+/// How full the table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Entries there are, those included that expired and have not been reaped yet.
+    pub entries: u32,
+    /// Entries there may be (`net.netfilter.nf_conntrack_max`), where the kernel says so (Linux 4.18 on).
+    pub max_entries: Option<u32>,
+}
+
+/// One CPU's counters since the namespace was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cpu {
+    /// The CPU's number.
+    pub cpu: u16,
+    /// Each counter by its attribute's number (see [`counter`]), in the kernel's order. They wrap around.
+    pub counters: Vec<(u16, u32)>,
+}
+
+/// Asks how full the table of the socket's namespace is.
+pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
+    let mut table = Table::default();
+    exchange::answers(
+        socket,
+        "counting the conntrack entries",
+        request::stats,
+        |payload| {
+            table = parse_table(payload)?;
+            Ok(())
+        },
+    )
+    .await?;
+    Ok(table)
+}
+
+/// Asks for the counters of every CPU that can be there.
+pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
+    let mut cpus = Vec::new();
+    exchange::answers(
+        socket,
+        "reading the conntrack counters",
+        request::stats_cpu,
+        |payload| {
+            cpus.push(parse_cpu(payload)?);
+            Ok(())
+        },
+    )
+    .await?;
+    Ok(cpus)
+}
+
+fn parse_table(payload: &[u8]) -> Result<Table, DecodeError> {
+    let (_, attributes) = split(payload)?;
+    let mut table = Table::default();
+    for attr in attributes {
+        let attr = attr.map_err(DecodeError::Attributes)?;
+        match attr.kind {
+            CTA_STATS_GLOBAL_ENTRIES => table.entries = attr.be32().map_err(of_counter)?,
+            CTA_STATS_GLOBAL_MAX_ENTRIES => table.max_entries = Some(attr.be32().map_err(of_counter)?),
+            _ => {}
+        }
+    }
+    Ok(table)
+}
+
+fn parse_cpu(payload: &[u8]) -> Result<Cpu, DecodeError> {
+    // The CPU stands where other messages have nothing: nfgenmsg's res_id.
+    let (cpu, attributes) = split(payload)?;
+    let mut counters = Vec::with_capacity(counter::KNOWN.len());
+    for attr in attributes {
+        let attr = attr.map_err(DecodeError::Attributes)?;
+        counters.push((attr.kind, attr.be32().map_err(of_counter)?));
+    }
+    Ok(Cpu { cpu, counters })
+}
+
+/// `res_id` of `struct nfgenmsg`, and the attributes behind it.
+fn split(payload: &[u8]) -> Result<(u16, Attrs<'_>), DecodeError> {
+    let got = payload.len();
+    let (header, attributes) = payload
+        .split_first_chunk::<4>()
+        .ok_or(DecodeError::Header { got })?;
+    Ok((u16::from_be_bytes([header[2], header[3]]), Attrs::new(attributes)))
+}
+
+fn of_counter(source: AttrError) -> DecodeError {
+    DecodeError::Attribute {
+        name: "a counter",
+        source,
+    }
+}

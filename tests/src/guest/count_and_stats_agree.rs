@@ -1,0 +1,9 @@
+//! This kernel's counts and counters are read as `conntrack` reads them.
+
+use anyhow::Result;
+
+use crate::native::{count_and_stats_as_conntrack::agree, namespace::Namespace};
+
+pub fn run() -> Result<()> {
+    agree(&Namespace::new("count")?)
+}
