@@ -39,7 +39,7 @@ pub struct ListArgs {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     /// The line of `conntrack -L`.
     #[default]
     Text,
@@ -47,6 +47,26 @@ enum Output {
     Extended,
     /// A JSON object a line.
     Json,
+}
+
+impl Output {
+    /// Appends an entry. JSON says which namespace it is of, where `netns` does.
+    pub(super) fn entry(self, out: &mut Vec<u8>, entry: &Entry<'_>, netns: Option<&Netns>, now_s: u64) {
+        let extended = self == Self::Extended;
+        match self {
+            Self::Json => json::entry(out, entry, netns),
+            Self::Text | Self::Extended => {
+                conntrack_line::line(out, entry, Shape { extended, id: false }, now_s);
+            }
+        }
+    }
+}
+
+/// Seconds since the epoch, against which an entry's age is told.
+pub(super) fn now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs())
 }
 
 /// Runs `rsct list`.
@@ -58,9 +78,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         output: args.output,
         columns: namespaces.column(),
         named: namespaces.are_named(),
-        now_s: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_secs()),
+        now_s: now_s(),
         shown: 0,
         buffer: Vec::with_capacity(FLUSH_BYTES + FLUSH_BYTES / 4),
         begun_at: 0,
@@ -131,13 +149,11 @@ impl List {
             return;
         }
         self.shown += 1;
-        let extended = self.output == Output::Extended;
-        if self.output == Output::Json {
-            json::entry(&mut self.buffer, entry, self.named.then_some(netns));
-            return;
+        if self.output != Output::Json {
+            namespace::column(&mut self.buffer, netns, self.columns);
         }
-        namespace::column(&mut self.buffer, netns, self.columns);
-        conntrack_line::line(&mut self.buffer, entry, Shape { extended, id: false }, self.now_s);
+        self.output
+            .entry(&mut self.buffer, entry, self.named.then_some(netns), self.now_s);
     }
 
     /// Takes back what this namespace has brought, if nothing of it is out yet.

@@ -4,6 +4,7 @@ pub mod count;
 pub mod doctor;
 mod duration;
 mod filter_args;
+pub mod get;
 pub mod list;
 mod namespaces;
 pub mod stats;
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Trace(Box<trace::TraceArgs>),
     List(Box<list::ListArgs>),
+    Get(Box<get::GetArgs>),
     Count(Box<count::CountArgs>),
     Stats(stats::StatsArgs),
     Doctor(doctor::DoctorArgs),
@@ -49,6 +51,7 @@ pub fn run() -> ExitCode {
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
         Command::List(args) => list::run(args),
+        Command::Get(args) => get::run(args),
         Command::Count(args) => count::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 /// Set in an attribute's type when its payload is made of attributes.
-const NLA_F_NESTED: u16 = 1 << 15;
+pub(super) const NLA_F_NESTED: u16 = 1 << 15;
 /// Set in an attribute's type when its payload is in network byte order.
 const NLA_F_NET_BYTEORDER: u16 = 1 << 14;
 const HEADER_BYTES: usize = 4;

@@ -6,8 +6,10 @@
 pub mod attr;
 pub mod conntrack;
 pub mod dump;
+mod emit;
 mod error;
 mod exchange;
+pub mod lookup;
 pub mod message;
 mod request;
 mod socket;

@@ -7,6 +7,9 @@ use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterProtoFamily, conntrack::ConntrackMessage,
 };
 
+use rsct_common::Tuple;
+
+use super::{conntrack, emit::Emitter};
 use crate::family::Family;
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h, `enum cntl_msg_types`.
@@ -50,6 +53,27 @@ fn bare(message_type: u8) -> NetfilterMessage {
             attributes: Vec::new(),
         },
     )
+}
+
+/// The message that asks for the entry that has this tuple, in either direction. Its attributes are written by
+/// our own codecs, which the crate's have no counterpart of.
+pub(super) fn get(tuple: &Tuple, zone: u16, sequence: u32) -> Vec<u8> {
+    let mut attributes = Emitter::default();
+    conntrack::emit_tuple(&mut attributes, conntrack::CTA_TUPLE_ORIG, tuple);
+    if zone != 0 {
+        attributes.put(conntrack::CTA_ZONE, &zone.to_be_bytes());
+    }
+    let attributes = attributes.into_bytes();
+    let family = NetfilterProtoFamily::from(tuple.l3num[usize::from(cfg!(target_endian = "big"))]);
+    let inner = NetfilterMessage::new(
+        NetfilterHeader::new(family, 0, 0),
+        ConntrackMessage::Get(Vec::new()),
+    );
+    let mut bytes = encode(inner, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    bytes.extend_from_slice(&attributes);
+    let length = u32::try_from(bytes.len()).expect("requests are far below 4 GiB");
+    bytes[..4].copy_from_slice(&length.to_ne_bytes());
+    bytes
 }
 
 fn encode(inner: NetfilterMessage, flags: u16, sequence: u32) -> Vec<u8> {

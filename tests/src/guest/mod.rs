@@ -13,6 +13,7 @@ mod doctor_says_what_works;
 mod duration_ends_the_trace;
 mod entry_expires;
 mod filters_run_in_kernel;
+mod get_finds_by_tuple;
 mod hook_that_cannot_attach;
 mod invalid_is_named;
 mod ipv6_and_other_protocols;
@@ -80,4 +81,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     ring_overrun_is_counted_and_reconciled,
     softirq_inside_a_pass,
     wrong_options_say_so,
+    get_finds_by_tuple,
 ];

@@ -1,6 +1,7 @@
 //! Scenarios for any machine where root can make a network namespace.
 
 pub mod count_and_stats_as_conntrack;
+pub mod get_equals_conntrack;
 mod list_all_namespaces;
 mod list_equals_conntrack;
 mod list_filters_as_conntrack;
@@ -18,6 +19,10 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "count_and_stats_as_conntrack",
         run: count_and_stats_as_conntrack::run,
+    },
+    Scenario {
+        name: "get_equals_conntrack",
+        run: get_equals_conntrack::run,
     },
     Scenario {
         name: "list_all_namespaces",

@@ -1,7 +1,7 @@
 //! The kernel's attribute numbers (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
 
 macro_rules! numbers {
-    ($($name:ident = $number:literal),* $(,)?) => { $(pub(super) const $name: u16 = $number;)* };
+    ($($name:ident = $number:literal),* $(,)?) => { $(pub(in crate::netlink) const $name: u16 = $number;)* };
 }
 
 numbers! {

@@ -12,5 +12,8 @@ pub(crate) mod samples;
 mod tests;
 mod tuple;
 
+pub(super) use attribute::{CTA_TUPLE_ORIG, CTA_ZONE};
+pub(super) use tuple::emit as emit_tuple;
+
 pub use entry::{Counters, DecodeError, Entry, Helper, SeqAdj, Synproxy, Timestamps};
 pub use protoinfo::{Dccp, DccpRole, ProtoInfo, Sctp, Tcp, TcpFlags};

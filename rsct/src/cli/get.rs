@@ -1,0 +1,196 @@
+//! `rsct get`: the one entry that has a tuple.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use rsct_common::Tuple;
+
+use super::{
+    UsageError, is_broken_pipe,
+    list::{Output, now_s},
+    namespaces::{Namespaces, NetnsArg, event_loop},
+};
+use crate::{
+    filter::{Prefix, Typed},
+    flow::names::proto,
+    netlink::lookup,
+    render::namespace,
+};
+
+/// Show the entry that has a tuple, in either of its directions: the kernel looks it up, the table is not read.
+/// Exit code 1 where there is none.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// Protocol, by name (/etc/protocols too) or number.
+    #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
+    proto: String,
+    /// Source address.
+    #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR")]
+    src: String,
+    /// Destination address.
+    #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR")]
+    dst: String,
+    /// Source port.
+    #[arg(long, visible_alias = "orig-port-src", value_name = "PORT")]
+    sport: Option<String>,
+    /// Destination port.
+    #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT")]
+    dport: Option<String>,
+    /// Type of an ICMP or ICMPv6 query, such as 8 or 128 for an echo request.
+    #[arg(long, visible_alias = "icmpv6-type", value_name = "TYPE")]
+    icmp_type: Option<u8>,
+    /// Its code.
+    #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE", default_value_t = 0)]
+    icmp_code: u8,
+    /// Its id.
+    #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
+    icmp_id: Option<u16>,
+    /// GRE key of the packets to the destination.
+    #[arg(long, value_name = "KEY", value_parser = parse_key)]
+    srckey: Option<u16>,
+    /// GRE key of the packets from the destination.
+    #[arg(long, value_name = "KEY", value_parser = parse_key)]
+    dstkey: Option<u16>,
+    /// Conntrack zone.
+    #[arg(short = 'w', long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// How the entry looks.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    netns: NetnsArg,
+}
+
+/// Runs `rsct get`.
+pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
+    let (tuple, zone) = args.tuple()?;
+    let namespaces = Namespaces::open(&args.netns)?;
+    let (mut out, mut line) = (Vec::new(), Vec::new());
+    let visit = namespaces.visit(async |netns, socket| {
+        line.clear();
+        let named = namespaces.are_named().then_some(netns);
+        let found = lookup::entry(socket, &tuple, zone, |entry| {
+            args.output.entry(&mut line, entry, named, now_s());
+        });
+        if found.await? {
+            if args.output != Output::Json {
+                namespace::column(&mut out, netns, namespaces.column());
+            }
+            out.extend_from_slice(&line);
+        }
+        Ok(())
+    });
+    let all_went_well = event_loop()?.block_on(visit)?;
+    match io::stdout().write_all(&out) {
+        Err(error) if !is_broken_pipe(&error) => {
+            return Err(error).context("writing the entry to standard output");
+        }
+        _ => {}
+    }
+    namespaces.tell_of_hidden();
+    if out.is_empty() && all_went_well {
+        anyhow::bail!(
+            "getting the conntrack entry with source {} and destination {}: the table has none with this tuple in \
+             zone {zone}; `rsct list` with the same options shows what is near it",
+            tuple.src_addr(),
+            tuple.dst_addr()
+        );
+    }
+    Ok(if all_went_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl GetArgs {
+    /// What the options mean together: a tuple and its zone.
+    fn tuple(&self) -> Result<(Tuple, u16), UsageError> {
+        let typed = Typed {
+            proto: Some(&self.proto),
+            src: Some(&self.src),
+            dst: Some(&self.dst),
+            sport: self.sport.as_deref(),
+            dport: self.dport.as_deref(),
+            zone: self.zone.as_deref(),
+            ..Typed::default()
+        };
+        let filter = typed.filter().map_err(|error| UsageError(error.to_string()))?;
+        let protonum = filter.proto.unwrap_or(0);
+        let mut tuple = Tuple {
+            protonum,
+            ..Tuple::default()
+        };
+        if let Some(family) = filter.family {
+            tuple.l3num = u16::from(family as u8).to_ne_bytes();
+        }
+        whole(&mut tuple.src, filter.src, "--src")?;
+        whole(&mut tuple.dst, filter.dst, "--dst")?;
+        if proto::has_ports(protonum) {
+            tuple.src_l4 = needed(filter.sport, "--sport", "a port")?.to_be_bytes();
+            tuple.dst_l4 = needed(filter.dport, "--dport", "a port")?.to_be_bytes();
+        } else if proto::is_icmp(protonum) {
+            tuple.src_l4 = needed(self.icmp_id, "--icmp-id", "an ICMP id")?.to_be_bytes();
+            tuple.dst_l4 = [self.icmp_type(protonum)?, self.icmp_code];
+        } else if protonum == proto::GRE {
+            tuple.src_l4 = self.srckey.unwrap_or(0).to_be_bytes();
+            tuple.dst_l4 = self.dstkey.unwrap_or(0).to_be_bytes();
+        }
+        Ok((tuple, filter.zone.unwrap_or(0)))
+    }
+
+    /// Conntrack makes entries of queries and their replies alone, and the kernel refuses other types
+    /// (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c).
+    fn icmp_type(&self, protonum: u8) -> Result<u8, UsageError> {
+        let (tracked, names): (&[u8], _) = match protonum {
+            proto::ICMP => (&[0, 8, 13, 14, 15, 16, 17, 18], "0, 8 and 13 to 18"),
+            _ => (&[128, 129, 139, 140], "128, 129, 139 and 140"),
+        };
+        let icmp_type = needed(self.icmp_type, "--icmp-type", "an ICMP type")?;
+        if !tracked.contains(&icmp_type) {
+            return Err(UsageError(format!(
+                "--icmp-type {icmp_type}: conntrack has entries for queries and their replies, which are types {names}"
+            )));
+        }
+        Ok(icmp_type)
+    }
+}
+
+/// An address as a whole.
+fn whole(bytes: &mut [u8; 16], prefix: Option<Prefix>, option: &str) -> Result<(), UsageError> {
+    let Some(Prefix { addr, bits }) = prefix else {
+        return Ok(());
+    };
+    let octets = match addr {
+        std::net::IpAddr::V4(addr) => addr.octets().to_vec(),
+        std::net::IpAddr::V6(addr) => addr.octets().to_vec(),
+    };
+    if usize::from(bits) != octets.len() * 8 {
+        return Err(UsageError(format!(
+            "{option} {addr}/{bits}: one entry has one address; `rsct list` takes networks"
+        )));
+    }
+    bytes[..octets.len()].copy_from_slice(&octets);
+    Ok(())
+}
+
+fn needed<T>(value: Option<T>, option: &str, what: &str) -> Result<T, UsageError> {
+    value.ok_or_else(|| {
+        UsageError(format!(
+            "entries of this protocol are found by {what} too: give {option}"
+        ))
+    })
+}
+
+/// A number in decimal, or in hexadecimal after `0x`, as keys are shown.
+fn parse_key(text: &str) -> Result<u16, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "expected a key from 0 to 0xffff".to_owned())
+}
