@@ -118,6 +118,7 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     if claim.slot.record.flags & PacketFlags::REJECTED != 0 {
+        // Nothing is read any more: no need to keep others out first.
         claim.free();
         return;
     }

@@ -43,9 +43,9 @@ pub struct GetArgs {
     /// Type of an ICMP or ICMPv6 query, such as 8 or 128 for an echo request.
     #[arg(long, visible_alias = "icmpv6-type", value_name = "TYPE")]
     icmp_type: Option<u8>,
-    /// Its code.
-    #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE", default_value_t = 0)]
-    icmp_code: u8,
+    /// Its code; 0 unless given.
+    #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE")]
+    icmp_code: Option<u8>,
     /// Its id.
     #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
     icmp_id: Option<u16>,
@@ -95,7 +95,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     if out.is_empty() && all_went_well {
         anyhow::bail!(
             "getting the conntrack entry with source {} and destination {}: the table has none with this tuple in \
-             zone {zone}; `rsct list` with the same options shows what is near it",
+             zone {zone}; `rsct list` with its addresses shows what is near it",
             tuple.src_addr(),
             tuple.dst_addr()
         );
@@ -121,6 +121,7 @@ impl GetArgs {
         };
         let filter = typed.filter().map_err(|error| UsageError(error.to_string()))?;
         let protonum = filter.proto.unwrap_or(0);
+        self.fits(protonum)?;
         let mut tuple = Tuple {
             protonum,
             ..Tuple::default()
@@ -135,12 +136,31 @@ impl GetArgs {
             tuple.dst_l4 = needed(filter.dport, "--dport", "a port")?.to_be_bytes();
         } else if proto::is_icmp(protonum) {
             tuple.src_l4 = needed(self.icmp_id, "--icmp-id", "an ICMP id")?.to_be_bytes();
-            tuple.dst_l4 = [self.icmp_type(protonum)?, self.icmp_code];
+            tuple.dst_l4 = [self.icmp_type(protonum)?, self.icmp_code.unwrap_or(0)];
         } else if protonum == proto::GRE {
             tuple.src_l4 = self.srckey.unwrap_or(0).to_be_bytes();
             tuple.dst_l4 = self.dstkey.unwrap_or(0).to_be_bytes();
         }
         Ok((tuple, filter.zone.unwrap_or(0)))
+    }
+
+    /// Refuses options that mean nothing for the protocol. (Ports are the filter's to refuse.)
+    fn fits(&self, protonum: u8) -> Result<(), UsageError> {
+        let (icmp, gre) = (proto::is_icmp(protonum), protonum == proto::GRE);
+        for (option, given, fits) in [
+            ("--icmp-type", self.icmp_type.is_some(), icmp),
+            ("--icmp-code", self.icmp_code.is_some(), icmp),
+            ("--icmp-id", self.icmp_id.is_some(), icmp),
+            ("--srckey", self.srckey.is_some(), gre),
+            ("--dstkey", self.dstkey.is_some(), gre),
+        ] {
+            if given && !fits {
+                return Err(UsageError(format!(
+                    "{option}: protocol {protonum} has no such thing"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Conntrack makes entries of queries and their replies alone, and the kernel refuses other types

@@ -8,7 +8,7 @@ use crate::{
     netlink::stats::{Cpu, Table, counter, since, total},
 };
 
-/// An earlier reading, and how long ago it was.
+/// An earlier reading, and how long ago it was. One of another namespace counts as none.
 pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
 
 /// Appends how many entries a namespace has, as a JSON object.
@@ -25,9 +25,11 @@ pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
 /// Appends a line for each CPU in the form of `conntrack -S`, and one for the total: the counters, or with an
 /// earlier reading, how much they grew per second since.
 pub fn text(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, column: Option<(&Netns, usize)>) {
-    let grown = last.map(|(before, _)| since(cpus, before));
-    let shown = grown.as_deref().unwrap_or(cpus);
-    let elapsed = last.map(|(_, elapsed)| elapsed);
+    let grown = last.and_then(|(before, elapsed)| Some((since(cpus, before)?, elapsed)));
+    let (shown, elapsed) = match &grown {
+        Some((grown, elapsed)) => (grown.as_slice(), Some(*elapsed)),
+        None => (cpus, None),
+    };
     for cpu in shown {
         let counters = cpu
             .counters
@@ -73,7 +75,7 @@ fn line(
 pub fn json(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, netns: Option<&Netns>) {
     out.push(b'{');
     of(out, netns);
-    let grown = last.map(|(before, elapsed)| (since(cpus, before), elapsed));
+    let grown = last.and_then(|(before, elapsed)| Some((since(cpus, before)?, elapsed)));
     if let Some((_, elapsed)) = &grown {
         put(
             out,

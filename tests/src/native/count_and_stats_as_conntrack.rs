@@ -50,7 +50,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     every_namespace(namespace)
 }
 
-/// Four entries were made by request of user space, and a fifth attempt fails.
+/// Four entries were made by request of user space.
 fn stats(namespace: &Namespace) -> Result<()> {
     let theirs = namespace.sh("conntrack -S")?;
     let ours = succeeds(&mut namespace.rsct(&["stats"]))?;

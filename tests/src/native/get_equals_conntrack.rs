@@ -52,6 +52,16 @@ pub fn run() -> Result<()> {
         ),
         ("-p udp -d 10.0.1.1", 2, "--src"),
         (
+            "-p udp -s 10.0.0.1 -d 10.0.1.1 --sport 9 --dport 9 --icmp-id 1",
+            2,
+            "protocol 17 has no such thing",
+        ),
+        (
+            "-p icmp -s 10.0.0.1 -d 10.0.1.1 --icmp-type 8 --icmp-id 1 --dstkey 1",
+            2,
+            "protocol 1 has no such thing",
+        ),
+        (
             "-p gre -s 10.0.0.1 -d 10.0.1.1 --srckey 65536",
             2,
             "expected a key",
@@ -80,7 +90,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
             &String::from_utf8_lossy(&theirs.stdout),
         )?;
     }
-    // What conntrack can't ask for: a zone, and a protocol without anything but addresses. And the other direction.
+    // A zone, which conntrack does not take here; the reply's tuple; a protocol with nothing but addresses.
     for options in [
         "-p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1008 --dport 443 -w 7",
         "-p udp -s 192.0.2.2 -d 10.0.0.9 --sport 5353 --dport 4053",

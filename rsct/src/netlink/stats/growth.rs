@@ -14,9 +14,15 @@ pub fn total(cpus: &[Cpu]) -> Vec<(u16, u64)> {
     total
 }
 
-/// By how much each counter grew between two readings. What is new in the later one grew from 0.
-pub fn since(now: &[Cpu], before: &[Cpu]) -> Vec<Cpu> {
-    now.iter()
+/// Growth that is none: a counter went back, as it belongs to a namespace made since under the inode number of one
+/// that is gone. No counter grows by as much between two readings.
+const WENT_BACK: u32 = 1 << 31;
+
+/// By how much each counter grew between two readings; none where they are not of the same namespace. What is new in
+/// the later one grew from 0.
+pub fn since(now: &[Cpu], before: &[Cpu]) -> Option<Vec<Cpu>> {
+    let grown: Vec<Cpu> = now
+        .iter()
         .map(|now| {
             let before = before.iter().find(|before| before.cpu == now.cpu);
             let earlier = |number| {
@@ -33,7 +39,9 @@ pub fn since(now: &[Cpu], before: &[Cpu]) -> Vec<Cpu> {
                 counters: now.counters.iter().map(grown).collect(),
             }
         })
-        .collect()
+        .collect();
+    let went_back = |cpu: &Cpu| cpu.counters.iter().any(|(_, growth)| *growth >= WENT_BACK);
+    (!grown.iter().any(went_back)).then_some(grown)
 }
 
 #[cfg(test)]
@@ -59,7 +67,12 @@ mod tests {
         let now = [cpu(0, &[(4, 3), (8, 7)]), cpu(1, &[(4, 9)])];
         assert_eq!(
             since(&now, &before),
-            [cpu(0, &[(4, 5), (8, 0)]), cpu(1, &[(4, 9)])]
+            Some(vec![cpu(0, &[(4, 5), (8, 0)]), cpu(1, &[(4, 9)])])
         );
+    }
+
+    #[test]
+    fn a_counter_that_went_back_is_of_another_namespace() {
+        assert_eq!(since(&[cpu(0, &[(4, 3)])], &[cpu(0, &[(4, 4)])]), None);
     }
 }
