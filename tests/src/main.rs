@@ -37,6 +37,11 @@ enum Command {
     List,
     /// Measure what tracing costs, in a guest whose clock counts instructions
     BenchPacket,
+    /// Measure what working on a large table costs, as root
+    BenchTable(bench::table::Options),
+    /// What rsct and conntrack are held against
+    #[command(subcommand, hide = true)]
+    BenchBare(bench::table::Bare),
     /// Play the demo
     Demo {
         /// Run `rsct ARGS` beside it, in place of `rsct trace`
@@ -71,6 +76,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::BenchPacket => bench::run(),
+        Command::BenchTable(options) => bench::table::run(&options),
+        Command::BenchBare(bare) => bare.run(),
         Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {
             eprintln!("rsct-tests: {error:#}");
             ExitCode::FAILURE

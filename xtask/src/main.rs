@@ -50,7 +50,7 @@ enum Command {
     Run(run::Options),
     /// Run every test: lints, unit tests, tests on this machine, tests in guests
     Test(test::Options),
-    /// Measure what tracing costs
+    /// Measure what tracing costs, or working on a large table
     Bench(bench::Options),
     /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status
     #[command(after_help = after_help())]

@@ -3,6 +3,7 @@
 mod memory;
 mod modes;
 mod start;
+pub mod table;
 mod tracer;
 mod udp;
 

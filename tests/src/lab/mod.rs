@@ -1,7 +1,7 @@
 //! Two network namespaces joined by a veth pair, with conntrack at work in both, for as long as a
 //! scenario takes.
 
-mod inside;
+pub mod inside;
 pub mod line;
 pub mod raw;
 pub mod trace;

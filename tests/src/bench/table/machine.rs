@@ -1,0 +1,86 @@
+//! The machine's own settings that a large table takes, and how they are put back.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+const MAX: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
+const BUCKETS: &str = "/proc/sys/net/netfilter/nf_conntrack_buckets";
+/// What all figures are to be compared at.
+pub const WANTED_BUCKETS: u64 = 262_144;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// A limit and a hash size, as they are to be while the bench runs; as they were again when this is dropped.
+pub struct Settings {
+    max: u64,
+    buckets: u64,
+    /// The hash size that could be had.
+    pub used_buckets: u64,
+}
+
+impl Settings {
+    /// Makes room for `entries`. The limit and the hash table are those of the first namespace, for all others too.
+    pub fn make_room(entries: u64) -> Result<Self> {
+        let (max, buckets) = (read(MAX)?, read(BUCKETS)?);
+        // Whoever presses Ctrl-C gets the machine back as it was, too: each step looks whether it happened.
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            let handler: extern "C" fn(libc::c_int) = interrupted;
+            // SAFETY: the handler only stores to an atomic, which may be done at any time.
+            unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+        }
+        let mut settings = Self {
+            max,
+            buckets,
+            used_buckets: buckets,
+        };
+        if max < entries {
+            fs::write(MAX, entries.to_string()).with_context(|| format!("write {MAX}"))?;
+        }
+        // Not every machine lets its hash table be resized; the output says which it was.
+        if buckets != WANTED_BUCKETS && fs::write(BUCKETS, WANTED_BUCKETS.to_string()).is_ok() {
+            settings.used_buckets = WANTED_BUCKETS;
+        }
+        Ok(settings)
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        for (path, value) in [(BUCKETS, self.buckets), (MAX, self.max)] {
+            if read(path).ok() != Some(value) && fs::write(path, value.to_string()).is_err() {
+                eprintln!("rsct-tests: {path} could not be set back to {value}");
+            }
+        }
+    }
+}
+
+/// Fails once Ctrl-C was pressed.
+pub fn go_on() -> Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
+/// How busy the machine is without us: its load over the last minute, and its number of processors.
+pub fn load() -> Result<(String, usize)> {
+    let load = fs::read_to_string("/proc/loadavg").context("read /proc/loadavg")?;
+    let last_minute = load.split(' ').next().unwrap_or_default().to_owned();
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok((last_minute, cpus))
+}
+
+extern "C" fn interrupted(_signal: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+fn read(path: &str) -> Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
+    text.trim()
+        .parse()
+        .with_context(|| format!("{path} holds {text:?}"))
+}

@@ -1,0 +1,190 @@
+//! Events of new flows at a rate at which `conntrack -E` loses some.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    compare::Case,
+    count_entries, machine,
+    process::{self, Output, Run, Started},
+    sections::Removed,
+    word,
+};
+use crate::{lab::inside::inside, native::namespace::Namespace};
+
+/// How many new flows a second.
+const RATE: u32 = 100_000;
+const SECONDS: u32 = 5;
+/// How many in one run.
+pub const FLOWS: u32 = RATE * SECONDS;
+const RUNS: usize = 3;
+/// How many packets are handed to the kernel at a time.
+const AT_ONCE: u32 = 100;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A packet is tracked on its way out and dropped right after, so that a flow costs the machine as little as
+/// may be; it is confirmed by then, which is what the event tells of.
+const RULES: &str = "ip link set lo up
+iptables -A OUTPUT -m conntrack --ctstate INVALID
+iptables -t raw -A PREROUTING -j DROP";
+
+/// Measures; returns how many targets were missed.
+pub fn measure(rsct: &str) -> Result<u32> {
+    let cases = [
+        Case::new("conntrack -E", &["conntrack", "-E"]),
+        Case::new("rsct watch -o json", &[rsct, "watch", "-o", "json"]),
+    ];
+    println!(
+        "\nEvents of {RATE} new flows a second for {SECONDS} s (UDP packets over lo, each to another address and \
+         dropped once its entry is confirmed; output into a file in memory; {RUNS} runs each):\n"
+    );
+    println!(
+        "{:<42} {:>9} {:>9} {:>9} {:>10}",
+        "", "flows/s", "flows", "lost", "peak MiB"
+    );
+    let mut lost_by_rsct = 0;
+    let mut tested = false;
+    for case in &cases {
+        if !case.is_available() {
+            println!("{:<42} not available", case.name);
+            continue;
+        }
+        for _ in 0..RUNS {
+            let watched = watch(case)?;
+            let lost = u64::from(FLOWS).saturating_sub(watched.told);
+            println!(
+                "{:<42} {:>9.0} {FLOWS:>9} {lost:>9} {:>10.1}",
+                case.name,
+                f64::from(FLOWS) / watched.sent_in.as_secs_f64(),
+                watched.run.peak_kib as f64 / 1024.0,
+            );
+            if case.line[0] == rsct {
+                tested = true;
+                lost_by_rsct += lost;
+            }
+        }
+    }
+    if !tested {
+        return Ok(0);
+    }
+    let met = lost_by_rsct == 0;
+    println!("    {lost_by_rsct} lost by rsct, target 0: {}", word(met));
+    Ok(u32::from(!met))
+}
+
+struct Watched {
+    told: u64,
+    sent_in: Duration,
+    run: Run,
+}
+
+fn watch(case: &Case) -> Result<Watched> {
+    // A namespace of its own each time: what the last run left behind would be told of as it expires.
+    let namespace = Namespace::new("watch")?;
+    namespace.sh(RULES)?;
+    let file = Removed(PathBuf::from(format!(
+        "/dev/shm/rsct-bench-{}.events",
+        std::process::id()
+    )));
+    let watcher = process::start(&namespace.name, &case.line, Output::File(&file.0))?;
+    subscribed(&watcher)?;
+    let sent_in = inside(&namespace.name, "flows", || new_flows(FLOWS))?;
+    at_rest(&file.0)?;
+    watcher.signal(libc::SIGINT)?;
+    let run = watcher.wait_for_signalled()?;
+    Ok(Watched {
+        told: count_entries(&file.0)? as u64,
+        sent_in,
+        run,
+    })
+}
+
+/// Sends a packet each to so many addresses, at [`RATE`] or as near to it as the machine comes.
+fn new_flows(count: u32) -> Result<Duration> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("open a socket")?;
+    let start = Instant::now();
+    for first in (0..count).step_by(AT_ONCE as usize) {
+        machine::go_on()?;
+        let due = Duration::from_secs(1) * first / RATE;
+        if let Some(early) = due.checked_sub(start.elapsed()) {
+            thread::sleep(early);
+        }
+        send(&socket, first)?;
+    }
+    Ok(start.elapsed())
+}
+
+/// [`AT_ONCE`] packets in one call.
+fn send(socket: &UdpSocket, first: u32) -> Result<()> {
+    // SAFETY: plain integers, for which zero is a value.
+    let mut addresses: [libc::sockaddr_in; AT_ONCE as usize] = unsafe { std::mem::zeroed() };
+    // SAFETY: plain integers and pointers, for which zero is a value.
+    let mut messages: [libc::mmsghdr; AT_ONCE as usize] = unsafe { std::mem::zeroed() };
+    for ((address, message), number) in addresses.iter_mut().zip(&mut messages).zip(first..) {
+        let to = SocketAddrV4::new(Ipv4Addr::from_bits((127 << 24) + (1 << 16) + number), 9);
+        address.sin_family = libc::AF_INET as libc::sa_family_t;
+        address.sin_port = to.port().to_be();
+        address.sin_addr.s_addr = u32::from(*to.ip()).to_be();
+        message.msg_hdr.msg_name = (&raw mut *address).cast();
+        message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+    }
+    let mut sent = 0;
+    while sent < messages.len() {
+        let rest = &mut messages[sent..];
+        // SAFETY: the messages and the addresses that they point to outlive the call; they have no payload.
+        let more = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as u32, 0) };
+        ensure!(more > 0, "send packets: {}", std::io::Error::last_os_error());
+        sent += more as usize;
+    }
+    Ok(())
+}
+
+/// Waits until a program listens to conntrack's events.
+fn subscribed(watcher: &Started) -> Result<()> {
+    let path = format!("/proc/{}/net/netlink", watcher.id());
+    let start = Instant::now();
+    loop {
+        let sockets = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let listens = |line: &str| {
+            let mut fields = line.split_whitespace().skip(1);
+            let protocol = fields.next();
+            let groups = fields
+                .nth(1)
+                .and_then(|groups| u32::from_str_radix(groups, 16).ok());
+            // NETLINK_NETFILTER, and the group of new entries.
+            protocol == Some("12") && groups.is_some_and(|groups| groups & 1 != 0)
+        };
+        if sockets.lines().any(listens) {
+            return Ok(());
+        }
+        ensure!(start.elapsed() < PATIENCE, "nobody listens to events");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until a file has not grown for a while.
+fn at_rest(path: &Path) -> Result<()> {
+    let start = Instant::now();
+    let mut last = 0;
+    loop {
+        thread::sleep(Duration::from_millis(500));
+        let size = fs::metadata(path)?.len();
+        if size == last {
+            return Ok(());
+        }
+        ensure!(
+            start.elapsed() < PATIENCE,
+            "{} never stops growing",
+            path.display()
+        );
+        last = size;
+    }
+}
