@@ -88,7 +88,7 @@ async fn count(socket: &mut Socket, filter: &Filter) -> Result<Table, Error> {
         return stats::table(socket).await;
     }
     let mut counting = Counting { filter, entries: 0 };
-    dump::entries(socket, filter.family, &mut counting).await?;
+    dump::entries(socket, &dump::Query::of_family(filter.family), &mut counting).await?;
     Ok(Table {
         entries: counting.entries,
         max_entries: None,

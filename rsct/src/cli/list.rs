@@ -136,7 +136,12 @@ impl List {
         self.shown_before = self.shown;
         self.written = false;
         let family = self.filter.family;
-        let dumped = dump::entries(socket, family, &mut InNamespace { list: self, netns }).await;
+        let dumped = dump::entries(
+            socket,
+            &dump::Query::of_family(family),
+            &mut InNamespace { list: self, netns },
+        )
+        .await;
         if dumped.is_err() {
             self.forget();
         }

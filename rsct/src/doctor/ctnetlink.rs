@@ -25,7 +25,7 @@ fn first_entry() -> Result<(), String> {
         .map_err(|error| format!("starting the event loop: {error}"))?;
     runtime.block_on(async {
         let mut socket = Socket::open().map_err(|error| error.to_string())?;
-        let outcome = dump::entries(&mut socket, None, &mut FirstEntry).await;
+        let outcome = dump::entries(&mut socket, &dump::Query::default(), &mut FirstEntry).await;
         outcome.map(drop).map_err(|error| error.to_string())
     })
 }

@@ -59,6 +59,17 @@ impl<'a> Attr<'a> {
         Attrs::new(self.payload)
     }
 
+    /// The first of the attributes inside that has this type.
+    pub fn find(&self, kind: u16) -> Result<Option<Attr<'a>>, AttrError> {
+        for attr in self.nested() {
+            let attr = attr?;
+            if attr.kind == kind {
+                return Ok(Some(attr));
+            }
+        }
+        Ok(None)
+    }
+
     /// The payload of an attribute whose size is known.
     #[inline]
     pub fn array<const N: usize>(&self) -> Result<[u8; N], AttrError> {

@@ -4,17 +4,67 @@ use std::ops::ControlFlow;
 
 use super::{
     Error, Socket,
-    conntrack::Entry,
+    conntrack::{DumpFilter, Entry},
     message::{Body, Messages},
-    request,
+    request::{Request, kind},
 };
 use crate::family::Family;
 
 const OPERATION: &str = "dumping the conntrack table";
-/// `NFNL_SUBSYS_CTNETLINK` and `IPCTNL_MSG_CT_NEW`.
-const NEW: u16 = 1 << 8;
 /// How often a dump is begun before a table that never holds still is an error.
 const TRIES: u32 = 8;
+
+/// Which of the kernel's tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Table {
+    /// The one that packets are looked up in.
+    #[default]
+    Conntrack,
+    /// The same, and every counter is set to zero as it is read.
+    ConntrackZeroingCounters,
+    /// Entries on their way out whose event could not be delivered yet.
+    Dying,
+    /// Entries whose first packet is still under way. Since Linux 6.0 the kernel keeps no list of them, and says there
+    /// are none.
+    Unconfirmed,
+}
+
+/// What is to be read: a table, and what the kernel is to leave out of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The table.
+    pub table: Table,
+    /// What the kernel filters. It can do more or less of it, depending on its version, and of the dying and
+    /// unconfirmed only the family: whoever asks has to look again.
+    pub filter: DumpFilter,
+}
+
+impl Query {
+    /// The table that packets are looked up in, or one family's part of it.
+    pub fn of_family(family: Option<Family>) -> Self {
+        Self {
+            filter: DumpFilter {
+                family,
+                ..DumpFilter::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// The request's bytes.
+    fn request(&self, sequence: u32) -> Vec<u8> {
+        let message_type = match self.table {
+            Table::Conntrack => kind::GET,
+            Table::ConntrackZeroingCounters => kind::GET_CTRZERO,
+            Table::Dying => kind::GET_DYING,
+            Table::Unconfirmed => kind::GET_UNCONFIRMED,
+        };
+        let family = self.filter.family.map_or(0, |family| family as u8);
+        let mut bytes = Vec::new();
+        Request::dump(message_type, family).append(&mut bytes, sequence, |out| self.filter.emit(out));
+        bytes
+    }
+}
 
 /// Takes the entries of a dump.
 pub trait Sink {
@@ -39,19 +89,15 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
-/// Dumps the table of the socket's namespace, or one family's part of it, into a sink.
+/// Dumps a table of the socket's namespace into a sink.
 ///
 /// An incomplete dump is taken again, a bounded number of times. The kernel reaps expired entries
 /// while it dumps (ctnetlink_dump_table()), so a dump is not without effect on the table.
-pub async fn entries(
-    socket: &mut Socket,
-    family: Option<Family>,
-    sink: &mut impl Sink,
-) -> Result<Outcome, Error> {
+pub async fn entries(socket: &mut Socket, query: &Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     loop {
         outcome.entries = 0;
-        let end = once(socket, family, sink, &mut outcome).await?;
+        let end = once(socket, query, sink, &mut outcome).await?;
         match end {
             End::Complete => return Ok(outcome),
             End::Stopped => {
@@ -84,12 +130,12 @@ enum End {
 
 async fn once(
     socket: &mut Socket,
-    family: Option<Family>,
+    query: &Query,
     sink: &mut impl Sink,
     outcome: &mut Outcome,
 ) -> Result<End, Error> {
     let sequence = socket.next_sequence();
-    socket.send(&request::dump(family, sequence)).await?;
+    socket.send(&query.request(sequence)).await?;
     let mut interrupted = false;
     let mut overrun = false;
     loop {
@@ -111,7 +157,7 @@ async fn once(
             interrupted |= message.interrupted;
             match message.body {
                 Body::Data {
-                    message_type: NEW,
+                    message_type: kind::NEW,
                     payload,
                 } if !interrupted && !overrun => {
                     outcome.entries += 1;

@@ -104,6 +104,17 @@ impl Error {
         }
     }
 
+    /// The number of the error that the kernel answered with, where it answered.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::NotPermitted { .. } => Some(libc::EPERM),
+            Self::NoCtnetlink { .. } => Some(libc::EINVAL),
+            Self::Refused { source, .. } | Self::Socket { source, .. } => source.raw_os_error(),
+            Self::Overrun { .. } => Some(libc::ENOBUFS),
+            _ => None,
+        }
+    }
+
     /// Whether the kernel wants more rights than we have.
     pub fn is_not_permitted(&self) -> bool {
         match self {

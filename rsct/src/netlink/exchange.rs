@@ -36,3 +36,22 @@ pub(super) async fn answers(
         }
     }
 }
+
+/// Sends a request that the kernel answers with nothing but whether it did it.
+pub(super) async fn acknowledged(
+    socket: &mut Socket,
+    operation: &'static str,
+    request: impl FnOnce(u32, &mut Vec<u8>),
+) -> Result<(), Error> {
+    answers(
+        socket,
+        operation,
+        |sequence| {
+            let mut datagram = Vec::new();
+            request(sequence, &mut datagram);
+            datagram
+        },
+        |_| Ok(()),
+    )
+    .await
+}

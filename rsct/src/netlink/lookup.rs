@@ -2,7 +2,12 @@
 
 use rsct_common::Tuple;
 
-use super::{Error, Socket, conntrack::Entry, exchange, request};
+use super::{
+    Error, Socket,
+    conntrack::{Change, Entry},
+    exchange,
+    request::{Request, kind},
+};
 
 /// Asks for the entry that has this tuple in either direction, in a zone; 0 is the default one. Says whether
 /// there is one.
@@ -10,20 +15,40 @@ pub async fn entry(
     socket: &mut Socket,
     tuple: &Tuple,
     zone: u16,
-    mut take: impl FnMut(&Entry<'_>),
+    take: impl FnMut(&Entry<'_>),
 ) -> Result<bool, Error> {
-    let asked = exchange::answers(
+    let wanted = Change {
+        orig: Some(*tuple),
+        zone: (zone != 0).then_some(zone),
+        ..Change::default()
+    };
+    match matching(socket, &wanted, take).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.errno() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks for the entry that has the original or else the reply tuple of `wanted`, in its zone. The kernel answers
+/// `ENOENT` where there is none.
+pub async fn matching(
+    socket: &mut Socket,
+    wanted: &Change<'_>,
+    mut take: impl FnMut(&Entry<'_>),
+) -> Result<(), Error> {
+    exchange::answers(
         socket,
         "getting a conntrack entry",
-        |sequence| request::get(tuple, zone, sequence),
+        |sequence| {
+            let mut bytes = Vec::new();
+            Request::acknowledged(kind::GET, wanted.family())
+                .append(&mut bytes, sequence, |out| wanted.emit(out));
+            bytes
+        },
         |payload| {
             take(&Entry::parse(payload)?);
             Ok(())
         },
-    );
-    match asked.await {
-        Ok(()) => Ok(true),
-        Err(Error::Refused { source, .. }) if source.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-        Err(error) => Err(error),
-    }
+    )
+    .await
 }

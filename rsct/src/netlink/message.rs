@@ -71,6 +71,8 @@ pub struct Message<'a> {
     pub sequence: u32,
     /// The port of the socket that it answers.
     pub port: u32,
+    /// The header's flags (`NLM_F_*`).
+    pub flags: u16,
     /// Whether the table changed while the kernel dumped it.
     pub interrupted: bool,
     /// What it says.
@@ -125,6 +127,7 @@ impl<'a> Iterator for Messages<'a> {
         Some(Ok(Message {
             sequence: header.sequence_number(),
             port: header.port_number(),
+            flags: header.flags(),
             interrupted: header.flags() & NLM_F_DUMP_INTR != 0,
             body,
         }))

@@ -4,10 +4,13 @@
 //! [`conntrack`] decodes in place. Nothing here prints.
 
 pub mod attr;
+pub mod batch;
+pub mod change;
 pub mod conntrack;
 pub mod dump;
-mod emit;
+pub mod emit;
 mod error;
+pub mod event;
 mod exchange;
 pub mod lookup;
 pub mod message;

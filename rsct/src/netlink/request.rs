@@ -1,90 +1,83 @@
-//! Requests to ctnetlink.
+//! Requests to ctnetlink: a header, `struct nfgenmsg`, and attributes.
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
-use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterProtoFamily, conntrack::ConntrackMessage,
-};
+use netlink_packet_core::{Emitable as _, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer};
+use netlink_packet_netfilter::{NetfilterHeader, NetfilterProtoFamily};
 
-use rsct_common::Tuple;
+use super::emit::Emitter;
 
-use super::{conntrack, emit::Emitter};
-use crate::family::Family;
+const HEADER_BYTES: usize = 16;
+const NFGENMSG_BYTES: usize = 4;
 
-// include/uapi/linux/netfilter/nfnetlink_conntrack.h, `enum cntl_msg_types`.
-const IPCTNL_MSG_CT_GET_STATS_CPU: u8 = 4;
-const IPCTNL_MSG_CT_GET_STATS: u8 = 5;
-
-/// The message that asks for the whole table, or for one family's part of it.
-pub(super) fn dump(family: Option<Family>, sequence: u32) -> Vec<u8> {
-    let family = match family {
-        None => NetfilterProtoFamily::Unspec,
-        Some(Family::Ipv4) => NetfilterProtoFamily::IPv4,
-        Some(Family::Ipv6) => NetfilterProtoFamily::IPv6,
-    };
-    let inner = NetfilterMessage::new(
-        NetfilterHeader::new(family, 0, 0),
-        ConntrackMessage::Get(Vec::new()),
-    );
-    encode(inner, NLM_F_REQUEST | NLM_F_DUMP, sequence)
-}
-
-/// The message that asks how many entries there are, and how many there may be.
-pub(super) fn stats(sequence: u32) -> Vec<u8> {
-    encode(bare(IPCTNL_MSG_CT_GET_STATS), NLM_F_REQUEST | NLM_F_ACK, sequence)
-}
-
-/// The message that asks for every CPU's counters.
-pub(super) fn stats_cpu(sequence: u32) -> Vec<u8> {
-    encode(
-        bare(IPCTNL_MSG_CT_GET_STATS_CPU),
-        NLM_F_REQUEST | NLM_F_DUMP,
-        sequence,
-    )
-}
-
-/// A message of a type that is asked without attributes, of no family.
-fn bare(message_type: u8) -> NetfilterMessage {
-    NetfilterMessage::new(
-        NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0),
-        ConntrackMessage::Other {
-            message_type,
-            attributes: Vec::new(),
-        },
-    )
-}
-
-/// The message that asks for the entry that has this tuple, in either direction. Its attributes are written by
-/// our own codecs, which the crate's have no counterpart of.
-pub(super) fn get(tuple: &Tuple, zone: u16, sequence: u32) -> Vec<u8> {
-    let mut attributes = Emitter::default();
-    conntrack::emit_tuple(&mut attributes, conntrack::CTA_TUPLE_ORIG, tuple);
-    if zone != 0 {
-        attributes.put(conntrack::CTA_ZONE, &zone.to_be_bytes());
+/// Message types: the subsystem in the high byte, its own type in the low one
+/// (include/uapi/linux/netfilter/nfnetlink_conntrack.h, `enum cntl_msg_types`).
+pub(super) mod kind {
+    /// `NFNL_SUBSYS_CTNETLINK`.
+    const fn conntrack(message: u16) -> u16 {
+        1 << 8 | message
     }
-    let attributes = attributes.into_bytes();
-    let family = NetfilterProtoFamily::from(tuple.l3num[usize::from(cfg!(target_endian = "big"))]);
-    let inner = NetfilterMessage::new(
-        NetfilterHeader::new(family, 0, 0),
-        ConntrackMessage::Get(Vec::new()),
-    );
-    let mut bytes = encode(inner, NLM_F_REQUEST | NLM_F_ACK, sequence);
-    bytes.extend_from_slice(&attributes);
-    let length = u32::try_from(bytes.len()).expect("requests are far below 4 GiB");
-    bytes[..4].copy_from_slice(&length.to_ne_bytes());
-    bytes
+
+    pub const NEW: u16 = conntrack(0);
+    pub const GET: u16 = conntrack(1);
+    pub const DELETE: u16 = conntrack(2);
+    pub const GET_CTRZERO: u16 = conntrack(3);
+    pub const GET_STATS_CPU: u16 = conntrack(4);
+    pub const GET_STATS: u16 = conntrack(5);
+    pub const GET_DYING: u16 = conntrack(6);
+    pub const GET_UNCONFIRMED: u16 = conntrack(7);
 }
 
-fn encode(inner: NetfilterMessage, flags: u16, sequence: u32) -> Vec<u8> {
-    let mut header = NetlinkHeader::default();
-    header.flags = flags;
-    header.sequence_number = sequence;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(inner));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
+/// What stands before a request's attributes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    /// One of [`kind`].
+    pub message_type: u16,
+    /// Beside `NLM_F_REQUEST`.
+    pub flags: u16,
+    /// An address family, or 0.
+    pub family: u8,
+}
+
+impl Request {
+    /// A request that many messages answer, the last of which says so.
+    pub(super) fn dump(message_type: u16, family: u8) -> Self {
+        Self {
+            message_type,
+            flags: NLM_F_DUMP,
+            family,
+        }
+    }
+
+    /// A request whose answer ends with an acknowledgement.
+    pub(super) fn acknowledged(message_type: u16, family: u8) -> Self {
+        Self {
+            message_type,
+            flags: NLM_F_ACK,
+            family,
+        }
+    }
+
+    /// Appends the request to a datagram.
+    #[inline]
+    pub(super) fn append(self, out: &mut Vec<u8>, sequence: u32, attributes: impl FnOnce(&mut Emitter<'_>)) {
+        let begin = out.len();
+        out.resize(begin + HEADER_BYTES + NFGENMSG_BYTES, 0);
+        NetfilterHeader::new(NetfilterProtoFamily::from(self.family), 0, 0)
+            .emit(&mut out[begin + HEADER_BYTES..]);
+        attributes(&mut Emitter::new(out));
+        let length = u32::try_from(out.len() - begin).expect("requests are far below 4 GiB");
+        let mut header = NetlinkBuffer::new(&mut out[begin..]);
+        header.set_length(length);
+        header.set_message_type(self.message_type);
+        header.set_flags(NLM_F_REQUEST | self.flags);
+        header.set_sequence_number(sequence);
+    }
+
+    /// The request alone, without attributes.
+    pub(super) fn bare(self, sequence: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.append(&mut bytes, sequence, |_| {});
+        bytes
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +88,9 @@ mod tests {
     #[test]
     fn a_dump_is_asked_for_as_conntrack_asks() {
         assert_eq!(
-            dump(Some(Family::Ipv6), 5),
+            Request::dump(kind::GET, 10).bare(5),
             [20, 0, 0, 0, 1, 1, 1, 3, 5, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0]
         );
-        assert_eq!(dump(None, 0)[16..], [0; 4]);
     }
 
     /// As `strace conntrack -S` and `-C` show them sent, but for sequence number and port, and for the
@@ -106,12 +98,25 @@ mod tests {
     #[test]
     fn counters_are_asked_for_as_conntrack_asks() {
         assert_eq!(
-            stats_cpu(5),
+            Request::dump(kind::GET_STATS_CPU, 0).bare(5),
             [20, 0, 0, 0, 4, 1, 1, 3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         );
         assert_eq!(
-            stats(5),
+            Request::acknowledged(kind::GET_STATS, 0).bare(5),
             [20, 0, 0, 0, 5, 1, 5, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
+    }
+
+    #[test]
+    fn requests_stand_one_behind_the_other() {
+        let mut datagram = Request::dump(kind::GET, 0).bare(1);
+        let first = datagram.len();
+        Request::acknowledged(kind::DELETE, 2).append(&mut datagram, 2, |out| out.put(9, &[1]));
+        assert_eq!(
+            datagram[first..],
+            [
+                28, 0, 0, 0, 2, 1, 5, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 5, 0, 9, 0, 1, 0, 0, 0
+            ]
         );
     }
 }

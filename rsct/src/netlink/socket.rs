@@ -9,7 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::Error;
+use super::{Error, event::Group};
 
 /// Room for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
 /// net/netlink/af_netlink.c caps what it remembers of the reader's room), events are smaller.
@@ -94,6 +94,23 @@ impl Socket {
             // The kernel reports twice what it was asked for: the rest is its own bookkeeping.
             .map(|doubled| usize::try_from(doubled).unwrap_or(0) / 2)
             .map_err(failed("sizing the receive buffer of"))
+    }
+
+    /// Has the kernel send what belongs to this group from now on.
+    pub fn subscribe(&self, group: Group) -> Result<(), Error> {
+        let number = group as libc::c_int;
+        set_option(
+            self.fd.get_ref(),
+            libc::SOL_NETLINK,
+            libc::NETLINK_ADD_MEMBERSHIP,
+            number,
+        )
+        .map_err(|source| match source.raw_os_error() {
+            Some(libc::EPERM) => Error::NotPermitted {
+                operation: "listening to conntrack events",
+            },
+            _ => failed("subscribing")(source),
+        })
     }
 
     /// The port that the kernel gave this socket, and that its answers carry.

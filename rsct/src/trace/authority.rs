@@ -78,9 +78,13 @@ impl Authority {
                 filter: &self.filter,
                 take: &mut take,
             };
-            dump::entries(&mut socket, self.filter.family, &mut sink)
-                .await
-                .map_err(failed)?;
+            dump::entries(
+                &mut socket,
+                &dump::Query::of_family(self.filter.family),
+                &mut sink,
+            )
+            .await
+            .map_err(failed)?;
         }
         Ok(())
     }

@@ -3,10 +3,22 @@
 use rsct_common::Tuple;
 use thiserror::Error;
 
-use super::{attribute::*, protoinfo, protoinfo::ProtoInfo, tuple};
+use super::{
+    attribute::*,
+    counters::{self, Counters},
+    helper::{self, Helper},
+    protoinfo::{self, ProtoInfo},
+    seqadj::{self, SeqAdj},
+    synproxy::{self, Synproxy},
+    timestamps::{self, Timestamps},
+    tuple,
+};
 use crate::{
     family::Family,
-    netlink::attr::{Attr, AttrError, Attrs},
+    netlink::{
+        attr::{Attr, AttrError, Attrs},
+        emit::Emitter,
+    },
 };
 
 /// Bytes of `struct nfgenmsg`, which stands before the attributes.
@@ -38,55 +50,6 @@ pub enum DecodeError {
         /// The kernel's name for the attribute.
         name: &'static str,
     },
-}
-
-/// Packets and bytes of one direction; there while accounting is on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes, IP headers included.
-    pub bytes: u64,
-}
-
-/// When an entry came and went, in nanoseconds since the epoch; there while timestamping is on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timestamps {
-    /// When it was confirmed.
-    pub start_ns: Option<u64>,
-    /// When it was destroyed.
-    pub stop_ns: Option<u64>,
-}
-
-/// The connection tracking helper at work on an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Helper<'a> {
-    /// Its name.
-    pub name: &'a [u8],
-    /// What a helper in user space keeps about the entry.
-    pub info: Option<&'a [u8]>,
-}
-
-/// How one direction's TCP sequence numbers are adjusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SeqAdj {
-    /// The sequence number from which the second offset holds.
-    pub correction_pos: u32,
-    /// The offset up to there.
-    pub offset_before: i32,
-    /// The offset from there on.
-    pub offset_after: i32,
-}
-
-/// What SYNPROXY keeps about an entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Synproxy {
-    /// The initial sequence number.
-    pub isn: u32,
-    /// The initial timestamp.
-    pub its: u32,
-    /// The timestamps' offset.
-    pub tsoff: u32,
 }
 
 /// One entry, borrowing from the message it came in. `None` where the kernel sent nothing.
@@ -180,6 +143,70 @@ impl<'a> Entry<'a> {
             .filter(|attr| name(attr.kind) == UNKNOWN)
     }
 
+    /// Appends every attribute that the kernel would send for this entry, unknown ones last.
+    pub fn emit(&self, out: &mut Emitter<'_>) {
+        tuple::emit(out, CTA_TUPLE_ORIG, &self.orig, self.zone_orig);
+        tuple::emit(out, CTA_TUPLE_REPLY, &self.reply, self.zone_reply);
+        if let Some(zone) = self.zone {
+            out.be16(CTA_ZONE, zone);
+        }
+        for (kind, number) in [
+            (CTA_STATUS, self.status),
+            (CTA_TIMEOUT, self.timeout),
+            (CTA_MARK, self.mark),
+            (CTA_SECMARK, self.secmark),
+            (CTA_ID, self.id),
+            (CTA_USE, self.use_count),
+        ] {
+            if let Some(number) = number {
+                out.be32(kind, number);
+            }
+        }
+        for (kind, counters) in [
+            (CTA_COUNTERS_ORIG, self.counters_orig),
+            (CTA_COUNTERS_REPLY, self.counters_reply),
+        ] {
+            if let Some(counters) = counters {
+                counters::emit(out, kind, counters);
+            }
+        }
+        if let Some(timestamps) = self.timestamps {
+            timestamps::emit(out, timestamps);
+        }
+        if let Some(event_ns) = self.event_ns {
+            out.be64(CTA_TIMESTAMP_EVENT, event_ns);
+        }
+        if let Some(info) = &self.protoinfo {
+            protoinfo::emit(out, info);
+        }
+        if let Some(helper) = self.helper {
+            helper::emit(out, helper);
+        }
+        if let Some(secctx) = self.secctx {
+            out.nest(CTA_SECCTX, |out| out.string(CTA_SECCTX_NAME, secctx));
+        }
+        if let Some(labels) = self.labels {
+            out.put(CTA_LABELS, labels);
+        }
+        for (kind, adj) in [
+            (CTA_SEQ_ADJ_ORIG, self.seqadj_orig),
+            (CTA_SEQ_ADJ_REPLY, self.seqadj_reply),
+        ] {
+            if let Some(adj) = adj {
+                seqadj::emit(out, kind, adj);
+            }
+        }
+        if let Some(synproxy) = self.synproxy {
+            synproxy::emit(out, synproxy);
+        }
+        if let Some(master) = &self.master {
+            tuple::emit(out, CTA_TUPLE_MASTER, master, None);
+        }
+        for attr in self.unknown() {
+            out.put(attr.kind, attr.payload);
+        }
+    }
+
     /// The address family.
     pub fn family(&self) -> Option<Family> {
         Family::from_number(self.orig.family())
@@ -244,20 +271,20 @@ impl<'a> Entry<'a> {
             CTA_PROTOINFO => self.protoinfo = protoinfo::parse(attr)?,
             CTA_TIMEOUT => self.timeout = Some(attr.be32()?),
             CTA_MARK => self.mark = Some(attr.be32()?),
-            CTA_COUNTERS_ORIG => self.counters_orig = Some(counters(attr)?),
-            CTA_COUNTERS_REPLY => self.counters_reply = Some(counters(attr)?),
+            CTA_COUNTERS_ORIG => self.counters_orig = Some(counters::parse(attr)?),
+            CTA_COUNTERS_REPLY => self.counters_reply = Some(counters::parse(attr)?),
             CTA_USE => self.use_count = Some(attr.be32()?),
             CTA_ID => self.id = Some(attr.be32()?),
             CTA_ZONE => self.zone = Some(attr.be16()?),
             CTA_SECMARK => self.secmark = Some(attr.be32()?),
-            CTA_SECCTX => self.secctx = find(attr, CTA_SECCTX_NAME)?.map(|name| name.string()),
-            CTA_TIMESTAMP => self.timestamps = Some(timestamps(attr)?),
+            CTA_SECCTX => self.secctx = attr.find(CTA_SECCTX_NAME)?.map(|name| name.string()),
+            CTA_TIMESTAMP => self.timestamps = Some(timestamps::parse(attr)?),
             CTA_TIMESTAMP_EVENT => self.event_ns = Some(attr.be64()?),
-            CTA_HELP => self.helper = helper(attr)?,
+            CTA_HELP => self.helper = helper::parse(attr)?,
             CTA_LABELS => self.labels = Some(attr.payload),
-            CTA_SEQ_ADJ_ORIG => self.seqadj_orig = Some(seqadj(attr)?),
-            CTA_SEQ_ADJ_REPLY => self.seqadj_reply = Some(seqadj(attr)?),
-            CTA_SYNPROXY => self.synproxy = Some(synproxy(attr)?),
+            CTA_SEQ_ADJ_ORIG => self.seqadj_orig = Some(seqadj::parse(attr)?),
+            CTA_SEQ_ADJ_REPLY => self.seqadj_reply = Some(seqadj::parse(attr)?),
+            CTA_SYNPROXY => self.synproxy = Some(synproxy::parse(attr)?),
             _ => self.has_unknown = true,
         }
         Ok(())
@@ -292,77 +319,4 @@ fn name(kind: u16) -> &'static str {
         CTA_SYNPROXY => "CTA_SYNPROXY",
         _ => UNKNOWN,
     }
-}
-
-fn find<'a>(attr: Attr<'a>, kind: u16) -> Result<Option<Attr<'a>>, AttrError> {
-    for attr in attr.nested() {
-        let attr = attr?;
-        if attr.kind == kind {
-            return Ok(Some(attr));
-        }
-    }
-    Ok(None)
-}
-
-#[inline]
-fn counters(attr: Attr<'_>) -> Result<Counters, AttrError> {
-    let mut counters = Counters::default();
-    for attr in attr.nested() {
-        let attr = attr?;
-        match attr.kind {
-            CTA_COUNTERS_PACKETS => counters.packets = attr.be64()?,
-            CTA_COUNTERS_BYTES => counters.bytes = attr.be64()?,
-            _ => {}
-        }
-    }
-    Ok(counters)
-}
-
-fn timestamps(attr: Attr<'_>) -> Result<Timestamps, AttrError> {
-    let mut timestamps = Timestamps::default();
-    for attr in attr.nested() {
-        let attr = attr?;
-        match attr.kind {
-            CTA_TIMESTAMP_START => timestamps.start_ns = Some(attr.be64()?),
-            CTA_TIMESTAMP_STOP => timestamps.stop_ns = Some(attr.be64()?),
-            _ => {}
-        }
-    }
-    Ok(timestamps)
-}
-
-fn helper(attr: Attr<'_>) -> Result<Option<Helper<'_>>, AttrError> {
-    let info = find(attr, CTA_HELP_INFO)?.map(|info| info.payload);
-    Ok(find(attr, CTA_HELP_NAME)?.map(|name| Helper {
-        name: name.string(),
-        info,
-    }))
-}
-
-fn seqadj(attr: Attr<'_>) -> Result<SeqAdj, AttrError> {
-    let mut adj = SeqAdj::default();
-    for attr in attr.nested() {
-        let attr = attr?;
-        match attr.kind {
-            CTA_SEQADJ_CORRECTION_POS => adj.correction_pos = attr.be32()?,
-            CTA_SEQADJ_OFFSET_BEFORE => adj.offset_before = attr.be32()?.cast_signed(),
-            CTA_SEQADJ_OFFSET_AFTER => adj.offset_after = attr.be32()?.cast_signed(),
-            _ => {}
-        }
-    }
-    Ok(adj)
-}
-
-fn synproxy(attr: Attr<'_>) -> Result<Synproxy, AttrError> {
-    let mut synproxy = Synproxy::default();
-    for attr in attr.nested() {
-        let attr = attr?;
-        match attr.kind {
-            CTA_SYNPROXY_ISN => synproxy.isn = attr.be32()?,
-            CTA_SYNPROXY_ITS => synproxy.its = attr.be32()?,
-            CTA_SYNPROXY_TSOFF => synproxy.tsoff = attr.be32()?,
-            _ => {}
-        }
-    }
-    Ok(synproxy)
 }

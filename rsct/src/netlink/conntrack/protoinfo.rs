@@ -1,7 +1,10 @@
 //! What conntrack knows of the connection's protocol: states, TCP's windows, SCTP's tags.
 
 use super::attribute::*;
-use crate::netlink::attr::{Attr, AttrError};
+use crate::netlink::{
+    attr::{Attr, AttrError},
+    emit::Emitter,
+};
 
 /// The part of an entry that belongs to its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,15 @@ pub enum DccpRole {
 }
 
 impl DccpRole {
+    /// The kernel's number for it.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Client => 0,
+            Self::Server => 1,
+            Self::Other(number) => number,
+        }
+    }
+
     /// A word for it.
     pub fn name(self) -> &'static str {
         match self {
@@ -167,4 +179,59 @@ fn dccp(attr: Attr<'_>) -> Result<Dccp, AttrError> {
         }
     }
     Ok(dccp)
+}
+
+/// Writes `CTA_PROTOINFO`.
+pub(super) fn emit(out: &mut Emitter<'_>, info: &ProtoInfo) {
+    out.nest(CTA_PROTOINFO, |out| match info {
+        ProtoInfo::Tcp(tcp) => out.nest(CTA_PROTOINFO_TCP, |out| emit_tcp(out, tcp)),
+        ProtoInfo::Sctp(sctp) => out.nest(CTA_PROTOINFO_SCTP, |out| emit_sctp(out, sctp)),
+        ProtoInfo::Dccp(dccp) => out.nest(CTA_PROTOINFO_DCCP, |out| emit_dccp(out, dccp)),
+    });
+}
+
+fn emit_tcp(out: &mut Emitter<'_>, tcp: &Tcp) {
+    for (kind, byte) in [
+        (CTA_PROTOINFO_TCP_STATE, tcp.state),
+        (CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, tcp.wscale_orig),
+        (CTA_PROTOINFO_TCP_WSCALE_REPLY, tcp.wscale_reply),
+    ] {
+        if let Some(byte) = byte {
+            out.u8(kind, byte);
+        }
+    }
+    for (kind, flags) in [
+        (CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, tcp.flags_orig),
+        (CTA_PROTOINFO_TCP_FLAGS_REPLY, tcp.flags_reply),
+    ] {
+        if let Some(TcpFlags { flags, mask }) = flags {
+            out.put(kind, &[flags, mask]);
+        }
+    }
+}
+
+fn emit_sctp(out: &mut Emitter<'_>, sctp: &Sctp) {
+    if let Some(state) = sctp.state {
+        out.u8(CTA_PROTOINFO_SCTP_STATE, state);
+    }
+    for (kind, vtag) in [
+        (CTA_PROTOINFO_SCTP_VTAG_ORIGINAL, sctp.vtag_orig),
+        (CTA_PROTOINFO_SCTP_VTAG_REPLY, sctp.vtag_reply),
+    ] {
+        if let Some(vtag) = vtag {
+            out.be32(kind, vtag);
+        }
+    }
+}
+
+fn emit_dccp(out: &mut Emitter<'_>, dccp: &Dccp) {
+    if let Some(state) = dccp.state {
+        out.u8(CTA_PROTOINFO_DCCP_STATE, state);
+    }
+    if let Some(role) = dccp.role {
+        out.u8(CTA_PROTOINFO_DCCP_ROLE, role.number());
+    }
+    if let Some(sequence) = dccp.handshake_seq {
+        out.be64(CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ, sequence);
+    }
 }

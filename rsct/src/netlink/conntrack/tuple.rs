@@ -2,7 +2,7 @@
 
 use rsct_common::Tuple;
 
-use super::attribute::*;
+use super::{attribute::*, filter::TupleParts};
 use crate::{
     family::Family,
     flow::names::proto,
@@ -32,41 +32,72 @@ pub(super) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Option<u16>), Att
     Ok((tuple, zone))
 }
 
-/// Writes a tuple as a `CTA_TUPLE_*` attribute, as the kernel takes it.
-pub(in crate::netlink) fn emit(out: &mut Emitter, kind: u16, tuple: &Tuple) {
+/// Writes a tuple as a `CTA_TUPLE_*` attribute, as the kernel takes it, and the direction's own zone where it has
+/// one.
+pub(in crate::netlink) fn emit(out: &mut Emitter<'_>, kind: u16, tuple: &Tuple, zone: Option<u16>) {
+    emit_parts(out, kind, tuple, zone, TupleParts::ALL);
+}
+
+/// Writes those parts of a tuple that count: a filter gives the kernel no others.
+pub(in crate::netlink) fn emit_parts(
+    out: &mut Emitter<'_>,
+    kind: u16,
+    tuple: &Tuple,
+    zone: Option<u16>,
+    parts: TupleParts,
+) {
     out.nest(kind, |out| {
-        out.nest(CTA_TUPLE_IP, |out| {
-            if tuple.family() == Family::Ipv6 as u16 {
-                out.put(CTA_IP_V6_SRC, &tuple.src);
-                out.put(CTA_IP_V6_DST, &tuple.dst);
-            } else {
-                out.put(CTA_IP_V4_SRC, &tuple.src[..4]);
-                out.put(CTA_IP_V4_DST, &tuple.dst[..4]);
-            }
-        });
-        out.nest(CTA_TUPLE_PROTO, |out| {
-            out.put(CTA_PROTO_NUM, &[tuple.protonum]);
-            let (icmp_type, icmp_code) = tuple.icmp_type_code();
-            match tuple.protonum {
-                proto::ICMP => {
-                    out.put(CTA_PROTO_ICMP_ID, &tuple.src_l4);
-                    out.put(CTA_PROTO_ICMP_TYPE, &[icmp_type]);
-                    out.put(CTA_PROTO_ICMP_CODE, &[icmp_code]);
-                }
-                proto::ICMPV6 => {
-                    out.put(CTA_PROTO_ICMPV6_ID, &tuple.src_l4);
-                    out.put(CTA_PROTO_ICMPV6_TYPE, &[icmp_type]);
-                    out.put(CTA_PROTO_ICMPV6_CODE, &[icmp_code]);
-                }
-                // GRE's keys are where ports are.
-                number if proto::has_ports(number) || number == proto::GRE => {
-                    out.put(CTA_PROTO_SRC_PORT, &tuple.src_l4);
-                    out.put(CTA_PROTO_DST_PORT, &tuple.dst_l4);
-                }
-                _ => {}
-            }
-        });
+        if parts.has(TupleParts::SRC) || parts.has(TupleParts::DST) {
+            out.nest(CTA_TUPLE_IP, |out| emit_addresses(out, tuple, parts));
+        }
+        if parts.has(TupleParts::PROTO) {
+            out.nest(CTA_TUPLE_PROTO, |out| emit_protocol(out, tuple, parts));
+        }
+        if let Some(zone) = zone {
+            out.be16(CTA_TUPLE_ZONE, zone);
+        }
     });
+}
+
+fn emit_addresses(out: &mut Emitter<'_>, tuple: &Tuple, parts: TupleParts) {
+    let (src, dst, bytes) = if tuple.family() == Family::Ipv6 as u16 {
+        (CTA_IP_V6_SRC, CTA_IP_V6_DST, 16)
+    } else {
+        (CTA_IP_V4_SRC, CTA_IP_V4_DST, 4)
+    };
+    if parts.has(TupleParts::SRC) {
+        out.put(src, &tuple.src[..bytes]);
+    }
+    if parts.has(TupleParts::DST) {
+        out.put(dst, &tuple.dst[..bytes]);
+    }
+}
+
+fn emit_protocol(out: &mut Emitter<'_>, tuple: &Tuple, parts: TupleParts) {
+    out.u8(CTA_PROTO_NUM, tuple.protonum);
+    let (icmp_type, icmp_code) = tuple.icmp_type_code();
+    let icmp = match tuple.protonum {
+        proto::ICMP => Some((CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE)),
+        proto::ICMPV6 => Some((CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE)),
+        _ => None,
+    };
+    if let Some((id, kind, code)) = icmp {
+        if parts.has(TupleParts::SRC_L4) {
+            out.put(id, &tuple.src_l4);
+        }
+        if parts.has(TupleParts::DST_L4) {
+            out.u8(kind, icmp_type);
+            out.u8(code, icmp_code);
+        }
+    } else if proto::has_ports(tuple.protonum) || tuple.protonum == proto::GRE {
+        // GRE's keys are where ports are.
+        if parts.has(TupleParts::SRC_L4) {
+            out.put(CTA_PROTO_SRC_PORT, &tuple.src_l4);
+        }
+        if parts.has(TupleParts::DST_L4) {
+            out.put(CTA_PROTO_DST_PORT, &tuple.dst_l4);
+        }
+    }
 }
 
 #[inline]
@@ -123,9 +154,9 @@ mod tests {
     use crate::netlink::conntrack::Entry;
 
     fn emitted(tuple: &Tuple) -> Vec<u8> {
-        let mut out = Emitter::default();
-        emit(&mut out, CTA_TUPLE_ORIG, tuple);
-        out.into_bytes()
+        let mut bytes = Vec::new();
+        emit(&mut Emitter::new(&mut bytes), CTA_TUPLE_ORIG, tuple, None);
+        bytes
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn said(kind: u16, flags: u16, payload: Vec<u8>) -> Said {
 }
 
 fn entry() -> Said {
-    said(NEW, 2, samples::TCP.payload())
+    said(kind::NEW, 2, samples::TCP.payload())
 }
 
 fn done(flags: u16) -> Said {
@@ -113,7 +113,7 @@ fn dump(answers: Vec<Vec<Said>>, taken: &mut Taken) -> Result<Outcome, Error> {
         .enable_io()
         .build()
         .unwrap();
-    runtime.block_on(async { entries(&mut kernel(answers), None, taken).await })
+    runtime.block_on(async { entries(&mut kernel(answers), &Query::default(), taken).await })
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_dump_ends_with_done() {
 fn an_incomplete_dump_is_taken_again() {
     let interrupted = vec![
         entry(),
-        said(NEW, 2 | DUMP_INTR, samples::TCP.payload()),
+        said(kind::NEW, 2 | DUMP_INTR, samples::TCP.payload()),
         entry(),
         done(0),
     ];
@@ -204,7 +204,7 @@ fn a_refusal_says_what_to_do() {
 
 #[test]
 fn damaged_messages_are_errors() {
-    let cut = said(NEW, 2, samples::TCP.payload()[..50].to_vec());
+    let cut = said(kind::NEW, 2, samples::TCP.payload()[..50].to_vec());
     let failed = dump(vec![vec![cut]], &mut Taken::default()).unwrap_err();
     assert!(matches!(failed, Error::Decode(_)), "{failed}");
     let failed = dump(vec![vec![said(ERROR, 0, vec![])]], &mut Taken::default()).unwrap_err();

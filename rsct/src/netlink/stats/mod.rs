@@ -11,7 +11,8 @@ use super::{
     Error, Socket,
     attr::{AttrError, Attrs},
     conntrack::DecodeError,
-    exchange, request,
+    exchange,
+    request::{Request, kind},
 };
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h, `enum ctattr_stats_global`.
@@ -42,7 +43,7 @@ pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
     exchange::answers(
         socket,
         "counting the conntrack entries",
-        request::stats,
+        |sequence| Request::acknowledged(kind::GET_STATS, 0).bare(sequence),
         |payload| {
             table = parse_table(payload)?;
             Ok(())
@@ -58,7 +59,7 @@ pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     exchange::answers(
         socket,
         "reading the conntrack counters",
-        request::stats_cpu,
+        |sequence| Request::dump(kind::GET_STATS_CPU, 0).bare(sequence),
         |payload| {
             cpus.push(parse_cpu(payload)?);
             Ok(())

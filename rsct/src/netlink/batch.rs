@@ -1,0 +1,123 @@
+//! Many entries made, changed or deleted with few system calls.
+//!
+//! The kernel works through a datagram of requests before `send` returns, and answers those that failed. Only the last
+//! asks for an acknowledgement: when that is there, every error before it is there too.
+
+use super::{
+    Error, Socket,
+    change::Operation,
+    conntrack::Change,
+    message::{Body, Messages},
+};
+
+/// How many requests are sent at once. Were each of them refused, the answers would still find room in the receive
+/// buffer that [`Batch::new`] asks for.
+const MOST: usize = 512;
+/// How long a datagram may get; the kernel takes what the send buffer holds, 208 KiB unless set otherwise.
+const MOST_BYTES: usize = 128 * 1024;
+const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Requests that wait to be sent together.
+#[derive(Debug)]
+pub struct Batch<T> {
+    datagram: Vec<u8>,
+    /// Where the last request begins.
+    last_begins: usize,
+    /// The first one's sequence number; the others' follow.
+    first_sequence: u32,
+    /// What each was and whatever the caller wants to know it by.
+    waiting: Vec<(Operation, T)>,
+}
+
+impl<T> Batch<T> {
+    /// An empty batch for this socket, whose receive buffer is made large enough for the answers.
+    pub fn new(socket: &Socket) -> Result<Self, Error> {
+        socket.set_receive_buffer(RECEIVE_BYTES)?;
+        Ok(Self {
+            datagram: Vec::with_capacity(MOST_BYTES + 4096),
+            last_begins: 0,
+            first_sequence: 0,
+            waiting: Vec::with_capacity(MOST),
+        })
+    }
+
+    /// Adds a request.
+    pub fn push(&mut self, socket: &mut Socket, operation: Operation, change: &Change<'_>, token: T) {
+        let sequence = socket.next_sequence();
+        if self.waiting.is_empty() {
+            self.first_sequence = sequence;
+        }
+        self.last_begins = self.datagram.len();
+        operation
+            .request(change.family())
+            .append(&mut self.datagram, sequence, |out| change.emit(out));
+        self.waiting.push((operation, token));
+    }
+
+    /// Whether it is time to send.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST || self.datagram.len() >= MOST_BYTES
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Sends what waits and tells of each, in order, what came of it.
+    pub async fn send(
+        &mut self,
+        socket: &mut Socket,
+        mut outcome: impl FnMut(T, Result<(), Error>),
+    ) -> Result<(), Error> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let flags = &mut self.datagram[self.last_begins + 6..self.last_begins + 8];
+        let acknowledged = u16::from_ne_bytes([flags[0], flags[1]]) | netlink_packet_core::NLM_F_ACK;
+        flags.copy_from_slice(&acknowledged.to_ne_bytes());
+        let sent = socket.send(&self.datagram).await;
+        self.datagram.clear();
+        sent?;
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        let mut next = self.first_sequence;
+        while waiting.len() > 0 {
+            let datagram = socket.receive().await?;
+            for message in Messages::new(&datagram) {
+                let message = message?;
+                let index = message.sequence.wrapping_sub(next);
+                // What was left over from an earlier request on this socket, or was never ours.
+                if message.port != socket.port()
+                    || usize::try_from(index).map_or(true, |index| index >= waiting.len())
+                {
+                    continue;
+                }
+                let Body::End { errno, detail } = message.body else {
+                    continue;
+                };
+                // Those that the kernel passed over in silence went well.
+                for _ in 0..index {
+                    if let Some((_, token)) = waiting.next() {
+                        outcome(token, Ok(()));
+                    }
+                }
+                next = message.sequence.wrapping_add(1);
+                if let Some((operation, token)) = waiting.next() {
+                    let result = match errno {
+                        0 => Ok(()),
+                        errno => Err(Error::refused(operation.doing(), errno, detail)),
+                    };
+                    outcome(token, result);
+                }
+            }
+        }
+        // The room is used again.
+        self.waiting = Vec::with_capacity(MOST);
+        Ok(())
+    }
+}

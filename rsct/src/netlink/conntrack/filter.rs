@@ -1,0 +1,133 @@
+//! What the kernel filters by itself, in a dump and in a flush: family, mark, status, zone, and from Linux 5.8 on
+//! parts of the tuples (`CTA_FILTER`).
+
+use rsct_common::Tuple;
+
+use super::{attribute::*, tuple};
+use crate::{family::Family, netlink::emit::Emitter};
+
+/// Which parts of a tuple count (`CTA_FILTER_F_*` in net/netfilter/nf_internals.h, which user space is not given).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TupleParts(u32);
+
+impl TupleParts {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// All.
+    pub const ALL: Self = Self(u32::MAX);
+    /// The source address.
+    pub const SRC: Self = Self(1 << 0);
+    /// The destination address.
+    pub const DST: Self = Self(1 << 1);
+    /// The protocol number.
+    pub const PROTO: Self = Self(1 << 3);
+    /// The source port, or an ICMP id.
+    pub const SRC_L4: Self = Self(1 << 4);
+    /// The destination port, or an ICMP type and code.
+    pub const DST_L4: Self = Self(1 << 5);
+
+    /// Whether `part` is among these.
+    pub fn has(self, part: Self) -> bool {
+        self.0 & part.0 == part.0
+    }
+
+    /// These and `part`.
+    #[must_use]
+    pub fn with(self, part: Self) -> Self {
+        Self(self.0 | part.0)
+    }
+
+    /// Whether none counts.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A tuple of which some parts have to be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TupleFilter {
+    /// The values.
+    pub tuple: Tuple,
+    /// Which of them count.
+    pub parts: TupleParts,
+}
+
+/// A value under a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskedU32 {
+    /// What the masked bits must be.
+    pub value: u32,
+    /// Which bits count.
+    pub mask: u32,
+}
+
+/// What the kernel filters by itself. The conditions add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DumpFilter {
+    /// The address family; the kernel wants one where parts of tuples count.
+    pub family: Option<Family>,
+    /// The mark.
+    pub mark: Option<MaskedU32>,
+    /// The status bits. The kernel refuses an empty mask.
+    pub status: Option<MaskedU32>,
+    /// The zone's number, in whichever direction it holds. Kernels before 6.8 do not look at it.
+    pub zone: Option<u16>,
+    /// Parts of the original tuple.
+    pub orig: TupleFilter,
+    /// Parts of the reply tuple.
+    pub reply: TupleFilter,
+}
+
+impl DumpFilter {
+    /// Whether parts of tuples count, which takes Linux 5.8.
+    pub fn has_tuples(&self) -> bool {
+        !self.orig.parts.is_empty() || !self.reply.parts.is_empty()
+    }
+
+    /// Appends the attributes that tell the kernel.
+    pub fn emit(&self, out: &mut Emitter<'_>) {
+        for (kind, mask_kind, masked) in [
+            (CTA_MARK, CTA_MARK_MASK, self.mark),
+            (CTA_STATUS, CTA_STATUS_MASK, self.status),
+        ] {
+            if let Some(MaskedU32 { value, mask }) = masked {
+                out.be32(kind, value);
+                out.be32(mask_kind, mask);
+            }
+        }
+        if let Some(zone) = self.zone {
+            out.be16(CTA_ZONE, zone);
+        }
+        if !self.has_tuples() {
+            return;
+        }
+        for (kind, filter) in [(CTA_TUPLE_ORIG, &self.orig), (CTA_TUPLE_REPLY, &self.reply)] {
+            if !filter.parts.is_empty() {
+                tuple::emit_parts(out, kind, &filter.tuple, None, filter.parts);
+            }
+        }
+        out.nest(CTA_FILTER, |out| {
+            // Unlike every other number, these come in the machine's order.
+            out.put(CTA_FILTER_ORIG_FLAGS, &flags(&self.orig).to_ne_bytes());
+            out.put(CTA_FILTER_REPLY_FLAGS, &flags(&self.reply).to_ne_bytes());
+        });
+    }
+}
+
+/// The kernel's flags: ICMP's parts have bits of their own.
+fn flags(filter: &TupleFilter) -> u32 {
+    use crate::flow::names::proto;
+
+    let TupleParts(mut flags) = filter.parts;
+    let (src_l4, dst_l4) = match filter.tuple.protonum {
+        proto::ICMP => (1 << 8, 1 << 6 | 1 << 7),
+        proto::ICMPV6 => (1 << 11, 1 << 9 | 1 << 10),
+        _ => return flags,
+    };
+    for (part, own) in [(TupleParts::SRC_L4, src_l4), (TupleParts::DST_L4, dst_l4)] {
+        if filter.parts.has(part) {
+            flags = flags & !part.0 | own;
+        }
+    }
+    flags
+}
