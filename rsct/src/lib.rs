@@ -6,6 +6,7 @@ pub mod family;
 pub mod filter;
 pub mod flow;
 pub mod kernel;
+pub mod labels;
 pub mod netlink;
 pub mod probe;
 pub mod render;

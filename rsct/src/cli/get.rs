@@ -11,14 +11,15 @@ use rsct_common::Tuple;
 
 use super::{
     UsageError, is_broken_pipe,
-    list::{Output, now_s},
+    list::Output,
     namespaces::{Namespaces, NetnsArg, event_loop},
 };
 use crate::{
     filter::{Prefix, Typed},
     flow::names::proto,
+    labels::LabelMap,
     netlink::lookup,
-    render::namespace,
+    render::entry::{self, About},
 };
 
 /// Show the entry that has a tuple, in either of its directions: the kernel looks it up, the table is not read.
@@ -69,22 +70,34 @@ pub struct GetArgs {
 pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let (tuple, zone) = args.tuple()?;
     let namespaces = Namespaces::open(&args.netns)?;
+    let labels = LabelMap::load_default();
+    let view = args.output.view(&labels, namespaces.column());
     let (mut out, mut line) = (Vec::new(), Vec::new());
+    view.begin(&mut out);
+    let nothing = out.len();
     let visit = namespaces.visit(async |netns, socket| {
         line.clear();
-        let named = namespaces.are_named().then_some(netns);
+        let about = About {
+            now: entry::now(),
+            netns: namespaces.are_named().then_some(netns),
+            ..About::default()
+        };
         let found = lookup::entry(socket, &tuple, zone, |entry| {
-            args.output.entry(&mut line, entry, named, now_s());
+            view.entry(&mut line, entry, &about);
         });
         if found.await? {
-            if args.output != Output::Json {
-                namespace::column(&mut out, netns, namespaces.column());
-            }
+            view.begin_netns(&mut out, netns);
             out.extend_from_slice(&line);
         }
         Ok(())
     });
     let all_went_well = event_loop()?.block_on(visit)?;
+    let found = out.len() > nothing;
+    if found {
+        view.end(&mut out);
+    } else {
+        out.clear();
+    }
     match io::stdout().write_all(&out) {
         Err(error) if !is_broken_pipe(&error) => {
             return Err(error).context("writing the entry to standard output");
@@ -92,7 +105,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     namespaces.tell_of_hidden();
-    if out.is_empty() && all_went_well {
+    if !found && all_went_well {
         anyhow::bail!(
             "getting the conntrack entry with source {} and destination {}: the table has none with this tuple in \
              zone {zone}; `rsct list` with its addresses shows what is near it",

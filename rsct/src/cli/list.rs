@@ -4,7 +4,7 @@ use std::{
     io::{self, Write as _},
     ops::ControlFlow,
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -19,11 +19,9 @@ use super::{
 use crate::{
     filter::Filter,
     kernel::netns::Netns,
+    labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
-    render::{
-        conntrack_line::{self, Shape},
-        json, namespace,
-    },
+    render::entry::{self, About, Format, View},
 };
 
 /// Show the entries of the conntrack table, in the form of `conntrack -L` or as JSON.
@@ -45,40 +43,46 @@ pub(super) enum Output {
     Text,
     /// The line of `conntrack -L -o extended`, which begins with the address family.
     Extended,
+    /// Aligned columns, and all that the kernel says about an entry.
+    Wide,
     /// A JSON object a line.
     Json,
+    /// The XML of `conntrack -L -o xml`.
+    Xml,
+    /// The options of `conntrack -L -o save`, which make the entries again.
+    Save,
 }
 
 impl Output {
-    /// Appends an entry. JSON says which namespace it is of, where `netns` does.
-    pub(super) fn entry(self, out: &mut Vec<u8>, entry: &Entry<'_>, netns: Option<&Netns>, now_s: u64) {
-        let extended = self == Self::Extended;
-        match self {
-            Self::Json => json::entry(out, entry, netns),
-            Self::Text | Self::Extended => {
-                conntrack_line::line(out, entry, Shape { extended, id: false }, now_s);
-            }
+    /// What it means: labels have names in all forms but conntrack's own line, and namespaces a column.
+    pub(super) fn view(self, labels: &LabelMap, netns: Option<usize>) -> View<'_> {
+        let format = match self {
+            Self::Text | Self::Extended => Format::Text,
+            Self::Wide => Format::Wide,
+            Self::Json => Format::Json,
+            Self::Xml => Format::Xml,
+            Self::Save => Format::Save,
+        };
+        View {
+            format,
+            extended: self == Self::Extended,
+            labels: (format != Format::Text && !labels.is_empty()).then_some(labels),
+            netns,
+            ..View::default()
         }
     }
-}
-
-/// Seconds since the epoch, against which an entry's age is told.
-pub(super) fn now_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs())
 }
 
 /// Runs `rsct list`.
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let namespaces = Namespaces::open(&args.netns)?;
+    let labels = LabelMap::load_default();
     let mut list = List {
         filter,
-        output: args.output,
-        columns: namespaces.column(),
+        view: args.output.view(&labels, namespaces.column()),
         named: namespaces.are_named(),
-        now_s: now_s(),
+        now: entry::now(),
         shown: 0,
         buffer: Vec::with_capacity(FLUSH_BYTES + FLUSH_BYTES / 4),
         begun_at: 0,
@@ -86,8 +90,10 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         written: false,
         error: None,
     };
+    list.view.begin(&mut list.buffer);
     let visit = namespaces.visit(async |netns, socket| list.one(netns, socket).await);
     let all_went_well = event_loop()?.block_on(visit)?;
+    list.view.end(&mut list.buffer);
     list.flush();
     match list.error {
         Some(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
@@ -110,12 +116,11 @@ const FLUSH_BYTES: usize = 128 * 1024;
 const HOLD_BYTES: usize = 2 * 1024 * 1024;
 
 /// Writes the entries that are meant.
-struct List {
+struct List<'a> {
     filter: Filter,
-    output: Output,
-    columns: Option<usize>,
+    view: View<'a>,
     named: bool,
-    now_s: u64,
+    now: Duration,
     shown: u64,
     buffer: Vec<u8>,
     /// Where in the buffer, and after how many entries, this namespace's begin.
@@ -126,12 +131,13 @@ struct List {
     error: Option<io::Error>,
 }
 
-impl List {
+impl List<'_> {
     async fn one(&mut self, netns: &Netns, socket: &mut Socket) -> anyhow::Result<()> {
         // Nobody reads any more, or nothing can be written.
         if self.error.is_some() {
             return Ok(());
         }
+        self.view.begin_netns(&mut self.buffer, netns);
         self.begun_at = self.buffer.len();
         self.shown_before = self.shown;
         self.written = false;
@@ -154,11 +160,12 @@ impl List {
             return;
         }
         self.shown += 1;
-        if self.output != Output::Json {
-            namespace::column(&mut self.buffer, netns, self.columns);
-        }
-        self.output
-            .entry(&mut self.buffer, entry, self.named.then_some(netns), self.now_s);
+        let about = About {
+            now: self.now,
+            netns: self.named.then_some(netns),
+            ..About::default()
+        };
+        self.view.entry(&mut self.buffer, entry, &about);
     }
 
     /// Takes back what this namespace has brought, if nothing of it is out yet.
@@ -180,12 +187,12 @@ impl List {
     }
 }
 
-struct InNamespace<'a> {
-    list: &'a mut List,
+struct InNamespace<'a, 'b> {
+    list: &'a mut List<'b>,
     netns: &'a Netns,
 }
 
-impl dump::Sink for InNamespace<'_> {
+impl dump::Sink for InNamespace<'_, '_> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
         self.list.entry(entry, self.netns);
         let most = if self.list.written {

@@ -5,26 +5,39 @@
 
 use rsct_common::Tuple;
 
-use super::bytes;
+use super::{bytes, date, event_line::Event};
 use crate::{
     flow::names::{self, proto, status},
+    labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
 };
 
 /// How many states have names, in each of the three protocols.
 const STATES: u8 = 10;
+/// Nanoseconds in a second.
+const NS: u64 = 1_000_000_000;
 
-/// What `conntrack -o` calls `extended` and `id`.
+/// What `conntrack -o` calls `extended`, `id`, `ktimestamp` and `labels`, and what `conntrack -E` puts first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
+pub struct Shape<'a> {
     /// Begin with the address family.
     pub extended: bool,
     /// Show the entry's id.
     pub id: bool,
+    /// Show when the entry was confirmed and destroyed, in local time.
+    pub ktimestamp: bool,
+    /// Show the labels that have a name here. (conntrack shows no others; where none of an entry's has one, it
+    /// writes the word `labels` alone.)
+    pub labels: Option<&'a LabelMap>,
+    /// Begin with what happened to the entry.
+    pub event: Option<Event>,
 }
 
 /// Appends the line, with its newline. `now_s`: seconds since the epoch, for an entry's age.
-pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape, now_s: u64) {
+pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now_s: u64) {
+    if let Some(event) = shape.event {
+        out.extend_from_slice(event.tag());
+    }
     if shape.extended {
         let family = entry.family().map_or("unknown", |family| family.name());
         name_and_number(out, family, entry.orig.family());
@@ -70,10 +83,18 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape, now_s: u64) {
     text(out, b"secctx=", entry.secctx);
     number(out, b"zone=", entry.zone);
     number(out, b"delta-time=", age_s(entry, now_s));
+    if shape.ktimestamp {
+        let timestamps = entry.timestamps.unwrap_or_default();
+        time(out, b"[start=", timestamps.start_ns);
+        time(out, b"[stop=", timestamps.stop_ns);
+    }
     text(out, b"helper=", entry.helper.map(|helper| helper.name));
     number(out, b"use=", entry.use_count);
     if shape.id {
         number(out, b"id=", entry.id);
+    }
+    if let (Some(names), Some(_)) = (shape.labels, entry.labels) {
+        labels(out, entry, names);
     }
     // The last field's space becomes the line's end.
     if let Some(last) = out.last_mut() {
@@ -96,7 +117,6 @@ fn state(out: &mut Vec<u8>, entry: &Entry<'_>) {
 /// Full seconds since the entry was confirmed, until it was destroyed or now; conntrack subtracts
 /// the cut seconds, not the times.
 fn age_s(entry: &Entry<'_>, now_s: u64) -> Option<u64> {
-    const NS: u64 = 1_000_000_000;
     let timestamps = entry.timestamps?;
     let start_s = timestamps.start_ns? / NS;
     let stop_s = match timestamps.stop_ns {
@@ -104,6 +124,29 @@ fn age_s(entry: &Entry<'_>, now_s: u64) -> Option<u64> {
         Some(stop_ns) => stop_ns / NS,
     };
     Some(stop_s.wrapping_sub(start_s))
+}
+
+/// A moment in local time.
+#[cold]
+fn time(out: &mut Vec<u8>, key: &'static [u8], ns: Option<u64>) {
+    if let Some(ns) = ns {
+        out.extend_from_slice(key);
+        date::ctime(out, ns / NS);
+        out.extend_from_slice(b"] ");
+    }
+}
+
+/// The names of the labels. The comma behind the last becomes the field's space, and so does what else stands there.
+#[cold]
+fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, names: &LabelMap) {
+    out.extend_from_slice(b"labels=");
+    for name in entry.label_bits().filter_map(|bit| names.name(bit)) {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b',');
+    }
+    if let Some(last) = out.last_mut() {
+        *last = b' ';
+    }
 }
 
 fn direction(
@@ -189,6 +232,7 @@ mod tests {
                 Shape {
                     extended: true,
                     id: true,
+                    ..Shape::default()
                 },
                 now_s,
             );

@@ -2,18 +2,25 @@
 
 use rsct_common::Tuple;
 
-use super::bytes;
+use super::{bytes, entry::About};
 use crate::{
     flow::names::{self, proto, status},
-    kernel::netns::Netns,
+    labels::LabelMap,
     netlink::conntrack::{Counters, Entry, ProtoInfo, SeqAdj},
 };
 
-/// Appends an entry's object and a newline. The namespace is part of it where more than the current
-/// one was asked for.
-pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: Option<&Netns>) {
+/// Appends an entry's object and a newline. `names`: for labels.
+pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Option<&LabelMap>) {
     out.push(b'{');
-    if let Some(netns) = netns {
+    if let Some(event) = about.event {
+        word(out, "event", Some(event.name()));
+        number(out, "event_ns", entry.event_ns);
+    }
+    if let Some(cause) = about.cause {
+        number(out, "portid", Some(cause.portid));
+        text(out, "progname", cause.progname);
+    }
+    if let Some(netns) = about.netns {
         text(out, "netns", Some(netns.name.as_bytes()));
         number(out, "netns_inode", Some(netns.inode));
     }
@@ -46,6 +53,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: Option<&Netns>) {
     if entry.labels.is_some() {
         key(out, "labels");
         array(out, entry.label_bits(), bytes::number);
+        label_names(out, entry, names);
     }
     text(out, "helper", entry.helper.map(|helper| helper.name));
     number(out, "start_ns", entry.timestamps.and_then(|t| t.start_ns));
@@ -84,6 +92,20 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: Option<&Netns>) {
     }
     close(out);
     out.push(b'\n');
+}
+
+/// The names of those labels that have one.
+fn label_names(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&LabelMap>) {
+    let Some(names) = names else { return };
+    let mut named = entry.label_bits().filter_map(|bit| names.name(bit)).peekable();
+    if named.peek().is_some() {
+        key(out, "label_names");
+        array(out, named, |out, name| {
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'"');
+        });
+    }
 }
 
 fn direction(
@@ -224,7 +246,7 @@ mod tests {
 
     fn value(payload: &[u8]) -> Value {
         let mut out = Vec::new();
-        entry(&mut out, &Entry::parse(payload).unwrap(), None);
+        entry(&mut out, &Entry::parse(payload).unwrap(), &About::default(), None);
         assert_eq!(out.pop(), Some(b'\n'));
         serde_json::from_slice(&out).unwrap()
     }

@@ -3,10 +3,16 @@
 pub mod bytes;
 pub mod color;
 pub mod conntrack_line;
+pub mod date;
 pub mod doctor;
+pub mod entry;
+pub mod event_line;
 pub mod json;
 pub mod known;
 pub mod namespace;
+pub mod save;
 pub mod stats;
 pub mod story;
 pub mod trace_json;
+pub mod wide;
+pub mod xml;

@@ -228,7 +228,7 @@ proptest! {
             crate::render::conntrack_line::line(&mut out, &entry, Default::default(), 0);
             prop_assert!(out.ends_with(b"\n"));
             out.clear();
-            crate::render::json::entry(&mut out, &entry, None);
+            crate::render::json::entry(&mut out, &entry, &Default::default(), None);
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
         }
     }

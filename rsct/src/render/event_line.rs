@@ -1,0 +1,125 @@
+//! What stands around an entry where it tells of an event: what happened, when, and who did it.
+
+use std::time::Duration;
+
+use super::bytes;
+use crate::netlink::conntrack::Entry;
+
+/// What happened to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// It is in the table from now on.
+    New,
+    /// Something about it is another than before.
+    Update,
+    /// It is gone.
+    Destroy,
+}
+
+impl Event {
+    /// A word for it, which JSON and XML have.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Update => "update",
+            Self::Destroy => "destroy",
+        }
+    }
+
+    /// The first column of `conntrack -E`, with the space behind it.
+    pub fn tag(self) -> &'static [u8] {
+        match self {
+            Self::New => b"    [NEW] ",
+            Self::Update => b" [UPDATE] ",
+            Self::Destroy => b"[DESTROY] ",
+        }
+    }
+}
+
+/// Who caused an event by a netlink message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause<'a> {
+    /// The port of the socket that asked for it.
+    pub portid: u32,
+    /// The program that has the socket, where it is known.
+    pub progname: Option<&'a [u8]>,
+}
+
+/// When an event happened, since the epoch: by the kernel's own word where it says so (Linux 6.14 on, with timestamps
+/// on), else now.
+pub fn moment(entry: &Entry<'_>, now: Duration) -> Duration {
+    entry.event_ns.map_or(now, Duration::from_nanos)
+}
+
+/// Appends `[1795381488.049476]` and a tab, as `conntrack -o timestamp` begins a line.
+pub fn timestamp(out: &mut Vec<u8>, moment: Duration) {
+    out.push(b'[');
+    bytes::padded(out, moment.as_secs(), 8);
+    out.push(b'.');
+    bytes::padded(out, moment.subsec_micros(), 6);
+    out.extend_from_slice(b"]\t");
+}
+
+/// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline.
+pub fn userspace(line: &mut Vec<u8>, cause: Cause<'_>) {
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    line.extend_from_slice(b" [USERSPACE] portid=");
+    bytes::number(line, cause.portid);
+    if let Some(name) = cause.progname {
+        line.extend_from_slice(b" progname=");
+        line.extend_from_slice(name);
+    }
+    line.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::conntrack::samples;
+
+    #[test]
+    fn a_moment_has_microseconds() {
+        let mut out = Vec::new();
+        timestamp(&mut out, Duration::from_nanos(1_795_381_488_049_476_999));
+        timestamp(&mut out, Duration::from_secs(7));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "[1795381488.049476]\t[00000007.000000]\t"
+        );
+    }
+
+    #[test]
+    fn the_kernels_time_comes_before_the_clocks() {
+        let payload = samples::TCP.payload();
+        let mut entry = Entry::parse(&payload).unwrap();
+        let now = Duration::from_secs(9);
+        assert_eq!(moment(&entry, now), now);
+        entry.event_ns = Some(5);
+        assert_eq!(moment(&entry, now), Duration::from_nanos(5));
+    }
+
+    #[test]
+    fn who_did_it_stands_at_the_end() {
+        let mut line = b"udp use=1\n".to_vec();
+        userspace(
+            &mut line,
+            Cause {
+                portid: 77,
+                progname: None,
+            },
+        );
+        userspace(
+            &mut line,
+            Cause {
+                portid: 8,
+                progname: Some(b"nft"),
+            },
+        );
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "udp use=1 [USERSPACE] portid=77 [USERSPACE] portid=8 progname=nft\n"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! The line that `conntrack -o save` prints for an entry: options that make, change or delete it again.
+//!
+//! conntrack's line with what it loses: the mark (`-m`; left out where it is 0, but for a change) and the labels
+//! (`--label-add`; `-l` where an entry is deleted). A label is called by its name; one without a name by its number,
+//! which rsct takes and `conntrack -R` does not. `conntrack -R` does not take a security mark either (`-c`, its own
+//! output), nor a zone in a change (`-U`), nor the two states `HEARTBEAT_…` of SCTP. What has no option is lost to
+//! both: helper, counters, window scales and flags, sequence adjustment, a master.
+//!
+//! conntrack turns the bytes of SCTP's verification tags around where it prints these options and where it takes
+//! them, so they stand turned around here too.
+
+use std::net::IpAddr;
+
+use rsct_common::Tuple;
+
+use super::{bytes, event_line::Event};
+use crate::{
+    flow::names::{self, proto, status},
+    labels::LabelMap,
+    netlink::conntrack::{DccpRole, Entry, ProtoInfo},
+};
+
+/// `ct->status`: NAT has been decided on for the source, for the destination.
+const SRC_NAT_DONE: u32 = 1 << 7;
+const DST_NAT_DONE: u32 = 1 << 8;
+/// The status bits that can be given.
+const STATUS: [(u32, &str); 4] = [
+    (status::EXPECTED, "EXPECTED"),
+    (status::SEEN_REPLY, "SEEN_REPLY"),
+    (status::ASSURED, "ASSURED"),
+    (status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
+];
+
+/// Appends the line, with its newline. It begins with `-A`, or after an event with what does the same again.
+pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
+    out.extend_from_slice(match event {
+        None | Some(Event::New) => b"-A",
+        Some(Event::Update) => b"-U",
+        Some(Event::Destroy) => b"-D",
+    });
+    number(out, b" -t ", entry.timeout);
+    if let Some(bits) = entry.status {
+        out.extend_from_slice(b" -u ");
+        list(
+            out,
+            STATUS
+                .iter()
+                .filter(|(bit, _)| bits & bit != 0)
+                .map(|(_, name)| name),
+        );
+    }
+    let changes = event == Some(Event::Update);
+    number(out, b" -m ", entry.mark.filter(|mark| *mark != 0 || changes));
+    number(out, b" -c ", entry.secmark);
+    number(out, b" -w ", entry.zone);
+    number(out, b" --orig-zone ", entry.zone_orig);
+    number(out, b" --reply-zone ", entry.zone_reply);
+    let (orig, reply) = (&entry.orig, &entry.reply);
+    address(out, b" -s ", orig.src_addr());
+    address(out, b" -d ", orig.dst_addr());
+    let is_translated =
+        |done: u32, from: IpAddr, to: IpAddr| entry.status.is_none_or(|bits| bits & done != 0) && from != to;
+    let dnat = is_translated(DST_NAT_DONE, orig.dst_addr(), reply.src_addr());
+    let snat = is_translated(SRC_NAT_DONE, orig.src_addr(), reply.dst_addr());
+    address(out, if dnat { b" -g " } else { b" -r " }, reply.src_addr());
+    address(out, if snat { b" -n " } else { b" -q " }, reply.dst_addr());
+    out.extend_from_slice(b" -p ");
+    match proto::name(orig.protonum) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => bytes::number(out, orig.protonum),
+    }
+    // A kernel that has no handler for a protocol keeps its entries without ports.
+    if entry.protoinfo.is_some()
+        || [orig, reply]
+            .iter()
+            .any(|t| (t.src_l4, t.dst_l4) != Default::default())
+    {
+        layer4(out, orig, reply);
+    }
+    if let Some(info) = &entry.protoinfo {
+        protoinfo(out, orig.protonum, info);
+    }
+    if entry.labels.is_some() {
+        labels(out, entry, event, names);
+    }
+    out.push(b'\n');
+}
+
+fn layer4(out: &mut Vec<u8>, orig: &Tuple, reply: &Tuple) {
+    let protonum = orig.protonum;
+    let (kind, code) = orig.icmp_type_code();
+    match protonum {
+        proto::ICMP => {
+            number(out, b" --icmp-type ", Some(kind));
+            number(out, b" --icmp-code ", Some(code));
+            number(out, b" --icmp-id ", Some(orig.src_port()));
+        }
+        proto::ICMPV6 => {
+            number(out, b" --icmpv6-type ", Some(kind));
+            number(out, b" --icmpv6-code ", Some(code));
+            number(out, b" --icmpv6-id ", Some(orig.src_port()));
+        }
+        proto::GRE => {
+            number(out, b" --srckey ", Some(orig.src_port()));
+            number(out, b" --dstkey ", Some(orig.dst_port()));
+            number(out, b" --reply-key-src ", Some(reply.src_port()));
+            number(out, b" --reply-key-dst ", Some(reply.dst_port()));
+        }
+        _ if proto::has_ports(protonum) => {
+            number(out, b" --sport ", Some(orig.src_port()));
+            number(out, b" --dport ", Some(orig.dst_port()));
+            number(out, b" --reply-port-src ", Some(reply.src_port()));
+            number(out, b" --reply-port-dst ", Some(reply.dst_port()));
+        }
+        _ => {}
+    }
+}
+
+fn protoinfo(out: &mut Vec<u8>, protonum: u8, info: &ProtoInfo) {
+    if let Some(state) = info.state() {
+        // A state that has no name can't be given either.
+        let known = names::state(protonum, state).filter(|name| *name != "UNKNOWN");
+        if let Some(name) = known {
+            word(out, b" --state ", name);
+        }
+    }
+    match info {
+        ProtoInfo::Tcp(_) => {}
+        ProtoInfo::Sctp(sctp) => {
+            number(out, b" --orig-vtag ", sctp.vtag_orig.map(u32::swap_bytes));
+            number(out, b" --reply-vtag ", sctp.vtag_reply.map(u32::swap_bytes));
+        }
+        ProtoInfo::Dccp(dccp) => {
+            let known = dccp.role.filter(|role| !matches!(role, DccpRole::Other(_)));
+            if let Some(role) = known {
+                word(out, b" --role ", role.name());
+            }
+        }
+    }
+}
+
+/// The option stands at the end, and in quotes where a name has a space in it: so it is read back.
+fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
+    let no_names = LabelMap::default();
+    let names = names.unwrap_or(&no_names);
+    let words: Vec<String> = entry
+        .label_bits()
+        .filter_map(|bit| Some(names.word(u16::try_from(bit).ok()?)))
+        .collect();
+    if words.is_empty() {
+        return;
+    }
+    out.extend_from_slice(if event == Some(Event::Destroy) {
+        b" -l "
+    } else {
+        b" --label-add ".as_slice()
+    });
+    let quote = words.iter().any(|word| word.contains(' '));
+    let quote = if quote { b"\"".as_slice() } else { b"" };
+    out.extend_from_slice(quote);
+    out.extend_from_slice(words.join(",").as_bytes());
+    out.extend_from_slice(quote);
+}
+
+/// Words with commas between, or where there is none the word for that.
+fn list<'a>(out: &mut Vec<u8>, words: impl Iterator<Item = &'a &'static str>) {
+    let begun_at = out.len();
+    for word in words {
+        if out.len() > begun_at {
+            out.push(b',');
+        }
+        out.extend_from_slice(word.as_bytes());
+    }
+    if out.len() == begun_at {
+        out.extend_from_slice(b"UNSET");
+    }
+}
+
+#[inline]
+fn number(out: &mut Vec<u8>, option: &'static [u8], value: Option<impl itoa::Integer>) {
+    if let Some(value) = value {
+        out.extend_from_slice(option);
+        bytes::number(out, value);
+    }
+}
+
+#[inline]
+fn address(out: &mut Vec<u8>, option: &'static [u8], value: IpAddr) {
+    out.extend_from_slice(option);
+    bytes::address(out, value);
+}
+
+#[inline]
+fn word(out: &mut Vec<u8>, option: &'static [u8], value: &'static str) {
+    out.extend_from_slice(option);
+    out.extend_from_slice(value.as_bytes());
+}
