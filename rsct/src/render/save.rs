@@ -69,14 +69,7 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: O
         Some(name) => out.extend_from_slice(name.as_bytes()),
         None => bytes::number(out, orig.protonum),
     }
-    // A kernel that has no handler for a protocol keeps its entries without ports.
-    if entry.protoinfo.is_some()
-        || [orig, reply]
-            .iter()
-            .any(|t| (t.src_l4, t.dst_l4) != Default::default())
-    {
-        layer4(out, orig, reply);
-    }
+    layer4(out, orig, reply, entry.protoinfo.is_some());
     if let Some(info) = &entry.protoinfo {
         protoinfo(out, orig.protonum, info);
     }
@@ -86,7 +79,7 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: O
     out.push(b'\n');
 }
 
-fn layer4(out: &mut Vec<u8>, orig: &Tuple, reply: &Tuple) {
+fn layer4(out: &mut Vec<u8>, orig: &Tuple, reply: &Tuple, handled: bool) {
     let protonum = orig.protonum;
     let (kind, code) = orig.icmp_type_code();
     match protonum {
@@ -106,7 +99,8 @@ fn layer4(out: &mut Vec<u8>, orig: &Tuple, reply: &Tuple) {
             number(out, b" --reply-key-src ", Some(reply.src_port()));
             number(out, b" --reply-key-dst ", Some(reply.dst_port()));
         }
-        _ if proto::has_ports(protonum) => {
+        // A kernel that has no handler for DCCP or UDPLITE keeps their entries without ports.
+        _ if proto::has_ports(protonum) && (handled || has_l4(orig) || has_l4(reply)) => {
             number(out, b" --sport ", Some(orig.src_port()));
             number(out, b" --dport ", Some(orig.dst_port()));
             number(out, b" --reply-port-src ", Some(reply.src_port()));
@@ -114,6 +108,10 @@ fn layer4(out: &mut Vec<u8>, orig: &Tuple, reply: &Tuple) {
         }
         _ => {}
     }
+}
+
+fn has_l4(tuple: &Tuple) -> bool {
+    tuple.src_l4 != [0; 2] || tuple.dst_l4 != [0; 2]
 }
 
 fn protoinfo(out: &mut Vec<u8>, protonum: u8, info: &ProtoInfo) {
