@@ -12,6 +12,7 @@ pub mod emit;
 mod error;
 pub mod event;
 mod exchange;
+pub mod expect;
 pub mod lookup;
 pub mod message;
 mod request;

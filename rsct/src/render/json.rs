@@ -123,7 +123,7 @@ fn direction(
     close(out);
 }
 
-fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
+pub(super) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
     for (name, addr) in [("src", tuple.src_addr()), ("dst", tuple.dst_addr())] {
         key(out, name);
         out.push(b'"');
@@ -178,7 +178,7 @@ fn seqadj(out: &mut Vec<u8>, name: &'static str, adj: Option<SeqAdj>) {
 
 /// Appends a key, after a comma unless it is an object's first.
 #[inline]
-fn key(out: &mut Vec<u8>, name: &'static str) {
+pub(super) fn key(out: &mut Vec<u8>, name: &'static str) {
     if !matches!(out.last(), Some(b'{')) {
         out.push(b',');
     }
@@ -188,7 +188,7 @@ fn key(out: &mut Vec<u8>, name: &'static str) {
 }
 
 #[inline]
-fn number(out: &mut Vec<u8>, name: &'static str, value: Option<impl itoa::Integer>) {
+pub(super) fn number(out: &mut Vec<u8>, name: &'static str, value: Option<impl itoa::Integer>) {
     if let Some(value) = value {
         key(out, name);
         bytes::number(out, value);
@@ -197,7 +197,7 @@ fn number(out: &mut Vec<u8>, name: &'static str, value: Option<impl itoa::Intege
 
 /// A string of ours, which needs no escaping.
 #[inline]
-fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static str>) {
+pub(super) fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static str>) {
     if let Some(value) = value {
         key(out, name);
         out.push(b'"');
@@ -207,7 +207,7 @@ fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static str>) {
 }
 
 /// A string from outside.
-fn text(out: &mut Vec<u8>, name: &'static str, value: Option<&[u8]>) {
+pub(super) fn text(out: &mut Vec<u8>, name: &'static str, value: Option<&[u8]>) {
     if let Some(value) = value {
         key(out, name);
         out.push(b'"');
@@ -216,16 +216,20 @@ fn text(out: &mut Vec<u8>, name: &'static str, value: Option<&[u8]>) {
     }
 }
 
-fn open(out: &mut Vec<u8>, name: &'static str) {
+pub(super) fn open(out: &mut Vec<u8>, name: &'static str) {
     key(out, name);
     out.push(b'{');
 }
 
-fn close(out: &mut Vec<u8>) {
+pub(super) fn close(out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn array<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
+pub(super) fn array<T>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
     out.push(b'[');
     let mut first = true;
     for item in items {

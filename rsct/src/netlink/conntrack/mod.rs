@@ -23,6 +23,8 @@ mod tests;
 mod timestamps;
 mod tuple;
 
+pub(super) use tuple::{emit as emit_tuple, parse as parse_tuple};
+
 pub use change::Change;
 pub use counters::Counters;
 pub use entry::{DecodeError, Entry};

@@ -14,7 +14,7 @@ use crate::{
 
 /// Reads a `CTA_TUPLE_*` attribute: the tuple, and the direction's own zone where it has one.
 #[inline]
-pub(super) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Option<u16>), AttrError> {
+pub(in crate::netlink) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Option<u16>), AttrError> {
     let mut tuple = Tuple {
         dir,
         ..Tuple::default()

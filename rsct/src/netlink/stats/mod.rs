@@ -83,7 +83,7 @@ fn parse_table(payload: &[u8]) -> Result<Table, DecodeError> {
     Ok(table)
 }
 
-fn parse_cpu(payload: &[u8]) -> Result<Cpu, DecodeError> {
+pub(super) fn parse_cpu(payload: &[u8]) -> Result<Cpu, DecodeError> {
     // The CPU stands where other messages have nothing: nfgenmsg's res_id.
     let (cpu, attributes) = split(payload)?;
     let mut counters = Vec::with_capacity(counter::KNOWN.len());

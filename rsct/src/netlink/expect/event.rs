@@ -1,0 +1,110 @@
+//! What becomes of expectations, as ctnetlink tells those who listen.
+
+use super::{Expectation, request::kind};
+use crate::netlink::{
+    Error, Socket,
+    event::Group,
+    message::{Body, Message, Messages},
+};
+
+/// The groups to subscribe to.
+pub const GROUPS: [Group; 3] = [Group::ExpectNew, Group::ExpectUpdate, Group::ExpectDestroy];
+
+/// What happened to an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// It was made.
+    New,
+    /// It was met, expired, was deleted, or its master went.
+    Destroy,
+}
+
+impl EventKind {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// What happened.
+    pub kind: EventKind,
+    /// The netlink port that asked for it; 0 where a packet or time did it.
+    pub portid: u32,
+    /// The expectation it happened to.
+    pub expectation: Expectation<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads a message that came to a listening socket; none where it tells of something else.
+    pub fn parse(message: &Message<'a>) -> Result<Option<Self>, Error> {
+        let (kind, payload) = match message.body {
+            Body::Data {
+                message_type: kind::NEW,
+                payload,
+            } => (EventKind::New, payload),
+            Body::Data {
+                message_type: kind::DELETE,
+                payload,
+            } => (EventKind::Destroy, payload),
+            Body::Overrun => {
+                return Err(Error::Overrun {
+                    hint: "events are missing",
+                });
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Self {
+            kind,
+            portid: message.port,
+            expectation: Expectation::parse(payload)?,
+        }))
+    }
+}
+
+/// Waits for the next datagram and hands its events over. A loss is [`Error::Overrun`]; the socket goes on working
+/// after it.
+pub async fn next_events(socket: &mut Socket, mut take: impl FnMut(&Event<'_>)) -> Result<(), Error> {
+    let datagram = socket.receive().await?;
+    for message in Messages::new(&datagram) {
+        if let Some(event) = Event::parse(&message?)? {
+            take(&event);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::samples, *};
+
+    fn message(message_type: u16, payload: &[u8]) -> Message<'_> {
+        Message {
+            sequence: 0,
+            port: 77,
+            flags: 0,
+            interrupted: false,
+            body: Body::Data {
+                message_type,
+                payload,
+            },
+        }
+    }
+
+    #[test]
+    fn both_kinds_are_told_apart_and_others_left_alone() {
+        let payload = samples::FTP.payload();
+        for (message_type, kind) in [(0x200, EventKind::New), (0x202, EventKind::Destroy)] {
+            let event = Event::parse(&message(message_type, &payload)).unwrap().unwrap();
+            assert_eq!((event.kind, event.portid), (kind, 77));
+            assert_eq!(event.expectation, Expectation::parse(&payload).unwrap());
+        }
+        assert_eq!(Event::parse(&message(0x100, &payload)).unwrap(), None);
+        assert!(Event::parse(&message(0x200, &[0; 4])).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! A request of this subsystem, and all that answers it.
+
+use std::io;
+
+use bytes::Bytes;
+
+use crate::netlink::{
+    Error, Socket,
+    message::{Body, Messages},
+};
+
+/// How often a dump is begun before losses are an error. There are few expectations: one dump is nearly always enough.
+const TRIES: u32 = 8;
+
+/// What became of a request.
+struct Answer {
+    /// The payloads of its messages.
+    payloads: Vec<Bytes>,
+    /// Some are missing.
+    incomplete: bool,
+    errno: i32,
+    detail: Option<String>,
+}
+
+/// Dumps: takes an incomplete one again, and hands over a complete one's payloads.
+pub(super) async fn dump(
+    socket: &mut Socket,
+    operation: &'static str,
+    request: impl Fn(u32) -> Vec<u8>,
+) -> Result<Vec<Bytes>, Error> {
+    for _ in 0..TRIES {
+        let answer = ask(socket, &request, true).await?;
+        if answer.errno != 0 {
+            return Err(Error::refused(operation, answer.errno, answer.detail));
+        }
+        if !answer.incomplete {
+            return Ok(answer.payloads);
+        }
+    }
+    Err(Error::Overrun {
+        hint: "try again when the machine is less busy",
+    })
+}
+
+/// Asks for one thing, and says what the kernel said.
+pub(super) async fn one(
+    socket: &mut Socket,
+    operation: &'static str,
+    request: impl Fn(u32) -> Vec<u8>,
+) -> Result<Vec<Bytes>, Error> {
+    let answer = ask(socket, &request, false).await?;
+    match answer.errno {
+        0 if answer.incomplete => Err(Error::Overrun {
+            hint: "what was read so far is incomplete",
+        }),
+        0 => Ok(answer.payloads),
+        libc::EPERM => Err(Error::NotPermitted { operation }),
+        // EINVAL and EOPNOTSUPP have their own meanings here; that there is no ctnetlink can be told from others.
+        errno => Err(Error::Refused {
+            operation,
+            source: io::Error::from_raw_os_error(errno),
+            detail: answer.detail,
+        }),
+    }
+}
+
+async fn ask(
+    socket: &mut Socket,
+    request: &impl Fn(u32) -> Vec<u8>,
+    ends_for_certain: bool,
+) -> Result<Answer, Error> {
+    let sequence = socket.next_sequence();
+    socket.send(&request(sequence)).await?;
+    let mut payloads = Vec::new();
+    let mut incomplete = false;
+    loop {
+        let datagram = match socket.receive().await {
+            Ok(datagram) => datagram,
+            // The kernel goes on with a dump; only once it has ended can a new one begin.
+            Err(Error::Overrun { .. }) if ends_for_certain => {
+                incomplete = true;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for message in Messages::new(&datagram) {
+            let message = message?;
+            // What was left over from an earlier request on this socket, or was never ours.
+            if message.sequence != sequence || message.port != socket.port() {
+                continue;
+            }
+            incomplete |= message.interrupted;
+            match message.body {
+                Body::Data { payload, .. } => payloads.push(datagram.slice_ref(payload)),
+                Body::Noop => {}
+                Body::Overrun => incomplete = true,
+                Body::End { errno, detail } => {
+                    return Ok(Answer {
+                        payloads,
+                        incomplete,
+                        errno,
+                        detail,
+                    });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Requests to the expectation subsystem of ctnetlink, as its kernel side takes them
+//! (net/netfilter/nf_conntrack_netlink.c, `ctnl_exp_cb`).
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
+use rsct_common::Tuple;
+
+use super::{attribute::*, expectation::Nat};
+use crate::{
+    family::Family,
+    netlink::{conntrack::emit_tuple, emit::Emitter, request::Request},
+};
+
+/// Message types: the subsystem in the high byte, its own type in the low one
+/// (include/uapi/linux/netfilter/nfnetlink_conntrack.h, `enum ctnl_exp_msg_types`).
+pub(super) mod kind {
+    /// `NFNL_SUBSYS_CTNETLINK_EXP`.
+    const fn expect(message: u16) -> u16 {
+        2 << 8 | message
+    }
+
+    pub const NEW: u16 = expect(0);
+    pub const GET: u16 = expect(1);
+    pub const DELETE: u16 = expect(2);
+    pub const GET_STATS_CPU: u16 = expect(3);
+}
+
+/// An expectation to be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct New<'a> {
+    /// A tuple of the connection that it comes from; its protocol is the master's.
+    pub master: Tuple,
+    /// What the first packet of the expected connection looks like.
+    pub tuple: Tuple,
+    /// Which bits of the tuple count; the kernel takes only the source's part.
+    pub mask: Tuple,
+    /// The master's zone.
+    pub zone: u16,
+    /// The bits of [`flags`](super::flags); newer kernels leave USERSPACE out.
+    pub flags: u32,
+    /// Which of the helper's policies it is under. Older kernels take it only where a helper is named too.
+    pub class: Option<u32>,
+    /// The helper of the expected connection. Newer kernels take the master's, whatever is asked for.
+    pub helper: Option<&'a str>,
+    /// The function that the kernel is to call for the expected connection.
+    pub function: Option<&'a str>,
+    /// How the expected connection is translated.
+    pub nat: Option<Nat>,
+}
+
+/// Names an expectation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Key {
+    /// A tuple that it expects.
+    pub tuple: Tuple,
+    /// Its master's zone.
+    pub zone: u16,
+    /// Its id, which must be right where it is given.
+    pub id: Option<u32>,
+}
+
+/// Whose expectations a dump is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Those of one address family.
+    Family(Family),
+    /// Those of the connection with this tuple in this zone.
+    Master(&'a Tuple, u16),
+}
+
+/// What is done with an expectation.
+pub(super) enum How {
+    /// It is made, and must not be there.
+    Create,
+    /// It is there, and shall expire in so many seconds: nothing else of it can be changed.
+    Timeout(u32),
+}
+
+/// Makes or changes an expectation.
+pub(super) fn new(new: &New<'_>, how: How, sequence: u32) -> Vec<u8> {
+    let mut request = Request::acknowledged(kind::NEW, family(&new.tuple));
+    if let How::Create = how {
+        request.flags |= NLM_F_CREATE | NLM_F_EXCL;
+    }
+    with(request, sequence, |out| {
+        emit_tuple(out, CTA_EXPECT_TUPLE, &new.tuple, None);
+        emit_tuple(out, CTA_EXPECT_MASTER, &new.master, None);
+        emit_tuple(out, CTA_EXPECT_MASK, &new.mask, None);
+        match how {
+            How::Create => new.emit_rest(out),
+            How::Timeout(seconds) => out.be32(CTA_EXPECT_TIMEOUT, seconds),
+        }
+        zone(out, new.zone);
+    })
+}
+
+impl New<'_> {
+    /// What only a new one is asked for with.
+    fn emit_rest(&self, out: &mut Emitter<'_>) {
+        if self.flags != 0 {
+            out.be32(CTA_EXPECT_FLAGS, self.flags);
+        }
+        if let Some(class) = self.class {
+            out.be32(CTA_EXPECT_CLASS, class);
+        }
+        if let Some(nat) = &self.nat {
+            nat.emit(out);
+        }
+        if let Some(helper) = self.helper {
+            out.string(CTA_EXPECT_HELP_NAME, helper.as_bytes());
+        }
+        if let Some(function) = self.function {
+            out.string(CTA_EXPECT_FN, function.as_bytes());
+        }
+    }
+}
+
+pub(super) fn get(key: &Key, sequence: u32) -> Vec<u8> {
+    one(kind::GET, key, sequence)
+}
+
+pub(super) fn delete(key: &Key, sequence: u32) -> Vec<u8> {
+    one(kind::DELETE, key, sequence)
+}
+
+fn one(message_type: u16, key: &Key, sequence: u32) -> Vec<u8> {
+    let request = Request::acknowledged(message_type, family(&key.tuple));
+    with(request, sequence, |out| {
+        emit_tuple(out, CTA_EXPECT_TUPLE, &key.tuple, None);
+        zone(out, key.zone);
+        if let Some(id) = key.id {
+            out.be32(CTA_EXPECT_ID, id);
+        }
+    })
+}
+
+/// Deletes what the helper of this name made, or everything.
+pub(super) fn delete_all(helper: Option<&str>, sequence: u32) -> Vec<u8> {
+    with(Request::acknowledged(kind::DELETE, 0), sequence, |out| {
+        if let Some(helper) = helper {
+            out.string(CTA_EXPECT_HELP_NAME, helper.as_bytes());
+        }
+    })
+}
+
+pub(super) fn dump(of: Of<'_>, sequence: u32) -> Vec<u8> {
+    match of {
+        Of::All => Request::dump(kind::GET, 0).bare(sequence),
+        Of::Family(family) => Request::dump(kind::GET, family as u8).bare(sequence),
+        Of::Master(master, of_zone) => {
+            let mut request = Request::dump(kind::GET, family(master));
+            // Where the master has no helper the kernel starts no dump, and says nothing unless asked to.
+            request.flags |= NLM_F_ACK;
+            with(request, sequence, |out| {
+                emit_tuple(out, CTA_EXPECT_MASTER, master, None);
+                zone(out, of_zone);
+            })
+        }
+    }
+}
+
+pub(super) fn stats_cpu(sequence: u32) -> Vec<u8> {
+    Request::dump(kind::GET_STATS_CPU, 0).bare(sequence)
+}
+
+fn zone(out: &mut Emitter<'_>, zone: u16) {
+    if zone != 0 {
+        out.be16(CTA_EXPECT_ZONE, zone);
+    }
+}
+
+fn family(tuple: &Tuple) -> u8 {
+    // 2 or 10.
+    u8::try_from(tuple.family()).unwrap_or(0)
+}
+
+fn with(request: Request, sequence: u32, attributes: impl FnOnce(&mut Emitter<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    request.append(&mut bytes, sequence, attributes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Messages captured from Linux 6.18, for tests: `struct nfgenmsg` and the attributes of one expectation each, as a
+//! dump brought them, and the line that `conntrack -L expect` printed for them at that moment.
+
+/// One captured message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    hex: &'static str,
+    /// conntrack's line for it.
+    pub(crate) line: &'static str,
+}
+
+impl Sample {
+    /// The message's payload.
+    pub(crate) fn payload(&self) -> Vec<u8> {
+        let digits = self.hex.as_bytes().chunks(2);
+        digits
+            .map(|d| u8::from_str_radix(std::str::from_utf8(d).unwrap(), 16).unwrap())
+            .collect()
+    }
+}
+
+/// All of them.
+pub(crate) const ALL: [Sample; 5] = [FTP, FTP_V6, TRANSLATED, BY_HAND, PERMANENT];
+
+/// `nc 127.0.0.1 21` to a server that says `220 hi` and, asked `PASV`, `227 Entering Passive Mode
+/// (127,0,0,1,200,13)`, under `iptables -t raw -A OUTPUT -p tcp --dport 21 -j CT --helper ftp`
+pub(crate) const FTP: Sample = Sample {
+    hex: "020000003400028014000180080001007f000001080002007f0000011c00028005000100060000000600020000000000\
+        06000300c80d0000340003801400018008000100ffffffff08000200ffffffff1c000280050001000600000006000200\
+        0000000006000300ffff00003400018014000180080001007f000001080002007f0000011c0002800500010006000000\
+        060002009b3600000600030000150000080004000000012b080005003d2633ea08000800000000000800090000000000\
+        0800060066747000",
+    line: "299 proto=6 src=127.0.0.1 dst=127.0.0.1 sport=0 dport=51213 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.0.0.1 master-dst=127.0.0.1 sport=39734 dport=21 class=0 helper=ftp",
+};
+
+/// The same over `::1`, with `EPSV` and `229 Entering Extended Passive Mode (|||51213|)`
+pub(crate) const FTP_V6: Sample = Sample {
+    hex: "0a0000004c0002802c000180140003000000000000000000000000000000000114000400000000000000000000000000\
+        000000011c0002800500010006000000060002000000000006000300c80d00004c0003802c00018014000300ffffffff\
+        ffffffffffffffffffffffff14000400ffffffffffffffffffffffffffffffff1c000280050001000600000006000200\
+        0000000006000300ffff00004c0001802c00018014000300000000000000000000000000000000011400040000000000\
+        0000000000000000000000011c000280050001000600000006000200b55800000600030000150000080004000000012a\
+        080005007130ad31080008000000000008000900000000000800060066747000",
+    line: "298 proto=6 src=::1 dst=::1 sport=0 dport=51213 mask-src=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff mask-dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff sport=0 dport=65535 master-src=::1 master-dst=::1 sport=46424 dport=21 class=0 helper=ftp",
+};
+
+/// As the first, to 10.7.7.7 under `iptables -t nat -A OUTPUT -p tcp -d 10.7.7.7 -j DNAT --to 127.0.0.1`
+pub(crate) const TRANSLATED: Sample = Sample {
+    hex: "020000003400028014000180080001007f000001080002000a0707071c00028005000100060000000600020000000000\
+        06000300c80d0000340003801400018008000100ffffffff08000200ffffffff1c000280050001000600000006000200\
+        0000000006000300ffff00003400018014000180080001007f000001080002000a0707071c0002800500010006000000\
+        06000200a5440000060003000015000040000a8008000100000000003400028014000180080001000000000008000200\
+        000000001c000280050001000600000006000200c80d00000600030000000000080004000000012b08000500c7ee1e32\
+        08000800000000000800090000000000080006006674700016000b006e61742d666f6c6c6f772d6d6173746572000000",
+    line: "299 proto=6 src=127.0.0.1 dst=10.7.7.7 sport=0 dport=51213 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.0.0.1 master-dst=10.7.7.7 sport=42308 dport=21 class=0 helper=ftp",
+};
+
+/// `conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src 10.0.0.1
+/// --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255 --mask-dst 255.255.255.0
+/// --mask-port-src 0 --mask-port-dst 255 -t 100`, after a `tftp` request whose master had that helper
+pub(crate) const BY_HAND: Sample = Sample {
+    hex: "020000003400028014000180080001000a000001080002000a0000021c00028005000100110000000600020000000000\
+        0600030007d00000340003801400018008000100ffffffff08000200ffffffff1c000280050001001100000006000200\
+        0000000006000300ffff00003400018014000180080001007f000001080002007f0000011c0002800500010011000000\
+        0600020015b300000600030000450000080004000000012b08000500c0c9cb2408000800000000000800090000000000\
+        090006007466747000000000",
+    line: "299 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=2000 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.0.0.1 master-dst=127.0.0.1 sport=5555 dport=69 class=0 helper=tftp",
+};
+
+/// A request by hand with the flag PERMANENT, an expected protocol that is not the master's, and a mask of 16 bits
+pub(crate) const PERMANENT: Sample = Sample {
+    hex: "020000003400028014000180080001000a010001080002000a0100021c00028005000100110000000600020000000000\
+        060003001e6b0000340003801400018008000100ffff000008000200ffffffff1c000280050001001100000006000200\
+        0000000006000300ffff00003400018014000180080001007f000001080002000a0707071c0002800500010006000000\
+        06000200a54400000600030000150000080004000000012b08000500280d9a1c08000800000000010800090000000000\
+        0800060066747000",
+    line: "299 proto=17 src=10.1.0.1 dst=10.1.0.2 sport=0 dport=7787 mask-src=255.255.0.0 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.0.0.1 master-dst=10.7.7.7 sport=42308 dport=21 PERMANENT class=0 helper=ftp",
+};

@@ -1,0 +1,41 @@
+//! What became of expectations on each CPU (`enum ctattr_expect_stats` in
+//! include/uapi/linux/netfilter/nfnetlink_conntrack.h).
+
+use super::{exchange, request};
+use crate::netlink::{
+    Error, Socket,
+    stats::{self, Cpu, counter::Counter},
+};
+
+/// The counters that have a name, by number.
+pub const KNOWN: [Counter; 3] = [
+    Counter {
+        number: 1,
+        name: "expect_new",
+        meaning: "connections that met an expectation",
+    },
+    Counter {
+        number: 2,
+        name: "expect_create",
+        meaning: "expectations made",
+    },
+    Counter {
+        number: 3,
+        name: "expect_delete",
+        meaning: "expectations that were met, expired or were deleted",
+    },
+];
+
+/// A counter's name; none for those of a newer kernel.
+pub fn name(number: u16) -> Option<&'static str> {
+    let index = usize::from(number).checked_sub(1)?;
+    KNOWN.get(index).map(|counter| counter.name)
+}
+
+/// Asks for the counters of every CPU that can be there.
+pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
+    const OPERATION: &str = "reading the expectation counters";
+    let payloads = exchange::dump(socket, OPERATION, request::stats_cpu).await?;
+    let cpus = payloads.iter().map(|payload| stats::parse_cpu(payload));
+    Ok(cpus.collect::<Result<_, _>>()?)
+}
