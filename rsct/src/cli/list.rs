@@ -142,7 +142,7 @@ impl List<'_> {
         self.shown_before = self.shown;
         self.written = false;
         let family = self.filter.family;
-        let dumped = dump::entries(
+        let dumped = dump::entries_ahead(
             socket,
             &dump::Query::of_family(family),
             &mut InNamespace { list: self, netns },

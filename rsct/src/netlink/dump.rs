@@ -1,6 +1,8 @@
 //! Reading the whole table.
 
-use std::ops::ControlFlow;
+mod ahead;
+
+use std::ops::{ControlFlow, Deref};
 
 use super::{
     Error, Socket,
@@ -94,10 +96,54 @@ pub struct Outcome {
 /// An incomplete dump is taken again, a bounded number of times. The kernel reaps expired entries
 /// while it dumps (ctnetlink_dump_table()), so a dump is not without effect on the table.
 pub async fn entries(socket: &mut Socket, query: &Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
+    entries_from(socket, query, sink).await
+}
+
+/// The same for a caller that has nothing else to do: a thread receives while the sink works on what came before,
+/// and the calling thread sleeps where there is nothing yet.
+pub async fn entries_ahead(
+    socket: &mut Socket,
+    query: &Query,
+    sink: &mut impl Sink,
+) -> Result<Outcome, Error> {
+    entries_from(&mut ahead::Ahead::of(socket)?, query, sink).await
+}
+
+/// Where the answers to a request come from.
+trait Source {
+    /// The port that they carry.
+    fn port(&self) -> u32;
+    /// Sends the request with a sequence number of its own, which is returned.
+    async fn ask(&mut self, query: &Query) -> Result<u32, Error>;
+    /// The next datagram.
+    async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error>;
+}
+
+impl Source for Socket {
+    fn port(&self) -> u32 {
+        Self::port(self)
+    }
+
+    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+        let sequence = self.next_sequence();
+        self.send(&query.request(sequence)).await?;
+        Ok(sequence)
+    }
+
+    async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error> {
+        self.receive().await
+    }
+}
+
+async fn entries_from(
+    source: &mut impl Source,
+    query: &Query,
+    sink: &mut impl Sink,
+) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     loop {
         outcome.entries = 0;
-        let end = once(socket, query, sink, &mut outcome).await?;
+        let end = once(source, query, sink, &mut outcome).await?;
         match end {
             End::Complete => return Ok(outcome),
             End::Stopped => {
@@ -129,17 +175,17 @@ enum End {
 }
 
 async fn once(
-    socket: &mut Socket,
+    source: &mut impl Source,
     query: &Query,
     sink: &mut impl Sink,
     outcome: &mut Outcome,
 ) -> Result<End, Error> {
-    let sequence = socket.next_sequence();
-    socket.send(&query.request(sequence)).await?;
+    let port = source.port();
+    let sequence = source.ask(query).await?;
     let mut interrupted = false;
     let mut overrun = false;
     loop {
-        let datagram = match socket.receive().await {
+        let datagram = match source.next().await {
             Ok(datagram) => datagram,
             // The kernel goes on with the dump; only once it has ended can a new one begin.
             Err(Error::Overrun { .. }) => {
@@ -151,7 +197,7 @@ async fn once(
         for message in Messages::new(&datagram) {
             let message = message?;
             // What was left over from an earlier request on this socket, or was never ours.
-            if message.sequence != sequence || message.port != socket.port() {
+            if message.sequence != sequence || message.port != port {
                 continue;
             }
             interrupted |= message.interrupted;

@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    mem::MaybeUninit,
+    os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     thread,
 };
 
@@ -13,7 +14,7 @@ use super::{Error, event::Group};
 
 /// Room for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
 /// net/netlink/af_netlink.c caps what it remembers of the reader's room), events are smaller.
-const DATAGRAM_BYTES: usize = 64 * 1024;
+pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// A socket for talking to nfnetlink in one network namespace.
 ///
@@ -151,48 +152,71 @@ impl Socket {
             self.buffer.reserve(DATAGRAM_BYTES);
             let room = self.buffer.spare_capacity_mut();
             let room_bytes = room.len();
-            let mut sender = kernel();
-            let received = self.fd.async_io(Interest::READABLE, |fd| {
-                let mut sender_bytes = size_of_sockaddr();
-                // SAFETY: the room is uninitialised memory that recvfrom only writes to, at most as
-                // many bytes as there are; the address is one that outlives the call.
-                check(unsafe {
-                    libc::recvfrom(
-                        fd.as_raw_fd(),
-                        room.as_mut_ptr().cast(),
-                        room_bytes,
-                        // Says how long the datagram was even where it was cut.
-                        libc::MSG_TRUNC,
-                        (&raw mut sender).cast(),
-                        &raw mut sender_bytes,
-                    )
-                })
-            });
-            let got = match received.await {
-                Ok(got) => got,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.overruns += 1;
-                    return Err(Error::Overrun {
-                        hint: "what was read so far is incomplete",
-                    });
-                }
+            let received = self
+                .fd
+                .async_io(Interest::READABLE, |fd| receive_into(fd.as_fd(), room));
+            let (got, from_kernel) = match received.await {
+                Ok(received) => received,
+                Err(error) if is_overrun(&error) => return Err(self.overrun()),
                 Err(error) => return Err(failed("receiving from")(error)),
             };
-            if got > room_bytes {
-                return Err(Error::Cut {
-                    got,
-                    room: room_bytes,
-                });
-            }
-            // SAFETY: recvfrom wrote this many bytes behind the buffer's end, within its capacity.
+            fits(got, room_bytes)?;
+            // SAFETY: this many bytes were written behind the buffer's end, within its capacity.
             unsafe { self.buffer.set_len(self.buffer.len() + got) };
             let datagram = self.buffer.split().freeze();
             // Any process may send to a netlink port; only the kernel's word counts.
-            if sender.nl_pid == 0 {
+            if from_kernel {
                 return Ok(datagram);
             }
         }
     }
+
+    /// Counts a loss.
+    pub(super) fn overrun(&mut self) -> Error {
+        self.overruns += 1;
+        Error::Overrun {
+            hint: "what was read so far is incomplete",
+        }
+    }
+
+    /// Another handle on the same socket.
+    pub(super) fn try_clone(&self) -> Result<OwnedFd, Error> {
+        self.fd.get_ref().try_clone().map_err(failed("sharing"))
+    }
+}
+
+/// Takes a datagram that is there. Returns how many bytes it has, which may be more than there was room for, and
+/// whether it comes from the kernel.
+pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<(usize, bool)> {
+    let mut sender = kernel();
+    let mut sender_bytes = size_of_sockaddr();
+    // SAFETY: the room is memory that recvfrom only writes to, at most as many bytes as there are; the address is
+    // one that outlives the call.
+    let got = check(unsafe {
+        libc::recvfrom(
+            fd.as_raw_fd(),
+            room.as_mut_ptr().cast(),
+            room.len(),
+            // Says how long the datagram was even where it was cut.
+            libc::MSG_TRUNC,
+            (&raw mut sender).cast(),
+            &raw mut sender_bytes,
+        )
+    })?;
+    Ok((got, sender.nl_pid == 0))
+}
+
+/// Whether receiving failed because messages were lost before.
+pub(super) fn is_overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+/// Whether a datagram came in whole.
+pub(super) fn fits(got: usize, room: usize) -> Result<(), Error> {
+    if got > room {
+        return Err(Error::Cut { got, room });
+    }
+    Ok(())
 }
 
 fn open_here() -> Result<OwnedFd, Error> {
@@ -274,6 +298,6 @@ fn check(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-fn failed(operation: &'static str) -> impl Fn(io::Error) -> Error {
+pub(super) fn failed(operation: &'static str) -> impl Fn(io::Error) -> Error {
     move |source| Error::Socket { operation, source }
 }

@@ -85,7 +85,7 @@ fn bytes(message: &Said, sequence: u32) -> Vec<u8> {
     bytes
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Taken {
     entries: u64,
     most: Option<u64>,
@@ -108,12 +108,21 @@ impl Sink for Taken {
     }
 }
 
+/// Dumps both ways, which must come to the same.
 fn dump(answers: Vec<Vec<Said>>, taken: &mut Taken) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
         .unwrap();
-    runtime.block_on(async { entries(&mut kernel(answers), &Query::default(), taken).await })
+    let mut taken_ahead = taken.clone();
+    let ahead = runtime.block_on(async {
+        let mut socket = kernel(answers.clone());
+        entries_ahead(&mut socket, &Query::default(), &mut taken_ahead).await
+    });
+    let outcome = runtime.block_on(async { entries(&mut kernel(answers), &Query::default(), taken).await });
+    assert_eq!(format!("{ahead:?}"), format!("{outcome:?}"));
+    assert_eq!(taken_ahead.entries, taken.entries);
+    outcome
 }
 
 #[test]
@@ -209,4 +218,52 @@ fn damaged_messages_are_errors() {
     assert!(matches!(failed, Error::Decode(_)), "{failed}");
     let failed = dump(vec![vec![said(ERROR, 0, vec![])]], &mut Taken::default()).unwrap_err();
     assert!(matches!(failed, Error::Envelope(_)), "{failed}");
+}
+
+#[test]
+fn more_than_a_few_chunks_come_in_order() {
+    struct Ports(Vec<u16>);
+    impl Sink for Ports {
+        fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+            self.0.push(entry.orig.src_port());
+            ControlFlow::Continue(())
+        }
+
+        fn restart(&mut self) -> bool {
+            false
+        }
+    }
+    // Two to a datagram: some megabytes in all.
+    let count = 20_000;
+    let answer = (0..count).map(|number: u16| {
+        let mut payload = samples::TCP.payload();
+        // Where the original direction's source port stands.
+        payload[44..46].copy_from_slice(&number.to_be_bytes());
+        said(kind::NEW, 2, payload)
+    });
+    let answer: Vec<Said> = answer.chain([done(0)]).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let mut ports = Ports(Vec::new());
+    let outcome = runtime.block_on(async {
+        let mut socket = kernel(vec![answer]);
+        entries_ahead(&mut socket, &Query::default(), &mut ports).await
+    });
+    assert_eq!(outcome.unwrap().entries, u64::from(count));
+    assert!(ports.0.into_iter().eq(0..count));
+}
+
+#[test]
+fn nobody_waits_for_a_thread_that_waits_for_a_silent_kernel() {
+    let mut taken = Taken {
+        most: Some(1),
+        ..Taken::default()
+    };
+    let start = std::time::Instant::now();
+    let outcome = dump(vec![vec![entry()]], &mut taken).unwrap();
+    assert!(outcome.stopped);
+    // The kernel's silence lasts longer.
+    assert!(start.elapsed() < std::time::Duration::from_secs(3));
 }

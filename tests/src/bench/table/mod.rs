@@ -1,10 +1,10 @@
 //! What working on a large table costs, beside `conntrack` and beside readers and writers that parse nothing.
 
 mod compare;
-mod entries;
+pub mod entries;
 mod machine;
-mod netlink;
-mod process;
+pub mod netlink;
+pub mod process;
 mod sections;
 mod watch;
 

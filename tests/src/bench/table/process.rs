@@ -18,6 +18,8 @@ use super::machine;
 pub struct Run {
     /// From before it was started until it had ended.
     pub took: Duration,
+    /// How long it was running meanwhile, in the kernel too.
+    pub on_cpu: Duration,
     /// The most memory it had resident.
     pub peak_kib: u64,
 }
@@ -28,6 +30,8 @@ pub enum Output<'a> {
     Null,
     /// Into a file.
     File(&'a Path),
+    /// Into a pipe that nobody reads.
+    ClosedPipe,
 }
 
 /// A program that has been started.
@@ -94,6 +98,7 @@ impl Started {
         machine::go_on()?;
         let run = Run {
             took,
+            on_cpu: duration(usage.ru_utime)? + duration(usage.ru_stime)?,
             peak_kib: u64::try_from(usage.ru_maxrss)?,
         };
         Ok((run, said, status))
@@ -112,6 +117,7 @@ pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started
         .stderr(said.try_clone()?);
     match output {
         Output::Null => command.stdout(Stdio::null()),
+        Output::ClosedPipe => command.stdout(std::io::pipe().context("make a pipe")?.1),
         Output::File(path) => {
             command.stdout(File::create(path).with_context(|| format!("create {}", path.display()))?)
         }
@@ -140,6 +146,13 @@ pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started
 /// Runs a program to its end, which must be a good one.
 pub fn run(netns: &str, line: &[String]) -> Result<(Run, String)> {
     start(netns, line, Output::Null)?.wait()
+}
+
+fn duration(time: libc::timeval) -> Result<Duration> {
+    Ok(
+        Duration::from_secs(u64::try_from(time.tv_sec)?)
+            + Duration::from_micros(u64::try_from(time.tv_usec)?),
+    )
 }
 
 /// A file without a name.

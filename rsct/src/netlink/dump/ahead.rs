@@ -1,0 +1,225 @@
+//! Receiving ahead. The kernel walks its table inside recvmsg(), and that takes most of a dump's time: a thread of
+//! its own stays in there, while the caller reads, formats and writes what came before.
+
+use std::{
+    io::{self, PipeReader, PipeWriter},
+    mem::MaybeUninit,
+    ops::Deref,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+};
+
+use super::{Query, Source};
+use crate::netlink::{
+    Error, Socket,
+    socket::{DATAGRAM_BYTES, failed, fits, is_overrun, receive_into},
+};
+
+/// How many chunks there are. While one is filled and one is worked on, the third keeps neither side waiting.
+const CHUNKS: usize = 3;
+/// Some datagrams of a dump, so that handing them over and waking the other side costs little for each; small enough to
+/// stay in a processor's cache.
+const CHUNK_BYTES: usize = 4 * DATAGRAM_BYTES;
+
+/// A row of datagrams.
+struct Chunk {
+    bytes: Box<[MaybeUninit<u8>]>,
+    /// Where each datagram ends; all bytes before have been written.
+    ends: Vec<usize>,
+}
+
+impl Chunk {
+    fn new() -> Self {
+        Self {
+            bytes: Box::new_uninit_slice(CHUNK_BYTES),
+            ends: Vec::new(),
+        }
+    }
+
+    fn filled(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes.len() - self.filled() >= DATAGRAM_BYTES
+    }
+
+    /// The datagram of this number, and whether there is one.
+    fn datagram(&self, number: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(number)?;
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        // SAFETY: receive() notes an end only behind bytes that were written.
+        Some(unsafe { self.bytes[start..end].assume_init_ref() })
+    }
+
+    /// Takes a datagram in, if one is there.
+    fn receive(&mut self, socket: &OwnedFd) -> Result<(), Missing> {
+        let filled = self.filled();
+        let room = &mut self.bytes[filled..];
+        let room_bytes = room.len();
+        let (got, from_kernel) = receive_into(socket.as_fd(), room).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Missing::NotYet,
+            _ if is_overrun(&error) => Missing::Lost,
+            _ => Missing::Failed(failed("receiving from")(error)),
+        })?;
+        fits(got, room_bytes).map_err(Missing::Failed)?;
+        // Any process may send to a netlink port; only the kernel's word counts.
+        if from_kernel {
+            self.ends.push(filled + got);
+        }
+        Ok(())
+    }
+}
+
+/// Why no datagram came.
+enum Missing {
+    NotYet,
+    Lost,
+    Failed(Error),
+}
+
+/// What the thread hands over.
+enum Handed {
+    Chunk(Chunk),
+    /// Messages were lost at this point.
+    Lost,
+    Failed(Error),
+}
+
+/// A socket on which a thread receives ahead.
+pub(super) struct Ahead<'a> {
+    socket: &'a mut Socket,
+    chunk: Chunk,
+    /// The number of the chunk's datagram that is next.
+    next: usize,
+    filled: Option<Receiver<Handed>>,
+    empty: Option<SyncSender<Chunk>>,
+    /// Closed to wake the thread up.
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<'a> Ahead<'a> {
+    /// Starts the thread.
+    pub(super) fn of(socket: &'a mut Socket) -> Result<Self, Error> {
+        let shared = socket.try_clone()?;
+        let (stopped, stop) = io::pipe().map_err(failed("making a pipe beside"))?;
+        let (fill, filled) = sync_channel(CHUNKS);
+        let (empty, emptied) = sync_channel(CHUNKS);
+        // The one beside them is ours, and goes to the thread once it is read.
+        for _ in 1..CHUNKS {
+            // The channel has room for all of them.
+            let _ = empty.send(Chunk::new());
+        }
+        let thread = thread::Builder::new()
+            .name("rsct-receive".into())
+            .spawn(move || receive(&shared, &stopped, &fill, &emptied))
+            .map_err(failed("starting a thread for"))?;
+        Ok(Self {
+            socket,
+            chunk: Chunk::new(),
+            next: 0,
+            filled: Some(filled),
+            empty: Some(empty),
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Trades the chunk that was read for the next.
+    fn advance(&mut self) -> Result<(), Error> {
+        let handed = self.filled.as_ref().and_then(|filled| filled.recv().ok());
+        match handed {
+            Some(Handed::Chunk(chunk)) => {
+                let mut read = std::mem::replace(&mut self.chunk, chunk);
+                read.ends.clear();
+                self.next = 0;
+                if let Some(empty) = &self.empty {
+                    // A thread that is gone has said why.
+                    let _ = empty.send(read);
+                }
+                Ok(())
+            }
+            Some(Handed::Lost) => Err(self.socket.overrun()),
+            Some(Handed::Failed(error)) => Err(error),
+            None => Err(failed("receiving from")(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+}
+
+impl Source for Ahead<'_> {
+    fn port(&self) -> u32 {
+        self.socket.port()
+    }
+
+    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+        self.socket.ask(query).await
+    }
+
+    async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error> {
+        while self.next == self.chunk.ends.len() {
+            self.advance()?;
+        }
+        self.next += 1;
+        Ok(self.chunk.datagram(self.next - 1).unwrap_or_default())
+    }
+}
+
+impl Drop for Ahead<'_> {
+    fn drop(&mut self) {
+        // Whatever the thread waits for ends with these.
+        self.filled = None;
+        self.empty = None;
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Receives until the other side has had enough, or can't be served any more.
+fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, emptied: &Receiver<Chunk>) {
+    while let Ok(mut chunk) = emptied.recv() {
+        let missing = loop {
+            match chunk.receive(socket) {
+                Ok(()) if chunk.has_room() => {}
+                Ok(()) => break None,
+                // With something in it, the chunk is handed over before anything is waited for.
+                Err(Missing::NotYet) if chunk.ends.is_empty() => {
+                    if !wait(socket, stopped) {
+                        return;
+                    }
+                }
+                Err(missing) => break Some(missing),
+            }
+        };
+        let more = match missing {
+            Some(Missing::Lost) => Some(Handed::Lost),
+            Some(Missing::Failed(error)) => Some(Handed::Failed(error)),
+            Some(Missing::NotYet) | None => None,
+        };
+        let failed = matches!(more, Some(Handed::Failed(_)));
+        if fill.send(Handed::Chunk(chunk)).is_err()
+            || more.is_some_and(|more| fill.send(more).is_err())
+            || failed
+        {
+            return;
+        }
+    }
+}
+
+/// Waits for a datagram. Says `false` once nobody wants any.
+fn wait(socket: &OwnedFd, stopped: &PipeReader) -> bool {
+    let mut both = [socket.as_raw_fd(), stopped.as_raw_fd()].map(|fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: the array outlives the call, and the count is its own.
+    let ready = unsafe { libc::poll(both.as_mut_ptr(), both.len() as libc::nfds_t, -1) };
+    // A signal is no reason to stop.
+    let interrupted = ready < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
+    interrupted || (ready > 0 && both[1].revents == 0)
+}

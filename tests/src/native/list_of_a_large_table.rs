@@ -1,0 +1,53 @@
+//! A large table takes `rsct list` no more memory than a small one, and none of its time once nobody reads.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::namespace::{Namespace, rsct};
+use crate::{
+    bench::table::{
+        entries::{self, Part},
+        netlink::Socket,
+        process::{self, Output, Run},
+    },
+    lab::inside::inside,
+    registry::Skip,
+};
+
+const ENTRIES: u32 = 200_000;
+const MOST_KIB: u64 = 16 * 1024;
+
+pub fn run() -> Result<()> {
+    let limit = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").unwrap_or_default();
+    if limit.trim().parse::<u32>().is_ok_and(|limit| limit < ENTRIES) {
+        return Err(Skip(format!("tables here hold {} entries at most", limit.trim())).into());
+    }
+    let namespace = Namespace::new("large")?;
+    inside(&namespace.name, "fill", || {
+        Socket::open()?.create(entries::flows(ENTRIES, Part::All))
+    })?;
+
+    let rsct = rsct().to_str().context("a path that is no UTF-8")?.to_owned();
+    for format in ["text", "json"] {
+        let list = |output: Output<'_>| -> Result<Run> {
+            let line = [rsct.as_str(), "list", "-o", format].map(str::to_owned);
+            Ok(process::start(&namespace.name, &line, output)?.wait()?.0)
+        };
+        let whole = list(Output::Null)?;
+        ensure!(
+            whole.peak_kib <= MOST_KIB,
+            "-o {format} had {} KiB resident, more than {MOST_KIB}",
+            whole.peak_kib
+        );
+        // Of a table's time the kernel takes the most, and it takes it only as long as somebody asks.
+        let closed = list(Output::ClosedPipe)?;
+        ensure!(
+            closed.on_cpu < whole.on_cpu / 2,
+            "-o {format} ran for {:?} into a closed pipe, for {:?} in whole",
+            closed.on_cpu,
+            whole.on_cpu
+        );
+    }
+    Ok(())
+}
