@@ -68,15 +68,18 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now_s: u64) 
         entry.counters_reply,
     );
     if let Some(bits) = status {
-        out.extend_from_slice(if bits & status::HW_OFFLOAD != 0 {
-            b"[HW_OFFLOAD] "
-        } else if bits & status::OFFLOAD != 0 {
-            b"[OFFLOAD] "
-        } else if bits & status::ASSURED != 0 {
-            b"[ASSURED] ".as_slice()
-        } else {
-            b""
-        });
+        bytes::short(
+            out,
+            if bits & status::HW_OFFLOAD != 0 {
+                b"[HW_OFFLOAD] "
+            } else if bits & status::OFFLOAD != 0 {
+                b"[OFFLOAD] "
+            } else if bits & status::ASSURED != 0 {
+                b"[ASSURED] ".as_slice()
+            } else {
+                b""
+            },
+        );
     }
     number(out, b"mark=", entry.mark);
     number(out, b"secmark=", entry.secmark);
@@ -109,7 +112,7 @@ fn state(out: &mut Vec<u8>, entry: &Entry<'_>) {
         } else {
             None
         };
-        out.extend_from_slice(known.unwrap_or("NONE").as_bytes());
+        bytes::short(out, known.unwrap_or("NONE").as_bytes());
         out.push(b' ');
     }
 }
@@ -187,8 +190,8 @@ fn direction(
 #[inline]
 fn name_and_number(out: &mut Vec<u8>, name: &str, value: impl itoa::Integer) {
     const BLANKS: &[u8; 8] = b"        ";
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(&BLANKS[name.len().min(8)..]);
+    bytes::short(out, name.as_bytes());
+    bytes::short(out, &BLANKS[name.len().min(8)..]);
     out.push(b' ');
     bytes::number(out, value);
     out.push(b' ');
@@ -197,7 +200,7 @@ fn name_and_number(out: &mut Vec<u8>, name: &str, value: impl itoa::Integer) {
 #[inline]
 fn number(out: &mut Vec<u8>, key: &'static [u8], value: Option<impl itoa::Integer>) {
     if let Some(value) = value {
-        out.extend_from_slice(key);
+        bytes::short(out, key);
         bytes::number(out, value);
         out.push(b' ');
     }
@@ -205,7 +208,7 @@ fn number(out: &mut Vec<u8>, key: &'static [u8], value: Option<impl itoa::Intege
 
 fn text(out: &mut Vec<u8>, key: &'static [u8], value: Option<&[u8]>) {
     if let Some(value) = value {
-        out.extend_from_slice(key);
+        bytes::short(out, key);
         out.extend_from_slice(value);
         out.push(b' ');
     }

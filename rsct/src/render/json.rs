@@ -40,7 +40,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Opt
         key(out, "status");
         array(out, status::names(bits), |out, name| {
             out.push(b'"');
-            out.extend_from_slice(name.as_bytes());
+            bytes::short(out, name.as_bytes());
             out.push(b'"');
         });
     }
@@ -102,7 +102,7 @@ fn label_names(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&LabelMap>) {
         key(out, "label_names");
         array(out, named, |out, name| {
             out.push(b'"');
-            out.extend_from_slice(name.as_bytes());
+            bytes::short(out, name.as_bytes());
             out.push(b'"');
         });
     }
@@ -183,7 +183,7 @@ pub(super) fn key(out: &mut Vec<u8>, name: &'static str) {
         out.push(b',');
     }
     out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
+    bytes::short(out, name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
@@ -201,7 +201,7 @@ pub(super) fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static
     if let Some(value) = value {
         key(out, name);
         out.push(b'"');
-        out.extend_from_slice(value.as_bytes());
+        bytes::short(out, value.as_bytes());
         out.push(b'"');
     }
 }

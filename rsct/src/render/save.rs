@@ -177,19 +177,19 @@ fn list<'a>(out: &mut Vec<u8>, words: impl Iterator<Item = &'a &'static str>) {
 #[inline]
 fn number(out: &mut Vec<u8>, option: &'static [u8], value: Option<impl itoa::Integer>) {
     if let Some(value) = value {
-        out.extend_from_slice(option);
+        bytes::short(out, option);
         bytes::number(out, value);
     }
 }
 
 #[inline]
 fn address(out: &mut Vec<u8>, option: &'static [u8], value: IpAddr) {
-    out.extend_from_slice(option);
+    bytes::short(out, option);
     bytes::address(out, value);
 }
 
 #[inline]
 fn word(out: &mut Vec<u8>, option: &'static [u8], value: &'static str) {
-    out.extend_from_slice(option);
-    out.extend_from_slice(value.as_bytes());
+    bytes::short(out, option);
+    bytes::short(out, value.as_bytes());
 }

@@ -90,7 +90,7 @@ fn direction(
     zone: Option<u16>,
     counters: Option<Counters>,
 ) {
-    out.extend_from_slice(open);
+    bytes::short(out, open);
     let family = tuple.family();
     let family_name = match family {
         2 => "ipv4",
@@ -134,12 +134,12 @@ fn direction(
 /// What belongs to both directions. The element is left out where it would be empty.
 fn independent(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now: Duration) {
     const OPEN: &[u8] = b"<meta direction=\"independent\">";
-    out.extend_from_slice(OPEN);
+    bytes::short(out, OPEN);
     let empty = out.len();
     if let Some(state) = entry.protoinfo.and_then(|info| info.state()) {
         let known = names::state(entry.orig.protonum, state).filter(|_| state < STATES);
         element(out, b"state", |out| {
-            out.extend_from_slice(known.unwrap_or("NONE").as_bytes());
+            bytes::short(out, known.unwrap_or("NONE").as_bytes());
         });
     }
     number(out, b"timeout", entry.timeout);
@@ -165,7 +165,7 @@ fn independent(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now: Dura
             (status::HW_OFFLOAD, b"<hw_offload/>"),
         ] {
             if bits & bit != 0 {
-                out.extend_from_slice(element);
+                bytes::short(out, element);
             }
         }
         if bits & status::SEEN_REPLY == 0 {
@@ -217,21 +217,21 @@ fn when(out: &mut Vec<u8>, date: Date) {
 /// Opens the element of a layer.
 #[inline]
 fn layer(out: &mut Vec<u8>, open: &'static [u8], protonum: impl itoa::Integer, name: &'static str) {
-    out.extend_from_slice(open);
+    bytes::short(out, open);
     bytes::number(out, protonum);
     out.extend_from_slice(b"\" protoname=\"");
-    out.extend_from_slice(name.as_bytes());
+    bytes::short(out, name.as_bytes());
     out.extend_from_slice(b"\">");
 }
 
 #[inline]
 fn element(out: &mut Vec<u8>, name: &'static [u8], content: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'<');
-    out.extend_from_slice(name);
+    bytes::short(out, name);
     out.push(b'>');
     content(out);
     out.extend_from_slice(b"</");
-    out.extend_from_slice(name);
+    bytes::short(out, name);
     out.push(b'>');
 }
 
