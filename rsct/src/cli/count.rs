@@ -10,13 +10,12 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs,
-    filter_args::meets,
-    is_broken_pipe,
+    FilterArgs, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg, event_loop},
+    reading::{self, ExplainArg},
 };
 use crate::{
-    filter::Filter,
+    filter::{Filter, Plan},
     netlink::{
         Error, Socket,
         conntrack::Entry,
@@ -33,6 +32,8 @@ use crate::{
 pub struct CountArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    explain: ExplainArg,
     /// How the count looks.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -52,10 +53,12 @@ enum Output {
 /// Runs `rsct count`.
 pub fn run(args: &CountArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
+    let plan = filter.plan();
+    args.explain.tell(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| {
-        let table = count(socket, &filter).await?;
+        let table = count(socket, &filter, &plan).await?;
         match args.output {
             Output::Text => {
                 render::namespace::column(&mut out, netns, namespaces.column());
@@ -83,12 +86,16 @@ pub fn run(args: &CountArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn count(socket: &mut Socket, filter: &Filter) -> Result<Table, Error> {
+async fn count(socket: &mut Socket, filter: &Filter, plan: &Plan) -> Result<Table, Error> {
     if filter.is_empty() {
         return stats::table(socket).await;
     }
-    let mut counting = Counting { filter, entries: 0 };
-    dump::entries(socket, &dump::Query::of_family(filter.family), &mut counting).await?;
+    let mut counting = Counting {
+        filter,
+        entries: 0,
+        before: 0,
+    };
+    reading::entries(socket, dump::Table::Conntrack, plan, &mut counting).await?;
     Ok(Table {
         entries: counting.entries,
         max_entries: None,
@@ -98,16 +105,22 @@ async fn count(socket: &mut Socket, filter: &Filter) -> Result<Table, Error> {
 struct Counting<'a> {
     filter: &'a Filter,
     entries: u32,
+    /// Those of earlier dumps.
+    before: u32,
 }
 
 impl dump::Sink for Counting<'_> {
+    fn begin(&mut self) {
+        self.before = self.entries;
+    }
+
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        self.entries += u32::from(meets(self.filter, entry));
+        self.entries += u32::from(self.filter.meets(entry));
         ControlFlow::Continue(())
     }
 
     fn restart(&mut self) -> bool {
-        self.entries = 0;
+        self.entries = self.before;
         true
     }
 }

@@ -3,10 +3,7 @@
 use clap::Args;
 
 use super::UsageError;
-use crate::{
-    filter::{Filter, Typed},
-    netlink::conntrack::Entry,
-};
+use crate::filter::{Filter, Typed};
 
 /// Which entries. Conditions add up: an entry is meant that meets all of them.
 #[derive(Clone, Debug, Default, Args)]
@@ -42,12 +39,61 @@ pub struct FilterArgs {
     /// Any of the four ports.
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
+    /// Source port of the reply direction.
+    #[arg(long, value_name = "PORT")]
+    reply_port_src: Option<String>,
+    /// Destination port of the reply direction.
+    #[arg(long, value_name = "PORT")]
+    reply_port_dst: Option<String>,
     /// Conntrack zone that holds for both directions; 0 for entries in none.
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
+    /// Conntrack zone that holds for the original direction alone.
+    #[arg(long, value_name = "ZONE")]
+    orig_zone: Option<String>,
+    /// Conntrack zone that holds for the reply direction alone.
+    #[arg(long, value_name = "ZONE")]
+    reply_zone: Option<String>,
     /// Mark: the masked bits must be VALUE.
     #[arg(short, long, value_name = "VALUE[/MASK]")]
     mark: Option<String>,
+    /// States of TCP, SCTP or DCCP: one of these, or with ! before each, none of these.
+    #[arg(long, value_name = "[!]STATE,...")]
+    state: Option<String>,
+    /// Status bits that are all set, or with ! not set: ASSURED, SEEN_REPLY, EXPECTED, OFFLOAD, ...; UNREPLIED is
+    /// !SEEN_REPLY.
+    #[arg(short = 'u', long, value_name = "[!]BIT,...")]
+    status: Option<String>,
+    /// Labels that are all set, by name (/etc/xtables/connlabel.conf) or number.
+    #[arg(short, long, value_name = "LABEL,...")]
+    label: Option<String>,
+    /// Source translated; to this address or port, if given.
+    #[arg(short = 'n', long, value_name = "ADDR[:PORT]", num_args = 0..=1, default_missing_value = "")]
+    src_nat: Option<String>,
+    /// Destination translated; to this address or port, if given.
+    #[arg(short = 'g', long, value_name = "ADDR[:PORT]", num_args = 0..=1, default_missing_value = "")]
+    dst_nat: Option<String>,
+    /// Source or destination translated; to this address or port, if given.
+    #[arg(short = 'j', long, value_name = "ADDR[:PORT]", num_args = 0..=1, default_missing_value = "")]
+    any_nat: Option<String>,
+    /// Helper at work, such as ftp.
+    #[arg(long, value_name = "NAME")]
+    helper: Option<String>,
+    /// Security mark: the masked bits must be VALUE.
+    #[arg(short = 'c', long, value_name = "VALUE[/MASK]")]
+    secmark: Option<String>,
+    /// The entry's id, as `-o json` shows it.
+    #[arg(short = 'i', long, value_name = "ID")]
+    id: Option<String>,
+    /// Type of an ICMP or ICMPv6 query.
+    #[arg(long, visible_alias = "icmpv6-type", value_name = "TYPE")]
+    icmp_type: Option<String>,
+    /// Code of an ICMP or ICMPv6 query.
+    #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE")]
+    icmp_code: Option<String>,
+    /// Id of an ICMP or ICMPv6 query.
+    #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
+    icmp_id: Option<String>,
 }
 
 impl FilterArgs {
@@ -64,15 +110,25 @@ impl FilterArgs {
             sport: self.sport.as_deref(),
             dport: self.dport.as_deref(),
             port: self.port.as_deref(),
+            reply_port_src: self.reply_port_src.as_deref(),
+            reply_port_dst: self.reply_port_dst.as_deref(),
             zone: self.zone.as_deref(),
+            orig_zone: self.orig_zone.as_deref(),
+            reply_zone: self.reply_zone.as_deref(),
             mark: self.mark.as_deref(),
+            state: self.state.as_deref(),
+            status: self.status.as_deref(),
+            label: self.label.as_deref(),
+            src_nat: self.src_nat.as_deref(),
+            dst_nat: self.dst_nat.as_deref(),
+            any_nat: self.any_nat.as_deref(),
+            helper: self.helper.as_deref(),
+            secmark: self.secmark.as_deref(),
+            id: self.id.as_deref(),
+            icmp_type: self.icmp_type.as_deref(),
+            icmp_code: self.icmp_code.as_deref(),
+            icmp_id: self.icmp_id.as_deref(),
         };
         typed.filter().map_err(|error| UsageError(error.to_string()))
     }
-}
-
-/// Whether an entry as ctnetlink sends it is meant.
-pub(super) fn meets(filter: &Filter, entry: &Entry<'_>) -> bool {
-    let mark = entry.mark.unwrap_or(0);
-    filter.matches(&entry.orig, &entry.reply, entry.zone_id(), mark)
 }

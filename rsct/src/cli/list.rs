@@ -11,13 +11,12 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs,
-    filter_args::meets,
-    is_broken_pipe,
+    FilterArgs, UsageError, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg, event_loop},
+    reading::{self, ExplainArg},
 };
 use crate::{
-    filter::Filter,
+    filter::{Filter, Plan},
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
@@ -29,6 +28,16 @@ use crate::{
 pub struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    explain: ExplainArg,
+    /// The table: the one that packets are looked up in, entries on their way out whose event could not be delivered
+    /// yet, or entries whose first packet is still under way (before Linux 6.0).
+    #[arg(short, long, value_enum, default_value_t)]
+    table: TableArg,
+    /// Set the counters of the entries to zero as they are read. Of a filter, only --family goes with it: the kernel
+    /// zeroes what it reads.
+    #[arg(short, long)]
+    zero: bool,
     /// How entries look.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -51,6 +60,17 @@ pub(super) enum Output {
     Xml,
     /// The options of `conntrack -L -o save`, which make the entries again.
     Save,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum TableArg {
+    /// Entries that packets are looked up in.
+    #[default]
+    Conntrack,
+    /// Entries on their way out.
+    Dying,
+    /// Entries that are not in the table yet.
+    Unconfirmed,
 }
 
 impl Output {
@@ -76,10 +96,15 @@ impl Output {
 /// Runs `rsct list`.
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
+    let table = args.table(&filter)?;
+    let plan = reading::plan_for(&filter, table);
+    args.explain.tell(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
     let mut list = List {
         filter,
+        plan,
+        table,
         view: args.output.view(&labels, namespaces.column()),
         named: namespaces.are_named(),
         now: entry::now(),
@@ -109,6 +134,29 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+impl ListArgs {
+    /// Which of the kernel's tables is meant.
+    fn table(&self, filter: &Filter) -> Result<dump::Table, UsageError> {
+        let only_family = Filter {
+            family: filter.family,
+            ..Filter::default()
+        };
+        match (self.table, self.zero) {
+            (TableArg::Conntrack, false) => Ok(dump::Table::Conntrack),
+            (TableArg::Conntrack, true) if *filter == only_family => Ok(dump::Table::ConntrackZeroingCounters),
+            (TableArg::Conntrack, true) => Err(UsageError(
+                "--zero: the kernel zeroes the counters of all that it reads, so of a filter only --family goes with it"
+                    .to_owned(),
+            )),
+            (TableArg::Dying, false) => Ok(dump::Table::Dying),
+            (TableArg::Unconfirmed, false) => Ok(dump::Table::Unconfirmed),
+            (_, true) => Err(UsageError(
+                "--zero: only counters of the conntrack table can be zeroed".to_owned(),
+            )),
+        }
+    }
+}
+
 /// How much is collected before it is written.
 const FLUSH_BYTES: usize = 128 * 1024;
 /// How much is held back at the start of a namespace, in case the kernel says that the dump was
@@ -118,15 +166,17 @@ const HOLD_BYTES: usize = 2 * 1024 * 1024;
 /// Writes the entries that are meant.
 struct List<'a> {
     filter: Filter,
+    plan: Plan,
+    table: dump::Table,
     view: View<'a>,
     named: bool,
     now: Duration,
     shown: u64,
     buffer: Vec<u8>,
-    /// Where in the buffer, and after how many entries, this namespace's begin.
+    /// Where in the buffer, and after how many entries, this dump's begin.
     begun_at: usize,
     shown_before: u64,
-    /// Some of this namespace's entries are out already.
+    /// Some of this dump's entries are out already.
     written: bool,
     error: Option<io::Error>,
 }
@@ -138,16 +188,8 @@ impl List<'_> {
             return Ok(());
         }
         self.view.begin_netns(&mut self.buffer, netns);
-        self.begun_at = self.buffer.len();
-        self.shown_before = self.shown;
-        self.written = false;
-        let family = self.filter.family;
-        let dumped = dump::entries_ahead(
-            socket,
-            &dump::Query::of_family(family),
-            &mut InNamespace { list: self, netns },
-        )
-        .await;
+        let (plan, table) = (self.plan.clone(), self.table);
+        let dumped = reading::entries(socket, table, &plan, &mut InNamespace { list: self, netns }).await;
         if dumped.is_err() {
             self.forget();
         }
@@ -156,7 +198,7 @@ impl List<'_> {
     }
 
     fn entry(&mut self, entry: &Entry<'_>, netns: &Netns) {
-        if !meets(&self.filter, entry) {
+        if !self.filter.meets(entry) {
             return;
         }
         self.shown += 1;
@@ -168,7 +210,7 @@ impl List<'_> {
         self.view.entry(&mut self.buffer, entry, &about);
     }
 
-    /// Takes back what this namespace has brought, if nothing of it is out yet.
+    /// Takes back what this dump has brought, if nothing of it is out yet.
     fn forget(&mut self) -> bool {
         if !self.written {
             self.buffer.truncate(self.begun_at);
@@ -193,6 +235,12 @@ struct InNamespace<'a, 'b> {
 }
 
 impl dump::Sink for InNamespace<'_, '_> {
+    fn begin(&mut self) {
+        self.list.begun_at = self.list.buffer.len();
+        self.list.shown_before = self.list.shown;
+        self.list.written = false;
+    }
+
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
         self.list.entry(entry, self.netns);
         let most = if self.list.written {

@@ -7,6 +7,7 @@ mod filter_args;
 pub mod get;
 pub mod list;
 mod namespaces;
+mod reading;
 pub mod stats;
 pub mod trace;
 

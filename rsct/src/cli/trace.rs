@@ -5,7 +5,7 @@ use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{FilterArgs, duration, is_broken_pipe};
+use super::{FilterArgs, UsageError, duration, is_broken_pipe};
 use crate::{
     flow::{Table, observation::Ticks},
     kernel::{
@@ -115,6 +115,12 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let layout = Layout::resolve(&types)?;
     let hz = Hz::of_running_kernel()?;
     let filter = args.filter.filter()?;
+    if let Some(option) = filter.details.unknown_to_records() {
+        return Err(UsageError(format!(
+            "--{option}: the packets' records do not tell of it; `rsct list` and `rsct watch` take it"
+        ))
+        .into());
+    }
     let authority = Authority::open(Selector::from_option(args.netns.as_deref()), filter)?;
     let options = Options {
         form: match args.attach {
@@ -154,6 +160,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         counts: Counts::default(),
         output,
         started_ns,
+        details: filter.details,
         remaining: args.count.unwrap_or(u64::MAX),
         write_error: None,
     });

@@ -1,16 +1,29 @@
 //! Which entries are meant: one filter for every command, plain data that the kernel's programs and
 //! ctnetlink can be told too.
 
+mod details;
+mod nat;
 mod parse;
+mod plan;
 mod protocol;
+mod state;
+mod values;
 
 use std::net::IpAddr;
 
 use rsct_common::Tuple;
 
+pub use details::{Details, HelperName, Status};
+pub use nat::{End, NatCondition, Translation};
 pub use parse::{FilterError, Typed};
+pub use plan::{By, Placed, Plan};
+pub use state::StateSet;
 
-use crate::{family::Family, flow::names::proto};
+use crate::{
+    family::Family,
+    flow::names::proto,
+    netlink::conntrack::{Entry, MaskedU32},
+};
 
 /// An address with a prefix: every address whose first bits agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +59,6 @@ impl Prefix {
     }
 }
 
-/// A value under a mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Masked {
-    /// What the masked bits must be.
-    pub value: u32,
-    /// Which bits count.
-    pub mask: u32,
-}
-
 /// Which entries are meant: those that meet every condition that is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -81,7 +85,9 @@ pub struct Filter {
     /// The zone that holds for both directions, 0 for none.
     pub zone: Option<u16>,
     /// The mark.
-    pub mark: Option<Masked>,
+    pub mark: Option<MaskedU32>,
+    /// What only the entry itself can tell, not a packet.
+    pub details: Details,
 }
 
 impl Filter {
@@ -91,6 +97,12 @@ impl Filter {
     }
 
     /// Whether an entry is meant.
+    pub fn meets(&self, entry: &Entry<'_>) -> bool {
+        let mark = entry.mark.unwrap_or(0);
+        self.matches(&entry.orig, &entry.reply, entry.zone_id(), mark) && self.details.meet(entry)
+    }
+
+    /// Whether an entry is meant as far as its tuples, zone and mark can tell.
     pub fn matches(&self, orig: &Tuple, reply: &Tuple, zone: u16, mark: u32) -> bool {
         self.family.is_none_or(|family| orig.family() == family as u16)
             && self.proto.is_none_or(|proto| orig.protonum == proto)

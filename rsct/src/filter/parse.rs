@@ -1,10 +1,11 @@
 //! What was typed becomes what it means.
 
-use std::net::IpAddr;
-
 use thiserror::Error;
 
-use super::{Filter, Masked, Prefix, protocol};
+use super::{
+    Details, Filter, NatCondition, protocol,
+    values::{family, helper, labels, masked, number, prefix, states, status, translation},
+};
 use crate::{family::Family, flow::names::proto};
 
 /// A filter as it was typed, each part under the name of its long option.
@@ -21,8 +22,25 @@ pub struct Typed<'a> {
     pub sport: Option<&'a str>,
     pub dport: Option<&'a str>,
     pub port: Option<&'a str>,
+    pub reply_port_src: Option<&'a str>,
+    pub reply_port_dst: Option<&'a str>,
     pub zone: Option<&'a str>,
+    pub orig_zone: Option<&'a str>,
+    pub reply_zone: Option<&'a str>,
     pub mark: Option<&'a str>,
+    pub secmark: Option<&'a str>,
+    pub state: Option<&'a str>,
+    pub status: Option<&'a str>,
+    pub label: Option<&'a str>,
+    pub helper: Option<&'a str>,
+    pub id: Option<&'a str>,
+    /// Empty for any translation.
+    pub src_nat: Option<&'a str>,
+    pub dst_nat: Option<&'a str>,
+    pub any_nat: Option<&'a str>,
+    pub icmp_type: Option<&'a str>,
+    pub icmp_code: Option<&'a str>,
+    pub icmp_id: Option<&'a str>,
 }
 
 /// Why a filter means nothing.
@@ -51,6 +69,28 @@ pub enum FilterError {
         other: &'static str,
         /// That one's family.
         asks: &'static str,
+    },
+    /// Two parts that no entry can meet both, whatever their values.
+    #[error("--{option} and --{other}: {why}")]
+    Contradiction {
+        /// The one.
+        option: &'static str,
+        /// The other.
+        other: &'static str,
+        /// Why no entry meets both.
+        why: &'static str,
+    },
+    /// Something that the protocol has not.
+    #[error("--{option} {value:?}: protocol {proto} has no such {what}")]
+    NotOfProtocol {
+        /// The option.
+        option: &'static str,
+        /// What was typed.
+        value: String,
+        /// What the protocol lacks.
+        what: &'static str,
+        /// The protocol's number.
+        proto: u8,
     },
     /// Ports of a protocol that has none.
     #[error("--{option} asks for a port, and protocol {proto} has none")]
@@ -81,21 +121,118 @@ impl Typed<'_> {
             port: parse("port", self.port, PORT, number)?,
             zone: parse("zone", self.zone, ZONE, number)?,
             mark: parse("mark", self.mark, MARK, masked)?,
+            details: self.details()?,
         };
         filter.family = self.one_family(&filter)?;
-        if let Some(proto) = filter.proto
-            && !proto::has_ports(proto)
+        self.contradictions(&filter)?;
+        if let Some(proto) = filter.proto {
+            self.of_protocol(&filter, proto)?;
+        }
+        Ok(filter)
+    }
+
+    fn details(&self) -> Result<Details, FilterError> {
+        let source = parse("src-nat", self.src_nat, TRANSLATION, translation)?;
+        let destination = parse("dst-nat", self.dst_nat, TRANSLATION, translation)?;
+        let any = parse("any-nat", self.any_nat, TRANSLATION, translation)?;
+        let nat = match (any, source, destination) {
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                return Err(FilterError::Contradiction {
+                    option: "any-nat",
+                    other: if source.is_some() { "src-nat" } else { "dst-nat" },
+                    why: "the one asks for either end, the other for a certain one; give one of them",
+                });
+            }
+            (Some(any), ..) => Some(NatCondition::Any(any)),
+            (None, None, None) => None,
+            (None, source, destination) => Some(NatCondition::All { source, destination }),
+        };
+        Ok(Details {
+            reply_sport: parse("reply-port-src", self.reply_port_src, PORT, number)?,
+            reply_dport: parse("reply-port-dst", self.reply_port_dst, PORT, number)?,
+            state: parse("state", self.state, STATE, states)?,
+            status: parse("status", self.status, STATUS, status)?,
+            zone_orig: parse("orig-zone", self.orig_zone, ZONE, number)?,
+            zone_reply: parse("reply-zone", self.reply_zone, ZONE, number)?,
+            nat,
+            labels: parse("label", self.label, LABEL, labels)?,
+            secmark: parse("secmark", self.secmark, MARK, masked)?,
+            helper: parse("helper", self.helper, HELPER, helper)?,
+            id: parse("id", self.id, ID, number)?,
+            icmp_type: parse("icmp-type", self.icmp_type, BYTE, number)?,
+            icmp_code: parse("icmp-code", self.icmp_code, BYTE, number)?,
+            icmp_id: parse("icmp-id", self.icmp_id, ICMP_ID, number)?,
+        })
+    }
+
+    /// Parts that no entry meets both.
+    fn contradictions(&self, filter: &Filter) -> Result<(), FilterError> {
+        let details = &filter.details;
+        if let Some(status) = details.status
+            && status.set & status.clear != 0
         {
+            return Err(FilterError::Value {
+                option: "status",
+                value: self.status.unwrap_or_default().to_owned(),
+                expected: "the same bit can't be set and not set: no entry is both",
+            });
+        }
+        for (option, zone) in [
+            ("orig-zone", details.zone_orig),
+            ("reply-zone", details.zone_reply),
+        ] {
+            if zone.is_some() && filter.zone.is_some_and(|zone| zone != 0) {
+                return Err(FilterError::Contradiction {
+                    option,
+                    other: "zone",
+                    why: "a zone holds for both directions or for one: no entry is both",
+                });
+            }
+        }
+        if details.zone_orig.is_some() && details.zone_reply.is_some() {
+            return Err(FilterError::Contradiction {
+                option: "orig-zone",
+                other: "reply-zone",
+                why: "an entry has one zone, for both directions or for one: no entry is both",
+            });
+        }
+        Ok(())
+    }
+
+    /// Parts that a protocol has not.
+    fn of_protocol(&self, filter: &Filter, proto: u8) -> Result<(), FilterError> {
+        let details = &filter.details;
+        if !proto::has_ports(proto) {
             let ports = [
                 ("sport", filter.sport),
                 ("dport", filter.dport),
                 ("port", filter.port),
+                ("reply-port-src", details.reply_sport),
+                ("reply-port-dst", details.reply_dport),
             ];
             if let Some((option, _)) = ports.into_iter().find(|(_, port)| port.is_some()) {
                 return Err(FilterError::NoPorts { option, proto });
             }
         }
-        Ok(filter)
+        let lacks_state = details.state.is_some_and(|states| !states.has_any_of(proto));
+        for (option, value, lacks, what) in [
+            ("state", self.state, lacks_state, "state"),
+            ("icmp-type", self.icmp_type, !proto::is_icmp(proto), "type"),
+            ("icmp-code", self.icmp_code, !proto::is_icmp(proto), "code"),
+            ("icmp-id", self.icmp_id, !proto::is_icmp(proto), "id"),
+        ] {
+            if let Some(value) = value
+                && lacks
+            {
+                return Err(FilterError::NotOfProtocol {
+                    option,
+                    value: value.to_owned(),
+                    what,
+                    proto,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The family that was asked for or that the addresses have, if it is the same everywhere.
@@ -107,6 +244,9 @@ impl Typed<'_> {
             ("reply-src", self.reply_src, filter.reply_src),
             ("reply-dst", self.reply_dst, filter.reply_dst),
             ("host", self.host, filter.host),
+            ("src-nat", self.src_nat, filter.details.source_nat_address()),
+            ("dst-nat", self.dst_nat, filter.details.destination_nat_address()),
+            ("any-nat", self.any_nat, filter.details.any_nat_address()),
         ] {
             let (Some(typed), Some(prefix)) = (typed, prefix) else {
                 continue;
@@ -130,7 +270,16 @@ impl Typed<'_> {
 const FAMILY: &str = "expected ipv4 or ipv6";
 const PROTO: &str = "expected a protocol's name, such as tcp, or its number from 0 to 255";
 const ZONE: &str = "expected a zone from 0 to 65535";
-const MARK: &str = "expected a mark of 32 bits, with a mask if wanted, such as 0x10/0xff";
+const MARK: &str = "expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff";
+const STATE: &str =
+    "expected names of states, such as ESTABLISHED,TIME_WAIT, or with ! before each for none of them";
+const STATUS: &str = "expected status bits, ! before those not set, such as ASSURED,!SRC_NAT or UNREPLIED";
+const LABEL: &str = "expected labels by number from 0 to 127, or by name in /etc/xtables/connlabel.conf";
+const HELPER: &str = "expected a helper's name of at most 15 bytes, such as ftp";
+const ID: &str = "expected an entry's id, a number of 32 bits";
+const BYTE: &str = "expected a number from 0 to 255";
+const ICMP_ID: &str = "expected a number from 0 to 65535";
+const TRANSLATION: &str = "expected an address, a prefix, a port or both after translation, such as 192.0.2.1, 192.0.2.1:80, [::1]:80 or :80";
 
 fn parse<T>(
     option: &'static str,
@@ -146,58 +295,4 @@ fn parse<T>(
     typed
         .map(|value| parser(value).ok_or_else(|| wrong(value)))
         .transpose()
-}
-
-fn family(text: &str) -> Option<Family> {
-    [Family::Ipv4, Family::Ipv6]
-        .into_iter()
-        .find(|family| family.name().eq_ignore_ascii_case(text))
-}
-
-fn prefix(text: &str) -> Option<Prefix> {
-    let (addr, bits) = match text.split_once('/') {
-        Some((addr, bits)) => (addr, Some(bits)),
-        None => (text, None),
-    };
-    let addr: IpAddr = addr.parse().ok()?;
-    let most = if addr.is_ipv4() { 32 } else { 128 };
-    let bits: u8 = match bits {
-        Some(bits) => number(bits)?,
-        None => most,
-    };
-    if bits > most {
-        return None;
-    }
-    let dropped = u32::from(most - bits);
-    let addr = match addr {
-        IpAddr::V4(addr) => {
-            let mask = u32::MAX.checked_shl(dropped).unwrap_or(0);
-            IpAddr::V4((u32::from(addr) & mask).into())
-        }
-        IpAddr::V6(addr) => {
-            let mask = u128::MAX.checked_shl(dropped).unwrap_or(0);
-            IpAddr::V6((u128::from(addr) & mask).into())
-        }
-    };
-    Some(Prefix { addr, bits })
-}
-
-/// A number in decimal, or in hexadecimal after `0x`; unlike `parse`, without a `+`.
-fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
-    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None => (text, 10),
-    };
-    if digits.starts_with('+') {
-        return None;
-    }
-    T::try_from(u64::from_str_radix(digits, radix).ok()?).ok()
-}
-
-fn masked(text: &str) -> Option<Masked> {
-    let (value, mask) = match text.split_once('/') {
-        Some((value, mask)) => (number(value)?, number(mask)?),
-        None => (number(text)?, u32::MAX),
-    };
-    Some(Masked { value, mask })
 }

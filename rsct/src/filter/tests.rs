@@ -61,7 +61,6 @@ fn each_condition_holds_or_does_not() {
         typed! { port: "81" },
         typed! { zone: "0" },
         typed! { mark: "0x5" },
-        typed! { mark: "0x15/0xf" },
         typed! { src: "10.0.0.1", dport: "81" },
     ] {
         assert!(!matches(no), "{no:?}");
@@ -113,7 +112,48 @@ fn nonsense_is_named() {
         ),
         (
             typed! { mark: "1/" },
-            "--mark \"1/\": expected a mark of 32 bits, with a mask if wanted, such as 0x10/0xff",
+            "--mark \"1/\": expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff",
+        ),
+        (
+            typed! { mark: "0x15/0xf" },
+            "--mark \"0x15/0xf\": expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff",
+        ),
+        (
+            typed! { status: "ASSURED,!ASSURED" },
+            "--status \"ASSURED,!ASSURED\": the same bit can't be set and not set: no entry is both",
+        ),
+        (
+            typed! { state: "ESTABLISHED,!CLOSE" },
+            "--state \"ESTABLISHED,!CLOSE\": expected names of states, such as ESTABLISHED,TIME_WAIT, or with ! \
+             before each for none of them",
+        ),
+        (
+            typed! { proto: "udp", state: "ESTABLISHED" },
+            "--state \"ESTABLISHED\": protocol 17 has no such state",
+        ),
+        (
+            typed! { proto: "tcp", icmp_id: "7" },
+            "--icmp-id \"7\": protocol 6 has no such id",
+        ),
+        (
+            typed! { zone: "3", orig_zone: "3" },
+            "--orig-zone and --zone: a zone holds for both directions or for one: no entry is both",
+        ),
+        (
+            typed! { any_nat: "", src_nat: "" },
+            "--any-nat and --src-nat: the one asks for either end, the other for a certain one; give one of them",
+        ),
+        (
+            typed! { family: "ipv4", dst_nat: "[2001:db8::1]:80" },
+            "--dst-nat \"[2001:db8::1]:80\" is ipv6, --family asks for ipv4: no entry is both",
+        ),
+        (
+            typed! { label: "128" },
+            "--label \"128\": expected labels by number from 0 to 127, or by name in /etc/xtables/connlabel.conf",
+        ),
+        (
+            typed! { helper: "a-name-that-is-too-long" },
+            "--helper \"a-name-that-is-too-long\": expected a helper's name of at most 15 bytes, such as ftp",
         ),
         (
             typed! { src: "10.0.0.1", dst: "::1" },
@@ -157,5 +197,119 @@ proptest! {
         let _ = typed! { proto: t }.filter();
         let _ = typed! { host: t }.filter();
         let _ = typed! { mark: t }.filter();
+        let _ = typed! { status: t }.filter();
+        let _ = typed! { state: t }.filter();
+        let _ = typed! { any_nat: t }.filter();
+        let _ = typed! { label: t }.filter();
+        let _ = typed! { helper: t }.filter();
     }
+}
+
+/// What the entry of a captured message meets.
+fn sample_meets(sample: &crate::netlink::conntrack::samples::Sample, typed: Typed<'_>) -> bool {
+    let payload = sample.payload();
+    typed.filter().unwrap().meets(&Entry::parse(&payload).unwrap())
+}
+
+#[test]
+fn what_only_an_entry_can_tell() {
+    use crate::netlink::conntrack::samples::{FTP, GRE, ICMPV6, SCTP, TCP};
+
+    for (sample, yes) in [
+        (
+            TCP,
+            typed! { state: "established", status: "assured,!src_nat", id: "892925916" },
+        ),
+        (TCP, typed! { state: "!TIME_WAIT,!CLOSE", zone: "7" }),
+        (TCP, typed! { reply_port_src: "80", reply_port_dst: "1234" }),
+        (
+            SCTP,
+            typed! { state: "ESTABLISHED", status: "UNREPLIED", orig_zone: "3", zone: "0" },
+        ),
+        (GRE, typed! { src_nat: "" }),
+        (GRE, typed! { any_nat: "203.0.113.0/24" }),
+        (FTP, typed! { helper: "ftp", label: "3,127" }),
+        (FTP, typed! { state: "TIME_WAIT,CLOSE", status: "!UNREPLIED" }),
+        (ICMPV6, typed! { icmp_type: "128", icmp_code: "0", icmp_id: "77" }),
+    ] {
+        assert!(sample_meets(&sample, yes), "{yes:?}");
+    }
+    for (sample, no) in [
+        (TCP, typed! { state: "CLOSE" }),
+        (TCP, typed! { state: "!ESTABLISHED" }),
+        (TCP, typed! { status: "UNREPLIED" }),
+        (TCP, typed! { id: "1" }),
+        (TCP, typed! { any_nat: "" }),
+        (TCP, typed! { helper: "ftp" }),
+        (TCP, typed! { reply_port_src: "81" }),
+        (TCP, typed! { secmark: "1" }),
+        (SCTP, typed! { reply_zone: "3" }),
+        (GRE, typed! { dst_nat: "" }),
+        (GRE, typed! { src_nat: "", dst_nat: "" }),
+        (GRE, typed! { src_nat: "203.0.113.8" }),
+        (GRE, typed! { src_nat: "203.0.113.9:80" }),
+        (FTP, typed! { label: "3,4" }),
+        (FTP, typed! { icmp_id: "57772" }),
+        (ICMPV6, typed! { state: "ESTABLISHED" }),
+    ] {
+        assert!(!sample_meets(&sample, no), "{no:?}");
+    }
+}
+
+/// Who looks at each condition of a plan.
+fn places(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
+    let plan = typed.filter().unwrap().plan();
+    plan.placed
+        .iter()
+        .map(|placed| (placed.option, placed.by == By::Kernel))
+        .collect()
+}
+
+#[test]
+fn the_kernel_is_asked_what_it_can_do() {
+    let all = typed! {
+        family: "ipv4", proto: "tcp", src: "10.0.0.1", dport: "443", reply_src: "10.0.0.9", status: "ASSURED",
+        mark: "1/1",
+    };
+    assert!(places(all).iter().all(|(_, kernel)| *kernel), "{:?}", places(all));
+    let plan = all.filter().unwrap().plan();
+    assert!(plan.is_all_in_kernel());
+    let [query] = plan.queries[..] else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(query.orig.tuple.dst_port(), 443);
+    assert_eq!(query.reply.tuple.src_addr().to_string(), "10.0.0.9");
+    assert_eq!(query.status, Some(MaskedU32 { value: 4, mask: 4 }));
+
+    assert_eq!(places(typed! { dport: "443" }), [("dport", false)]);
+    assert_eq!(
+        places(typed! { proto: "sctp", dport: "443" }),
+        [("proto", true), ("dport", false)]
+    );
+    assert_eq!(
+        places(typed! { src: "10.0.0.0/8" }),
+        [("family", true), ("src", false)]
+    );
+    // The kernel would bring every address but this one.
+    assert_eq!(
+        places(typed! { src: "2001:db8::1" }),
+        [("family", true), ("src", false)]
+    );
+    assert_eq!(places(typed! { zone: "0" }), [("zone", false)]);
+    assert_eq!(
+        typed! { zone: "5" }.filter().unwrap().plan().queries[0].zone,
+        Some(5)
+    );
+    assert!(Filter::default().plan().placed.is_empty());
+}
+
+#[test]
+fn tuples_are_asked_for_within_each_family() {
+    let plan = typed! { proto: "udp" }.filter().unwrap().plan();
+    let families: Vec<_> = plan.queries.iter().map(|query| query.family).collect();
+    assert_eq!(families, [Some(Family::Ipv4), Some(Family::Ipv6)]);
+    let [query] = typed! { status: "ASSURED" }.filter().unwrap().plan().queries[..] else {
+        panic!()
+    };
+    assert_eq!(query.family, None);
 }

@@ -10,6 +10,10 @@ pub mod status {
     pub const ASSURED: u32 = 1 << 2;
     /// In the table.
     pub const CONFIRMED: u32 = 1 << 3;
+    /// The source has been translated, or it has been found that nothing is to be done.
+    pub const SRC_NAT_DONE: u32 = 1 << 7;
+    /// The destination likewise.
+    pub const DST_NAT_DONE: u32 = 1 << 8;
     /// On its way out.
     pub const DYING: u32 = 1 << 9;
     /// The timeout is not refreshed.

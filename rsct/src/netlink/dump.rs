@@ -70,10 +70,13 @@ impl Query {
 
 /// Takes the entries of a dump.
 pub trait Sink {
+    /// A dump begins. Sinks that take more than one after the other have to tell them apart: a restart is of the last.
+    fn begin(&mut self) {}
+
     /// Takes one entry. Breaking ends the dump; its socket is of no further use then.
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()>;
 
-    /// The dump begins anew because the last one is incomplete: everything taken so far is to be
+    /// The dump begins anew because the last try is incomplete: everything taken since it began is to be
     /// forgotten. A sink that can't forget says `false`, and the dump fails.
     fn restart(&mut self) -> bool;
 }
@@ -141,6 +144,7 @@ async fn entries_from(
     sink: &mut impl Sink,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
+    sink.begin();
     loop {
         outcome.entries = 0;
         let end = once(source, query, sink, &mut outcome).await?;

@@ -2,11 +2,15 @@
 
 use std::io::{self, Write};
 
-use rsct_common::record::{EntryKind, PacketFlags};
+use rsct_common::{
+    Tuple,
+    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
+};
 
 use crate::{
+    filter::Details,
     flow::{
-        Table,
+        Flow, Table,
         observation::{Observation, Outcome},
         reconcile::Dumped,
     },
@@ -44,6 +48,8 @@ pub struct Join<W> {
     pub output: Output<W>,
     /// Records from before all programs were attached tell half a story, and are passed over.
     pub started_ns: u64,
+    /// What the programs don't look at: an entry that doesn't meet it is known, but not told of.
+    pub details: Details,
     /// How many more lines are wanted.
     pub remaining: u64,
     /// What went wrong when a line was written; a broken pipe is an end like any other.
@@ -61,6 +67,10 @@ impl<W: Write> Join<W> {
                 if record.time_ns < self.started_ns {
                     return;
                 }
+                let flow = self.table.packet(record);
+                if !self.details.is_empty() && !wants_packet(&self.details, record, flow) {
+                    return;
+                }
                 self.counts.packets += 1;
                 match Outcome::of(record) {
                     Outcome::Invalid => self.counts.invalid += 1,
@@ -68,11 +78,14 @@ impl<W: Write> Join<W> {
                     _ => {}
                 }
                 self.counts.incomplete += u64::from(record.flags & PacketFlags::DURATION == 0);
-                let flow = self.table.packet(record);
                 self.output.observe(Observation::Packet(record, flow))
             }
             Record::Entry(record) => {
                 if record.time_ns < self.started_ns {
+                    return;
+                }
+                let flow = self.table.entry(record);
+                if !self.details.is_empty() && !wants_entry(&self.details, record) {
                     return;
                 }
                 self.counts.entries += 1;
@@ -81,7 +94,6 @@ impl<W: Write> Join<W> {
                     Some(EntryKind::Delete) => self.counts.deleted += 1,
                     _ => {}
                 }
-                let flow = self.table.entry(record);
                 self.output.observe(Observation::Entry(record, flow.as_ref()))
             }
         };
@@ -109,4 +121,23 @@ impl<W: Write> Join<W> {
             self.write_error = Some(error);
         }
     }
+}
+
+/// Whether a packet's entry, as it left it, is to be told of; a packet without one is not.
+fn wants_packet(details: &Details, record: &PacketRecord, flow: Option<&Flow>) -> bool {
+    let orig = Tuple::from_words(record.tuple);
+    let reply = flow.and_then(Flow::reply_tuple);
+    record.flags & PacketFlags::AFTER != 0
+        && details.meet_record(&orig, reply.as_ref(), record.status_after, record.state_after)
+}
+
+/// Whether an entry, as an operation left it, is to be told of.
+fn wants_entry(details: &Details, record: &EntryRecord) -> bool {
+    let (status, state) = if record.flags & EntryFlags::RETURNED != 0 {
+        (record.status_after, record.state_after)
+    } else {
+        (record.status_before, record.state_before)
+    };
+    let (orig, reply) = (Tuple::from_words(record.orig), Tuple::from_words(record.reply));
+    details.meet_record(&orig, Some(&reply), status, state)
 }

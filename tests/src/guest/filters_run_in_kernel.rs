@@ -37,6 +37,11 @@ const CASES: &[(&str, &[i64])] = &[
     ("--mark 0x15", &[MARKED]),
     ("--mark 0x5/0xf", &[MARKED]),
     ("--proto udp --family ipv4 --zone 0", &[MARKED]),
+    // These rsct looks at itself.
+    ("--state ESTABLISHED", &[TCP]),
+    ("--reply-port-src 8001", &[ZONED]),
+    ("--proto udp --reply-port-src 8002", &[MARKED]),
+    ("--any-nat", &[]),
 ];
 
 pub fn run() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::table;
+use super::{namespace::output, table};
 
 /// Options that both understand, and whether any entry of the table meets them.
 const FILTERS: &[(&str, bool)] = &[
@@ -46,6 +46,57 @@ const FILTERS: &[(&str, bool)] = &[
     ("-w 0", true),
     ("-w 3", false),
     ("--zone 7 -p udp -m 5", true),
+    ("-u ASSURED", true),
+    ("-u SEEN_REPLY", true),
+    ("-u FIXED_TIMEOUT", true),
+    ("-u ASSURED,SEEN_REPLY", true),
+    ("-u OFFLOAD", false),
+    ("-p tcp --state ESTABLISHED", true),
+    ("-p tcp --state CLOSE_WAIT", true),
+    ("-p sctp --state SHUTDOWN_SENT", true),
+    ("-p tcp --reply-port-src 443", true),
+    ("-p udp --reply-port-dst 4000", true),
+    ("--orig-zone 3", true),
+    ("--reply-zone 4", true),
+    ("--orig-zone 4", false),
+    ("-n", true),
+    ("-g", true),
+    ("-j", true),
+    ("-n 192.0.2.1", true),
+    ("-n 192.0.2.1:4000", true),
+    ("-n 192.0.2.1:4001", false),
+    ("-g 192.0.2.2:5353", true),
+    ("-j 192.0.2.2", true),
+    ("-p icmp --icmp-type 8 --icmp-code 0 --icmp-id 80", true),
+    ("-p icmp --icmp-type 8", true),
+    ("-p icmpv6 --icmpv6-id 53", true),
+];
+
+/// Options, and who looks at each condition.
+const EXPLAINED: &[(&str, &[&str])] = &[
+    ("", &["there is no filter"]),
+    (
+        "-p tcp --dport 443 -u ASSURED",
+        &[
+            "--proto: the kernel looks at it",
+            "--dport: the kernel looks at it",
+            "--status: the kernel looks at it",
+            "it is asked once for each",
+        ],
+    ),
+    (
+        "-s 10.0.0.0/8 -w 7 -n",
+        &[
+            "--family: the kernel looks at it",
+            "--src: rsct looks at it: the kernel compares whole addresses",
+            "--zone: the kernel narrows, rsct looks again",
+            "--nat: rsct looks at it",
+        ],
+    ),
+    (
+        "-s 2001:db8::1",
+        &["--src: rsct looks at it: the kernel compares IPv6 addresses the wrong way round"],
+    ),
 ];
 
 pub fn run() -> Result<()> {
@@ -54,7 +105,7 @@ pub fn run() -> Result<()> {
         let args: Vec<&str> = filter.split(' ').collect();
         let compared = || {
             let ours = namespace.list(&args)?;
-            table::same_but_for_time(&ours, &namespace.conntrack(&args)?)?;
+            table::same_entries(&ours, &namespace.conntrack(&args)?)?;
             ensure!(ours.is_empty() != *any, "entries found: {}", !ours.is_empty());
             anyhow::Ok(())
         };
@@ -67,6 +118,15 @@ pub fn run() -> Result<()> {
         ("--port 5353", 1),
         ("--dport 443 --host 10.0.0.1", 1),
         ("--port 4000 --host 10.0.0.9", 1),
+        ("-u UNREPLIED,!SRC_NAT -p udp -s 10.0.0.9 --dport 53", 2),
+        ("-p tcp --state !ESTABLISHED,!SYN_SENT", 6),
+        ("--state ESTABLISHED -u ASSURED", 2),
+        ("-p udp -n 192.0.2.0/24", 1),
+        ("-j :5353", 1),
+        ("-l 3,64", 2),
+        ("-l 3 -p udp --dport 9", 1),
+        ("--reply-port-src 5353", 1),
+        ("-p icmpv6 --icmp-type 128", 1),
     ] {
         let args: Vec<&str> = filter.split(' ').collect();
         let ours = namespace.list(&args)?;
@@ -74,6 +134,17 @@ pub fn run() -> Result<()> {
             ours.lines().count() == entries,
             "with {filter}, {entries} expected:\n{ours}"
         );
+    }
+    for (filter, sentences) in EXPLAINED {
+        let args: Vec<&str> = filter.split_whitespace().chain(["--explain"]).collect();
+        let output = output(&mut namespace.rsct(&[&["list"], &args[..]].concat()))?;
+        let said = String::from_utf8(output.stderr)?;
+        for sentence in *sentences {
+            ensure!(
+                said.contains(sentence),
+                "with {filter}, {sentence:?} expected:\n{said}"
+            );
+        }
     }
     Ok(())
 }

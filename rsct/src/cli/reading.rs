@@ -1,0 +1,114 @@
+//! Entries that meet a filter, read with the kernel's help: what commands that read the table have in common.
+
+use clap::Args;
+
+use crate::{
+    filter::{By, Filter, Plan},
+    netlink::{
+        Error, Socket,
+        conntrack::DumpFilter,
+        dump::{self, Outcome, Query, Sink, Table},
+    },
+};
+
+/// Says who looks at what.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct ExplainArg {
+    /// Say on stderr which parts of the filter the kernel looks at, and which rsct does, and why.
+    #[arg(long, help_heading = "Filters")]
+    explain: bool,
+}
+
+impl ExplainArg {
+    /// Says so, if that was asked for.
+    pub fn tell(self, plan: &Plan) {
+        if !self.explain {
+            return;
+        }
+        if plan.placed.is_empty() {
+            eprintln!("rsct: there is no filter: the kernel sends every entry");
+        }
+        for placed in &plan.placed {
+            let option = placed.option;
+            match placed.by {
+                By::Kernel => eprintln!("rsct: --{option}: the kernel looks at it"),
+                By::Both(why) => eprintln!("rsct: --{option}: the kernel narrows, rsct looks again: {why}"),
+                By::Us(why) => eprintln!("rsct: --{option}: rsct looks at it: {why}"),
+            }
+        }
+        if plan.queries.len() > 1 {
+            eprintln!("rsct: the kernel compares tuples within a family: it is asked once for each");
+        }
+    }
+}
+
+/// Dumps what the kernel finds by the plan's queries. It may bring more than is meant, on a kernel that knows less, so
+/// the sink has to look at every condition again.
+pub async fn entries(
+    socket: &mut Socket,
+    table: Table,
+    plan: &Plan,
+    sink: &mut impl Sink,
+) -> Result<Outcome, Error> {
+    let mut sum = Outcome::default();
+    for filter in &plan.queries {
+        let outcome = one(
+            socket,
+            Query {
+                table,
+                filter: *filter,
+            },
+            sink,
+        )
+        .await?;
+        sum.entries += outcome.entries;
+        sum.interrupted += outcome.interrupted;
+        sum.overrun += outcome.overrun;
+        sum.stopped |= outcome.stopped;
+        if sum.stopped {
+            break;
+        }
+    }
+    Ok(sum)
+}
+
+/// One query; without all but the family where the kernel can't do the rest (marks or zones that it was built
+/// without, or a value that its parser refuses).
+async fn one(socket: &mut Socket, query: Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
+    let bare = Query {
+        filter: DumpFilter {
+            family: query.filter.family,
+            ..DumpFilter::default()
+        },
+        ..query
+    };
+    match dump::entries_ahead(socket, &query, sink).await {
+        Err(error)
+            if query != bare
+                && matches!(
+                    error.errno(),
+                    Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ERANGE)
+                ) =>
+        {
+            dump::entries_ahead(socket, &bare, sink).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether a filter's conditions hold for what a table other than the usual one has.
+pub fn plan_for(filter: &Filter, table: Table) -> Plan {
+    let mut plan = filter.plan();
+    if matches!(table, Table::Dying | Table::Unconfirmed) {
+        for placed in &mut plan.placed {
+            if placed.option != "family" {
+                placed.by = By::Us("the kernel filters this table by family alone");
+            }
+        }
+        plan.queries = vec![DumpFilter {
+            family: filter.family,
+            ..DumpFilter::default()
+        }];
+    }
+    plan
+}

@@ -1,0 +1,181 @@
+//! Conditions that only an entry can meet: its state, its status, its labels, who translates and who helps it.
+
+use rsct_common::Tuple;
+
+use crate::{
+    filter::{NatCondition, StateSet},
+    flow::names::proto,
+    netlink::conntrack::{Entry, MaskedU32},
+};
+
+/// Room for a helper's name with its zero byte (`NF_CT_HELPER_NAME_LEN`).
+const HELPER_NAME_BYTES: usize = 16;
+
+/// Status bits that have to be set, and others that must not be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// All of these are set.
+    pub set: u32,
+    /// None of these is.
+    pub clear: u32,
+}
+
+impl Status {
+    /// Whether a status is meant.
+    pub fn contains(self, status: u32) -> bool {
+        status & (self.set | self.clear) == self.set
+    }
+}
+
+/// The name of a helper, as long as the kernel's may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelperName([u8; HELPER_NAME_BYTES]);
+
+impl HelperName {
+    /// Takes a name, if it is one that a helper can have.
+    pub fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; HELPER_NAME_BYTES];
+        if name.is_empty() || name.len() >= HELPER_NAME_BYTES || name.contains('\0') {
+            return None;
+        }
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        Some(Self(bytes))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        let end = self.0.iter().position(|byte| *byte == 0);
+        &self.0[..end.unwrap_or(HELPER_NAME_BYTES)]
+    }
+}
+
+/// Conditions that a packet's headers can't tell of, and that the programs don't look at. Those that are there have all
+/// to be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Source port of the reply direction.
+    pub reply_sport: Option<u16>,
+    /// Destination port of the reply direction.
+    pub reply_dport: Option<u16>,
+    /// The protocol's state.
+    pub state: Option<StateSet>,
+    /// The status bits.
+    pub status: Option<Status>,
+    /// The zone of the original direction alone.
+    pub zone_orig: Option<u16>,
+    /// The zone of the reply direction alone.
+    pub zone_reply: Option<u16>,
+    /// Address or port translation.
+    pub nat: Option<NatCondition>,
+    /// Labels that are all set, one bit for each.
+    pub labels: Option<u128>,
+    /// The security mark.
+    pub secmark: Option<MaskedU32>,
+    /// The helper.
+    pub helper: Option<HelperName>,
+    /// The entry's id.
+    pub id: Option<u32>,
+    /// An ICMP or ICMPv6 query's type.
+    pub icmp_type: Option<u8>,
+    /// Its code.
+    pub icmp_code: Option<u8>,
+    /// Its id.
+    pub icmp_id: Option<u16>,
+}
+
+impl Details {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The first condition, by its long option, that a record of the programs can't tell of.
+    pub fn unknown_to_records(&self) -> Option<&'static str> {
+        let unknown = [
+            ("orig-zone", self.zone_orig.is_some()),
+            ("reply-zone", self.zone_reply.is_some()),
+            ("label", self.labels.is_some()),
+            ("secmark", self.secmark.is_some()),
+            ("helper", self.helper.is_some()),
+            ("id", self.id.is_some()),
+        ];
+        unknown
+            .into_iter()
+            .find_map(|(option, given)| given.then_some(option))
+    }
+
+    /// Whether an entry meets those that a record of the programs tells of. Its reply direction may not be known yet:
+    /// nothing is translated then.
+    pub fn meet_record(&self, orig: &Tuple, reply: Option<&Tuple>, status: u32, state: u8) -> bool {
+        self.status.is_none_or(|wanted| wanted.contains(status))
+            && self
+                .state
+                .is_none_or(|wanted| wanted.contains(orig.protonum, state))
+            && self
+                .nat
+                .is_none_or(|wanted| reply.is_some_and(|reply| wanted.holds(orig, reply, status)))
+            && self.meet_reply_ports(reply)
+            && self.meet_icmp(orig)
+    }
+
+    /// Whether an entry meets them.
+    pub fn meet(&self, entry: &Entry<'_>) -> bool {
+        self.is_empty() || self.meet_each(entry)
+    }
+
+    fn meet_each(&self, entry: &Entry<'_>) -> bool {
+        let status = entry.status.unwrap_or(0);
+        self.status.is_none_or(|wanted| wanted.contains(status))
+            && self.state.is_none_or(|wanted| {
+                let state = entry.protoinfo.and_then(|info| info.state());
+                state.is_some_and(|state| wanted.contains(entry.orig.protonum, state))
+            })
+            && self.zone_orig.is_none_or(|zone| entry.zone_orig == Some(zone))
+            && self.zone_reply.is_none_or(|zone| entry.zone_reply == Some(zone))
+            && self
+                .nat
+                .is_none_or(|wanted| wanted.holds(&entry.orig, &entry.reply, status))
+            && self.labels.is_none_or(|wanted| labels(entry) & wanted == wanted)
+            && self
+                .secmark
+                .is_none_or(|wanted| entry.secmark.unwrap_or(0) & wanted.mask == wanted.value)
+            && self.helper.is_none_or(|wanted| {
+                entry
+                    .helper
+                    .is_some_and(|helper| helper.name == wanted.as_bytes())
+            })
+            && self.id.is_none_or(|id| entry.id == Some(id))
+            && self.meet_reply_ports(Some(&entry.reply))
+            && self.meet_icmp(&entry.orig)
+    }
+
+    fn meet_reply_ports(&self, reply: Option<&Tuple>) -> bool {
+        if (self.reply_sport, self.reply_dport) == (None, None) {
+            return true;
+        }
+        reply.is_some_and(|reply| {
+            proto::has_ports(reply.protonum)
+                && self.reply_sport.is_none_or(|port| reply.src_port() == port)
+                && self.reply_dport.is_none_or(|port| reply.dst_port() == port)
+        })
+    }
+
+    fn meet_icmp(&self, orig: &Tuple) -> bool {
+        if (self.icmp_type, self.icmp_code, self.icmp_id) == (None, None, None) {
+            return true;
+        }
+        let (icmp_type, icmp_code) = orig.icmp_type_code();
+        proto::is_icmp(orig.protonum)
+            && self.icmp_type.is_none_or(|wanted| icmp_type == wanted)
+            && self.icmp_code.is_none_or(|wanted| icmp_code == wanted)
+            && self.icmp_id.is_none_or(|wanted| orig.src_port() == wanted)
+    }
+}
+
+/// An entry's labels as one number.
+fn labels(entry: &Entry<'_>) -> u128 {
+    entry
+        .label_bits()
+        .filter(|bit| *bit < u128::BITS)
+        .fold(0, |labels, bit| labels | 1 << bit)
+}

@@ -1,0 +1,251 @@
+//! Which parts of a filter the kernel can look at by itself, and which are left to us.
+
+use rsct_common::Tuple;
+
+use super::{Filter, Prefix};
+use crate::{
+    family::Family,
+    flow::names::proto,
+    netlink::conntrack::{DumpFilter, MaskedU32, TupleFilter, TupleParts},
+};
+
+/// Who looks at a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The condition, by its long option.
+    pub option: &'static str,
+    /// Who looks.
+    pub by: By,
+}
+
+/// Who looks at a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The kernel, and it looks at just this.
+    Kernel,
+    /// The kernel looks at something wider, and we look again: why.
+    Both(&'static str),
+    /// We look: why the kernel doesn't.
+    Us(&'static str),
+}
+
+/// How a filter is put to the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What the kernel is asked, one after the other. The parts are disjoint, and together contain every entry that is
+    /// meant.
+    pub queries: Vec<DumpFilter>,
+    /// Who looks at what.
+    pub placed: Vec<Placed>,
+}
+
+impl Plan {
+    /// Whether what the kernel brings is what is meant, on a kernel that knows all of it.
+    pub fn is_all_in_kernel(&self) -> bool {
+        self.placed.iter().all(|placed| placed.by == By::Kernel)
+    }
+}
+
+const NO_PREFIXES: &str = "the kernel compares whole addresses alone";
+/// ctnetlink_filter_match_tuple() in net/netfilter/nf_conntrack_netlink.c, as of Linux 5.8 to 7.3: `!ipv6_addr_cmp()`.
+const IPV6_ADDRESSES: &str = "the kernel compares IPv6 addresses the wrong way round";
+const NEEDS_PROTO: &str = "the kernel looks at ports of TCP and UDP, and wants to be told which";
+const NEEDS_ICMP: &str = "the kernel looks at it with type, code and id, and wants --proto";
+const EITHER: &str = "the kernel can't look in several places for one value";
+const ZONE_NUMBER: &str = "the kernel looks at a zone's number, whichever direction it holds for";
+const UNKNOWN: &str = "the kernel's filter has nothing for it";
+
+impl Filter {
+    /// Puts as much of the filter to the kernel as it can look at.
+    pub fn plan(&self) -> Plan {
+        let mut planner = Planner {
+            query: DumpFilter {
+                family: self.family,
+                ..DumpFilter::default()
+            },
+            placed: Vec::new(),
+        };
+        planner.place("family", self.family.is_some(), By::Kernel);
+        self.plan_tuples(&mut planner);
+        self.plan_rest(&mut planner);
+        let Planner { query, placed } = planner;
+        let families = match query.family {
+            // Tuples are compared within a family.
+            None if query.has_tuples() => vec![Some(Family::Ipv4), Some(Family::Ipv6)],
+            family => vec![family],
+        };
+        Plan {
+            queries: families
+                .into_iter()
+                .map(|family| {
+                    let mut query = DumpFilter { family, ..query };
+                    for filter in [&mut query.orig, &mut query.reply] {
+                        let number = family.map_or(0, |family| family as u8);
+                        filter.tuple.l3num = u16::from(number).to_ne_bytes();
+                    }
+                    query
+                })
+                .collect(),
+            placed,
+        }
+    }
+
+    fn plan_tuples(&self, planner: &mut Planner) {
+        if let Some(protonum) = self.proto {
+            planner.query.orig.tuple.protonum = protonum;
+            planner.query.orig.parts = TupleParts::PROTO;
+            planner.place("proto", true, By::Kernel);
+        }
+        for (option, prefix, reply, part) in [
+            ("src", self.src, false, TupleParts::SRC),
+            ("dst", self.dst, false, TupleParts::DST),
+            ("reply-src", self.reply_src, true, TupleParts::SRC),
+            ("reply-dst", self.reply_dst, true, TupleParts::DST),
+        ] {
+            if let Some(prefix) = prefix {
+                planner.address(option, prefix, reply, part);
+            }
+        }
+        let ports_of = self
+            .proto
+            .filter(|protonum| matches!(*protonum, proto::TCP | proto::UDP));
+        for (option, port, reply, part) in [
+            ("sport", self.sport, false, TupleParts::SRC_L4),
+            ("dport", self.dport, false, TupleParts::DST_L4),
+            (
+                "reply-port-src",
+                self.details.reply_sport,
+                true,
+                TupleParts::SRC_L4,
+            ),
+            (
+                "reply-port-dst",
+                self.details.reply_dport,
+                true,
+                TupleParts::DST_L4,
+            ),
+        ] {
+            if let Some(port) = port {
+                planner.port(option, port, ports_of, reply, part);
+            }
+        }
+        planner.place("host", self.host.is_some(), By::Us(EITHER));
+        planner.place("port", self.port.is_some(), By::Us(EITHER));
+        self.plan_icmp(planner);
+    }
+
+    fn plan_icmp(&self, planner: &mut Planner) {
+        let details = &self.details;
+        let parts = [
+            ("icmp-type", details.icmp_type.is_some()),
+            ("icmp-code", details.icmp_code.is_some()),
+            ("icmp-id", details.icmp_id.is_some()),
+        ];
+        let known = self.proto.filter(|protonum| proto::is_icmp(*protonum));
+        // Where CTA_PROTO_ICMP_TYPE is to be looked at, the kernel's parser wants the others as well.
+        if let (Some(_), Some(icmp_type), Some(icmp_code), Some(icmp_id)) =
+            (known, details.icmp_type, details.icmp_code, details.icmp_id)
+        {
+            let filter = &mut planner.query.orig;
+            filter.tuple.dst_l4 = [icmp_type, icmp_code];
+            filter.tuple.src_l4 = icmp_id.to_be_bytes();
+            filter.parts = filter.parts.with(TupleParts::SRC_L4).with(TupleParts::DST_L4);
+            for (option, given) in parts {
+                planner.place(option, given, By::Kernel);
+            }
+        } else {
+            for (option, given) in parts {
+                planner.place(option, given, By::Us(NEEDS_ICMP));
+            }
+        }
+    }
+
+    fn plan_rest(&self, planner: &mut Planner) {
+        let details = &self.details;
+        if let Some(status) = details.status {
+            planner.query.status = Some(MaskedU32 {
+                value: status.set,
+                mask: status.set | status.clear,
+            });
+            planner.place("status", true, By::Kernel);
+        }
+        if let Some(mark) = self.mark {
+            planner.query.mark = Some(mark);
+            planner.place("mark", true, By::Kernel);
+        }
+        match self.zone {
+            Some(0) => planner.place("zone", true, By::Us(ZONE_NUMBER)),
+            Some(zone) => {
+                planner.query.zone = Some(zone);
+                planner.place("zone", true, By::Both(ZONE_NUMBER));
+            }
+            None => {}
+        }
+        let nat = details.nat.is_some();
+        for (option, given) in [
+            ("orig-zone", details.zone_orig.is_some()),
+            ("reply-zone", details.zone_reply.is_some()),
+            ("state", details.state.is_some()),
+            ("label", details.labels.is_some()),
+            ("nat", nat),
+            ("secmark", details.secmark.is_some()),
+            ("helper", details.helper.is_some()),
+            ("id", details.id.is_some()),
+        ] {
+            planner.place(option, given, By::Us(UNKNOWN));
+        }
+    }
+}
+
+struct Planner {
+    query: DumpFilter,
+    placed: Vec<Placed>,
+}
+
+impl Planner {
+    fn place(&mut self, option: &'static str, given: bool, by: By) {
+        if given {
+            self.placed.push(Placed { option, by });
+        }
+    }
+
+    fn address(&mut self, option: &'static str, prefix: Prefix, reply: bool, part: TupleParts) {
+        let std::net::IpAddr::V4(addr) = prefix.addr else {
+            return self.place(option, true, By::Us(IPV6_ADDRESSES));
+        };
+        if prefix.bits != 32 {
+            return self.place(option, true, By::Us(NO_PREFIXES));
+        }
+        let filter = self.filter(reply);
+        filter.parts = filter.parts.with(part);
+        let Tuple { src, dst, .. } = &mut filter.tuple;
+        let bytes = if part == TupleParts::SRC { src } else { dst };
+        bytes[..4].copy_from_slice(&addr.octets());
+        self.place(option, true, By::Kernel);
+    }
+
+    fn port(&mut self, option: &'static str, port: u16, protonum: Option<u8>, reply: bool, part: TupleParts) {
+        let Some(protonum) = protonum else {
+            return self.place(option, true, By::Us(NEEDS_PROTO));
+        };
+        let filter = self.filter(reply);
+        filter.tuple.protonum = protonum;
+        filter.parts = filter.parts.with(TupleParts::PROTO).with(part);
+        let Tuple { src_l4, dst_l4, .. } = &mut filter.tuple;
+        let bytes = if part == TupleParts::SRC_L4 {
+            src_l4
+        } else {
+            dst_l4
+        };
+        *bytes = port.to_be_bytes();
+        self.place(option, true, By::Kernel);
+    }
+
+    fn filter(&mut self, reply: bool) -> &mut TupleFilter {
+        if reply {
+            &mut self.query.reply
+        } else {
+            &mut self.query.orig
+        }
+    }
+}
