@@ -31,11 +31,25 @@ pub struct Date {
 impl Date {
     /// A moment in local time (`TZ`, /etc/localtime); `None` past what the C library can tell.
     pub fn local(epoch_s: u64) -> Option<Self> {
+        Self::by(libc::localtime_r, epoch_s)
+    }
+
+    /// A moment in universal time.
+    #[cfg(test)]
+    pub(super) fn universal(epoch_s: u64) -> Option<Self> {
+        Self::by(libc::gmtime_r, epoch_s)
+    }
+
+    fn by(
+        function: unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm,
+        epoch_s: u64,
+    ) -> Option<Self> {
         let epoch_s = libc::time_t::try_from(epoch_s).ok()?;
         let mut tm = MaybeUninit::<libc::tm>::uninit();
-        // SAFETY: both pointers are valid for the call; the result is read only where the call filled it in.
+        // SAFETY: both functions take a number that is there and a place to fill in, which is read only where they
+        // say that they did.
         let tm = unsafe {
-            if libc::localtime_r(&raw const epoch_s, tm.as_mut_ptr()).is_null() {
+            if function(&raw const epoch_s, tm.as_mut_ptr()).is_null() {
                 return None;
             }
             tm.assume_init()
@@ -106,15 +120,7 @@ mod tests {
 
     #[test]
     fn dates_look_as_in_c() {
-        let date = Date {
-            year: 2026,
-            month: 11,
-            day: 8,
-            weekday: 1,
-            hour: 9,
-            minute: 6,
-            second: 0,
-        };
+        let date = Date::universal(1_794_128_760).unwrap();
         let mut out = Vec::new();
         date.ctime(&mut out);
         out.push(b' ');

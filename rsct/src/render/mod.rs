@@ -13,9 +13,13 @@ pub mod expect_xml;
 pub mod json;
 pub mod known;
 pub mod namespace;
+#[cfg(test)]
+mod samples;
 pub mod save;
 pub mod stats;
 pub mod story;
+#[cfg(test)]
+mod tests;
 pub mod trace_json;
 pub mod wide;
 pub mod xml;

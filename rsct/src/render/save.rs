@@ -2,9 +2,13 @@
 //!
 //! conntrack's line with what it loses: the mark (`-m`; left out where it is 0, but for a change) and the labels
 //! (`--label-add`; `-l` where an entry is deleted). A label is called by its name; one without a name by its number,
-//! which rsct takes and `conntrack -R` does not. `conntrack -R` does not take a security mark either (`-c`, its own
-//! output), nor a zone in a change (`-U`), nor the two states `HEARTBEAT_…` of SCTP. What has no option is lost to
-//! both: helper, counters, window scales and flags, sequence adjustment, a master.
+//! which rsct takes and `conntrack -R` does not. What makes an entry does not say `EXPECTED`, as conntrack's line does:
+//! the kernel refuses to make an entry with that bit.
+//!
+//! `conntrack -R` does not take all of its own lines either: no security mark (`-c`) in any, no zone in a change
+//! (`-U`), no DCCP from a kernel without a handler for it, and it crashes at SCTP's two states `HEARTBEAT_…`; a deletion
+//! (`-D`) finds only an entry that has just as many seconds left. What has no option is lost: helper, counters, window
+//! scales and flags, sequence adjustment, a master.
 //!
 //! conntrack turns the bytes of SCTP's verification tags around where it prints these options and where it takes
 //! them, so they stand turned around here too.
@@ -39,7 +43,9 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: O
         Some(Event::Destroy) => b"-D",
     });
     number(out, b" -t ", entry.timeout);
+    let makes = matches!(event, None | Some(Event::New));
     if let Some(bits) = entry.status {
+        let bits = if makes { bits & !status::EXPECTED } else { bits };
         out.extend_from_slice(b" -u ");
         list(
             out,

@@ -1,7 +1,7 @@
 //! Aligned columns for people, and everything that the kernel says about an entry.
 //!
-//! The columns are as wide as IPv4 needs; what is wider pushes the rest of its line to the right, so that a table of
-//! any size is written as it comes. Behind the columns stands `name=value` for all that not every entry has: first what
+//! The columns are as wide as IPv4 needs; what is wider pushes what follows to the right, so that a table of any size is
+//! written as it comes. Behind the columns stands `name=value` for all that not every entry has: first what
 //! NAT made of the addresses, then marks, zones and names, then the protocol's own, then times and bookkeeping.
 
 use std::{net::IpAddr, time::Duration};
@@ -79,15 +79,16 @@ pub struct Before {
 pub fn header(out: &mut Vec<u8>, before: Before) {
     let netns = before.netns.map(|width| column("NETNS", width, Align::Left));
     let before = [netns, before.time.then_some(TIME), before.event.then_some(EVENT)];
+    let mut row = Row::begin(out);
     for column in before.iter().flatten().chain(COLUMNS) {
-        cell(out, column, |out| out.extend_from_slice(column.title.as_bytes()));
+        row.cell(out, column, |out| out.extend_from_slice(column.title.as_bytes()));
     }
     out.extend_from_slice(b"DETAILS\n");
 }
 
 /// Appends the moment of an event, in its column.
 pub fn time(out: &mut Vec<u8>, moment: Duration) {
-    cell(out, &TIME, |out| {
+    Row::begin(out).cell(out, &TIME, |out| {
         match Date::local(moment.as_secs()) {
             Some(date) => date.iso(out),
             None => bytes::number(out, moment.as_secs()),
@@ -99,25 +100,26 @@ pub fn time(out: &mut Vec<u8>, moment: Duration) {
 
 /// Appends what happened, in its column.
 pub fn event(out: &mut Vec<u8>, event: Event) {
-    cell(out, &EVENT, |out| out.extend_from_slice(event.tag().trim_ascii()));
+    Row::begin(out).cell(out, &EVENT, |out| out.extend_from_slice(event.tag().trim_ascii()));
 }
 
 /// Appends an entry's line. `names`: for labels; one without a name is shown by its number. `now_s`: seconds since the
 /// epoch, for an entry's age.
 pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&LabelMap>, now_s: u64) {
     let protonum = entry.orig.protonum;
-    cell(out, &PROTO, |out| proto_name(out, protonum));
-    cell(out, &STATE, |out| state(out, entry));
-    cell(out, &FLAGS, |out| out.extend_from_slice(flag(entry.status)));
-    cell(out, &TIMEOUT, |out| optional(out, entry.timeout));
-    cell(out, &SOURCE, |out| {
+    let mut row = Row::begin(out);
+    row.cell(out, &PROTO, |out| proto_name(out, protonum));
+    row.cell(out, &STATE, |out| state(out, entry));
+    row.cell(out, &FLAGS, |out| out.extend_from_slice(flag(entry.status)));
+    row.cell(out, &TIMEOUT, |out| optional(out, entry.timeout));
+    row.cell(out, &SOURCE, |out| {
         end(out, &entry.orig, entry.orig.src_addr(), entry.orig.src_port());
     });
-    cell(out, &DESTINATION, |out| {
+    row.cell(out, &DESTINATION, |out| {
         end(out, &entry.orig, entry.orig.dst_addr(), entry.orig.dst_port());
     });
-    counters(out, &PACKETS, &BYTES, entry.counters_orig);
-    counters(out, &REPLY_PACKETS, &REPLY_BYTES, entry.counters_reply);
+    counters(out, &mut row, &PACKETS, &BYTES, entry.counters_orig);
+    counters(out, &mut row, &REPLY_PACKETS, &REPLY_BYTES, entry.counters_reply);
     layer4(out, &entry.orig);
     nat(out, entry);
     hex(out, "mark", entry.mark.filter(|mark| *mark != 0));
@@ -209,9 +211,9 @@ fn flag(bits: Option<u32>) -> &'static [u8] {
     }
 }
 
-fn counters(out: &mut Vec<u8>, packets: &Column, bytes: &Column, counters: Option<Counters>) {
-    cell(out, packets, |out| optional(out, counters.map(|c| c.packets)));
-    cell(out, bytes, |out| optional(out, counters.map(|c| c.bytes)));
+fn counters(out: &mut Vec<u8>, row: &mut Row, packets: &Column, bytes: &Column, counters: Option<Counters>) {
+    row.cell(out, packets, |out| optional(out, counters.map(|c| c.packets)));
+    row.cell(out, bytes, |out| optional(out, counters.map(|c| c.bytes)));
 }
 
 /// What a protocol without ports has instead.
@@ -367,16 +369,33 @@ fn end(out: &mut Vec<u8>, tuple: &Tuple, address: IpAddr, port: u16) {
     }
 }
 
-/// Writes into a column: filled up to its width, and a space behind it.
-fn cell(out: &mut Vec<u8>, column: &Column, write: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    write(out);
-    let missing = column.width.saturating_sub(out.len() - start);
-    out.resize(out.len() + missing, b' ');
-    if column.align == Align::Right {
-        out[start..].rotate_right(missing);
+/// A line under way. Columns stand where the titles stand: what was too wide for its own is made up for as soon as
+/// one behind it has room.
+struct Row {
+    start: usize,
+    width: usize,
+}
+
+impl Row {
+    fn begin(out: &[u8]) -> Self {
+        Self {
+            start: out.len(),
+            width: 0,
+        }
     }
-    out.push(b' ');
+
+    /// Writes the next column, with a space behind it.
+    fn cell(&mut self, out: &mut Vec<u8>, column: &Column, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = out.len();
+        write(out);
+        self.width += column.width + 1;
+        let missing = (self.start + self.width - 1).saturating_sub(out.len());
+        out.resize(out.len() + missing, b' ');
+        if column.align == Align::Right {
+            out[start..].rotate_right(missing);
+        }
+        out.push(b' ');
+    }
 }
 
 fn optional(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {
@@ -430,5 +449,90 @@ fn text(out: &mut Vec<u8>, text: &[u8]) {
     for char in String::from_utf8_lossy(text).chars() {
         let shown = if char.is_control() { '\u{fffd}' } else { char };
         out.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::conntrack::samples;
+
+    /// The table of some entries, less what depends on the clock.
+    fn table(change: impl Fn(&mut Entry<'_>)) -> Vec<String> {
+        let names = LabelMap::parse(b"3 from-the-office\n");
+        let mut out = Vec::new();
+        header(&mut out, Before::default());
+        for sample in samples::ALL {
+            let payload = sample.payload();
+            let mut entry = Entry::parse(&payload).unwrap();
+            change(&mut entry);
+            let start_s = entry.timestamps.and_then(|t| t.start_ns).map_or(0, |ns| ns / NS);
+            line(&mut out, &entry, Some(&names), start_s + 7);
+        }
+        let text = String::from_utf8(out).unwrap();
+        text.lines()
+            .map(|line| match line.split_once(" start=") {
+                Some((before, after)) => format!("{before} {}", after.split_once(' ').unwrap().1),
+                None => line.to_owned(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn columns_align_and_all_is_there() {
+        let expected = "\
+PROTO   STATE       FLAGS     TIMEOUT SOURCE                DESTINATION             PACKETS        BYTES R-PACKETS      R-BYTES DETAILS
+tcp     ESTABLISHED ASSURED       299 192.0.2.1:1234        192.0.2.2:80                  0            0         0            0 mark=0x2a zone=7 tcp-orig=wscale:0,SACK_PERM,BE_LIBERAL tcp-reply=wscale:0,SACK_PERM,BE_LIBERAL age=7s status=SEEN_REPLY,ASSURED,CONFIRMED use=1 id=892925916
+icmpv6  -           UNREPLIED      99 2001:db8::1           2001:db8::2                   0            0         0            0 type=128 code=0 icmp-id=77 age=7s status=CONFIRMED use=1 id=529926630
+sctp    ESTABLISHED UNREPLIED     209 192.0.2.1:5000        192.0.2.2:3868                0            0         0            0 zone-orig=3 vtag-orig=0x11000000 vtag-reply=0x22000000 age=7s status=CONFIRMED use=1 id=3765643258
+gre     -           UNREPLIED     179 192.0.2.1             192.0.2.2                     0            0         0            0 srckey=0xb dstkey=0x14 snat=203.0.113.9 age=7s status=CONFIRMED,SRC_NAT,SRC_NAT_DONE,DST_NAT_DONE use=1 id=2650410430
+tcp     TIME_WAIT   ASSURED       119 127.0.0.1:57772       127.0.0.1:2121                4          219         4          216 labels=from-the-office,127 helper=ftp tcp-orig=wscale:10,WINDOW_SCALE,SACK_PERM,MAXACK_SET tcp-reply=wscale:10,WINDOW_SCALE,SACK_PERM,CLOSE_INIT,MAXACK_SET age=7s status=SEEN_REPLY,ASSURED,CONFIRMED,HELPER use=1 id=4082877589";
+        assert_eq!(table(|_| ()), expected.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_too_wide_is_made_up_for_where_there_is_room() {
+        let lines = table(|entry| {
+            // The longest address there is, in the place of the source.
+            entry.orig.l3num = 10u16.to_ne_bytes();
+            entry.orig.src = [0xab; 16];
+            entry.orig.src[0] = 0xfe;
+        });
+        let (titles, line) = (&lines[0], &lines[1]);
+        assert!(
+            line.contains("[feab:abab:abab:abab:abab:abab:abab:abab]:1234 [c000:202::]:80 "),
+            "{line}"
+        );
+        let end = titles.find("R-BYTES").unwrap() + "R-BYTES".len();
+        assert_eq!(&line[end - 2..=end], " 0 ", "{line}");
+    }
+
+    #[test]
+    fn what_is_rare_shows() {
+        let lines = table(|entry| {
+            entry.seqadj_orig = Some(SeqAdj {
+                correction_pos: 9,
+                offset_before: -1,
+                offset_after: 2,
+            });
+            entry.master = Some(entry.orig);
+            entry.synproxy = Some(Synproxy {
+                isn: 1,
+                its: 2,
+                tsoff: 3,
+            });
+            entry.secctx = Some(b"a\x1b[31m");
+            entry.status = Some(1 << 14);
+        });
+        for part in [
+            "seqadj-orig=pos:9,before:-1,after:2",
+            "master=tcp:192.0.2.1:1234>192.0.2.2:80",
+            "synproxy=isn:1,its:2,tsoff:3",
+            "secctx=a\u{fffd}[31m",
+            " OFFLOAD ",
+            "status=OFFLOAD",
+        ] {
+            assert!(lines[1].contains(part), "{part}: {}", lines[1]);
+        }
     }
 }

@@ -201,7 +201,7 @@ fn timestamps(out: &mut Vec<u8>, entry: &Entry<'_>, shown: bool, now: Duration) 
 }
 
 /// A moment taken apart; the month and the day of the week count from 1.
-fn when(out: &mut Vec<u8>, date: Date) {
+pub(super) fn when(out: &mut Vec<u8>, date: Date) {
     let two_digits = |out: &mut Vec<u8>, value: u8| out.extend([b'0' + value / 10 % 10, b'0' + value % 10]);
     element(out, b"when", |out| {
         number(out, b"hour", Some(date.hour));
