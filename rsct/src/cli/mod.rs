@@ -3,6 +3,7 @@
 pub mod count;
 pub mod doctor;
 mod duration;
+pub mod expect;
 mod filter_args;
 pub mod get;
 pub mod list;
@@ -35,6 +36,7 @@ enum Command {
     Get(Box<get::GetArgs>),
     Count(Box<count::CountArgs>),
     Stats(stats::StatsArgs),
+    Expect(Box<expect::ExpectArgs>),
     Doctor(doctor::DoctorArgs),
 }
 
@@ -55,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Get(args) => get::run(args),
         Command::Count(args) => count::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::Expect(args) => expect::run(args),
         Command::Doctor(args) => doctor::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -53,27 +53,51 @@ impl Namespaces {
     ) -> anyhow::Result<bool> {
         let mut all_went_well = true;
         for netns in &self.found.namespaces {
-            let opened = match self.selector {
-                // The current namespace needs no rights to be entered.
-                Selector::Current => Socket::open(),
-                _ => Socket::open_in(netns.as_fd()),
-            };
-            let visited = match opened {
+            let visited = match self.socket(netns) {
                 Ok(mut socket) => visit(netns, &mut socket).await,
                 Err(error) => Err(error.into()),
             };
-            match visited {
-                Ok(()) => {}
-                // A namespace may be gone by now, and the others can be read; who may not read one may read
-                // none of them.
-                Err(error) if self.selector == Selector::All && may_be_this_one_alone(&error) => {
-                    all_went_well = false;
-                    eprintln!("rsct: in network namespace {}: {}", netns.name, sentence(&error));
-                }
-                Err(error) => return Err(error),
+            if let Err(error) = visited {
+                self.pass_over(netns, error)?;
+                all_went_well = false;
             }
         }
         Ok(all_went_well)
+    }
+
+    /// Opens a socket in each, all at once. Where all were asked for, one that fails is told of on stderr and left out;
+    /// the flag says whether none failed.
+    pub fn sockets(&self) -> anyhow::Result<(Vec<(&Netns, Socket)>, bool)> {
+        let mut sockets = Vec::new();
+        let mut all_went_well = true;
+        for netns in &self.found.namespaces {
+            match self.socket(netns) {
+                Ok(socket) => sockets.push((netns, socket)),
+                Err(error) => {
+                    self.pass_over(netns, error.into())?;
+                    all_went_well = false;
+                }
+            }
+        }
+        Ok((sockets, all_went_well))
+    }
+
+    /// The current namespace needs no rights to be entered.
+    fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
+        match self.selector {
+            Selector::Current => Socket::open(),
+            _ => Socket::open_in(netns.as_fd()),
+        }
+    }
+
+    /// Tells of an error that concerns one of all namespaces alone, and hands over any other.
+    fn pass_over(&self, netns: &Netns, error: anyhow::Error) -> anyhow::Result<()> {
+        // A namespace may be gone by now, and the others can be read; who may not read one may read none of them.
+        if self.selector != Selector::All || !may_be_this_one_alone(&error) {
+            return Err(error);
+        }
+        eprintln!("rsct: in network namespace {}: {}", netns.name, sentence(&error));
+        Ok(())
     }
 
     /// Says on stderr what could not be looked for.

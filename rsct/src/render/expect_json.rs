@@ -4,24 +4,14 @@ use rsct_common::Tuple;
 
 use super::{
     bytes,
+    expect::Happened,
     json::{array, close, key, number, open, text, tuple, word},
 };
 use crate::{
     flow::names::proto,
     kernel::netns::Netns,
-    netlink::expect::{EventKind, Expectation, flags},
+    netlink::expect::{Expectation, flags},
 };
-
-/// What happened to an expectation, who asked for it, and when rsct read of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Happened {
-    /// What.
-    pub kind: EventKind,
-    /// Nanoseconds since the epoch.
-    pub time_ns: u64,
-    /// The netlink port that asked for it; 0 where a packet or time did it.
-    pub portid: u32,
-}
 
 /// Appends an expectation's object and a newline. The namespace is part of it where more than the current one was
 /// asked for.
@@ -34,7 +24,7 @@ pub fn object(
     out.push(b'{');
     if let Some(happened) = happened {
         word(out, "event", Some(happened.kind.name()));
-        number(out, "time_ns", Some(happened.time_ns));
+        number(out, "received_ns", Some(happened.received_ns));
         number(out, "portid", Some(happened.portid).filter(|portid| *portid != 0));
     }
     if let Some(netns) = netns {
@@ -103,7 +93,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::netlink::expect::samples;
+    use crate::netlink::expect::{EventKind, samples};
 
     fn value(expectation: &Expectation<'_>, happened: Option<Happened>) -> Value {
         let mut out = Vec::new();
@@ -140,12 +130,12 @@ mod tests {
         expectation.flags = Some(3);
         let happened = |portid| Happened {
             kind: EventKind::Destroy,
-            time_ns: 5,
+            received_ns: 5,
             portid,
         };
         let gone = value(&expectation, Some(happened(9)));
         assert_eq!(
-            (&gone["event"], &gone["time_ns"], &gone["portid"]),
+            (&gone["event"], &gone["received_ns"], &gone["portid"]),
             (&json!("destroy"), &json!(5), &json!(9))
         );
         assert_eq!(gone["flags"], json!(["PERMANENT", "INACTIVE"]));

@@ -7,6 +7,7 @@ use rsct_common::Tuple;
 use super::bytes;
 use crate::{
     flow::names::proto,
+    kernel::netns::Netns,
     netlink::expect::{EventKind, Expectation, flags},
 };
 
@@ -15,13 +16,24 @@ pub const BEGIN: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\
 /// What stands behind the last one.
 pub const END: &[u8] = b"</expect>\n";
 
-/// Appends an expectation on a line of its own. It says what happened where something did.
-pub fn flow(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<EventKind>) {
-    out.extend_from_slice(match event {
-        Some(EventKind::New) => b"<flow type=\"new\">".as_slice(),
-        Some(EventKind::Destroy) => b"<flow type=\"destroy\">",
-        None => b"<flow>",
-    });
+/// Appends an expectation on a line of its own. It says what happened where something did, and which namespace it is
+/// of where that has to be said.
+pub fn flow(
+    out: &mut Vec<u8>,
+    expectation: &Expectation<'_>,
+    event: Option<EventKind>,
+    netns: Option<&Netns>,
+) {
+    out.extend_from_slice(b"<flow");
+    if let Some(event) = event {
+        let _ = write!(out, " type=\"{}\"", event.name());
+    }
+    if let Some(netns) = netns {
+        out.extend_from_slice(b" netns=\"");
+        escaped(out, netns.name.as_bytes());
+        out.push(b'"');
+    }
+    out.push(b'>');
     let family = expectation.family().map_or("unknown", |family| family.name());
     layer(out, 3, expectation.tuple.family(), family, expectation, addresses);
     let protonum = expectation.tuple.protonum;
@@ -101,6 +113,7 @@ fn escaped(out: &mut Vec<u8>, text: &[u8]) {
             b'&' => out.extend_from_slice(b"&amp;"),
             b'<' => out.extend_from_slice(b"&lt;"),
             b'>' => out.extend_from_slice(b"&gt;"),
+            b'"' => out.extend_from_slice(b"&quot;"),
             _ => out.push(byte),
         }
     }
@@ -113,7 +126,7 @@ mod tests {
 
     fn written(expectation: &Expectation<'_>, event: Option<EventKind>) -> String {
         let mut out = Vec::new();
-        flow(&mut out, expectation, event);
+        flow(&mut out, expectation, event, None);
         String::from_utf8(out).unwrap()
     }
 

@@ -7,6 +7,7 @@ pub mod date;
 pub mod doctor;
 pub mod entry;
 pub mod event_line;
+pub mod expect;
 pub mod expect_json;
 pub mod expect_line;
 pub mod expect_xml;

@@ -18,23 +18,47 @@ pub use event::{Event, EventKind, GROUPS, next_events};
 pub use expectation::{Expectation, Nat, flags};
 pub use request::{Key, New, Of};
 
+use bytes::Bytes;
+
 use super::{Error, Socket};
 
-/// Hands over each expectation there is. The kernel keeps few (`net.netfilter.nf_conntrack_expect_max`), so they are
-/// all read before the first is handed over, and an incomplete dump is taken again.
+/// The expectations that a dump brought.
+#[derive(Clone, Debug, Default)]
+pub struct Dump {
+    payloads: Vec<Bytes>,
+}
+
+impl Dump {
+    /// Each of them.
+    pub fn expectations(&self) -> impl Iterator<Item = Expectation<'_>> {
+        // All were read once already.
+        self.payloads
+            .iter()
+            .flat_map(|payload| Expectation::parse(payload))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.payloads.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.payloads.is_empty()
+    }
+}
+
+/// Asks for the expectations that there are. The kernel keeps few (`net.netfilter.nf_conntrack_expect_max`), so they
+/// are all read before any is handed over, and an incomplete dump is taken again.
 ///
 /// Asking for one master's fails with ENOENT where there is no such connection.
-pub async fn dump(
-    socket: &mut Socket,
-    of: Of<'_>,
-    mut take: impl FnMut(&Expectation<'_>),
-) -> Result<u64, Error> {
+pub async fn dump(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
     const OPERATION: &str = "dumping the expectation table";
     let payloads = exchange::dump(socket, OPERATION, |sequence| request::dump(of, sequence)).await?;
     for payload in &payloads {
-        take(&Expectation::parse(payload)?);
+        Expectation::parse(payload)?;
     }
-    Ok(payloads.len() as u64)
+    Ok(Dump { payloads })
 }
 
 /// Asks for the expectation that a packet with this tuple would meet; says whether there is one.

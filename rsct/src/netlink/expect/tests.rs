@@ -203,7 +203,7 @@ proptest! {
             let mut out = Vec::new();
             crate::render::expect_line::line(&mut out, &expectation, None);
             prop_assert!(out.ends_with(b"\n"));
-            crate::render::expect_xml::flow(&mut out, &expectation, None);
+            crate::render::expect_xml::flow(&mut out, &expectation, None, None);
             out.clear();
             crate::render::expect_json::object(&mut out, &expectation, None, None);
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
