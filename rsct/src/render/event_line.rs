@@ -3,18 +3,9 @@
 use std::time::Duration;
 
 use super::bytes;
-use crate::netlink::conntrack::Entry;
+pub use crate::netlink::event::Kind as Event;
 
-/// What happened to an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// It is in the table from now on.
-    New,
-    /// Something about it is another than before.
-    Update,
-    /// It is gone.
-    Destroy,
-}
+use crate::netlink::conntrack::Entry;
 
 impl Event {
     /// A word for it, which JSON and XML have.

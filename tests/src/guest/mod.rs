@@ -20,6 +20,7 @@ mod ipv6_and_other_protocols;
 mod joined_table_agrees;
 mod kill_9_leaves_nothing_attached;
 mod kprobe_form_tells_the_same_story;
+mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
 mod no_conntrack_says_so;
 mod not_root_says_so;
@@ -62,6 +63,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     deleted_by_conntrack_names_the_task,
     created_by_hand,
     count_and_stats_agree,
+    list_outputs_agree,
     table_full_says_alloc_failed,
     ipv6_and_other_protocols,
     filters_run_in_kernel,

@@ -8,7 +8,7 @@ mod list_filters_as_conntrack;
 mod list_into_closed_pipe;
 mod list_json_agrees;
 mod list_of_a_large_table;
-mod list_outputs_as_conntrack;
+pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 pub mod namespace;
 mod new_netns_is_empty;
