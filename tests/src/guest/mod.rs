@@ -13,6 +13,7 @@ mod doctor_says_what_works;
 mod duration_ends_the_trace;
 mod entry_expires;
 mod filters_run_in_kernel;
+mod ftp_makes_expectations;
 mod get_finds_by_tuple;
 mod hook_that_cannot_attach;
 mod invalid_is_named;
@@ -84,4 +85,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     softirq_inside_a_pass,
     wrong_options_say_so,
     get_finds_by_tuple,
+    ftp_makes_expectations,
 ];

@@ -1,6 +1,7 @@
 //! Two network namespaces joined by a veth pair, with conntrack at work in both, for as long as a
 //! scenario takes.
 
+pub mod ftp;
 pub mod inside;
 pub mod line;
 pub mod raw;

@@ -1,6 +1,9 @@
 //! Scenarios for any machine where root can make a network namespace.
 
 pub mod count_and_stats_as_conntrack;
+pub mod expect_as_conntrack;
+mod expect_says_what_is_wrong;
+pub mod expect_watch;
 pub mod get_equals_conntrack;
 mod list_all_namespaces;
 mod list_equals_conntrack;
@@ -21,6 +24,18 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "count_and_stats_as_conntrack",
         run: count_and_stats_as_conntrack::run,
+    },
+    Scenario {
+        name: "expect_as_conntrack",
+        run: expect_as_conntrack::run,
+    },
+    Scenario {
+        name: "expect_says_what_is_wrong",
+        run: expect_says_what_is_wrong::run,
+    },
+    Scenario {
+        name: "expect_watch",
+        run: expect_watch::run,
     },
     Scenario {
         name: "get_equals_conntrack",

@@ -1,0 +1,228 @@
+//! `rsct expect watch` sees what `conntrack -E expect` sees, ends when it is told to, and says when it missed something.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    namespace::{Namespace, output, succeeds},
+    table::same_but_for_time,
+};
+use crate::lab::{
+    ftp::{self, Ftp, PORT},
+    wait,
+};
+
+pub fn run() -> Result<()> {
+    sees_them_come_and_go(&ftp::namespace()?)
+}
+
+/// It does in this namespace.
+pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
+    let theirs = Listener::start(namespace, namespace.command("conntrack", &["-E", "expect"]))?;
+    let ours = Listener::start(namespace, namespace.rsct(&["expect", "watch"]))?;
+    let json = Listener::start(namespace, namespace.rsct(&["expect", "watch", "-o", "json"]))?;
+    let gone = Listener::start(
+        namespace,
+        namespace.rsct(&[
+            "expect",
+            "watch",
+            "--event",
+            "destroy",
+            "--tuple-port-dst",
+            "50022",
+            "--count",
+            "1",
+        ]),
+    )?;
+    let mut ftp = Ftp::connect(namespace, "127.0.0.1", PORT)?;
+    ftp.passive(50021)?;
+    ftp.transfer(namespace, 50021)?;
+    ftp.passive(50022)?;
+    succeeds(&mut namespace.rsct(&["expect", "delete", "--tuple-port-dst", "50022"]))?;
+
+    theirs.wait_for("the last event", |line| {
+        line.starts_with("[DESTROY]") && line.contains("dport=50022")
+    })?;
+    let seen = theirs.lines();
+    ours.wait_for("as many events", |_| ours.lines().len() == seen.len())?;
+    same_but_for_time(&ours.lines().join("\n"), &seen.join("\n"))?;
+    json.wait_for("as many events", |_| json.lines().len() == seen.len())?;
+    told_as_json(&json.lines(), &seen)?;
+
+    let ended = ours.stop(libc::SIGTERM)?;
+    let came = seen.iter().filter(|line| line.contains("[NEW]")).count();
+    let went = seen.len() - came;
+    let summary = format!(
+        "rsct: {} expectation events have been shown: {came} new, {went} destroy; none were lost.\n",
+        seen.len()
+    );
+    ensure!(ended.status.success(), "{ended:?}");
+    ensure!(
+        ended.stderr == summary.as_bytes(),
+        "{ended:?}\nwhere {summary:?} is expected"
+    );
+    ensure!(
+        json.stop(libc::SIGINT)?.status.success(),
+        "an interrupt is no failure"
+    );
+    // This one ends by itself.
+    let lines = gone.ended()?;
+    ensure!(
+        lines.len() == 1 && lines[0].starts_with("[DESTROY]") && lines[0].contains("dport=50022"),
+        "{lines:?}"
+    );
+
+    let short = output(&mut namespace.rsct(&["expect", "watch", "--duration", "50ms", "-o", "xml"]))?;
+    ensure!(
+        short.stdout == b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n</expect>\n",
+        "{short:?}"
+    );
+    a_loss_is_said(namespace, &mut ftp)
+}
+
+fn told_as_json(lines: &[String], seen: &[String]) -> Result<()> {
+    for (line, theirs) in lines.iter().zip(seen) {
+        let event: Value = serde_json::from_str(line)?;
+        let kind = if theirs.contains("[NEW]") {
+            "new"
+        } else {
+            "destroy"
+        };
+        ensure!(event["event"] == kind, "{theirs}\n{event}");
+        ensure!(
+            event["master"]["dport"] == PORT && event["helper"] == "ftp",
+            "{event}"
+        );
+        ensure!(event["received_ns"].as_u64().is_some_and(|ns| ns > 0), "{event}");
+    }
+    let last: Value = serde_json::from_str(lines.last().context("no events")?)?;
+    ensure!(
+        last["portid"].as_u64().is_some_and(|portid| portid > 0),
+        "who asked: {last}"
+    );
+    Ok(())
+}
+
+/// While it is not allowed to read, more happens than there is room for.
+fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
+    let small = Listener::start(
+        namespace,
+        namespace.rsct(&["expect", "watch", "--buffer-size", "4"]),
+    )?;
+    small.signal(libc::SIGSTOP)?;
+    for port in 50100..50150 {
+        ftp.passive(port)?;
+    }
+    small.signal(libc::SIGCONT)?;
+    // Until it has read all there was, the kernel queues nothing more.
+    wait::until("it reads on", || {
+        ftp.passive(50200)?;
+        Ok(small.lines().iter().any(|line| line.contains("dport=50200")))
+    })?;
+    let ended = small.stop(libc::SIGTERM)?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    ensure!(
+        said.contains("rsct: events were lost in network namespace"),
+        "{said}"
+    );
+    ensure!(said.contains("; events were lost "), "{said}");
+    Ok(())
+}
+
+/// A process that listens to events.
+struct Listener {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Starts it, and returns when nothing escapes it any more.
+    fn start(namespace: &Namespace, mut command: Command) -> Result<Self> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let before = listening(namespace)?;
+        let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+        let lines = Arc::default();
+        let reader = child.stdout.take().map(|out| read(out, Arc::clone(&lines)));
+        let listener = Self { child, lines, reader };
+        wait::until("it listens", || Ok(listening(namespace)? > before))?;
+        Ok(listener)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn wait_for(&self, what: &str, is_it: impl Fn(&str) -> bool) -> Result<()> {
+        wait::until(what, || Ok(self.lines().iter().any(|line| is_it(line))))
+            .with_context(|| format!("so far: {:#?}", self.lines()))
+    }
+
+    fn signal(&self, signal: i32) -> Result<()> {
+        let pid = self.child.id().try_into().context("a process id")?;
+        // SAFETY: a plain call; the child has not been waited for, so the id is its own.
+        ensure!(unsafe { libc::kill(pid, signal) } == 0, "send signal {signal}");
+        Ok(())
+    }
+
+    /// Ends it, and returns what it said.
+    fn stop(mut self, signal: i32) -> Result<Output> {
+        self.signal(signal)?;
+        let mut stderr = Vec::new();
+        self.child
+            .stderr
+            .take()
+            .context("its stderr")?
+            .read_to_end(&mut stderr)?;
+        Ok(Output {
+            status: self.child.wait()?,
+            stdout: Vec::new(),
+            stderr,
+        })
+    }
+
+    /// Waits until it ends by itself, and returns what it wrote.
+    fn ended(mut self) -> Result<Vec<String>> {
+        wait::until("it ends", || Ok(self.child.try_wait()?.is_some()))?;
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        Ok(self.lines())
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How many sockets of the namespace listen to what netfilter tells.
+fn listening(namespace: &Namespace) -> Result<usize> {
+    // Protocol 12 is netfilter's; each group is a bit.
+    let sockets = namespace.sh("cat /proc/net/netlink")?;
+    let fields = sockets
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening = fields.filter(|fields| fields.len() > 3 && fields[1] == "12" && fields[3] != "00000000");
+    Ok(listening.count())
+}
+
+fn read(out: ChildStdout, into: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            into.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    })
+}
