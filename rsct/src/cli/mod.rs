@@ -11,6 +11,7 @@ mod namespaces;
 mod reading;
 pub mod stats;
 pub mod trace;
+pub mod watch;
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
@@ -32,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Trace(Box<trace::TraceArgs>),
+    Watch(Box<watch::WatchArgs>),
     List(Box<list::ListArgs>),
     Get(Box<get::GetArgs>),
     Count(Box<count::CountArgs>),
@@ -53,6 +55,7 @@ pub fn run() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::List(args) => list::run(args),
         Command::Get(args) => get::run(args),
         Command::Count(args) => count::run(args),

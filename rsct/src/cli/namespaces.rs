@@ -42,7 +42,26 @@ impl Namespaces {
     /// The width of a column for their names, where all were asked for.
     pub fn column(&self) -> Option<usize> {
         let names = self.found.namespaces.iter().map(|netns| netns.name.len());
-        (self.selector == Selector::All).then(|| names.max().unwrap_or(0))
+        self.are_all().then(|| names.max().unwrap_or(0))
+    }
+
+    /// Whether all were asked for.
+    pub fn are_all(&self) -> bool {
+        self.selector == Selector::All
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Netns> {
+        self.found.namespaces.iter()
+    }
+
+    /// Opens a socket in one of them.
+    pub fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
+        match self.selector {
+            // The current namespace needs no rights to be entered.
+            Selector::Current => Socket::open(),
+            _ => Socket::open_in(netns.as_fd()),
+        }
     }
 
     /// Visits each with a socket that is open there. Where all were asked for, one that fails is told of on
@@ -80,14 +99,6 @@ impl Namespaces {
             }
         }
         Ok((sockets, all_went_well))
-    }
-
-    /// The current namespace needs no rights to be entered.
-    fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
-        match self.selector {
-            Selector::Current => Socket::open(),
-            _ => Socket::open_in(netns.as_fd()),
-        }
     }
 
     /// Tells of an error that concerns one of all namespaces alone, and hands over any other.

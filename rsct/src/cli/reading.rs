@@ -72,16 +72,27 @@ pub async fn entries(
     Ok(sum)
 }
 
+/// The same of the usual table, for a caller that has other things to wait for meanwhile.
+pub async fn entries_beside(socket: &mut Socket, plan: &Plan, sink: &mut impl Sink) -> Result<(), Error> {
+    for filter in &plan.queries {
+        let query = Query {
+            filter: *filter,
+            ..Query::default()
+        };
+        match dump::entries(socket, &query, sink).await {
+            Err(error) if refuses_filter(&error) => {
+                dump::entries(socket, &query.with_family_alone(), sink).await?;
+            }
+            outcome => drop(outcome?),
+        }
+    }
+    Ok(())
+}
+
 /// One query; without all but the family where the kernel can't do the rest (marks or zones that it was built
 /// without, or a value that its parser refuses).
 async fn one(socket: &mut Socket, query: Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
-    let bare = Query {
-        filter: DumpFilter {
-            family: query.filter.family,
-            ..DumpFilter::default()
-        },
-        ..query
-    };
+    let bare = query.with_family_alone();
     match dump::entries_ahead(socket, &query, sink).await {
         Err(error)
             if query != bare
@@ -94,6 +105,13 @@ async fn one(socket: &mut Socket, query: Query, sink: &mut impl Sink) -> Result<
         }
         outcome => outcome,
     }
+}
+
+fn refuses_filter(error: &Error) -> bool {
+    matches!(
+        error.errno(),
+        Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ERANGE)
+    )
 }
 
 /// Whether a filter's conditions hold for what a table other than the usual one has.

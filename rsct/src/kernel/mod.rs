@@ -9,6 +9,7 @@ pub mod hook_dump;
 pub mod hz;
 pub mod kprobe_misses;
 pub mod netns;
+pub mod portid;
 pub mod privileges;
 pub mod symbols;
 pub mod trial;

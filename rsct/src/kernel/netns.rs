@@ -76,6 +76,17 @@ pub struct Netns {
     fd: OwnedFd,
 }
 
+impl Netns {
+    /// Another handle on it.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            name: self.name.clone(),
+            inode: self.inode,
+            fd: self.fd.try_clone()?,
+        })
+    }
+}
+
 impl AsFd for Netns {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

@@ -53,6 +53,15 @@ impl Query {
         }
     }
 
+    /// The same with nothing for the kernel to filter but the family.
+    #[must_use]
+    pub fn with_family_alone(&self) -> Self {
+        Self {
+            table: self.table,
+            ..Self::of_family(self.filter.family)
+        }
+    }
+
     /// The request's bytes.
     fn request(&self, sequence: u32) -> Vec<u8> {
         let message_type = match self.table {

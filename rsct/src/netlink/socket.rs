@@ -124,6 +124,26 @@ impl Socket {
         self.overruns
     }
 
+    /// How many messages the kernel has dropped because this socket's receive buffer was full, by its own count.
+    pub fn dropped(&self) -> Result<u32, Error> {
+        /// `SK_MEMINFO_DROPS` in include/uapi/linux/sock_diag.h, and how many numbers there are.
+        const DROPS: usize = 8;
+        let mut numbers = [0u32; DROPS + 1];
+        let mut size = size_of_val(&numbers) as libc::socklen_t;
+        // SAFETY: numbers and size outlive the call, and the size is the numbers'.
+        let result = unsafe {
+            libc::getsockopt(
+                self.fd.get_ref().as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                numbers.as_mut_ptr().cast(),
+                &raw mut size,
+            )
+        };
+        check(result as libc::ssize_t).map_err(failed("asking for the losses of"))?;
+        Ok(numbers[DROPS])
+    }
+
     /// A sequence number for the next request; never 0, which is what events carry.
     pub(super) fn next_sequence(&mut self) -> u32 {
         self.sequence = self.sequence.checked_add(1).unwrap_or(1);

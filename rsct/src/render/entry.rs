@@ -121,6 +121,9 @@ impl View<'_> {
                     wide::event(out, event);
                 }
                 wide::line(out, entry, self.labels, now_s);
+                if let Some(cause) = about.cause {
+                    event_line::userspace(out, cause);
+                }
             }
             Format::Json => json::entry(out, entry, about, self.labels),
             Format::Xml => {

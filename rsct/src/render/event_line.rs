@@ -3,9 +3,30 @@
 use std::time::Duration;
 
 use super::bytes;
-pub use crate::netlink::event::Kind as Event;
+use crate::netlink::{conntrack::Entry, event::Kind};
 
-use crate::netlink::conntrack::Entry;
+/// What happened to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// It is in the table from now on.
+    New,
+    /// Something about it is another than before.
+    Update,
+    /// It is gone.
+    Destroy,
+    /// Nothing: it is in the table, which is shown because events were lost.
+    Sync,
+}
+
+impl From<Kind> for Event {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::New => Self::New,
+            Kind::Update => Self::Update,
+            Kind::Destroy => Self::Destroy,
+        }
+    }
+}
 
 impl Event {
     /// A word for it, which JSON and XML have.
@@ -14,6 +35,7 @@ impl Event {
             Self::New => "new",
             Self::Update => "update",
             Self::Destroy => "destroy",
+            Self::Sync => "sync",
         }
     }
 
@@ -23,6 +45,7 @@ impl Event {
             Self::New => b"    [NEW] ",
             Self::Update => b" [UPDATE] ",
             Self::Destroy => b"[DESTROY] ",
+            Self::Sync => b"   [SYNC] ",
         }
     }
 }

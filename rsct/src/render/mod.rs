@@ -22,5 +22,6 @@ pub mod story;
 #[cfg(test)]
 mod tests;
 pub mod trace_json;
+pub mod watch_json;
 pub mod wide;
 pub mod xml;

@@ -38,12 +38,12 @@ const STATUS: [(u32, &str); 4] = [
 /// Appends the line, with its newline. It begins with `-A`, or after an event with what does the same again.
 pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
     out.extend_from_slice(match event {
-        None | Some(Event::New) => b"-A",
+        None | Some(Event::New | Event::Sync) => b"-A",
         Some(Event::Update) => b"-U",
         Some(Event::Destroy) => b"-D",
     });
     number(out, b" -t ", entry.timeout);
-    let makes = matches!(event, None | Some(Event::New));
+    let makes = matches!(event, None | Some(Event::New | Event::Sync));
     if let Some(bits) = entry.status {
         let bits = if makes { bits & !status::EXPECTED } else { bits };
         out.extend_from_slice(b" -u ");

@@ -33,6 +33,7 @@ mod table_full_says_alloc_failed;
 mod task_is_named;
 mod tcp_from_syn_to_time_wait;
 mod udp_gets_assured;
+mod watch_sees_traffic;
 mod wrong_options_say_so;
 
 use crate::registry::Scenario;
@@ -86,4 +87,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     wrong_options_say_so,
     get_finds_by_tuple,
     ftp_makes_expectations,
+    watch_sees_traffic,
 ];

@@ -103,6 +103,11 @@ impl Trace {
         }
     }
 
+    /// Whether a line says so that has been written already.
+    pub fn has(&self, is_it: impl Fn(&Line) -> bool) -> bool {
+        self.heard.lock().lines.iter().any(is_it)
+    }
+
     /// Ends it as a service manager would, and returns all it said.
     pub fn stop(mut self) -> Result<Ended> {
         self.signal(libc::SIGTERM)?;

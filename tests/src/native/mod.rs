@@ -16,6 +16,8 @@ mod list_says_what_is_wrong;
 pub mod namespace;
 mod new_netns_is_empty;
 pub mod table;
+mod watch_survives_a_loss;
+mod watch_tells_of_events;
 
 use crate::registry::Scenario;
 
@@ -76,5 +78,13 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "new_netns_is_empty",
         run: new_netns_is_empty::run,
+    },
+    Scenario {
+        name: "watch_survives_a_loss",
+        run: watch_survives_a_loss::run,
+    },
+    Scenario {
+        name: "watch_tells_of_events",
+        run: watch_tells_of_events::run,
     },
 ];
