@@ -46,7 +46,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
             column: namespaces.column(),
             happened: None,
         };
-        let dump = expect::dump(socket, filter.of()).await?;
+        let dump = expect::read(socket, filter.of()).await?;
         for expectation in dump
             .expectations()
             .filter(|expectation| filter.meets(expectation))

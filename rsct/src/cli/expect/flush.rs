@@ -39,7 +39,7 @@ pub(super) fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
             happened: None,
         };
         // The kernel doesn't say what it deletes: those go that are there just before.
-        let dump = expect::dump(socket, Of::All).await?;
+        let dump = expect::read(socket, Of::All).await?;
         if !args.deleting.dry_run {
             match &args.helper {
                 Some(helper) => expect::delete_by_helper(socket, helper).await?,

@@ -37,7 +37,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
             column: namespaces.column(),
             happened: None,
         };
-        let dump = expect::dump(socket, filter.of()).await?;
+        let dump = expect::read(socket, filter.of()).await?;
         for expectation in dump
             .expectations()
             .filter(|expectation| filter.meets(expectation))

@@ -106,3 +106,6 @@ async fn ask(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

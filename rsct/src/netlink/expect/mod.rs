@@ -52,13 +52,24 @@ impl Dump {
 /// are all read before any is handed over, and an incomplete dump is taken again.
 ///
 /// Asking for one master's fails with ENOENT where there is no such connection.
-pub async fn dump(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
+pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
     const OPERATION: &str = "dumping the expectation table";
     let payloads = exchange::dump(socket, OPERATION, |sequence| request::dump(of, sequence)).await?;
     for payload in &payloads {
         Expectation::parse(payload)?;
     }
     Ok(Dump { payloads })
+}
+
+/// [`read`]s them and hands over each; says how many there were.
+pub async fn dump(
+    socket: &mut Socket,
+    of: Of<'_>,
+    mut take: impl FnMut(&Expectation<'_>),
+) -> Result<usize, Error> {
+    let dump = read(socket, of).await?;
+    dump.expectations().for_each(|expectation| take(&expectation));
+    Ok(dump.len())
 }
 
 /// Asks for the expectation that a packet with this tuple would meet; says whether there is one.
