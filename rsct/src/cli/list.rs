@@ -23,7 +23,7 @@ use crate::{
     render::entry::{self, About, Format, View},
 };
 
-/// Show the entries of the conntrack table, in the form of `conntrack -L` or as JSON.
+/// Show the entries of the conntrack table, in the forms of `conntrack -L`, in aligned columns or as JSON.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     #[command(flatten)]

@@ -2,7 +2,7 @@
 //! for every packet.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Appends what is mostly short. A call of memcpy() for each of a line's forty pieces would cost more than all else
 /// that is done for the line; copies of a size that the compiler knows are an instruction or two.
@@ -90,8 +90,14 @@ pub fn padded(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
 
 /// Appends a number in hexadecimal, with `0x`.
 pub fn hex(out: &mut Vec<u8>, value: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(b"0x");
+    nibbles(out, value);
+}
+
+/// A number in hexadecimal, without zeros before it.
+#[inline]
+fn nibbles(out: &mut Vec<u8>, value: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let nibbles = (64 - value.leading_zeros()).div_ceil(4).max(1);
     for nibble in (0..nibbles).rev() {
         out.push(DIGITS[(value >> (nibble * 4)) as usize & 15]);
@@ -102,17 +108,57 @@ pub fn hex(out: &mut Vec<u8>, value: u64) {
 pub fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => ipv4(out, address.octets()),
-        IpAddr::V6(address) => {
-            // libc, and with it every other tool, shows these with an IPv4 address in them; Rust doesn't.
-            // Writing to a Vec cannot fail.
-            drop(match address.segments() {
-                [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
-                    let [.., a, b, c, d] = address.octets();
-                    write!(out, "::{a}.{b}.{c}.{d}")
-                }
-                _ => write!(out, "{address}"),
-            });
+        IpAddr::V6(address) => ipv6(out, address),
+    }
+}
+
+fn ipv6(out: &mut Vec<u8>, address: Ipv6Addr) {
+    let segments = address.segments();
+    let [.., a, b, c, d] = address.octets();
+    match segments {
+        // libc, and with it every other tool, shows these with an IPv4 address in them; Rust doesn't.
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+            out.extend_from_slice(b"::");
+            ipv4(out, [a, b, c, d]);
         }
+        [0, 0, 0, 0, 0, 0xffff, ..] => {
+            out.extend_from_slice(b"::ffff:");
+            ipv4(out, [a, b, c, d]);
+        }
+        _ => match longest_zeros(&segments) {
+            Some((start, end)) => {
+                groups(out, &segments[..start]);
+                out.extend_from_slice(b"::");
+                groups(out, &segments[end..]);
+            }
+            None => groups(out, &segments),
+        },
+    }
+}
+
+/// Where the longest run of zeros starts and ends, the first of equals; one alone is none.
+#[inline]
+fn longest_zeros(segments: &[u16; 8]) -> Option<(usize, usize)> {
+    let mut longest = (0, 1);
+    let mut start = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        if *segment != 0 {
+            start = index + 1;
+        } else if index + 1 - start > longest.1 - longest.0 {
+            longest = (start, index + 1);
+        }
+    }
+    (longest.1 - longest.0 > 1).then_some(longest)
+}
+
+/// Groups of an IPv6 address with colons between.
+#[inline]
+fn groups(out: &mut Vec<u8>, segments: &[u16]) {
+    for (index, segment) in segments.iter().enumerate() {
+        if index > 0 {
+            out.push(b':');
+        }
+        nibbles(out, u64::from(*segment));
     }
 }
 
@@ -183,6 +229,22 @@ mod tests {
         fn any_address_looks_as_everywhere(octets: [u8; 4]) {
             let parsed = std::net::Ipv4Addr::from(octets);
             proptest::prop_assert_eq!(text(|out| address(out, parsed.into())), parsed.to_string());
+        }
+
+        #[test]
+        fn any_ipv6_address_looks_as_everywhere(
+            segments in proptest::array::uniform8(proptest::prop_oneof![
+                proptest::strategy::Just(0u16),
+                0..0x20u16,
+                proptest::prelude::any::<u16>()
+            ]),
+        ) {
+            let parsed = Ipv6Addr::from(segments);
+            let expected = match segments {
+                [0, 0, 0, 0, 0, 0, high, _] if high != 0 => format!("::{}", parsed.to_ipv4().expect("it has one")),
+                _ => parsed.to_string(),
+            };
+            proptest::prop_assert_eq!(text(|out| address(out, parsed.into())), expected);
         }
 
         #[test]

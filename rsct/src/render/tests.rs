@@ -154,6 +154,41 @@ fn events_look_as_conntrack_shows_them() {
 }
 
 #[test]
+fn columns_of_events_align() {
+    let payload = TOLD[3].payload();
+    let entry = Entry::parse(&payload).unwrap();
+    let view = View {
+        format: Format::Wide,
+        events: true,
+        timestamp: true,
+        ..View::default()
+    };
+    let about = About {
+        now: Duration::from_secs(TOLD[3].now_s),
+        event: Some(TOLD[3].event),
+        ..About::default()
+    };
+    let table = written(|out| {
+        view.begin(out);
+        view.entry(out, &entry, &about);
+        view.end(out);
+    });
+    let (titles, line) = table.split_once('\n').unwrap();
+    for (title, value) in [
+        ("TIME", "20"),
+        ("EVENT", "[DESTROY]"),
+        ("PROTO", "udp"),
+        ("FLAGS", "DYING"),
+        ("SOURCE", "[2001:db8::9]:3053"),
+        ("DETAILS", "dnat=[2001:db8::77]:4000 mark=0x7"),
+    ] {
+        let at = titles.find(title).unwrap();
+        let seen = line.get(at..).is_some_and(|rest| rest.starts_with(value));
+        assert!(seen, "{title}:\n{table}");
+    }
+}
+
+#[test]
 fn json_has_the_names_of_labels_and_what_belongs_to_an_event() {
     let names = names();
     let payload = DUMPED[0].payload();

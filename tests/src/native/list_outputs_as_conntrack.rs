@@ -80,6 +80,8 @@ fn same_xml(ours: &str, theirs: &str) -> Result<()> {
             }
         }
         if is("sctp") {
+            let own = ["ESTABLISHED", "SHUTDOWN_SENT"].map(|state| format!("<state>{state}</state>"));
+            ensure!(own.iter().any(|state| our.contains(state)), "{our}");
             mended = mended
                 .replace("<state>ESTABLISHED<", "<state>FIN_WAIT<")
                 .replace("<state>SHUTDOWN_SENT<", "<state>CLOSE_WAIT<");
