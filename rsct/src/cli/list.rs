@@ -31,7 +31,7 @@ pub struct ListArgs {
     #[command(flatten)]
     explain: ExplainArg,
     /// The table: the one that packets are looked up in, entries on their way out whose event could not be delivered
-    /// yet, or entries whose first packet is still under way (before Linux 6.0).
+    /// yet, or entries whose first packet is still under way (before Linux 5.19).
     #[arg(short, long, value_enum, default_value_t)]
     table: TableArg,
     /// Set the counters of the entries to zero as they are read. Of a filter, only --family goes with it: the kernel

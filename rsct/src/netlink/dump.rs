@@ -26,7 +26,7 @@ pub enum Table {
     ConntrackZeroingCounters,
     /// Entries on their way out whose event could not be delivered yet.
     Dying,
-    /// Entries whose first packet is still under way. Since Linux 6.0 the kernel keeps no list of them, and says there
+    /// Entries whose first packet is still under way. Since Linux 5.19 the kernel keeps no list of them, and says there
     /// are none.
     Unconfirmed,
 }

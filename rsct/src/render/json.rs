@@ -144,27 +144,36 @@ pub(super) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
+/// What an event leaves out is the whole object.
 fn protoinfo(out: &mut Vec<u8>, info: &ProtoInfo) {
+    let begin = out.len();
+    match info {
+        ProtoInfo::Tcp(_) => open(out, "tcp"),
+        ProtoInfo::Sctp(_) => open(out, "sctp"),
+        ProtoInfo::Dccp(_) => open(out, "dccp"),
+    }
+    let empty = out.len();
     match info {
         ProtoInfo::Tcp(tcp) => {
-            open(out, "tcp");
             number(out, "wscale_orig", tcp.wscale_orig);
             number(out, "wscale_reply", tcp.wscale_reply);
             number(out, "flags_orig", tcp.flags_orig.map(|f| f.flags));
             number(out, "flags_reply", tcp.flags_reply.map(|f| f.flags));
         }
         ProtoInfo::Sctp(sctp) => {
-            open(out, "sctp");
             number(out, "vtag_orig", sctp.vtag_orig);
             number(out, "vtag_reply", sctp.vtag_reply);
         }
         ProtoInfo::Dccp(dccp) => {
-            open(out, "dccp");
             word(out, "role", dccp.role.map(|role| role.name()));
             number(out, "handshake_seq", dccp.handshake_seq);
         }
     }
-    close(out);
+    if out.len() == empty {
+        out.truncate(begin);
+    } else {
+        close(out);
+    }
 }
 
 fn seqadj(out: &mut Vec<u8>, name: &'static str, adj: Option<SeqAdj>) {

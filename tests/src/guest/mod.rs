@@ -11,6 +11,7 @@ mod deleted_by_conntrack_names_the_task;
 mod dnat_shows_both_tuples;
 mod doctor_says_what_works;
 mod duration_ends_the_trace;
+mod dying_and_unconfirmed_are_listed;
 mod entry_expires;
 mod filters_run_in_kernel;
 mod ftp_makes_expectations;
@@ -88,4 +89,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     get_finds_by_tuple,
     ftp_makes_expectations,
     watch_sees_traffic,
+    dying_and_unconfirmed_are_listed,
 ];

@@ -1,6 +1,7 @@
 //! Scenarios for any machine where root can make a network namespace.
 
 pub mod count_and_stats_as_conntrack;
+pub mod dying_are_listed;
 pub mod expect_as_conntrack;
 mod expect_says_what_is_wrong;
 pub mod expect_watch;
@@ -38,6 +39,10 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "expect_watch",
         run: expect_watch::run,
+    },
+    Scenario {
+        name: "dying_are_listed",
+        run: dying_are_listed::run,
     },
     Scenario {
         name: "get_equals_conntrack",

@@ -1,0 +1,95 @@
+//! A listener that must lose nothing does not read: entries that are deleted wait for their event, in the table of the
+//! dying. Both tools list them.
+
+use std::{mem::size_of_val, os::fd::AsRawFd as _, os::fd::FromRawFd as _, os::fd::OwnedFd};
+
+use anyhow::{Result, ensure};
+
+use super::{namespace::Namespace, table::same_entries};
+use crate::lab::inside::inside;
+
+const ENTRIES: usize = 600;
+/// `NETLINK_BROADCAST_ERROR` in include/uapi/linux/netlink.h.
+const BROADCAST_ERROR: libc::c_int = 4;
+/// `NFNLGRP_CONNTRACK_DESTROY`.
+const DESTROY: libc::c_int = 3;
+
+pub fn run() -> Result<()> {
+    let namespace = Namespace::new("dying")?;
+    ensure!(namespace.list(&["-t", "dying"])?.is_empty(), "there are none yet");
+    ensure!(
+        namespace.list(&["-t", "unconfirmed"])?.is_empty(),
+        "there are none"
+    );
+    let deaf = inside(&namespace.name, "deaf", listener)?;
+    let entries: String = (0..ENTRIES)
+        .map(|n| {
+            let (high, low) = (n / 250, n % 250);
+            format!("-I -p udp -s 10.0.{high}.{low} -d 10.1.0.1 --sport 1000 --dport 53 -t 300\n")
+        })
+        .collect();
+    namespace.sh(&format!("conntrack -R - 2>&1 <<END\n{entries}END"))?;
+    // Flushing tells of the deletes by itself, and goes on where that fails.
+    namespace.sh("conntrack -F 2>&1")?;
+    let ours = namespace.list(&["-t", "dying"])?;
+    let theirs = namespace.sh("conntrack -L dying 2>/dev/null")?;
+    ensure!(!ours.is_empty(), "no entry waits for its event");
+    same_entries(&ours, &theirs)?;
+    let json = namespace.list(&["-t", "dying", "-o", "json", "-s", "10.0.1.7"])?;
+    ensure!(
+        json.lines()
+            .all(|line| line.contains("\"DYING\"") && line.contains("10.0.1.7")),
+        "{json}"
+    );
+    drop(deaf);
+    crate::lab::wait::until("the last of them is gone", || {
+        Ok(namespace.list(&["--table", "dying"])?.is_empty())
+    })
+}
+
+/// A socket that listens, has little room, and wants to be waited for.
+fn listener() -> Result<OwnedFd> {
+    // SAFETY: socket takes no pointers, and its descriptor is nobody else's.
+    let socket = unsafe {
+        let fd = libc::socket(
+            libc::AF_NETLINK,
+            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
+            libc::NETLINK_NETFILTER,
+        );
+        ensure!(
+            fd >= 0,
+            "open a netlink socket: {}",
+            std::io::Error::last_os_error()
+        );
+        OwnedFd::from_raw_fd(fd)
+    };
+    // SAFETY: all-zero bytes are a valid address, which outlives the call; the size is its own. A port is asked for, and
+    // has to be there before the group.
+    let bound = unsafe {
+        let mut address: libc::sockaddr_nl = std::mem::zeroed();
+        address.nl_family = libc::sa_family_t::try_from(libc::AF_NETLINK)?;
+        let size = libc::socklen_t::try_from(size_of_val(&address))?;
+        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size)
+    };
+    ensure!(
+        bound == 0,
+        "bind a netlink socket: {}",
+        std::io::Error::last_os_error()
+    );
+    for (level, name, value) in [
+        (libc::SOL_SOCKET, libc::SO_RCVBUF, 1),
+        (libc::SOL_NETLINK, BROADCAST_ERROR, 1),
+        (libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, DESTROY),
+    ] {
+        let size = libc::socklen_t::try_from(size_of_val(&value))?;
+        // SAFETY: the value outlives the call, and the size is its own.
+        let result =
+            unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), size) };
+        ensure!(
+            result == 0,
+            "set option {name}: {}",
+            std::io::Error::last_os_error()
+        );
+    }
+    Ok(socket)
+}
