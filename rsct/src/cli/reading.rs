@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    filter::{By, Filter, Plan},
+    filter::{By, Filter, Placed, Plan},
     netlink::{
         Error, Socket,
         conntrack::DumpFilter,
@@ -20,24 +20,28 @@ pub struct ExplainArg {
 }
 
 impl ExplainArg {
-    /// Says so, if that was asked for.
+    /// Says so of a plan, if that was asked for.
     pub fn tell(self, plan: &Plan) {
+        self.tell_placed(&plan.placed);
+        if self.explain && plan.queries.len() > 1 {
+            eprintln!("rsct: the kernel compares tuples within a family: it is asked once for each");
+        }
+    }
+
+    /// Says who looks at each condition, if that was asked for.
+    pub fn tell_placed(self, placed: &[Placed]) {
         if !self.explain {
             return;
         }
-        if plan.placed.is_empty() {
-            eprintln!("rsct: there is no filter: the kernel sends every entry");
+        if placed.is_empty() {
+            eprintln!("rsct: there is no filter: the kernel sends all there is");
         }
-        for placed in &plan.placed {
-            let option = placed.option;
-            match placed.by {
+        for Placed { option, by } in placed {
+            match by {
                 By::Kernel => eprintln!("rsct: --{option}: the kernel looks at it"),
                 By::Both(why) => eprintln!("rsct: --{option}: the kernel narrows, rsct looks again: {why}"),
                 By::Us(why) => eprintln!("rsct: --{option}: rsct looks at it: {why}"),
             }
-        }
-        if plan.queries.len() > 1 {
-            eprintln!("rsct: the kernel compares tuples within a family: it is asked once for each");
         }
     }
 }

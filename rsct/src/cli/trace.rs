@@ -5,7 +5,7 @@ use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{FilterArgs, UsageError, duration, is_broken_pipe};
+use super::{FilterArgs, UsageError, duration, is_broken_pipe, reading::ExplainArg};
 use crate::{
     flow::{Table, observation::Ticks},
     kernel::{
@@ -35,6 +35,8 @@ use crate::{
 pub struct TraceArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    explain: ExplainArg,
     /// Network namespace: a name under /run/netns, a process id, an inode number, or `all`. The current
     /// one unless given.
     #[arg(long, value_name = "NAME|PID|INODE|all")]
@@ -121,6 +123,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         ))
         .into());
     }
+    args.explain.tell_placed(&filter.placed_in_trace());
     let authority = Authority::open(Selector::from_option(args.netns.as_deref()), filter)?;
     let options = Options {
         form: match args.attach {

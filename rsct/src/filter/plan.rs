@@ -53,6 +53,7 @@ const NEEDS_PROTO: &str = "the kernel looks at ports of TCP and UDP, and wants t
 const NEEDS_ICMP: &str = "the kernel looks at it with type, code and id, and wants --proto";
 const EITHER: &str = "the kernel can't look in several places for one value";
 const ZONE_NUMBER: &str = "the kernel looks at a zone's number, whichever direction it holds for";
+const PROGRAMS: &str = "the programs look at addresses, ports, zone and mark, which reject a packet at once";
 const UNKNOWN: &str = "the kernel's filter has nothing for it";
 
 impl Filter {
@@ -88,6 +89,40 @@ impl Filter {
                 .collect(),
             placed,
         }
+    }
+
+    /// Who looks at each condition in a trace: the programs inside the kernel, or rsct at what they send.
+    pub fn placed_in_trace(&self) -> Vec<Placed> {
+        let details = &self.details;
+        let programs = [
+            ("family", self.family.is_some()),
+            ("proto", self.proto.is_some()),
+            ("src", self.src.is_some()),
+            ("dst", self.dst.is_some()),
+            ("reply-src", self.reply_src.is_some()),
+            ("reply-dst", self.reply_dst.is_some()),
+            ("host", self.host.is_some()),
+            ("sport", self.sport.is_some()),
+            ("dport", self.dport.is_some()),
+            ("port", self.port.is_some()),
+            ("zone", self.zone.is_some()),
+            ("mark", self.mark.is_some()),
+        ];
+        let us = [
+            ("reply-port-src", details.reply_sport.is_some()),
+            ("reply-port-dst", details.reply_dport.is_some()),
+            ("state", details.state.is_some()),
+            ("status", details.status.is_some()),
+            ("nat", details.nat.is_some()),
+            ("icmp-type", details.icmp_type.is_some()),
+            ("icmp-code", details.icmp_code.is_some()),
+            ("icmp-id", details.icmp_id.is_some()),
+        ];
+        let placed = |conditions: &[(&'static str, bool)], by| -> Vec<Placed> {
+            let given = conditions.iter().filter(|(_, given)| *given);
+            given.map(|(option, _)| Placed { option, by }).collect()
+        };
+        [placed(&programs, By::Kernel), placed(&us, By::Us(PROGRAMS))].concat()
     }
 
     fn plan_tuples(&self, planner: &mut Planner) {
