@@ -10,11 +10,11 @@ const SECONDS_APART: u64 = 2;
 /// Options of `conntrack -I`, an entry a line.
 const ENTRIES: &str = "
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1001 --dport 80 --state SYN_SENT -t 120
-    -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1002 --dport 80 --state SYN_RECV -t 60 -u SEEN_REPLY
+    -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1002 --dport 80 --state SYN_RECV -t 600 -u SEEN_REPLY
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 432000 -u SEEN_REPLY,ASSURED -m 5
     -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1004 --dport 443 --state FIN_WAIT -t 120 -u SEEN_REPLY,ASSURED -m 0x15
-    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1005 --dport 443 --state CLOSE_WAIT -t 60 -u SEEN_REPLY,ASSURED
-    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1006 --dport 443 --state LAST_ACK -t 30 -u SEEN_REPLY,ASSURED
+    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1005 --dport 443 --state CLOSE_WAIT -t 600 -u SEEN_REPLY,ASSURED
+    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1006 --dport 443 --state LAST_ACK -t 300 -u SEEN_REPLY,ASSURED
     -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1007 --dport 443 --state TIME_WAIT -t 120 -u SEEN_REPLY,ASSURED
     -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1008 --dport 443 --state CLOSE -t 100 -u SEEN_REPLY -w 7
     -p tcp -s 10.0.0.3 -d 10.0.1.1 --sport 1003 --dport 8080 --state ESTABLISHED -t 3000 --orig-zone 3
