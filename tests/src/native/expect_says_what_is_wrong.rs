@@ -113,6 +113,12 @@ pub fn say_so(namespace: &Namespace) -> Result<()> {
             2,
             "expected a number with a unit",
         ),
+        (
+            "watch --buffer-size 1".to_owned(),
+            2,
+            "expected a number of bytes",
+        ),
+        ("watch -e update".to_owned(), 2, "invalid value 'update'"),
     ] {
         let args: Vec<&str> = std::iter::once("expect").chain(args.split(' ')).collect();
         one_sentence(&mut namespace.rsct(&args), code, sentence)?;

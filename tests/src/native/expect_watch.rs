@@ -33,7 +33,7 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
         namespace.rsct(&[
             "expect",
             "watch",
-            "--event",
+            "--event-mask",
             "destroy",
             "--tuple-port-dst",
             "50022",
@@ -53,14 +53,14 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
     let seen = theirs.lines();
     ours.wait_for("as many events", |_| ours.lines().len() == seen.len())?;
     same_but_for_time(&ours.lines().join("\n"), &seen.join("\n"))?;
-    json.wait_for("as many events", |_| json.lines().len() == seen.len())?;
-    told_as_json(&json.lines(), &seen)?;
+    // The first line says that it listens.
+    json.wait_for("as many events", |_| json.lines().len() == seen.len() + 1)?;
 
     let ended = ours.stop(libc::SIGTERM)?;
     let came = seen.iter().filter(|line| line.contains("[NEW]")).count();
     let went = seen.len() - came;
     let summary = format!(
-        "rsct: {} expectation events have been shown: {came} new, {went} destroy; none were lost.\n",
+        "rsct: {} expectation events have been shown: {came} new, {went} destroyed.\nrsct: 0 events lost.\n",
         seen.len()
     );
     ensure!(ended.status.success(), "{ended:?}");
@@ -68,10 +68,9 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
         ended.stderr == summary.as_bytes(),
         "{ended:?}\nwhere {summary:?} is expected"
     );
-    ensure!(
-        json.stop(libc::SIGINT)?.status.success(),
-        "an interrupt is no failure"
-    );
+    let ended = json.stop(libc::SIGINT)?;
+    ensure!(ended.status.success(), "an interrupt is no failure: {ended:?}");
+    told_as_json(&String::from_utf8(ended.stdout)?, &seen)?;
     // This one ends by itself.
     let lines = gone.ended()?;
     ensure!(
@@ -87,9 +86,22 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
     a_loss_is_said(namespace, &mut ftp)
 }
 
-fn told_as_json(lines: &[String], seen: &[String]) -> Result<()> {
-    for (line, theirs) in lines.iter().zip(seen) {
-        let event: Value = serde_json::from_str(line)?;
+fn told_as_json(told: &str, seen: &[String]) -> Result<()> {
+    let lines: Vec<Value> = told.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let [started, events @ .., summary] = &lines[..] else {
+        anyhow::bail!("{told}");
+    };
+    ensure!(
+        started["type"] == "started" && summary["type"] == "summary",
+        "{told}"
+    );
+    let came = seen.iter().filter(|line| line.contains("[NEW]")).count();
+    ensure!(
+        summary["new"] == came && summary["destroyed"] == seen.len() - came && summary["lost"] == 0,
+        "{summary}"
+    );
+    ensure!(events.len() == seen.len(), "{told}");
+    for (event, theirs) in events.iter().zip(seen) {
         let kind = if theirs.contains("[NEW]") {
             "new"
         } else {
@@ -102,7 +114,7 @@ fn told_as_json(lines: &[String], seen: &[String]) -> Result<()> {
         );
         ensure!(event["received_ns"].as_u64().is_some_and(|ns| ns > 0), "{event}");
     }
-    let last: Value = serde_json::from_str(lines.last().context("no events")?)?;
+    let last = events.last().context("no events")?;
     ensure!(
         last["portid"].as_u64().is_some_and(|portid| portid > 0),
         "who asked: {last}"
@@ -114,7 +126,7 @@ fn told_as_json(lines: &[String], seen: &[String]) -> Result<()> {
 fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
     let small = Listener::start(
         namespace,
-        namespace.rsct(&["expect", "watch", "--buffer-size", "4"]),
+        namespace.rsct(&["expect", "watch", "--buffer-size", "4K"]),
     )?;
     small.signal(libc::SIGSTOP)?;
     for port in 50100..50150 {
@@ -128,11 +140,13 @@ fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
     })?;
     let ended = small.stop(libc::SIGTERM)?;
     let said = String::from_utf8_lossy(&ended.stderr);
-    ensure!(
-        said.contains("rsct: events were lost in network namespace"),
-        "{said}"
-    );
-    ensure!(said.contains("; events were lost "), "{said}");
+    let told = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("rsct: ")?.split_once(" events were lost: "));
+    let counts: Vec<u64> = told.map(|(lost, _)| lost.parse()).collect::<Result<_, _>>()?;
+    let sum: u64 = counts.iter().sum();
+    ensure!(sum > 0, "no loss is told of: {said}");
+    ensure!(said.ends_with(&format!("rsct: {sum} events lost.\n")), "{said}");
     Ok(())
 }
 
@@ -184,9 +198,13 @@ impl Listener {
             .take()
             .context("its stderr")?
             .read_to_end(&mut stderr)?;
+        let status = self.child.wait()?;
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
         Ok(Output {
-            status: self.child.wait()?,
-            stdout: Vec::new(),
+            status,
+            stdout: self.lines().join("\n").into_bytes(),
             stderr,
         })
     }
