@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod completions;
 pub mod count;
 pub mod doctor;
 mod duration;
@@ -7,6 +8,7 @@ pub mod expect;
 mod filter_args;
 pub mod get;
 pub mod list;
+pub mod man;
 mod namespaces;
 mod reading;
 pub mod stats;
@@ -40,6 +42,8 @@ enum Command {
     Stats(stats::StatsArgs),
     Expect(Box<expect::ExpectArgs>),
     Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// What was typed can't be meant.
@@ -62,6 +66,8 @@ pub fn run() -> ExitCode {
         Command::Stats(args) => stats::run(args),
         Command::Expect(args) => expect::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("rsct: {}", sentence(&error));

@@ -1,5 +1,6 @@
 //! Scenarios for any machine where root can make a network namespace.
 
+mod completions_and_manual;
 pub mod count_and_stats_as_conntrack;
 pub mod dying_are_listed;
 pub mod expect_as_conntrack;
@@ -24,6 +25,10 @@ use crate::registry::Scenario;
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "completions_and_manual",
+        run: completions_and_manual::run,
+    },
     Scenario {
         name: "count_and_stats_as_conntrack",
         run: count_and_stats_as_conntrack::run,
