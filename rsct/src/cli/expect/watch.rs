@@ -39,9 +39,13 @@ use crate::{
     },
 };
 
-/// Show expectations as they come and go, in the form of `conntrack -E expect`, as JSON or as XML, until a signal. A
-/// loss is said at once and counted at the end. Where net.netfilter.nf_conntrack_events is 2, as it is at first, the
-/// kernel tells only of connections that began while somebody listened.
+/// Show expectations as they come and go, until Ctrl-C.
+///
+/// An event that a netlink request caused says whose in JSON. The kernel keeps events only of connections that began
+/// while somebody listened (`net.netfilter.nf_conntrack_events` is 2, its default); 1 keeps those of all.
+///
+/// Where events are lost because they came faster than they were read, that is said at once, and how many by the
+/// kernel's own count.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
     #[command(flatten)]
