@@ -22,6 +22,8 @@ pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Socket {
     fd: AsyncFd<OwnedFd>,
+    /// The namespace that was entered to open it.
+    netns: Option<OwnedFd>,
     port: u32,
     sequence: u32,
     buffer: BytesMut,
@@ -62,7 +64,19 @@ impl Socket {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        Self::new(opened?)
+        let netns = netns.try_clone_to_owned().map_err(failed("sharing"))?;
+        Ok(Self {
+            netns: Some(netns),
+            ..Self::new(opened?)?
+        })
+    }
+
+    /// Opens another socket in the same network namespace.
+    pub fn beside(&self) -> Result<Self, Error> {
+        match &self.netns {
+            None => Self::open(),
+            Some(netns) => Self::open_in(netns.as_fd()),
+        }
     }
 
     fn new(fd: OwnedFd) -> Result<Self, Error> {
@@ -77,6 +91,7 @@ impl Socket {
         let fd = unsafe { AsyncFd::register(fd) }.map_err(|e| failed("registering")(e.into()))?;
         Ok(Self {
             fd,
+            netns: None,
             port,
             sequence: 0,
             buffer: BytesMut::with_capacity(DATAGRAM_BYTES),
@@ -152,12 +167,8 @@ impl Socket {
 
     /// Sends a datagram of requests to the kernel.
     pub async fn send(&self, datagram: &[u8]) -> Result<(), Error> {
-        let send = |fd: &OwnedFd| {
-            // SAFETY: the pointer and length are those of a live slice, which is only read.
-            check(unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), 0) })
-        };
         self.fd
-            .async_io(Interest::WRITABLE, send)
+            .async_io(Interest::WRITABLE, |fd| send_to(fd.as_fd(), datagram))
             .await
             .map(drop)
             .map_err(failed("sending to"))
@@ -203,6 +214,12 @@ impl Socket {
     pub(super) fn try_clone(&self) -> Result<OwnedFd, Error> {
         self.fd.get_ref().try_clone().map_err(failed("sharing"))
     }
+}
+
+/// Sends a datagram.
+pub(super) fn send_to(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length are those of a live slice, which is only read.
+    check(unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), 0) })
 }
 
 /// Takes a datagram that is there. Returns how many bytes it has, which may be more than there was room for, and
