@@ -1,6 +1,7 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
 pub mod cli;
+pub mod conntrack;
 pub mod doctor;
 pub mod family;
 pub mod filter;

@@ -1,14 +1,13 @@
 //! The command line: one file per subcommand.
 
-pub mod completions;
 pub mod count;
 pub mod doctor;
 mod duration;
 pub mod expect;
 mod filter_args;
 pub mod get;
+pub mod install_links;
 pub mod list;
-pub mod man;
 mod namespaces;
 mod reading;
 pub mod stats;
@@ -20,6 +19,8 @@ use std::{fmt::Write as _, io, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub use filter_args::FilterArgs;
+
+use crate::conntrack;
 
 /// The command was used wrongly.
 const USAGE: u8 = 2;
@@ -42,8 +43,7 @@ enum Command {
     Stats(stats::StatsArgs),
     Expect(Box<expect::ExpectArgs>),
     Doctor(doctor::DoctorArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
+    InstallLinks(install_links::InstallLinksArgs),
 }
 
 /// What was typed can't be meant.
@@ -53,6 +53,9 @@ pub struct UsageError(pub String);
 
 /// Runs the command that this process was started with.
 pub fn run() -> ExitCode {
+    if std::env::args_os().next().is_some_and(|program| conntrack::is_meant(&program)) {
+        return conntrack::run(std::env::args_os());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
@@ -66,8 +69,7 @@ pub fn run() -> ExitCode {
         Command::Stats(args) => stats::run(args),
         Command::Expect(args) => expect::run(args),
         Command::Doctor(args) => doctor::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::InstallLinks(args) => install_links::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("rsct: {}", sentence(&error));

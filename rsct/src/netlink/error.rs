@@ -46,6 +46,8 @@ pub enum Error {
     NoCtnetlink {
         /// What was asked of the kernel.
         operation: &'static str,
+        /// The number of the error that it answered with.
+        errno: i32,
     },
     /// The kernel refused a request.
     #[error("{operation}: {source}{}", .detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())]
@@ -62,15 +64,6 @@ pub enum Error {
     Overrun {
         /// What to do.
         hint: &'static str,
-    },
-    /// The kernel's answer was among what was lost.
-    #[error(
-        "{operation}: whether it was done is not known, as netlink messages were lost (ENOBUFS); look for the entry, \
-         and try again if need be"
-    )]
-    Unanswered {
-        /// What was asked of the kernel.
-        operation: &'static str,
     },
     /// A datagram was larger than the room for it.
     #[error("receiving from netlink: a datagram of {got} bytes was cut to {room}")]
@@ -104,7 +97,7 @@ impl Error {
             libc::EPERM => Self::NotPermitted { operation },
             // nfnetlink_rcv_msg() says EINVAL when the subsystem stays unknown after it tried to
             // load it; a well-formed request has no other way to that error.
-            libc::EINVAL | libc::EOPNOTSUPP if detail.is_none() => Self::NoCtnetlink { operation },
+            libc::EINVAL | libc::EOPNOTSUPP if detail.is_none() => Self::NoCtnetlink { operation, errno },
             _ => Self::Refused {
                 operation,
                 source: io::Error::from_raw_os_error(errno),
@@ -117,9 +110,9 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::NotPermitted { .. } => Some(libc::EPERM),
-            Self::NoCtnetlink { .. } => Some(libc::EINVAL),
+            Self::NoCtnetlink { errno, .. } => Some(*errno),
             Self::Refused { source, .. } | Self::Socket { source, .. } => source.raw_os_error(),
-            Self::Overrun { .. } | Self::Unanswered { .. } => Some(libc::ENOBUFS),
+            Self::Overrun { .. } => Some(libc::ENOBUFS),
             _ => None,
         }
     }

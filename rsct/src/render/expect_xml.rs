@@ -4,7 +4,7 @@ use std::{io::Write as _, net::IpAddr};
 
 use rsct_common::Tuple;
 
-use super::bytes;
+use super::{bytes, date::Date, xml};
 use crate::{
     flow::names::proto,
     kernel::netns::Netns,
@@ -33,13 +33,31 @@ pub fn flow(
         escaped(out, netns.name.as_bytes());
         out.push(b'"');
     }
+    rest(out, expectation, None);
+}
+
+/// The same with `-o timestamp`: when, in local time.
+pub fn flow_at(
+    out: &mut Vec<u8>,
+    expectation: &Expectation<'_>,
+    event: Option<EventKind>,
+    when: Option<Date>,
+) {
+    out.extend_from_slice(b"<flow");
+    if let Some(event) = event {
+        let _ = write!(out, " type=\"{}\"", event.name());
+    }
+    rest(out, expectation, when);
+}
+
+fn rest(out: &mut Vec<u8>, expectation: &Expectation<'_>, when: Option<Date>) {
     out.push(b'>');
     let family = expectation.family().map_or("unknown", |family| family.name());
     layer(out, 3, expectation.tuple.family(), family, expectation, addresses);
     let protonum = expectation.tuple.protonum;
     let name = proto::name(protonum).unwrap_or("unknown");
     layer(out, 4, protonum.into(), name, expectation, protocol);
-    meta(out, expectation);
+    meta(out, expectation, when);
     out.extend_from_slice(b"</flow>\n");
 }
 
@@ -80,7 +98,7 @@ fn protocol(out: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
-fn meta(out: &mut Vec<u8>, expectation: &Expectation<'_>) {
+fn meta(out: &mut Vec<u8>, expectation: &Expectation<'_>, when: Option<Date>) {
     element(out, "meta", |out| {
         if let Some(helper) = expectation.helper {
             element(out, "helper-name", |out| escaped(out, helper));
@@ -93,6 +111,9 @@ fn meta(out: &mut Vec<u8>, expectation: &Expectation<'_>) {
         }
         if let Some(zone) = expectation.zone {
             element(out, "zone", |out| bytes::number(out, zone));
+        }
+        if let Some(when) = when {
+            xml::when(out, when);
         }
         for name in flags::names(expectation.flags.unwrap_or(0)) {
             let _ = write!(out, "<{}/>", name.to_ascii_lowercase());

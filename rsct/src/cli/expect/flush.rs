@@ -11,9 +11,7 @@ use crate::{
     render::expect::About,
 };
 
-/// Delete every expectation, or every one of a helper, and show what went.
-///
-/// The kernel is asked once, and doesn't say what it deletes: shown are those that it had just before.
+/// Delete every expectation, or every one of a helper, in one request, and show what there was.
 #[derive(Debug, Args)]
 pub(super) struct FlushArgs {
     /// Only those whose master this helper works for.

@@ -1,0 +1,115 @@
+//! Labels by name, as options speak of them.
+
+use std::{
+    ffi::OsString,
+    os::unix::ffi::OsStringExt as _,
+    path::PathBuf,
+};
+
+use super::{
+    errno,
+    problem::{Problem, say_raw},
+};
+use crate::labels::{LabelError, LabelMap};
+
+/// A row of label bits, in words of 32, the lowest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bits(Vec<u32>);
+
+impl Bits {
+    /// Sets a bit, and makes room for it.
+    pub(super) fn add(&mut self, bit: u16) {
+        let word = usize::from(bit) / 32;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (bit % 32);
+    }
+
+    /// What the kernel calls these bits.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
+    /// The words.
+    pub(super) fn words(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+/// The names of labels, read when they are first needed.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    path: Option<PathBuf>,
+    map: Option<LabelMap>,
+}
+
+impl Names {
+    /// Has them read from another file than conntrack's own.
+    pub(super) fn set_path(&mut self, path: Vec<u8>) -> Result<(), Problem> {
+        if self.path.is_some() {
+            return Err(Problem::parameter(
+                "option `--labelmap' can only be specified once",
+            ));
+        }
+        self.path = Some(OsString::from_vec(path).into());
+        Ok(())
+    }
+
+    /// Reads them; that they can't be is said, and no more than that.
+    pub(super) fn read(&mut self) {
+        if self.map.is_some() {
+            return;
+        }
+        let error = match LabelMap::load(self.path.as_deref()) {
+            Ok(map) if !map.is_empty() => {
+                self.map = Some(map);
+                return;
+            }
+            // What C's library says where no error is set.
+            Ok(_) => "Success".to_owned(),
+            Err(LabelError::Read { source, .. }) => errno::sentence(source.raw_os_error().unwrap_or(0)),
+            Err(error) => error.to_string(),
+        };
+        say_raw(format!("nfct_labelmap_new: {error}\n").as_bytes());
+    }
+
+    /// Reads them, and says nothing where they can't be read: numbers do as well.
+    pub(super) fn read_quietly(&mut self) {
+        if self.map.is_none() {
+            self.map = LabelMap::load(self.path.as_deref())
+                .ok()
+                .filter(|map| !map.is_empty());
+        }
+    }
+
+    /// The names, where they were needed and could be read.
+    pub(super) fn map(&self) -> Option<&LabelMap> {
+        self.map.as_ref()
+    }
+
+    /// Reads them for a list of names. Numbers are taken too, because that is how labels without a name are saved;
+    /// names are not missed where there are only numbers.
+    pub(super) fn read_for(&mut self, list: &[u8]) {
+        let unnamed = LabelMap::default();
+        let number = |typed: &[u8]| std::str::from_utf8(typed).ok().and_then(|t| unnamed.find(t));
+        if list.split(|byte| *byte == b',').all(|typed| number(typed).is_some()) {
+            self.read_quietly();
+        } else {
+            self.read();
+        }
+    }
+
+    /// The bits of a list of names.
+    pub(super) fn bits(&self, list: &[u8], bits: &mut Bits) -> Result<(), Problem> {
+        let unnamed = LabelMap::default();
+        for typed in list.split(|byte| *byte == b',') {
+            let named = std::str::from_utf8(typed)
+                .ok()
+                .and_then(|typed| self.map.as_ref().unwrap_or(&unnamed).find(typed));
+            let unknown = || Problem::parameter_with("unknown label '", typed, "'");
+            bits.add(named.ok_or_else(unknown)?);
+        }
+        Ok(())
+    }
+}

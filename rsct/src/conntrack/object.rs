@@ -1,0 +1,346 @@
+//! What a command line says of an entry: values, and which of them were given.
+//!
+//! The order in which options are given shows in a few places, as it does in conntrack: setting an ICMP type also
+//! settles the reply's, by the family known so far or, where that comes later, when it does.
+
+use rsct_common::Tuple;
+
+use crate::{family::Family, flow::names::proto};
+
+/// A value that an entry may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Attr {
+    /// Source address of the original direction.
+    OrigSrc,
+    /// Destination address of the original direction.
+    OrigDst,
+    /// Source address of the reply direction.
+    ReplSrc,
+    /// Destination address of the reply direction.
+    ReplDst,
+    /// Source port or key of the original direction.
+    OrigSport,
+    /// Destination port or key of the original direction.
+    OrigDport,
+    /// Source port or key of the reply direction.
+    ReplSport,
+    /// Destination port or key of the reply direction.
+    ReplDport,
+    /// ICMP type.
+    IcmpType,
+    /// ICMP code.
+    IcmpCode,
+    /// ICMP id.
+    IcmpId,
+    /// Family of the original direction.
+    OrigL3,
+    /// Family of the reply direction.
+    ReplL3,
+    /// Protocol of the original direction.
+    OrigL4,
+    /// Protocol of the reply direction.
+    ReplL4,
+    /// Zone of the original direction.
+    OrigZone,
+    /// Zone of the reply direction.
+    ReplZone,
+}
+
+/// Which values are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Set(u32);
+
+impl Set {
+    const fn of(attrs: &[Attr]) -> Self {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < attrs.len() {
+            bits |= 1 << attrs[index] as u8;
+            index += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether this one is there.
+    pub(super) fn has(self, attr: Attr) -> bool {
+        self.0 & (1 << attr as u8) != 0
+    }
+
+    fn add(&mut self, attr: Attr) {
+        self.0 |= 1 << attr as u8;
+    }
+
+    fn remove(&mut self, attr: Attr) {
+        self.0 &= !(1 << attr as u8);
+    }
+}
+
+/// Everything that a tuple of the original direction is made of.
+const ORIG: Set = Set::of(&[
+    Attr::OrigSrc,
+    Attr::OrigDst,
+    Attr::OrigSport,
+    Attr::OrigDport,
+    Attr::OrigL3,
+    Attr::OrigL4,
+    Attr::IcmpType,
+    Attr::IcmpCode,
+    Attr::IcmpId,
+]);
+/// And of the reply direction.
+const REPL: Set = Set::of(&[
+    Attr::ReplSrc,
+    Attr::ReplDst,
+    Attr::ReplSport,
+    Attr::ReplDport,
+    Attr::ReplL3,
+    Attr::ReplL4,
+]);
+
+/// What one end is translated to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Nat {
+    /// The address.
+    pub(super) addr: Option<[u8; 16]>,
+    /// The address's family.
+    pub(super) family: Option<Family>,
+    /// The port.
+    pub(super) port: Option<u16>,
+}
+
+/// What belongs to the protocol, beside its tuples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Protocol {
+    /// TCP's state.
+    pub(super) tcp_state: Option<u8>,
+    /// TCP's flags, for both directions.
+    pub(super) tcp_flags: Option<u8>,
+    /// SCTP's state.
+    pub(super) sctp_state: Option<u8>,
+    /// SCTP's verification tags.
+    pub(super) sctp_vtags: [Option<u32>; 2],
+    /// DCCP's state.
+    pub(super) dccp_state: Option<u8>,
+    /// DCCP's role.
+    pub(super) dccp_role: Option<u8>,
+}
+
+/// An entry as it was typed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Object {
+    /// Which parts of the tuples were given.
+    pub(super) set: Set,
+    /// The original direction.
+    pub(super) orig: Tuple,
+    /// The reply direction.
+    pub(super) repl: Tuple,
+    /// The original direction's own zone.
+    pub(super) orig_zone: u16,
+    /// The reply direction's own zone.
+    pub(super) repl_zone: u16,
+    /// The zone.
+    pub(super) zone: Option<u16>,
+    /// Seconds until it expires.
+    pub(super) timeout: Option<u32>,
+    /// The status bits.
+    pub(super) status: Option<u32>,
+    /// The security mark.
+    pub(super) secmark: Option<u32>,
+    /// The id.
+    pub(super) id: Option<u32>,
+    /// What the source is translated to.
+    pub(super) snat: Nat,
+    /// What the destination is translated to.
+    pub(super) dnat: Nat,
+    /// What belongs to the protocol.
+    pub(super) protocol: Protocol,
+}
+
+impl Object {
+    /// Sets an address, and the family of its direction.
+    pub(super) fn set_address(&mut self, attr: Attr, family: Family, address: [u8; 16]) {
+        let (tuple, is_source) = match attr {
+            Attr::OrigSrc => (&mut self.orig, true),
+            Attr::OrigDst => (&mut self.orig, false),
+            Attr::ReplSrc => (&mut self.repl, true),
+            _ => (&mut self.repl, false),
+        };
+        if is_source {
+            tuple.src = address;
+        } else {
+            tuple.dst = address;
+        }
+        self.set.add(attr);
+        let is_reply = matches!(attr, Attr::ReplSrc | Attr::ReplDst);
+        self.set_family(is_reply, family);
+    }
+
+    /// Sets a direction's family.
+    pub(super) fn set_family(&mut self, is_reply: bool, family: Family) {
+        let number = u16::from(family as u8).to_ne_bytes();
+        if is_reply {
+            self.repl.l3num = number;
+            self.set.add(Attr::ReplL3);
+        } else {
+            self.orig.l3num = number;
+            self.set.add(Attr::OrigL3);
+        }
+        if self.set.has(Attr::IcmpType) {
+            self.settle_icmp_reply();
+        }
+    }
+
+    /// Forgets an address, which is matched by its prefix instead.
+    pub(super) fn unset_address(&mut self, attr: Attr) {
+        self.set.remove(attr);
+    }
+
+    /// Sets the original direction's protocol.
+    pub(super) fn set_protocol(&mut self, number: u8) {
+        self.orig.protonum = number;
+        self.set.add(Attr::OrigL4);
+    }
+
+    /// Sets the reply direction's protocol.
+    pub(super) fn set_reply_protocol(&mut self, number: u8) {
+        self.repl.protonum = number;
+        self.set.add(Attr::ReplL4);
+    }
+
+    /// Sets a port or key, and the protocol of its direction.
+    pub(super) fn set_port(&mut self, attr: Attr, port: u16, protocol: u8) {
+        let port = port.to_be_bytes();
+        match attr {
+            Attr::OrigSport => self.orig.src_l4 = port,
+            Attr::OrigDport => self.orig.dst_l4 = port,
+            Attr::ReplSport => self.repl.src_l4 = port,
+            _ => self.repl.dst_l4 = port,
+        }
+        self.set.add(attr);
+        if matches!(attr, Attr::ReplSport | Attr::ReplDport) {
+            self.set_reply_protocol(protocol);
+        } else {
+            self.set_protocol(protocol);
+        }
+    }
+
+    /// Sets ICMP's type.
+    pub(super) fn set_icmp_type(&mut self, kind: u8) {
+        self.orig.dst_l4[0] = kind;
+        self.set.add(Attr::IcmpType);
+        self.settle_icmp_reply();
+    }
+
+    /// Sets ICMP's code.
+    pub(super) fn set_icmp_code(&mut self, code: u8) {
+        self.orig.dst_l4[1] = code;
+        self.repl.dst_l4[1] = code;
+        self.set.add(Attr::IcmpCode);
+    }
+
+    /// Sets ICMP's id.
+    pub(super) fn set_icmp_id(&mut self, id: u16) {
+        self.orig.src_l4 = id.to_be_bytes();
+        self.repl.src_l4 = id.to_be_bytes();
+        self.set.add(Attr::IcmpId);
+    }
+
+    /// Sets a direction's own zone.
+    pub(super) fn set_zone_of(&mut self, attr: Attr, zone: u16) {
+        if attr == Attr::OrigZone {
+            self.orig_zone = zone;
+        } else {
+            self.repl_zone = zone;
+        }
+        self.set.add(attr);
+    }
+
+    /// The type of the packet that answers one of this type; 255, which the kernel refuses, where none does.
+    fn settle_icmp_reply(&mut self) {
+        let kind = self.orig.dst_l4[0];
+        let family = Family::from_number(self.orig.family());
+        self.repl.dst_l4[0] = match (family, kind) {
+            (Some(Family::Ipv4), 8) => 0,
+            (Some(Family::Ipv4), 0) => 8,
+            (Some(Family::Ipv4), 13) => 14,
+            (Some(Family::Ipv4), 14) => 13,
+            (Some(Family::Ipv4), 15) => 16,
+            (Some(Family::Ipv4), 16) => 15,
+            (Some(Family::Ipv4), 17) => 18,
+            (Some(Family::Ipv4), 18) => 17,
+            (Some(Family::Ipv6), 128) => 129,
+            (Some(Family::Ipv6), 129) => 128,
+            (Some(Family::Ipv6), 139) => 140,
+            (Some(Family::Ipv6), 140) => 139,
+            _ => 255,
+        };
+    }
+
+    /// Makes the reply direction the original one turned round.
+    pub(super) fn complete_reply(&mut self) {
+        turn(&self.orig, &mut self.repl);
+        self.set.0 |= ORIG.0 | REPL.0;
+    }
+
+    /// Makes the original direction the reply one turned round.
+    pub(super) fn complete_orig(&mut self) {
+        turn(&self.repl, &mut self.orig);
+        self.set.0 |= ORIG.0 | REPL.0;
+    }
+
+    /// Whether the original direction says anything.
+    pub(super) fn has_orig(&self) -> bool {
+        self.set.0 & (ORIG.0 | Set::of(&[Attr::OrigZone]).0) != 0
+    }
+
+    /// Whether the reply direction says anything.
+    pub(super) fn has_repl(&self) -> bool {
+        self.set.0 & (REPL.0 | Set::of(&[Attr::ReplZone]).0) != 0
+    }
+}
+
+/// Addresses and ports change sides; what ICMP's fields become is settled already.
+fn turn(this: &Tuple, other: &mut Tuple) {
+    other.l3num = this.l3num;
+    other.protonum = this.protonum;
+    other.src = this.dst;
+    other.dst = this.src;
+    if proto::has_ports(this.protonum) || this.protonum == proto::GRE {
+        other.src_l4 = this.dst_l4;
+        other.dst_l4 = this.src_l4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESS: [u8; 16] = [10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    #[test]
+    fn an_icmp_reply_is_settled_whichever_comes_first() {
+        let mut before = Object::default();
+        before.set_icmp_type(8);
+        before.set_address(Attr::OrigSrc, Family::Ipv4, ADDRESS);
+        let mut after = Object::default();
+        after.set_address(Attr::OrigSrc, Family::Ipv4, ADDRESS);
+        after.set_icmp_type(8);
+        assert_eq!(before.repl.dst_l4, [0, 0]);
+        assert_eq!(after.repl.dst_l4, [0, 0]);
+        after.set_icmp_type(3);
+        assert_eq!(after.repl.dst_l4[0], 255);
+    }
+
+    #[test]
+    fn a_reply_is_its_original_turned_round() {
+        let mut object = Object::default();
+        object.set_address(Attr::OrigSrc, Family::Ipv4, ADDRESS);
+        object.set_port(Attr::OrigSport, 1000, proto::UDP);
+        object.complete_reply();
+        assert_eq!(object.repl.dst, ADDRESS);
+        assert_eq!(object.repl.dst_port(), 1000);
+        assert_eq!(object.repl.protonum, proto::UDP);
+        assert!(object.set.has(Attr::ReplL4) && object.set.has(Attr::OrigDport));
+    }
+}

@@ -1,0 +1,61 @@
+//! How the old command says that something is wrong: its name and version, the sentence, and the exit code.
+
+use std::io::{self, Write as _};
+
+use super::VERSION;
+
+/// What ends the command early.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// It was used wrongly: exit code 2, and a word on where help is.
+    Parameter(Vec<u8>),
+    /// It failed: exit code 1.
+    Other(Vec<u8>),
+    /// Nobody reads its output any more; ends it without a word.
+    BrokenPipe,
+}
+
+impl Problem {
+    /// Wrong use.
+    pub(super) fn parameter(sentence: impl Into<String>) -> Self {
+        Self::Parameter(sentence.into().into_bytes())
+    }
+
+    /// Wrong use, with what was typed in the sentence.
+    pub(super) fn parameter_with(before: &str, typed: &[u8], after: &str) -> Self {
+        Self::Parameter([before.as_bytes(), typed, after.as_bytes()].concat())
+    }
+
+    /// A failure.
+    pub(super) fn other(sentence: impl Into<String>) -> Self {
+        Self::Other(sentence.into().into_bytes())
+    }
+
+    /// Says it and returns the exit code.
+    pub(super) fn tell(&self) -> u8 {
+        match self {
+            Self::Parameter(sentence) => {
+                say(sentence);
+                say_raw(b"Try `conntrack -h' or 'conntrack --help' for more information.\n");
+                2
+            }
+            Self::Other(sentence) => {
+                say(sentence);
+                1
+            }
+            // What the signal would have made of the old command.
+            Self::BrokenPipe => 0,
+        }
+    }
+}
+
+/// Says a sentence under the command's name and version.
+pub(super) fn say(sentence: &[u8]) {
+    let name = format!("conntrack v{VERSION} (conntrack-tools): ");
+    say_raw(&[name.as_bytes(), sentence, b"\n"].concat());
+}
+
+/// Writes bytes to stderr. When that can't be written to there is nobody to tell.
+pub(super) fn say_raw(bytes: &[u8]) {
+    let _ = io::stderr().write_all(bytes);
+}

@@ -1,0 +1,141 @@
+//! UDP and UDPLITE, and what every protocol with ports has in common.
+
+use super::{Long, PORT_PAIRS, Problem, Protocol, Target, long, nothing, port};
+use crate::{
+    conntrack::{command::Command, object::Attr},
+    flow::names::proto,
+};
+
+/// The names that a refusal gives to the options that all protocols with ports have, but for the state.
+const NAMES: [&str; 8] = [
+    "sport",
+    "dport",
+    "reply-port-src",
+    "reply-port-dst",
+    "mask-port-src",
+    "mask-port-dst",
+    "tuple-port-src",
+    "tuple-port-dst",
+];
+
+/// Either pair of ports.
+pub(super) const PAIRS: [u32; 2] = [0b0011, 0b1100];
+
+fn legality(command: Command) -> &'static [u8] {
+    match command {
+        Command::List | Command::Update | Command::Delete | Command::Event => b"22220000",
+        Command::Create | Command::Add | Command::Get => b"33330000",
+        Command::ExpectCreate => b"11001111",
+        Command::ExpectDelete | Command::ExpectGet => b"11110000",
+        _ => b"00000000",
+    }
+}
+
+/// The port options, counted from 1 as TCP's and SCTP's are, less their state.
+#[derive(Clone, Copy)]
+pub(super) enum Port {
+    /// `--sport` and the three that follow it.
+    Of(Attr),
+    /// `--mask-port-src` or `-dst`.
+    Mask(Attr),
+    /// `--tuple-port-src` or `-dst`.
+    Expected(Attr),
+}
+
+/// Sets a port where it belongs.
+pub(super) fn set(which: Port, value: u16, protocol: u8, target: &mut Target) {
+    match which {
+        Port::Of(attr) => target.entry.set_port(attr, value, protocol),
+        Port::Mask(attr) => target.mask.set_port(attr, value, protocol),
+        Port::Expected(attr) => target.expected.set_port(attr, value, protocol),
+    }
+}
+
+/// Which port the first six options of a protocol speak of.
+pub(super) fn of(number: u8) -> Option<Port> {
+    Some(match number {
+        1 => Port::Of(Attr::OrigSport),
+        2 => Port::Of(Attr::OrigDport),
+        3 => Port::Of(Attr::ReplSport),
+        4 => Port::Of(Attr::ReplDport),
+        5 => Port::Mask(Attr::OrigSport),
+        6 => Port::Mask(Attr::OrigDport),
+        _ => return None,
+    })
+}
+
+/// The port that the last two options speak of, when the first of them is `source`.
+pub(super) fn expected(number: u8, source: u8) -> Option<Port> {
+    match number.checked_sub(source)? {
+        0 => Some(Port::Expected(Attr::OrigSport)),
+        1 => Some(Port::Expected(Attr::OrigDport)),
+        _ => None,
+    }
+}
+
+fn take(option: u8, value: &[u8], protocol: u8, target: &mut Target, given: &mut u32) {
+    let Some(number @ 1..=8) = option.checked_sub(b'0') else {
+        return;
+    };
+    if let Some(which) = of(number).or_else(|| expected(number, 7)) {
+        set(which, port(value), protocol, target);
+        *given |= 1 << (number - 1);
+    }
+}
+
+fn take_udp(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+    take(option, value, proto::UDP, target, given);
+    Ok(())
+}
+
+fn take_udplite(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+    take(option, value, proto::UDPLITE, target, given);
+    Ok(())
+}
+
+const UDP_LONG: [Long; 10] = [
+    long("orig-port-src", b'1'),
+    long("sport", b'1'),
+    long("orig-port-dst", b'2'),
+    long("dport", b'2'),
+    long("reply-port-src", b'3'),
+    long("reply-port-dst", b'4'),
+    long("mask-port-src", b'5'),
+    long("mask-port-dst", b'6'),
+    long("tuple-port-src", b'7'),
+    long("tuple-port-dst", b'8'),
+];
+
+pub(super) static UDP: Protocol = Protocol {
+    name: "udp",
+    number: proto::UDP,
+    long: &UDP_LONG,
+    help: HELP,
+    names: &NAMES,
+    legality,
+    take: take_udp,
+    pairs: Some((PAIRS, PORT_PAIRS)),
+    finish: nothing,
+};
+
+pub(super) static UDPLITE: Protocol = Protocol {
+    name: "udplite",
+    number: proto::UDPLITE,
+    take: take_udplite,
+    long: &UDP_LONG,
+    help: HELP,
+    names: &NAMES,
+    legality,
+    pairs: Some((PAIRS, PORT_PAIRS)),
+    finish: nothing,
+};
+
+const HELP: &str = "  --orig-port-src\t\toriginal source port
+  --orig-port-dst\t\toriginal destination port
+  --reply-port-src\t\treply source port
+  --reply-port-dst\t\treply destination port
+  --mask-port-src\t\tmask source port
+  --mask-port-dst\t\tmask destination port
+  --tuple-port-src\t\texpectation tuple src port
+  --tuple-port-src\t\texpectation tuple dst port
+";

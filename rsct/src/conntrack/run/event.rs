@@ -1,0 +1,171 @@
+//! `-E`: events as they happen, until a signal ends it.
+
+use std::ops::ControlFlow;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Session, look, no_netfilter};
+use crate::{
+    conntrack::{
+        errno,
+        matching::Wanted,
+        options::Opt,
+        parse::Order,
+        print::{Look, now},
+        problem::{Problem, say_raw},
+        values::{event, output},
+    },
+    kernel::portid::Programs,
+    netlink::{
+        self, Error, Socket,
+        event::{Group, Kind},
+    },
+    render::{
+        event_line::{self, Cause, Event},
+        xml,
+    },
+};
+
+/// What is said of lost events.
+const LOSS: &[u8] = b"WARNING: We have hit ENOBUFS! We are losing events.\n\
+    This message means that the current netlink socket buffer size is too small.\n\
+    Please, check --buffer-size in conntrack(8) manpage.\n";
+
+/// The signals that end it well.
+pub(super) struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    /// From here on they no longer kill the process.
+    pub(super) fn new() -> Result<Self, Problem> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one.
+    pub(super) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Opens a socket that hears of these groups.
+pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, Problem> {
+    let opened = Socket::open().map_err(|error| ("mnl_socket_open", error));
+    let listening = opened.and_then(|socket| {
+        for group in groups {
+            socket
+                .subscribe(group)
+                .map_err(|error| ("mnl_socket_bind", error))?;
+        }
+        Ok(socket)
+    });
+    listening.map_err(|(what, error)| {
+        let said = error.errno().map_or_else(|| no_netfilter(&error), errno::sentence);
+        say_raw(format!("{what}: {said}\n").as_bytes());
+        Problem::other("Can't open netlink socket")
+    })
+}
+
+/// Says that events were lost, or gives up on another error.
+pub(super) fn loss(error: &Error) -> Result<(), Problem> {
+    if let Error::Overrun { .. } = error {
+        say_raw(LOSS);
+        return Ok(());
+    }
+    let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
+    Err(Problem::other(format!("failed to received netlink event: {said}")))
+}
+
+/// Shows the events that are meant.
+pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let events = if order.given.has(Opt::EventMask) {
+        order.events
+    } else {
+        event::ALL
+    };
+    let groups = [
+        (event::NEW, Group::New),
+        (event::UPDATES, Group::Update),
+        (event::DESTROY, Group::Destroy),
+    ];
+    let heard = groups
+        .into_iter()
+        .filter(|(bit, _)| events & bit != 0)
+        .map(|(_, group)| group);
+    let mut socket = listen(heard)?;
+    if order.given.has(Opt::BufferSize) {
+        size_buffer(&socket, order.buffer_size)?;
+    }
+    let wanted = Wanted::new(order)?;
+    let mut ends = Ends::new()?;
+    let mut programs = Programs::default();
+    let is_xml = order.output & output::XML != 0;
+    let timed = order.output & output::TIMESTAMP != 0;
+    loop {
+        let now = now();
+        let received = tokio::select! {
+            // What has come is shown before the end.
+            biased;
+            received = netlink::event::next(&mut socket, |event| {
+                let entry = event.entry;
+                let is_family = order.family.is_none_or(|family| entry.orig.family() == family as u16);
+                if !is_family || !wanted.has(entry) {
+                    return ControlFlow::Continue(());
+                }
+                let out = &mut session.out;
+                if is_xml {
+                    out.open_xml(xml::HEADER, xml::FOOTER);
+                }
+                let look = Look {
+                    event: Some(match event.kind {
+                        Kind::New => Event::New,
+                        Kind::Update => Event::Update,
+                        Kind::Destroy => Event::Destroy,
+                    }),
+                    moment: timed.then(crate::conntrack::print::now),
+                    ..look(&session.names, order)
+                };
+                look.entry(&mut out.bytes, entry, now);
+                if event.port != 0 && !is_xml {
+                    let cause = Cause {
+                        portid: event.port,
+                        progname: programs.name(event.port),
+                    };
+                    event_line::userspace(&mut out.bytes, cause);
+                }
+                session.counter += 1;
+                ControlFlow::Continue(())
+            }) => received,
+            () = ends.wait() => break,
+        };
+        session.out.flush()?;
+        if let Err(error) = received {
+            loss(&error)?;
+        }
+    }
+    session.out.close_xml();
+    session.out.flush()
+}
+
+/// Sizes the receive buffer, and says what became of it; the kernel reports twice what it was asked for.
+fn size_buffer(socket: &Socket, wanted: i64) -> Result<(), Problem> {
+    let set = socket
+        .set_receive_buffer(usize::try_from(wanted as i32).unwrap_or(0))
+        .map_err(|error| {
+            let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
+            Problem::other(format!("Can't set the netlink socket buffer size: {said}"))
+        })?;
+    let said = format!("NOTICE: Netlink socket buffer size has been set to {} bytes.\n", 2 * set);
+    say_raw(said.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The commands on expectations.
+
+use std::time::Duration;
+
+use rsct_common::Tuple;
+
+use super::{
+    Session,
+    event::{Ends, listen, loss},
+    refused,
+    single::{proc_stats, write_cpus},
+};
+use crate::{
+    conntrack::{
+        command::Command,
+        parse::Order,
+        print::{Output, now},
+        problem::Problem,
+        values::output,
+    },
+    netlink::{
+        Error,
+        expect::{self, EventKind, Expectation, GROUPS, Key, New, Of, stats as expect_stats},
+    },
+    render::{date::Date, expect_line, expect_xml},
+};
+
+/// Whose expectations are meant.
+fn of(order: &Order) -> Of<'static> {
+    order.family.map_or(Of::All, Of::Family)
+}
+
+/// The tuple that names an expectation.
+fn key(order: &Order) -> Key {
+    Key {
+        tuple: order.target.entry.orig,
+        ..Key::default()
+    }
+}
+
+/// Appends an expectation, in the form that was asked for.
+fn show(
+    out: &mut Output,
+    bits: u32,
+    expectation: &Expectation<'_>,
+    event: Option<EventKind>,
+    now: Duration,
+) {
+    let timed = bits & output::TIMESTAMP != 0;
+    if bits & output::XML != 0 {
+        out.open_xml(expect_xml::BEGIN, expect_xml::END);
+        let when = timed.then(|| Date::local(now.as_secs())).flatten();
+        expect_xml::flow_at(&mut out.bytes, expectation, event, when);
+        return;
+    }
+    if timed {
+        // Unlike before entries, what is left of the room stands behind the number.
+        let moment = format!("[{:<8}.{:<6}]\t", now.as_secs(), now.subsec_micros());
+        out.bytes.extend_from_slice(moment.as_bytes());
+    }
+    expect_line::line(&mut out.bytes, expectation, event);
+}
+
+/// Shows them all.
+pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let (out, counter) = (&mut session.out, &mut session.counter);
+    let dumped = expect::dump(session.sockets.one()?, of(order), |expectation| {
+        show(out, order.output, expectation, None, now());
+        *counter += 1;
+    });
+    let dumped = dumped.await;
+    session.out.close_xml();
+    dumped
+        .map(drop)
+        .map_err(|error| refused(&error, Command::ExpectList))
+}
+
+/// Counts them.
+pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let counted = expect::dump(session.sockets.one()?, of(order), |_| {}).await;
+    let count = counted.map_err(|error| refused(&error, Command::ExpectCount))?;
+    session
+        .out
+        .bytes
+        .extend_from_slice(format!("{count}\n").as_bytes());
+    Ok(())
+}
+
+/// Makes one. The kernel takes its helper's timeout, whatever is asked for.
+pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let target = &order.target;
+    let of_family = |tuple: Tuple| Tuple {
+        l3num: target.expected.orig.l3num,
+        ..tuple
+    };
+    let new = New {
+        master: target.entry.orig,
+        tuple: target.expected.orig,
+        mask: of_family(target.mask.orig),
+        ..New::default()
+    };
+    let created = expect::create(session.sockets.one()?, &new).await;
+    created.map_err(|error| refused(&error, Command::ExpectCreate))
+}
+
+/// Deletes one.
+pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    match expect::delete(session.sockets.one()?, &key(order)).await {
+        Ok(true) => {
+            session.counter += 1;
+            Ok(())
+        }
+        Ok(false) => Err(missing(Command::ExpectDelete)),
+        Err(error) => Err(refused(&error, Command::ExpectDelete)),
+    }
+}
+
+/// Shows one.
+pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let out = &mut session.out;
+    let key = key(order);
+    let asked = expect::get(session.sockets.one()?, &key, |expectation| {
+        show(out, order.output, expectation, None, now());
+    });
+    match asked.await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(missing(Command::ExpectGet)),
+        Err(error) => Err(refused(&error, Command::ExpectGet)),
+    }
+}
+
+fn missing(command: Command) -> Problem {
+    let said = crate::conntrack::errno::of_command(libc::ENOENT, command);
+    Problem::other(format!("Operation failed: {said}"))
+}
+
+/// Deletes them all.
+pub(super) async fn flush(session: &mut Session) -> Result<(), Problem> {
+    let flushed = expect::flush(session.sockets.one()?).await;
+    crate::conntrack::problem::say(b"expectation table has been emptied.");
+    flushed.map_err(|error| refused(&error, Command::ExpectFlush))
+}
+
+/// Shows every CPU's counters of them.
+pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
+    match expect_stats::per_cpu(session.sockets.one()?).await {
+        Ok(cpus) => {
+            write_cpus(&mut session.out.bytes, &cpus, expect_stats::name);
+            Ok(())
+        }
+        Err(_) => proc_stats(&mut session.out.bytes),
+    }
+}
+
+/// Shows what becomes of them, until a signal ends it.
+pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let mut socket = listen(GROUPS)?;
+    let mut ends = Ends::new()?;
+    loop {
+        let (out, counter) = (&mut session.out, &mut session.counter);
+        let received: Result<(), Error> = tokio::select! {
+            biased;
+            received = expect::next_events(&mut socket, |event| {
+                show(out, order.output, &event.expectation, Some(event.kind), now());
+                *counter += 1;
+            }) => received,
+            () = ends.wait() => break,
+        };
+        session.out.flush()?;
+        if let Err(error) = received {
+            loss(&error)?;
+        }
+    }
+    session.out.close_xml();
+    session.out.flush()
+}

@@ -1,0 +1,122 @@
+//! `-L`: the entries of a table.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use super::{Session, look, refused};
+use crate::{
+    conntrack::{
+        command::{Command, Table},
+        matching::{COMPARED, Wanted},
+        options::Opt,
+        parse::Order,
+        print::{Look, Output, now},
+        problem::Problem,
+        values::output,
+    },
+    netlink::{
+        conntrack::Entry,
+        dump::{self, Query, Sink},
+    },
+    render::xml,
+};
+
+/// How much is held back at the start, in case the kernel says that the dump was incomplete and has to be taken again.
+const HOLD_BYTES: usize = 2 * 1024 * 1024;
+
+/// Shows the entries that are meant.
+pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let is_whole = matches!(order.table, Table::Conntrack);
+    let zeroes = order.given.has(Opt::Zero);
+    if is_whole && zeroes && order.given.has_any(COMPARED) {
+        return Err(Problem::parameter("Can't use -z with filtering parameters"));
+    }
+    let wanted = Wanted::new(order)?;
+    let query = match order.table {
+        Table::Conntrack | Table::Expect => Query {
+            table: if zeroes {
+                dump::Table::ConntrackZeroingCounters
+            } else {
+                dump::Table::Conntrack
+            },
+            ..wanted.query()
+        },
+        Table::Dying => of_table(dump::Table::Dying, order),
+        Table::Unconfirmed => of_table(dump::Table::Unconfirmed, order),
+    };
+    let socket = session.sockets.one()?;
+    let mut list = List {
+        wanted,
+        look: look(&session.names, order),
+        out: &mut session.out,
+        now: now(),
+        shown: 0,
+        may_restart: !zeroes,
+        problem: None,
+    };
+    let dumped = dump::entries(socket, &query, &mut list).await;
+    let (shown, problem) = (list.shown, list.problem.take());
+    session.counter += shown;
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    session.out.close_xml();
+    match dumped {
+        Ok(_) => Ok(()),
+        Err(error) => Err(refused(&error, Command::List)),
+    }
+}
+
+fn of_table(table: dump::Table, order: &Order) -> Query {
+    Query {
+        table,
+        ..Query::of_family(order.family)
+    }
+}
+
+struct List<'a> {
+    wanted: Wanted<'a>,
+    look: Look<'a>,
+    out: &'a mut Output,
+    now: Duration,
+    shown: u64,
+    /// Nothing is out yet, and nothing was changed by looking.
+    may_restart: bool,
+    problem: Option<Problem>,
+}
+
+impl Sink for List<'_> {
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+        if !self.wanted.has(entry) {
+            return ControlFlow::Continue(());
+        }
+        if self.look.output & output::XML != 0 {
+            self.out.open_xml(xml::HEADER, xml::FOOTER);
+        }
+        self.look.entry(&mut self.out.bytes, entry, self.now);
+        self.shown += 1;
+        let flushed = if !self.may_restart {
+            self.out.flush_some()
+        } else if self.out.bytes.len() >= HOLD_BYTES {
+            self.may_restart = false;
+            self.now = now();
+            self.out.flush()
+        } else {
+            Ok(())
+        };
+        match flushed {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(problem) => {
+                self.problem = Some(problem);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn restart(&mut self) -> bool {
+        if self.may_restart {
+            self.out.forget();
+            self.shown = 0;
+        }
+        self.may_restart
+    }
+}

@@ -1,0 +1,151 @@
+//! `-D` and `-U`: what is done to every entry that is meant while the table is read.
+
+use super::{Session, look, refused};
+use crate::{
+    conntrack::{
+        change::{self, Update},
+        command::Command,
+        matching::Wanted,
+        parse::Order,
+        print::{Look, Output, now},
+        problem::Problem,
+        values::output,
+    },
+    netlink::{
+        Error, Socket,
+        batch::Batch,
+        change::{Operation, apply},
+        conntrack::Change,
+        lookup,
+        walk::Walk,
+    },
+    render::event_line::Event,
+};
+
+/// Deletes the entries that are meant and shows each that is gone.
+pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let failed = |error: Error| refused(&error, Command::Delete);
+    let wanted = Wanted::new(order)?;
+    let saves = order.output & output::SAVE != 0;
+    let look = Look {
+        // conntrack shows neither of these here.
+        output: order.output & !output::KTIMESTAMP,
+        labels: session.names.map().filter(|_| saves),
+        event: saves.then_some(Event::Destroy),
+        moment: None,
+    };
+    let (socket, second) = session.sockets.both()?;
+    let mut deleting = Deleting {
+        batch: Batch::new(second).map_err(failed)?,
+        out: &mut session.out,
+        counter: &mut session.counter,
+    };
+    let mut walk = Walk::begin(socket, &wanted.query()).await.map_err(failed)?;
+    let mut more = true;
+    while more {
+        let now = now();
+        let mut found = Vec::new();
+        let walked = walk.next(|entry| {
+            if wanted.has(entry) {
+                let mut line = Vec::new();
+                look.entry(&mut line, entry, now);
+                let change = Change {
+                    // Another entry may have taken its place.
+                    id: entry.id,
+                    ..change::naming(entry)
+                };
+                found.push((change, line));
+            }
+        });
+        more = walked.await.map_err(failed)?;
+        for (change, line) in found {
+            deleting.batch.push(second, Operation::Delete, &change, line);
+            if deleting.batch.is_full() {
+                deleting.send(second).await?;
+            }
+        }
+    }
+    deleting.send(second).await
+}
+
+/// Deletions on their way, each with what is shown of it.
+struct Deleting<'a> {
+    batch: Batch<Vec<u8>>,
+    out: &'a mut Output,
+    counter: &'a mut u64,
+}
+
+impl Deleting<'_> {
+    async fn send(&mut self, socket: &mut Socket) -> Result<(), Problem> {
+        let mut problem = None;
+        let sent = self.batch.send(socket, |line, outcome| match outcome {
+            Ok(()) => {
+                self.out.bytes.extend_from_slice(&line);
+                *self.counter += 1;
+            }
+            // It went by itself meanwhile.
+            Err(error) if error.errno() == Some(libc::ENOENT) => {}
+            Err(error) => {
+                problem.get_or_insert_with(|| refused(&error, Command::Delete));
+            }
+        });
+        let sent = sent.await.map_err(|error| refused(&error, Command::Delete));
+        self.out.flush_some()?;
+        sent.and_then(|()| problem.map_or(Ok(()), Err))
+    }
+}
+
+/// Whether an entry is passed over that couldn't be updated: it went meanwhile, or it has no room for labels.
+fn goes_on(error: &Error, update: &Update) -> bool {
+    match error.errno() {
+        Some(libc::ENOENT) => true,
+        Some(libc::ENOSPC) => update.has_no_room,
+        _ => false,
+    }
+}
+
+/// Updates the entries that are meant and would not stay as they are, and shows what became of each.
+pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), Problem> {
+    let failed = |error: Error| refused(&error, Command::Update);
+    let wanted = Wanted::new(order)?;
+    let look = Look {
+        output: order.output & !output::KTIMESTAMP,
+        ..look(&session.names, order)
+    };
+    let (socket, second) = session.sockets.both()?;
+    // Marks and states are what is updated: the kernel's own filter can't be used but for what names the flow.
+    let mut query = wanted.query();
+    query.filter.mark = None;
+    query.filter.status = None;
+    let mut walk = Walk::begin(socket, &query).await.map_err(failed)?;
+    let mut more = true;
+    while more {
+        let mut found = Vec::new();
+        let walked = walk.next(|entry| {
+            if wanted.has_for_update(entry) {
+                found.extend(change::update(order, entry));
+            }
+        });
+        more = walked.await.map_err(failed)?;
+        for update in found {
+            match apply(second, Operation::Update, &update.change()).await {
+                Ok(()) => {}
+                Err(error) if goes_on(&error, &update) => continue,
+                Err(error) => return Err(failed(error)),
+            }
+            let now = now();
+            let name = update.name();
+            let shown = lookup::matching(second, &name, |entry| {
+                look.entry(&mut session.out.bytes, entry, now);
+            });
+            match shown.await {
+                Ok(()) => session.counter += 1,
+                // It went meanwhile.
+                Err(error) if error.errno() == Some(libc::ENOENT) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        session.out.flush_some()?;
+    }
+    Ok(())
+}

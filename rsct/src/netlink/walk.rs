@@ -1,0 +1,70 @@
+//! A dump taken a datagram at a time, so that its taker can talk to the kernel in between, over another socket.
+
+use bytes::Bytes;
+
+use super::{
+    Error, Socket,
+    conntrack::Entry,
+    dump::Query,
+    message::{Body, Messages},
+    request::kind,
+};
+
+const OPERATION: &str = "dumping the conntrack table";
+
+/// A dump on its way. It is not taken again where it is incomplete: what was done with its entries can't be undone.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    socket: &'a mut Socket,
+    sequence: u32,
+    interrupted: bool,
+    is_over: bool,
+}
+
+impl<'a> Walk<'a> {
+    /// Asks for the dump.
+    pub async fn begin(socket: &'a mut Socket, query: &Query) -> Result<Self, Error> {
+        let sequence = socket.next_sequence();
+        socket.send(&query.request(sequence)).await?;
+        Ok(Self {
+            socket,
+            sequence,
+            interrupted: false,
+            is_over: false,
+        })
+    }
+
+    /// Waits for the next datagram and hands its entries over; says whether there may be more.
+    pub async fn next(&mut self, mut take: impl FnMut(&Entry<'_>)) -> Result<bool, Error> {
+        if self.is_over {
+            return Ok(false);
+        }
+        let datagram: Bytes = self.socket.receive().await?;
+        for message in Messages::new(&datagram) {
+            let message = message?;
+            // What was left over from an earlier request on this socket, or was never ours.
+            if message.sequence != self.sequence || message.port != self.socket.port() {
+                continue;
+            }
+            self.interrupted |= message.interrupted;
+            match message.body {
+                Body::Data {
+                    message_type: kind::NEW,
+                    payload,
+                } => take(&Entry::parse(payload)?),
+                Body::Data { .. } | Body::Noop => {}
+                Body::Overrun => {
+                    return Err(Error::Overrun {
+                        hint: "what was read so far is incomplete",
+                    });
+                }
+                Body::End { errno: 0, .. } => self.is_over = true,
+                Body::End { errno, detail } => return Err(Error::refused(OPERATION, errno, detail)),
+            }
+        }
+        if self.is_over && self.interrupted {
+            return Err(Error::Interrupted { tries: 1 });
+        }
+        Ok(!self.is_over)
+    }
+}
