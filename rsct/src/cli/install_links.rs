@@ -95,7 +95,10 @@ mod tests {
         fs::remove_file(&link).unwrap();
         symlink("/usr/sbin/conntrack", &link).unwrap();
         let refused = make(&link, rsct).unwrap_err().to_string();
-        assert!(refused.contains("/usr/sbin/conntrack, which is not rsct"), "{refused}");
+        assert!(
+            refused.contains("/usr/sbin/conntrack, which is not rsct"),
+            "{refused}"
+        );
         fs::remove_file(&link).unwrap();
         fs::write(&link, "mine").unwrap();
         let refused = make(&link, rsct).unwrap_err().to_string();

@@ -53,7 +53,10 @@ pub struct UsageError(pub String);
 
 /// Runs the command that this process was started with.
 pub fn run() -> ExitCode {
-    if std::env::args_os().next().is_some_and(|program| conntrack::is_meant(&program)) {
+    if std::env::args_os()
+        .next()
+        .is_some_and(|program| conntrack::is_meant(&program))
+    {
         return conntrack::run(std::env::args_os());
     }
     let cli = match Cli::try_parse() {

@@ -185,9 +185,7 @@ fn protoinfo(typed: &Protocol, protonum: u8) -> Option<ProtoInfo> {
 fn nat(typed: &Nat, protonum: u8) -> Option<conntrack::Nat> {
     let address = typed.addr?;
     let family = typed.family?;
-    let port = typed
-        .port
-        .filter(|_| matches!(protonum, proto::TCP | proto::UDP));
+    let port = typed.port.filter(|_| matches!(protonum, proto::TCP | proto::UDP));
     let address = match family {
         Family::Ipv4 => {
             let [a, b, c, d, ..] = address;

@@ -90,7 +90,11 @@ mod tests {
         for (errno, command, said) in [
             (libc::EINVAL, Command::List, "invalid parameters"),
             (libc::EINVAL, Command::Add, "Invalid argument"),
-            (libc::EEXIST, Command::Create, "Such conntrack exists, try -U to update"),
+            (
+                libc::EEXIST,
+                Command::Create,
+                "Such conntrack exists, try -U to update",
+            ),
             (libc::EEXIST, Command::ExpectCreate, "File exists"),
             (libc::ENOENT, Command::Update, "No such file or directory"),
             (libc::ENOENT, Command::ExpectCreate, "master conntrack not found"),

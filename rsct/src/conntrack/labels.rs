@@ -1,10 +1,6 @@
 //! Labels by name, as options speak of them.
 
-use std::{
-    ffi::OsString,
-    os::unix::ffi::OsStringExt as _,
-    path::PathBuf,
-};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
 use super::{
     errno,
@@ -93,7 +89,10 @@ impl Names {
     pub(super) fn read_for(&mut self, list: &[u8]) {
         let unnamed = LabelMap::default();
         let number = |typed: &[u8]| std::str::from_utf8(typed).ok().and_then(|t| unnamed.find(t));
-        if list.split(|byte| *byte == b',').all(|typed| number(typed).is_some()) {
+        if list
+            .split(|byte| *byte == b',')
+            .all(|typed| number(typed).is_some())
+        {
             self.read_quietly();
         } else {
             self.read();

@@ -87,7 +87,9 @@ impl<'a> Wanted<'a> {
                 continue;
             }
             if !order.given.has(option) {
-                return Err(Problem::parameter(format!("Can't use --mask-{name} without --{name}")));
+                return Err(Problem::parameter(format!(
+                    "Can't use --mask-{name} without --{name}"
+                )));
             }
             let (address, mask) = match attr {
                 Attr::OrigSrc => (entry.orig.src, mask.orig.src),
@@ -136,11 +138,9 @@ impl<'a> Wanted<'a> {
     }
 
     fn has_mark(&self, entry: &Entry<'_>) -> bool {
-        self.order.mark.is_none_or(|wanted| {
-            entry
-                .mark
-                .is_some_and(|mark| mark & wanted.mask == wanted.value)
-        })
+        self.order
+            .mark
+            .is_none_or(|wanted| entry.mark.is_some_and(|mark| mark & wanted.mask == wanted.value))
     }
 
     fn has_labels(&self, entry: &Entry<'_>) -> bool {
@@ -267,10 +267,7 @@ impl<'a> Wanted<'a> {
         Query {
             filter: DumpFilter {
                 family: order.family,
-                mark: order.mark.map(|mark| MaskedU32 {
-                    value: mark.value,
-                    mask: mark.mask,
-                }),
+                mark: order.mark,
                 status: (mask != 0).then_some(MaskedU32 {
                     value: status.set,
                     mask,

@@ -11,7 +11,7 @@ use super::{
     protocols::{self, Protocol, Target},
     values::{self, Address, Behind, StatusBits, output},
 };
-use crate::{family::Family, filter::Masked};
+use crate::{family::Family, netlink::conntrack::MaskedU32};
 
 /// By how much the options of the next protocol differ from those of the last.
 const PROTOCOL_OFFSET: i32 = 256;
@@ -32,7 +32,7 @@ pub(super) struct Order {
     /// The entry and what goes with it.
     pub(super) target: Target,
     /// `--mark`.
-    pub(super) mark: Option<Masked>,
+    pub(super) mark: Option<MaskedU32>,
     /// `--status`.
     pub(super) status: StatusBits,
     /// `--label`.
@@ -151,11 +151,17 @@ impl Parser<'_> {
             }
             b'(' => {
                 order.given.add(Opt::OrigZone);
-                order.target.entry.set_zone_of(Attr::OrigZone, strtoul(&text, 0).0 as u16);
+                order
+                    .target
+                    .entry
+                    .set_zone_of(Attr::OrigZone, strtoul(&text, 0).0 as u16);
             }
             b')' => {
                 order.given.add(Opt::ReplZone);
-                order.target.entry.set_zone_of(Attr::ReplZone, strtoul(&text, 0).0 as u16);
+                order
+                    .target
+                    .entry
+                    .set_zone_of(Attr::ReplZone, strtoul(&text, 0).0 as u16);
             }
             b'i' => {
                 order.given.add(Opt::Id);
@@ -198,8 +204,9 @@ impl Parser<'_> {
         let named = if is_attached { None } else { self.getopt.detached() };
         let table = match named {
             None => Table::Conntrack,
-            Some(name) => Table::named(&name)
-                .ok_or_else(|| Problem::parameter_with("unknown type `", &name, "'"))?,
+            Some(name) => {
+                Table::named(&name).ok_or_else(|| Problem::parameter_with("unknown type `", &name, "'"))?
+            }
         };
         let command = Command::of(letter, table)?;
         if self.order.command.is_some() {
@@ -225,7 +232,10 @@ impl Parser<'_> {
             .ok_or_else(|| Problem::parameter_with("Invalid IP address `", typed, "'"))?;
         let Address { family, bytes } = address;
         self.set_family(family)?;
-        let may_have_mask = matches!(option, Opt::OrigSrc | Opt::OrigDst | Opt::TupleSrc | Opt::TupleDst);
+        let may_have_mask = matches!(
+            option,
+            Opt::OrigSrc | Opt::OrigDst | Opt::TupleSrc | Opt::TupleDst
+        );
         let name = match option {
             Opt::ReplSrc => "reply-src",
             Opt::ReplDst => "reply-dst",

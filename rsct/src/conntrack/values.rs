@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     family::Family,
-    filter::Masked,
     flow::names::status::{ASSURED, EXPECTED, FIXED_TIMEOUT, HW_OFFLOAD, OFFLOAD, SEEN_REPLY},
+    netlink::conntrack::MaskedU32,
 };
 
 /// The words of `-u`.
@@ -158,13 +158,13 @@ impl StatusBits {
 }
 
 /// `-m`: a mark, and which of its bits count.
-pub(super) fn mark(typed: &[u8]) -> Masked {
+pub(super) fn mark(typed: &[u8]) -> MaskedU32 {
     let (value, rest) = strtoul(typed, 0);
     let mask = match rest {
         [b'/', mask @ ..] => strtoul(mask, 0).0 as u32,
         _ => u32::MAX,
     };
-    Masked {
+    MaskedU32 {
         value: value as u32,
         mask,
     }
@@ -245,8 +245,8 @@ pub(super) fn address_and_port(typed: &[u8]) -> Result<(&[u8], Option<u16>), Pro
     let find = |text: &[u8], byte| text.iter().position(|b| *b == byte);
     let (address, port) = if let Some(open) = find(typed, b'[') {
         let inside = &typed[open + 1..];
-        let close = find(inside, b']')
-            .ok_or_else(|| Problem::parameter("No closing ']' around IPv6 address"))?;
+        let close =
+            find(inside, b']').ok_or_else(|| Problem::parameter("No closing ']' around IPv6 address"))?;
         if close == 0 {
             return Err(Problem::parameter("No IPv6 address specified"));
         }
@@ -309,9 +309,18 @@ mod tests {
             bits.add(list.as_bytes()).unwrap();
             assert_eq!(bits, StatusBits { set, unset }, "{list}");
         }
-        for (list, rest) in [("!", ""), ("!,a", ",a"), ("unreplied", "unreplied"), ("!UNREPLIED", "UNREPLIED")] {
+        for (list, rest) in [
+            ("!", ""),
+            ("!,a", ",a"),
+            ("unreplied", "unreplied"),
+            ("!UNREPLIED", "UNREPLIED"),
+        ] {
             let error = StatusBits::default().add(list.as_bytes()).unwrap_err();
-            assert_eq!(error, Problem::parameter(format!("Bad parameter `{rest}'")), "{list}");
+            assert_eq!(
+                error,
+                Problem::parameter(format!("Bad parameter `{rest}'")),
+                "{list}"
+            );
         }
     }
 

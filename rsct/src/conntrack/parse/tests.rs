@@ -38,7 +38,10 @@ fn tables_may_be_cut_and_words_may_stray() {
 fn wrong_use_is_refused_in_conntracks_words() {
     for (line, sentence) in [
         ("-L foo", "unknown type `foo'"),
-        ("-D dying", "Can't do that command with tables `dying' and `unconfirmed'"),
+        (
+            "-D dying",
+            "Can't do that command with tables `dying' and `unconfirmed'",
+        ),
         ("-U expect", "Can't do --update on expectations"),
         ("-L -D", "Invalid commands combination"),
         ("-L --sport 5 -p tcp", "unknown option `--sport'"),
@@ -51,9 +54,15 @@ fn wrong_use_is_refused_in_conntracks_words() {
         ("-L -f ipx", "`ipx' unsupported protocol"),
         ("-L -u nothing", "Bad parameter `nothing'"),
         ("-L -t 5", "Illegal option `--timeout' with this command"),
-        ("-I -p tcp", "You need to supply the `--timeout' option for this command"),
+        (
+            "-I -p tcp",
+            "You need to supply the `--timeout' option for this command",
+        ),
         ("-I -p tcp -t 5", "you have to specify `--src' and `--dst'"),
-        ("-I -p tcp -t 5 -r 1.1.1.1", "you have to specify `--reply-src' and `--reply-dst'"),
+        (
+            "-I -p tcp -t 5 -r 1.1.1.1",
+            "you have to specify `--reply-src' and `--reply-dst'",
+        ),
         (
             "-I -p tcp -t 5 -s 1.1.1.1 -d 2.2.2.2",
             "You need to supply the `--state' option for this command",
@@ -63,9 +72,18 @@ fn wrong_use_is_refused_in_conntracks_words() {
             "you have to specify `--sport' and `--dport'",
         ),
         ("-L -p tcp --state X", "unknown TCP state `X'"),
-        ("-L -j -n", "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'"),
-        ("-o save,xml", "cannot combine save output with any other output type, use -o save only"),
-        ("-U --label-add 1 --label-del", "cannot use --label-add and --label-del at the same time"),
+        (
+            "-L -j -n",
+            "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'",
+        ),
+        (
+            "-o save,xml",
+            "cannot combine save output with any other output type, use -o save only",
+        ),
+        (
+            "-U --label-add 1 --label-del",
+            "cannot use --label-add and --label-del at the same time",
+        ),
     ] {
         assert_eq!(refusal(line), sentence, "{line}");
     }

@@ -70,7 +70,10 @@ impl Protocol {
         let (pairs, sentences) = self.pairs.as_ref().unwrap_or(&no_pairs);
         let begun = options::check(given, (self.legality)(command), self.names, pairs)?;
         if let (Some(begun), true) = (begun, self.pairs.is_some()) {
-            return Err(Problem::parameter(format!("you have to specify {}", sentences[begun])));
+            return Err(Problem::parameter(format!(
+                "you have to specify {}",
+                sentences[begun]
+            )));
         }
         (self.finish)(entry);
         Ok(())
@@ -161,7 +164,10 @@ const fn long(name: &'static str, value: u8) -> Long {
 }
 
 /// The sentence for protocols with ports.
-const PORT_PAIRS: [&str; 2] = ["`--sport' and `--dport'", "`--reply-src-port' and `--reply-dst-port'"];
+const PORT_PAIRS: [&str; 2] = [
+    "`--sport' and `--dport'",
+    "`--reply-src-port' and `--reply-dst-port'",
+];
 
 /// What nothing is to be done for.
 fn nothing(_: &mut Object) {}

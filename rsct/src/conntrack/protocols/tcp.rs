@@ -65,10 +65,7 @@ fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Resul
 /// Window tracking can't go on from what a command line knows, so the entry is liberal; and a connection may be
 /// reopened right from TIME_WAIT.
 fn finish(entry: &mut Object) {
-    let is_over = entry
-        .protocol
-        .tcp_state
-        .is_some_and(|state| state >= TIME_WAIT);
+    let is_over = entry.protocol.tcp_state.is_some_and(|state| state >= TIME_WAIT);
     let close_init = if is_over { FLAG_CLOSE_INIT } else { 0 };
     entry.protocol.tcp_flags = Some(FLAG_BE_LIBERAL | FLAG_SACK_PERM | close_init);
 }

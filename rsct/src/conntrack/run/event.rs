@@ -40,9 +40,8 @@ pub(super) struct Ends {
 impl Ends {
     /// From here on they no longer kill the process.
     pub(super) fn new() -> Result<Self, Problem> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
-        };
+        let listen =
+            |kind| signal(kind).map_err(|error| Problem::other(format!("Can't wait for signals: {error}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -70,7 +69,9 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
         Ok(socket)
     });
     listening.map_err(|(what, error)| {
-        let said = error.errno().map_or_else(|| no_netfilter(&error), errno::sentence);
+        let said = error
+            .errno()
+            .map_or_else(|| no_netfilter(&error), errno::sentence);
         say_raw(format!("{what}: {said}\n").as_bytes());
         Problem::other("Can't open netlink socket")
     })
@@ -83,7 +84,9 @@ pub(super) fn loss(error: &Error) -> Result<(), Problem> {
         return Ok(());
     }
     let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
-    Err(Problem::other(format!("failed to received netlink event: {said}")))
+    Err(Problem::other(format!(
+        "failed to received netlink event: {said}"
+    )))
 }
 
 /// Shows the events that are meant.
@@ -165,7 +168,10 @@ fn size_buffer(socket: &Socket, wanted: i64) -> Result<(), Problem> {
             let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
             Problem::other(format!("Can't set the netlink socket buffer size: {said}"))
         })?;
-    let said = format!("NOTICE: Netlink socket buffer size has been set to {} bytes.\n", 2 * set);
+    let said = format!(
+        "NOTICE: Netlink socket buffer size has been set to {} bytes.\n",
+        2 * set
+    );
     say_raw(said.as_bytes());
     Ok(())
 }

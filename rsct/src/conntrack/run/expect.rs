@@ -39,13 +39,7 @@ fn key(order: &Order) -> Key {
 }
 
 /// Appends an expectation, in the form that was asked for.
-fn show(
-    out: &mut Output,
-    bits: u32,
-    expectation: &Expectation<'_>,
-    event: Option<EventKind>,
-    now: Duration,
-) {
+fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Option<EventKind>, now: Duration) {
     let timed = bits & output::TIMESTAMP != 0;
     if bits & output::XML != 0 {
         out.open_xml(expect_xml::BEGIN, expect_xml::END);

@@ -109,7 +109,10 @@ fn read_line(file: &mut BufReader<&mut File>, line: &mut Vec<u8>) -> bool {
 fn words(program: &[u8], line: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Problem> {
     // C's strings end at a zero byte.
     let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
-    let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let blank = line
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
     let line = &line[blank..];
     if matches!(line.first(), Some(b'\n' | b'#')) {
         return Ok(None);
@@ -118,7 +121,7 @@ fn words(program: &[u8], line: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Problem> {
     let mut word = Vec::new();
     let (mut quoted, mut escaped) = (false, false);
     let mut end = |word: &mut Vec<u8>| {
-        if words.len() >= WORDS + 1 {
+        if words.len() > WORDS {
             return Err(Problem::parameter("too many arguments"));
         }
         words.push(std::mem::take(word));

@@ -87,7 +87,9 @@ impl Sockets {
 fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
     if place.is_none() {
         let socket = Socket::open().map_err(|error| {
-            let said = error.errno().map_or_else(|| no_netfilter(&error), errno::sentence);
+            let said = error
+                .errno()
+                .map_or_else(|| no_netfilter(&error), errno::sentence);
             say_raw(format!("mnl_socket_open: {said}\n").as_bytes());
             Problem::other("Can't open handler")
         })?;

@@ -105,8 +105,7 @@ pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
     let count = match stats::table(session.sockets.one()?).await {
         Ok(table) => table.entries,
         Err(_) => {
-            let text =
-                fs::read_to_string(PATH).map_err(|_| Problem::other(format!("Can't open {PATH}")))?;
+            let text = fs::read_to_string(PATH).map_err(|_| Problem::other(format!("Can't open {PATH}")))?;
             let count = text.trim().parse();
             count.map_err(|_| Problem::other(format!("Can't read {PATH}")))?
         }
