@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod completions;
 pub mod count;
 pub mod doctor;
 mod duration;
@@ -8,6 +9,7 @@ mod filter_args;
 pub mod get;
 pub mod install_links;
 pub mod list;
+pub mod man;
 mod namespaces;
 mod reading;
 pub mod stats;
@@ -43,6 +45,8 @@ enum Command {
     Stats(stats::StatsArgs),
     Expect(Box<expect::ExpectArgs>),
     Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     InstallLinks(install_links::InstallLinksArgs),
 }
 
@@ -72,6 +76,8 @@ pub fn run() -> ExitCode {
         Command::Stats(args) => stats::run(args),
         Command::Expect(args) => expect::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
         Command::InstallLinks(args) => install_links::run(args),
     };
     result.unwrap_or_else(|error| {

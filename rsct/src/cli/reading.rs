@@ -7,7 +7,7 @@ use crate::{
     netlink::{
         Error, Socket,
         conntrack::DumpFilter,
-        dump::{self, Outcome, Query, Sink, Table},
+        dump::{self, Begun, Outcome, Query, Sink, Table},
     },
 };
 
@@ -48,23 +48,31 @@ impl ExplainArg {
 
 /// Dumps what the kernel finds by the plan's queries. It may bring more than is meant, on a kernel that knows less, so
 /// the sink has to look at every condition again.
+///
+/// Where there are several queries, the kernel works on all of them at once: each takes it a walk through the whole
+/// table.
 pub async fn entries(
     socket: &mut Socket,
     table: Table,
     plan: &Plan,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Error> {
+    let queries: Vec<Query> = plan
+        .queries
+        .iter()
+        .map(|&filter| Query { table, filter })
+        .collect();
+    let mut more = Vec::new();
+    for _ in queries.iter().skip(1) {
+        more.push(socket.beside()?);
+    }
+    let mut begun = Vec::new();
+    for (socket, query) in std::iter::once(socket).chain(&mut more).zip(queries) {
+        begun.push((query, dump::begin(socket, &query)?));
+    }
     let mut sum = Outcome::default();
-    for filter in &plan.queries {
-        let outcome = one(
-            socket,
-            Query {
-                table,
-                filter: *filter,
-            },
-            sink,
-        )
-        .await?;
+    for (query, dump) in begun {
+        let outcome = one(query, dump, sink).await?;
         sum.entries += outcome.entries;
         sum.interrupted += outcome.interrupted;
         sum.overrun += outcome.overrun;
@@ -93,19 +101,14 @@ pub async fn entries_beside(socket: &mut Socket, plan: &Plan, sink: &mut impl Si
     Ok(())
 }
 
-/// One query; without all but the family where the kernel can't do the rest (marks or zones that it was built
+/// What comes of one query; of all but the family where the kernel can't do the rest (marks or zones that it was built
 /// without, or a value that its parser refuses).
-async fn one(socket: &mut Socket, query: Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
+async fn one(query: Query, mut dump: Begun<'_>, sink: &mut impl Sink) -> Result<Outcome, Error> {
     let bare = query.with_family_alone();
-    match dump::entries_ahead(socket, &query, sink).await {
-        Err(error)
-            if query != bare
-                && matches!(
-                    error.errno(),
-                    Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ERANGE)
-                ) =>
-        {
-            dump::entries_ahead(socket, &bare, sink).await
+    match dump.entries(sink).await {
+        Err(error) if query != bare && refuses_filter(&error) => {
+            dump.ask(&bare).await?;
+            dump.entries(sink).await
         }
         outcome => outcome,
     }

@@ -8,6 +8,7 @@ use super::{
     change::Operation,
     conntrack::Change,
     message::{Body, Messages},
+    socket::following,
 };
 
 /// How many requests are sent at once. Were each of them refused, the answers would still find room in the receive
@@ -69,7 +70,10 @@ impl<T> Batch<T> {
         self.waiting.is_empty()
     }
 
-    /// Sends what waits and tells of each, in order, what came of it.
+    /// Sends what waits and tells of each, in order and once, what came of it.
+    ///
+    /// Where answers were lost, what came of those without one is not known, and that is what is told of them. Where
+    /// this fails, nothing is known of those that were not told of before.
     pub async fn send(
         &mut self,
         socket: &mut Socket,
@@ -83,31 +87,46 @@ impl<T> Batch<T> {
         flags.copy_from_slice(&acknowledged.to_ne_bytes());
         let sent = socket.send(&self.datagram).await;
         self.datagram.clear();
+        // However this ends, none of them waits any more.
+        let mut waiting = self.waiting.drain(..);
         sent?;
-        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         let mut next = self.first_sequence;
+        let mut lost = false;
+        let mut not_permitted = false;
         while waiting.len() > 0 {
-            let datagram = socket.receive().await?;
+            let datagram = match socket.receive_now() {
+                Ok(Some(datagram)) => datagram,
+                // All answers are there when `send` returns: there will be no others.
+                Ok(None) => break,
+                Err(Error::Overrun { .. }) => {
+                    lost = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for message in Messages::new(&datagram) {
                 let message = message?;
-                let index = message.sequence.wrapping_sub(next);
-                // What was left over from an earlier request on this socket, or was never ours.
-                if message.port != socket.port()
-                    || usize::try_from(index).map_or(true, |index| index >= waiting.len())
-                {
-                    continue;
-                }
-                let Body::End { errno, detail } = message.body else {
+                let (errno, detail) = match message.body {
+                    Body::End { errno, detail } if message.port == socket.port() => (errno, detail),
+                    Body::Overrun => {
+                        lost = true;
+                        continue;
+                    }
+                    _ => continue,
+                };
+                // What was left over from an earlier request on this socket is passed over.
+                let Some(silent) = distance(next, message.sequence).filter(|index| *index < waiting.len())
+                else {
                     continue;
                 };
-                // Those that the kernel passed over in silence went well.
-                for _ in 0..index {
-                    if let Some((_, token)) = waiting.next() {
-                        outcome(token, Ok(()));
-                    }
+                for (operation, token) in waiting.by_ref().take(silent) {
+                    // Those that the kernel passed over in silence went well, unless it couldn't be heard.
+                    let result = if lost { Err(unanswered(operation)) } else { Ok(()) };
+                    outcome(token, result);
                 }
-                next = message.sequence.wrapping_add(1);
+                next = following(message.sequence);
                 if let Some((operation, token)) = waiting.next() {
+                    not_permitted |= errno == libc::EPERM;
                     let result = match errno {
                         0 => Ok(()),
                         errno => Err(Error::refused(operation.doing(), errno, detail)),
@@ -116,8 +135,34 @@ impl<T> Batch<T> {
                 }
             }
         }
-        // The room is used again.
-        self.waiting = Vec::with_capacity(MOST);
+        for (operation, token) in waiting {
+            // To somebody without the capability the kernel says so once for the whole datagram (nfnetlink_rcv()).
+            let error = if not_permitted && !lost {
+                Error::refused(operation.doing(), libc::EPERM, None)
+            } else {
+                unanswered(operation)
+            };
+            outcome(token, Err(error));
+        }
         Ok(())
     }
 }
+
+fn unanswered(operation: Operation) -> Error {
+    Error::Unanswered {
+        operation: operation.doing(),
+    }
+}
+
+/// How many sequence numbers a later one is away from the next that is due, as [`following`] counts: 0 is none.
+fn distance(next: u32, later: u32) -> Option<usize> {
+    let steps = match later {
+        0 => return None,
+        later if later >= next => later - next,
+        wrapped => wrapped.wrapping_sub(next) - 1,
+    };
+    usize::try_from(steps).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ pub struct Outcome {
 /// An incomplete dump is taken again, a bounded number of times. The kernel reaps expired entries
 /// while it dumps (ctnetlink_dump_table()), so a dump is not without effect on the table.
 pub async fn entries(socket: &mut Socket, query: &Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
-    entries_from(socket, query, sink).await
+    entries_from(socket, query, None, sink).await
 }
 
 /// The same for a caller that has nothing else to do: a thread receives while the sink works on what came before,
@@ -118,7 +118,40 @@ pub async fn entries_ahead(
     query: &Query,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Error> {
-    entries_from(&mut ahead::Ahead::of(socket)?, query, sink).await
+    begin(socket, query)?.entries(sink).await
+}
+
+/// Begins such a dump and comes back at once. A thread receives as much as it has room for, so that the kernel looks
+/// through its table while another dump is taken in.
+pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Error> {
+    let sequence = socket.next_sequence();
+    let request = query.request(sequence);
+    Ok(Begun {
+        source: ahead::Ahead::of(socket, request)?,
+        query: *query,
+        sequence,
+    })
+}
+
+/// A dump that has begun.
+pub struct Begun<'a> {
+    source: ahead::Ahead<'a>,
+    query: Query,
+    sequence: u32,
+}
+
+impl Begun<'_> {
+    /// Takes it in.
+    pub async fn entries(&mut self, sink: &mut impl Sink) -> Result<Outcome, Error> {
+        entries_from(&mut self.source, &self.query, Some(self.sequence), sink).await
+    }
+
+    /// Begins another in its place, which has ended.
+    pub async fn ask(&mut self, query: &Query) -> Result<(), Error> {
+        self.sequence = self.source.ask(query).await?;
+        self.query = *query;
+        Ok(())
+    }
 }
 
 /// Where the answers to a request come from.
@@ -147,16 +180,22 @@ impl Source for Socket {
     }
 }
 
+/// Of the first request, `asked` is the sequence number if it was sent already.
 async fn entries_from(
     source: &mut impl Source,
     query: &Query,
+    mut asked: Option<u32>,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     sink.begin();
     loop {
         outcome.entries = 0;
-        let end = once(source, query, sink, &mut outcome).await?;
+        let sequence = match asked.take() {
+            Some(sequence) => sequence,
+            None => source.ask(query).await?,
+        };
+        let end = once(source, sequence, sink, &mut outcome).await?;
         match end {
             End::Complete => return Ok(outcome),
             End::Stopped => {
@@ -189,12 +228,11 @@ enum End {
 
 async fn once(
     source: &mut impl Source,
-    query: &Query,
+    sequence: u32,
     sink: &mut impl Sink,
     outcome: &mut Outcome,
 ) -> Result<End, Error> {
     let port = source.port();
-    let sequence = source.ask(query).await?;
     let mut interrupted = false;
     let mut overrun = false;
     loop {

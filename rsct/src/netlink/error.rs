@@ -65,6 +65,15 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// The kernel's answer was among what was lost.
+    #[error(
+        "{operation}: whether it was done is not known, as netlink messages were lost (ENOBUFS); look for the entry, \
+         and try again if need be"
+    )]
+    Unanswered {
+        /// What was asked of the kernel.
+        operation: &'static str,
+    },
     /// A datagram was larger than the room for it.
     #[error("receiving from netlink: a datagram of {got} bytes was cut to {room}")]
     Cut {
@@ -112,7 +121,7 @@ impl Error {
             Self::NotPermitted { .. } => Some(libc::EPERM),
             Self::NoCtnetlink { errno, .. } => Some(*errno),
             Self::Refused { source, .. } | Self::Socket { source, .. } => source.raw_os_error(),
-            Self::Overrun { .. } => Some(libc::ENOBUFS),
+            Self::Overrun { .. } | Self::Unanswered { .. } => Some(libc::ENOBUFS),
             _ => None,
         }
     }

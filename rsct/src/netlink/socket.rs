@@ -22,6 +22,8 @@ pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Socket {
     fd: AsyncFd<OwnedFd>,
+    /// The namespace that was entered to open it.
+    netns: Option<OwnedFd>,
     port: u32,
     sequence: u32,
     buffer: BytesMut,
@@ -62,7 +64,19 @@ impl Socket {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        Self::new(opened?)
+        let netns = netns.try_clone_to_owned().map_err(failed("sharing"))?;
+        Ok(Self {
+            netns: Some(netns),
+            ..Self::new(opened?)?
+        })
+    }
+
+    /// Opens another socket in the same network namespace.
+    pub fn beside(&self) -> Result<Self, Error> {
+        match &self.netns {
+            None => Self::open(),
+            Some(netns) => Self::open_in(netns.as_fd()),
+        }
     }
 
     fn new(fd: OwnedFd) -> Result<Self, Error> {
@@ -77,6 +91,7 @@ impl Socket {
         let fd = unsafe { AsyncFd::register(fd) }.map_err(|e| failed("registering")(e.into()))?;
         Ok(Self {
             fd,
+            netns: None,
             port,
             sequence: 0,
             buffer: BytesMut::with_capacity(DATAGRAM_BYTES),
@@ -146,18 +161,20 @@ impl Socket {
 
     /// A sequence number for the next request; never 0, which is what events carry.
     pub(super) fn next_sequence(&mut self) -> u32 {
-        self.sequence = self.sequence.checked_add(1).unwrap_or(1);
+        self.sequence = following(self.sequence);
         self.sequence
+    }
+
+    /// Has the next request get the number behind this one.
+    #[cfg(test)]
+    pub(super) fn count_on_from(&mut self, sequence: u32) {
+        self.sequence = sequence;
     }
 
     /// Sends a datagram of requests to the kernel.
     pub async fn send(&self, datagram: &[u8]) -> Result<(), Error> {
-        let send = |fd: &OwnedFd| {
-            // SAFETY: the pointer and length are those of a live slice, which is only read.
-            check(unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), 0) })
-        };
         self.fd
-            .async_io(Interest::WRITABLE, send)
+            .async_io(Interest::WRITABLE, |fd| send_to(fd.as_fd(), datagram))
             .await
             .map(drop)
             .map_err(failed("sending to"))
@@ -171,24 +188,46 @@ impl Socket {
         loop {
             self.buffer.reserve(DATAGRAM_BYTES);
             let room = self.buffer.spare_capacity_mut();
-            let room_bytes = room.len();
             let received = self
                 .fd
                 .async_io(Interest::READABLE, |fd| receive_into(fd.as_fd(), room));
-            let (got, from_kernel) = match received.await {
-                Ok(received) => received,
-                Err(error) if is_overrun(&error) => return Err(self.overrun()),
-                Err(error) => return Err(failed("receiving from")(error)),
-            };
-            fits(got, room_bytes)?;
-            // SAFETY: this many bytes were written behind the buffer's end, within its capacity.
-            unsafe { self.buffer.set_len(self.buffer.len() + got) };
-            let datagram = self.buffer.split().freeze();
-            // Any process may send to a netlink port; only the kernel's word counts.
-            if from_kernel {
+            let received = received.await;
+            if let Some(datagram) = self.take(received)? {
                 return Ok(datagram);
             }
         }
+    }
+
+    /// The next datagram from the kernel if one is there; else nothing, without waiting.
+    pub fn receive_now(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            self.buffer.reserve(DATAGRAM_BYTES);
+            let room = self.buffer.spare_capacity_mut();
+            let received = receive_into(self.fd.get_ref().as_fd(), room);
+            if let Err(error) = &received
+                && error.kind() == io::ErrorKind::WouldBlock
+            {
+                return Ok(None);
+            }
+            if let Some(datagram) = self.take(received)? {
+                return Ok(Some(datagram));
+            }
+        }
+    }
+
+    /// Takes what was received behind the buffer's end. Any process may send to a netlink port; only the kernel's word
+    /// counts.
+    fn take(&mut self, received: io::Result<(usize, bool)>) -> Result<Option<Bytes>, Error> {
+        let (got, from_kernel) = match received {
+            Ok(received) => received,
+            Err(error) if is_overrun(&error) => return Err(self.overrun()),
+            Err(error) => return Err(failed("receiving from")(error)),
+        };
+        fits(got, self.buffer.spare_capacity_mut().len())?;
+        // SAFETY: this many bytes were written behind the buffer's end, within its capacity.
+        unsafe { self.buffer.set_len(self.buffer.len() + got) };
+        let datagram = self.buffer.split().freeze();
+        Ok(from_kernel.then_some(datagram))
     }
 
     /// Counts a loss.
@@ -203,6 +242,17 @@ impl Socket {
     pub(super) fn try_clone(&self) -> Result<OwnedFd, Error> {
         self.fd.get_ref().try_clone().map_err(failed("sharing"))
     }
+}
+
+/// Sends a datagram.
+pub(super) fn send_to(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length are those of a live slice, which is only read.
+    check(unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), 0) })
+}
+
+/// The sequence number behind this one; never 0.
+pub(super) fn following(sequence: u32) -> u32 {
+    sequence.checked_add(1).unwrap_or(1)
 }
 
 /// Takes a datagram that is there. Returns how many bytes it has, which may be more than there was room for, and

@@ -5,7 +5,7 @@ use std::{net::IpAddr, process::ExitCode};
 use clap::Args;
 use rsct_common::Tuple;
 
-use super::{exit_code, filter::of_tuple};
+use super::{exit_code, filter::of_tuple, reason};
 use crate::{
     cli::{
         UsageError,
@@ -15,15 +15,16 @@ use crate::{
     filter::{Filter, Prefix, Typed},
     flow::names::proto,
     netlink::{
-        Error, Socket,
+        Socket,
         expect::{self, Key, New, flags},
-        lookup,
     },
 };
 
-/// Make an expectation. Its master is a connection in the table that has a helper; an expectation needs nothing else
-/// but the destination of the expected connection. Where the helper's policy allows no more, the kernel makes room by
-/// dropping the master's oldest.
+/// Make an expectation for a connection that has a helper.
+///
+/// That connection, its master, has to be in the table; beside it, an expectation needs nothing but the destination of
+/// the expected connection. Where the helper's policy allows no more, the kernel makes room by dropping the master's
+/// oldest.
 #[derive(Debug, Args)]
 pub(super) struct CreateArgs {
     /// Protocol of the master, by name (/etc/protocols too) or number.
@@ -112,11 +113,11 @@ async fn create(socket: &mut Socket, args: &CreateArgs, mut new: New<'_>) -> any
     // Older kernels take a class only with a helper's name, newer ones take the master's helper anyway.
     let masters;
     if new.class.is_some() && new.helper.is_none() {
-        masters = master(socket, &new).await?.flatten();
+        masters = reason::master(socket, &new).await?.flatten();
         new.helper = masters.as_deref();
     }
     if let Err(error) = expect::create(socket, &new).await {
-        return Err(why(socket, &new, args.helper.as_deref(), error).await);
+        return Err(reason::why(socket, &new, args.helper.as_deref(), error).await);
     }
     if let Some(seconds) = args.timeout {
         expect::set_timeout(socket, &new, seconds).await?;
@@ -136,60 +137,6 @@ async fn create(socket: &mut Socket, args: &CreateArgs, mut new: New<'_>) -> any
         }
     }
     Ok(())
-}
-
-/// The name of the master's helper, where there is a master, and where it has one.
-async fn master(socket: &mut Socket, new: &New<'_>) -> Result<Option<Option<String>>, Error> {
-    let mut helper = None;
-    let found = lookup::entry(socket, &new.master, new.zone, |entry| {
-        helper = entry
-            .helper
-            .map(|helper| String::from_utf8_lossy(helper.name).into_owned());
-    });
-    Ok(found.await?.then_some(helper))
-}
-
-/// What a refusal means here.
-async fn why(socket: &mut Socket, new: &New<'_>, asked_for: Option<&str>, error: Error) -> anyhow::Error {
-    let (src, dst) = (new.master.src_addr(), new.master.dst_addr());
-    let number = new.master.protonum;
-    let sentence = match error.errno() {
-        Some(libc::ENOENT) => format!(
-            "the table has no entry of protocol {number} from {src} to {dst} with these ports in zone {} to be its \
-             master; `rsct list -s {src} -d {dst}` shows what is near it",
-            new.zone
-        ),
-        Some(libc::EEXIST) => {
-            "its tuple is expected already; `rsct expect delete` takes away what is there".to_owned()
-        }
-        Some(libc::EALREADY) => "another connection expects the same already".to_owned(),
-        Some(libc::EBUSY) => {
-            "part of what it would expect is expected already; `rsct expect list` shows by whom".to_owned()
-        }
-        Some(libc::EMFILE) => "there are as many expectations as the helper's policy or \
-             net.netfilter.nf_conntrack_expect_max allows; `rsct expect list` shows them"
-            .to_owned(),
-        Some(libc::EOPNOTSUPP | libc::ESHUTDOWN | libc::EINVAL) => match master(socket, new).await {
-            Ok(None) => return error.into(),
-            Ok(Some(None)) => format!(
-                "its master, the connection from {src} to {dst}, has no helper, which the kernel asks for; a rule such \
-                 as `iptables -t raw -A PREROUTING … -j CT --helper NAME` gives new connections one"
-            ),
-            Ok(Some(Some(helper))) => match (error.errno(), new.class, asked_for) {
-                (Some(libc::EINVAL), Some(class), _) => {
-                    format!("--class {class}: the helper {helper} has no such class")
-                }
-                (Some(libc::EOPNOTSUPP), _, Some(name)) => format!(
-                    "--helper {name}: the kernel has no helper of this name for protocol {number}; load its module, \
-                     such as with `modprobe nf_conntrack_{name}`"
-                ),
-                _ => return error.into(),
-            },
-            Err(error) => return error.into(),
-        },
-        _ => return error.into(),
-    };
-    anyhow::anyhow!("creating an expectation: {sentence}")
 }
 
 impl CreateArgs {

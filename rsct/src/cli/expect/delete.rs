@@ -14,7 +14,9 @@ use crate::{
     render::expect::About,
 };
 
-/// Delete the expectations that meet all conditions, and show what went. Exit code 1 where there is none.
+/// Delete the expectations that meet all conditions, and show what went.
+///
+/// The exit code is 1 where there is none.
 #[derive(Debug, Args)]
 pub(super) struct DeleteArgs {
     #[command(flatten)]

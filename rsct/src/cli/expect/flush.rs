@@ -11,7 +11,9 @@ use crate::{
     render::expect::About,
 };
 
-/// Delete every expectation, or every one of a helper, in one request, and show what there was.
+/// Delete every expectation, or every one of a helper, and show what went.
+///
+/// The kernel is asked once, and doesn't say what it deletes: shown are those that it had just before.
 #[derive(Debug, Args)]
 pub(super) struct FlushArgs {
     /// Only those whose master this helper works for.

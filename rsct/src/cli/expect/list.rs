@@ -11,7 +11,7 @@ use crate::{
     render::expect::About,
 };
 
-/// Show the expectations of both address families, in the form of `conntrack -L expect`, as JSON or as XML.
+/// Show the expectations that there are, of both address families.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     #[command(flatten)]

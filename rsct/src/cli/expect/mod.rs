@@ -5,6 +5,7 @@ mod delete;
 mod filter;
 mod flush;
 mod list;
+mod reason;
 mod watch;
 mod zone;
 
@@ -19,8 +20,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::is_broken_pipe;
 use crate::render::expect::Format;
 
-/// Show, make, delete and watch expectations: connections that a helper has read the announcement of in another, its
-/// master, such as FTP's data connections.
+/// Show, make, delete and watch expectations, such as of FTP's data connections.
+///
+/// An expectation is of a connection that a helper has read the announcement of in another, its master.
 #[derive(Debug, Args)]
 pub struct ExpectArgs {
     #[command(subcommand)]

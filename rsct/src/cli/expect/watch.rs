@@ -25,6 +25,7 @@ use crate::{
     cli::{
         UsageError, duration, is_broken_pipe,
         namespaces::{Namespaces, NetnsArg, event_loop},
+        watch::parse_size,
     },
     kernel::netns::Netns,
     netlink::{
@@ -32,19 +33,33 @@ use crate::{
         event::Group,
         expect::{self, Event, EventKind},
     },
-    render::expect::{About, Format, Happened},
+    render::{
+        expect::{About, Format, Happened},
+        watch_json::{self, Summary},
+    },
 };
 
-/// Show expectations as they come and go, in the form of `conntrack -E expect`, as JSON or as XML, until a signal. A
-/// loss is said at once and counted at the end. Where net.netfilter.nf_conntrack_events is 2, as it is at first, the
-/// kernel tells only of connections that began while somebody listened.
+/// Show expectations as they come and go, until Ctrl-C.
+///
+/// An event that a netlink request caused says whose in JSON. The kernel keeps events only of connections that began
+/// while somebody listened (`net.netfilter.nf_conntrack_events` is 2, its default); 1 keeps those of all.
+///
+/// Where events are lost because they came faster than they were read, that is said at once, and how many by the
+/// kernel's own count.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
     #[command(flatten)]
     filter: ExpectFilterArgs,
-    /// What to show; everything unless given.
-    #[arg(short, long, value_enum, value_delimiter = ',', value_name = "EVENT")]
-    event: Vec<EventArg>,
+    /// Which events.
+    #[arg(
+        short,
+        long,
+        value_enum,
+        value_delimiter = ',',
+        ignore_case = true,
+        default_value = "all"
+    )]
+    event_mask: Vec<Mask>,
     /// How events look.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -54,18 +69,20 @@ pub(super) struct WatchArgs {
     /// Stop after this long: 10s, 5m, 500ms.
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     duration: Option<Duration>,
-    /// How much the kernel may queue, in KiB.
-    #[arg(short, long, value_name = "KIB", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
-    buffer_size: u32,
+    /// How much the kernel may queue, in bytes, or with K, M or G behind the number.
+    #[arg(short, long, value_name = "BYTES", default_value = "8M", value_parser = parse_size)]
+    buffer_size: usize,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum EventArg {
-    /// An expectation was made.
+enum Mask {
+    /// All of them.
+    All,
+    /// Expectations that were made.
     New,
-    /// One was met, expired or was deleted, or its master went.
+    /// Those that were met, expired or were deleted, or whose master went.
     Destroy,
 }
 
@@ -78,18 +95,17 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     }
     let namespaces = Namespaces::open(&args.netns)?;
     let format = args.output.format();
-    let mut out = Vec::new();
-    format.begin(&mut out);
     let watch = RefCell::new(Watch {
         filter,
         format,
         named: namespaces.are_named(),
         column: namespaces.column(),
         remaining: args.count.unwrap_or(u64::MAX),
-        out,
+        out: Vec::new(),
         came: 0,
         went: 0,
-        losses: 0,
+        lost: 0,
+        overruns: 0,
         error: None,
     });
     let (watched, all_went_well) = event_loop()?.block_on(async {
@@ -98,16 +114,16 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok((watched, all_went_well))
     })?;
     let mut watch = watch.into_inner();
-    format.end(&mut watch.out);
-    watch.flush();
+    // Who could not listen has nothing to sum up.
+    let sums_up = watched.is_ok() || watch.came + watch.went > 0;
+    watch.end(sums_up);
     match watch.error.take() {
         Some(error) if is_broken_pipe(&error) => return Ok(exit_code(all_went_well)),
         Some(error) => return Err(error).context("writing events to standard output"),
         None => {}
     }
-    // Who could not listen has nothing to sum up.
-    if watched.is_ok() || watch.came + watch.went > 0 {
-        eprintln!("{}", watch.summary());
+    if sums_up {
+        eprint!("{}", watch.summary());
     }
     watched?;
     namespaces.tell_of_hidden();
@@ -122,16 +138,19 @@ async fn until_the_end(
 ) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
-    let wanted = |event| args.event.is_empty() || args.event.contains(&event);
+    let wanted = |mask| args.event_mask.contains(&mask) || args.event_mask.contains(&Mask::All);
     for (_, socket) in &sockets {
-        socket.set_receive_buffer(args.buffer_size as usize * 1024)?;
-        if wanted(EventArg::New) {
-            socket.subscribe(Group::ExpectNew)?;
+        for (mask, group) in [
+            (Mask::New, Group::ExpectNew),
+            (Mask::Destroy, Group::ExpectDestroy),
+        ] {
+            if wanted(mask) {
+                socket.subscribe(group)?;
+            }
         }
-        if wanted(EventArg::Destroy) {
-            socket.subscribe(Group::ExpectDestroy)?;
-        }
+        socket.set_receive_buffer(args.buffer_size)?;
     }
+    watch.borrow_mut().begin();
     let mut listeners: Vec<Listener<'_>> = sockets
         .into_iter()
         .map(|(netns, socket)| Box::pin(listen(netns, socket, watch)) as Listener<'_>)
@@ -155,14 +174,21 @@ async fn until_the_end(
 type Listener<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
 async fn listen(netns: &Netns, mut socket: Socket, watch: &RefCell<Watch>) -> Result<(), Error> {
-    watch.borrow_mut().flush();
+    let mut dropped = socket.dropped()?;
     while !watch.borrow().is_over() {
         let next = expect::next_events(&mut socket, |event| watch.borrow_mut().take(netns, event)).await;
         match next {
-            Ok(()) => watch.borrow_mut().flush(),
-            Err(Error::Overrun { .. }) => watch.borrow_mut().lost(netns),
+            Ok(()) => {}
+            Err(Error::Overrun { .. }) => {
+                let by_now = socket.dropped()?;
+                watch
+                    .borrow_mut()
+                    .loss(by_now.wrapping_sub(dropped).into(), netns);
+                dropped = by_now;
+            }
             Err(error) => return Err(error),
         }
+        watch.borrow_mut().flush();
     }
     Ok(())
 }
@@ -177,7 +203,8 @@ struct Watch {
     out: Vec<u8>,
     came: u64,
     went: u64,
-    losses: u64,
+    lost: u64,
+    overruns: u64,
     error: Option<io::Error>,
 }
 
@@ -204,12 +231,42 @@ impl Watch {
         self.format.expectation(&mut self.out, &event.expectation, &about);
     }
 
-    fn lost(&mut self, netns: &Netns) {
-        self.losses += 1;
+    /// Whoever started this may wait for it: nothing that happens from now on goes unseen.
+    fn begin(&mut self) {
+        self.format.begin(&mut self.out);
+        if self.format == Format::Json {
+            watch_json::started(&mut self.out);
+        }
+        self.flush();
+    }
+
+    /// Events were lost in a namespace.
+    fn loss(&mut self, lost: u64, netns: &Netns) {
+        self.lost += lost;
+        self.overruns += 1;
+        if self.format == Format::Json {
+            watch_json::loss(&mut self.out, lost, 1, self.named.then_some(netns));
+        }
         eprintln!(
-            "rsct: events were lost in network namespace {}: the receive buffer was full; --buffer-size makes it larger",
-            netns.name
+            "rsct: {lost} events were lost: they came faster than they were read, and the receive buffer was full \
+             (ENOBUFS); `rsct expect list` shows what there is, a larger --buffer-size helps against bursts"
         );
+    }
+
+    /// Writes what stands behind the last event.
+    fn end(&mut self, sums_up: bool) {
+        self.format.end(&mut self.out);
+        if self.format == Format::Json && sums_up {
+            let summary = Summary {
+                new: self.came,
+                destroyed: self.went,
+                lost: self.lost,
+                overruns: self.overruns,
+                ..Summary::default()
+            };
+            watch_json::summary(&mut self.out, &summary);
+        }
+        self.flush();
     }
 
     fn is_over(&self) -> bool {
@@ -225,15 +282,12 @@ impl Watch {
     }
 
     fn summary(&self) -> String {
-        let shown = self.came + self.went;
-        let lost = match self.losses {
-            0 => "none were lost".to_owned(),
-            1 => "events were lost once".to_owned(),
-            n => format!("events were lost {n} times"),
-        };
         format!(
-            "rsct: {shown} expectation events have been shown: {} new, {} destroy; {lost}.",
-            self.came, self.went
+            "rsct: {} expectation events have been shown: {} new, {} destroyed.\nrsct: {} events lost.\n",
+            self.came + self.went,
+            self.came,
+            self.went,
+            self.lost
         )
     }
 }

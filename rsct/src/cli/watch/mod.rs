@@ -218,7 +218,7 @@ impl Watching<'_> {
     }
 }
 
-fn parse_size(text: &str) -> Result<usize, String> {
+pub(in crate::cli) fn parse_size(text: &str) -> Result<usize, String> {
     let wrong = || "expected a number of bytes from 4096 to 1G, such as 8388608 or 8M".to_owned();
     let (digits, unit) = match text.strip_suffix(['k', 'K', 'm', 'M', 'g', 'G']) {
         Some(digits) => (digits, &text[digits.len()..]),

@@ -13,11 +13,12 @@ use std::{
 use super::{Query, Source};
 use crate::netlink::{
     Error, Socket,
-    socket::{DATAGRAM_BYTES, failed, fits, is_overrun, receive_into},
+    socket::{DATAGRAM_BYTES, failed, fits, is_overrun, receive_into, send_to},
 };
 
-/// How many chunks there are. While one is filled and one is worked on, the third keeps neither side waiting.
-const CHUNKS: usize = 3;
+/// How many chunks there are at most. Two would keep both sides at work on a machine with nothing else to do; on a busy
+/// one it can take milliseconds until a thread that was woken up runs, and a chunk holds less than two.
+const CHUNKS: usize = 12;
 /// Some datagrams of a dump, so that handing them over and waking the other side costs little for each; small enough to
 /// stay in a processor's cache.
 const CHUNK_BYTES: usize = 4 * DATAGRAM_BYTES;
@@ -90,7 +91,7 @@ enum Handed {
 /// A socket on which a thread receives ahead.
 pub(super) struct Ahead<'a> {
     socket: &'a mut Socket,
-    chunk: Chunk,
+    chunk: Option<Chunk>,
     /// The number of the chunk's datagram that is next.
     next: usize,
     filled: Option<Receiver<Handed>>,
@@ -101,24 +102,28 @@ pub(super) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// Starts the thread.
-    pub(super) fn of(socket: &'a mut Socket) -> Result<Self, Error> {
+    /// Starts the thread, with a request: the kernel begins its walk inside sendmsg(), and may be at it for long where
+    /// little of its table is meant.
+    pub(super) fn of(socket: &'a mut Socket, request: Vec<u8>) -> Result<Self, Error> {
         let shared = socket.try_clone()?;
         let (stopped, stop) = io::pipe().map_err(failed("making a pipe beside"))?;
         let (fill, filled) = sync_channel(CHUNKS);
         let (empty, emptied) = sync_channel(CHUNKS);
-        // The one beside them is ours, and goes to the thread once it is read.
-        for _ in 1..CHUNKS {
-            // The channel has room for all of them.
-            let _ = empty.send(Chunk::new());
-        }
+        let chunks = Chunks {
+            emptied,
+            idle: Vec::new(),
+            unmade: CHUNKS,
+        };
         let thread = thread::Builder::new()
             .name("rsct-receive".into())
-            .spawn(move || receive(&shared, &stopped, &fill, &emptied))
+            .spawn(move || match send_to(shared.as_fd(), &request) {
+                Ok(_) => receive(&shared, &stopped, &fill, chunks),
+                Err(error) => drop(fill.send(Handed::Failed(failed("sending to")(error)))),
+            })
             .map_err(failed("starting a thread for"))?;
         Ok(Self {
             socket,
-            chunk: Chunk::new(),
+            chunk: None,
             next: 0,
             filled: Some(filled),
             empty: Some(empty),
@@ -132,10 +137,9 @@ impl<'a> Ahead<'a> {
         let handed = self.filled.as_ref().and_then(|filled| filled.recv().ok());
         match handed {
             Some(Handed::Chunk(chunk)) => {
-                let mut read = std::mem::replace(&mut self.chunk, chunk);
-                read.ends.clear();
                 self.next = 0;
-                if let Some(empty) = &self.empty {
+                if let (Some(mut read), Some(empty)) = (self.chunk.replace(chunk), &self.empty) {
+                    read.ends.clear();
                     // A thread that is gone has said why.
                     let _ = empty.send(read);
                 }
@@ -158,11 +162,18 @@ impl Source for Ahead<'_> {
     }
 
     async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error> {
-        while self.next == self.chunk.ends.len() {
+        while self
+            .chunk
+            .as_ref()
+            .is_none_or(|chunk| chunk.ends.len() == self.next)
+        {
             self.advance()?;
         }
         self.next += 1;
-        Ok(self.chunk.datagram(self.next - 1).unwrap_or_default())
+        let chunk = self.chunk.as_ref();
+        Ok(chunk
+            .and_then(|chunk| chunk.datagram(self.next - 1))
+            .unwrap_or_default())
     }
 }
 
@@ -179,9 +190,35 @@ impl Drop for Ahead<'_> {
     }
 }
 
+/// The chunks that the thread may fill.
+struct Chunks {
+    /// Those that were read.
+    emptied: Receiver<Chunk>,
+    /// Those of them that were taken back already.
+    idle: Vec<Chunk>,
+    /// How many may be made yet.
+    unmade: usize,
+}
+
+impl Chunks {
+    /// The one that was read last, which is the likeliest to be in the processor's cache; a new one only if the other
+    /// side has all. `None` once it has gone.
+    fn next(&mut self) -> Option<Chunk> {
+        self.idle.extend(self.emptied.try_iter());
+        if let Some(chunk) = self.idle.pop() {
+            return Some(chunk);
+        }
+        if self.unmade > 0 {
+            self.unmade -= 1;
+            return Some(Chunk::new());
+        }
+        self.emptied.recv().ok()
+    }
+}
+
 /// Receives until the other side has had enough, or can't be served any more.
-fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, emptied: &Receiver<Chunk>) {
-    while let Ok(mut chunk) = emptied.recv() {
+fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, mut chunks: Chunks) {
+    while let Some(mut chunk) = chunks.next() {
         let missing = loop {
             match chunk.receive(socket) {
                 Ok(()) if chunk.has_room() => {}
