@@ -3,11 +3,13 @@
 pub mod cli;
 pub mod conntrack;
 pub mod doctor;
+pub mod entry_spec;
 pub mod family;
 pub mod filter;
 pub mod flow;
 pub mod kernel;
 pub mod labels;
+pub mod load;
 pub mod netlink;
 pub mod probe;
 pub mod render;

@@ -5,9 +5,9 @@ mod details;
 mod nat;
 mod parse;
 mod plan;
-mod protocol;
+pub(crate) mod protocol;
 mod state;
-mod values;
+pub(crate) mod values;
 
 use std::net::IpAddr;
 

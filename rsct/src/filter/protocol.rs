@@ -16,7 +16,7 @@ const COMMON: [(u8, &str); 7] = [
 ];
 
 /// The number of a protocol given by number or name.
-pub(super) fn parse(text: &str) -> Option<u8> {
+pub(crate) fn parse(text: &str) -> Option<u8> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok();
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{HelperName, Prefix, StateSet, Status, nat::Translation};
 use crate::{family::Family, flow::names::status, labels::LabelMap, netlink::conntrack::MaskedU32};
 
-pub(super) fn family(text: &str) -> Option<Family> {
+pub(crate) fn family(text: &str) -> Option<Family> {
     [Family::Ipv4, Family::Ipv6]
         .into_iter()
         .find(|family| family.name().eq_ignore_ascii_case(text))
@@ -40,7 +40,7 @@ pub(super) fn prefix(text: &str) -> Option<Prefix> {
 }
 
 /// A number in decimal, or in hexadecimal after `0x`; unlike `parse`, without a `+`.
-pub(super) fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
+pub(crate) fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
         None => (text, 10),

@@ -7,6 +7,7 @@ use super::{
     Error, Socket,
     change::Operation,
     conntrack::Change,
+    emit::Emitter,
     message::{Body, Messages},
     socket::following,
 };
@@ -44,14 +45,38 @@ impl<T> Batch<T> {
 
     /// Adds a request.
     pub fn push(&mut self, socket: &mut Socket, operation: Operation, change: &Change<'_>, token: T) {
+        self.add(socket, operation, change.family(), token, |out| change.emit(out));
+    }
+
+    /// Adds a request whose attributes have been written already, by [`Change::emit`].
+    pub fn push_attributes(
+        &mut self,
+        socket: &mut Socket,
+        operation: Operation,
+        family: u8,
+        attributes: &[u8],
+        token: T,
+    ) {
+        self.add(socket, operation, family, token, |out| out.written(attributes));
+    }
+
+    #[inline]
+    fn add(
+        &mut self,
+        socket: &mut Socket,
+        operation: Operation,
+        family: u8,
+        token: T,
+        attributes: impl FnOnce(&mut Emitter<'_>),
+    ) {
         let sequence = socket.next_sequence();
         if self.waiting.is_empty() {
             self.first_sequence = sequence;
         }
         self.last_begins = self.datagram.len();
         operation
-            .request(change.family())
-            .append(&mut self.datagram, sequence, |out| change.emit(out));
+            .request(family)
+            .append(&mut self.datagram, sequence, attributes);
         self.waiting.push((operation, token));
     }
 

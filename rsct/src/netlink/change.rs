@@ -6,7 +6,7 @@ use super::{
     Error, Socket,
     conntrack::{Change, DumpFilter},
     exchange,
-    request::{Request, kind},
+    request::{self, Request, kind},
 };
 
 /// What is to be done with an entry.
@@ -67,10 +67,12 @@ pub async fn apply(socket: &mut Socket, operation: Operation, change: &Change<'_
 /// older one takes its tuple for a whole one and refuses it with `EINVAL` or `ENOENT`.
 pub async fn flush(socket: &mut Socket, filter: &DumpFilter) -> Result<(), Error> {
     let family = filter.family.map_or(0, |family| family as u8);
-    // Version 0 of nfgenmsg makes the kernel ignore the family (ctnetlink_del_conntrack()).
     let request = Request::acknowledged(kind::DELETE, family);
     exchange::acknowledged(socket, "flushing the conntrack table", |sequence, datagram| {
         request.append(datagram, sequence, |out| filter.emit(out));
+        if family != 0 {
+            request::heed_family(datagram);
+        }
     })
     .await
 }

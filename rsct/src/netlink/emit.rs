@@ -22,6 +22,12 @@ impl<'a> Emitter<'a> {
         self.end(begin);
     }
 
+    /// Appends attributes that have been written elsewhere.
+    #[inline]
+    pub(super) fn written(&mut self, attributes: &[u8]) {
+        self.bytes.extend_from_slice(attributes);
+    }
+
     /// Appends a single byte.
     #[inline]
     pub fn u8(&mut self, kind: u16, value: u8) {

@@ -80,6 +80,12 @@ impl Request {
     }
 }
 
+/// Makes the kernel heed the family of a request that stands alone in its datagram, where it deletes without a tuple:
+/// with version 0 of `struct nfgenmsg` it does not (ctnetlink_del_conntrack()).
+pub(super) fn heed_family(datagram: &mut [u8]) {
+    datagram[HEADER_BYTES + 1] = 1;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

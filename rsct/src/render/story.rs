@@ -333,7 +333,8 @@ fn pad(out: &mut Vec<u8>, columns: usize) {
     out.extend(std::iter::repeat_n(b' ', columns));
 }
 
-pub(super) fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
+/// Where a tuple's packets come from and go to.
+pub fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
     let ports = proto::has_ports(tuple.protonum);
     end(out, tuple.src_addr(), ports.then(|| tuple.src_port()));
     out.extend_from_slice(b" > ");

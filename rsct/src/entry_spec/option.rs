@@ -1,0 +1,155 @@
+//! The options that describe an entry, by all their names.
+
+/// An option that describes an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is the long option it is named for")]
+pub enum Opt {
+    Sport,
+    Dport,
+    State,
+    Proto,
+    Src,
+    Dst,
+    Timeout,
+    Status,
+    ReplySrc,
+    ReplyDst,
+    ReplyPortSrc,
+    ReplyPortDst,
+    Mark,
+    Zone,
+    OrigZone,
+    ReplyZone,
+    SrcNat,
+    DstNat,
+    LabelAdd,
+    LabelDel,
+    Helper,
+    Family,
+    Id,
+    Secmark,
+    IcmpType,
+    IcmpCode,
+    IcmpId,
+    OrigVtag,
+    ReplyVtag,
+    Role,
+    Srckey,
+    Dstkey,
+    ReplyKeySrc,
+    ReplyKeyDst,
+    Master,
+}
+
+/// An option's names: the one it is called by, further ones, and its letter.
+struct Names(Opt, &'static str, &'static [&'static str], Option<u8>);
+
+/// In the order of [`Opt`], which has what most lines have first: a line's options are looked for one by one.
+const NAMES: [Names; 35] = [
+    Names(Opt::Sport, "sport", &["orig-port-src"], None),
+    Names(Opt::Dport, "dport", &["orig-port-dst"], None),
+    Names(Opt::State, "state", &[], None),
+    Names(Opt::Proto, "proto", &["protonum"], Some(b'p')),
+    Names(Opt::Src, "src", &["orig-src"], Some(b's')),
+    Names(Opt::Dst, "dst", &["orig-dst"], Some(b'd')),
+    Names(Opt::Timeout, "timeout", &[], Some(b't')),
+    Names(Opt::Status, "status", &[], Some(b'u')),
+    Names(Opt::ReplySrc, "reply-src", &[], Some(b'r')),
+    Names(Opt::ReplyDst, "reply-dst", &[], Some(b'q')),
+    Names(Opt::ReplyPortSrc, "reply-port-src", &[], None),
+    Names(Opt::ReplyPortDst, "reply-port-dst", &[], None),
+    Names(Opt::Mark, "mark", &[], Some(b'm')),
+    Names(Opt::Zone, "zone", &[], Some(b'w')),
+    Names(Opt::OrigZone, "orig-zone", &[], None),
+    Names(Opt::ReplyZone, "reply-zone", &[], None),
+    Names(Opt::SrcNat, "src-nat", &[], Some(b'n')),
+    Names(Opt::DstNat, "dst-nat", &[], Some(b'g')),
+    Names(Opt::LabelAdd, "label-add", &["label"], Some(b'l')),
+    Names(Opt::LabelDel, "label-del", &[], None),
+    Names(Opt::Helper, "helper", &[], None),
+    Names(Opt::Family, "family", &[], Some(b'f')),
+    Names(Opt::Id, "id", &[], Some(b'i')),
+    Names(Opt::Secmark, "secmark", &[], Some(b'c')),
+    Names(Opt::IcmpType, "icmp-type", &["icmpv6-type"], None),
+    Names(Opt::IcmpCode, "icmp-code", &["icmpv6-code"], None),
+    Names(Opt::IcmpId, "icmp-id", &["icmpv6-id"], None),
+    Names(Opt::OrigVtag, "orig-vtag", &[], None),
+    Names(Opt::ReplyVtag, "reply-vtag", &[], None),
+    Names(Opt::Role, "role", &[], None),
+    Names(Opt::Srckey, "srckey", &["orig-key-src"], None),
+    Names(Opt::Dstkey, "dstkey", &["orig-key-dst"], None),
+    Names(Opt::ReplyKeySrc, "reply-key-src", &[], None),
+    Names(Opt::ReplyKeyDst, "reply-key-dst", &[], None),
+    Names(Opt::Master, "master", &[], None),
+];
+
+impl Opt {
+    /// The long option that it is called by, without the dashes.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+
+    /// The option of a long name, without the dashes; its beginning will do where it begins no other's.
+    pub fn by_name(typed: &str) -> Option<Self> {
+        let exact = |Names(_, name, more, _): &&Names| *name == typed || more.contains(&typed);
+        if let Some(names) = NAMES.iter().find(exact) {
+            return Some(names.0);
+        }
+        let begins = |Names(_, name, more, _): &&Names| {
+            name.starts_with(typed) || more.iter().any(|name| name.starts_with(typed))
+        };
+        let mut found = NAMES.iter().filter(begins);
+        match (found.next(), found.next()) {
+            (Some(names), None) if !typed.is_empty() => Some(names.0),
+            _ => None,
+        }
+    }
+
+    /// The option of a letter.
+    pub fn by_letter(letter: u8) -> Option<Self> {
+        let same = |Names(_, _, _, own): &&Names| *own == Some(letter);
+        NAMES.iter().find(same).map(|names| names.0)
+    }
+
+    /// Whether it may stand without a value.
+    pub fn is_value_optional(self) -> bool {
+        self == Self::LabelDel
+    }
+
+    /// Whether it may be given more than once, and the values add up.
+    pub fn adds_up(self) -> bool {
+        matches!(self, Self::LabelAdd | Self::LabelDel)
+    }
+
+    pub(super) const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_stands_in_its_own_place() {
+        for (index, Names(opt, name, more, letter)) in NAMES.iter().enumerate() {
+            assert_eq!(*opt as usize, index, "{name}");
+            for name in more.iter().chain([name]) {
+                assert_eq!(Opt::by_name(name), Some(*opt), "{name}");
+            }
+            if let Some(letter) = letter {
+                assert_eq!(Opt::by_letter(*letter), Some(*opt), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_beginning_names_an_option_if_it_begins_one_alone() {
+        assert_eq!(Opt::by_name("time"), Some(Opt::Timeout));
+        assert_eq!(Opt::by_name("spo"), Some(Opt::Sport));
+        for wrong in ["s", "", "reply", "sports", "stat"] {
+            assert_eq!(Opt::by_name(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The two directions that options describe. What is said of one alone holds for the other the other way round.
+
+use std::net::IpAddr;
+
+use rsct_common::Tuple;
+
+use super::{Opt, Spec, SpecError, error, value};
+use crate::{family::Family, flow::names::proto};
+
+/// ICMP's queries and what answers them (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c).
+const ICMP_ANSWERS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];
+/// ICMPv6's (net/netfilter/nf_conntrack_proto_icmpv6.c).
+const ICMPV6_ANSWERS: [(u8, u8); 2] = [(128, 129), (139, 140)];
+
+/// What only some protocols have.
+const PORTS: &[Opt] = &[Opt::Sport, Opt::Dport, Opt::ReplyPortSrc, Opt::ReplyPortDst];
+const KEYS: &[Opt] = &[Opt::Srckey, Opt::Dstkey, Opt::ReplyKeySrc, Opt::ReplyKeyDst];
+const ICMP: &[Opt] = &[Opt::IcmpType, Opt::IcmpCode, Opt::IcmpId];
+const VTAGS: &[Opt] = &[Opt::OrigVtag, Opt::ReplyVtag];
+
+impl Spec {
+    /// The original and the reply direction. Where options are missing they are named, and the tuples mean nothing.
+    pub(super) fn tuples(&self, missing: &mut Vec<Opt>) -> Result<(Tuple, Tuple), SpecError> {
+        let protonum = self.protonum()?;
+        let mut needed = |value: Option<IpAddr>, option| {
+            if value.is_none() {
+                missing.push(option);
+            }
+            value.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+        };
+        let src = needed(self.src.or(self.reply_dst), Opt::Src);
+        let dst = needed(self.dst.or(self.reply_src), Opt::Dst);
+        let (mut orig, mut reply) = (Tuple::default(), Tuple::default());
+        (orig.protonum, reply.protonum, reply.dir) = (protonum, protonum, 1);
+        self.layer4(&mut orig, &mut reply, missing)?;
+        self.one_family()?;
+        // They are of one family.
+        let _ = value::put_addresses(&mut orig, src, dst);
+        let _ = value::put_addresses(
+            &mut reply,
+            self.reply_src.unwrap_or(dst),
+            self.reply_dst.unwrap_or(src),
+        );
+        Ok((orig, reply))
+    }
+
+    /// The direction by which an entry is found that is there, and whether it is the original one.
+    pub(super) fn key(&self) -> Result<(Tuple, bool), SpecError> {
+        let mut missing = Vec::new();
+        let (orig, reply) = self.tuples(&mut missing)?;
+        complete("an entry", orig.protonum, missing)?;
+        let by_reply_alone = self.src.is_none() && self.dst.is_none();
+        Ok(if by_reply_alone {
+            (reply, false)
+        } else {
+            (orig, true)
+        })
+    }
+
+    /// The protocol, whose options alone are there.
+    pub(super) fn protonum(&self) -> Result<u8, SpecError> {
+        let protonum = self.proto.ok_or_else(|| SpecError::Missing {
+            what: "an entry".to_owned(),
+            missing: vec![Opt::Proto],
+        })?;
+        for (options, fits) in [
+            (PORTS, proto::has_ports(protonum)),
+            (KEYS, protonum == proto::GRE),
+            (ICMP, proto::is_icmp(protonum)),
+            (VTAGS, protonum == proto::SCTP),
+            (&[Opt::Role], protonum == proto::DCCP),
+            (&[Opt::State], value::WITH_STATES.contains(&protonum)),
+        ] {
+            if !fits && let Some(option) = options.iter().copied().find(|option| self.has(*option)) {
+                return Err(SpecError::NotOfProtocol { option, protonum });
+            }
+        }
+        Ok(protonum)
+    }
+
+    fn layer4(&self, orig: &mut Tuple, reply: &mut Tuple, missing: &mut Vec<Opt>) -> Result<(), SpecError> {
+        let protonum = orig.protonum;
+        if proto::is_icmp(protonum) {
+            let Some(icmp_type) = self.icmp_type else {
+                missing.push(Opt::IcmpType);
+                return Ok(());
+            };
+            let id = self.icmp_id.unwrap_or(0).to_be_bytes();
+            let code = self.icmp_code.unwrap_or(0);
+            (orig.src_l4, reply.src_l4) = (id, id);
+            (orig.dst_l4, reply.dst_l4) = ([icmp_type, code], [answer(protonum, icmp_type)?, code]);
+        } else if !self.is_portless(protonum) && (proto::has_ports(protonum) || protonum == proto::GRE) {
+            // A key that is not there is 0, as in the packets of GRE's first version.
+            let absent = (protonum == proto::GRE).then_some(0);
+            let (sport, dport) = (
+                self.sport.or(self.reply_dport).or(absent),
+                self.dport.or(self.reply_sport).or(absent),
+            );
+            for (port, option) in [(sport, Opt::Sport), (dport, Opt::Dport)] {
+                if port.is_none() {
+                    missing.push(option);
+                }
+            }
+            let (sport, dport) = (sport.unwrap_or(0), dport.unwrap_or(0));
+            (orig.src_l4, orig.dst_l4) = (sport.to_be_bytes(), dport.to_be_bytes());
+            reply.src_l4 = self.reply_sport.unwrap_or(dport).to_be_bytes();
+            reply.dst_l4 = self.reply_dport.unwrap_or(sport).to_be_bytes();
+        }
+        Ok(())
+    }
+
+    /// Whether this is an entry of a protocol that the kernel which had it knows no ports of.
+    pub(super) fn is_portless(&self, protonum: u8) -> bool {
+        let can_be = matches!(protonum, proto::DCCP | proto::UDPLITE);
+        self.portless && can_be && !PORTS.iter().any(|option| self.has(*option))
+    }
+
+    /// Refuses addresses of two families.
+    fn one_family(&self) -> Result<(), SpecError> {
+        let nat = |nat: Option<crate::netlink::conntrack::Nat>| nat.and_then(|nat| nat.addr_min).map(family);
+        let mut first = self.family.map(|family| (Opt::Family, family));
+        for (option, is) in [
+            (Opt::Src, self.src.map(family)),
+            (Opt::Dst, self.dst.map(family)),
+            (Opt::ReplySrc, self.reply_src.map(family)),
+            (Opt::ReplyDst, self.reply_dst.map(family)),
+            (Opt::SrcNat, nat(self.nat_src)),
+            (Opt::DstNat, nat(self.nat_dst)),
+        ] {
+            let Some(is) = is else { continue };
+            let (other, other_is) = *first.get_or_insert((option, is));
+            if other_is != is {
+                return Err(SpecError::Families {
+                    option,
+                    is: is.name(),
+                    other,
+                    other_is: other_is.name(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what lacks options.
+pub(super) fn complete(what: &str, protonum: u8, missing: Vec<Opt>) -> Result<(), SpecError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(SpecError::Missing {
+        what: format!("{what} of {}", error::protocol(protonum)),
+        missing,
+    })
+}
+
+fn family(addr: IpAddr) -> Family {
+    match addr {
+        IpAddr::V4(_) => Family::Ipv4,
+        IpAddr::V6(_) => Family::Ipv6,
+    }
+}
+
+/// The type that answers an ICMP query, or that it answers. Conntrack makes entries of those alone.
+fn answer(protonum: u8, icmp_type: u8) -> Result<u8, SpecError> {
+    let pairs: &[(u8, u8)] = match protonum {
+        proto::ICMP => &ICMP_ANSWERS,
+        _ => &ICMPV6_ANSWERS,
+    };
+    let answered = pairs.iter().find_map(|(query, answer)| match icmp_type {
+        t if t == *query => Some(*answer),
+        t if t == *answer => Some(*query),
+        _ => None,
+    });
+    answered.ok_or_else(|| SpecError::NotAmong {
+        option: Opt::IcmpType,
+        value: icmp_type.to_string(),
+        protonum,
+        has: format!(
+            "entries for queries and their answers alone, which are types {}",
+            pairs
+                .iter()
+                .map(|(query, answer)| format!("{query}/{answer}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    })
+}
