@@ -1,0 +1,265 @@
+//! A file's lines, read and put into the kernel's terms on a thread of its own.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use super::{Command, LineError, ReadError, line};
+use crate::{
+    entry_spec::{Opt, Spec},
+    family::Family,
+    labels::LabelMap,
+    netlink::{change::Operation, conntrack::Change, emit::Emitter},
+};
+
+/// How many chunks go round: one is filled, one is sent, the others keep neither side waiting.
+const CHUNKS: usize = 4;
+/// How many lines a chunk holds at most, which are sent at once.
+const CHUNK_LINES: usize = 256;
+/// No line of options is longer.
+const MOST_LINE_BYTES: usize = 16 * 1024;
+const FILE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// What a line asks of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The line's number.
+    pub line: u64,
+    /// What the line says.
+    pub command: Command,
+    /// The family in the message's header.
+    pub family: u8,
+    /// Where in the chunk its attributes end.
+    end: usize,
+}
+
+impl Request {
+    /// How the kernel is asked; a flush is something else.
+    pub fn operation(&self) -> Option<Operation> {
+        Some(match self.command {
+            Command::Create | Command::Add => Operation::Create,
+            Command::Update => Operation::Update,
+            Command::Delete => Operation::Delete,
+            Command::Flush => return None,
+        })
+    }
+}
+
+/// Some lines' requests.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    attributes: Vec<u8>,
+    requests: Vec<Request>,
+}
+
+impl Chunk {
+    /// How many requests there are.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// The requests in their order, with their attributes.
+    pub fn requests(&self) -> impl Iterator<Item = (Request, &[u8])> {
+        let mut begin = 0;
+        self.requests.iter().map(move |request| {
+            let attributes = &self.attributes[begin..request.end];
+            begin = request.end;
+            (*request, attributes)
+        })
+    }
+
+    fn push(&mut self, number: u64, line: &line::Line) -> Result<(), LineError> {
+        let spec = &line.spec;
+        let change = match line.command {
+            Command::Create | Command::Add => spec.new_entry()?,
+            Command::Update => spec.changed_entry()?,
+            Command::Delete => spec.named_entry()?,
+            Command::Flush => Change::default(),
+        };
+        let mut family = change.family();
+        if line.command == Command::Flush {
+            family = flushed_family(spec)?.map_or(0, |family| family as u8);
+        }
+        change.emit(&mut Emitter::new(&mut self.attributes));
+        self.requests.push(Request {
+            line: number,
+            command: line.command,
+            family,
+            end: self.attributes.len(),
+        });
+        Ok(())
+    }
+}
+
+/// A flush is of all, or of one family.
+fn flushed_family(spec: &Spec) -> Result<Option<Family>, LineError> {
+    if spec.has_only(&[Opt::Family]) {
+        Ok(spec.family())
+    } else {
+        Err(LineError::FlushOptions)
+    }
+}
+
+/// What the thread hands over, in the file's order.
+#[derive(Debug)]
+pub enum Handed {
+    /// Lines that are in order.
+    Chunk(Chunk),
+    /// One that is not. Where that is to end it, nothing comes behind.
+    Bad(u64, LineError),
+    /// The file can't be read on.
+    Failed(ReadError),
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+pub struct Reading {
+    handed: Receiver<Handed>,
+    empty: SyncSender<Chunk>,
+}
+
+impl Reading {
+    /// Begins to read a file, or standard input where it is called `-`. `stop`: a bad line is the last one.
+    pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
+        let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
+            ("standard input".to_owned(), Box::new(io::stdin()))
+        } else {
+            let name = path.display().to_string();
+            let file = File::open(path).map_err(|source| ReadError::Open {
+                name: name.clone(),
+                source,
+            })?;
+            (name, Box::new(file))
+        };
+        let (hand, handed) = sync_channel(CHUNKS);
+        let (empty, emptied) = sync_channel(CHUNKS);
+        for _ in 0..CHUNKS {
+            // The channel has room for all of them.
+            let _ = empty.send(Chunk::default());
+        }
+        let names = Arc::clone(names);
+        let reader = move |name: String| {
+            let mut reader = Reader {
+                input: BufReader::with_capacity(FILE_BUFFER_BYTES, input),
+                number: 0,
+                bytes: Vec::new(),
+            };
+            // The other side has gone: there is nobody to tell.
+            let _ = reader.run(&name, &names, stop, &hand, &emptied);
+        };
+        let thread_name = name.clone();
+        thread::Builder::new()
+            .name("rsct-load".into())
+            .spawn(move || reader(thread_name))
+            .map_err(|source| ReadError::Thread { name, source })?;
+        Ok(Self { handed, empty })
+    }
+
+    /// What comes next; nothing once the file has been read.
+    pub fn next(&self) -> Option<Handed> {
+        self.handed.recv().ok()
+    }
+
+    /// Gives a chunk back to be filled again.
+    pub fn give_back(&self, chunk: Chunk) {
+        // Where reading has ended nobody wants it.
+        let _ = self.empty.send(chunk);
+    }
+}
+
+/// The other side has gone.
+struct Gone;
+
+struct Reader<R> {
+    input: BufReader<R>,
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    fn run(
+        &mut self,
+        name: &str,
+        names: &LabelMap,
+        stop: bool,
+        hand: &SyncSender<Handed>,
+        emptied: &Receiver<Chunk>,
+    ) -> Result<(), Gone> {
+        let mut chunk = emptied.recv().map_err(|_| Gone)?;
+        let give = |handed| hand.send(handed).map_err(|_| Gone);
+        loop {
+            let bad = match self.next(names) {
+                Ok(None) => {
+                    return if chunk.is_empty() {
+                        Ok(())
+                    } else {
+                        give(Handed::Chunk(chunk))
+                    };
+                }
+                Ok(Some(line)) => line
+                    .and_then(|line| match line {
+                        Some(line) => chunk.push(self.number, &line),
+                        None => Ok(()),
+                    })
+                    .err(),
+                Err(source) => {
+                    give(Handed::Chunk(chunk))?;
+                    let name = name.to_owned();
+                    return give(Handed::Failed(ReadError::Read { name, source }));
+                }
+            };
+            if bad.is_none() && chunk.len() < CHUNK_LINES {
+                continue;
+            }
+            give(Handed::Chunk(chunk))?;
+            if let Some(error) = bad {
+                give(Handed::Bad(self.number, error))?;
+                if stop {
+                    return Ok(());
+                }
+            }
+            chunk = emptied.recv().map_err(|_| Gone)?;
+            chunk.attributes.clear();
+            chunk.requests.clear();
+        }
+    }
+
+    /// The next line's meaning; nothing at the end of the file.
+    fn next(&mut self, names: &LabelMap) -> io::Result<Option<Result<Option<line::Line>, LineError>>> {
+        self.bytes.clear();
+        let most = u64::try_from(MOST_LINE_BYTES).unwrap_or(u64::MAX);
+        let got = self
+            .input
+            .by_ref()
+            .take(most)
+            .read_until(b'\n', &mut self.bytes)?;
+        if got == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let whole = self.bytes.pop_if(|last| *last == b'\n').is_some();
+        if !whole && got == MOST_LINE_BYTES {
+            self.input.skip_until(b'\n')?;
+            return Ok(Some(Err(LineError::TooLong(MOST_LINE_BYTES))));
+        }
+        let Ok(text) = std::str::from_utf8(&self.bytes) else {
+            return Ok(Some(Err(LineError::NotText)));
+        };
+        Ok(Some(match line::parse(text, names) {
+            Ok(Some(_)) if !whole => Err(LineError::CutShort),
+            parsed => parsed,
+        }))
+    }
+}
