@@ -2,18 +2,28 @@
 
 pub mod completions;
 pub mod count;
+pub mod create;
+pub mod delete;
 pub mod doctor;
 mod duration;
+mod entry_args;
 pub mod expect;
 mod filter_args;
+pub mod flush;
 pub mod get;
 pub mod install_links;
 pub mod list;
+pub mod load;
 pub mod man;
 mod namespaces;
+mod printer;
 mod reading;
+mod refusal;
+pub mod save;
 pub mod stats;
+mod sweep;
 pub mod trace;
+pub mod update;
 pub mod watch;
 
 use std::{fmt::Write as _, io, process::ExitCode};
@@ -42,6 +52,12 @@ enum Command {
     List(Box<list::ListArgs>),
     Get(Box<get::GetArgs>),
     Count(Box<count::CountArgs>),
+    Create(Box<create::CreateArgs>),
+    Update(Box<update::UpdateArgs>),
+    Delete(Box<delete::DeleteArgs>),
+    Flush(flush::FlushArgs),
+    Load(load::LoadArgs),
+    Save(Box<save::SaveArgs>),
     Stats(stats::StatsArgs),
     Expect(Box<expect::ExpectArgs>),
     Doctor(doctor::DoctorArgs),
@@ -73,6 +89,12 @@ pub fn run() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Get(args) => get::run(args),
         Command::Count(args) => count::run(args),
+        Command::Create(args) => create::run(args),
+        Command::Update(args) => update::run(args),
+        Command::Delete(args) => delete::run(args),
+        Command::Flush(args) => flush::run(args),
+        Command::Load(args) => load::run(args),
+        Command::Save(args) => save::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Expect(args) => expect::run(args),
         Command::Doctor(args) => doctor::run(args),

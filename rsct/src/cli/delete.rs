@@ -1,0 +1,272 @@
+//! `rsct delete`: the entries that meet a filter go.
+
+use std::{ops::ControlFlow, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    FilterArgs, UsageError,
+    list::Output,
+    namespaces::{Namespaces, NetnsArg, event_loop},
+    printer::Printer,
+    reading::{self, ExplainArg},
+    refusal,
+    sweep::{Sweep, Swept},
+};
+use crate::{
+    filter::{Filter, Plan},
+    kernel::netns::Netns,
+    labels::LabelMap,
+    netlink::{
+        Socket,
+        change::Operation,
+        conntrack::{Change, Entry},
+        dump,
+    },
+};
+
+/// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
+/// meets it.
+///
+/// -q is --quiet here, and --reply-dst has no letter.
+#[derive(Debug, Args)]
+#[command(mut_arg("reply_dst", |arg| arg.short(None)))]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    explain: ExplainArg,
+    #[command(flatten)]
+    shown: ShownArgs,
+    #[command(flatten)]
+    netns: NetnsArg,
+}
+
+/// What of the entries that are deleted is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ShownArgs {
+    /// How entries look.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    /// Show no entries, only say how many there were.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Show the entries and leave them as they are.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+impl ShownArgs {
+    /// What shows them so.
+    pub(super) fn printer<'a>(&self, labels: &'a LabelMap, namespaces: &Namespaces) -> Printer<'a> {
+        let view = self.output.view(labels, namespaces.column());
+        Printer::new((!self.quiet).then_some(view), namespaces.are_named())
+    }
+}
+
+/// Runs `rsct delete`.
+pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
+    let filter = args.filter.filter()?;
+    if filter.is_empty() {
+        return Err(UsageError(
+            "deleting entries: no filter says which; `rsct flush` empties the whole table".to_owned(),
+        )
+        .into());
+    }
+    let plan = filter.plan();
+    args.explain.tell(&plan);
+    let namespaces = Namespaces::open(&args.netns)?;
+    let labels = LabelMap::load_default();
+    let mut printer = args.shown.printer(&labels, &namespaces);
+    let mut sum = Swept::default();
+    let visit = namespaces.visit(async |netns, socket| {
+        let meant = Meant {
+            filter: &filter,
+            plan: &plan,
+            netns,
+            is_current: !namespaces.are_named(),
+        };
+        add(
+            &mut sum,
+            meant.delete(socket, &mut printer, args.shown.dry_run).await?,
+        );
+        Ok(())
+    });
+    let visited = event_loop()?.block_on(visit);
+    let printed = printer.finish();
+    tell(&sum, args.shown.dry_run, visited.is_ok());
+    let all_went_well = visited?;
+    printed?;
+    namespaces.tell_of_hidden();
+    Ok(if all_went_well && sum.done > 0 && sum.refused == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Adds what became of one namespace's entries.
+pub(super) fn add(sum: &mut Swept, swept: Swept) {
+    sum.done += swept.done;
+    sum.gone += swept.gone;
+    sum.refused += swept.refused;
+    sum.first_refused = sum.first_refused.take().or(swept.first_refused);
+}
+
+/// Says how many went, and what did not. That there were none is said where nothing else went wrong.
+fn tell(sum: &Swept, dry_run: bool, is_all: bool) {
+    if sum.done + sum.gone + sum.refused == 0 && is_all {
+        eprintln!("rsct: no flow entry meets the filter");
+        return;
+    }
+    let would = if dry_run {
+        "would be deleted"
+    } else {
+        "have been deleted"
+    };
+    eprintln!("rsct: {} flow entries {would}.", sum.done);
+    tell_others(sum, "deleting", &Change::default());
+}
+
+/// Says what became of those that were not deleted or changed. `changes` is what was asked for each.
+pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
+    if sum.gone > 0 {
+        eprintln!("rsct: {} more had gone before it was their turn.", sum.gone);
+    }
+    if let Some((change, errno)) = &sum.first_refused {
+        let why = match *errno {
+            libc::EBUSY if doing == "deleting" => "a flow table forwards its packets (OFFLOAD)".to_owned(),
+            libc::EPERM if changes.timeout.is_some() => "its timeout is fixed (FIXED_TIMEOUT)".to_owned(),
+            libc::EPERM => "not permitted".to_owned(),
+            errno => refusal::meaning(errno, changes)
+                .unwrap_or_else(|| std::io::Error::from_raw_os_error(errno).to_string()),
+        };
+        eprintln!(
+            "rsct: {} more were refused by the kernel; the first: {doing} the entry {}: {why}",
+            sum.refused,
+            refusal::entry(change)
+        );
+    }
+}
+
+/// Which entries of a namespace.
+pub(super) struct Meant<'a> {
+    pub(super) filter: &'a Filter,
+    pub(super) plan: &'a Plan,
+    pub(super) netns: &'a Netns,
+    /// It is the namespace of this process.
+    pub(super) is_current: bool,
+}
+
+impl Meant<'_> {
+    /// Deletes them, or with `dry_run` shows them.
+    pub(super) async fn delete(
+        &self,
+        socket: &mut Socket,
+        printer: &mut Printer<'_>,
+        dry_run: bool,
+    ) -> anyhow::Result<Swept> {
+        self.sweep(
+            socket,
+            printer,
+            (!dry_run).then_some((Operation::Delete, false)),
+            |entry| Change {
+                id: entry.id,
+                ..key(entry)
+            },
+        )
+        .await
+    }
+
+    /// Has the kernel do something with each of them. Without an operation they are shown alone.
+    pub(super) async fn sweep<'c>(
+        &self,
+        socket: &mut Socket,
+        printer: &mut Printer<'_>,
+        operation: Option<(Operation, bool)>,
+        change: impl Fn(&Entry<'_>) -> Change<'c>,
+    ) -> anyhow::Result<Swept> {
+        printer.begin_netns(self.netns);
+        let sweep = match operation {
+            Some((operation, looks_again)) => {
+                Some(Sweep::begin(self.netns, self.is_current, operation, looks_again)?)
+            }
+            None => None,
+        };
+        let mut sweeping = Sweeping {
+            meant: self,
+            sweep,
+            seen: 0,
+            printer,
+            change,
+        };
+        let dumped = reading::entries(socket, dump::Table::Conntrack, self.plan, &mut sweeping).await;
+        let Sweeping {
+            sweep, seen, printer, ..
+        } = sweeping;
+        // What has been done is told of, whatever became of the dump.
+        let swept = match sweep {
+            Some(sweep) => sweep.finish(printer, self.netns)?,
+            None => Swept {
+                done: seen,
+                ..Swept::default()
+            },
+        };
+        match dumped {
+            Ok(_) => Ok(swept),
+            Err(error) => {
+                if swept.done > 0 {
+                    eprintln!(
+                        "rsct: {} flow entries were done before the table could not be read on",
+                        swept.done
+                    );
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// By what the kernel finds an entry.
+pub(super) fn key<'a>(entry: &Entry<'_>) -> Change<'a> {
+    Change {
+        orig: Some(entry.orig),
+        zone_orig: entry.zone_orig,
+        zone: entry.zone,
+        ..Change::default()
+    }
+}
+
+struct Sweeping<'a, 'p, F> {
+    meant: &'a Meant<'a>,
+    sweep: Option<Sweep>,
+    seen: u64,
+    printer: &'a mut Printer<'p>,
+    change: F,
+}
+
+impl<'c, F: Fn(&Entry<'_>) -> Change<'c>> dump::Sink for Sweeping<'_, '_, F> {
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+        if !self.meant.filter.meets(entry) {
+            return ControlFlow::Continue(());
+        }
+        match &mut self.sweep {
+            Some(sweep) => {
+                let change = (self.change)(entry);
+                if !sweep.entry(entry, &change, self.printer, self.meant.netns) {
+                    return ControlFlow::Break(());
+                }
+            }
+            None => {
+                self.seen += 1;
+                self.printer.entry(entry, self.meant.netns);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What was deleted is not told of again; what was only shown can't be taken back.
+    fn restart(&mut self) -> bool {
+        self.sweep.is_some() || self.seen == 0
+    }
+}

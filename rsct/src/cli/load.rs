@@ -1,0 +1,243 @@
+//! `rsct load`: changes from a file.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    UsageError,
+    namespaces::{Namespaces, NetnsArg, event_loop},
+    refusal,
+};
+use crate::{
+    kernel::netns::Netns,
+    labels::LabelMap,
+    load::{Handed, LineError, Reading, Sender, Tally, Undone},
+    netlink::{Socket, change::Operation},
+};
+
+/// Change the conntrack table as a file says, which `rsct save` or `conntrack -o save` has written: one line, one
+/// command of `conntrack`.
+///
+/// -A creates an entry and leaves one that is there already as it is, -I creates and fails there, -U changes, -D deletes
+/// the entry with the tuple, zone and id (other options of that line are not looked at), -F flushes. Lines that begin
+/// with # are passed over. Each line is done or not done by itself; the file is not read before it is worked on.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// The file; - for standard input.
+    file: PathBuf,
+    /// What to do behind a line that can't be done. The kernel is given some lines together: where it refuses one,
+    /// lines behind it may have been done all the same, which is said.
+    #[arg(long, value_enum, default_value_t, value_name = "stop|continue")]
+    on_error: OnError,
+    /// Read the lines and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Don't say how many lines were done.
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    netns: NetnsArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum OnError {
+    /// End there.
+    #[default]
+    Stop,
+    /// Go on with the next line.
+    Continue,
+}
+
+/// Runs `rsct load`.
+pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
+    let namespaces = Namespaces::open(&args.netns)?;
+    let is_stdin = args.file == Path::new("-");
+    if is_stdin && namespaces.column().is_some() {
+        return Err(UsageError(
+            "--netns all: standard input can't be read once for each namespace; give a file".to_owned(),
+        )
+        .into());
+    }
+    let load = Load {
+        name: if is_stdin {
+            "-".to_owned()
+        } else {
+            args.file.display().to_string()
+        },
+        labels: Arc::new(LabelMap::load_default()),
+        args,
+    };
+    let mut all_done = true;
+    if args.dry_run {
+        all_done = load.check()?;
+    } else {
+        let visit = namespaces.visit(async |netns, socket| {
+            let named = namespaces.column().map(|_| netns);
+            // Behind an error in one namespace the file is not begun in the next.
+            if all_done || args.on_error == OnError::Continue {
+                all_done &= load.one(named, socket).await?;
+            }
+            Ok(())
+        });
+        all_done &= event_loop()?.block_on(visit)?;
+        namespaces.tell_of_hidden();
+    }
+    Ok(if all_done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+struct Load<'a> {
+    name: String,
+    labels: Arc<LabelMap>,
+    args: &'a LoadArgs,
+}
+
+impl Load<'_> {
+    fn stops(&self) -> bool {
+        self.args.on_error == OnError::Stop
+    }
+
+    fn reading(&self) -> anyhow::Result<Reading> {
+        Ok(Reading::begin(&self.args.file, &self.labels, self.stops())?)
+    }
+
+    /// Reads the file and changes nothing; says whether all of it is in order.
+    fn check(&self) -> anyhow::Result<bool> {
+        let mut tally = Tally::default();
+        let reading = self.reading()?;
+        while let Some(handed) = reading.next() {
+            match handed {
+                Handed::Chunk(chunk) => {
+                    for (request, _) in chunk.requests() {
+                        tally.count(request.command);
+                    }
+                    reading.give_back(chunk);
+                }
+                Handed::Bad(line, error) => {
+                    tally.failed += 1;
+                    self.tell_bad(line, &error);
+                }
+                Handed::Failed(error) => return Err(error.into()),
+            }
+        }
+        self.tell(&tally, "would be ");
+        Ok(tally.failed == 0)
+    }
+
+    /// Loads the file into one namespace; says whether all lines were done.
+    async fn one(&self, netns: Option<&Netns>, socket: &mut Socket) -> anyhow::Result<bool> {
+        let reading = self.reading()?;
+        let mut sender = Sender::new(socket)?;
+        let mut stopped = None;
+        while let Some(handed) = reading.next() {
+            match handed {
+                Handed::Chunk(chunk) => {
+                    let undone = sender.send(socket, &chunk, self.stops()).await?;
+                    if self.stops()
+                        && let Some(first) = undone.first()
+                    {
+                        stopped = Some((first.before, first.behind));
+                    }
+                    for undone in undone {
+                        self.tell_undone(socket, undone).await?;
+                    }
+                    if stopped.is_some() {
+                        break;
+                    }
+                    reading.give_back(chunk);
+                }
+                Handed::Bad(line, error) => {
+                    sender.tally.failed += 1;
+                    self.tell_bad(line, &error);
+                    if self.stops() {
+                        stopped = Some((sender.tally.done(), 0));
+                    }
+                }
+                Handed::Failed(error) => {
+                    self.tell(&sender.tally, "");
+                    return Err(error.into());
+                }
+            }
+        }
+        if let Some(netns) = netns {
+            eprint!("rsct: in network namespace {}: ", netns.name);
+        }
+        if let Some((before, behind)) = stopped {
+            let together = match behind {
+                0 => String::new(),
+                behind => format!(", {behind} behind it, sent together with it, were done too"),
+            };
+            eprintln!(
+                "rsct: {}: ended at the first line that could not be done; {before} lines before it were done{together}",
+                self.name
+            );
+        }
+        self.tell(&sender.tally, "");
+        Ok(sender.tally.failed == 0)
+    }
+
+    fn tell_bad(&self, line: u64, error: &LineError) {
+        eprintln!("rsct: {}:{line}: {error}", self.name);
+    }
+
+    /// Says why the kernel did not do a line. What would go wrong with every line is an error.
+    async fn tell_undone(&self, socket: &mut Socket, undone: Undone<'_>) -> anyhow::Result<()> {
+        let Undone {
+            line,
+            operation,
+            change,
+            error,
+            ..
+        } = undone;
+        if error.is_not_permitted() {
+            return Err(error.into());
+        }
+        let entry = refusal::entry(&change);
+        let sentence = match (operation, error.errno()) {
+            (Some(Operation::Create), Some(libc::EEXIST)) => format!(
+                "creating the entry {entry}: it, or one that has its reply direction, is there already"
+            ),
+            (Some(Operation::Create | Operation::CreateOrUpdate), _) => {
+                super::sentence(&refusal::of_new(socket, error, &change).await)
+            }
+            (Some(operation), _) => {
+                let doing = match operation {
+                    Operation::Delete => "deleting",
+                    _ => "updating",
+                };
+                let doing = format!("{doing} the entry {entry}");
+                super::sentence(&refusal::of_change(socket, error, &change, &doing).await)
+            }
+            (None, _) => error.to_string(),
+        };
+        eprintln!("rsct: {}:{line}: {sentence}", self.name);
+        Ok(())
+    }
+
+    fn tell(&self, tally: &Tally, would_be: &str) {
+        if self.args.quiet {
+            return;
+        }
+        let mut more = String::new();
+        for (count, what) in [
+            (tally.there, "there already"),
+            (tally.flushes, "flushes of the table"),
+        ] {
+            if count > 0 {
+                more.push_str(&format!(", {count} {what}"));
+            }
+        }
+        eprintln!(
+            "rsct: {} {would_be}created, {} {would_be}updated, {} {would_be}deleted{more}, {} failed.",
+            tally.created, tally.updated, tally.deleted, tally.failed
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! Why the kernel refuses a change, in words: an error's number says it only together with what was asked for.
+
+use anyhow::anyhow;
+
+use crate::{
+    flow::names::{proto, status},
+    netlink::{Error, Socket, conntrack::Change, lookup, stats},
+    render::story,
+};
+
+/// The entry that a change is about, for a sentence.
+pub(super) fn entry(change: &Change<'_>) -> String {
+    let mut text = Vec::new();
+    if let Some(tuple) = change.orig.as_ref().or(change.reply.as_ref()) {
+        match proto::name(tuple.protonum) {
+            Some(name) => text.extend_from_slice(name.as_bytes()),
+            None => text.extend_from_slice(format!("protocol {}", tuple.protonum).as_bytes()),
+        }
+        text.push(b' ');
+        story::ends(&mut text, tuple);
+    }
+    let zone = change.zone.or(change.zone_orig).or(change.zone_reply);
+    if let Some(zone) = zone {
+        text.extend_from_slice(format!(" in zone {zone}").as_bytes());
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Says why a new entry was not made, after a look at what stands in its way.
+pub(super) async fn of_new(socket: &mut Socket, error: Error, change: &Change<'_>) -> anyhow::Error {
+    let doing = format!("creating the entry {}", entry(change));
+    match error.errno() {
+        Some(libc::EEXIST) => exists(socket, &doing, change).await,
+        Some(libc::ENOMEM) => no_room(socket, &doing).await,
+        _ => of_change(socket, error, change, &doing).await,
+    }
+}
+
+/// Says why an entry was not changed or deleted.
+pub(super) async fn of_change(
+    socket: &mut Socket,
+    error: Error,
+    change: &Change<'_>,
+    doing: &str,
+) -> anyhow::Error {
+    // A kernel without ctnetlink answers as one without some part of it.
+    if let Error::NoCtnetlink { .. } = error
+        && let Err(absent) = stats::table(socket).await
+    {
+        return absent.into();
+    }
+    if error.is_not_permitted() && change.timeout.is_some() && has_fixed_timeout(socket, change).await {
+        return anyhow!("{doing}: its timeout is fixed (FIXED_TIMEOUT), and the kernel changes none such");
+    }
+    match error.errno() {
+        Some(errno) if !error.is_not_permitted() => match meaning(errno, change) {
+            Some(meaning) => anyhow!("{doing}: {meaning}"),
+            None => anyhow::Error::from(error).context(doing.to_owned()),
+        },
+        _ => error.into(),
+    }
+}
+
+/// What an error's number means for a change, where that can be told.
+pub(super) fn meaning(errno: i32, change: &Change<'_>) -> Option<String> {
+    Some(match errno {
+        libc::EEXIST => "it is there already".to_owned(),
+        libc::ENOENT if change.master.is_some() => {
+            "there is no entry with the tuple of --master, or none is to be changed".to_owned()
+        }
+        libc::ENOENT => "there is no such entry".to_owned(),
+        libc::ENOMEM => "the table is full (net.netfilter.nf_conntrack_max)".to_owned(),
+        libc::ENOSPC if change.labels.is_some() => {
+            "the kernel keeps no labels for it, as no rule of the namespace used labels when it was made"
+                .to_owned()
+        }
+        libc::EBUSY => "the kernel takes no status bit away, and sets EXPECTED and DYING itself".to_owned(),
+        libc::EOPNOTSUPP | libc::EAGAIN => {
+            let mut causes = Vec::new();
+            if change.zone.or(change.zone_orig).or(change.zone_reply).is_some() {
+                causes.push("is built without zones (CONFIG_NF_CONNTRACK_ZONES)".to_owned());
+            }
+            if change.nat_src.is_some() || change.nat_dst.is_some() {
+                causes.push("has no NAT (`modprobe nf_nat`)".to_owned());
+            }
+            if let Some(helper) = change.helper {
+                let name = String::from_utf8_lossy(helper.name).into_owned();
+                causes.push(format!(
+                    "knows no helper {name} for this protocol and family (`modprobe nf_conntrack_{name}`)"
+                ));
+            }
+            if causes.is_empty() {
+                return None;
+            }
+            format!("the kernel {}", causes.join(", or "))
+        }
+        libc::EINVAL => "the kernel takes it for invalid".to_owned(),
+        _ => return None,
+    })
+}
+
+/// The kernel permits nobody to change such a timeout (__nf_ct_change_timeout()).
+async fn has_fixed_timeout(socket: &mut Socket, change: &Change<'_>) -> bool {
+    let mut status = None;
+    let looked = lookup::matching(socket, &key(change), |entry| status = entry.status).await;
+    looked.is_ok() && status.is_some_and(|bits| bits & status::FIXED_TIMEOUT != 0)
+}
+
+/// Another entry has one of the two tuples.
+async fn exists(socket: &mut Socket, doing: &str, change: &Change<'_>) -> anyhow::Error {
+    let by_orig = Change {
+        reply: None,
+        ..key(change)
+    };
+    match lookup::matching(socket, &by_orig, |_| {}).await {
+        Ok(()) => {
+            return anyhow!(
+                "{doing}: it is there already; `rsct create --or-update` or `rsct update` changes it, `rsct delete` \
+                 deletes it"
+            );
+        }
+        Err(error) if error.errno() == Some(libc::ENOENT) => {}
+        Err(error) => return error.into(),
+    }
+    let mut other = None;
+    let by_reply = Change {
+        orig: None,
+        zone_orig: None,
+        ..key(change)
+    };
+    let looked = lookup::matching(socket, &by_reply, |entry| {
+        other = Some(self::entry(&Change {
+            orig: Some(entry.orig),
+            zone: entry.zone,
+            ..Change::default()
+        }));
+    });
+    match (looked.await, other) {
+        (Ok(()), Some(other)) => anyhow!(
+            "{doing}: its reply direction belongs to an entry that is there already, {other}; delete that one, or give \
+             another --reply-src, --reply-dst or ports"
+        ),
+        _ => anyhow!("{doing}: one of its directions belongs to an entry that was there already"),
+    }
+}
+
+fn key<'a>(change: &Change<'_>) -> Change<'a> {
+    Change {
+        orig: change.orig,
+        zone_orig: change.zone_orig,
+        reply: change.reply,
+        zone_reply: change.zone_reply,
+        zone: change.zone,
+        ..Change::default()
+    }
+}
+
+async fn no_room(socket: &mut Socket, doing: &str) -> anyhow::Error {
+    match stats::table(socket).await {
+        Ok(stats::Table {
+            entries,
+            max_entries: Some(max),
+        }) if entries >= max => anyhow!(
+            "{doing}: the table is full, {entries} entries where net.netfilter.nf_conntrack_max allows {max}; raise \
+             that, or delete entries"
+        ),
+        Ok(table) => anyhow!(
+            "{doing}: the kernel has no room for it; the table has {} entries, and net.netfilter.nf_conntrack_max \
+             holds for the namespace where the machine began too",
+            table.entries
+        ),
+        Err(error) => error.into(),
+    }
+}

@@ -1,0 +1,277 @@
+//! `rsct save`: the table as a file that makes it again.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Seek as _, Write as _},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{
+    FilterArgs, is_broken_pipe,
+    list::Output,
+    namespaces::{Namespaces, NetnsArg, event_loop},
+    reading::{self, ExplainArg},
+};
+use crate::{
+    filter::{Filter, Plan},
+    kernel::netns::Netns,
+    labels::LabelMap,
+    netlink::{Socket, conntrack::Entry, dump},
+    render::entry::{About, View},
+};
+
+/// Write the entries as lines that `rsct load` and `conntrack -R` make them of again.
+///
+/// A file is written as a whole or not at all: where something goes wrong, what was there before is there still.
+/// (`conntrack -R` takes neither labels without a name nor the states HEARTBEAT_SENT and HEARTBEAT_ACKED of SCTP.)
+#[derive(Debug, Args)]
+pub struct SaveArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    explain: ExplainArg,
+    /// The file to write; standard output unless given.
+    #[arg(short = 'O', long, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+    #[command(flatten)]
+    netns: NetnsArg,
+}
+
+/// Runs `rsct save`.
+pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
+    let filter = args.filter.filter()?;
+    let plan = filter.plan();
+    args.explain.tell(&plan);
+    let namespaces = Namespaces::open(&args.netns)?;
+    let labels = LabelMap::load_default();
+    let target = match &args.output_file {
+        Some(path) => Target::File(Replacement::of(path)?),
+        None => Target::Stdout,
+    };
+    let mut save = Save {
+        filter,
+        view: Output::Save.view(&labels, namespaces.column()),
+        target,
+        saved: 0,
+        saved_before: 0,
+        buffer: Vec::new(),
+        begun_at: 0,
+        written: false,
+        error: None,
+    };
+    let visit = namespaces.visit(async |netns, socket| save.one(netns, socket, &plan).await);
+    let all_went_well = event_loop()?.block_on(visit)?;
+    save.flush();
+    match (save.error, save.target) {
+        (Some(error), Target::Stdout) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
+        (Some(error), Target::Stdout) => return Err(error).context("writing entries to standard output"),
+        (Some(error), Target::File(file)) => return Err(file.failed(error)),
+        // A namespace that is missing from it makes the file no whole one.
+        (None, Target::File(file)) if all_went_well => file.put()?,
+        (None, Target::File(file)) => eprintln!(
+            "rsct: {} is left as it was, as not all could be read",
+            file.path.display()
+        ),
+        (None, Target::Stdout) => {}
+    }
+    namespaces.tell_of_hidden();
+    eprintln!("rsct: {} flow entries have been saved.", save.saved);
+    Ok(if all_went_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// How much is collected before it is written.
+const FLUSH_BYTES: usize = 128 * 1024;
+/// How much is held back at the start of a dump, in case it has to be taken again: what standard output got can't be
+/// taken back.
+const HOLD_BYTES: usize = 2 * 1024 * 1024;
+
+enum Target {
+    Stdout,
+    File(Replacement),
+}
+
+struct Save<'a> {
+    filter: Filter,
+    view: View<'a>,
+    target: Target,
+    saved: u64,
+    /// How many before this dump.
+    saved_before: u64,
+    buffer: Vec<u8>,
+    /// Where this dump's entries begin: in the file, or before anything is written, in the buffer.
+    begun_at: u64,
+    /// Some of this dump's entries are on standard output.
+    written: bool,
+    error: Option<io::Error>,
+}
+
+impl Save<'_> {
+    async fn one(&mut self, netns: &Netns, socket: &mut Socket, plan: &Plan) -> anyhow::Result<()> {
+        if self.error.is_none() {
+            self.view.begin_netns(&mut self.buffer, netns);
+            let dumped = reading::entries(socket, dump::Table::Conntrack, plan, self).await;
+            if dumped.is_err() {
+                dump::Sink::restart(self);
+            }
+            dumped?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        if self.error.is_none() {
+            self.error = match &mut self.target {
+                Target::Stdout => {
+                    let mut stdout = io::stdout().lock();
+                    stdout.write_all(&self.buffer).and_then(|()| stdout.flush())
+                }
+                Target::File(file) => file.file.write_all(&self.buffer),
+            }
+            .err();
+        }
+        self.buffer.clear();
+        self.written = true;
+    }
+}
+
+impl dump::Sink for Save<'_> {
+    fn begin(&mut self) {
+        if let Target::File(_) = self.target {
+            self.flush();
+        }
+        self.begun_at = match &mut self.target {
+            Target::Stdout => self.buffer.len() as u64,
+            Target::File(file) => file.file.stream_position().unwrap_or(0),
+        };
+        self.saved_before = self.saved;
+        self.written = false;
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+        if !self.filter.meets(entry) {
+            return ControlFlow::Continue(());
+        }
+        self.saved += 1;
+        self.view.entry(&mut self.buffer, entry, &About::default());
+        let held = matches!(self.target, Target::Stdout) && !self.written;
+        if self.buffer.len() >= if held { HOLD_BYTES } else { FLUSH_BYTES } {
+            self.flush();
+        }
+        if self.error.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn restart(&mut self) -> bool {
+        match &mut self.target {
+            Target::Stdout if self.written => return false,
+            Target::Stdout => self.buffer.truncate(usize::try_from(self.begun_at).unwrap_or(0)),
+            Target::File(file) => {
+                self.buffer.clear();
+                let taken_back = file.take_back(self.begun_at);
+                if let Err(error) = taken_back {
+                    self.error = Some(error);
+                    return false;
+                }
+            }
+        }
+        self.saved = self.saved_before;
+        true
+    }
+}
+
+/// A file that takes another's place once it is whole.
+struct Replacement {
+    path: PathBuf,
+    beside: PathBuf,
+    file: File,
+}
+
+impl Replacement {
+    /// Begins one beside the file whose place it is to take. What is no ordinary file, a device or a pipe, is
+    /// written to at once.
+    fn of(path: &Path) -> anyhow::Result<Self> {
+        // The place that a link leads to is taken, not the link's.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let opening = || format!("opening {} to save the entries", path.display());
+        let there = fs::metadata(&path).ok();
+        let is_special = there.as_ref().is_some_and(|there| !there.is_file());
+        let beside = if is_special {
+            path.clone()
+        } else {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!(".{name}.{}", std::process::id()))
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(!is_special)
+            .open(&beside)
+            .with_context(opening)?;
+        let replacement = Self { path, beside, file };
+        if let Some(there) = there.filter(|_| !is_special) {
+            replacement
+                .file
+                .set_permissions(there.permissions())
+                .with_context(|| format!("taking over the permissions of {}", replacement.path.display()))?;
+        }
+        Ok(replacement)
+    }
+
+    fn is_beside(&self) -> bool {
+        self.beside != self.path
+    }
+
+    fn take_back(&mut self, to: u64) -> io::Result<()> {
+        self.file.set_len(to)?;
+        self.file.seek(io::SeekFrom::Start(to)).map(drop)
+    }
+
+    /// Takes the place, with everything on the disk.
+    fn put(mut self) -> anyhow::Result<()> {
+        if !self.is_beside() {
+            return Ok(());
+        }
+        let put = self
+            .file
+            .flush()
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| fs::rename(&self.beside, &self.path));
+        match put {
+            Ok(()) => {
+                // It is there now under its name.
+                self.beside.clone_from(&self.path);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn failed(self, error: io::Error) -> anyhow::Error {
+        let left = if self.is_beside() {
+            "; it is left as it was"
+        } else {
+            ""
+        };
+        anyhow::anyhow!("writing {}: {error}{left}", self.path.display())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if self.is_beside() {
+            // Nobody wants what is not whole.
+            let _ = fs::remove_file(&self.beside);
+        }
+    }
+}
