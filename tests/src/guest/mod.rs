@@ -31,6 +31,7 @@ mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
 mod softirq_inside_a_pass;
 mod table_full_says_alloc_failed;
+mod table_is_changed;
 mod task_is_named;
 mod tcp_from_syn_to_time_wait;
 mod udp_gets_assured;
@@ -87,6 +88,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     softirq_inside_a_pass,
     wrong_options_say_so,
     get_finds_by_tuple,
+    table_is_changed,
     ftp_makes_expectations,
     watch_sees_traffic,
     dying_and_unconfirmed_are_listed,

@@ -2,6 +2,8 @@
 
 mod completions_and_manual;
 pub mod count_and_stats_as_conntrack;
+pub mod create_as_conntrack;
+pub mod delete_update_flush;
 pub mod dying_are_listed;
 pub mod expect_as_conntrack;
 mod expect_says_what_is_wrong;
@@ -15,8 +17,10 @@ mod list_json_agrees;
 mod list_of_a_large_table;
 pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
+mod load_says_what_is_wrong;
 pub mod namespace;
 mod new_netns_is_empty;
+pub mod save_and_load;
 pub mod table;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
@@ -32,6 +36,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "count_and_stats_as_conntrack",
         run: count_and_stats_as_conntrack::run,
+    },
+    Scenario {
+        name: "create_as_conntrack",
+        run: create_as_conntrack::run,
+    },
+    Scenario {
+        name: "delete_update_flush",
+        run: delete_update_flush::run,
     },
     Scenario {
         name: "expect_as_conntrack",
@@ -86,8 +98,16 @@ pub const SCENARIOS: &[Scenario] = &[
         run: list_says_what_is_wrong::run,
     },
     Scenario {
+        name: "load_says_what_is_wrong",
+        run: load_says_what_is_wrong::run,
+    },
+    Scenario {
         name: "new_netns_is_empty",
         run: new_netns_is_empty::run,
+    },
+    Scenario {
+        name: "save_and_load",
+        run: save_and_load::run,
     },
     Scenario {
         name: "watch_survives_a_loss",

@@ -10,7 +10,7 @@ use super::namespace::Namespace;
 const SECONDS_APART: u64 = 2;
 
 /// Options of `conntrack -I`, an entry a line.
-const ENTRIES: &str = "
+pub const ENTRIES: &str = "
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1001 --dport 80 --state SYN_SENT -t 120
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1002 --dport 80 --state SYN_RECV -t 600 -u SEEN_REPLY
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 432000 -u SEEN_REPLY,ASSURED -m 5

@@ -1,0 +1,209 @@
+//! Each line of a file is done or not by itself, and what is wrong is said with its number.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+
+use super::{
+    namespace::{Namespace, output},
+    save_and_load::Scratch,
+};
+use crate::sentence::one_sentence;
+
+const UDP: &str = "-A -p udp -s 10.0.0.1 -d 10.0.0.2 -t 600 --sport";
+
+pub fn run() -> Result<()> {
+    let namespace = Namespace::new("load")?;
+    let file = Scratch::new("load")?;
+    for (text, said) in [
+        (
+            "-A -p udp",
+            ":1: a new entry of udp needs --src, --dst, --sport, --dport and --timeout too",
+        ),
+        ("\n# two\n-p udp", ":3: a line begins with what to do"),
+        ("-A -x", ":1: -x: no such option"),
+        ("-A --sport", ":1: --sport wants a value, and the line ends there"),
+        (
+            "-A -p udp --label-add \"night",
+            ":1: a quotation mark is not closed",
+        ),
+        ("-A -p udp \u{e4}", ":1: \"\u{e4}\": belongs to no option"),
+        (
+            "-D expect -p udp",
+            ":1: expect: a file holds changes to the table conntrack alone",
+        ),
+        ("-F -p udp", ":1: -F takes no option but --family"),
+        (
+            "-U -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -n 10.0.0.3",
+            ":1: --src-nat: the kernel changes no",
+        ),
+    ] {
+        std::fs::write(&file.0, format!("{text}\n"))?;
+        said_of(
+            &namespace,
+            &file,
+            &["-q"],
+            &[said, ": ended at the first line that could not be done; 0 lines"],
+        )?;
+        let mut checked = namespace.rsct(&["load", "-q", "--dry-run", &file.path()]);
+        one_sentence(&mut checked, 1, said)?;
+    }
+    one_sentence(
+        &mut namespace.rsct(&["load", "/no/such/file"]),
+        1,
+        "opening /no/such/file to load it: No such file",
+    )?;
+    one_sentence(
+        &mut namespace.rsct(&["load", "-", "--netns", "all"]),
+        2,
+        "standard input can't be read once for each",
+    )?;
+    kernel_refuses(&namespace, &file)?;
+    cut_short(&namespace, &file)?;
+    in_the_middle(&namespace, &file)
+}
+
+/// Loads the file, which must fail, and say these on a line each.
+fn said_of(namespace: &Namespace, file: &Scratch, options: &[&str], said: &[&str]) -> Result<()> {
+    let path = file.path();
+    let output = output(&mut namespace.rsct(&[&["load", &path], options].concat()))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().collect();
+    ensure!(
+        output.status.code() == Some(1) && output.stdout.is_empty(),
+        "{output:?}"
+    );
+    ensure!(
+        lines.len() == said.len(),
+        "{} lines where {} are expected:\n{stderr}",
+        lines.len(),
+        said.len()
+    );
+    for (line, said) in lines.iter().zip(said) {
+        ensure!(
+            line.starts_with("rsct: ") && line.contains(said),
+            "{line}\nwhere {said:?} is expected"
+        );
+    }
+    Ok(())
+}
+
+/// Lines are sent together: what was done behind the one that failed is said.
+fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
+    let missing = "-D -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 9 --dport 9";
+    std::fs::write(
+        &file.0,
+        format!("{UDP} 1 --dport 9\n{missing}\n{UDP} 2 --dport 9\n"),
+    )?;
+    let not_there = ":2: deleting the entry udp 10.0.0.1:9 > 10.0.0.2:9: there is no such entry";
+    said_of(
+        namespace,
+        file,
+        &[],
+        &[
+            not_there,
+            "1 lines before it were done, 1 behind it, sent together with it, were done too",
+            "rsct: 2 created, 0 updated, 0 deleted, 1 failed.",
+        ],
+    )?;
+    said_of(
+        namespace,
+        file,
+        &["--on-error", "continue"],
+        &[
+            not_there,
+            "rsct: 0 created, 0 updated, 0 deleted, 2 there already, 1 failed.",
+        ],
+    )?;
+    // A status without a bit that the entry has is no reason to leave the rest of the line undone.
+    let (assured, seen) = ("-u SEEN_REPLY,ASSURED", "-u SEEN_REPLY -m 5");
+    let line = |command: &str, status| {
+        format!("{command} -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 9 {status}\n")
+    };
+    std::fs::write(&file.0, line("-U", assured) + &line("-U", seen))?;
+    let updated = output(&mut namespace.rsct(&["load", &file.path()]))?;
+    let said = String::from_utf8_lossy(&updated.stderr);
+    ensure!(
+        updated.status.success() && said.contains("2 updated"),
+        "{updated:?}"
+    );
+    let shown = namespace.conntrack(&["-p", "udp", "--sport", "1"])?;
+    ensure!(shown.contains("[ASSURED] mark=5"), "{shown}");
+    Ok(())
+}
+
+/// The last line has no end: what is there of it may mean something else than what was written.
+fn cut_short(namespace: &Namespace, file: &Scratch) -> Result<()> {
+    namespace.sh("conntrack -F")?;
+    std::fs::write(&file.0, format!("{UDP} 1 --dport 9\n{UDP} 2 --dport 99"))?;
+    said_of(
+        namespace,
+        file,
+        &[],
+        &[
+            ":2: the file ends within this line, which may be cut short",
+            "1 lines before it were done",
+            "rsct: 1 created, 0 updated, 0 deleted, 1 failed.",
+        ],
+    )?;
+    ensure!(
+        namespace.conntrack(&[])?.lines().count() == 1,
+        "the cut line is done"
+    );
+    // A comment has no end that matters.
+    std::fs::write(&file.0, "# the end")?;
+    ensure!(
+        output(&mut namespace.rsct(&["load", &file.path()]))?
+            .status
+            .success(),
+        "a comment without a newline"
+    );
+    Ok(())
+}
+
+/// A hundred thousand lines with two in the middle that can't be done: all before them are, and all others if it is
+/// to go on.
+fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
+    const LINES: u32 = 100_000;
+    const BAD: [u32; 2] = [50_000, 60_000];
+    let mut text = String::new();
+    for number in 1..=LINES {
+        let port = if BAD.contains(&number) { "x" } else { "7" };
+        let (high, low) = (number >> 8 & 255, number & 255);
+        writeln!(
+            text,
+            "-A -p udp -s 10.{}.{high}.{low} -d 10.0.0.2 --sport 5 --dport {port} -t 600",
+            number >> 16
+        )?;
+    }
+    std::fs::write(&file.0, text)?;
+    let wrong = [50_000, 60_000].map(|line| format!(":{line}: --dport \"x\": expected a port"));
+    namespace.sh("conntrack -F")?;
+    said_of(
+        namespace,
+        file,
+        &[],
+        &[
+            &wrong[0],
+            "ended at the first line that could not be done; 49999 lines before it were done",
+            "rsct: 49999 created, 0 updated, 0 deleted, 1 failed.",
+        ],
+    )?;
+    ensure!(count(namespace)? == 49_999, "{} entries", count(namespace)?);
+    said_of(
+        namespace,
+        file,
+        &["--on-error", "continue"],
+        &[
+            &wrong[0],
+            &wrong[1],
+            "rsct: 49999 created, 0 updated, 0 deleted, 49999 there already, 2 failed.",
+        ],
+    )?;
+    ensure!(count(namespace)? == 99_998, "{} entries", count(namespace)?);
+    Ok(())
+}
+
+fn count(namespace: &Namespace) -> Result<u32> {
+    Ok(namespace.sh("conntrack -C")?.trim().parse()?)
+}

@@ -1,0 +1,147 @@
+//! What `rsct save` writes, `rsct load` and `conntrack -R` make the same table of again; what `conntrack -o save`
+//! writes, `rsct load` does.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    namespace::{Namespace, output, succeeds},
+    table::{ENTRIES, same_since},
+};
+
+pub fn run() -> Result<()> {
+    let namespace = Namespace::new("save")?;
+    // Labels are kept where a rule uses them.
+    namespace.sh("iptables -A OUTPUT -m connlabel --label 3 --set")?;
+    agree(&namespace)?;
+    labels(&namespace)?;
+    whole_or_not_at_all(&namespace)
+}
+
+/// Every way out and in again ends in the same table.
+pub fn agree(namespace: &Namespace) -> Result<()> {
+    namespace.create(ENTRIES)?;
+    let file = Scratch::new("table")?;
+    let path = file.path();
+    let rsct = super::namespace::rsct().display().to_string();
+    there_and_back(
+        namespace,
+        &format!("{rsct} save -O {path}"),
+        &format!("{rsct} load {path}"),
+    )?;
+    // Loaded once more, everything is there already, which -A allows.
+    there_and_back(
+        namespace,
+        &format!("{rsct} list -o save > {path}"),
+        &format!("{rsct} load - < {path}; {rsct} load {path}"),
+    )?;
+    // conntrack does not load what it saves itself of protocols that the kernel has no handler for.
+    namespace.sh("conntrack -D -p dccp; conntrack -D -p udplite")?;
+    there_and_back(
+        namespace,
+        &format!("{rsct} save > {path}"),
+        &format!("conntrack -R {path}"),
+    )?;
+    // It loses marks.
+    namespace.sh(&format!("{rsct} update -q --set-mark 0"))?;
+    there_and_back(
+        namespace,
+        &format!("conntrack -L -o save > {path}"),
+        &format!("{rsct} load {path}"),
+    )
+}
+
+fn there_and_back(namespace: &Namespace, save: &str, load: &str) -> Result<()> {
+    let begun = Instant::now();
+    let before = namespace.conntrack(&[])?;
+    namespace.sh(save)?;
+    namespace.sh("conntrack -F")?;
+    namespace.sh(load)?;
+    same_since(begun, &namespace.conntrack(&[])?, &before).with_context(|| format!("{save}; {load}"))
+}
+
+fn script(line: &str) -> String {
+    line.replace("$RSCT", &super::namespace::rsct().display().to_string())
+}
+
+/// What conntrack loses is saved.
+fn labels(namespace: &Namespace) -> Result<()> {
+    namespace.sh("conntrack -F")?;
+    let made = "create -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 999 -m 7 -l 3,64";
+    let made: Vec<&str> = made.split(' ').collect();
+    succeeds(&mut namespace.rsct(&made))?;
+    let saved = succeeds(&mut namespace.rsct(&["save"]))?;
+    namespace.sh("conntrack -F")?;
+    namespace.sh(&script(&format!("$RSCT load - <<END\n{saved}END")))?;
+    let listed = namespace.list(&["-o", "json"])?;
+    ensure!(
+        listed.contains("\"labels\":[3,64]") && listed.contains("\"mark\":7"),
+        "{listed}"
+    );
+    Ok(())
+}
+
+/// What goes wrong leaves the old file; only the place is taken, so a link stays one.
+fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
+    let file = Scratch::new("whole")?;
+    std::fs::write(&file.0, "old\n")?;
+    let failed = output(&mut namespace.rsct(&["save", "-O", &file.path(), "--netns", "rsct-no-such"]))?;
+    ensure!(failed.status.code() == Some(1), "{failed:?}");
+    ensure!(
+        std::fs::read_to_string(&file.0)? == "old\n",
+        "the old file is gone"
+    );
+    let full = output(&mut namespace.rsct(&["save", "-O", "/dev/full"]))?;
+    let said = String::from_utf8_lossy(&full.stderr);
+    ensure!(
+        full.status.code() == Some(1) && said.starts_with("rsct: writing /dev/full: No space left"),
+        "{full:?}"
+    );
+    let link = Scratch::new("link")?;
+    std::os::unix::fs::symlink(&file.0, &link.0)?;
+    succeeds(&mut namespace.rsct(&["save", "-O", &link.path()]))?;
+    ensure!(
+        link.0.is_symlink() && std::fs::read_to_string(&file.0)?.starts_with("-A "),
+        "a link is replaced, or its file is not"
+    );
+    let name = file
+        .0
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let beside = std::fs::read_dir(std::env::temp_dir())?
+        .flatten()
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(&format!(".{name}"))
+        })
+        .count();
+    ensure!(beside == 0, "{beside} files are left beside {name}");
+    Ok(())
+}
+
+/// A path for a file that goes when this does.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    /// One that ends in `role`.
+    pub fn new(role: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("rsct-{}-{role}", std::process::id()));
+        Ok(Self(path))
+    }
+
+    /// Its path as text.
+    pub fn path(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
