@@ -1,5 +1,6 @@
 //! `rsct watch`: what happens to entries, as ctnetlink tells of it.
 
+mod pace;
 mod shown;
 mod stream;
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, future::ready, io, ops::ControlFlow, rc::Rc, time::Duration};
 
-use super::{Shown, WatchArgs};
+use super::{Shown, WatchArgs, pace::Pace};
 use crate::{
     cli::{namespaces::Namespaces, reading},
     filter::Filter,
@@ -14,6 +14,12 @@ use crate::{
     },
 };
 
+/// To be woken up for each event, and to write each by itself, costs the machine more than the event does. Where they
+/// come in a rush, some are left to gather.
+const GATHERING: Duration = Duration::from_millis(1);
+/// Far more than gathers at any rate that there is.
+const ROOM_TO_GATHER: usize = 4 * 1024 * 1024;
+
 /// A socket that events come in by, and another for the table.
 pub(super) struct Stream {
     socket: Socket,
@@ -24,6 +30,8 @@ pub(super) struct Stream {
     programs: Programs,
     /// Programs can be looked up in our own namespace alone.
     is_own: bool,
+    /// How fast events come, where the kernel may queue enough of them to let some gather.
+    pace: Option<Pace>,
     /// The kernel's count of drops when it was last looked at.
     dropped: u32,
     /// The socket's overruns, likewise.
@@ -70,6 +78,7 @@ impl Stream {
             shown: Rc::clone(shown),
             programs: Programs::default(),
             is_own: !namespaces.are_named(),
+            pace: (got >= ROOM_TO_GATHER).then(Pace::default),
         })
     }
 
@@ -89,7 +98,11 @@ impl Stream {
             tokio::select! {
                 biased;
                 taken = event::next(&mut self.socket, |event| taking.event(event)) => match taken {
-                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Continue(())) => {
+                        if let Some(pace) = &mut self.pace {
+                            pace.event();
+                        }
+                    }
                     Ok(ControlFlow::Break(())) => return taking.error.map_or(Ok(()), |error| Err(error.into())),
                     // What is still queued comes first, then the loss is told of.
                     Err(Error::Overrun { .. }) => {}
@@ -97,7 +110,13 @@ impl Stream {
                 },
                 // Nothing is queued any more.
                 () = ready(()), if is_behind => self.catch_up().await?,
-                () = ready(()), if has_waiting => self.shown.borrow_mut().flush()?,
+                () = ready(()), if has_waiting => {
+                    self.shown.borrow_mut().flush()?;
+                    if self.pace.as_mut().is_some_and(Pace::is_rush) {
+                        // Not tokio's: as long as that waits, each event wakes it up.
+                        std::thread::sleep(GATHERING);
+                    }
+                }
             }
         }
     }
