@@ -277,9 +277,16 @@ impl Object {
         };
     }
 
-    /// Makes the reply direction the original one turned round.
+    /// Makes the reply direction the original one turned round. Its ports stay where they were given beside an address
+    /// that is translated: so an entry is saved that is translated at both ends.
     pub(super) fn complete_reply(&mut self) {
+        let given = [Attr::ReplSport, Attr::ReplDport].map(|attr| self.set.has(attr));
+        let is_translated = self.snat.addr.is_some() || self.dnat.addr.is_some();
+        let ports = (self.repl.src_l4, self.repl.dst_l4);
         turn(&self.orig, &mut self.repl);
+        if given == [true; 2] && is_translated {
+            (self.repl.src_l4, self.repl.dst_l4) = ports;
+        }
         self.set.0 |= ORIG.0 | REPL.0;
     }
 

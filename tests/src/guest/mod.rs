@@ -26,6 +26,7 @@ mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
 mod no_conntrack_says_so;
 mod not_root_says_so;
+mod old_command_line_agrees;
 mod ping_is_seen;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
@@ -68,6 +69,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     created_by_hand,
     count_and_stats_agree,
     list_outputs_agree,
+    old_command_line_agrees,
     table_full_says_alloc_failed,
     ipv6_and_other_protocols,
     filters_run_in_kernel,

@@ -1,6 +1,7 @@
 //! Scenarios for any machine where root can make a network namespace.
 
 mod completions_and_manual;
+pub mod conntrack_personality;
 pub mod count_and_stats_as_conntrack;
 pub mod create_as_conntrack;
 pub mod delete_update_flush;
@@ -32,6 +33,30 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "completions_and_manual",
         run: completions_and_manual::run,
+    },
+    Scenario {
+        name: "conntrack_personality_changes",
+        run: conntrack_personality::changes,
+    },
+    Scenario {
+        name: "conntrack_personality_deviations",
+        run: conntrack_personality::deviations,
+    },
+    Scenario {
+        name: "conntrack_personality_events",
+        run: conntrack_personality::events,
+    },
+    Scenario {
+        name: "conntrack_personality_load",
+        run: conntrack_personality::load,
+    },
+    Scenario {
+        name: "conntrack_personality_reads",
+        run: conntrack_personality::reads,
+    },
+    Scenario {
+        name: "conntrack_personality_wrong",
+        run: conntrack_personality::wrong,
     },
     Scenario {
         name: "count_and_stats_as_conntrack",

@@ -1,0 +1,53 @@
+//! Where rsct differs on purpose it does so as `docs/conntrack.md` says, and conntrack really is different.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    grid::{self, Report},
+    lab::Lab,
+    normal::Tables,
+};
+use crate::native::namespace::Namespace;
+
+const LINES: &str = include_str!("deviations.txt");
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.with_labels()?;
+    let namespaces = [lab.fill("theirs")?, lab.fill("ours")?];
+    let both = [&namespaces[0], &namespaces[1]];
+    let mut report = Report::default();
+    for line in grid::lines(LINES) {
+        if line.starts_with(['-', 'x']) {
+            report.add(line, one(&lab, both, line));
+        }
+    }
+    report.end(20)
+}
+
+fn one(lab: &Lab, namespaces: [&Namespace; 2], line: &str) -> Result<()> {
+    let [command, code, lines, needle] = line
+        .split(" | ")
+        .collect::<Vec<_>>()
+        .try_into()
+        .ok()
+        .context("not four fields")?;
+    let [theirs, ours] = lab.both(namespaces, &grid::words(command))?;
+    let stdout = String::from_utf8_lossy(&ours.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&ours.stderr).into_owned();
+    let said = format!("{}\n{stdout}{stderr}", ours.status);
+    ensure!(
+        ours.status.code() == Some(code.parse()?),
+        "exit code {code} expected: {said}"
+    );
+    ensure!(
+        stdout.lines().count() == lines.parse::<usize>()?,
+        "{lines} lines expected: {said}"
+    );
+    ensure!(
+        stdout.contains(needle) || stderr.contains(needle),
+        "{needle:?} expected: {said}"
+    );
+    let same = lab.said(&theirs, Tables::Alike) == lab.said(&ours, Tables::Alike);
+    ensure!(!same, "conntrack does the same: {said}");
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! Where the two tools are run: a namespace, seen with label names of its own in `/etc`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::symlink,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    thread,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    grid,
+    normal::{self, Tables},
+};
+use crate::native::namespace::{self, Namespace, output, succeeds};
+
+/// Names of labels, for both.
+const LABELS: &str = "# names\n3\toffice\n64 night shift\n7 lab\n0x40 dup\n100 far\n";
+/// What tables are filled with.
+const ENTRIES: &str = include_str!("entries.txt");
+
+/// One of the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// The old one.
+    Conntrack,
+    /// rsct under its name.
+    Rsct,
+}
+
+/// A directory with rsct called `conntrack` in it, and a process that keeps an `/etc` with label names.
+pub struct Lab {
+    dir: PathBuf,
+    etc: Option<Child>,
+    conntrack: PathBuf,
+}
+
+impl Lab {
+    /// Makes one.
+    pub fn new() -> Result<Self> {
+        let conntrack = succeeds(Command::new("sh").args(["-c", "command -v conntrack"]))?;
+        let dir = std::env::temp_dir().join(format!("rsct-as-conntrack-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir)?;
+        symlink(fs::canonicalize(namespace::rsct())?, dir.join("conntrack"))?;
+        Ok(Self {
+            dir,
+            etc: None,
+            conntrack: conntrack.trim().into(),
+        })
+    }
+
+    /// Has label names from here on.
+    pub fn with_labels(mut self) -> Result<Self> {
+        let etc = self.dir.join("etc");
+        succeeds(Command::new("cp").arg("-a").arg("/etc").arg(&etc))?;
+        fs::create_dir_all(etc.join("xtables"))?;
+        fs::write(etc.join("xtables/connlabel.conf"), LABELS)?;
+        let script = "mount --bind \"$0\" /etc && echo ready && exec sleep 600";
+        let mut child = Command::new("unshare")
+            .args(["-m", "sh", "-c", script])
+            .arg(&etc)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start unshare")?;
+        let mut said = String::new();
+        let stdout = child.stdout.take().context("no output of unshare")?;
+        BufReader::new(stdout).read_line(&mut said)?;
+        self.etc = Some(child);
+        ensure!(said == "ready\n", "no /etc of its own: {said:?}");
+        Ok(self)
+    }
+
+    /// A path in its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The program that a tool is.
+    pub fn program(&self, tool: Tool) -> PathBuf {
+        match tool {
+            Tool::Conntrack => self.conntrack.clone(),
+            Tool::Rsct => self.dir.join("conntrack"),
+        }
+    }
+
+    /// A tool with these words, to be run in a namespace.
+    pub fn command(&self, tool: Tool, namespace: &Namespace, words: &[String]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", namespace.name));
+        if let Some(etc) = &self.etc {
+            command.arg(format!("--mount=/proc/{}/ns/mnt", etc.id()));
+        }
+        command.arg("--").arg(self.program(tool)).args(words);
+        command
+    }
+
+    /// Fills a namespace: entries, labels, NAT, accounting, timestamps, and traffic.
+    pub fn fill(&self, role: &str) -> Result<Namespace> {
+        let namespace = Namespace::new(role)?;
+        namespace.sh("
+            sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1
+            ip link set lo up
+            iptables -t raw -A OUTPUT -p udp --dport 69 -j CT --helper tftp || true
+            iptables -A OUTPUT -m connlabel --label 3 --set
+            iptables -A OUTPUT -m connlabel --label 64 --set
+        ")?;
+        self.refill(&namespace)?;
+        Ok(namespace)
+    }
+
+    /// Empties a namespace and fills it anew.
+    pub fn refill(&self, namespace: &Namespace) -> Result<()> {
+        let path = self.path(&format!("fill-{}", namespace.name));
+        let mut file = fs::File::create(&path)?;
+        writeln!(file, "-F")?;
+        for line in grid::lines(ENTRIES) {
+            writeln!(file, "-I {line}")?;
+        }
+        let words = ["-R".to_owned(), path.display().to_string()];
+        succeeds(&mut self.command(Tool::Conntrack, namespace, &words))?;
+        // Nobody listens; the port unreachable that comes back does not end the entries.
+        let made = namespace.sh("
+            bash -c 'echo x > /dev/udp/127.0.0.1/9; echo x > /dev/udp/127.0.0.1/69' || true
+            # They don't go while they are compared.
+            conntrack -U -f ipv4 -s 127.0.0.1 -t 3000 > /dev/null 2>&1 || true
+            conntrack -U -f ipv4 -s 127.0.0.1 -p udp --dport 69 -t 3000 > /dev/null 2>&1 || true
+        ");
+        made.map(drop)
+    }
+
+    /// Runs both, each in its namespace, at once.
+    pub fn both(&self, namespaces: [&Namespace; 2], words: &[String]) -> Result<[Output; 2]> {
+        let mut theirs = self.command(Tool::Conntrack, namespaces[0], words);
+        let mut ours = self.command(Tool::Rsct, namespaces[1], words);
+        thread::scope(|scope| {
+            let theirs = scope.spawn(move || output(&mut theirs));
+            let ours = output(&mut ours)?;
+            let theirs = theirs
+                .join()
+                .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            Ok([theirs, ours])
+        })
+    }
+
+    /// Runs both and holds what they said against each other.
+    pub fn same(&self, namespaces: [&Namespace; 2], words: &[String], tables: Tables) -> Result<()> {
+        let outputs = self.both(namespaces, words)?;
+        let [theirs, ours] = outputs.map(|output| self.said(&output, tables));
+        same(&theirs, &ours)
+    }
+
+    /// What a run printed and ended with, without what may differ.
+    pub fn said(&self, output: &Output, tables: Tables) -> [String; 3] {
+        let text = |bytes: &[u8]| {
+            let mut text = String::from_utf8_lossy(bytes).into_owned();
+            for program in [Tool::Rsct, Tool::Conntrack].map(|tool| self.program(tool)) {
+                text = text.replace(&program.display().to_string(), "conntrack");
+            }
+            normal::output(&text, tables)
+        };
+        [
+            text(&output.stdout),
+            text(&output.stderr),
+            output.status.to_string(),
+        ]
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(etc) = &mut self.etc {
+            let _ = etc.kill();
+            let _ = etc.wait();
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Holds two runs against each other and shows both where they differ.
+pub fn same(theirs: &[String; 3], ours: &[String; 3]) -> Result<()> {
+    let names = ["stdout", "stderr", "exit code"];
+    let mut differences = String::new();
+    for ((name, theirs), ours) in names.iter().zip(theirs).zip(ours) {
+        if theirs != ours {
+            let their_lines: Vec<&str> = theirs.lines().collect();
+            let our_lines: Vec<&str> = ours.lines().collect();
+            let only = |these: &[&str], others: &[&str], mark: &str| {
+                let lines = these.iter().filter(|line| !others.contains(line)).take(6);
+                lines
+                    .map(|line| format!("    {mark} {line}\n"))
+                    .collect::<String>()
+            };
+            differences += &format!("  {name} differs (< conntrack, > rsct):\n");
+            let shown = only(&their_lines, &our_lines, "<") + &only(&our_lines, &their_lines, ">");
+            differences += if shown.is_empty() {
+                "    only in order or in number\n"
+            } else {
+                &shown
+            };
+        }
+    }
+    ensure!(differences.is_empty(), "{differences}");
+    Ok(())
+}

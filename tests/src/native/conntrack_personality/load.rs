@@ -1,0 +1,151 @@
+//! `-R`: files of command lines, good and bad ones.
+
+use std::{fs, process::Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    grid::{self, Report},
+    lab::{Lab, Tool, same},
+    normal::Tables,
+};
+use crate::native::namespace::{Namespace, output, succeeds};
+
+const ONE: &str = "-A -p udp -s 10.4.0.1 -d 10.4.0.2 --sport 1 --dport 2 -t 1000";
+const TWO: &str = "-A -p udp -s 10.4.0.1 -d 10.4.0.2 --sport 2 --dport 2 -t 1000";
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.with_labels()?;
+    let namespaces = [Namespace::new("theirs")?, Namespace::new("ours")?];
+    let both = [&namespaces[0], &namespaces[1]];
+    let mut report = Report::default();
+    let files = [
+        ("two", format!("{ONE}\n{TWO}\n")),
+        ("empty", String::new()),
+        ("comments", format!("# comment\n\n   # another\n\t{ONE}\n")),
+        ("unfinished", format!("{ONE}\n{TWO}")),
+        ("blank end", format!("{ONE}\n   ")),
+        (
+            "all commands",
+            format!(
+                "{ONE}\n-I {}\n-U -s 10.4.0.1 -p udp --sport 1 -u ASSURED\n-D -p udp --sport 2\n{ONE}\n",
+                &TWO[3..]
+            ),
+        ),
+        (
+            "quotes",
+            "\"-A\" -p \"udp\" \"-s\"10.4.0.1 -d 10.4.0.2 --sport 1 --dport 2 -t \"10\\0\"0\n".into(),
+        ),
+        ("empty quotes", format!("{ONE} \"\"\n")),
+        ("stray words", format!("x {ONE} y\n")),
+        ("exists", format!("{ONE}\n-I {}\n{TWO}\n", &ONE[3..])),
+        ("nothing to delete", format!("{ONE}\n-D -s 9.9.9.9\n{TWO}\n")),
+        ("deleted", format!("{ONE}\n-D -s 10.4.0.1 -o extended\n{TWO}\n")),
+        ("flushed", format!("{ONE}\n-F\n{TWO}\n")),
+        ("list", format!("{ONE}\n-L\n")),
+        (
+            "get",
+            format!("{ONE}\n-G -p udp -s 1.1.1.1 -d 1.1.1.1 --sport 1 --dport 1\n"),
+        ),
+        ("event", format!("{ONE}\n-E\n")),
+        ("count", format!("{ONE}\n-C\n")),
+        ("stats", "-S\n".into()),
+        ("help", "-h\n".into()),
+        ("version", "-V\n".into()),
+        ("expect", format!("{ONE}\n-L expect\n-S\n")),
+        ("expect event", "-E expect\n".into()),
+        ("expect flush", "-F expect\n".into()),
+        ("no command", "foo bar\n".into()),
+        ("wrong option", format!("{ONE}\n-A -X\n{TWO}\n")),
+        ("missing option", format!("{ONE}\n-A -p udp -t 5\n")),
+        ("no argument", format!("{ONE}\n-A -p\n")),
+        (
+            "refused by the kernel",
+            format!("{ONE}\n-I -p icmp -s 1.1.1.1 -d 1.1.1.2 --icmp-type 3 --icmp-code 0 -t 5\n{TWO}\n"),
+        ),
+        ("load in a file", "-R x\n".into()),
+        ("long word", format!("-A {}\n", "x".repeat(1024))),
+        ("many words", format!("-A {}\n", "x ".repeat(300))),
+        ("long line", format!("-F {}\n", "x ".repeat(6000))),
+    ];
+    for (index, (name, file)) in files.iter().enumerate() {
+        let path = lab.path("load");
+        fs::write(&path, file)?;
+        let load = |option: &str| {
+            let words = [option.to_owned(), path.display().to_string()];
+            lab.same(both, &words, Tables::Alike)
+                .and_then(|()| same_tables(&lab, both))
+        };
+        report.add(&format!("-R {name}"), load("-R"));
+        empty(both)?;
+        // Both are the same in nearly everything.
+        if index % 5 == 0 {
+            report.add(&format!("--load-file {name}"), load("--load-file"));
+            empty(both)?;
+            report.add(&format!("-R - {name}"), from_pipe(&lab, both, &path));
+            empty(both)?;
+        }
+    }
+    saved_and_loaded(&lab)?;
+    report.end(40)
+}
+
+fn empty(namespaces: [&Namespace; 2]) -> Result<()> {
+    for namespace in namespaces {
+        succeeds(&mut namespace.command("conntrack", &["-F"]))?;
+    }
+    Ok(())
+}
+
+/// The same through standard input, which can't be read twice.
+fn from_pipe(lab: &Lab, namespaces: [&Namespace; 2], path: &std::path::Path) -> Result<()> {
+    let words = ["-R".to_owned(), "-".to_owned()];
+    let one = |tool, namespace| {
+        let cat = std::process::Command::new("cat")
+            .arg(path)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let pipe = cat.stdout.context("no pipe")?;
+        let done = output(lab.command(tool, namespace, &words).stdin(pipe))?;
+        anyhow::Ok(lab.said(&done, Tables::Alike))
+    };
+    let theirs = one(Tool::Conntrack, namespaces[0])?;
+    let ours = one(Tool::Rsct, namespaces[1])?;
+    same(&theirs, &ours)?;
+    same_tables(lab, namespaces)
+}
+
+fn same_tables(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
+    let words = grid::words("-L -o extended,labels");
+    let table = |namespace| {
+        let listed = output(&mut lab.command(Tool::Conntrack, namespace, &words))?;
+        anyhow::Ok(lab.said(&listed, Tables::Alike))
+    };
+    same(&table(namespaces[0])?, &table(namespaces[1])?).context("the tables are not alike")
+}
+
+/// What `-o save` writes makes the same table again, marks and labels too.
+fn saved_and_loaded(lab: &Lab) -> Result<()> {
+    let from = lab.fill("from")?;
+    let into = Namespace::new("into")?;
+    into.sh("
+        sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1
+        iptables -A OUTPUT -m connlabel --label 3 --set
+    ")?;
+    let saved = succeeds(&mut lab.command(Tool::Rsct, &from, &grid::words("-L -o save")))?;
+    let path = lab.path("saved");
+    fs::write(&path, &saved)?;
+    let words = ["-R".to_owned(), path.display().to_string()];
+    succeeds(&mut lab.command(Tool::Rsct, &into, &words))?;
+    let again = succeeds(&mut lab.command(Tool::Rsct, &into, &grid::words("-L -o save")))?;
+    let normal = |text: &str| super::normal::output(text, Tables::Alike);
+    ensure!(
+        saved.contains("--label-add") && saved.contains(" -m "),
+        "nothing to lose:\n{saved}"
+    );
+    ensure!(
+        normal(&saved) == normal(&again),
+        "saved:\n{saved}and loaded:\n{again}"
+    );
+    Ok(())
+}

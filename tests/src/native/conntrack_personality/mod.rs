@@ -1,0 +1,19 @@
+//! rsct called `conntrack` says and does what `conntrack` says and does: both are given the same command lines, on the
+//! same table or on tables filled alike, and what they print and their exit codes are held against each other.
+
+mod changes;
+mod deviations;
+mod events;
+mod grid;
+mod lab;
+mod load;
+mod normal;
+mod reads;
+mod wrong;
+
+pub use changes::run as changes;
+pub use deviations::run as deviations;
+pub use events::run as events;
+pub use load::run as load;
+pub use reads::{run as reads, small};
+pub use wrong::run as wrong;

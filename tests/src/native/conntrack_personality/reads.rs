@@ -1,0 +1,30 @@
+//! What looks at a table and changes nothing of it: both look at the same one.
+
+use anyhow::Result;
+
+use super::{
+    grid::{self, Report},
+    lab::Lab,
+    normal::Tables,
+};
+
+const LINES: &str = include_str!("reads.txt");
+
+pub fn run() -> Result<()> {
+    compare(Lab::new()?.with_labels()?, 1, 250)
+}
+
+/// A part of it, where time is short and the kernel is what is looked at.
+pub fn small() -> Result<()> {
+    compare(Lab::new()?, 4, 50)
+}
+
+fn compare(lab: Lab, every: usize, at_least: usize) -> Result<()> {
+    let namespace = lab.fill("reads")?;
+    let mut report = Report::default();
+    for line in grid::lines(LINES).step_by(every) {
+        let compared = lab.same([&namespace; 2], &grid::words(line), Tables::Same);
+        report.add(line, compared);
+    }
+    report.end(at_least)
+}
