@@ -22,6 +22,7 @@ mod ipv6_and_other_protocols;
 mod joined_table_agrees;
 mod kill_9_leaves_nothing_attached;
 mod kprobe_form_tells_the_same_story;
+mod list_filters_agree;
 mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
 mod no_conntrack_says_so;
@@ -94,4 +95,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     ftp_makes_expectations,
     watch_sees_traffic,
     dying_and_unconfirmed_are_listed,
+    list_filters_agree,
 ];

@@ -12,7 +12,7 @@ pub mod expect_watch;
 pub mod get_equals_conntrack;
 mod list_all_namespaces;
 mod list_equals_conntrack;
-mod list_filters_as_conntrack;
+pub mod list_filters_as_conntrack;
 mod list_into_closed_pipe;
 mod list_json_agrees;
 mod list_of_a_large_table;
