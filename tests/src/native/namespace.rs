@@ -3,7 +3,11 @@
 use std::{
     path::PathBuf,
     process::{Command, Output},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -99,8 +103,21 @@ pub fn output(command: &mut Command) -> Result<Output> {
     command.output().with_context(|| format!("start {command:?}"))
 }
 
+/// When the last command but one began. Of two listings that are held against each other, the first is no older: on a
+/// machine that is busy or emulated, seconds can lie between them.
+pub fn last_but_one_began() -> Instant {
+    let [last_but_one, _] = *BEGAN.lock().unwrap_or_else(PoisonError::into_inner);
+    last_but_one.unwrap_or_else(Instant::now)
+}
+
+/// When the last two commands began.
+static BEGAN: Mutex<[Option<Instant>; 2]> = Mutex::new([None; 2]);
+
 /// Runs a command that must succeed, and returns what it printed.
 pub fn succeeds(command: &mut Command) -> Result<String> {
+    let mut began = BEGAN.lock().unwrap_or_else(PoisonError::into_inner);
+    *began = [began[1], Some(Instant::now())];
+    drop(began);
     let output = output(command)?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);

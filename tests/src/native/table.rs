@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::namespace::Namespace;
+use super::namespace::{Namespace, last_but_one_began};
 
 /// How far two listings taken one after the other may be apart.
 const SECONDS_APART: u64 = 2;
@@ -63,7 +63,7 @@ pub fn broad() -> Result<Namespace> {
 /// Holds two listings against each other, line for line and byte for byte, but for the time that passed
 /// between them.
 pub fn same_but_for_time(ours: &str, theirs: &str) -> Result<()> {
-    same_since(Instant::now(), ours, theirs)
+    same_since(last_but_one_began(), ours, theirs)
 }
 
 /// The same for two listings of which the first was taken after `begun`: on a busy machine that may be long ago.
