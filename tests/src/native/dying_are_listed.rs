@@ -28,7 +28,7 @@ pub fn run() -> Result<()> {
             format!("-I -p udp -s 10.0.{high}.{low} -d 10.1.0.1 --sport 1000 --dport 53 -t 300\n")
         })
         .collect();
-    namespace.sh(&format!("conntrack -R - 2>&1 <<END\n{entries}END"))?;
+    load(&namespace, &entries)?;
     // Flushing tells of the deletes by itself, and goes on where that fails.
     namespace.sh("conntrack -F 2>&1")?;
     let ours = namespace.list(&["-t", "dying"])?;
@@ -45,6 +45,16 @@ pub fn run() -> Result<()> {
     crate::lab::wait::until("the last of them is gone", || {
         Ok(namespace.list(&["--table", "dying"])?.is_empty())
     })
+}
+
+/// Has conntrack make entries, a line of its options for each.
+pub(super) fn load(namespace: &Namespace, lines: &str) -> Result<()> {
+    let file = std::env::temp_dir().join(format!("rsct-{}-load", std::process::id()));
+    std::fs::write(&file, lines)?;
+    let loaded = namespace.sh(&format!("conntrack -R {} 2>&1", file.display()));
+    std::fs::remove_file(&file)?;
+    loaded?;
+    Ok(())
 }
 
 /// A socket that listens, has little room, and wants to be waited for.

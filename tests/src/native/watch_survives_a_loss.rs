@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::namespace::Namespace;
+use super::{dying_are_listed::load, namespace::Namespace};
 use crate::lab::{Trace, wait::until};
 
 const ENTRIES: usize = 3000;
@@ -11,17 +11,13 @@ pub fn run() -> Result<()> {
     let namespace = Namespace::new("lossy")?;
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json", "--buffer-size", "65536"]))?;
     watch.signal(libc::SIGSTOP)?;
-    let file = std::env::temp_dir().join(format!("rsct-{}-load", std::process::id()));
     let lines: String = (0..ENTRIES)
         .map(|n| {
             let (high, low) = (n / 250, n % 250);
             format!("-I -p udp -s 10.0.{high}.{low} -d 10.1.0.1 --sport 1000 --dport 53 -t 300\n")
         })
         .collect();
-    std::fs::write(&file, lines)?;
-    let loaded = namespace.sh(&format!("conntrack -R {}", file.display()));
-    std::fs::remove_file(&file)?;
-    loaded?;
+    load(&namespace, &lines)?;
     watch.signal(libc::SIGCONT)?;
     let loss = watch.wait_for("events were lost", |line| line.text("/type") == "loss")?;
     let synced = watch.wait_for("the table was shown", |line| line.text("/type") == "synced")?;
