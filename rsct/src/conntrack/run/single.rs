@@ -88,7 +88,7 @@ fn incomplete(command: Command) -> Problem {
     ))
 }
 
-/// Empties the table, all of it: the kernel doesn't look at the family here.
+/// Empties the table, or one family's part of it.
 pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let filter = DumpFilter {
         family: order.family,
