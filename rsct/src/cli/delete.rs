@@ -115,8 +115,10 @@ pub(super) fn add(sum: &mut Swept, swept: Swept) {
 
 /// Says how many went, and what did not. That there were none is said where nothing else went wrong.
 fn tell(sum: &Swept, dry_run: bool, is_all: bool) {
-    if sum.done + sum.gone + sum.refused == 0 && is_all {
-        eprintln!("rsct: no flow entry meets the filter");
+    if sum.done + sum.gone + sum.refused == 0 {
+        if is_all {
+            eprintln!("rsct: no flow entry meets the filter");
+        }
         return;
     }
     let would = if dry_run {

@@ -49,9 +49,13 @@ impl<'a> Printer<'a> {
 
     /// A namespace's entries begin.
     pub(super) fn begin_netns(&mut self, netns: &Netns) {
-        if let Some(view) = self.view {
+        let Some(view) = self.view else { return };
+        let mut before = Vec::new();
+        view.begin_netns(&mut before, netns);
+        // Most forms have nothing there, and with no entry to come show nothing at all.
+        if !before.is_empty() {
             self.begin();
-            view.begin_netns(&mut self.buffer, netns);
+            self.buffer.extend_from_slice(&before);
         }
     }
 

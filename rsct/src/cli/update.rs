@@ -142,8 +142,11 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     });
     let visited = event_loop()?.block_on(visit);
     let printed = printer.finish();
-    if sum.done + sum.gone + sum.refused == 0 && visited.is_ok() {
-        eprintln!("rsct: no flow entry meets the filter");
+    if sum.done + sum.gone + sum.refused == 0 {
+        // What else went wrong is said alone.
+        if visited.is_ok() {
+            eprintln!("rsct: no flow entry meets the filter");
+        }
     } else {
         let would = if args.shown.dry_run {
             "would be updated"

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use super::{
+    dying_are_listed,
     namespace::{Namespace, output, rsct, succeeds},
     table::{ENTRIES, same_since},
 };
@@ -34,8 +35,7 @@ pub fn run() -> Result<()> {
 fn fill(namespace: &Namespace) -> Result<()> {
     let lines = ENTRIES.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: String = lines.map(|line| format!("-I {line}\n")).collect();
-    namespace.sh(&format!("conntrack -R - <<END\n{lines}END"))?;
-    Ok(())
+    dying_are_listed::load(namespace, &lines)
 }
 
 /// Both tools delete the same entries, and show them alike.
@@ -142,6 +142,22 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         let args: Vec<&str> = args.split(' ').collect();
         one_sentence(&mut namespace.rsct(&args), code, sentence)?;
     }
+    for args in [
+        "delete -p udp",
+        "update --set-mark 1",
+        "flush -q",
+        "create -p 50 -s 10.0.0.1 -d 10.0.0.2 -t 9",
+    ] {
+        let mut command = namespace.command("setpriv", &["--bounding-set=-all", "--inh-caps=-all"]);
+        command.arg(rsct()).args(args.split(' '));
+        one_sentence(
+            &mut command,
+            1,
+            "not permitted; run as root or with the capability CAP_NET_ADMIN",
+        )?;
+    }
+    let xml = output(&mut namespace.rsct(&["delete", "-p", "udp", "-o", "xml"]))?;
+    ensure!(xml.stdout.is_empty(), "no entry, and yet {xml:?}");
     Ok(())
 }
 
