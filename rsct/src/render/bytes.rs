@@ -162,15 +162,16 @@ fn groups(out: &mut Vec<u8>, segments: &[u16]) {
     }
 }
 
-/// Appends text with every byte that JSON does not take as it is escaped; bytes that are no UTF-8 are
-/// replaced.
+/// Appends text with everything escaped that JSON does not take as it is, or that a terminal might take for a command;
+/// bytes that are no UTF-8 are replaced.
 pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
     for chunk in text.utf8_chunks() {
-        for byte in chunk.valid().bytes() {
-            match byte {
-                b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                0..0x20 => drop(write!(out, "\\u{byte:04x}")),
-                _ => out.push(byte),
+        for char in chunk.valid().chars() {
+            match char {
+                '"' => out.extend_from_slice(b"\\\""),
+                '\\' => out.extend_from_slice(b"\\\\"),
+                char if char.is_control() => drop(write!(out, "\\u{:04x}", u32::from(char))),
+                char => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
         if !chunk.invalid().is_empty() {
@@ -187,6 +188,13 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).expect("writers write UTF-8")
+    }
+
+    #[test]
+    fn json_says_nothing_to_a_terminal() {
+        // The second is the control sequence introducer in one character.
+        let quoted = text(|out| json_text(out, "\u{7f}\u{9b}31m\x1b\n\"\\ü".as_bytes()));
+        assert_eq!(quoted, "\\u007f\\u009b31m\\u001b\\u000a\\\"\\\\ü");
     }
 
     #[test]

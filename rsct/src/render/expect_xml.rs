@@ -30,7 +30,7 @@ pub fn flow(
     }
     if let Some(netns) = netns {
         out.extend_from_slice(b" netns=\"");
-        escaped(out, netns.name.as_bytes());
+        xml::text(out, netns.name.as_bytes());
         out.push(b'"');
     }
     rest(out, expectation, None);
@@ -101,7 +101,7 @@ fn protocol(out: &mut Vec<u8>, tuple: &Tuple) {
 fn meta(out: &mut Vec<u8>, expectation: &Expectation<'_>, when: Option<Date>) {
     element(out, "meta", |out| {
         if let Some(helper) = expectation.helper {
-            element(out, "helper-name", |out| escaped(out, helper));
+            element(out, "helper-name", |out| xml::text(out, helper));
         }
         if let Some(timeout) = expectation.timeout {
             element(out, "timeout", |out| bytes::number(out, timeout));
@@ -125,19 +125,6 @@ fn element(out: &mut Vec<u8>, tag: &str, inner: impl FnOnce(&mut Vec<u8>)) {
     let _ = write!(out, "<{tag}>");
     inner(out);
     let _ = write!(out, "</{tag}>");
-}
-
-/// Helpers in user space have names of their makers' choice.
-fn escaped(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        match byte {
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            b'"' => out.extend_from_slice(b"&quot;"),
-            _ => out.push(byte),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -181,6 +168,13 @@ mod tests {
         assert!(came.starts_with("<flow type=\"new\">"), "{came}");
         assert!(
             came.contains("<helper-name>a&lt;b&amp;c&gt;</helper-name>"),
+            "{came}"
+        );
+        // The one that the fuzzer found, and what XML can't hold.
+        expectation.helper = Some(b"f\x96p\x01");
+        let came = written(&expectation, None);
+        assert!(
+            came.contains("<helper-name>f\u{fffd}p\u{fffd}</helper-name>"),
             "{came}"
         );
     }

@@ -243,7 +243,7 @@ fn number(out: &mut Vec<u8>, name: &'static [u8], value: Option<impl itoa::Integ
 }
 
 /// Text from outside, as character data or an attribute's value. What XML can't hold at all is replaced.
-fn text(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn text(out: &mut Vec<u8>, text: &[u8]) {
     const REPLACEMENT: &str = "\u{fffd}";
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {
