@@ -13,4 +13,6 @@ pub mod load;
 pub mod netlink;
 pub mod probe;
 pub mod render;
+#[cfg(test)]
+mod seeds;
 pub mod trace;

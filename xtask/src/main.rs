@@ -6,6 +6,7 @@ mod build;
 mod cpio;
 mod emulator;
 mod exec;
+mod fuzz;
 mod image;
 mod initramfs;
 mod kernels;
@@ -48,8 +49,10 @@ enum Command {
     Build,
     /// Play the demo in a guest, or on this machine
     Run(run::Options),
-    /// Run every test: lints, unit tests, tests on this machine, tests in guests
+    /// Run every test: lints, unit tests, fuzz targets, tests on this machine, tests in guests
     Test(test::Options),
+    /// Feed everything that reads what others wrote with hostile input
+    Fuzz(fuzz::Options),
     /// Measure what tracing costs, or working on a large table
     Bench(bench::Options),
     /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Build => build::run(),
         Command::Run(options) => run::run(options),
         Command::Test(options) => test::run(options),
+        Command::Fuzz(options) => fuzz::run(options),
         Command::Bench(options) => bench::run(options),
         Command::Vm(options) => vm::run(options),
         Command::Lint => lint::run(),

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::{
-    build, exec,
+    build, exec, fuzz,
     kernels::{self, MATRIX},
     lint::LINTS,
     machine, progress,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Far more than the scenarios of one kernel take, even beside another guest.
 const GUEST_TIMEOUT: Duration = Duration::from_secs(2400);
+/// How long each fuzz target is fed; its corpus alone takes less.
+const FUZZ_SECONDS: u32 = 5;
 /// In a guest's output, between the runs of two ways to attach.
 const MARK: &str = "::attach ";
 const CODE: &str = "::code ";
@@ -48,6 +50,8 @@ enum Kind {
     Lint,
     /// Unit and property tests
     Unit,
+    /// Hostile input for everything that reads what others wrote, for some seconds
+    Fuzz,
     /// Tests on this machine, in network namespaces of their own
     Native,
     /// Scenarios in guests
@@ -72,6 +76,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     if wanted(Kind::Unit) {
         suite(&mut total, "unit", || unit(options.filter.as_deref()));
+    }
+    if wanted(Kind::Fuzz) {
+        suite(&mut total, "fuzz", || {
+            fuzz::test(options.filter.as_deref(), FUZZ_SECONDS)
+        });
     }
     if wanted(Kind::Native) {
         suite(&mut total, "native", || native(options.filter.as_deref()));

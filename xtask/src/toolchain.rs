@@ -46,7 +46,8 @@ pub fn cargo() -> Result<Command> {
     Ok(command)
 }
 
-fn ensure_rust() -> Result<()> {
+/// Installs what is missing of the toolchain.
+pub fn ensure_rust() -> Result<()> {
     if exec::find("rustup").is_none() {
         bail!("rustup is not installed: get it from the Rust project, it then installs Rust {RUST}");
     }

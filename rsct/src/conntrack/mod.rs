@@ -69,6 +69,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Whether a line of a file for `-R` can be meant; it is not carried out.
+pub fn can_be_meant(line: &[u8]) -> bool {
+    matches!(run::order_of(line, &mut Session::new(NAME.into())), Ok(Some(_)))
+}
+
 /// Carries out one command line and sums it up; says whether it went over anything, where it should have.
 fn one(session: &mut Session, words: Vec<Vec<u8>>) -> Result<bool, Problem> {
     let order = Order::parse(words, &mut session.names)?;

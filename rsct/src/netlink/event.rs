@@ -55,10 +55,18 @@ pub struct Event<'a> {
 /// after it.
 pub async fn next(
     socket: &mut Socket,
-    mut take: impl FnMut(Event<'_>) -> ControlFlow<()>,
+    take: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Error> {
     let datagram = socket.receive().await?;
-    for message in Messages::new(&datagram) {
+    read(&datagram, take)
+}
+
+/// Hands a datagram's events over.
+pub fn read(
+    datagram: &[u8],
+    mut take: impl FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Error> {
+    for message in Messages::new(datagram) {
         let message = message?;
         let (message_type, payload) = match message.body {
             Body::Data {

@@ -15,7 +15,7 @@ pub mod json;
 pub mod known;
 pub mod namespace;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod save;
 pub mod stats;
 pub mod story;

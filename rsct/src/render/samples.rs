@@ -54,6 +54,12 @@ impl Told {
     }
 }
 
+/// All payloads.
+pub(crate) fn payloads() -> impl Iterator<Item = Vec<u8>> {
+    let dumped = DUMPED.iter().map(Dumped::payload);
+    dumped.chain(TOLD.iter().map(Told::payload))
+}
+
 fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.as_bytes().chunks(2);
     digits

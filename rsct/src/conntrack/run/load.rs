@@ -75,12 +75,18 @@ fn each_order(
     let mut file = BufReader::with_capacity(64 * 1024, file);
     let mut line = Vec::new();
     while read_line(&mut file, &mut line) {
-        if let Some(words) = words(&session.program, &line)? {
-            let order = Order::parse(words, &mut session.names)?;
+        if let Some(order) = order_of(&line, session)? {
             take(session, order)?;
         }
     }
     Ok(())
+}
+
+/// What a line means; nothing where it is a comment.
+pub(in crate::conntrack) fn order_of(line: &[u8], session: &mut Session) -> Result<Option<Order>, Problem> {
+    words(&session.program, line)?
+        .map(|words| Order::parse(words, &mut session.names))
+        .transpose()
 }
 
 /// Reads a line with its newline, or as much of it as is a line. What can't be read ends the file.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::netlink::{self, Socket};
 
-pub(super) use load::load_file;
+pub(super) use load::{load_file, order_of};
 
 /// What a run has open and has counted.
 pub(super) struct Session {

@@ -4,7 +4,7 @@
 use super::{exchange, request};
 use crate::netlink::{
     Error, Socket,
-    stats::{self, Cpu, counter::Counter},
+    stats::{Cpu, counter::Counter},
 };
 
 /// The counters that have a name, by number.
@@ -36,6 +36,6 @@ pub fn name(number: u16) -> Option<&'static str> {
 pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     const OPERATION: &str = "reading the expectation counters";
     let payloads = exchange::dump(socket, OPERATION, request::stats_cpu).await?;
-    let cpus = payloads.iter().map(|payload| stats::parse_cpu(payload));
+    let cpus = payloads.iter().map(|payload| Cpu::parse(payload));
     Ok(cpus.collect::<Result<_, _>>()?)
 }

@@ -217,7 +217,7 @@ fn counters_have_the_kernels_names() {
     let payload = [
         0, 0, 0, 1, 8, 0, 1, 0, 0, 0, 0, 5, 8, 0, 2, 0, 0, 0, 0, 6, 8, 0, 3, 0, 0, 0, 0, 7,
     ];
-    let cpu = crate::netlink::stats::parse_cpu(&payload).unwrap();
+    let cpu = crate::netlink::stats::Cpu::parse(&payload).unwrap();
     let named: Vec<_> = cpu
         .counters
         .iter()

@@ -45,7 +45,7 @@ pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
         "counting the conntrack entries",
         |sequence| Request::acknowledged(kind::GET_STATS, 0).bare(sequence),
         |payload| {
-            table = parse_table(payload)?;
+            table = Table::parse(payload)?;
             Ok(())
         },
     )
@@ -61,7 +61,7 @@ pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
         "reading the conntrack counters",
         |sequence| Request::dump(kind::GET_STATS_CPU, 0).bare(sequence),
         |payload| {
-            cpus.push(parse_cpu(payload)?);
+            cpus.push(Cpu::parse(payload)?);
             Ok(())
         },
     )
@@ -69,29 +69,36 @@ pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     Ok(cpus)
 }
 
-fn parse_table(payload: &[u8]) -> Result<Table, DecodeError> {
-    let (_, attributes) = split(payload)?;
-    let mut table = Table::default();
-    for attr in attributes {
-        let attr = attr.map_err(DecodeError::Attributes)?;
-        match attr.kind {
-            CTA_STATS_GLOBAL_ENTRIES => table.entries = attr.be32().map_err(of_counter)?,
-            CTA_STATS_GLOBAL_MAX_ENTRIES => table.max_entries = Some(attr.be32().map_err(of_counter)?),
-            _ => {}
+impl Table {
+    /// Reads the payload of the kernel's answer: `struct nfgenmsg`, then attributes.
+    pub fn parse(payload: &[u8]) -> Result<Self, DecodeError> {
+        let (_, attributes) = split(payload)?;
+        let mut table = Self::default();
+        for attr in attributes {
+            let attr = attr.map_err(DecodeError::Attributes)?;
+            match attr.kind {
+                CTA_STATS_GLOBAL_ENTRIES => table.entries = attr.be32().map_err(of_counter)?,
+                CTA_STATS_GLOBAL_MAX_ENTRIES => table.max_entries = Some(attr.be32().map_err(of_counter)?),
+                _ => {}
+            }
         }
+        Ok(table)
     }
-    Ok(table)
 }
 
-pub(super) fn parse_cpu(payload: &[u8]) -> Result<Cpu, DecodeError> {
-    // The CPU stands where other messages have nothing: nfgenmsg's res_id.
-    let (cpu, attributes) = split(payload)?;
-    let mut counters = Vec::with_capacity(counter::KNOWN.len());
-    for attr in attributes {
-        let attr = attr.map_err(DecodeError::Attributes)?;
-        counters.push((attr.kind, attr.be32().map_err(of_counter)?));
+impl Cpu {
+    /// Reads the payload of one of the kernel's answers, each of which is about one CPU: `struct nfgenmsg`, then
+    /// attributes.
+    pub fn parse(payload: &[u8]) -> Result<Self, DecodeError> {
+        // The CPU stands where other messages have nothing: nfgenmsg's res_id.
+        let (cpu, attributes) = split(payload)?;
+        let mut counters = Vec::with_capacity(counter::KNOWN.len());
+        for attr in attributes {
+            let attr = attr.map_err(DecodeError::Attributes)?;
+            counters.push((attr.kind, attr.be32().map_err(of_counter)?));
+        }
+        Ok(Self { cpu, counters })
     }
-    Ok(Cpu { cpu, counters })
 }
 
 /// `res_id` of `struct nfgenmsg`, and the attributes behind it.

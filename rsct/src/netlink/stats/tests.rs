@@ -17,14 +17,14 @@ fn cpu() -> Vec<u8> {
 #[test]
 fn the_table_is_counted() {
     assert_eq!(
-        parse_table(TABLE),
+        Table::parse(TABLE),
         Ok(Table {
             entries: 1,
             max_entries: Some(0x40000)
         })
     );
     assert_eq!(
-        parse_table(&TABLE[..12]),
+        Table::parse(&TABLE[..12]),
         Ok(Table {
             entries: 1,
             max_entries: None
@@ -34,7 +34,7 @@ fn the_table_is_counted() {
 
 #[test]
 fn a_cpu_has_its_number_and_its_counters_in_order() {
-    let parsed = parse_cpu(&cpu()).unwrap();
+    let parsed = Cpu::parse(&cpu()).unwrap();
     assert_eq!(parsed.cpu, 1);
     assert_eq!(parsed.counters.len(), 10);
     assert_eq!(parsed.counters[0], (2, 258));
@@ -43,15 +43,15 @@ fn a_cpu_has_its_number_and_its_counters_in_order() {
 
 #[test]
 fn damage_is_an_error() {
-    assert_eq!(parse_table(&[0, 0]), Err(DecodeError::Header { got: 2 }));
+    assert_eq!(Table::parse(&[0, 0]), Err(DecodeError::Header { got: 2 }));
     let size = AttrError::Size {
         kind: 1,
         expected: 4,
         got: 2,
     };
-    assert_eq!(parse_cpu(&[0, 0, 0, 0, 6, 0, 1, 0, 0, 1]), Err(of_counter(size)));
+    assert_eq!(Cpu::parse(&[0, 0, 0, 0, 6, 0, 1, 0, 0, 1]), Err(of_counter(size)));
     assert!(matches!(
-        parse_cpu(&cpu()[..18]),
+        Cpu::parse(&cpu()[..18]),
         Err(DecodeError::Attributes(AttrError::Length { .. }))
     ));
 }
@@ -59,8 +59,8 @@ fn damage_is_an_error() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse_table(&bytes);
-        if let Ok(cpu) = parse_cpu(&bytes) {
+        let _ = Table::parse(&bytes);
+        if let Ok(cpu) = Cpu::parse(&bytes) {
             prop_assert!(cpu.counters.len() <= bytes.len() / 8);
         }
     }

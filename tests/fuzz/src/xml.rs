@@ -1,0 +1,36 @@
+//! Whether XML is well-formed, as far as what is shown of an entry goes.
+
+/// Whether this is one element and a newline: every element closed, nothing raw inside.
+pub fn is_an_element(out: &[u8]) {
+    let text = str::from_utf8(out).expect("XML in UTF-8");
+    let element = text.strip_suffix('\n').expect("an element and a newline");
+    assert!(is_well_formed(element), "{element}");
+}
+
+fn is_well_formed(text: &str) -> bool {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while let Some((before, tag_and_rest)) = rest.split_once('<') {
+        if before.contains('>') || (open.is_empty() && !before.is_empty()) {
+            return false;
+        }
+        let Some((tag, after)) = tag_and_rest.split_once('>') else {
+            return false;
+        };
+        if let Some(name) = tag.strip_prefix('/') {
+            if open.pop() != Some(name) {
+                return false;
+            }
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().unwrap_or_default());
+        }
+        rest = after;
+    }
+    let entities = text.split('&').skip(1).all(|part| {
+        ["amp;", "lt;", "gt;", "quot;", "apos;", "#9;", "#10;", "#13;"]
+            .iter()
+            .any(|entity| part.starts_with(entity))
+    });
+    let legal = |char: char| char == '\n' || char >= ' ' && char != '\u{fffe}' && char != '\u{ffff}';
+    open.is_empty() && rest.is_empty() && entities && text.chars().all(legal)
+}

@@ -1,0 +1,340 @@
+//! `cargo xtask fuzz`: hostile input for everything in rsct that reads what others wrote, made by libFuzzer.
+//!
+//! The targets are `tests/fuzz/targets/*.rs`, each with a corpus to start from in `tests/fuzz/corpus`. What is found
+//! on the way is kept under target/fuzz: inputs that reach something new in `corpus`, those that lead to a failure in
+//! `crashes`.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    sync::Mutex,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::{exec, machine, paths, progress, report::Tally, toolchain};
+
+/// The compiler's own: what rustup installed it for.
+const HOST: &str = "x86_64-unknown-linux-gnu";
+/// What makes the compiler count which branches an input takes and what it compares, as libFuzzer wants to know.
+const COVERAGE: &[&str] = &[
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "--cfg=fuzzing",
+];
+/// Longer than any message the kernel sends about one entry, shorter than what only a file can hold.
+const MOST_BYTES: u32 = 4096;
+/// An input that takes longer has hit a loop.
+const SLOW: Duration = Duration::from_secs(5);
+const MOST_MIB: u32 = 512;
+
+/// Feed rsct's readers with hostile input.
+#[derive(Args)]
+pub struct Options {
+    /// Which of them; all unless given
+    targets: Vec<String>,
+    /// For how many seconds each is fed
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// How many are fed at a time; as many as there are CPUs unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    jobs: Option<u32>,
+}
+
+/// Runs the subcommand.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let known = targets()?;
+    for name in &options.targets {
+        if !known.contains(name) {
+            return Err(exec::Usage(format!(
+                "no fuzz target is called {name}; there are {}",
+                known.join(", ")
+            ))
+            .into());
+        }
+    }
+    let wanted = if options.targets.is_empty() {
+        known
+    } else {
+        options.targets.clone()
+    };
+    let tally = run_all(&wanted, options.seconds, options.jobs, |name, fed| {
+        progress::hidden(|| match fed {
+            Ok(figures) => println!("{name:<16} {figures}"),
+            Err(error) => println!("{name:<16} FAILED\n{error:#}"),
+        });
+    })?;
+    println!("\n{}", tally.closing());
+    Ok(if tally.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Feeds every target whose name contains `filter` for some seconds; each counts as a test.
+pub fn test(filter: Option<&str>, seconds: u32) -> Result<Tally> {
+    let mut wanted = targets()?;
+    wanted.retain(|name| filter.is_none_or(|filter| name.contains(filter)));
+    if wanted.is_empty() {
+        return Ok(Tally::default());
+    }
+    run_all(&wanted, seconds, None, |_, _| ())
+}
+
+/// The names of all targets, as their files are called.
+fn targets() -> Result<Vec<String>> {
+    let dir = paths::root().join("tests/fuzz/targets");
+    let mut names = Vec::new();
+    for file in fs::read_dir(&dir).with_context(|| format!("read {}", dir.display()))? {
+        let path = file?.path();
+        if let Some(name) = path.file_stem().and_then(|name| name.to_str()) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn run_all(
+    names: &[String],
+    seconds: u32,
+    jobs: Option<u32>,
+    tell: impl Fn(&str, &Result<Figures>) + Sync,
+) -> Result<Tally> {
+    build(names)?;
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let jobs = jobs.map_or(cpus, |jobs| jobs as usize).min(names.len());
+    let queue: Mutex<VecDeque<&String>> = Mutex::new(names.iter().collect());
+    let sum = Mutex::new(Tally::default());
+    let locked = |poisoned: std::sync::PoisonError<_>| poisoned.into_inner();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let Some(name) = queue.lock().unwrap_or_else(locked).pop_front() else {
+                        break;
+                    };
+                    let fed = feed(name, seconds);
+                    tell(name, &fed);
+                    let complaint = fed.err().map(|error| format!("{error:#}"));
+                    let name = format!("fuzz: {name}");
+                    sum.lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner())
+                        .add(Tally::one(&name, complaint));
+                }
+            });
+        }
+    });
+    Ok(sum.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+}
+
+fn kept() -> PathBuf {
+    paths::target().join("fuzz")
+}
+
+fn build(names: &[String]) -> Result<()> {
+    machine::ensure(&[machine::FOR_BUILDS])?;
+    toolchain::ensure_rust()?;
+    let _step = progress::step("building the fuzz targets");
+    let mut command = toolchain::cargo()?;
+    command.args([
+        "build",
+        "--locked",
+        "--package",
+        "rsct-fuzz",
+        "--features",
+        "link",
+    ]);
+    command.args(["--profile", "fuzz", "--target", HOST]);
+    for name in names {
+        command.args(["--bin", name]);
+    }
+    command
+        .env("CARGO_TARGET_DIR", kept().join("build"))
+        .env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"))
+        // Nothing here traces.
+        .env("AYA_BUILD_SKIP", "1");
+    exec::output(&mut command, "build the fuzz targets")?;
+    Ok(())
+}
+
+/// How far a target came.
+#[derive(Debug, Default, PartialEq)]
+struct Figures {
+    executions: u64,
+    /// Branches, and branches with how often they were taken.
+    covered: u64,
+    features: u64,
+    /// Inputs of which each reaches something that no other does.
+    corpus: u64,
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:>9} executions, {:>5} branches, {:>5} features, {:>5} inputs kept",
+            self.executions, self.covered, self.features, self.corpus
+        )
+    }
+}
+
+impl Figures {
+    /// Takes what a line of libFuzzer's says, such as
+    /// `#4096 pulse cov: 310 ft: 905 corp: 64/9Kb lim: 68 exec/s: 2048 rss: 40Mb`, with a tab behind the number.
+    fn line(&mut self, line: &str) -> bool {
+        let Some((executions, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once('\t')) else {
+            return false;
+        };
+        let Ok(executions) = executions.trim().parse() else {
+            return false;
+        };
+        self.executions = executions;
+        let mut words = rest.split_whitespace();
+        while let Some(word) = words.next() {
+            let figure = match word {
+                "cov:" => &mut self.covered,
+                "ft:" => &mut self.features,
+                "corp:" => &mut self.corpus,
+                _ => continue,
+            };
+            let value = words.next().and_then(|value| value.split('/').next());
+            *figure = value.and_then(|value| value.parse().ok()).unwrap_or(*figure);
+        }
+        true
+    }
+}
+
+/// Feeds one target for some seconds.
+fn feed(name: &str, seconds: u32) -> Result<Figures> {
+    let step = progress::step(format!("fuzz {name}"));
+    let found = kept().join("corpus").join(name);
+    let crashes = kept().join("crashes").join(name);
+    for dir in [&found, &crashes] {
+        fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
+    }
+    let mut command = program(name);
+    command
+        .arg(&found)
+        .arg(paths::root().join("tests/fuzz/corpus").join(name))
+        .arg(format!("-artifact_prefix={}/", crashes.display()))
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_len={MOST_BYTES}"))
+        .arg(format!("-timeout={}", SLOW.as_secs()))
+        .arg(format!("-rss_limit_mb={MOST_MIB}"))
+        // What the target itself says of each input is of no interest; a failure is played again for it.
+        .arg("-close_fd_mask=3")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|error| exec::started(&command, &error, "run a fuzz target"))?;
+    let mut figures = Figures::default();
+    let mut last = VecDeque::new();
+    let mut crash = None;
+    if let Some(said) = child.stderr.take() {
+        for line in BufReader::new(said).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if figures.line(&line) {
+                step.say(format!("fuzz {name}: {} executions", figures.executions));
+                continue;
+            }
+            if let Some((_, path)) = line.split_once("Test unit written to ") {
+                crash = Some(PathBuf::from(path.trim()));
+            }
+            last.push_back(line);
+            if last.len() > 30 {
+                last.pop_front();
+            }
+        }
+    }
+    let status = child.wait().context("wait for a fuzz target")?;
+    if status.success() && figures.executions > 0 {
+        return Ok(figures);
+    }
+    let said = Vec::from(last).join("\n");
+    match crash {
+        Some(path) => bail!("{}", failure(name, &path, &said)),
+        None => bail!("{name} ended with {status} after {figures}:\n{said}"),
+    }
+}
+
+/// How lines of libFuzzer's begin that say nothing about a failure.
+const CHATTER: &[&str] = &[
+    "INFO: ",
+    "WARNING: ",
+    "NOTE: ",
+    "      Combine",
+    "SUMMARY: ",
+    "Running: ",
+    "/",
+];
+
+/// What happens on the input that led to a failure, played again by itself.
+fn failure(name: &str, path: &std::path::Path, said: &str) -> String {
+    let mut command = program(name);
+    command.arg(path).env("RUST_BACKTRACE", "0");
+    let again = match exec::capture(&mut command, "play a failure again") {
+        Ok(output) if !output.status.success() => String::from_utf8_lossy(&output.stderr).into_owned(),
+        _ => said.to_owned(),
+    };
+    let told: Vec<&str> = again
+        .lines()
+        .filter(|line| !CHATTER.iter().any(|begin| line.starts_with(begin)) && !line.is_empty())
+        .take(20)
+        .collect();
+    format!("{} leads to a failure:\n{}", path.display(), told.join("\n"))
+}
+
+fn program(name: &str) -> Command {
+    Command::new(kept().join("build").join(HOST).join("fuzz").join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_read() {
+        let mut figures = Figures::default();
+        assert!(!figures.line("INFO: Seed: 1"));
+        assert!(!figures.line("#x\tNEW"));
+        assert!(figures.line("#4096\tpulse  cov: 310 ft: 905 corp: 64/9Kb lim: 68 exec/s: 2048 rss: 40Mb"));
+        let expected = Figures {
+            executions: 4096,
+            covered: 310,
+            features: 905,
+            corpus: 64,
+        };
+        assert_eq!(figures, expected);
+        assert!(figures.line("#5000\tDONE   cov: 311 ft: 906 corp: 65/9Kb lim: 68 exec/s: 1666 rss: 41Mb"));
+        assert_eq!((figures.executions, figures.covered), (5000, 311));
+    }
+
+    #[test]
+    fn every_target_is_a_program_with_a_corpus() {
+        let manifest = fs::read_to_string(paths::root().join("tests/fuzz/Cargo.toml")).unwrap();
+        for name in targets().unwrap() {
+            assert!(
+                manifest.contains(&format!("name = \"{name}\"\npath = \"targets/{name}.rs\"")),
+                "{name}"
+            );
+            let corpus = paths::root().join("tests/fuzz/corpus").join(&name);
+            assert!(
+                fs::read_dir(&corpus).is_ok_and(|mut files| files.next().is_some()),
+                "{name}"
+            );
+        }
+    }
+}
