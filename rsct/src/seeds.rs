@@ -130,7 +130,7 @@ const FILTERS: &[&str] = &[
     "state !CLOSE,!TIME_WAIT\nany_nat :80\n",
 ];
 
-/// Lines of a file for `conntrack -R`.
+/// Lines of a file for `conntrack -R` and `rsct load`.
 const COMMANDS: &[&str] = &[
     "-A -t 28 -u UNSET -s 127.0.0.1 -d 127.0.0.1 -r 127.0.0.1 -q 127.0.0.1 -p udp --sport 46042 --dport 9 \
      --reply-port-src 9 --reply-port-dst 46042 --label-add \"from-the-office,77\"\n",
@@ -168,6 +168,7 @@ fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ),
         ("filter_text", texts(FILTERS)),
         ("labels", texts(LABELS)),
+        ("load", texts(COMMANDS)),
         ("netlink", datagrams()),
         ("stats", stats()),
     ])
