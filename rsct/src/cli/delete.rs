@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     FilterArgs, UsageError,
+    at_once::{self, AtOnce},
     list::Output,
     namespaces::{Namespaces, NetnsArg, event_loop},
     printer::Printer,
@@ -27,6 +28,10 @@ use crate::{
 
 /// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
 /// meets it.
+///
+/// Entries are deleted one by one, so that those that are shown, and counted, are those that went. With -q, a filter
+/// that the kernel can look at whole is given to it in one request (Linux 6.11 on), and what is said is how many entries
+/// the kernel counted before and after.
 ///
 /// -q is --quiet here, and --reply-dst has no letter.
 #[derive(Debug, Args)]
@@ -79,7 +84,23 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let labels = LabelMap::load_default();
     let mut printer = args.shown.printer(&labels, &namespaces);
     let mut sum = Swept::default();
+    let mut done_at_once = false;
     let visit = namespaces.visit(async |netns, socket| {
+        if args.shown.quiet && !args.shown.dry_run {
+            match at_once::delete(socket, &filter, &plan).await? {
+                AtOnce::Impossible => {}
+                AtOnce::NoneMeant => return Ok(()),
+                AtOnce::Done { before, after } => {
+                    done_at_once = true;
+                    eprintln!(
+                        "rsct: what meets the filter has been deleted at once: the table{} had {before} entries, and \
+                         has {after} now.",
+                        namespaces.of(netns)
+                    );
+                    return Ok(());
+                }
+            }
+        }
         let meant = Meant {
             filter: &filter,
             plan: &plan,
@@ -94,15 +115,19 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     });
     let visited = event_loop()?.block_on(visit);
     let printed = printer.finish();
-    tell(&sum, args.shown.dry_run, visited.is_ok());
+    if !(done_at_once && sum == Swept::default()) {
+        tell(&sum, args.shown.dry_run, visited.is_ok());
+    }
     let all_went_well = visited?;
     printed?;
     namespaces.tell_of_hidden();
-    Ok(if all_went_well && sum.done > 0 && sum.refused == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(
+        if all_went_well && (sum.done > 0 || done_at_once) && sum.refused == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        },
+    )
 }
 
 /// Adds what became of one namespace's entries.

@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     filter::{Filter, Typed},
-    kernel::netns::Netns,
     labels::LabelMap,
     netlink::{
         Socket, change,
@@ -64,12 +63,12 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
             eprintln!(
                 "rsct: {} flow entries {would}{}.",
                 swept.done,
-                of(netns, &namespaces)
+                namespaces.of(netns)
             );
             tell_others(&swept, "deleting", &Change::default());
         }
         if !args.shown.dry_run {
-            flush(socket, &filter, args.shown.quiet, &of(netns, &namespaces)).await?;
+            flush(socket, &filter, args.shown.quiet, &namespaces.of(netns)).await?;
         }
         Ok(())
     });
@@ -83,14 +82,6 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn of(netns: &Netns, namespaces: &Namespaces) -> String {
-    if namespaces.are_named() {
-        format!(" in network namespace {}", netns.name)
-    } else {
-        String::new()
-    }
 }
 
 /// Has the kernel delete what there is, and says how many entries it counts before and after. Others may come and go

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod at_once;
 pub mod completions;
 pub mod count;
 pub mod create;

@@ -45,6 +45,15 @@ impl Namespaces {
         self.are_all().then(|| names.max().unwrap_or(0))
     }
 
+    /// What is said behind "the table" where it is not clear which namespace's is meant.
+    pub fn of(&self, netns: &Netns) -> String {
+        if self.are_named() {
+            format!(" in network namespace {}", netns.name)
+        } else {
+            String::new()
+        }
+    }
+
     /// Whether all were asked for.
     pub fn are_all(&self) -> bool {
         self.selector == Selector::All

@@ -31,7 +31,7 @@ const CHUNKS: usize = 3;
 const NEAR: usize = 2048;
 
 /// What became of the entries.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Swept {
     /// Deleted or changed.
     pub done: u64,

@@ -17,10 +17,10 @@ pub enum LineError {
     #[error("a line begins with what to do: -A or -I to create, -U to update, -D to delete, -F to flush")]
     NoCommand,
     /// More than one command stands there.
-    #[error("{0}: one command a line")]
+    #[error("{0:?}: one command a line")]
     SecondCommand(String),
     /// Nothing goes by that name.
-    #[error("{0}: no such option")]
+    #[error("{0:?}: no such option")]
     UnknownOption(String),
     /// An option's value is missing.
     #[error("--{0} wants a value, and the line ends there")]
@@ -29,7 +29,7 @@ pub enum LineError {
     #[error("{0:?}: belongs to no option")]
     Stray(String),
     /// The line is about another table.
-    #[error("{0}: a file holds changes to the table conntrack alone")]
+    #[error("{0:?}: a file holds changes to the table conntrack alone")]
     OtherTable(String),
     /// A flush takes nothing but a family.
     #[error("-F takes no option but --family")]

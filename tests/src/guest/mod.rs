@@ -7,6 +7,7 @@ mod count_and_stats_agree;
 mod count_ends_the_trace;
 mod cpu;
 mod created_by_hand;
+mod delete_at_once_is_the_same;
 mod deleted_by_conntrack_names_the_task;
 mod dnat_shows_both_tuples;
 mod doctor_says_what_works;
@@ -96,4 +97,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     watch_sees_traffic,
     dying_and_unconfirmed_are_listed,
     list_filters_agree,
+    delete_at_once_is_the_same,
 ];

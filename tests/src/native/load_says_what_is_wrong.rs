@@ -21,7 +21,7 @@ pub fn run() -> Result<()> {
             ":1: a new entry of udp needs --src, --dst, --sport, --dport and --timeout too",
         ),
         ("\n# two\n-p udp", ":3: a line begins with what to do"),
-        ("-A -x", ":1: -x: no such option"),
+        ("-A -x", ":1: \"-x\": no such option"),
         ("-A --sport", ":1: --sport wants a value, and the line ends there"),
         (
             "-A -p udp --label-add \"night",
@@ -30,7 +30,7 @@ pub fn run() -> Result<()> {
         ("-A -p udp \u{e4}", ":1: \"\u{e4}\": belongs to no option"),
         (
             "-D expect -p udp",
-            ":1: expect: a file holds changes to the table conntrack alone",
+            ":1: \"expect\": a file holds changes to the table conntrack alone",
         ),
         ("-F -p udp", ":1: -F takes no option but --family"),
         (

@@ -4,6 +4,7 @@ mod completions_and_manual;
 pub mod conntrack_personality;
 pub mod count_and_stats_as_conntrack;
 pub mod create_as_conntrack;
+pub mod delete_at_once;
 pub mod delete_update_flush;
 pub mod dying_are_listed;
 pub mod expect_as_conntrack;
@@ -65,6 +66,10 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "create_as_conntrack",
         run: create_as_conntrack::run,
+    },
+    Scenario {
+        name: "delete_at_once",
+        run: delete_at_once::run,
     },
     Scenario {
         name: "delete_update_flush",
