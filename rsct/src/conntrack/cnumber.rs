@@ -73,22 +73,24 @@ fn read(text: &[u8], base: u32) -> (Option<u64>, bool, &[u8]) {
 
 /// `inet_aton`: one to four numbers of any base, the last of which fills the bytes that are left.
 pub(super) fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut parts = Vec::with_capacity(4);
+    let mut parts = [0; 4];
+    let mut count = 0;
     let mut rest = text;
     loop {
         if !rest.first()?.is_ascii_digit() {
             return None;
         }
         let (value, after) = strtoul(rest, 0);
-        parts.push(u32::try_from(value).ok()?);
+        *parts.get_mut(count)? = u32::try_from(value).ok()?;
+        count += 1;
         match after {
-            [b'.', after @ ..] if parts.len() < 4 => rest = after,
+            [b'.', after @ ..] if count < 4 => rest = after,
             // What stands behind a blank is ignored.
             [] | [b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r', ..] => break,
             _ => return None,
         }
     }
-    let (last, leading) = parts.split_last()?;
+    let (last, leading) = parts[..count].split_last()?;
     let free_bits = 32 - 8 * u32::try_from(leading.len()).ok()?;
     if free_bits < 32 && last >> free_bits != 0 {
         return None;

@@ -59,7 +59,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             let file = OsStr::from_bytes(file);
             run::load_file(&mut session, Path::new(file)).map(|()| true)
         }
-        _ => one(&mut session, words),
+        _ => one(&mut session, &words),
     };
     let flushed = session.out.flush();
     match done.and_then(|went_well| flushed.map(|()| went_well)) {
@@ -71,12 +71,15 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Whether a line of a file for `-R` can be meant; it is not carried out.
 pub fn can_be_meant(line: &[u8]) -> bool {
-    matches!(run::order_of(line, &mut Session::new(NAME.into())), Ok(Some(_)))
+    matches!(
+        run::order_of(&mut line.to_vec(), &mut Session::new(NAME.into())),
+        Ok(Some(_))
+    )
 }
 
 /// Carries out one command line and sums it up; says whether it went over anything, where it should have.
-fn one(session: &mut Session, words: Vec<Vec<u8>>) -> Result<bool, Problem> {
-    let order = Order::parse(words, &mut session.names)?;
+fn one(session: &mut Session, words: &[Vec<u8>]) -> Result<bool, Problem> {
+    let order = Order::parse(words.iter().map(Vec::as_slice).collect(), &mut session.names)?;
     run::execute(session, &order)?;
     let command: Command = order.command();
     let Some(summary) = command.summary() else {

@@ -3,7 +3,7 @@
 use super::{
     cnumber::{atol, strtoul},
     command::{Command, Table},
-    getopt::{Getopt, Long, Met},
+    getopt::{GROUP_OFFSET, Getopt, Groups, Met},
     labels::{Bits, Names},
     object::{Attr, Nat},
     options::{Given, LONG, Opt, SHORT},
@@ -12,9 +12,6 @@ use super::{
     values::{self, Address, Behind, StatusBits, output},
 };
 use crate::{family::Family, netlink::conntrack::MaskedU32};
-
-/// By how much the options of the next protocol differ from those of the last.
-const PROTOCOL_OFFSET: i32 = 256;
 
 /// What a command line means.
 #[derive(Default)]
@@ -54,7 +51,7 @@ impl Order {
     }
 
     /// Reads a command line, whose first word is the program's name.
-    pub(super) fn parse(words: Vec<Vec<u8>>, names: &mut Names) -> Result<Self, Problem> {
+    pub(super) fn parse(words: Vec<&[u8]>, names: &mut Names) -> Result<Self, Problem> {
         // Names that are read from another file can be told only once that file is known.
         let late = words
             .iter()
@@ -62,8 +59,7 @@ impl Order {
         let mut parser = Parser {
             order: Self::default(),
             getopt: Getopt::new(words, SHORT),
-            long: LONG.to_vec(),
-            offset: 0,
+            long: Groups::new(&LONG),
             protocol_given: 0,
             late,
             late_labels: Vec::new(),
@@ -86,27 +82,27 @@ impl Order {
                 }
             }
         }
-        parser.finish()
+        parser.finish()?;
+        Ok(parser.order)
     }
 }
 
 struct Parser<'a> {
     order: Order,
-    getopt: Getopt,
-    long: Vec<Long>,
-    /// What is added to the options of the last protocol.
-    offset: i32,
+    getopt: Getopt<'a>,
+    /// The options of every protocol named so far behind those that don't depend on one.
+    long: Groups,
     /// Which of the protocol's options were given.
     protocol_given: u32,
     late: bool,
-    late_labels: Vec<(bool, Vec<u8>)>,
+    late_labels: Vec<(bool, &'a [u8])>,
     names: &'a mut Names,
 }
 
-impl Parser<'_> {
-    fn take(&mut self, option: i32, value: Option<Vec<u8>>) -> Result<(), Problem> {
+impl<'a> Parser<'a> {
+    fn take(&mut self, option: i32, value: Option<&'a [u8]>) -> Result<(), Problem> {
         let Ok(letter) = u8::try_from(option) else {
-            return self.take_protocol_option(option, &value.unwrap_or_default());
+            return self.take_protocol_option(option, value.unwrap_or_default());
         };
         let is_attached = value.is_some();
         let text = value.unwrap_or_default();
@@ -115,82 +111,82 @@ impl Parser<'_> {
             b'L' | b'I' | b'D' | b'G' | b'F' | b'E' | b'V' | b'h' | b'C' | b'S' | b'U' | b'A' => {
                 return self.take_command(letter, is_attached);
             }
-            b's' => return self.take_address(Opt::OrigSrc, Attr::OrigSrc, &text),
-            b'd' => return self.take_address(Opt::OrigDst, Attr::OrigDst, &text),
-            b'r' => return self.take_address(Opt::ReplSrc, Attr::ReplSrc, &text),
-            b'q' => return self.take_address(Opt::ReplDst, Attr::ReplDst, &text),
-            b'[' => return self.take_address(Opt::TupleSrc, Attr::OrigSrc, &text),
-            b']' => return self.take_address(Opt::TupleDst, Attr::OrigDst, &text),
-            b'{' => return self.take_address(Opt::MaskSrc, Attr::OrigSrc, &text),
-            b'}' => return self.take_address(Opt::MaskDst, Attr::OrigDst, &text),
+            b's' => return self.take_address(Opt::OrigSrc, Attr::OrigSrc, text),
+            b'd' => return self.take_address(Opt::OrigDst, Attr::OrigDst, text),
+            b'r' => return self.take_address(Opt::ReplSrc, Attr::ReplSrc, text),
+            b'q' => return self.take_address(Opt::ReplDst, Attr::ReplDst, text),
+            b'[' => return self.take_address(Opt::TupleSrc, Attr::OrigSrc, text),
+            b']' => return self.take_address(Opt::TupleDst, Attr::OrigDst, text),
+            b'{' => return self.take_address(Opt::MaskSrc, Attr::OrigSrc, text),
+            b'}' => return self.take_address(Opt::MaskDst, Attr::OrigDst, text),
             b'n' => return self.take_nat(Opt::SrcNat, is_attached.then_some(text)),
             b'g' => return self.take_nat(Opt::DstNat, is_attached.then_some(text)),
             b'j' => return self.take_nat(Opt::AnyNat, is_attached.then_some(text)),
             b'l' => return self.take_labels(Opt::Label, Some(text)),
             b'<' => return self.take_labels(Opt::LabelAdd, Some(text)),
             b'>' => return self.take_labels(Opt::LabelDel, is_attached.then_some(text)),
-            b'p' => return self.take_protocol(&text),
+            b'p' => return self.take_protocol(text),
             b't' => {
                 order.given.add(Opt::Timeout);
-                order.target.entry.timeout = Some(atol(&text) as u32);
+                order.target.entry.timeout = Some(atol(text) as u32);
             }
             b'u' => {
                 order.given.add(Opt::Status);
-                order.status.add(&text)?;
+                order.status.add(text)?;
                 order.target.entry.status = Some(order.status.set);
             }
             b'e' => {
                 order.given.add(Opt::EventMask);
-                order.events |= values::words(&text, values::EVENTS)?;
+                order.events |= values::words(text, values::EVENTS)?;
             }
-            b'o' => return self.take_output(&text),
+            b'o' => return self.take_output(text),
             b'z' => order.given.add(Opt::Zero),
             b'w' => {
                 order.given.add(Opt::Zone);
-                order.target.entry.zone = Some(strtoul(&text, 0).0 as u16);
+                order.target.entry.zone = Some(strtoul(text, 0).0 as u16);
             }
             b'(' => {
                 order.given.add(Opt::OrigZone);
                 order
                     .target
                     .entry
-                    .set_zone_of(Attr::OrigZone, strtoul(&text, 0).0 as u16);
+                    .set_zone_of(Attr::OrigZone, strtoul(text, 0).0 as u16);
             }
             b')' => {
                 order.given.add(Opt::ReplZone);
                 order
                     .target
                     .entry
-                    .set_zone_of(Attr::ReplZone, strtoul(&text, 0).0 as u16);
+                    .set_zone_of(Attr::ReplZone, strtoul(text, 0).0 as u16);
             }
             b'i' => {
                 order.given.add(Opt::Id);
-                order.target.entry.id = Some(strtoul(&text, 0).0 as u32);
+                order.target.entry.id = Some(strtoul(text, 0).0 as u32);
             }
             b'c' => {
                 order.given.add(Opt::Secmark);
-                order.target.entry.secmark = Some(strtoul(&text, 0).0 as u32);
+                order.target.entry.secmark = Some(strtoul(text, 0).0 as u32);
             }
             b'm' => {
                 order.given.add(Opt::Mark);
-                order.mark = Some(values::mark(&text));
+                order.mark = Some(values::mark(text));
             }
             b'a' => say_raw(b"WARNING: ignoring -a, deprecated option.\n"),
             b'f' => {
                 order.given.add(Opt::Family);
-                let family = match &text {
+                let family = match text {
                     text if text.starts_with(b"ipv4") => Family::Ipv4,
                     text if text.starts_with(b"ipv6") => Family::Ipv6,
-                    _ => return Err(Problem::parameter_with("`", &text, "' unsupported protocol")),
+                    _ => return Err(Problem::parameter_with("`", text, "' unsupported protocol")),
                 };
                 return self.set_family(family);
             }
             b'b' => {
                 order.given.add(Opt::BufferSize);
-                order.buffer_size = atol(&text);
+                order.buffer_size = atol(text);
             }
             b'M' => {
-                self.names.set_path(text)?;
+                self.names.set_path(text.to_vec())?;
                 order.given.add(Opt::LabelMap);
             }
             _ => {}
@@ -205,7 +201,7 @@ impl Parser<'_> {
         let table = match named {
             None => Table::Conntrack,
             Some(name) => {
-                Table::named(&name).ok_or_else(|| Problem::parameter_with("unknown type `", &name, "'"))?
+                Table::named(name).ok_or_else(|| Problem::parameter_with("unknown type `", name, "'"))?
             }
         };
         let command = Command::of(letter, table)?;
@@ -272,12 +268,12 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn take_nat(&mut self, option: Opt, attached: Option<Vec<u8>>) -> Result<(), Problem> {
+    fn take_nat(&mut self, option: Opt, attached: Option<&'a [u8]>) -> Result<(), Problem> {
         self.order.given.add(option);
         let Some(value) = attached.or_else(|| self.getopt.detached()) else {
             return Ok(());
         };
-        let (typed, port) = values::address_and_port(&value)?;
+        let (typed, port) = values::address_and_port(value)?;
         let (address, behind) = values::address(typed)
             .ok_or_else(|| Problem::parameter_with("Invalid IP address `", typed, "'"))?;
         self.set_family(address.family)?;
@@ -309,12 +305,7 @@ impl Parser<'_> {
         let (protocol, number) = protocols::find(typed)
             .ok_or_else(|| Problem::parameter_with("`", typed, "' unsupported protocol"))?;
         self.order.protocol = Some((protocol, number));
-        self.offset += PROTOCOL_OFFSET;
-        let offset = self.offset;
-        self.long.extend(protocol.long.iter().map(|option| Long {
-            value: option.value + offset,
-            ..*option
-        }));
+        self.long.add(protocol.long);
         self.order.target.entry.set_protocol(number);
         Ok(())
     }
@@ -322,7 +313,7 @@ impl Parser<'_> {
     /// An option of the last protocol, or of one that was named before it: then the last one takes it for its own
     /// of the same number.
     fn take_protocol_option(&mut self, option: i32, value: &[u8]) -> Result<(), Problem> {
-        let own = option.rem_euclid(PROTOCOL_OFFSET) as u8;
+        let own = option.rem_euclid(GROUP_OFFSET) as u8;
         match self.order.protocol {
             Some((protocol, _)) => {
                 protocol.take(own, value, &mut self.order.target, &mut self.protocol_given)
@@ -346,13 +337,13 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn take_labels(&mut self, option: Opt, attached: Option<Vec<u8>>) -> Result<(), Problem> {
+    fn take_labels(&mut self, option: Opt, attached: Option<&'a [u8]>) -> Result<(), Problem> {
         self.order.given.add(option);
         let value = attached.or_else(|| {
             let may_follow = option == Opt::LabelDel;
             may_follow.then(|| self.getopt.detached()).flatten()
         });
-        match &value {
+        match value {
             _ if self.late => {}
             Some(list) => self.names.read_for(list),
             None => self.names.read(),
@@ -372,7 +363,7 @@ impl Parser<'_> {
             self.late_labels.push((is_change, value));
             return Ok(());
         }
-        self.add_labels(is_change, &value)
+        self.add_labels(is_change, value)
     }
 
     fn add_labels(&mut self, is_change: bool, list: &[u8]) -> Result<(), Problem> {
@@ -384,7 +375,7 @@ impl Parser<'_> {
         self.names.bits(list, bits.get_or_insert_default())
     }
 
-    fn finish(mut self) -> Result<Order, Problem> {
+    fn finish(&mut self) -> Result<(), Problem> {
         let command = self.order.command();
         if self.order.family.is_none() && !command.is_of_any_family() {
             self.order.family = Some(Family::Ipv4);
@@ -394,8 +385,8 @@ impl Parser<'_> {
                 self.names.read();
             }
             for (is_change, list) in std::mem::take(&mut self.late_labels) {
-                self.names.read_for(&list);
-                self.add_labels(is_change, &list)?;
+                self.names.read_for(list);
+                self.add_labels(is_change, list)?;
             }
         }
         let given = self.order.given;
@@ -410,7 +401,7 @@ impl Parser<'_> {
         {
             protocol.finish(self.protocol_given, command, &mut self.order.target.entry)?;
         }
-        Ok(self.order)
+        Ok(())
     }
 }
 

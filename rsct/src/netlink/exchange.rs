@@ -37,6 +37,9 @@ pub(super) async fn answers(
     }
 }
 
+/// Room for a request about one entry, mostly.
+const USUAL_BYTES: usize = 512;
+
 /// Sends a request that the kernel answers with nothing but whether it did it.
 pub(super) async fn acknowledged(
     socket: &mut Socket,
@@ -47,7 +50,7 @@ pub(super) async fn acknowledged(
         socket,
         operation,
         |sequence| {
-            let mut datagram = Vec::new();
+            let mut datagram = Vec::with_capacity(USUAL_BYTES);
             request(sequence, &mut datagram);
             datagram
         },

@@ -2,10 +2,7 @@ use super::*;
 
 fn parse(line: &str) -> Result<Order, Problem> {
     let words = std::iter::once("conntrack").chain(line.split(' ').filter(|word| !word.is_empty()));
-    Order::parse(
-        words.map(|word| word.as_bytes().to_vec()).collect(),
-        &mut Names::default(),
-    )
+    Order::parse(words.map(str::as_bytes).collect(), &mut Names::default())
 }
 
 fn refusal(line: &str) -> String {

@@ -47,7 +47,7 @@ pub(in crate::conntrack) fn load_file(session: &mut Session, path: &Path) -> Res
         )));
     }
     file.seek(SeekFrom::Start(begin)).map_err(|_| failed())?;
-    each_order(session, &mut file, |session, order| execute(session, &order))
+    each_order(session, &mut file, execute)
 }
 
 /// The file itself where it can be read again, else a copy of it.
@@ -70,23 +70,27 @@ fn rewindable(mut file: File) -> io::Result<File> {
 fn each_order(
     session: &mut Session,
     file: &mut File,
-    mut take: impl FnMut(&mut Session, Order) -> Result<(), Problem>,
+    mut take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let mut file = BufReader::with_capacity(64 * 1024, file);
     let mut line = Vec::new();
     while read_line(&mut file, &mut line) {
-        if let Some(order) = order_of(&line, session)? {
-            take(session, order)?;
+        if let Some(order) = order_of(&mut line, session)? {
+            take(session, &order)?;
         }
     }
     Ok(())
 }
 
-/// What a line means; nothing where it is a comment.
-pub(in crate::conntrack) fn order_of(line: &[u8], session: &mut Session) -> Result<Option<Order>, Problem> {
-    words(&session.program, line)?
-        .map(|words| Order::parse(words, &mut session.names))
-        .transpose()
+/// What a line means; nothing where it is a comment. The line is spoiled.
+pub(in crate::conntrack) fn order_of(
+    line: &mut [u8],
+    session: &mut Session,
+) -> Result<Option<Order>, Problem> {
+    let Some(words) = words(&session.program, line)? else {
+        return Ok(None);
+    };
+    Order::parse(words, &mut session.names).map(Some)
 }
 
 /// Reads a line with its newline, or as much of it as is a line. What can't be read ends the file.
@@ -111,29 +115,22 @@ fn read_line(file: &mut BufReader<&mut File>, line: &mut Vec<u8>) -> bool {
     !line.is_empty()
 }
 
-/// The words of a line, behind the program's name; none where there is nothing but a comment.
-fn words(program: &[u8], line: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Problem> {
+/// The words of a line, behind the program's name; none where there is nothing but a comment. They are put together in
+/// the line itself.
+fn words<'a>(program: &'a [u8], line: &'a mut [u8]) -> Result<Option<Vec<&'a [u8]>>, Problem> {
     // C's strings end at a zero byte.
-    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
-    let blank = line
+    let end = line.iter().position(|byte| *byte == 0).unwrap_or(line.len());
+    let blank = line[..end]
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t'))
         .count();
-    let line = &line[blank..];
+    let line = &mut line[blank..end];
     if matches!(line.first(), Some(b'\n' | b'#')) {
         return Ok(None);
     }
-    let mut words = vec![program.to_vec()];
-    let mut word = Vec::new();
+    let mut split = Split::new(program, line);
     let (mut quoted, mut escaped) = (false, false);
-    let mut end = |word: &mut Vec<u8>| {
-        if words.len() > WORDS {
-            return Err(Problem::parameter("too many arguments"));
-        }
-        words.push(std::mem::take(word));
-        Ok(())
-    };
-    for &byte in line {
+    while let Some(byte) = split.next() {
         let is_quote = byte == b'"';
         let is_blank = matches!(byte, b' ' | b'\t' | b'\n');
         if quoted && (escaped || byte != b'\\' && !is_quote) {
@@ -147,23 +144,75 @@ fn words(program: &[u8], line: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Problem> {
         } else if is_quote {
             // The end of a quote ends the word, an empty one too.
             quoted = false;
-            end(&mut word)?;
+            split.end()?;
             continue;
         } else if is_blank {
-            if !word.is_empty() {
-                end(&mut word)?;
+            if split.length > 0 {
+                split.end()?;
             }
             continue;
         }
-        word.push(byte);
-        if word.len() > WORD_BYTES {
-            return Err(Problem::parameter("Parameter too long!"));
+        split.push(byte)?;
+    }
+    if split.length > 0 {
+        split.end()?;
+    }
+    Ok(Some(split.words))
+}
+
+/// A line on its way to words.
+struct Split<'a> {
+    words: Vec<&'a [u8]>,
+    /// The line behind the words that are whole. The word that isn't is put together at its beginning, of bytes that
+    /// were read: it can't overtake them.
+    line: &'a mut [u8],
+    /// How many of its bytes were read.
+    read: usize,
+    /// How many bytes the word has.
+    length: usize,
+}
+
+impl<'a> Split<'a> {
+    fn new(program: &'a [u8], line: &'a mut [u8]) -> Self {
+        /// Words that are made room for at once: more than a line mostly has.
+        const USUAL_WORDS: usize = 32;
+        let mut words = Vec::with_capacity(USUAL_WORDS);
+        words.push(program);
+        Self {
+            words,
+            line,
+            read: 0,
+            length: 0,
         }
     }
-    if !word.is_empty() {
-        end(&mut word)?;
+
+    /// Reads a byte.
+    fn next(&mut self) -> Option<u8> {
+        let byte = *self.line.get(self.read)?;
+        self.read += 1;
+        Some(byte)
     }
-    Ok(Some(words))
+
+    /// Adds a byte that was read to the word.
+    fn push(&mut self, byte: u8) -> Result<(), Problem> {
+        self.line[self.length] = byte;
+        self.length += 1;
+        if self.length > WORD_BYTES {
+            return Err(Problem::parameter("Parameter too long!"));
+        }
+        Ok(())
+    }
+
+    /// Ends the word.
+    fn end(&mut self) -> Result<(), Problem> {
+        if self.words.len() > WORDS {
+            return Err(Problem::parameter("too many arguments"));
+        }
+        let (done, rest) = std::mem::take(&mut self.line).split_at_mut(self.read);
+        self.words.push(&done[..self.length]);
+        (self.line, self.read, self.length) = (rest, 0, 0);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +220,8 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Option<String> {
-        let words = words(b"conntrack", line.as_bytes()).unwrap()?;
+        let mut line = line.as_bytes().to_vec();
+        let words = words(b"conntrack", &mut line).unwrap()?;
         let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
         Some(words.join("|"))
     }
@@ -198,13 +248,14 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_refused() {
+        let refused = |line: &str| words(b"conntrack", &mut line.as_bytes().to_vec()).err();
         let long = "x".repeat(WORD_BYTES + 1);
-        let too_long = Err(Problem::parameter("Parameter too long!"));
-        assert_eq!(words(b"conntrack", long.as_bytes()), too_long);
-        assert!(words(b"conntrack", &long.as_bytes()[1..]).is_ok());
+        let too_long = Some(Problem::parameter("Parameter too long!"));
+        assert_eq!(refused(&long), too_long);
+        assert_eq!(refused(&long[1..]), None);
         let many = "x ".repeat(WORDS + 1);
-        let too_many = Err(Problem::parameter("too many arguments"));
-        assert_eq!(words(b"conntrack", many.as_bytes()), too_many);
-        assert!(words(b"conntrack", &many.as_bytes()[2..]).is_ok());
+        let too_many = Some(Problem::parameter("too many arguments"));
+        assert_eq!(refused(&many), too_many);
+        assert_eq!(refused(&many[2..]), None);
     }
 }

@@ -1,0 +1,122 @@
+use super::*;
+
+const SHORT: &[(u8, Takes)] = &[
+    (b'L', Takes::Perhaps),
+    (b'z', Takes::Nothing),
+    (b'S', Takes::Nothing),
+    (b'p', Takes::Value),
+];
+const fn long(name: &'static str, takes: Takes, value: u8) -> Long {
+    Long {
+        name,
+        takes,
+        value: value as i32,
+    }
+}
+const LONG: &[Long] = &[
+    long("dump", Takes::Perhaps, b'L'),
+    long("src", Takes::Value, b's'),
+    long("src-nat", Takes::Perhaps, b'n'),
+    long("zero", Takes::Nothing, b'z'),
+    long("zone", Takes::Value, b'w'),
+    long("orig-src", Takes::Value, b's'),
+    long("label", Takes::Value, b'l'),
+    long("label-add", Takes::Value, b'<'),
+];
+
+/// What glibc's getopt_long makes of the same words, one letter for each option, `?` and `:` for what is wrong,
+/// each with its value and the word before the next.
+fn read(line: &str) -> String {
+    let words = std::iter::once("prog").chain(line.split(' '));
+    let mut getopt = Getopt::new(words.map(str::as_bytes).collect(), SHORT);
+    let mut all = Vec::new();
+    while let Some(met) = getopt.meet(&Groups::new(LONG)) {
+        let before = String::from_utf8_lossy(getopt.before()).into_owned();
+        all.push(match met {
+            Met::Unknown => format!("?@{before}"),
+            Met::NoValue => format!(":@{before}"),
+            Met::Option(value, arg) => {
+                let letter = char::from(u8::try_from(value).unwrap());
+                match arg {
+                    Some(arg) => format!("{letter}={}", String::from_utf8_lossy(arg)),
+                    None => letter.to_string(),
+                }
+            }
+        });
+    }
+    all.join(" ")
+}
+
+#[test]
+fn it_reads_as_glibc_does() {
+    for (line, expected) in [
+        ("-L -z", "L z"),
+        ("-Lz", "L=z"),
+        ("-zL", "z L"),
+        ("-zLx", "z L=x"),
+        ("-zp tcp", "z p=tcp"),
+        ("-zptcp", "z p=tcp"),
+        ("-p", ":@-p"),
+        ("-zp", "z :@-zp"),
+        ("-zX", "z ?@-zX"),
+        ("-zXz", "z ?@prog z"),
+        ("a b -z c", "z"),
+        ("a -zXz", "z ?@a z"),
+        ("--dump=expect", "L=expect"),
+        ("--dum expect", "L"),
+        ("--z", "?@--z"),
+        ("--ze", "z"),
+        ("--ze=5", "?@--ze=5"),
+        ("--zo=5", "w=5"),
+        ("--zo 5", "w=5"),
+        ("--zo", ":@--zo"),
+        ("--src=1", "s=1"),
+        ("--src-", "n"),
+        ("--sr", "?@--sr"),
+        ("--src-nat=", "n="),
+        ("--lab x", "?@--lab"),
+        ("--label", ":@--label"),
+        ("--=", "?@--="),
+        ("-z -- -z", "z"),
+        ("a -- -z", ""),
+        ("- -z", "z"),
+        ("-p -z", "p=-z"),
+        ("-?", "?@-?"),
+    ] {
+        assert_eq!(read(line), expected, "{line}");
+    }
+}
+
+/// A word taken as an optional value counts as one of the options when words are moved behind them.
+#[test]
+fn a_detached_value_is_no_stray_word() {
+    let long = Groups::new(LONG);
+    let words = ["prog", "x", "-L", "table", "-z", "y"].map(str::as_bytes);
+    let mut getopt = Getopt::new(words.to_vec(), SHORT);
+    assert_eq!(getopt.meet(&long), Some(Met::Option(b'L'.into(), None)));
+    assert_eq!(getopt.detached(), Some(&b"table"[..]));
+    assert_eq!(getopt.meet(&long), Some(Met::Option(b'z'.into(), None)));
+    assert_eq!(getopt.detached(), Some(&b"y"[..]));
+    assert_eq!(getopt.meet(&long), None);
+    assert_eq!(getopt.words[1..].concat(), b"-Ltable-zyx");
+}
+
+/// An option of two groups is the first one's by its whole name, and nobody's by its beginning.
+#[test]
+fn groups_count_alike_and_are_told_apart() {
+    const PORTS: &[Long] = &[long("sport", Takes::Value, 1), long("state", Takes::Value, 9)];
+    const LAST: &[Long] = &[long("last", Takes::Value, 2)];
+    let mut groups = Groups::new(LONG);
+    let find = |groups: &Groups, typed: &str| groups.find(typed.as_bytes()).map(|option| option.value);
+    groups.add(&[]);
+    groups.add(PORTS);
+    assert_eq!(find(&groups, "spo"), Some(GROUP_OFFSET + 1));
+    assert_eq!(find(&groups, "s"), None);
+    groups.add(PORTS);
+    groups.add(&PORTS[..1]);
+    assert_eq!(find(&groups, "sport"), Some(GROUP_OFFSET + 1));
+    assert_eq!(find(&groups, "spo"), None);
+    assert_eq!(find(&groups, "state"), Some(GROUP_OFFSET + 9));
+    groups.add(LAST);
+    assert_eq!(find(&groups, "las"), Some(4 * GROUP_OFFSET + 2));
+}
