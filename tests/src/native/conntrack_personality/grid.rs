@@ -29,6 +29,9 @@ pub fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// How often what conntrack lost step in is done again.
+pub const TRIES: usize = 5;
+
 /// Collects what went wrong, so that all of it is told at once.
 #[derive(Default)]
 pub struct Report {
@@ -43,6 +46,12 @@ impl Report {
         if let Err(difference) = compared {
             self.differences.push(format!("conntrack {line}\n{difference:#}"));
         }
+    }
+
+    /// Takes over what another has collected.
+    pub fn append(&mut self, mut other: Self) {
+        self.compared += other.compared;
+        self.differences.append(&mut other.differences);
     }
 
     /// Fails if anything was different, or if hardly anything was compared.

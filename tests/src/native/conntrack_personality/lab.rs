@@ -1,6 +1,7 @@
 //! Where the two tools are run: a namespace, seen with label names of its own in `/etc`.
 
 use std::{
+    cell::Cell,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::symlink,
@@ -36,6 +37,7 @@ pub struct Lab {
     dir: PathBuf,
     etc: Option<Child>,
     conntrack: PathBuf,
+    lost_step: Cell<bool>,
 }
 
 impl Lab {
@@ -50,6 +52,7 @@ impl Lab {
             dir,
             etc: None,
             conntrack: conntrack.trim().into(),
+            lost_step: Cell::new(false),
         })
     }
 
@@ -146,6 +149,13 @@ impl Lab {
         })
     }
 
+    /// Whether conntrack lost step with the kernel since this was asked last. It numbers its requests by the clock's
+    /// seconds, and where one ends within a command line that makes several it may take the answer to one for no answer
+    /// to the next. Nothing can be held against such a run.
+    pub fn has_lost_step(&self) -> bool {
+        self.lost_step.take()
+    }
+
     /// Runs both and holds what they said against each other.
     pub fn same(&self, namespaces: [&Namespace; 2], words: &[String], tables: Tables) -> Result<()> {
         let outputs = self.both(namespaces, words)?;
@@ -155,6 +165,9 @@ impl Lab {
 
     /// What a run printed and ended with, without what may differ.
     pub fn said(&self, output: &Output, tables: Tables) -> [String; 3] {
+        if String::from_utf8_lossy(&output.stderr).contains("Operation failed: Protocol error") {
+            self.lost_step.set(true);
+        }
         let text = |bytes: &[u8]| {
             let mut text = String::from_utf8_lossy(bytes).into_owned();
             for program in [Tool::Rsct, Tool::Conntrack].map(|tool| self.program(tool)) {
