@@ -14,6 +14,7 @@ use super::{
 const BARE_DUMP: &str = "bare dump";
 const BARE_CREATE: &str = "bare batched creator";
 /// rsct's memory, whatever the size of the table.
+const LARGE: u32 = 1_000_000;
 const LIST_MIB: u64 = 16;
 const LOAD_MIB: u64 = 32;
 
@@ -79,12 +80,19 @@ fn filter(bench: &Bench) -> Result<u32> {
 fn delete(bench: &Bench) -> Result<u32> {
     let rsct = bench.rsct.as_str();
     let theirs = "conntrack -D -p udp";
+    // The targets are a large table's: in a small one the walk through a hash that is mostly empty takes most of the
+    // time, and the kernel does that in the same time for both.
+    let targets = |times| {
+        let mut targets = vec![Target::PeakMib(LIST_MIB)];
+        if bench.entries >= LARGE {
+            targets.insert(0, Target::Faster(times, theirs));
+        }
+        targets
+    };
     let cases = [
         Case::new(theirs, &["conntrack", "-D", "-p", "udp"]),
-        Case::new("rsct delete -p udp", &[rsct, "delete", "-p", "udp"])
-            .with(&[Target::Faster(3.0, theirs), Target::PeakMib(LIST_MIB)]),
-        Case::new("rsct delete -p udp -q", &[rsct, "delete", "-p", "udp", "-q"])
-            .with(&[Target::Faster(6.0, theirs), Target::PeakMib(LIST_MIB)]),
+        Case::new("rsct delete -p udp", &[rsct, "delete", "-p", "udp"]).with(&targets(3.0)),
+        Case::new("rsct delete -p udp -q", &[rsct, "delete", "-p", "udp", "-q"]).with(&targets(6.0)),
     ];
     let mut first = true;
     let title = format!("A quarter of {} entries is deleted", bench.entries);
