@@ -163,7 +163,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         counts: Counts::default(),
         output,
         started_ns,
-        details: filter.details,
+        details: (!filter.details.is_empty()).then_some(filter.details),
         remaining: args.count.unwrap_or(u64::MAX),
         write_error: None,
     });

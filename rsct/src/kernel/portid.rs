@@ -1,6 +1,11 @@
 //! Which program a netlink port belongs to.
 
-use std::{fs, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// `NETLINK_NETFILTER`.
 const NETLINK_NETFILTER: u32 = 12;
@@ -20,6 +25,29 @@ impl Programs {
         let is_last = matches!(&self.last, Some((p, i, _)) if (*p, *i) == (port, inode));
         if !is_last {
             self.last = Some((port, inode, owner(port, inode)));
+        }
+        self.last.as_ref()?.2.as_deref()
+    }
+}
+
+/// How long an answer about one port holds where it is asked for again and again.
+const HOLDS: Duration = Duration::from_millis(100);
+
+/// The same for who asks for every event of a rush: the kernel's table of sockets is read some times a second, not for
+/// each. A port that another program takes over meanwhile goes by the old name until then.
+#[derive(Debug, Default)]
+pub struct RecentPrograms {
+    programs: Programs,
+    last: Option<(u32, Instant, Option<Vec<u8>>)>,
+}
+
+impl RecentPrograms {
+    /// As [`Programs::name`].
+    pub fn name(&mut self, port: u32) -> Option<&[u8]> {
+        let holds = matches!(&self.last, Some((known, at, _)) if *known == port && at.elapsed() < HOLDS);
+        if !holds {
+            let name = self.programs.name(port).map(<[u8]>::to_vec);
+            self.last = Some((port, Instant::now(), name));
         }
         self.last.as_ref()?.2.as_deref()
     }

@@ -48,8 +48,9 @@ pub struct Join<W> {
     pub output: Output<W>,
     /// Records from before all programs were attached tell half a story, and are passed over.
     pub started_ns: u64,
-    /// What the programs don't look at: an entry that doesn't meet it is known, but not told of.
-    pub details: Details,
+    /// What the programs don't look at, where anything was asked: an entry that doesn't meet it is known, but not told
+    /// of.
+    pub details: Option<Details>,
     /// How many more lines are wanted.
     pub remaining: u64,
     /// What went wrong when a line was written; a broken pipe is an end like any other.
@@ -68,7 +69,9 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 let flow = self.table.packet(record);
-                if !self.details.is_empty() && !wants_packet(&self.details, record, flow) {
+                if let Some(details) = &self.details
+                    && !wants_packet(details, record, flow)
+                {
                     return;
                 }
                 self.counts.packets += 1;
@@ -85,7 +88,9 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 let flow = self.table.entry(record);
-                if !self.details.is_empty() && !wants_entry(&self.details, record) {
+                if let Some(details) = &self.details
+                    && !wants_entry(details, record)
+                {
                     return;
                 }
                 self.counts.entries += 1;

@@ -6,7 +6,7 @@ use super::{Shown, WatchArgs, pace::Pace};
 use crate::{
     cli::{namespaces::Namespaces, reading},
     filter::Filter,
-    kernel::{netns::Netns, portid::Programs},
+    kernel::{netns::Netns, portid::RecentPrograms},
     netlink::{Error, Socket, conntrack::Entry, dump, event},
     render::{
         entry::now,
@@ -27,7 +27,7 @@ pub(super) struct Stream {
     netns: Netns,
     filter: Rc<Filter>,
     shown: Rc<RefCell<Shown>>,
-    programs: Programs,
+    programs: RecentPrograms,
     /// Programs can be looked up in our own namespace alone.
     is_own: bool,
     /// How fast events come, where the kernel may queue enough of them to let some gather.
@@ -76,7 +76,7 @@ impl Stream {
             netns,
             filter: Rc::clone(filter),
             shown: Rc::clone(shown),
-            programs: Programs::default(),
+            programs: RecentPrograms::default(),
             is_own: !namespaces.are_named(),
             pace: (got >= ROOM_TO_GATHER).then(Pace::default),
         })
@@ -154,7 +154,7 @@ struct Taking<'a> {
     filter: &'a Filter,
     shown: &'a RefCell<Shown>,
     netns: &'a Netns,
-    programs: Option<&'a mut Programs>,
+    programs: Option<&'a mut RecentPrograms>,
     now: Duration,
     error: Option<io::Error>,
 }
