@@ -8,30 +8,31 @@ use std::net::{IpAddr, Ipv6Addr};
 /// that is done for the line; copies of a size that the compiler knows are an instruction or two.
 #[inline]
 pub fn short(out: &mut Vec<u8>, text: &[u8]) {
-    if let Some(ends) = text.first_chunk::<16>().zip(text.last_chunk()) {
-        if text.len() <= 32 {
-            overlapping::<16>(out, text.len(), ends);
-        } else {
-            out.extend_from_slice(text);
-        }
-    } else if let Some(ends) = text.first_chunk::<8>().zip(text.last_chunk()) {
-        overlapping::<8>(out, text.len(), ends);
-    } else if let Some(ends) = text.first_chunk::<4>().zip(text.last_chunk()) {
-        overlapping::<4>(out, text.len(), ends);
-    } else {
-        for byte in text {
-            out.push(*byte);
-        }
+    match *text {
+        [] => {}
+        [a] => out.push(a),
+        [a, b] => out.extend_from_slice(&[a, b]),
+        [a, b, c] => out.extend_from_slice(&[a, b, c]),
+        _ if text.len() <= 8 => overlapping::<4, 8>(out, text),
+        _ if text.len() <= 16 => overlapping::<8, 16>(out, text),
+        _ if text.len() <= 32 => overlapping::<16, 32>(out, text),
+        _ => out.extend_from_slice(text),
     }
 }
 
-/// Appends a text of `N` to `2 * N` bytes by its first and its last `N`.
+/// Appends a text of `N` to `TWICE` bytes by its first and its last `N`.
 #[inline]
-fn overlapping<const N: usize>(out: &mut Vec<u8>, length: usize, (first, last): (&[u8; N], &[u8; N])) {
+fn overlapping<const N: usize, const TWICE: usize>(out: &mut Vec<u8>, text: &[u8]) {
+    let mut both = [0; TWICE];
+    if let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) {
+        both[..N].copy_from_slice(first);
+        if let Some(room) = both.get_mut(text.len() - N..text.len()) {
+            room.copy_from_slice(last);
+        }
+    }
     let start = out.len();
-    out.extend_from_slice(first);
-    out.truncate(start + length - N);
-    out.extend_from_slice(last);
+    out.extend_from_slice(&both);
+    out.truncate(start + text.len());
 }
 
 /// Appends a number in decimal.
