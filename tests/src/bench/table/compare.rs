@@ -1,10 +1,7 @@
 //! Commands held against each other: run in turn, several times each, so that whatever else the machine does
 //! happens to all of them alike; of each the median.
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -56,23 +53,6 @@ impl Case {
         self.targets = targets.to_vec();
         self
     }
-
-    /// Whether the program knows the command. One that doesn't refuses its options too, before it comes to
-    /// `--help`.
-    pub fn is_available(&self) -> bool {
-        let Some((program, arguments)) = self.line.split_first() else {
-            return false;
-        };
-        let asked = Command::new(program)
-            .args(arguments)
-            .arg("--help")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        // What isn't rsct's is no news; it is said when it is run and can't be.
-        !program.ends_with("/rsct") || asked.is_ok_and(|status| status.success())
-    }
 }
 
 /// Runs the cases in turn, `before` ahead of each, and prints them; returns how many targets were missed.
@@ -83,14 +63,11 @@ pub fn compare(
     cases: &[Case],
     mut before: impl FnMut() -> Result<()>,
 ) -> Result<u32> {
-    let available: Vec<bool> = cases.iter().map(Case::is_available).collect();
     let mut taken: Vec<Vec<Run>> = cases.iter().map(|_| Vec::new()).collect();
     for _ in 0..runs {
         for (index, case) in cases.iter().enumerate() {
-            if available[index] {
-                before()?;
-                taken[index].push(process::run(netns, &case.line)?.0);
-            }
+            before()?;
+            taken[index].push(process::run(netns, &case.line)?.0);
         }
     }
     println!("\n{title}:\n");
@@ -101,10 +78,6 @@ pub fn compare(
     let mut missed = 0;
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (case, runs) in cases.iter().zip(&taken) {
-        if runs.is_empty() {
-            println!("{:<42} not available", case.name);
-            continue;
-        }
         let mut times: Vec<Duration> = runs.iter().map(|run| run.took).collect();
         times.sort_unstable();
         let outcome = Outcome {
