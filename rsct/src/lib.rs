@@ -15,4 +15,5 @@ pub mod probe;
 pub mod render;
 #[cfg(test)]
 mod seeds;
+pub mod timeouts;
 pub mod trace;

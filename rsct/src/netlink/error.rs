@@ -115,6 +115,18 @@ impl Error {
         }
     }
 
+    /// [`Error::refused`], for subsystems that have their own use for EINVAL and EOPNOTSUPP.
+    pub(super) fn refused_plainly(operation: &'static str, errno: i32, detail: Option<String>) -> Self {
+        match errno {
+            libc::EPERM => Self::NotPermitted { operation },
+            _ => Self::Refused {
+                operation,
+                source: io::Error::from_raw_os_error(errno),
+                detail,
+            },
+        }
+    }
+
     /// The number of the error that the kernel answered with, where it answered.
     pub fn errno(&self) -> Option<i32> {
         match self {

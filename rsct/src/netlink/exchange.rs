@@ -5,10 +5,24 @@ use super::{
     message::{Body, Messages},
 };
 
+/// What the kernel's refusal of an operation means, by its errno and what the kernel said besides.
+type Meaning = fn(&'static str, i32, Option<String>) -> Error;
+
 /// Sends a request and hands over the payload of each message that answers it, up to the one that ends them.
 pub(super) async fn answers(
     socket: &mut Socket,
     operation: &'static str,
+    request: impl FnOnce(u32) -> Vec<u8>,
+    take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    answers_of(socket, operation, Error::refused, request, take).await
+}
+
+/// [`answers`] of a subsystem whose errnos have meanings of their own.
+pub(super) async fn answers_of(
+    socket: &mut Socket,
+    operation: &'static str,
+    refused: Meaning,
     request: impl FnOnce(u32) -> Vec<u8>,
     mut take: impl FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -31,7 +45,7 @@ pub(super) async fn answers(
                     });
                 }
                 Body::End { errno: 0, .. } => return Ok(()),
-                Body::End { errno, detail } => return Err(Error::refused(operation, errno, detail)),
+                Body::End { errno, detail } => return Err(refused(operation, errno, detail)),
             }
         }
     }
@@ -57,4 +71,14 @@ pub(super) async fn acknowledged(
         |_| Ok(()),
     )
     .await
+}
+
+/// Sends a request of a subsystem whose errnos have meanings of their own, that the kernel answers with nothing but
+/// whether it did it.
+pub(super) async fn acknowledged_alone(
+    socket: &mut Socket,
+    operation: &'static str,
+    request: impl FnOnce(u32) -> Vec<u8>,
+) -> Result<(), Error> {
+    answers_of(socket, operation, Error::refused_plainly, request, |_| Ok(())).await
 }

@@ -18,6 +18,7 @@ pub mod message;
 mod request;
 mod socket;
 pub mod stats;
+pub mod timeout;
 pub mod walk;
 
 pub use error::Error;

@@ -1,0 +1,93 @@
+//! Requests to the cttimeout subsystem, as its kernel side takes them
+//! (net/netfilter/nfnetlink_cttimeout.c, `cttimeout_cb`).
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE};
+
+use super::{attribute::*, policy::Timeouts};
+use crate::netlink::{emit::Emitter, request::Request};
+
+/// Message types: the subsystem in the high byte, its own type in the low one
+/// (include/uapi/linux/netfilter/nfnetlink_cttimeout.h, `enum ctnl_timeout_msg_types`).
+mod kind {
+    /// `NFNL_SUBSYS_CTNETLINK_TIMEOUT`.
+    const fn timeout(message: u16) -> u16 {
+        8 << 8 | message
+    }
+
+    pub const NEW: u16 = timeout(0);
+    pub const GET: u16 = timeout(1);
+    pub const DELETE: u16 = timeout(2);
+    pub const DEFAULT_SET: u16 = timeout(3);
+    pub const DEFAULT_GET: u16 = timeout(4);
+}
+
+/// What is to become of a policy with the name that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// It stays, and the request fails.
+    Create,
+    /// It is changed.
+    Replace,
+}
+
+/// The policy of this name is to be made, or changed.
+pub(super) fn new(name: &str, timeouts: &Timeouts, how: How, sequence: u32) -> Vec<u8> {
+    let flags = match how {
+        // As nfct asks: without NLM_F_EXCL one that is there is EBUSY.
+        How::Create => NLM_F_CREATE,
+        How::Replace => NLM_F_REPLACE,
+    };
+    message(kind::NEW, NLM_F_ACK | flags, sequence, |out| {
+        out.string(CTA_TIMEOUT_NAME, name.as_bytes());
+        timeouts.emit(out);
+    })
+}
+
+/// Every policy is asked for.
+pub(super) fn list(sequence: u32) -> Vec<u8> {
+    Request::dump(kind::GET, 0).bare(sequence)
+}
+
+/// The policy of this name is asked for.
+pub(super) fn get(name: &str, sequence: u32) -> Vec<u8> {
+    message(kind::GET, NLM_F_ACK, sequence, |out| {
+        out.string(CTA_TIMEOUT_NAME, name.as_bytes())
+    })
+}
+
+/// The policy of this name is to go, or all that nothing uses.
+pub(super) fn delete(name: Option<&str>, sequence: u32) -> Vec<u8> {
+    message(kind::DELETE, NLM_F_ACK, sequence, |out| {
+        if let Some(name) = name {
+            out.string(CTA_TIMEOUT_NAME, name.as_bytes());
+        }
+    })
+}
+
+/// A protocol's defaults are to be changed.
+pub(super) fn default_set(timeouts: &Timeouts, sequence: u32) -> Vec<u8> {
+    message(kind::DEFAULT_SET, NLM_F_ACK, sequence, |out| timeouts.emit(out))
+}
+
+/// A protocol's defaults are asked for.
+pub(super) fn default_get(timeouts: &Timeouts, sequence: u32) -> Vec<u8> {
+    message(kind::DEFAULT_GET, NLM_F_ACK, sequence, |out| {
+        timeouts.emit_protocols(out)
+    })
+}
+
+fn message(
+    message_type: u16,
+    flags: u16,
+    sequence: u32,
+    attributes: impl FnOnce(&mut Emitter<'_>),
+) -> Vec<u8> {
+    let request = Request {
+        message_type,
+        flags,
+        family: 0,
+    };
+    let mut bytes = Vec::new();
+    request.append(&mut bytes, sequence, attributes);
+    bytes
+}
