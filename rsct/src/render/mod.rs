@@ -14,6 +14,7 @@ pub mod expect_xml;
 pub mod json;
 pub mod known;
 pub mod namespace;
+pub mod nfct;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod save;
