@@ -14,7 +14,7 @@ use crate::{
 pub fn policy(out: &mut Vec<u8>, policy: &Policy) {
     if let Some(name) = &policy.name {
         out.push(b'.');
-        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(name);
         out.extend_from_slice(b" = {\n");
     }
     let timeouts = &policy.timeouts;
@@ -69,7 +69,7 @@ mod tests {
             values: values.to_vec(),
         };
         let mut out = Vec::new();
-        let name = name.map(Into::into);
+        let name = name.map(|name| name.as_bytes().to_vec());
         policy(
             &mut out,
             &Policy {

@@ -20,9 +20,12 @@ pub async fn list(socket: &mut Socket) -> Result<Vec<Policy>, Error> {
 }
 
 /// The policy of this name. ENOENT where there is none.
-pub async fn get(socket: &mut Socket, name: &str) -> Result<Policy, Error> {
+pub async fn get(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<Policy, Error> {
     const OPERATION: &str = "getting a timeout policy";
-    let found = policies(socket, OPERATION, |sequence| request::get(name, sequence)).await?;
+    let found = policies(socket, OPERATION, |sequence| {
+        request::get(name.as_ref(), sequence)
+    })
+    .await?;
     found.into_iter().next().ok_or_else(|| nothing(OPERATION))
 }
 
@@ -30,9 +33,9 @@ pub async fn get(socket: &mut Socket, name: &str) -> Result<Policy, Error> {
 ///
 /// EBUSY where there is one of this name; EINVAL where it names no state at all, or where the protocol's attributes
 /// don't fit; ENOMEM.
-pub async fn create(socket: &mut Socket, name: &str, timeouts: &Timeouts) -> Result<(), Error> {
+pub async fn create(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Timeouts) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "adding a timeout policy", |sequence| {
-        request::new(name, timeouts, How::Create, sequence)
+        request::new(name.as_ref(), timeouts, How::Create, sequence)
     })
     .await
 }
@@ -41,17 +44,17 @@ pub async fn create(socket: &mut Socket, name: &str, timeouts: &Timeouts) -> Res
 /// a new one. The kernel makes the policy where there is none.
 ///
 /// EINVAL where the policy there is of another protocol or family.
-pub async fn replace(socket: &mut Socket, name: &str, timeouts: &Timeouts) -> Result<(), Error> {
+pub async fn replace(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Timeouts) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "replacing a timeout policy", |sequence| {
-        request::new(name, timeouts, How::Replace, sequence)
+        request::new(name.as_ref(), timeouts, How::Replace, sequence)
     })
     .await
 }
 
 /// Deletes a policy. ENOENT where there is none, EBUSY where a rule uses it.
-pub async fn delete(socket: &mut Socket, name: &str) -> Result<(), Error> {
+pub async fn delete(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting a timeout policy", |sequence| {
-        request::delete(Some(name), sequence)
+        request::delete(Some(name.as_ref()), sequence)
     })
     .await
 }

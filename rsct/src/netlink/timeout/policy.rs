@@ -59,8 +59,8 @@ impl Timeouts {
 /// What a message of the subsystem holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Its name, at most 31 bytes; none in an answer about defaults.
-    pub name: Option<String>,
+    /// Its name, at most 31 bytes of any kind but zero; none in an answer about defaults.
+    pub name: Option<Vec<u8>>,
     /// What it says.
     pub timeouts: Timeouts,
     /// How many hold it beside the list that it is in: rules that attach it, and on older kernels nothing else.
@@ -85,7 +85,7 @@ impl Policy {
 
     fn take(&mut self, attr: Attr<'_>) -> Result<(), AttrError> {
         match attr.kind {
-            CTA_TIMEOUT_NAME => self.name = Some(String::from_utf8_lossy(attr.string()).into_owned()),
+            CTA_TIMEOUT_NAME => self.name = Some(attr.string().to_vec()),
             CTA_TIMEOUT_L3PROTO => self.timeouts.l3proto = attr.be16()?,
             CTA_TIMEOUT_L4PROTO => self.timeouts.l4proto = attr.u8()?,
             CTA_TIMEOUT_DATA => self.timeouts.parse_values(attr)?,

@@ -31,14 +31,14 @@ pub(super) enum How {
 }
 
 /// The policy of this name is to be made, or changed.
-pub(super) fn new(name: &str, timeouts: &Timeouts, how: How, sequence: u32) -> Vec<u8> {
+pub(super) fn new(name: &[u8], timeouts: &Timeouts, how: How, sequence: u32) -> Vec<u8> {
     let flags = match how {
         // As nfct asks: without NLM_F_EXCL one that is there is EBUSY.
         How::Create => NLM_F_CREATE,
         How::Replace => NLM_F_REPLACE,
     };
     message(kind::NEW, NLM_F_ACK | flags, sequence, |out| {
-        out.string(CTA_TIMEOUT_NAME, name.as_bytes());
+        out.string(CTA_TIMEOUT_NAME, name);
         timeouts.emit(out);
     })
 }
@@ -49,17 +49,17 @@ pub(super) fn list(sequence: u32) -> Vec<u8> {
 }
 
 /// The policy of this name is asked for.
-pub(super) fn get(name: &str, sequence: u32) -> Vec<u8> {
+pub(super) fn get(name: &[u8], sequence: u32) -> Vec<u8> {
     message(kind::GET, NLM_F_ACK, sequence, |out| {
-        out.string(CTA_TIMEOUT_NAME, name.as_bytes())
+        out.string(CTA_TIMEOUT_NAME, name)
     })
 }
 
 /// The policy of this name is to go, or all that nothing uses.
-pub(super) fn delete(name: Option<&str>, sequence: u32) -> Vec<u8> {
+pub(super) fn delete(name: Option<&[u8]>, sequence: u32) -> Vec<u8> {
     message(kind::DELETE, NLM_F_ACK, sequence, |out| {
         if let Some(name) = name {
-            out.string(CTA_TIMEOUT_NAME, name.as_bytes());
+            out.string(CTA_TIMEOUT_NAME, name);
         }
     })
 }

@@ -30,13 +30,13 @@ fn a_policy_is_added_as_nfct_adds_it() {
         l4proto: 17,
         values: vec![(1, 10)],
     };
-    assert_eq!(request::new("t1", &timeouts, How::Create, 7), ADD);
+    assert_eq!(request::new(b"t1", &timeouts, How::Create, 7), ADD);
 }
 
 #[test]
 fn a_policy_is_read() {
     let policy = Policy {
-        name: Some("t1".to_owned()),
+        name: Some(b"t1".to_vec()),
         timeouts: Timeouts {
             l3proto: 2,
             l4proto: 17,
