@@ -23,6 +23,7 @@ mod refusal;
 pub mod save;
 pub mod stats;
 mod sweep;
+pub mod timeout;
 pub mod trace;
 pub mod update;
 pub mod watch;
@@ -61,6 +62,7 @@ enum Command {
     Save(Box<save::SaveArgs>),
     Stats(stats::StatsArgs),
     Expect(Box<expect::ExpectArgs>),
+    Timeout(Box<timeout::TimeoutArgs>),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -98,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Save(args) => save::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Expect(args) => expect::run(args),
+        Command::Timeout(args) => timeout::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

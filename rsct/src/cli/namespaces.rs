@@ -7,7 +7,10 @@ use clap::Args;
 
 use super::sentence;
 use crate::{
-    kernel::netns::{self, Found, Netns, Selector},
+    kernel::{
+        netns::{self, Found, Netns, Selector},
+        sysctl::Where,
+    },
     netlink::{Error, Socket},
 };
 
@@ -70,6 +73,14 @@ impl Namespaces {
             // The current namespace needs no rights to be entered.
             Selector::Current => Socket::open(),
             _ => Socket::open_in(netns.as_fd()),
+        }
+    }
+
+    /// The way to the settings of one of them.
+    pub fn settings<'a>(&self, netns: &'a Netns) -> Where<'a> {
+        match self.selector {
+            Selector::Current => Where::Here,
+            _ => Where::Inside(netns.as_fd()),
         }
     }
 

@@ -12,4 +12,5 @@ pub mod netns;
 pub mod portid;
 pub mod privileges;
 pub mod symbols;
+pub mod sysctl;
 pub mod trial;

@@ -5,10 +5,11 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt as _,
     },
     path::Path,
+    thread,
 };
 
 use thiserror::Error;
@@ -39,6 +40,12 @@ pub enum NetnsError {
         wanted: String,
         /// Where it is.
         path: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There can be no new one.
+    #[error("making a network namespace: {source}{}", hint_to_make(source))]
+    Make {
         /// What the kernel said.
         source: io::Error,
     },
@@ -122,6 +129,43 @@ pub fn current() -> Result<Netns, NetnsError> {
         current.name = name;
     }
     Ok(current)
+}
+
+/// Makes a namespace that nobody else is in, where everything is as the kernel has it from the start. It goes when this
+/// handle on it does.
+pub fn fresh() -> Result<Netns, NetnsError> {
+    let failed = |source| NetnsError::Make { source };
+    in_thread(|| {
+        // SAFETY: unshare takes no pointers and changes the calling thread alone, which ends soon.
+        if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+            return Err(failed(io::Error::last_os_error()));
+        }
+        open_path("just made", Path::new("/proc/thread-self/ns/net"), None)
+    })
+    .map_err(failed)?
+}
+
+/// Does something in a namespace, on a thread that steps into it and ends there: /proc/sys/net and new sockets are
+/// those of whoever opens them.
+pub fn inside<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    in_thread(|| {
+        // SAFETY: setns takes any descriptor and changes the calling thread alone.
+        if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(work())
+    })?
+}
+
+fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("rsct-netns".into())
+            .spawn_scoped(scope, work)?;
+        Ok(thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// The inode number of the namespace that `fd` refers to.
@@ -266,6 +310,14 @@ fn hint(source: &io::Error) -> &'static str {
     }
 }
 
+fn hint_to_make(source: &io::Error) -> &'static str {
+    if source.kind() == io::ErrorKind::PermissionDenied {
+        "; run as root or with the capability CAP_SYS_ADMIN"
+    } else {
+        ""
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +342,24 @@ mod tests {
         }
         let error = named("4000000000").unwrap_err().to_string();
         assert!(error.contains("no process"), "{error}");
+    }
+
+    #[test]
+    fn a_fresh_one_is_another_and_is_worked_in() {
+        let here = current().unwrap().inode;
+        match fresh() {
+            Ok(fresh) => {
+                assert_ne!(fresh.inode, here);
+                let there = inside(fresh.as_fd(), || current().unwrap().inode).unwrap();
+                assert_eq!(there, fresh.inode);
+            }
+            Err(error) => assert!(error.to_string().contains("CAP_SYS_ADMIN"), "{error}"),
+        }
+        assert_eq!(
+            current().unwrap().inode,
+            here,
+            "the threads took the step with them"
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub struct Palette {
     pub good: &'static [u8],
     /// Something went wrong, or went away.
     pub bad: &'static [u8],
+    /// Stands out.
+    pub strong: &'static [u8],
     /// Less important.
     pub dim: &'static [u8],
     /// Back to normal.
@@ -20,12 +22,14 @@ impl Palette {
     pub const PLAIN: Self = Self {
         good: b"",
         bad: b"",
+        strong: b"",
         dim: b"",
         reset: b"",
     };
     const ANSI: Self = Self {
         good: b"\x1b[32m",
         bad: b"\x1b[31m",
+        strong: b"\x1b[1m",
         dim: b"\x1b[2m",
         reset: b"\x1b[0m",
     };

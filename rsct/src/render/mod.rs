@@ -22,6 +22,7 @@ pub mod stats;
 pub mod story;
 #[cfg(test)]
 mod tests;
+pub mod timeouts;
 pub mod trace_json;
 pub mod watch_json;
 pub mod wide;

@@ -14,7 +14,7 @@ pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
 /// Appends how many entries a namespace has, as a JSON object.
 pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
     out.push(b'{');
-    of(out, netns);
+    namespace::json(out, netns);
     put(out, format_args!("\"entries\":{}", table.entries));
     if let Some(max) = table.max_entries {
         put(out, format_args!(",\"max_entries\":{max}"));
@@ -74,7 +74,7 @@ fn line(
 /// second since.
 pub fn json(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, netns: Option<&Netns>) {
     out.push(b'{');
-    of(out, netns);
+    namespace::json(out, netns);
     let grown = last.and_then(|(before, elapsed)| Some((since(cpus, before)?, elapsed)));
     if let Some((_, elapsed)) = &grown {
         put(
@@ -124,15 +124,6 @@ fn object(out: &mut Vec<u8>, counters: impl Iterator<Item = (u16, u64)>, write: 
         write(out, value);
     }
     out.push(b'}');
-}
-
-/// The namespace's part of an object that goes on.
-fn of(out: &mut Vec<u8>, netns: Option<&Netns>) {
-    if let Some(netns) = netns {
-        out.extend_from_slice(b"\"netns\":\"");
-        bytes::json_text(out, netns.name.as_bytes());
-        put(out, format_args!("\",\"netns_inode\":{},", netns.inode));
-    }
 }
 
 /// A counter that has no name here has its attribute's number.

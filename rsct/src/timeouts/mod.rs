@@ -1,8 +1,16 @@
-//! What there is to know of conntrack's timeouts before any kernel is asked: each protocol's states, what the kernel,
-//! `nfct` and sysctl call them, and what each is for.
+//! What there is to know of conntrack's timeouts: each protocol's states, what the kernel, `nfct` and sysctl call them,
+//! what each is for, and which values are in force.
 
+mod builtin;
+mod census;
+mod governing;
+mod in_force;
 mod protocol;
 
+pub use builtin::Builtin;
+pub use census::Census;
+pub use governing::{generic, is_reduction, state_of};
+pub use in_force::{Values, ValuesError};
 pub use protocol::{PROTOCOLS, Protocol, State};
 
 /// The number that stands for every protocol without a handler of its own, in ctnetlink and in `nfct`.

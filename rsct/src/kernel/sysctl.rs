@@ -1,0 +1,114 @@
+//! Settings under /proc/sys/net, which are those of whoever opens the file: of another namespace, a thread that is in it.
+
+use std::{
+    fs, io,
+    os::{fd::BorrowedFd, unix::fs::PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use super::netns;
+
+/// Where netfilter's settings are.
+pub const NETFILTER: &str = "net.netfilter";
+
+/// The namespace whose settings are meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Where<'a> {
+    /// That of this process, which needs no rights to be entered.
+    Here,
+    /// Another.
+    Inside(BorrowedFd<'a>),
+}
+
+/// A setting as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// What it says, without the line's end; what is wrong where it can't be read.
+    pub value: Result<String, i32>,
+    /// Whether anyone at all may write it here.
+    pub writable: bool,
+}
+
+impl Where<'_> {
+    /// Reads settings by their names, with dots. A kernel that has one not makes for `None`.
+    pub fn read(self, names: &[String]) -> io::Result<Vec<Option<Setting>>> {
+        self.work(|| names.iter().map(|name| setting(&path(name))).collect())
+    }
+
+    /// The names, with dots, of the settings of a directory.
+    pub fn names(self, directory: &str) -> io::Result<Vec<String>> {
+        self.work(|| {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(path(directory))? {
+                let entry = entry?;
+                if entry.file_type()?.is_file()
+                    && let Ok(name) = entry.file_name().into_string()
+                {
+                    names.push(format!("{directory}.{name}"));
+                }
+            }
+            names.sort();
+            Ok(names)
+        })?
+    }
+
+    /// Writes a setting.
+    pub fn write(self, name: &str, value: &str) -> io::Result<()> {
+        self.work(|| fs::write(path(name), value))?
+    }
+
+    fn work<T: Send>(self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        match self {
+            Self::Here => Ok(work()),
+            Self::Inside(netns) => netns::inside(netns, work),
+        }
+    }
+}
+
+/// The file of a setting. No setting of conntrack's has a dot or a slash inside its own name.
+fn path(name: &str) -> PathBuf {
+    Path::new("/proc/sys").join(name.replace('.', "/"))
+}
+
+fn setting(path: &Path) -> Option<Setting> {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let value = fs::read_to_string(path)
+        .map(|value| value.trim_end().to_owned())
+        .map_err(|error| error.raw_os_error().unwrap_or(libc::EIO));
+    Some(Setting {
+        value,
+        writable: metadata.permissions().mode() & 0o222 != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    #[test]
+    fn settings_are_read_and_missing_ones_are_none() {
+        let names = ["kernel.ostype", "kernel.no_such_setting", "net"].map(str::to_owned);
+        let read = Where::Here.read(&names).unwrap();
+        let ostype = Setting {
+            value: Ok("Linux".to_owned()),
+            writable: false,
+        };
+        assert_eq!(read, [Some(ostype), None, None]);
+    }
+
+    #[test]
+    fn another_namespaces_settings_are_its_own() {
+        // Needs root: without it there is no other namespace to look into.
+        let Ok(fresh) = netns::fresh() else { return };
+        let name = "net.ipv4.ip_default_ttl".to_owned();
+        let there = Where::Inside(fresh.as_fd());
+        let of = |at: Where<'_>| at.read(std::slice::from_ref(&name)).unwrap()[0].clone();
+        let here = of(Where::Here);
+        if let Ok(()) = there.write(&name, "77") {
+            assert_eq!(of(there).map(|setting| setting.value), Some(Ok("77".to_owned())));
+            assert_eq!(of(Where::Here), here);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The timeouts of protocols' states, as text and as JSON.
+
+use std::{fmt::Display, io::Write as _};
+
+use super::{bytes, color::Palette, namespace};
+use crate::{
+    kernel::netns::Netns,
+    timeouts::{Protocol, State},
+};
+
+/// What there is to say of a state.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// The protocol.
+    pub protocol: &'static Protocol,
+    /// The state.
+    pub state: &'static State,
+    /// The timeout in force; none where this kernel says nothing of it.
+    pub seconds: Option<u32>,
+    /// The kernel's own default, where it was measured.
+    pub builtin: Option<u32>,
+    /// How many entries are in the state; none where entries don't show it.
+    pub entries: Option<u64>,
+}
+
+impl Line {
+    /// Whether it has been changed, where that is known.
+    fn is_changed(&self) -> Option<bool> {
+        Some(self.seconds? != self.builtin?)
+    }
+}
+
+/// Appends the columns' names.
+pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
+    if let Some(width) = netns {
+        put(out, format_args!("{:width$} ", "NETNS"));
+    }
+    put(
+        out,
+        format_args!(
+            "{:8} {:17} {:>10}  {:>10} {:>9}  MEANING\n",
+            "PROTO", "STATE", "SECONDS", "DEFAULT", "ENTRIES"
+        ),
+    );
+}
+
+/// Appends a line of columns.
+pub fn text(out: &mut Vec<u8>, line: &Line, netns: &Netns, column: Option<usize>, palette: Palette) {
+    namespace::column(out, netns, column);
+    let changed = line.is_changed() == Some(true);
+    let (strong, reset) = if changed {
+        (palette.strong, palette.reset)
+    } else {
+        (&b""[..], &b""[..])
+    };
+    put(
+        out,
+        format_args!("{:8} {:17} ", line.protocol.name, line.state.name),
+    );
+    out.extend_from_slice(strong);
+    put(out, format_args!("{:>10}", Known(line.seconds)));
+    out.extend_from_slice(reset);
+    out.push(if changed { b'*' } else { b' ' });
+    put(
+        out,
+        format_args!(
+            " {:>10} {:>9}  {}\n",
+            Known(line.builtin),
+            Known(line.entries),
+            line.state.meaning
+        ),
+    );
+}
+
+/// Appends a JSON object.
+pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&Netns>) {
+    out.push(b'{');
+    namespace::json(out, netns);
+    put(
+        out,
+        format_args!(
+            "\"proto\":\"{}\",\"protonum\":{},\"state\":\"{}\"",
+            line.protocol.name, line.protocol.number, line.state.name
+        ),
+    );
+    if let Some(seconds) = line.seconds {
+        put(out, format_args!(",\"timeout_seconds\":{seconds}"));
+    }
+    match line.builtin {
+        Some(seconds) => put(out, format_args!(",\"default_seconds\":{seconds}")),
+        None => out.extend_from_slice(b",\"default_seconds\":null"),
+    }
+    if let Some(changed) = line.is_changed() {
+        put(out, format_args!(",\"changed\":{changed}"));
+    }
+    if let Some(entries) = line.entries {
+        put(out, format_args!(",\"entries\":{entries}"));
+    }
+    if let Some(sysctl) = line.state.sysctl_name() {
+        put(out, format_args!(",\"sysctl\":\"{sysctl}\""));
+    }
+    out.extend_from_slice(b",\"meaning\":\"");
+    bytes::json_text(out, line.state.meaning.as_bytes());
+    out.extend_from_slice(b"\"}\n");
+}
+
+/// A number, or a dash where it isn't known.
+struct Known<T>(Option<T>);
+
+impl<T: Display> Display for Known<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.pad("-"),
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, what: impl Display) {
+    // Writing to a Vec can't fail.
+    let _ = write!(out, "{what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::netns;
+
+    fn line(seconds: u32, builtin: Option<u32>) -> Line {
+        let protocol = Protocol::named("udp").unwrap();
+        Line {
+            protocol,
+            state: protocol.state("replied").unwrap(),
+            seconds: Some(seconds),
+            builtin,
+            entries: Some(7),
+        }
+    }
+
+    fn written(line: &Line) -> String {
+        let mut out = Vec::new();
+        text(&mut out, line, &netns::current().unwrap(), None, Palette::PLAIN);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_was_changed_stands_out() {
+        for (seconds, builtin, expected) in [
+            (300, Some(120), ["300*", "120", "7"]),
+            (120, Some(120), ["120", "120", "7"]),
+            (300, None, ["300", "-", "7"]),
+        ] {
+            let written = written(&line(seconds, builtin));
+            let words: Vec<&str> = written.split_whitespace().skip(2).take(3).collect();
+            assert_eq!(words, expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn json_says_null_of_what_was_not_measured() {
+        let mut out = Vec::new();
+        json(&mut out, &line(300, None), None);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert!(
+            value["default_seconds"].is_null() && value.get("changed").is_none(),
+            "{value}"
+        );
+        assert_eq!(value["sysctl"], "net.netfilter.nf_conntrack_udp_timeout_stream");
+        out.clear();
+        json(&mut out, &line(300, Some(120)), None);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&value["changed"], &value["entries"]), (&true.into(), &7.into()));
+    }
+}

@@ -1,0 +1,63 @@
+//! The kernel's own defaults, measured: those of a namespace that was made a moment ago and that nobody has touched.
+
+use std::os::fd::AsFd as _;
+
+use thiserror::Error;
+
+use super::{Protocol, State, Values, ValuesError, in_force::Value};
+use crate::{
+    kernel::{
+        netns::{self, NetnsError},
+        sysctl::Where,
+    },
+    netlink::Socket,
+};
+
+/// Why they can't be measured.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuiltinError {
+    /// There is no namespace to look into.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// It can't be looked into.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
+}
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub struct Builtin {
+    values: Vec<(u8, Vec<Value>)>,
+}
+
+impl Builtin {
+    /// Measures those of these protocols. Must be called inside a tokio runtime with I/O enabled.
+    pub async fn measure(
+        protocols: impl IntoIterator<Item = &'static Protocol>,
+    ) -> Result<Self, BuiltinError> {
+        let fresh = netns::fresh()?;
+        let mut socket = Socket::open_in(fresh.as_fd()).map_err(ValuesError::from)?;
+        let mut values = Values {
+            socket: &mut socket,
+            at: Where::Inside(fresh.as_fd()),
+        };
+        let mut measured = Self::default();
+        for protocol in protocols {
+            if let Some(read) = values.read(protocol).await? {
+                measured.values.push((protocol.number, read));
+            }
+        }
+        Ok(measured)
+    }
+
+    /// A state's default, where it was measured.
+    pub fn seconds(&self, protocol: &Protocol, state: &State) -> Option<u32> {
+        let (_, values) = self
+            .values
+            .iter()
+            .find(|(number, _)| *number == protocol.number)?;
+        let of = |(attribute, _): &&Value| *attribute == state.attribute;
+        values.iter().find(of).map(|(_, seconds)| *seconds)
+    }
+}
