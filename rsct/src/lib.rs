@@ -13,6 +13,7 @@ pub mod load;
 pub mod netlink;
 pub mod probe;
 pub mod render;
+pub mod rules;
 #[cfg(test)]
 mod seeds;
 pub mod timeouts;

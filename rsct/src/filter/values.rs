@@ -11,7 +11,7 @@ pub(crate) fn family(text: &str) -> Option<Family> {
         .find(|family| family.name().eq_ignore_ascii_case(text))
 }
 
-pub(super) fn prefix(text: &str) -> Option<Prefix> {
+pub(crate) fn prefix(text: &str) -> Option<Prefix> {
     let (addr, bits) = match text.split_once('/') {
         Some((addr, bits)) => (addr, Some(bits)),
         None => (text, None),

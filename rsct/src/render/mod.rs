@@ -15,6 +15,7 @@ pub mod json;
 pub mod known;
 pub mod namespace;
 pub mod nfct;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod save;

@@ -24,6 +24,7 @@ pub mod namespace;
 mod new_netns_is_empty;
 pub mod save_and_load;
 pub mod table;
+pub mod timeout_rules;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
 
@@ -138,6 +139,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "save_and_load",
         run: save_and_load::run,
+    },
+    Scenario {
+        name: "timeout_rules_with_iptables",
+        run: timeout_rules::iptables,
+    },
+    Scenario {
+        name: "timeout_rules_with_nft",
+        run: timeout_rules::nft,
     },
     Scenario {
         name: "watch_survives_a_loss",

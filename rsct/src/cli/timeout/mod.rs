@@ -1,6 +1,11 @@
 //! `rsct timeout`: how long entries live.
 
+mod attach;
+mod detach;
+mod match_args;
+mod place;
 mod protocol;
+mod rules;
 mod show;
 
 use std::{
@@ -26,12 +31,18 @@ pub struct TimeoutArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Show(show::ShowArgs),
+    Attach(Box<attach::AttachArgs>),
+    Detach(Box<detach::DetachArgs>),
+    Rules(rules::RulesArgs),
 }
 
 /// Runs `rsct timeout`.
 pub fn run(args: &TimeoutArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Show(args) => show::run(args),
+        Command::Attach(args) => attach::run(args),
+        Command::Detach(args) => detach::run(args),
+        Command::Rules(args) => rules::run(args),
     }
 }
 

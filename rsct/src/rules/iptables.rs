@@ -1,0 +1,301 @@
+//! The CT target's rules, as iptables and ip6tables take and show them.
+
+use super::{
+    Call, Hook, Listed, Rule, Tool, comment,
+    matching::{Matching, Parts, Ports, protocol_name, text_of},
+    policy_of, words,
+};
+use crate::{
+    filter::{protocol, values::prefix},
+    flow::names::proto,
+};
+
+/// How many bytes of a policy's name a rule may be shown with: kernels from 4.11 on, until the fix of 2026, hand no more
+/// than these back (net/netfilter/xt_CT.c took `usersize` from the older `struct xt_ct_target_info`, which ends there).
+const SHOWN_BYTES: usize = 4;
+
+/// The only table that has the target.
+pub(super) const TABLE: &str = "raw";
+/// What stands before everything: how long to wait for another that is changing rules, in seconds.
+const FIRST: [&str; 4] = ["-w", "5", "-t", TABLE];
+
+/// The command that shows every rule.
+pub(super) fn list(tool: Tool) -> Call {
+    call(tool, ["-S".to_owned()])
+}
+
+/// The command that makes a rule.
+pub(super) fn add(rule: &Rule) -> Call {
+    let Rule {
+        policy,
+        family,
+        hook,
+        matching,
+    } = rule;
+    let mut args = vec!["-A".to_owned(), hook.chain().to_owned()];
+    let mut put = |option: &str, value: Option<String>| {
+        if let Some(value) = value {
+            args.extend([option.to_owned(), value]);
+        }
+    };
+    put("-p", Some(protocol_name(matching.proto)));
+    put("-s", matching.src.map(text_of));
+    put("-d", matching.dst.map(text_of));
+    put("-i", matching.in_iface.clone());
+    put("-o", matching.out_iface.clone());
+    let ports = [("sport", matching.sport), ("dport", matching.dport)];
+    for (option, ports) in ports {
+        let Some(ports) = ports.map(|ports| ports.text(':')) else {
+            continue;
+        };
+        if matching.proto == proto::UDPLITE {
+            // iptables has no match of its own for it.
+            put("-m", Some("multiport".to_owned()));
+            put(&format!("--{option}s"), Some(ports));
+        } else {
+            put(&format!("--{option}"), Some(ports));
+        }
+    }
+    put("-m", Some("comment".to_owned()));
+    put("--comment", Some(comment(policy)));
+    put("-j", Some("CT".to_owned()));
+    put("--timeout", Some(policy.clone()));
+    call(Tool::of_family(*family), args)
+}
+
+/// The command that takes a rule away. It names the rule as it is shown, and not by its place, which another rule may
+/// have by then.
+pub(super) fn delete(listed: &Listed) -> Call {
+    let spec = std::iter::once("-D".to_owned()).chain(listed.key.iter().cloned());
+    call(listed.tool, spec)
+}
+
+fn call(tool: Tool, args: impl IntoIterator<Item = String>) -> Call {
+    Call {
+        tool,
+        args: FIRST.map(str::to_owned).into_iter().chain(args).collect(),
+    }
+}
+
+/// The rules with a timeout among those that `-S` shows.
+pub(super) fn parse(tool: Tool, output: &str) -> Vec<Listed> {
+    let rules = || {
+        let lines = output.lines().filter_map(|line| line.strip_prefix("-A "));
+        lines.map(words::of_iptables)
+    };
+    // A kernel that shows more of one name cuts none.
+    let cuts = rules().all(|key| after(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
+    rules().filter_map(|key| rule(tool, key, cuts)).collect()
+}
+
+/// The word behind an option.
+fn after<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
+    let at = key.iter().position(|word| word == option)?;
+    key.get(at + 1)
+}
+
+fn rule(tool: Tool, key: Vec<String>, cuts: bool) -> Option<Listed> {
+    let after = |option| after(&key, option);
+    if after("-j").is_none_or(|target| target != "CT") {
+        return None;
+    }
+    let name = after("--timeout")?;
+    let chain = key.first()?.clone();
+    let ours = after("--comment")
+        .and_then(|comment| policy_of(comment))
+        .filter(|policy| policy == name || name.len() == SHOWN_BYTES && policy.starts_with(name.as_str()));
+    Some(Listed {
+        tool,
+        family: tool.family(),
+        table: TABLE.to_owned(),
+        hook: Hook::of_chain(&chain),
+        name: ours.unwrap_or(name).to_owned(),
+        ours: ours.is_some(),
+        matching: matching(&key[1..]),
+        cut: cuts && ours.is_none() && name.len() == SHOWN_BYTES,
+        candidates: Vec::new(),
+        text: text(&key),
+        chain,
+        key,
+    })
+}
+
+/// The rule as iptables shows it.
+fn text(key: &[String]) -> String {
+    let words = key.iter().map(|word| words::quoted_as_iptables(word));
+    std::iter::once("-A".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// What the words behind the chain ask for, where all of them are among those that [`add`] has.
+fn matching(words: &[String]) -> Option<Matching> {
+    let mut parts = Parts::default();
+    let mut words = words.iter();
+    while let Some(option) = words.next() {
+        let value = words.next()?;
+        match option.as_str() {
+            "-p" => parts.proto = Some(protocol::parse(value)?),
+            "-s" => parts.src = Some(prefix(value)?),
+            "-d" => parts.dst = Some(prefix(value)?),
+            "-i" => parts.in_iface = Some(value.clone()),
+            "-o" => parts.out_iface = Some(value.clone()),
+            "--sport" | "--sports" => parts.sport = Some(Ports::parse(value)?),
+            "--dport" | "--dports" => parts.dport = Some(Ports::parse(value)?),
+            // Whose options follow is told by the options.
+            "-m" | "--comment" => {}
+            "-j" if value == "CT" => {}
+            "--timeout" => {}
+            _ => return None,
+        }
+    }
+    parts.matching()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{family::Family, rules::TypedMatch};
+
+    /// As `iptables -w 5 -t raw -S` of iptables 1.8.9 shows rules on Linux 6.18.
+    const SHOWN: &str = r#"-P PREROUTING ACCEPT
+-P OUTPUT ACCEPT
+-N mine
+-A PREROUTING -p icmp -m comment --comment "rsct timeout pi" -j CT --timeout pi
+-A PREROUTING -p esp -j CT --timeout pg
+-A PREROUTING -s 10.0.0.0/8 -p sctp -m sctp --dport 5:7 -j CT --timeout psct
+-A mine ! -s 10.0.0.0/8 -o lo -p udp -m udp --dport 5:7 -j CT --notrack --timeout pu
+-A OUTPUT -s 10.1.2.3/32 -o lo+ -p udp -m udp --sport 5:65535 --dport 0:9 -m comment --comment "rsct timeout \"x\\y\" \'hi" -j CT --timeout "\"x\\y" --zone 5
+-A OUTPUT -p udp -m comment --comment "rsct timeout udp-policy1" -j CT --timeout udp-
+-A OUTPUT -p udplite -m multiport --dports 5:7 -m multiport --sports 8 -m comment --comment "rsct timeout other" -j CT --timeout p-in
+-A OUTPUT -p udp -j CT --zone 5
+-A OUTPUT -p udp -m comment --comment "rsct timeout pu" -j ACCEPT
+"#;
+
+    #[test]
+    fn rules_with_timeouts_are_found() {
+        let rules = parse(Tool::Iptables, SHOWN);
+        let told: Vec<(&str, &str, bool)> = rules
+            .iter()
+            .map(|rule| (rule.chain.as_str(), rule.name.as_str(), rule.ours))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("PREROUTING", "pi", true),
+                ("PREROUTING", "pg", false),
+                ("PREROUTING", "psct", false),
+                ("mine", "pu", false),
+                ("OUTPUT", r#""x\y" 'hi"#, true),
+                ("OUTPUT", "udp-policy1", true),
+                ("OUTPUT", "p-in", false),
+            ]
+        );
+        let asked: Vec<Option<String>> = rules
+            .iter()
+            .map(|rule| rule.matching.as_ref().map(ToString::to_string))
+            .collect();
+        assert_eq!(asked[0].as_deref(), Some("--proto icmp"));
+        assert_eq!(
+            asked[2].as_deref(),
+            Some("--proto sctp --src 10.0.0.0/8 --dport 5:7")
+        );
+        assert_eq!((&asked[3], &asked[4]), (&None, &None), "they ask for more");
+        assert_eq!(asked[6].as_deref(), Some("--proto udplite --sport 8 --dport 5:7"));
+        let text = SHOWN.lines().nth(7).unwrap();
+        assert_eq!(rules[4].text, text);
+    }
+
+    #[test]
+    fn a_name_that_was_cut_is_found_among_the_policies() {
+        let mut rules = parse(Tool::Iptables, SHOWN);
+        let policies = ["psctp", "pu6", "p-inet", "p-indeed"].map(|name| (name, Family::Ipv4));
+        rules.iter_mut().for_each(|rule| rule.resolve(policies));
+        assert!(rules[2].may_attach("psctp") && !rules[2].may_attach("psct"));
+        assert!(!rules[3].may_attach("pu6") && rules[3].may_attach("pu"));
+        assert!(
+            !rules[5].may_attach("udp-policy2"),
+            "the comment has the whole name"
+        );
+        assert!(rules[6].may_attach("p-inet") && rules[6].may_attach("p-indeed"));
+        let whole = SHOWN.to_owned() + "-A OUTPUT -p udp -j CT --timeout longer\n";
+        let mut rules = parse(Tool::Iptables, &whole);
+        rules.iter_mut().for_each(|rule| rule.resolve(policies));
+        assert!(!rules[2].may_attach("psctp"), "this kernel cuts no name");
+    }
+
+    #[test]
+    fn a_rule_is_taken_away_as_it_is_shown() {
+        let rules = parse(Tool::Iptables, SHOWN);
+        assert_eq!(
+            delete(&rules[5]).to_string(),
+            "iptables -w 5 -t raw -D OUTPUT -p udp -m comment --comment 'rsct timeout udp-policy1' -j CT --timeout udp-"
+        );
+    }
+
+    #[test]
+    fn a_rule_ends_in_its_timeout() {
+        let rule = rule_of(
+            TypedMatch {
+                dst: Some("fe80::/10"),
+                dport: Some("5:7"),
+                ..TypedMatch::default()
+            },
+            Family::Ipv6,
+            proto::UDP,
+        );
+        assert_eq!(
+            add(&rule).to_string(),
+            "ip6tables -w 5 -t raw -A OUTPUT -p udp -d fe80::/10 --dport 5:7 -m comment --comment 'rsct timeout p' -j \
+             CT --timeout p"
+        );
+    }
+
+    fn rule_of(typed: TypedMatch<'_>, family: Family, l4proto: u8) -> Rule {
+        Rule {
+            policy: "p".to_owned(),
+            family,
+            hook: Hook::Output,
+            matching: typed.matching(family, l4proto).unwrap(),
+        }
+    }
+
+    proptest! {
+        /// Shown in the order that it was made in, or in another: what it asks for is the same.
+        #[test]
+        fn what_is_made_is_found_again(
+            protocol in prop::sample::select(vec![proto::TCP, proto::UDP, proto::UDPLITE, proto::SCTP]),
+            src in prop::option::of((any::<u32>(), 0u8..=32)),
+            sport in prop::option::of((any::<u16>(), any::<u16>())),
+            dport in prop::option::of(any::<u16>()),
+            out in prop::option::of("[a-z][a-z0-9.]{0,13}[+]?"),
+        ) {
+            let src = src.map(|(addr, bits)| format!("{}/{bits}", std::net::Ipv4Addr::from(addr)));
+            let sport = sport.map(|(a, b)| format!("{}:{}", a.min(b), a.max(b)));
+            let dport = dport.map(|port| port.to_string());
+            let typed = TypedMatch {
+                src: src.as_deref(),
+                sport: sport.as_deref(),
+                dport: dport.as_deref(),
+                out_iface: out.as_deref(),
+                ..TypedMatch::default()
+            };
+            let rule = rule_of(typed, Family::Ipv4, protocol);
+            let made = add(&rule).args;
+            let line: Vec<String> = made[FIRST.len()..].iter().map(|word| {
+                if word.contains(' ') { format!("\"{word}\"") } else { word.clone() }
+            }).collect();
+            let found = parse(Tool::Iptables, &line.join(" "));
+            prop_assert_eq!(found.len(), 1);
+            prop_assert!(found[0].is_already(&rule), "{:?}", found[0]);
+        }
+
+        #[test]
+        fn any_output_is_read(output in "(-A [ -~]{0,60}\n|.*\n){0,5}") {
+            parse(Tool::Ip6tables, &output);
+        }
+    }
+}

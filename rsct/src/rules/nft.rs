@@ -1,0 +1,283 @@
+//! Rules for nftables, which knows nothing of ctnetlink's policies: it attaches timeouts of its own, with a policy's name
+//! and values, that a table of ours holds.
+//!
+//! Each change is one transaction: all of it is done, or nothing.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use super::{
+    Call, Hook, Listed, Rule, Tool, comment,
+    matching::{Matching, Ports, protocol_name, text_of},
+    nft_list::Ruleset,
+};
+use crate::{family::Family, flow::names::proto, netlink::timeout::Timeouts, timeouts::Protocol};
+
+/// The table that holds what rsct makes.
+pub(super) const TABLE: &str = "rsct";
+/// An entry exists behind conntrack's own hook (-200), and `ct timeout` wants one that is not confirmed; right behind it,
+/// addresses are those that iptables sees too, from before NAT (-100).
+const PRIORITY: i32 = -199;
+
+/// The values of a policy that nft takes: for all of a protocol's states but TCP's syn_sent2 it has words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Copied {
+    /// Each state in nft's word, and its seconds.
+    pub(super) values: Vec<(&'static str, u32)>,
+}
+
+/// Why nft can't do it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NftError {
+    /// nft has timeouts for two protocols.
+    #[error(
+        "nftables has timeouts for tcp and udp alone, and the policy is {protocol}'s; install iptables, whose CT target \
+         takes every policy"
+    )]
+    Protocol {
+        /// The policy's protocol.
+        protocol: &'static str,
+    },
+    /// The name is not one for nft.
+    #[error(
+        "nftables takes a name of letters, digits and . _ - / alone, a letter first; name the policy so, or install \
+         iptables, whose CT target takes every name"
+    )]
+    Name,
+    /// An earlier attach has made it with other values.
+    #[error(
+        "nftables has timeouts of this name with other values, from when the policy was attached before ({there}); \
+         `rsct timeout detach` it first"
+    )]
+    OtherValues {
+        /// What is there.
+        there: String,
+    },
+}
+
+impl Copied {
+    /// What nft takes of a policy.
+    pub(super) fn of(timeouts: &Timeouts) -> Result<Self, NftError> {
+        let protocol = Protocol::of_number(timeouts.l4proto);
+        let word = |state: &'static str| match (timeouts.l4proto, state) {
+            (proto::TCP, "syn_sent2") => None,
+            (proto::TCP, "unacknowledged") => Some("unack"),
+            _ => Some(state),
+        };
+        if ![proto::TCP, proto::UDP].contains(&timeouts.l4proto) {
+            return Err(NftError::Protocol {
+                protocol: protocol.name,
+            });
+        }
+        let mut copied = Self::default();
+        for (attribute, seconds) in &timeouts.values {
+            // A state of a kernel from after us is none that nft knows.
+            if let Some(state) = protocol.state_of_attribute(*attribute)
+                && let Some(word) = word(state.name)
+            {
+                copied.values.push((word, *seconds));
+            }
+        }
+        Ok(copied)
+    }
+
+    /// In nft's words.
+    fn text(&self) -> String {
+        let values: Vec<String> = self
+            .values
+            .iter()
+            .map(|(word, seconds)| format!("{word} : {seconds}"))
+            .collect();
+        values.join(", ")
+    }
+
+    /// Whether these are the values of what nft shows, which leaves those out that are its own defaults.
+    fn is(&self, there: &[(String, u32)]) -> bool {
+        self.values.iter().all(
+            |(word, seconds)| match there.iter().find(|(name, _)| name == word) {
+                Some((_, value)) => value == seconds,
+                None => defaults(word).contains(seconds),
+            },
+        )
+    }
+}
+
+/// What nft takes for a state's default, in one version or another.
+fn defaults(word: &str) -> &'static [u32] {
+    match word {
+        "close" => &[10],
+        "unreplied" | "last_ack" => &[30],
+        "syn_recv" | "close_wait" => &[60],
+        "syn_sent" | "fin_wait" | "time_wait" => &[120],
+        "replied" => &[120, 180],
+        "retrans" | "unack" => &[300],
+        "established" => &[432_000],
+        _ => &[],
+    }
+}
+
+/// The command that shows everything, with the handles by which rules are deleted.
+pub(super) fn list() -> Call {
+    Call {
+        tool: Tool::Nft,
+        args: ["-a", "list", "ruleset"].map(str::to_owned).to_vec(),
+    }
+}
+
+/// The command that makes these rules, and what they need.
+pub(super) fn add(rules: &[Rule], copied: &Copied, ruleset: &Ruleset) -> Result<Call, NftError> {
+    let mut script = String::new();
+    for rule in rules {
+        let Rule { policy, hook, .. } = rule;
+        check(rule)?;
+        let family = family_word(rule.family);
+        if script.is_empty() {
+            let protocol = protocol_name(rule.matching.proto);
+            let there = ruleset.object(family, TABLE, policy);
+            if let Some(there) = there
+                && !(there.protocol == protocol && copied.is(&there.values))
+            {
+                return Err(NftError::OtherValues {
+                    there: there.to_string(),
+                });
+            }
+            // Writing to a String can't fail.
+            let _ = write!(
+                script,
+                "add table {family} {TABLE}; add ct timeout {family} {TABLE} {policy} {{ protocol {protocol}; policy = {{ \
+                 {} }}; }}",
+                copied.text()
+            );
+        }
+        let hook = hook.name();
+        let _ = write!(
+            script,
+            "; add chain {family} {TABLE} {hook} {{ type filter hook {hook} priority {PRIORITY}; }}; add rule {family} \
+             {TABLE} {hook} {} ct timeout set \"{policy}\" comment \"{}\"",
+            conditions(rule.family, &rule.matching),
+            comment(policy)
+        );
+    }
+    Ok(transaction(script))
+}
+
+/// The command that takes rules of ours away, and with the last one what they needed.
+pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
+    let mut script = Vec::new();
+    for rule in rules {
+        let family = rule.family.map_or("inet", family_word);
+        let handle = rule.key.join(" ");
+        script.push(format!(
+            "delete rule {family} {} {} handle {handle}",
+            rule.table, rule.chain
+        ));
+    }
+    let goes = |listed: &Listed| rules.contains(&listed);
+    for family in [Family::Ipv4, Family::Ipv6] {
+        if !rules.iter().any(|rule| rule.family == Some(family)) {
+            continue;
+        }
+        let word = family_word(family);
+        let Some(table) = ruleset.table(word, TABLE) else {
+            continue;
+        };
+        let stays =
+            |listed: &&Listed| listed.family == Some(family) && listed.table == TABLE && !goes(listed);
+        let staying: Vec<&Listed> = ruleset.rules.iter().filter(stays).collect();
+        let mut names: Vec<&str> = rules
+            .iter()
+            .filter(|rule| rule.family == Some(family))
+            .map(|rule| rule.name.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| {
+            staying.iter().all(|rule| rule.name != *name) && ruleset.object(word, TABLE, name).is_some()
+        });
+        let going = |chain: &str| {
+            rules
+                .iter()
+                .filter(|rule| rule.family == Some(family) && rule.chain == chain)
+                .count()
+        };
+        let empty: Vec<&str> = table
+            .chains
+            .iter()
+            .filter(|chain| Hook::ALL.iter().any(|hook| hook.name() == chain.name))
+            .filter(|chain| chain.rules == going(&chain.name))
+            .map(|chain| chain.name.as_str())
+            .collect();
+        for name in &names {
+            script.push(format!("delete ct timeout {word} {TABLE} {name}"));
+        }
+        for chain in &empty {
+            script.push(format!("delete chain {word} {TABLE} {chain}"));
+        }
+        if !table.has_more && names.len() == table.objects.len() && empty.len() == table.chains.len() {
+            script.push(format!("delete table {word} {TABLE}"));
+        }
+    }
+    transaction(script.join("; "))
+}
+
+fn transaction(script: String) -> Call {
+    Call {
+        tool: Tool::Nft,
+        args: vec![script],
+    }
+}
+
+/// What nft would stumble over is said in words of ours.
+fn check(rule: &Rule) -> Result<(), NftError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let first = |c: char| c.is_ascii_alphabetic();
+    if rule.policy.starts_with(first) && rule.policy.chars().all(fits) {
+        Ok(())
+    } else {
+        Err(NftError::Name)
+    }
+}
+
+/// nft's word for a family.
+pub(super) fn family_word(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "ip",
+        Family::Ipv6 => "ip6",
+    }
+}
+
+/// The match in nft's words.
+fn conditions(family: Family, matching: &Matching) -> String {
+    let protocol = protocol_name(matching.proto);
+    let address = family_word(family);
+    let mut conditions = Vec::new();
+    let interface = |name: &str| match name.strip_suffix('+') {
+        Some(start) => format!("{start}*"),
+        None => name.to_owned(),
+    };
+    if let Some(name) = &matching.in_iface {
+        conditions.push(format!("iifname \"{}\"", interface(name)));
+    }
+    if let Some(name) = &matching.out_iface {
+        conditions.push(format!("oifname \"{}\"", interface(name)));
+    }
+    if let Some(prefix) = matching.src {
+        conditions.push(format!("{address} saddr {}", text_of(prefix)));
+    }
+    if let Some(prefix) = matching.dst {
+        conditions.push(format!("{address} daddr {}", text_of(prefix)));
+    }
+    let ports = [("sport", matching.sport), ("dport", matching.dport)];
+    let mut has_ports = false;
+    for (word, ports) in ports {
+        if let Some(ports) = ports {
+            conditions.push(format!("{protocol} {word} {}", Ports::text(ports, '-')));
+            has_ports = true;
+        }
+    }
+    if !has_ports {
+        conditions.push(format!("meta l4proto {protocol}"));
+    }
+    conditions.join(" ")
+}

@@ -1,0 +1,516 @@
+//! What `nft -a list ruleset` shows. Read is its text, and not its JSON: not every nft is built with that, and the text is
+//! what people know a rule by.
+
+use std::fmt::{self, Display};
+
+use super::{
+    Hook, Listed, Tool, comment,
+    matching::{Matching, Parts, Ports},
+    nft::TABLE,
+    words::{self, Word},
+};
+use crate::{
+    family::Family,
+    filter::{protocol, values::prefix},
+};
+
+/// The rules with a timeout, and all of the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ruleset {
+    /// Every rule with `ct timeout set`.
+    pub(super) rules: Vec<Listed>,
+    tables: Vec<Table>,
+}
+
+/// A table, as far as we must know what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    family: String,
+    name: String,
+    /// Its `ct timeout` objects.
+    pub(super) objects: Vec<Object>,
+    /// Its chains.
+    pub(super) chains: Vec<Chain>,
+    /// It has more than these.
+    pub(super) has_more: bool,
+}
+
+/// A chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) name: String,
+    /// How many rules are in it.
+    pub(super) rules: usize,
+}
+
+/// A `ct timeout` object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Object {
+    name: String,
+    pub(super) protocol: String,
+    /// Each state and its seconds.
+    pub(super) values: Vec<(String, u32)>,
+}
+
+impl Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.protocol)?;
+        self.values
+            .iter()
+            .try_for_each(|(state, seconds)| write!(f, " {state}={seconds}"))
+    }
+}
+
+impl Ruleset {
+    /// The table of this family and name.
+    pub(super) fn table(&self, family: &str, name: &str) -> Option<&Table> {
+        self.tables
+            .iter()
+            .find(|table| table.family == family && table.name == name)
+    }
+
+    /// The timeouts of this name that a table holds.
+    pub(super) fn object(&self, family: &str, table: &str, name: &str) -> Option<&Object> {
+        let objects = &self.table(family, table)?.objects;
+        objects.iter().find(|object| object.name == name)
+    }
+
+    /// Reads what was shown.
+    pub(super) fn parse(output: &str) -> Self {
+        let mut ruleset = Self::default();
+        // What the braces that are open belong to.
+        let mut inside = Vec::new();
+        for line in output.lines() {
+            let words = words::of_nft(line);
+            let is = |index: usize, text: &str| words.get(index).is_some_and(|word| word.text == text);
+            if is(0, "}") {
+                inside.pop();
+                continue;
+            }
+            if let Some(block) = opens(&words) {
+                ruleset.open(block, &inside, &words);
+                inside.push(block);
+                continue;
+            }
+            match inside.last() {
+                Some(Block::Chain) => ruleset.take_in_chain(line, &words),
+                Some(Block::Object) => ruleset.take_in_object(&words),
+                _ => {}
+            }
+        }
+        ruleset
+    }
+
+    fn open(&mut self, block: Block, inside: &[Block], words: &[Word]) {
+        let word = |index: usize| {
+            words
+                .get(index)
+                .map_or_else(String::new, |word| word.text.clone())
+        };
+        if block == Block::Table {
+            self.tables.push(Table {
+                family: word(1),
+                name: word(2),
+                ..Table::default()
+            });
+            return;
+        }
+        let Some(table) = self.tables.last_mut() else {
+            return;
+        };
+        if inside != [Block::Table] {
+            // A rule that jumps to a chain without a name has it in braces.
+            if let ([.., Block::Chain], Some(chain)) = (inside, table.chains.last_mut()) {
+                chain.rules += 1;
+            }
+            return;
+        }
+        match block {
+            Block::Chain => table.chains.push(Chain {
+                name: word(1),
+                rules: 0,
+            }),
+            Block::Object => table.objects.push(Object {
+                name: word(2),
+                ..Object::default()
+            }),
+            _ => table.has_more = true,
+        }
+    }
+
+    fn take_in_chain(&mut self, line: &str, words: &[Word]) {
+        let Some(table) = self.tables.last_mut() else {
+            return;
+        };
+        let Some(chain) = table.chains.last_mut() else {
+            return;
+        };
+        // A chain's own line, such as `type filter hook output priority -199; policy accept;`, has no handle.
+        let Some(handle) = handle(words) else { return };
+        chain.rules += 1;
+        let Some(name) = sets(words) else { return };
+        let family = match table.family.as_str() {
+            "ip" => Some(Family::Ipv4),
+            "ip6" => Some(Family::Ipv6),
+            _ => None,
+        };
+        let ours = table.name == TABLE && remark(words) == Some(&comment(name));
+        let (text, _) = line.rsplit_once(" # handle ").unwrap_or((line, ""));
+        self.rules.push(Listed {
+            tool: Tool::Nft,
+            family,
+            table: table.name.clone(),
+            hook: Hook::ALL.into_iter().find(|hook| hook.name() == chain.name),
+            chain: chain.name.clone(),
+            name: name.to_owned(),
+            ours,
+            matching: matching(words),
+            text: format!(
+                "add rule {} {} {} {}",
+                table.family,
+                table.name,
+                chain.name,
+                text.trim()
+            ),
+            cut: false,
+            candidates: Vec::new(),
+            key: vec![handle.to_owned()],
+        });
+    }
+
+    fn take_in_object(&mut self, words: &[Word]) {
+        let object = self.tables.last_mut().and_then(|table| table.objects.last_mut());
+        let Some(object) = object else { return };
+        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+        match texts.as_slice() {
+            ["protocol", protocol, ..] => object.protocol = (*protocol).to_owned(),
+            ["policy", "=", "{", values @ .., "}"] => object.values = states(values),
+            _ => {}
+        }
+    }
+}
+
+/// What a brace opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    Table,
+    Chain,
+    /// A `ct timeout`.
+    Object,
+    /// Sets, maps, other objects, and elements over several lines.
+    Other,
+}
+
+/// What begins with a line, where it ends in an open brace (and a handle behind it).
+fn opens(words: &[Word]) -> Option<Block> {
+    let end = words.iter().position(|word| word.text == "#" && !word.quoted);
+    let words = &words[..end.unwrap_or(words.len())];
+    if words.last()?.text != "{" || words.last()?.quoted {
+        return None;
+    }
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    Some(match texts.as_slice() {
+        ["table", ..] => Block::Table,
+        ["chain", _, "{"] => Block::Chain,
+        ["ct", "timeout", _, "{"] => Block::Object,
+        _ => Block::Other,
+    })
+}
+
+fn handle(words: &[Word]) -> Option<&str> {
+    match words {
+        [.., hash, word, handle] if hash.text == "#" && word.text == "handle" => Some(&handle.text),
+        _ => None,
+    }
+}
+
+/// The timeouts that a rule attaches.
+fn sets(words: &[Word]) -> Option<&str> {
+    words.windows(4).find_map(|four| match four {
+        [ct, timeout, set, name]
+            if (ct.text.as_str(), timeout.text.as_str(), set.text.as_str()) == ("ct", "timeout", "set")
+                && !ct.quoted =>
+        {
+            Some(name.text.as_str())
+        }
+        _ => None,
+    })
+}
+
+/// A rule's comment.
+fn remark(words: &[Word]) -> Option<&String> {
+    words.windows(2).find_map(|two| match two {
+        [word, comment] if word.text == "comment" && !word.quoted && comment.quoted => Some(&comment.text),
+        _ => None,
+    })
+}
+
+/// `unreplied : 30, replied : 300`.
+fn states(words: &[&str]) -> Vec<(String, u32)> {
+    let text = words.join(" ");
+    let state = |text: &str| {
+        let (state, seconds) = text.split_once(':')?;
+        // Newer ones may show the unit.
+        let seconds = seconds.trim().trim_end_matches('s').parse().ok()?;
+        Some((state.trim().to_owned(), seconds))
+    };
+    text.split(',').filter_map(state).collect()
+}
+
+/// What a rule asks for, where all of it is among what rsct writes.
+fn matching(words: &[Word]) -> Option<Matching> {
+    let mut parts = Parts::default();
+    let mut texts = words.iter().map(|word| word.text.as_str());
+    while let Some(word) = texts.next() {
+        match word {
+            "meta" => {
+                if texts.next()? != "l4proto" {
+                    return None;
+                }
+                parts.proto = Some(protocol::parse(texts.next()?)?);
+            }
+            "iifname" => parts.in_iface = Some(interface(texts.next()?)),
+            "oifname" => parts.out_iface = Some(interface(texts.next()?)),
+            "ip" | "ip6" => {
+                let part = match texts.next()? {
+                    "saddr" => &mut parts.src,
+                    "daddr" => &mut parts.dst,
+                    _ => return None,
+                };
+                *part = Some(prefix(texts.next()?)?);
+            }
+            "tcp" | "udp" => {
+                parts.proto = Some(protocol::parse(word)?);
+                let part = match texts.next()? {
+                    "sport" => &mut parts.sport,
+                    "dport" => &mut parts.dport,
+                    _ => return None,
+                };
+                *part = Some(Ports::parse(texts.next()?)?);
+            }
+            "ct" => {
+                if (texts.next()?, texts.next()?) != ("timeout", "set") {
+                    return None;
+                }
+                texts.next()?;
+            }
+            "comment" => {
+                texts.next()?;
+            }
+            // The handle is behind it.
+            "#" => break,
+            _ => return None,
+        }
+    }
+    parts.matching()
+}
+
+fn interface(name: &str) -> String {
+    match name.strip_suffix('*') {
+        Some(start) => format!("{start}+"),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        flow::names::proto,
+        netlink::timeout::Timeouts,
+        rules::{
+            Rule, TypedMatch,
+            nft::{self, Copied, NftError},
+        },
+    };
+
+    /// As `nft -a list ruleset` of nft 1.0.6 shows it on Linux 6.18, but for the two chains in the middle.
+    const SHOWN: &str = r#"# Warning: table ip raw is managed by iptables-nft, do not touch!
+table ip raw { # handle 1
+	chain OUTPUT { # handle 1
+		type filter hook output priority raw; policy accept;
+		meta l4proto udp counter packets 0 bytes 0 xt target CT # handle 2
+	}
+}
+table inet mine { # handle 2
+	ct timeout slow { # handle 2
+		protocol tcp
+		l3proto ip
+		policy = { established : 3, close : 5 }
+	}
+
+	set some { # handle 7
+		type ipv4_addr
+		elements = { 10.0.0.1,
+			     10.0.0.2 }
+	}
+
+	chain prerouting { # handle 1
+		type filter hook prerouting priority filter; policy accept;
+		comment "rsct timeout slow"
+		tcp dport { 22, 80 } ct timeout set "slow" # handle 3
+		ip saddr 1.2.3.4 jump {
+			accept # handle 9
+		} # handle 8
+	}
+}
+table ip rsct { # handle 3
+	ct timeout udp-policy1 { # handle 1
+		protocol udp
+		l3proto ip
+		policy = { unreplied : 3, replied : 300 }
+	}
+
+	chain prerouting { # handle 2
+		type filter hook prerouting priority -199; policy accept;
+		iifname "lo*" ip saddr 10.0.0.0/8 ip daddr 1.2.3.4 udp sport 5-65535 udp dport 0-9 ct timeout set "udp-policy1" comment "rsct timeout udp-policy1" # handle 3
+	}
+
+	chain output { # handle 4
+		type filter hook output priority -199; policy accept;
+		meta l4proto udp ct timeout set "udp-policy1" comment "rsct timeout udp-policy1" # handle 5
+		meta l4proto 17 ct timeout set "udp-policy1" comment "by hand" # handle 6
+	}
+}
+"#;
+
+    fn policy() -> Timeouts {
+        Timeouts {
+            l3proto: 2,
+            l4proto: proto::UDP,
+            values: vec![(1, 3), (2, 300)],
+        }
+    }
+
+    fn rule(hook: Hook) -> Rule {
+        Rule {
+            policy: "udp-policy1".to_owned(),
+            family: Family::Ipv4,
+            hook,
+            matching: TypedMatch::default().matching(Family::Ipv4, proto::UDP).unwrap(),
+        }
+    }
+
+    #[test]
+    fn rules_with_timeouts_are_found() {
+        let ruleset = Ruleset::parse(SHOWN);
+        let told: Vec<(&str, &str, bool)> = ruleset
+            .rules
+            .iter()
+            .map(|rule| (rule.chain.as_str(), rule.name.as_str(), rule.ours))
+            .collect();
+        let expected = [
+            ("prerouting", "slow", false),
+            ("prerouting", "udp-policy1", true),
+            ("output", "udp-policy1", true),
+            ("output", "udp-policy1", false),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(
+            ruleset.rules[1].matching.as_ref().unwrap().to_string(),
+            "--proto udp --src 10.0.0.0/8 --dst 1.2.3.4 --sport 5:65535 --dport 0:9 --in-iface lo+"
+        );
+        assert!(ruleset.rules[2].is_already(&rule(Hook::Output)));
+        assert!(!ruleset.rules[1].is_already(&rule(Hook::Prerouting)));
+        assert_eq!(
+            ruleset.rules[3].text,
+            "add rule ip rsct output meta l4proto 17 ct timeout set \"udp-policy1\" comment \"by hand\""
+        );
+        assert_eq!(
+            ruleset.object("ip", "rsct", "udp-policy1").unwrap().to_string(),
+            "udp unreplied=3 replied=300"
+        );
+        assert_eq!(ruleset.table("inet", "mine").unwrap().chains[0].rules, 2);
+        assert!(ruleset.table("inet", "mine").unwrap().has_more);
+    }
+
+    #[test]
+    fn what_somebody_else_uses_stays() {
+        let ruleset = Ruleset::parse(SHOWN);
+        let ours: Vec<&Listed> = ruleset.rules.iter().filter(|rule| rule.ours).collect();
+        assert_eq!(
+            nft::delete(&ours, &ruleset).args,
+            [
+                "delete rule ip rsct prerouting handle 3; delete rule ip rsct output handle 5; delete chain ip rsct \
+                 prerouting"
+            ]
+        );
+        let alone =
+            Ruleset::parse(&SHOWN.replace("comment \"by hand\"", "comment \"rsct timeout udp-policy1\""));
+        let ours: Vec<&Listed> = alone.rules.iter().filter(|rule| rule.ours).collect();
+        let script = nft::delete(&ours, &alone).args.concat();
+        assert!(
+            script.ends_with(
+                "; delete ct timeout ip rsct udp-policy1; delete chain ip rsct prerouting; delete chain ip rsct \
+                 output; delete table ip rsct"
+            ),
+            "{script}"
+        );
+    }
+
+    #[test]
+    fn rules_are_made_in_one_transaction() {
+        let rules = Hook::ALL.map(rule);
+        let copied = Copied::of(&policy()).unwrap();
+        let call = nft::add(&rules, &copied, &Ruleset::default()).unwrap();
+        assert_eq!(
+            call.to_string(),
+            "nft 'add table ip rsct; add ct timeout ip rsct udp-policy1 { protocol udp; policy = { unreplied : 3, \
+             replied : 300 }; }; add chain ip rsct prerouting { type filter hook prerouting priority -199; }; add rule \
+             ip rsct prerouting meta l4proto udp ct timeout set \"udp-policy1\" comment \"rsct timeout udp-policy1\"; \
+             add chain ip rsct output { type filter hook output priority -199; }; add rule ip rsct output meta l4proto \
+             udp ct timeout set \"udp-policy1\" comment \"rsct timeout udp-policy1\"'"
+        );
+    }
+
+    #[test]
+    fn what_nft_cannot_take_is_said() {
+        let policy = |l4proto| Timeouts { l4proto, ..policy() };
+        let refused = Copied::of(&policy(proto::ICMP)).unwrap_err();
+        assert_eq!(refused, NftError::Protocol { protocol: "icmp" });
+        let tcp = Copied::of(&Timeouts {
+            values: (1..=11)
+                .map(|attribute| (attribute, u32::from(attribute)))
+                .collect(),
+            ..policy(proto::TCP)
+        })
+        .unwrap();
+        assert_eq!(tcp.values.len(), 10, "syn_sent2 is left out");
+        assert_eq!(tcp.values[9], ("unack", 11));
+        let ruleset = Ruleset::parse(SHOWN);
+        let mut other = self::policy();
+        other.values[1].1 = 301;
+        let copied = |policy: &Timeouts| Copied::of(policy).unwrap();
+        let added = |name: &str, policy| {
+            let rule = Rule {
+                policy: name.to_owned(),
+                ..rule(Hook::Output)
+            };
+            nft::add(&[rule], &copied(policy), &ruleset)
+        };
+        let same = self::policy();
+        added("udp-policy1", &same).unwrap();
+        let refused = added("udp-policy1", &other).unwrap_err().to_string();
+        assert!(refused.contains("(udp unreplied=3 replied=300)"), "{refused}");
+        // What nft leaves out is its default.
+        let hidden = SHOWN.replace("unreplied : 3, ", "");
+        for (seconds, is_there) in [(30, true), (3, false)] {
+            let mut policy = self::policy();
+            policy.values[0].1 = seconds;
+            let added = nft::add(&[rule(Hook::Output)], &copied(&policy), &Ruleset::parse(&hidden));
+            assert_eq!(added.is_ok(), is_there, "{seconds}");
+        }
+        for name in ["1a", "a b", "a\"b", "", "ä", "a;b"] {
+            assert_eq!(added(name, &other), Err(NftError::Name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_output_is_read(output in "((table|chain|ct timeout) [a-z ]{0,6}\\{( # handle 1)?\n|[ -~]{0,40}\n|\\}\n){0,9}") {
+            Ruleset::parse(&output);
+        }
+    }
+}

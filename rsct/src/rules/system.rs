@@ -1,0 +1,250 @@
+//! The programs on this machine, run in a network namespace.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs, io,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::fs::PermissionsExt as _,
+    },
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use thiserror::Error;
+
+use super::{
+    Call, Listed, NftError, Rule, Tool, iptables,
+    nft::{self, Copied},
+    nft_list::Ruleset,
+};
+use crate::{
+    family::Family,
+    kernel::netns::{self, Netns},
+    netlink::timeout::Timeouts,
+};
+
+/// Why a program did not do it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ToolError {
+    /// It can't be started.
+    #[error("running {program}: {source}")]
+    Start {
+        /// Its path.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its namespace can't be entered.
+    #[error("entering network namespace {name} to run {program} there: {source}")]
+    Enter {
+        /// The namespace's name.
+        name: String,
+        /// The program's path.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It said no.
+    #[error("`{call}` ended with {status} and said: {said}{}", hint(*.tool, .said))]
+    Failed {
+        /// The program.
+        tool: Tool,
+        /// As it was called.
+        call: String,
+        /// How it ended.
+        status: String,
+        /// What it wrote to stderr, on one line.
+        said: String,
+    },
+    /// nft is what there is, and can't.
+    #[error(transparent)]
+    Nft(#[from] NftError),
+}
+
+/// The programs that are there.
+#[derive(Debug)]
+pub struct System {
+    netns: Option<(String, OwnedFd)>,
+    programs: Vec<(Tool, PathBuf)>,
+}
+
+impl System {
+    /// Looks for the programs in PATH. They run in the current namespace unless another is given.
+    pub fn find(netns: Option<&Netns>) -> io::Result<Self> {
+        let netns = netns
+            .map(|netns| io::Result::Ok((netns.name.clone(), netns.as_fd().try_clone_to_owned()?)))
+            .transpose()?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        Ok(Self {
+            netns,
+            programs: programs_in(&path),
+        })
+    }
+
+    /// Whether a program is there.
+    pub fn has(&self, tool: Tool) -> bool {
+        self.programs.iter().any(|(there, _)| *there == tool)
+    }
+
+    /// The program that attaches policies of a family: its iptables, or nft where that is missing.
+    pub fn for_family(&self, family: Family) -> Option<Tool> {
+        [Tool::of_family(family), Tool::Nft]
+            .into_iter()
+            .find(|tool| self.has(*tool))
+    }
+
+    /// Every rule with a timeout that a program shows.
+    pub fn list(&self, tool: Tool) -> Result<Vec<Listed>, ToolError> {
+        match tool {
+            Tool::Nft => Ok(self.ruleset()?.rules),
+            _ => {
+                let shown = self.run(&iptables::list(tool))?;
+                Ok(iptables::parse(tool, &shown))
+            }
+        }
+    }
+
+    /// The commands that make rules for a policy, all with one program: one for each with iptables, one for all with nft.
+    pub fn adding(&self, tool: Tool, rules: &[Rule], timeouts: &Timeouts) -> Result<Vec<Call>, ToolError> {
+        if tool != Tool::Nft {
+            return Ok(rules.iter().map(iptables::add).collect());
+        }
+        let copied = Copied::of(timeouts)?;
+        Ok(vec![nft::add(rules, &copied, &self.ruleset()?)?])
+    }
+
+    /// The commands that take rules away, each with those that it takes.
+    pub fn removing<'a>(&self, rules: &[&'a Listed]) -> Result<Vec<(Call, Vec<&'a Listed>)>, ToolError> {
+        let (of_nft, others): (Vec<&Listed>, Vec<&Listed>) =
+            rules.iter().partition(|rule| rule.tool == Tool::Nft);
+        let mut calls: Vec<(Call, Vec<&Listed>)> = others
+            .into_iter()
+            .map(|rule| (iptables::delete(rule), vec![rule]))
+            .collect();
+        if !of_nft.is_empty() {
+            calls.push((nft::delete(&of_nft, &self.ruleset()?), of_nft));
+        }
+        Ok(calls)
+    }
+
+    /// Runs a command to its end, and returns what it printed.
+    pub fn run(&self, call: &Call) -> Result<String, ToolError> {
+        let program = self.programs.iter().find(|(tool, _)| *tool == call.tool);
+        let program = program.map_or_else(|| PathBuf::from(call.tool.name()), |(_, path)| path.clone());
+        let shown = program.display().to_string();
+        let mut command = Command::new(&program);
+        command.args(&call.args).env("LC_ALL", "C").stdin(Stdio::null());
+        let output = match &self.netns {
+            None => command.output(),
+            Some((name, fd)) => {
+                let entered = netns::inside(fd.as_fd(), move || command.output());
+                entered.map_err(|source| ToolError::Enter {
+                    name: name.clone(),
+                    program: shown.clone(),
+                    source,
+                })?
+            }
+        };
+        let output = output.map_err(|source| ToolError::Start {
+            program: shown,
+            source,
+        })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(ToolError::Failed {
+            tool: call.tool,
+            call: call.to_string(),
+            status: output.status.to_string(),
+            said: one_line(&String::from_utf8_lossy(&output.stderr)),
+        })
+    }
+
+    fn ruleset(&self) -> Result<Ruleset, ToolError> {
+        Ok(Ruleset::parse(&self.run(&nft::list())?))
+    }
+}
+
+/// The first program of each name in the directories of a PATH.
+fn programs_in(path: &OsStr) -> Vec<(Tool, PathBuf)> {
+    let is_program = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    let tools = [Tool::Iptables, Tool::Ip6tables, Tool::Nft];
+    let first = |tool: Tool| {
+        env::split_paths(path)
+            .map(|directory| directory.join(tool.name()))
+            .find(is_program)
+    };
+    tools
+        .into_iter()
+        .filter_map(|tool| Some((tool, first(tool)?)))
+        .collect()
+}
+
+/// What a program complained of, without what it quotes of our own command, points at, or advises.
+fn one_line(stderr: &str) -> String {
+    let points = |line: &str| !line.is_empty() && line.chars().all(|c| "^~".contains(c));
+    let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
+    let kept = lines.iter().enumerate().filter(|(index, line)| {
+        let quoted = lines.get(index + 1).is_some_and(|next| points(next));
+        let beside_the_point = line.starts_with("Try `") || line.starts_with("# Warning: ");
+        !(line.is_empty() || points(line) || quoted || beside_the_point)
+    });
+    let kept: Vec<&str> = kept.map(|(_, line)| *line).collect();
+    if kept.is_empty() {
+        "nothing".to_owned()
+    } else {
+        kept.join("; ")
+    }
+}
+
+fn hint(tool: Tool, said: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if has(&["Permission denied", "must be root", "Operation not permitted"]) {
+        "; run as root or with the capability CAP_NET_ADMIN"
+    } else if tool == Tool::Nft {
+        ""
+    } else if has(&["No chain/target/match", "missing kernel module"]) {
+        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs"
+    } else if has(&["Invalid argument", "RULE_APPEND failed"]) {
+        "; the kernel's log (`dmesg`) says more"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_one_line() {
+        for (stderr, said) in [
+            (
+                "iptables v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain OUTPUT\n",
+                "iptables v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain OUTPUT",
+            ),
+            (
+                "Error: syntax error, unexpected udp, expecting string\nadd ct timeout ip rsct udp {}\n      ^^^\n",
+                "Error: syntax error, unexpected udp, expecting string",
+            ),
+            (
+                "# Warning: iptables-legacy tables present, use iptables-legacy to see them\niptables: no\n\nTry \
+                 `iptables -h' for more.\n",
+                "iptables: no",
+            ),
+            ("", "nothing"),
+        ] {
+            assert_eq!(one_line(stderr), said);
+        }
+    }
+
+    #[test]
+    fn a_path_without_programs_has_none() {
+        assert_eq!(programs_in(OsStr::new("/proc:/no/such/directory:")), []);
+    }
+}

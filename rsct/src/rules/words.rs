@@ -1,0 +1,116 @@
+//! Lines as words: how iptables and nft quote what they print, and how a shell takes it.
+
+/// A word, and whether it stood in quotation marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    pub(super) quoted: bool,
+}
+
+/// The words of a line of `iptables -S`: in quotation marks, a backslash stands before a quotation mark, an apostrophe or
+/// another backslash.
+pub(super) fn of_iptables(line: &str) -> Vec<String> {
+    let words = split(line, true);
+    words.into_iter().map(|word| word.text).collect()
+}
+
+/// The words of a line of nft, whose quotation marks nothing escapes.
+pub(super) fn of_nft(line: &str) -> Vec<Word> {
+    split(line, false)
+}
+
+fn split(line: &str, backslash_escapes: bool) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut chars = line.chars().peekable();
+    while let Some(&first) = chars.peek() {
+        if first.is_whitespace() {
+            chars.next();
+            continue;
+        }
+        let mut word = Word {
+            text: String::new(),
+            quoted: first == '"',
+        };
+        let mut inside = false;
+        while let Some(&next) = chars.peek() {
+            if next.is_whitespace() && !inside {
+                break;
+            }
+            chars.next();
+            match next {
+                '"' => inside = !inside,
+                '\\' if backslash_escapes && inside => word.text.extend(chars.next()),
+                other => word.text.push(other),
+            }
+        }
+        words.push(word);
+    }
+    words
+}
+
+/// A word as `iptables -S` shows it (libxtables, `xtables_save_string`).
+pub(super) fn quoted_as_iptables(word: &str) -> String {
+    let plain = |c: char| !(c.is_ascii() && !c.is_ascii_alphanumeric()) || "+,-./:=@_!".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in word.chars() {
+        if "\"\\'".contains(c) {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A word as a shell takes it for one.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_iptables_quotes_is_read_back(text in "[^\n\0]{0,40}") {
+            let line = format!("-A X --comment {} -j CT", quoted_as_iptables(&text));
+            prop_assert_eq!(of_iptables(&line), ["-A", "X", "--comment", &text, "-j", "CT"]);
+        }
+
+        #[test]
+        fn any_line_is_read(line in ".*") {
+            of_iptables(&line);
+            of_nft(&line);
+        }
+    }
+
+    #[test]
+    fn a_shell_gets_one_word() {
+        assert_eq!(quoted("--dport"), "--dport");
+        assert_eq!(quoted("rsct timeout x"), "'rsct timeout x'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn nft_escapes_nothing() {
+        let words = of_nft("\tct timeout set \"a\\b\" comment \"x y\" # handle 4");
+        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+        let expected = [
+            "ct", "timeout", "set", "a\\b", "comment", "x y", "#", "handle", "4",
+        ];
+        assert_eq!(texts, expected);
+        assert!(words[3].quoted && words[5].quoted && !words[4].quoted);
+    }
+}

@@ -1,0 +1,464 @@
+//! `rsct timeout attach`, `rules` and `detach`: rules come and go with iptables, with ip6tables, and with nft where those
+//! are missing; what others have made stays.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::PathBuf,
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::namespace::{Namespace, output, rsct, succeeds};
+use crate::sentence::one_sentence;
+
+/// What a kernel shows of a name in a rule where it does not show all.
+const SHOWN_BYTES: usize = 4;
+
+/// With iptables and ip6tables.
+pub fn iptables() -> Result<()> {
+    with_iptables(&Namespace::new("rules")?)
+}
+
+/// With nft alone.
+pub fn nft() -> Result<()> {
+    with_nft(&Namespace::new("nft")?)
+}
+
+/// The policies that the stories are about, and the rules that were there before.
+fn prepared(namespace: &Namespace) -> Result<String> {
+    namespace.sh("
+        nfct add timeout udp-policy1 inet udp replied 300
+        nfct add timeout udp-six inet6 udp replied 300
+        nfct add timeout slow inet tcp established 100
+        nfct add timeout pings inet icmp timeout 7
+        nfct add timeout others inet generic timeout 7
+        iptables -t raw -A OUTPUT -p udp --dport 7 -j CT --timeout udp-policy1
+    ")?;
+    rules(namespace)
+}
+
+fn rules(namespace: &Namespace) -> Result<String> {
+    namespace.sh("iptables -t raw -S; ip6tables -t raw -S; nft list tables | grep rsct || true")
+}
+
+fn timeout(namespace: &Namespace, args: &str) -> Command {
+    let args: Vec<&str> = std::iter::once("timeout").chain(args.split(' ')).collect();
+    namespace.rsct(&args)
+}
+
+/// Rules of a policy come and go.
+pub fn with_iptables(namespace: &Namespace) -> Result<()> {
+    let before = prepared(namespace)?;
+    let dry = succeeds(&mut timeout(namespace, "attach udp-policy1 --dry-run"))?;
+    let commands: Vec<&str> = dry.lines().collect();
+    ensure!(
+        commands
+            == ["PREROUTING", "OUTPUT"].map(|chain| format!(
+                "iptables -w 5 -t raw -A {chain} -p udp -m comment --comment 'rsct timeout udp-policy1' -j CT \
+                 --timeout udp-policy1"
+            )),
+        "{dry}"
+    );
+    ensure!(rules(namespace)? == before, "--dry-run made rules");
+    let made = succeeds(&mut timeout(namespace, "attach udp-policy1"))?;
+    ensure!(made == dry, "{made}where --dry-run says\n{dry}");
+    has_rule(
+        namespace,
+        "-A PREROUTING -p udp -m comment --comment \"rsct timeout udp-policy1\" -j CT --timeout ",
+    )?;
+    // What is shown under --dry-run is exactly what was run: pasted into a shell it makes the same rule.
+    let after = rules(namespace)?;
+    succeeds(&mut timeout(namespace, "detach udp-policy1"))?;
+    ensure!(
+        rules(namespace)? == before,
+        "{}\nwhere\n{before}",
+        rules(namespace)?
+    );
+    namespace.sh(&dry)?;
+    ensure!(
+        rules(namespace)? == after,
+        "{}\nwhere\n{after}",
+        rules(namespace)?
+    );
+    attached_already(namespace)?;
+
+    for args in [
+        "attach udp-policy1 --hook output --dport 53 -d 10.0.0.0/8",
+        "attach udp-policy1 --in-iface lo+ --sport 1000-2000",
+        "attach udp-six -s fe80::/10",
+        "attach slow --out-iface lo --dport 0:7",
+        "attach pings",
+        "attach others -p esp --hook output",
+    ] {
+        succeeds(&mut timeout(namespace, args))?;
+        let again = output(&mut timeout(namespace, args))?;
+        let said = String::from_utf8_lossy(&again.stderr);
+        ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
+        ensure!(said.contains("with this match already at"), "{args}: {said}");
+    }
+    listed(namespace)?;
+    let picked = succeeds(&mut timeout(namespace, "detach udp-policy1 --dport 53"))?;
+    ensure!(
+        picked.lines().count() == 1 && picked.contains("-D OUTPUT -d 10.0.0.0/8 -p udp -m udp --dport 53 "),
+        "{picked}"
+    );
+    one_sentence(
+        &mut timeout(namespace, "detach udp-policy1 --dport 53"),
+        1,
+        "none of the rules that rsct has made (3) is at the hook and has the match",
+    )?;
+    let gone = output(&mut timeout(namespace, "detach udp-policy1"))?;
+    let said = String::from_utf8_lossy(&gone.stderr);
+    ensure!(gone.status.success(), "{said}");
+    ensure!(
+        said.contains("3 rules have been taken away.")
+            && said.contains("1 rule that rsct has not made attaches"),
+        "{said}"
+    );
+    for policy in ["udp-six", "slow", "pings", "others"] {
+        succeeds(&mut timeout(namespace, &format!("detach {policy}")))?;
+    }
+    ensure!(
+        rules(namespace)? == before,
+        "{}\nwhere\n{before}",
+        rules(namespace)?
+    );
+    one_sentence(
+        &mut timeout(namespace, "detach udp-policy1"),
+        1,
+        "rsct has made none of the rules that attach it (1)",
+    )?;
+    one_sentence(&mut timeout(namespace, "detach slow"), 1, "no rule attaches it")?;
+    wrong(namespace)?;
+    half_way(namespace)?;
+    ensure!(
+        rules(namespace)? == before,
+        "{}\nwhere\n{before}",
+        rules(namespace)?
+    );
+    Ok(())
+}
+
+/// iptables shows a rule that begins so, and ends in the policy's name as far as the kernel shows it.
+fn has_rule(namespace: &Namespace, begins: &str) -> Result<()> {
+    let shown = namespace.sh("iptables -t raw -S")?;
+    let rule = shown.lines().find_map(|line| line.strip_prefix(begins));
+    let name = rule.with_context(|| format!("no rule begins with {begins:?}:\n{shown}"))?;
+    let whole = "udp-policy1";
+    ensure!(name == whole || name == &whole[..SHOWN_BYTES], "{shown}");
+    Ok(())
+}
+
+fn attached_already(namespace: &Namespace) -> Result<()> {
+    let before = rules(namespace)?;
+    let again = output(&mut timeout(namespace, "attach udp-policy1 -p udp"))?;
+    ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
+    let said = String::from_utf8_lossy(&again.stderr);
+    ensure!(said.contains("already at prerouting and output"), "{said}");
+    ensure!(rules(namespace)? == before, "it was attached again");
+    Ok(())
+}
+
+/// Every rule is shown with its policy's whole name, and whether it is ours.
+fn listed(namespace: &Namespace) -> Result<()> {
+    let shown = succeeds(&mut timeout(namespace, "rules -o json"))?;
+    let mut rules = Vec::new();
+    for line in shown.lines() {
+        let rule: serde_json::Value = serde_json::from_str(line)?;
+        let text = |name: &str| rule[name].as_str().unwrap_or("-").to_owned();
+        rules.push(format!(
+            "{} {} {} {}",
+            text("policy"),
+            text("made_by"),
+            text("tool"),
+            text("hook")
+        ));
+    }
+    let expected = [
+        "udp-policy1 rsct iptables prerouting",
+        "udp-policy1 rsct iptables prerouting",
+        "pings rsct iptables prerouting",
+        "udp-policy1 others iptables output",
+        "udp-policy1 rsct iptables output",
+        "udp-policy1 rsct iptables output",
+        "slow rsct iptables output",
+        "pings rsct iptables output",
+        "others rsct iptables output",
+        "udp-six rsct ip6tables prerouting",
+        "udp-six rsct ip6tables output",
+    ];
+    ensure!(rules == expected, "{shown}");
+    let of_one = succeeds(&mut timeout(namespace, "rules udp-six"))?;
+    ensure!(
+        of_one.lines().count() == 3
+            && of_one
+                .lines()
+                .skip(1)
+                .all(|line| line.contains("ip6tables -t raw -A")),
+        "{of_one}"
+    );
+    Ok(())
+}
+
+/// Whatever can't be is said in one sentence, and nothing is made.
+fn wrong(namespace: &Namespace) -> Result<()> {
+    for (args, code, said) in [
+        ("attach nobody", 1, "there is no such policy; there are: "),
+        ("detach nobody", 1, "there is no such policy; there are: "),
+        ("rules nobody", 1, "there is no such policy; there are: "),
+        ("attach slow -p udp", 2, "the policy is tcp's; leave --proto out"),
+        ("attach slow -s ::1", 2, "--src ::1: the policy is ipv4's"),
+        (
+            "attach slow --dport https",
+            2,
+            "--dport \"https\": expected a port",
+        ),
+        ("attach slow --dport 9:8", 2, "the smaller first"),
+        (
+            "attach slow --in-iface a/b",
+            2,
+            "--in-iface \"a/b\": expected an interface",
+        ),
+        (
+            "attach slow --in-iface lo --hook output",
+            2,
+            "came in by no interface",
+        ),
+        (
+            "attach slow --in-iface lo --out-iface lo",
+            2,
+            "at no hook are both",
+        ),
+        (
+            "attach slow --hook forward",
+            2,
+            "possible values: prerouting, output",
+        ),
+        ("attach pings --dport 7", 2, "icmp has no ports"),
+        ("attach others", 2, "--proto is missing"),
+        ("attach others -p tcp", 2, "it has one for this"),
+        (
+            "attach slow --netns all",
+            2,
+            "in one network namespace, not in all",
+        ),
+        (
+            "attach slow --netns no-such-one",
+            1,
+            "no such name under /run/netns",
+        ),
+        ("detach slow --sport x", 2, "--sport \"x\": expected a port"),
+    ] {
+        one_sentence(&mut timeout(namespace, args), code, said)?;
+    }
+    let mut without = namespace.command("env", &["PATH=/no/such/directory"]);
+    without.arg(rsct()).args(["timeout", "attach", "slow"]);
+    one_sentence(
+        &mut without,
+        1,
+        "there is no iptables, ip6tables or nft in PATH; install one",
+    )?;
+    for command in ["attach slow", "detach slow", "rules"] {
+        let mut unprivileged =
+            namespace.command("setpriv", &["--bounding-set=-all", "--inh-caps=-all", "--"]);
+        unprivileged.arg(rsct()).arg("timeout").args(command.split(' '));
+        one_sentence(&mut unprivileged, 1, "not permitted; run as root")?;
+    }
+    Ok(())
+}
+
+/// From outside and in one namespace of many, with an iptables that refuses the second rule: the first goes again.
+fn half_way(namespace: &Namespace) -> Result<()> {
+    let before = rules(namespace)?;
+    let programs = Programs::new("half")?;
+    programs.script(
+        "iptables",
+        "*' -A OUTPUT '*) echo 'iptables: refused here' >&2; exit 4;;",
+    )?;
+    let mut attach = programs.run(&["timeout", "attach", "slow", "--netns", &namespace.name]);
+    one_sentence(
+        &mut attach,
+        1,
+        "said: iptables: refused here; the rule at prerouting, made before, has been taken away again",
+    )?;
+    ensure!(
+        rules(namespace)? == before,
+        "{}\nwhere\n{before}",
+        rules(namespace)?
+    );
+    // Where not even that can be done, it is said how to.
+    programs.script(
+        "iptables",
+        "*' -A OUTPUT '*) echo 'iptables: refused here' >&2; exit 4;; *' -D '*) echo 'iptables: nor this' >&2; exit 1;;",
+    )?;
+    let mut attach = programs.run(&["timeout", "attach", "slow", "--netns", &namespace.name]);
+    one_sentence(&mut attach, 1, "`rsct timeout detach slow` does it")?;
+    succeeds(&mut timeout(namespace, "detach slow"))?;
+    Ok(())
+}
+
+/// Without iptables, nftables gets a copy of a policy; the last rule takes everything along.
+pub fn with_nft(namespace: &Namespace) -> Result<()> {
+    let before = prepared(namespace)?;
+    let programs = Programs::new("nft")?;
+    programs.link("nft")?;
+    let run = |args: &str| {
+        let netns = ["--netns", &namespace.name];
+        programs.run(&[&["timeout"], &args.split(' ').collect::<Vec<_>>()[..], &netns].concat())
+    };
+    let dry = succeeds(&mut run("attach udp-policy1 --dry-run"))?;
+    ensure!(rules(namespace)? == before, "--dry-run made rules");
+    let made = output(&mut run("attach udp-policy1"))?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success() && made.stdout == dry.as_bytes(), "{made:?}");
+    ensure!(
+        said.contains("there is no iptables in PATH: nftables has a copy of the udp values of udp-policy1"),
+        "{said}"
+    );
+    let table = namespace.sh("nft list table ip rsct")?;
+    for part in [
+        "ct timeout udp-policy1 {",
+        "replied : 300",
+        "type filter hook prerouting priority -199",
+        "type filter hook output priority -199",
+        "meta l4proto udp ct timeout set \"udp-policy1\" comment \"rsct timeout udp-policy1\"",
+    ] {
+        ensure!(table.contains(part), "no {part:?} in\n{table}");
+    }
+    for args in [
+        "attach udp-policy1 --hook output --dport 0-9 --sport 5:65535 -s 10.0.0.0/8 -d 10.0.0.1",
+        "attach udp-policy1 --in-iface lo+",
+        "attach udp-six -d fe80::/10",
+        "attach slow --out-iface lo --dport 443",
+    ] {
+        succeeds(&mut run(args))?;
+        let again = output(&mut run(args))?;
+        let said = String::from_utf8_lossy(&again.stderr);
+        ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
+        ensure!(said.contains("with this match already at"), "{args}: {said}");
+    }
+    for (args, said) in [
+        (
+            "attach pings",
+            "nftables has timeouts for tcp and udp alone, and the policy is icmp's",
+        ),
+        ("attach nobody", "there is no such policy"),
+        ("detach pings", "no rule attaches it"),
+    ] {
+        one_sentence(&mut run(args), 1, said)?;
+    }
+    copies_grow_old(namespace, &run)?;
+    keeps_what_others_made(namespace, &run)?;
+    for policy in ["udp-six", "slow"] {
+        succeeds(&mut run(&format!("detach {policy}")))?;
+    }
+    ensure!(
+        rules(namespace)? == before,
+        "{}\nwhere\n{before}",
+        rules(namespace)?
+    );
+    Ok(())
+}
+
+/// A policy that was made anew with other values is no match for the copy.
+fn copies_grow_old(namespace: &Namespace, run: &impl Fn(&str) -> Command) -> Result<()> {
+    namespace.sh("nfct delete timeout slow; nfct add timeout slow inet tcp established 101")?;
+    one_sentence(
+        &mut run("attach slow --dport 80"),
+        1,
+        "nftables has timeouts of this name with other values, from when the policy was attached before (tcp \
+         established=100)",
+    )?;
+    succeeds(&mut run("detach slow"))?;
+    succeeds(&mut run("attach slow --dport 80"))?;
+    let shown = namespace.sh("nft list table ip rsct")?;
+    ensure!(shown.contains("established : 101"), "{shown}");
+    Ok(())
+}
+
+/// A rule by hand that uses our copy keeps it, and is told of.
+fn keeps_what_others_made(namespace: &Namespace, run: &impl Fn(&str) -> Command) -> Result<()> {
+    namespace.sh("nft add rule ip rsct output udp dport 9 ct timeout set '\"udp-policy1\"'")?;
+    let gone = output(&mut run("detach udp-policy1"))?;
+    let said = String::from_utf8_lossy(&gone.stderr);
+    ensure!(
+        gone.status.success()
+            && said.contains("4 rules have been taken away.")
+            && said.contains("1 rule that rsct has not made attaches udp-policy1 too"),
+        "{said}"
+    );
+    let shown = namespace.sh("nft list table ip rsct")?;
+    ensure!(
+        shown.contains("udp dport 9 ct timeout set \"udp-policy1\"")
+            && !shown.contains("comment \"rsct timeout udp"),
+        "{shown}"
+    );
+    let listed = succeeds(&mut run("rules udp-policy1"))?;
+    ensure!(
+        listed.contains("udp-policy1  others   nft add rule ip rsct output"),
+        "{listed}"
+    );
+    namespace.sh("
+        nft delete rule ip rsct output handle $(nft -a list table ip rsct | sed -n 's/.*dport 9 .*handle //p')
+        nft delete ct timeout ip rsct udp-policy1
+    ")?;
+    Ok(())
+}
+
+/// A directory with a few programs, which is all of PATH.
+struct Programs(PathBuf);
+
+impl Programs {
+    fn new(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("rsct-{}-{name}", std::process::id()));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    fn path(&self, program: &str) -> PathBuf {
+        self.0.join(program)
+    }
+
+    /// The system's own.
+    fn link(&self, program: &str) -> Result<()> {
+        symlink(real(program)?, self.path(program))?;
+        Ok(())
+    }
+
+    /// The system's own, but for what the cases of its arguments do.
+    fn script(&self, program: &str, cases: &str) -> Result<()> {
+        let path = self.path(program);
+        let real = real(program)?;
+        fs::write(
+            &path,
+            format!(
+                "#!/bin/sh\ncase \" $* \" in {cases} esac\nexec {} \"$@\"\n",
+                real.display()
+            ),
+        )?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    }
+
+    fn run(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(rsct());
+        command.args(args).env("PATH", &self.0);
+        command
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn real(program: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|path| path.exists())
+        .with_context(|| format!("there is no {program} in PATH"))
+}
