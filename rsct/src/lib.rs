@@ -1,6 +1,7 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
 pub mod cli;
+mod clib;
 pub mod conntrack;
 pub mod doctor;
 pub mod entry_spec;

@@ -1,6 +1,7 @@
-//! The kernel's refusals in conntrack's words, or in the GNU C library's: another library has other ones.
+//! The kernel's refusals in conntrack's words, or in the C library's.
 
 use super::command::Command;
+use crate::clib::errno::sentence;
 
 /// What conntrack says when the kernel answers a command with this number.
 pub(super) fn of_command(errno: i32, command: Command) -> String {
@@ -27,58 +28,6 @@ pub(super) fn of_command(errno: i32, command: Command) -> String {
         _ => return sentence(errno),
     };
     own.to_owned()
-}
-
-/// What the GNU C library says of a number.
-pub(super) fn sentence(errno: i32) -> String {
-    let known = match errno {
-        0 => "Success",
-        libc::EPERM => "Operation not permitted",
-        libc::ENOENT => "No such file or directory",
-        libc::ESRCH => "No such process",
-        libc::EINTR => "Interrupted system call",
-        libc::EIO => "Input/output error",
-        libc::ENXIO => "No such device or address",
-        libc::E2BIG => "Argument list too long",
-        libc::EBADF => "Bad file descriptor",
-        libc::EAGAIN => "Resource temporarily unavailable",
-        libc::ENOMEM => "Cannot allocate memory",
-        libc::EACCES => "Permission denied",
-        libc::EFAULT => "Bad address",
-        libc::EBUSY => "Device or resource busy",
-        libc::EEXIST => "File exists",
-        libc::ENODEV => "No such device",
-        libc::ENOTDIR => "Not a directory",
-        libc::EISDIR => "Is a directory",
-        libc::EINVAL => "Invalid argument",
-        libc::ENFILE => "Too many open files in system",
-        libc::EMFILE => "Too many open files",
-        libc::EFBIG => "File too large",
-        libc::ENOSPC => "No space left on device",
-        libc::ESPIPE => "Illegal seek",
-        libc::EPIPE => "Broken pipe",
-        libc::ERANGE => "Numerical result out of range",
-        libc::ENAMETOOLONG => "File name too long",
-        libc::ELOOP => "Too many levels of symbolic links",
-        libc::ENODATA => "No data available",
-        libc::ETIME => "Timer expired",
-        libc::EPROTO => "Protocol error",
-        libc::EOVERFLOW => "Value too large for defined data type",
-        libc::EMSGSIZE => "Message too long",
-        libc::ENOPROTOOPT => "Protocol not available",
-        libc::EPROTONOSUPPORT => "Protocol not supported",
-        libc::ESOCKTNOSUPPORT => "Socket type not supported",
-        libc::EOPNOTSUPP => "Operation not supported",
-        libc::EPFNOSUPPORT => "Protocol family not supported",
-        libc::EAFNOSUPPORT => "Address family not supported by protocol",
-        libc::EADDRINUSE => "Address already in use",
-        libc::EADDRNOTAVAIL => "Cannot assign requested address",
-        libc::ENOBUFS => "No buffer space available",
-        libc::ETIMEDOUT => "Connection timed out",
-        libc::ECONNREFUSED => "Connection refused",
-        _ => return format!("Unknown error {errno}"),
-    };
-    known.to_owned()
 }
 
 #[cfg(test)]

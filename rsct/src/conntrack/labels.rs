@@ -2,11 +2,11 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
-use super::{
-    errno,
-    problem::{Problem, say_raw},
+use super::problem::{Problem, say_raw};
+use crate::{
+    clib::errno,
+    labels::{LabelError, LabelMap},
 };
-use crate::labels::{LabelError, LabelMap};
 
 /// A row of label bits, in words of 32, the lowest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,6 @@
 //! [`run`] carries it out.
 
 mod change;
-mod cnumber;
 mod command;
 mod errno;
 mod getopt;

@@ -1,7 +1,6 @@
 //! A command line becomes what it means, or the sentence that refuses it.
 
 use super::{
-    cnumber::{atol, strtoul},
     command::{Command, Table},
     getopt::{GROUP_OFFSET, Getopt, Groups, Met},
     labels::{Bits, Names},
@@ -11,7 +10,11 @@ use super::{
     protocols::{self, Protocol, Target},
     values::{self, Address, Behind, StatusBits, output},
 };
-use crate::{family::Family, netlink::conntrack::MaskedU32};
+use crate::{
+    clib::number::{atol, strtoul},
+    family::Family,
+    netlink::conntrack::MaskedU32,
+};
 
 /// What a command line means.
 #[derive(Default)]

@@ -2,11 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{
-    cnumber::{inet_aton, inet_pton6, strtol, strtoul},
-    problem::{Problem, say_raw},
-};
+use super::problem::{Problem, say_raw};
 use crate::{
+    clib::number::{inet_aton, inet_pton6, strtol, strtoul},
     family::Family,
     flow::names::status::{ASSURED, EXPECTED, FIXED_TIMEOUT, HW_OFFLOAD, OFFLOAD, SEEN_REPLY},
     netlink::conntrack::MaskedU32,

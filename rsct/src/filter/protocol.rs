@@ -1,8 +1,6 @@
 //! Protocols as people type them.
 
-use std::fs;
-
-use crate::flow::names::proto;
+use crate::{clib::protocols, flow::names::proto};
 
 /// Names that work without `/etc/protocols`, beside the ones conntrack has handlers for.
 const COMMON: [(u8, &str); 7] = [
@@ -27,18 +25,14 @@ pub(crate) fn parse(text: &str) -> Option<u8> {
     };
     handled
         .or_else(common)
-        .or_else(|| find(&fs::read_to_string("/etc/protocols").ok()?, text))
+        .or_else(|| find(&protocols::text().ok()?, text))
 }
 
 /// Looks a name or alias up in text of `/etc/protocols`' form.
-fn find(protocols: &str, name: &str) -> Option<u8> {
-    protocols.lines().find_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let official = words.next()?;
-        let number = words.next()?.parse().ok()?;
-        let mut names = std::iter::once(official).chain(words);
-        names.any(|n| n.eq_ignore_ascii_case(name)).then_some(number)
-    })
+fn find(text: &str, name: &str) -> Option<u8> {
+    protocols::lines(text)
+        .find(|line| line.names().any(|known| known.eq_ignore_ascii_case(name)))
+        .and_then(|line| line.number.try_into().ok())
 }
 
 #[cfg(test)]

@@ -8,15 +8,16 @@ mod sctp;
 mod tcp;
 mod unknown;
 
-use std::fs;
-
 use super::{
-    cnumber::{atoi, strtoul},
     command::Command,
     getopt::{Long, Takes},
     object::Object,
     options,
     problem::Problem,
+};
+use crate::clib::{
+    number::{atoi, strtoul},
+    protocols as etc,
 };
 
 /// What a protocol's options may speak of.
@@ -100,7 +101,8 @@ pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
     if let Some(known) = named {
         return Some((known, known.number));
     }
-    if let Some(number) = etc_protocols().and_then(|text| number_of(&text, typed)) {
+    let listed = etc::text().ok().and_then(|text| etc::number_of(&text, typed));
+    if let Some(number) = listed.and_then(|number| u8::try_from(number).ok()) {
         return Some((&unknown::UNKNOWN, number));
     }
     let (number, rest) = strtoul(typed, 0);
@@ -114,7 +116,7 @@ pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
 
 /// What help calls a protocol.
 pub(super) fn title(protocol: &Protocol, number: u8) -> String {
-    let named = || etc_protocols().and_then(|text| name_of(&text, number));
+    let named = || etc::text().ok().and_then(|text| name_of(&text, number));
     let is_unknown = protocol.number == 0;
     is_unknown
         .then(named)
@@ -122,31 +124,10 @@ pub(super) fn title(protocol: &Protocol, number: u8) -> String {
         .unwrap_or_else(|| protocol.name.to_owned())
 }
 
-fn etc_protocols() -> Option<String> {
-    fs::read_to_string("/etc/protocols").ok()
-}
-
-/// The lines of `/etc/protocols`: name, number, aliases.
-fn lines(text: &str) -> impl Iterator<Item = (&str, u8, Vec<&str>)> {
-    text.lines().filter_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let name = words.next()?;
-        Some((name, words.next()?.parse().ok()?, words.collect()))
-    })
-}
-
-fn number_of(text: &str, typed: &[u8]) -> Option<u8> {
-    lines(text)
-        .find(|(name, _, aliases)| {
-            name.as_bytes() == typed || aliases.iter().any(|alias| alias.as_bytes() == typed)
-        })
-        .map(|(_, number, _)| number)
-}
-
 fn name_of(text: &str, wanted: u8) -> Option<String> {
-    lines(text)
-        .find(|(_, number, _)| *number == wanted)
-        .map(|(name, ..)| name.to_owned())
+    etc::lines(text)
+        .find(|line| line.number == u32::from(wanted))
+        .map(|line| line.name.to_owned())
 }
 
 /// A port as `atoi` reads it, cut to 16 bits.
@@ -195,10 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn etc_protocols_is_read_with_aliases() {
+    fn a_number_has_the_name_in_etc_protocols() {
         let text = "# comment\nrdp 27 RDP # Reliable Data\nbroken\n";
-        assert_eq!(number_of(text, b"RDP"), Some(27));
-        assert_eq!(number_of(text, b"Rdp"), None);
         assert_eq!(name_of(text, 27).as_deref(), Some("rdp"));
+        assert_eq!(name_of(text, 28), None);
     }
 }

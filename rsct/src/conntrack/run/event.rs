@@ -6,8 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Session, look, no_netfilter};
 use crate::{
+    clib::errno,
     conntrack::{
-        errno,
         matching::Wanted,
         options::Opt,
         parse::Order,

@@ -18,7 +18,10 @@ use super::{
     problem::{Problem, say_raw},
     values::output,
 };
-use crate::netlink::{self, Socket};
+use crate::{
+    clib::errno::sentence,
+    netlink::{self, Socket},
+};
 
 pub(super) use load::{load_file, order_of};
 
@@ -87,9 +90,7 @@ impl Sockets {
 fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
     if place.is_none() {
         let socket = Socket::open().map_err(|error| {
-            let said = error
-                .errno()
-                .map_or_else(|| no_netfilter(&error), errno::sentence);
+            let said = error.errno().map_or_else(|| no_netfilter(&error), sentence);
             say_raw(format!("mnl_socket_open: {said}\n").as_bytes());
             Problem::other("Can't open handler")
         })?;
@@ -101,7 +102,7 @@ fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
 /// The kernel's number for a protocol it doesn't have is not kept with that error.
 fn no_netfilter(error: &netlink::Error) -> String {
     match error {
-        netlink::Error::NoNetfilter => errno::sentence(libc::EPROTONOSUPPORT),
+        netlink::Error::NoNetfilter => sentence(libc::EPROTONOSUPPORT),
         error => error.to_string(),
     }
 }
@@ -110,7 +111,7 @@ fn no_netfilter(error: &netlink::Error) -> String {
 fn refused(error: &netlink::Error, command: Command) -> Problem {
     let said = match (error, error.errno()) {
         (_, Some(number)) => errno::of_command(number, command),
-        (netlink::Error::Interrupted { .. }, None) => errno::sentence(libc::EINTR),
+        (netlink::Error::Interrupted { .. }, None) => sentence(libc::EINTR),
         (error, None) => error.to_string(),
     };
     Problem::other(format!("Operation failed: {said}"))

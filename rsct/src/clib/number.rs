@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// `strtoul`: the number at the beginning and what follows it; nothing is taken where there is none.
-pub(super) fn strtoul(text: &[u8], base: u32) -> (u64, &[u8]) {
+pub(crate) fn strtoul(text: &[u8], base: u32) -> (u64, &[u8]) {
     let (magnitude, negative, rest) = read(text, base);
     let value = match (magnitude, negative) {
         (None, _) => u64::MAX,
@@ -14,7 +14,7 @@ pub(super) fn strtoul(text: &[u8], base: u32) -> (u64, &[u8]) {
 }
 
 /// `strtol`.
-pub(super) fn strtol(text: &[u8], base: u32) -> (i64, &[u8]) {
+pub(crate) fn strtol(text: &[u8], base: u32) -> (i64, &[u8]) {
     let (magnitude, negative, rest) = read(text, base);
     let value = match (magnitude.map(i64::try_from), negative) {
         (Some(Ok(magnitude)), false) => magnitude,
@@ -26,12 +26,12 @@ pub(super) fn strtol(text: &[u8], base: u32) -> (i64, &[u8]) {
 }
 
 /// `atoi`, cut to the bits that the caller keeps.
-pub(super) fn atoi(text: &[u8]) -> i32 {
+pub(crate) fn atoi(text: &[u8]) -> i32 {
     atol(text) as i32
 }
 
 /// `atol`.
-pub(super) fn atol(text: &[u8]) -> i64 {
+pub(crate) fn atol(text: &[u8]) -> i64 {
     strtol(text, 10).0
 }
 
@@ -72,7 +72,7 @@ fn read(text: &[u8], base: u32) -> (Option<u64>, bool, &[u8]) {
 }
 
 /// `inet_aton`: one to four numbers of any base, the last of which fills the bytes that are left.
-pub(super) fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
+pub(crate) fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = [0; 4];
     let mut count = 0;
     let mut rest = text;
@@ -103,7 +103,7 @@ pub(super) fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// `inet_pton` of IPv6.
-pub(super) fn inet_pton6(text: &[u8]) -> Option<Ipv6Addr> {
+pub(crate) fn inet_pton6(text: &[u8]) -> Option<Ipv6Addr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
