@@ -13,6 +13,7 @@ mod error;
 pub mod event;
 mod exchange;
 pub mod expect;
+pub mod helper;
 pub mod lookup;
 pub mod message;
 mod request;

@@ -1,11 +1,11 @@
-//! The text that `nfct` prints for a timeout policy, byte for byte.
+//! The text that `nfct` prints for a timeout policy, or for a helper, byte for byte.
 
 use std::io::Write as _;
 
 use super::bytes;
 use crate::{
     flow::names::proto,
-    netlink::timeout::Policy,
+    netlink::{helper::Helper, timeout::Policy},
     timeouts::{PROTOCOLS, Protocol, State},
 };
 
@@ -43,6 +43,24 @@ pub fn policy(out: &mut Vec<u8>, policy: &Policy) {
     out.extend_from_slice(b"};\n");
 }
 
+/// Appends a helper in user space.
+pub fn helper(out: &mut Vec<u8>, helper: &Helper) {
+    out.extend_from_slice(b"{\n\t.name = ");
+    out.extend_from_slice(&helper.name);
+    out.extend_from_slice(b",\n");
+    for (key, value) in [
+        ("queuenum", helper.queue_num),
+        ("l3protonum", helper.flows.l3proto.into()),
+        ("l4protonum", helper.flows.l4proto.into()),
+        ("priv_data_len", helper.priv_data_len),
+    ] {
+        // Writing to a vector can't fail.
+        let _ = writeln!(out, "\t.{key} = {value},");
+    }
+    let status = if helper.status == 0 { "disabled" } else { "enabled" };
+    let _ = writeln!(out, "\t.status = {status},\n}};");
+}
+
 /// The states of the protocol with this number that nfct knows; none where it doesn't know the protocol.
 pub fn states(l4proto: u8) -> &'static [State] {
     /// SCTP's HEARTBEAT_SENT is younger.
@@ -60,7 +78,10 @@ pub fn states(l4proto: u8) -> &'static [State] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{netlink::timeout::Timeouts, timeouts::GENERIC};
+    use crate::{
+        netlink::{helper::PAYLOAD, timeout::Timeouts},
+        timeouts::GENERIC,
+    };
 
     fn printed(name: Option<&str>, l3proto: u16, l4proto: u8, values: &[(u16, u32)]) -> String {
         let timeouts = Timeouts {
@@ -137,6 +158,24 @@ mod tests {
 
     fn states_known(protocol: &Protocol) -> usize {
         protocol.states.len() - usize::from(protocol.number == proto::SCTP)
+    }
+
+    /// As `nfct get helper ftp` prints it.
+    #[test]
+    fn a_helper_is_nfcts() {
+        let mut out = Vec::new();
+        let mut registered = Helper::parse(&PAYLOAD).unwrap();
+        helper(&mut out, &registered);
+        let expected = "{\n\t.name = ftp,\n\t.queuenum = 0,\n\t.l3protonum = 2,\n\t.l4protonum = 6,\n\
+                        \t.priv_data_len = 24,\n\t.status = disabled,\n};\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        (registered.status, registered.queue_num) = (1, 5);
+        out.clear();
+        helper(&mut out, &registered);
+        let enabled = expected
+            .replace("disabled", "enabled")
+            .replace("queuenum = 0", "queuenum = 5");
+        assert_eq!(String::from_utf8_lossy(&out), enabled);
     }
 
     /// As the library does with what no kernel sends.

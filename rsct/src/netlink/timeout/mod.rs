@@ -10,6 +10,8 @@ mod request;
 mod tests;
 
 pub use policy::{Policy, Timeouts};
+#[cfg(test)]
+pub(crate) use tests::PAYLOAD;
 
 use super::{Error, Socket, exchange};
 use request::How;

@@ -14,7 +14,7 @@ const ADD: [u8; 56] = [
 ];
 
 /// As `strace nfct get timeout t1` shows it received on Linux 6.18.
-const GOT: [u8; 56] = [
+pub(crate) const PAYLOAD: [u8; 56] = [
     0, 0, 0, 0, // struct nfgenmsg
     7, 0, 1, 0, b't', b'1', 0, 0, // CTA_TIMEOUT_NAME
     6, 0, 2, 0, 0, 2, 0, 0, // CTA_TIMEOUT_L3PROTO
@@ -44,9 +44,9 @@ fn a_policy_is_read() {
         },
         uses: Some(1),
     };
-    assert_eq!(Policy::parse(&GOT), Ok(policy));
-    for end in 0..GOT.len() {
+    assert_eq!(Policy::parse(&PAYLOAD), Ok(policy));
+    for end in 0..PAYLOAD.len() {
         // Cut anywhere, it is less or an error, and no panic.
-        let _ = Policy::parse(&GOT[..end]);
+        let _ = Policy::parse(&PAYLOAD[..end]);
     }
 }

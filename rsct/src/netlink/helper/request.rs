@@ -1,0 +1,84 @@
+//! Requests to the cthelper subsystem, as its kernel side takes them (net/netfilter/nfnetlink_cthelper.c,
+//! `nfnl_cthelper_cb`).
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE};
+
+use super::{
+    attribute::*,
+    registered::{Flows, Helper},
+};
+use crate::netlink::{emit::Emitter, request::Request};
+
+/// Message types: the subsystem in the high byte, its own type in the low one
+/// (include/uapi/linux/netfilter/nfnetlink_cthelper.h, `enum nfnl_acct_msg_types`).
+mod kind {
+    /// `NFNL_SUBSYS_CTHELPER`.
+    const fn helper(message: u16) -> u16 {
+        9 << 8 | message
+    }
+
+    pub const NEW: u16 = helper(0);
+    pub const GET: u16 = helper(1);
+    pub const DELETE: u16 = helper(2);
+}
+
+/// `NFCT_HELPER_STATUS_DISABLED`.
+const DISABLED: u32 = 0;
+
+/// A helper is to be made.
+pub(super) fn new(helper: &Helper, sequence: u32) -> Vec<u8> {
+    message(kind::NEW, NLM_F_ACK | NLM_F_CREATE, sequence, |out| {
+        helper.emit(out)
+    })
+}
+
+/// No packets are to go to this helper any more.
+pub(super) fn disable(name: &[u8], flows: Flows, sequence: u32) -> Vec<u8> {
+    message(kind::NEW, NLM_F_ACK | NLM_F_CREATE, sequence, |out| {
+        one(out, name, Some(flows));
+        out.be32(NFCTH_STATUS, DISABLED);
+    })
+}
+
+/// Every helper is asked for.
+pub(super) fn list(sequence: u32) -> Vec<u8> {
+    Request::dump(kind::GET, 0).bare(sequence)
+}
+
+/// A helper of this name is asked for.
+pub(super) fn get(name: &[u8], flows: Option<Flows>, sequence: u32) -> Vec<u8> {
+    message(kind::GET, NLM_F_ACK, sequence, |out| one(out, name, flows))
+}
+
+/// The helpers of this name are to go.
+pub(super) fn delete(name: &[u8], flows: Option<Flows>, sequence: u32) -> Vec<u8> {
+    message(kind::DELETE, NLM_F_ACK, sequence, |out| one(out, name, flows))
+}
+
+/// Every helper is to go.
+pub(super) fn flush(sequence: u32) -> Vec<u8> {
+    message(kind::DELETE, NLM_F_ACK, sequence, |_| {})
+}
+
+fn one(out: &mut Emitter<'_>, name: &[u8], flows: Option<Flows>) {
+    out.string(NFCTH_NAME, name);
+    if let Some(flows) = flows {
+        flows.emit(out);
+    }
+}
+
+fn message(
+    message_type: u16,
+    flags: u16,
+    sequence: u32,
+    attributes: impl FnOnce(&mut Emitter<'_>),
+) -> Vec<u8> {
+    let request = Request {
+        message_type,
+        flags,
+        family: 0,
+    };
+    let mut bytes = Vec::new();
+    request.append(&mut bytes, sequence, attributes);
+    bytes
+}
