@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod labels;
 pub mod load;
 pub mod netlink;
+pub mod nfct;
 pub mod probe;
 pub mod render;
 pub mod rules;

@@ -10,14 +10,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use crate::conntrack;
+use crate::{conntrack, nfct};
 
 /// The names that rsct answers to as another tool would.
-const NAMES: [&str; 1] = [conntrack::NAME];
+const NAMES: [&str; 2] = [conntrack::NAME, nfct::NAME];
 
-/// Make links in a directory by which rsct takes the old command lines: so far `conntrack`.
+/// Make links in a directory by which rsct takes the old command lines, `conntrack` and `nfct`.
 ///
-/// A file of that name that is no link to rsct is left alone, and told of.
+/// A file of such a name that is no link to rsct is left alone, and told of.
 #[derive(Debug, Args)]
 pub struct InstallLinksArgs {
     /// Where the links go. Have it before the old tools in PATH.

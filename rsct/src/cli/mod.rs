@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub use filter_args::FilterArgs;
 
-use crate::conntrack;
+use crate::{conntrack, nfct};
 
 /// The command was used wrongly.
 const USAGE: u8 = 2;
@@ -76,11 +76,12 @@ pub struct UsageError(pub String);
 
 /// Runs the command that this process was started with.
 pub fn run() -> ExitCode {
-    if std::env::args_os()
-        .next()
-        .is_some_and(|program| conntrack::is_meant(&program))
-    {
+    let program = std::env::args_os().next().unwrap_or_default();
+    if conntrack::is_meant(&program) {
         return conntrack::run(std::env::args_os());
+    }
+    if nfct::is_meant(&program) {
+        return nfct::run(std::env::args_os());
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -26,6 +26,7 @@ mod kprobe_form_tells_the_same_story;
 mod list_filters_agree;
 mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
+mod nfct_agrees;
 mod no_conntrack_says_so;
 mod not_root_says_so;
 mod old_command_line_agrees;
@@ -72,6 +73,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     count_and_stats_agree,
     list_outputs_agree,
     old_command_line_agrees,
+    nfct_agrees,
     table_full_says_alloc_failed,
     ipv6_and_other_protocols,
     filters_run_in_kernel,

@@ -11,6 +11,7 @@ pub mod expect_as_conntrack;
 mod expect_says_what_is_wrong;
 pub mod expect_watch;
 pub mod get_equals_conntrack;
+mod grid;
 mod list_all_namespaces;
 mod list_equals_conntrack;
 pub mod list_filters_as_conntrack;
@@ -22,6 +23,7 @@ mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
 pub mod namespace;
 mod new_netns_is_empty;
+pub mod nfct_personality;
 pub mod save_and_load;
 pub mod table;
 pub mod timeout_rules;
@@ -135,6 +137,22 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "new_netns_is_empty",
         run: new_netns_is_empty::run,
+    },
+    Scenario {
+        name: "nfct_personality_helpers",
+        run: nfct_personality::helpers,
+    },
+    Scenario {
+        name: "nfct_personality_surroundings",
+        run: nfct_personality::surroundings,
+    },
+    Scenario {
+        name: "nfct_personality_timeouts",
+        run: nfct_personality::timeouts,
+    },
+    Scenario {
+        name: "nfct_personality_words",
+        run: nfct_personality::words,
     },
     Scenario {
         name: "save_and_load",

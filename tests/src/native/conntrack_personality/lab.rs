@@ -195,27 +195,5 @@ impl Drop for Lab {
 
 /// Holds two runs against each other and shows both where they differ.
 pub fn same(theirs: &[String; 3], ours: &[String; 3]) -> Result<()> {
-    let names = ["stdout", "stderr", "exit code"];
-    let mut differences = String::new();
-    for ((name, theirs), ours) in names.iter().zip(theirs).zip(ours) {
-        if theirs != ours {
-            let their_lines: Vec<&str> = theirs.lines().collect();
-            let our_lines: Vec<&str> = ours.lines().collect();
-            let only = |these: &[&str], others: &[&str], mark: &str| {
-                let lines = these.iter().filter(|line| !others.contains(line)).take(6);
-                lines
-                    .map(|line| format!("    {mark} {line}\n"))
-                    .collect::<String>()
-            };
-            differences += &format!("  {name} differs (< conntrack, > rsct):\n");
-            let shown = only(&their_lines, &our_lines, "<") + &only(&our_lines, &their_lines, ">");
-            differences += if shown.is_empty() {
-                "    only in order or in number\n"
-            } else {
-                &shown
-            };
-        }
-    }
-    ensure!(differences.is_empty(), "{differences}");
-    Ok(())
+    grid::same(&["stdout", "stderr", "exit code"], theirs, ours)
 }

@@ -4,12 +4,13 @@
 mod changes;
 mod deviations;
 mod events;
-mod grid;
 mod lab;
 mod load;
 mod normal;
 mod reads;
 mod wrong;
+
+use super::grid;
 
 pub use changes::run as changes;
 pub use deviations::run as deviations;

@@ -1,6 +1,6 @@
-//! Files of command lines, one a line.
+//! Grids of command lines for two tools that are to do the same: their lines, and what came of comparing.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 /// The lines of a grid, without comments and blank ones.
 pub fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -44,7 +44,7 @@ impl Report {
     pub fn add(&mut self, line: &str, compared: Result<()>) {
         self.compared += 1;
         if let Err(difference) = compared {
-            self.differences.push(format!("conntrack {line}\n{difference:#}"));
+            self.differences.push(format!("{line}\n{difference:#}"));
         }
     }
 
@@ -65,4 +65,30 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Holds two runs against each other and shows both where they differ.
+pub fn same<const N: usize>(names: &[&str; N], theirs: &[String; N], ours: &[String; N]) -> Result<()> {
+    let mut differences = String::new();
+    for ((name, theirs), ours) in names.iter().zip(theirs).zip(ours) {
+        if theirs != ours {
+            let their_lines: Vec<&str> = theirs.lines().collect();
+            let our_lines: Vec<&str> = ours.lines().collect();
+            let only = |these: &[&str], others: &[&str], mark: &str| {
+                let lines = these.iter().filter(|line| !others.contains(line)).take(6);
+                lines
+                    .map(|line| format!("    {mark} {line}\n"))
+                    .collect::<String>()
+            };
+            differences += &format!("  {name} differs (< old tool, > rsct):\n");
+            let shown = only(&their_lines, &our_lines, "<") + &only(&our_lines, &their_lines, ">");
+            differences += if shown.is_empty() {
+                "    only in order or in number\n"
+            } else {
+                &shown
+            };
+        }
+    }
+    ensure!(differences.is_empty(), "{differences}");
+    Ok(())
 }

@@ -1,0 +1,175 @@
+//! `nfct … helper`: helpers in user space.
+
+use super::{
+    command::{Command, Line},
+    known::{self, Known},
+    problem::Problem,
+    words,
+};
+use crate::{
+    flow::names::proto::{TCP, UDP},
+    netlink::{
+        Socket,
+        helper::{self, Flows, Helper},
+    },
+    render,
+};
+
+/// Room for a name, less the zero byte.
+const NAME_BYTES: usize = 15;
+
+/// What a command line means.
+#[derive(Debug, PartialEq, Eq)]
+enum Order {
+    List,
+    Flush,
+    Get(Vec<u8>, Option<Flows>),
+    Delete(Vec<u8>, Option<Flows>),
+    Add(Helper),
+    Disable(Helper),
+}
+
+/// Carries out a command line and returns what is to be printed.
+pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
+    let printed = match order(line)? {
+        Order::List => helper::list(socket).await,
+        Order::Get(name, flows) => helper::get(socket, &name, flows)
+            .await
+            .map(|found| found.into_iter().collect()),
+        Order::Flush => helper::flush(socket).await.map(|()| Vec::new()),
+        Order::Delete(name, flows) => helper::delete(socket, &name, flows).await.map(|()| Vec::new()),
+        Order::Add(new) => helper::create(socket, &new).await.map(|()| Vec::new()),
+        Order::Disable(Helper { name, flows, .. }) => {
+            helper::disable(socket, &name, flows).await.map(|()| Vec::new())
+        }
+    };
+    let helpers = printed.map_err(|error| Problem::refused(&error))?;
+    let mut out = Vec::new();
+    for helper in &helpers {
+        render::nfct::helper(&mut out, helper);
+    }
+    Ok(out)
+}
+
+/// What the line means, or what nfct says of it.
+fn order(line: &Line<'_>) -> Result<Order, Problem> {
+    let nothing = |order| match line.parameters {
+        [] => Ok(order),
+        _ => Err(words::too_many()),
+    };
+    match line.command {
+        Command::List => nothing(Order::List),
+        Command::Flush => nothing(Order::Flush),
+        Command::Get => one(line.parameters).map(|(name, flows)| Order::Get(name, flows)),
+        Command::Delete => one(line.parameters).map(|(name, flows)| Order::Delete(name, flows)),
+        Command::Add => known(line, "add").map(Order::Add),
+        Command::Disable => known(line, "disable").map(Order::Disable),
+        Command::DefaultSet | Command::DefaultGet => {
+            // nfct names the second word, whichever it is.
+            let unknown = Problem::said([b"Unknown command: ", line.second].concat());
+            let missing = Problem::said("Missing command");
+            let usage = b" helper list|add|delete|disable|get|flush [parameters...]\n";
+            Err(unknown.and(&[missing.bytes(), line.program, usage]))
+        }
+    }
+}
+
+/// A name, and what narrows it down: a family, a family and a protocol.
+fn one(parameters: &[&[u8]]) -> Result<(Vec<u8>, Option<Flows>), Problem> {
+    let (name, family, protocol) = match *parameters {
+        [] => return Err(Problem::said("missing helper policy name")),
+        [name] => (name, None, None),
+        [name, family] => (name, Some(family), None),
+        [name, family, protocol] => (name, Some(family), Some(protocol)),
+        _ => return Err(words::too_many()),
+    };
+    let flows = match family {
+        None => None,
+        Some(family) => Some(Flows {
+            l3proto: words::family(family, 0)?,
+            // The kernel takes no protocol for protocol 0, which no helper has.
+            l4proto: protocol.map(l4proto).transpose()?.unwrap_or(0),
+        }),
+    };
+    Ok((words::name(name, NAME_BYTES), flows))
+}
+
+/// One of the helpers that nfct knows, for the family that was typed. What follows is ignored.
+fn known(line: &Line<'_>, command: &str) -> Result<Helper, Problem> {
+    let [name, family, protocol, ..] = *line.parameters else {
+        return Err(words::missing(&format!("{command} helper name family protocol")));
+    };
+    let (l3proto, l4proto) = (words::family(family, 0)?, l4proto(protocol)?);
+    known::find(name, l4proto)
+        .map(|known: &Known| known.helper(l3proto))
+        .ok_or_else(|| Problem::said("that helper is not supported"))
+}
+
+fn l4proto(typed: &[u8]) -> Result<u8, Problem> {
+    match typed {
+        b"tcp" => Ok(TCP),
+        b"udp" => Ok(UDP),
+        _ => Err(Problem::said("unsupported layer 4 protocol")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &str) -> Result<Order, String> {
+        let words: Vec<&[u8]> = std::iter::once("nfct")
+            .chain(words.split(' '))
+            .map(str::as_bytes)
+            .collect();
+        let line = Line::parse(&words).map_err(|problem| problem.text())?;
+        order(&line).map_err(|problem| problem.text())
+    }
+
+    #[test]
+    fn helpers_are_read_as_nfct_reads_them() {
+        let flows = |l3proto, l4proto| Some(Flows { l3proto, l4proto });
+        for (words, name, flows) in [
+            ("get helper ftp", &b"ftp"[..], None),
+            ("get helper ftp inet", b"ftp", flows(2, 0)),
+            ("get helper x inet6 udp", b"x", flows(10, 17)),
+            ("get helper 0123456789abcdef0", b"0123456789abcde", None),
+        ] {
+            assert_eq!(read(words), Ok(Order::Get(name.to_vec(), flows)), "{words}");
+        }
+        let Ok(Order::Add(helper)) = read("helper add ssdp inet6 udp and more") else {
+            panic!("ssdp is known");
+        };
+        let policy = &helper.policies[0];
+        assert_eq!((policy.max, policy.timeout_s), (8, 300));
+        assert_eq!(helper.flows, flows(10, 17).unwrap_or_default());
+    }
+
+    #[test]
+    fn wrong_use_is_told_as_nfct_tells_it() {
+        let usage = "Missing command\nnfct helper list|add|delete|disable|get|flush [parameters...]";
+        for (words, sentence) in [
+            ("list helper x", "too many arguments"),
+            ("flush helper x", "too many arguments"),
+            ("get helper", "missing helper policy name"),
+            ("delete helper", "missing helper policy name"),
+            ("delete helper a inet tcp x", "too many arguments"),
+            ("delete helper a ip", "unknown layer 3 protocol"),
+            ("get helper a inet icmp", "unsupported layer 4 protocol"),
+            (
+                "add helper ftp inet",
+                "missing parameters\nsyntax: nfct add helper name family protocol",
+            ),
+            (
+                "disable helper",
+                "missing parameters\nsyntax: nfct disable helper name family protocol",
+            ),
+            ("add helper ftp inet udp", "that helper is not supported"),
+            ("disable helper irc inet tcp", "that helper is not supported"),
+            ("default-set helper", &format!("Unknown command: helper\n{usage}")),
+            ("helper def", &format!("Unknown command: def\n{usage}")),
+        ] {
+            assert_eq!(read(words), Err(format!("{sentence}\n")), "{words}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How the old command says that something is wrong.
+
+use std::io::{self, Write as _};
+
+use super::VERSION;
+use crate::{clib::errno, netlink::Error};
+
+/// What ends the command: a text for stderr, and an exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    text: Vec<u8>,
+    code: u8,
+}
+
+impl Problem {
+    /// A sentence under the command's name and version.
+    pub(super) fn said(sentence: impl AsRef<[u8]>) -> Self {
+        let name = format!("nfct v{VERSION}: ");
+        Self {
+            text: [name.as_bytes(), sentence.as_ref(), b"\n"].concat(),
+            code: 1,
+        }
+    }
+
+    /// A sentence, with what the C library says of an error that came before it; nothing of none.
+    pub(super) fn after(sentence: &str, errno: i32) -> Self {
+        match errno {
+            0 => Self::said(sentence),
+            errno => Self::said(format!("{sentence}: {}", errno::sentence(errno))),
+        }
+    }
+
+    /// The kernel said no.
+    pub(super) fn refused(error: &Error) -> Self {
+        Self::said(format!("netlink error: {}", cause(error)))
+    }
+
+    /// There is nobody to talk to.
+    pub(super) fn no_socket(error: &Error) -> Self {
+        /// What `main` makes of -1.
+        const CODE: u8 = 255;
+        Self {
+            code: CODE,
+            ..Self::said(format!("cannot open netlink: {}", cause(error)))
+        }
+    }
+
+    /// More of the text, as it is.
+    pub(super) fn and(mut self, more: &[&[u8]]) -> Self {
+        self.text.extend(more.concat());
+        self
+    }
+
+    /// How the command is used, and nothing else.
+    pub(super) fn usage(program: &[u8]) -> Self {
+        let text = Vec::new();
+        Self { text, code: 1 }.and_usage(program)
+    }
+
+    /// More of the text: how the command is used.
+    pub(super) fn and_usage(self, program: &[u8]) -> Self {
+        self.and(&[b"Usage: ", program, b" command subsystem [parameters]...\n"])
+    }
+
+    /// The text.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Says it and returns the exit code.
+    pub(super) fn tell(&self) -> u8 {
+        // When stderr can't be written to there is nobody to tell.
+        let _ = io::stderr().write_all(&self.text);
+        self.code
+    }
+
+    /// What it says.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.text);
+        text.replace(&format!("nfct v{VERSION}: "), "")
+    }
+}
+
+/// An error in the C library's words, where it has a number.
+fn cause(error: &Error) -> String {
+    match (error, error.errno()) {
+        (_, Some(number)) => errno::sentence(number),
+        // The kernel's number for a protocol it doesn't have is not kept with that error.
+        (Error::NoNetfilter, None) => errno::sentence(libc::EPROTONOSUPPORT),
+        (error, None) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_before_is_said_behind() {
+        assert_eq!(
+            Problem::after("too many arguments", 0).text(),
+            "too many arguments\n"
+        );
+        let said = Problem::after("unknown layer 4 protocol", libc::ENOENT).text();
+        assert_eq!(said, "unknown layer 4 protocol: No such file or directory\n");
+    }
+
+    #[test]
+    fn no_netfilter_is_told_as_nfct_tells_it() {
+        let problem = Problem::no_socket(&Error::NoNetfilter);
+        assert_eq!(problem.text(), "cannot open netlink: Protocol not supported\n");
+        assert_eq!(problem.code, 255);
+    }
+}

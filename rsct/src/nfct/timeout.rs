@@ -1,0 +1,187 @@
+//! `nfct … timeout`: policies, and the defaults of protocols.
+
+use std::{collections::BTreeMap, io};
+
+use super::{
+    command::{Command, Line},
+    problem::Problem,
+    words,
+};
+use crate::{
+    clib::{number::atoi, protocols},
+    flow::names::proto,
+    netlink::{
+        Socket,
+        timeout::{self, Policy, Timeouts},
+    },
+    render,
+    timeouts::{GENERIC, State},
+};
+
+/// Room for a name, less the zero byte.
+const NAME_BYTES: usize = 31;
+
+/// What a command line means.
+#[derive(Debug, PartialEq, Eq)]
+enum Order {
+    List,
+    Flush,
+    Get(Vec<u8>),
+    Delete(Vec<u8>),
+    Add(Vec<u8>, Timeouts),
+    SetDefaults(Timeouts),
+    GetDefaults(Timeouts),
+}
+
+/// Carries out a command line and returns what is to be printed.
+pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
+    let order = order(line, protocols::text)?;
+    let printed = match &order {
+        Order::List => timeout::list(socket).await,
+        Order::Get(name) => timeout::get(socket, name).await.map(|policy| vec![policy]),
+        Order::GetDefaults(Timeouts { l3proto, l4proto, .. }) => {
+            timeout::defaults(socket, *l3proto, *l4proto)
+                .await
+                .map(|timeouts| vec![nameless(timeouts)])
+        }
+        Order::Flush => timeout::flush(socket).await.map(|()| Vec::new()),
+        Order::Delete(name) => timeout::delete(socket, name).await.map(|()| Vec::new()),
+        Order::Add(name, timeouts) => timeout::create(socket, name, timeouts).await.map(|()| Vec::new()),
+        Order::SetDefaults(timeouts) => timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new()),
+    };
+    let policies = printed.map_err(|error| Problem::refused(&error))?;
+    let mut out = Vec::new();
+    for policy in &policies {
+        render::nfct::policy(&mut out, policy);
+    }
+    Ok(out)
+}
+
+fn nameless(timeouts: Timeouts) -> Policy {
+    Policy {
+        name: None,
+        timeouts,
+        uses: None,
+    }
+}
+
+/// What the line means, or what nfct says of it.
+fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) -> Result<Order, Problem> {
+    let one_name = || match line.parameters {
+        [] => Err(Problem::said("missing timeout policy name")),
+        [name] => Ok(words::name(name, NAME_BYTES)),
+        _ => Err(words::too_many()),
+    };
+    let nothing = |order| match line.parameters {
+        [] => Ok(order),
+        _ => Err(words::too_many()),
+    };
+    match line.command {
+        Command::List => nothing(Order::List),
+        Command::Flush => nothing(Order::Flush),
+        Command::Get => one_name().map(Order::Get),
+        Command::Delete => one_name().map(Order::Delete),
+        Command::Add => match line.parameters {
+            [name, family, protocol, states @ ..] => {
+                let typed = Typed::parse(family, protocol, etc_protocols)?;
+                Ok(Order::Add(words::name(name, NAME_BYTES), typed.with(states)?))
+            }
+            _ => Err(words::missing(
+                "add timeout name family protocol state1 timeout1 ...",
+            )),
+        },
+        Command::DefaultSet => match line.parameters {
+            [family, protocol, states @ ..] if !states.is_empty() => {
+                let typed = Typed::parse(family, protocol, etc_protocols)?;
+                Ok(Order::SetDefaults(typed.with(states)?))
+            }
+            _ => Err(words::missing(
+                "default-set timeout family protocol state1 timeout1...",
+            )),
+        },
+        // What follows is ignored.
+        Command::DefaultGet => match line.parameters {
+            [family, protocol, ..] => {
+                let typed = Typed::parse(family, protocol, etc_protocols)?;
+                Ok(Order::GetDefaults(typed.with(&[])?))
+            }
+            _ => Err(words::missing("default-get timeout family protocol")),
+        },
+        Command::Disable => Err(Problem::said("Missing command").and(&[
+            line.program,
+            b" <list|add|delete|get|default-set|default-get|flush> timeout [<parameters>, ...]\n",
+        ])),
+    }
+}
+
+/// A family and a protocol.
+struct Typed<'a> {
+    l3proto: u16,
+    /// It need not fit into what the kernel is told.
+    number: u32,
+    protocol: &'a [u8],
+    /// The error that looking for the protocol left behind, which nfct tells of later.
+    errno: i32,
+}
+
+impl<'a> Typed<'a> {
+    fn parse(
+        family: &[u8],
+        protocol: &'a [u8],
+        etc_protocols: impl FnOnce() -> io::Result<String>,
+    ) -> Result<Self, Problem> {
+        let l3proto = words::family(family, 0)?;
+        let (listed, errno) = match etc_protocols() {
+            Ok(text) => (protocols::number_of(&text, protocol), 0),
+            Err(error) => (None, error.raw_os_error().unwrap_or(0)),
+        };
+        let number = match (listed, protocol) {
+            (Some(number), _) => number,
+            (None, b"icmpv6") => proto::ICMPV6.into(),
+            (None, b"generic") => GENERIC.into(),
+            (None, _) => return Err(Problem::after("unknown layer 4 protocol", errno)),
+        };
+        Ok(Self {
+            l3proto,
+            number,
+            protocol,
+            errno,
+        })
+    }
+
+    /// The states that nfct knows of it.
+    fn states(&self) -> &'static [State] {
+        u8::try_from(self.number).map_or(&[], render::nfct::states)
+    }
+
+    /// Takes pairs of a state and its seconds. What is said last of a state holds.
+    fn with(self, pairs: &[&[u8]]) -> Result<Timeouts, Problem> {
+        let mut values = BTreeMap::new();
+        for pair in pairs.chunks(2) {
+            let [typed, seconds] = pair else {
+                return Err(Problem::after("missing value for this timeout", self.errno));
+            };
+            let known = |state: &&State| state.name.as_bytes().eq_ignore_ascii_case(typed);
+            let Some(state) = self.states().iter().find(known) else {
+                let parts = [
+                    &b"Wrong state name: `"[..],
+                    typed,
+                    b"' for protocol `",
+                    self.protocol,
+                    b"'",
+                ];
+                return Err(Problem::said(parts.concat()));
+            };
+            values.insert(state.attribute, atoi(seconds).cast_unsigned());
+        }
+        Ok(Timeouts {
+            l3proto: self.l3proto,
+            // nfct cuts it too: 262, which is mptcp, is 6, which is tcp.
+            l4proto: self.number as u8,
+            values: values.into_iter().collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
