@@ -9,7 +9,7 @@ use crate::{
     netlink::{
         conntrack::{self, Change, Entry, Nat},
         emit::Emitter,
-        expect,
+        expect, helper, timeout,
     },
     render,
 };
@@ -114,6 +114,20 @@ fn stats() -> Vec<Vec<u8>> {
     vec![table, cpu, twice]
 }
 
+/// A policy as Linux 6.18 sends it, defaults, and a name that is no text.
+fn timeouts() -> Vec<Vec<u8>> {
+    let policy = timeout::PAYLOAD.to_vec();
+    let defaults = [&[0; 4], &policy[12..28], &policy[36..]].concat();
+    let named = [&[0, 0, 0, 0, 7, 0, 1, 0, 0xff, b'\n', 0, 0], &policy[12..]].concat();
+    vec![policy, defaults, named]
+}
+
+/// A helper as Linux 6.12 sends it, and what is left of one without kinds of expectations.
+fn helpers() -> Vec<Vec<u8>> {
+    let whole = helper::PAYLOAD.to_vec();
+    vec![[&whole[..40], &whole[80..]].concat(), whole]
+}
+
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
@@ -167,10 +181,12 @@ fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
             vec![numbers(1), numbers(3), numbers(7), vec![0; 160], vec![0xff; 160]],
         ),
         ("filter_text", texts(FILTERS)),
+        ("helper", helpers()),
         ("labels", texts(LABELS)),
         ("load", texts(COMMANDS)),
         ("netlink", datagrams()),
         ("stats", stats()),
+        ("timeout", timeouts()),
     ])
 }
 
