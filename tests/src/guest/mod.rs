@@ -31,6 +31,7 @@ mod no_conntrack_says_so;
 mod not_root_says_so;
 mod old_command_line_agrees;
 mod ping_is_seen;
+mod policy_governs_udp;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
 mod softirq_inside_a_pass;
@@ -63,6 +64,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     no_conntrack_says_so,
     conntrack_has_btf,
     udp_gets_assured,
+    policy_governs_udp,
     tcp_from_syn_to_time_wait,
     ping_is_seen,
     dnat_shows_both_tuples,

@@ -16,9 +16,25 @@ use crate::sentence::one_sentence;
 /// What a kernel shows of a name in a rule where it does not show all.
 const SHOWN_BYTES: usize = 4;
 
+/// A rule of every kind that has its own match, or its own handler in the kernel.
+const ATTACHED: [&str; 6] = [
+    "attach udp-policy1 --hook output --dport 53 -d 10.0.0.0/8",
+    "attach udp-policy1 --in-iface lo+ --sport 1000-2000",
+    "attach udp-six -s fe80::/10",
+    "attach slow --out-iface lo --dport 0:7",
+    "attach pings",
+    "attach others -p esp --hook output",
+];
+
 /// With iptables and ip6tables.
 pub fn iptables() -> Result<()> {
-    with_iptables(&Namespace::new("rules")?)
+    let namespace = Namespace::new("rules")?;
+    with_iptables(&namespace)?;
+    let before = rules(&namespace)?;
+    wrong(&namespace)?;
+    unprivileged(&namespace)?;
+    half_way(&namespace)?;
+    same(&namespace, &before)
 }
 
 /// With nft alone.
@@ -49,7 +65,7 @@ fn timeout(namespace: &Namespace, args: &str) -> Command {
 }
 
 /// Rules of a policy come and go.
-pub fn with_iptables(namespace: &Namespace) -> Result<()> {
+fn with_iptables(namespace: &Namespace) -> Result<()> {
     let before = prepared(namespace)?;
     let dry = succeeds(&mut timeout(namespace, "attach udp-policy1 --dry-run"))?;
     let commands: Vec<&str> = dry.lines().collect();
@@ -71,27 +87,12 @@ pub fn with_iptables(namespace: &Namespace) -> Result<()> {
     // What is shown under --dry-run is exactly what was run: pasted into a shell it makes the same rule.
     let after = rules(namespace)?;
     succeeds(&mut timeout(namespace, "detach udp-policy1"))?;
-    ensure!(
-        rules(namespace)? == before,
-        "{}\nwhere\n{before}",
-        rules(namespace)?
-    );
+    same(namespace, &before)?;
     namespace.sh(&dry)?;
-    ensure!(
-        rules(namespace)? == after,
-        "{}\nwhere\n{after}",
-        rules(namespace)?
-    );
+    same(namespace, &after)?;
     attached_already(namespace)?;
 
-    for args in [
-        "attach udp-policy1 --hook output --dport 53 -d 10.0.0.0/8",
-        "attach udp-policy1 --in-iface lo+ --sport 1000-2000",
-        "attach udp-six -s fe80::/10",
-        "attach slow --out-iface lo --dport 0:7",
-        "attach pings",
-        "attach others -p esp --hook output",
-    ] {
+    for args in ATTACHED {
         succeeds(&mut timeout(namespace, args))?;
         let again = output(&mut timeout(namespace, args))?;
         let said = String::from_utf8_lossy(&again.stderr);
@@ -117,27 +118,39 @@ pub fn with_iptables(namespace: &Namespace) -> Result<()> {
             && said.contains("1 rule that rsct has not made attaches"),
         "{said}"
     );
-    for policy in ["udp-six", "slow", "pings", "others"] {
-        succeeds(&mut timeout(namespace, &format!("detach {policy}")))?;
-    }
-    ensure!(
-        rules(namespace)? == before,
-        "{}\nwhere\n{before}",
-        rules(namespace)?
-    );
+    others_go(namespace)?;
+    same(namespace, &before)?;
     one_sentence(
         &mut timeout(namespace, "detach udp-policy1"),
         1,
         "rsct has made none of the rules that attach it (1)",
     )?;
     one_sentence(&mut timeout(namespace, "detach slow"), 1, "no rule attaches it")?;
-    wrong(namespace)?;
-    half_way(namespace)?;
-    ensure!(
-        rules(namespace)? == before,
-        "{}\nwhere\n{before}",
-        rules(namespace)?
-    );
+    Ok(())
+}
+
+/// The kernel takes all of them, and they are taken away again.
+pub fn come_and_go(namespace: &Namespace) -> Result<()> {
+    let before = prepared(namespace)?;
+    for args in ATTACHED {
+        succeeds(&mut timeout(namespace, args))?;
+    }
+    succeeds(&mut timeout(namespace, "detach udp-policy1"))?;
+    others_go(namespace)?;
+    same(namespace, &before)
+}
+
+fn others_go(namespace: &Namespace) -> Result<()> {
+    for policy in ["udp-six", "slow", "pings", "others"] {
+        succeeds(&mut timeout(namespace, &format!("detach {policy}")))?;
+    }
+    Ok(())
+}
+
+/// The rules are what they were.
+fn same(namespace: &Namespace, before: &str) -> Result<()> {
+    let after = rules(namespace)?;
+    ensure!(after == before, "{after}\nwhere there was\n{before}");
     Ok(())
 }
 
@@ -260,6 +273,11 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         1,
         "there is no iptables, ip6tables or nft in PATH; install one",
     )?;
+    Ok(())
+}
+
+/// Who may not is told so. Guests have no program that takes rights away.
+fn unprivileged(namespace: &Namespace) -> Result<()> {
     for command in ["attach slow", "detach slow", "rules"] {
         let mut unprivileged =
             namespace.command("setpriv", &["--bounding-set=-all", "--inh-caps=-all", "--"]);
@@ -283,11 +301,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
         1,
         "said: iptables: refused here; the rule at prerouting, made before, has been taken away again",
     )?;
-    ensure!(
-        rules(namespace)? == before,
-        "{}\nwhere\n{before}",
-        rules(namespace)?
-    );
+    same(namespace, &before)?;
     // Where not even that can be done, it is said how to.
     programs.script(
         "iptables",
@@ -300,7 +314,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
 }
 
 /// Without iptables, nftables gets a copy of a policy; the last rule takes everything along.
-pub fn with_nft(namespace: &Namespace) -> Result<()> {
+fn with_nft(namespace: &Namespace) -> Result<()> {
     let before = prepared(namespace)?;
     let programs = Programs::new("nft")?;
     programs.link("nft")?;
@@ -354,12 +368,7 @@ pub fn with_nft(namespace: &Namespace) -> Result<()> {
     for policy in ["udp-six", "slow"] {
         succeeds(&mut run(&format!("detach {policy}")))?;
     }
-    ensure!(
-        rules(namespace)? == before,
-        "{}\nwhere\n{before}",
-        rules(namespace)?
-    );
-    Ok(())
+    same(namespace, &before)
 }
 
 /// A policy that was made anew with other values is no match for the copy.
@@ -408,21 +417,23 @@ fn keeps_what_others_made(namespace: &Namespace, run: &impl Fn(&str) -> Command)
 }
 
 /// A directory with a few programs, which is all of PATH.
-struct Programs(PathBuf);
+pub struct Programs(PathBuf);
 
 impl Programs {
-    fn new(name: &str) -> Result<Self> {
+    /// An empty one.
+    pub fn new(name: &str) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("rsct-{}-{name}", std::process::id()));
         fs::create_dir(&path)?;
         Ok(Self(path))
     }
 
-    fn path(&self, program: &str) -> PathBuf {
+    /// Where a program of it is.
+    pub fn path(&self, program: &str) -> PathBuf {
         self.0.join(program)
     }
 
-    /// The system's own.
-    fn link(&self, program: &str) -> Result<()> {
+    /// Has the system's own program.
+    pub fn link(&self, program: &str) -> Result<()> {
         symlink(real(program)?, self.path(program))?;
         Ok(())
     }
@@ -442,7 +453,8 @@ impl Programs {
         Ok(())
     }
 
-    fn run(&self, args: &[&str]) -> Command {
+    /// rsct, with no other program in reach.
+    pub fn run(&self, args: &[&str]) -> Command {
         let mut command = Command::new(rsct());
         command.args(args).env("PATH", &self.0);
         command

@@ -1,0 +1,169 @@
+//! A timeout policy is attached to UDP: new flows live for 30 seconds while nobody replies and for 300 once they are
+//! ASSURED, which every tool sees. Detached and deleted, it leaves nothing behind. Then the same by nftables' own means.
+
+use std::{net::UdpSocket, process::Command, thread, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    lab::{Lab, Line, Trace, traffic},
+    native::{
+        namespace::{Namespace, rsct, succeeds},
+        table::same_but_for_time,
+        timeout_rules::{self, Programs},
+    },
+};
+
+/// A UDP entry becomes a stream when it is older than this (net/netfilter/nf_conntrack_proto_udp.c).
+const STREAM_AFTER: Duration = Duration::from_millis(2100);
+/// How much less than its timeout an entry may have left when it is looked at, on an emulated processor.
+const LATE: u64 = 5;
+
+const POLICY: &str = "udp-policy1";
+/// What `nfct list timeout` shows of it.
+const LISTED: &str = ".udp-policy1 = {
+\t.l3proto = 2,
+\t.l4proto = 17,
+\t.policy = {
+\t\t.UNREPLIED = 30,
+\t\t.REPLIED = 300,
+\t},
+};
+";
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    defaults_agree(&lab.server)?;
+    let before = state(&lab.server)?;
+    lab.server
+        .sh("nfct add timeout udp-policy1 inet udp replied 300")?;
+    let listed = lab.server.sh("nfct list timeout")?;
+    ensure!(listed == LISTED, "{listed}");
+
+    timeout(
+        &lab.server,
+        &["attach", POLICY, "--hook", "prerouting", "-p", "udp"],
+    )?;
+    let shown = lab.server.sh("iptables -t raw -S")?;
+    ensure!(shown.lines().any(is_the_rule), "{shown}");
+    let rules = timeout(&lab.server, &["rules", POLICY])?;
+    ensure!(
+        rules.contains("udp-policy1  rsct     iptables -t raw -A PREROUTING -p udp "),
+        "{rules}"
+    );
+    let trace = Trace::start(&lab.server.name, &[])?;
+    let port = exchange(&lab, 8888, &|lab, state, seconds| {
+        listings_agree(lab, state, seconds)
+    })?;
+    traced(&trace, port)?;
+    trace.stop()?;
+
+    timeout(&lab.server, &["detach", POLICY])?;
+    lab.server.sh("nfct delete timeout udp-policy1")?;
+    let after = state(&lab.server)?;
+    ensure!(after == before, "{after}\nis left, where before was\n{before}");
+
+    copy_governs(&lab)?;
+    timeout_rules::come_and_go(&Namespace::new("rules")?)
+}
+
+/// rsct by the name of `nfct` shows the defaults as `nfct` does.
+fn defaults_agree(namespace: &Namespace) -> Result<()> {
+    let links = Programs::new("links")?;
+    let dir = links.path("");
+    succeeds(Command::new(rsct()).arg("install-links").arg(&dir))?;
+    for protocol in ["tcp", "udp", "icmp"] {
+        let args = ["default-get", "timeout", "inet", protocol];
+        let ours = succeeds(&mut namespace.command(links.path("nfct"), &args))?;
+        let theirs = succeeds(&mut namespace.command("nfct", &args))?;
+        ensure!(
+            ours == theirs && !ours.is_empty(),
+            "{ours}where nfct shows\n{theirs}"
+        );
+    }
+    Ok(())
+}
+
+/// Everything that attaching a policy could leave behind.
+fn state(namespace: &Namespace) -> Result<String> {
+    namespace
+        .sh("iptables -t raw -S; ip6tables -t raw -S; nfct list timeout; nft list tables | grep rsct || true")
+}
+
+fn timeout(namespace: &Namespace, args: &[&str]) -> Result<String> {
+    succeeds(&mut namespace.rsct(&[&["timeout"], args].concat()))
+}
+
+/// Kernels before the fix of 2026 hand back four bytes of the name (net/netfilter/xt_CT.c, `usersize`).
+fn is_the_rule(line: &str) -> bool {
+    let ends = |name: &str| line.ends_with(&format!(" -j CT --timeout {name}"));
+    line.starts_with("-A PREROUTING -p udp ") && (ends(POLICY) || ends(&POLICY[..4]))
+}
+
+/// Client and server exchange UDP until their entry is ASSURED; at both moments the entry is looked at. The client's port.
+fn exchange(lab: &Lab, port: u16, look: &dyn Fn(&Lab, &str, u64) -> Result<()>) -> Result<i64> {
+    let (client, server): (UdpSocket, UdpSocket) = traffic::udp(lab, port)?;
+    traffic::ask(&client, &server)?;
+    look(lab, "[UNREPLIED]", 30)?;
+    traffic::answer(&client, &server)?;
+    // The time itself is what the story is about: nothing tells that it has passed.
+    thread::sleep(STREAM_AFTER);
+    traffic::ask(&client, &server)?;
+    look(lab, "[ASSURED]", 300)?;
+    lab.server.sh("conntrack -D -p udp")?;
+    Ok(i64::from(client.local_addr()?.port()))
+}
+
+/// rsct and conntrack list the one entry that there is, in this state and with this timeout.
+fn listings_agree(lab: &Lab, state: &str, seconds: u64) -> Result<()> {
+    let ours = lab.server.list(&["-p", "udp"])?;
+    let theirs = lab.server.conntrack(&["-p", "udp"])?;
+    same_but_for_time(&ours, &theirs)?;
+    for listing in [&ours, &theirs] {
+        let left = listing.split_whitespace().nth(2);
+        let left: u64 = left
+            .with_context(|| format!("no timeout: {listing:?}"))?
+            .parse()?;
+        ensure!(
+            listing.lines().count() == 1
+                && listing.contains(state)
+                && (seconds - LATE..=seconds).contains(&left),
+            "{listing}\nwhere {state} and {seconds} s are expected"
+        );
+    }
+    Ok(())
+}
+
+/// The trace tells of both timeouts.
+fn traced(trace: &Trace, port: i64) -> Result<()> {
+    let ours = |line: &Line| line.number("/orig/sport") == Some(port);
+    let created = trace.wait_for("the entry is created", |line| {
+        ours(line) && line.is_outcome("created")
+    })?;
+    ensure!(created.is_about_seconds("/after/timeout_ms", 30), "{created}");
+    let assured = trace.wait_for("the entry is assured", |line| ours(line) && line.sets("ASSURED"))?;
+    ensure!(assured.is_about_seconds("/after/timeout_ms", 300), "{assured}");
+    Ok(())
+}
+
+/// Where there is no iptables, nftables governs flows by a copy of the policy.
+fn copy_governs(lab: &Lab) -> Result<()> {
+    let before = state(&lab.server)?;
+    lab.server
+        .sh("nfct add timeout udp-policy1 inet udp unreplied 25 replied 250")?;
+    let programs = Programs::new("copy")?;
+    programs.link("nft")?;
+    let run = |command: &str| -> Result<String> {
+        let netns = lab.server.name.as_str();
+        succeeds(&mut programs.run(&["timeout", command, POLICY, "--netns", netns]))
+    };
+    run("attach")?;
+    exchange(lab, 8889, &|lab, state, seconds| {
+        listings_agree(lab, state, seconds * 25 / 30)
+    })?;
+    run("detach")?;
+    lab.server.sh("nfct delete timeout udp-policy1")?;
+    let after = state(&lab.server)?;
+    ensure!(after == before, "{after}\nis left, where before was\n{before}");
+    Ok(())
+}
