@@ -10,7 +10,7 @@ use crate::{
     flow::names::proto,
 };
 
-/// How many bytes of a policy's name a rule may be shown with: kernels from 4.11 on, until the fix of 2026, hand no more
+/// How many bytes of a policy's name a rule may be shown with: kernels before a fix of 2026 hand no more
 /// than these back (net/netfilter/xt_CT.c took `usersize` from the older `struct xt_ct_target_info`, which ends there).
 const SHOWN_BYTES: usize = 4;
 
@@ -22,6 +22,20 @@ const FIRST: [&str; 4] = ["-w", "5", "-t", TABLE];
 /// The command that shows every rule.
 pub(super) fn list(tool: Tool) -> Call {
     call(tool, ["-S".to_owned()])
+}
+
+/// The command that says which variant it is.
+pub(super) fn version(tool: Tool) -> Call {
+    Call {
+        tool,
+        args: vec!["-V".to_owned()],
+    }
+}
+
+/// Whether what it says means the variant that reads a whole table, changes it and writes it back: what the kernel cut of
+/// a name is lost then, and the kernel refuses the table. Versions before 1.8 are this one, and say nothing.
+pub(super) fn is_legacy(version: &str) -> bool {
+    !version.contains("(nf_tables)")
 }
 
 /// The command that makes a rule.
@@ -252,6 +266,13 @@ mod tests {
             "ip6tables -w 5 -t raw -A OUTPUT -p udp -d fe80::/10 --dport 5:7 -m comment --comment 'rsct timeout p' -j \
              CT --timeout p"
         );
+    }
+
+    #[test]
+    fn the_variant_is_in_the_version() {
+        assert!(!is_legacy("iptables v1.8.9 (nf_tables)\n"));
+        assert!(is_legacy("iptables v1.8.9 (legacy)\n"));
+        assert!(is_legacy("iptables v1.6.2\n"));
     }
 
     fn rule_of(typed: TypedMatch<'_>, family: Family, l4proto: u8) -> Rule {

@@ -140,7 +140,7 @@ impl Listed {
         self.name == policy || self.candidates.iter().any(|candidate| candidate == policy)
     }
 
-    /// Whether the program shows a part of the name alone: the text would not make the rule again.
+    /// Whether the kernel hands a part of the name back alone: the text would not make the rule again.
     pub fn shows_a_part(&self) -> bool {
         self.tool != Tool::Nft && !self.key.contains(&self.name)
     }

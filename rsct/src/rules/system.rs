@@ -130,6 +130,12 @@ impl System {
         Ok(calls)
     }
 
+    /// Whether a rule is one that its program could not leave in the table when it changes another: with the legacy
+    /// variant, one whose name the kernel hands a part of back.
+    pub fn blocks_its_table(&self, rule: &Listed) -> Result<bool, ToolError> {
+        Ok(rule.shows_a_part() && iptables::is_legacy(&self.run(&iptables::version(rule.tool))?))
+    }
+
     /// Runs a command to its end, and returns what it printed.
     pub fn run(&self, call: &Call) -> Result<String, ToolError> {
         let program = self.programs.iter().find(|(tool, _)| *tool == call.tool);
@@ -209,7 +215,8 @@ fn hint(tool: Tool, said: &str) -> &'static str {
     } else if tool == Tool::Nft {
         ""
     } else if has(&["No chain/target/match", "missing kernel module"]) {
-        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs"
+        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs, or, with iptables-legacy, \
+         have another rule there with a policy's name that it shows a part of alone"
     } else if has(&["Invalid argument", "RULE_APPEND failed"]) {
         "; the kernel's log (`dmesg`) says more"
     } else {

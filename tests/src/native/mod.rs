@@ -163,6 +163,10 @@ pub const SCENARIOS: &[Scenario] = &[
         run: timeout_rules::iptables,
     },
     Scenario {
+        name: "timeout_rules_with_legacy",
+        run: timeout_rules::legacy,
+    },
+    Scenario {
         name: "timeout_rules_with_nft",
         run: timeout_rules::nft,
     },

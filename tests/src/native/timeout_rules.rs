@@ -1,12 +1,7 @@
 //! `rsct timeout attach`, `rules` and `detach`: rules come and go with iptables, with ip6tables, and with nft where those
 //! are missing; what others have made stays.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -40,6 +35,62 @@ pub fn iptables() -> Result<()> {
 /// With nft alone.
 pub fn nft() -> Result<()> {
     with_nft(&Namespace::new("nft")?)
+}
+
+/// The same with the older variant, which keeps its rules in tables of its own. It writes a table back as the kernel shows
+/// it: where that cuts a policy's name, a rule with a longer one would stand in the way of every other.
+pub fn legacy() -> Result<()> {
+    let namespace = Namespace::new("legacy")?;
+    let programs = Programs::new("legacy")?;
+    for program in ["iptables", "ip6tables"] {
+        programs.link_as(&format!("{program}-legacy"), program)?;
+    }
+    let shown = || namespace.sh("iptables-legacy -t raw -S; ip6tables-legacy -t raw -S");
+    namespace.sh("
+        nfct add timeout long-name inet udp replied 300
+        nfct add timeout six inet6 udp replied 300
+        nfct add timeout four inet udp replied 300
+    ")?;
+    let before = shown()?;
+    let run = |args: &str| {
+        let netns = ["--netns", &namespace.name];
+        programs.run(&[&["timeout"], &args.split(' ').collect::<Vec<_>>()[..], &netns].concat())
+    };
+    let attaches = [
+        "attach four -s 10.0.0.0/8",
+        "attach four --in-iface lo+",
+        "attach six",
+    ];
+    for args in attaches {
+        succeeds(&mut run(args))?;
+        let again = output(&mut run(args))?;
+        ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
+    }
+    let with_these = shown()?;
+    let attached = output(&mut run("attach long-name --hook output"))?;
+    if shown()?.contains("--timeout long-name") {
+        succeeds(&mut run("detach long-name"))?;
+    } else {
+        let said = String::from_utf8_lossy(&attached.stderr);
+        ensure!(
+            said.contains("give the policy a name of at most 4 letters")
+                && said.contains("what was made, at output, has been taken away again"),
+            "{said}"
+        );
+        ensure!(attached.status.code() == Some(1), "{said}");
+    }
+    ensure!(
+        shown()? == with_these,
+        "{}where there was\n{with_these}",
+        shown()?
+    );
+    let rules = succeeds(&mut run("rules"))?;
+    ensure!(rules.lines().count() == 1 + 5, "{rules}");
+    for policy in ["four", "six"] {
+        succeeds(&mut run(&format!("detach {policy}")))?;
+    }
+    ensure!(shown()? == before, "{}where there was\n{before}", shown()?);
+    Ok(())
 }
 
 /// The policies that the stories are about, and the rules that were there before.
@@ -299,7 +350,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut attach,
         1,
-        "said: iptables: refused here; the rule at prerouting, made before, has been taken away again",
+        "said: iptables: refused here; what was made, at prerouting, has been taken away again",
     )?;
     same(namespace, &before)?;
     // Where not even that can be done, it is said how to.
@@ -434,7 +485,17 @@ impl Programs {
 
     /// Has the system's own program.
     pub fn link(&self, program: &str) -> Result<()> {
-        symlink(real(program)?, self.path(program))?;
+        self.link_as(program, program)
+    }
+
+    /// The same by another name.
+    fn link_as(&self, program: &str, name: &str) -> Result<()> {
+        let real = real(program)?;
+        fs::write(
+            self.path(name),
+            format!("#!/bin/sh\nexec {} \"$@\"\n", real.display()),
+        )?;
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755))?;
         Ok(())
     }
 

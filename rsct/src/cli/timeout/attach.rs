@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::{UsageError, namespaces::NetnsArg},
     flow::names::proto,
-    rules::{Call, Rule, Tool, ToolError},
+    rules::{Call, Rule, Tool},
     timeouts::Protocol,
 };
 
@@ -106,24 +106,42 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
 fn make(place: &Place, calls: &[Call], rules: &[Rule]) -> anyhow::Result<()> {
     for (done, call) in calls.iter().enumerate() {
         if let Err(error) = place.system.run(call) {
-            return Err(undone(place, &rules[..done], &error));
+            return Err(undone(place, &rules[..done], &error.into()));
+        }
+        if call.tool != Tool::Nft
+            && let Err(error) = can_stay(place, &rules[done])
+        {
+            return Err(undone(place, &rules[..=done], &error));
         }
     }
     Ok(())
 }
 
-/// Takes the rules away that were made before one failed, and says so.
-fn undone(place: &Place, made: &[Rule], failed: &ToolError) -> anyhow::Error {
+/// A rule must not keep iptables from changing the others.
+fn can_stay(place: &Place, rule: &Rule) -> anyhow::Result<()> {
+    let there = place.rules(Some(&rule.policy))?;
+    let made = there.iter().find(|listed| listed.is_already(rule));
+    let made = made.context("the rule that has been made is not shown")?;
+    if place.system.blocks_its_table(made)? {
+        bail!(
+            "this kernel hands back the first 4 letters alone of a policy's name, and iptables-legacy could change no other \
+             rule while this one is there; give the policy a name of at most 4 letters, or have iptables be iptables-nft"
+        );
+    }
+    Ok(())
+}
+
+/// Takes the rules away that were made before something failed, and says so.
+fn undone(place: &Place, made: &[Rule], failed: &anyhow::Error) -> anyhow::Error {
     let Some(first) = made.first() else {
-        return anyhow!("{failed}");
+        return anyhow!("{failed:#}");
     };
     let at: Vec<&str> = made.iter().map(|rule| rule.hook.name()).collect();
     let at = at.join(" and ");
     match take_away(place, made) {
-        Ok(()) => anyhow!("{failed}; the rule at {at}, made before, has been taken away again"),
+        Ok(()) => anyhow!("{failed:#}; what was made, at {at}, has been taken away again"),
         Err(error) => anyhow!(
-            "{failed}; the rule at {at}, made before, could not be taken away again ({error:#}): `rsct timeout detach \
-             {}` does it",
+            "{failed:#}; what was made, at {at}, could not be taken away again ({error:#}): `rsct timeout detach {}` does it",
             first.policy
         ),
     }
