@@ -80,6 +80,23 @@ impl Request {
     }
 }
 
+/// A request of another subsystem than conntrack's, of no family, alone in its datagram.
+pub(super) fn message(
+    message_type: u16,
+    flags: u16,
+    sequence: u32,
+    attributes: impl FnOnce(&mut Emitter<'_>),
+) -> Vec<u8> {
+    let request = Request {
+        message_type,
+        flags,
+        family: 0,
+    };
+    let mut bytes = Vec::new();
+    request.append(&mut bytes, sequence, attributes);
+    bytes
+}
+
 /// Makes the kernel heed the family of a request that stands alone in its datagram, where it deletes without a tuple:
 /// with version 0 of `struct nfgenmsg` it does not (ctnetlink_del_conntrack()).
 pub(super) fn heed_family(datagram: &mut [u8]) {

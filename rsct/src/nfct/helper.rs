@@ -86,7 +86,7 @@ fn one(parameters: &[&[u8]]) -> Result<(Vec<u8>, Option<Flows>), Problem> {
     let flows = match family {
         None => None,
         Some(family) => Some(Flows {
-            l3proto: words::family(family, 0)?,
+            l3proto: words::family(family)?,
             // The kernel takes no protocol for protocol 0, which no helper has.
             l4proto: protocol.map(l4proto).transpose()?.unwrap_or(0),
         }),
@@ -99,7 +99,7 @@ fn known(line: &Line<'_>, command: &str) -> Result<Helper, Problem> {
     let [name, family, protocol, ..] = *line.parameters else {
         return Err(words::missing(&format!("{command} helper name family protocol")));
     };
-    let (l3proto, l4proto) = (words::family(family, 0)?, l4proto(protocol)?);
+    let (l3proto, l4proto) = (words::family(family)?, l4proto(protocol)?);
     known::find(name, l4proto)
         .map(|known: &Known| known.helper(l3proto))
         .ok_or_else(|| Problem::said("that helper is not supported"))

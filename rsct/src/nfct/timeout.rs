@@ -130,7 +130,7 @@ impl<'a> Typed<'a> {
         protocol: &'a [u8],
         etc_protocols: impl FnOnce() -> io::Result<String>,
     ) -> Result<Self, Problem> {
-        let l3proto = words::family(family, 0)?;
+        let l3proto = words::family(family)?;
         let (listed, errno) = match etc_protocols() {
             Ok(text) => (protocols::number_of(&text, protocol), 0),
             Err(error) => (None, error.raw_os_error().unwrap_or(0)),

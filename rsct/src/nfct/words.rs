@@ -4,11 +4,11 @@ use super::problem::Problem;
 use crate::family::Family;
 
 /// A family's number by its name.
-pub(super) fn family(typed: &[u8], errno: i32) -> Result<u16, Problem> {
+pub(super) fn family(typed: &[u8]) -> Result<u16, Problem> {
     let family = match typed {
         b"inet" => Family::Ipv4,
         b"inet6" => Family::Ipv6,
-        _ => return Err(Problem::after("unknown layer 3 protocol", errno)),
+        _ => return Err(Problem::said("unknown layer 3 protocol")),
     };
     Ok(family as u16)
 }

@@ -7,7 +7,10 @@ use super::{
     attribute::*,
     registered::{Flows, Helper},
 };
-use crate::netlink::{emit::Emitter, request::Request};
+use crate::netlink::{
+    emit::Emitter,
+    request::{Request, message},
+};
 
 /// Message types: the subsystem in the high byte, its own type in the low one
 /// (include/uapi/linux/netfilter/nfnetlink_cthelper.h, `enum nfnl_acct_msg_types`).
@@ -65,20 +68,4 @@ fn one(out: &mut Emitter<'_>, name: &[u8], flows: Option<Flows>) {
     if let Some(flows) = flows {
         flows.emit(out);
     }
-}
-
-fn message(
-    message_type: u16,
-    flags: u16,
-    sequence: u32,
-    attributes: impl FnOnce(&mut Emitter<'_>),
-) -> Vec<u8> {
-    let request = Request {
-        message_type,
-        flags,
-        family: 0,
-    };
-    let mut bytes = Vec::new();
-    request.append(&mut bytes, sequence, attributes);
-    bytes
 }

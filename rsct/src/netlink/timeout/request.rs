@@ -4,7 +4,7 @@
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE};
 
 use super::{attribute::*, policy::Timeouts};
-use crate::netlink::{emit::Emitter, request::Request};
+use crate::netlink::request::{Request, message};
 
 /// Message types: the subsystem in the high byte, its own type in the low one
 /// (include/uapi/linux/netfilter/nfnetlink_cttimeout.h, `enum ctnl_timeout_msg_types`).
@@ -74,20 +74,4 @@ pub(super) fn default_get(timeouts: &Timeouts, sequence: u32) -> Vec<u8> {
     message(kind::DEFAULT_GET, NLM_F_ACK, sequence, |out| {
         timeouts.emit_protocols(out)
     })
-}
-
-fn message(
-    message_type: u16,
-    flags: u16,
-    sequence: u32,
-    attributes: impl FnOnce(&mut Emitter<'_>),
-) -> Vec<u8> {
-    let request = Request {
-        message_type,
-        flags,
-        family: 0,
-    };
-    let mut bytes = Vec::new();
-    request.append(&mut bytes, sequence, attributes);
-    bytes
 }
