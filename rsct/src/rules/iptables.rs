@@ -94,28 +94,29 @@ fn call(tool: Tool, args: impl IntoIterator<Item = String>) -> Call {
 /// The rules with a timeout among those that `-S` shows.
 pub(super) fn parse(tool: Tool, output: &str) -> Vec<Listed> {
     let rules = || {
-        let lines = output.lines().filter_map(|line| line.strip_prefix("-A "));
-        lines.map(words::of_iptables)
+        let lines = output.lines().filter(|line| line.starts_with("-A "));
+        lines.map(|line| (line, words::of_iptables(&line["-A ".len()..])))
     };
     // A kernel that shows more of one name cuts none.
-    let cuts = rules().all(|key| after(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
-    rules().filter_map(|key| rule(tool, key, cuts)).collect()
+    let cuts = rules().all(|(_, key)| last(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
+    rules()
+        .filter_map(|(line, key)| rule(tool, line, key, cuts))
+        .collect()
 }
 
-/// The word behind an option.
-fn after<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
-    let at = key.iter().position(|word| word == option)?;
+/// The word behind an option, where it is given last: the target's options are behind everything else.
+fn last<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
+    let at = key.iter().rposition(|word| word == option)?;
     key.get(at + 1)
 }
 
-fn rule(tool: Tool, key: Vec<String>, cuts: bool) -> Option<Listed> {
-    let after = |option| after(&key, option);
-    if after("-j").is_none_or(|target| target != "CT") {
+fn rule(tool: Tool, line: &str, key: Vec<String>, cuts: bool) -> Option<Listed> {
+    if last(&key, "-j").is_none_or(|target| target != "CT") {
         return None;
     }
-    let name = after("--timeout")?;
+    let name = last(&key, "--timeout")?;
     let chain = key.first()?.clone();
-    let ours = after("--comment")
+    let ours = last(&key, "--comment")
         .and_then(|comment| policy_of(comment))
         .filter(|policy| policy == name || name.len() == SHOWN_BYTES && policy.starts_with(name.as_str()));
     Some(Listed {
@@ -128,19 +129,10 @@ fn rule(tool: Tool, key: Vec<String>, cuts: bool) -> Option<Listed> {
         matching: matching(&key[1..]),
         cut: cuts && ours.is_none() && name.len() == SHOWN_BYTES,
         candidates: Vec::new(),
-        text: text(&key),
+        text: line.to_owned(),
         chain,
         key,
     })
-}
-
-/// The rule as iptables shows it.
-fn text(key: &[String]) -> String {
-    let words = key.iter().map(|word| words::quoted_as_iptables(word));
-    std::iter::once("-A".to_owned())
-        .chain(words)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// What the words behind the chain ask for, where all of them are among those that [`add`] has.
@@ -172,26 +164,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{family::Family, rules::TypedMatch};
-
-    /// As `iptables -w 5 -t raw -S` of iptables 1.8.9 shows rules on Linux 6.18.
-    const SHOWN: &str = r#"-P PREROUTING ACCEPT
--P OUTPUT ACCEPT
--N mine
--A PREROUTING -p icmp -m comment --comment "rsct timeout pi" -j CT --timeout pi
--A PREROUTING -p esp -j CT --timeout pg
--A PREROUTING -s 10.0.0.0/8 -p sctp -m sctp --dport 5:7 -j CT --timeout psct
--A mine ! -s 10.0.0.0/8 -o lo -p udp -m udp --dport 5:7 -j CT --notrack --timeout pu
--A OUTPUT -s 10.1.2.3/32 -o lo+ -p udp -m udp --sport 5:65535 --dport 0:9 -m comment --comment "rsct timeout \"x\\y\" \'hi" -j CT --timeout "\"x\\y" --zone 5
--A OUTPUT -p udp -m comment --comment "rsct timeout udp-policy1" -j CT --timeout udp-
--A OUTPUT -p udplite -m multiport --dports 5:7 -m multiport --sports 8 -m comment --comment "rsct timeout other" -j CT --timeout p-in
--A OUTPUT -p udp -j CT --zone 5
--A OUTPUT -p udp -m comment --comment "rsct timeout pu" -j ACCEPT
-"#;
+    use crate::{
+        family::Family,
+        rules::{TypedMatch, samples::IPTABLES},
+    };
 
     #[test]
     fn rules_with_timeouts_are_found() {
-        let rules = parse(Tool::Iptables, SHOWN);
+        let rules = parse(Tool::Iptables, IPTABLES);
         let told: Vec<(&str, &str, bool)> = rules
             .iter()
             .map(|rule| (rule.chain.as_str(), rule.name.as_str(), rule.ours))
@@ -219,13 +199,13 @@ mod tests {
         );
         assert_eq!((&asked[3], &asked[4]), (&None, &None), "they ask for more");
         assert_eq!(asked[6].as_deref(), Some("--proto udplite --sport 8 --dport 5:7"));
-        let text = SHOWN.lines().nth(7).unwrap();
+        let text = IPTABLES.lines().nth(7).unwrap();
         assert_eq!(rules[4].text, text);
     }
 
     #[test]
     fn a_name_that_was_cut_is_found_among_the_policies() {
-        let mut rules = parse(Tool::Iptables, SHOWN);
+        let mut rules = parse(Tool::Iptables, IPTABLES);
         let policies = ["psctp", "pu6", "p-inet", "p-indeed"].map(|name| (name, Family::Ipv4));
         rules.iter_mut().for_each(|rule| rule.resolve(policies));
         assert!(rules[2].may_attach("psctp") && !rules[2].may_attach("psct"));
@@ -235,7 +215,7 @@ mod tests {
             "the comment has the whole name"
         );
         assert!(rules[6].may_attach("p-inet") && rules[6].may_attach("p-indeed"));
-        let whole = SHOWN.to_owned() + "-A OUTPUT -p udp -j CT --timeout longer\n";
+        let whole = IPTABLES.to_owned() + "-A OUTPUT -p udp -j CT --timeout longer\n";
         let mut rules = parse(Tool::Iptables, &whole);
         rules.iter_mut().for_each(|rule| rule.resolve(policies));
         assert!(!rules[2].may_attach("psctp"), "this kernel cuts no name");
@@ -243,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_rule_is_taken_away_as_it_is_shown() {
-        let rules = parse(Tool::Iptables, SHOWN);
+        let rules = parse(Tool::Iptables, IPTABLES);
         assert_eq!(
             delete(&rules[5]).to_string(),
             "iptables -w 5 -t raw -D OUTPUT -p udp -m comment --comment 'rsct timeout udp-policy1' -j CT --timeout udp-"

@@ -5,6 +5,8 @@ mod iptables;
 mod matching;
 mod nft;
 mod nft_list;
+#[cfg(test)]
+pub(crate) mod samples;
 mod system;
 mod words;
 
@@ -20,7 +22,7 @@ use crate::family::Family;
 const MARK: &str = "rsct timeout ";
 
 /// A program that changes the firewall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// For IPv4, whichever variant goes by this name.
     Iptables,
@@ -187,6 +189,14 @@ impl Display for Call {
         self.args
             .iter()
             .try_for_each(|arg| write!(f, " {}", words::quoted(arg)))
+    }
+}
+
+/// The rules with a timeout in what a program shows: `iptables -t raw -S`, or `nft -a list ruleset`.
+pub fn parse(tool: Tool, shown: &str) -> Vec<Listed> {
+    match tool {
+        Tool::Nft => nft_list::Ruleset::parse(shown).rules,
+        _ => iptables::parse(tool, shown),
     }
 }
 

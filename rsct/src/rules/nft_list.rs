@@ -323,58 +323,9 @@ mod tests {
         rules::{
             Rule, TypedMatch,
             nft::{self, Copied, NftError},
+            samples::NFT,
         },
     };
-
-    /// As `nft -a list ruleset` of nft 1.0.6 shows it on Linux 6.18, but for the two chains in the middle.
-    const SHOWN: &str = r#"# Warning: table ip raw is managed by iptables-nft, do not touch!
-table ip raw { # handle 1
-	chain OUTPUT { # handle 1
-		type filter hook output priority raw; policy accept;
-		meta l4proto udp counter packets 0 bytes 0 xt target CT # handle 2
-	}
-}
-table inet mine { # handle 2
-	ct timeout slow { # handle 2
-		protocol tcp
-		l3proto ip
-		policy = { established : 3, close : 5 }
-	}
-
-	set some { # handle 7
-		type ipv4_addr
-		elements = { 10.0.0.1,
-			     10.0.0.2 }
-	}
-
-	chain prerouting { # handle 1
-		type filter hook prerouting priority filter; policy accept;
-		comment "rsct timeout slow"
-		tcp dport { 22, 80 } ct timeout set "slow" # handle 3
-		ip saddr 1.2.3.4 jump {
-			accept # handle 9
-		} # handle 8
-	}
-}
-table ip rsct { # handle 3
-	ct timeout udp-policy1 { # handle 1
-		protocol udp
-		l3proto ip
-		policy = { unreplied : 3, replied : 300 }
-	}
-
-	chain prerouting { # handle 2
-		type filter hook prerouting priority -199; policy accept;
-		iifname "lo*" ip saddr 10.0.0.0/8 ip daddr 1.2.3.4 udp sport 5-65535 udp dport 0-9 ct timeout set "udp-policy1" comment "rsct timeout udp-policy1" # handle 3
-	}
-
-	chain output { # handle 4
-		type filter hook output priority -199; policy accept;
-		meta l4proto udp ct timeout set "udp-policy1" comment "rsct timeout udp-policy1" # handle 5
-		meta l4proto 17 ct timeout set "udp-policy1" comment "by hand" # handle 6
-	}
-}
-"#;
 
     fn policy() -> Timeouts {
         Timeouts {
@@ -395,7 +346,7 @@ table ip rsct { # handle 3
 
     #[test]
     fn rules_with_timeouts_are_found() {
-        let ruleset = Ruleset::parse(SHOWN);
+        let ruleset = Ruleset::parse(NFT);
         let told: Vec<(&str, &str, bool)> = ruleset
             .rules
             .iter()
@@ -428,7 +379,7 @@ table ip rsct { # handle 3
 
     #[test]
     fn what_somebody_else_uses_stays() {
-        let ruleset = Ruleset::parse(SHOWN);
+        let ruleset = Ruleset::parse(NFT);
         let ours: Vec<&Listed> = ruleset.rules.iter().filter(|rule| rule.ours).collect();
         assert_eq!(
             nft::delete(&ours, &ruleset).args,
@@ -438,7 +389,7 @@ table ip rsct { # handle 3
             ]
         );
         let alone =
-            Ruleset::parse(&SHOWN.replace("comment \"by hand\"", "comment \"rsct timeout udp-policy1\""));
+            Ruleset::parse(&NFT.replace("comment \"by hand\"", "comment \"rsct timeout udp-policy1\""));
         let ours: Vec<&Listed> = alone.rules.iter().filter(|rule| rule.ours).collect();
         let script = nft::delete(&ours, &alone).args.concat();
         assert!(
@@ -479,7 +430,7 @@ table ip rsct { # handle 3
         .unwrap();
         assert_eq!(tcp.values.len(), 10, "syn_sent2 is left out");
         assert_eq!(tcp.values[9], ("unack", 11));
-        let ruleset = Ruleset::parse(SHOWN);
+        let ruleset = Ruleset::parse(NFT);
         let mut other = self::policy();
         other.values[1].1 = 301;
         let copied = |policy: &Timeouts| Copied::of(policy).unwrap();
@@ -495,7 +446,7 @@ table ip rsct { # handle 3
         let refused = added("udp-policy1", &other).unwrap_err().to_string();
         assert!(refused.contains("(udp unreplied=3 replied=300)"), "{refused}");
         // What nft leaves out is its default.
-        let hidden = SHOWN.replace("unreplied : 3, ", "");
+        let hidden = NFT.replace("unreplied : 3, ", "");
         for (seconds, is_there) in [(30, true), (3, false)] {
             let mut policy = self::policy();
             policy.values[0].1 = seconds;

@@ -98,13 +98,11 @@ impl System {
 
     /// Every rule with a timeout that a program shows.
     pub fn list(&self, tool: Tool) -> Result<Vec<Listed>, ToolError> {
-        match tool {
-            Tool::Nft => Ok(self.ruleset()?.rules),
-            _ => {
-                let shown = self.run(&iptables::list(tool))?;
-                Ok(iptables::parse(tool, &shown))
-            }
-        }
+        let call = match tool {
+            Tool::Nft => nft::list(),
+            _ => iptables::list(tool),
+        };
+        Ok(super::parse(tool, &self.run(&call)?))
     }
 
     /// The commands that make rules for a policy, all with one program: one for each with iptables, one for all with nft.

@@ -23,7 +23,7 @@ fn split(line: &str, backslash_escapes: bool) -> Vec<Word> {
     let mut words = Vec::new();
     let mut chars = line.chars().peekable();
     while let Some(&first) = chars.peek() {
-        if first.is_whitespace() {
+        if first.is_ascii_whitespace() {
             chars.next();
             continue;
         }
@@ -33,7 +33,7 @@ fn split(line: &str, backslash_escapes: bool) -> Vec<Word> {
         };
         let mut inside = false;
         while let Some(&next) = chars.peek() {
-            if next.is_whitespace() && !inside {
+            if next.is_ascii_whitespace() && !inside {
                 break;
             }
             chars.next();
@@ -46,23 +46,6 @@ fn split(line: &str, backslash_escapes: bool) -> Vec<Word> {
         words.push(word);
     }
     words
-}
-
-/// A word as `iptables -S` shows it (libxtables, `xtables_save_string`).
-pub(super) fn quoted_as_iptables(word: &str) -> String {
-    let plain = |c: char| !(c.is_ascii() && !c.is_ascii_alphanumeric()) || "+,-./:=@_!".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    let mut quoted = String::from("\"");
-    for c in word.chars() {
-        if "\"\\'".contains(c) {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// A word as a shell takes it for one.
@@ -81,10 +64,22 @@ mod tests {
 
     use super::*;
 
+    /// As libxtables' xtables_save_string() does it.
+    fn saved(text: &str) -> String {
+        let mut saved = String::from("\"");
+        for c in text.chars() {
+            if "\"\\'".contains(c) {
+                saved.push('\\');
+            }
+            saved.push(c);
+        }
+        saved + "\""
+    }
+
     proptest! {
         #[test]
         fn whatever_iptables_quotes_is_read_back(text in "[^\n\0]{0,40}") {
-            let line = format!("-A X --comment {} -j CT", quoted_as_iptables(&text));
+            let line = format!("-A X --comment {} -j CT", saved(&text));
             prop_assert_eq!(of_iptables(&line), ["-A", "X", "--comment", &text, "-j", "CT"]);
         }
 
