@@ -18,5 +18,6 @@ pub mod render;
 pub mod rules;
 #[cfg(test)]
 mod seeds;
+pub mod sysctls;
 pub mod timeouts;
 pub mod trace;

@@ -23,6 +23,7 @@ mod refusal;
 pub mod save;
 pub mod stats;
 mod sweep;
+pub mod sysctl;
 pub mod timeout;
 pub mod trace;
 pub mod update;
@@ -63,6 +64,7 @@ enum Command {
     Stats(stats::StatsArgs),
     Expect(Box<expect::ExpectArgs>),
     Timeout(Box<timeout::TimeoutArgs>),
+    Sysctl(sysctl::SysctlArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -102,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Stats(args) => stats::run(args),
         Command::Expect(args) => expect::run(args),
         Command::Timeout(args) => timeout::run(args),
+        Command::Sysctl(args) => sysctl::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

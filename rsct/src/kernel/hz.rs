@@ -59,6 +59,13 @@ impl Hz {
         self.0.get()
     }
 
+    /// The longest timeout, in whole seconds, that conntrack keeps: it tells a deadline to come from one that has passed
+    /// by the sign of 32 bits (`nf_ct_expires`), so that an entry with a longer one has expired at once. sysctl takes no
+    /// more either (`proc_dointvec_jiffies`); cttimeout takes anything.
+    pub fn longest_timeout_seconds(self) -> u32 {
+        i32::MAX.cast_unsigned() / self.get()
+    }
+
     /// How long this many ticks take.
     pub fn duration(self, jiffies: u32) -> Duration {
         let (jiffies, hz) = (u64::from(jiffies), u64::from(self.get()));

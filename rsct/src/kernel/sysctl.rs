@@ -1,5 +1,7 @@
 //! Settings under /proc/sys/net, which are those of whoever opens the file: of another namespace, a thread that is in it.
 
+pub mod drop_in;
+
 use std::{
     fs, io,
     os::{fd::BorrowedFd, unix::fs::PermissionsExt as _},

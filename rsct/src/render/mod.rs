@@ -11,16 +11,19 @@ pub mod expect;
 pub mod expect_json;
 pub mod expect_line;
 pub mod expect_xml;
+pub mod expiring;
 pub mod json;
 pub mod known;
 pub mod namespace;
 pub mod nfct;
+pub mod policies;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod save;
 pub mod stats;
 pub mod story;
+pub mod sysctls;
 #[cfg(test)]
 mod tests;
 pub mod timeouts;

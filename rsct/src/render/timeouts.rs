@@ -104,6 +104,53 @@ pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&Netns>) {
     out.extend_from_slice(b"\"}\n");
 }
 
+/// A timeout that has been changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed {
+    /// The protocol.
+    pub protocol: &'static Protocol,
+    /// The state.
+    pub state: &'static State,
+    /// The seconds that it had, where that is known.
+    pub before: Option<u32>,
+    /// The seconds that it has now.
+    pub after: u32,
+}
+
+impl Changed {
+    /// Appends a line.
+    pub fn text(&self, out: &mut Vec<u8>, netns: &Netns, column: Option<usize>) {
+        namespace::column(out, netns, column);
+        put(
+            out,
+            format_args!(
+                "{} {}: {} → {} seconds\n",
+                self.protocol.name,
+                self.state.name,
+                Known(self.before),
+                self.after
+            ),
+        );
+    }
+
+    /// Appends a JSON object.
+    pub fn json(&self, out: &mut Vec<u8>, netns: Option<&Netns>) {
+        out.push(b'{');
+        namespace::json(out, netns);
+        put(
+            out,
+            format_args!(
+                "\"proto\":\"{}\",\"protonum\":{},\"state\":\"{}\"",
+                self.protocol.name, self.protocol.number, self.state.name
+            ),
+        );
+        if let Some(before) = self.before {
+            put(out, format_args!(",\"before_seconds\":{before}"));
+        }
+        put(out, format_args!(",\"timeout_seconds\":{}}}\n", self.after));
+    }
+}
+
 /// A number, or a dash where it isn't known.
 struct Known<T>(Option<T>);
 

@@ -7,7 +7,11 @@ use thiserror::Error;
 use super::{Protocol, State};
 use crate::{
     family::Family,
-    kernel::sysctl::{Setting, Where},
+    flow::names::proto::UDPLITE,
+    kernel::{
+        symbols,
+        sysctl::{Setting, Where},
+    },
     netlink::{self, Socket, timeout},
 };
 
@@ -86,6 +90,10 @@ impl Values<'_> {
     }
 
     fn read_sysctls(&self, protocol: &Protocol) -> Result<Option<Vec<Value>>, ValuesError> {
+        // Its settings are UDP's, which there are in any case.
+        if protocol.number == UDPLITE && !has_udplite() {
+            return Ok(None);
+        }
         let names: Vec<_> = protocol.states.iter().filter_map(State::sysctl_name).collect();
         let settings = self.at.read(&names).map_err(failed("reading", &names[0]))?;
         let states = protocol.states.iter().filter(|state| state.sysctl.is_some());
@@ -135,6 +143,15 @@ impl Values<'_> {
 /// unknown after it tried to load it, and a well-formed request about defaults has no other way to that error.
 pub fn is_without_cttimeout(error: &netlink::Error) -> bool {
     error.errno() == Some(libc::EINVAL)
+}
+
+/// Whether the kernel has a handler for UDP-Lite. Where it does not show its symbols, it is taken to have one, as it had
+/// from Linux 2.6.25 to 6.18 at least.
+fn has_udplite() -> bool {
+    let fates = symbols::fates(&["nf_conntrack_udplite_packet"]).unwrap_or_default();
+    fates
+        .first()
+        .is_none_or(|fate| !fate.exact.is_empty() || !fate.mangled.is_empty())
 }
 
 /// The family that a protocol's defaults are asked for with. They are the same for both.

@@ -4,13 +4,15 @@
 mod builtin;
 mod census;
 mod governing;
+mod histogram;
 mod in_force;
 mod protocol;
 
 pub use builtin::Builtin;
 pub use census::Census;
 pub use governing::{generic, is_reduction, state_of};
-pub use in_force::{Values, ValuesError};
+pub use histogram::{Bucket, Histogram};
+pub use in_force::{Values, ValuesError, is_without_cttimeout};
 pub use protocol::{PROTOCOLS, Protocol, State};
 
 /// The number that stands for every protocol without a handler of its own, in ctnetlink and in `nfct`.

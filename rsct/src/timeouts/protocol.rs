@@ -121,8 +121,9 @@ pub const PROTOCOLS: &[Protocol] = &[
         name: "udplite",
         number: UDPLITE,
         states: states! {
-            1 "unreplied" Some("udplite_timeout"), "no reply yet";
-            2 "replied" Some("udplite_timeout_stream"), "replied to (ASSURED)";
+            // Since Linux 4.19 in net/netfilter/nf_conntrack_proto_udp.c, where both are kept in one place.
+            1 "unreplied" Some("udp_timeout"), "no reply yet; the same setting as udp's";
+            2 "replied" Some("udp_timeout_stream"), "replied to (ASSURED); the same setting as udp's";
         },
     },
     Protocol {

@@ -14,6 +14,7 @@ mod doctor_says_what_works;
 mod duration_ends_the_trace;
 mod dying_and_unconfirmed_are_listed;
 mod entry_expires;
+mod expiring_says_what_goes;
 mod filters_run_in_kernel;
 mod ftp_makes_expectations;
 mod get_finds_by_tuple;
@@ -31,14 +32,17 @@ mod no_conntrack_says_so;
 mod not_root_says_so;
 mod old_command_line_agrees;
 mod ping_is_seen;
+mod policies_are_kept;
 mod policy_governs_udp;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
 mod softirq_inside_a_pass;
+mod sysctls_are_explained;
 mod table_full_says_alloc_failed;
 mod table_is_changed;
 mod task_is_named;
 mod tcp_from_syn_to_time_wait;
+mod timeouts_are_shown_and_set;
 mod udp_gets_assured;
 mod watch_sees_traffic;
 mod wrong_options_say_so;
@@ -62,6 +66,8 @@ macro_rules! scenarios {
 pub const SCENARIOS: &[Scenario] = scenarios![
     // Before anything has conntrack loaded.
     no_conntrack_says_so,
+    // Before a rule has used a policy: some kernels then never let go of nfnetlink_cttimeout again.
+    timeouts_are_shown_and_set,
     conntrack_has_btf,
     udp_gets_assured,
     policy_governs_udp,
@@ -102,4 +108,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     dying_and_unconfirmed_are_listed,
     list_filters_agree,
     delete_at_once_is_the_same,
+    policies_are_kept,
+    sysctls_are_explained,
+    expiring_says_what_goes,
 ];

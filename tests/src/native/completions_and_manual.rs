@@ -23,6 +23,8 @@ pub fn run() -> Result<()> {
     }
     completes(&["rsct", "li"], &["list"])?;
     completes(&["rsct", "expect", ""], &["list", "create", "watch"])?;
+    completes(&["rsct", "timeout", ""], &["show", "set", "policy", "expiring"])?;
+    completes(&["rsct", "timeout", "policy", ""], &["add", "replace", "flush"])?;
     completes(&["rsct", "list", "--"], &["--dport", "--netns", "--output"])?;
     completes(
         &["rsct", "list", "--output", ""],

@@ -10,6 +10,7 @@ pub mod dying_are_listed;
 pub mod expect_as_conntrack;
 mod expect_says_what_is_wrong;
 pub mod expect_watch;
+pub mod expiring;
 pub mod get_equals_conntrack;
 mod grid;
 mod list_all_namespaces;
@@ -24,9 +25,12 @@ mod load_says_what_is_wrong;
 pub mod namespace;
 mod new_netns_is_empty;
 pub mod nfct_personality;
+pub mod policies;
 pub mod save_and_load;
+pub mod sysctls;
 pub mod table;
 pub mod timeout_rules;
+pub mod timeouts;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
 
@@ -89,6 +93,10 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "expect_watch",
         run: expect_watch::run,
+    },
+    Scenario {
+        name: "expiring_says_what_goes",
+        run: expiring::run,
     },
     Scenario {
         name: "dying_are_listed",
@@ -155,6 +163,10 @@ pub const SCENARIOS: &[Scenario] = &[
         run: nfct_personality::words,
     },
     Scenario {
+        name: "policies_are_kept",
+        run: policies::run,
+    },
+    Scenario {
         name: "save_and_load",
         run: save_and_load::run,
     },
@@ -169,6 +181,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "timeout_rules_with_nft",
         run: timeout_rules::nft,
+    },
+    Scenario {
+        name: "sysctls_are_explained",
+        run: sysctls::run,
+    },
+    Scenario {
+        name: "timeouts_are_shown_and_set",
+        run: timeouts::run,
     },
     Scenario {
         name: "watch_survives_a_loss",

@@ -1,12 +1,18 @@
 //! `rsct timeout`: how long entries live.
 
+mod assignments;
 mod attach;
 mod detach;
+mod expiring;
 mod match_args;
+mod persist;
 mod place;
+mod policy;
 mod protocol;
 mod rules;
+mod set;
 mod show;
+mod soonest;
 
 use std::{
     io::{self, Write as _},
@@ -31,18 +37,24 @@ pub struct TimeoutArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Show(show::ShowArgs),
+    Set(set::SetArgs),
+    Policy(policy::PolicyArgs),
     Attach(Box<attach::AttachArgs>),
     Detach(Box<detach::DetachArgs>),
     Rules(rules::RulesArgs),
+    Expiring(Box<expiring::ExpiringArgs>),
 }
 
 /// Runs `rsct timeout`.
 pub fn run(args: &TimeoutArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Show(args) => show::run(args),
+        Command::Set(args) => set::run(args),
+        Command::Policy(args) => policy::run(args),
         Command::Attach(args) => attach::run(args),
         Command::Detach(args) => detach::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Expiring(args) => expiring::run(args),
     }
 }
 

@@ -63,7 +63,8 @@ pub struct Policy {
     pub name: Option<Vec<u8>>,
     /// What it says.
     pub timeouts: Timeouts,
-    /// How many hold it beside the list that it is in: rules that attach it, and on older kernels nothing else.
+    /// How often it is held: once by the list that it is in; then by each rule once on older kernels, and on those whose
+    /// `struct nf_ct_timeout` has a refcnt (6.1.191, 6.12.112, 7.3) by each rule twice and by each flow once.
     pub uses: Option<u32>,
 }
 

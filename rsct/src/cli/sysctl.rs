@@ -1,0 +1,343 @@
+//! `rsct sysctl`: conntrack's settings, and what they mean.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{Args, ValueEnum};
+
+use super::{
+    UsageError, duration, is_broken_pipe,
+    namespaces::{Namespaces, NetnsArg, event_loop},
+};
+use crate::{
+    kernel::{
+        hz::Hz,
+        netns::Netns,
+        sysctl::{NETFILTER, Setting, Where},
+    },
+    render::sysctls::{self as render, Line},
+    sysctls::{Bounds, Known, full, is_ours},
+};
+
+/// Show and change conntrack's settings (net.netfilter.nf_conntrack_*): value, bounds and meaning.
+///
+/// Settings are those of a network namespace; a few are there once for all, and only the first namespace can set them.
+/// All that is to be set is checked before anything is, and read back afterwards.
+#[derive(Debug, Args)]
+pub struct SysctlArgs {
+    /// A setting by its name, such as max for net.netfilter.nf_conntrack_max; with a value, it is set. All but the
+    /// states' timeouts, which `rsct timeout show` has, unless given.
+    #[arg(value_name = "NAME[=VALUE]")]
+    settings: Vec<String>,
+    /// Show the states' timeouts too.
+    #[arg(short, long, conflicts_with = "settings")]
+    all: bool,
+    /// How settings look.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    netns: NetnsArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Aligned columns.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// A setting that was named, and the value that it is to have.
+struct Named<'a> {
+    name: String,
+    value: Option<&'a str>,
+}
+
+/// Runs `rsct sysctl`.
+pub fn run(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
+    let named = args
+        .settings
+        .iter()
+        .map(|typed| parse(typed))
+        .collect::<Result<Vec<_>, _>>()?;
+    let namespaces = Namespaces::open(&args.netns)?;
+    let event_loop = event_loop()?;
+    let mut sysctl = Sysctl {
+        args,
+        named: &named,
+        namespaces: &namespaces,
+        hz: Hz::of_running_kernel().ok(),
+        out: Vec::new(),
+        begun: false,
+    };
+    let visit = namespaces.visit(async |netns, _| sysctl.one(netns));
+    let visited = event_loop.block_on(visit);
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(&sysctl.out).and_then(|()| stdout.flush()) {
+        Err(error) if !is_broken_pipe(&error) => {
+            return Err(error).context("writing settings to standard output");
+        }
+        _ => {}
+    }
+    let all_went_well = visited?;
+    namespaces.tell_of_hidden();
+    Ok(if all_went_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn parse(typed: &str) -> Result<Named<'_>, UsageError> {
+    let (name, value) = match typed.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim())),
+        None => (typed, None),
+    };
+    let name = full(name).ok_or_else(|| {
+        UsageError(format!(
+            "{name:?}: expected the name of a setting of conntrack, such as max or net.netfilter.nf_conntrack_max"
+        ))
+    })?;
+    Ok(Named { name, value })
+}
+
+struct Sysctl<'a> {
+    args: &'a SysctlArgs,
+    named: &'a [Named<'a>],
+    namespaces: &'a Namespaces,
+    hz: Option<Hz>,
+    out: Vec<u8>,
+    begun: bool,
+}
+
+impl Sysctl<'_> {
+    fn one(&mut self, netns: &Netns) -> anyhow::Result<()> {
+        let at = self.namespaces.settings(netns);
+        let reading = || format!("reading the settings{}", self.namespaces.of(netns));
+        let there = at.names(NETFILTER).unwrap_or_default();
+        if !there
+            .iter()
+            .any(|name| name == "net.netfilter.nf_conntrack_count")
+        {
+            bail!(
+                "{}: conntrack is not loaded (`modprobe nf_conntrack`), or has no settings here",
+                reading()
+            );
+        }
+        let names: Vec<String> = if self.named.is_empty() {
+            self.in_order(there)
+        } else {
+            self.named.iter().map(|named| named.name.clone()).collect()
+        };
+        let read = at.read(&names).with_context(reading)?;
+        let mut settings = Vec::new();
+        for (name, setting) in names.iter().zip(read) {
+            settings.push((name.as_str(), setting.ok_or_else(|| missing(name))?));
+        }
+        let mut writes = Vec::new();
+        for ((name, setting), named) in settings.iter().zip(self.named) {
+            if let Some(value) = named.value {
+                writes.push((*name, setting, self.checked(at, name, setting, value)?));
+            }
+        }
+        let after = write(at, &writes)?;
+        let mut changed = after.iter();
+        for (index, (name, setting)) in settings.iter().enumerate() {
+            let value = value(name, setting)?;
+            if self.named.get(index).is_some_and(|named| named.value.is_some()) {
+                let after = changed.next().map_or("?", String::as_str);
+                self.show_change(netns, name, value, after);
+            } else {
+                self.show(netns, name, setting, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// All that are there, those that are known first.
+    fn in_order(&self, there: Vec<String>) -> Vec<String> {
+        let mut names: Vec<String> = Known::all()
+            .filter_map(|known| full(known.short))
+            .filter(|name| there.contains(name))
+            .collect();
+        for name in there {
+            let is_timeout = Known::of(&name).is_some_and(|known| known.timeout_of.is_some());
+            if is_ours(&name) && !names.contains(&name) && (self.args.all || !is_timeout) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// What is to be written, if the setting can have it.
+    fn checked(&self, at: Where<'_>, name: &str, setting: &Setting, typed: &str) -> anyhow::Result<String> {
+        let known = Known::of(name);
+        if known.is_some_and(|known| known.bounds == Bounds::ReadOnly) {
+            bail!("setting {name}: it is what the kernel counts, and nobody can set it");
+        }
+        if !setting.writable {
+            match known {
+                Some(known) if known.first_only => bail!(
+                    "setting {name}: there is one for all network namespaces, and only the first can set it; run it \
+                     there"
+                ),
+                _ => bail!("setting {name}: the kernel lets nobody set it here"),
+            }
+        }
+        let Some(known) = known else {
+            return Ok(typed.to_owned());
+        };
+        let wrong = |why: String| UsageError(format!("{}={typed:?}: {why}", known.short));
+        let number = match known.bounds {
+            Bounds::Seconds => duration::parse_seconds(typed).map_err(wrong)?,
+            _ => typed.parse().map_err(|_| wrong("expected a number".to_owned()))?,
+        };
+        let (least, most) = match known.bounds {
+            Bounds::BytesUpTo(other) => (0, self.other(at, other)?),
+            Bounds::BytesFrom(other) => (self.other(at, other)?, u64::MAX),
+            bounds => bounds.numbers(self.hz).unwrap_or((0, u64::MAX)),
+        };
+        if number < least || number > most {
+            let by = match known.bounds {
+                Bounds::BytesUpTo(other) | Bounds::BytesFrom(other) => format!(" ({other} sets a bound)"),
+                _ => String::new(),
+            };
+            let most = if most == u64::MAX {
+                format!("{least} at least")
+            } else {
+                format!("from {least} to {most}")
+            };
+            return Err(wrong(format!("expected {most}{by}")).into());
+        }
+        Ok(number.to_string())
+    }
+
+    /// The value of a setting that is another's bound: the one that it is to have, or the one that it has.
+    fn other(&self, at: Where<'_>, short: &str) -> anyhow::Result<u64> {
+        let name = full(short).unwrap_or_default();
+        let to_come = self.named.iter().find(|named| named.name == name);
+        let there = match to_come.and_then(|named| named.value) {
+            Some(value) => Some(value.to_owned()),
+            None => at
+                .read(std::slice::from_ref(&name))?
+                .remove(0)
+                .and_then(|setting| setting.value.ok()),
+        };
+        there
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| anyhow!("reading {name}: it has no number"))
+    }
+
+    fn show(&mut self, netns: &Netns, name: &str, setting: &Setting, value: &str) {
+        let line = Line {
+            name,
+            value,
+            writable: setting.writable,
+            known: Known::of(name),
+            hz: self.hz,
+        };
+        match self.args.output {
+            Output::Json => render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns)),
+            Output::Text => {
+                let column = self.namespaces.column();
+                if !std::mem::replace(&mut self.begun, true) {
+                    render::header(&mut self.out, column);
+                }
+                render::text(&mut self.out, &line, netns, column);
+            }
+        }
+    }
+
+    fn show_change(&mut self, netns: &Netns, name: &str, before: &str, after: &str) {
+        match self.args.output {
+            Output::Json => {
+                let netns = self.namespaces.are_named().then_some(netns);
+                render::changed_json(&mut self.out, name, before, after, netns);
+            }
+            Output::Text => {
+                render::changed_text(
+                    &mut self.out,
+                    name,
+                    before,
+                    after,
+                    netns,
+                    self.namespaces.column(),
+                );
+            }
+        }
+    }
+}
+
+/// Writes all of them or none, and returns what they say then.
+fn write(at: Where<'_>, writes: &[(&str, &Setting, String)]) -> anyhow::Result<Vec<String>> {
+    let mut todo: VecDeque<_> = writes.iter().collect();
+    let mut done = Vec::new();
+    // How many have been refused since one was taken: what is another's bound may have to be written first.
+    let mut refusals = 0;
+    while let Some(write @ (name, _, value)) = todo.pop_front() {
+        match at.write(name, value) {
+            Ok(()) => {
+                done.push(write);
+                refusals = 0;
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && refusals < todo.len() => {
+                todo.push_back(write);
+                refusals += 1;
+            }
+            Err(error) => {
+                for (name, setting, _) in done.iter().rev() {
+                    // What can't be written now could be a moment ago.
+                    let _ = setting.value.as_ref().map(|before| at.write(name, before));
+                }
+                return Err(refused(name, value, &error));
+            }
+        }
+    }
+    let names: Vec<String> = writes.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    let read = at.read(&names).context("reading back what was set")?;
+    let mut after = Vec::new();
+    for ((name, _, wanted), setting) in writes.iter().zip(read) {
+        let setting = setting.ok_or_else(|| missing(name))?;
+        let value = value(name, &setting)?;
+        if value != wanted {
+            eprintln!("rsct: {name} was set to {wanted}, and the kernel has made {value} of it");
+        }
+        after.push(value.to_owned());
+    }
+    Ok(after)
+}
+
+fn value<'a>(name: &str, setting: &'a Setting) -> anyhow::Result<&'a str> {
+    match &setting.value {
+        Ok(value) => Ok(value),
+        Err(errno) => Err(io::Error::from_raw_os_error(*errno)).with_context(|| format!("reading {name}")),
+    }
+}
+
+fn missing(name: &str) -> anyhow::Error {
+    if Known::of(name).is_some() {
+        anyhow!("{name}: this kernel has no such setting; `rsct sysctl --all` shows those that there are")
+    } else {
+        UsageError(format!(
+            "{name}: there is no such setting; `rsct sysctl --all` shows those that there are"
+        ))
+        .into()
+    }
+}
+
+fn refused(name: &str, value: &str, error: &io::Error) -> anyhow::Error {
+    let why = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => "not permitted; run as root".to_owned(),
+        Some(libc::EROFS) => "/proc/sys is mounted read-only here, as in many containers".to_owned(),
+        Some(libc::EINVAL) => "the kernel takes it for invalid".to_owned(),
+        Some(libc::EBUSY) => "what is on can't be put off again".to_owned(),
+        Some(libc::ENOMEM) => "the kernel has no memory for it".to_owned(),
+        _ => error.to_string(),
+    };
+    anyhow!("setting {name} to {value}: {why}; nothing has been changed")
+}

@@ -1,0 +1,208 @@
+//! Timeout policies as columns and as JSON; in nfct's form they are in `nfct.rs`.
+
+use std::{fmt::Display, io::Write as _};
+
+use super::{bytes, namespace};
+use crate::{
+    family::Family,
+    kernel::netns::Netns,
+    netlink::timeout::{Policy, Timeouts},
+    timeouts::Protocol,
+};
+
+/// A policy, and who uses it.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// How many rules hold it, where that is known.
+    pub rules: Option<usize>,
+    /// How many entries live under it, where that is known: only probes can tell.
+    pub flows: Option<u64>,
+}
+
+/// How often a policy is held, beside by the list that it is in: by rules, and on newer kernels by flows too.
+pub fn uses(policy: &Policy) -> Option<u32> {
+    policy.uses.map(|uses| uses.saturating_sub(1))
+}
+
+/// The width of the column of names.
+pub fn width(policies: &[Policy]) -> usize {
+    let names = policies.iter().map(|policy| name(policy).chars().count());
+    names.max().unwrap_or(0).max("NAME".len())
+}
+
+/// Appends the columns' names.
+pub fn header(out: &mut Vec<u8>, netns: Option<usize>, width: usize, flows: bool) {
+    if let Some(width) = netns {
+        put(out, format_args!("{:width$} ", "NETNS"));
+    }
+    put(
+        out,
+        format_args!("{:width$} FAMILY PROTO    {:>5} {:>6}", "NAME", "RULES", "USES"),
+    );
+    if flows {
+        put(out, format_args!(" {:>8}", "FLOWS"));
+    }
+    out.extend_from_slice(b"  STATES\n");
+}
+
+/// Appends a line: the states in the form that `rsct timeout policy add` takes.
+pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<usize>, width: usize) {
+    namespace::column(out, netns, column);
+    let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
+    let name = name(line.policy);
+    put(out, format_args!("{name:width$} "));
+    match Family::from_number(*l3proto) {
+        Some(family) => put(out, format_args!("{:6} ", family.name())),
+        None => put(out, format_args!("{l3proto:<6} ")),
+    }
+    let protocol = Protocol::of_number(*l4proto);
+    if protocol.number == *l4proto {
+        put(out, format_args!("{:8}", protocol.name));
+    } else {
+        put(out, format_args!("{l4proto:<8}"));
+    }
+    match line.rules {
+        Some(rules) => put(out, format_args!(" {rules:>5}")),
+        None => out.extend_from_slice(b"     -"),
+    }
+    match uses(line.policy) {
+        Some(uses) => put(out, format_args!(" {uses:>6}")),
+        None => out.extend_from_slice(b"      -"),
+    }
+    if let Some(flows) = line.flows {
+        put(out, format_args!(" {flows:>8}"));
+    }
+    out.push(b' ');
+    for (attribute, seconds) in shown_values(line.policy, protocol) {
+        match protocol.state_of_attribute(*attribute) {
+            Some(state) => put(out, format_args!(" {}={seconds}", state.name)),
+            None => put(out, format_args!(" {attribute}={seconds}")),
+        }
+    }
+    out.push(b'\n');
+}
+
+/// Appends a JSON object.
+pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
+    let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
+    out.push(b'{');
+    namespace::json(out, netns);
+    out.extend_from_slice(b"\"name\":\"");
+    bytes::json_text(out, line.policy.name.as_deref().unwrap_or_default());
+    out.push(b'"');
+    match Family::from_number(*l3proto) {
+        Some(family) => put(out, format_args!(",\"family\":\"{}\"", family.name())),
+        None => put(out, format_args!(",\"l3proto\":{l3proto}")),
+    }
+    let protocol = Protocol::of_number(*l4proto);
+    if protocol.number == *l4proto {
+        put(out, format_args!(",\"proto\":\"{}\"", protocol.name));
+    }
+    put(out, format_args!(",\"protonum\":{l4proto}"));
+    if let Some(rules) = line.rules {
+        put(out, format_args!(",\"rules\":{rules}"));
+    }
+    if let Some(uses) = uses(line.policy) {
+        put(out, format_args!(",\"uses\":{uses}"));
+    }
+    if let Some(flows) = line.flows {
+        put(out, format_args!(",\"flows\":{flows}"));
+    }
+    out.extend_from_slice(b",\"timeouts\":{");
+    for (index, (attribute, seconds)) in shown_values(line.policy, protocol).enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        match protocol.state_of_attribute(*attribute) {
+            Some(state) => put(out, format_args!("{comma}\"{}\":{seconds}", state.name)),
+            None => put(out, format_args!("{comma}\"state{attribute}\":{seconds}")),
+        }
+    }
+    out.extend_from_slice(b"}}\n");
+}
+
+/// The states' values. Kernels go on sending SCTP's HEARTBEAT_ACKED, which none of them uses any more, as 0.
+fn shown_values<'a>(policy: &'a Policy, protocol: &'static Protocol) -> impl Iterator<Item = &'a (u16, u32)> {
+    let values = policy.timeouts.values.iter();
+    values.filter(|(attribute, seconds)| *seconds != 0 || protocol.state_of_attribute(*attribute).is_some())
+}
+
+/// A policy's name as it can be shown.
+fn name(policy: &Policy) -> String {
+    shown(policy.name.as_deref().unwrap_or_default())
+}
+
+/// A name as it can be shown: a policy made by others may have any bytes in it.
+pub fn shown(name: &[u8]) -> String {
+    let mut shown = Vec::new();
+    bytes::json_text(&mut shown, name);
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+fn put(out: &mut Vec<u8>, what: impl Display) {
+    // Writing to a Vec can't fail.
+    let _ = write!(out, "{what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::netns;
+
+    fn policy(name: &[u8], l3proto: u16, l4proto: u8) -> Policy {
+        Policy {
+            name: Some(name.to_vec()),
+            timeouts: Timeouts {
+                l3proto,
+                l4proto,
+                values: vec![(1, 30), (2, 300)],
+            },
+            uses: Some(3),
+        }
+    }
+
+    fn line(policy: &Policy) -> (String, serde_json::Value) {
+        let line = Line {
+            policy,
+            rules: Some(1),
+            flows: None,
+        };
+        let mut out = Vec::new();
+        text(&mut out, &line, &netns::current().unwrap(), None, 6);
+        let mut object = Vec::new();
+        json(&mut object, &line, None);
+        (
+            String::from_utf8(out).unwrap(),
+            serde_json::from_slice(&object).unwrap(),
+        )
+    }
+
+    #[test]
+    fn states_stand_as_they_are_typed() {
+        let (text, json) = line(&policy(b"a", 2, 17));
+        assert_eq!(
+            text,
+            "a      ipv4   udp          1      2  unreplied=30 replied=300\n"
+        );
+        let expected = serde_json::json!({
+            "name": "a", "family": "ipv4", "proto": "udp", "protonum": 17, "rules": 1, "uses": 2,
+            "timeouts": {"unreplied": 30, "replied": 300},
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn what_is_unknown_is_shown_by_number() {
+        let (text, json) = line(&policy(b"a\x1b\xff", 7, 99));
+        assert_eq!(
+            text,
+            "a\\u001b\u{fffd} 7      99           1      2  timeout=30 2=300\n"
+        );
+        assert_eq!(json["name"], "a\u{1b}\u{fffd}");
+        assert_eq!((&json["l3proto"], &json["protonum"]), (&7.into(), &99.into()));
+        assert!(
+            json.get("proto").is_none() && json.get("family").is_none(),
+            "{json}"
+        );
+    }
+}

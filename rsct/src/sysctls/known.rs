@@ -1,0 +1,231 @@
+//! What each setting means.
+
+use super::short;
+use crate::{
+    kernel::hz::Hz,
+    timeouts::{PROTOCOLS, State},
+};
+
+/// What a setting can be set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bounds {
+    /// Nothing: it is what the kernel counts.
+    ReadOnly,
+    /// A number.
+    Numbers(u64, u64),
+    /// A time in seconds, of as many ticks as the kernel can count.
+    Seconds,
+    /// A number of bytes, no more than another setting's.
+    BytesUpTo(&'static str),
+    /// A number of bytes, no less than another setting's.
+    BytesFrom(&'static str),
+}
+
+/// What there is to know of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its short name.
+    pub short: &'static str,
+    /// What it can be set to.
+    pub bounds: Bounds,
+    /// Whether there is one for all network namespaces, which only the first can set
+    /// (nf_conntrack_standalone_init_sysctl() in net/netfilter/nf_conntrack_standalone.c).
+    pub first_only: bool,
+    /// What it means.
+    pub meaning: &'static str,
+    /// The protocol and state whose timeout it is.
+    pub timeout_of: Option<(&'static str, &'static str)>,
+}
+
+impl Bounds {
+    /// The numbers themselves, where no other setting has to be asked.
+    pub fn numbers(self, hz: Option<Hz>) -> Option<(u64, u64)> {
+        match self {
+            Self::Numbers(least, most) => Some((least, most)),
+            // 0 would have whatever it is for end at once.
+            Self::Seconds => hz.map(|hz| (1, hz.longest_timeout_seconds().into())),
+            Self::ReadOnly | Self::BytesUpTo(_) | Self::BytesFrom(_) => None,
+        }
+    }
+}
+
+impl Known {
+    /// What is known of the setting of this full name.
+    pub fn of(full: &str) -> Option<Self> {
+        let short = short(full);
+        let known = KNOWN.iter().find(|known| known.short == short).copied();
+        known.or_else(|| timeout(short))
+    }
+
+    /// Every setting that is known here and is no state's timeout.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        KNOWN.iter()
+    }
+}
+
+/// The setting of a state. Of two states that have one setting, the first protocol's.
+fn timeout(short: &str) -> Option<Known> {
+    let mut states = PROTOCOLS
+        .iter()
+        .flat_map(|protocol| protocol.states.iter().map(move |state| (protocol, state)));
+    let (protocol, state) = states.find(|(_, state): &(_, &State)| state.sysctl == Some(short))?;
+    Some(Known {
+        short: state.sysctl?,
+        bounds: Bounds::Seconds,
+        first_only: false,
+        meaning: state.meaning,
+        timeout_of: Some((protocol.name, state.name)),
+    })
+}
+
+const SWITCH: Bounds = Bounds::Numbers(0, 1);
+const BYTE: Bounds = Bounds::Numbers(0, u8::MAX as u64);
+const INT: u64 = i32::MAX as u64;
+
+const fn known(short: &'static str, bounds: Bounds, meaning: &'static str) -> Known {
+    Known {
+        short,
+        bounds,
+        first_only: false,
+        meaning,
+        timeout_of: None,
+    }
+}
+
+const fn first_only(short: &'static str, bounds: Bounds, meaning: &'static str) -> Known {
+    Known {
+        first_only: true,
+        ..known(short, bounds, meaning)
+    }
+}
+
+/// In the order they are shown.
+const KNOWN: &[Known] = &[
+    known(
+        "count",
+        Bounds::ReadOnly,
+        "entries that there are, expired ones that were not reaped yet among them",
+    ),
+    first_only(
+        "max",
+        Bounds::Numbers(0, INT),
+        "entries that a network namespace may have at most; 0: as many as there is memory for",
+    ),
+    first_only(
+        "buckets",
+        Bounds::Numbers(1, INT),
+        "size of the hash table that the entries of all network namespaces are in; rounded up to whole pages",
+    ),
+    first_only(
+        "expect_max",
+        Bounds::Numbers(1, INT),
+        "expectations that there may be at most",
+    ),
+    known("acct", SWITCH, "new entries count their packets and bytes"),
+    known(
+        "timestamp",
+        SWITCH,
+        "new entries know when they came, and events when they went",
+    ),
+    known(
+        "events",
+        Bounds::Numbers(0, 2),
+        "what happens to entries is told over netlink; 2: only of entries that came while somebody listened",
+    ),
+    known("checksum", SWITCH, "packets with a wrong checksum are INVALID"),
+    known(
+        "log_invalid",
+        BYTE,
+        "number of the protocol whose INVALID packets are logged; 255: of every protocol, 0: of none",
+    ),
+    known(
+        "tcp_be_liberal",
+        SWITCH,
+        "of TCP packets outside of the window, only an RST is INVALID",
+    ),
+    known(
+        "tcp_ignore_invalid_rst",
+        SWITCH,
+        "an RST outside of the window is not INVALID",
+    ),
+    known(
+        "tcp_loose",
+        SWITCH,
+        "TCP connections are picked up in their middle too",
+    ),
+    known(
+        "tcp_max_retrans",
+        BYTE,
+        "segments sent again unanswered after which a TCP entry has the timeout of retrans",
+    ),
+    known(
+        "dccp_loose",
+        SWITCH,
+        "DCCP connections are picked up in their middle too",
+    ),
+    known(
+        "helper",
+        SWITCH,
+        "helpers are given to flows by their port, without a rule that says so (before Linux 6.0)",
+    ),
+    known(
+        "frag6_timeout",
+        Bounds::Seconds,
+        "time that fragments of an IPv6 packet are kept for the rest to come",
+    ),
+    known(
+        "frag6_high_thresh",
+        Bounds::BytesFrom("frag6_low_thresh"),
+        "memory for IPv6 fragments, in bytes; no more are taken when it is used up",
+    ),
+    known(
+        "frag6_low_thresh",
+        Bounds::BytesUpTo("frag6_high_thresh"),
+        "memory for IPv6 fragments under which they are taken again",
+    ),
+    known(
+        "nf_flowtable_tcp_timeout",
+        Bounds::Seconds,
+        "time without a packet after which a flow table gives a TCP flow back to conntrack",
+    ),
+    known(
+        "nf_flowtable_udp_timeout",
+        Bounds::Seconds,
+        "time without a packet after which a flow table gives a UDP flow back to conntrack",
+    ),
+    known(
+        "nf_hooks_lwtunnel",
+        SWITCH,
+        "packets of lightweight tunnels pass the netfilter hooks, in all network namespaces; can't be put off again",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sysctls::full;
+
+    #[test]
+    fn every_name_leads_to_its_meaning() {
+        for known in Known::all() {
+            let full = full(known.short).unwrap();
+            assert_eq!(Known::of(&full).as_ref(), Some(known));
+        }
+        let timeout = Known::of("net.netfilter.nf_conntrack_udp_timeout").unwrap();
+        assert_eq!(timeout.timeout_of, Some(("udp", "unreplied")));
+        assert_eq!(timeout.bounds, Bounds::Seconds);
+        assert_eq!(Known::of("net.netfilter.nf_conntrack_unheard_of"), None);
+    }
+
+    #[test]
+    fn every_states_setting_is_known() {
+        for state in PROTOCOLS.iter().flat_map(|protocol| protocol.states) {
+            if let Some(name) = state.sysctl_name() {
+                assert!(
+                    Known::of(&name).is_some_and(|known| known.timeout_of.is_some()),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
