@@ -48,9 +48,21 @@ macro_rules! for_each_kernel_field {
             NF_CONN_TCP_STATE: "nf_conn" "proto.tcp.state" 1 Required;
             NF_CONN_SCTP_STATE: "nf_conn" "proto.sctp.state" 4 Optional;
             NF_CONN_DCCP_STATE: "nf_conn" "proto.dccp.state" 1 Optional;
+            NF_CONN_TCP_SEEN: "nf_conn" "proto.tcp.seen" 40 Optional;
+            NF_CONN_TCP_FLAGS_ORIG: "nf_conn" "proto.tcp.seen[0].flags" 1 Optional;
+            NF_CONN_TCP_FLAGS_REPLY: "nf_conn" "proto.tcp.seen[1].flags" 1 Optional;
+            NF_CONN_TCP_RETRANS: "nf_conn" "proto.tcp.retrans" 1 Optional;
+            NF_CONN_TCP_LAST_WIN: "nf_conn" "proto.tcp.last_win" 2 Optional;
+            NF_CONN_EXT: "nf_conn" "ext" 8 Optional;
             NF_CONN_GENERAL: "nf_conn" "ct_general" 4 Required;
             TUPLE_HASH_TUPLE: "nf_conntrack_tuple_hash" "tuple" 40 Required;
+            CONN_TIMEOUT_POLICY: "nf_conn_timeout" "timeout" 8 Optional;
+            POLICY_L3NUM: "nf_ct_timeout" "l3num" 2 Optional;
+            POLICY_L4PROTO: "nf_ct_timeout" "l4proto" 8 Optional;
+            POLICY_DATA: "nf_ct_timeout" "data" 0 Optional;
+            L4PROTO_NUMBER: "nf_conntrack_l4proto" "l4proto" 1 Optional;
             NET_INUM: "net" "ns.inum" 4 Required;
+            NET_TCP_MAX_RETRANS: "net" "ct.nf_ct_proto.tcp.tcp_max_retrans" 1 Optional;
             HOOK_STATE_HOOK: "nf_hook_state" "hook" 1 Required;
             HOOK_STATE_PF: "nf_hook_state" "pf" 1 Required;
             HOOK_STATE_IN: "nf_hook_state" "in" 8 Required;
@@ -65,6 +77,10 @@ macro_rules! for_each_kernel_field {
         }
     };
 }
+
+/// The program's global that receives where `struct nf_ct_ext` says where an entry's timeout extension is: the
+/// extension's number depends on how the kernel was built.
+pub const EXT_TIMEOUT: &str = "EXT_TIMEOUT";
 
 macro_rules! table {
     ($($global:ident: $of:literal $path:literal $bytes:literal $need:ident;)*) => {

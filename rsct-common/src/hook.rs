@@ -49,6 +49,11 @@ macro_rules! for_each_argument {
             DELETE_CT: "nf_ct_delete" "ct";
             DELETE_PORTID: "nf_ct_delete" "portid";
             DELETE_RETURN: "nf_ct_delete" "return";
+            CHANGE_TIMEOUT_CT: "__nf_ct_change_timeout" "ct";
+            UNTIMEOUT_NET: "nf_ct_untimeout" "net";
+            UNTIMEOUT_POLICY: "nf_ct_untimeout" "timeout";
+            FILL_INFO_PORTID: "ctnetlink_fill_info" "portid";
+            FILL_INFO_CT: "ctnetlink_fill_info" "ct";
             DESTROY_NFCT: "nf_ct_destroy" "nfct";
             ALLOC_NET: "__nf_conntrack_alloc" "net";
             ALLOC_ZONE: "__nf_conntrack_alloc" "zone";

@@ -15,10 +15,14 @@ pub enum Loss {
     OperationForgotten = 3,
     /// The table of flows' births is full; a flow's records carry no birth.
     BirthUnknown = 4,
+    /// No room in the ring for which policy governs a flow's timeouts.
+    PolicyRecord = 5,
+    /// No room in the ring for what else is known of an entry of a dump.
+    DumpRecord = 6,
 }
 
 /// How many kinds of loss there are.
-pub const LOSSES: usize = 5;
+pub const LOSSES: usize = 7;
 
 impl Loss {
     /// Every kind, in the counters' order.
@@ -28,6 +32,8 @@ impl Loss {
         Self::PassForgotten,
         Self::OperationForgotten,
         Self::BirthUnknown,
+        Self::PolicyRecord,
+        Self::DumpRecord,
     ];
 
     /// The name it is shown and documented under.
@@ -38,6 +44,8 @@ impl Loss {
             Self::PassForgotten => "pass_forgotten",
             Self::OperationForgotten => "operation_forgotten",
             Self::BirthUnknown => "birth_unknown",
+            Self::PolicyRecord => "policy_record",
+            Self::DumpRecord => "dump_record",
         }
     }
 
@@ -51,6 +59,8 @@ impl Loss {
             }
             Self::OperationForgotten => "too many operations on entries were under way at once on one CPU",
             Self::BirthUnknown => "the table of flows' births was full",
+            Self::PolicyRecord => "the ring was full when a flow's timeout policy had to be recorded",
+            Self::DumpRecord => "the ring was full when an entry of a dump had to be told more of",
         }
     }
 }

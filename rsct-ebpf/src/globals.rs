@@ -14,6 +14,10 @@ macro_rules! offsets {
 
 for_each_kernel_field!(offsets);
 
+/// Where `struct nf_ct_ext` says where the timeout extension is: `rsct_common::field::EXT_TIMEOUT`.
+#[unsafe(no_mangle)]
+pub static EXT_TIMEOUT: Global<u64> = Global::new(ABSENT);
+
 /// Positions of arguments.
 pub mod arg {
     use super::*;

@@ -15,6 +15,7 @@ mod globals;
 mod hooks;
 mod kernel;
 mod maps;
+mod policy;
 mod scratch;
 mod task;
 

@@ -82,6 +82,8 @@ pub enum EntryKind {
     Delete = 6,
     /// `nf_ct_destroy`: the last reference is gone.
     Destroy = 7,
+    /// `__nf_ct_change_timeout`: ctnetlink, or a BPF program, sets the timeout.
+    ChangeTimeout = 8,
 }
 
 impl EntryKind {
@@ -95,6 +97,7 @@ impl EntryKind {
             5 => Self::Refresh,
             6 => Self::Delete,
             7 => Self::Destroy,
+            8 => Self::ChangeTimeout,
             _ => return None,
         })
     }

@@ -1,10 +1,14 @@
 //! What the programs write into the ring.
 
+mod dump;
 mod entry;
 mod packet;
+mod policy;
 
+pub use dump::{DumpFlags, DumpRecord};
 pub use entry::{EntryFlags, EntryKind, EntryRecord};
 pub use packet::{PacketFlags, PacketRecord};
+pub use policy::{POLICY_VALUES, PolicyEvent, PolicyRecord};
 
 /// The first byte of every record.
 pub mod kind {
@@ -12,4 +16,8 @@ pub mod kind {
     pub const PACKET: u8 = 1;
     /// An [`super::EntryRecord`].
     pub const ENTRY: u8 = 2;
+    /// A [`super::PolicyRecord`].
+    pub const POLICY: u8 = 3;
+    /// A [`super::DumpRecord`].
+    pub const DUMP: u8 = 4;
 }

@@ -101,6 +101,15 @@ impl PacketFlags {
     pub const AFTER: u16 = 1 << 9;
     /// The mark is known.
     pub const MARK: u16 = 1 << 10;
+    /// A policy governs the flow's timeouts. Known where [`Self::FIRST_SIGHT`] is set, and while the entry is not in
+    /// the table yet; a [`super::PolicyRecord`] came before.
+    pub const POLICY: u16 = 1 << 11;
+    /// TCP: data was sent that nobody has acknowledged.
+    pub const UNACKNOWLEDGED: u16 = 1 << 12;
+    /// TCP: as many segments were sent again as the namespace allows.
+    pub const RETRANSMITTED: u16 = 1 << 13;
+    /// TCP: the last window was zero.
+    pub const ZERO_WINDOW: u16 = 1 << 14;
     /// Kept inside the kernel only: the filter said no.
     pub const REJECTED: u16 = 1 << 15;
 }

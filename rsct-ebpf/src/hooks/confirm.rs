@@ -17,6 +17,7 @@ use crate::{
         nf_conn::NfConn,
         sk_buff::SkBuff,
     },
+    policy,
     scratch::Claim,
 };
 
@@ -40,7 +41,11 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
         return;
     }
     if let Some(claim) = entry::begin(Operation::Confirm, skb.address(), ctx.frame()) {
-        entry::describe(claim.slot, EntryKind::Confirm, ct);
+        if entry::describe(claim.slot, EntryKind::Confirm, ct) {
+            // An nftables rule may have given it one since conntrack saw the packet.
+            let record = &claim.slot.record;
+            policy::tell(ct, record.birth_ns, record.netns);
+        }
     }
 }
 

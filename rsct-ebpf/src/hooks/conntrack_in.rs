@@ -22,11 +22,13 @@ use crate::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
         hook_state::{HookState, LOCAL_OUT},
-        nf_conn::NfConn,
+        nf_conn::{IPPROTO_TCP, IPS_CONFIRMED, NfConn},
         packet,
         sk_buff::{Nfct, SkBuff},
+        tcp::Tcp,
         tuple,
     },
+    policy,
     scratch::{self, Claim, Identified, Slot},
     task,
 };
@@ -151,7 +153,17 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
         record.flags |= PacketFlags::AFTER;
         record.status_after = entry.status();
         record.timeout_after_jiffies = entry.timeout();
-        record.state_after = entry.proto_state(tuple::protonum(&record.tuple));
+        let protonum = tuple::protonum(&record.tuple);
+        if protonum == IPPROTO_TCP {
+            tcp_after(record, entry);
+        } else {
+            record.state_after = entry.proto_state(protonum);
+        }
+        if (record.flags & PacketFlags::FIRST_SIGHT != 0 || record.status_after & IPS_CONFIRMED == 0)
+            && policy::tell(entry, record.birth_ns, record.netns)
+        {
+            record.flags |= PacketFlags::POLICY;
+        }
     }
     record.kind = kind::PACKET;
     record.hook = state.hook();
@@ -177,6 +189,25 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
         }
     }
     emit(record, Loss::PacketRecord);
+}
+
+/// The state of TCP, and what shortens its timeout (nf_conntrack_proto_tcp.c, nf_conntrack_tcp_packet()).
+#[inline(always)]
+fn tcp_after(record: &mut PacketRecord, entry: NfConn<Untyped>) {
+    let Some(tcp) = Tcp::of(entry) else {
+        record.state_after = entry.proto_state(IPPROTO_TCP);
+        return;
+    };
+    record.state_after = tcp.state();
+    if tcp.has_unacknowledged_data() {
+        record.flags |= PacketFlags::UNACKNOWLEDGED;
+    }
+    if tcp.was_retransmitted(entry) {
+        record.flags |= PacketFlags::RETRANSMITTED;
+    }
+    if tcp.has_zero_window() {
+        record.flags |= PacketFlags::ZERO_WINDOW;
+    }
 }
 
 /// Notes what the packet carried when it came.

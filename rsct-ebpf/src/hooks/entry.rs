@@ -31,10 +31,11 @@ pub enum Operation {
     Insert = 4,
     Destroy = 5,
     Refresh = 6,
+    ChangeTimeout = 7,
 }
 
 /// How many sets of slots that makes.
-pub const OPERATIONS_COUNT: u32 = 7;
+pub const OPERATIONS_COUNT: u32 = 8;
 
 /// This CPU's slots for `operation`.
 #[inline(always)]

@@ -4,14 +4,17 @@
 //! (`rsct_common::hook`), so their order may differ from kernel to kernel.
 
 mod alloc;
+mod change_timeout;
 mod check_insert;
 mod confirm;
 mod conntrack_in;
 mod delete;
 mod destroy;
 mod entry;
+mod fill_info;
 mod hash_insert;
 mod l4;
 mod refresh;
+mod untimeout;
 
 pub use entry::OPERATIONS_COUNT;

@@ -14,6 +14,8 @@ pub mod hook_state;
 pub mod nf_conn;
 pub mod packet;
 pub mod sk_buff;
+pub mod tcp;
+pub mod timeout_policy;
 pub mod tuple;
 
 /// How memory behind a kernel pointer is read.

@@ -7,10 +7,13 @@ use rsct_common::{TupleWords, field::ABSENT};
 use super::{Memory, at, field, optional};
 use crate::globals;
 
+/// `IPS_CONFIRMED`: in the table.
+pub const IPS_CONFIRMED: u32 = 1 << 3;
+
 /// `IPS_TEMPLATE`: not an entry, but what the CT target hangs on a packet.
 pub const IPS_TEMPLATE: u32 = 1 << 11;
 
-const IPPROTO_TCP: u8 = 6;
+pub const IPPROTO_TCP: u8 = 6;
 const IPPROTO_DCCP: u8 = 33;
 const IPPROTO_SCTP: u8 = 132;
 
@@ -27,6 +30,20 @@ impl<M: Memory> NfConn<M> {
     #[inline(always)]
     pub fn address(self) -> u64 {
         self.0 as u64
+    }
+
+    #[inline(always)]
+    pub fn pointer(self) -> *const u8 {
+        self.0
+    }
+
+    /// `struct net`, null where the kernel has but one.
+    #[inline(always)]
+    pub fn net(self) -> *const u8 {
+        match globals::NF_CONN_NET.load() {
+            ABSENT => core::ptr::null(),
+            offset => M::read::<u64>(at(self.0, offset)) as *const u8,
+        }
     }
 
     #[inline(always)]
@@ -52,12 +69,10 @@ impl<M: Memory> NfConn<M> {
     /// Inode number of the namespace, zero where the kernel has but one.
     #[inline(always)]
     pub fn netns(self) -> u32 {
-        let offset = globals::NF_CONN_NET.load();
-        if offset == ABSENT {
+        if globals::NF_CONN_NET.load() == ABSENT {
             return 0;
         }
-        let net = M::read::<u64>(at(self.0, offset)) as *const u8;
-        field::<M, _>(net, &globals::NET_INUM)
+        field::<M, _>(self.net(), &globals::NET_INUM)
     }
 
     /// The tuple of direction 0 (original) or 1 (reply).

@@ -17,6 +17,7 @@ use crate::{
         privileges::{Capability, Privileges},
     },
     probe::{
+        hooks::HOOKS,
         layout::Layout,
         scope::Scope,
         session::{Form, How, Options, Session, SessionError},
@@ -27,6 +28,7 @@ use crate::{
         join::{Counts, Join},
         output::{Format, Output},
         run::{self, Limits},
+        timeouts::Timeouts,
     },
 };
 
@@ -140,7 +142,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         log_bpf: args.log_bpf,
         left_out: left_out(args.refresh || filter.is_empty()),
     };
-    let mut session = Session::start(&types, &layout, &options).map_err(why_not)?;
+    let mut session = Session::start(HOOKS, &types, &layout, &options).map_err(why_not)?;
     drop(types);
     report_hooks(&session, args.show_hooks);
 
@@ -160,6 +162,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     output.header();
     let join = RefCell::new(Join {
         table: Table::new(hz.get()),
+        timeouts: Timeouts::new(ticks),
         counts: Counts::default(),
         output,
         started_ns,

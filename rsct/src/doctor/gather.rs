@@ -194,7 +194,7 @@ fn attach(types: &KernelTypes) -> Tried {
             ..Scope::default()
         },
     };
-    match Session::start(types, &layout, &options) {
+    match Session::start(HOOKS, types, &layout, &options) {
         Ok(session) => Tried {
             obstacle: None,
             reports: session.hooks,

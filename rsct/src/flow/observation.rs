@@ -3,12 +3,13 @@
 use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
 
 use super::{names::status, table::Flow};
+use crate::timeouts::Source;
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
-    /// A packet passed `nf_conntrack_in`.
-    Packet(&'a PacketRecord, Option<&'a Flow>),
+    /// A packet passed `nf_conntrack_in`, and gave its entry a timeout.
+    Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>),
     /// An entry was inserted, confirmed, deleted, …
     Entry(&'a EntryRecord, Option<&'a Flow>),
 }

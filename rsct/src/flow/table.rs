@@ -39,6 +39,27 @@ pub struct TupleKey {
     pub orig: TupleWords,
 }
 
+/// The policy that governs a flow's timeouts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PolicyOf(u32);
+
+impl PolicyOf {
+    /// None, as far as is known.
+    pub const NONE: Self = Self(0);
+    /// One, but the record that tells which was lost.
+    pub const LOST: Self = Self(u32::MAX);
+
+    /// The policy with this number.
+    pub fn numbered(number: u32) -> Self {
+        Self(number + 1)
+    }
+
+    /// The policy's number.
+    pub fn number(self) -> Option<u32> {
+        (self != Self::NONE && self != Self::LOST).then(|| self.0 - 1)
+    }
+}
+
 /// One flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
@@ -66,6 +87,8 @@ pub struct Flow {
     pub last_ns: u64,
     /// When it expires, by the monotonic clock; none while it is not in the table.
     pub expires_ns: Option<u64>,
+    /// The policy that governs its timeouts.
+    pub policy: PolicyOf,
     /// Which dump saw it last.
     pub(super) dump: u32,
     /// The original direction.
@@ -122,6 +145,8 @@ pub struct Table {
     /// Flows that were deleted, until they are destroyed: a packet under way still holds its entry, while
     /// another flow may have its tuple already.
     ended: HashMap<FlowKey, Flow>,
+    /// The policies of flows whose first record is still to come.
+    governed: HashMap<FlowKey, PolicyOf>,
     pub(super) tombstones: Tombstones,
     pub(super) reconciliation: Reconciliation,
 }
@@ -133,6 +158,7 @@ impl Table {
             ns_per_jiffy: 1_000_000_000 / u64::from(hz),
             last: (FlowKey::default(), 0),
             ended: HashMap::new(),
+            governed: HashMap::new(),
             slab: Vec::new(),
             free: Vec::new(),
             by_key: HashTable::new(),
@@ -202,7 +228,34 @@ impl Table {
             flow.state = record.state_after;
             flow.expires_ns = expires_ns;
         }
+        if record.flags & PacketFlags::POLICY != 0 && flow.policy == PolicyOf::NONE {
+            flow.policy = PolicyOf::LOST;
+        }
         Some(flow)
+    }
+
+    /// A policy governs the flow's timeouts, whose first record may still be to come.
+    pub fn governed(&mut self, key: FlowKey, policy: PolicyOf) {
+        match self.find_key(key) {
+            Some(index) => self.flow_mut(index).policy = policy,
+            None => {
+                self.governed.insert(key, policy);
+            }
+        }
+    }
+
+    /// Forgets policies of flows whose first record was lost: all records up to now are in the table.
+    pub(super) fn forget_governed(&mut self) {
+        self.governed.clear();
+    }
+
+    /// A policy has come to its end: whom it governed has the defaults again.
+    pub fn policy_ended(&mut self, policy: PolicyOf) {
+        for flow in self.slab.iter_mut().flatten() {
+            if flow.policy == policy {
+                flow.policy = PolicyOf::NONE;
+            }
+        }
     }
 
     /// Takes in an entry's record; the flow it belongs to, as it was last.
@@ -323,6 +376,9 @@ impl Table {
         let flow = self.slab[index as usize].as_mut()?;
         flow.key = key;
         flow.from_probe = true;
+        if let Some(policy) = self.governed.remove(&key) {
+            flow.policy = policy;
+        }
         self.index_key(index, key);
         Some(index)
     }
@@ -341,6 +397,7 @@ impl Table {
             mark: 0,
             last_ns: 0,
             expires_ns: None,
+            policy: self.governed.remove(&key).unwrap_or_default(),
             dump: 0,
             orig: tuple.orig,
             reply: [0; 5],

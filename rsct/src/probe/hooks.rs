@@ -98,6 +98,20 @@ pub const HOOKS: &[Hook] = &[
         kprobe: &[entry("delete_kprobe"), exit("delete_kretprobe")],
     },
     Hook {
+        function: "__nf_ct_change_timeout",
+        shows: "timeouts set through ctnetlink or by BPF programs, and by which task",
+        essential: false,
+        trampoline: &[entry("change_timeout_fentry"), exit("change_timeout_fexit")],
+        kprobe: &[entry("change_timeout_kprobe"), exit("change_timeout_kretprobe")],
+    },
+    Hook {
+        function: "nf_ct_untimeout",
+        shows: "the end of timeout policies that govern flows",
+        essential: false,
+        trampoline: &[entry("untimeout_fentry")],
+        kprobe: &[entry("untimeout_kprobe")],
+    },
+    Hook {
         function: "__nf_ct_refresh_acct",
         shows: "the timeout each packet asks for",
         essential: false,
@@ -152,3 +166,12 @@ pub const HOOKS: &[Hook] = &[
         kprobe: &[entry("in_kprobe"), exit("in_kretprobe")],
     },
 ];
+
+/// The one hook of a listing with sources of timeouts.
+pub const DUMP_HOOKS: &[Hook] = &[Hook {
+    function: "ctnetlink_fill_info",
+    shows: "what a dump does not tell of entries",
+    essential: true,
+    trampoline: &[entry("fill_info_fentry")],
+    kprobe: &[entry("fill_info_kprobe")],
+}];

@@ -2,7 +2,7 @@
 //! arguments, found by name in its BTF, handed to the programs as globals.
 
 use rsct_common::{
-    field::{ABSENT, FIELDS, Field, Need, TUPLE_LAYOUT},
+    field::{ABSENT, EXT_TIMEOUT, FIELDS, Field, Need, TUPLE_LAYOUT},
     hook::{ARGUMENTS, Argument, NO_ARGUMENT},
 };
 
@@ -16,6 +16,8 @@ pub struct Layout {
     pub fields: Vec<(Field, Place)>,
     /// Every argument, and which one it is.
     pub arguments: Vec<(Argument, Option<u64>)>,
+    /// Where `struct nf_ct_ext` says where the timeout extension is, if this kernel has it.
+    pub ext_timeout: Option<u32>,
 }
 
 /// Where a field is.
@@ -91,7 +93,11 @@ impl Layout {
             .map(|field| Ok((*field, place(types, field)?)))
             .collect::<Result<_, LayoutError>>()?;
         let arguments = arguments(types)?;
-        Ok(Self { fields, arguments })
+        Ok(Self {
+            fields,
+            arguments,
+            ext_timeout: ext_timeout(types),
+        })
     }
 
     /// The globals' names and values.
@@ -107,7 +113,8 @@ impl Layout {
             .arguments
             .iter()
             .map(|(argument, position)| (argument.global, position.unwrap_or(NO_ARGUMENT)));
-        fields.chain(arguments)
+        let ext_timeout = self.ext_timeout.map_or(ABSENT, u64::from);
+        fields.chain(arguments).chain([(EXT_TIMEOUT, ext_timeout)])
     }
 
     /// The arguments of `function` that the programs need and this kernel's has not.
@@ -117,6 +124,13 @@ impl Layout {
             .filter(move |(argument, position)| argument.function == function && position.is_none())
             .map(|(argument, _)| argument.name)
     }
+}
+
+/// Kernels are built without policies (CONFIG_NF_CONNTRACK_TIMEOUT): they number their extensions otherwise.
+fn ext_timeout(types: &KernelTypes) -> Option<u32> {
+    let id = types.enum_value(Some("nf_ct_ext_id"), "NF_CT_EXT_TIMEOUT").ok()?;
+    let place = types.field("nf_ct_ext", &format!("offset[{id}]")).ok()?;
+    (place.size == 1).then_some(place.offset)
 }
 
 /// Every argument, and which one it is in the running kernel.

@@ -3,7 +3,7 @@
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use rsct_common::{
     loss::LOSSES,
-    record::{EntryRecord, PacketRecord, kind},
+    record::{DumpRecord, EntryRecord, PacketRecord, PolicyRecord, kind},
 };
 use zerocopy::FromBytes as _;
 
@@ -14,6 +14,10 @@ pub enum Record<'a> {
     Packet(&'a PacketRecord),
     /// Something happened to an entry.
     Entry(&'a EntryRecord),
+    /// A policy governs a flow, or ends.
+    Policy(&'a PolicyRecord),
+    /// What a dump does not tell of an entry.
+    Dump(&'a DumpRecord),
 }
 
 /// The reader's end of the ring, and the counters of what did not fit.
@@ -59,16 +63,9 @@ impl Ring {
             && let Some(bytes) = self.ring.next()
         {
             taken += 1;
-            match bytes.first().copied() {
-                Some(kind::PACKET) => match PacketRecord::ref_from_bytes(&bytes) {
-                    Ok(record) => take(Record::Packet(record)),
-                    Err(_) => self.malformed += 1,
-                },
-                Some(kind::ENTRY) => match EntryRecord::ref_from_bytes(&bytes) {
-                    Ok(record) => take(Record::Entry(record)),
-                    Err(_) => self.malformed += 1,
-                },
-                _ => self.malformed += 1,
+            match decode(&bytes) {
+                Some(record) => take(record),
+                None => self.malformed += 1,
             }
         }
         taken
@@ -83,4 +80,14 @@ impl Ring {
             .unwrap_or_default();
         Lost { per_cpu }
     }
+}
+
+fn decode(bytes: &[u8]) -> Option<Record<'_>> {
+    Some(match *bytes.first()? {
+        kind::PACKET => Record::Packet(PacketRecord::ref_from_bytes(bytes).ok()?),
+        kind::ENTRY => Record::Entry(EntryRecord::ref_from_bytes(bytes).ok()?),
+        kind::POLICY => Record::Policy(PolicyRecord::ref_from_bytes(bytes).ok()?),
+        kind::DUMP => Record::Dump(DumpRecord::ref_from_bytes(bytes).ok()?),
+        _ => return None,
+    })
 }

@@ -16,7 +16,7 @@ use crate::kernel::{
 
 use super::{
     diagnostics::{self, Diagnostics},
-    hooks::{At, HOOKS, Hook},
+    hooks::{At, Hook},
     layout::{Layout, LayoutError},
     ring::Ring,
     scope::Scope,
@@ -126,14 +126,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// Loads and attaches all that this kernel allows.
-    pub fn start(types: &KernelTypes, layout: &Layout, options: &Options) -> Result<Self, SessionError> {
+    /// Loads and attaches all of the hooks that this kernel allows.
+    pub fn start(
+        wanted: &'static [Hook],
+        types: &KernelTypes,
+        layout: &Layout,
+        options: &Options,
+    ) -> Result<Self, SessionError> {
         let mut ebpf = create_maps(layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut tracing = Tracing::link(OBJECT, &ebpf).map_err(SessionError::Maps)?;
         let mut attached = Vec::new();
         let mut kprobes = Vec::new();
-        let mut hooks = Vec::with_capacity(HOOKS.len());
-        for hook in HOOKS {
+        let mut hooks = Vec::with_capacity(wanted.len());
+        for hook in wanted {
             let mut report = HookReport {
                 hook,
                 how: How::Not,

@@ -13,8 +13,9 @@ use crate::flow::{
     observation::{Observation, Outcome, Ticks},
     table::Flow,
 };
+use crate::timeouts::Source;
 
-use super::{bytes, color::Palette};
+use super::{bytes, color::Palette, timeout_source};
 
 /// How lines look.
 #[derive(Clone, Debug)]
@@ -47,13 +48,19 @@ impl Story {
     /// The line for one observation.
     pub fn line(&self, out: &mut Vec<u8>, observation: Observation<'_>) {
         match observation {
-            Observation::Packet(record, flow) => self.packet(out, record, flow),
+            Observation::Packet(record, flow, source) => self.packet(out, record, flow, source.as_ref()),
             Observation::Entry(record, flow) => self.entry(out, record, flow),
         }
         out.push(b'\n');
     }
 
-    fn packet(&self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
+    fn packet(
+        &self,
+        out: &mut Vec<u8>,
+        record: &PacketRecord,
+        flow: Option<&Flow>,
+        source: Option<&Source<'_>>,
+    ) {
         self.when(out, record.time_ns, record.cpu, record.netns);
         let has_entry = record.flags & (PacketFlags::AFTER | PacketFlags::SEEN_ALREADY) != 0;
         let dir = match (has_entry, names::is_reply(record.ctinfo)) {
@@ -65,7 +72,7 @@ impl Story {
         whose(out, &Tuple::from_words(record.tuple));
         let cost = record.flags & PacketFlags::DURATION != 0;
         cost_column(out, cost.then_some(record.duration_ns));
-        self.packet_story(out, record);
+        self.packet_story(out, record, source);
         if record.flags & PacketFlags::TCP != 0 {
             tcp(out, record);
         }
@@ -75,7 +82,7 @@ impl Story {
     }
 
     /// What became of the packet, and what it did to its entry.
-    fn packet_story(&self, out: &mut Vec<u8>, record: &PacketRecord) {
+    fn packet_story(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&Source<'_>>) {
         let palette = &self.palette;
         match Outcome::of(record) {
             Outcome::Untracked => out.extend_from_slice(b"UNTRACKED"),
@@ -108,15 +115,18 @@ impl Story {
                     record.timeout_after_jiffies,
                     record.now_jiffies,
                 );
+                if let Some(source) = source {
+                    timeout_source::text(out, source);
+                }
             }
             Outcome::Tracked => {
                 out.extend_from_slice(names::ctinfo(record.ctinfo).as_bytes());
-                self.changes(out, record);
+                self.changes(out, record, source);
             }
         }
     }
 
-    fn changes(&self, out: &mut Vec<u8>, record: &PacketRecord) {
+    fn changes(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&Source<'_>>) {
         let palette = &self.palette;
         if record.flags & PacketFlags::BEFORE == 0 {
             return;
@@ -149,6 +159,9 @@ impl Story {
                 record.timeout_after_jiffies,
                 record.now_jiffies,
             );
+            if let Some(source) = source {
+                timeout_source::text(out, source);
+            }
         }
     }
 
@@ -163,6 +176,7 @@ impl Story {
             Some(EntryKind::Refresh) => "refresh",
             Some(EntryKind::Delete) => "delete",
             Some(EntryKind::Destroy) => "destroy",
+            Some(EntryKind::ChangeTimeout) => "change_timeout",
             None => "unknown",
         };
         columns(out, place, "-", flow);
@@ -228,6 +242,7 @@ impl Story {
                 out.extend_from_slice(b"refreshed, asked for ");
                 milliseconds(out, self.ticks.span_ms(record.refresh_jiffies) as i64);
             }
+            EntryKind::ChangeTimeout => self.change_timeout_story(out, record),
             EntryKind::Delete => self.delete_story(out, record),
             EntryKind::Destroy => {
                 out.extend_from_slice(if record.status_before & status::CONFIRMED == 0 {
@@ -241,6 +256,18 @@ impl Story {
                     (record.time_ns.saturating_sub(record.birth_ns) / 1_000_000) as i64,
                 );
             }
+        }
+    }
+
+    /// What was asked for is what there is now; a timeout that is fixed stays as it was.
+    fn change_timeout_story(&self, out: &mut Vec<u8>, record: &EntryRecord) {
+        let (before, after) = (record.timeout_before_jiffies, record.timeout_after_jiffies);
+        out.extend_from_slice(b"timeout set by hand, ");
+        self.left(out, record.status_before, before, record.now_jiffies);
+        out.extend_from_slice(" → ".as_bytes());
+        self.left(out, record.status_after, after, record.now_jiffies);
+        if record.status_after & status::FIXED_TIMEOUT != 0 {
+            out.extend_from_slice(b", fixed");
         }
     }
 

@@ -14,8 +14,9 @@ use crate::flow::{
     observation::{Observation, Outcome, Ticks},
     table::Flow,
 };
+use crate::timeouts::{Setter, Source, State};
 
-use super::bytes;
+use super::{bytes, timeout_source};
 
 /// Writes lines, and remembers what the last ones had in common: packets come in runs.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct TraceJson {
     /// Two snapshots up to their timeouts, and how they were written.
     before: Written<Key<1>>,
     after: Written<Key<1>>,
+    /// Where a timeout comes from, and how it was written.
+    source: Written<Key<3>>,
     /// A process, and how it was written.
     task: Written<Key<3>>,
 }
@@ -89,6 +92,7 @@ impl TraceJson {
             common: Default::default(),
             before: Written::default(),
             after: Written::default(),
+            source: Written::default(),
             task: Written::default(),
         }
     }
@@ -98,13 +102,19 @@ impl TraceJson {
         // Once, so that no field has to.
         out.reserve(LINE_BYTES);
         match observation {
-            Observation::Packet(record, flow) => self.packet(out, record, flow),
+            Observation::Packet(record, flow, source) => self.packet(out, record, flow, source.as_ref()),
             Observation::Entry(record, flow) => entry(out, self.ticks, record, flow),
         }
         literal(out, b"}\n");
     }
 
-    fn packet(&mut self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
+    fn packet(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &PacketRecord,
+        flow: Option<&Flow>,
+        source: Option<&Source<'_>>,
+    ) {
         let has = |flag| record.flags & flag != 0;
         number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
         let flow_number = flow.map_or(0, |flow| flow.number);
@@ -122,6 +132,12 @@ impl TraceJson {
                 b",\"refresh_ms\":",
                 self.ticks.span_ms(record.refresh_jiffies),
             );
+        }
+        if let Some(source) = source {
+            self.source.again(out, source_key(source), |out| {
+                out.push(b',');
+                timeout_source::json(out, source);
+            });
         }
         if has(PacketFlags::TCP) {
             number(out, b",\"tcp\":{\"flags\":", record.tcp_flags);
@@ -207,6 +223,23 @@ fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
     if has(PacketFlags::AFTER) || has(PacketFlags::UNTRACKED) || has(PacketFlags::SEEN_ALREADY) {
         out.extend_from_slice(ctinfo_members(record.ctinfo));
     }
+}
+
+/// Everything that [`timeout_source::json`] looks at: what is never freed while a trace lasts, by its address.
+#[inline(always)]
+fn source_key(source: &Source<'_>) -> Key<3> {
+    let setter = match source.setter {
+        Setter::Defaults => 0,
+        Setter::LostPolicy => 1,
+        Setter::Policy([]) => 2,
+        Setter::Policy(names) => names.as_ptr() as u64,
+    };
+    let (state, reduction) = source.governing.map_or((0, 0), |governing| {
+        let state: *const State = governing.state;
+        let reduction = governing.reduction.map_or(0, |reduction| reduction as u64 + 1);
+        (state as u64, reduction)
+    });
+    Key([setter, state, reduction])
 }
 
 /// Everything that [`task`] looks at.
@@ -314,6 +347,7 @@ pub fn event(kind: Option<EntryKind>) -> &'static str {
         Some(EntryKind::Refresh) => "refresh",
         Some(EntryKind::Delete) => "delete",
         Some(EntryKind::Destroy) => "destroy",
+        Some(EntryKind::ChangeTimeout) => "change_timeout",
         None => "unknown",
     }
 }
@@ -499,7 +533,7 @@ mod tests {
         fn what_is_remembered_shows_in_no_line(seeds: Vec<u64>) {
             let line = |json: &mut TraceJson, seed| {
                 let mut out = Vec::new();
-                json.line(&mut out, Observation::Packet(&record(seed), None));
+                json.line(&mut out, Observation::Packet(&record(seed), None, None));
                 String::from_utf8(out).expect("lines are UTF-8")
             };
             let mut remembering = TraceJson::new(Ticks(250));

@@ -7,6 +7,9 @@ mod governing;
 mod histogram;
 mod in_force;
 mod protocol;
+mod reduction;
+mod source;
+mod spans;
 
 pub use builtin::Builtin;
 pub use census::Census;
@@ -14,6 +17,9 @@ pub use governing::{generic, is_reduction, state_of};
 pub use histogram::{Bucket, Histogram};
 pub use in_force::{Values, ValuesError, is_without_cttimeout};
 pub use protocol::{PROTOCOLS, Protocol, State};
+pub use reduction::{Governing, Reduction, Sight, TcpSigns, governing};
+pub use source::{Setter, Source};
+pub use spans::Spans;
 
 /// The number that stands for every protocol without a handler of its own, in ctnetlink and in `nfct`.
 pub const GENERIC: u8 = 255;

@@ -4,20 +4,21 @@ use std::io::{self, Write};
 
 use rsct_common::{
     Tuple,
-    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
+    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord, PolicyEvent, PolicyRecord},
 };
 
 use crate::{
     filter::Details,
     flow::{
-        Flow, Table,
+        Flow, FlowKey, Table,
         observation::{Observation, Outcome},
         reconcile::Dumped,
+        table::PolicyOf,
     },
     probe::ring::Record,
 };
 
-use super::output::Output;
+use super::{output::Output, timeouts::Timeouts};
 
 /// How many of what were seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +43,8 @@ pub struct Counts {
 pub struct Join<W> {
     /// The flows.
     pub table: Table,
+    /// The timeouts that they can have.
+    pub timeouts: Timeouts,
     /// What was seen so far.
     pub counts: Counts,
     /// Where lines go.
@@ -81,7 +84,13 @@ impl<W: Write> Join<W> {
                     _ => {}
                 }
                 self.counts.incomplete += u64::from(record.flags & PacketFlags::DURATION == 0);
-                self.output.observe(Observation::Packet(record, flow))
+                if self.output.is_silent() {
+                    Ok(())
+                } else {
+                    let policy = flow.map_or(PolicyOf::NONE, |flow| flow.policy);
+                    let source = self.timeouts.source_of(record, policy);
+                    self.output.observe(Observation::Packet(record, flow, source))
+                }
             }
             Record::Entry(record) => {
                 if record.time_ns < self.started_ns {
@@ -101,10 +110,33 @@ impl<W: Write> Join<W> {
                 }
                 self.output.observe(Observation::Entry(record, flow.as_ref()))
             }
+            Record::Policy(record) => return self.policy(record),
+            // Nobody lists.
+            Record::Dump(_) => return,
         };
         self.remaining -= 1;
         if let Err(error) = result {
             self.write_error = Some(error);
+        }
+    }
+
+    /// A policy comes to govern a flow, or ends.
+    fn policy(&mut self, record: &PolicyRecord) {
+        match PolicyEvent::from_byte(record.what) {
+            Some(PolicyEvent::Governs) => {
+                let key = FlowKey {
+                    ct: record.ct,
+                    birth_ns: record.birth_ns,
+                };
+                let number = self.timeouts.policy(record);
+                self.table.governed(key, PolicyOf::numbered(number));
+            }
+            Some(PolicyEvent::Ended) => {
+                for number in self.timeouts.ended(record) {
+                    self.table.policy_ended(PolicyOf::numbered(number));
+                }
+            }
+            None => {}
         }
     }
 

@@ -43,6 +43,8 @@ mod table_is_changed;
 mod task_is_named;
 mod tcp_from_syn_to_time_wait;
 mod timeouts_are_shown_and_set;
+mod tcp_timeouts_are_shortened;
+mod timeouts_have_a_source;
 mod udp_gets_assured;
 mod watch_sees_traffic;
 mod wrong_options_say_so;
@@ -111,4 +113,6 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     policies_are_kept,
     sysctls_are_explained,
     expiring_says_what_goes,
+    timeouts_have_a_source,
+    tcp_timeouts_are_shortened,
 ];

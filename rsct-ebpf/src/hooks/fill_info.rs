@@ -1,0 +1,82 @@
+//! An entry is written into a netlink message: what the message does not say of its timeout.
+//!
+//! net/netfilter/nf_conntrack_netlink.c: `static int ctnetlink_fill_info(struct sk_buff *skb, u32 portid, u32 seq,
+//! u32 type, struct nf_conn *ct, bool extinfo, unsigned int flags)`
+
+use aya_ebpf::{
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use rsct_common::{
+    loss::Loss,
+    record::{DumpFlags, DumpRecord, kind},
+};
+
+use crate::{
+    emit::emit,
+    globals::arg,
+    kernel::{
+        Untyped,
+        args::Arguments,
+        nf_conn::{IPPROTO_TCP, NfConn},
+        tcp::Tcp,
+        timeout_policy::TimeoutPolicy,
+        tuple,
+    },
+    policy,
+};
+
+#[fentry(function = "ctnetlink_fill_info")]
+pub fn fill_info_fentry(ctx: FEntryContext) -> u32 {
+    written(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn fill_info_kprobe(ctx: ProbeContext) -> u32 {
+    written(&ctx);
+    0
+}
+
+/// Nothing is told of an entry of which there is no more to know: in most tables that is nearly all.
+#[inline(always)]
+fn written<C: Arguments>(ctx: &C) {
+    let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::FILL_INFO_CT));
+    let mut record = DumpRecord {
+        kind: kind::DUMP,
+        ..DumpRecord::default()
+    };
+    record.orig = ct.tuple(0);
+    if tuple::protonum(&record.orig) == IPPROTO_TCP {
+        record.flags = shortened(ct);
+    }
+    let policy = TimeoutPolicy::of(ct);
+    if record.flags == 0 && policy.is_none() {
+        return;
+    }
+    record.netns = ct.netns();
+    record.zone = ct.zone();
+    record.portid = ctx.number(&arg::FILL_INFO_PORTID) as u32;
+    if let Some(found) = policy {
+        record.policy = found.address();
+        policy::governs(found, ct.address(), 0, record.netns);
+    }
+    emit(&record, Loss::DumpRecord);
+}
+
+/// Why TCP shortens the timeout, if it does.
+#[inline(always)]
+fn shortened(ct: NfConn<Untyped>) -> u8 {
+    let Some(tcp) = Tcp::of(ct) else { return 0 };
+    let mut flags = 0;
+    if tcp.has_unacknowledged_data() {
+        flags |= DumpFlags::UNACKNOWLEDGED;
+    }
+    if tcp.was_retransmitted(ct) {
+        flags |= DumpFlags::RETRANSMITTED;
+    }
+    if tcp.has_zero_window() {
+        flags |= DumpFlags::ZERO_WINDOW;
+    }
+    flags
+}

@@ -1,0 +1,52 @@
+//! Which policy governs a flow's timeouts: told once or twice a flow, not with each packet.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use rsct_common::{
+    loss::Loss,
+    record::{PolicyEvent, PolicyRecord, kind},
+};
+
+use crate::{
+    emit::emit,
+    kernel::{Memory, nf_conn::NfConn, timeout_policy::TimeoutPolicy},
+};
+
+/// Tells of the policy that governs `ct`, born at `birth_ns`. Says whether there is one.
+#[inline(always)]
+pub fn tell<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
+    let Some(policy) = TimeoutPolicy::of(ct) else {
+        return false;
+    };
+    governs(policy, ct.address(), birth_ns, netns);
+    true
+}
+
+/// Tells of the policy that governs the entry at `ct`.
+#[inline(always)]
+pub fn governs(policy: TimeoutPolicy, ct: u64, birth_ns: u64, netns: u32) {
+    let mut record = blank(PolicyEvent::Governs, netns);
+    record.ct = ct;
+    record.birth_ns = birth_ns;
+    policy.describe(&mut record);
+    emit(&record, Loss::PolicyRecord);
+}
+
+/// Tells that the policy at this address governs none from now on; zero means all of the namespace.
+#[inline(always)]
+pub fn ended(policy: u64, netns: u32) {
+    let mut record = blank(PolicyEvent::Ended, netns);
+    record.policy = policy;
+    emit(&record, Loss::PolicyRecord);
+}
+
+#[inline(always)]
+fn blank(what: PolicyEvent, netns: u32) -> PolicyRecord {
+    PolicyRecord {
+        kind: kind::POLICY,
+        what: what as u8,
+        netns,
+        // SAFETY: no arguments.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        ..PolicyRecord::default()
+    }
+}

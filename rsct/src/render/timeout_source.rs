@@ -1,0 +1,176 @@
+//! Where a timeout comes from, in words and in JSON.
+
+use crate::timeouts::{Setter, Source, State};
+
+use super::bytes;
+
+/// Behind the timeout, for people: `, policy udp-policy1`.
+pub fn text(out: &mut Vec<u8>, source: &Source<'_>) {
+    out.extend_from_slice(b", ");
+    match source.setter {
+        Setter::Policy([]) => out.extend_from_slice(b"a policy of nftables"),
+        Setter::Policy(names) => {
+            out.extend_from_slice(b"policy ");
+            for (index, name) in names.iter().enumerate() {
+                if index != 0 {
+                    out.extend_from_slice(b" or ");
+                }
+                printable(out, name);
+            }
+        }
+        Setter::LostPolicy => out.extend_from_slice(b"a policy (which one was lost)"),
+        Setter::Defaults => {
+            if let Some(governing) = source.governing {
+                default(out, governing.state);
+            }
+        }
+    }
+    match source.governing {
+        Some(governing) => {
+            if let Some(reduction) = governing.reduction {
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(reduction.meaning().as_bytes());
+            }
+        }
+        None if source.setter == Setter::Defaults => {
+            out.extend_from_slice(b"none of its protocol's timeouts");
+        }
+        None => out.extend_from_slice(b": none of its timeouts"),
+    }
+}
+
+/// A default by its sysctl, or by its state where no sysctl has it.
+fn default(out: &mut Vec<u8>, state: &State) {
+    match state.sysctl {
+        Some(sysctl) => {
+            out.extend_from_slice(b"nf_conntrack_");
+            out.extend_from_slice(sysctl.as_bytes());
+        }
+        None => {
+            out.extend_from_slice(b"the default of ");
+            out.extend_from_slice(state.name.as_bytes());
+        }
+    }
+}
+
+/// A member of an object: `"timeout_source":{…}`.
+pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
+    out.extend_from_slice(b"\"timeout_source\":{\"kind\":");
+    let kind: &[u8] = match (source.setter, source.governing) {
+        (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
+        (Setter::Defaults, Some(_)) => b"\"default\"",
+        (Setter::Defaults, None) => b"\"unknown\"",
+    };
+    out.extend_from_slice(kind);
+    if let Setter::Policy(names) = source.setter {
+        match names {
+            [] => out.extend_from_slice(b",\"nftables\":true"),
+            [name] => {
+                out.extend_from_slice(b",\"policy\":");
+                quoted(out, name);
+            }
+            [first, others @ ..] => {
+                out.extend_from_slice(b",\"policies\":[");
+                quoted(out, first);
+                for name in others {
+                    out.push(b',');
+                    quoted(out, name);
+                }
+                out.push(b']');
+            }
+        }
+    }
+    if let Some(governing) = source.governing {
+        if source.setter == Setter::Defaults
+            && let Some(sysctl) = governing.state.sysctl
+        {
+            out.extend_from_slice(b",\"sysctl\":\"nf_conntrack_");
+            out.extend_from_slice(sysctl.as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b",\"state\":\"");
+        out.extend_from_slice(governing.state.name.as_bytes());
+        out.push(b'"');
+        if let Some(reduction) = governing.reduction {
+            out.extend_from_slice(b",\"reduction\":\"");
+            out.extend_from_slice(reduction.name().as_bytes());
+            out.push(b'"');
+        }
+    }
+    out.push(b'}');
+}
+
+fn quoted(out: &mut Vec<u8>, name: &str) {
+    out.push(b'"');
+    bytes::json_text(out, name.as_bytes());
+    out.push(b'"');
+}
+
+/// A policy's name may hold anything: none of it gets to a terminal as it is.
+fn printable(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(name.escape_debug().to_string().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeouts::{Governing, Protocol, Reduction};
+
+    fn governing(protocol: &str, state: &str, reduction: Option<Reduction>) -> Option<Governing> {
+        let state = Protocol::named(protocol)?.state(state)?;
+        Some(Governing { state, reduction })
+    }
+
+    fn both(source: Source<'_>) -> (String, String) {
+        let (mut words, mut object) = (Vec::new(), Vec::new());
+        text(&mut words, &source);
+        json(&mut object, &source);
+        let string = |bytes| String::from_utf8(bytes).expect("it is text");
+        (string(words), string(object))
+    }
+
+    #[test]
+    fn a_policy_has_its_name() {
+        let names = ["udp-policy1".to_owned()];
+        let (words, object) = both(Source {
+            setter: Setter::Policy(&names),
+            governing: governing("udp", "replied", None),
+        });
+        assert_eq!(words, ", policy udp-policy1");
+        assert_eq!(
+            object,
+            r#""timeout_source":{"kind":"policy","policy":"udp-policy1","state":"replied"}"#
+        );
+    }
+
+    #[test]
+    fn a_default_has_its_sysctl_and_what_shortened_it() {
+        let (words, object) = both(Source {
+            setter: Setter::Defaults,
+            governing: governing("tcp", "unacknowledged", Some(Reduction::Unacknowledged)),
+        });
+        assert_eq!(
+            words,
+            ", nf_conntrack_tcp_timeout_unacknowledged: data unacknowledged"
+        );
+        assert_eq!(
+            object,
+            r#""timeout_source":{"kind":"default","sysctl":"nf_conntrack_tcp_timeout_unacknowledged","state":"unacknowledged","reduction":"unacknowledged"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let (words, object) = both(Source {
+            setter: Setter::Defaults,
+            governing: None,
+        });
+        assert_eq!(words, ", none of its protocol's timeouts");
+        assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
+        let (words, _) = both(Source {
+            setter: Setter::Policy(&[]),
+            governing: governing("udp", "replied", None),
+        });
+        assert_eq!(words, ", a policy of nftables");
+    }
+}

@@ -1,0 +1,24 @@
+//! Where an entry's timeout comes from.
+
+use super::Governing;
+
+/// Whose timeouts govern a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setter<'a> {
+    /// The namespace's defaults.
+    Defaults,
+    /// A policy. It has several names where several policies of the namespace say the same and the kernel doesn't tell
+    /// which it is; it has none where it is no policy of ctnetlink's, but an object of nftables'.
+    Policy(&'a [String]),
+    /// A policy, but the record that tells which was lost.
+    LostPolicy,
+}
+
+/// Where the timeout comes from that a packet gave its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// Whose it is.
+    pub setter: Setter<'a>,
+    /// Which of their timeouts it is; `None` where none of them has the value that the entry was given.
+    pub governing: Option<Governing>,
+}

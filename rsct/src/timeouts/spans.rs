@@ -1,0 +1,85 @@
+//! A protocol's timeouts by their states, in milliseconds: the kernel keeps them in jiffies.
+
+use crate::flow::names::proto::{DCCP, SCTP, TCP};
+
+use super::Protocol;
+
+/// One protocol's timeouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans(Vec<(u16, u64)>);
+
+impl Spans {
+    /// From states' attributes and milliseconds.
+    pub fn new(spans: impl IntoIterator<Item = (u16, u64)>) -> Self {
+        Self(spans.into_iter().collect())
+    }
+
+    /// From what the kernel's tracker of a protocol keeps, in its own order, `hz` to the second.
+    pub fn from_jiffies(protocol: &Protocol, jiffies: &[u32], hz: u32) -> Self {
+        let attributes = (0..).map(|index| attribute(protocol.number, index));
+        let spans = attributes.zip(jiffies).filter_map(|(attribute, jiffies)| {
+            let state = protocol.state_of_attribute(attribute?)?;
+            Some((state.attribute, u64::from(*jiffies) * 1000 / u64::from(hz)))
+        });
+        Self::new(spans)
+    }
+
+    /// The milliseconds of the state with this attribute.
+    pub fn of(&self, attribute: u16) -> Option<u64> {
+        let is_it = |(kind, _): &&(u16, u64)| *kind == attribute;
+        self.0.iter().find(is_it).map(|(_, ms)| *ms)
+    }
+
+    /// The one state that has this value; none where several have.
+    pub fn only_with(&self, value_ms: u64) -> Option<u16> {
+        let mut with = self.0.iter().filter(|(_, ms)| *ms == value_ms);
+        let first = with.next()?;
+        with.next().is_none().then_some(first.0)
+    }
+
+    /// Every state's attribute and milliseconds.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// Which state's the tracker's value with this index is. States' numbers where it has states (`enum tcp_conntrack`,
+/// which leaves two out before the last two), else counted from zero.
+fn attribute(protonum: u8, index: u16) -> Option<u16> {
+    match protonum {
+        TCP => match index {
+            1..=9 => Some(index),
+            12 | 13 => Some(index - 2),
+            _ => None,
+        },
+        SCTP | DCCP => (index != 0).then_some(index),
+        _ => Some(index + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trackers_order_becomes_the_attributes() {
+        let tcp = Protocol::named("tcp").expect("there is tcp");
+        let jiffies: Vec<u32> = (0..14).map(|index| index * 250).collect();
+        let spans = Spans::from_jiffies(tcp, &jiffies, 250);
+        assert_eq!(spans.of(3), Some(3000));
+        assert_eq!(spans.of(9), Some(9000));
+        assert_eq!(spans.of(10), Some(12_000));
+        assert_eq!(spans.of(11), Some(13_000));
+        let udp = Protocol::named("udp").expect("there is udp");
+        let spans = Spans::from_jiffies(udp, &[100, 200, 300], 100);
+        assert_eq!(spans, Spans::new([(1, 1000), (2, 2000)]));
+    }
+
+    #[test]
+    fn a_value_tells_its_state_where_no_other_has_it() {
+        let spans = Spans::new([(1, 120), (2, 60), (7, 120)]);
+        assert_eq!(spans.only_with(60), Some(2));
+        assert_eq!(spans.only_with(120), None);
+        assert_eq!(spans.only_with(1), None);
+    }
+}

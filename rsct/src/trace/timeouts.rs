@@ -1,0 +1,315 @@
+//! Which timeouts there are in the namespaces under trace, so that one that a packet gave its entry can be told by its
+//! name.
+
+use std::{collections::HashMap, io, os::fd::AsFd as _};
+
+use rsct_common::{
+    Tuple,
+    record::{PacketFlags, PacketRecord, PolicyRecord},
+};
+
+use crate::{
+    flow::{observation::Ticks, table::PolicyOf},
+    kernel::{
+        clock,
+        netns::{self, Netns, Selector},
+        sysctl::Where,
+    },
+    netlink::{Socket, timeout},
+    timeouts::{Governing, PROTOCOLS, Protocol, Setter, Sight, Source, Spans, State, TcpSigns, governing},
+};
+
+/// Defaults are read again when an entry was given something else, but no more often than this.
+const READ_AGAIN_NS: u64 = 1_000_000_000;
+/// What may lie between a refresh and the record of its packet, where the refresh itself was not seen.
+const UNSEEN_MS: u64 = 100;
+/// TCP's flag.
+const RST: u8 = 4;
+
+/// All that is known.
+pub struct Timeouts {
+    ticks: Ticks,
+    policies: Vec<Policy>,
+    by_address: HashMap<u64, u32>,
+    defaults: HashMap<u32, Defaults>,
+    /// What was asked last, and the answer: packets come in runs.
+    last: Option<(Question, Option<Governing>)>,
+}
+
+/// Everything that an answer depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Question {
+    netns: u32,
+    policy: PolicyOf,
+    sight: Sight,
+    asked: Asked,
+}
+
+struct Policy {
+    names: Vec<String>,
+    spans: Spans,
+    netns: u32,
+}
+
+struct Defaults {
+    read_ns: u64,
+    spans: HashMap<u8, Spans>,
+}
+
+impl Timeouts {
+    /// Nothing yet, on a kernel with so many jiffies a second.
+    pub fn new(ticks: Ticks) -> Self {
+        Self {
+            ticks,
+            policies: Vec::new(),
+            by_address: HashMap::new(),
+            defaults: HashMap::new(),
+            last: None,
+        }
+    }
+
+    /// The number of the policy that a record tells of.
+    pub fn policy(&mut self, record: &PolicyRecord) -> u32 {
+        let spans = Spans::from_jiffies(Protocol::of_number(record.l4proto), &record.values, self.ticks.0);
+        self.last = None;
+        if let Some(&number) = self.by_address.get(&record.policy) {
+            // It can be changed where it is.
+            self.policies[number as usize].spans = spans;
+            return number;
+        }
+        let number = self.policies.len() as u32;
+        self.policies.push(Policy {
+            names: names(record, &spans).unwrap_or_default(),
+            spans,
+            netns: record.netns,
+        });
+        self.by_address.insert(record.policy, number);
+        number
+    }
+
+    /// The policies that a record says are at their end.
+    pub fn ended(&mut self, record: &PolicyRecord) -> Vec<u32> {
+        let policies = &self.policies;
+        let mut ended = Vec::new();
+        self.by_address.retain(|address, number| {
+            let ends = match record.policy {
+                0 => policies[*number as usize].netns == record.netns,
+                policy => *address == policy,
+            };
+            if ends {
+                ended.push(*number);
+            }
+            !ends
+        });
+        ended
+    }
+
+    /// The names of a policy.
+    pub fn names(&self, policy: PolicyOf) -> Option<&[String]> {
+        let policy = self.policies.get(policy.number()? as usize)?;
+        Some(&policy.names)
+    }
+
+    /// Where the timeout comes from that a packet gave its entry; `None` where it gave none.
+    pub fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<Source<'_>> {
+        if !gives_a_timeout(record) {
+            return None;
+        }
+        let left_ms = self.ticks.left_ms(
+            record.status_after,
+            record.timeout_after_jiffies,
+            record.now_jiffies,
+        );
+        let asked = if record.flags & PacketFlags::REFRESHED != 0 {
+            Asked {
+                ms: self.ticks.span_ms(record.refresh_jiffies),
+                give_ms: 0,
+            }
+        } else {
+            Asked {
+                ms: u64::try_from(left_ms).unwrap_or(0),
+                give_ms: UNSEEN_MS,
+            }
+        };
+        let question = Question {
+            netns: record.netns,
+            policy,
+            sight: sight(record),
+            asked,
+        };
+        let governing = match self.last {
+            // Whether none of them has this value is asked again: they may have been changed.
+            Some((last, governing @ Some(_))) if last == question => governing,
+            _ => self.answer(&question),
+        };
+        self.last = Some((question, governing));
+        Some(Source {
+            setter: match self.names(policy) {
+                Some(names) => Setter::Policy(names),
+                None if policy == PolicyOf::LOST => Setter::LostPolicy,
+                None => Setter::Defaults,
+            },
+            governing,
+        })
+    }
+
+    fn answer(&mut self, question: &Question) -> Option<Governing> {
+        let Question {
+            netns,
+            policy,
+            sight,
+            asked,
+        } = question;
+        match policy.number() {
+            Some(number) => asked.which(sight, &self.policies.get(number as usize)?.spans),
+            None if *policy == PolicyOf::LOST => governing(sight, None),
+            None => self.default(*netns, sight, *asked),
+        }
+    }
+
+    /// Which of a namespace's defaults it is.
+    fn default(&mut self, netns: u32, sight: &Sight, asked: Asked) -> Option<Governing> {
+        let number = Protocol::of_number(sight.protonum).number;
+        let find = |defaults: &Defaults| match defaults.spans.get(&number) {
+            Some(spans) => asked.which(sight, spans),
+            None => governing(sight, None),
+        };
+        let mut now_ns = None;
+        if let Some(defaults) = self.defaults.get(&netns) {
+            let found = find(defaults);
+            if found.is_some() || *now_ns.insert(clock::monotonic_ns()) < defaults.read_ns + READ_AGAIN_NS {
+                return found;
+            }
+        }
+        let defaults = Defaults {
+            read_ns: now_ns.unwrap_or_else(clock::monotonic_ns),
+            // A namespace that is gone: what its last packets got is told by their states.
+            spans: defaults(netns).unwrap_or_default(),
+        };
+        let found = find(&defaults);
+        self.defaults.insert(netns, defaults);
+        found
+    }
+}
+
+/// What an entry was given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    ms: u64,
+    /// How much more it may have been.
+    give_ms: u64,
+}
+
+impl Asked {
+    fn is(self, ms: u64) -> bool {
+        (self.ms..=self.ms + self.give_ms).contains(&ms)
+    }
+
+    /// The timeout that an entry in this state gets, where it has this value; or else the one timeout of the protocol
+    /// that has it.
+    fn which(self, sight: &Sight, spans: &Spans) -> Option<Governing> {
+        let expected = governing(sight, Some(spans))?;
+        match spans.of(expected.state.attribute) {
+            // No sysctl tells of it.
+            None => Some(expected),
+            Some(ms) if self.is(ms) => Some(expected),
+            Some(_) => {
+                let mut with = spans.iter().filter(|(_, ms)| self.is(*ms));
+                let (attribute, _) = with.next()?;
+                let state = Protocol::of_number(sight.protonum).state_of_attribute(attribute)?;
+                with.next().is_none().then_some(Governing {
+                    state,
+                    reduction: None,
+                })
+            }
+        }
+    }
+}
+
+/// Whether a packet gave its entry a timeout, be it the one that it had.
+fn gives_a_timeout(record: &PacketRecord) -> bool {
+    let has = |flag| record.flags & flag != 0;
+    has(PacketFlags::AFTER)
+        && !has(PacketFlags::SEEN_ALREADY)
+        && (!has(PacketFlags::BEFORE)
+            || has(PacketFlags::REFRESHED)
+            || record.timeout_before_jiffies != record.timeout_after_jiffies)
+}
+
+fn sight(record: &PacketRecord) -> Sight {
+    let has = |flag| record.flags & flag != 0;
+    Sight {
+        protonum: Tuple::from_words(record.tuple).protonum,
+        state: record.state_after,
+        status: record.status_after,
+        tcp: TcpSigns {
+            unacknowledged: has(PacketFlags::UNACKNOWLEDGED),
+            retransmitted: has(PacketFlags::RETRANSMITTED),
+            zero_window: has(PacketFlags::ZERO_WINDOW),
+            reset: record.tcp_flags & RST != 0 && has(PacketFlags::TCP),
+        },
+    }
+}
+
+fn open(netns: u32) -> io::Result<Netns> {
+    let found = netns::open(&Selector::One(netns.to_string())).map_err(io::Error::other)?;
+    let first = found.namespaces.into_iter().next();
+    first.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+/// A namespace's defaults, by the protocols' numbers. Through sysctl: asking ctnetlink would load a module.
+fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
+    let netns = open(netns)?;
+    let at = Where::Inside(netns.as_fd());
+    let states = || {
+        let of = |protocol: &'static Protocol| protocol.states.iter().map(move |state| (protocol, state));
+        PROTOCOLS.iter().flat_map(of)
+    };
+    let names: Vec<String> = states()
+        .filter_map(|(_, state)| State::sysctl_name(state))
+        .collect();
+    let settings = at.read(&names)?;
+    let mut found: HashMap<u8, Vec<(u16, u64)>> = HashMap::new();
+    for ((protocol, state), setting) in states().filter(|(_, state)| state.sysctl.is_some()).zip(settings) {
+        if let Some(seconds) = setting
+            .and_then(|setting| setting.value.ok())
+            .and_then(|value| value.parse::<u64>().ok())
+        {
+            let of = found.entry(protocol.number).or_default();
+            of.push((state.attribute, seconds * 1000));
+        }
+    }
+    Ok(found
+        .into_iter()
+        .map(|(number, spans)| (number, Spans::new(spans)))
+        .collect())
+}
+
+/// The names of the policies that say what the record says. The entry points to what the policy says, and from there
+/// no way leads to its name.
+fn names(record: &PolicyRecord, spans: &Spans) -> io::Result<Vec<String>> {
+    let netns = open(record.netns)?;
+    // A thread of its own, so that the loop that reads the ring need not be left.
+    let policies = netns::inside(netns.as_fd(), || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let listed = runtime.block_on(async { timeout::list(&mut Socket::open()?).await });
+        listed.map_err(io::Error::other)
+    })??;
+    let says_the_same = |policy: &timeout::Policy| {
+        let timeouts = &policy.timeouts;
+        let alike = timeouts.values.iter().all(|(attribute, seconds)| {
+            spans
+                .of(*attribute)
+                .is_none_or(|ms| ms / 1000 == u64::from(*seconds))
+        });
+        timeouts.l3proto == record.l3num && timeouts.l4proto == record.l4proto && alike
+    };
+    Ok(policies
+        .iter()
+        .filter(|policy| says_the_same(policy))
+        .filter_map(|policy| policy.name.as_deref())
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect())
+}

@@ -1,0 +1,117 @@
+//! Each packet that gives its entry a timeout says whose it is: the namespace's default, changed or not, a policy's that
+//! was there before the trace began or came later, or nobody's any more once the policy is deleted; and a timeout set by
+//! hand says by which task.
+
+use std::net::UdpSocket;
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    lab::{Lab, Line, Trace, traffic},
+    native::namespace::succeeds,
+};
+
+/// A rule that has the policy govern what comes for a port.
+fn rule(action: &str, port: u16, policy: &str) -> String {
+    format!("iptables -t raw -{action} PREROUTING -p udp --dport {port} -j CT --timeout {policy}")
+}
+
+fn port(socket: &UdpSocket) -> Result<i64> {
+    Ok(i64::from(socket.local_addr()?.port()))
+}
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?;
+    let there = &lab.server;
+    there.sh("nfct add timeout early inet udp unreplied 41 replied 141")?;
+    there.sh(&rule("A", 9001, "early"))?;
+    let (early, early_server) = traffic::udp(&lab, 9001)?;
+    traffic::ask(&early, &early_server)?;
+
+    let trace = Trace::start(&there.name, &[])?;
+    // An entry that was there before.
+    traffic::ask(&early, &early_server)?;
+    let early = port(&early)?;
+    let told = trace.wait_for("the packet of a governed entry", |line| {
+        line.is_packet() && line.number("/orig/sport") == Some(early)
+    })?;
+    is_of_policy(&told, "early", "unreplied")?;
+    ensure!(told.is_about_seconds("/after/timeout_ms", 41), "{told}");
+
+    // The namespace's own.
+    let created = talk(&lab, &trace, 9000)?;
+    is_default(&created, "nf_conntrack_udp_timeout", "unreplied")?;
+    there.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=77")?;
+    // Defaults are looked at again at most once a second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let created = talk(&lab, &trace, 9000)?;
+    is_default(&created, "nf_conntrack_udp_timeout", "unreplied")?;
+    ensure!(created.is_about_seconds("/after/timeout_ms", 77), "{created}");
+
+    // A policy that comes later.
+    there.sh("nfct add timeout late inet udp unreplied 43 replied 143")?;
+    there.sh(&rule("A", 9002, "late"))?;
+    let (client, server) = traffic::udp(&lab, 9002)?;
+    traffic::ask(&client, &server)?;
+    let from = port(&client)?;
+    let ours = |line: &Line| line.number("/orig/sport") == Some(from);
+    let created = trace.wait_for("a governed entry is created", |line| {
+        ours(line) && line.is_outcome("created")
+    })?;
+    is_of_policy(&created, "late", "unreplied")?;
+    ensure!(created.is_about_seconds("/after/timeout_ms", 43), "{created}");
+    traffic::answer(&client, &server)?;
+    let replied = trace.wait_for("it is replied to", |line| ours(line) && line.sets("SEEN_REPLY"))?;
+    is_of_policy(&replied, "late", "unreplied")?;
+
+    // By hand.
+    let by_hand = ["update", "-p", "udp", "--dport", "9002", "--set-timeout", "600"];
+    succeeds(&mut there.rsct(&by_hand))?;
+    let by_hand = trace.wait_for("its timeout is set by hand", |line| {
+        ours(line) && line.is_event("change_timeout")
+    })?;
+    ensure!(by_hand.is_about_seconds("/after/timeout_ms", 600), "{by_hand}");
+    ensure!(by_hand.text("/comm").starts_with("rsct"), "{by_hand}");
+
+    // A policy that is deleted governs no more.
+    there.sh(&rule("D", 9002, "late"))?;
+    there.sh("nfct delete timeout late")?;
+    traffic::ask(&client, &server)?;
+    let after = trace.wait_for("a packet of the entry without its policy", |line| {
+        ours(line) && line.is_packet() && line.number("/time_ns") > by_hand.number("/time_ns")
+    })?;
+    is_default(&after, "nf_conntrack_udp_timeout", "unreplied")?;
+
+    let ended = trace.stop()?;
+    ensure!(ended.status.success(), "{}", ended.told());
+    ensure!(
+        ended.summary()?.number("/lost_total") == Some(0),
+        "{}",
+        ended.told()
+    );
+    Ok(())
+}
+
+/// One datagram; the line of the entry that it creates.
+fn talk(lab: &Lab, trace: &Trace, to: u16) -> Result<Line> {
+    let (client, server) = traffic::udp(lab, to)?;
+    traffic::ask(&client, &server)?;
+    let from = port(&client)?;
+    trace.wait_for("an entry is created", |line| {
+        line.number("/orig/sport") == Some(from) && line.is_outcome("created")
+    })
+}
+
+fn is_of_policy(line: &Line, policy: &str, state: &str) -> Result<()> {
+    ensure!(line.text("/timeout_source/kind") == "policy", "{line}");
+    ensure!(line.text("/timeout_source/policy") == policy, "{line}");
+    ensure!(line.text("/timeout_source/state") == state, "{line}");
+    Ok(())
+}
+
+fn is_default(line: &Line, sysctl: &str, state: &str) -> Result<()> {
+    ensure!(line.text("/timeout_source/kind") == "default", "{line}");
+    ensure!(line.text("/timeout_source/sysctl") == sysctl, "{line}");
+    ensure!(line.text("/timeout_source/state") == state, "{line}");
+    Ok(())
+}
