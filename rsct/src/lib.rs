@@ -14,6 +14,7 @@ pub mod load;
 pub mod netlink;
 pub mod nfct;
 pub mod probe;
+pub mod provenance;
 pub mod render;
 pub mod rules;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use super::{
     FilterArgs, UsageError, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg, event_loop},
+    probing::{AttachArg, why_not},
     reading::{self, ExplainArg},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
+    provenance::{Listing, ListingError},
     render::entry::{self, About, Format, View},
 };
 
@@ -41,6 +43,13 @@ pub struct ListArgs {
     /// How entries look.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
+    /// Say where each entry's timeout comes from: a policy, a default, what shortened it, or that it was set by hand.
+    /// Attaches a probe for as long as the table is read; with -o wide and json.
+    #[arg(long)]
+    timeout_source: bool,
+    /// How to attach the probe.
+    #[arg(long, value_enum, default_value_t, requires = "timeout_source")]
+    attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -99,6 +108,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let table = args.table(&filter)?;
     let plan = reading::plan_for(&filter, table);
     args.explain.tell(&plan);
+    let listing = args.listing()?;
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
     let mut list = List {
@@ -107,6 +117,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         table,
         view: args.output.view(&labels, namespaces.column()),
         named: namespaces.are_named(),
+        listing,
         now: entry::now(),
         shown: 0,
         buffer: Vec::with_capacity(FLUSH_BYTES + FLUSH_BYTES / 4),
@@ -126,6 +137,11 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         None => {}
     }
     namespaces.tell_of_hidden();
+    if let Some(lost) = list.listing.as_ref().map(Listing::lost)
+        && lost != 0
+    {
+        eprintln!("rsct: {lost} records were LOST: as many timeouts may be another's than is said");
+    }
     eprintln!("rsct: {} flow entries have been shown.", list.shown);
     Ok(if all_went_well {
         ExitCode::SUCCESS
@@ -135,6 +151,26 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl ListArgs {
+    /// The probe, where it is asked for.
+    fn listing(&self) -> anyhow::Result<Option<Listing>> {
+        if !self.timeout_source {
+            return Ok(None);
+        }
+        if !matches!(self.output, Output::Wide | Output::Json) {
+            return Err(UsageError(
+                "--timeout-source: conntrack's own forms have no place for it; give -o wide or -o json"
+                    .to_owned(),
+            )
+            .into());
+        }
+        match Listing::start(self.attach.form()) {
+            Ok(listing) => Ok(Some(listing)),
+            Err(ListingError::Session(error)) => Err(why_not(error)),
+            Err(error) => Err(error.into()),
+        }
+        .context("--timeout-source")
+    }
+
     /// Which of the kernel's tables is meant.
     fn table(&self, filter: &Filter) -> Result<dump::Table, UsageError> {
         let only_family = Filter {
@@ -170,6 +206,7 @@ struct List<'a> {
     table: dump::Table,
     view: View<'a>,
     named: bool,
+    listing: Option<Listing>,
     now: Duration,
     shown: u64,
     buffer: Vec<u8>,
@@ -202,9 +239,14 @@ impl List<'_> {
             return;
         }
         self.shown += 1;
+        let source = match &mut self.listing {
+            Some(listing) => listing.source_of(netns.inode as u32, entry),
+            None => None,
+        };
         let about = About {
             now: self.now,
             netns: self.named.then_some(netns),
+            timeout_source: source.as_ref(),
             ..About::default()
         };
         self.view.entry(&mut self.buffer, entry, &about);

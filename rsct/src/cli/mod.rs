@@ -18,6 +18,7 @@ pub mod load;
 pub mod man;
 mod namespaces;
 mod printer;
+mod probing;
 mod reading;
 mod refusal;
 pub mod save;

@@ -23,6 +23,13 @@ pub struct NetnsArg {
     netns: Option<String>,
 }
 
+impl NetnsArg {
+    /// What was asked for, as it was typed.
+    pub fn name(&self) -> Option<&str> {
+        self.netns.as_deref()
+    }
+}
+
 /// The namespaces that were asked for, open.
 pub struct Namespaces {
     selector: Selector,

@@ -5,32 +5,32 @@ use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{FilterArgs, UsageError, duration, is_broken_pipe, reading::ExplainArg};
+use super::{
+    FilterArgs, UsageError, duration, is_broken_pipe,
+    probing::{AttachArg, why_not},
+    reading::ExplainArg,
+};
 use crate::{
     flow::{Table, observation::Ticks},
-    kernel::{
-        btf::KernelTypes,
-        clock,
-        conntrack::Conntrack,
-        hz::Hz,
-        netns::Selector,
-        privileges::{Capability, Privileges},
-    },
+    kernel::{btf::KernelTypes, clock, hz::Hz, netns::Selector},
     probe::{
         hooks::HOOKS,
         layout::Layout,
         scope::Scope,
-        session::{Form, How, Options, Session, SessionError},
+        session::{How, Options, Session},
     },
-    render::{color::Palette, known, story::Story, trace_json::TraceJson},
+    provenance::Known,
+    render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     trace::{
         authority::Authority,
         join::{Counts, Join},
         output::{Format, Output},
         run::{self, Limits},
-        timeouts::Timeouts,
     },
 };
+
+/// The ring's size unless another is asked for.
+const RING_KIB: u32 = 4096;
 
 /// Tell what conntrack does to every packet and every entry, as it happens.
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ pub struct TraceArgs {
     #[arg(long, value_enum, default_value_t)]
     attach: AttachArg,
     /// Size of the ring that records wait in, in KiB: a power of two.
-    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = parse_ring)]
+    #[arg(long, value_name = "KIB", default_value_t = RING_KIB, value_parser = parse_ring)]
     ring_size: u32,
     /// Show which hook is attached how before the first line.
     #[arg(long)]
@@ -87,17 +87,6 @@ enum OutputArg {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum AttachArg {
-    /// For each hook the best that works.
-    #[default]
-    Auto,
-    /// fentry and fexit only.
-    Fentry,
-    /// kprobe and kretprobe only.
-    Kprobe,
-}
-
 fn parse_ring(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(kib) if kib.is_power_of_two() && (4..=1 << 20).contains(&kib) => Ok(kib),
@@ -105,16 +94,59 @@ fn parse_ring(text: &str) -> Result<u32, String> {
     }
 }
 
+/// What lines tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// All that happens.
+    Everything,
+    /// What becomes of timeouts.
+    Timeouts,
+}
+
+impl TraceArgs {
+    /// A trace with all that is not given as it is by itself.
+    pub(super) fn of_timeouts(
+        filter: FilterArgs,
+        explain: ExplainArg,
+        netns: Option<String>,
+        json: bool,
+        duration: Option<Duration>,
+        attach: AttachArg,
+    ) -> Self {
+        Self {
+            filter,
+            explain,
+            netns,
+            output: if json { OutputArg::Json } else { OutputArg::Text },
+            count: None,
+            duration,
+            table: false,
+            differences: false,
+            attach,
+            ring_size: RING_KIB,
+            show_hooks: false,
+            // What a packet asked for says best which timeout it is.
+            refresh: true,
+            log_bpf: false,
+        }
+    }
+}
+
 /// Runs `rsct trace`.
 pub fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    run_telling(args, Telling::Everything)
+}
+
+/// Runs a trace whose lines tell of something.
+pub(super) fn run_telling(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(trace(args))
+    runtime.block_on(trace(args, telling))
 }
 
-async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     let types = KernelTypes::open()?;
     let layout = Layout::resolve(&types)?;
     let hz = Hz::of_running_kernel()?;
@@ -128,11 +160,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     args.explain.tell_placed(&filter.placed_in_trace());
     let authority = Authority::open(Selector::from_option(args.netns.as_deref()), filter)?;
     let options = Options {
-        form: match args.attach {
-            AttachArg::Auto => Form::Best,
-            AttachArg::Fentry => Form::Fentry,
-            AttachArg::Kprobe => Form::Kprobe,
-        },
+        form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
         births: births(),
         scope: Scope {
@@ -148,21 +176,26 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
 
     let ticks = Ticks(hz.get());
     let started_ns = clock::monotonic_ns();
+    let story = Story {
+        ticks,
+        start_ns: started_ns,
+        show_netns: authority.only_netns().is_none(),
+        palette: Palette::for_stream(&std::io::stdout()),
+    };
     let format = match args.output {
-        OutputArg::Text => Format::Text(Story {
-            ticks,
-            start_ns: started_ns,
-            show_netns: authority.only_netns().is_none(),
-            palette: Palette::for_stream(&std::io::stdout()),
-        }),
+        OutputArg::Text if telling == Telling::Timeouts => Format::Timeouts(TimeoutHistory::new(story)),
+        OutputArg::Text => Format::Text(story),
         OutputArg::Json => Format::Json(TraceJson::new(ticks)),
         OutputArg::None => Format::None,
     };
     let mut output = Output::new(format, std::io::stdout());
+    if telling == Telling::Timeouts {
+        output.only_of_timeouts();
+    }
     output.header();
     let join = RefCell::new(Join {
         table: Table::new(hz.get()),
-        timeouts: Timeouts::new(ticks),
+        timeouts: Known::new(ticks),
         counts: Counts::default(),
         output,
         started_ns,
@@ -190,25 +223,6 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
             Err(error).context("cannot write the trace to standard output")
         }
         _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// What stands behind the kernel's refusal, where that is known: what follows from it would say less.
-fn why_not(error: SessionError) -> anyhow::Error {
-    let missing: Vec<&str> = match Privileges::of_this_process() {
-        Ok(held) => [Capability::Bpf, Capability::Perfmon]
-            .into_iter()
-            .filter(|capability| !held.has(*capability))
-            .map(Capability::name)
-            .collect(),
-        Err(_) => Vec::new(),
-    };
-    if !missing.is_empty() {
-        return anyhow::anyhow!("this process lacks {}: run rsct as root", missing.join(" and "));
-    }
-    match Conntrack::here() {
-        Conntrack::Absent => anyhow::anyhow!("conntrack is not loaded: run `modprobe nf_conntrack`"),
-        Conntrack::Present(_) => error.into(),
     }
 }
 

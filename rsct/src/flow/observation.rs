@@ -1,6 +1,6 @@
 //! What happened, with the flow it happened to: what renderers are given.
 
-use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
+use rsct_common::record::{EntryKind, EntryRecord, PacketFlags, PacketRecord};
 
 use super::{names::status, table::Flow};
 use crate::timeouts::Source;
@@ -12,6 +12,24 @@ pub enum Observation<'a> {
     Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>),
     /// An entry was inserted, confirmed, deleted, …
     Entry(&'a EntryRecord, Option<&'a Flow>),
+}
+
+impl Observation<'_> {
+    /// Whether it gave an entry a timeout, or ended it.
+    pub fn is_of_timeouts(&self) -> bool {
+        match self {
+            Self::Packet(_, _, source) => source.is_some(),
+            Self::Entry(record, _) => matches!(
+                EntryKind::from_byte(record.what),
+                Some(
+                    EntryKind::ChangeTimeout
+                        | EntryKind::CheckInsert
+                        | EntryKind::Refresh
+                        | EntryKind::Delete
+                )
+            ),
+        }
+    }
 }
 
 /// What became of a packet.

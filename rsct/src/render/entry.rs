@@ -7,7 +7,7 @@ use super::{
     event_line::{self, Cause, Event},
     json, namespace, save, wide, xml,
 };
-use crate::{kernel::netns::Netns, labels::LabelMap, netlink::conntrack::Entry};
+use crate::{kernel::netns::Netns, labels::LabelMap, netlink::conntrack::Entry, timeouts::Source};
 
 /// A form for entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct About<'a> {
     pub event: Option<Event>,
     /// Who did that.
     pub cause: Option<Cause<'a>>,
+    /// Where its timeout comes from; wide and JSON say it.
+    pub timeout_source: Option<&'a Source<'a>>,
 }
 
 /// The time since the epoch.
@@ -120,7 +122,7 @@ impl View<'_> {
                     }
                     wide::event(out, event);
                 }
-                wide::line(out, entry, self.labels, now_s);
+                wide::line(out, entry, self.labels, now_s, about.timeout_source);
                 if let Some(cause) = about.cause {
                     event_line::userspace(out, cause);
                 }

@@ -2,7 +2,7 @@
 
 use rsct_common::Tuple;
 
-use super::{bytes, entry::About};
+use super::{bytes, entry::About, timeout_source};
 use crate::{
     flow::names::{self, proto, status},
     labels::LabelMap,
@@ -36,6 +36,10 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Opt
             .and_then(|info| names::state(protonum, info.state()?)),
     );
     number(out, "timeout_seconds", entry.timeout);
+    if let Some(source) = about.timeout_source {
+        out.push(b',');
+        timeout_source::json(out, source);
+    }
     if let Some(bits) = entry.status {
         key(out, "status");
         array(out, status::names(bits), |out, name| {

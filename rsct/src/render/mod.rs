@@ -26,6 +26,7 @@ pub mod story;
 pub mod sysctls;
 #[cfg(test)]
 mod tests;
+pub mod timeout_history;
 pub mod timeout_source;
 pub mod timeouts;
 pub mod trace_json;

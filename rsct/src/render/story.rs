@@ -183,7 +183,14 @@ impl Story {
         whose(out, &Tuple::from_words(record.orig));
         let cost = record.flags & EntryFlags::DURATION != 0;
         cost_column(out, cost.then_some(record.duration_ns));
-        let Some(kind) = kind else { return };
+        self.entry_and_task(out, record);
+    }
+
+    /// What happened to an entry, and by whom.
+    pub(super) fn entry_and_task(&self, out: &mut Vec<u8>, record: &EntryRecord) {
+        let Some(kind) = EntryKind::from_byte(record.what) else {
+            return;
+        };
         self.entry_story(out, kind, record);
         if record.flags & EntryFlags::TASK != 0 {
             task(out, " by ", &record.comm, record.pid);
@@ -347,13 +354,18 @@ fn columns(out: &mut Vec<u8>, place: &str, dir: &str, flow: Option<&Flow>) {
 /// The protocol and both ends of the original direction, padded.
 fn whose(out: &mut Vec<u8>, tuple: &Tuple) {
     let start = out.len();
-    match proto::name(tuple.protonum) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
-        None => bytes::number(out, tuple.protonum),
-    }
+    protocol(out, tuple.protonum);
     out.push(b' ');
     ends(out, tuple);
     pad(out, WHOSE_COLUMNS.saturating_sub(out.len() - start));
+}
+
+/// A protocol's name, or its number.
+pub(super) fn protocol(out: &mut Vec<u8>, number: u8) {
+    match proto::name(number) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => bytes::number(out, number),
+    }
 }
 
 fn pad(out: &mut Vec<u8>, columns: usize) {
@@ -407,7 +419,7 @@ fn cost_column(out: &mut Vec<u8>, cost: Option<u32>) {
     };
 }
 
-fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
+pub(super) fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
     out.extend_from_slice(how.as_bytes());
     out.extend_from_slice(
         String::from_utf8_lossy(names::comm(comm))
@@ -421,7 +433,7 @@ fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
 }
 
 /// Whole seconds where they are whole, tenths below ten seconds.
-fn milliseconds(out: &mut Vec<u8>, value: i64) {
+pub(super) fn milliseconds(out: &mut Vec<u8>, value: i64) {
     let _ = if value % 1000 == 0 || value.abs() >= 10_000 {
         write!(out, "{}s", value / 1000)
     } else {
@@ -429,7 +441,7 @@ fn milliseconds(out: &mut Vec<u8>, value: i64) {
     };
 }
 
-fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
+pub(super) fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
     const FLAGS: [(u8, &str); 6] = [
         (2, "SYN"),
         (1, "FIN"),

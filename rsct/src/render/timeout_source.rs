@@ -1,12 +1,52 @@
 //! Where a timeout comes from, in words and in JSON.
 
-use crate::timeouts::{Setter, Source, State};
+use crate::{
+    kernel::netns::Netns,
+    netlink::conntrack::Entry,
+    timeouts::{Setter, Source, State},
+};
 
-use super::bytes;
+use super::{bytes, story};
 
 /// Behind the timeout, for people: `, policy udp-policy1`.
 pub fn text(out: &mut Vec<u8>, source: &Source<'_>) {
     out.extend_from_slice(b", ");
+    words(out, source);
+}
+
+/// Among an entry's details: `timeout="300s, policy udp-policy1" `.
+pub fn detail(out: &mut Vec<u8>, source: &Source<'_>) {
+    out.extend_from_slice(b"timeout=\"");
+    if let Some(ms) = source.value_ms {
+        bytes::number(out, ms / 1000);
+        out.extend_from_slice(b"s, ");
+    }
+    words(out, source);
+    out.extend_from_slice(b"\" ");
+}
+
+/// A line for an entry that is there: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
+pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns: Option<&Netns>) {
+    if let Some(netns) = netns {
+        out.extend_from_slice(netns.name.as_bytes());
+        out.push(b' ');
+    }
+    story::protocol(out, entry.orig.protonum);
+    out.push(b' ');
+    story::ends(out, &entry.orig);
+    out.extend_from_slice(b"  ");
+    bytes::number(out, entry.timeout.unwrap_or(0));
+    out.extend_from_slice(b"s left");
+    if let Some(ms) = source.value_ms {
+        out.extend_from_slice(b" of ");
+        bytes::number(out, ms / 1000);
+        out.push(b's');
+    }
+    text(out, source);
+    out.push(b'\n');
+}
+
+fn words(out: &mut Vec<u8>, source: &Source<'_>) {
     match source.setter {
         Setter::Policy([]) => out.extend_from_slice(b"a policy of nftables"),
         Setter::Policy(names) => {
@@ -19,6 +59,8 @@ pub fn text(out: &mut Vec<u8>, source: &Source<'_>) {
             }
         }
         Setter::LostPolicy => out.extend_from_slice(b"a policy (which one was lost)"),
+        Setter::Fixed => return out.extend_from_slice(b"fixed"),
+        Setter::ByHand => return out.extend_from_slice(b"set by hand: more than its protocol gives it"),
         Setter::Defaults => {
             if let Some(governing) = source.governing {
                 default(out, governing.state);
@@ -60,6 +102,8 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
         (Setter::Defaults, Some(_)) => b"\"default\"",
         (Setter::Defaults, None) => b"\"unknown\"",
+        (Setter::Fixed, _) => b"\"fixed\"",
+        (Setter::ByHand, _) => b"\"by_hand\"",
     };
     out.extend_from_slice(kind);
     if let Setter::Policy(names) = source.setter {
@@ -95,6 +139,10 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
             out.extend_from_slice(b",\"reduction\":\"");
             out.extend_from_slice(reduction.name().as_bytes());
             out.push(b'"');
+        }
+        if let Some(ms) = source.value_ms {
+            out.extend_from_slice(b",\"value_seconds\":");
+            bytes::number(out, ms / 1000);
         }
     }
     out.push(b'}');
@@ -135,11 +183,12 @@ mod tests {
         let (words, object) = both(Source {
             setter: Setter::Policy(&names),
             governing: governing("udp", "replied", None),
+            value_ms: Some(300_000),
         });
         assert_eq!(words, ", policy udp-policy1");
         assert_eq!(
             object,
-            r#""timeout_source":{"kind":"policy","policy":"udp-policy1","state":"replied"}"#
+            r#""timeout_source":{"kind":"policy","policy":"udp-policy1","state":"replied","value_seconds":300}"#
         );
     }
 
@@ -148,6 +197,7 @@ mod tests {
         let (words, object) = both(Source {
             setter: Setter::Defaults,
             governing: governing("tcp", "unacknowledged", Some(Reduction::Unacknowledged)),
+            value_ms: None,
         });
         assert_eq!(
             words,
@@ -164,12 +214,14 @@ mod tests {
         let (words, object) = both(Source {
             setter: Setter::Defaults,
             governing: None,
+            value_ms: None,
         });
         assert_eq!(words, ", none of its protocol's timeouts");
         assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
         let (words, _) = both(Source {
             setter: Setter::Policy(&[]),
             governing: governing("udp", "replied", None),
+            value_ms: None,
         });
         assert_eq!(words, ", a policy of nftables");
     }

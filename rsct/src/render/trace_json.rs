@@ -29,7 +29,7 @@ pub struct TraceJson {
     before: Written<Key<1>>,
     after: Written<Key<1>>,
     /// Where a timeout comes from, and how it was written.
-    source: Written<Key<3>>,
+    source: Written<Key<4>>,
     /// A process, and how it was written.
     task: Written<Key<3>>,
 }
@@ -227,11 +227,13 @@ fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
 
 /// Everything that [`timeout_source::json`] looks at: what is never freed while a trace lasts, by its address.
 #[inline(always)]
-fn source_key(source: &Source<'_>) -> Key<3> {
+fn source_key(source: &Source<'_>) -> Key<4> {
     let setter = match source.setter {
         Setter::Defaults => 0,
         Setter::LostPolicy => 1,
         Setter::Policy([]) => 2,
+        Setter::Fixed => 3,
+        Setter::ByHand => 4,
         Setter::Policy(names) => names.as_ptr() as u64,
     };
     let (state, reduction) = source.governing.map_or((0, 0), |governing| {
@@ -239,7 +241,7 @@ fn source_key(source: &Source<'_>) -> Key<3> {
         let reduction = governing.reduction.map_or(0, |reduction| reduction as u64 + 1);
         (state as u64, reduction)
     });
-    Key([setter, state, reduction])
+    Key([setter, state, reduction, source.value_ms.unwrap_or(u64::MAX)])
 }
 
 /// Everything that [`task`] looks at.

@@ -10,11 +10,12 @@ use std::{net::IpAddr, time::Duration};
 
 use rsct_common::Tuple;
 
-use super::{bytes, date::Date, event_line::Event};
+use super::{bytes, date::Date, event_line::Event, timeout_source};
 use crate::{
     flow::names::{self, proto, status},
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
+    timeouts::Source,
 };
 
 /// How many states have names, in each of the three protocols.
@@ -105,7 +106,13 @@ pub fn event(out: &mut Vec<u8>, event: Event) {
 
 /// Appends an entry's line. `names`: for labels; one without a name is shown by its number. `now_s`: seconds since the
 /// epoch, for an entry's age.
-pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&LabelMap>, now_s: u64) {
+pub fn line(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    names: Option<&LabelMap>,
+    now_s: u64,
+    timeout_source: Option<&Source<'_>>,
+) {
     let protonum = entry.orig.protonum;
     let mut row = Row::begin(out);
     row.cell(out, &PROTO, |out| proto_name(out, protonum));
@@ -120,6 +127,9 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&LabelMap>, now_
     });
     counters(out, &mut row, &PACKETS, &BYTES, entry.counters_orig);
     counters(out, &mut row, &REPLY_PACKETS, &REPLY_BYTES, entry.counters_reply);
+    if let Some(source) = timeout_source {
+        timeout_source::detail(out, source);
+    }
     details::details(out, entry, names, now_s);
     while out.last() == Some(&b' ') {
         out.pop();
@@ -235,7 +245,7 @@ mod tests {
             let mut entry = Entry::parse(&payload).unwrap();
             change(&mut entry);
             let start_s = entry.timestamps.and_then(|t| t.start_ns).map_or(0, |ns| ns / NS);
-            line(&mut out, &entry, Some(&names), start_s + 7);
+            line(&mut out, &entry, Some(&names), start_s + 7, None);
         }
         let text = String::from_utf8(out).unwrap();
         text.lines()

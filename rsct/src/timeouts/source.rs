@@ -12,6 +12,10 @@ pub enum Setter<'a> {
     Policy(&'a [String]),
     /// A policy, but the record that tells which was lost.
     LostPolicy,
+    /// It is fixed: packets leave it as it is.
+    Fixed,
+    /// It was set over netlink: there is more of it than any packet gives.
+    ByHand,
 }
 
 /// Where the timeout comes from that a packet gave its entry.
@@ -21,4 +25,17 @@ pub struct Source<'a> {
     pub setter: Setter<'a>,
     /// Which of their timeouts it is; `None` where none of them has the value that the entry was given.
     pub governing: Option<Governing>,
+    /// The whole of that timeout, where it is known.
+    pub value_ms: Option<u64>,
+}
+
+impl Source<'_> {
+    /// One of which there is no more to say.
+    pub fn of(setter: Setter<'static>) -> Self {
+        Self {
+            setter,
+            governing: None,
+            value_ms: None,
+        }
+    }
 }

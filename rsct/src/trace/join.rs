@@ -16,9 +16,10 @@ use crate::{
         table::PolicyOf,
     },
     probe::ring::Record,
+    provenance::Known,
 };
 
-use super::{output::Output, timeouts::Timeouts};
+use super::output::Output;
 
 /// How many of what were seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +45,7 @@ pub struct Join<W> {
     /// The flows.
     pub table: Table,
     /// The timeouts that they can have.
-    pub timeouts: Timeouts,
+    pub timeouts: Known,
     /// What was seen so far.
     pub counts: Counts,
     /// Where lines go.

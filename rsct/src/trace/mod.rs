@@ -7,4 +7,3 @@ pub mod join;
 pub mod output;
 pub mod run;
 pub mod summary;
-pub mod timeouts;

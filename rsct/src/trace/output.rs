@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     flow::observation::Observation,
-    render::{story::Story, trace_json::TraceJson},
+    render::{story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
 };
 
 /// How observations look.
@@ -14,6 +14,8 @@ pub enum Format {
     Text(Story),
     /// A JSON object a line.
     Json(TraceJson),
+    /// Flows' timeouts, for people.
+    Timeouts(TimeoutHistory),
     /// Nothing: only the summary.
     None,
 }
@@ -21,6 +23,8 @@ pub enum Format {
 /// Lines on their way out.
 pub struct Output<W> {
     format: Format,
+    /// Whether only of timeouts is told.
+    only_timeouts: bool,
     buffer: Vec<u8>,
     to: W,
 }
@@ -33,9 +37,15 @@ impl<W: Write> Output<W> {
     pub fn new(format: Format, to: W) -> Self {
         Self {
             format,
+            only_timeouts: false,
             buffer: Vec::with_capacity(PIECE_BYTES + 4096),
             to,
         }
+    }
+
+    /// From now on only what gives an entry a timeout, or takes it away with its entry, is told.
+    pub fn only_of_timeouts(&mut self) {
+        self.only_timeouts = true;
     }
 
     /// The line above all others, where the format has one.
@@ -57,9 +67,13 @@ impl<W: Write> Output<W> {
 
     /// One observation.
     pub fn observe(&mut self, observation: Observation<'_>) -> io::Result<()> {
+        if self.only_timeouts && !observation.is_of_timeouts() {
+            return Ok(());
+        }
         match &mut self.format {
             Format::Text(story) => story.line(&mut self.buffer, observation),
             Format::Json(json) => json.line(&mut self.buffer, observation),
+            Format::Timeouts(history) => history.line(&mut self.buffer, observation),
             Format::None => return Ok(()),
         }
         self.hand_on_pieces()

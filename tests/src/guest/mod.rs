@@ -44,6 +44,7 @@ mod task_is_named;
 mod tcp_from_syn_to_time_wait;
 mod timeouts_are_shown_and_set;
 mod tcp_timeouts_are_shortened;
+mod timeout_history_is_told;
 mod timeouts_have_a_source;
 mod udp_gets_assured;
 mod watch_sees_traffic;
@@ -114,5 +115,6 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     sysctls_are_explained,
     expiring_says_what_goes,
     timeouts_have_a_source,
+    timeout_history_is_told,
     tcp_timeouts_are_shortened,
 ];

@@ -13,6 +13,7 @@ mod rules;
 mod set;
 mod show;
 mod soonest;
+mod why;
 
 use std::{
     io::{self, Write as _},
@@ -43,6 +44,7 @@ enum Command {
     Detach(Box<detach::DetachArgs>),
     Rules(rules::RulesArgs),
     Expiring(Box<expiring::ExpiringArgs>),
+    Why(Box<why::WhyArgs>),
 }
 
 /// Runs `rsct timeout`.
@@ -55,6 +57,7 @@ pub fn run(args: &TimeoutArgs) -> anyhow::Result<ExitCode> {
         Command::Detach(args) => detach::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Expiring(args) => expiring::run(args),
+        Command::Why(args) => why::run(args),
     }
 }
 

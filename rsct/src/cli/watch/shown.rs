@@ -97,6 +97,7 @@ impl Shown {
             netns: self.named.then_some(netns),
             event: Some(event),
             cause,
+            timeout_source: None,
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         self.view().entry(&mut buffer, entry, &about);

@@ -1,5 +1,4 @@
-//! Which timeouts there are in the namespaces under trace, so that one that a packet gave its entry can be told by its
-//! name.
+//! Which timeouts there are in the namespaces under trace, so that one that an entry has can be told by its name.
 
 use std::{collections::HashMap, io, os::fd::AsFd as _};
 
@@ -9,7 +8,7 @@ use rsct_common::{
 };
 
 use crate::{
-    flow::{observation::Ticks, table::PolicyOf},
+    flow::{names::status, observation::Ticks, table::PolicyOf},
     kernel::{
         clock,
         netns::{self, Netns, Selector},
@@ -27,13 +26,13 @@ const UNSEEN_MS: u64 = 100;
 const RST: u8 = 4;
 
 /// All that is known.
-pub struct Timeouts {
+pub struct Known {
     ticks: Ticks,
     policies: Vec<Policy>,
     by_address: HashMap<u64, u32>,
     defaults: HashMap<u32, Defaults>,
     /// What was asked last, and the answer: packets come in runs.
-    last: Option<(Question, Option<Governing>)>,
+    last: Option<(Question, Option<Found>)>,
 }
 
 /// Everything that an answer depends on.
@@ -56,7 +55,7 @@ struct Defaults {
     spans: HashMap<u8, Spans>,
 }
 
-impl Timeouts {
+impl Known {
     /// Nothing yet, on a kernel with so many jiffies a second.
     pub fn new(ticks: Ticks) -> Self {
         Self {
@@ -110,6 +109,28 @@ impl Timeouts {
         Some(&policy.names)
     }
 
+    /// Where an entry's timeout comes from, `left_s` seconds before it runs out, as far as the entry shows.
+    pub fn source_of_entry(&mut self, netns: u32, sight: Sight, policy: PolicyOf, left_s: u32) -> Source<'_> {
+        if sight.status & status::FIXED_TIMEOUT != 0 {
+            return Source::of(Setter::Fixed);
+        }
+        let asked = Asked {
+            ms: u64::from(left_s) * 1000,
+            give_ms: u64::MAX,
+        };
+        let found = self.ask(Question {
+            netns,
+            policy,
+            sight,
+            asked,
+        });
+        match found {
+            Some(_) => self.source(policy, found),
+            // More is left than any packet gives.
+            None => Source::of(Setter::ByHand),
+        }
+    }
+
     /// Where the timeout comes from that a packet gave its entry; `None` where it gave none.
     pub fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<Source<'_>> {
         if !gives_a_timeout(record) {
@@ -131,29 +152,38 @@ impl Timeouts {
                 give_ms: UNSEEN_MS,
             }
         };
-        let question = Question {
+        let found = self.ask(Question {
             netns: record.netns,
             policy,
             sight: sight(record),
             asked,
-        };
-        let governing = match self.last {
-            // Whether none of them has this value is asked again: they may have been changed.
-            Some((last, governing @ Some(_))) if last == question => governing,
-            _ => self.answer(&question),
-        };
-        self.last = Some((question, governing));
-        Some(Source {
+        });
+        Some(self.source(policy, found))
+    }
+
+    fn source(&self, policy: PolicyOf, found: Option<Found>) -> Source<'_> {
+        Source {
             setter: match self.names(policy) {
                 Some(names) => Setter::Policy(names),
                 None if policy == PolicyOf::LOST => Setter::LostPolicy,
                 None => Setter::Defaults,
             },
-            governing,
-        })
+            governing: found.map(|found| found.governing),
+            value_ms: found.and_then(|found| found.value_ms),
+        }
     }
 
-    fn answer(&mut self, question: &Question) -> Option<Governing> {
+    fn ask(&mut self, question: Question) -> Option<Found> {
+        let found = match self.last {
+            // Whether none of them has this value is asked again: they may have been changed.
+            Some((last, found @ Some(_))) if last == question => found,
+            _ => self.answer(&question),
+        };
+        self.last = Some((question, found));
+        found
+    }
+
+    fn answer(&mut self, question: &Question) -> Option<Found> {
         let Question {
             netns,
             policy,
@@ -162,17 +192,17 @@ impl Timeouts {
         } = question;
         match policy.number() {
             Some(number) => asked.which(sight, &self.policies.get(number as usize)?.spans),
-            None if *policy == PolicyOf::LOST => governing(sight, None),
+            None if *policy == PolicyOf::LOST => Found::of(governing(sight, None)?, None),
             None => self.default(*netns, sight, *asked),
         }
     }
 
     /// Which of a namespace's defaults it is.
-    fn default(&mut self, netns: u32, sight: &Sight, asked: Asked) -> Option<Governing> {
+    fn default(&mut self, netns: u32, sight: &Sight, asked: Asked) -> Option<Found> {
         let number = Protocol::of_number(sight.protonum).number;
         let find = |defaults: &Defaults| match defaults.spans.get(&number) {
             Some(spans) => asked.which(sight, spans),
-            None => governing(sight, None),
+            None => Found::of(governing(sight, None)?, None),
         };
         let mut now_ns = None;
         if let Some(defaults) = self.defaults.get(&netns) {
@@ -192,6 +222,20 @@ impl Timeouts {
     }
 }
 
+/// A timeout that was found, and its value where that is known.
+#[derive(Clone, Copy)]
+struct Found {
+    governing: Governing,
+    value_ms: Option<u64>,
+}
+
+impl Found {
+    #[expect(clippy::unnecessary_wraps, reason = "it is an answer, which may be none")]
+    fn of(governing: Governing, value_ms: Option<u64>) -> Option<Self> {
+        Some(Self { governing, value_ms })
+    }
+}
+
 /// What an entry was given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Asked {
@@ -202,24 +246,28 @@ struct Asked {
 
 impl Asked {
     fn is(self, ms: u64) -> bool {
-        (self.ms..=self.ms + self.give_ms).contains(&ms)
+        (self.ms..=self.ms.saturating_add(self.give_ms)).contains(&ms)
     }
 
     /// The timeout that an entry in this state gets, where it has this value; or else the one timeout of the protocol
     /// that has it.
-    fn which(self, sight: &Sight, spans: &Spans) -> Option<Governing> {
+    fn which(self, sight: &Sight, spans: &Spans) -> Option<Found> {
         let expected = governing(sight, Some(spans))?;
         match spans.of(expected.state.attribute) {
             // No sysctl tells of it.
-            None => Some(expected),
-            Some(ms) if self.is(ms) => Some(expected),
+            None => Found::of(expected, None),
+            Some(ms) if self.is(ms) => Found::of(expected, Some(ms)),
             Some(_) => {
                 let mut with = spans.iter().filter(|(_, ms)| self.is(*ms));
-                let (attribute, _) = with.next()?;
+                let (attribute, ms) = with.next()?;
                 let state = Protocol::of_number(sight.protonum).state_of_attribute(attribute)?;
-                with.next().is_none().then_some(Governing {
+                let governing = Governing {
                     state,
                     reduction: None,
+                };
+                with.next().is_none().then_some(Found {
+                    governing,
+                    value_ms: Some(ms),
                 })
             }
         }

@@ -1,0 +1,180 @@
+//! `rsct list --timeout-source` tells whose timeout each entry has, those of entries that were there long before, and
+//! `rsct timeout why` how they got it: each refresh, the packet that did it, and what was set by hand.
+
+use std::{
+    net::UdpSocket,
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use serde_json::Value;
+
+use crate::{
+    guest::ATTACH,
+    lab::{Lab, Line, Trace, traffic},
+    native::namespace::{Namespace, output, succeeds},
+};
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?;
+    let there = &lab.server;
+    there.sh("nfct add timeout udp-policy1 inet udp replied 300
+        iptables -t raw -A PREROUTING -p udp --dport 9001 -j CT --timeout udp-policy1")?;
+    let (governed, governed_server) = traffic::udp(&lab, 9001)?;
+    let (plain, plain_server) = traffic::udp(&lab, 9002)?;
+    traffic::ask(&governed, &governed_server)?;
+    traffic::ask(&plain, &plain_server)?;
+    let by_hand = "-s 10.0.0.1 -d 10.0.0.2 -p udp --sport 1 --dport 2 -t 5000";
+    there.sh(&format!("conntrack -I {by_hand}"))?;
+
+    is_listed(there)?;
+    is_shown_wide(there)?;
+    history(&lab, (&governed, &governed_server), (&plain, &plain_server))?;
+    history_for_people(&lab, &governed, &governed_server)
+}
+
+/// rsct as it is to attach in this run.
+fn attaching(namespace: &Namespace, args: &[&str]) -> Command {
+    let mut command = namespace.rsct(args);
+    if let Ok(mode) = std::env::var(ATTACH) {
+        command.args(["--attach", &mode]);
+    }
+    command
+}
+
+fn is_listed(there: &Namespace) -> Result<()> {
+    let listed = succeeds(&mut attaching(
+        there,
+        &["list", "-p", "udp", "-o", "json", "--timeout-source"],
+    ))?;
+    let of = |dport: u64| -> Result<Value> {
+        let lines = listed.lines().map(serde_json::from_str::<Value>);
+        for line in lines {
+            let line = line?;
+            if line.pointer("/orig/dport").and_then(Value::as_u64) == Some(dport) {
+                return Ok(line["timeout_source"].clone());
+            }
+        }
+        anyhow::bail!("no entry for port {dport}\n{listed}")
+    };
+    let governed = of(9001)?;
+    ensure!(governed["kind"] == "policy", "{governed}");
+    ensure!(governed["policy"] == "udp-policy1", "{governed}");
+    ensure!(governed["state"] == "unreplied", "{governed}");
+    ensure!(governed["value_seconds"] == 30, "{governed}");
+    let plain = of(9002)?;
+    ensure!(plain["kind"] == "default", "{plain}");
+    ensure!(plain["sysctl"] == "nf_conntrack_udp_timeout", "{plain}");
+    ensure!(plain["value_seconds"] == 30, "{plain}");
+    let by_hand = of(2)?;
+    ensure!(by_hand["kind"] == "by_hand", "{by_hand}");
+    Ok(())
+}
+
+fn is_shown_wide(there: &Namespace) -> Result<()> {
+    let wide = succeeds(&mut attaching(
+        there,
+        &["list", "-p", "udp", "-o", "wide", "--timeout-source"],
+    ))?;
+    for expected in [
+        "timeout=\"30s, policy udp-policy1\"",
+        "timeout=\"30s, nf_conntrack_udp_timeout\"",
+        "timeout=\"set by hand: more than its protocol gives it\"",
+    ] {
+        ensure!(wide.contains(expected), "{expected} is missing\n{wide}");
+    }
+    let refused = output(&mut there.rsct(&["list", "--timeout-source"]))?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(
+        refused.status.code() == Some(2) && said.contains("give -o wide or -o json"),
+        "{said}"
+    );
+    Ok(())
+}
+
+fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &UdpSocket)) -> Result<()> {
+    let why = attaching(
+        &lab.server,
+        &["timeout", "why", "-p", "udp", "--dport", "9001", "-o", "json"],
+    );
+    let trace = Trace::of(why)?;
+    ensure!(
+        trace
+            .has(|line| line.text("/timeout_source/policy") == "udp-policy1" && line.has("/timeout_seconds")),
+        "the entry that was there is not told of"
+    );
+    traffic::ask(plain.0, plain.1)?;
+    traffic::answer(governed.0, governed.1)?;
+    let replied = trace.wait_for("a reply refreshes the entry", |line| {
+        line.is_packet() && line.text("/dir") == "reply"
+    })?;
+    ensure!(
+        replied.text("/timeout_source/policy") == "udp-policy1",
+        "{replied}"
+    );
+    ensure!(
+        replied.has("/before/timeout_ms") && replied.has("/after/timeout_ms"),
+        "{replied}"
+    );
+    succeeds(
+        &mut lab
+            .server
+            .rsct(&["update", "-p", "udp", "--dport", "9001", "--set-timeout", "700"]),
+    )?;
+    trace.wait_for("it is set by hand", |line| {
+        line.is_event("change_timeout") && line.is_about_seconds("/after/timeout_ms", 700)
+    })?;
+    let ended = trace.stop()?;
+    let others = ended
+        .lines
+        .iter()
+        .find(|line: &&Line| line.has("/orig/dport") && line.number("/orig/dport") != Some(9001));
+    ensure!(others.is_none(), "{}", ended.told());
+    Ok(())
+}
+
+/// Datagrams as long as it runs: when it has attached is not said.
+fn history_for_people(lab: &Lab, client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+    let mut why = attaching(
+        &lab.server,
+        &[
+            "timeout",
+            "why",
+            "-p",
+            "udp",
+            "--dport",
+            "9001",
+            "--duration",
+            "1s",
+        ],
+    );
+    why.stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = why.spawn().context("start rsct timeout why")?;
+    // Read as it comes: a pipe that nobody empties would hold it up.
+    let reader = thread::spawn(move || child.wait_with_output());
+    while !reader.is_finished() {
+        traffic::ask(client, server)?;
+    }
+    let ended = reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+    let told = String::from_utf8_lossy(&ended.stdout).into_owned();
+    ensure!(
+        ended.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    ensure!(told.contains("700s") || told.contains("s left"), "{told}");
+    let heading = told.lines().find(|line| line.starts_with("flow "));
+    ensure!(
+        heading.is_some_and(|line| line.contains("192.168.34.11:9001")),
+        "{told}"
+    );
+    ensure!(
+        told.lines()
+            .any(|line| line.contains(" → ") && line.contains(", policy udp-policy1; orig packet of ")),
+        "{told}"
+    );
+    Ok(())
+}
