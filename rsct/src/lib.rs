@@ -22,3 +22,4 @@ mod seeds;
 pub mod sysctls;
 pub mod timeouts;
 pub mod trace;
+pub mod what_if;

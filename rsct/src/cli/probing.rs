@@ -1,13 +1,36 @@
 //! What commands that attach probes have in common.
 
+use std::{cell::RefCell, io::Write};
+
+use anyhow::Context as _;
 use clap::ValueEnum;
 
+use super::UsageError;
 use crate::{
+    filter::{Details, Filter},
+    flow::{Table, observation::Ticks},
     kernel::{
+        btf::KernelTypes,
+        clock,
         conntrack::Conntrack,
+        hz::Hz,
+        netns::Selector,
         privileges::{Capability, Privileges},
     },
-    probe::session::{Form, SessionError},
+    probe::{
+        hooks::HOOKS,
+        layout::Layout,
+        scope::Scope,
+        session::{Form, Options, Session, SessionError},
+    },
+    provenance::Known,
+    trace::{
+        authority::Authority,
+        join::{Counts, Join},
+        output::Output,
+        run::{self, Limits},
+        summary::Summary,
+    },
 };
 
 /// How to attach.
@@ -31,6 +54,113 @@ impl AttachArg {
             Self::Kprobe => Form::Kprobe,
         }
     }
+}
+
+/// What programs are attached with.
+pub(super) struct Attaching<'a> {
+    /// Which flows.
+    pub(super) filter: Filter,
+    /// What `--netns` asks for.
+    pub(super) netns: Option<&'a str>,
+    /// How.
+    pub(super) form: Form,
+    /// Size of the ring.
+    pub(super) ring_bytes: u32,
+    /// Whether refreshes are looked at.
+    pub(super) with_refresh: bool,
+    /// Whether the programs' own diagnostics are wanted.
+    pub(super) log_bpf: bool,
+}
+
+/// Programs at work on packets, and the authority beside them.
+pub(super) struct Probing {
+    pub(super) session: Session,
+    pub(super) authority: Authority,
+    pub(super) ticks: Ticks,
+    /// When all were attached, by the monotonic clock.
+    pub(super) started_ns: u64,
+}
+
+impl Probing {
+    /// Attaches them.
+    pub(super) fn start(with: &Attaching<'_>) -> anyhow::Result<Self> {
+        let types = KernelTypes::open()?;
+        let layout = Layout::resolve(&types)?;
+        let hz = Hz::of_running_kernel()?;
+        if let Some(option) = with.filter.details.unknown_to_records() {
+            return Err(UsageError(format!(
+                "--{option}: the packets' records do not tell of it; `rsct list` and `rsct watch` take it"
+            ))
+            .into());
+        }
+        let authority = Authority::open(Selector::from_option(with.netns), with.filter)?;
+        let options = Options {
+            form: with.form,
+            ring_bytes: with.ring_bytes,
+            births: births(),
+            scope: Scope {
+                netns: authority.only_netns(),
+                filter: with.filter,
+            },
+            log_bpf: with.log_bpf,
+            left_out: left_out(with.with_refresh),
+        };
+        let session = Session::start(HOOKS, &types, &layout, &options).map_err(why_not)?;
+        Ok(Self {
+            session,
+            authority,
+            ticks: Ticks(hz.get()),
+            started_ns: clock::monotonic_ns(),
+        })
+    }
+
+    /// Where both sources are held together.
+    pub(super) fn join<W: Write>(&self, output: Output<W>, details: Details, most: Option<u64>) -> Join<W> {
+        Join {
+            table: Table::new(self.ticks.0),
+            timeouts: Known::new(self.ticks),
+            counts: Counts::default(),
+            output,
+            started_ns: self.started_ns,
+            details: (!details.is_empty()).then_some(details),
+            remaining: most.unwrap_or(u64::MAX),
+            write_error: None,
+        }
+    }
+
+    /// Runs until the end of time, a signal, or an output that no longer wants any.
+    pub(super) async fn run<W: Write>(
+        &mut self,
+        join: &RefCell<Join<W>>,
+        limits: &Limits,
+    ) -> anyhow::Result<Summary> {
+        run::run(&mut self.session, &self.authority, join, limits)
+            .await
+            .context("cannot listen for signals")
+    }
+}
+
+/// The refresh hook costs every packet, also those that a filter rejects, and tells little that the
+/// timeouts before and after don't: with a filter it is left out unless asked for.
+fn left_out(with_refresh: bool) -> Vec<(&'static str, &'static str)> {
+    const WHY: &str = "left out because of the filter, --refresh puts it back";
+    if with_refresh {
+        Vec::new()
+    } else {
+        vec![("__nf_ct_refresh_acct", WHY)]
+    }
+}
+
+/// How many flows' births to keep: as many as conntrack may have entries, and some that are not in its
+/// table yet or any more.
+fn births() -> u32 {
+    const LEAST: u32 = 1 << 16;
+    const MOST: u32 = 1 << 22;
+    let max: u32 = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
+    max.saturating_add(max / 4).clamp(LEAST, MOST)
 }
 
 /// What stands behind the kernel's refusal, where that is known: what follows from it would say less.

@@ -6,26 +6,18 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs, UsageError, duration, is_broken_pipe,
-    probing::{AttachArg, why_not},
+    FilterArgs, duration, is_broken_pipe,
+    probing::{AttachArg, Attaching, Probing},
     reading::ExplainArg,
 };
 use crate::{
-    flow::{Table, observation::Ticks},
-    kernel::{btf::KernelTypes, clock, hz::Hz, netns::Selector},
-    probe::{
-        hooks::HOOKS,
-        layout::Layout,
-        scope::Scope,
-        session::{How, Options, Session},
-    },
-    provenance::Known,
+    kernel::clock,
+    probe::session::{How, Session},
     render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     trace::{
-        authority::Authority,
-        join::{Counts, Join},
+        join::Join,
         output::{Format, Output},
-        run::{self, Limits},
+        run::Limits,
     },
 };
 
@@ -147,35 +139,21 @@ pub(super) fn run_telling(args: &TraceArgs, telling: Telling) -> anyhow::Result<
 }
 
 async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
-    let types = KernelTypes::open()?;
-    let layout = Layout::resolve(&types)?;
-    let hz = Hz::of_running_kernel()?;
     let filter = args.filter.filter()?;
-    if let Some(option) = filter.details.unknown_to_records() {
-        return Err(UsageError(format!(
-            "--{option}: the packets' records do not tell of it; `rsct list` and `rsct watch` take it"
-        ))
-        .into());
-    }
     args.explain.tell_placed(&filter.placed_in_trace());
-    let authority = Authority::open(Selector::from_option(args.netns.as_deref()), filter)?;
-    let options = Options {
+    let mut probing = Probing::start(&Attaching {
+        filter,
+        netns: args.netns.as_deref(),
         form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
-        births: births(),
-        scope: Scope {
-            netns: authority.only_netns(),
-            filter,
-        },
+        with_refresh: args.refresh || filter.is_empty(),
         log_bpf: args.log_bpf,
-        left_out: left_out(args.refresh || filter.is_empty()),
-    };
-    let mut session = Session::start(HOOKS, &types, &layout, &options).map_err(why_not)?;
-    drop(types);
-    report_hooks(&session, args.show_hooks);
+    })?;
+    report_hooks(&probing.session, args.show_hooks);
 
-    let ticks = Ticks(hz.get());
-    let started_ns = clock::monotonic_ns();
+    let ticks = probing.ticks;
+    let started_ns = probing.started_ns;
+    let authority = &probing.authority;
     let story = Story {
         ticks,
         start_ns: started_ns,
@@ -193,26 +171,11 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         output.only_of_timeouts();
     }
     output.header();
-    let join = RefCell::new(Join {
-        table: Table::new(hz.get()),
-        timeouts: Known::new(ticks),
-        counts: Counts::default(),
-        output,
-        started_ns,
-        details: (!filter.details.is_empty()).then_some(filter.details),
-        remaining: args.count.unwrap_or(u64::MAX),
-        write_error: None,
-    });
-    let summary = run::run(
-        &mut session,
-        &authority,
-        &join,
-        &Limits {
-            duration: args.duration,
-        },
-    )
-    .await
-    .context("cannot listen for signals")?;
+    let join = RefCell::new(probing.join(output, filter.details, args.count));
+    let limits = Limits {
+        duration: args.duration,
+    };
+    let summary = probing.run(&join, &limits).await?;
     let mut join = join.into_inner();
     if join.write_error.is_none() {
         finish(&mut join, args, &summary);
@@ -248,17 +211,6 @@ fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace
     }
 }
 
-/// The refresh hook costs every packet, also those that a filter rejects, and tells little that the
-/// timeouts before and after don't: with a filter it is left out unless asked for.
-fn left_out(with_refresh: bool) -> Vec<(&'static str, &'static str)> {
-    const WHY: &str = "left out because of the filter, --refresh puts it back";
-    if with_refresh {
-        Vec::new()
-    } else {
-        vec![("__nf_ct_refresh_acct", WHY)]
-    }
-}
-
 /// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
 fn report_hooks(session: &Session, all: bool) {
     for report in &session.hooks {
@@ -279,16 +231,4 @@ fn report_hooks(session: &Session, all: bool) {
 fn is_absent(why: &[String]) -> bool {
     why.iter()
         .any(|why| why.contains("BTF has no such function") || why.starts_with("left out"))
-}
-
-/// How many flows' births to keep: as many as conntrack may have entries, and some that are not in its
-/// table yet or any more.
-fn births() -> u32 {
-    const LEAST: u32 = 1 << 16;
-    const MOST: u32 = 1 << 22;
-    let max: u32 = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max")
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(0);
-    max.saturating_add(max / 4).clamp(LEAST, MOST)
 }

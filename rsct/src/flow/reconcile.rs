@@ -163,7 +163,6 @@ impl Table {
             }
         }
         self.forget_ended(begun_ns);
-        self.forget_governed();
         self.tombstones.active = false;
         self.tombstones.buried.clear();
     }

@@ -244,11 +244,6 @@ impl Table {
         }
     }
 
-    /// Forgets policies of flows whose first record was lost: all records up to now are in the table.
-    pub(super) fn forget_governed(&mut self) {
-        self.governed.clear();
-    }
-
     /// A policy has come to its end: whom it governed has the defaults again.
     pub fn policy_ended(&mut self, policy: PolicyOf) {
         for flow in self.slab.iter_mut().flatten() {
@@ -268,6 +263,9 @@ impl Table {
             ct: record.ct,
             birth_ns: record.birth_ns,
         };
+        if kind == EntryKind::Destroy {
+            self.governed.remove(&key);
+        }
         let tuple = TupleKey {
             netns: record.netns,
             zone: record.zone,

@@ -284,7 +284,8 @@ fn gives_a_timeout(record: &PacketRecord) -> bool {
             || record.timeout_before_jiffies != record.timeout_after_jiffies)
 }
 
-fn sight(record: &PacketRecord) -> Sight {
+/// What the tracker sees of a packet's entry after it.
+pub fn sight(record: &PacketRecord) -> Sight {
     let has = |flag| record.flags & flag != 0;
     Sight {
         protonum: Tuple::from_words(record.tuple).protonum,
@@ -306,7 +307,7 @@ fn open(netns: u32) -> io::Result<Netns> {
 }
 
 /// A namespace's defaults, by the protocols' numbers. Through sysctl: asking ctnetlink would load a module.
-fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
+pub fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
     let netns = open(netns)?;
     let at = Where::Inside(netns.as_fd());
     let states = || {

@@ -113,6 +113,12 @@ impl Listing {
     /// namespace's inode number.
     pub fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<Source<'_>> {
         let left_s = entry.timeout?;
+        let (sight, policy) = self.sight_of(netns, entry);
+        Some(self.known.source_of_entry(netns, sight, policy, left_s))
+    }
+
+    /// What the tracker sees of an entry that was just read, and the policy that governs it.
+    pub fn sight_of(&mut self, netns: u32, entry: &Entry<'_>) -> (Sight, PolicyOf) {
         let told = self.told_of(netns, entry);
         let policy = self.policy_of(told);
         let flags = told.map_or(0, |told| told.flags);
@@ -127,7 +133,7 @@ impl Listing {
                 reset: false,
             },
         };
-        Some(self.known.source_of_entry(netns, sight, policy, left_s))
+        (sight, policy)
     }
 
     /// The names of the policy that governs an entry that was just read: see [`crate::timeouts::Setter::Policy`].

@@ -3,5 +3,5 @@
 mod known;
 mod listing;
 
-pub use known::Known;
+pub use known::{Known, defaults, sight};
 pub use listing::{Listing, ListingError};

@@ -31,5 +31,6 @@ pub mod timeout_source;
 pub mod timeouts;
 pub mod trace_json;
 pub mod watch_json;
+pub mod what_if;
 pub mod wide;
 pub mod xml;

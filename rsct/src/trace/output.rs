@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::{
     flow::observation::Observation,
     render::{story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
+    what_if::Watching,
 };
 
 /// How observations look.
@@ -16,6 +17,8 @@ pub enum Format {
     Json(TraceJson),
     /// Flows' timeouts, for people.
     Timeouts(TimeoutHistory),
+    /// Nothing but losses for now: what happens is taken in for what is said at the end, as JSON or for people.
+    WhatIf(Box<Watching>, bool),
     /// Nothing: only the summary.
     None,
 }
@@ -62,7 +65,12 @@ impl<W: Write> Output<W> {
 
     /// Whether lines are JSON.
     pub fn is_json(&self) -> bool {
-        matches!(self.format, Format::Json(_))
+        matches!(self.format, Format::Json(_) | Format::WhatIf(_, true))
+    }
+
+    /// The format, with all that it has taken in.
+    pub fn into_format(self) -> Format {
+        self.format
     }
 
     /// One observation.
@@ -74,6 +82,7 @@ impl<W: Write> Output<W> {
             Format::Text(story) => story.line(&mut self.buffer, observation),
             Format::Json(json) => json.line(&mut self.buffer, observation),
             Format::Timeouts(history) => history.line(&mut self.buffer, observation),
+            Format::WhatIf(watching, _) => watching.observe(observation),
             Format::None => return Ok(()),
         }
         self.hand_on_pieces()

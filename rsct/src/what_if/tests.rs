@@ -1,0 +1,190 @@
+use super::*;
+use crate::{
+    flow::{
+        names::{
+            proto::{TCP, UDP},
+            status,
+        },
+        table::TupleKey,
+    },
+    timeouts::{Sight, TcpSigns},
+};
+
+const S: u64 = 1_000_000_000;
+
+fn key(number: u64) -> TupleKey {
+    TupleKey {
+        netns: 1,
+        zone: 0,
+        orig: [number, 0, 0, 0, 0],
+    }
+}
+
+fn udp(values: &[(u16, u64)]) -> Simulation {
+    Simulation::new(Trial {
+        protocol: Protocol::named("udp").expect("there is udp"),
+        values: values.to_vec(),
+    })
+}
+
+fn defaults() -> Spans {
+    Spans::new([(1, 30_000), (2, 120_000)])
+}
+
+fn unreplied() -> Sight {
+    Sight {
+        protonum: UDP,
+        ..Sight::default()
+    }
+}
+
+fn stream() -> Sight {
+    Sight {
+        status: status::SEEN_REPLY | status::ASSURED,
+        ..unreplied()
+    }
+}
+
+fn packet(number: u64, at_s: u64, left_ms: u64) -> Packet {
+    Packet {
+        key: key(number),
+        now_ns: at_s * S,
+        left_ms,
+        is_reply: false,
+        creates: false,
+    }
+}
+
+fn end(simulation: &Simulation, at_s: u64, real: &[u64]) -> (Totals, Vec<Incident>) {
+    let mut incidents = Vec::new();
+    let real = real.iter().map(|number| key(*number));
+    let totals = simulation.end(at_s * S, real, |incident| incidents.push(incident));
+    (totals, incidents)
+}
+
+#[test]
+fn a_shorter_timeout_cuts_off_who_pauses_and_ends_who_is_silent() {
+    let mut simulation = udp(&[(1, 5_000)]);
+    let spans = defaults();
+    let sight = unreplied();
+    // The first comes every four seconds, the second pauses for ten, the third comes once.
+    for at_s in [1, 5, 9, 13] {
+        simulation.packet(&packet(1, at_s, 30_000), Some((&sight, &spans)));
+    }
+    for at_s in [1, 11] {
+        simulation.packet(&packet(2, at_s, 30_000), Some((&sight, &spans)));
+    }
+    simulation.packet(&packet(3, 1, 30_000), Some((&sight, &spans)));
+    let (totals, incidents) = end(&simulation, 14, &[1, 2, 3]);
+    assert_eq!(
+        totals,
+        Totals {
+            now: 3,
+            then: 2,
+            expired: 1,
+            lived_on: 0,
+            cut_off: 1,
+            unknown: 0
+        }
+    );
+    let late = Incident {
+        key: key(2),
+        time_ns: 11 * S,
+        fate: Fate::CutOff { late_ms: 5000 },
+    };
+    assert!(incidents.contains(&late), "{incidents:?}");
+}
+
+#[test]
+fn a_longer_timeout_keeps_who_has_really_gone() {
+    let mut simulation = udp(&[(1, 100_000)]);
+    simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
+    simulation.deleted(key(1), key(101), 31 * S, true, 0);
+    let (totals, incidents) = end(&simulation, 40, &[]);
+    assert_eq!((totals.now, totals.then, totals.lived_on), (0, 1, 1));
+    assert_eq!(incidents[0].fate, Fate::LivedOn { left_ms: 61_000 });
+    // And not for ever.
+    assert_eq!(end(&simulation, 102, &[]).0.then, 0);
+}
+
+#[test]
+fn who_was_deleted_for_another_reason_would_be_gone_too() {
+    let mut simulation = udp(&[(1, 100_000)]);
+    simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
+    simulation.deleted(key(1), key(101), 5 * S, false, 0);
+    assert_eq!(end(&simulation, 6, &[]).0, Totals::default());
+}
+
+#[test]
+fn what_answers_an_entry_that_would_still_be_there_makes_none() {
+    let mut simulation = udp(&[(2, 300_000)]);
+    let spans = defaults();
+    simulation.packet(&packet(1, 1, 120_000), Some((&stream(), &spans)));
+    simulation.deleted(key(1), key(101), 121 * S, true, stream().status);
+    let answer = Packet {
+        key: key(101),
+        creates: true,
+        ..packet(101, 130, 30_000)
+    };
+    simulation.packet(&answer, Some((&unreplied(), &spans)));
+    // One entry, the old one, and still a stream.
+    let (totals, _) = end(&simulation, 400, &[101]);
+    assert_eq!((totals.now, totals.then, totals.lived_on), (1, 1, 0));
+    assert_eq!(end(&simulation, 431, &[101]).0.expired, 1);
+}
+
+#[test]
+fn who_is_made_anew_begins_unreplied() {
+    let mut simulation = udp(&[(2, 5_000)]);
+    let spans = defaults();
+    simulation.packet(&packet(1, 1, 120_000), Some((&stream(), &spans)));
+    // Ten seconds later: a new entry, which gets the timeout of those without a reply.
+    simulation.packet(&packet(1, 11, 120_000), Some((&stream(), &spans)));
+    assert_eq!(end(&simulation, 40, &[1]).0.then, 1);
+    assert_eq!(end(&simulation, 42, &[1]).0.then, 0);
+}
+
+#[test]
+fn entries_that_were_there_count_from_their_last_packet() {
+    let mut simulation = udp(&[(1, 10_000)]);
+    let seed = |number, left_ms, otherwise| Seed {
+        key: key(number),
+        now_ns: 100 * S,
+        left_ms,
+        otherwise,
+    };
+    // Silent for 5 and for 15 seconds; the third is a policy's.
+    simulation.seed(&seed(1, 25_000, Some((30_000, 10_000))));
+    simulation.seed(&seed(2, 15_000, Some((30_000, 10_000))));
+    simulation.seed(&seed(3, 15_000, None));
+    let (totals, _) = end(&simulation, 101, &[1, 2, 3]);
+    assert_eq!((totals.now, totals.then, totals.expired), (3, 2, 1));
+}
+
+#[test]
+fn tcp_is_picked_up_in_its_middle() {
+    let mut simulation = Simulation::new(Trial {
+        protocol: Protocol::named("tcp").expect("there is tcp"),
+        values: vec![(3, 60_000)],
+    });
+    let spans = Spans::new([(3, 432_000_000), (10, 300_000), (11, 300_000)]);
+    let open = Sight {
+        protonum: TCP,
+        state: 3,
+        status: status::SEEN_REPLY | status::ASSURED,
+        tcp: TcpSigns::default(),
+    };
+    simulation.packet(&packet(1, 1, 432_000_000), Some((&open, &spans)));
+    simulation.packet(&packet(1, 100, 432_000_000), Some((&open, &spans)));
+    let (totals, _) = end(&simulation, 101, &[1]);
+    assert_eq!((totals.cut_off, totals.then), (1, 1));
+    // As long as unacknowledged data gets where that is longer: here it is not.
+    assert_eq!(end(&simulation, 161, &[1]).0.then, 0);
+}
+
+#[test]
+fn what_no_record_told_of_is_counted_as_unknown() {
+    let simulation = udp(&[(1, 1_000)]);
+    let (totals, _) = end(&simulation, 1, &[7]);
+    assert_eq!((totals.now, totals.then, totals.unknown), (1, 1, 1));
+}

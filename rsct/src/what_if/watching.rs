@@ -1,0 +1,153 @@
+//! The simulation, fed by what the programs tell.
+
+use std::collections::HashMap;
+
+use rsct_common::{
+    Tuple,
+    record::{EntryKind, EntryRecord, PacketFlags, PacketRecord},
+};
+
+use crate::{
+    flow::{
+        cause::{self, DeleteCause},
+        names,
+        observation::{Observation, Outcome, Ticks},
+        table::TupleKey,
+    },
+    provenance,
+    timeouts::{Protocol, Setter, Source, Spans},
+};
+
+use super::{Packet, Simulation, simulation::Seed};
+
+/// What is watched.
+#[derive(Debug)]
+pub struct Watching {
+    ticks: Ticks,
+    simulation: Simulation,
+    /// The defaults of the protocol by namespaces: those when each was seen first.
+    defaults: HashMap<u32, Option<Spans>>,
+}
+
+impl Watching {
+    /// Feeds a simulation, on a kernel with so many jiffies a second.
+    pub fn new(simulation: Simulation, ticks: Ticks) -> Self {
+        Self {
+            ticks,
+            simulation,
+            defaults: HashMap::new(),
+        }
+    }
+
+    /// The simulation as it is now.
+    pub fn simulation(&self) -> &Simulation {
+        &self.simulation
+    }
+
+    /// Takes in an entry that was there before, and where its timeout comes from.
+    pub fn seed(&mut self, key: TupleKey, now_ns: u64, left_s: u32, source: &Source<'_>) {
+        let tried = match (source.setter, source.governing) {
+            (Setter::Defaults, Some(governing)) => self.tried(governing.state.attribute),
+            _ => None,
+        };
+        self.simulation.seed(&Seed {
+            key,
+            now_ns,
+            left_ms: u64::from(left_s) * 1000,
+            otherwise: source.value_ms.zip(tried),
+        });
+    }
+
+    fn tried(&self, attribute: u16) -> Option<u64> {
+        let values = &self.simulation.trial().values;
+        let of = |(kind, _): &&(u16, u64)| *kind == attribute;
+        values.iter().find(of).map(|(_, ms)| *ms)
+    }
+
+    /// Whether entries of a protocol are what is tried.
+    pub fn is_tried(&self, protonum: u8) -> bool {
+        Protocol::of_number(protonum).number == self.simulation.trial().protocol.number
+    }
+
+    /// Takes in what happened.
+    pub fn observe(&mut self, observation: Observation<'_>) {
+        match observation {
+            Observation::Packet(record, _, source) => {
+                if self.is_tried(Tuple::from_words(record.tuple).protonum) {
+                    self.packet(record, source.as_ref());
+                }
+            }
+            Observation::Entry(record, _) => {
+                if self.is_tried(Tuple::from_words(record.orig).protonum) {
+                    self.entry(record);
+                }
+            }
+        }
+    }
+
+    fn packet(&mut self, record: &PacketRecord, source: Option<&Source<'_>>) {
+        let outcome = Outcome::of(record);
+        if !matches!(outcome, Outcome::Created | Outcome::Tracked) {
+            return;
+        }
+        let left_ms = self.ticks.left_ms(
+            record.status_after,
+            record.timeout_after_jiffies,
+            record.now_jiffies,
+        );
+        let packet = Packet {
+            key: TupleKey {
+                netns: record.netns,
+                zone: record.zone,
+                orig: record.tuple,
+            },
+            now_ns: record.time_ns,
+            left_ms: u64::try_from(left_ms).unwrap_or(0),
+            is_reply: names::is_reply(record.ctinfo),
+            creates: outcome == Outcome::Created && record.flags & PacketFlags::AFTER != 0,
+        };
+        let is_default =
+            source.is_some_and(|source| source.setter == Setter::Defaults && source.governing.is_some());
+        let sight = provenance::sight(record);
+        let protocol = self.simulation.trial().protocol.number;
+        let defaults = self.defaults.entry(record.netns).or_insert_with(|| {
+            let mut all = provenance::defaults(record.netns).ok()?;
+            all.remove(&protocol)
+        });
+        let of_default = defaults
+            .as_ref()
+            .filter(|_| is_default)
+            .map(|spans| (&sight, spans));
+        self.simulation.packet(&packet, of_default);
+    }
+
+    fn entry(&mut self, record: &EntryRecord) {
+        let key = |tuple| TupleKey {
+            netns: record.netns,
+            zone: record.zone,
+            orig: tuple,
+        };
+        match EntryKind::from_byte(record.what) {
+            Some(EntryKind::ChangeTimeout | EntryKind::CheckInsert) => {
+                let left_ms = self.ticks.left_ms(
+                    record.status_after,
+                    record.timeout_after_jiffies,
+                    record.now_jiffies,
+                );
+                let left_ms = u64::try_from(left_ms).unwrap_or(0);
+                self.simulation.set(key(record.orig), record.time_ns, left_ms);
+            }
+            Some(EntryKind::Delete) if cause::deleted(record) => {
+                let expired = DeleteCause::of(record) == DeleteCause::Expired;
+                self.simulation.deleted(
+                    key(record.orig),
+                    key(record.reply),
+                    record.time_ns,
+                    expired,
+                    record.status_before,
+                );
+            }
+            _ => {}
+        }
+    }
+}
