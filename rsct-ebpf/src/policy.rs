@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use rsct_common::{
     loss::Loss,
-    record::{PolicyEvent, PolicyRecord, kind},
+    record::{EntryFlags, EntryRecord, PolicyEvent, PolicyRecord, kind},
 };
 
 use crate::{
@@ -19,6 +19,14 @@ pub fn tell<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
     };
     governs(policy, ct.address(), birth_ns, netns);
     true
+}
+
+/// The same where an operation on an entry is the first sight of it: its packets will not be.
+#[inline(always)]
+pub fn tell_at_first_sight<M: Memory>(record: &EntryRecord, ct: NfConn<M>) {
+    if record.flags & EntryFlags::FIRST_SIGHT != 0 {
+        tell(ct, record.birth_ns, record.netns);
+    }
 }
 
 /// Tells of the policy that governs the entry at `ct`.

@@ -16,6 +16,7 @@ use crate::{
         args::{Arguments, Frame},
         nf_conn::NfConn,
     },
+    policy,
     scratch::Claim,
 };
 
@@ -37,6 +38,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     if let Some(claim) = entry::begin(Operation::ChangeTimeout, ct.address(), ctx.frame())
         && entry::describe(claim.slot, EntryKind::ChangeTimeout, ct)
     {
+        policy::tell_at_first_sight(&claim.slot.record, ct);
         entry::note_task(claim.slot, ctx.frame());
     }
 }

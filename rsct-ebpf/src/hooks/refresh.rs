@@ -16,7 +16,7 @@ use crate::{
         args::{Arguments, Frame},
         nf_conn::NfConn,
     },
-    scratch,
+    policy, scratch,
 };
 
 #[fentry(function = "__nf_ct_refresh_acct")]
@@ -46,7 +46,9 @@ fn refreshed<C: Arguments + Frame>(ctx: &C) {
         return;
     }
     if let Some(claim) = entry::begin(Operation::Refresh, ct.address(), ctx.frame()) {
-        entry::describe(claim.slot, EntryKind::Refresh, ct);
+        if entry::describe(claim.slot, EntryKind::Refresh, ct) {
+            policy::tell_at_first_sight(&claim.slot.record, ct);
+        }
         claim.slot.record.refresh_jiffies = extra;
         entry::finish(claim);
     }
