@@ -134,7 +134,7 @@ impl Session {
         options: &Options,
     ) -> Result<Self, SessionError> {
         let mut ebpf = create_maps(layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
-        let mut tracing = Tracing::link(OBJECT, &ebpf).map_err(SessionError::Maps)?;
+        let mut tracing = Tracing::link(OBJECT, &ebpf, wanted).map_err(SessionError::Maps)?;
         let mut attached = Vec::new();
         let mut kprobes = Vec::new();
         let mut hooks = Vec::with_capacity(wanted.len());

@@ -23,7 +23,7 @@ use crate::kernel::{
     btf::Func,
 };
 
-use super::hooks::{At, HOOKS, Program};
+use super::hooks::{At, Hook, Program};
 
 /// The object, linked against maps that exist already.
 pub struct Tracing {
@@ -33,13 +33,13 @@ pub struct Tracing {
 }
 
 impl Tracing {
-    /// Links `object` against the maps of `ebpf`, which was loaded from it.
-    pub fn link(object: &[u8], ebpf: &Ebpf) -> Result<Self, String> {
+    /// Links those programs of `object` that the hooks need against the maps of `ebpf`, which was loaded from it.
+    pub fn link(object: &[u8], ebpf: &Ebpf, hooks: &[Hook]) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
         // Linking asks a hash table for every instruction: of the kprobes' it would be in vain.
         object
             .programs
-            .retain(|name, _| trampolines().any(|program| program.name == name));
+            .retain(|name, _| trampolines(hooks).any(|program| program.name == name));
         let fds: HashMap<&str, RawFd> = ebpf
             .maps()
             .filter_map(|(name, map)| Some((name, data(map)?.fd().as_fd().as_raw_fd())))
@@ -123,8 +123,8 @@ fn load(
 }
 
 /// The programs that can be loaded here.
-fn trampolines() -> impl Iterator<Item = &'static Program> {
-    HOOKS.iter().flat_map(|hook| hook.trampoline)
+fn trampolines(hooks: &[Hook]) -> impl Iterator<Item = &'static Program> {
+    hooks.iter().flat_map(|hook| hook.trampoline)
 }
 
 /// The kinds of maps that the object has.
