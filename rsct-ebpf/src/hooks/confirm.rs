@@ -40,12 +40,12 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     if ct.address() == 0 {
         return;
     }
-    if let Some(claim) = entry::begin(Operation::Confirm, skb.address(), ctx.frame()) {
-        if entry::describe(claim.slot, EntryKind::Confirm, ct) {
-            // An nftables rule may have given it one since conntrack saw the packet.
-            let record = &claim.slot.record;
-            policy::tell(ct, record.birth_ns, record.netns);
-        }
+    if let Some(claim) = entry::begin(Operation::Confirm, skb.address(), ctx.frame())
+        && entry::describe(claim.slot, EntryKind::Confirm, ct)
+    {
+        // An nftables rule may have given it one since conntrack saw the packet.
+        let record = &claim.slot.record;
+        policy::tell(ct, record.birth_ns, record.netns);
     }
 }
 

@@ -56,6 +56,17 @@ impl AttachArg {
     }
 }
 
+impl AttachArg {
+    /// What it means for a listing's one hook, beside the hooks that were meant: some kernels' fentry takes fewer
+    /// arguments than its function has.
+    pub(super) fn form_beside(self) -> Form {
+        match self {
+            Self::Kprobe => Form::Kprobe,
+            Self::Auto | Self::Fentry => Form::Best,
+        }
+    }
+}
+
 /// What programs are attached with.
 pub(super) struct Attaching<'a> {
     /// Which flows.

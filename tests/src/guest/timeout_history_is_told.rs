@@ -43,11 +43,17 @@ fn attaching(namespace: &Namespace, args: &[&str]) -> Command {
     command
 }
 
+/// The one function that it attaches to has more arguments than some kernels' fentry takes: as it likes, or by kprobe.
+fn listing(namespace: &Namespace, output: &str) -> Command {
+    let mut command = namespace.rsct(&["list", "-p", "udp", "-o", output, "--timeout-source"]);
+    if std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe") {
+        command.args(["--attach", "kprobe"]);
+    }
+    command
+}
+
 fn is_listed(there: &Namespace) -> Result<()> {
-    let listed = succeeds(&mut attaching(
-        there,
-        &["list", "-p", "udp", "-o", "json", "--timeout-source"],
-    ))?;
+    let listed = succeeds(&mut listing(there, "json"))?;
     let of = |dport: u64| -> Result<Value> {
         let lines = listed.lines().map(serde_json::from_str::<Value>);
         for line in lines {
@@ -73,10 +79,7 @@ fn is_listed(there: &Namespace) -> Result<()> {
 }
 
 fn is_shown_wide(there: &Namespace) -> Result<()> {
-    let wide = succeeds(&mut attaching(
-        there,
-        &["list", "-p", "udp", "-o", "wide", "--timeout-source"],
-    ))?;
+    let wide = succeeds(&mut listing(there, "wide"))?;
     for expected in [
         "timeout=\"30s, policy udp-policy1\"",
         "timeout=\"30s, nf_conntrack_udp_timeout\"",

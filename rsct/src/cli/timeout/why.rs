@@ -65,7 +65,7 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
 fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
     let filter = args.filter.filter()?;
     let plan = filter.plan();
-    let mut listing = Listing::start(args.attach.form()).map_err(|error| match error {
+    let mut listing = Listing::start(args.attach.form_beside()).map_err(|error| match error {
         ListingError::Session(error) => why_not(error),
         error => error.into(),
     })?;
