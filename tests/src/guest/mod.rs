@@ -42,12 +42,13 @@ mod table_full_says_alloc_failed;
 mod table_is_changed;
 mod task_is_named;
 mod tcp_from_syn_to_time_wait;
-mod timeouts_are_shown_and_set;
 mod tcp_timeouts_are_shortened;
 mod timeout_history_is_told;
+mod timeouts_are_shown_and_set;
 mod timeouts_have_a_source;
 mod udp_gets_assured;
 mod watch_sees_traffic;
+mod what_if_is_what_happens;
 mod wrong_options_say_so;
 
 use crate::registry::Scenario;
@@ -116,5 +117,6 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     expiring_says_what_goes,
     timeouts_have_a_source,
     timeout_history_is_told,
+    what_if_is_what_happens,
     tcp_timeouts_are_shortened,
 ];

@@ -13,6 +13,7 @@ mod rules;
 mod set;
 mod show;
 mod soonest;
+mod what_if;
 mod why;
 
 use std::{
@@ -45,6 +46,7 @@ enum Command {
     Rules(rules::RulesArgs),
     Expiring(Box<expiring::ExpiringArgs>),
     Why(Box<why::WhyArgs>),
+    WhatIf(Box<what_if::WhatIfArgs>),
 }
 
 /// Runs `rsct timeout`.
@@ -58,6 +60,7 @@ pub fn run(args: &TimeoutArgs) -> anyhow::Result<ExitCode> {
         Command::Rules(args) => rules::run(args),
         Command::Expiring(args) => expiring::run(args),
         Command::Why(args) => why::run(args),
+        Command::WhatIf(args) => what_if::run(args),
     }
 }
 

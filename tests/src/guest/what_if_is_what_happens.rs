@@ -1,0 +1,162 @@
+//! `rsct timeout what-if` watches four flows, and says which would be cut off, which would be gone, and how many entries
+//! there would be. Then the values are set, the same flows talk again, and that is what there is.
+
+use std::{
+    net::UdpSocket,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    guest::ATTACH,
+    lab::{Lab, Line, Trace, traffic},
+    native::namespace::{output, succeeds},
+};
+
+/// What the kernel gives UDP without replies, at first and then.
+const NOW: &str = "30";
+const THEN: &str = "3";
+
+/// A flow, and when it talks, in tenths of a second.
+struct Talk {
+    port: u16,
+    at: &'static [u64],
+}
+
+/// The first never pauses for long, the second pauses for five seconds, the third says one thing early, the fourth one
+/// thing late.
+const TALKS: [Talk; 4] = [
+    Talk {
+        port: 9001,
+        at: &[0, 15, 30, 45, 60],
+    },
+    Talk {
+        port: 9002,
+        at: &[0, 50],
+    },
+    Talk { port: 9003, at: &[0] },
+    Talk {
+        port: 9004,
+        at: &[50],
+    },
+];
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?;
+    wrong_use_says_so(&lab)?;
+    let timeout = |seconds: &str| {
+        lab.server.sh(&format!(
+            "sysctl -qw net.netfilter.nf_conntrack_udp_timeout={seconds}"
+        ))
+    };
+    timeout(NOW)?;
+    let unreplied = format!("unreplied={THEN}");
+    let mut what_if = lab.server.rsct(&[
+        "timeout",
+        "what-if",
+        "udp",
+        &unreplied,
+        "--duration",
+        "1h",
+        "-o",
+        "json",
+    ]);
+    if let Ok(mode) = std::env::var(ATTACH) {
+        what_if.args(["--attach", &mode]);
+    }
+    let watching = Trace::of(what_if)?;
+    let sockets = talk(&lab)?;
+    let ended = watching.stop()?;
+    let total = ended
+        .lines
+        .iter()
+        .find(|line| line.text("/type") == "what_if")
+        .with_context(|| format!("no result\n{}", ended.told()))?;
+    ensure!(total.number("/lost") == Some(0), "{total}");
+    ensure!(total.number("/unknown") == Some(0), "{total}");
+    ensure!(total.number("/proto_now") == Some(4), "{total}");
+    ensure!(total.number("/values_seconds/unreplied") == Some(3), "{total}");
+    let of = |kind: &str| -> Vec<i64> {
+        let lines = ended
+            .lines
+            .iter()
+            .filter(|line: &&Line| line.text("/type") == kind);
+        let mut ports: Vec<i64> = lines.filter_map(|line| line.number("/orig/dport")).collect();
+        ports.sort_unstable();
+        ports
+    };
+    ensure!(of("cut_off") == [9002], "{}", ended.told());
+    ensure!(of("expired") == [9003], "{}", ended.told());
+    ensure!(of("lived_on").is_empty(), "{}", ended.told());
+    let predicted = total.number("/proto_then").context("a prediction")?;
+    // Nothing has been changed.
+    let in_force = lab
+        .server
+        .sh("sysctl -n net.netfilter.nf_conntrack_udp_timeout")?;
+    ensure!(in_force.trim() == NOW, "{in_force}");
+
+    drop(sockets);
+    lab.server.sh("conntrack -F")?;
+    timeout(THEN)?;
+    let trace = Trace::start(&lab.server.name, &["-p", "udp"])?;
+    let _sockets = talk(&lab)?;
+    // What has expired is in no listing, whether it was reaped or not.
+    let listed = succeeds(&mut lab.server.rsct(&["list", "-p", "udp"]))?;
+    let there = i64::try_from(listed.lines().count())?;
+    ensure!(
+        there == predicted,
+        "{predicted} were predicted, there are\n{listed}"
+    );
+    ensure!(!listed.contains("dport=9003"), "{listed}");
+    let ended = trace.stop()?;
+    let created = ended
+        .lines
+        .iter()
+        .filter(|line| line.number("/orig/dport") == Some(9002) && line.is_outcome("created"));
+    ensure!(
+        created.count() == 2,
+        "the flow that was to be cut off was not\n{}",
+        ended.told()
+    );
+    Ok(())
+}
+
+/// All of them talk. Time itself is what the story is about.
+fn talk(lab: &Lab) -> Result<Vec<(UdpSocket, UdpSocket)>> {
+    let sockets = TALKS
+        .iter()
+        .map(|talk| traffic::udp(lab, talk.port))
+        .collect::<Result<Vec<_>>>()?;
+    let begin = Instant::now();
+    let mut moments: Vec<(u64, usize)> = TALKS
+        .iter()
+        .enumerate()
+        .flat_map(|(who, talk)| talk.at.iter().map(move |at| (*at, who)))
+        .collect();
+    moments.sort_unstable();
+    for (at, who) in moments {
+        thread::sleep(Duration::from_millis(at * 100).saturating_sub(begin.elapsed()));
+        let (client, server) = &sockets[who];
+        traffic::ask(client, server)?;
+    }
+    Ok(sockets)
+}
+
+fn wrong_use_says_so(lab: &Lab) -> Result<()> {
+    for (args, expected) in [
+        (&["udp", "established=5"][..], "udp has no state \"established\""),
+        (&["udp", "unreplied=5", "-p", "tcp"], "--proto"),
+        (&["quic", "unreplied=5"], "quic"),
+    ] {
+        let said = output(&mut lab.server.rsct(&[&["timeout", "what-if"], args].concat()))?;
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        ensure!(
+            said.status.code() == Some(2) && text.contains(expected),
+            "{args:?}: {text}"
+        );
+        ensure!(text.lines().count() == 1, "{text}");
+    }
+    Ok(())
+}
