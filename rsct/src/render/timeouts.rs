@@ -74,15 +74,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line, netns: &Netns, column: Option<usize>
 
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&Netns>) {
-    out.push(b'{');
-    namespace::json(out, netns);
-    put(
-        out,
-        format_args!(
-            "\"proto\":\"{}\",\"protonum\":{},\"state\":\"{}\"",
-            line.protocol.name, line.protocol.number, line.state.name
-        ),
-    );
+    begin(out, line.protocol, line.state, netns);
     if let Some(seconds) = line.seconds {
         put(out, format_args!(",\"timeout_seconds\":{seconds}"));
     }
@@ -135,20 +127,25 @@ impl Changed {
 
     /// Appends a JSON object.
     pub fn json(&self, out: &mut Vec<u8>, netns: Option<&Netns>) {
-        out.push(b'{');
-        namespace::json(out, netns);
-        put(
-            out,
-            format_args!(
-                "\"proto\":\"{}\",\"protonum\":{},\"state\":\"{}\"",
-                self.protocol.name, self.protocol.number, self.state.name
-            ),
-        );
+        begin(out, self.protocol, self.state, netns);
         if let Some(before) = self.before {
             put(out, format_args!(",\"before_seconds\":{before}"));
         }
         put(out, format_args!(",\"timeout_seconds\":{}}}\n", self.after));
     }
+}
+
+/// Begins an object about a state, which goes on.
+fn begin(out: &mut Vec<u8>, protocol: &Protocol, state: &State, netns: Option<&Netns>) {
+    out.push(b'{');
+    namespace::json(out, netns);
+    put(
+        out,
+        format_args!(
+            "\"proto\":\"{}\",\"protonum\":{},\"state\":\"{}\"",
+            protocol.name, protocol.number, state.name
+        ),
+    );
 }
 
 /// A number, or a dash where it isn't known.
