@@ -75,6 +75,9 @@ fn is_listed(there: &Namespace) -> Result<()> {
     ensure!(plain["value_seconds"] == 30, "{plain}");
     let by_hand = of(2)?;
     ensure!(by_hand["kind"] == "by_hand", "{by_hand}");
+    let policies = succeeds(&mut there.rsct(&["timeout", "policy", "list", "-o", "json"]))?;
+    let policy: Value = serde_json::from_str(policies.trim())?;
+    ensure!(policy["flows"] == 1 && policy["rules"] == 1, "{policy}");
     Ok(())
 }
 

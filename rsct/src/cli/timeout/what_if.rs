@@ -35,7 +35,8 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct WhatIfArgs {
     /// The protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic for all others.
-    proto: String,
+    #[arg(value_name = "PROTO")]
+    of: String,
     /// A state, as `rsct timeout show` names it, and the seconds to be tried; or with a unit, such as 5m, 2h or 1d.
     #[arg(value_name = "STATE=SECS", required = true)]
     states: Vec<String>,
@@ -62,7 +63,7 @@ const RING_BYTES: u32 = 8 << 20;
 
 /// Runs `rsct timeout what-if`.
 pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
-    let protocol = protocol::named(&args.proto)?;
+    let protocol = protocol::named(&args.of)?;
     let assignments = assignments::parse(protocol, &args.states)?;
     let trial = Trial {
         protocol,

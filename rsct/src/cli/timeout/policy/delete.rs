@@ -71,6 +71,7 @@ impl HowArgs {
                 namespaces: &namespaces,
                 netns,
                 rules: &there.rules,
+                flows: None,
             };
             self.output.policies(&mut out, &gone, &at);
             deleted

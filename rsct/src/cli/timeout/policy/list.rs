@@ -4,13 +4,23 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Args;
 
-use super::{Output, Shown, name, refusal, rules::Rules};
+use super::{
+    Output, Shown,
+    flows::{Counted, Flows},
+    name, refusal,
+    rules::Rules,
+};
 use crate::{
     cli::{
         namespaces::{Namespaces, NetnsArg, event_loop},
+        probing::AttachArg,
         timeout::{exit_code, print},
     },
-    netlink::timeout,
+    kernel::netns::Netns,
+    netlink::{
+        Error, Socket,
+        timeout::{self, Policy},
+    },
 };
 
 /// Show every policy: its timeouts, and who uses it.
@@ -22,6 +32,9 @@ pub(super) struct ListArgs {
     /// How policies look.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
+    /// How to attach the probe that counts the flows under each policy.
+    #[arg(long, value_enum, default_value_t)]
+    attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -34,6 +47,9 @@ pub(super) struct GetArgs {
     /// How it looks.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
+    /// How to attach the probe that counts the flows under each policy.
+    #[arg(long, value_enum, default_value_t)]
+    attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -42,6 +58,7 @@ pub(super) struct GetArgs {
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
     let event_loop = event_loop()?;
+    let mut flows = None;
     let mut out = Vec::new();
     let mut shown = 0;
     let visit = namespaces.visit(async |netns, socket| {
@@ -52,6 +69,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
             namespaces: &namespaces,
             netns,
             rules,
+            flows: live(&mut flows, args.output, args.attach, &policies, netns, socket).await?,
         };
         args.output.policies(&mut out, &policies, &at);
         Ok(())
@@ -68,6 +86,7 @@ pub(super) fn get(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let name = name::existing(&args.name)?;
     let namespaces = Namespaces::open(&args.netns)?;
     let event_loop = event_loop()?;
+    let mut flows = None;
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| {
         let policy = match timeout::get(socket, name).await {
@@ -79,6 +98,7 @@ pub(super) fn get(args: &GetArgs) -> anyhow::Result<ExitCode> {
             namespaces: &namespaces,
             netns,
             rules,
+            flows: live(&mut flows, args.output, args.attach, &policy, netns, socket).await?,
         };
         args.output.policies(&mut out, &policy, &at);
         Ok(())
@@ -87,4 +107,21 @@ pub(super) fn get(args: &GetArgs) -> anyhow::Result<ExitCode> {
     print(&out)?;
     namespaces.tell_of_hidden();
     Ok(exit_code(all_went_well))
+}
+
+/// How many flows live under policies. The probe is attached for the first that there are; nfct's form has no place for
+/// it.
+async fn live(
+    flows: &mut Option<Flows>,
+    output: Output,
+    attach: AttachArg,
+    policies: &[Policy],
+    netns: &Netns,
+    socket: &mut Socket,
+) -> Result<Option<Counted>, Error> {
+    if output == Output::Nfct || policies.is_empty() {
+        return Ok(None);
+    }
+    let flows = flows.get_or_insert_with(|| Flows::start(attach));
+    flows.count(netns.inode as u32, socket).await
 }

@@ -1,6 +1,7 @@
 //! `rsct timeout policy`: timeouts that rules give to flows.
 
 mod delete;
+mod flows;
 mod list;
 mod name;
 mod refusal;
@@ -10,6 +11,7 @@ mod write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use flows::Counted;
 use rules::Rules;
 
 use crate::{
@@ -71,6 +73,7 @@ struct Shown<'a> {
     namespaces: &'a Namespaces,
     netns: &'a Netns,
     rules: &'a Rules,
+    flows: Option<Counted>,
 }
 
 impl Output {
@@ -80,8 +83,8 @@ impl Output {
             namespaces,
             netns,
             rules,
+            flows,
         } = shown;
-        let flows = flows(netns);
         let width = render::width(policies);
         if self == Self::Text && !policies.is_empty() {
             render::header(out, namespaces.column(), width, flows.is_some());
@@ -90,7 +93,7 @@ impl Output {
             let line = Line {
                 policy,
                 rules: rules.count(policy),
-                flows: flows.map(|flows| flows(policy)),
+                flows: flows.as_ref().map(|flows| flows.of(policy)),
             };
             match self {
                 Self::Text => render::text(out, &line, netns, namespaces.column(), width),
@@ -99,10 +102,4 @@ impl Output {
             }
         }
     }
-}
-
-/// How many entries live under each policy of a namespace. Netlink does not say which policy an entry has: this is the
-/// place for what probes read of the entries' timeout extension.
-fn flows(_netns: &Netns) -> Option<fn(&Policy) -> u64> {
-    None
 }

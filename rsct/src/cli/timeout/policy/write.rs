@@ -120,6 +120,7 @@ impl TypedArgs {
                 namespaces: &namespaces,
                 netns,
                 rules,
+                flows: None,
             };
             self.output.policies(&mut out, &policy, &at);
             Ok(())
