@@ -148,7 +148,7 @@ impl Listed {
     }
 
     /// Completes a name that the kernel shows a part of alone, from the policies that there are: one that a rule attaches
-    /// is among them.
+    /// is among them, but for one that was deleted under it, which only some kernels allow.
     pub fn resolve<'a>(&mut self, policies: impl IntoIterator<Item = (&'a str, Family)>) {
         if !self.cut {
             return;

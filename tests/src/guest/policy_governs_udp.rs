@@ -35,8 +35,10 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     defaults_agree(&lab.server)?;
     let before = state(&lab.server)?;
-    lab.server
-        .sh("nfct add timeout udp-policy1 inet udp replied 300")?;
+    timeout(
+        &lab.server,
+        &["policy", "add", POLICY, "inet", "udp", "replied=300"],
+    )?;
     let listed = lab.server.sh("nfct list timeout")?;
     ensure!(listed == LISTED, "{listed}");
 
@@ -59,7 +61,7 @@ pub fn run() -> Result<()> {
     trace.stop()?;
 
     timeout(&lab.server, &["detach", POLICY])?;
-    lab.server.sh("nfct delete timeout udp-policy1")?;
+    timeout(&lab.server, &["policy", "delete", POLICY])?;
     let after = state(&lab.server)?;
     ensure!(after == before, "{after}\nis left, where before was\n{before}");
 
@@ -149,8 +151,18 @@ fn traced(trace: &Trace, port: i64) -> Result<()> {
 /// Where there is no iptables, nftables governs flows by a copy of the policy.
 fn copy_governs(lab: &Lab) -> Result<()> {
     let before = state(&lab.server)?;
-    lab.server
-        .sh("nfct add timeout udp-policy1 inet udp unreplied 25 replied 250")?;
+    timeout(
+        &lab.server,
+        &[
+            "policy",
+            "add",
+            POLICY,
+            "inet",
+            "udp",
+            "unreplied=25",
+            "replied=250",
+        ],
+    )?;
     let programs = Programs::new("copy")?;
     programs.link("nft")?;
     let run = |command: &str| -> Result<String> {
@@ -162,7 +174,7 @@ fn copy_governs(lab: &Lab) -> Result<()> {
         listings_agree(lab, state, seconds * 25 / 30)
     })?;
     run("detach")?;
-    lab.server.sh("nfct delete timeout udp-policy1")?;
+    timeout(&lab.server, &["policy", "delete", POLICY])?;
     let after = state(&lab.server)?;
     ensure!(after == before, "{after}\nis left, where before was\n{before}");
     Ok(())

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, anyhow, bail};
 
+use super::policy::refusal;
 use crate::{
     cli::{
         UsageError,
@@ -10,7 +11,7 @@ use crate::{
     family::Family,
     kernel::netns::Netns,
     netlink::{
-        Error, Socket,
+        Socket,
         timeout::{self, Policy},
     },
     rules::{Listed, System, Tool},
@@ -48,7 +49,7 @@ impl Place {
         netns: &Netns,
         socket: &mut Socket,
     ) -> anyhow::Result<Self> {
-        let policies = timeout::list(socket).await.map_err(without_cttimeout)?;
+        let policies = timeout::list(socket).await.map_err(refusal::of_list)?;
         let system = System::find(namespaces.are_named().then_some(netns))
             .context("sharing a network namespace with the programs to be run there")?;
         if ![Tool::Iptables, Tool::Ip6tables, Tool::Nft]
@@ -65,34 +66,33 @@ impl Place {
 
     /// The policy of this name.
     pub(super) fn policy(&self, name: &str) -> anyhow::Result<&Policy> {
-        let found = self.policies.iter().find(|policy| is_called(policy, name));
-        found.ok_or_else(|| {
-            let there: Vec<_> = self.names().map(|(name, _)| name).collect();
-            if there.is_empty() {
-                anyhow!("there is no such policy, and no other; `rsct timeout policy add` makes one")
-            } else {
-                anyhow!("there is no such policy; there are: {}", there.join(", "))
-            }
-        })
+        let found = self
+            .policies
+            .iter()
+            .find(|policy| policy.name.as_deref() == Some(name.as_bytes()));
+        found.ok_or_else(|| anyhow!("there is none of this name; {}", refusal::names(&self.policies)))
     }
 
     /// Every rule that attaches a policy; of one alone, or of all.
     ///
-    /// A rule of iptables keeps its policy from being deleted: where there is none of a family, its tool need not be asked.
+    /// Some kernels let a policy be deleted that a rule still has (nfnetlink_cttimeout.c of 6.1.191, 6.12.112 and 7.3, which
+    /// count otherwise): all programs are asked, whichever policies there are. But where a family has none, its program
+    /// may well not work at all, as in a kernel without IPv6.
     pub(super) fn rules(&self, policy: Option<&str>) -> anyhow::Result<Vec<Listed>> {
-        let wanted = |name: &str| policy.is_none_or(|wanted| name == wanted);
         let has = |family: Family| {
-            self.policies.iter().any(|policy| {
-                family_of(policy) == Some(family)
-                    && wanted(&String::from_utf8_lossy(
-                        policy.name.as_deref().unwrap_or_default(),
-                    ))
-            })
+            self.policies
+                .iter()
+                .any(|policy| family_of(policy) == Some(family))
         };
         let mut rules = Vec::new();
         for tool in [Tool::Iptables, Tool::Ip6tables, Tool::Nft] {
-            if tool.family().is_none_or(has) && self.system.has(tool) {
-                rules.append(&mut self.system.list(tool)?);
+            if !self.system.has(tool) {
+                continue;
+            }
+            match self.system.list(tool) {
+                Ok(mut listed) => rules.append(&mut listed),
+                Err(_) if tool.family().is_some_and(|family| !has(family)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         rules.iter_mut().for_each(|rule| rule.resolve(self.names()));
@@ -112,21 +112,6 @@ impl Place {
 /// The family that a policy is for.
 pub(super) fn family_of(policy: &Policy) -> Option<Family> {
     Family::from_number(policy.timeouts.l3proto)
-}
-
-fn is_called(policy: &Policy, name: &str) -> bool {
-    policy.name.as_deref() == Some(name.as_bytes())
-}
-
-/// Says that the kernel has no policies, where its answer means that.
-fn without_cttimeout(error: Error) -> anyhow::Error {
-    match error.errno() {
-        Some(libc::EINVAL | libc::EOPNOTSUPP) => anyhow!(
-            "listing the timeout policies: this kernel has none, and couldn't load what makes them; run \
-             `modprobe nfnetlink_cttimeout`, or use a kernel built with CONFIG_NF_CONNTRACK_TIMEOUT"
-        ),
-        _ => error.into(),
-    }
 }
 
 /// "1 rule", "2 rules".

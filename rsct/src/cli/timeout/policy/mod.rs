@@ -4,7 +4,7 @@ mod delete;
 mod flows;
 mod list;
 mod name;
-mod refusal;
+pub(super) mod refusal;
 mod rules;
 mod write;
 

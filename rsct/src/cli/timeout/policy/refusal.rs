@@ -24,7 +24,7 @@ pub(super) async fn of(socket: &mut Socket, doing: &str, name: &[u8], error: Err
 }
 
 /// The same of what is about all policies.
-pub(super) fn of_list(error: Error) -> anyhow::Error {
+pub(in crate::cli::timeout) fn of_list(error: Error) -> anyhow::Error {
     if is_without_cttimeout(&error) {
         anyhow!(
             "timeout policies: the kernel has no cttimeout, and couldn't load it; run `modprobe nfnetlink_cttimeout`, \
@@ -48,7 +48,7 @@ pub(super) fn held(name: &[u8], rules: Option<usize>) -> String {
 }
 
 /// Says which policies there are.
-pub(super) fn names(policies: &[timeout::Policy]) -> String {
+pub(in crate::cli::timeout) fn names(policies: &[timeout::Policy]) -> String {
     let names = policies.iter().filter_map(|policy| policy.name.as_deref());
     let names: Vec<String> = names.map(shown).collect();
     if names.is_empty() {
