@@ -145,6 +145,9 @@ fn traced(trace: &Trace, port: i64) -> Result<()> {
     ensure!(created.is_about_seconds("/after/timeout_ms", 30), "{created}");
     let assured = trace.wait_for("the entry is assured", |line| ours(line) && line.sets("ASSURED"))?;
     ensure!(assured.is_about_seconds("/after/timeout_ms", 300), "{assured}");
+    for line in [&created, &assured] {
+        ensure!(line.text("/timeout_source/policy") == POLICY, "{line}");
+    }
     Ok(())
 }
 
