@@ -16,6 +16,7 @@ pub mod expect;
 pub mod helper;
 pub mod lookup;
 pub mod message;
+pub mod nft_timeout;
 mod request;
 mod socket;
 pub mod stats;

@@ -1,6 +1,6 @@
 //! Which timeouts there are in the namespaces under trace, so that one that an entry has can be told by its name.
 
-use std::{collections::HashMap, io, os::fd::AsFd as _};
+use std::{collections::HashMap, io, os::fd::AsFd as _, path::Path};
 
 use rsct_common::{
     Tuple,
@@ -14,7 +14,7 @@ use crate::{
         netns::{self, Netns, Selector},
         sysctl::Where,
     },
-    netlink::{Socket, timeout},
+    netlink::{Socket, nft_timeout, timeout},
     timeouts::{Governing, PROTOCOLS, Protocol, Setter, Sight, Source, Spans, State, TcpSigns, governing},
 };
 
@@ -44,10 +44,50 @@ struct Question {
     asked: Asked,
 }
 
+/// What governs flows: an entry points to what it says, and from there no way leads to its name. So the names are those
+/// of all that say the same.
 struct Policy {
     names: Vec<String>,
+    of_nftables: bool,
     spans: Spans,
+    l3num: u16,
+    l4proto: u8,
     netns: u32,
+    read_ns: u64,
+}
+
+impl Policy {
+    fn of(record: &PolicyRecord, spans: Spans) -> Self {
+        let (l3num, l4proto) = (record.l3num, record.l4proto);
+        let mut alike = given(record.netns).unwrap_or_default();
+        alike.retain(|given| given.is_for(l3num, l4proto) && given.says(&spans));
+        let mut names: Vec<String> = Vec::new();
+        for given in &alike {
+            if !names.contains(&given.name) {
+                names.push(given.name.clone());
+            }
+        }
+        Self {
+            of_nftables: !alike.is_empty() && alike.iter().all(|given| given.of_nftables),
+            names,
+            spans,
+            l3num,
+            l4proto,
+            netns: record.netns,
+            read_ns: clock::monotonic_ns(),
+        }
+    }
+
+    /// It can be changed in its place: what it says now, if it still has its name.
+    fn read_again(&mut self, now_ns: u64) {
+        self.read_ns = now_ns;
+        let given = given(self.netns).unwrap_or_default();
+        let is_it =
+            |given: &&Given| given.is_for(self.l3num, self.l4proto) && self.names.contains(&given.name);
+        if let Some(found) = given.iter().find(is_it) {
+            self.spans = found.spans();
+        }
+    }
 }
 
 struct Defaults {
@@ -77,11 +117,7 @@ impl Known {
             return number;
         }
         let number = self.policies.len() as u32;
-        self.policies.push(Policy {
-            names: names(record, &spans).unwrap_or_default(),
-            spans,
-            netns: record.netns,
-        });
+        self.policies.push(Policy::of(record, spans));
         self.by_address.insert(record.policy, number);
         number
     }
@@ -103,10 +139,10 @@ impl Known {
         ended
     }
 
-    /// The names of a policy.
+    /// The names of a policy that is no timeout of nftables' own.
     pub fn names(&self, policy: PolicyOf) -> Option<&[String]> {
         let policy = self.policies.get(policy.number()? as usize)?;
-        Some(&policy.names)
+        (!policy.of_nftables).then_some(policy.names.as_slice())
     }
 
     /// Where an entry's timeout comes from, `left_s` seconds before it runs out, as far as the entry shows.
@@ -163,8 +199,12 @@ impl Known {
 
     fn source(&self, policy: PolicyOf, found: Option<Found>) -> Source<'_> {
         Source {
-            setter: match self.names(policy) {
-                Some(names) => Setter::Policy(names),
+            setter: match policy
+                .number()
+                .and_then(|number| self.policies.get(number as usize))
+            {
+                Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
+                Some(policy) => Setter::Policy(&policy.names),
                 None if policy == PolicyOf::LOST => Setter::LostPolicy,
                 None => Setter::Defaults,
             },
@@ -191,7 +231,16 @@ impl Known {
             asked,
         } = question;
         match policy.number() {
-            Some(number) => asked.which(sight, &self.policies.get(number as usize)?.spans),
+            Some(number) => {
+                let policy = self.policies.get_mut(number as usize)?;
+                asked.exactly(sight, &policy.spans).or_else(|| {
+                    let now_ns = clock::monotonic_ns();
+                    if now_ns >= policy.read_ns + READ_AGAIN_NS {
+                        policy.read_again(now_ns);
+                    }
+                    asked.which(sight, &policy.spans)
+                })
+            }
             None if *policy == PolicyOf::LOST => Found::of(governing(sight, None)?, None),
             None => self.default(*netns, sight, *asked),
         }
@@ -200,25 +249,26 @@ impl Known {
     /// Which of a namespace's defaults it is.
     fn default(&mut self, netns: u32, sight: &Sight, asked: Asked) -> Option<Found> {
         let number = Protocol::of_number(sight.protonum).number;
-        let find = |defaults: &Defaults| match defaults.spans.get(&number) {
+        let known = self.defaults.get(&netns);
+        if let Some(spans) = known.and_then(|defaults| defaults.spans.get(&number))
+            && let Some(found) = asked.exactly(sight, spans)
+        {
+            return Some(found);
+        }
+        // They may have been changed since.
+        let now_ns = clock::monotonic_ns();
+        if known.is_none_or(|defaults| now_ns >= defaults.read_ns + READ_AGAIN_NS) {
+            let defaults = Defaults {
+                read_ns: now_ns,
+                // A namespace that is gone: what its last packets got is told by their states.
+                spans: defaults(netns).unwrap_or_default(),
+            };
+            self.defaults.insert(netns, defaults);
+        }
+        match self.defaults.get(&netns)?.spans.get(&number) {
             Some(spans) => asked.which(sight, spans),
             None => Found::of(governing(sight, None)?, None),
-        };
-        let mut now_ns = None;
-        if let Some(defaults) = self.defaults.get(&netns) {
-            let found = find(defaults);
-            if found.is_some() || *now_ns.insert(clock::monotonic_ns()) < defaults.read_ns + READ_AGAIN_NS {
-                return found;
-            }
         }
-        let defaults = Defaults {
-            read_ns: now_ns.unwrap_or_else(clock::monotonic_ns),
-            // A namespace that is gone: what its last packets got is told by their states.
-            spans: defaults(netns).unwrap_or_default(),
-        };
-        let found = find(&defaults);
-        self.defaults.insert(netns, defaults);
-        found
     }
 }
 
@@ -249,28 +299,35 @@ impl Asked {
         (self.ms..=self.ms.saturating_add(self.give_ms)).contains(&ms)
     }
 
-    /// The timeout that an entry in this state gets, where it has this value; or else the one timeout of the protocol
-    /// that has it.
-    fn which(self, sight: &Sight, spans: &Spans) -> Option<Found> {
-        let expected = governing(sight, Some(spans))?;
-        match spans.of(expected.state.attribute) {
+    /// The timeout that an entry in this state gets, where it has this value.
+    fn exactly(self, sight: &Sight, spans: &Spans) -> Option<Found> {
+        let governing = governing(sight, Some(spans))?;
+        match spans.of(governing.state.attribute) {
             // No sysctl tells of it.
-            None => Found::of(expected, None),
-            Some(ms) if self.is(ms) => Found::of(expected, Some(ms)),
-            Some(_) => {
-                let mut with = spans.iter().filter(|(_, ms)| self.is(*ms));
-                let (attribute, ms) = with.next()?;
-                let state = Protocol::of_number(sight.protonum).state_of_attribute(attribute)?;
-                let governing = Governing {
-                    state,
-                    reduction: None,
-                };
-                with.next().is_none().then_some(Found {
-                    governing,
-                    value_ms: Some(ms),
-                })
-            }
+            None => Found::of(governing, None),
+            Some(ms) => self.is(ms).then_some(Found {
+                governing,
+                value_ms: Some(ms),
+            }),
         }
+    }
+
+    /// The same, or else the one timeout of the protocol that has this value.
+    fn which(self, sight: &Sight, spans: &Spans) -> Option<Found> {
+        let other = || {
+            let mut with = spans.iter().filter(|(_, ms)| self.is(*ms));
+            let (attribute, ms) = with.next()?;
+            let state = Protocol::of_number(sight.protonum).state_of_attribute(attribute)?;
+            let governing = Governing {
+                state,
+                reduction: None,
+            };
+            with.next().is_none().then_some(Found {
+                governing,
+                value_ms: Some(ms),
+            })
+        };
+        self.exactly(sight, spans).or_else(other)
     }
 }
 
@@ -334,31 +391,70 @@ pub fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
         .collect())
 }
 
-/// The names of the policies that say what the record says. The entry points to what the policy says, and from there
-/// no way leads to its name.
-fn names(record: &PolicyRecord, spans: &Spans) -> io::Result<Vec<String>> {
-    let netns = open(record.netns)?;
-    // A thread of its own, so that the loop that reads the ring need not be left.
-    let policies = netns::inside(netns.as_fd(), || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
-        let listed = runtime.block_on(async { timeout::list(&mut Socket::open()?).await });
-        listed.map_err(io::Error::other)
-    })??;
-    let says_the_same = |policy: &timeout::Policy| {
-        let timeouts = &policy.timeouts;
-        let alike = timeouts.values.iter().all(|(attribute, seconds)| {
+/// What a namespace has that its rules give to flows.
+struct Given {
+    name: String,
+    timeouts: timeout::Timeouts,
+    of_nftables: bool,
+}
+
+impl Given {
+    /// Whether it is for a protocol and a family.
+    fn is_for(&self, l3num: u16, l4proto: u8) -> bool {
+        self.timeouts.l3proto == l3num && self.timeouts.l4proto == l4proto
+    }
+
+    /// Whether it says this.
+    fn says(&self, spans: &Spans) -> bool {
+        self.timeouts.values.iter().all(|(attribute, seconds)| {
             spans
                 .of(*attribute)
                 .is_none_or(|ms| ms / 1000 == u64::from(*seconds))
-        });
-        timeouts.l3proto == record.l3num && timeouts.l4proto == record.l4proto && alike
-    };
-    Ok(policies
-        .iter()
-        .filter(|policy| says_the_same(policy))
-        .filter_map(|policy| policy.name.as_deref())
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect())
+        })
+    }
+
+    fn spans(&self) -> Spans {
+        let values = self.timeouts.values.iter();
+        Spans::new(values.map(|(attribute, seconds)| (*attribute, u64::from(*seconds) * 1000)))
+    }
 }
+
+/// All that a namespace's rules can give to flows: policies, and nftables' own.
+fn given(netns: u32) -> io::Result<Vec<Given>> {
+    let netns = open(netns)?;
+    // A thread of its own, so that the loop that reads the ring need not be left.
+    netns::inside(netns.as_fd(), || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        runtime.block_on(async {
+            let mut socket = Socket::open().map_err(io::Error::other)?;
+            let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+            // One of the two may be missing from this kernel, and the other not.
+            let policies = timeout::list(&mut socket).await.unwrap_or_default();
+            let mut given: Vec<Given> = policies
+                .into_iter()
+                .filter_map(|policy| {
+                    Some(Given {
+                        name: name(&policy.name?),
+                        timeouts: policy.timeouts,
+                        of_nftables: false,
+                    })
+                })
+                .collect();
+            // Asking would load it.
+            if Path::new(NF_TABLES).exists() {
+                let objects = nft_timeout::list(&mut socket).await.unwrap_or_default();
+                given.extend(objects.into_iter().map(|object| Given {
+                    name: name(&object.name),
+                    timeouts: object.timeouts,
+                    of_nftables: true,
+                }));
+            }
+            Ok(given)
+        })
+    })?
+}
+
+/// What there is where nftables is at work.
+const NF_TABLES: &str = "/sys/module/nf_tables";

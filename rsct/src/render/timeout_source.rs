@@ -48,15 +48,14 @@ pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns
 
 fn words(out: &mut Vec<u8>, source: &Source<'_>) {
     match source.setter {
-        Setter::Policy([]) => out.extend_from_slice(b"a policy of nftables"),
+        Setter::Policy([]) => out.extend_from_slice(b"a policy whose name can't be told any more"),
         Setter::Policy(names) => {
             out.extend_from_slice(b"policy ");
-            for (index, name) in names.iter().enumerate() {
-                if index != 0 {
-                    out.extend_from_slice(b" or ");
-                }
-                printable(out, name);
-            }
+            either(out, names);
+        }
+        Setter::Nftables(names) => {
+            out.extend_from_slice(b"nftables' timeout ");
+            either(out, names);
         }
         Setter::LostPolicy => out.extend_from_slice(b"a policy (which one was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
@@ -100,15 +99,16 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
     out.extend_from_slice(b"\"timeout_source\":{\"kind\":");
     let kind: &[u8] = match (source.setter, source.governing) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
+        (Setter::Nftables(_), _) => b"\"nftables\"",
         (Setter::Defaults, Some(_)) => b"\"default\"",
         (Setter::Defaults, None) => b"\"unknown\"",
         (Setter::Fixed, _) => b"\"fixed\"",
         (Setter::ByHand, _) => b"\"by_hand\"",
     };
     out.extend_from_slice(kind);
-    if let Setter::Policy(names) = source.setter {
+    if let Setter::Policy(names) | Setter::Nftables(names) = source.setter {
         match names {
-            [] => out.extend_from_slice(b",\"nftables\":true"),
+            [] => {}
             [name] => {
                 out.extend_from_slice(b",\"policy\":");
                 quoted(out, name);
@@ -146,6 +146,15 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
         }
     }
     out.push(b'}');
+}
+
+fn either(out: &mut Vec<u8>, names: &[String]) {
+    for (index, name) in names.iter().enumerate() {
+        if index != 0 {
+            out.extend_from_slice(b" or ");
+        }
+        printable(out, name);
+    }
 }
 
 fn quoted(out: &mut Vec<u8>, name: &str) {
@@ -210,6 +219,21 @@ mod tests {
     }
 
     #[test]
+    fn policies_that_say_the_same_are_all_named() {
+        let names = ["web".to_owned(), "api".to_owned()];
+        let (words, object) = both(Source {
+            setter: Setter::Nftables(&names),
+            governing: None,
+            value_ms: None,
+        });
+        assert_eq!(words, ", nftables' timeout web or api: none of its timeouts");
+        assert_eq!(
+            object,
+            r#""timeout_source":{"kind":"nftables","policies":["web","api"]}"#
+        );
+    }
+
+    #[test]
     fn what_is_not_known_is_said() {
         let (words, object) = both(Source {
             setter: Setter::Defaults,
@@ -223,6 +247,6 @@ mod tests {
             governing: governing("udp", "replied", None),
             value_ms: None,
         });
-        assert_eq!(words, ", a policy of nftables");
+        assert_eq!(words, ", a policy whose name can't be told any more");
     }
 }

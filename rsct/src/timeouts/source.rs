@@ -8,8 +8,10 @@ pub enum Setter<'a> {
     /// The namespace's defaults.
     Defaults,
     /// A policy. It has several names where several policies of the namespace say the same and the kernel doesn't tell
-    /// which it is; it has none where it is no policy of ctnetlink's, but an object of nftables'.
+    /// which it is; it has none where it was changed or deleted before anyone could ask for its name.
     Policy(&'a [String]),
+    /// A timeout of nftables' own, with its name or names.
+    Nftables(&'a [String]),
     /// A policy, but the record that tells which was lost.
     LostPolicy,
     /// It is fixed: packets leave it as it is.

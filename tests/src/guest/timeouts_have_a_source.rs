@@ -73,12 +73,33 @@ pub fn run() -> Result<()> {
     ensure!(by_hand.is_about_seconds("/after/timeout_ms", 600), "{by_hand}");
     ensure!(by_hand.text("/comm").starts_with("rsct"), "{by_hand}");
 
+    // A policy that is changed in its place.
+    let replace = [
+        "timeout",
+        "policy",
+        "replace",
+        "late",
+        "inet",
+        "udp",
+        "unreplied=47",
+    ];
+    succeeds(&mut there.rsct(&replace))?;
+    // What policies say is looked at again at most once a second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    traffic::ask(&client, &server)?;
+    let changed = trace.wait_for("the changed policy shows", |line| {
+        ours(line) && line.is_packet() && line.is_about_seconds("/after/timeout_ms", 47)
+    })?;
+    is_of_policy(&changed, "late", "unreplied")?;
+
+    nftables_has_its_own(&lab, &trace)?;
+
     // A policy that is deleted governs no more.
     there.sh(&rule("D", 9002, "late"))?;
     there.sh("nfct delete timeout late")?;
     traffic::ask(&client, &server)?;
     let after = trace.wait_for("a packet of the entry without its policy", |line| {
-        ours(line) && line.is_packet() && line.number("/time_ns") > by_hand.number("/time_ns")
+        ours(line) && line.is_packet() && line.number("/time_ns") > changed.number("/time_ns")
     })?;
     is_default(&after, "nf_conntrack_udp_timeout", "unreplied")?;
 
@@ -89,6 +110,33 @@ pub fn run() -> Result<()> {
         "{}",
         ended.told()
     );
+    Ok(())
+}
+
+/// Its rules give an entry its timeout once conntrack has seen the first packet: it shows from the second on.
+fn nftables_has_its_own(lab: &Lab, trace: &Trace) -> Result<()> {
+    lab.server.sh("nft -f - <<RULES
+        table ip given {
+            ct timeout nft-one {
+                protocol udp
+                l3proto ip
+                policy = { unreplied : 44, replied : 144 }
+            }
+            chain pre {
+                type filter hook prerouting priority -199
+                udp dport 9003 ct timeout set \"nft-one\"
+            }
+        }
+RULES")?;
+    let (client, server) = traffic::udp(lab, 9003)?;
+    traffic::ask(&client, &server)?;
+    traffic::ask(&client, &server)?;
+    let from = port(&client)?;
+    let given = trace.wait_for("nftables' timeout shows", |line| {
+        line.number("/orig/sport") == Some(from) && line.text("/timeout_source/kind") == "nftables"
+    })?;
+    ensure!(given.text("/timeout_source/policy") == "nft-one", "{given}");
+    ensure!(given.is_about_seconds("/after/timeout_ms", 44), "{given}");
     Ok(())
 }
 

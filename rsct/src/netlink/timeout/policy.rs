@@ -47,7 +47,8 @@ impl Timeouts {
         out.u8(CTA_TIMEOUT_L4PROTO, self.l4proto);
     }
 
-    fn parse_values(&mut self, attr: Attr<'_>) -> Result<(), AttrError> {
+    /// Reads states' seconds, one after the other.
+    pub(in crate::netlink) fn parse_values(&mut self, attr: Attr<'_>) -> Result<(), AttrError> {
         for attr in attr.nested() {
             let attr = attr?;
             self.values.push((attr.kind, attr.be32()?));
