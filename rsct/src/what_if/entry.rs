@@ -63,6 +63,8 @@ pub(super) struct Entry {
     pub(super) expires_ns: u64,
     /// Whether there really is one.
     pub(super) is_real: bool,
+    /// Whether it was ever in the table: a packet that is dropped on its way leaves none.
+    pub(super) was_in_table: bool,
     /// Records up to this moment are in what is known of it.
     pub(super) seeded_ns: u64,
     /// Bits of the status that it would have beside the real entry's.
@@ -75,6 +77,7 @@ impl Entry {
         Self {
             expires_ns,
             is_real: true,
+            was_in_table: seeded_ns != 0,
             seeded_ns,
             status: 0,
             reborn: None,

@@ -1,6 +1,6 @@
 //! All entries, as they would be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     flow::table::TupleKey,
@@ -126,6 +126,7 @@ impl Simulation {
             *entry = Entry::new(u64::MAX, 0);
         }
         entry.is_real = true;
+        entry.was_in_table |= !packet.creates;
         if !entry.would_be_there(packet.now_ns) {
             let late_ms = (packet.now_ns - entry.expires_ns) / NS_PER_MS;
             self.cut_off.entry(key).or_insert(Incident {
@@ -149,13 +150,27 @@ impl Simulation {
             .is_some_and(|entry| !entry.is_real && entry.would_be_there(now_ns))
     }
 
+    /// An entry is in the table from now on.
+    pub fn confirmed(&mut self, key: TupleKey) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.was_in_table = true;
+        }
+    }
+
+    /// An entry has never got into the table, and would not have.
+    pub fn never_confirmed(&mut self, key: TupleKey) {
+        if self.entries.get(&key).is_some_and(|entry| !entry.was_in_table) {
+            self.entries.remove(&key);
+        }
+    }
+
     /// An entry's timeout was set by hand: it would have been with other defaults too.
     pub fn set(&mut self, key: TupleKey, now_ns: u64, left_ms: u64) {
         let expires_ns = now_ns + left_ms * NS_PER_MS;
         self.entries
             .entry(key)
             .and_modify(|entry| entry.expires_ns = expires_ns)
-            .or_insert_with(|| Entry::new(expires_ns, 0));
+            .or_insert_with(|| Entry::new(expires_ns, now_ns));
     }
 
     /// An entry has left the table: because its time was over, or for another reason that would have been one too.
@@ -181,9 +196,11 @@ impl Simulation {
         mut tell: impl FnMut(Incident),
     ) -> Totals {
         let mut totals = Totals::default();
+        let mut met = HashSet::new();
         for key in real {
             totals.now += 1;
             let known = self.aliases.get(&key).unwrap_or(&key);
+            met.insert(*known);
             match self.entries.get(known) {
                 None => {
                     totals.unknown += 1;
@@ -203,7 +220,8 @@ impl Simulation {
             }
         }
         for (key, entry) in &self.entries {
-            if !entry.is_real && entry.would_be_there(now_ns) {
+            // Whoever's time was over is in no listing, whether it was reaped or not.
+            if !met.contains(key) && entry.was_in_table && entry.would_be_there(now_ns) {
                 totals.lived_on += 1;
                 totals.then += 1;
                 tell(Incident {

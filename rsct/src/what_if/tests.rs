@@ -99,6 +99,7 @@ fn a_shorter_timeout_cuts_off_who_pauses_and_ends_who_is_silent() {
 fn a_longer_timeout_keeps_who_has_really_gone() {
     let mut simulation = udp(&[(1, 100_000)]);
     simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
+    simulation.confirmed(key(1));
     simulation.deleted(key(1), key(101), 31 * S, true, 0);
     let (totals, incidents) = end(&simulation, 40, &[]);
     assert_eq!((totals.now, totals.then, totals.lived_on), (0, 1, 1));
@@ -187,4 +188,25 @@ fn what_no_record_told_of_is_counted_as_unknown() {
     let simulation = udp(&[(1, 1_000)]);
     let (totals, _) = end(&simulation, 1, &[7]);
     assert_eq!((totals.now, totals.then, totals.unknown), (1, 1, 1));
+}
+
+#[test]
+fn who_never_got_into_the_table_would_not_have() {
+    let mut simulation = udp(&[(1, 100_000)]);
+    let first = Packet {
+        creates: true,
+        ..packet(1, 1, 30_000)
+    };
+    simulation.packet(&first, Some((&unreplied(), &defaults())));
+    assert_eq!(end(&simulation, 2, &[]).0, Totals::default());
+    simulation.never_confirmed(key(1));
+    simulation.confirmed(key(1));
+    assert_eq!(end(&simulation, 2, &[]).0, Totals::default());
+}
+
+#[test]
+fn whose_time_is_over_has_gone_before_it_is_reaped() {
+    let mut simulation = udp(&[(1, 100_000)]);
+    simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
+    assert_eq!(end(&simulation, 40, &[]).0.lived_on, 1);
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use rsct_common::{
     Tuple,
-    record::{EntryKind, EntryRecord, PacketFlags, PacketRecord},
+    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
 };
 
 use crate::{
     flow::{
         cause::{self, DeleteCause},
-        names,
+        names::{self, status},
         observation::{Observation, Outcome, Ticks},
         table::TupleKey,
     },
@@ -136,6 +136,15 @@ impl Watching {
                 );
                 let left_ms = u64::try_from(left_ms).unwrap_or(0);
                 self.simulation.set(key(record.orig), record.time_ns, left_ms);
+            }
+            Some(EntryKind::Confirm)
+                if record.flags & EntryFlags::OTHER_ENTRY == 0
+                    && record.status_after & status::CONFIRMED != 0 =>
+            {
+                self.simulation.confirmed(key(record.orig));
+            }
+            Some(EntryKind::Destroy) if record.status_before & status::CONFIRMED == 0 => {
+                self.simulation.never_confirmed(key(record.orig));
             }
             Some(EntryKind::Delete) if cause::deleted(record) => {
                 let expired = DeleteCause::of(record) == DeleteCause::Expired;

@@ -3,6 +3,7 @@
 
 use std::{
     net::UdpSocket,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     guest::ATTACH,
-    lab::{Lab, Line, Trace, traffic},
+    lab::{Lab, Line, Trace, traffic, wait},
     native::namespace::{output, succeeds},
 };
 
@@ -52,21 +53,7 @@ pub fn run() -> Result<()> {
         ))
     };
     timeout(NOW)?;
-    let unreplied = format!("unreplied={THEN}");
-    let mut what_if = lab.server.rsct(&[
-        "timeout",
-        "what-if",
-        "udp",
-        &unreplied,
-        "--duration",
-        "1h",
-        "-o",
-        "json",
-    ]);
-    if let Ok(mode) = std::env::var(ATTACH) {
-        what_if.args(["--attach", &mode]);
-    }
-    let watching = Trace::of(what_if)?;
+    let watching = Trace::of(what_if(&lab, &format!("unreplied={THEN}")))?;
     let sockets = talk(&lab)?;
     let ended = watching.stop()?;
     let total = ended
@@ -120,7 +107,48 @@ pub fn run() -> Result<()> {
         "the flow that was to be cut off was not\n{}",
         ended.told()
     );
+    longer_ones_live_on(&lab)
+}
+
+/// With a longer timeout who has really gone would be there.
+fn longer_ones_live_on(lab: &Lab) -> Result<()> {
+    lab.server.sh("conntrack -F
+        sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
+    let watching = Trace::of(what_if(lab, "unreplied=1m"))?;
+    let (client, server) = traffic::udp(lab, 9005)?;
+    traffic::ask(&client, &server)?;
+    wait::until("its entry has gone", || {
+        Ok(lab.server.list(&["-p", "udp", "--dport", "9005"])?.is_empty())
+    })?;
+    let ended = watching.stop()?;
+    let lived_on = ended.lines.iter().find(|line| line.text("/type") == "lived_on");
+    let lived_on = lived_on.with_context(|| format!("nothing lived on\n{}", ended.told()))?;
+    ensure!(lived_on.number("/orig/dport") == Some(9005), "{lived_on}");
+    let total = ended.lines.iter().find(|line| line.text("/type") == "what_if");
+    let total = total.with_context(|| format!("no result\n{}", ended.told()))?;
+    ensure!(
+        total.number("/proto_now") == Some(0) && total.number("/proto_then") == Some(1),
+        "{total}"
+    );
     Ok(())
+}
+
+fn what_if(lab: &Lab, value: &str) -> Command {
+    let args = [
+        "timeout",
+        "what-if",
+        "udp",
+        value,
+        "--duration",
+        "1h",
+        "-o",
+        "json",
+    ];
+    let mut command = lab.server.rsct(&args);
+    if let Ok(mode) = std::env::var(ATTACH) {
+        command.args(["--attach", &mode]);
+    }
+    command
 }
 
 /// All of them talk. Time itself is what the story is about.
