@@ -13,7 +13,7 @@ use crate::{
         trial::{self, Refusal},
     },
     probe::{
-        hooks::HOOKS,
+        hooks::{DUMP_HOOKS, HOOKS},
         layout::{self, Layout, LayoutError, Place},
         scope::Scope,
         session::{Form, HookReport, How, Options, Session, SessionError},
@@ -194,26 +194,39 @@ fn attach(types: &KernelTypes) -> Tried {
             ..Scope::default()
         },
     };
-    match Session::start(HOOKS, types, &layout, &options) {
+    let start = |hooks| Session::start(hooks, types, &layout, &options);
+    match start(HOOKS) {
         Ok(session) => Tried {
             obstacle: None,
-            reports: session.hooks,
+            // What a listing attaches to is one of its own.
+            reports: session
+                .hooks
+                .into_iter()
+                .chain(reports_of(start(DUMP_HOOKS)))
+                .collect(),
         },
-        Err(error) => {
-            let obstacle = Some(Obstacle::Attaching(error.to_string()));
-            let reports = match error {
-                SessionError::Essential { hooks, .. } => hooks,
-                SessionError::Layout(_) | SessionError::Maps(_) => Vec::new(),
-            };
-            Tried { obstacle, reports }
-        }
+        Err(error) => Tried {
+            obstacle: Some(Obstacle::Attaching(error.to_string())),
+            reports: reports_of(Err(error)),
+        },
+    }
+}
+
+fn reports_of(started: Result<Session, SessionError>) -> Vec<HookReport> {
+    match started {
+        Ok(session) => session.hooks,
+        Err(SessionError::Essential { hooks, .. }) => hooks,
+        Err(SessionError::Layout(_) | SessionError::Maps(_)) => Vec::new(),
     }
 }
 
 fn hooks(types: Option<&KernelTypes>, mut reports: Vec<HookReport>) -> Vec<Hook> {
-    let mut hooks: Vec<Hook> = HOOKS
-        .iter()
-        .map(|hook| {
+    let of_traces = HOOKS.iter().map(|hook| (hook, hook.essential));
+    // A trace does without.
+    let of_listings = DUMP_HOOKS.iter().map(|hook| (hook, false));
+    let mut hooks: Vec<Hook> = of_traces
+        .chain(of_listings)
+        .map(|(hook, essential)| {
             let report = reports
                 .iter()
                 .position(|report| report.hook.function == hook.function)
@@ -224,7 +237,7 @@ fn hooks(types: Option<&KernelTypes>, mut reports: Vec<HookReport>) -> Vec<Hook>
                 why_not_better: report.map(|report| report.why_not_better).unwrap_or_default(),
                 in_btf: types.map(|types| types.func(hook.function).is_ok_and(|func| func.is_some())),
                 shows: hook.shows,
-                essential: hook.essential,
+                essential,
             }
         })
         .collect();

@@ -170,7 +170,7 @@ pub const HOOKS: &[Hook] = &[
 /// The one hook of a listing with sources of timeouts.
 pub const DUMP_HOOKS: &[Hook] = &[Hook {
     function: "ctnetlink_fill_info",
-    shows: "what a dump does not tell of entries",
+    shows: "whose the timeouts of listed entries are (list --timeout-source)",
     essential: true,
     trampoline: &[entry("fill_info_fentry")],
     kprobe: &[entry("fill_info_kprobe")],
