@@ -108,8 +108,8 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let table = args.table(&filter)?;
     let plan = reading::plan_for(&filter, table);
     args.explain.tell(&plan);
-    let listing = args.listing()?;
     let namespaces = Namespaces::open(&args.netns)?;
+    let listing = args.listing()?;
     let labels = LabelMap::load_default();
     let mut list = List {
         filter,

@@ -15,7 +15,9 @@ use crate::{
         sysctl::Where,
     },
     netlink::{Socket, nft_timeout, timeout},
-    timeouts::{Governing, PROTOCOLS, Protocol, Setter, Sight, Source, Spans, State, TcpSigns, governing},
+    timeouts::{
+        GENERIC, Governing, PROTOCOLS, Protocol, Setter, Sight, Source, Spans, State, TcpSigns, governing,
+    },
 };
 
 /// Defaults are read again when an entry was given something else, but no more often than this.
@@ -248,27 +250,54 @@ impl Known {
 
     /// Which of a namespace's defaults it is.
     fn default(&mut self, netns: u32, sight: &Sight, asked: Asked) -> Option<Found> {
-        let number = Protocol::of_number(sight.protonum).number;
-        let known = self.defaults.get(&netns);
-        if let Some(spans) = known.and_then(|defaults| defaults.spans.get(&number))
-            && let Some(found) = asked.exactly(sight, spans)
-        {
+        let known = self
+            .defaults
+            .entry(netns)
+            .or_insert_with(|| Defaults::of(netns, clock::monotonic_ns()));
+        if let Some(found) = known.exactly(sight, asked) {
             return Some(found);
         }
         // They may have been changed since.
         let now_ns = clock::monotonic_ns();
-        if known.is_none_or(|defaults| now_ns >= defaults.read_ns + READ_AGAIN_NS) {
-            let defaults = Defaults {
-                read_ns: now_ns,
-                // A namespace that is gone: what its last packets got is told by their states.
-                spans: defaults(netns).unwrap_or_default(),
-            };
-            self.defaults.insert(netns, defaults);
+        if now_ns >= known.read_ns + READ_AGAIN_NS {
+            *known = Defaults::of(netns, now_ns);
         }
-        match self.defaults.get(&netns)?.spans.get(&number) {
-            Some(spans) => asked.which(sight, spans),
+        known.which(sight, asked)
+    }
+}
+
+impl Defaults {
+    fn of(netns: u32, now_ns: u64) -> Self {
+        Self {
+            read_ns: now_ns,
+            // A namespace that is gone: what its last packets got is told by their states.
+            spans: defaults(netns).unwrap_or_default(),
+        }
+    }
+
+    fn exactly(&self, sight: &Sight, asked: Asked) -> Option<Found> {
+        let (sight, spans) = self.handled(sight)?;
+        asked.exactly(&sight, spans)
+    }
+
+    fn which(&self, sight: &Sight, asked: Asked) -> Option<Found> {
+        match self.handled(sight) {
+            Some((sight, spans)) => asked.which(&sight, spans),
             None => Found::of(governing(sight, None)?, None),
         }
+    }
+
+    /// The timeouts that hold for an entry's protocol: the generic ones where this kernel has no handler for it.
+    fn handled(&self, sight: &Sight) -> Option<(Sight, &Spans)> {
+        let number = Protocol::of_number(sight.protonum).number;
+        if let Some(spans) = self.spans.get(&number) {
+            return Some((*sight, spans));
+        }
+        let as_generic = Sight {
+            protonum: GENERIC,
+            ..*sight
+        };
+        Some((as_generic, self.spans.get(&GENERIC)?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What dumps do not tell of their entries' timeouts, from a probe where the kernel writes an entry into a message: in
 //! the same moment, so both say the same.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io, thread};
 
 use rsct_common::{
     TupleWords,
@@ -14,7 +14,11 @@ use crate::{
         btf::{BtfError, KernelTypes},
         hz::{Hz, HzError},
     },
-    netlink::conntrack::{Entry, ProtoInfo},
+    netlink::{
+        Socket,
+        conntrack::{Entry, ProtoInfo},
+        stats,
+    },
     probe::{
         hooks::DUMP_HOOKS,
         layout::{Layout, LayoutError},
@@ -29,6 +33,20 @@ use super::Known;
 
 /// Room for what comes between two looks, at the pace of a dump.
 const RING_BYTES: u32 = 1 << 22;
+
+/// The function to attach to is in a module that the kernel loads when it is first asked something; that it can't be
+/// had is said when it is asked for entries.
+fn load_ctnetlink() {
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let asked = runtime.block_on(async { stats::table(&mut Socket::open()?).await });
+        asked.map_err(io::Error::other)
+    };
+    // A thread of its own, as the caller may be in an event loop already.
+    let _ = thread::scope(|scope| scope.spawn(ask).join());
+}
 
 /// Why a listing can't have its probe.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +84,7 @@ struct Key {
 impl Listing {
     /// Attaches the probe. The tables may be dumped once this has returned.
     pub fn start(form: Form) -> Result<Self, ListingError> {
+        load_ctnetlink();
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types)?;
         let hz = Hz::of_running_kernel()?;

@@ -59,6 +59,33 @@ pub fn run() -> Result<()> {
         "{picked_up}"
     );
 
+    // The same segment again and again, as often as the namespace allows and once more.
+    for _ in 0..4 {
+        lab.on_client(|| raw::tcp(somewhere, port_closed, raw::ACK, 1))?;
+    }
+    let again = trace.wait_for("it was sent again too often", |line| {
+        line.number("/orig/sport") == Some(7777)
+            && line.text("/timeout_source/reduction") == "retransmissions"
+    })?;
+    ensure!(
+        again.text("/timeout_source/sysctl") == "nf_conntrack_tcp_timeout_max_retrans",
+        "{again}"
+    );
+
+    // A socket that is closed with something unread resets its connection.
+    server.write_all(b"unread")?;
+    client.peek(&mut [0; 1])?;
+    lab.server.sh("iptables -F OUTPUT")?;
+    drop(client);
+    let reset = trace.wait_for("the connection is reset", |line| {
+        ours(line) && line.text("/after/state") == "CLOSE"
+    })?;
+    ensure!(
+        reset.text("/timeout_source/sysctl") == "nf_conntrack_tcp_timeout_close",
+        "{reset}"
+    );
+    ensure!(reset.is_about_seconds("/after/timeout_ms", 10), "{reset}");
+
     let ended = trace.stop()?;
     ensure!(
         ended.summary()?.number("/lost_total") == Some(0),

@@ -19,6 +19,9 @@ use crate::{
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     let there = &lab.server;
+    // Where nobody has needed it yet it isn't loaded; where somebody holds it, it stays.
+    there.sh("modprobe -qr nf_conntrack_netlink || true")?;
+    succeeds(&mut listing(there, "json"))?;
     there.sh("nfct add timeout udp-policy1 inet udp replied 300
         iptables -t raw -A PREROUTING -p udp --dport 9001 -j CT --timeout udp-policy1")?;
     let (governed, governed_server) = traffic::udp(&lab, 9001)?;

@@ -19,7 +19,7 @@ use crate::{
     netlink::{conntrack::Entry, dump},
     provenance::{Listing, ListingError},
     render::what_if::Report,
-    timeouts::{GENERIC, Protocol},
+    timeouts::{GENERIC, Protocol, Values},
     trace::{
         output::{Format, Output as Lines},
         run::Limits,
@@ -74,7 +74,27 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
     };
     let filter = of_protocol(args.filter.filter()?, protocol)?;
     let namespaces = Namespaces::open(&args.netns)?;
-    event_loop()?.block_on(watch(args, trial, filter, &namespaces))
+    event_loop()?.block_on(async {
+        is_handled(protocol, &namespaces).await?;
+        watch(args, trial, filter, &namespaces).await
+    })
+}
+
+/// Checks that the kernel has a handler for the protocol.
+async fn is_handled(protocol: &'static Protocol, namespaces: &Namespaces) -> anyhow::Result<()> {
+    namespaces
+        .visit(async |netns, socket| {
+            let mut values = Values {
+                socket,
+                at: namespaces.settings(netns),
+            };
+            match values.read(protocol).await? {
+                Some(_) => Ok(()),
+                None => Err(protocol::missing(protocol)),
+            }
+        })
+        .await?;
+    Ok(())
 }
 
 /// The filter, which asks for no other protocol than the one that is tried.

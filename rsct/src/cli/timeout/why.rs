@@ -65,11 +65,11 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
 fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
     let filter = args.filter.filter()?;
     let plan = filter.plan();
+    let namespaces = Namespaces::open(&args.netns)?;
     let mut listing = Listing::start(args.attach.form_beside()).map_err(|error| match error {
         ListingError::Session(error) => why_not(error),
         error => error.into(),
     })?;
-    let namespaces = Namespaces::open(&args.netns)?;
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| {
         let mut there = There {
