@@ -17,8 +17,13 @@ pub enum Format {
     Json(TraceJson),
     /// Flows' timeouts, for people.
     Timeouts(TimeoutHistory),
-    /// Nothing but losses for now: what happens is taken in for what is said at the end, as JSON or for people.
-    WhatIf(Box<Watching>, bool),
+    /// Nothing but losses for now: what happens is taken in for what is said at the end.
+    WhatIf {
+        /// What takes it in.
+        watching: Box<Watching>,
+        /// Whether what is said is JSON.
+        json: bool,
+    },
     /// Nothing: only the summary.
     None,
 }
@@ -65,7 +70,7 @@ impl<W: Write> Output<W> {
 
     /// Whether lines are JSON.
     pub fn is_json(&self) -> bool {
-        matches!(self.format, Format::Json(_) | Format::WhatIf(_, true))
+        matches!(self.format, Format::Json(_) | Format::WhatIf { json: true, .. })
     }
 
     /// The format, with all that it has taken in.
@@ -82,7 +87,7 @@ impl<W: Write> Output<W> {
             Format::Text(story) => story.line(&mut self.buffer, observation),
             Format::Json(json) => json.line(&mut self.buffer, observation),
             Format::Timeouts(history) => history.line(&mut self.buffer, observation),
-            Format::WhatIf(watching, _) => watching.observe(observation),
+            Format::WhatIf { watching, .. } => watching.observe(observation),
             Format::None => return Ok(()),
         }
         self.hand_on_pieces()

@@ -131,12 +131,16 @@ async fn watch(
         ListingError::Session(error) => why_not(error),
         error => error.into(),
     })?;
-    let mut lost = seed(namespaces, filter, &mut listing, &mut watching).await?;
-    lost += listing.lost();
+    seed(namespaces, filter, &mut listing, &mut watching).await?;
+    let lost_listing = listing.lost();
     drop(listing);
 
     let json = args.output == Output::Json;
-    let lines = Lines::new(Format::WhatIf(Box::new(watching), json), io::stdout());
+    let format = Format::WhatIf {
+        watching: Box::new(watching),
+        json,
+    };
+    let lines = Lines::new(format, io::stdout());
     let join = RefCell::new(probing.join(lines, filter.details, None));
     if !json {
         eprintln!(
@@ -148,8 +152,7 @@ async fn watch(
         duration: Some(args.duration),
     };
     let summary = probing.run(&join, &limits).await?;
-    lost += summary.lost_total();
-    let Format::WhatIf(watching, _) = join.into_inner().output.into_format() else {
+    let Format::WhatIf { watching, .. } = join.into_inner().output.into_format() else {
         unreachable!("it was made with this format");
     };
     let mut there = There {
@@ -180,7 +183,7 @@ async fn watch(
         started_ns: probing.started_ns,
         totals,
         others,
-        lost,
+        lost: lost_listing + summary.lost_total(),
         incidents: &incidents,
         most: args.list,
         show_netns: namespaces.are_named(),
@@ -196,13 +199,13 @@ async fn watch(
     Ok(exit_code(all_went_well))
 }
 
-/// Takes in the entries that are there before anything is watched; how many records were malformed or missing.
+/// Takes in the entries that are there before anything is watched.
 async fn seed(
     namespaces: &Namespaces,
     filter: Filter,
     listing: &mut Listing,
     watching: &mut Watching,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<()> {
     let plan: Plan = filter.plan();
     namespaces
         .visit(async |netns, socket| {
@@ -217,7 +220,7 @@ async fn seed(
         })
         .await
         .context("reading the entries that are there before")?;
-    Ok(0)
+    Ok(())
 }
 
 fn key(netns: u32, entry: &Entry<'_>) -> TupleKey {

@@ -46,7 +46,12 @@ impl Flows {
             by_name: HashMap::new(),
         };
         dump::entries(socket, &Query::default(), &mut counting).await?;
-        Ok(Some(Counted(counting.by_name)))
+        let by_name = counting.by_name;
+        let lost = listing.lost();
+        if lost != 0 {
+            eprintln!("rsct: {lost} records were LOST: as many flows may be missing from the counts");
+        }
+        Ok(Some(Counted(by_name)))
     }
 }
 

@@ -4,12 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Args;
 
-use super::{
-    Output, Shown,
-    flows::{Counted, Flows},
-    name, refusal,
-    rules::Rules,
-};
+use super::{Output, Shown, flows::Flows, name, refusal, rules::Rules};
 use crate::{
     cli::{
         namespaces::{Namespaces, NetnsArg, event_loop},
@@ -18,7 +13,7 @@ use crate::{
     },
     kernel::netns::Netns,
     netlink::{
-        Error, Socket,
+        Socket,
         timeout::{self, Policy},
     },
 };
@@ -57,25 +52,15 @@ pub(super) struct GetArgs {
 /// Runs `rsct timeout policy list`.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
-    let event_loop = event_loop()?;
-    let mut flows = None;
-    let mut out = Vec::new();
+    let mut showing = Showing::new(&namespaces, args.output, args.attach);
     let mut shown = 0;
     let visit = namespaces.visit(async |netns, socket| {
         let policies = timeout::list(socket).await.map_err(refusal::of_list)?;
         shown += policies.len();
-        let rules = &Rules::holding(&policies, &namespaces, netns, socket).await;
-        let at = Shown {
-            namespaces: &namespaces,
-            netns,
-            rules,
-            flows: live(&mut flows, args.output, args.attach, &policies, netns, socket).await?,
-        };
-        args.output.policies(&mut out, &policies, &at);
-        Ok(())
+        showing.policies(&policies, netns, socket).await
     });
-    let all_went_well = event_loop.block_on(visit)?;
-    print(&out)?;
+    let all_went_well = event_loop()?.block_on(visit)?;
+    print(&showing.out)?;
     namespaces.tell_of_hidden();
     eprintln!("rsct: {shown} timeout policies have been shown.");
     Ok(exit_code(all_went_well))
@@ -85,43 +70,57 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
 pub(super) fn get(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let name = name::existing(&args.name)?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let event_loop = event_loop()?;
-    let mut flows = None;
-    let mut out = Vec::new();
-    let visit = namespaces.visit(async |netns, socket| {
-        let policy = match timeout::get(socket, name).await {
-            Ok(policy) => [policy],
-            Err(error) => return Err(refusal::of(socket, "getting", name, error).await),
-        };
-        let rules = &Rules::holding(&policy, &namespaces, netns, socket).await;
-        let at = Shown {
-            namespaces: &namespaces,
-            netns,
-            rules,
-            flows: live(&mut flows, args.output, args.attach, &policy, netns, socket).await?,
-        };
-        args.output.policies(&mut out, &policy, &at);
-        Ok(())
+    let mut showing = Showing::new(&namespaces, args.output, args.attach);
+    let visit = namespaces.visit(async |netns, socket| match timeout::get(socket, name).await {
+        Ok(policy) => showing.policies(&[policy], netns, socket).await,
+        Err(error) => Err(refusal::of(socket, "getting", name, error).await),
     });
-    let all_went_well = event_loop.block_on(visit)?;
-    print(&out)?;
+    let all_went_well = event_loop()?.block_on(visit)?;
+    print(&showing.out)?;
     namespaces.tell_of_hidden();
     Ok(exit_code(all_went_well))
 }
 
-/// How many flows live under policies. The probe is attached for the first that there are; nfct's form has no place for
-/// it.
-async fn live(
-    flows: &mut Option<Flows>,
+/// Policies on their way out, with who uses them.
+struct Showing<'a> {
+    namespaces: &'a Namespaces,
     output: Output,
     attach: AttachArg,
-    policies: &[Policy],
-    netns: &Netns,
-    socket: &mut Socket,
-) -> Result<Option<Counted>, Error> {
-    if output == Output::Nfct || policies.is_empty() {
-        return Ok(None);
+    /// Attached for the first policies that there are; nfct's form has no place for flows.
+    flows: Option<Flows>,
+    out: Vec<u8>,
+}
+
+impl<'a> Showing<'a> {
+    fn new(namespaces: &'a Namespaces, output: Output, attach: AttachArg) -> Self {
+        Self {
+            namespaces,
+            output,
+            attach,
+            flows: None,
+            out: Vec::new(),
+        }
     }
-    let flows = flows.get_or_insert_with(|| Flows::start(attach));
-    flows.count(netns.inode as u32, socket).await
+
+    async fn policies(
+        &mut self,
+        policies: &[Policy],
+        netns: &Netns,
+        socket: &mut Socket,
+    ) -> anyhow::Result<()> {
+        let flows = if self.output == Output::Nfct || policies.is_empty() {
+            None
+        } else {
+            let flows = self.flows.get_or_insert_with(|| Flows::start(self.attach));
+            flows.count(netns.inode as u32, socket).await?
+        };
+        let at = Shown {
+            namespaces: self.namespaces,
+            netns,
+            rules: &Rules::holding(policies, self.namespaces, netns, socket).await,
+            flows,
+        };
+        self.output.policies(&mut self.out, policies, &at);
+        Ok(())
+    }
 }
