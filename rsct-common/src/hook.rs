@@ -50,6 +50,7 @@ macro_rules! for_each_argument {
             DELETE_PORTID: "nf_ct_delete" "portid";
             DELETE_RETURN: "nf_ct_delete" "return";
             CHANGE_TIMEOUT_CT: "__nf_ct_change_timeout" "ct";
+            CHANGE_TIMEOUT_JIFFIES: "__nf_ct_change_timeout" "timeout";
             UNTIMEOUT_NET: "nf_ct_untimeout" "net";
             UNTIMEOUT_POLICY: "nf_ct_untimeout" "timeout";
             FILL_INFO_PORTID: "ctnetlink_fill_info" "portid";

@@ -36,7 +36,10 @@ enum Command {
     /// List the names of all scenarios
     List,
     /// Measure what tracing costs, in a guest whose clock counts instructions
-    BenchPacket,
+    BenchPacket {
+        /// Only this part: packets, start or memory.
+        only: Option<String>,
+    },
     /// Measure what working on a large table costs, as root
     BenchTable(bench::table::Options),
     /// What rsct and conntrack are held against
@@ -75,7 +78,7 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Command::BenchPacket => bench::run(),
+        Command::BenchPacket { only } => bench::run(only.as_deref()),
         Command::BenchTable(options) => bench::table::run(&options),
         Command::BenchBare(bare) => bare.run(),
         Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {

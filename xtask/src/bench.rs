@@ -32,6 +32,9 @@ enum What {
         /// A kernel of the matrix, `host`, or the path of a vmlinuz
         #[arg(long, value_name = "NAME", default_value = KERNEL)]
         kernel: String,
+        /// Only this part: packets, start or memory
+        #[arg(long, value_name = "NAME", value_parser = ["packets", "start", "memory"])]
+        only: Option<String>,
     },
     /// Time on tables of 100,000 and 1,000,000 entries beside conntrack, on this machine, as root
     Table {
@@ -50,14 +53,14 @@ enum What {
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
-        What::Packet { kernel } => packet(kernel),
+        What::Packet { kernel, only } => packet(kernel, only.as_deref()),
         What::Table { entries, only, runs } => {
             table(&[("--entries", entries), ("--only", only), ("--runs", runs)])
         }
     }
 }
 
-fn packet(kernel: &str) -> Result<ExitCode> {
+fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare()?;
     Boot {
@@ -65,7 +68,7 @@ fn packet(kernel: &str) -> Result<ExitCode> {
         icount: true,
         with: &["bpftrace".to_owned()],
         timeout: Some(TIMEOUT),
-        script: "rsct-tests bench-packet".to_owned(),
+        script: format!("rsct-tests bench-packet {}", only.unwrap_or_default()),
         ..Boot::default()
     }
     .to_stdout()

@@ -10,6 +10,9 @@ use crate::globals;
 /// `IPS_CONFIRMED`: in the table.
 pub const IPS_CONFIRMED: u32 = 1 << 3;
 
+/// `IPS_FIXED_TIMEOUT`: the timeout stays as it is.
+pub const IPS_FIXED_TIMEOUT: u32 = 1 << 10;
+
 /// `IPS_TEMPLATE`: not an entry, but what the CT target hangs on a packet.
 pub const IPS_TEMPLATE: u32 = 1 << 11;
 

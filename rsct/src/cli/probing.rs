@@ -21,7 +21,7 @@ use crate::{
         hooks::HOOKS,
         layout::Layout,
         scope::Scope,
-        session::{Form, Options, Session, SessionError},
+        session::{Form, HookReport, How, Options, Session, SessionError},
     },
     provenance::Known,
     trace::{
@@ -81,6 +81,8 @@ pub(super) struct Attaching<'a> {
     pub(super) with_refresh: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub(super) log_bpf: bool,
+    /// Whether each hook is told of, and not only those that are not attached.
+    pub(super) show_hooks: bool,
 }
 
 /// Programs at work on packets, and the authority beside them.
@@ -90,6 +92,9 @@ pub(super) struct Probing {
     pub(super) ticks: Ticks,
     /// When all were attached, by the monotonic clock.
     pub(super) started_ns: u64,
+    /// What hooks that come late are attached with.
+    late: Option<(KernelTypes, Layout, Options)>,
+    show_hooks: bool,
 }
 
 impl Probing {
@@ -117,11 +122,14 @@ impl Probing {
             left_out: left_out(with.with_refresh),
         };
         let session = Session::start(HOOKS, &types, &layout, &options).map_err(why_not)?;
+        report_hooks(&session.hooks, with.show_hooks);
         Ok(Self {
             session,
             authority,
             ticks: Ticks(hz.get()),
             started_ns: clock::monotonic_ns(),
+            late: Some((types, layout, options)),
+            show_hooks: with.show_hooks,
         })
     }
 
@@ -145,7 +153,14 @@ impl Probing {
         join: &RefCell<Join<W>>,
         limits: &Limits,
     ) -> anyhow::Result<Summary> {
-        run::run(&mut self.session, &self.authority, join, limits)
+        let (late, show_hooks) = (self.late.take(), self.show_hooks);
+        let attach_late = |session: &mut Session| {
+            if let Some((types, layout, options)) = late {
+                let first = session.attach_late(&types, &layout, &options);
+                report_hooks(&session.hooks[first..], show_hooks);
+            }
+        };
+        run::run(&mut self.session, &self.authority, join, limits, attach_late)
             .await
             .context("cannot listen for signals")
     }
@@ -191,4 +206,26 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
         Conntrack::Absent => anyhow::anyhow!("conntrack is not loaded: run `modprobe nf_conntrack`"),
         Conntrack::Present(_) => error.into(),
     }
+}
+
+/// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
+fn report_hooks(hooks: &[HookReport], all: bool) {
+    for report in hooks {
+        if all || (report.how == How::Not && !is_absent(&report.why_not_better)) {
+            eprint!("rsct: {:<32} {}", report.hook.function, report.how.name());
+            if !report.why_not_better.is_empty() {
+                eprint!(" ({})", report.why_not_better.join("; "));
+            }
+            if report.how == How::Not {
+                eprint!("; not shown: {}", report.hook.shows);
+            }
+            eprintln!();
+        }
+    }
+}
+
+/// A protocol that this kernel does not have is nothing to warn of, nor is what was left out on purpose.
+fn is_absent(why: &[String]) -> bool {
+    why.iter()
+        .any(|why| why.contains("BTF has no such function") || why.starts_with("left out"))
 }

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     kernel::clock,
-    probe::session::{How, Session},
     render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     trace::{
         join::Join,
@@ -148,8 +147,8 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),
         log_bpf: args.log_bpf,
+        show_hooks: args.show_hooks,
     })?;
-    report_hooks(&probing.session, args.show_hooks);
 
     let ticks = probing.ticks;
     let started_ns = probing.started_ns;
@@ -209,26 +208,4 @@ fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace
     if let Err(error) = result.and_then(|()| join.output.flush()) {
         join.write_error = Some(error);
     }
-}
-
-/// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
-fn report_hooks(session: &Session, all: bool) {
-    for report in &session.hooks {
-        if all || (report.how == How::Not && !is_absent(&report.why_not_better)) {
-            eprint!("rsct: {:<32} {}", report.hook.function, report.how.name());
-            if !report.why_not_better.is_empty() {
-                eprint!(" ({})", report.why_not_better.join("; "));
-            }
-            if report.how == How::Not {
-                eprint!("; not shown: {}", report.hook.shows);
-            }
-            eprintln!();
-        }
-    }
-}
-
-/// A protocol that this kernel does not have is nothing to warn of, nor is what was left out on purpose.
-fn is_absent(why: &[String]) -> bool {
-    why.iter()
-        .any(|why| why.contains("BTF has no such function") || why.starts_with("left out"))
 }

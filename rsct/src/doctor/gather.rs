@@ -194,7 +194,11 @@ fn attach(types: &KernelTypes) -> Tried {
             ..Scope::default()
         },
     };
-    let start = |hooks| Session::start(hooks, types, &layout, &options);
+    let start = |hooks| {
+        let mut session = Session::start(hooks, types, &layout, &options)?;
+        session.attach_late(types, &layout, &options);
+        Ok(session)
+    };
     match start(HOOKS) {
         Ok(session) => Tried {
             obstacle: None,

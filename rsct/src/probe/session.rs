@@ -121,6 +121,9 @@ pub struct Session {
     /// The names of the kprobe programs among them.
     kprobes: Vec<&'static str>,
     kprobe_links: Option<KprobeLinks>,
+    /// The object, as far as programs are loaded from it by hand.
+    links: Tracing,
+    wanted: &'static [Hook],
     /// Keeps the maps and the kprobes.
     ebpf: Ebpf,
 }
@@ -135,42 +138,18 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let mut ebpf = create_maps(layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut tracing = Tracing::link(OBJECT, &ebpf, wanted).map_err(SessionError::Maps)?;
-        let mut attached = Vec::new();
-        let mut kprobes = Vec::new();
+        let mut attaching = Attaching {
+            types,
+            layout,
+            options,
+            ebpf: &mut ebpf,
+            tracing: &mut tracing,
+            attached: Vec::new(),
+            kprobes: Vec::new(),
+        };
         let mut hooks = Vec::with_capacity(wanted.len());
-        for hook in wanted {
-            let mut report = HookReport {
-                hook,
-                how: How::Not,
-                why_not_better: Vec::new(),
-            };
-            if let Some((_, why)) = options
-                .left_out
-                .iter()
-                .find(|(function, _)| *function == hook.function)
-            {
-                report.why_not_better.push((*why).to_owned());
-                hooks.push(report);
-                continue;
-            }
-            if options.form != Form::Kprobe {
-                match attach_tracing(types, layout, &mut tracing, hook) {
-                    Ok(programs) => {
-                        attached.extend(programs);
-                        report.how = How::Fentry;
-                    }
-                    Err(why) => report.why_not_better.push(format!("fentry: {why}")),
-                }
-            }
-            if options.form != Form::Fentry && report.how == How::Not {
-                match attach_kprobes(types, layout, &mut ebpf, hook) {
-                    Ok(()) => {
-                        kprobes.extend(hook.kprobe.iter().map(|program| program.name));
-                        report.how = How::Kprobe;
-                    }
-                    Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
-                }
-            }
+        for hook in wanted.iter().filter(|hook| !hook.late) {
+            let report = attaching.hook(hook);
             if report.how == How::Not && hook.essential {
                 let why = report.why_not_better.join("; ");
                 hooks.push(report);
@@ -182,6 +161,9 @@ impl Session {
             }
             hooks.push(report);
         }
+        let Attaching {
+            attached, kprobes, ..
+        } = attaching;
         let ring = ring(&mut ebpf).map_err(SessionError::Maps)?;
         let diagnostics = options
             .log_bpf
@@ -195,8 +177,37 @@ impl Session {
             tracing: attached,
             kprobe_links: kprobe_links(types, &ebpf, &kprobes),
             kprobes,
+            links: tracing,
+            wanted,
             ebpf,
         })
+    }
+
+    /// Attaches what can come late: to be called once, before it is said that nothing goes unseen. Says which hooks
+    /// those are, the first by its index.
+    pub fn attach_late(&mut self, types: &KernelTypes, layout: &Layout, options: &Options) -> usize {
+        let first = self.hooks.len();
+        let mut attaching = Attaching {
+            types,
+            layout,
+            options,
+            ebpf: &mut self.ebpf,
+            tracing: &mut self.links,
+            attached: Vec::new(),
+            kprobes: Vec::new(),
+        };
+        for hook in self.wanted.iter().filter(|hook| hook.late) {
+            self.hooks.push(attaching.hook(hook));
+        }
+        let Attaching {
+            attached, kprobes, ..
+        } = attaching;
+        self.tracing.extend(attached);
+        if !kprobes.is_empty() {
+            self.kprobes.extend(kprobes);
+            self.kprobe_links = kprobe_links(types, &self.ebpf, &self.kprobes);
+        }
+        first
     }
 
     /// What the kernel left out until now.
@@ -263,6 +274,53 @@ fn create_maps(layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfErro
     };
     loader.override_global(diagnostics::LEVEL, &level, true);
     loader.load(OBJECT)
+}
+
+/// Hooks on their way to being attached.
+struct Attaching<'a> {
+    types: &'a KernelTypes,
+    layout: &'a Layout,
+    options: &'a Options,
+    ebpf: &'a mut Ebpf,
+    tracing: &'a mut Tracing,
+    attached: Vec<Attached>,
+    kprobes: Vec<&'static str>,
+}
+
+impl Attaching<'_> {
+    /// Attaches one in the best way that is allowed and works.
+    fn hook(&mut self, hook: &'static Hook) -> HookReport {
+        let mut report = HookReport {
+            hook,
+            how: How::Not,
+            why_not_better: Vec::new(),
+        };
+        let left_out = &self.options.left_out;
+        if let Some((_, why)) = left_out.iter().find(|(function, _)| *function == hook.function) {
+            report.why_not_better.push((*why).to_owned());
+            return report;
+        }
+        if self.options.form != Form::Kprobe {
+            match attach_tracing(self.types, self.layout, self.tracing, hook) {
+                Ok(programs) => {
+                    self.attached.extend(programs);
+                    report.how = How::Fentry;
+                }
+                Err(why) => report.why_not_better.push(format!("fentry: {why}")),
+            }
+        }
+        if self.options.form != Form::Fentry && report.how == How::Not {
+            match attach_kprobes(self.types, self.layout, self.ebpf, hook) {
+                Ok(()) => {
+                    self.kprobes
+                        .extend(hook.kprobe.iter().map(|program| program.name));
+                    report.how = How::Kprobe;
+                }
+                Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
+            }
+        }
+        report
+    }
 }
 
 /// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.

@@ -56,6 +56,7 @@ struct Policy {
     l4proto: u8,
     netns: u32,
     read_ns: u64,
+    has_ended: bool,
 }
 
 impl Policy {
@@ -77,17 +78,21 @@ impl Policy {
             l4proto,
             netns: record.netns,
             read_ns: clock::monotonic_ns(),
+            has_ended: false,
         }
     }
 
-    /// It can be changed in its place: what it says now, if it still has its name.
+    /// It can be changed in its place, or be gone with nobody looking: what it says now, if it still has its name.
     fn read_again(&mut self, now_ns: u64) {
         self.read_ns = now_ns;
-        let given = given(self.netns).unwrap_or_default();
+        let Ok(given) = given(self.netns) else {
+            return;
+        };
         let is_it =
             |given: &&Given| given.is_for(self.l3num, self.l4proto) && self.names.contains(&given.name);
-        if let Some(found) = given.iter().find(is_it) {
-            self.spans = found.spans();
+        match given.iter().find(is_it) {
+            Some(found) => self.spans = found.spans(),
+            None => self.has_ended = !self.names.is_empty(),
         }
     }
 }
@@ -205,6 +210,7 @@ impl Known {
                 .number()
                 .and_then(|number| self.policies.get(number as usize))
             {
+                Some(policy) if policy.has_ended => Setter::Defaults,
                 Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
                 Some(policy) => Setter::Policy(&policy.names),
                 None if policy == PolicyOf::LOST => Setter::LostPolicy,
@@ -235,13 +241,18 @@ impl Known {
         match policy.number() {
             Some(number) => {
                 let policy = self.policies.get_mut(number as usize)?;
-                asked.exactly(sight, &policy.spans).or_else(|| {
-                    let now_ns = clock::monotonic_ns();
-                    if now_ns >= policy.read_ns + READ_AGAIN_NS {
-                        policy.read_again(now_ns);
-                    }
-                    asked.which(sight, &policy.spans)
-                })
+                let exactly = asked.exactly(sight, &policy.spans);
+                if exactly.is_some() && !policy.has_ended {
+                    return exactly;
+                }
+                let now_ns = clock::monotonic_ns();
+                if now_ns >= policy.read_ns + READ_AGAIN_NS {
+                    policy.read_again(now_ns);
+                }
+                if policy.has_ended {
+                    return self.default(*netns, sight, *asked);
+                }
+                asked.which(sight, &policy.spans)
             }
             None if *policy == PolicyOf::LOST => Found::of(governing(sight, None)?, None),
             None => self.default(*netns, sight, *asked),

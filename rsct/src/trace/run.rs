@@ -38,12 +38,14 @@ pub struct Limits {
     pub duration: Option<Duration>,
 }
 
-/// Runs until the end of time, a signal, or an output that no longer wants any.
+/// Runs until the end of time, a signal, or an output that no longer wants any. What may be attached late is, before it
+/// is said that nothing goes unseen any more.
 pub async fn run<W: Write>(
     session: &mut Session,
     authority: &Authority,
     join: &RefCell<Join<W>>,
     limits: &Limits,
+    attach_late: impl FnOnce(&mut Session),
 ) -> std::io::Result<Summary> {
     let start = Instant::now();
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -55,6 +57,7 @@ pub async fn run<W: Write>(
         dump(&mut session.ring, authority, join, true).await,
         &mut dump_errors,
     );
+    attach_late(session);
     started(session, join);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -125,6 +125,7 @@ async fn watch(
         ring_bytes: RING_BYTES,
         with_refresh: true,
         log_bpf: false,
+        show_hooks: false,
     })?;
     let mut watching = Watching::new(Simulation::new(trial), probing.ticks);
     let mut listing = Listing::start(args.attach.form_beside()).map_err(|error| match error {
