@@ -9,7 +9,7 @@ pub struct Hook {
     pub shows: &'static str,
     /// Whether there is no trace at all without it.
     pub essential: bool,
-    /// Whether it can be attached once packets are told of already: nothing that is told of them leans on it.
+    /// Whether it can be attached once packets are told of already: hardly anything that is told of them leans on it.
     pub late: bool,
     /// fentry and fexit programs.
     pub trampoline: &'static [Program],
@@ -52,6 +52,19 @@ const fn handler(function: &'static str, fentry: &'static [Program], kprobe: &'s
         late: false,
         trampoline: fentry,
         kprobe,
+    }
+}
+
+/// The handler of a protocol that hardly anybody uses, and newer kernels lack: the few packets before it is attached have
+/// no state before.
+const fn rare_handler(
+    function: &'static str,
+    fentry: &'static [Program],
+    kprobe: &'static [Program],
+) -> Hook {
+    Hook {
+        late: true,
+        ..handler(function, fentry, kprobe)
     }
 }
 
@@ -160,12 +173,12 @@ pub const HOOKS: &[Hook] = &[
         &[entry("gre_fentry")],
         &[entry("gre_kprobe")],
     ),
-    handler(
+    rare_handler(
         "nf_conntrack_dccp_packet",
         &[entry("dccp_fentry")],
         &[entry("dccp_kprobe")],
     ),
-    handler(
+    rare_handler(
         "nf_conntrack_udplite_packet",
         &[entry("udplite_fentry")],
         &[entry("udplite_kprobe")],
