@@ -25,6 +25,12 @@ const STARTS: usize = 2;
 const START_PERCENT: u128 = 50;
 const MEMORY_KIB: u64 = 64 * 1024;
 
+/// Says how many targets were missed.
+type Part = fn() -> Result<u32>;
+
+/// What can be measured alone.
+const PARTS: [(&str, Part); 3] = [("packets", packets), ("start", starts), ("memory", memory)];
+
 /// Packets are tracked once a rule asks for it.
 const SETUP: &str = "modprobe -a nf_conntrack nf_conntrack_netlink
 nft -f - <<'END'
@@ -51,10 +57,8 @@ fn measure(only: Option<&str>) -> Result<bool> {
         "the clock does not count instructions here: run `cargo xtask bench packet`"
     );
     succeeds(Command::new("sh").args(["-ec", SETUP])).context("make conntrack track")?;
-    let parts: [(&str, fn() -> Result<u32>); 3] =
-        [("packets", packets), ("start", starts), ("memory", memory)];
     let mut missed = 0;
-    for (name, part) in parts {
+    for (name, part) in PARTS {
         if only.is_none_or(|only| only == name) {
             missed += part()?;
         }
