@@ -13,6 +13,8 @@ use super::{
 };
 
 const NS_PER_MS: u64 = 1_000_000;
+/// Below this nothing is gained.
+const FORGET_AT_LEAST: usize = 4096;
 
 /// An entry of the dump at the beginning.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,8 @@ pub struct Simulation {
     aliases: HashMap<TupleKey, TupleKey>,
     /// Which flows would have been cut off, when first, and by how much.
     cut_off: HashMap<TupleKey, Incident>,
+    /// How many entries have to be known before those are looked for that are gone by either reckoning.
+    forget_at: usize,
 }
 
 impl Simulation {
@@ -81,7 +85,14 @@ impl Simulation {
             gone_by_reply: HashMap::new(),
             aliases: HashMap::new(),
             cut_off: HashMap::new(),
+            forget_at: FORGET_AT_LEAST,
         }
+    }
+
+    /// How many entries are kept in mind.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.entries.len()
     }
 
     /// What is tried.
@@ -182,10 +193,24 @@ impl Simulation {
         if expired && entry.would_be_there(now_ns) {
             entry.goes_on(status);
             self.gone_by_reply.insert(reply, key);
+            self.forget(now_ns);
         } else {
             self.entries.remove(&key);
             self.gone_by_reply.remove(&reply);
         }
+    }
+
+    /// Forgets who has really gone and would have gone since, once there may be as many of them as of all others.
+    fn forget(&mut self, now_ns: u64) {
+        if self.entries.len() < self.forget_at {
+            return;
+        }
+        self.entries
+            .retain(|_, entry| entry.is_real || entry.would_be_there(now_ns));
+        let entries = &self.entries;
+        self.gone_by_reply.retain(|_, key| entries.contains_key(key));
+        self.aliases.retain(|_, key| entries.contains_key(key));
+        self.forget_at = FORGET_AT_LEAST.max(2 * self.entries.len());
     }
 
     /// How many there would be at the end, and who would have had another fate. `real`: every entry of the table.

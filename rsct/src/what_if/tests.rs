@@ -210,3 +210,23 @@ fn whose_time_is_over_has_gone_before_it_is_reaped() {
     simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
     assert_eq!(end(&simulation, 40, &[]).0.lived_on, 1);
 }
+
+#[test]
+fn who_would_have_gone_too_is_forgotten() {
+    let mut simulation = udp(&[(1, 40_000)]);
+    let spans = defaults();
+    // A flow a second, each gone thirty seconds later, when it would have had ten more.
+    for second in 1..20_000 {
+        simulation.packet(&packet(second, second, 30_000), Some((&unreplied(), &spans)));
+        simulation.confirmed(key(second));
+        if second > 30 {
+            let gone = second - 30;
+            simulation.deleted(key(gone), key(gone + 1_000_000), second * S, true, 0);
+        }
+    }
+    assert!(simulation.known() < 5_000, "{} are known", simulation.known());
+    // Thirty that are there, and those that would be besides.
+    let real: Vec<u64> = (19_970..20_000).collect();
+    let (totals, _) = end(&simulation, 19_999, &real);
+    assert_eq!((totals.now, totals.then, totals.unknown), (30, 40, 0));
+}
