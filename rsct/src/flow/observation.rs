@@ -8,7 +8,7 @@ use crate::timeouts::Source;
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
-    /// A packet passed `nf_conntrack_in`, and gave its entry a timeout.
+    /// A packet passed `nf_conntrack_in`; where it gave its entry a timeout, whose that is.
     Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>),
     /// An entry was inserted, confirmed, deleted, …
     Entry(&'a EntryRecord, Option<&'a Flow>),

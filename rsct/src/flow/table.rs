@@ -251,6 +251,8 @@ impl Table {
                 flow.policy = PolicyOf::NONE;
             }
         }
+        // And those whose first record is still to come.
+        self.governed.retain(|_, governing| *governing != policy);
     }
 
     /// Takes in an entry's record; the flow it belongs to, as it was last.
@@ -490,4 +492,31 @@ fn hash_tuple(tuple: &TupleKey) -> u64 {
     let mut hasher = FxHasher::default();
     tuple.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_has_ended_governs_no_flow_that_is_still_to_come() {
+        let record = PacketRecord {
+            ct: 1,
+            birth_ns: 2,
+            flags: PacketFlags::AFTER,
+            status_after: status::CONFIRMED,
+            ..PacketRecord::default()
+        };
+        let key = FlowKey { ct: 1, birth_ns: 2 };
+        let policy_of = |ends: bool| {
+            let mut table = Table::new(250);
+            table.governed(key, PolicyOf::numbered(0));
+            if ends {
+                table.policy_ended(PolicyOf::numbered(0));
+            }
+            table.packet(&record).map(|flow| flow.policy)
+        };
+        assert_eq!(policy_of(false), Some(PolicyOf::numbered(0)));
+        assert_eq!(policy_of(true), Some(PolicyOf::NONE));
+    }
 }

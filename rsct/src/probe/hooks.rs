@@ -68,8 +68,9 @@ const fn rare_handler(
     }
 }
 
-/// Every hook, in the order they are attached: what a later one leans on comes first, and the pass
-/// through `nf_conntrack_in` comes last, so that no packet is seen by half of them.
+/// Every hook, in the order they are attached, those that come late after all others: what a later one leans on comes
+/// first, and of those that don't come late the pass through `nf_conntrack_in` is the last, so that no packet is seen by
+/// half of them.
 pub const HOOKS: &[Hook] = &[
     Hook {
         function: "__nf_conntrack_alloc",

@@ -1,6 +1,6 @@
 //! Which timeouts there are in the namespaces under trace, so that one that an entry has can be told by its name.
 
-use std::{collections::HashMap, io, os::fd::AsFd as _, path::Path};
+use std::collections::HashMap;
 
 use rsct_common::{
     Tuple,
@@ -9,16 +9,11 @@ use rsct_common::{
 
 use crate::{
     flow::{names::status, observation::Ticks, table::PolicyOf},
-    kernel::{
-        clock,
-        netns::{self, Netns, Selector},
-        sysctl::Where,
-    },
-    netlink::{Socket, nft_timeout, timeout},
-    timeouts::{
-        GENERIC, Governing, PROTOCOLS, Protocol, Setter, Sight, Source, Spans, State, TcpSigns, governing,
-    },
+    kernel::clock,
+    timeouts::{GENERIC, Governing, Protocol, Setter, Sight, Source, Spans, TcpSigns, governing},
 };
+
+use super::namespace::{Given, defaults, given};
 
 /// Defaults are read again when an entry was given something else, but no more often than this.
 const READ_AGAIN_NS: u64 = 1_000_000_000;
@@ -143,6 +138,9 @@ impl Known {
             }
             !ends
         });
+        for number in &ended {
+            self.policies[*number as usize].has_ended = true;
+        }
         ended
     }
 
@@ -254,7 +252,7 @@ impl Known {
                 }
                 asked.which(sight, &policy.spans)
             }
-            None if *policy == PolicyOf::LOST => Found::of(governing(sight, None)?, None),
+            None if *policy == PolicyOf::LOST => governing(sight, None).map(Found::unmeasured),
             None => self.default(*netns, sight, *asked),
         }
     }
@@ -294,7 +292,7 @@ impl Defaults {
     fn which(&self, sight: &Sight, asked: Asked) -> Option<Found> {
         match self.handled(sight) {
             Some((sight, spans)) => asked.which(&sight, spans),
-            None => Found::of(governing(sight, None)?, None),
+            None => governing(sight, None).map(Found::unmeasured),
         }
     }
 
@@ -320,9 +318,12 @@ struct Found {
 }
 
 impl Found {
-    #[expect(clippy::unnecessary_wraps, reason = "it is an answer, which may be none")]
-    fn of(governing: Governing, value_ms: Option<u64>) -> Option<Self> {
-        Some(Self { governing, value_ms })
+    /// One whose value nothing tells.
+    fn unmeasured(governing: Governing) -> Self {
+        Self {
+            governing,
+            value_ms: None,
+        }
     }
 }
 
@@ -344,7 +345,7 @@ impl Asked {
         let governing = governing(sight, Some(spans))?;
         match spans.of(governing.state.attribute) {
             // No sysctl tells of it.
-            None => Found::of(governing, None),
+            None => Some(Found::unmeasured(governing)),
             Some(ms) => self.is(ms).then_some(Found {
                 governing,
                 value_ms: Some(ms),
@@ -396,105 +397,3 @@ pub fn sight(record: &PacketRecord) -> Sight {
         },
     }
 }
-
-fn open(netns: u32) -> io::Result<Netns> {
-    let found = netns::open(&Selector::One(netns.to_string())).map_err(io::Error::other)?;
-    let first = found.namespaces.into_iter().next();
-    first.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-}
-
-/// A namespace's defaults, by the protocols' numbers. Through sysctl: asking ctnetlink would load a module.
-pub fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
-    let netns = open(netns)?;
-    let at = Where::Inside(netns.as_fd());
-    let states = || {
-        let of = |protocol: &'static Protocol| protocol.states.iter().map(move |state| (protocol, state));
-        PROTOCOLS.iter().flat_map(of)
-    };
-    let names: Vec<String> = states()
-        .filter_map(|(_, state)| State::sysctl_name(state))
-        .collect();
-    let settings = at.read(&names)?;
-    let mut found: HashMap<u8, Vec<(u16, u64)>> = HashMap::new();
-    for ((protocol, state), setting) in states().filter(|(_, state)| state.sysctl.is_some()).zip(settings) {
-        if let Some(seconds) = setting
-            .and_then(|setting| setting.value.ok())
-            .and_then(|value| value.parse::<u64>().ok())
-        {
-            let of = found.entry(protocol.number).or_default();
-            of.push((state.attribute, seconds * 1000));
-        }
-    }
-    Ok(found
-        .into_iter()
-        .map(|(number, spans)| (number, Spans::new(spans)))
-        .collect())
-}
-
-/// What a namespace has that its rules give to flows.
-struct Given {
-    name: String,
-    timeouts: timeout::Timeouts,
-    of_nftables: bool,
-}
-
-impl Given {
-    /// Whether it is for a protocol and a family.
-    fn is_for(&self, l3num: u16, l4proto: u8) -> bool {
-        self.timeouts.l3proto == l3num && self.timeouts.l4proto == l4proto
-    }
-
-    /// Whether it says this.
-    fn says(&self, spans: &Spans) -> bool {
-        self.timeouts.values.iter().all(|(attribute, seconds)| {
-            spans
-                .of(*attribute)
-                .is_none_or(|ms| ms / 1000 == u64::from(*seconds))
-        })
-    }
-
-    fn spans(&self) -> Spans {
-        let values = self.timeouts.values.iter();
-        Spans::new(values.map(|(attribute, seconds)| (*attribute, u64::from(*seconds) * 1000)))
-    }
-}
-
-/// All that a namespace's rules can give to flows: policies, and nftables' own.
-fn given(netns: u32) -> io::Result<Vec<Given>> {
-    let netns = open(netns)?;
-    // A thread of its own, so that the loop that reads the ring need not be left.
-    netns::inside(netns.as_fd(), || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
-        runtime.block_on(async {
-            let mut socket = Socket::open().map_err(io::Error::other)?;
-            let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-            // One of the two may be missing from this kernel, and the other not.
-            let policies = timeout::list(&mut socket).await.unwrap_or_default();
-            let mut given: Vec<Given> = policies
-                .into_iter()
-                .filter_map(|policy| {
-                    Some(Given {
-                        name: name(&policy.name?),
-                        timeouts: policy.timeouts,
-                        of_nftables: false,
-                    })
-                })
-                .collect();
-            // Asking would load it.
-            if Path::new(NF_TABLES).exists() {
-                let objects = nft_timeout::list(&mut socket).await.unwrap_or_default();
-                given.extend(objects.into_iter().map(|object| Given {
-                    name: name(&object.name),
-                    timeouts: object.timeouts,
-                    of_nftables: true,
-                }));
-            }
-            Ok(given)
-        })
-    })?
-}
-
-/// What there is where nftables is at work.
-const NF_TABLES: &str = "/sys/module/nf_tables";

@@ -2,6 +2,8 @@
 
 mod known;
 mod listing;
+mod namespace;
 
-pub use known::{Known, defaults, sight};
+pub use known::{Known, sight};
 pub use listing::{Listing, ListingError};
+pub use namespace::defaults;
