@@ -1,4 +1,4 @@
-//! Builds the eBPF object that `rsct` carries inside itself.
+//! Builds the eBPF objects that `rsct` carries inside itself.
 
 use std::path::Path;
 
@@ -8,6 +8,9 @@ use object::{
     build::elf::{Builder, SectionData},
     elf::SHT_STRTAB,
 };
+
+/// The binaries of rsct-ebpf, an object each.
+const OBJECTS: [&str; 1] = ["trace"];
 
 /// The one toolchain of the workspace.
 const TOOLCHAIN: &str = "1.98.0";
@@ -28,8 +31,12 @@ fn main() -> anyhow::Result<()> {
     };
     aya_build::build_ebpf([programs], Toolchain::Custom(TOOLCHAIN))
         .context("build the eBPF programs (cargo xtask build installs what this needs)")?;
-    let object = Path::new(&std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?).join("rsct-ebpf");
-    strip(&object).with_context(|| format!("strip {}", object.display()))
+    let out = std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?;
+    for name in OBJECTS {
+        let object = Path::new(&out).join(name);
+        strip(&object).with_context(|| format!("strip {}", object.display()))?;
+    }
+    Ok(())
 }
 
 /// Takes out what only a debugger reads: the lines, the variables and the object's own types.

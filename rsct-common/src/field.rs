@@ -28,7 +28,7 @@ pub struct Field {
     pub need: Need,
 }
 
-/// Calls `$list!` with every field the programs read: the global, struct, member, size and need.
+/// Calls `$list!` with every field that the programs of `rsct trace` read: the global, struct, member, size and need.
 #[macro_export]
 macro_rules! for_each_kernel_field {
     ($list:ident) => {
@@ -82,22 +82,20 @@ macro_rules! for_each_kernel_field {
 /// extension's number depends on how the kernel was built.
 pub const EXT_TIMEOUT: &str = "EXT_TIMEOUT";
 
-macro_rules! table {
+macro_rules! rows {
     ($($global:ident: $of:literal $path:literal $bytes:literal $need:ident;)*) => {
-        /// Every field the programs read.
-        pub const FIELDS: &[Field] = &[
-            $(Field {
-                global: stringify!($global),
-                of: $of,
-                path: $path,
-                bytes: $bytes,
-                need: Need::$need,
-            },)*
-        ];
+        &[$(Field {
+            global: stringify!($global),
+            of: $of,
+            path: $path,
+            bytes: $bytes,
+            need: Need::$need,
+        },)*]
     };
 }
 
-for_each_kernel_field!(table);
+/// Every field that the programs of `rsct trace` read.
+pub const FIELDS: &[Field] = for_each_kernel_field!(rows);
 
 /// A member of `struct nf_conntrack_tuple` and where [`crate::Tuple`] has it.
 pub const TUPLE_LAYOUT: &[(&str, u32)] = &[

@@ -14,7 +14,7 @@ pub struct Argument {
     pub name: &'static str,
 }
 
-/// Calls `$list!` with every argument the programs use: the global, the function, the parameter.
+/// Calls `$list!` with every argument that the programs of `rsct trace` use: the global, the function, the parameter.
 #[macro_export]
 macro_rules! for_each_argument {
     ($list:ident) => {
@@ -65,17 +65,15 @@ macro_rules! for_each_argument {
     };
 }
 
-macro_rules! table {
+macro_rules! rows {
     ($($global:ident: $function:literal $name:literal;)*) => {
-        /// Every argument the programs use.
-        pub const ARGUMENTS: &[Argument] = &[
-            $(Argument {
-                global: concat!("ARG_", stringify!($global)),
-                function: $function,
-                name: $name,
-            },)*
-        ];
+        &[$(Argument {
+            global: concat!("ARG_", stringify!($global)),
+            function: $function,
+            name: $name,
+        },)*]
     };
 }
 
-for_each_argument!(table);
+/// Every argument that the programs of `rsct trace` use.
+pub const ARGUMENTS: &[Argument] = for_each_argument!(rows);

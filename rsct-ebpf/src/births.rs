@@ -3,13 +3,16 @@
 //! The kernel gives a freed entry's memory to the next one at once (SLAB_TYPESAFE_BY_RCU), so an
 //! address alone names no flow. The address with the time of its allocation does.
 
-use aya_ebpf::bindings::BPF_ANY;
+use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::HashMap};
 use rsct_common::loss::Loss;
 
-use crate::{
-    emit::{atomic_add, count},
-    maps::BIRTHS,
-};
+use crate::emit::{atomic_add, count};
+
+const BPF_F_NO_PREALLOC: u32 = 1;
+
+/// When each entry was allocated or first seen, by its address.
+#[map]
+static BIRTHS: HashMap<u64, u64> = HashMap::with_max_entries(1 << 18, BPF_F_NO_PREALLOC);
 
 /// Goes up whenever an entry is born or gone. While it stands still, no address has changed hands, so
 /// what a slot remembers of an entry holds without looking it up again.

@@ -1,23 +1,13 @@
 //! The programs that rsct attaches to nf_conntrack.
 //!
-//! `hooks` holds one file per hooked function, `kernel` the typed readers of the kernel's structs,
-//! `emit` the only way into the ring, `maps` every map.
+//! The object of `rsct trace`: `hooks` holds one file per hooked function.
 
 #![no_std]
 #![no_main]
-// `slot!` in kernel/args.rs: a context access whose offset must stay in the instruction.
-#![feature(asm_experimental_arch)]
 
-mod births;
-mod emit;
-mod filter;
-mod globals;
 mod hooks;
-mod kernel;
-mod maps;
-mod policy;
-mod scratch;
-mod task;
+
+use rsct_ebpf::{births, emit, filter, globals, kernel, policy, scratch, task};
 
 /// The licence declared to the kernel; without it the helpers are not to be had.
 #[unsafe(link_section = "license")]

@@ -103,8 +103,7 @@ const CPUS: usize = 512;
 /// Packets between entering and leaving `nf_conntrack_in`.
 ///
 /// Global data, not a per-CPU map: every program on a packet's path comes here first, and this is
-/// found in half the instructions.
-#[unsafe(no_mangle)]
+/// found in half the instructions. Not exported, so that objects without such programs go without it.
 static mut PASSES: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { MaybeUninit::zeroed() }; CPUS];
 
 /// This CPU's packets.

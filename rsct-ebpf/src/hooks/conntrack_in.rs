@@ -173,7 +173,7 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
     record.cpu = cpu();
     record.time_ns = slot.claimed_ns;
     record.duration_ns = (now - slot.claimed_ns) as u32;
-    record.len_bytes = skb.len();
+    record.len_bytes = skb.len_bytes();
     record.ifindex = state.ifindex(record.hook);
     // SAFETY: no arguments.
     record.now_jiffies = unsafe { bpf_jiffies64() } as u32;

@@ -1,6 +1,10 @@
 //! What all records of entries have in common.
 
-use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
+use aya_ebpf::{
+    helpers::{bpf_jiffies64, bpf_ktime_get_ns},
+    macros::map,
+    maps::PerCpuArray,
+};
 use rsct_common::{
     loss::Loss,
     record::{EntryFlags, EntryKind, EntryRecord, kind},
@@ -15,7 +19,6 @@ use crate::{
         nf_conn::{IPS_TEMPLATE, NfConn},
         tuple,
     },
-    maps::OPERATIONS,
     scratch::{Claim, Slot, Slots},
     task,
 };
@@ -35,7 +38,11 @@ pub enum Operation {
 }
 
 /// How many sets of slots that makes.
-pub const OPERATIONS_COUNT: u32 = 8;
+const OPERATIONS_COUNT: u32 = 8;
+
+/// Operations on entries between entering and leaving their function; one slot set a function.
+#[map]
+static OPERATIONS: PerCpuArray<Slots<EntryRecord>> = PerCpuArray::with_max_entries(OPERATIONS_COUNT, 0);
 
 /// This CPU's slots for `operation`.
 #[inline(always)]

@@ -16,5 +16,3 @@ mod hash_insert;
 mod l4;
 mod refresh;
 mod untimeout;
-
-pub use entry::OPERATIONS_COUNT;

@@ -67,7 +67,7 @@ pub struct Tcp {
 #[inline(always)]
 pub fn tcp_header<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<Tcp> {
     const FIXED_BYTES: u32 = 20;
-    if dataoff + FIXED_BYTES > skb.len() - skb.data_len() {
+    if dataoff + FIXED_BYTES > skb.len_bytes() - skb.data_len() {
         return None;
     }
     let header: [u32; 4] = Untyped::read(at(skb.data(), dataoff as u64));

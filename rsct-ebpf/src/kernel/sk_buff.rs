@@ -47,7 +47,7 @@ impl<M: Memory> SkBuff<M> {
     }
 
     #[inline(always)]
-    pub fn len(self) -> u32 {
+    pub fn len_bytes(self) -> u32 {
         field::<M, _>(self.0, &globals::SK_BUFF_LEN)
     }
 

@@ -20,6 +20,7 @@ use crate::{
     probe::{
         hooks::HOOKS,
         layout::Layout,
+        object::TRACE,
         scope::Scope,
         session::{Form, HookReport, How, Options, Session, SessionError},
     },
@@ -101,7 +102,7 @@ impl Probing {
     /// Attaches them.
     pub(super) fn start(with: &Attaching<'_>) -> anyhow::Result<Self> {
         let types = KernelTypes::open()?;
-        let layout = Layout::resolve(&types)?;
+        let layout = Layout::resolve(&types, &TRACE)?;
         let hz = Hz::of_running_kernel()?;
         if let Some(option) = with.filter.details.unknown_to_records() {
             return Err(UsageError(format!(
@@ -121,7 +122,7 @@ impl Probing {
             log_bpf: with.log_bpf,
             left_out: left_out(with.with_refresh),
         };
-        let session = Session::start(HOOKS, &types, &layout, &options).map_err(why_not)?;
+        let session = Session::start(&TRACE, HOOKS, &types, &layout, &options).map_err(why_not)?;
         report_hooks(&session.hooks, with.show_hooks);
         Ok(Self {
             session,

@@ -15,6 +15,7 @@ use crate::{
     probe::{
         hooks::{DUMP_HOOKS, HOOKS},
         layout::{self, Layout, LayoutError, Place},
+        object::TRACE,
         scope::Scope,
         session::{Form, HookReport, How, Options, Session, SessionError},
     },
@@ -179,7 +180,7 @@ impl Tried {
 }
 
 fn attach(types: &KernelTypes) -> Tried {
-    let layout = match Layout::resolve(types) {
+    let layout = match Layout::resolve(types, &TRACE) {
         Ok(layout) => layout,
         Err(error) => return Tried::stopped(Obstacle::Types(error.to_string())),
     };
@@ -195,7 +196,7 @@ fn attach(types: &KernelTypes) -> Tried {
         },
     };
     let start = |hooks| {
-        let mut session = Session::start(hooks, types, &layout, &options)?;
+        let mut session = Session::start(&TRACE, hooks, types, &layout, &options)?;
         session.attach_late(types, &layout, &options);
         Ok(session)
     };
@@ -302,7 +303,7 @@ fn without_conclusion(error: LayoutError) -> String {
 }
 
 fn arguments(types: &KernelTypes) -> Vec<Argument> {
-    let arguments = layout::arguments(types).unwrap_or_default();
+    let arguments = layout::arguments(types, TRACE.arguments).unwrap_or_default();
     arguments
         .into_iter()
         .map(|(argument, position)| Argument {

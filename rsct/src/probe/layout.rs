@@ -2,11 +2,14 @@
 //! arguments, found by name in its BTF, handed to the programs as globals.
 
 use rsct_common::{
-    field::{ABSENT, EXT_TIMEOUT, FIELDS, Field, Need, TUPLE_LAYOUT},
-    hook::{ARGUMENTS, Argument, NO_ARGUMENT},
+    field::{ABSENT, EXT_TIMEOUT, Field, Need, TUPLE_LAYOUT},
+    hook::{Argument, NO_ARGUMENT},
 };
 
-use super::enums::{self, Differs};
+use super::{
+    enums::{self, Differs},
+    object::Object,
+};
 use crate::kernel::btf::{BtfError, Func, KernelTypes};
 
 /// What the programs' globals are set to.
@@ -82,17 +85,20 @@ pub enum LayoutError {
 }
 
 impl Layout {
-    /// Looks everything up.
-    pub fn resolve(types: &KernelTypes) -> Result<Self, LayoutError> {
+    /// Looks up all that the programs of `object` have to know.
+    pub fn resolve(types: &KernelTypes, object: &Object) -> Result<Self, LayoutError> {
         check_tuple(types)?;
         if let Some(differs) = enums::first_difference(types) {
             return Err(LayoutError::Enum(differs));
         }
-        let fields = FIELDS
+        let fields = object
+            .fields
             .iter()
+            .copied()
+            .flatten()
             .map(|field| Ok((*field, place(types, field)?)))
             .collect::<Result<_, LayoutError>>()?;
-        let arguments = arguments(types)?;
+        let arguments = arguments(types, object.arguments)?;
         Ok(Self {
             fields,
             arguments,
@@ -133,11 +139,14 @@ fn ext_timeout(types: &KernelTypes) -> Option<u32> {
     (place.size == 1).then_some(place.offset)
 }
 
-/// Every argument, and which one it is in the running kernel.
-pub fn arguments(types: &KernelTypes) -> Result<Vec<(Argument, Option<u64>)>, BtfError> {
-    let mut arguments = Vec::with_capacity(ARGUMENTS.len());
+/// Every argument wanted, and which one it is in the running kernel.
+pub fn arguments(
+    types: &KernelTypes,
+    wanted: &[&[Argument]],
+) -> Result<Vec<(Argument, Option<u64>)>, BtfError> {
+    let mut arguments = Vec::new();
     let mut function: Option<Func> = None;
-    for argument in ARGUMENTS {
+    for argument in wanted.iter().copied().flatten() {
         if function
             .as_ref()
             .is_none_or(|function| function.name != argument.function)

@@ -1,13 +1,14 @@
 //! Getting the programs into the kernel, and their records out of it.
 //!
 //! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
-//! numbers mean what rsct calls them, [`hooks`] lists what they
+//! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
 //! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
 
 mod diagnostics;
 pub mod enums;
 pub mod hooks;
 pub mod layout;
+pub mod object;
 pub mod ring;
 pub mod scope;
 pub mod session;

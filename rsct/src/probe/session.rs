@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{PerCpuArray, RingBuf},
+    maps::{Map, PerCpuArray, RingBuf},
     programs::{KProbe, Program as AyaProgram, ProgramError},
 };
 
@@ -18,13 +18,11 @@ use super::{
     diagnostics::{self, Diagnostics},
     hooks::{At, Hook},
     layout::{Layout, LayoutError},
+    object::Object,
     ring::Ring,
     scope::Scope,
     tracing::{Attached, Tracing},
 };
-
-/// The eBPF object, built with this program.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rsct-ebpf"));
 
 /// Which form of the programs to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,15 +127,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// Loads and attaches all of the hooks that this kernel allows.
+    /// Loads and attaches all of the hooks that this kernel allows, with the programs of `object`.
     pub fn start(
+        object: &Object,
         wanted: &'static [Hook],
         types: &KernelTypes,
         layout: &Layout,
         options: &Options,
     ) -> Result<Self, SessionError> {
-        let mut ebpf = create_maps(layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
-        let mut tracing = Tracing::link(OBJECT, &ebpf, wanted).map_err(SessionError::Maps)?;
+        let mut ebpf =
+            create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
+        let mut tracing = Tracing::link(object.bytes, &ebpf, wanted).map_err(SessionError::Maps)?;
         let mut attaching = Attaching {
             types,
             layout,
@@ -210,6 +210,13 @@ impl Session {
         first
     }
 
+    /// A map of the object, beside those that every object has.
+    pub fn take_map(&mut self, name: &str) -> Result<Map, String> {
+        self.ebpf
+            .take_map(name)
+            .ok_or_else(|| format!("the object has no map {name}"))
+    }
+
     /// What the kernel left out until now.
     pub fn skips(&self) -> Skips {
         let fentry = self
@@ -254,7 +261,7 @@ fn kprobe_links(types: &KernelTypes, ebpf: &Ebpf, programs: &[&str]) -> Option<K
     KprobeLinks::of(&ids?).ok()
 }
 
-fn create_maps(layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfError> {
+fn create_maps(object: &Object, layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfError> {
     let offsets: Vec<(&'static str, u64)> = layout.globals().collect();
     let scope = options.scope.globals();
     let mut loader = EbpfLoader::new();
@@ -272,8 +279,9 @@ fn create_maps(layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfErro
     } else {
         diagnostics::OFF
     };
-    loader.override_global(diagnostics::LEVEL, &level, true);
-    loader.load(OBJECT)
+    // Not every object has something to say.
+    loader.override_global(diagnostics::LEVEL, &level, false);
+    loader.load(object.bytes)
 }
 
 /// Hooks on their way to being attached.

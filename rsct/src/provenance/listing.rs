@@ -22,6 +22,7 @@ use crate::{
     probe::{
         hooks::DUMP_HOOKS,
         layout::{Layout, LayoutError},
+        object::TRACE,
         ring::Record,
         scope::Scope,
         session::{Form, Options, Session, SessionError},
@@ -86,7 +87,7 @@ impl Listing {
     pub fn start(form: Form) -> Result<Self, ListingError> {
         load_ctnetlink();
         let types = KernelTypes::open()?;
-        let layout = Layout::resolve(&types)?;
+        let layout = Layout::resolve(&types, &TRACE)?;
         let hz = Hz::of_running_kernel()?;
         let options = Options {
             form,
@@ -97,7 +98,7 @@ impl Listing {
             left_out: Vec::new(),
         };
         Ok(Self {
-            session: Session::start(DUMP_HOOKS, &types, &layout, &options)?,
+            session: Session::start(&TRACE, DUMP_HOOKS, &types, &layout, &options)?,
             known: Known::new(Ticks(hz.get())),
             told: HashMap::new(),
             policies: HashMap::new(),

@@ -1,0 +1,25 @@
+//! The eBPF objects that this program carries, one for each thing that may be asked for: whoever starts one pays for what
+//! it needs and no more.
+
+use rsct_common::{
+    field::{FIELDS, Field},
+    hook::{ARGUMENTS, Argument},
+};
+
+/// An object, and what its programs have to be told of the running kernel.
+#[derive(Debug)]
+pub struct Object {
+    /// The ELF file, built with this program.
+    pub bytes: &'static [u8],
+    /// The fields that its programs read.
+    pub fields: &'static [&'static [Field]],
+    /// The arguments that they use.
+    pub arguments: &'static [&'static [Argument]],
+}
+
+/// The story of every packet and every entry.
+pub static TRACE: Object = Object {
+    bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace")),
+    fields: &[FIELDS],
+    arguments: &[ARGUMENTS],
+};
