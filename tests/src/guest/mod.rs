@@ -34,6 +34,11 @@ mod old_command_line_agrees;
 mod ping_is_seen;
 mod policies_are_kept;
 mod policy_governs_udp;
+mod q01_why_insert_failed_grows;
+mod q07_how_a_clash_ended;
+mod q09_how_long_nat_searched;
+mod q11_which_events_netlink_lost;
+mod q15_where_a_syn_ended;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
 mod softirq_inside_a_pass;
@@ -119,4 +124,9 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     timeout_history_is_told,
     what_if_is_what_happens,
     tcp_timeouts_are_shortened,
+    q01_why_insert_failed_grows,
+    q07_how_a_clash_ended,
+    q09_how_long_nat_searched,
+    q11_which_events_netlink_lost,
+    q15_where_a_syn_ended,
 ];

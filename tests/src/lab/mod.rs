@@ -1,9 +1,15 @@
 //! Two network namespaces joined by a veth pair, with conntrack at work in both, for as long as a
 //! scenario takes.
 
+pub mod clash;
+pub mod counters;
 pub mod ftp;
 pub mod inside;
+pub mod limit;
 pub mod line;
+pub mod listener;
+pub mod nfnetlink;
+pub mod queue;
 pub mod raw;
 pub mod trace;
 pub mod traffic;

@@ -60,7 +60,7 @@ fn without_use(listing: &str) -> String {
 }
 
 /// Has conntrack make entries, a line of its options for each.
-pub(super) fn load(namespace: &Namespace, lines: &str) -> Result<()> {
+pub fn load(namespace: &Namespace, lines: &str) -> Result<()> {
     let file = std::env::temp_dir().join(format!("rsct-{}-load", std::process::id()));
     std::fs::write(&file, lines)?;
     let loaded = namespace.sh(&format!("conntrack -R {} 2>&1", file.display()));

@@ -1,0 +1,114 @@
+//! Question 1: why does `insert_failed` grow? A connection whose entry is in the way, a reply that is taken, and buckets
+//! that are full.
+
+use std::net::SocketAddrV4;
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    lab::{
+        Lab, SERVER, clash,
+        counters::Counters,
+        limit::{BUCKETS, Limit, MAX},
+        raw,
+    },
+    native::{dying_are_listed::load, namespace::output},
+};
+
+/// The reply's port that every flow is to get.
+const TAKEN: u16 = 5000;
+/// What a table of 512 buckets can't hold: a chain of 80 is too long for certain, and each entry is in two.
+const ENTRIES: u32 = 30_000;
+const FEW_BUCKETS: u32 = 512;
+
+pub fn run() -> Result<()> {
+    clash_refused()?;
+    reply_taken()?;
+    made_by_hand()?;
+    chain_too_long()
+}
+
+/// Of TCP's two first packets one is dropped: the protocol allows no clash.
+fn clash_refused() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    // A reset would take the first one's entry away.
+    lab.server.sh("nft add rule inet lab input tcp dport 80 drop")?;
+    let mut queue = clash::hold(&lab.client, "tcp", &[])?;
+    let before = Counters::of(&lab.client)?;
+    let to = SocketAddrV4::new(SERVER.parse()?, 80);
+    for seq in [1, 1000] {
+        lab.on_client(|| raw::tcp(clash::client(clash::PORT), to, raw::SYN, seq))?;
+    }
+    queue.wait_for(2)?;
+    queue.accept_all()?;
+    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("drop", 1)])
+}
+
+/// Two flows get the same reply, as their rule has but one port.
+fn reply_taken() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    lab.client.sh(&format!(
+        "nft add table ip story
+        nft 'add chain ip story postrouting {{ type nat hook postrouting priority srcnat; }}'
+        nft add rule ip story postrouting udp dport 53 snat to :{TAKEN}"
+    ))?;
+    let mut queue = clash::hold(&lab.client, "udp", &[TAKEN])?;
+    let before = Counters::of(&lab.client)?;
+    for port in [4002, 4003] {
+        clash::socket(&lab, port)?.send_to(b"both the same", (SERVER, 53))?;
+    }
+    queue.wait_for(2)?;
+    queue.accept_all()?;
+    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("drop", 1)])
+}
+
+/// The same by `conntrack -I`. The kernel counts it nowhere, and says so to who asked.
+fn made_by_hand() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let entry = |src: &str| {
+        format!(
+            "-p udp -s {src} -d 10.0.1.1 --sport 1 --dport 53 -r 10.0.1.1 -q 10.0.2.2 --reply-port-src 53 --reply-port-dst 9 -t 60"
+        )
+    };
+    lab.client.create(&entry("10.0.0.1"))?;
+    let before = Counters::of(&lab.client)?;
+    let mut again = lab.client.command("conntrack", &["-I"]);
+    let ended = output(again.args(entry("10.0.0.2").split_whitespace()))?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    ensure!(
+        !ended.status.success() && said.contains("Such conntrack exists"),
+        "an entry with a reply that is taken: {said}"
+    );
+    before.must_have_grown(&lab.client, &[])
+}
+
+/// A table with far too few buckets for what is in it takes nobody.
+fn chain_too_long() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let _room = Limit::set(MAX, 2 * ENTRIES)?;
+    let lines: String = (0..ENTRIES)
+        .map(|n| {
+            let (high, low) = (n / 250, n % 250);
+            format!("-I -p udp -s 10.0.{high}.{low} -d 10.1.0.1 --sport 1000 --dport 53 -t 300\n")
+        })
+        .collect();
+    load(&lab.client, &lines)?;
+    let socket = clash::socket(&lab, 0)?;
+    let before = Counters::of(&lab.client)?;
+    let few = Limit::set(BUCKETS, FEW_BUCKETS)?;
+    // The packet is dropped, and its sender told so.
+    let sent = socket.send_to(b"nowhere to go", (SERVER, 53));
+    let by_hand = output(
+        lab.client
+            .command("conntrack", &["-I"])
+            .args("-p udp -s 10.9.0.1 -d 10.1.0.1 --sport 1000 --dport 53 -t 60".split_whitespace()),
+    )?;
+    drop(few);
+    ensure!(sent.is_err(), "the packet was sent: {sent:?}");
+    let said = String::from_utf8_lossy(&by_hand.stderr);
+    ensure!(
+        said.contains("No space left on device"),
+        "an entry made by hand: {said}"
+    );
+    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("chaintoolong", 2)])
+}

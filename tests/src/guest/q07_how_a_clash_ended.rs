@@ -1,0 +1,78 @@
+//! Question 7: how did a clash end, and which entries does it hide? Two datagrams from one socket, sent before the first
+//! has an entry in the table: the second is given the first one's, or, where a rule sends it elsewhere, an entry that
+//! nobody lists.
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    lab::{Lab, SERVER, clash, counters::Counters, wait},
+    native::namespace::Namespace,
+};
+
+/// Where the rule turns to by turns.
+const OTHER: &str = "192.168.34.21";
+const PUBLIC: &str = "192.168.34.99";
+
+pub fn run() -> Result<()> {
+    resolved()?;
+    hidden()
+}
+
+/// Both go the same way: one entry does for both.
+fn resolved() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let mut queue = clash::hold(&lab.client, "udp", &[])?;
+    let before = Counters::of(&lab.client)?;
+    let server = lab.on_server(|| Ok(std::net::UdpSocket::bind((SERVER, 53))?))?;
+    server.set_read_timeout(Some(wait::DEADLINE))?;
+    let client = clash::socket(&lab, clash::PORT)?;
+    for question in ["A?", "AAAA?"] {
+        client.send_to(question.as_bytes(), (SERVER, 53))?;
+    }
+    queue.wait_for(2)?;
+    queue.accept_all()?;
+    let mut buffer = [0; 16];
+    for question in ["A?", "AAAA?"] {
+        let (length, from) = server.recv_from(&mut buffer)?;
+        ensure!(
+            &buffer[..length] == question.as_bytes() && from.port() == clash::PORT,
+            "{:?} from {from} where {question} is expected",
+            &buffer[..length]
+        );
+    }
+    before.must_have_grown(&lab.client, &[("clash_resolve", 1)])?;
+    ensure!(entries(&lab.client)? == 1, "one entry does for both");
+    Ok(())
+}
+
+/// One goes here, one there: the second one's entry has but a reply, for a second, and is not listed.
+fn hidden() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    lab.server.sh(&format!("ip addr add {OTHER}/24 dev eth0"))?;
+    lab.client.sh(&format!(
+        "nft add table ip story
+        nft 'add chain ip story output {{ type nat hook output priority -100; }}'
+        nft add rule ip story output ip daddr {PUBLIC} dnat to numgen inc mod 2 map '{{ 0 : {SERVER}, 1 : {OTHER} }}'"
+    ))?;
+    let mut queue = clash::hold(&lab.client, "udp", &[])?;
+    let before = Counters::of(&lab.client)?;
+    let client = clash::socket(&lab, clash::PORT)?;
+    for question in ["A?", "AAAA?"] {
+        client.send_to(question.as_bytes(), (PUBLIC, 53))?;
+    }
+    queue.wait_for(2)?;
+    queue.accept_all()?;
+    before.must_have_grown(&lab.client, &[("clash_resolve", 1)])?;
+    let listed = lab.client.conntrack(&["-p", "udp"])?;
+    ensure!(
+        listed.lines().count() == 1 && listed.contains(&format!("src={SERVER}")),
+        "the first one's entry is listed, and no other:\n{listed}"
+    );
+    // It is counted all the same, until it goes.
+    ensure!(entries(&lab.client)? == 2, "{}", entries(&lab.client)?);
+    Ok(())
+}
+
+fn entries(namespace: &Namespace) -> Result<u32> {
+    Ok(namespace.sh("conntrack -C")?.trim().parse()?)
+}

@@ -1,0 +1,45 @@
+//! Question 9: how long did NAT search for a port, how many did it try? A rule that has a few ports, and more flows than
+//! that to one destination.
+
+use anyhow::{Result, ensure};
+
+use crate::lab::{CLIENT, Lab, SERVER, clash, counters::Counters};
+
+const FIRST: u16 = 50_000;
+const PORTS: u16 = 10;
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    lab.client.sh(&format!(
+        "nft add table ip story
+        nft 'add chain ip story postrouting {{ type nat hook postrouting priority srcnat; }}'
+        nft add rule ip story postrouting udp dport 53 masquerade to :{FIRST}-{}",
+        FIRST + PORTS - 1
+    ))?;
+    let before = Counters::of(&lab.client)?;
+    // There is one for each of these, wherever the search begins.
+    for n in 0..PORTS {
+        clash::socket(&lab, 4000 + n)?.send_to(b"room for one more", (SERVER, 53))?;
+    }
+    let listed = lab.client.conntrack(&["-p", "udp", "-s", CLIENT])?;
+    for port in FIRST..FIRST + PORTS {
+        ensure!(
+            listed.contains(&format!("dport={port}")),
+            "{port} is left:\n{listed}"
+        );
+    }
+    before.must_have_grown(&lab.client, &[])?;
+    let found = Counters::of(&lab.client)?.get("found")? - before.get("found")?;
+
+    // Then there is none: each of them is tried, and the packet dropped.
+    let sent = clash::socket(&lab, 4000 + PORTS)?.send_to(b"room for none", (SERVER, 53));
+    ensure!(sent.is_err(), "{sent:?}");
+    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("drop", 1)])?;
+    let all = Counters::of(&lab.client)?.get("found")? - before.get("found")?;
+    ensure!(
+        all == found + u64::from(PORTS),
+        "{} taken ports were tried where there are {PORTS}",
+        all - found
+    );
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Question 11: which events did netlink lose? A listener with a tiny buffer that doesn't read, and one that has the kernel
+//! keep what it could not deliver.
+
+use anyhow::{Result, ensure};
+
+use crate::lab::{
+    Lab, SERVER, clash,
+    listener::{DESTROY, Listener, NEW},
+    wait::until,
+};
+
+const FLOWS: u16 = 40;
+
+pub fn run() -> Result<()> {
+    overrun()?;
+    kept()
+}
+
+fn overrun() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let listener = Listener::open(&lab.server, &[NEW], false)?;
+    flows(&lab)?;
+    let drops = listener.drops(&lab.server)?;
+    let (read, lost) = listener.read()?;
+    ensure!(
+        drops > 0 && lost && read + drops == u64::from(FLOWS),
+        "{read} events came and {drops} were lost of {FLOWS}"
+    );
+    Ok(())
+}
+
+fn kept() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    // Entries that are made while nobody listens have no events.
+    let listener = Listener::open(&lab.server, &[DESTROY], true)?;
+    flows(&lab)?;
+    // Each of them is out of the table, but some can't go before that has been told.
+    lab.server.sh("conntrack -D -p udp 2>&1")?;
+    let drops = listener.drops(&lab.server)?;
+    let dying = lab.server.sh("conntrack -L dying 2>/dev/null")?.lines().count() as u64;
+    ensure!(
+        drops > 0 && dying > 0,
+        "{drops} events could not be delivered, {dying} entries wait"
+    );
+    let mut read = 0;
+    until("all events have come", || {
+        let (more, lost) = listener.read()?;
+        ensure!(!lost, "the listener was told of a loss");
+        read += more;
+        Ok(read == u64::from(FLOWS))
+    })?;
+    until("no entry waits", || {
+        Ok(lab.server.sh("conntrack -L dying 2>/dev/null")?.is_empty())
+    })
+}
+
+fn flows(lab: &Lab) -> Result<()> {
+    let server = lab.on_server(|| Ok(std::net::UdpSocket::bind((SERVER, 53))?))?;
+    server.set_read_timeout(Some(crate::lab::wait::DEADLINE))?;
+    for n in 0..FLOWS {
+        clash::socket(lab, 4000 + n)?.send_to(b"one of many", (SERVER, 53))?;
+        server.recv_from(&mut [0; 16])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Question 15: a SYN was seen, but there is no entry: where did it end? By a rule, by the reverse path filter, for want of
+//! a route, and by conntrack itself.
+
+use std::net::SocketAddrV4;
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    lab::{
+        CLIENT, Lab, SERVER,
+        counters::{Counters, mib},
+        raw,
+        wait::until,
+    },
+    native::namespace::Namespace,
+};
+
+const OTHER: &str = "192.168.34.21";
+const STRANGER: &str = "203.0.113.7";
+const UNREACHABLE: &str = "198.51.100.1";
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    // What goes to UNREACHABLE has nowhere to go from the server; what goes to OTHER comes from where the server would
+    // never answer to.
+    lab.client.sh(&format!(
+        "sysctl -qw net.ipv4.conf.eth0.arp_announce=2
+        ip addr add {STRANGER}/32 dev lo
+        ip route add {UNREACHABLE} via {SERVER}
+        ip route add {OTHER} dev eth0 src {STRANGER}"
+    ))?;
+    lab.server.sh(&format!(
+        "ip addr add {OTHER}/24 dev eth0
+        sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.eth0.rp_filter=1 net.ipv4.ip_forward=1
+        nft -f - <<RULES
+        table ip story {{
+            chain input {{ type filter hook input priority 10; tcp dport 80 counter drop; }}
+        }}
+RULES"
+    ))?;
+    let before = Counters::of(&lab.server)?;
+    let syn = |from: &str, port: u16, to: &str| {
+        let from = SocketAddrV4::new(from.parse()?, port);
+        let to = SocketAddrV4::new(to.parse()?, 80);
+        lab.on_client(|| raw::tcp(from, to, raw::SYN, 1))
+    };
+
+    syn(CLIENT, 4001, SERVER)?;
+    until("the rule has dropped it", || {
+        let rules = lab.server.sh("nft list chain ip story input")?;
+        Ok(rules.contains("counter packets 1 "))
+    })?;
+    no_entry(&lab.server)?;
+
+    let filtered = mib(&lab.server, "TcpExt", "IPReversePathFilter")?;
+    syn(STRANGER, 4002, OTHER)?;
+    until("the reverse path filter has dropped it", || {
+        Ok(mib(&lab.server, "TcpExt", "IPReversePathFilter")? == filtered + 1)
+    })?;
+    no_entry(&lab.server)?;
+
+    let lost = mib(&lab.server, "IpExt", "InNoRoutes")?;
+    syn(CLIENT, 4003, UNREACHABLE)?;
+    until("it has found no route", || {
+        Ok(mib(&lab.server, "IpExt", "InNoRoutes")? == lost + 1)
+    })?;
+    no_entry(&lab.server)?;
+    // None of it is a drop to conntrack.
+    before.must_have_grown(&lab.server, &[])
+}
+
+fn no_entry(namespace: &Namespace) -> Result<()> {
+    let listed = namespace.conntrack(&["-p", "tcp"])?;
+    ensure!(
+        listed.is_empty(),
+        "a SYN that got nowhere has an entry:\n{listed}"
+    );
+    Ok(())
+}
