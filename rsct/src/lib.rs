@@ -23,3 +23,4 @@ pub mod sysctls;
 pub mod timeouts;
 pub mod trace;
 pub mod what_if;
+pub mod why;

@@ -29,6 +29,7 @@ pub mod timeout;
 pub mod trace;
 pub mod update;
 pub mod watch;
+pub mod why;
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
@@ -53,6 +54,7 @@ struct Cli {
 enum Command {
     Trace(Box<trace::TraceArgs>),
     Watch(Box<watch::WatchArgs>),
+    Why(Box<why::WhyArgs>),
     List(Box<list::ListArgs>),
     Get(Box<get::GetArgs>),
     Count(Box<count::CountArgs>),
@@ -93,6 +95,7 @@ pub fn run() -> ExitCode {
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
         Command::Watch(args) => watch::run(args),
+        Command::Why(args) => why::run(args),
         Command::List(args) => list::run(args),
         Command::Get(args) => get::run(args),
         Command::Count(args) => count::run(args),

@@ -24,6 +24,13 @@ pub struct NetnsArg {
 }
 
 impl NetnsArg {
+    /// What asks for all of them.
+    pub fn all() -> Self {
+        Self {
+            netns: Some("all".to_owned()),
+        }
+    }
+
     /// What was asked for, as it was typed.
     pub fn name(&self) -> Option<&str> {
         self.netns.as_deref()

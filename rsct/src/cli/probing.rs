@@ -74,6 +74,8 @@ pub(super) struct Attaching<'a> {
     pub(super) filter: Filter,
     /// What `--netns` asks for.
     pub(super) netns: Option<&'a str>,
+    /// Whether packets and entries of all namespaces are told of, whichever are dumped.
+    pub(super) everywhere: bool,
     /// How.
     pub(super) form: Form,
     /// Size of the ring.
@@ -116,7 +118,7 @@ impl Probing {
             ring_bytes: with.ring_bytes,
             births: births(),
             scope: Scope {
-                netns: authority.only_netns(),
+                netns: authority.only_netns().filter(|_| !with.everywhere),
                 filter: with.filter,
             },
             log_bpf: with.log_bpf,

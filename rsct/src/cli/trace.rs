@@ -143,6 +143,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     let mut probing = Probing::start(&Attaching {
         filter,
         netns: args.netns.as_deref(),
+        everywhere: false,
         form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),

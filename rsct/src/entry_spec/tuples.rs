@@ -5,12 +5,10 @@ use std::net::IpAddr;
 use rsct_common::Tuple;
 
 use super::{Opt, Spec, SpecError, error, value};
-use crate::{family::Family, flow::names::proto};
-
-/// ICMP's queries and what answers them (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c).
-const ICMP_ANSWERS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];
-/// ICMPv6's (net/netfilter/nf_conntrack_proto_icmpv6.c).
-const ICMPV6_ANSWERS: [(u8, u8); 2] = [(128, 129), (139, 140)];
+use crate::{
+    family::Family,
+    flow::{names::proto, tuples},
+};
 
 /// What only some protocols have.
 const PORTS: &[Opt] = &[Opt::Sport, Opt::Dport, Opt::ReplyPortSrc, Opt::ReplyPortDst];
@@ -162,22 +160,13 @@ fn family(addr: IpAddr) -> Family {
 
 /// The type that answers an ICMP query, or that it answers. Conntrack makes entries of those alone.
 fn answer(protonum: u8, icmp_type: u8) -> Result<u8, SpecError> {
-    let pairs: &[(u8, u8)] = match protonum {
-        proto::ICMP => &ICMP_ANSWERS,
-        _ => &ICMPV6_ANSWERS,
-    };
-    let answered = pairs.iter().find_map(|(query, answer)| match icmp_type {
-        t if t == *query => Some(*answer),
-        t if t == *answer => Some(*query),
-        _ => None,
-    });
-    answered.ok_or_else(|| SpecError::NotAmong {
+    tuples::icmp_answer(protonum, icmp_type).ok_or_else(|| SpecError::NotAmong {
         option: Opt::IcmpType,
         value: icmp_type.to_string(),
         protonum,
         has: format!(
             "entries for queries and their answers alone, which are types {}",
-            pairs
+            tuples::icmp_answers(protonum)
                 .iter()
                 .map(|(query, answer)| format!("{query}/{answer}"))
                 .collect::<Vec<_>>()

@@ -5,5 +5,6 @@ pub mod names;
 pub mod observation;
 pub mod reconcile;
 pub mod table;
+pub mod tuples;
 
 pub use table::{Flow, FlowKey, Table};

@@ -1,5 +1,7 @@
 //! What happened, with the flow it happened to: what renderers are given.
 
+use std::{cell::RefCell, fmt, rc::Rc};
+
 use rsct_common::record::{EntryKind, EntryRecord, PacketFlags, PacketRecord};
 
 use super::{names::status, table::Flow};
@@ -12,6 +14,19 @@ pub enum Observation<'a> {
     Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>),
     /// An entry was inserted, confirmed, deleted, …
     Entry(&'a EntryRecord, Option<&'a Flow>),
+}
+
+/// Takes in what happens, and may write lines about it.
+pub trait Observer: fmt::Debug {
+    /// Takes in one observation; what is to be written at once goes into `out`, whole lines of it.
+    fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>);
+}
+
+/// Whoever lends itself to a trace has at its end what it took in.
+impl<T: Observer> Observer for Rc<RefCell<T>> {
+    fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        self.borrow_mut().observe(out, observation);
+    }
 }
 
 impl Observation<'_> {
@@ -33,7 +48,7 @@ impl Observation<'_> {
 }
 
 /// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A rule said not to track it.
     Untracked,

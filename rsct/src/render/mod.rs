@@ -32,5 +32,8 @@ pub mod timeouts;
 pub mod trace_json;
 pub mod watch_json;
 pub mod what_if;
+pub mod why_flow;
+pub mod why_unreplied;
+mod why_unreplied_json;
 pub mod wide;
 pub mod xml;

@@ -35,6 +35,12 @@ pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns
     out.push(b' ');
     story::ends(out, &entry.orig);
     out.extend_from_slice(b"  ");
+    left(out, entry, source);
+    out.push(b'\n');
+}
+
+/// What is left of an entry's timeout: `29s left of 30s, nf_conntrack_udp_timeout`.
+pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>) {
     bytes::number(out, entry.timeout.unwrap_or(0));
     out.extend_from_slice(b"s left");
     if let Some(ms) = source.value_ms {
@@ -43,7 +49,6 @@ pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns
         out.push(b's');
     }
     text(out, source);
-    out.push(b'\n');
 }
 
 fn words(out: &mut Vec<u8>, source: &Source<'_>) {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    flow::observation::Observation,
+    flow::observation::{Observation, Observer},
     render::{story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     what_if::Watching,
 };
@@ -22,6 +22,13 @@ pub enum Format {
         /// What takes it in.
         watching: Box<Watching>,
         /// Whether what is said is JSON.
+        json: bool,
+    },
+    /// What an observer writes.
+    Observed {
+        /// Who takes in what happens.
+        by: Box<dyn Observer>,
+        /// Whether lines are JSON.
         json: bool,
     },
     /// Nothing: only the summary.
@@ -70,7 +77,10 @@ impl<W: Write> Output<W> {
 
     /// Whether lines are JSON.
     pub fn is_json(&self) -> bool {
-        matches!(self.format, Format::Json(_) | Format::WhatIf { json: true, .. })
+        matches!(
+            self.format,
+            Format::Json(_) | Format::WhatIf { json: true, .. } | Format::Observed { json: true, .. }
+        )
     }
 
     /// The format, with all that it has taken in.
@@ -88,6 +98,7 @@ impl<W: Write> Output<W> {
             Format::Json(json) => json.line(&mut self.buffer, observation),
             Format::Timeouts(history) => history.line(&mut self.buffer, observation),
             Format::WhatIf { watching, .. } => watching.observe(observation),
+            Format::Observed { by, .. } => by.observe(&mut self.buffer, observation),
             Format::None => return Ok(()),
         }
         self.hand_on_pieces()

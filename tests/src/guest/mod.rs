@@ -36,8 +36,11 @@ mod policies_are_kept;
 mod policy_governs_udp;
 mod q01_why_insert_failed_grows;
 mod q07_how_a_clash_ended;
+mod q08_who_set_this_timeout;
 mod q09_how_long_nat_searched;
 mod q11_which_events_netlink_lost;
+mod q12_which_namespace_and_zone_owns_it;
+mod q13_why_it_stays_unreplied;
 mod q15_where_a_syn_ended;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
@@ -126,7 +129,10 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     tcp_timeouts_are_shortened,
     q01_why_insert_failed_grows,
     q07_how_a_clash_ended,
+    q08_who_set_this_timeout,
     q09_how_long_nat_searched,
     q11_which_events_netlink_lost,
+    q12_which_namespace_and_zone_owns_it,
+    q13_why_it_stays_unreplied,
     q15_where_a_syn_ended,
 ];

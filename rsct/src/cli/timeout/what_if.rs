@@ -121,6 +121,7 @@ async fn watch(
     let mut probing = Probing::start(&Attaching {
         filter,
         netns: args.netns.name(),
+        everywhere: false,
         form: args.attach.form(),
         ring_bytes: RING_BYTES,
         with_refresh: true,

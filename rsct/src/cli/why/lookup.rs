@@ -1,0 +1,154 @@
+//! The entries that have a tuple, in every zone: the kernel looks one up in one zone alone.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use rsct_common::Tuple;
+
+use super::common::Output;
+use crate::{
+    cli::{namespaces::Namespaces, reading},
+    family::Family,
+    filter::{Filter, Prefix},
+    flow::{table::TupleKey, tuples::headers},
+    kernel::netns::Netns,
+    netlink::{conntrack::Entry, dump},
+    provenance::Listing,
+    render::{
+        entry::{self, About, Format, View},
+        why_flow,
+    },
+};
+
+/// An entry that was found.
+pub(super) struct Found {
+    /// Where.
+    pub(super) key: TupleKey,
+    /// Its reply direction.
+    pub(super) reply: Tuple,
+    /// Its status bits.
+    pub(super) status: u32,
+    /// What is left of its time.
+    pub(super) left_s: Option<u32>,
+    /// How it looks, with whose timeout it has.
+    pub(super) shown: Vec<u8>,
+}
+
+/// Looks in each of these namespaces for entries one of whose directions is `tuple`.
+pub(super) async fn entries(
+    namespaces: &Namespaces,
+    tuple: &Tuple,
+    mut listing: Option<&mut Listing>,
+    output: Output,
+) -> anyhow::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let [by_orig, by_reply] = filters(tuple);
+    namespaces
+        .visit(async |netns, socket| {
+            for filter in [&by_orig, &by_reply] {
+                let mut sink = Sink {
+                    wanted: headers(*tuple),
+                    filter,
+                    netns,
+                    listing: listing.as_deref_mut(),
+                    output,
+                    now: entry::now(),
+                    begun_at: found.len(),
+                    found: &mut found,
+                };
+                reading::entries(socket, dump::Table::Conntrack, &filter.plan(), &mut sink).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    // Of a flow to itself both directions are the same.
+    let mut keys = Vec::new();
+    found.retain(|found: &Found| {
+        let is_new = !keys.contains(&found.key);
+        keys.push(found.key);
+        is_new
+    });
+    Ok(found)
+}
+
+/// The filters that find entries by their original and by their reply direction.
+fn filters(tuple: &Tuple) -> [Filter; 2] {
+    let bits = if tuple.src_addr().is_ipv4() { 32 } else { 128 };
+    let whole = |addr| Some(Prefix { addr, bits });
+    let (src, dst) = (whole(tuple.src_addr()), whole(tuple.dst_addr()));
+    let base = Filter {
+        family: Family::from_number(tuple.family()),
+        proto: Some(tuple.protonum),
+        ..Filter::default()
+    };
+    [
+        Filter { src, dst, ..base },
+        Filter {
+            reply_src: src,
+            reply_dst: dst,
+            ..base
+        },
+    ]
+}
+
+struct Sink<'a> {
+    wanted: Tuple,
+    filter: &'a Filter,
+    netns: &'a Netns,
+    listing: Option<&'a mut Listing>,
+    output: Output,
+    now: Duration,
+    begun_at: usize,
+    found: &'a mut Vec<Found>,
+}
+
+impl dump::Sink for Sink<'_> {
+    fn begin(&mut self) {
+        self.begun_at = self.found.len();
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
+        let is_it = headers(entry.orig) == self.wanted || headers(entry.reply) == self.wanted;
+        if !is_it || !self.filter.meets(entry) {
+            return ControlFlow::Continue(());
+        }
+        let inode = self.netns.inode as u32;
+        let source = match &mut self.listing {
+            Some(listing) => listing.source_of(inode, entry),
+            None => None,
+        };
+        let mut shown = Vec::new();
+        match self.output {
+            Output::Text => why_flow::entry(&mut shown, entry, self.netns, source.as_ref()),
+            Output::Json => {
+                let view = View {
+                    format: Format::Json,
+                    ..View::default()
+                };
+                let about = About {
+                    now: self.now,
+                    netns: Some(self.netns),
+                    timeout_source: source.as_ref(),
+                    ..About::default()
+                };
+                view.entry(&mut shown, entry, &about);
+            }
+        }
+        self.found.push(Found {
+            key: TupleKey {
+                netns: inode,
+                zone: entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0),
+                orig: entry.orig.to_words(),
+            },
+            reply: entry.reply,
+            status: entry.status.unwrap_or(0),
+            left_s: entry.timeout,
+            shown,
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn restart(&mut self) -> bool {
+        self.found.truncate(self.begun_at);
+        true
+    }
+}

@@ -1,0 +1,50 @@
+//! `rsct why`: one command for each question that people come with.
+
+mod common;
+mod flow;
+mod lookup;
+mod unreplied;
+
+use std::process::ExitCode;
+
+use clap::{Args, Command, Subcommand};
+
+/// Tell why: watch for a while, then answer, with numbers, places and what to do about it.
+///
+/// Either a TOPIC is asked about, or one FLOW in the words that conntrack prints it in: `rsct why udp src=10.0.0.1
+/// dst=10.0.0.2 sport=1 dport=2`, or a whole line that was pasted.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    subcommand_value_name = "TOPIC",
+    subcommand_help_heading = "Topics"
+)]
+pub struct WhyArgs {
+    #[command(subcommand)]
+    topic: Option<Topic>,
+    #[command(flatten)]
+    flow: flow::FlowArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Topic {
+    Unreplied(Box<unreplied::UnrepliedArgs>),
+}
+
+impl Topic {
+    /// The names of all topics, for a sentence.
+    fn names() -> String {
+        let command = Self::augment_subcommands(Command::new("why"));
+        let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        names.join(", ")
+    }
+}
+
+/// Runs `rsct why`.
+pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
+    match &args.topic {
+        Some(Topic::Unreplied(args)) => unreplied::run(args),
+        None => flow::run(&args.flow),
+    }
+}

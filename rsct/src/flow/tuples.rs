@@ -1,0 +1,92 @@
+//! Tuples turned round: what a packet that answers carries in its headers.
+
+use rsct_common::Tuple;
+
+use super::names::proto;
+
+/// ICMP's queries and what answers them (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c).
+const ICMP_ANSWERS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];
+/// ICMPv6's (net/netfilter/nf_conntrack_proto_icmpv6.c).
+const ICMPV6_ANSWERS: [(u8, u8); 2] = [(128, 129), (139, 140)];
+
+/// ICMP's queries, or ICMPv6's, each with the type that answers it. Conntrack makes entries of those alone.
+pub fn icmp_answers(protonum: u8) -> &'static [(u8, u8)] {
+    match protonum {
+        proto::ICMP => &ICMP_ANSWERS,
+        _ => &ICMPV6_ANSWERS,
+    }
+}
+
+/// The type that answers a type, or that it answers.
+pub fn icmp_answer(protonum: u8, icmp_type: u8) -> Option<u8> {
+    icmp_answers(protonum)
+        .iter()
+        .find_map(|(query, answer)| match icmp_type {
+            t if t == *query => Some(*answer),
+            t if t == *answer => Some(*query),
+            _ => None,
+        })
+}
+
+/// The headers of a packet, whichever direction of its entry it is of: tuples that differ in nothing else are equal then.
+pub fn headers(tuple: Tuple) -> Tuple {
+    Tuple { dir: 0, ..tuple }
+}
+
+/// The headers of what answers a packet, where nobody translates (`nf_ct_invert_tuple`).
+pub fn inverse(tuple: &Tuple) -> Tuple {
+    let (src_l4, dst_l4) = if proto::is_icmp(tuple.protonum) {
+        let (icmp_type, code) = tuple.icmp_type_code();
+        let answer = icmp_answer(tuple.protonum, icmp_type).unwrap_or(icmp_type);
+        (tuple.src_l4, [answer, code])
+    } else {
+        (tuple.dst_l4, tuple.src_l4)
+    };
+    Tuple {
+        src: tuple.dst,
+        src_l4,
+        l3num: tuple.l3num,
+        dst: tuple.src,
+        dst_l4,
+        protonum: tuple.protonum,
+        dir: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple(protonum: u8, src_l4: [u8; 2], dst_l4: [u8; 2]) -> Tuple {
+        Tuple {
+            src: [1; 16],
+            dst: [2; 16],
+            src_l4,
+            dst_l4,
+            protonum,
+            ..Tuple::default()
+        }
+    }
+
+    #[test]
+    fn turned_twice_it_is_as_it_was() {
+        for (protonum, src_l4, dst_l4) in [
+            (proto::UDP, [1, 2], [3, 4]),
+            (proto::GRE, [0, 7], [0, 9]),
+            (proto::ICMP, [0, 77], [8, 0]),
+            (proto::ICMPV6, [0, 77], [129, 0]),
+            (50, [0, 0], [0, 0]),
+        ] {
+            let tuple = tuple(protonum, src_l4, dst_l4);
+            assert_ne!(inverse(&tuple), tuple);
+            assert_eq!(inverse(&inverse(&tuple)), tuple);
+        }
+    }
+
+    #[test]
+    fn an_echo_is_answered_with_its_id() {
+        let answer = inverse(&tuple(proto::ICMP, [0, 77], [8, 0]));
+        assert_eq!(answer.icmp_type_code(), (0, 0));
+        assert_eq!(answer.src_port(), 77);
+    }
+}

@@ -1,0 +1,132 @@
+//! What became of one flow, for people and as JSON.
+
+use std::{fmt::Write as _, io::Write as _};
+
+use rsct_common::Tuple;
+
+use crate::{
+    flow::{names, table::TupleKey},
+    kernel::{interfaces::Names, netns::Netns},
+    netlink::conntrack::Entry,
+    timeouts::Source,
+    why::{
+        flow::{Closing, Deletion},
+        unreplied::{Answer, Seen},
+    },
+};
+
+use super::{
+    bytes,
+    entry::{About, View},
+    story, timeout_source, trace_json, why_unreplied, why_unreplied_json,
+};
+
+/// An entry that is in a table now: conntrack's line, and whose timeout it has.
+pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns, source: Option<&Source<'_>>) {
+    let _ = write!(out, "netns {}: ", netns.name);
+    View::default().entry(out, entry, &About::default());
+    if let Some(source) = source {
+        out.extend_from_slice(b"  ");
+        timeout_source::left(out, entry, source);
+        out.push(b'\n');
+    }
+}
+
+/// What is said of a flow at the end of the watch: of each of its entries, or once where it has none.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// The entry; none where the flow has none.
+    pub key: Option<TupleKey>,
+    /// The direction that was asked about.
+    pub orig: Tuple,
+    /// What became of it.
+    pub closing: Closing,
+    /// What was met of its packets.
+    pub seen: &'a [Seen],
+    /// Why it is UNREPLIED, where it is.
+    pub unreplied: Option<&'a Answer>,
+    /// Its last delete.
+    pub deletion: Option<&'a Deletion>,
+    /// What is left of its time.
+    pub left_s: Option<u32>,
+}
+
+impl End<'_> {
+    /// For people.
+    pub fn text(&self, out: &mut Vec<u8>, names: &Names, now_ns: u64) {
+        let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
+        story::protocol(out, tuple.protonum);
+        out.push(b' ');
+        story::ends(out, &tuple);
+        // Writing to a Vec cannot fail.
+        if let Some(key) = self.key {
+            let _ = write!(out, ", netns {}", names.netns(key.netns));
+            if key.zone != 0 {
+                let _ = write!(out, ", zone {}", key.zone);
+            }
+        }
+        out.push(b'\n');
+        why_unreplied::seen(out, self.seen, None, names, now_ns);
+        let _ = writeln!(out, "  {}: {}", self.closing.name(), self.explanation());
+        if let Some(answer) = self.unreplied {
+            why_unreplied::conclusion(out, answer, names);
+        } else if let Some(advice) = self.closing.advice() {
+            let _ = writeln!(out, "  what to do: {advice}");
+        }
+    }
+
+    /// An object.
+    pub fn json(&self, out: &mut Vec<u8>, names: &Names) {
+        let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
+        out.extend_from_slice(b"{\"type\":\"why_flow\"");
+        if let Some(key) = self.key {
+            why_unreplied_json::netns_members(out, key.netns, names);
+            let _ = write!(out, ",\"zone\":{}", key.zone);
+        }
+        trace_json::tuple(out, b",\"orig\":{", tuple.to_words());
+        if let Some(left_s) = self.left_s {
+            let _ = write!(out, ",\"timeout_seconds\":{left_s}");
+        }
+        why_unreplied_json::seen(out, self.seen, names);
+        let _ = write!(out, ",\"verdict\":\"{}\",\"explanation\":\"", self.closing.name());
+        bytes::json_text(out, self.explanation().as_bytes());
+        out.push(b'"');
+        if let Closing::Deleted(cause) = self.closing {
+            let _ = write!(out, ",\"cause\":\"{}\"", cause.name());
+        }
+        if let Some((comm, pid)) = self.deletion.and_then(|deletion| deletion.task) {
+            let _ = write!(out, ",\"pid\":{pid},\"comm\":\"");
+            bytes::json_text(out, names::comm(&comm));
+            out.push(b'"');
+        }
+        if let Some(answer) = self.unreplied {
+            out.extend_from_slice(b",\"unreplied\":{");
+            why_unreplied_json::conclusion(out, answer, names);
+            out.push(b'}');
+        } else if let Some(advice) = self.closing.advice() {
+            out.extend_from_slice(b",\"advice\":\"");
+            bytes::json_text(out, advice.as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn explanation(&self) -> String {
+        let mut text = self.closing.meaning().to_owned();
+        if let Some(left_s) = self.left_s {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "; {left_s}s left");
+        }
+        let deleted = matches!(self.closing, Closing::Deleted(_));
+        if let Some((comm, pid)) = self
+            .deletion
+            .filter(|_| deleted)
+            .and_then(|deletion| deletion.task)
+        {
+            let mut task = Vec::new();
+            story::task(&mut task, " by ", &comm, pid);
+            text.push_str(&String::from_utf8_lossy(&task));
+        }
+        text
+    }
+}

@@ -1,0 +1,198 @@
+//! What became of one flow that was asked about.
+
+mod closing;
+
+use std::collections::HashSet;
+
+use rsct_common::{
+    Tuple,
+    record::{EntryFlags, EntryKind, EntryRecord, PacketRecord},
+};
+
+pub use self::closing::{Closing, Known};
+use crate::flow::{
+    Flow,
+    cause::{self, DeleteCause},
+    observation::{Observation, Observer},
+    table::TupleKey,
+    tuples::{headers, inverse},
+};
+
+use super::{
+    sightings::{Passing, Sightings},
+    unreplied::{Role, Seen, Watching},
+    words::Named,
+};
+
+/// A delete that was told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Deletion {
+    /// Whose entry.
+    pub key: TupleKey,
+    /// Why.
+    pub cause: DeleteCause,
+    /// When.
+    pub time_ns: u64,
+    /// By which task, if on its stack: its name and id.
+    pub task: Option<([u8; 16], u32)>,
+    /// The flow as it was then.
+    pub flow: Option<Flow>,
+}
+
+/// Everything that carries a flow's tuple in its headers.
+#[derive(Clone, Debug, Default)]
+pub struct Tuples(HashSet<Tuple>);
+
+impl Tuples {
+    /// Of the flow that was named.
+    pub fn of(named: &Named) -> Self {
+        let mut tuples = Self::default();
+        tuples.add(&named.orig);
+        if let Some(reply) = &named.reply {
+            tuples.add(reply);
+        }
+        tuples
+    }
+
+    /// A direction, and what answers it.
+    pub fn add(&mut self, tuple: &Tuple) {
+        self.0.insert(headers(*tuple));
+        self.0.insert(inverse(tuple));
+    }
+
+    /// Whether a direction is of the flow.
+    pub fn has(&self, tuple: &Tuple) -> bool {
+        self.0.contains(&headers(*tuple))
+    }
+
+    /// The packets that have these headers, those in the direction of `orig` as requests.
+    pub fn seen_in(&self, sightings: &Sightings, orig: &Tuple) -> Vec<Seen> {
+        let is_it = |passing: &Passing| self.has(&passing.headers);
+        let mut seen: Vec<Seen> = sightings
+            .iter()
+            .filter(|(passing, _)| is_it(passing))
+            .map(|(passing, times)| Seen {
+                role: if passing.headers == headers(*orig) {
+                    Role::Request
+                } else {
+                    Role::Reply
+                },
+                passing: *passing,
+                times: *times,
+            })
+            .collect();
+        seen.sort_by_key(|seen| (seen.times.first_ns, seen.times.last_ns));
+        seen
+    }
+}
+
+/// Takes in what happens, and has what concerns the flow written.
+pub struct FlowWatching<W> {
+    /// What it is known by, more of it with each entry that translates it.
+    pub tuples: Tuples,
+    /// What passed where.
+    pub watching: Watching,
+    /// Deletes of the flow's entries.
+    pub deletions: Vec<Deletion>,
+    /// Lines that were written.
+    pub lines: u64,
+    write: W,
+}
+
+impl<W> std::fmt::Debug for FlowWatching<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlowWatching")
+            .field("tuples", &self.tuples)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowWatching<W> {
+    /// Of a flow; `write` writes the line for an observation.
+    pub fn new(tuples: Tuples, write: W) -> Self {
+        Self {
+            tuples,
+            watching: Watching::default(),
+            deletions: Vec::new(),
+            lines: 0,
+            write,
+        }
+    }
+
+    fn concerns_packet(&self, record: &PacketRecord, flow: Option<&Flow>) -> bool {
+        self.tuples.has(&Tuple::from_words(record.tuple))
+            || flow
+                .and_then(Flow::reply_tuple)
+                .is_some_and(|reply| self.tuples.has(&reply))
+    }
+
+    fn concerns_entry(&mut self, record: &EntryRecord) -> bool {
+        let (orig, reply) = (Tuple::from_words(record.orig), Tuple::from_words(record.reply));
+        let concerns = self.tuples.has(&orig) || self.tuples.has(&reply);
+        if concerns && reply != Tuple::default() {
+            self.tuples.add(&orig);
+            self.tuples.add(&reply);
+        }
+        concerns
+    }
+}
+
+impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
+    fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        self.watching.observe(out, observation);
+        let concerns = if let Observation::Packet(record, flow, _) = observation {
+            self.concerns_packet(record, flow)
+        } else if let Observation::Entry(record, flow) = observation {
+            let concerns = self.concerns_entry(record);
+            if concerns
+                && EntryKind::from_byte(record.what) == Some(EntryKind::Delete)
+                && cause::deleted(record)
+            {
+                self.deletions.push(Deletion {
+                    key: TupleKey {
+                        netns: record.netns,
+                        zone: record.zone,
+                        orig: record.orig,
+                    },
+                    cause: DeleteCause::of(record),
+                    time_ns: record.time_ns,
+                    task: (record.flags & EntryFlags::TASK != 0).then_some((record.comm, record.pid)),
+                    flow: flow.copied(),
+                });
+            }
+            concerns
+        } else {
+            false
+        };
+        if concerns {
+            self.lines += 1;
+            (self.write)(out, observation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::why::words;
+
+    #[test]
+    fn a_flow_is_known_by_both_its_directions_and_what_answers_them() {
+        let named = words::parse(&[
+            "udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.9 sport=2 dport=7",
+        ])
+        .unwrap();
+        let tuples = Tuples::of(&named);
+        for (typed, is_it) in [
+            ("udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2", true),
+            ("udp src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1", true),
+            ("udp src=10.0.0.9 dst=10.0.0.2 sport=7 dport=2", true),
+            ("udp src=10.0.0.2 dst=10.0.0.9 sport=2 dport=7", true),
+            ("tcp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2", false),
+            ("udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=3", false),
+        ] {
+            let tuple = words::parse(&[typed]).unwrap().orig;
+            assert_eq!(tuples.has(&tuple), is_it, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Why an entry stays UNREPLIED: what became of the packets that would answer it.
+
+mod verdict;
+mod watching;
+
+use std::collections::{HashMap, HashSet};
+
+use rsct_common::Tuple;
+
+pub use self::{
+    verdict::{Role, Verdict},
+    watching::Watching,
+};
+use crate::flow::{
+    Flow,
+    cause::DeleteCause,
+    names::status,
+    observation::Outcome,
+    table::TupleKey,
+    tuples::{headers, inverse},
+};
+
+use super::sightings::{Passing, Sightings, Times, Way, comes_back_from_another_end};
+
+/// Packets that have to do with the entry in question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What they are for it.
+    pub role: Role,
+    /// What they have in common.
+    pub passing: Passing,
+    /// How many there were, and when.
+    pub times: Times,
+}
+
+/// An entry that is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// The entry as it was last.
+    pub flow: Flow,
+    /// Why it went, if it did.
+    pub ended: Option<DeleteCause>,
+}
+
+/// What follows for an entry.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The entry.
+    pub subject: Subject,
+    /// Why it is UNREPLIED.
+    pub verdict: Verdict,
+    /// What the verdict leans on most, among [`Self::seen`].
+    pub because: Option<usize>,
+    /// The entry that its packets should answer.
+    pub answers: Option<TupleKey>,
+    /// All that was met of it, in the order in which it was met first.
+    pub seen: Vec<Seen>,
+}
+
+impl Answer {
+    /// How many packets in a role, each counted where it was tracked first.
+    pub fn packets(&self, role: Role) -> u64 {
+        self.seen
+            .iter()
+            .filter(|seen| seen.role == role && seen.passing.outcome != Outcome::TrackedAlready)
+            .map(|seen| seen.times.packets)
+            .sum()
+    }
+
+    /// Numbers of flows that are made of its replies.
+    fn strays(&self) -> impl Iterator<Item = (u64, TupleKey)> {
+        let flow = &self.subject.flow;
+        let key = TupleKey {
+            netns: flow.netns,
+            zone: flow.zone,
+            orig: flow.orig,
+        };
+        self.seen
+            .iter()
+            .filter(|seen| matches!(seen.role, Role::ReplyNotTaken | Role::ReplyFromAnotherEnd))
+            .map(|seen| seen.passing.flow)
+            .filter(|number| ![0, flow.number].contains(number))
+            .map(move |number| (number, key))
+    }
+
+    /// When the last packet of its own was met.
+    pub fn last_ns(&self) -> Option<u64> {
+        let own = |seen: &&Seen| matches!(seen.role, Role::Request | Role::Reply);
+        self.seen.iter().filter(own).map(|seen| seen.times.last_ns).max()
+    }
+}
+
+/// What was seen, in a form in which it is found.
+#[derive(Debug)]
+pub struct Index<'a> {
+    all: Vec<(&'a Passing, &'a Times)>,
+    by_flow: HashMap<u64, Vec<u32>>,
+    by_headers: HashMap<Tuple, Vec<u32>>,
+    by_end: HashMap<End, Vec<u32>>,
+}
+
+/// Where packets go to: protocol, family, address and port.
+type End = (u8, [u8; 2], [u8; 16], [u8; 2]);
+
+fn end_of(tuple: &Tuple) -> End {
+    (tuple.protonum, tuple.l3num, tuple.dst, tuple.dst_l4)
+}
+
+impl<'a> Index<'a> {
+    /// Of all that was seen.
+    pub fn of(sightings: &'a Sightings) -> Self {
+        let mut index = Self {
+            all: sightings.iter().collect(),
+            by_flow: HashMap::new(),
+            by_headers: HashMap::new(),
+            by_end: HashMap::new(),
+        };
+        for (number, (passing, _)) in (0..).zip(&index.all) {
+            if passing.flow != 0 {
+                index.by_flow.entry(passing.flow).or_default().push(number);
+            }
+            // Of refused packets the headers are not known.
+            if !matches!(passing.way, Way::Error | Way::Refused) {
+                index.by_headers.entry(passing.headers).or_default().push(number);
+                index
+                    .by_end
+                    .entry(end_of(&passing.headers))
+                    .or_default()
+                    .push(number);
+            }
+        }
+        index
+    }
+
+    /// Judges an entry.
+    pub fn judge(&self, subject: Subject) -> Answer {
+        let flow = &subject.flow;
+        let mut seen = merged(self.seen_of(flow));
+        seen.sort_by_key(|seen| (seen.times.first_ns, seen.times.last_ns));
+        let (verdict, because) = verdict(flow, &seen);
+        Answer {
+            subject,
+            verdict,
+            because,
+            answers: None,
+            seen,
+        }
+    }
+
+    /// Judges entries, each in the light of the others too.
+    pub fn judge_all(&self, subjects: impl Iterator<Item = Subject>) -> Vec<Answer> {
+        let mut all: Vec<Answer> = subjects.map(|subject| self.judge(subject)).collect();
+        let strays: HashMap<u64, TupleKey> = all.iter().flat_map(Answer::strays).collect();
+        for answer in &mut all {
+            if answer.verdict == Verdict::OneWay
+                && let Some(answers) = strays.get(&answer.subject.flow.number)
+            {
+                answer.verdict = Verdict::StrayReply;
+                answer.answers = Some(*answers);
+            }
+        }
+        all
+    }
+
+    fn seen_of(&self, flow: &Flow) -> Vec<Seen> {
+        let orig = headers(flow.orig_tuple());
+        let reply = flow.reply_tuple().map_or_else(|| inverse(&orig), headers);
+        let requests = [orig, inverse(&reply)];
+        let replies = [reply, inverse(&orig)];
+        let mut taken = HashSet::new();
+        let mut seen = Vec::new();
+        let mut take = |number: u32, role: Role| {
+            if taken.insert(number) {
+                let (passing, times) = self.all[number as usize];
+                seen.push(Seen {
+                    role,
+                    passing: *passing,
+                    times: *times,
+                });
+            }
+        };
+        let own = self.by_flow.get(&flow.number).map_or(&[][..], Vec::as_slice);
+        let requested_at: Vec<_> = own
+            .iter()
+            .map(|number| self.all[*number as usize].0)
+            .filter(|passing| passing.way == Way::Orig)
+            .map(|passing| passing.place)
+            .collect();
+        for number in own {
+            let (passing, _) = self.all[*number as usize];
+            take(
+                *number,
+                match (passing.way, passing.outcome) {
+                    (Way::Reply, Outcome::Invalid | Outcome::Dropped) => Role::ReplyNotTaken,
+                    (Way::Orig, _) => Role::Request,
+                    (Way::Error, _) => Role::IcmpError,
+                    (Way::Reply, _) => Role::Reply,
+                    // Where no request was met it came from the other side.
+                    (Way::Refused, _) if !requested_at.contains(&passing.place) => Role::ReplyNotTaken,
+                    (Way::Refused | Way::Alone, _) => Role::Refused,
+                },
+            );
+        }
+        for (tuples, here, elsewhere) in [
+            (replies, Role::ReplyNotTaken, Role::ReplyElsewhere),
+            (requests, Role::RequestElsewhere, Role::RequestElsewhere),
+        ] {
+            for number in tuples
+                .iter()
+                .filter_map(|tuple| self.by_headers.get(tuple))
+                .flatten()
+            {
+                let is_here = self.all[*number as usize].0.place.netns == flow.netns;
+                take(*number, if is_here { here } else { elsewhere });
+            }
+        }
+        for number in self.by_end.get(&end_of(&reply)).into_iter().flatten() {
+            let (passing, _) = self.all[*number as usize];
+            if passing.place.netns == flow.netns
+                && matches!(passing.way, Way::Orig | Way::Alone)
+                && comes_back_from_another_end(&passing.headers, &reply)
+            {
+                take(*number, Role::ReplyFromAnotherEnd);
+            }
+        }
+        seen
+    }
+}
+
+/// Together what differs in nothing but in that a packet made an entry and others found it.
+fn merged(seen: Vec<Seen>) -> Vec<Seen> {
+    let has_entry = |seen: &Seen| matches!(seen.passing.outcome, Outcome::Created | Outcome::Tracked);
+    let mut all: Vec<Seen> = Vec::new();
+    for one in seen {
+        let same = |other: &&mut Seen| {
+            let alike = Passing {
+                outcome: one.passing.outcome,
+                ..other.passing
+            };
+            other.role == one.role && has_entry(other) && has_entry(&one) && alike == one.passing
+        };
+        match all.iter_mut().find(same) {
+            Some(other) => {
+                other.passing.outcome = Outcome::Tracked;
+                other.times.packets += one.times.packets;
+                other.times.first_ns = other.times.first_ns.min(one.times.first_ns);
+                other.times.last_ns = other.times.last_ns.max(one.times.last_ns);
+            }
+            None => all.push(one),
+        }
+    }
+    all
+}
+
+/// What follows from what was seen of a flow, and from which of it.
+fn verdict(flow: &Flow, seen: &[Seen]) -> (Verdict, Option<usize>) {
+    let most = |role: Role| {
+        let of_role = seen.iter().enumerate().filter(|(_, seen)| seen.role == role);
+        // Of several with as many packets the first.
+        of_role
+            .rev()
+            .max_by_key(|(_, seen)| seen.times.packets)
+            .map(|(index, _)| index)
+    };
+    if flow.status & status::SEEN_REPLY != 0 {
+        return (Verdict::Answered, most(Role::Reply));
+    }
+    if let Some(index) = most(Role::ReplyNotTaken) {
+        let verdict = match seen[index].passing.outcome {
+            Outcome::Invalid => Verdict::ReplyInvalid,
+            Outcome::Untracked => Verdict::ReplyUntracked,
+            Outcome::Dropped => Verdict::ReplyDropped,
+            Outcome::Created | Outcome::Tracked | Outcome::TrackedAlready => Verdict::ReplyIsAnotherFlow,
+        };
+        return (verdict, Some(index));
+    }
+    for (role, verdict) in [
+        (Role::IcmpError, Verdict::IcmpError),
+        (Role::ReplyFromAnotherEnd, Verdict::ReplyIsAnotherFlow),
+        (Role::ReplyElsewhere, Verdict::ReplyElsewhere),
+        (Role::Request, Verdict::OneWay),
+    ] {
+        if let Some(index) = most(role) {
+            return (verdict, Some(index));
+        }
+    }
+    (Verdict::NoPacketsNow, None)
+}
+
+#[cfg(test)]
+mod tests;

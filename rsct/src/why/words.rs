@@ -1,0 +1,377 @@
+//! A flow in the words that conntrack prints an entry in: typed, or a whole line that was pasted.
+
+use std::net::IpAddr;
+
+use rsct_common::Tuple;
+
+use crate::{
+    filter::{protocol, values},
+    flow::names::proto,
+};
+
+/// Which flow is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// One direction of it: the original one, if it was typed as conntrack prints it.
+    pub orig: Tuple,
+    /// The other direction, where it was there.
+    pub reply: Option<Tuple>,
+    /// The zone, where one was there.
+    pub zone: Option<u16>,
+}
+
+/// Why words name no flow.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WordsError {
+    /// Nothing looks like a part of a tuple.
+    #[error("{0:?} is no flow: a flow is words such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`")]
+    NoTuple(String),
+    /// Before `src=` stands no protocol.
+    #[error("the flow names no protocol: begin with one, such as `udp src=…`")]
+    NoProtocol,
+    /// A word belongs nowhere.
+    #[error("{0:?}: conntrack prints no such word in an entry")]
+    Stray(String),
+    /// A value can't be read.
+    #[error("{word:?}: expected {expected}")]
+    Value {
+        /// The word.
+        word: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// A word is there more often than an entry has directions.
+    #[error("{0}= is there too often: an entry has two directions")]
+    TooOften(&'static str),
+    /// Something that names a flow of this protocol is not there.
+    #[error("the flow's {direction} lacks {missing}=")]
+    Lacks {
+        /// Which direction.
+        direction: &'static str,
+        /// What is not there.
+        missing: &'static str,
+    },
+    /// Addresses of both families.
+    #[error("the flow has addresses of two families")]
+    Families,
+}
+
+/// Members of an entry's line that name nothing.
+const BESIDE: [&str; 11] = [
+    "packets",
+    "bytes",
+    "mark",
+    "secmark",
+    "secctx",
+    "delta-time",
+    "helper",
+    "use",
+    "labels",
+    "portid",
+    "progname",
+];
+
+/// Reads a flow's words. Each may hold several, with blanks between.
+pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
+    let words: Vec<&str> = typed
+        .iter()
+        .flat_map(|word| word.as_ref().split_whitespace())
+        .collect();
+    let Some(first) = words.iter().position(|word| word.contains('=')) else {
+        return Err(WordsError::NoTuple(words.join(" ")));
+    };
+    let protonum = protocol_of(&words[..first])?;
+    let mut sides = [Side::default(), Side::default()];
+    let mut zone = None;
+    let mut reply = false;
+    for word in &words[first..] {
+        let Some((key, value)) = word.split_once('=') else {
+            // `[UNREPLIED]`; of times in brackets the words between too.
+            if word.starts_with('[') || reply {
+                continue;
+            }
+            return Err(WordsError::Stray((*word).to_owned()));
+        };
+        if key == "src" && sides[0].src.is_some() {
+            if reply {
+                return Err(WordsError::TooOften("src"));
+            }
+            reply = true;
+        }
+        let side = &mut sides[usize::from(reply)];
+        match key {
+            "zone" | "zone-orig" | "zone-reply" => {
+                let number = number(word, value, "a zone from 0 to 65535")?;
+                // The zone of one direction is the entry's all the same.
+                zone = Some(number);
+            }
+            // Behind an ICMP query's own id, the entry's.
+            "id" if !proto::is_icmp(protonum) || side.src_l4.is_some() => {}
+            _ if BESIDE.contains(&key) || word.starts_with('[') => {}
+            _ => side.take(key, word, value)?,
+        }
+    }
+    let [orig, other] = sides;
+    Ok(Named {
+        orig: orig.tuple(protonum, "original direction")?,
+        reply: if reply {
+            Some(other.tuple(protonum, "reply direction")?)
+        } else {
+            None
+        },
+        zone,
+    })
+}
+
+/// The protocol among the words before the first direction: its name, its number behind that, perhaps more.
+fn protocol_of(words: &[&str]) -> Result<u8, WordsError> {
+    // `udp      17 29`, `unknown  50 599`: a name with its number tells more than a name alone, which may be a
+    // namespace's in a column of its own.
+    for pair in words.windows(2) {
+        let number = pair[1].parse::<u8>().ok();
+        if number.is_some() && (pair[0] == "unknown" || named(pair[0]) == number) {
+            return number.ok_or(WordsError::NoProtocol);
+        }
+    }
+    if let Some(number) = words.iter().find_map(|word| named(word)) {
+        return Ok(number);
+    }
+    match words {
+        [number] => number.parse().map_err(|_| WordsError::NoProtocol),
+        _ => Err(WordsError::NoProtocol),
+    }
+}
+
+/// The number of a protocol that is called so.
+fn named(word: &str) -> Option<u8> {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_number).then(|| protocol::parse(word)).flatten()
+}
+
+fn number<T: TryFrom<u64>>(word: &str, value: &str, expected: &'static str) -> Result<T, WordsError> {
+    values::number(value).ok_or_else(|| WordsError::Value {
+        word: word.to_owned(),
+        expected,
+    })
+}
+
+/// One direction as far as it was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    src: Option<IpAddr>,
+    dst: Option<IpAddr>,
+    /// Source port, ICMP id, GRE key.
+    src_l4: Option<u16>,
+    /// Destination port, GRE key.
+    dst_l4: Option<u16>,
+    icmp_type: Option<u8>,
+    icmp_code: Option<u8>,
+}
+
+impl Side {
+    fn take(&mut self, key: &str, word: &str, value: &str) -> Result<(), WordsError> {
+        const PORT: &str = "a port from 0 to 65535";
+        const KEY: &str = "a key from 0 to 0xffff";
+        let address = || {
+            value.parse::<IpAddr>().map_err(|_| WordsError::Value {
+                word: word.to_owned(),
+                expected: "an IPv4 or IPv6 address",
+            })
+        };
+        match key {
+            "src" => once(&mut self.src, "src", address()?),
+            "dst" => once(&mut self.dst, "dst", address()?),
+            "sport" => once(&mut self.src_l4, "sport", number(word, value, PORT)?),
+            "dport" => once(&mut self.dst_l4, "dport", number(word, value, PORT)?),
+            "srckey" => once(&mut self.src_l4, "srckey", number(word, value, KEY)?),
+            "dstkey" => once(&mut self.dst_l4, "dstkey", number(word, value, KEY)?),
+            "id" => once(&mut self.src_l4, "id", number(word, value, "an ICMP id")?),
+            "type" => once(&mut self.icmp_type, "type", number(word, value, "an ICMP type")?),
+            "code" => once(&mut self.icmp_code, "code", number(word, value, "an ICMP code")?),
+            _ => Err(WordsError::Stray(word.to_owned())),
+        }
+    }
+
+    fn tuple(&self, protonum: u8, direction: &'static str) -> Result<Tuple, WordsError> {
+        let lacks = |missing| WordsError::Lacks { direction, missing };
+        let mut tuple = Tuple {
+            protonum,
+            ..Tuple::default()
+        };
+        let src = self.src.ok_or_else(|| lacks("src"))?;
+        let dst = self.dst.ok_or_else(|| lacks("dst"))?;
+        put(&mut tuple, src, dst)?;
+        if proto::has_ports(protonum) {
+            tuple.src_l4 = self.src_l4.ok_or_else(|| lacks("sport"))?.to_be_bytes();
+            tuple.dst_l4 = self.dst_l4.ok_or_else(|| lacks("dport"))?.to_be_bytes();
+        } else if proto::is_icmp(protonum) {
+            tuple.src_l4 = self.src_l4.ok_or_else(|| lacks("id"))?.to_be_bytes();
+            let icmp_type = self.icmp_type.ok_or_else(|| lacks("type"))?;
+            tuple.dst_l4 = [icmp_type, self.icmp_code.unwrap_or(0)];
+        } else if protonum == proto::GRE {
+            tuple.src_l4 = self.src_l4.unwrap_or(0).to_be_bytes();
+            tuple.dst_l4 = self.dst_l4.unwrap_or(0).to_be_bytes();
+        }
+        Ok(tuple)
+    }
+}
+
+fn once<T>(place: &mut Option<T>, key: &'static str, value: T) -> Result<(), WordsError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(WordsError::TooOften(key)),
+    }
+}
+
+fn put(tuple: &mut Tuple, src: IpAddr, dst: IpAddr) -> Result<(), WordsError> {
+    let family: u16 = match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            tuple.src[..4].copy_from_slice(&src.octets());
+            tuple.dst[..4].copy_from_slice(&dst.octets());
+            2
+        }
+        (IpAddr::V6(src), IpAddr::V6(dst)) => {
+            (tuple.src, tuple.dst) = (src.octets(), dst.octets());
+            10
+        }
+        _ => return Err(WordsError::Families),
+    };
+    tuple.l3num = family.to_ne_bytes();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        netlink::conntrack::{Entry, samples},
+        render::entry::{About, View},
+    };
+
+    fn said(typed: &str) -> String {
+        parse(&[typed]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_flow_is_typed_in_its_words() {
+        let typed = [
+            "udp",
+            "src=10.0.0.1",
+            "dst=10.0.0.2",
+            "sport=1",
+            "dport=2",
+            "zone=7",
+        ];
+        let named = parse(&typed).unwrap();
+        assert_eq!(named, parse(&[typed.join("  ")]).unwrap());
+        assert_eq!(named.orig.protonum, proto::UDP);
+        assert_eq!(named.orig.src_addr().to_string(), "10.0.0.1");
+        assert_eq!((named.orig.src_port(), named.orig.dst_port()), (1, 2));
+        assert_eq!((named.reply, named.zone), (None, Some(7)));
+        let by_number = parse(&["17 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 zone=7"]);
+        assert_eq!(by_number.unwrap(), named);
+    }
+
+    #[test]
+    fn a_line_of_any_tool_is_understood() {
+        for line in [
+            "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=2 \
+             dport=1 mark=0 zone=5 use=1",
+            // /proc/net/nf_conntrack
+            "ipv4     2 udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 [UNREPLIED] src=10.0.0.2 \
+             dst=10.0.0.1 sport=2 dport=1 mark=0 zone=5 use=2",
+            // A namespace's column, whatever its name.
+            "tcp udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 zone-orig=5 packets=1 bytes=2 src=10.0.0.2 \
+             dst=10.0.0.1 sport=2 dport=1 mark=0 [start=Thu Jan  1 00:00:00 1970] use=1 id=77",
+            "    [NEW] udp      17 30 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 [UNREPLIED] src=10.0.0.2 \
+             dst=10.0.0.1 sport=2 dport=1 zone=5",
+        ] {
+            let named = parse(&[line]).unwrap();
+            assert_eq!(named.orig.protonum, proto::UDP, "{line}");
+            assert_eq!(named.zone, Some(5), "{line}");
+            assert_eq!(
+                named.reply.map(|reply| reply.src_port()),
+                Some(named.orig.dst_port())
+            );
+        }
+    }
+
+    #[test]
+    fn what_lists_print_is_understood() {
+        for sample in samples::ALL {
+            let payload = sample.payload();
+            let entry = Entry::parse(&payload).unwrap();
+            let mut line = Vec::new();
+            View {
+                extended: true,
+                ..View::default()
+            }
+            .entry(&mut line, &entry, &About::default());
+            let line = String::from_utf8(line).unwrap();
+            let named = parse(&[&line]).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(named.orig, entry.orig, "{line}");
+            let reply = named.reply.map(|reply| Tuple { dir: 1, ..reply });
+            assert_eq!(reply, Some(entry.reply), "{line}");
+            assert_eq!(
+                named.zone,
+                entry.zone.or(entry.zone_orig).or(entry.zone_reply),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (typed, why) in [
+            ("unrepleid", "\"unrepleid\" is no flow"),
+            ("", "\"\" is no flow"),
+            ("src=10.0.0.1 dst=10.0.0.2", "the flow names no protocol"),
+            ("ud src=10.0.0.1 dst=10.0.0.2", "the flow names no protocol"),
+            ("udp src=10.0.0.1", "the flow's original direction lacks dst="),
+            (
+                "udp src=10.0.0.1 dst=10.0.0.2 sport=1",
+                "the flow's original direction lacks dport=",
+            ),
+            (
+                "icmp src=10.0.0.1 dst=10.0.0.2 type=8",
+                "the flow's original direction lacks id=",
+            ),
+            (
+                "udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.3",
+                "the flow's reply direction lacks dst=",
+            ),
+            (
+                "udp src=10.0.0.1 dst=::1 sport=1 dport=2",
+                "the flow has addresses of two",
+            ),
+            (
+                "udp src=10.0.0.300",
+                "\"src=10.0.0.300\": expected an IPv4 or IPv6",
+            ),
+            ("udp src=10.0.0.1 sport=70000", "\"sport=70000\": expected a port"),
+            (
+                "udp src=10.0.0.1 spot=7",
+                "\"spot=7\": conntrack prints no such word",
+            ),
+            (
+                "udp src=10.0.0.1 and more",
+                "\"and\": conntrack prints no such word",
+            ),
+            ("udp src=10.0.0.1 sport=1 sport=2", "sport= is there too often"),
+        ] {
+            let said = said(typed);
+            assert!(said.starts_with(why), "{typed}: {said}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_a_flow_or_an_error(
+            words in prop::collection::vec("(udp|icmp|17|src|dst|sport|id|zone|\\[A)?=?[0-9a-f.:]{0,9}|\\PC{0,9}", 0..12)
+        ) {
+            let _ = parse(&words);
+        }
+    }
+}

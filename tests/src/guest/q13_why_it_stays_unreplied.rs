@@ -1,0 +1,284 @@
+//! Question 13, why an entry stays UNREPLIED: `rsct why unreplied` names the hook and the interface of each direction
+//! where replies take another way than requests, and what becomes of replies that come and are not taken for replies.
+//! Which entries are UNREPLIED `conntrack` says, and where packets passed the interfaces' own counters do.
+
+use std::{
+    net::{SocketAddrV4, UdpSocket},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    guest::ATTACH,
+    lab::{CLIENT, Lab, Line, SERVER, Trace, inode, inside::inside, raw, traffic, wait},
+    native::namespace::{Namespace, rsct, succeeds},
+};
+
+/// Datagrams each way.
+const ROUNDS: u64 = 5;
+
+pub fn run() -> Result<()> {
+    replies_take_another_way()?;
+    replies_come_and_are_not_taken()
+}
+
+/// rsct as it is to attach in this run.
+fn why_unreplied(netns: &str, duration: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(rsct());
+    command
+        .args(["why", "unreplied", "--duration", duration, "--netns", netns])
+        .args(args);
+    if let Ok(mode) = std::env::var(ATTACH) {
+        command.args(["--attach", &mode]);
+    }
+    command
+}
+
+/// The client asks through one router, and the server answers through another.
+fn replies_take_another_way() -> Result<()> {
+    let names = ["client", "there", "back", "server"];
+    let [client, there, back, server] = names.map(Namespace::new);
+    let (client, there, back, server) = (client?, there?, back?, server?);
+    for (left, right, net) in [
+        ((&client, "out", "1"), (&there, "cl", "2"), "10.1.0"),
+        ((&there, "sv", "1"), (&server, "in", "2"), "10.2.0"),
+        ((&client, "in", "1"), (&back, "cl", "2"), "10.3.0"),
+        ((&back, "sv", "1"), (&server, "out", "2"), "10.4.0"),
+    ] {
+        left.0.sh(&format!(
+            "ip link add {} type veth peer name {} netns {}",
+            left.1, right.1, right.0.name
+        ))?;
+        for (namespace, link, host) in [left, right] {
+            namespace.sh(&format!(
+                "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 \
+                 net.ipv4.conf.{link}.rp_filter=0
+                ip link set lo up
+                ip addr add {net}.{host}/24 dev {link}
+                ip link set {link} up"
+            ))?;
+        }
+    }
+    client.sh("ip addr add 10.9.0.1/32 dev lo; ip route add 10.9.0.2 via 10.1.0.2 src 10.9.0.1")?;
+    server.sh("ip addr add 10.9.0.2/32 dev lo; ip route add 10.9.0.1 via 10.4.0.1 src 10.9.0.2")?;
+    for (router, to_client, to_server) in [(&there, "10.1.0.1", "10.2.0.2"), (&back, "10.3.0.1", "10.4.0.2")]
+    {
+        router.sh(&format!(
+            "ip route add 10.9.0.1 via {to_client}; ip route add 10.9.0.2 via {to_server}
+            nft -f - <<RULES
+            table inet lab {{
+                chain forward {{ type filter hook forward priority 0; ct state established accept; }}
+            }}
+RULES"
+        ))?;
+    }
+    let asking = inside(&client.name, "client", || Ok(UdpSocket::bind("10.9.0.1:0")?))?;
+    let answering = inside(&server.name, "server", || Ok(UdpSocket::bind("10.9.0.2:7000")?))?;
+    for socket in [&asking, &answering] {
+        socket.set_read_timeout(Some(wait::DEADLINE))?;
+    }
+    // Whatever has to be asked for the neighbours' addresses is asked now, and not again.
+    traffic::ask(&asking, &answering)?;
+    traffic::answer(&asking, &answering)?;
+    for namespace in [&client, &there, &back, &server] {
+        namespace.sh("ip -4 neigh | while read addr _ dev _ mac _; do
+            ip neigh replace $addr dev $dev lladdr $mac nud permanent
+        done")?;
+    }
+    let counted = || -> Result<[u64; 4]> {
+        Ok([
+            received(&there, "cl")?,
+            received(&there, "sv")?,
+            received(&back, "cl")?,
+            received(&back, "sv")?,
+        ])
+    };
+
+    let trace = Trace::of(why_unreplied(&there.name, "10m", &["-p", "udp", "-o", "json"]))?;
+    let before = counted()?;
+    for _ in 0..ROUNDS {
+        traffic::ask(&asking, &answering)?;
+        traffic::answer(&asking, &answering)?;
+    }
+    let grown: Vec<u64> = counted()?
+        .iter()
+        .zip(before)
+        .map(|(now, before)| now - before)
+        .collect();
+    ensure!(
+        grown == [ROUNDS, 0, 0, ROUNDS],
+        "the interfaces counted {grown:?}, so replies do not take another way"
+    );
+    let listed = there.conntrack(&["-p", "udp", "--dport", "7000"])?;
+    ensure!(listed.contains("[UNREPLIED]"), "{listed}");
+    let ended = trace.stop()?;
+    ensure!(ended.status.success(), "{}", ended.told());
+    let told = entry(&ended.lines, 7000).with_context(|| ended.told())?;
+    ensure!(told.text("/verdict") == "reply_elsewhere", "{told}");
+    ensure!(told.text("/netns") == there.name, "{told}");
+    ensure!(told.number("/requests") == Some(ROUNDS.try_into()?), "{told}");
+    ensure!(told.number("/replies") == Some(0), "{told}");
+    is_met(told, "request", &there, "PRE_ROUTING cl", "tracked")?;
+    is_met(told, "reply_elsewhere", &back, "PRE_ROUTING sv", "tracked")?;
+    let expected = format!("{ROUNDS} packets at PRE_ROUTING on sv, netns {}", back.name);
+    ensure!(told.text("/explanation").contains(&expected), "{told}");
+    Ok(())
+}
+
+/// Packets that an interface has received.
+fn received(namespace: &Namespace, interface: &str) -> Result<u64> {
+    let told = namespace.sh(&format!("cat /sys/class/net/{interface}/statistics/rx_packets"))?;
+    told.trim()
+        .parse()
+        .with_context(|| format!("the counter of {interface}: {told}"))
+}
+
+/// What was said of the entry with this destination port.
+fn entry(lines: &[Line], dport: i64) -> Option<&Line> {
+    lines
+        .iter()
+        .find(|line| line.text("/type") == "unreplied" && line.number("/orig/dport") == Some(dport))
+}
+
+/// Whether all packets were met in this role and place, and the last of them with this outcome.
+fn is_met(told: &Line, role: &str, netns: &Namespace, place: &str, outcome: &str) -> Result<()> {
+    let inode = inode(netns)?;
+    let (hook, interface) = place.split_once(' ').context("a hook and an interface")?;
+    let seen = told.0["seen"].as_array().context("what was seen")?;
+    let met: Vec<_> = seen
+        .iter()
+        .filter(|seen| {
+            seen["role"] == role
+                && seen["netns_inode"] == inode
+                && seen["hook"] == hook
+                && seen["interface"] == interface
+        })
+        .collect();
+    let packets: u64 = met.iter().filter_map(|seen| seen["packets"].as_u64()).sum();
+    ensure!(
+        packets == ROUNDS && met.last().is_some_and(|seen| seen["outcome"] == outcome),
+        "{ROUNDS} packets as {role} at {hook} on {interface}, {outcome}, are missing\n{told}"
+    );
+    Ok(())
+}
+
+/// On the client: replies that a rule leaves untracked, that come from another port, that are INVALID, that are none but
+/// an error, and none at all.
+fn replies_come_and_are_not_taken() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let client = &lab.client;
+    client.sh("iptables -t raw -A PREROUTING -p udp --sport 7001 -j NOTRACK
+        iptables -A INPUT -p tcp --sport 7004 -j DROP")?;
+    lab.server.sh("iptables -A INPUT -p tcp --dport 7004 -j DROP")?;
+    client.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 7006 -t 600")?;
+    let sockets = [7001, 7002, 7003, 7007]
+        .map(|port| traffic::udp(&lab, port))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let [untracked, other_port, silent, late] = &sockets[..] else {
+        anyhow::bail!("four pairs of sockets");
+    };
+    let from_another = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 0))?))?;
+    // Its entry is there before, and is replied to later.
+    traffic::ask(&late.0, &late.1)?;
+
+    let trace = Trace::of(why_unreplied(&client.name, "10m", &["-o", "json"]))?;
+    let to_nobody = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
+    for round in 0..ROUNDS {
+        traffic::ask(&untracked.0, &untracked.1)?;
+        traffic::answer(&untracked.0, &untracked.1)?;
+        traffic::ask(&other_port.0, &other_port.1)?;
+        from_another.send_to(b"from elsewhere", other_port.0.local_addr()?)?;
+        other_port.0.recv_from(&mut [0; 64])?;
+        traffic::ask(&silent.0, &silent.1)?;
+        // Nobody listens there.
+        let _ = to_nobody.send_to(b"anybody?", (SERVER, 7005));
+        let (from, to) = (
+            SocketAddrV4::new(CLIENT.parse()?, 40_000),
+            SocketAddrV4::new(SERVER.parse()?, 7004),
+        );
+        if round == 0 {
+            lab.on_client(|| raw::tcp(from, to, raw::SYN, 0xf000_0000))?;
+        }
+        // It acknowledges sequence number 0, which lies far behind what was sent: that is invalid, what lies before is not
+        // (tcp_in_window() in net/netfilter/nf_conntrack_proto_tcp.c).
+        lab.on_server(|| raw::tcp(to, from, raw::SYN | raw::ACK, 9_000_000))?;
+    }
+    traffic::answer(&late.0, &late.1)?;
+    let unreplied = client.conntrack(&["-u", "UNREPLIED"])?;
+    let ended = trace.stop()?;
+    ensure!(ended.status.success(), "{}", ended.told());
+    for dport in ["7001", "7002", "7003", "7004", "7005", "7006"] {
+        ensure!(
+            unreplied
+                .lines()
+                .any(|line| line.contains(&format!("dport={dport} [UNREPLIED]"))),
+            "the entry of port {dport} is not UNREPLIED\n{unreplied}\n{}",
+            ended.told()
+        );
+    }
+    for (dport, verdict) in [
+        (7001, "reply_untracked"),
+        (7002, "reply_is_another_flow"),
+        (7003, "one_way"),
+        (7004, "reply_invalid"),
+        (7005, "icmp_error"),
+        (7006, "no_packets_now"),
+        (7007, "answered"),
+    ] {
+        let told = entry(&ended.lines, dport).with_context(|| format!("no {dport}\n{}", ended.told()))?;
+        ensure!(told.text("/verdict") == verdict, "{told}\n{}", ended.told());
+    }
+    let told = |dport| entry(&ended.lines, dport).context("it was there before");
+    for dport in [7001, 7002, 7003] {
+        is_met(told(dport)?, "request", client, "LOCAL_OUT eth0", "tracked")?;
+        is_met(
+            told(dport)?,
+            "request_elsewhere",
+            &lab.server,
+            "PRE_ROUTING eth0",
+            "tracked",
+        )?;
+    }
+    is_met(
+        told(7001)?,
+        "reply_not_taken",
+        client,
+        "PRE_ROUTING eth0",
+        "untracked",
+    )?;
+    is_met(
+        told(7002)?,
+        "reply_from_another_end",
+        client,
+        "PRE_ROUTING eth0",
+        "tracked",
+    )?;
+    is_met(
+        told(7004)?,
+        "reply_not_taken",
+        client,
+        "PRE_ROUTING eth0",
+        "invalid",
+    )?;
+    let total = ended
+        .lines
+        .iter()
+        .find(|line| line.text("/type") == "why_unreplied")
+        .with_context(|| ended.told())?;
+    ensure!(total.number("/lost") == Some(0), "{total}");
+    ensure!(total.number("/verdicts/one_way") == Some(1), "{total}");
+    // What came from another port has an entry of its own.
+    ensure!(total.number("/verdicts/stray_reply") == Some(1), "{total}");
+
+    // For people, of one of them.
+    let filter = ["-p", "udp", "--dport", "7006"];
+    let text = succeeds(&mut why_unreplied(&client.name, "0s", &filter))?;
+    ensure!(
+        text.contains("udp 10.0.0.1:1 > 10.0.0.2:7006") && text.contains("no_packets_now: no packet"),
+        "{text}"
+    );
+    ensure!(text.contains("1 UNREPLIED entry, watched for"), "{text}");
+    Ok(())
+}
