@@ -82,6 +82,20 @@ macro_rules! for_each_kernel_field {
 /// extension's number depends on how the kernel was built.
 pub const EXT_TIMEOUT: &str = "EXT_TIMEOUT";
 
+/// The same for what only the programs of causes read.
+#[macro_export]
+macro_rules! for_each_cause_field {
+    ($list:ident) => {
+        $list! {
+            TCP_ORIG_TD_END: "nf_conn" "proto.tcp.seen[0].td_end" 4 Optional;
+            TCP_ORIG_TD_MAXEND: "nf_conn" "proto.tcp.seen[0].td_maxend" 4 Optional;
+            TCP_ORIG_TD_MAXWIN: "nf_conn" "proto.tcp.seen[0].td_maxwin" 4 Optional;
+            TCP_REPLY_TD_END: "nf_conn" "proto.tcp.seen[1].td_end" 4 Optional;
+            VA_FORMAT_FMT: "va_format" "fmt" 8 Optional;
+        }
+    };
+}
+
 macro_rules! rows {
     ($($global:ident: $of:literal $path:literal $bytes:literal $need:ident;)*) => {
         &[$(Field {
@@ -96,6 +110,9 @@ macro_rules! rows {
 
 /// Every field that the programs of `rsct trace` read.
 pub const FIELDS: &[Field] = for_each_kernel_field!(rows);
+
+/// What the programs of causes read beside those.
+pub const CAUSE_FIELDS: &[Field] = for_each_cause_field!(rows);
 
 /// A member of `struct nf_conntrack_tuple` and where [`crate::Tuple`] has it.
 pub const TUPLE_LAYOUT: &[(&str, u32)] = &[

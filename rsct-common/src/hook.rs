@@ -65,6 +65,21 @@ macro_rules! for_each_argument {
     };
 }
 
+/// The same for what only the programs of causes use.
+#[macro_export]
+macro_rules! for_each_cause_argument {
+    ($list:ident) => {
+        $list! {
+            CT_LOG_SKB: "nf_ct_l4proto_log_invalid" "skb";
+            CT_LOG_CT: "nf_ct_l4proto_log_invalid" "ct";
+            CT_LOG_FMT: "nf_ct_l4proto_log_invalid" "fmt";
+            LOG_SKB: "nf_l4proto_log_invalid" "skb";
+            LOG_FMT: "nf_l4proto_log_invalid" "fmt";
+            EARLY_DROP_RETURN: "early_drop" "return";
+        }
+    };
+}
+
 macro_rules! rows {
     ($($global:ident: $function:literal $name:literal;)*) => {
         &[$(Argument {
@@ -77,3 +92,6 @@ macro_rules! rows {
 
 /// Every argument that the programs of `rsct trace` use.
 pub const ARGUMENTS: &[Argument] = for_each_argument!(rows);
+
+/// What the programs of causes use beside those.
+pub const CAUSE_ARGUMENTS: &[Argument] = for_each_cause_argument!(rows);

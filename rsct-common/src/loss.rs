@@ -19,10 +19,16 @@ pub enum Loss {
     PolicyRecord = 5,
     /// No room in the ring for what else is known of an entry of a dump.
     DumpRecord = 6,
+    /// No room in the ring for why something happened; it was counted all the same.
+    CauseRecord = 7,
+    /// No room in the table of counts: what happened was not counted under its cause.
+    CauseCount = 8,
+    /// No room for what a tracker said of a packet before that is judged.
+    ReasonForgotten = 9,
 }
 
 /// How many kinds of loss there are.
-pub const LOSSES: usize = 7;
+pub const LOSSES: usize = 10;
 
 impl Loss {
     /// Every kind, in the counters' order.
@@ -34,6 +40,9 @@ impl Loss {
         Self::BirthUnknown,
         Self::PolicyRecord,
         Self::DumpRecord,
+        Self::CauseRecord,
+        Self::CauseCount,
+        Self::ReasonForgotten,
     ];
 
     /// The name it is shown and documented under.
@@ -46,6 +55,9 @@ impl Loss {
             Self::BirthUnknown => "birth_unknown",
             Self::PolicyRecord => "policy_record",
             Self::DumpRecord => "dump_record",
+            Self::CauseRecord => "cause_record",
+            Self::CauseCount => "cause_count",
+            Self::ReasonForgotten => "reason_forgotten",
         }
     }
 
@@ -61,6 +73,9 @@ impl Loss {
             Self::BirthUnknown => "the table of flows' births was full",
             Self::PolicyRecord => "the ring was full when a flow's timeout policy had to be recorded",
             Self::DumpRecord => "the ring was full when an entry of a dump had to be told more of",
+            Self::CauseRecord => "the ring was full when a cause had to be recorded; its count holds it",
+            Self::CauseCount => "the table of causes' counts was full",
+            Self::ReasonForgotten => "too many packets with a reason were under way at once",
         }
     }
 }

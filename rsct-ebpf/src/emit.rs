@@ -40,15 +40,21 @@ pub fn count(loss: Loss) {
     }
 }
 
-/// One instruction (BPF_ATOMIC); what the BPF target's `core::sync::atomic` does not offer.
+/// Counts one more.
 #[inline(always)]
 pub fn atomic_add(counter: *mut u64) {
+    atomic_add_many(counter, 1);
+}
+
+/// One instruction (BPF_ATOMIC); what the BPF target's `core::sync::atomic` does not offer.
+#[inline(always)]
+pub fn atomic_add_many(counter: *mut u64, many: u64) {
     // SAFETY: aligned and alive.
     unsafe {
         core::arch::asm!(
-            "lock *(u64 *)({counter} + 0) += {one}",
+            "lock *(u64 *)({counter} + 0) += {many}",
             counter = in(reg) counter,
-            one = in(reg) 1u64,
+            many = in(reg) many,
             options(nostack, preserves_flags),
         );
     }

@@ -1,7 +1,10 @@
 //! What the loader found out before the programs start: constants to the verifier.
 
 use aya_ebpf::Global;
-use rsct_common::{field::ABSENT, for_each_argument, for_each_kernel_field, hook::NO_ARGUMENT};
+use rsct_common::{
+    field::ABSENT, for_each_argument, for_each_cause_argument, for_each_cause_field, for_each_kernel_field,
+    hook::NO_ARGUMENT,
+};
 
 macro_rules! offsets {
     ($($global:ident: $of:literal $path:literal $bytes:literal $need:ident;)*) => {
@@ -13,6 +16,7 @@ macro_rules! offsets {
 }
 
 for_each_kernel_field!(offsets);
+for_each_cause_field!(offsets);
 
 /// Where `struct nf_ct_ext` says where the timeout extension is: `rsct_common::field::EXT_TIMEOUT`.
 #[unsafe(no_mangle)]
@@ -32,6 +36,7 @@ pub mod arg {
     }
 
     for_each_argument!(positions);
+    for_each_cause_argument!(positions);
 }
 
 /// Bits of [`rsct_common::filter::test`].

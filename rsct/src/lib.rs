@@ -1,5 +1,6 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
+pub mod causes;
 pub mod cli;
 mod clib;
 pub mod conntrack;

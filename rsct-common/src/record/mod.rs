@@ -1,10 +1,15 @@
 //! What the programs write into the ring.
 
+mod cause;
 mod dump;
 mod entry;
 mod packet;
 mod policy;
 
+pub use cause::{
+    CauseCount, CauseCountWords, CauseFamily, CauseFlags, CauseKey, CauseKeyWords, CauseRecord, NUMBERS,
+    STACK_FRAMES, TEXT_BYTES, delete, what, window,
+};
 pub use dump::{DumpFlags, DumpRecord};
 pub use entry::{EntryFlags, EntryKind, EntryRecord};
 pub use packet::{PacketFlags, PacketRecord};
@@ -20,4 +25,6 @@ pub mod kind {
     pub const POLICY: u8 = 3;
     /// A [`super::DumpRecord`].
     pub const DUMP: u8 = 4;
+    /// A [`super::CauseRecord`].
+    pub const CAUSE: u8 = 5;
 }

@@ -16,6 +16,9 @@ pub trait Arguments {
 
     /// The same for a number.
     fn number(&self, position: &Global<u64>) -> u64;
+
+    /// The argument behind it: the first of those that a variadic function takes beside those it names.
+    fn behind(&self, position: &Global<u64>) -> u64;
 }
 
 /// Loads the eight bytes at `$offset` of the context, with the offset in the instruction itself: the
@@ -88,6 +91,11 @@ macro_rules! typed_arguments {
             fn number(&self, position: &Global<u64>) -> u64 {
                 typed(self.as_ptr().cast(), position.load())
             }
+
+            #[inline(always)]
+            fn behind(&self, position: &Global<u64>) -> u64 {
+                typed(self.as_ptr().cast(), position.load() + 1)
+            }
         })*
     };
 }
@@ -105,6 +113,11 @@ impl Arguments for ProbeContext {
     #[inline(always)]
     fn number(&self, position: &Global<u64>) -> u64 {
         register(self.as_ptr().cast(), position.load())
+    }
+
+    #[inline(always)]
+    fn behind(&self, position: &Global<u64>) -> u64 {
+        register(self.as_ptr().cast(), position.load() + 1)
     }
 }
 

@@ -7,8 +7,14 @@ use rsct_common::{TupleWords, field::ABSENT};
 use super::{Memory, at, field, optional};
 use crate::globals;
 
+/// `IPS_SEEN_REPLY`: packets were seen in both directions.
+pub const IPS_SEEN_REPLY: u32 = 1 << 1;
+
 /// `IPS_CONFIRMED`: in the table.
 pub const IPS_CONFIRMED: u32 = 1 << 3;
+
+/// `IPS_DYING`: on its way out.
+pub const IPS_DYING: u32 = 1 << 9;
 
 /// `IPS_FIXED_TIMEOUT`: the timeout stays as it is.
 pub const IPS_FIXED_TIMEOUT: u32 = 1 << 10;

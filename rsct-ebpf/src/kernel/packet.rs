@@ -79,3 +79,48 @@ pub fn tcp_header<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<Tcp> {
         flags: (flags_and_window >> 16) as u8,
     })
 }
+
+/// `AF_INET` or `AF_INET6`, as the packet's own header says.
+#[inline(always)]
+pub fn family_of<M: Memory>(skb: SkBuff<M>) -> u8 {
+    const AF_INET: u8 = 2;
+    let first: u8 = Untyped::read(at(skb.head(), skb.network_header() as u64));
+    if first >> 4 == 6 { AF_INET6 } else { AF_INET }
+}
+
+/// A TCP segment.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    pub tcp: Tcp,
+    /// The sequence number after its last (`segment_seq_plus_len`, net/netfilter/nf_conntrack_proto_tcp.c).
+    pub end: u32,
+}
+
+/// The segment that an IPv4 packet, or an IPv6 packet without extension headers, holds, if it holds one whole header.
+#[inline(always)]
+pub fn segment(skb: SkBuff<Untyped>) -> Option<Segment> {
+    const FIN: u32 = 1;
+    const SYN: u32 = 2;
+    let network = at(skb.head(), skb.network_header() as u64);
+    let first: u8 = Untyped::read(network);
+    let (protonum, header_bytes) = if first >> 4 == 6 {
+        (Untyped::read::<u8>(at(network, 6)), 40)
+    } else {
+        (Untyped::read::<u8>(at(network, 9)), (first as u32 & 15) * 4)
+    };
+    if protonum != IPPROTO_TCP {
+        return None;
+    }
+    let tcp = tcp_header(skb, header_bytes)?;
+    let data_offset: u8 = Untyped::read(at(network, header_bytes as u64 + 12));
+    let flags = tcp.flags as u32;
+    let payload = skb
+        .len_bytes()
+        .wrapping_sub(header_bytes + (data_offset as u32 >> 4) * 4);
+    let end = tcp
+        .seq
+        .wrapping_add(payload)
+        .wrapping_add((flags & SYN) >> 1)
+        .wrapping_add(flags & FIN);
+    Some(Segment { tcp, end })
+}

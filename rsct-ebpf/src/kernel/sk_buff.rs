@@ -28,12 +28,24 @@ impl Nfct {
     pub fn ctinfo(self) -> u8 {
         (self.0 & NFCT_INFO_MASK) as u8
     }
+
+    /// Whether the packet goes in its entry's reply direction (`CTINFO2DIR`).
+    #[inline(always)]
+    pub fn is_reply(self) -> bool {
+        const IP_CT_IS_REPLY: u8 = 3;
+        self.ctinfo() >= IP_CT_IS_REPLY
+    }
 }
 
 impl<M: Memory> SkBuff<M> {
     #[inline(always)]
     pub fn new(pointer: *const u8) -> Self {
         Self(pointer, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn pointer(self) -> *const u8 {
+        self.0
     }
 
     #[inline(always)]

@@ -24,6 +24,14 @@ pub fn words(at: impl Fn(u64) -> *const u8) -> [u64; 5] {
     ]
 }
 
+/// Whether the ports are an ICMP message's id, type and code.
+#[inline(always)]
+pub fn is_icmp(words: &[u64; 5]) -> bool {
+    const IPPROTO_ICMP: u8 = 1;
+    const IPPROTO_ICMPV6: u8 = 58;
+    matches!(protonum(words), IPPROTO_ICMP | IPPROTO_ICMPV6)
+}
+
 /// The protocol number inside the words.
 #[inline(always)]
 pub fn protonum(words: &[u64; 5]) -> u8 {

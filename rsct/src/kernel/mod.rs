@@ -14,4 +14,5 @@ pub mod portid;
 pub mod privileges;
 pub mod symbols;
 pub mod sysctl;
+pub mod text;
 pub mod trial;

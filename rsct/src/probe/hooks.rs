@@ -35,11 +35,11 @@ pub enum At {
     Return,
 }
 
-const fn entry(name: &'static str) -> Program {
+pub(super) const fn entry(name: &'static str) -> Program {
     Program { name, at: At::Entry }
 }
 
-const fn exit(name: &'static str) -> Program {
+pub(super) const fn exit(name: &'static str) -> Program {
     Program { name, at: At::Return }
 }
 
@@ -71,8 +71,8 @@ const fn rare_handler(
 /// Every hook, in the order they are attached, those that come late after all others: what a later one leans on comes
 /// first, and of those that don't come late the pass through `nf_conntrack_in` is the last, so that no packet is seen by
 /// half of them.
-pub const HOOKS: &[Hook] = &[
-    Hook {
+pub const HOOKS: &[&Hook] = &[
+    &Hook {
         function: "__nf_conntrack_alloc",
         shows: "the birth of entries, and entries that could not be allocated",
         essential: false,
@@ -80,7 +80,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[exit("alloc_fexit")],
         kprobe: &[entry("alloc_kprobe"), exit("alloc_kretprobe")],
     },
-    Hook {
+    &Hook {
         function: "nf_ct_destroy",
         shows: "the end of entries",
         essential: false,
@@ -88,7 +88,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("destroy_fentry")],
         kprobe: &[entry("destroy_kprobe")],
     },
-    Hook {
+    &Hook {
         function: "__nf_conntrack_hash_insert",
         shows: "the moment an entry is in the table (confirm and hash_check_insert show it too)",
         essential: false,
@@ -96,7 +96,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("hash_insert_fentry")],
         kprobe: &[entry("hash_insert_kprobe")],
     },
-    Hook {
+    &Hook {
         function: "nf_conntrack_hash_check_insert",
         shows: "entries made through ctnetlink or by BPF programs",
         essential: false,
@@ -104,7 +104,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[exit("check_insert_fexit")],
         kprobe: &[entry("check_insert_kprobe"), exit("check_insert_kretprobe")],
     },
-    Hook {
+    &Hook {
         function: "__nf_conntrack_confirm",
         shows: "confirming, its verdict and its cost",
         essential: false,
@@ -112,7 +112,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("confirm_fentry"), exit("confirm_fexit")],
         kprobe: &[entry("confirm_kprobe"), exit("confirm_kretprobe")],
     },
-    Hook {
+    &Hook {
         function: "nf_ct_delete",
         shows: "deletes, and who asked for them",
         essential: false,
@@ -120,7 +120,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("delete_fentry"), exit("delete_fexit")],
         kprobe: &[entry("delete_kprobe"), exit("delete_kretprobe")],
     },
-    Hook {
+    &Hook {
         function: "__nf_ct_change_timeout",
         shows: "timeouts set through ctnetlink or by BPF programs, and by which task",
         essential: false,
@@ -128,7 +128,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("change_timeout_fentry")],
         kprobe: &[entry("change_timeout_kprobe")],
     },
-    Hook {
+    &Hook {
         function: "nf_ct_untimeout",
         shows: "the end of timeout policies that govern flows",
         essential: false,
@@ -136,7 +136,7 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("untimeout_fentry")],
         kprobe: &[entry("untimeout_kprobe")],
     },
-    Hook {
+    &Hook {
         function: "__nf_ct_refresh_acct",
         shows: "the timeout each packet asks for",
         essential: false,
@@ -144,47 +144,47 @@ pub const HOOKS: &[Hook] = &[
         trampoline: &[entry("refresh_fentry")],
         kprobe: &[entry("refresh_kprobe")],
     },
-    handler(
+    &handler(
         "nf_conntrack_tcp_packet",
         &[entry("tcp_fentry")],
         &[entry("tcp_kprobe")],
     ),
-    handler(
+    &handler(
         "nf_conntrack_udp_packet",
         &[entry("udp_fentry")],
         &[entry("udp_kprobe")],
     ),
-    handler(
+    &handler(
         "nf_conntrack_icmp_packet",
         &[entry("icmp_fentry")],
         &[entry("icmp_kprobe")],
     ),
-    handler(
+    &handler(
         "nf_conntrack_icmpv6_packet",
         &[entry("icmpv6_fentry")],
         &[entry("icmpv6_kprobe")],
     ),
-    handler(
+    &handler(
         "nf_conntrack_sctp_packet",
         &[entry("sctp_fentry")],
         &[entry("sctp_kprobe")],
     ),
-    handler(
+    &handler(
         "nf_conntrack_gre_packet",
         &[entry("gre_fentry")],
         &[entry("gre_kprobe")],
     ),
-    rare_handler(
+    &rare_handler(
         "nf_conntrack_dccp_packet",
         &[entry("dccp_fentry")],
         &[entry("dccp_kprobe")],
     ),
-    rare_handler(
+    &rare_handler(
         "nf_conntrack_udplite_packet",
         &[entry("udplite_fentry")],
         &[entry("udplite_kprobe")],
     ),
-    Hook {
+    &Hook {
         function: "nf_conntrack_in",
         shows: "packets at all",
         essential: true,
@@ -195,7 +195,7 @@ pub const HOOKS: &[Hook] = &[
 ];
 
 /// The one hook of a listing with sources of timeouts.
-pub const DUMP_HOOKS: &[Hook] = &[Hook {
+pub const DUMP_HOOKS: &[&Hook] = &[&Hook {
     function: "ctnetlink_fill_info",
     shows: "whose the timeouts of listed entries are (list --timeout-source)",
     essential: true,

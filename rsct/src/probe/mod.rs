@@ -4,6 +4,7 @@
 //! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
 //! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
 
+pub mod cause_hooks;
 mod diagnostics;
 pub mod enums;
 pub mod hooks;

@@ -2,8 +2,8 @@
 //! it needs and no more.
 
 use rsct_common::{
-    field::{FIELDS, Field},
-    hook::{ARGUMENTS, Argument},
+    field::{CAUSE_FIELDS, FIELDS, Field},
+    hook::{ARGUMENTS, Argument, CAUSE_ARGUMENTS},
 };
 
 /// An object, and what its programs have to be told of the running kernel.
@@ -22,4 +22,11 @@ pub static TRACE: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace")),
     fields: &[FIELDS],
     arguments: &[ARGUMENTS],
+};
+
+/// Why things happen.
+pub static CAUSES: Object = Object {
+    bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/causes")),
+    fields: &[FIELDS, CAUSE_FIELDS],
+    arguments: &[ARGUMENTS, CAUSE_ARGUMENTS],
 };

@@ -3,7 +3,7 @@
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use rsct_common::{
     loss::LOSSES,
-    record::{DumpRecord, EntryRecord, PacketRecord, PolicyRecord, kind},
+    record::{CauseRecord, DumpRecord, EntryRecord, PacketRecord, PolicyRecord, kind},
 };
 use zerocopy::FromBytes as _;
 
@@ -18,6 +18,8 @@ pub enum Record<'a> {
     Policy(&'a PolicyRecord),
     /// What a dump does not tell of an entry.
     Dump(&'a DumpRecord),
+    /// Why something happened.
+    Cause(&'a CauseRecord),
 }
 
 /// The reader's end of the ring, and the counters of what did not fit.
@@ -88,6 +90,7 @@ fn decode(bytes: &[u8]) -> Option<Record<'_>> {
         kind::ENTRY => Record::Entry(EntryRecord::ref_from_bytes(bytes).ok()?),
         kind::POLICY => Record::Policy(PolicyRecord::ref_from_bytes(bytes).ok()?),
         kind::DUMP => Record::Dump(DumpRecord::ref_from_bytes(bytes).ok()?),
+        kind::CAUSE => Record::Cause(CauseRecord::ref_from_bytes(bytes).ok()?),
         _ => return None,
     })
 }

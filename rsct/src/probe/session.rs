@@ -121,7 +121,7 @@ pub struct Session {
     kprobe_links: Option<KprobeLinks>,
     /// The object, as far as programs are loaded from it by hand.
     links: Tracing,
-    wanted: &'static [Hook],
+    late: Vec<&'static Hook>,
     /// Keeps the maps and the kprobes.
     ebpf: Ebpf,
 }
@@ -130,7 +130,7 @@ impl Session {
     /// Loads and attaches all of the hooks that this kernel allows, with the programs of `object`.
     pub fn start(
         object: &Object,
-        wanted: &'static [Hook],
+        wanted: &[&'static Hook],
         types: &KernelTypes,
         layout: &Layout,
         options: &Options,
@@ -148,7 +148,7 @@ impl Session {
             kprobes: Vec::new(),
         };
         let mut hooks = Vec::with_capacity(wanted.len());
-        for hook in wanted.iter().filter(|hook| !hook.late) {
+        for hook in wanted.iter().copied().filter(|hook| !hook.late) {
             let report = attaching.hook(hook);
             if report.how == How::Not && hook.essential {
                 let why = report.why_not_better.join("; ");
@@ -178,7 +178,7 @@ impl Session {
             kprobe_links: kprobe_links(types, &ebpf, &kprobes),
             kprobes,
             links: tracing,
-            wanted,
+            late: wanted.iter().copied().filter(|hook| hook.late).collect(),
             ebpf,
         })
     }
@@ -196,7 +196,7 @@ impl Session {
             attached: Vec::new(),
             kprobes: Vec::new(),
         };
-        for hook in self.wanted.iter().filter(|hook| hook.late) {
+        for hook in std::mem::take(&mut self.late) {
             self.hooks.push(attaching.hook(hook));
         }
         let Attaching {
@@ -308,7 +308,8 @@ impl Attaching<'_> {
             report.why_not_better.push((*why).to_owned());
             return report;
         }
-        if self.options.form != Form::Kprobe {
+        // A hook that has programs of one form alone is attached in that form, whatever is asked for.
+        if self.options.form != Form::Kprobe && !hook.trampoline.is_empty() {
             match attach_tracing(self.types, self.layout, self.tracing, hook) {
                 Ok(programs) => {
                     self.attached.extend(programs);
@@ -317,7 +318,7 @@ impl Attaching<'_> {
                 Err(why) => report.why_not_better.push(format!("fentry: {why}")),
             }
         }
-        if self.options.form != Form::Fentry && report.how == How::Not {
+        if (self.options.form != Form::Fentry || hook.trampoline.is_empty()) && report.how == How::Not {
             match attach_kprobes(self.types, self.layout, self.ebpf, hook) {
                 Ok(()) => {
                     self.kprobes

@@ -34,7 +34,7 @@ pub struct Tracing {
 
 impl Tracing {
     /// Links those programs of `object` that the hooks need against the maps of `ebpf`, which was loaded from it.
-    pub fn link(object: &[u8], ebpf: &Ebpf, hooks: &[Hook]) -> Result<Self, String> {
+    pub fn link(object: &[u8], ebpf: &Ebpf, hooks: &[&Hook]) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
         // Linking asks a hash table for every instruction: of the kprobes' it would be in vain.
         object
@@ -123,7 +123,7 @@ fn load(
 }
 
 /// The programs that can be loaded here.
-fn trampolines(hooks: &[Hook]) -> impl Iterator<Item = &'static Program> {
+fn trampolines<'a>(hooks: &'a [&Hook]) -> impl Iterator<Item = &'static Program> + 'a {
     hooks.iter().flat_map(|hook| hook.trampoline)
 }
 

@@ -441,7 +441,8 @@ pub(super) fn milliseconds(out: &mut Vec<u8>, value: i64) {
     };
 }
 
-pub(super) fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
+/// The names of TCP's flags, as in `SYN,ACK`.
+pub(super) fn tcp_flags(flags: u8) -> String {
     const FLAGS: [(u8, &str); 6] = [
         (2, "SYN"),
         (1, "FIN"),
@@ -450,18 +451,21 @@ pub(super) fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
         (16, "ACK"),
         (32, "URG"),
     ];
-    out.extend_from_slice(b" [");
-    let mut first = true;
-    for (_, name) in FLAGS.iter().filter(|(bit, _)| record.tcp_flags & bit != 0) {
-        if !first {
-            out.push(b',');
-        }
-        first = false;
-        out.extend_from_slice(name.as_bytes());
-    }
+    let set: Vec<&str> = FLAGS
+        .iter()
+        .filter(|(bit, _)| flags & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    set.join(",")
+}
+
+pub(super) fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
     let _ = write!(
         out,
-        " seq {} ack {} win {}]",
-        record.tcp_seq, record.tcp_ack, record.tcp_window
+        " [{} seq {} ack {} win {}]",
+        tcp_flags(record.tcp_flags),
+        record.tcp_seq,
+        record.tcp_ack,
+        record.tcp_window
     );
 }

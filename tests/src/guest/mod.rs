@@ -35,12 +35,16 @@ mod ping_is_seen;
 mod policies_are_kept;
 mod policy_governs_udp;
 mod q01_why_insert_failed_grows;
+mod q02_which_packet_is_invalid_and_why;
+mod q03_who_deleted_my_entry;
 mod q07_how_a_clash_ended;
 mod q08_who_set_this_timeout;
 mod q09_how_long_nat_searched;
+mod q10_who_fills_the_table;
 mod q11_which_events_netlink_lost;
 mod q12_which_namespace_and_zone_owns_it;
 mod q13_why_it_stays_unreplied;
+mod q14_out_of_window_by_how_much;
 mod q15_where_a_syn_ended;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
@@ -128,11 +132,15 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     what_if_is_what_happens,
     tcp_timeouts_are_shortened,
     q01_why_insert_failed_grows,
+    q02_which_packet_is_invalid_and_why,
+    q03_who_deleted_my_entry,
     q07_how_a_clash_ended,
     q08_who_set_this_timeout,
     q09_how_long_nat_searched,
+    q10_who_fills_the_table,
     q11_which_events_netlink_lost,
     q12_which_namespace_and_zone_owns_it,
     q13_why_it_stays_unreplied,
+    q14_out_of_window_by_how_much,
     q15_where_a_syn_ended,
 ];

@@ -14,6 +14,7 @@ pub mod raw;
 pub mod trace;
 pub mod traffic;
 pub mod wait;
+pub mod why;
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -21,7 +22,7 @@ use anyhow::{Context as _, Result};
 
 use crate::native::namespace::Namespace;
 
-pub use self::{line::Line, trace::Trace};
+pub use self::{line::Line, trace::Trace, why::Why};
 
 /// Where the server is found.
 pub const SERVER: &str = "192.168.34.11";

@@ -77,14 +77,27 @@ pub fn ping(to: IpAddr, id: u16) -> Result<()> {
     send(1, to, &echo)
 }
 
-/// Sends a TCP segment without data that belongs to no socket.
+/// Sends an ICMP message of this type and code: an id and a number, or what an error is about.
+pub fn icmp(to: Ipv4Addr, kind: u8, code: u8, rest: &[u8]) -> Result<()> {
+    let mut message = [&[kind, code, 0, 0], rest].concat();
+    let sum = internet_checksum(&message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    send(1, IpAddr::V4(to), &message)
+}
+
+/// Sends a TCP segment without data that belongs to no socket, and acknowledges nothing.
 pub fn tcp(from: SocketAddrV4, to: SocketAddrV4, flags: u8, seq: u32) -> Result<()> {
+    tcp_ack(from, to, flags, seq, 0)
+}
+
+/// The same with an acknowledgement.
+pub fn tcp_ack(from: SocketAddrV4, to: SocketAddrV4, flags: u8, seq: u32, ack: u32) -> Result<()> {
     let mut segment = Vec::with_capacity(20);
     segment.extend_from_slice(&from.port().to_be_bytes());
     segment.extend_from_slice(&to.port().to_be_bytes());
     segment.extend_from_slice(&seq.to_be_bytes());
-    // An acknowledgement, five words of header, flags, window, checksum, urgent pointer.
-    segment.extend_from_slice(&[0; 4]);
+    segment.extend_from_slice(&ack.to_be_bytes());
+    // Five words of header, flags, window, checksum, urgent pointer.
     segment.extend_from_slice(&[5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
     let sum = checksum(*from.ip(), *to.ip(), 6, &segment)?;
     segment[16..18].copy_from_slice(&sum.to_be_bytes());

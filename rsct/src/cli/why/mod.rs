@@ -1,7 +1,11 @@
 //! `rsct why`: one command for each question that people come with.
 
+mod causes;
 mod common;
+mod delete;
 mod flow;
+mod full;
+mod invalid;
 mod lookup;
 mod unreplied;
 
@@ -29,6 +33,9 @@ pub struct WhyArgs {
 
 #[derive(Debug, Subcommand)]
 enum Topic {
+    Invalid(Box<invalid::InvalidArgs>),
+    Delete(Box<delete::DeleteArgs>),
+    Full(Box<full::FullArgs>),
     Unreplied(Box<unreplied::UnrepliedArgs>),
 }
 
@@ -44,6 +51,9 @@ impl Topic {
 /// Runs `rsct why`.
 pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     match &args.topic {
+        Some(Topic::Invalid(args)) => invalid::run(args),
+        Some(Topic::Delete(args)) => delete::run(args),
+        Some(Topic::Full(args)) => full::run(args),
         Some(Topic::Unreplied(args)) => unreplied::run(args),
         None => flow::run(&args.flow),
     }

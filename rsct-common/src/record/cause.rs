@@ -1,0 +1,225 @@
+//! Why something happened: one record for each time, and a count for each cause that holds when records are lost.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::TupleWords;
+
+/// How many frames of the kernel's stack a cause has.
+pub const STACK_FRAMES: usize = 10;
+/// How many bytes of a text.
+pub const TEXT_BYTES: usize = 64;
+/// How many numbers, whose meaning depends on the cause.
+pub const NUMBERS: usize = 8;
+
+/// One thing that happened, and what tells why.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CauseRecord {
+    /// [`super::kind::CAUSE`].
+    pub kind: u8,
+    /// [`CauseFamily`].
+    pub family: u8,
+    /// What happened: the codes of [`what`].
+    pub what: u8,
+    /// The netfilter hook.
+    pub hook: u8,
+    /// The CPU.
+    pub cpu: u16,
+    /// [`CauseFlags`].
+    pub flags: u16,
+    /// Monotonic time.
+    pub time_ns: u64,
+    /// The entry's address, or zero.
+    pub ct: u64,
+    /// The packet's address, or zero.
+    pub skb: u64,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Index of the interface.
+    pub ifindex: u32,
+    /// The netlink port that asked for it, if one did.
+    pub portid: u32,
+    /// The process that did it.
+    pub pid: u32,
+    /// `ct->status`.
+    pub status: u32,
+    /// `ct->timeout`, as far as it has come: negative where it ran out in the past.
+    pub left_jiffies: i32,
+    /// The zone.
+    pub zone: u16,
+    /// The address family of the hook: 2 IPv4, 10 IPv6.
+    pub pf: u8,
+    /// The protocol's state.
+    pub state: u8,
+    /// The TCP flags.
+    pub tcp_flags: u8,
+    /// 0 original, 1 reply.
+    pub direction: u8,
+    /// [`CauseKey::more`].
+    pub more: u16,
+    /// [`CauseKey::detail`].
+    pub detail: u64,
+    /// What they are depends on the cause.
+    pub numbers: [u64; NUMBERS],
+    /// The process's name.
+    pub comm: [u8; 16],
+    /// The flow: its original direction, or for a packet without an entry what its headers say.
+    pub tuple: TupleWords,
+    /// The other tuple, where there is one: the reply direction, or the entry that was there first.
+    pub other: TupleWords,
+    /// Where in the kernel, the innermost first: return addresses.
+    pub stack: [u64; STACK_FRAMES],
+    /// The kernel's own words, up to the first zero.
+    pub text: [u8; TEXT_BYTES],
+}
+
+const _: () = assert!(size_of::<CauseRecord>() == 376);
+
+impl CauseRecord {
+    /// What it was counted under, but for the stack of a cause that is not told by it.
+    pub fn key(&self) -> CauseKey {
+        CauseKey {
+            family: self.family,
+            what: self.what,
+            more: self.more,
+            netns: self.netns,
+            detail: self.detail,
+            stack: self.stack,
+        }
+    }
+}
+
+/// What a count is of.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CauseKey {
+    /// [`CauseFamily`].
+    pub family: u8,
+    /// What happened: the codes of [`what`].
+    pub what: u8,
+    /// More of it, where the cause has more.
+    pub more: u16,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// What tells causes of the same code apart: an address in the kernel.
+    pub detail: u64,
+    /// Where in the kernel, where that tells causes apart.
+    pub stack: [u64; STACK_FRAMES],
+}
+
+/// How often.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CauseCount {
+    /// How often it happened.
+    pub count: u64,
+    /// The kernel's own words.
+    pub text: [u8; TEXT_BYTES],
+}
+
+/// [`CauseKey`] as words: what the map's key is to a reader.
+pub type CauseKeyWords = [u64; size_of::<CauseKey>() / 8];
+/// [`CauseCount`] as words.
+pub type CauseCountWords = [u64; size_of::<CauseCount>() / 8];
+
+/// What a cause is asked for.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CauseFamily {
+    /// A packet that conntrack wants none of.
+    Invalid = 1,
+    /// An entry that left the table.
+    Delete = 2,
+    /// An entry that could not be had, or only by throwing another out.
+    Full = 3,
+    /// An entry that was not inserted, or not as it was meant to be.
+    Insert = 4,
+    /// Addresses and ports that were looked for.
+    Nat = 5,
+    /// An event that did not reach who listens.
+    Lost = 6,
+    /// A packet that died before its entry was in the table.
+    Drop = 7,
+}
+
+impl CauseFamily {
+    /// Every family.
+    pub const ALL: [Self; 7] = [
+        Self::Invalid,
+        Self::Delete,
+        Self::Full,
+        Self::Insert,
+        Self::Nat,
+        Self::Lost,
+        Self::Drop,
+    ];
+
+    /// Reads the byte of a record.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| *family as u8 == byte)
+    }
+}
+
+/// What happened, by family.
+pub mod what {
+    /// The protocol's tracker said why.
+    pub const INVALID_SAID: u8 = 1;
+    /// The packet left without an entry, and nobody said why.
+    pub const INVALID_UNSAID: u8 = 2;
+
+    /// `nf_ct_delete` takes an entry out of the table.
+    pub const DELETE: u8 = 1;
+
+    /// The table is full, and nobody could be thrown out.
+    pub const FULL_REFUSED: u8 = 1;
+    /// The kernel has no memory for an entry.
+    pub const FULL_NO_MEMORY: u8 = 2;
+    /// The table is full, and another entry made room.
+    pub const FULL_MADE_ROOM: u8 = 3;
+}
+
+/// Bits of [`CauseRecord::flags`].
+#[derive(Clone, Copy, Debug)]
+pub struct CauseFlags;
+
+impl CauseFlags {
+    /// The process is known: it happened on a process's own stack.
+    pub const TASK: u16 = 1 << 0;
+    /// The TCP window's numbers are known.
+    pub const WINDOW: u16 = 1 << 1;
+    /// The TCP flags are known.
+    pub const TCP: u16 = 1 << 2;
+    /// The packet has an entry, whose tuple, status and state these are.
+    pub const ENTRY: u16 = 1 << 3;
+}
+
+/// Places in [`CauseRecord::numbers`] of what an INVALID TCP segment was held against
+/// (`tcp_in_window`, net/netfilter/nf_conntrack_proto_tcp.c).
+pub mod window {
+    /// The segment's first sequence number.
+    pub const SEQ: usize = 0;
+    /// The one after its last.
+    pub const END: usize = 1;
+    /// What it acknowledges.
+    pub const ACK: usize = 2;
+    /// The sender's `td_end`.
+    pub const SENDER_END: usize = 3;
+    /// The sender's `td_maxend`.
+    pub const SENDER_MAXEND: usize = 4;
+    /// The sender's `td_maxwin`.
+    pub const SENDER_MAXWIN: usize = 5;
+    /// The receiver's `td_end`.
+    pub const RECEIVER_END: usize = 6;
+    /// The receiver's `td_maxwin`.
+    pub const RECEIVER_MAXWIN: usize = 7;
+}
+
+/// Bits of [`CauseKey::more`] of a delete.
+pub mod delete {
+    /// A netlink port asked for it.
+    pub const BY_NETLINK: u16 = 1 << 0;
+    /// Its timeout had run out.
+    pub const RAN_OUT: u16 = 1 << 1;
+    /// No reply was seen.
+    pub const UNREPLIED: u16 = 1 << 2;
+}

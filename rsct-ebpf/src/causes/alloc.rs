@@ -1,0 +1,127 @@
+//! An entry could not be had, or only as another made room.
+//!
+//! net/netfilter/nf_conntrack_core.c: `static struct nf_conn *__nf_conntrack_alloc(struct net *net,
+//! const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *orig,
+//! const struct nf_conntrack_tuple *repl, gfp_t gfp, u32 hash)`
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    TupleWords,
+    loss::Loss,
+    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
+};
+
+use crate::{
+    early_drop, filter,
+    globals::{NET_INUM, ZONE_ID, arg},
+    kernel::{
+        Memory, Untyped,
+        args::{Arguments, Frame},
+        field,
+        nf_conn::NfConn,
+    },
+    scratch::Slots,
+    tell,
+};
+
+/// What is above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
+const LAST_POINTER: u64 = -4096i64 as u64;
+
+/// Which entry was asked for.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Asked {
+    netns: u32,
+    zone: u32,
+    orig: TupleWords,
+    reply: TupleWords,
+}
+
+/// A kretprobe has no arguments, so they are kept on the way in.
+#[map]
+static ASKED: PerCpuArray<Slots<Asked>> = PerCpuArray::with_max_entries(1, 0);
+
+#[fexit(function = "__nf_conntrack_alloc")]
+pub fn why_alloc_fexit(ctx: FExitContext) -> u32 {
+    if let Some(code) = judge(ctx.number(&arg::ALLOC_RETURN), ctx.frame()) {
+        told(code, &asked(&ctx), &ctx);
+    }
+    0
+}
+
+#[kprobe]
+pub fn why_alloc_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(slots) = ASKED.get_ptr_mut(0)
+        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+        && let Some(claim) = unsafe { &mut *slots }.claim(0, ctx.frame(), Loss::OperationForgotten)
+    {
+        claim.slot.record = asked(&ctx);
+    }
+    0
+}
+
+#[kretprobe]
+pub fn why_alloc_kretprobe(ctx: RetProbeContext) -> u32 {
+    let Some(slots) = ASKED.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
+        return 0;
+    };
+    let claim = claim.at_work();
+    if let Some(code) = judge(ctx.ret::<u64>(), ctx.frame()) {
+        told(code, &claim.slot.record, &ctx);
+    }
+    claim.free();
+    0
+}
+
+#[inline(always)]
+fn asked<C: Arguments>(ctx: &C) -> Asked {
+    Asked {
+        netns: field::<C::Pointer, _>(ctx.pointer(&arg::ALLOC_NET), &NET_INUM),
+        zone: field::<C::Pointer, u16>(ctx.pointer(&arg::ALLOC_ZONE), &ZONE_ID) as u32,
+        orig: C::Pointer::read_tuple(ctx.pointer(&arg::ALLOC_ORIG)),
+        reply: C::Pointer::read_tuple(ctx.pointer(&arg::ALLOC_REPL)),
+    }
+}
+
+/// What is to be told of an allocation that returned `pointer`, if anything is.
+#[inline(always)]
+fn judge(pointer: u64, frame: u64) -> Option<u8> {
+    let failed = pointer > LAST_POINTER;
+    match early_drop::within(frame) {
+        Some(true) if !failed => Some(what::FULL_MADE_ROOM),
+        Some(false) if failed => Some(what::FULL_REFUSED),
+        _ if failed => Some(what::FULL_NO_MEMORY),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn told<C: Frame + EbpfContext>(code: u8, asked: &Asked, ctx: &C) {
+    if !filter::wants_netns(asked.netns) || !filter::wants::<Untyped>(&asked.orig, None::<NfConn<Untyped>>) {
+        return;
+    }
+    let key = CauseKey {
+        family: CauseFamily::Full as u8,
+        what: code,
+        more: 0,
+        netns: asked.netns,
+        detail: 0,
+        stack: [0; STACK_FRAMES],
+    };
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, ctx.frame());
+        record.zone = asked.zone as u16;
+        record.tuple = asked.orig;
+        record.other = asked.reply;
+        record.stack = tell::stack(ctx);
+    });
+}

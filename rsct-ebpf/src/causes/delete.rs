@@ -1,0 +1,72 @@
+//! An entry leaves the table: who called for it says why.
+//!
+//! net/netfilter/nf_conntrack_core.c: `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)`
+//!
+//! It takes out any entry that is not dying already, so all can be said on the way in.
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use rsct_common::record::{CauseFamily, CauseKey, delete, what};
+
+use crate::{
+    filter,
+    globals::arg,
+    kernel::{
+        args::{Arguments, Frame},
+        nf_conn::{IPS_DYING, IPS_SEEN_REPLY, IPS_TEMPLATE, NfConn},
+    },
+    tell,
+};
+
+#[fentry(function = "nf_ct_delete")]
+pub fn why_delete_fentry(ctx: FEntryContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn why_delete_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[inline(always)]
+fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
+    let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::DELETE_CT));
+    let status = ct.status();
+    if status & (IPS_DYING | IPS_TEMPLATE) != 0 {
+        return;
+    }
+    let netns = ct.netns();
+    if !filter::wants_netns(netns) || !filter::wants(&ct.tuple(0), Some(ct)) {
+        return;
+    }
+    let portid = ctx.number(&arg::DELETE_PORTID) as u32;
+    // Who asked by netlink is not always on the stack, and the collector throws out others than what ran out, too.
+    let mut more = 0;
+    if portid != 0 {
+        more |= delete::BY_NETLINK;
+    }
+    if tell::left_jiffies(ct) <= 0 {
+        more |= delete::RAN_OUT;
+    }
+    if status & IPS_SEEN_REPLY == 0 {
+        more |= delete::UNREPLIED;
+    }
+    let key = CauseKey {
+        family: CauseFamily::Delete as u8,
+        what: what::DELETE,
+        more,
+        netns,
+        detail: 0,
+        stack: tell::stack(ctx),
+    };
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, ctx.frame());
+        tell::describe(record, ct);
+        record.portid = portid;
+    });
+}

@@ -1,0 +1,184 @@
+//! A packet leaves conntrack without an entry: it is INVALID.
+//!
+//! net/netfilter/nf_conntrack_core.c:
+//! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
+
+use aya_ebpf::{
+    Global,
+    macros::{fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    TupleWords,
+    loss::Loss,
+    record::{CauseFamily, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, what},
+};
+
+use crate::{
+    filter,
+    globals::arg,
+    kernel::{
+        Memory, Typed, Untyped,
+        args::{Arguments, Frame},
+        hook_state::{HookState, LOCAL_OUT},
+        nf_conn::NfConn,
+        packet,
+        sk_buff::SkBuff,
+        tuple,
+    },
+    reason::{self, Reason},
+    scratch::Slots,
+    tell,
+};
+
+/// Whether a reason is told as soon as it is said, for somebody who sees for himself what becomes of the packet.
+#[unsafe(no_mangle)]
+static TELL_WHEN_SAID: Global<u32> = Global::new(0);
+
+#[inline(always)]
+pub fn are_told_when_said() -> bool {
+    TELL_WHEN_SAID.load() != 0
+}
+
+/// A kretprobe has no arguments: the packet is a slot's owner, its hook's state the number.
+#[map]
+static PASSES: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+
+#[fexit(function = "nf_conntrack_in")]
+pub fn why_in_fexit(ctx: FExitContext) -> u32 {
+    let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
+    let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
+    judge(skb, state, ctx.number(&arg::IN_RETURN) as u32, ctx.frame());
+    0
+}
+
+#[kprobe]
+pub fn why_in_kprobe(ctx: ProbeContext) -> u32 {
+    let skb = ctx.pointer(&arg::IN_SKB) as u64;
+    if let Some(slots) = PASSES.get_ptr_mut(0)
+        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+        && let Some(claim) = unsafe { &mut *slots }.claim(skb, ctx.frame(), Loss::PassForgotten)
+    {
+        claim.slot.number = ctx.pointer(&arg::IN_STATE) as u64;
+    }
+    0
+}
+
+#[kretprobe]
+pub fn why_in_kretprobe(ctx: RetProbeContext) -> u32 {
+    let Some(slots) = PASSES.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
+        return 0;
+    };
+    let claim = claim.at_work();
+    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+    let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
+    judge(skb, state, ctx.ret::<u32>(), ctx.frame());
+    claim.free();
+    0
+}
+
+/// INVALID is what may go on without an entry. What is dropped for want of an entry is another story (`alloc`).
+#[inline(always)]
+fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u64) {
+    const NF_ACCEPT: u32 = 1;
+    let pending = reason::are_pending();
+    if verdict == NF_ACCEPT && skb.nfct().0 == 0 {
+        let said = if pending { reason::of(skb.address()) } else { None };
+        let netns = state.netns();
+        if filter::wants_netns(netns) {
+            without_entry(skb, state, netns, said, frame);
+        }
+    }
+    if pending {
+        reason::forget(skb.address());
+    }
+}
+
+#[inline(always)]
+fn without_entry<M: Memory>(
+    skb: SkBuff<M>,
+    state: HookState<M>,
+    netns: u32,
+    said: Option<&Reason>,
+    frame: u64,
+) {
+    let pf = state.family();
+    let flow = packet::tuple_of(skb, pf);
+    if !filter::wants::<Untyped>(&flow, None) {
+        return;
+    }
+    let hook = state.hook();
+    let key = key(netns, &flow, said);
+    tell::tell(&key, said.map(|said| &said.text), |record| {
+        if hook == LOCAL_OUT {
+            tell::note_task(record, frame);
+        }
+        record.hook = hook;
+        record.pf = pf;
+        record.ifindex = state.ifindex(hook);
+        told(record, skb, &flow, said);
+    });
+}
+
+/// Where nobody has said why, the packet's kind tells causes apart.
+#[inline(always)]
+fn key(netns: u32, flow: &TupleWords, said: Option<&Reason>) -> CauseKey {
+    CauseKey {
+        family: CauseFamily::Invalid as u8,
+        what: match said {
+            Some(_) => what::INVALID_SAID,
+            None => what::INVALID_UNSAID,
+        },
+        more: tuple::protonum(flow) as u16,
+        netns,
+        detail: match said {
+            Some(said) => said.said,
+            // An ICMP message's type and code.
+            None if tuple::is_icmp(flow) => flow[4] >> 32 & 0xffff,
+            None => 0,
+        },
+        stack: [0; STACK_FRAMES],
+    }
+}
+
+#[inline(always)]
+fn told<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, said: Option<&Reason>) {
+    record.skb = skb.address();
+    record.tuple = *flow;
+    if let Some(segment) = packet::segment(SkBuff::<Untyped>::new(skb.pointer())) {
+        record.flags |= CauseFlags::TCP;
+        record.tcp_flags = segment.tcp.flags;
+    }
+    if let Some(said) = said {
+        record.numbers = said.numbers;
+        if said.window != 0 {
+            record.flags |= CauseFlags::WINDOW;
+        }
+    }
+}
+
+/// A reason without its verdict.
+#[inline(always)]
+pub fn told_when_said(skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>, reason: &Reason) {
+    // The namespace is where the entry is; what is said before there is one is told without.
+    let netns = ct.map_or(0, NfConn::netns);
+    if ct.is_some() && !filter::wants_netns(netns) {
+        return;
+    }
+    let flow = packet::tuple_of(skb, packet::family_of(skb));
+    if !filter::wants(&flow, ct) {
+        return;
+    }
+    let key = key(netns, &flow, Some(reason));
+    tell::tell(&key, Some(&reason.text), |record| {
+        if let Some(ct) = ct {
+            tell::describe(record, ct);
+        }
+        told(record, skb, &flow, Some(reason));
+    });
+}

@@ -1,0 +1,26 @@
+//! The programs that tell why: the object of `rsct why`, and of `rsct trace` where it names causes.
+//!
+//! One file per hooked function; `tell` counts a cause and sends its record off.
+
+#![no_std]
+#![no_main]
+
+mod alloc;
+mod delete;
+mod early_drop;
+mod invalid;
+mod reason;
+mod tell;
+
+use rsct_ebpf::{emit, filter, globals, kernel, scratch, task};
+
+/// The licence declared to the kernel; without it the helpers are not to be had.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,173 @@
+//! A protocol's tracker says what is wrong with a packet. Whether the packet is INVALID for it is decided later: some
+//! are let go on all the same.
+//!
+//! net/netfilter/nf_conntrack_proto.c:
+//! `void nf_ct_l4proto_log_invalid(const struct sk_buff *skb, const struct nf_conn *ct,
+//! const struct nf_hook_state *state, const char *fmt, ...)`
+//! `void nf_l4proto_log_invalid(const struct sk_buff *skb, const struct nf_hook_state *state, u8 protonum,
+//! const char *fmt, ...)`
+//!
+//! They are called whatever net.netfilter.nf_conntrack_log_invalid says, and look at it themselves.
+
+use aya_ebpf::{
+    Global,
+    bindings::BPF_NOEXIST,
+    helpers::bpf_probe_read_kernel_str_bytes,
+    macros::{kprobe, map},
+    maps::HashMap,
+    programs::ProbeContext,
+};
+use rsct_common::{
+    field::ABSENT,
+    loss::Loss,
+    record::{NUMBERS, TEXT_BYTES, window},
+};
+
+use crate::{
+    emit::{atomic_add, atomic_add_many, count},
+    globals::{
+        TCP_ORIG_TD_END, TCP_ORIG_TD_MAXEND, TCP_ORIG_TD_MAXWIN, TCP_REPLY_TD_END, VA_FORMAT_FMT, arg,
+    },
+    invalid,
+    kernel::{
+        Memory, Untyped,
+        args::Arguments,
+        at,
+        nf_conn::{IPPROTO_TCP, NfConn},
+        packet,
+        sk_buff::SkBuff,
+        tuple,
+    },
+};
+
+/// What was said of a packet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Reason {
+    /// The address of the words: one for each reason.
+    pub said: u64,
+    /// See `rsct_common::record::window`.
+    pub numbers: [u64; NUMBERS],
+    /// Whether those are known.
+    pub window: u64,
+    pub text: [u8; TEXT_BYTES],
+}
+
+/// What was said of packets that have not been judged yet, by the packet's address.
+#[map]
+static REASONS: HashMap<u64, Reason> = HashMap::with_max_entries(1024, 0);
+
+/// How many those are: while it is zero, no packet looks for a reason.
+static mut PENDING: u64 = 0;
+
+#[kprobe]
+pub fn ct_log_invalid_kprobe(ctx: ProbeContext) -> u32 {
+    let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CT_LOG_SKB));
+    let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::CT_LOG_CT));
+    said(&ctx, &arg::CT_LOG_FMT, skb, Some(ct));
+    0
+}
+
+#[kprobe]
+pub fn log_invalid_kprobe(ctx: ProbeContext) -> u32 {
+    let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::LOG_SKB));
+    said(&ctx, &arg::LOG_FMT, skb, None);
+    0
+}
+
+#[inline(always)]
+fn said(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>) {
+    let mut reason = Reason {
+        said: words(ctx.number(fmt), ctx.behind(fmt)),
+        numbers: [0; NUMBERS],
+        window: 0,
+        text: [0; TEXT_BYTES],
+    };
+    // SAFETY: the helper survives any address. What can't be read stays empty.
+    let _ = unsafe { bpf_probe_read_kernel_str_bytes(reason.said as *const u8, &mut reason.text) };
+    if let Some(ct) = ct
+        && tuple::protonum(&ct.tuple(0)) == IPPROTO_TCP
+    {
+        note_window(&mut reason, skb, ct);
+    }
+    if invalid::are_told_when_said() {
+        invalid::told_when_said(skb, ct, &reason);
+        return;
+    }
+    let address = skb.address();
+    // What is said first is what matters: with logging switched on, the same comes again as a line for the log.
+    if REASONS.get_ptr(&address).is_some() {
+        return;
+    }
+    if REASONS.insert(&address, &reason, BPF_NOEXIST as u64).is_ok() {
+        atomic_add(&raw mut PENDING);
+    } else {
+        count(Loss::ReasonForgotten);
+    }
+}
+
+/// The words themselves: of `"%s"` they are what it stands for, of `"%pV"` those of the inner format.
+#[inline(always)]
+fn words(fmt: u64, first: u64) -> u64 {
+    let begin: [u8; 4] = Untyped::read(fmt as *const u8);
+    match begin {
+        [b'%', b's', 0, _] => first,
+        [b'%', b'p', b'V', 0] if VA_FORMAT_FMT.load() != ABSENT => {
+            Untyped::read(at(first as *const u8, VA_FORMAT_FMT.load()))
+        }
+        _ => fmt,
+    }
+}
+
+/// `sizeof(struct ip_ct_tcp_state)`, as far as its fields tell.
+#[inline(always)]
+fn state_bytes() -> u64 {
+    TCP_REPLY_TD_END.load().wrapping_sub(TCP_ORIG_TD_END.load())
+}
+
+/// What a segment is held against.
+#[inline(always)]
+fn note_window(reason: &mut Reason, skb: SkBuff<Untyped>, ct: NfConn<Untyped>) {
+    if TCP_ORIG_TD_END.load() == ABSENT || TCP_REPLY_TD_END.load() == ABSENT {
+        return;
+    }
+    let Some(segment) = packet::segment(skb) else {
+        return;
+    };
+    let reply = skb.nfct().is_reply() as u64;
+    let of = |offset: &Global<u64>, direction: u64| -> u64 {
+        let place = offset.load() + direction * state_bytes();
+        Untyped::read::<u32>(at(ct.pointer(), place)) as u64
+    };
+    reason.window = 1;
+    reason.numbers[window::SEQ] = segment.tcp.seq as u64;
+    reason.numbers[window::END] = segment.end as u64;
+    reason.numbers[window::ACK] = segment.tcp.ack as u64;
+    reason.numbers[window::SENDER_END] = of(&TCP_ORIG_TD_END, reply);
+    reason.numbers[window::SENDER_MAXEND] = of(&TCP_ORIG_TD_MAXEND, reply);
+    reason.numbers[window::SENDER_MAXWIN] = of(&TCP_ORIG_TD_MAXWIN, reply);
+    reason.numbers[window::RECEIVER_END] = of(&TCP_ORIG_TD_END, 1 - reply);
+    reason.numbers[window::RECEIVER_MAXWIN] = of(&TCP_ORIG_TD_MAXWIN, 1 - reply);
+}
+
+/// Whether anything was said that no packet has been judged by yet.
+#[inline(always)]
+pub fn are_pending() -> bool {
+    // SAFETY: an aligned word; volatile, so that it is really read.
+    unsafe { core::ptr::read_volatile(&raw const PENDING) != 0 }
+}
+
+/// What was said of the packet at `skb`.
+#[inline(always)]
+pub fn of(skb: u64) -> Option<&'static Reason> {
+    // SAFETY: its packet is still on its way through conntrack, so it stays until it is forgotten.
+    REASONS.get_ptr(&skb).map(|reason| unsafe { &*reason })
+}
+
+/// The packet has been judged.
+#[inline(always)]
+pub fn forget(skb: u64) {
+    if REASONS.remove(&skb).is_ok() {
+        atomic_add_many(&raw mut PENDING, u64::MAX);
+    }
+}

@@ -1,0 +1,53 @@
+//! All that there is to say about a question, for whoever writes it down.
+
+use std::time::Duration;
+
+use crate::{
+    flow::observation::Ticks,
+    kernel::{interfaces::Names, text::Symbols},
+    probe::{ring::Lost, session::Skips},
+};
+
+use super::{counters::Held, tally::CauseTally};
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// What was asked.
+    pub topic: &'static str,
+    /// What the things are that are counted: `packets`, `entries`.
+    pub things: &'static str,
+    /// How long was watched.
+    pub elapsed: Duration,
+    /// What was met, the most frequent first.
+    pub causes: Vec<&'a CauseTally>,
+    /// The kernel's counters beside it; none where a filter narrows what we count and not what the kernel does.
+    pub held: Vec<Held>,
+    /// Whether a filter narrows it.
+    pub filtered: bool,
+    /// What could not be seen on this kernel.
+    pub unseen: Vec<Unseen>,
+    /// What was lost.
+    pub lost: Lost,
+    /// What the kernel left out.
+    pub skips: Skips,
+    /// What namespaces and interfaces are called.
+    pub names: &'a Names,
+    /// The kernel's functions.
+    pub symbols: &'a Symbols,
+    /// Jiffies a second.
+    pub ticks: Ticks,
+    /// How many flows, tasks and so on are shown of each cause.
+    pub most: usize,
+}
+
+/// A hook that is not attached.
+#[derive(Clone, Debug)]
+pub struct Unseen {
+    /// The kernel function.
+    pub function: &'static str,
+    /// What is not shown for it.
+    pub shows: &'static str,
+    /// Why not.
+    pub why: String,
+}

@@ -1,0 +1,205 @@
+//! What the kernel counts by itself, held against what the programs counted: they must agree.
+
+use std::os::fd::AsFd as _;
+
+use rsct_common::record::CauseFamily;
+
+use crate::{
+    kernel::netns::{self, NetnsError, Selector},
+    netlink::{
+        Error, Socket,
+        stats::{self, counter},
+    },
+};
+
+use super::{Cause, delete::DeleteCause, full::FullCause, tally::Tally};
+
+/// The counters of every namespace in scope, added up over CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// By the namespace's inode number.
+    pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
+}
+
+/// Why they can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CountersError {
+    /// The namespace is not there, or not ours to look at.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// ctnetlink refused or failed.
+    #[error("in network namespace {netns}: {error}")]
+    Netlink {
+        /// The namespace.
+        netns: String,
+        /// What went wrong.
+        error: Error,
+    },
+}
+
+impl Counters {
+    /// Reads them.
+    pub async fn read(selector: &Selector) -> Result<Self, CountersError> {
+        let mut counters = Self::default();
+        for netns in netns::open(selector)?.namespaces {
+            let failed = |error| CountersError::Netlink {
+                netns: netns.name.clone(),
+                error,
+            };
+            let mut socket = match selector {
+                // The current namespace needs no rights to be entered.
+                Selector::Current => Socket::open(),
+                _ => Socket::open_in(netns.as_fd()),
+            }
+            .map_err(failed)?;
+            let cpus = stats::per_cpu(&mut socket).await.map_err(failed)?;
+            counters
+                .namespaces
+                .push((netns.inode as u32, stats::total(&cpus)));
+        }
+        Ok(counters)
+    }
+
+    /// By how much each counter has grown since `before`, over all namespaces that were there both times. The kernel's
+    /// have 32 bits, and wrap around.
+    pub fn since(&self, before: &Self) -> Vec<(&'static str, u64)> {
+        let mut grown: Vec<(&'static str, u64)> = Vec::new();
+        for (inode, counters) in &self.namespaces {
+            let earlier = before.namespaces.iter().find(|(known, _)| known == inode);
+            for (number, value) in counters {
+                let Some(name) = counter::name(*number) else {
+                    continue;
+                };
+                let earlier = earlier
+                    .and_then(|(_, counters)| counters.iter().find(|(known, _)| known == number))
+                    .map_or(0, |(_, value)| *value);
+                let growth = u64::from((*value as u32).wrapping_sub(earlier as u32));
+                match grown.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, sum)) => *sum += growth,
+                    None => grown.push((name, growth)),
+                }
+            }
+        }
+        grown
+    }
+}
+
+/// What of ours is to be what of the kernel's.
+#[derive(Clone, Copy)]
+pub struct Comparison {
+    /// What is compared, for people.
+    pub what: &'static str,
+    /// The kernel's counters, added up.
+    pub counters: &'static [&'static str],
+    /// The causes that move them.
+    ours: fn(Cause) -> bool,
+    /// Whether others move them too: then they are at least as many.
+    pub others_too: bool,
+}
+
+/// Both, side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What is compared, for people.
+    pub what: &'static str,
+    /// The kernel's counters, and by how much each grew.
+    pub counters: Vec<(&'static str, u64)>,
+    /// How many the programs counted.
+    pub ours: u64,
+    /// Whether others move the counters too.
+    pub others_too: bool,
+}
+
+impl Held {
+    /// What the kernel counted in all.
+    pub fn theirs(&self) -> u64 {
+        self.counters.iter().map(|(_, growth)| growth).sum()
+    }
+
+    /// Whether they agree.
+    pub fn agrees(&self) -> bool {
+        if self.others_too {
+            self.theirs() >= self.ours
+        } else {
+            self.theirs() == self.ours
+        }
+    }
+}
+
+/// What is compared for a family.
+pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
+    match family {
+        // An ICMP error of no known flow moves `error`, and leaves its packet INVALID too.
+        CauseFamily::Invalid => &[Comparison {
+            what: "packets that are INVALID",
+            counters: &["invalid", "error"],
+            ours: |cause| matches!(cause, Cause::Invalid(_)),
+            others_too: false,
+        }],
+        CauseFamily::Delete => &[EARLY_DROP],
+        CauseFamily::Full => &[
+            EARLY_DROP,
+            // What could not be inserted moves it as well.
+            Comparison {
+                what: "packets dropped as no entry could be had",
+                counters: &["drop"],
+                ours: |cause| matches!(cause, Cause::Full(FullCause::Refused | FullCause::NoMemory)),
+                others_too: true,
+            },
+        ],
+        _ => &[],
+    }
+}
+
+const EARLY_DROP: Comparison = Comparison {
+    what: "entries thrown out of a full table",
+    counters: &["early_drop"],
+    ours: |cause| matches!(cause, Cause::Delete(DeleteCause::EarlyDrop)),
+    others_too: false,
+};
+
+impl Comparison {
+    /// Holds both against each other.
+    pub fn hold(&self, tally: &Tally, grown: &[(&'static str, u64)]) -> Held {
+        let counters = self.counters.iter().map(|name| {
+            let growth = grown.iter().find(|(known, _)| known == name);
+            (*name, growth.map_or(0, |(_, growth)| *growth))
+        });
+        Held {
+            what: self.what,
+            counters: counters.collect(),
+            ours: tally.count(self.ours),
+            others_too: self.others_too,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_grow_and_wrap_around() {
+        let before = Counters {
+            namespaces: vec![(1, vec![(4, u64::from(u32::MAX)), (10, 3)])],
+        };
+        let now = Counters {
+            namespaces: vec![(1, vec![(4, 1), (10, 3)]), (2, vec![(4, 7)])],
+        };
+        assert_eq!(now.since(&before), [("invalid", 9), ("drop", 0)]);
+    }
+
+    #[test]
+    fn both_agree_or_not() {
+        let held = |ours, theirs, others_too| Held {
+            what: "",
+            counters: vec![("invalid", theirs), ("error", 0)],
+            ours,
+            others_too,
+        };
+        assert!(held(3, 3, false).agrees());
+        assert!(!held(3, 4, false).agrees());
+        assert!(held(3, 4, true).agrees());
+        assert!(!held(4, 3, true).agrees());
+    }
+}

@@ -1,0 +1,204 @@
+//! Why an entry left the table: who called for it.
+
+use rsct_common::record::{
+    CauseKey,
+    delete::{BY_NETLINK, RAN_OUT, UNREPLIED},
+};
+
+use crate::kernel::text::Symbols;
+
+use super::cause::{Trace, causes};
+
+causes! {
+    /// Why an entry left the table.
+    DeleteCause {
+        Expired "expired"
+            "garbage collection found that its timeout had run out"
+            "longer timeouts keep it: `rsct timeout show`, `rsct timeout set`; `rsct latency` shows how late collection comes";
+        ExpiredInLookup "expired_in_lookup"
+            "a packet, a dump or a reader of /proc came across it after its timeout had run out"
+            "it was over in any case; longer timeouts keep it: `rsct timeout show`, `rsct timeout set`";
+        Pressure "pressure"
+            "the table is over 95 % full, and garbage collection throws out what its protocol calls closing, or never answered"
+            "raise net.netfilter.nf_conntrack_max (and the hash size with it), or look who fills the table: `rsct why full`";
+        EarlyDrop "early_drop"
+            "the table was full, and it had to go for a new entry, as it was not ASSURED"
+            "raise net.netfilter.nf_conntrack_max, or look who fills the table: `rsct why full`";
+        Reset "reset"
+            "a TCP reset answered its first packet, so there is no connection"
+            "nobody listens there, or a firewall rejects it: look at who sent the RST";
+        Reopened "reopened"
+            "a SYN opens the same connection again, and the closed one made room"
+            "nothing: a client uses its port again";
+        Protocol "protocol"
+            "its protocol's tracker ended it"
+            "look at the function that is named: the tracker saw the connection end";
+        NatPortReuse "nat_port_reuse"
+            "NAT needed its port, and took it from a connection in TIME_WAIT"
+            "widen the range of the rule, or of net.ipv4.ip_local_port_range; `rsct why nat` shows the search";
+        Nat "nat"
+            "NAT found that its translation does not hold any more"
+            "a route or an address changed: look at the interface and the rule that translates";
+        Netlink "netlink"
+            "a program deleted it through ctnetlink"
+            "look at the task that is named";
+        Flush "flush"
+            "a program flushed the table, or all that meets a filter, through ctnetlink"
+            "look at the task that is named";
+        NamespaceExit "namespace_exit"
+            "its network namespace came to its end"
+            "nothing: the container or namespace was removed";
+        MasqueradeDown "masquerade_down"
+            "the interface that it was masqueraded behind went down, or lost its address"
+            "keep the interface's address (a DHCP client that replaces it, ppp that reconnects), or use SNAT to a fixed one";
+        ModuleUnloaded "module_unloaded"
+            "a module that it depended on was unloaded"
+            "keep the module loaded";
+        Unconfirmable "unconfirmable"
+            "it was taken out again right after it was inserted, as an extension of it had gone meanwhile"
+            "nothing: a helper or timeout was unloaded in that moment";
+        IpVs "ip_vs"
+            "IPVS dropped the connection it belongs to"
+            "look at ipvsadm's timeouts and its conntrack setting";
+        Other "other"
+            "something else in the kernel called for it: the function is named"
+            "look at the function that is named";
+    }
+}
+
+impl DeleteCause {
+    /// What the callers of `nf_ct_delete` say.
+    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
+        let names: Vec<&str> = callers(trace.key, symbols).collect();
+        Self::of_callers(&names, trace.key.more)
+    }
+
+    fn of_callers(callers: &[&str], more: u16) -> Self {
+        let called_by = |part: &str| callers.iter().any(|name| name.starts_with(part));
+        let ran_out = more & RAN_OUT != 0;
+        let first = callers.first().copied().unwrap_or_default();
+        if called_by("nf_ct_iterate_") {
+            return if called_by("ctnetlink_") || more & BY_NETLINK != 0 {
+                Self::Flush
+            } else if called_by("nf_conntrack_cleanup_net") || called_by("nf_conntrack_pernet_exit") {
+                Self::NamespaceExit
+            } else if called_by("iterate_cleanup_work") || called_by("masq_") {
+                Self::MasqueradeDown
+            } else if called_by("nf_ct_iterate_destroy") {
+                Self::ModuleUnloaded
+            } else if called_by("nf_conntrack_") && called_by("cleanup_net") {
+                Self::NamespaceExit
+            } else {
+                Self::Other
+            };
+        }
+        if called_by("ctnetlink_del_conntrack") || more & BY_NETLINK != 0 {
+            return Self::Netlink;
+        }
+        if called_by("early_drop") && !ran_out {
+            return Self::EarlyDrop;
+        }
+        if called_by("gc_worker") {
+            return if ran_out { Self::Expired } else { Self::Pressure };
+        }
+        if first == "nf_conntrack_tcp_packet" {
+            // A reset ends only what nobody has replied to (nf_ct_kill_acct(), which jumps rather than calls).
+            return if more & UNREPLIED != 0 {
+                Self::Reset
+            } else {
+                Self::Reopened
+            };
+        }
+        if first.starts_with("nf_nat_inet_fn") {
+            return Self::Nat;
+        }
+        if ran_out {
+            return Self::ExpiredInLookup;
+        }
+        if called_by("nf_nat_setup_info") || called_by("nf_nat_used_tuple") || called_by("get_unique_tuple") {
+            return Self::NatPortReuse;
+        }
+        match first {
+            "__nf_conntrack_confirm" => Self::Unconfirmable,
+            name if name.starts_with("ip_vs_") => Self::IpVs,
+            name if name.starts_with("pptp_") || name.ends_with("_packet") => Self::Protocol,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The functions that led to `nf_ct_delete`, the innermost first.
+pub fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> + 'a {
+    symbols.callers_of("nf_ct_delete", &key.stack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Callers as kernels showed them, by what was done.
+    #[test]
+    fn each_caller_is_a_cause() {
+        let cause = |callers: &[&str], more| DeleteCause::of_callers(callers, more).name();
+        assert_eq!(
+            cause(&["gc_worker", "process_one_work", "worker_thread"], RAN_OUT),
+            "expired"
+        );
+        assert_eq!(
+            cause(&["nf_ct_gc_expired", "gc_worker", "process_one_work"], RAN_OUT),
+            "expired"
+        );
+        assert_eq!(cause(&["gc_worker", "process_one_work"], 0), "pressure");
+        assert_eq!(cause(&["early_drop", "__nf_conntrack_alloc"], 0), "early_drop");
+        assert_eq!(
+            cause(&["nf_conntrack_tcp_packet", "nf_conntrack_in"], UNREPLIED),
+            "reset"
+        );
+        assert_eq!(cause(&["nf_nat_inet_fn", "nf_hook_slow"], 0), "nat");
+        assert_eq!(
+            cause(&["nf_conntrack_tcp_packet", "nf_conntrack_in"], 0),
+            "reopened"
+        );
+        assert_eq!(
+            cause(&["ctnetlink_del_conntrack", "nfnetlink_rcv_msg"], BY_NETLINK),
+            "netlink"
+        );
+        assert_eq!(
+            cause(
+                &["nf_ct_iterate_cleanup_net", "ctnetlink_del_conntrack"],
+                BY_NETLINK
+            ),
+            "flush"
+        );
+        assert_eq!(
+            cause(
+                &[
+                    "nf_ct_iterate_cleanup",
+                    "nf_ct_iterate_cleanup_net",
+                    "iterate_cleanup_work"
+                ],
+                0
+            ),
+            "masquerade_down"
+        );
+        assert_eq!(
+            cause(&["nf_ct_iterate_cleanup_net", "nf_conntrack_cleanup_net_list"], 0),
+            "namespace_exit"
+        );
+        assert_eq!(
+            cause(&["nf_ct_gc_expired", "__nf_conntrack_find_get"], RAN_OUT),
+            "expired_in_lookup"
+        );
+        assert_eq!(
+            cause(&["ct_seq_show", "seq_read_iter"], RAN_OUT),
+            "expired_in_lookup"
+        );
+        assert_eq!(
+            cause(&["nf_nat_setup_info", "nf_nat_masquerade_ipv4"], 0),
+            "nat_port_reuse"
+        );
+        assert_eq!(cause(&["ip_vs_conn_drop_conntrack"], 0), "ip_vs");
+        assert_eq!(cause(&["some_module_of_mine"], 0), "other");
+        assert_eq!(cause(&[], 0), "other");
+    }
+}

@@ -1,0 +1,19 @@
+//! Why things happen: the causes, each with its meaning and what to do about it, and what tells them apart.
+//!
+//! [`programs`] attaches the probes and reads what they count and record, [`tally`] adds that up, [`counters`] holds it
+//! against the kernel's own counters. Each family of causes has a file of its own.
+
+mod answer;
+mod cause;
+pub mod counters;
+pub mod delete;
+pub mod fill;
+pub mod full;
+pub mod invalid;
+pub mod programs;
+pub mod tally;
+pub mod top;
+pub mod window;
+
+pub use answer::{Answer, Unseen};
+pub use cause::{Cause, Trace};

@@ -1,0 +1,123 @@
+//! The programs of causes at work: what they record, and what they count.
+
+use aya::maps::{HashMap, MapData};
+use rsct_common::record::{CauseCount, CauseCountWords, CauseFamily, CauseKey, CauseKeyWords, CauseRecord};
+
+use crate::{
+    kernel::{
+        btf::{BtfError, KernelTypes},
+        hz::{Hz, HzError},
+    },
+    probe::{
+        cause_hooks,
+        layout::{Layout, LayoutError},
+        object::CAUSES,
+        ring::{Lost, Record},
+        scope::Scope,
+        session::{Form, HookReport, Options, Session, SessionError, Skips},
+    },
+};
+
+/// Room for what comes between two looks.
+const RING_BYTES: u32 = 1 << 23;
+
+/// Why causes can't be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramsError {
+    /// The kernel's types can't be read.
+    #[error(transparent)]
+    Types(#[from] BtfError),
+    /// They are not what the programs need.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// How long a jiffy is can't be found out.
+    #[error(transparent)]
+    Hz(#[from] HzError),
+    /// The programs can't be attached.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The counts can't be read.
+    #[error("cannot read what the programs have counted: {0}")]
+    Counts(String),
+}
+
+/// Programs at work.
+pub struct Programs {
+    session: Session,
+    counts: HashMap<MapData, CauseKeyWords, CauseCountWords>,
+    /// Jiffies a second.
+    pub hz: u32,
+}
+
+/// How often something was met: exact, whatever became of its records.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// What.
+    pub key: CauseKey,
+    /// How often, and in which words.
+    pub count: CauseCount,
+}
+
+impl Programs {
+    /// Attaches those that tell of `families`.
+    pub fn start(families: &'static [CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+        let types = KernelTypes::open()?;
+        let layout = Layout::resolve(&types, &CAUSES)?;
+        let options = Options {
+            form,
+            ring_bytes: RING_BYTES,
+            births: 1,
+            scope,
+            log_bpf: false,
+            left_out: Vec::new(),
+        };
+        let hooks = cause_hooks::of(families);
+        let mut session = Session::start(&CAUSES, &hooks, &types, &layout, &options)?;
+        let counts = session
+            .take_map("CAUSES")
+            .and_then(|map| HashMap::try_from(map).map_err(|error| error.to_string()))
+            .map_err(ProgramsError::Counts)?;
+        Ok(Self {
+            session,
+            counts,
+            hz: Hz::of_running_kernel()?.get(),
+        })
+    }
+
+    /// Every hook, and how it is attached.
+    pub fn hooks(&self) -> &[HookReport] {
+        &self.session.hooks
+    }
+
+    /// Hands over the records that have come.
+    pub fn drain(&mut self, mut take: impl FnMut(&CauseRecord)) {
+        self.session.ring.drain(usize::MAX, |record| {
+            if let Record::Cause(record) = record {
+                take(record);
+            }
+        });
+    }
+
+    /// What was counted up to now.
+    pub fn counts(&self) -> Result<Vec<Counted>, ProgramsError> {
+        let counts: Result<Vec<_>, _> = self.counts.iter().collect();
+        let counts = counts.map_err(|error| ProgramsError::Counts(error.to_string()))?;
+        Ok(counts
+            .into_iter()
+            .map(|(key, count)| Counted {
+                key: zerocopy::transmute!(key),
+                count: zerocopy::transmute!(count),
+            })
+            .collect())
+    }
+
+    /// What was lost.
+    pub fn lost(&self) -> Lost {
+        self.session.ring.lost()
+    }
+
+    /// What the kernel left out.
+    pub fn skips(&self) -> Skips {
+        self.session.skips()
+    }
+}

@@ -1,0 +1,263 @@
+//! Causes added up: how often each was met, which the kernel counts, and who was behind it, which the records say.
+
+use rsct_common::{
+    TupleWords,
+    record::{CauseFlags, CauseRecord},
+};
+
+use crate::kernel::text::Symbols;
+
+use super::{Cause, Trace, delete, programs::Counted, top::Top, window::Miss};
+
+/// A flow as people know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowName {
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// The zone.
+    pub zone: u16,
+    /// The original direction.
+    pub tuple: TupleWords,
+}
+
+/// An interface that packets came in by, or were to leave by, and at which hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Port {
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// The interface.
+    pub ifindex: u32,
+    /// The netfilter hook.
+    pub hook: u8,
+}
+
+/// A process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskName {
+    /// Its id.
+    pub pid: u32,
+    /// Its name.
+    pub comm: [u8; 16],
+}
+
+/// What is known of one cause.
+#[derive(Clone, Debug)]
+pub struct CauseTally {
+    /// The cause.
+    pub cause: Cause,
+    /// How often it was met: counted in the kernel.
+    pub count: u64,
+    /// How many records there are of it: the rest was lost.
+    pub recorded: u64,
+    /// How often in each namespace: counted in the kernel.
+    pub namespaces: Vec<(u32, u64)>,
+    /// How often in which words, or from where in the kernel: counted in the kernel.
+    pub places: Vec<(String, u64)>,
+    /// Whose packets or entries, as far as there are records.
+    pub flows: Top<FlowName>,
+    /// Where.
+    pub ports: Top<Port>,
+    /// By which processes.
+    pub tasks: Top<TaskName>,
+    /// By how many bytes TCP's windows were missed.
+    pub misses: Vec<u32>,
+    /// The first record.
+    pub example: Option<CauseRecord>,
+}
+
+/// Causes as they were met.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    causes: Vec<CauseTally>,
+}
+
+/// Amounts that are kept for their distribution: of more, those that came first.
+const MOST_AMOUNTS: usize = 1 << 16;
+
+impl Tally {
+    /// Takes in a record.
+    pub fn record(&mut self, record: &CauseRecord, symbols: &Symbols) {
+        let key = record.key();
+        let trace = Trace {
+            key: &key,
+            text: &record.text,
+            tcp_flags: (record.flags & CauseFlags::TCP != 0).then_some(record.tcp_flags),
+        };
+        let Some(cause) = Cause::of(&trace, symbols) else {
+            return;
+        };
+        let tally = self.of_mut(cause);
+        tally.recorded += 1;
+        if record.tuple != TupleWords::default() {
+            tally.flows.met(FlowName {
+                netns: record.netns,
+                zone: record.zone,
+                tuple: record.tuple,
+            });
+        }
+        if record.ifindex != 0 {
+            tally.ports.met(Port {
+                netns: record.netns,
+                ifindex: record.ifindex,
+                hook: record.hook,
+            });
+        }
+        if record.flags & CauseFlags::TASK != 0 {
+            tally.tasks.met(TaskName {
+                pid: record.pid,
+                comm: record.comm,
+            });
+        }
+        if let Cause::Invalid(cause) = cause
+            && record.flags & CauseFlags::WINDOW != 0
+            && tally.misses.len() < MOST_AMOUNTS
+            && let Some(miss) = Miss::of(cause, &record.numbers)
+        {
+            tally.misses.push(miss.bytes);
+        }
+        tally.example.get_or_insert(*record);
+    }
+
+    /// Takes in what the kernel counted: `now` against `before`.
+    pub fn counted(&mut self, now: &[Counted], before: &[Counted], symbols: &Symbols) {
+        for counted in now {
+            let earlier = before.iter().find(|before| before.key == counted.key);
+            let count = counted.count.count - earlier.map_or(0, |earlier| earlier.count.count);
+            if count == 0 {
+                continue;
+            }
+            let trace = Trace {
+                key: &counted.key,
+                text: &counted.count.text,
+                tcp_flags: None,
+            };
+            let Some(cause) = Cause::of(&trace, symbols) else {
+                continue;
+            };
+            let place = place(cause, &trace, symbols);
+            let tally = self.of_mut(cause);
+            tally.count += count;
+            add(&mut tally.namespaces, counted.key.netns, count);
+            if let Some(place) = place {
+                add(&mut tally.places, place, count);
+            }
+        }
+        for tally in &mut self.causes {
+            tally
+                .namespaces
+                .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            tally.places.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        }
+    }
+
+    /// The causes that were met and that `which` says yes to, the most frequent first.
+    pub fn causes(&self, which: impl Fn(Cause) -> bool) -> Vec<&CauseTally> {
+        let met = |tally: &&CauseTally| tally.count != 0 && which(tally.cause);
+        let mut causes: Vec<&CauseTally> = self.causes.iter().filter(met).collect();
+        causes.sort_by_key(|tally| std::cmp::Reverse(tally.count));
+        causes
+    }
+
+    /// How often any of the causes that `which` says yes to was met.
+    pub fn count(&self, which: impl Fn(Cause) -> bool) -> u64 {
+        self.causes
+            .iter()
+            .filter(|tally| which(tally.cause))
+            .map(|tally| tally.count)
+            .sum()
+    }
+
+    fn of_mut(&mut self, cause: Cause) -> &mut CauseTally {
+        let place = self.causes.iter().position(|tally| tally.cause == cause);
+        let place = place.unwrap_or_else(|| {
+            self.causes.push(CauseTally {
+                cause,
+                count: 0,
+                recorded: 0,
+                namespaces: Vec::new(),
+                places: Vec::new(),
+                flows: Top::default(),
+                ports: Top::default(),
+                tasks: Top::default(),
+                misses: Vec::new(),
+                example: None,
+            });
+            self.causes.len() - 1
+        });
+        &mut self.causes[place]
+    }
+}
+
+/// The kernel's own words where there are any, else who called.
+fn place(cause: Cause, trace: &Trace<'_>, symbols: &Symbols) -> Option<String> {
+    /// Enough to tell who called.
+    const CALLERS: usize = 4;
+    if !trace.words().is_empty() {
+        return Some(String::from_utf8_lossy(trace.words()).into_owned());
+    }
+    match cause {
+        Cause::Delete(_) => {
+            let callers: Vec<&str> = delete::callers(trace.key, symbols).take(CALLERS).collect();
+            Some(callers.join(" < "))
+        }
+        _ => None,
+    }
+}
+
+fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, which: K, count: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == which) {
+        Some((_, sum)) => *sum += count,
+        None => counts.push((which, count)),
+    }
+}
+
+/// The least, the median and the greatest of amounts.
+pub fn spread(amounts: &[u32]) -> Option<(u32, u32, u32)> {
+    let mut sorted = amounts.to_vec();
+    sorted.sort_unstable();
+    Some((*sorted.first()?, sorted[sorted.len() / 2], *sorted.last()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use rsct_common::record::{CauseCount, CauseFamily, CauseKey, TEXT_BYTES, what};
+
+    use super::*;
+
+    fn counted(what: u8, count: u64, words: &str) -> Counted {
+        let mut text = [0; TEXT_BYTES];
+        text[..words.len()].copy_from_slice(words.as_bytes());
+        Counted {
+            key: CauseKey {
+                family: CauseFamily::Invalid as u8,
+                what,
+                detail: words.len() as u64,
+                ..CauseKey::default()
+            },
+            count: CauseCount { count, text },
+        }
+    }
+
+    #[test]
+    fn what_was_counted_before_does_not_count() {
+        let before = [counted(what::INVALID_SAID, 3, "bad checksum")];
+        let now = [
+            counted(what::INVALID_SAID, 5, "bad checksum"),
+            counted(what::INVALID_SAID, 7, "SEQ is over"),
+        ];
+        let mut tally = Tally::default();
+        tally.counted(&now, &before, &Symbols::default());
+        let causes = tally.causes(|_| true);
+        assert_eq!(causes.len(), 2);
+        assert_eq!((causes[0].cause.name(), causes[0].count), ("seq_over", 7));
+        assert_eq!((causes[1].cause.name(), causes[1].count), ("checksum", 2));
+        assert_eq!(causes[1].places, [("bad checksum".to_owned(), 2)]);
+        assert_eq!(tally.count(|_| true), 9);
+    }
+
+    #[test]
+    fn amounts_are_spread() {
+        assert_eq!(spread(&[5, 1, 9]), Some((1, 5, 9)));
+        assert_eq!(spread(&[]), None);
+    }
+}

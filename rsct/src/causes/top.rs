@@ -1,0 +1,78 @@
+//! The most frequent of many.
+
+use std::{collections::HashMap, hash::Hash};
+
+/// Kinds that are told apart, so that a flood of ever new ones does not fill the memory.
+const MOST: usize = 1 << 16;
+
+/// How often each of many was met.
+#[derive(Clone, Debug)]
+pub struct Top<K> {
+    counts: HashMap<K, u64>,
+    /// How often one was met that there was no room for.
+    pub others: u64,
+}
+
+impl<K> Default for Top<K> {
+    fn default() -> Self {
+        Self {
+            counts: HashMap::new(),
+            others: 0,
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone + Ord> Top<K> {
+    /// One was met.
+    pub fn met(&mut self, which: K) {
+        if self.counts.len() >= MOST && !self.counts.contains_key(&which) {
+            self.others += 1;
+            return;
+        }
+        *self.counts.entry(which).or_default() += 1;
+    }
+
+    /// The `most` most frequent, these first.
+    pub fn first(&self, most: usize) -> Vec<(K, u64)> {
+        let mut all: Vec<(K, u64)> = self
+            .counts
+            .iter()
+            .map(|(which, count)| (which.clone(), *count))
+            .collect();
+        all.sort_by(|(a, many), (b, more)| more.cmp(many).then_with(|| a.cmp(b)));
+        all.truncate(most);
+        all
+    }
+
+    /// How many kinds were met.
+    pub fn kinds(&self) -> usize {
+        self.counts.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_comes_first() {
+        let mut top = Top::default();
+        for which in ["b", "a", "b", "c", "a", "b"] {
+            top.met(which);
+        }
+        assert_eq!(top.first(2), [("b", 3), ("a", 2)]);
+        assert_eq!(top.kinds(), 3);
+    }
+
+    #[test]
+    fn beyond_the_room_there_is_only_a_count() {
+        let mut top = Top::default();
+        for which in 0..MOST + 10 {
+            top.met(which);
+        }
+        top.met(0);
+        assert_eq!(top.kinds(), MOST);
+        assert_eq!(top.others, 10);
+        assert_eq!(top.first(1), [(0, 2)]);
+    }
+}

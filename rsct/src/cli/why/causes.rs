@@ -1,0 +1,236 @@
+//! `rsct why invalid`, `delete`, `full`: the topics whose answer is what the programs of causes count.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use rsct_common::record::CauseFamily;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+};
+
+use super::common::{CommonArgs, Output, event_loop, print};
+use crate::{
+    causes::{
+        Answer, Cause, Unseen,
+        counters::{self, Counters, Held},
+        programs::{Counted, Programs, ProgramsError},
+        tally::Tally,
+    },
+    cli::{UsageError, probing::why_not},
+    flow::observation::Ticks,
+    kernel::{
+        interfaces::Names,
+        netns::{self, Selector},
+        text::Symbols,
+    },
+    probe::{
+        scope::Scope,
+        session::{HookReport, How},
+    },
+    render::{color::Palette, why, why_json},
+};
+
+/// A topic that causes answer.
+pub(super) struct Topic {
+    /// As it is typed.
+    pub(super) name: &'static str,
+    /// What is counted: `packets`, `entries`.
+    pub(super) things: &'static str,
+    /// The families whose causes are looked for.
+    pub(super) families: &'static [CauseFamily],
+    /// Which of them are told of.
+    pub(super) shows: fn(Cause) -> bool,
+}
+
+/// How much is shown.
+#[derive(Clone, Debug, Args)]
+pub(super) struct CausesArgs {
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+    /// How many flows, interfaces, tasks and places of each cause are shown.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) top: usize,
+}
+
+/// How often records are looked for.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Watches, and answers.
+pub(super) fn run(args: &CausesArgs, topic: &Topic) -> anyhow::Result<ExitCode> {
+    let out = event_loop()?.block_on(answered(args, topic))?;
+    print(&out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
+    let watching = &args.common.watching;
+    let filter = args.common.filter.filter()?;
+    if let Some(option) = filter.details.unknown_to_records() {
+        return Err(UsageError(format!(
+            "--{option}: the records of causes do not tell of it; `rsct list` and `rsct watch` take it"
+        ))
+        .into());
+    }
+    let selector = Selector::from_option(watching.netns.name());
+    let found = netns::open(&selector)?;
+    let only = match selector {
+        Selector::All => None,
+        _ => found.namespaces.first().map(|netns| netns.inode as u32),
+    };
+    drop(found);
+    let mut names = Names::read();
+    let mut programs = Programs::start(
+        topic.families,
+        watching.attach.form(),
+        Scope { netns: only, filter },
+    )
+    .map_err(|error| match error {
+        ProgramsError::Session(error) => why_not(error),
+        error => error.into(),
+    })?;
+    let symbols = Symbols::read()?;
+    let (before, counted_before) = read_both(&programs, &selector).await?;
+    started(watching.output, watching.duration, programs.hooks());
+
+    let begin = Instant::now();
+    let mut tally = Tally::default();
+    watch(&mut programs, &mut tally, &symbols, watching.duration).await?;
+    let elapsed = begin.elapsed();
+    let mut held = Vec::new();
+    for tries_left in (0..TRIES).rev() {
+        let (after, counted_after) = read_both(&programs, &selector).await?;
+        programs.drain(|record| tally.record(record, &symbols));
+        let mut total = tally.clone();
+        total.counted(&counted_after, &counted_before, &symbols);
+        held = compare(topic, &total, &after.since(&before));
+        if tries_left == 0 || held.iter().all(Held::agrees) || !filter.is_empty() {
+            tally = total;
+            break;
+        }
+        // A packet was under way: the kernel had counted it, and its program had not run yet.
+        sleep(TICK).await;
+    }
+    names.read_again();
+    let answer = Answer {
+        topic: topic.name,
+        things: topic.things,
+        elapsed,
+        causes: tally.causes(topic.shows),
+        held: if filter.is_empty() { held } else { Vec::new() },
+        filtered: !filter.is_empty(),
+        unseen: unseen(programs.hooks()),
+        lost: programs.lost(),
+        skips: programs.skips(),
+        names: &names,
+        symbols: &symbols,
+        ticks: Ticks(programs.hz),
+        most: args.top,
+    };
+    let mut out = Vec::new();
+    match watching.output {
+        Output::Text => why::text(&mut out, &answer, Palette::for_stream(&std::io::stdout())),
+        Output::Json => why_json::answer(&mut out, &answer),
+    }
+    tell_of_loss(&answer);
+    Ok(out)
+}
+
+/// How often both are read at the end until they agree.
+const TRIES: u32 = 5;
+
+/// The kernel's counters and ours, as close to the same moment as they can be had.
+async fn read_both(programs: &Programs, selector: &Selector) -> anyhow::Result<(Counters, Vec<Counted>)> {
+    let mut counters = Counters::read(selector).await?;
+    for _ in 0..TRIES {
+        let counts = programs.counts()?;
+        let again = Counters::read(selector).await?;
+        if again == counters {
+            return Ok((counters, counts));
+        }
+        counters = again;
+    }
+    // They never stand still: what is under way meanwhile may be in one and not in the other.
+    Ok((counters, programs.counts()?))
+}
+
+/// Takes records in until the time is over, or until a signal.
+async fn watch(
+    programs: &mut Programs,
+    tally: &mut Tally,
+    symbols: &Symbols,
+    duration: Duration,
+) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = Instant::now() + duration;
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            () = sleep_until(end) => return Ok(()),
+            _ = tick.tick() => programs.drain(|record| tally.record(record, symbols)),
+        }
+    }
+}
+
+/// Says that from now on nothing goes unseen.
+fn started(output: Output, duration: Duration, hooks: &[HookReport]) {
+    let attached = |how| hooks.iter().filter(|report| report.how == how).count();
+    match output {
+        Output::Text => eprintln!(
+            "rsct: watching for {} s; Ctrl-C ends it before …",
+            duration.as_secs_f64()
+        ),
+        Output::Json => println!(
+            "{{\"type\":\"started\",\"hooks\":{{\"fentry\":{},\"kprobe\":{},\"not_attached\":{}}}}}",
+            attached(How::Fentry),
+            attached(How::Kprobe),
+            attached(How::Not)
+        ),
+    }
+}
+
+fn compare(topic: &Topic, tally: &Tally, grown: &[(&'static str, u64)]) -> Vec<Held> {
+    let mut held: Vec<Held> = Vec::new();
+    for family in topic.families {
+        for comparison in counters::comparisons(*family) {
+            if held.iter().all(|known| known.what != comparison.what) {
+                held.push(comparison.hold(tally, grown));
+            }
+        }
+    }
+    held
+}
+
+/// What this kernel does not let us see.
+fn unseen(hooks: &[HookReport]) -> Vec<Unseen> {
+    hooks
+        .iter()
+        .filter(|report| report.how == How::Not)
+        .map(|report| Unseen {
+            function: report.hook.function,
+            shows: report.hook.shows,
+            why: report.why_not_better.join("; "),
+        })
+        .collect()
+}
+
+fn tell_of_loss(answer: &Answer<'_>) {
+    let lost = answer.lost.total();
+    if lost != 0 {
+        eprintln!(
+            "rsct: {lost} records were LOST; the counts of causes hold, flows, interfaces and tasks are of the others"
+        );
+    }
+    if answer.skips.counted != 0 {
+        eprintln!(
+            "rsct: the kernel left programs out {} times: as many causes are MISSING",
+            answer.skips.counted
+        );
+    }
+}

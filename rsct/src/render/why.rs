@@ -1,0 +1,224 @@
+//! An answer of `rsct why`, for people.
+
+use std::io::Write as _;
+
+use rsct_common::{
+    Tuple,
+    record::{CauseFlags, CauseRecord},
+};
+
+use crate::{
+    causes::{
+        Answer, Cause,
+        counters::Held,
+        tally::{CauseTally, FlowName, Port, TaskName, spread},
+        window::Miss,
+    },
+    flow::names,
+};
+
+use super::{color::Palette, story};
+
+/// Appends the answer.
+pub fn text(out: &mut Vec<u8>, answer: &Answer<'_>, palette: Palette) {
+    let causes = &answer.causes;
+    let total: u64 = causes.iter().map(|cause| cause.count).sum();
+    heading(out, answer, total);
+    for held in &answer.held {
+        side_by_side(out, held);
+    }
+    for tally in causes {
+        out.push(b'\n');
+        cause(out, answer, tally, total, palette);
+    }
+    unseen(out, answer);
+}
+
+fn heading(out: &mut Vec<u8>, answer: &Answer<'_>, total: u64) {
+    let seconds = answer.elapsed.as_secs_f64();
+    let _ = write!(
+        out,
+        "{total} {} in {seconds:.1} s ({:.1}/s)",
+        answer.things,
+        total as f64 / seconds.max(f64::MIN_POSITIVE)
+    );
+    if answer.filtered {
+        out.extend_from_slice(b", of those that the filter lets through");
+    }
+    out.push(b'\n');
+}
+
+fn side_by_side(out: &mut Vec<u8>, held: &Held) {
+    let counters: Vec<String> = held
+        .counters
+        .iter()
+        .map(|(name, growth)| format!("{name} +{growth}"))
+        .collect();
+    let verdict = match (held.agrees(), held.others_too) {
+        (true, false) => "they agree",
+        (true, true) => "they agree (others move this counter too)",
+        (false, _) => "they DIFFER",
+    };
+    let _ = writeln!(
+        out,
+        "{}: {} here, the kernel counts {}: {verdict}",
+        held.what,
+        held.ours,
+        counters.join(", ")
+    );
+}
+
+fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64, palette: Palette) {
+    let seconds = answer.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    let _ = write!(
+        out,
+        "{:>8}  {:>5.1} %  {:>8.1}/s  ",
+        tally.count,
+        100.0 * tally.count as f64 / total as f64,
+        tally.count as f64 / seconds
+    );
+    palette.paint(out, palette.strong, tally.cause.name().as_bytes());
+    let _ = writeln!(out, ": {}", tally.cause.meaning());
+    label(out, "do");
+    let _ = writeln!(out, "{}", tally.cause.advice());
+    for (place, count) in tally.places.iter().take(answer.most) {
+        label(out, "kernel");
+        let _ = writeln!(out, "{count:>6}  {}", place.escape_debug());
+    }
+    if let Some((least, median, most)) = spread(&tally.misses) {
+        label(out, "missed by");
+        let _ = writeln!(out, "{least} to {most} bytes, half of them by {median} or less");
+    }
+    list(out, "flows", &tally.flows.first(answer.most), |out, flow| {
+        flow_name(out, answer, flow);
+    });
+    rest(out, tally.flows.kinds(), answer.most, tally.flows.others);
+    if tally.namespaces.len() > 1 {
+        let namespaces: Vec<(u32, u64)> = tally.namespaces.iter().take(answer.most).copied().collect();
+        list(out, "namespaces", &namespaces, |out, netns| {
+            out.extend_from_slice(answer.names.netns(*netns).as_bytes());
+        });
+    }
+    list(out, "interfaces", &tally.ports.first(answer.most), |out, at| {
+        port(out, answer, at);
+    });
+    list(out, "tasks", &tally.tasks.first(answer.most), task);
+    if let Some(record) = &tally.example {
+        label(out, "example");
+        example(out, answer, tally.cause, record);
+        out.push(b'\n');
+    }
+    if tally.recorded != tally.count {
+        label(out, "");
+        let _ = writeln!(
+            out,
+            "of {} there are {} records: flows, interfaces and tasks are theirs",
+            tally.count, tally.recorded
+        );
+    }
+}
+
+fn label(out: &mut Vec<u8>, label: &str) {
+    let _ = write!(out, "          {label:<11}");
+}
+
+fn list<K>(out: &mut Vec<u8>, name: &str, items: &[(K, u64)], write: impl Fn(&mut Vec<u8>, &K)) {
+    for (index, (item, count)) in items.iter().enumerate() {
+        label(out, if index == 0 { name } else { "" });
+        let _ = write!(out, "{count:>6}  ");
+        write(out, item);
+        out.push(b'\n');
+    }
+}
+
+/// What is not shown one by one.
+fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
+    if kinds > shown {
+        label(out, "");
+        let _ = write!(out, "        and {} more", kinds - shown);
+        if others != 0 {
+            let _ = write!(out, " (and {others} records of flows beyond those told apart)");
+        }
+        out.push(b'\n');
+    }
+}
+
+/// `server udp 10.0.0.1:1 > 10.0.0.2:2 zone 3`
+pub(super) fn flow_name(out: &mut Vec<u8>, answer: &Answer<'_>, flow: &FlowName) {
+    let _ = write!(out, "{} ", answer.names.netns(flow.netns));
+    let tuple = Tuple::from_words(flow.tuple);
+    story::protocol(out, tuple.protonum);
+    out.push(b' ');
+    story::ends(out, &tuple);
+    if flow.zone != 0 {
+        let _ = write!(out, " zone {}", flow.zone);
+    }
+}
+
+fn port(out: &mut Vec<u8>, answer: &Answer<'_>, port: &Port) {
+    match answer.names.interface(port.netns, port.ifindex) {
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => {
+            let _ = write!(out, "interface {}", port.ifindex);
+        }
+    }
+    let _ = write!(
+        out,
+        " of {} at {}",
+        answer.names.netns(port.netns),
+        names::hook(port.hook)
+    );
+}
+
+fn task(out: &mut Vec<u8>, task: &TaskName) {
+    story::task(out, "", &task.comm, task.pid);
+}
+
+fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseRecord) {
+    let tuple = Tuple::from_words(record.tuple);
+    if tuple != Tuple::default() {
+        story::protocol(out, tuple.protonum);
+        out.push(b' ');
+        story::ends(out, &tuple);
+    }
+    if record.flags & CauseFlags::TCP != 0 {
+        let _ = write!(out, " [{}]", story::tcp_flags(record.tcp_flags));
+    }
+    if record.flags & CauseFlags::ENTRY != 0 {
+        if let Some(state) = names::state(tuple.protonum, record.state) {
+            let _ = write!(out, " {state}");
+        }
+        let status: Vec<&str> = names::status::names(record.status).collect();
+        let _ = write!(out, " [{}]", status.join(","));
+        let left_ms = i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0);
+        if left_ms > 0 {
+            out.extend_from_slice(b", ");
+            story::milliseconds(out, left_ms);
+            out.extend_from_slice(b" left");
+        } else {
+            let _ = write!(out, ", ran out {} ms ago", -left_ms);
+        }
+    }
+    if record.flags & CauseFlags::TASK != 0 {
+        story::task(out, ", by ", &record.comm, record.pid);
+    }
+    if let Cause::Invalid(cause) = cause
+        && let Some(miss) = Miss::of(cause, &record.numbers)
+    {
+        let _ = write!(
+            out,
+            ", {} against a bound of {}: missed by {} bytes",
+            miss.value, miss.bound, miss.bytes
+        );
+    }
+}
+
+fn unseen(out: &mut Vec<u8>, answer: &Answer<'_>) {
+    for unseen in &answer.unseen {
+        let _ = writeln!(
+            out,
+            "\nnot shown on this kernel: {} ({}: {})",
+            unseen.shows, unseen.function, unseen.why
+        );
+    }
+}

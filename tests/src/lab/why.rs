@@ -1,0 +1,115 @@
+//! `rsct why TOPIC -o json`, running beside a scenario until that asks for the answer.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::{Line, Trace};
+use crate::{guest::ATTACH, native::namespace};
+
+/// A question under way.
+pub struct Why {
+    trace: Trace,
+}
+
+/// What was answered.
+pub struct Answer {
+    /// The whole of it.
+    pub line: Line,
+    /// All that rsct wrote, for a failure's message.
+    pub told: String,
+    lines: Vec<Line>,
+}
+
+impl Why {
+    /// Asks, and returns when nothing goes unseen any more.
+    pub fn ask(topic: &str, netns: &str, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new(namespace::rsct());
+        command
+            .args(["why", topic, "-o", "json", "--duration", "10m", "--netns", netns])
+            .args(args);
+        if let Ok(mode) = std::env::var(ATTACH) {
+            command.args(["--attach", &mode]);
+        }
+        Ok(Self {
+            trace: Trace::of(command)?,
+        })
+    }
+
+    /// Ends the watch and takes the answer.
+    pub fn answer(self) -> Result<Answer> {
+        let ended = self.trace.stop()?;
+        let told = ended.told();
+        let line = ended.lines.iter().find(|line| line.text("/type") == "why");
+        let line = line
+            .with_context(|| format!("there is no answer\n{told}"))?
+            .clone();
+        ensure!(ended.status.success(), "rsct failed\n{told}");
+        Ok(Answer {
+            line,
+            told,
+            lines: ended.lines,
+        })
+    }
+}
+
+impl Answer {
+    /// A line beside the answer itself.
+    pub fn other(&self, kind: &str) -> Result<&Line> {
+        let other = self.lines.iter().find(|line| line.text("/type") == kind);
+        other.with_context(|| format!("there is no {kind}\n{}", self.told))
+    }
+
+    /// What is said of a cause.
+    pub fn cause(&self, name: &str) -> Option<Line> {
+        let causes = self.line.0.pointer("/causes")?.as_array()?;
+        causes
+            .iter()
+            .find(|cause| cause["name"] == name)
+            .map(|cause| Line(cause.clone()))
+    }
+
+    /// What is said of a cause that must have been met this often.
+    pub fn met(&self, name: &str, count: i64) -> Result<Line> {
+        let cause = self
+            .cause(name)
+            .with_context(|| format!("{name} was not met\n{}", self.told))?;
+        ensure!(
+            cause.number("/count") == Some(count),
+            "{name} was not met {count} times\n{}",
+            self.told
+        );
+        Ok(cause)
+    }
+
+    /// That what is held against the kernel's own counters is the same there, and that nothing was lost.
+    pub fn agrees(&self) -> Result<()> {
+        let held = self.line.0.pointer("/counters").and_then(Value::as_array);
+        let held = held.with_context(|| format!("there are no counters\n{}", self.told))?;
+        ensure!(!held.is_empty(), "nothing was compared\n{}", self.told);
+        for held in held {
+            ensure!(
+                held["agree"] == true,
+                "the kernel counts otherwise: {held}\n{}",
+                self.told
+            );
+        }
+        ensure!(
+            self.line
+                .0
+                .pointer("/lost")
+                .and_then(Value::as_object)
+                .is_some_and(serde_json::Map::is_empty),
+            "something was lost\n{}",
+            self.told
+        );
+        Ok(())
+    }
+
+    /// By how much a counter of the kernel's has grown, as the answer has it.
+    pub fn counter(&self, name: &str) -> Option<i64> {
+        let held = self.line.0.pointer("/counters")?.as_array()?;
+        held.iter().find_map(|held| held["kernel"][name].as_i64())
+    }
+}
