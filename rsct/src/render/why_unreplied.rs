@@ -239,6 +239,9 @@ pub(super) fn explanation(answer: &Answer, names: &Names) -> String {
     if answer.verdict == Verdict::NoPacketsNow && answer.subject.ended.is_some() {
         text.push_str(", and it is gone by now");
     }
+    if answer.verdict == Verdict::NoPacketsNow {
+        elsewhere(&mut text, answer);
+    }
     let Some(seen) = answer.because.and_then(|index| answer.seen.get(index)) else {
         return text;
     };
@@ -268,6 +271,24 @@ pub(super) fn explanation(answer: &Answer, names: &Names) -> String {
         _ => {}
     }
     text
+}
+
+/// Where packets go that have the entry's tuple, and are not its own.
+fn elsewhere(text: &mut String, answer: &Answer) {
+    let flow = &answer.subject.flow;
+    let is_here = |seen: &&Seen| {
+        seen.role == Role::RequestElsewhere
+            && seen.passing.place.netns == flow.netns
+            && seen.passing.zone != flow.zone
+    };
+    if let Some(seen) = answer.seen.iter().rfind(is_here) {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "; packets with its tuple meet zone {} now",
+            seen.passing.zone
+        );
+    }
 }
 
 /// What keeps a reply from being the entry's.

@@ -19,6 +19,10 @@ type Owner = (String, i64, bool);
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
+    for namespace in [&lab.client, &lab.server] {
+        // They are to be there for as long as this takes.
+        namespace.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
+    }
     let (client, server) = traffic::udp(&lab, PORT.parse()?)?;
     for zone in [5, 7] {
         lab.server.sh(&format!(
@@ -161,7 +165,7 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
     let text = succeeds(&mut why(&lab.server.name, "0s", "text", flow))?;
     for expected in [
         format!("netns {}: udp ", lab.server.name),
-        "s left of 30s, nf_conntrack_udp_timeout".to_owned(),
+        "s left of 600s, nf_conntrack_udp_timeout".to_owned(),
         format!(", netns {}, zone 5\n", lab.server.name),
         format!(", netns {}, zone 7\n", lab.server.name),
         "  unreplied: it is in the table, and no reply has been seen; ".to_owned(),
@@ -201,6 +205,12 @@ fn the_one_that_is_concerned_is_told_of(
     let other = of(5)?;
     ensure!(
         other.text("/verdict") == "unreplied" && requests(other) == 0,
+        "{other}"
+    );
+    ensure!(
+        other
+            .text("/unreplied/explanation")
+            .ends_with("packets with its tuple meet zone 7 now"),
         "{other}"
     );
     let told = ended

@@ -211,7 +211,10 @@ impl TheEnd<'_> {
         }
         let index = Index::of(&watching.watching.sightings);
         let keys = self.keys(watching);
-        for key in &keys {
+        for (number, key) in keys.iter().enumerate() {
+            if output == Output::Text && number != 0 {
+                out.push(b'\n');
+            }
             let found = self.after.iter().find(|found| found.key == *key);
             let deletion = watching.deletions.iter().rfind(|deletion| deletion.key == *key);
             let answer = self
@@ -219,9 +222,11 @@ impl TheEnd<'_> {
                 .or_else(|| deletion.and_then(|deletion| deletion.flow))
                 .map(|flow| index.judge(Subject { flow, ended: None }));
             let seen = answer.as_ref().map_or(&[][..], |answer| &answer.seen);
+            let before = self.before.iter().find(|found| found.key == *key);
             let known = Known {
                 status: found.map(|found| found.status),
-                was_there: self.before.iter().any(|found| found.key == *key),
+                was_there: before.is_some(),
+                ran_out: before.is_some_and(|found| found.ran_out(now_ns)),
                 deleted: deletion.map(|deletion| deletion.cause),
                 elsewhere: false,
             };

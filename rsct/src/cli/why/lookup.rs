@@ -10,7 +10,7 @@ use crate::{
     family::Family,
     filter::{Filter, Prefix},
     flow::{table::TupleKey, tuples::headers},
-    kernel::netns::Netns,
+    kernel::{clock, netns::Netns},
     netlink::{conntrack::Entry, dump},
     provenance::Listing,
     render::{
@@ -29,8 +29,19 @@ pub(super) struct Found {
     pub(super) status: u32,
     /// What is left of its time.
     pub(super) left_s: Option<u32>,
+    /// When it was read, on the monotonic clock.
+    pub(super) read_ns: u64,
     /// How it looks, with whose timeout it has.
     pub(super) shown: Vec<u8>,
+}
+
+impl Found {
+    /// Whether its time is over, if no packet has come since it was read.
+    pub(super) fn ran_out(&self, now_ns: u64) -> bool {
+        let seconds = |left_s| u64::from(left_s) * 1_000_000_000;
+        self.left_s
+            .is_some_and(|left_s| self.read_ns + seconds(left_s) <= now_ns)
+    }
 }
 
 /// Looks in each of these namespaces for entries one of whose directions is `tuple`.
@@ -142,6 +153,7 @@ impl dump::Sink for Sink<'_> {
             reply: entry.reply,
             status: entry.status.unwrap_or(0),
             left_s: entry.timeout,
+            read_ns: clock::monotonic_ns(),
             shown,
         });
         ControlFlow::Continue(())

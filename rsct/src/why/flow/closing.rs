@@ -2,7 +2,7 @@
 
 use crate::{
     flow::{cause::DeleteCause, names::status, observation::Outcome},
-    why::unreplied::Seen,
+    why::unreplied::{Role, Seen},
 };
 
 /// What became of a flow by the end of the watch.
@@ -14,6 +14,8 @@ pub enum Closing {
     Unreplied,
     /// It was deleted.
     Deleted(DeleteCause),
+    /// It was in the table, and its time is over: it is in no listing any more, and nothing has reaped it yet.
+    RanOut,
     /// It was in the table, is not any more, and nothing told of its end.
     Gone,
     /// Packets made entries that never got into the table.
@@ -37,6 +39,7 @@ impl Closing {
             Self::Alive => "alive",
             Self::Unreplied => "unreplied",
             Self::Deleted(_) => "deleted",
+            Self::RanOut => "ran_out",
             Self::Gone => "gone",
             Self::NotConfirmed => "not_confirmed",
             Self::Invalid => "invalid",
@@ -55,6 +58,9 @@ impl Closing {
             Self::Deleted(DeleteCause::Expired) => "its entry was deleted: its timeout was over",
             Self::Deleted(DeleteCause::Netlink) => "its entry was deleted over netlink",
             Self::Deleted(_) => "its entry was deleted before its timeout was over",
+            Self::RanOut => {
+                "its entry was in the table, and its timeout is over; garbage collection has yet to take it out"
+            }
             Self::Gone => "its entry was in the table and is gone, and no record told of its end",
             Self::NotConfirmed => {
                 "packets came and got entries that never came into the table: the packets were dropped before they \
@@ -72,7 +78,7 @@ impl Closing {
     pub fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Alive | Self::Unreplied | Self::Deleted(DeleteCause::Netlink) => return None,
-            Self::Deleted(DeleteCause::Expired) => {
+            Self::RanOut | Self::Deleted(DeleteCause::Expired) => {
                 "if it went too soon: `rsct timeout why` says whose timeout it has, and `rsct timeout what-if` what \
                  another one would do"
             }
@@ -105,6 +111,8 @@ pub struct Known {
     pub status: Option<u32>,
     /// Whether it was there when the watch began.
     pub was_there: bool,
+    /// Whether its time is over, if no packet has come since.
+    pub ran_out: bool,
     /// Why it was deleted last.
     pub deleted: Option<DeleteCause>,
     /// Whether it is in another table, or in another zone.
@@ -125,7 +133,14 @@ impl Known {
             return Closing::Deleted(cause);
         }
         if self.was_there {
-            return Closing::Gone;
+            let refreshed = |seen: &Seen| {
+                matches!(seen.role, Role::Request | Role::Reply) && seen.passing.outcome == Outcome::Tracked
+            };
+            return if self.ran_out && !seen.iter().any(refreshed) {
+                Closing::RanOut
+            } else {
+                Closing::Gone
+            };
         }
         let most = |outcome: Outcome| {
             seen.iter()
@@ -160,10 +175,7 @@ mod tests {
     use rsct_common::Tuple;
 
     use super::*;
-    use crate::why::{
-        sightings::{Passing, Place, Times, Way},
-        unreplied::Role,
-    };
+    use crate::why::sightings::{Passing, Place, Times, Way};
 
     fn seen(outcome: Outcome, packets: u64) -> Seen {
         Seen {
@@ -199,6 +211,7 @@ mod tests {
                 // Another entry with its tuple went before.
                 deleted: Some(DeleteCause::Early),
                 was_there: true,
+                ran_out: true,
                 elsewhere: true,
             };
             assert_eq!(known.closing(&[seen(Outcome::Invalid, 7)], true), closing);
@@ -212,6 +225,13 @@ mod tests {
             ..Known::default()
         };
         assert_eq!(known.closing(&[], false), Closing::Gone);
+        let late = Known {
+            ran_out: true,
+            ..known
+        };
+        assert_eq!(late.closing(&[], false), Closing::RanOut);
+        // It was given more time, and nobody knows how much.
+        assert_eq!(late.closing(&[seen(Outcome::Tracked, 1)], false), Closing::Gone);
         let deleted = Known {
             deleted: Some(DeleteCause::Expired),
             ..known
