@@ -82,19 +82,14 @@ impl Closing {
                 "if it went too soon: `rsct timeout why` says whose timeout it has, and `rsct timeout what-if` what \
                  another one would do"
             }
-            Self::Deleted(_) => {
-                "a reset, a reopened connection, a full table or a flush: `rsct trace` with its addresses shows the \
-                 packet before"
-            }
+            Self::Deleted(_) => "`rsct why delete` with its addresses says who called for it",
             Self::Gone => "watch again; if records were lost, with a filter",
             Self::NotConfirmed => {
                 "look at the rules of the hooks behind conntrack, at routing and at rp_filter"
             }
-            Self::Invalid => {
-                "`sysctl net.netfilter.nf_conntrack_log_invalid=255` has the kernel log why they are"
-            }
+            Self::Invalid => "`rsct why invalid` has the kernel's own reason",
             Self::Untracked => "look for NOTRACK, `CT --notrack` or nftables' `notrack` in the raw table",
-            Self::Dropped => "see whether the table is full: `rsct count`, `rsct sysctl max`, `rsct stats`",
+            Self::Dropped => "see whether the table is full: `rsct why full`",
             Self::Elsewhere => "ask there: --netns and zone= name a namespace and a zone",
             Self::NeverSeen => {
                 "see whether the packets get here at all (tcpdump), and whether a rule has conntrack look at this \

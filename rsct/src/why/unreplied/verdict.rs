@@ -77,16 +77,13 @@ impl Verdict {
         match self {
             Self::Answered => "nothing: it was a matter of time",
             Self::ReplyInvalid => {
-                "see why it is INVALID: `sysctl net.netfilter.nf_conntrack_log_invalid=255` has the kernel log its \
-                 reason; a rule that drops INVALID drops these replies"
+                "`rsct why invalid` has the kernel's own reason; a rule that drops INVALID drops these replies"
             }
             Self::ReplyUntracked => {
                 "look for NOTRACK, `CT --notrack` or nftables' `notrack` in the raw table that meets the reply's \
                  addresses, and take the reply out of it, or the request in"
             }
-            Self::ReplyDropped => {
-                "see whether the table is full: `rsct count`, `rsct sysctl max`, `rsct stats`"
-            }
+            Self::ReplyDropped => "see whether the table is full: `rsct why full`",
             Self::ReplyIsAnotherFlow => {
                 "have both directions meet the same zone and the same translation, and have the peer answer from the \
                  address and port that was asked"
