@@ -25,6 +25,7 @@ pub fn run() -> Result<()> {
     completes(&["rsct", "expect", ""], &["list", "create", "watch"])?;
     completes(&["rsct", "timeout", ""], &["show", "set", "policy", "expiring"])?;
     completes(&["rsct", "timeout", "policy", ""], &["add", "replace", "flush"])?;
+    completes(&["rsct", "why", ""], &["unreplied", "invalid"])?;
     completes(&["rsct", "list", "--"], &["--dport", "--netns", "--output"])?;
     completes(
         &["rsct", "list", "--output", ""],
@@ -105,7 +106,9 @@ fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
         );
     }
     let mut pages = 1;
-    let commands = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+    let mut headings = ["\nCommands:\n", "\nTopics:\n"].into_iter();
+    let below = headings.find_map(|heading| help.split_once(heading));
+    let commands = below.map_or("", |(_, rest)| rest);
     for line in commands.lines().take_while(|line| !line.is_empty()) {
         // Lines of a description stand further in.
         let Some(line) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
