@@ -92,6 +92,15 @@ macro_rules! for_each_cause_field {
             TCP_ORIG_TD_MAXWIN: "nf_conn" "proto.tcp.seen[0].td_maxwin" 4 Optional;
             TCP_REPLY_TD_END: "nf_conn" "proto.tcp.seen[1].td_end" 4 Optional;
             VA_FORMAT_FMT: "va_format" "fmt" 8 Optional;
+            NAT_RANGE_FLAGS: "nf_nat_range2" "flags" 4 Optional;
+            NAT_RANGE_MIN: "nf_nat_range2" "min_addr" 16 Optional;
+            NAT_RANGE_MAX: "nf_nat_range2" "max_addr" 16 Optional;
+            NAT_RANGE_MIN_PROTO: "nf_nat_range2" "min_proto" 2 Optional;
+            NAT_RANGE_MAX_PROTO: "nf_nat_range2" "max_proto" 2 Optional;
+            CT_EVENT_CT: "nf_ct_event" "ct" 8 Optional;
+            NETLINK_SOCK_PORTID: "netlink_sock" "portid" 4 Required;
+            NETLINK_SOCK_FLAGS: "netlink_sock" "flags" 8 Required;
+            SK_BUFF_DEV: "sk_buff" "dev" 8 Required;
         }
     };
 }

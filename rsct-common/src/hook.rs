@@ -76,6 +76,19 @@ macro_rules! for_each_cause_argument {
             LOG_SKB: "nf_l4proto_log_invalid" "skb";
             LOG_FMT: "nf_l4proto_log_invalid" "fmt";
             EARLY_DROP_RETURN: "early_drop" "return";
+            CLASH_SKB: "nf_ct_resolve_clash" "skb";
+            CLASH_H: "nf_ct_resolve_clash" "h";
+            CLASH_RETURN: "nf_ct_resolve_clash" "return";
+            NAT_CT: "nf_nat_setup_info" "ct";
+            NAT_RANGE: "nf_nat_setup_info" "range";
+            NAT_MANIP: "nf_nat_setup_info" "maniptype";
+            NAT_RETURN: "nf_nat_setup_info" "return";
+            TAKEN_CT: "nf_conntrack_tuple_taken" "ignored_conntrack";
+            TAKEN_RETURN: "nf_conntrack_tuple_taken" "return";
+            FIND_GET_RETURN: "nf_conntrack_find_get" "return";
+            EVENT_EVENTS: "ctnetlink_conntrack_event" "events";
+            EVENT_ITEM: "ctnetlink_conntrack_event" "item";
+            OVERRUN_SK: "netlink_overrun" "sk";
         }
     };
 }

@@ -224,6 +224,14 @@ impl<T> Slots<T> {
         })
     }
 
+    /// The slot claimed last, by a function that the one whose own place on the stack is `frame` was called in.
+    #[inline(always)]
+    pub fn within(&mut self, frame: u64) -> Option<&mut Slot<T>> {
+        let frame = self.number_of(frame);
+        let slot = self.last()?;
+        (slot.frame.wrapping_sub(frame) < NESTED_BYTES).then_some(slot)
+    }
+
     /// The slot claimed last.
     #[inline(always)]
     fn last(&mut self) -> Option<&mut Slot<T>> {

@@ -65,15 +65,17 @@ pub struct CauseRecord {
     pub comm: [u8; 16],
     /// The flow: its original direction, or for a packet without an entry what its headers say.
     pub tuple: TupleWords,
-    /// The other tuple, where there is one: the reply direction, or the entry that was there first.
+    /// The other tuple, where there is one: the reply direction.
     pub other: TupleWords,
+    /// The tuples of the entry that was there first.
+    pub rival: [TupleWords; 2],
     /// Where in the kernel, the innermost first: return addresses.
     pub stack: [u64; STACK_FRAMES],
     /// The kernel's own words, up to the first zero.
     pub text: [u8; TEXT_BYTES],
 }
 
-const _: () = assert!(size_of::<CauseRecord>() == 376);
+const _: () = assert!(size_of::<CauseRecord>() == 456);
 
 impl CauseRecord {
     /// What it was counted under, but for the stack of a cause that is not told by it.
@@ -176,6 +178,56 @@ pub mod what {
     pub const FULL_NO_MEMORY: u8 = 2;
     /// The table is full, and another entry made room.
     pub const FULL_MADE_ROOM: u8 = 3;
+
+    /// The protocol allows no clash: the packet is dropped.
+    pub const INSERT_CLASH_REFUSED: u8 = 1;
+    /// The reply is taken too: the packet is dropped.
+    pub const INSERT_CLASH_UNRESOLVED: u8 = 2;
+    /// The packet goes on with the entry that was there first.
+    pub const INSERT_CLASH_RESOLVED: u8 = 3;
+    /// The entry is in the table for its reply only, for a second.
+    pub const INSERT_CLASH_HIDDEN: u8 = 4;
+    /// The entry was given up before.
+    pub const INSERT_DYING: u8 = 5;
+    /// There are too many entries in the bucket.
+    pub const INSERT_CHAIN: u8 = 6;
+    /// The entry is in the table already.
+    pub const INSERT_TWICE: u8 = 7;
+    /// A program's entry was refused: the detail is the errno.
+    pub const INSERT_BY_HAND: u8 = 8;
+
+    /// Nothing was changed, nothing was looked for.
+    pub const NAT_UNCHANGED: u8 = 1;
+    /// What was asked for first is free.
+    pub const NAT_AT_ONCE: u8 = 2;
+    /// Several were tried.
+    pub const NAT_SEARCHED: u8 = 3;
+    /// None is free: the last that was tried is used all the same, and the packet dropped later.
+    pub const NAT_EXHAUSTED: u8 = 4;
+    /// A closed connection was thrown out for its tuple.
+    pub const NAT_EVICTED: u8 = 5;
+    /// There was no setting up.
+    pub const NAT_REFUSED: u8 = 6;
+    /// A tuple that was tried is taken: counted for each, besides.
+    pub const NAT_TAKEN: u8 = 7;
+
+    /// A listener's buffer was full.
+    pub const LOST_OVERRUN: u8 = 1;
+    /// The same, and the listener will be told later.
+    pub const LOST_KEPT: u8 = 2;
+    /// There was no memory for a message.
+    pub const LOST_NO_MESSAGE: u8 = 3;
+
+    /// The packet was freed, and the kernel has a reason.
+    pub const DROP_DIED: u8 = 1;
+    /// The entry was let go of, and no packet was freed for a reason.
+    pub const DROP_LET_GO: u8 = 2;
+    /// Conntrack dropped it for a clash.
+    pub const DROP_CLASH: u8 = 3;
+    /// Conntrack dropped it, as its entry could not be inserted.
+    pub const DROP_NOT_INSERTED: u8 = 4;
+    /// Conntrack dropped it, as there was no entry to be had.
+    pub const DROP_NO_ENTRY: u8 = 5;
 }
 
 /// Bits of [`CauseRecord::flags`].
@@ -191,6 +243,8 @@ impl CauseFlags {
     pub const TCP: u16 = 1 << 2;
     /// The packet has an entry, whose tuple, status and state these are.
     pub const ENTRY: u16 = 1 << 3;
+    /// [`CauseRecord::rival`] is known.
+    pub const CLASH: u16 = 1 << 4;
 }
 
 /// Places in [`CauseRecord::numbers`] of what an INVALID TCP segment was held against
@@ -222,4 +276,56 @@ pub mod delete {
     pub const RAN_OUT: u16 = 1 << 1;
     /// No reply was seen.
     pub const UNREPLIED: u16 = 1 << 2;
+}
+
+/// Of a search of NAT.
+pub mod nat {
+    /// How long it took.
+    pub const DURATION_NS: usize = 0;
+    /// How many tuples were tried, and in the upper half how many of them are taken.
+    pub const ATTEMPTS: usize = 1;
+    /// `flags` of `struct nf_nat_range2`.
+    pub const FLAGS: usize = 2;
+    /// Its ports: the least, and in the next 16 bits the greatest.
+    pub const PORTS: usize = 3;
+    /// Its least address, in two words as a tuple has it.
+    pub const MIN: usize = 4;
+    /// Its greatest address.
+    pub const MAX: usize = 6;
+
+    /// What a search is counted under, beside what came of it: the powers of two of its attempts and of its nanoseconds.
+    pub const fn steps(attempts: u64, duration: u64) -> u64 {
+        attempts | duration << 8
+    }
+}
+
+/// Of an event that got lost: its kinds.
+pub mod lost {
+    /// `IPCT_NEW` or `IPCT_RELATED`.
+    pub const NEW: u16 = 1;
+    /// Anything in between.
+    pub const UPDATE: u16 = 2;
+    /// `IPCT_DESTROY`.
+    pub const DESTROY: u16 = 3;
+
+    /// What is told of these events (`ctnetlink_conntrack_event`, net/netfilter/nf_conntrack_netlink.c; the bits are those
+    /// of `enum ip_conntrack_events`).
+    pub const fn kind(events: u32) -> u16 {
+        const IPCT_NEW: u32 = 0;
+        const IPCT_RELATED: u32 = 1;
+        const IPCT_DESTROY: u32 = 2;
+        if events & 1 << IPCT_DESTROY != 0 {
+            DESTROY
+        } else if events & (1 << IPCT_NEW | 1 << IPCT_RELATED) != 0 {
+            NEW
+        } else {
+            UPDATE
+        }
+    }
+}
+
+/// Of a packet that died.
+pub mod drop {
+    /// `enum skb_drop_reason`.
+    pub const REASON: usize = 0;
 }

@@ -8,7 +8,7 @@ mod policy;
 
 pub use cause::{
     CauseCount, CauseCountWords, CauseFamily, CauseFlags, CauseKey, CauseKeyWords, CauseRecord, NUMBERS,
-    STACK_FRAMES, TEXT_BYTES, delete, what, window,
+    STACK_FRAMES, TEXT_BYTES, delete, drop, lost, nat, what, window,
 };
 pub use dump::{DumpFlags, DumpRecord};
 pub use entry::{EntryFlags, EntryKind, EntryRecord};

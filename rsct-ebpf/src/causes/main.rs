@@ -6,11 +6,23 @@
 #![no_main]
 
 mod alloc;
+mod check_insert;
+mod clash;
+mod death;
 mod delete;
 mod early_drop;
+mod event;
+mod fate;
 mod invalid;
+mod nat;
+mod nat_tries;
+mod nested;
+mod never_confirmed;
+mod no_entry;
+mod overrun;
 mod reason;
 mod tell;
+mod unconfirmed;
 
 use rsct_ebpf::{emit, filter, globals, kernel, scratch, task};
 

@@ -10,6 +10,7 @@ use aya_ebpf::{
     maps::HashMap,
 };
 use rsct_common::{
+    TupleWords,
     loss::Loss,
     record::{CauseCount, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, TEXT_BYTES, kind},
 };
@@ -46,7 +47,7 @@ pub fn stack<C: EbpfContext>(ctx: &C) -> [u64; STACK_FRAMES] {
 
 /// Counts what `key` names; `text` is kept with it.
 #[inline(always)]
-fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
+pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
     if let Some(known) = CAUSES.get_ptr_mut(key) {
         // SAFETY: alive while the program runs; other CPUs only add to it.
         atomic_add(unsafe { &raw mut (*known).count });
@@ -100,6 +101,12 @@ pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>, fill: impl FnOnce(&
     }
     fill(record);
     room.submit(BPF_RB_NO_WAKEUP);
+}
+
+/// Puts two tuples into a record's numbers and what follows them: those of another entry.
+#[inline(always)]
+pub fn put_tuples(record: &mut CauseRecord, tuples: &[TupleWords; 2]) {
+    record.rival = *tuples;
 }
 
 /// Fills in what an entry says of itself.

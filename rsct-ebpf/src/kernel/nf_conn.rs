@@ -114,4 +114,4 @@ impl<M: Memory> NfConn<M> {
 const ENUM_LOW_BYTE: u64 = if cfg!(target_endian = "big") { 3 } else { 0 };
 
 /// `sizeof(struct nf_conntrack_tuple_hash)`: the field list asks for two of them.
-const TUPLE_HASH_BYTES: u64 = 56;
+pub const TUPLE_HASH_BYTES: u64 = 56;

@@ -37,3 +37,9 @@ pub fn is_icmp(words: &[u64; 5]) -> bool {
 pub fn protonum(words: &[u64; 5]) -> u8 {
     (words[4] >> 48) as u8
 }
+
+/// 0 original, 1 reply.
+#[inline(always)]
+pub fn direction(words: &[u64; 5]) -> u8 {
+    (words[4] >> 56) as u8
+}

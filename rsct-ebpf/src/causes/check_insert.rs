@@ -1,0 +1,87 @@
+//! A program wants an entry in the table, through ctnetlink or BPF, and does not get it.
+//!
+//! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_hash_check_insert(struct nf_conn *ct)`
+
+use aya_ebpf::{
+    macros::{fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    loss::Loss,
+    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
+};
+
+use crate::{
+    filter,
+    globals::arg,
+    kernel::{
+        Memory, Typed, Untyped,
+        args::{Arguments, Frame},
+        nf_conn::NfConn,
+        tuple,
+    },
+    scratch::Slots,
+    tell,
+};
+
+/// A kretprobe has no arguments: the entry is a slot's owner.
+#[map]
+static INSERTING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+
+#[fexit(function = "nf_conntrack_hash_check_insert")]
+pub fn why_insert_fexit(ctx: FExitContext) -> u32 {
+    let ct = NfConn::<Typed>::new(ctx.pointer(&arg::CHECK_INSERT_CT));
+    judge(ct, ctx.number(&arg::CHECK_INSERT_RETURN) as i32, ctx.frame());
+    0
+}
+
+#[kprobe]
+pub fn why_insert_kprobe(ctx: ProbeContext) -> u32 {
+    let ct = ctx.pointer(&arg::CHECK_INSERT_CT) as u64;
+    if let Some(slots) = INSERTING.get_ptr_mut(0) {
+        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+        let _ = unsafe { &mut *slots }.claim(ct, ctx.frame(), Loss::OperationForgotten);
+    }
+    0
+}
+
+#[kretprobe]
+pub fn why_insert_kretprobe(ctx: RetProbeContext) -> u32 {
+    let Some(slots) = INSERTING.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
+        return 0;
+    };
+    let claim = claim.at_work();
+    let ct = NfConn::<Untyped>::new(claim.slot.owner as *const u8);
+    judge(ct, ctx.ret::<i32>(), ctx.frame());
+    claim.free();
+    0
+}
+
+#[inline(always)]
+fn judge<M: Memory>(ct: NfConn<M>, returned: i32, frame: u64) {
+    if returned >= 0 {
+        return;
+    }
+    let netns = ct.netns();
+    let orig = ct.tuple(0);
+    if !filter::wants_netns(netns) || !filter::wants(&orig, Some(ct)) {
+        return;
+    }
+    let key = CauseKey {
+        family: CauseFamily::Insert as u8,
+        what: what::INSERT_BY_HAND,
+        more: tuple::protonum(&orig) as u16,
+        netns,
+        detail: returned.unsigned_abs() as u64,
+        stack: [0; STACK_FRAMES],
+    };
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, frame);
+        tell::describe(record, ct);
+    });
+}

@@ -1,0 +1,180 @@
+//! Two entries for one tuple: which came first, which came second, and how it ended.
+//!
+//! net/netfilter/nf_conntrack_core.c: `static int nf_ct_resolve_clash(struct sk_buff *skb,
+//! struct nf_conntrack_tuple_hash *h, u32 reply_hash)`, and `static int __nf_ct_resolve_clash(struct sk_buff *skb,
+//! struct nf_conntrack_tuple_hash *h)`, which it calls where the protocol allows a clash at all. What comes after that,
+//! `nf_ct_resolve_clash_harder`, is inlined: it leaves the packet the entry that it came with.
+
+use aya_ebpf::{
+    macros::{fentry, fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    TupleWords,
+    loss::Loss,
+    record::{CauseFamily, CauseFlags, CauseKey, STACK_FRAMES, what},
+};
+
+use crate::{
+    filter,
+    globals::{NF_CONN_TUPLEHASH, TUPLE_HASH_TUPLE, arg},
+    kernel::{
+        Memory as _, Untyped,
+        args::{Arguments, Frame},
+        at,
+        nf_conn::{NfConn, TUPLE_HASH_BYTES},
+        sk_buff::SkBuff,
+        tuple,
+    },
+    nested::Nested,
+    scratch::Slots,
+    tell,
+};
+
+/// Both entries as they are before it is decided what becomes of them: the loser may be gone when that has been done.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Clash {
+    winner: u64,
+    loser: u64,
+    winner_tuple: [TupleWords; 2],
+    loser_tuple: [TupleWords; 2],
+    netns: u32,
+    status: u32,
+    zone: u32,
+    wanted: u32,
+}
+
+#[map]
+static CLASHES: PerCpuArray<Slots<Clash>> = PerCpuArray::with_max_entries(1, 0);
+
+/// Whether the protocol allows a clash: then it was tried to have both packets use one entry.
+#[map]
+static TRIED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
+
+/// Whether there was a clash at all, for whoever sees that an entry was not confirmed.
+#[map]
+pub static RESOLVED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
+
+#[fentry(function = "__nf_ct_resolve_clash")]
+pub fn clash_tried_fentry(ctx: FEntryContext) -> u32 {
+    Nested::note(&TRIED, ctx.frame(), 1);
+    0
+}
+
+#[kprobe]
+pub fn clash_tried_kprobe(ctx: ProbeContext) -> u32 {
+    Nested::note(&TRIED, ctx.frame(), 1);
+    0
+}
+
+#[fentry(function = "nf_ct_resolve_clash")]
+pub fn clash_fentry(ctx: FEntryContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn clash_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[fexit(function = "nf_ct_resolve_clash")]
+pub fn clash_fexit(ctx: FExitContext) -> u32 {
+    leave(&ctx, ctx.number(&arg::CLASH_RETURN) as u32);
+    0
+}
+
+#[kretprobe]
+pub fn clash_kretprobe(ctx: RetProbeContext) -> u32 {
+    leave(&ctx, ctx.ret::<u32>());
+    0
+}
+
+#[inline(always)]
+fn enter<C: Arguments + Frame>(ctx: &C) {
+    let Some(slots) = CLASHES.get_ptr_mut(0) else {
+        return;
+    };
+    let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CLASH_SKB));
+    let loser = NfConn::<Untyped>::new(skb.nfct().ct());
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    let Some(claim) = unsafe { &mut *slots }.claim(skb.address(), ctx.frame(), Loss::OperationForgotten)
+    else {
+        return;
+    };
+    // A pointer becomes a number on its way through memory, and can be reckoned with.
+    let number = &raw mut claim.slot.number;
+    // SAFETY: the slot's own field; volatile, so that the number is really read back.
+    let hash = unsafe {
+        core::ptr::write_volatile(number, ctx.number(&arg::CLASH_H));
+        core::ptr::read_volatile(number) as *const u8
+    };
+    // The hash that was found says by its direction where in its entry it is.
+    let found = Untyped::read_tuple(at(hash, TUPLE_HASH_TUPLE.load()));
+    let direction = tuple::direction(&found) as u64 & 1;
+    let into_entry = NF_CONN_TUPLEHASH.load() + direction * TUPLE_HASH_BYTES;
+    let winner = NfConn::<Untyped>::new(hash.wrapping_sub(into_entry as usize));
+    let clash = &mut claim.slot.record;
+    clash.winner = winner.address();
+    clash.loser = loser.address();
+    clash.winner_tuple = [winner.tuple(0), winner.tuple(1)];
+    clash.loser_tuple = [loser.tuple(0), loser.tuple(1)];
+    clash.netns = loser.netns();
+    clash.zone = loser.zone() as u32;
+    clash.status = winner.status();
+    clash.wanted =
+        (filter::wants_netns(clash.netns) && filter::wants(&clash.loser_tuple[0], Some(loser))) as u32;
+}
+
+#[inline(always)]
+fn leave<C: Frame>(ctx: &C, verdict: u32) {
+    let frame = ctx.frame();
+    Nested::note(&RESOLVED, frame, verdict as u64 + 1);
+    let tried = Nested::within(&TRIED, frame).is_some();
+    let Some(slots) = CLASHES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: as above.
+    let Some(claim) = unsafe { &mut *slots }.claimed_at(frame) else {
+        return;
+    };
+    let claim = claim.at_work();
+    let clash = &claim.slot.record;
+    if clash.wanted != 0 {
+        let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+        let kept = skb.nfct().ct() as u64 == clash.loser;
+        let code = match (verdict != 0, tried) {
+            (true, _) if kept => what::INSERT_CLASH_HIDDEN,
+            (true, _) => what::INSERT_CLASH_RESOLVED,
+            (false, false) => what::INSERT_CLASH_REFUSED,
+            (false, true) => what::INSERT_CLASH_UNRESOLVED,
+        };
+        told(code, clash, frame);
+    }
+    claim.free();
+}
+
+#[inline(always)]
+fn told(code: u8, clash: &Clash, frame: u64) {
+    let key = CauseKey {
+        family: CauseFamily::Insert as u8,
+        what: code,
+        more: tuple::protonum(&clash.loser_tuple[0]) as u16,
+        netns: clash.netns,
+        detail: 0,
+        stack: [0; STACK_FRAMES],
+    };
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, frame);
+        record.flags |= CauseFlags::CLASH;
+        record.ct = clash.loser;
+        record.zone = clash.zone as u16;
+        record.status = clash.status;
+        record.tuple = clash.loser_tuple[0];
+        record.other = clash.loser_tuple[1];
+        tell::put_tuples(record, &clash.winner_tuple);
+    });
+}

@@ -1,0 +1,124 @@
+//! Conntrack tells its listeners of an event, and not all of them get to know.
+//!
+//! net/netfilter/nf_conntrack_netlink.c:
+//! `static int ctnetlink_conntrack_event(unsigned int events, const struct nf_ct_event *item)`
+
+use aya_ebpf::{
+    macros::{fentry, fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    loss::Loss,
+    record::{CauseFamily, CauseKey, STACK_FRAMES, lost},
+};
+
+use crate::{
+    filter,
+    globals::{CT_EVENT_CT, arg},
+    kernel::{
+        Untyped,
+        args::{Arguments, Frame},
+        field,
+        nf_conn::NfConn,
+    },
+    scratch::Slots,
+    tell,
+};
+
+/// An event that is being told.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Event {
+    ct: u64,
+    /// [`lost`]'s kind.
+    kind: u32,
+    netns: u32,
+    wanted: u64,
+}
+
+#[map]
+static EVENTS: PerCpuArray<Slots<Event>> = PerCpuArray::with_max_entries(1, 0);
+
+#[fentry(function = "ctnetlink_conntrack_event")]
+pub fn event_fentry(ctx: FEntryContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn event_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[fexit(function = "ctnetlink_conntrack_event")]
+pub fn event_fexit(ctx: FExitContext) -> u32 {
+    leave(&ctx);
+    0
+}
+
+#[kretprobe]
+pub fn event_kretprobe(ctx: RetProbeContext) -> u32 {
+    leave(&ctx);
+    0
+}
+
+#[inline(always)]
+fn enter<C: Arguments + Frame>(ctx: &C) {
+    let Some(slots) = EVENTS.get_ptr_mut(0) else {
+        return;
+    };
+    let item = ctx.pointer(&arg::EVENT_ITEM);
+    let ct = NfConn::<Untyped>::new(field::<Untyped, u64>(item, &CT_EVENT_CT) as *const u8);
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    let Some(claim) = unsafe { &mut *slots }.claim(ct.address(), ctx.frame(), Loss::OperationForgotten)
+    else {
+        return;
+    };
+    let event = &mut claim.slot.record;
+    event.ct = ct.address();
+    event.kind = lost::kind(ctx.number(&arg::EVENT_EVENTS) as u32) as u32;
+    event.netns = ct.netns();
+    event.wanted = (filter::wants_netns(event.netns) && filter::wants(&ct.tuple(0), Some(ct))) as u64;
+}
+
+#[inline(always)]
+fn leave<C: Frame>(ctx: &C) {
+    if let Some(slots) = EVENTS.get_ptr_mut(0)
+        // SAFETY: as above.
+        && let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame())
+    {
+        claim.free();
+    }
+}
+
+/// Tells of an event that is under way and did not reach a listener: that of this port, or all of them.
+#[inline(always)]
+pub fn lost(frame: u64, code: u8, portid: u32) {
+    let Some(slots) = EVENTS.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: as above.
+    let Some(slot) = unsafe { &mut *slots }.within(frame) else {
+        return;
+    };
+    let event = &slot.record;
+    if event.wanted == 0 {
+        return;
+    }
+    let ct = NfConn::<Untyped>::new(event.ct as *const u8);
+    let key = CauseKey {
+        family: CauseFamily::Lost as u8,
+        what: code,
+        more: event.kind as u16,
+        netns: event.netns,
+        detail: portid as u64,
+        stack: [0; STACK_FRAMES],
+    };
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, frame);
+        tell::describe(record, ct);
+        record.portid = portid;
+    });
+}

@@ -1,0 +1,252 @@
+//! NAT looks for a tuple that nobody has: how long, how many it tried, and which it took.
+//!
+//! net/netfilter/nf_nat_core.c: `unsigned int nf_nat_setup_info(struct nf_conn *ct, const struct nf_nat_range2 *range,
+//! enum nf_nat_manip_type maniptype)`
+
+use aya_ebpf::{
+    helpers::bpf_ktime_get_ns,
+    macros::{fentry, fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    TupleWords,
+    loss::Loss,
+    record::{CauseFamily, CauseKey, STACK_FRAMES, nat, what},
+};
+
+use crate::{
+    filter,
+    globals::{NAT_RANGE_FLAGS, NAT_RANGE_MAX, NAT_RANGE_MAX_PROTO, NAT_RANGE_MIN, NAT_RANGE_MIN_PROTO, arg},
+    kernel::{
+        Memory as _, Untyped,
+        args::{Arguments, Frame},
+        at, field,
+        nf_conn::{IPPROTO_TCP, IPS_CONFIRMED, NfConn},
+        tuple,
+    },
+    scratch::Slots,
+    tell,
+};
+
+/// A search under way.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Search {
+    ct: u64,
+    netns: u32,
+    wanted: u32,
+    /// 0 the source is changed, 1 the destination (`enum nf_nat_manip_type`).
+    manip: u32,
+    /// Tuples that were asked for.
+    attempts: u32,
+    /// Those that somebody has.
+    taken: u32,
+    /// Whether the last of them is taken.
+    last_taken: u32,
+    /// After which attempt an old connection was thrown out for its tuple.
+    evicted: u32,
+    reserved: u32,
+    reply: TupleWords,
+    /// `flags`, `min_proto`, `max_proto`, `min_addr`, `max_addr` of the range.
+    flags: u32,
+    ports: [u16; 2],
+    min: [u64; 2],
+    max: [u64; 2],
+}
+
+#[map]
+static SEARCHES: PerCpuArray<Slots<Search>> = PerCpuArray::with_max_entries(1, 0);
+
+#[fentry(function = "nf_nat_setup_info")]
+pub fn nat_fentry(ctx: FEntryContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn nat_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[fexit(function = "nf_nat_setup_info")]
+pub fn nat_fexit(ctx: FExitContext) -> u32 {
+    leave(&ctx, ctx.number(&arg::NAT_RETURN) as u32);
+    0
+}
+
+#[kretprobe]
+pub fn nat_kretprobe(ctx: RetProbeContext) -> u32 {
+    leave(&ctx, ctx.ret::<u32>());
+    0
+}
+
+#[inline(always)]
+fn enter<C: Arguments + Frame>(ctx: &C) {
+    let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::NAT_CT));
+    // Of an entry that is in the table nothing is changed any more.
+    if ct.status() & IPS_CONFIRMED != 0 {
+        return;
+    }
+    let Some(slots) = SEARCHES.get_ptr_mut(0) else {
+        return;
+    };
+    let range = ctx.pointer(&arg::NAT_RANGE);
+    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    let Some(claim) = unsafe { &mut *slots }.claim(ct.address(), ctx.frame(), Loss::OperationForgotten)
+    else {
+        return;
+    };
+    let search = &mut claim.slot.record;
+    search.ct = ct.address();
+    search.netns = ct.netns();
+    let orig = ct.tuple(0);
+    search.wanted = (filter::wants_netns(search.netns) && filter::wants(&orig, Some(ct))) as u32;
+    search.manip = ctx.number(&arg::NAT_MANIP) as u32;
+    search.attempts = 0;
+    search.taken = 0;
+    search.last_taken = 0;
+    search.evicted = 0;
+    search.reply = ct.tuple(1);
+    search.flags = field::<Untyped, _>(range, &NAT_RANGE_FLAGS);
+    search.ports = [
+        field::<Untyped, _>(range, &NAT_RANGE_MIN_PROTO),
+        field::<Untyped, _>(range, &NAT_RANGE_MAX_PROTO),
+    ];
+    search.min = Untyped::read(at(range, NAT_RANGE_MIN.load()));
+    search.max = Untyped::read(at(range, NAT_RANGE_MAX.load()));
+    // SAFETY: no arguments.
+    claim.slot.claimed_ns = unsafe { bpf_ktime_get_ns() };
+}
+
+#[inline(always)]
+fn leave<C: Frame>(ctx: &C, verdict: u32) {
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let Some(slots) = SEARCHES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: as above.
+    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
+        return;
+    };
+    let claim = claim.at_work();
+    let duration_ns = now.wrapping_sub(claim.slot.claimed_ns);
+    let search = &claim.slot.record;
+    if search.wanted != 0 {
+        judge(search, verdict, duration_ns, ctx.frame());
+    }
+    claim.free();
+}
+
+#[inline(always)]
+fn judge(search: &Search, verdict: u32, duration_ns: u64, frame: u64) {
+    const NF_ACCEPT: u32 = 1;
+    let ct = NfConn::<Untyped>::new(search.ct as *const u8);
+    let reply = ct.tuple(1);
+    let code = if verdict != NF_ACCEPT {
+        what::NAT_REFUSED
+    } else if search.last_taken != 0 {
+        what::NAT_EXHAUSTED
+    } else if search.evicted != 0 && search.evicted == search.attempts {
+        what::NAT_EVICTED
+    } else if search.attempts > 1 {
+        what::NAT_SEARCHED
+    } else if reply == search.reply {
+        what::NAT_UNCHANGED
+    } else {
+        what::NAT_AT_ONCE
+    };
+    let key = CauseKey {
+        family: CauseFamily::Nat as u8,
+        what: code,
+        more: search.manip as u16,
+        netns: search.netns,
+        detail: nat::steps(log2(search.attempts as u64), log2(duration_ns)),
+        stack: [0; STACK_FRAMES],
+    };
+    // Most flows are not translated at all: they count, but have nothing to tell.
+    if code == what::NAT_UNCHANGED {
+        tell::counted(&key, None);
+        return;
+    }
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, frame);
+        tell::describe(record, ct);
+        record.left_jiffies = ct.timeout() as i32;
+        record.direction = search.manip as u8;
+        record.numbers[nat::DURATION_NS] = duration_ns;
+        record.numbers[nat::ATTEMPTS] = search.attempts as u64 | (search.taken as u64) << 32;
+        record.numbers[nat::FLAGS] = search.flags as u64;
+        record.numbers[nat::PORTS] =
+            u16::from_be(search.ports[0]) as u64 | (u16::from_be(search.ports[1]) as u64) << 16;
+        record.numbers[nat::MIN] = search.min[0];
+        record.numbers[nat::MIN + 1] = search.min[1];
+        record.numbers[nat::MAX] = search.max[0];
+        record.numbers[nat::MAX + 1] = search.max[1];
+    });
+}
+
+/// The step that a number is counted in: 0 is its own, then doubles.
+#[inline(always)]
+fn log2(number: u64) -> u64 {
+    let mut steps = 0;
+    let mut rest = number;
+    let mut shift = 32;
+    while shift != 0 {
+        if rest >> shift != 0 {
+            rest >>= shift;
+            steps += shift;
+        }
+        shift /= 2;
+    }
+    if number == 0 { 0 } else { steps + 1 }
+}
+
+/// The search of the entry that a tuple is asked for, if NAT is at it on this CPU: one for `ct`, where that is known.
+#[inline(always)]
+pub fn under_way(frame: u64, ct: Option<u64>) -> Option<&'static mut Search> {
+    let slots = SEARCHES.get_ptr_mut(0)?;
+    // SAFETY: as above.
+    let slot = unsafe { &mut *slots }.within(frame)?;
+    ct.is_none_or(|ct| slot.record.ct == ct)
+        .then_some(&mut slot.record)
+}
+
+impl Search {
+    /// Nobody else's tuples count.
+    #[inline(always)]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted != 0
+    }
+
+    /// Inode number of the entry's namespace.
+    #[inline(always)]
+    pub fn netns(&self) -> u32 {
+        self.netns
+    }
+
+    /// Whether it is TCP's, which asks in another way for the last few tuples.
+    #[inline(always)]
+    pub fn is_tcp(&self) -> bool {
+        tuple::protonum(&self.reply) == IPPROTO_TCP
+    }
+
+    /// A tuple was asked for, and is free or not.
+    #[inline(always)]
+    pub fn tried(&mut self, is_taken: bool) {
+        self.attempts += 1;
+        self.taken += is_taken as u32;
+        self.last_taken = is_taken as u32;
+    }
+
+    /// The last tuple that was asked for has been taken from somebody.
+    #[inline(always)]
+    pub fn evicts(&mut self) {
+        if self.last_taken != 0 {
+            self.last_taken = 0;
+            self.evicted = self.attempts;
+        }
+    }
+}

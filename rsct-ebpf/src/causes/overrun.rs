@@ -1,0 +1,64 @@
+//! A netlink message finds no room with who listens, or could not be written at all.
+//!
+//! net/netlink/af_netlink.c: `static void netlink_overrun(struct sock *sk)`, which counts what
+//! /proc/net/netlink shows as drops.
+//! and `int netlink_set_err(struct sock *ssk, u32 portid, u32 group, int code)`, called where
+//! there was no memory for a message.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use rsct_common::record::what;
+
+use crate::{
+    event,
+    globals::{NETLINK_SOCK_FLAGS, NETLINK_SOCK_PORTID, arg},
+    kernel::{
+        Untyped,
+        args::{Arguments, Frame},
+        field,
+    },
+};
+
+/// The listener wants to be told later what it could not be told now (NETLINK_BROADCAST_ERROR): a bit of
+/// `nlk_sk(sk)->flags` (NETLINK_F_BROADCAST_SEND_ERROR, net/netlink/af_netlink.h).
+const BROADCAST_SEND_ERROR: u64 = 1 << 2;
+
+#[fentry(function = "netlink_overrun")]
+pub fn overrun_fentry(ctx: FEntryContext) -> u32 {
+    overrun(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn overrun_kprobe(ctx: ProbeContext) -> u32 {
+    overrun(&ctx);
+    0
+}
+
+#[inline(always)]
+fn overrun<C: Arguments + Frame>(ctx: &C) {
+    // `struct netlink_sock` begins with its `struct sock`.
+    let sock = ctx.pointer(&arg::OVERRUN_SK);
+    let portid: u32 = field::<Untyped, _>(sock, &NETLINK_SOCK_PORTID);
+    let flags: u64 = field::<Untyped, _>(sock, &NETLINK_SOCK_FLAGS);
+    let code = if flags & BROADCAST_SEND_ERROR != 0 {
+        what::LOST_KEPT
+    } else {
+        what::LOST_OVERRUN
+    };
+    event::lost(ctx.frame(), code, portid);
+}
+
+#[fentry(function = "netlink_set_err")]
+pub fn set_err_fentry(ctx: FEntryContext) -> u32 {
+    event::lost(ctx.frame(), what::LOST_NO_MESSAGE, 0);
+    0
+}
+
+#[kprobe]
+pub fn set_err_kprobe(ctx: ProbeContext) -> u32 {
+    event::lost(ctx.frame(), what::LOST_NO_MESSAGE, 0);
+    0
+}

@@ -1,0 +1,107 @@
+//! A packet comes to its end, but its entry does not get into the table, and not for a clash.
+//!
+//! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
+
+use aya_ebpf::{
+    macros::{fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::{
+    loss::Loss,
+    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
+};
+
+use crate::{
+    clash::RESOLVED,
+    filter,
+    globals::arg,
+    kernel::{
+        Memory, Typed, Untyped,
+        args::{Arguments, Frame},
+        nf_conn::{IPS_CONFIRMED, IPS_DYING, NfConn},
+        sk_buff::SkBuff,
+        tuple,
+    },
+    nested::Nested,
+    scratch::Slots,
+    tell,
+};
+
+/// A kretprobe has no arguments: the packet is a slot's owner.
+#[map]
+static CONFIRMING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+
+#[fexit(function = "__nf_conntrack_confirm")]
+pub fn why_confirm_fexit(ctx: FExitContext) -> u32 {
+    let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::CONFIRM_SKB));
+    judge(skb, ctx.number(&arg::CONFIRM_RETURN) as u32, ctx.frame());
+    0
+}
+
+#[kprobe]
+pub fn why_confirm_kprobe(ctx: ProbeContext) -> u32 {
+    let skb = ctx.pointer(&arg::CONFIRM_SKB) as u64;
+    if let Some(slots) = CONFIRMING.get_ptr_mut(0) {
+        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+        let _ = unsafe { &mut *slots }.claim(skb, ctx.frame(), Loss::OperationForgotten);
+    }
+    0
+}
+
+#[kretprobe]
+pub fn why_confirm_kretprobe(ctx: RetProbeContext) -> u32 {
+    let Some(slots) = CONFIRMING.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
+        return 0;
+    };
+    let claim = claim.at_work();
+    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+    judge(skb, ctx.ret::<u32>(), ctx.frame());
+    claim.free();
+    0
+}
+
+/// The kernel drops the packet, which still has the entry.
+#[inline(always)]
+fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
+    const NF_DROP: u32 = 0;
+    // What was a clash has been told of already.
+    let clashed = Nested::within(&RESOLVED, frame).is_some();
+    if verdict != NF_DROP || clashed {
+        return;
+    }
+    let ct = NfConn::<Untyped>::new(skb.nfct().ct());
+    let netns = ct.netns();
+    let orig = ct.tuple(0);
+    if ct.address() == 0 || !filter::wants_netns(netns) || !filter::wants(&orig, Some(ct)) {
+        return;
+    }
+    let status = ct.status();
+    let code = if status & IPS_CONFIRMED != 0 {
+        what::INSERT_TWICE
+    } else if status & IPS_DYING != 0 {
+        what::INSERT_DYING
+    } else {
+        // What is left: kernels that number their extensions (`nf_ct_ext.gen_id`) also refuse an entry whose module is
+        // going, which shows as this, and as a counter that does not agree.
+        what::INSERT_CHAIN
+    };
+    let key = CauseKey {
+        family: CauseFamily::Insert as u8,
+        what: code,
+        more: tuple::protonum(&orig) as u16,
+        netns,
+        detail: 0,
+        stack: [0; STACK_FRAMES],
+    };
+    tell::tell(&key, None, |record| {
+        tell::note_task(record, frame);
+        tell::describe(record, ct);
+        // Before an entry is in the table, its timeout is how long it will have.
+        record.left_jiffies = ct.timeout() as i32;
+    });
+}
