@@ -1,6 +1,6 @@
 //! All that there is to say about a question, for whoever writes it down.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use crate::{
     flow::observation::Ticks,
@@ -37,6 +37,8 @@ pub struct Answer<'a> {
     pub symbols: &'a Symbols,
     /// Jiffies a second.
     pub ticks: Ticks,
+    /// The programs behind listeners' netlink ports, by namespace and port.
+    pub listeners: &'a HashMap<(u32, u32), String>,
     /// How many flows, tasks and so on are shown of each cause.
     pub most: usize,
 }

@@ -4,7 +4,10 @@ use rsct_common::record::{CauseFamily, CauseKey};
 
 use crate::kernel::text::Symbols;
 
-use super::{delete::DeleteCause, full::FullCause, invalid::InvalidCause};
+use super::{
+    delete::DeleteCause, drop::DropCause, full::FullCause, insert::InsertCause, invalid::InvalidCause,
+    lost::LostCause, nat::NatCause,
+};
 
 /// An enum of causes: each variant with its name, one sentence that says what it means, and what to do about it.
 macro_rules! causes {
@@ -67,7 +70,6 @@ macro_rules! families {
             pub fn of(trace: &Trace<'_>, symbols: &Symbols) -> Option<Self> {
                 Some(match CauseFamily::from_byte(trace.key.family)? {
                     $(CauseFamily::$family => Self::$family($enum::of(trace, symbols)),)*
-                    _ => return None,
                 })
             }
 
@@ -106,6 +108,10 @@ families! {
     Invalid(InvalidCause);
     Delete(DeleteCause);
     Full(FullCause);
+    Insert(InsertCause);
+    Nat(NatCause);
+    Lost(LostCause);
+    Drop(DropCause);
 }
 
 /// What there is to tell a cause by: a count has it, and so has a record.

@@ -1,24 +1,32 @@
 //! What the kernel counts by itself, held against what the programs counted: they must agree.
 
-use std::os::fd::AsFd as _;
+use std::{io, os::fd::AsFd as _};
 
 use rsct_common::record::CauseFamily;
 
 use crate::{
-    kernel::netns::{self, NetnsError, Selector},
+    kernel::{
+        netlink_sockets::{Listener, listeners},
+        netns::{self, NetnsError, Selector},
+    },
     netlink::{
         Error, Socket,
         stats::{self, counter},
     },
 };
 
-use super::{Cause, delete::DeleteCause, full::FullCause, tally::Tally};
+use super::{
+    Cause, delete::DeleteCause, drop::DropCause, full::FullCause, insert::InsertCause, lost::LostCause,
+    nat::NatCause, tally::Tally,
+};
 
 /// The counters of every namespace in scope, added up over CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// By the namespace's inode number.
     pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
+    /// Who listens to events, by the namespace's inode number.
+    pub listeners: Vec<(u32, Listener)>,
 }
 
 /// Why they can't be read.
@@ -34,6 +42,14 @@ pub enum CountersError {
         netns: String,
         /// What went wrong.
         error: Error,
+    },
+    /// The table of netlink sockets can't be read.
+    #[error("cannot read /proc/net/netlink of network namespace {netns}: {error}")]
+    Listeners {
+        /// The namespace.
+        netns: String,
+        /// What went wrong.
+        error: io::Error,
     },
 }
 
@@ -56,6 +72,14 @@ impl Counters {
             counters
                 .namespaces
                 .push((netns.inode as u32, stats::total(&cpus)));
+            let found = listeners((!matches!(selector, Selector::Current)).then(|| netns.as_fd()));
+            let found = found.map_err(|error| CountersError::Listeners {
+                netns: netns.name.clone(),
+                error,
+            })?;
+            counters
+                .listeners
+                .extend(found.into_iter().map(|listener| (netns.inode as u32, listener)));
         }
         Ok(counters)
     }
@@ -80,9 +104,30 @@ impl Counters {
                 }
             }
         }
+        grown.push((NETLINK_DROPS, self.drops_since(before)));
         grown
     }
+
+    /// Whether the namespace was there; that of a kernel with but one has no number.
+    fn has(&self, netns: u32) -> bool {
+        netns == 0 || self.namespaces.iter().any(|(known, _)| *known == netns)
+    }
+
+    /// How many more messages did not reach who listens now.
+    fn drops_since(&self, before: &Self) -> u64 {
+        let drops = |counters: &Self, inode: u64| {
+            let found = counters.listeners.iter().find(|(_, one)| one.inode == inode);
+            found.map_or(0, |(_, one)| one.drops)
+        };
+        self.listeners
+            .iter()
+            .map(|(_, one)| one.drops.saturating_sub(drops(before, one.inode)))
+            .sum()
+    }
 }
+
+/// What /proc/net/netlink counts as drops of those who listen to conntrack's events.
+pub const NETLINK_DROPS: &str = "netlink_drops";
 
 /// What of ours is to be what of the kernel's.
 #[derive(Clone, Copy)]
@@ -147,7 +192,67 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
                 others_too: true,
             },
         ],
-        _ => &[],
+        CauseFamily::Insert => &[
+            Comparison {
+                what: "entries that could not be inserted",
+                counters: &["insert_failed"],
+                ours: |cause| matches!(cause, Cause::Insert(cause) if cause.is_failure()),
+                others_too: false,
+            },
+            Comparison {
+                what: "clashes that were resolved",
+                counters: &["clash_resolve"],
+                ours: |cause| {
+                    matches!(
+                        cause,
+                        Cause::Insert(InsertCause::ClashResolved | InsertCause::ClashHidden)
+                    )
+                },
+                others_too: false,
+            },
+            Comparison {
+                what: "hash buckets that were too full",
+                counters: &["chaintoolong"],
+                ours: |cause| {
+                    matches!(
+                        cause,
+                        Cause::Insert(InsertCause::ChainTooLong | InsertCause::ChainTooLongByHand)
+                    )
+                },
+                others_too: false,
+            },
+            // So does what could have no entry.
+            Comparison {
+                what: "packets dropped for a clash",
+                counters: &["drop"],
+                ours: |cause| {
+                    matches!(
+                        cause,
+                        Cause::Insert(InsertCause::ClashRefused | InsertCause::ClashUnresolved)
+                    )
+                },
+                others_too: true,
+            },
+        ],
+        CauseFamily::Nat => &[Comparison {
+            what: "tuples that were tried in vain",
+            counters: &["found"],
+            ours: |cause| matches!(cause, Cause::Nat(NatCause::Taken)),
+            others_too: false,
+        }],
+        // A listener may listen to more than conntrack.
+        CauseFamily::Lost => &[Comparison {
+            what: "messages that found no room with who listens now",
+            counters: &[NETLINK_DROPS],
+            ours: |cause| matches!(cause, Cause::Lost(LostCause::Overrun | LostCause::Kept)),
+            others_too: true,
+        }],
+        CauseFamily::Drop => &[Comparison {
+            what: "packets dropped by conntrack itself",
+            counters: &["drop"],
+            ours: |cause| matches!(cause, Cause::Drop(DropCause::Clash | DropCause::NoEntry)),
+            others_too: false,
+        }],
     }
 }
 
@@ -160,7 +265,9 @@ const EARLY_DROP: Comparison = Comparison {
 
 impl Comparison {
     /// Holds both against each other.
-    pub fn hold(&self, tally: &Tally, grown: &[(&'static str, u64)]) -> Held {
+    ///
+    /// Of namespaces that have gone meanwhile nobody knows any more what the kernel counted there.
+    pub fn hold(&self, tally: &Tally, grown: &[(&'static str, u64)], there: &Counters) -> Held {
         let counters = self.counters.iter().map(|name| {
             let growth = grown.iter().find(|(known, _)| known == name);
             (*name, growth.map_or(0, |(_, growth)| *growth))
@@ -168,7 +275,7 @@ impl Comparison {
         Held {
             what: self.what,
             counters: counters.collect(),
-            ours: tally.count(self.ours),
+            ours: tally.count_in(|netns| there.has(netns), self.ours),
             others_too: self.others_too,
         }
     }
@@ -178,15 +285,28 @@ impl Comparison {
 mod tests {
     use super::*;
 
+    fn listener(inode: u64, drops: u64) -> Listener {
+        Listener {
+            portid: 1,
+            inode,
+            drops,
+        }
+    }
+
     #[test]
     fn counters_grow_and_wrap_around() {
         let before = Counters {
             namespaces: vec![(1, vec![(4, u64::from(u32::MAX)), (10, 3)])],
+            listeners: vec![(1, listener(7, 3))],
         };
         let now = Counters {
             namespaces: vec![(1, vec![(4, 1), (10, 3)]), (2, vec![(4, 7)])],
+            listeners: vec![(1, listener(7, 5)), (2, listener(8, 4))],
         };
-        assert_eq!(now.since(&before), [("invalid", 9), ("drop", 0)]);
+        assert_eq!(
+            now.since(&before),
+            [("invalid", 9), ("drop", 0), (NETLINK_DROPS, 6)]
+        );
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Programs {
     counts: HashMap<MapData, CauseKeyWords, CauseCountWords>,
     /// Jiffies a second.
     pub hz: u32,
+    /// The kernel's types.
+    pub types: KernelTypes,
 }
 
 /// How often something was met: exact, whatever became of its records.
@@ -81,6 +83,7 @@ impl Programs {
             session,
             counts,
             hz: Hz::of_running_kernel()?.get(),
+            types,
         })
     }
 

@@ -7,7 +7,7 @@ use rsct_common::{
 
 use crate::kernel::text::Symbols;
 
-use super::{Cause, Trace, delete, programs::Counted, top::Top, window::Miss};
+use super::{Cause, Trace, delete, drop, nat, programs::Counted, top::Top, window::Miss};
 
 /// A flow as people know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +40,17 @@ pub struct TaskName {
     pub comm: [u8; 16],
 }
 
+/// Who listens to events, and of which kind they were that did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Listener {
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Its netlink port; zero for all listeners.
+    pub portid: u32,
+    /// See [`rsct_common::record::lost`].
+    pub kind: u16,
+}
+
 /// What is known of one cause.
 #[derive(Clone, Debug)]
 pub struct CauseTally {
@@ -61,6 +72,12 @@ pub struct CauseTally {
     pub tasks: Top<TaskName>,
     /// By how many bytes TCP's windows were missed.
     pub misses: Vec<u32>,
+    /// How long NAT's searches were: counted in the kernel.
+    pub spread: nat::Spread,
+    /// NAT's longest searches, the longest first.
+    pub longest: Vec<CauseRecord>,
+    /// Whom events did not reach: counted in the kernel.
+    pub listeners: Vec<(Listener, u64)>,
     /// The first record.
     pub example: Option<CauseRecord>,
 }
@@ -95,12 +112,22 @@ impl Tally {
                 tuple: record.tuple,
             });
         }
-        if record.ifindex != 0 {
+        // Where a packet died, the functions around it tell the hook.
+        let hook = match cause {
+            Cause::Drop(_) if record.pf == 0 => drop::hook(&key, symbols),
+            _ => Some(record.hook),
+        };
+        if record.ifindex != 0
+            && let Some(hook) = hook
+        {
             tally.ports.met(Port {
                 netns: record.netns,
                 ifindex: record.ifindex,
-                hook: record.hook,
+                hook,
             });
+        }
+        if let Cause::Nat(_) = cause {
+            note_longest(&mut tally.longest, record);
         }
         if record.flags & CauseFlags::TASK != 0 {
             tally.tasks.met(TaskName {
@@ -141,12 +168,28 @@ impl Tally {
             if let Some(place) = place {
                 add(&mut tally.places, place, count);
             }
+            match cause {
+                Cause::Nat(nat::NatCause::Taken) => {}
+                Cause::Nat(_) => tally.spread.add(counted.key.detail, count),
+                Cause::Lost(_) => {
+                    let listener = Listener {
+                        netns: counted.key.netns,
+                        portid: counted.key.detail as u32,
+                        kind: counted.key.more,
+                    };
+                    add(&mut tally.listeners, listener, count);
+                }
+                _ => {}
+            }
         }
         for tally in &mut self.causes {
             tally
                 .namespaces
                 .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             tally.places.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            tally
+                .listeners
+                .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         }
     }
 
@@ -158,12 +201,14 @@ impl Tally {
         causes
     }
 
-    /// How often any of the causes that `which` says yes to was met.
-    pub fn count(&self, which: impl Fn(Cause) -> bool) -> u64 {
+    /// How often any of the causes that `which` says yes to was met, in those namespaces that `there` says yes to.
+    pub fn count_in(&self, there: impl Fn(u32) -> bool, which: impl Fn(Cause) -> bool) -> u64 {
         self.causes
             .iter()
             .filter(|tally| which(tally.cause))
-            .map(|tally| tally.count)
+            .flat_map(|tally| &tally.namespaces)
+            .filter(|(netns, _)| there(*netns))
+            .map(|(_, count)| count)
             .sum()
     }
 
@@ -180,6 +225,9 @@ impl Tally {
                 ports: Top::default(),
                 tasks: Top::default(),
                 misses: Vec::new(),
+                spread: nat::Spread::default(),
+                longest: Vec::new(),
+                listeners: Vec::new(),
                 example: None,
             });
             self.causes.len() - 1
@@ -200,7 +248,25 @@ fn place(cause: Cause, trace: &Trace<'_>, symbols: &Symbols) -> Option<String> {
             let callers: Vec<&str> = delete::callers(trace.key, symbols).take(CALLERS).collect();
             Some(callers.join(" < "))
         }
+        Cause::Drop(_) => drop::place(trace.key, symbols),
         _ => None,
+    }
+}
+
+/// How many of the longest searches are kept.
+const MOST_SEARCHES: usize = 64;
+
+/// Keeps a record if it is one of the longest: by what was tried, then by the time that took.
+fn note_longest(longest: &mut Vec<CauseRecord>, record: &CauseRecord) {
+    let length = |record: &CauseRecord| {
+        let search = nat::Search::of(record);
+        (search.attempts, search.duration_ns)
+    };
+    let this = length(record);
+    let place = longest.partition_point(|other| length(other) >= this);
+    if place < MOST_SEARCHES {
+        longest.insert(place, *record);
+        longest.truncate(MOST_SEARCHES);
     }
 }
 
@@ -252,7 +318,7 @@ mod tests {
         assert_eq!((causes[0].cause.name(), causes[0].count), ("seq_over", 7));
         assert_eq!((causes[1].cause.name(), causes[1].count), ("checksum", 2));
         assert_eq!(causes[1].places, [("bad checksum".to_owned(), 2)]);
-        assert_eq!(tally.count(|_| true), 9);
+        assert_eq!(tally.count_in(|_| true, |_| true), 9);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod hook_dump;
 pub mod hz;
 pub mod interfaces;
 pub mod kprobe_misses;
+pub mod netlink_sockets;
 pub mod netns;
 pub mod portid;
 pub mod privileges;

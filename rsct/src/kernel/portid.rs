@@ -63,8 +63,9 @@ fn inode(table: &str, port: u32) -> Option<u64> {
     })
 }
 
-/// Most sockets have their process's id for a port; after that, every process is looked at.
-fn owner(port: u32, inode: u64) -> Option<Vec<u8>> {
+/// The name of the program that has this socket open. Most have their process's id for a port; after that, every process
+/// is looked at.
+pub fn owner(port: u32, inode: u64) -> Option<Vec<u8>> {
     name_if_open(port, inode).or_else(|| {
         fs::read_dir("/proc")
             .ok()?

@@ -1,11 +1,12 @@
 //! The kernel's functions by their addresses: what a stack is made of.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader},
 };
 
-use super::symbols::SymbolsError;
+use super::{btf::KernelTypes, symbols::SymbolsError};
 
 const KALLSYMS: &str = "/proc/kallsyms";
 
@@ -19,6 +20,8 @@ pub struct Symbols {
     names: String,
     /// The modules' names.
     modules: Vec<String>,
+    /// The names of `enum skb_drop_reason`, by value.
+    drop_reasons: HashMap<u16, String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,21 @@ impl Symbols {
             1 << 16,
             File::open(KALLSYMS)?,
         ))?)
+    }
+
+    /// Takes the kernel's names of reasons to drop a packet from its types.
+    pub fn with_drop_reasons(mut self, types: &KernelTypes) -> Self {
+        let names = types.variants("skb_drop_reason", "SKB_DROP_REASON_");
+        self.drop_reasons = names
+            .into_iter()
+            .filter_map(|(name, value)| Some((u16::try_from(value).ok()?, name)))
+            .collect();
+        self
+    }
+
+    /// What the kernel calls a reason to drop a packet.
+    pub fn drop_reason(&self, reason: u16) -> Option<&str> {
+        self.drop_reasons.get(&reason).map(String::as_str)
     }
 
     fn parse(mut lines: impl BufRead) -> io::Result<Self> {

@@ -1,8 +1,8 @@
 //! What the programs of causes attach to, by what is asked for.
 
-use rsct_common::record::CauseFamily::{self, Delete, Full, Invalid};
+use rsct_common::record::CauseFamily::{self, Delete, Drop, Full, Insert, Invalid, Lost, Nat};
 
-use super::hooks::{Hook, entry, exit};
+use super::hooks::{Hook, entry, exit, tracepoint};
 
 /// A hook, and the families of causes that need it.
 struct Needed {
@@ -74,6 +74,144 @@ static HOOKS: &[Needed] = &[
             trampoline: &[exit("why_in_fexit")],
             kprobe: &[entry("why_in_kprobe"), exit("why_in_kretprobe")],
             ..hook("nf_conntrack_in", "INVALID packets at all")
+        },
+    },
+    Needed {
+        by: &[Insert],
+        hook: Hook {
+            trampoline: &[entry("clash_tried_fentry")],
+            kprobe: &[entry("clash_tried_kprobe")],
+            ..hook("__nf_ct_resolve_clash", "whether a protocol allows clashes")
+        },
+    },
+    Needed {
+        by: &[Insert],
+        hook: Hook {
+            trampoline: &[entry("clash_fentry"), exit("clash_fexit")],
+            kprobe: &[entry("clash_kprobe"), exit("clash_kretprobe")],
+            ..hook("nf_ct_resolve_clash", "clashes, and how they ended")
+        },
+    },
+    Needed {
+        by: &[Insert],
+        hook: Hook {
+            trampoline: &[exit("why_confirm_fexit")],
+            kprobe: &[entry("why_confirm_kprobe"), exit("why_confirm_kretprobe")],
+            ..hook("__nf_conntrack_confirm", "entries that could not be inserted")
+        },
+    },
+    Needed {
+        by: &[Insert],
+        hook: Hook {
+            trampoline: &[exit("why_insert_fexit")],
+            kprobe: &[entry("why_insert_kprobe"), exit("why_insert_kretprobe")],
+            ..hook(
+                "nf_conntrack_hash_check_insert",
+                "programs' entries that could not be inserted",
+            )
+        },
+    },
+    Needed {
+        by: &[Nat],
+        hook: Hook {
+            trampoline: &[exit("tuple_taken_fexit")],
+            kprobe: &[exit("tuple_taken_kretprobe")],
+            ..hook("nf_conntrack_tuple_taken", "what NAT tries")
+        },
+    },
+    Needed {
+        by: &[Nat],
+        hook: Hook {
+            trampoline: &[exit("nat_find_fexit")],
+            kprobe: &[exit("nat_find_kretprobe")],
+            ..hook("nf_conntrack_find_get", "the last tuples that NAT tries for TCP")
+        },
+    },
+    Needed {
+        by: &[Nat],
+        hook: Hook {
+            trampoline: &[exit("nat_delete_fexit")],
+            kprobe: &[exit("nat_delete_kretprobe")],
+            ..hook("nf_ct_delete", "connections that NAT throws out for their tuple")
+        },
+    },
+    Needed {
+        by: &[Nat],
+        hook: Hook {
+            essential: true,
+            trampoline: &[entry("nat_fentry"), exit("nat_fexit")],
+            kprobe: &[entry("nat_kprobe"), exit("nat_kretprobe")],
+            ..hook("nf_nat_setup_info", "what NAT does at all")
+        },
+    },
+    Needed {
+        by: &[Lost],
+        hook: Hook {
+            essential: true,
+            trampoline: &[entry("overrun_fentry")],
+            kprobe: &[entry("overrun_kprobe")],
+            ..hook("netlink_overrun", "events that find no room with a listener")
+        },
+    },
+    Needed {
+        by: &[Lost],
+        hook: Hook {
+            trampoline: &[entry("set_err_fentry")],
+            kprobe: &[entry("set_err_kprobe")],
+            ..hook("netlink_set_err", "events that there is no memory for")
+        },
+    },
+    Needed {
+        by: &[Lost],
+        hook: Hook {
+            essential: true,
+            trampoline: &[entry("event_fentry"), exit("event_fexit")],
+            kprobe: &[entry("event_kprobe"), exit("event_kretprobe")],
+            ..hook("ctnetlink_conntrack_event", "events at all")
+        },
+    },
+    Needed {
+        by: &[Drop],
+        hook: Hook {
+            trampoline: &[exit("drop_clash_fexit")],
+            kprobe: &[entry("drop_clash_kprobe"), exit("drop_clash_kretprobe")],
+            ..hook("nf_ct_resolve_clash", "drops for a clash")
+        },
+    },
+    Needed {
+        by: &[Drop],
+        hook: Hook {
+            trampoline: &[exit("drop_confirm_fexit")],
+            kprobe: &[entry("drop_confirm_kprobe"), exit("drop_confirm_kretprobe")],
+            ..hook("__nf_conntrack_confirm", "drops at confirm")
+        },
+    },
+    Needed {
+        by: &[Drop],
+        hook: Hook {
+            trampoline: &[exit("drop_in_fexit")],
+            kprobe: &[entry("drop_in_kprobe"), exit("drop_in_kretprobe")],
+            ..hook("nf_conntrack_in", "drops for want of an entry")
+        },
+    },
+    Needed {
+        by: &[Drop],
+        hook: Hook {
+            trampoline: &[],
+            kprobe: &[tracepoint("kfree_skb_tracepoint")],
+            ..hook("kfree_skb", "the kernel's reasons for drops")
+        },
+    },
+    Needed {
+        by: &[Drop],
+        hook: Hook {
+            essential: true,
+            trampoline: &[entry("why_destroy_fentry")],
+            kprobe: &[entry("why_destroy_kprobe")],
+            ..hook(
+                "nf_ct_destroy",
+                "entries that go without having been in the table",
+            )
         },
     },
 ];

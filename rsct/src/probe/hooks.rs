@@ -33,10 +33,19 @@ pub enum At {
     Entry,
     /// fexit, or kretprobe.
     Return,
+    /// A tracepoint of that name: in this form only, whatever is asked for.
+    Tracepoint,
 }
 
 pub(super) const fn entry(name: &'static str) -> Program {
     Program { name, at: At::Entry }
+}
+
+pub(super) const fn tracepoint(name: &'static str) -> Program {
+    Program {
+        name,
+        at: At::Tracepoint,
+    }
 }
 
 pub(super) const fn exit(name: &'static str) -> Program {

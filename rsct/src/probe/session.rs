@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, PerCpuArray, RingBuf},
-    programs::{KProbe, Program as AyaProgram, ProgramError},
+    programs::{KProbe, Program as AyaProgram, ProgramError, RawTracePoint},
 };
 
 use crate::kernel::{
@@ -60,6 +60,8 @@ pub enum How {
     Fentry,
     /// By kprobe and kretprobe.
     Kprobe,
+    /// By a tracepoint of the kernel's own.
+    Tracepoint,
     /// Not at all.
     Not,
 }
@@ -70,6 +72,7 @@ impl How {
         match self {
             Self::Fentry => "fentry",
             Self::Kprobe => "kprobe",
+            Self::Tracepoint => "tracepoint",
             Self::Not => "not attached",
         }
     }
@@ -308,6 +311,15 @@ impl Attaching<'_> {
             report.why_not_better.push((*why).to_owned());
             return report;
         }
+        if let [program] = hook.kprobe
+            && program.at == At::Tracepoint
+        {
+            match attach_tracepoint(self.ebpf, program.name, hook.function) {
+                Ok(()) => report.how = How::Tracepoint,
+                Err(why) => report.why_not_better.push(format!("tracepoint: {why}")),
+            }
+            return report;
+        }
         // A hook that has programs of one form alone is attached in that form, whatever is asked for.
         if self.options.form != Form::Kprobe && !hook.trampoline.is_empty() {
             match attach_tracing(self.types, self.layout, self.tracing, hook) {
@@ -367,6 +379,20 @@ fn attach_kprobes(types: &KernelTypes, layout: &Layout, ebpf: &mut Ebpf, hook: &
             .attach(hook.function, 0)
             .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
     }
+    Ok(())
+}
+
+fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {
+    let loaded: &mut RawTracePoint = match ebpf.program_mut(program) {
+        Some(AyaProgram::RawTracePoint(loaded)) => loaded,
+        _ => return Err(format!("the object has no tracepoint program {program}")),
+    };
+    loaded
+        .load()
+        .map_err(|error| format!("loading {program}: {}", refusal(&error)))?;
+    loaded
+        .attach(tracepoint)
+        .map_err(|error| format!("attaching {program}: {}", chain(&error)))?;
     Ok(())
 }
 

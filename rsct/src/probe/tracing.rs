@@ -106,6 +106,7 @@ fn load(
     let at = match program.at {
         At::Entry => bpf_attach_type::BPF_TRACE_FENTRY,
         At::Return => bpf_attach_type::BPF_TRACE_FEXIT,
+        At::Tracepoint => return Err("a tracepoint is not a function".to_owned()),
     };
     let load = ProgLoad {
         name: program.name,

@@ -34,6 +34,8 @@ pub mod trace_json;
 pub mod watch_json;
 pub mod what_if;
 pub mod why;
+mod why_details;
+mod why_details_json;
 pub mod why_flow;
 pub mod why_json;
 pub mod why_unreplied;

@@ -11,13 +11,14 @@ use crate::{
     causes::{
         Answer, Cause,
         counters::Held,
+        nat::NatCause,
         tally::{CauseTally, FlowName, Port, TaskName, spread},
         window::Miss,
     },
     flow::names,
 };
 
-use super::{color::Palette, story};
+use super::{color::Palette, story, why_details};
 
 /// Appends the answer.
 pub fn text(out: &mut Vec<u8>, answer: &Answer<'_>, palette: Palette) {
@@ -89,6 +90,21 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
         label(out, "missed by");
         let _ = writeln!(out, "{least} to {most} bytes, half of them by {median} or less");
     }
+    if !tally.spread.attempts.is_empty() {
+        for (name, spread) in why_details::spread(&tally.spread) {
+            label(out, name);
+            let _ = writeln!(out, "{spread}");
+        }
+    }
+    for (index, record) in tally.longest.iter().take(answer.most).enumerate() {
+        label(out, if index == 0 { "longest" } else { "" });
+        why_details::search(out, answer, record);
+        out.push(b'\n');
+    }
+    let listeners: Vec<_> = tally.listeners.iter().take(answer.most).copied().collect();
+    list(out, "listeners", &listeners, |out, listener| {
+        why_details::listener(out, answer, listener);
+    });
     list(out, "flows", &tally.flows.first(answer.most), |out, flow| {
         flow_name(out, answer, flow);
     });
@@ -108,7 +124,8 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
         example(out, answer, tally.cause, record);
         out.push(b'\n');
     }
-    if tally.recorded != tally.count {
+    // What is not translated is only counted.
+    if tally.recorded != tally.count && tally.cause != Cause::Nat(NatCause::Unchanged) {
         label(out, "");
         let _ = writeln!(
             out,
@@ -199,6 +216,7 @@ fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseR
             let _ = write!(out, ", ran out {} ms ago", -left_ms);
         }
     }
+    why_details::rival(out, record);
     if record.flags & CauseFlags::TASK != 0 {
         story::task(out, ", by ", &record.comm, record.pid);
     }

@@ -18,6 +18,8 @@ use crate::{
     flow::names,
 };
 
+use super::why_details_json;
+
 /// Appends the answer.
 pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
     let causes = &answer.causes;
@@ -96,6 +98,7 @@ fn cause(answer: &Answer<'_>, tally: &CauseTally) -> Value {
     if let Some((least, median, most)) = spread(&tally.misses) {
         object["missed_bytes"] = json!({"min": least, "median": median, "max": most});
     }
+    why_details_json::add(&mut object, answer, tally);
     if let Some(record) = &tally.example {
         object["example"] = example(answer, tally.cause, record);
     }
@@ -178,6 +181,7 @@ fn example(answer: &Answer<'_>, cause: Cause, record: &CauseRecord) -> Value {
     if record.portid != 0 {
         object["portid"] = json!(record.portid);
     }
+    why_details_json::rival(&mut object, record);
     let stack: Vec<String> = answer
         .symbols
         .functions(&record.stack)

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     lab::{
-        Lab, SERVER, clash,
+        Lab, SERVER, Why, clash,
         counters::Counters,
         limit::{BUCKETS, Limit, MAX},
         raw,
@@ -22,56 +22,86 @@ const ENTRIES: u32 = 30_000;
 const FEW_BUCKETS: u32 = 512;
 
 pub fn run() -> Result<()> {
-    clash_refused()?;
-    reply_taken()?;
-    made_by_hand()?;
-    chain_too_long()
+    let lab = Lab::new()?.without_ipv6()?;
+    let before = Counters::of(&lab.client)?;
+    let why = Why::ask("insert", &lab.client.name, &[])?;
+    clash_refused(&lab)?;
+    reply_taken(&lab)?;
+    made_by_hand(&lab)?;
+    chain_too_long(&lab)?;
+    before.must_have_grown(
+        &lab.client,
+        &[("insert_failed", 3), ("drop", 2), ("chaintoolong", 2)],
+    )?;
+
+    let answer = why.answer()?;
+    let refused = answer.met("clash_refused", 1)?;
+    ensure!(refused.text("/flows/0/orig/proto") == "tcp", "{refused}");
+    ensure!(
+        refused.number("/example/orig/sport") == Some(i64::from(clash::PORT))
+            && refused.number("/example/first/orig/sport") == Some(i64::from(clash::PORT)),
+        "{refused}"
+    );
+    // Two flows, of which the first has the reply's tuple.
+    let unresolved = answer.met("clash_unresolved", 1)?;
+    ensure!(
+        unresolved.number("/example/orig/sport") == Some(4003)
+            && unresolved.number("/example/first/orig/sport") == Some(4002)
+            && unresolved.number("/example/reply/dport") == Some(i64::from(TAKEN))
+            && unresolved.number("/example/first/reply/dport") == Some(i64::from(TAKEN)),
+        "{unresolved}"
+    );
+    let exists = answer.met("exists", 1)?;
+    ensure!(exists.text("/tasks/0/comm") == "conntrack", "{exists}");
+    ensure!(exists.text("/example/orig/src") == "10.0.0.2", "{exists}");
+    let long = answer.met("chain_too_long", 1)?;
+    ensure!(long.text("/example/orig/dst") == SERVER, "{long}");
+    let by_hand = answer.met("chain_too_long_by_hand", 1)?;
+    ensure!(by_hand.text("/tasks/0/comm") == "conntrack", "{by_hand}");
+    ensure!(
+        answer.counter("insert_failed") == Some(3) && answer.counter("chaintoolong") == Some(2),
+        "{}",
+        answer.told
+    );
+    answer.agrees()
 }
 
 /// Of TCP's two first packets one is dropped: the protocol allows no clash.
-fn clash_refused() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+fn clash_refused(lab: &Lab) -> Result<()> {
     // A reset would take the first one's entry away.
     lab.server.sh("nft add rule inet lab input tcp dport 80 drop")?;
     let mut queue = clash::hold(&lab.client, "tcp", &[])?;
-    let before = Counters::of(&lab.client)?;
     let to = SocketAddrV4::new(SERVER.parse()?, 80);
     for seq in [1, 1000] {
         lab.on_client(|| raw::tcp(clash::client(clash::PORT), to, raw::SYN, seq))?;
     }
     queue.wait_for(2)?;
-    queue.accept_all()?;
-    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("drop", 1)])
+    queue.accept_all()
 }
 
 /// Two flows get the same reply, as their rule has but one port.
-fn reply_taken() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+fn reply_taken(lab: &Lab) -> Result<()> {
     lab.client.sh(&format!(
         "nft add table ip story
         nft 'add chain ip story postrouting {{ type nat hook postrouting priority srcnat; }}'
         nft add rule ip story postrouting udp dport 53 snat to :{TAKEN}"
     ))?;
     let mut queue = clash::hold(&lab.client, "udp", &[TAKEN])?;
-    let before = Counters::of(&lab.client)?;
     for port in [4002, 4003] {
-        clash::socket(&lab, port)?.send_to(b"both the same", (SERVER, 53))?;
+        clash::socket(lab, port)?.send_to(b"both the same", (SERVER, 53))?;
     }
     queue.wait_for(2)?;
-    queue.accept_all()?;
-    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("drop", 1)])
+    queue.accept_all()
 }
 
 /// The same by `conntrack -I`. The kernel counts it nowhere, and says so to who asked.
-fn made_by_hand() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+fn made_by_hand(lab: &Lab) -> Result<()> {
     let entry = |src: &str| {
         format!(
             "-p udp -s {src} -d 10.0.1.1 --sport 1 --dport 53 -r 10.0.1.1 -q 10.0.2.2 --reply-port-src 53 --reply-port-dst 9 -t 60"
         )
     };
     lab.client.create(&entry("10.0.0.1"))?;
-    let before = Counters::of(&lab.client)?;
     let mut again = lab.client.command("conntrack", &["-I"]);
     let ended = output(again.args(entry("10.0.0.2").split_whitespace()))?;
     let said = String::from_utf8_lossy(&ended.stderr);
@@ -79,12 +109,11 @@ fn made_by_hand() -> Result<()> {
         !ended.status.success() && said.contains("Such conntrack exists"),
         "an entry with a reply that is taken: {said}"
     );
-    before.must_have_grown(&lab.client, &[])
+    Ok(())
 }
 
 /// A table with far too few buckets for what is in it takes nobody.
-fn chain_too_long() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+fn chain_too_long(lab: &Lab) -> Result<()> {
     let _room = Limit::set(MAX, 2 * ENTRIES)?;
     let lines: String = (0..ENTRIES)
         .map(|n| {
@@ -93,11 +122,10 @@ fn chain_too_long() -> Result<()> {
         })
         .collect();
     load(&lab.client, &lines)?;
-    let socket = clash::socket(&lab, 0)?;
-    let before = Counters::of(&lab.client)?;
+    let socket = clash::socket(lab, 0)?;
     let few = Limit::set(BUCKETS, FEW_BUCKETS)?;
     // The packet is dropped, and its sender told so.
-    let sent = socket.send_to(b"nowhere to go", (SERVER, 53));
+    let sent = socket.send_to(b"nowhere to go", (SERVER, 54));
     let by_hand = output(
         lab.client
             .command("conntrack", &["-I"])
@@ -110,5 +138,5 @@ fn chain_too_long() -> Result<()> {
         said.contains("No space left on device"),
         "an entry made by hand: {said}"
     );
-    before.must_have_grown(&lab.client, &[("insert_failed", 1), ("chaintoolong", 2)])
+    Ok(())
 }

@@ -5,7 +5,7 @@
 use anyhow::{Result, ensure};
 
 use crate::{
-    lab::{Lab, SERVER, clash, counters::Counters, wait},
+    lab::{Lab, SERVER, Why, clash, counters::Counters, wait},
     native::namespace::Namespace,
 };
 
@@ -23,6 +23,7 @@ fn resolved() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let mut queue = clash::hold(&lab.client, "udp", &[])?;
     let before = Counters::of(&lab.client)?;
+    let why = Why::ask("insert", &lab.client.name, &[])?;
     let server = lab.on_server(|| Ok(std::net::UdpSocket::bind((SERVER, 53))?))?;
     server.set_read_timeout(Some(wait::DEADLINE))?;
     let client = clash::socket(&lab, clash::PORT)?;
@@ -42,7 +43,17 @@ fn resolved() -> Result<()> {
     }
     before.must_have_grown(&lab.client, &[("clash_resolve", 1)])?;
     ensure!(entries(&lab.client)? == 1, "one entry does for both");
-    Ok(())
+    let answer = why.answer()?;
+    let resolved = answer.met("clash_resolved", 1)?;
+    for path in ["/example/orig", "/example/first/orig"] {
+        ensure!(
+            resolved.text(&format!("{path}/dst")) == SERVER
+                && resolved.number(&format!("{path}/sport")) == Some(i64::from(clash::PORT)),
+            "{resolved}"
+        );
+    }
+    ensure!(answer.counter("clash_resolve") == Some(1), "{}", answer.told);
+    answer.agrees()
 }
 
 /// One goes here, one there: the second one's entry has but a reply, for a second, and is not listed.
@@ -56,12 +67,14 @@ fn hidden() -> Result<()> {
     ))?;
     let mut queue = clash::hold(&lab.client, "udp", &[])?;
     let before = Counters::of(&lab.client)?;
+    let why = Why::ask("insert", &lab.client.name, &[])?;
     let client = clash::socket(&lab, clash::PORT)?;
     for question in ["A?", "AAAA?"] {
         client.send_to(question.as_bytes(), (PUBLIC, 53))?;
     }
     queue.wait_for(2)?;
     queue.accept_all()?;
+    let counted = entries(&lab.client)?;
     before.must_have_grown(&lab.client, &[("clash_resolve", 1)])?;
     let listed = lab.client.conntrack(&["-p", "udp"])?;
     ensure!(
@@ -69,8 +82,19 @@ fn hidden() -> Result<()> {
         "the first one's entry is listed, and no other:\n{listed}"
     );
     // It is counted all the same, until it goes.
-    ensure!(entries(&lab.client)? == 2, "{}", entries(&lab.client)?);
-    Ok(())
+    ensure!(counted == 2, "{counted} entries are counted");
+
+    let answer = why.answer()?;
+    let hidden = answer.met("clash_hidden", 1)?;
+    ensure!(
+        hidden.text("/example/orig/dst") == PUBLIC
+            && hidden.text("/example/reply/src") == OTHER
+            && hidden.text("/example/first/orig/dst") == PUBLIC
+            && hidden.text("/example/first/reply/src") == SERVER,
+        "{hidden}"
+    );
+    ensure!(answer.counter("clash_resolve") == Some(1), "{}", answer.told);
+    answer.agrees()
 }
 
 fn entries(namespace: &Namespace) -> Result<u32> {

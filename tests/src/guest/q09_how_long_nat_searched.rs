@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::lab::{CLIENT, Lab, SERVER, clash, counters::Counters};
+use crate::lab::{CLIENT, Lab, SERVER, Why, clash, counters::Counters};
 
 const FIRST: u16 = 50_000;
 const PORTS: u16 = 10;
@@ -17,6 +17,7 @@ pub fn run() -> Result<()> {
         FIRST + PORTS - 1
     ))?;
     let before = Counters::of(&lab.client)?;
+    let why = Why::ask("nat", &lab.client.name, &[])?;
     // There is one for each of these, wherever the search begins.
     for n in 0..PORTS {
         clash::socket(&lab, 4000 + n)?.send_to(b"room for one more", (SERVER, 53))?;
@@ -41,5 +42,34 @@ pub fn run() -> Result<()> {
         "{} taken ports were tried where there are {PORTS}",
         all - found
     );
-    Ok(())
+
+    let answer = why.answer()?;
+    let exhausted = answer.met("exhausted", 1)?;
+    let longest = |path: &str| exhausted.number(&format!("/longest/0/{path}"));
+    ensure!(
+        longest("attempts") == Some(i64::from(PORTS)) && longest("taken") == Some(i64::from(PORTS)),
+        "{exhausted}"
+    );
+    ensure!(
+        longest("ports/min") == Some(i64::from(FIRST))
+            && longest("ports/max") == Some(i64::from(FIRST + PORTS - 1))
+            && longest("orig/sport") == Some(i64::from(4000 + PORTS))
+            && longest("duration_ns") > Some(0),
+        "{exhausted}"
+    );
+    ensure!(
+        exhausted.text("/longest/0/changes") == "source"
+            && exhausted.text("/longest/0/addresses/min") == CLIENT
+            && exhausted.text("/longest/0/got/address") == CLIENT,
+        "{exhausted}"
+    );
+    // The others found theirs, after as many tries in vain as the kernel counts.
+    let found_one = answer.count("at_once") + answer.count("searched");
+    ensure!(found_one == i64::from(PORTS), "{}", answer.told);
+    ensure!(
+        answer.counter("found") == Some(i64::try_from(all)?),
+        "{}",
+        answer.told
+    );
+    answer.agrees()
 }

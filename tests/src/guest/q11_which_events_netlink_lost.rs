@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 
 use crate::lab::{
-    Lab, SERVER, clash,
+    Lab, Line, SERVER, Why, clash,
     listener::{DESTROY, Listener, NEW},
     wait::until,
 };
@@ -19,6 +19,7 @@ pub fn run() -> Result<()> {
 fn overrun() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let listener = Listener::open(&lab.server, &[NEW], false)?;
+    let why = Why::ask("lost", &lab.server.name, &["--top", "40"])?;
     flows(&lab)?;
     let drops = listener.drops(&lab.server)?;
     let (read, lost) = listener.read()?;
@@ -26,7 +27,21 @@ fn overrun() -> Result<()> {
         drops > 0 && lost && read + drops == u64::from(FLOWS),
         "{read} events came and {drops} were lost of {FLOWS}"
     );
-    Ok(())
+    let answer = why.answer()?;
+    let overrun = answer.met("overrun", i64::try_from(drops)?)?;
+    is_ours(&overrun, &listener, "new", drops)?;
+    // The last flow's event is one of them.
+    let last = 4000 + i64::from(FLOWS) - 1;
+    ensure!(
+        (0..FLOWS).any(|n| overrun.number(&format!("/flows/{n}/orig/sport")) == Some(last)),
+        "{overrun}"
+    );
+    ensure!(
+        answer.counter("netlink_drops") == Some(i64::try_from(drops)?),
+        "{}",
+        answer.told
+    );
+    answer.agrees()
 }
 
 fn kept() -> Result<()> {
@@ -34,6 +49,7 @@ fn kept() -> Result<()> {
     // Entries that are made while nobody listens have no events.
     let listener = Listener::open(&lab.server, &[DESTROY], true)?;
     flows(&lab)?;
+    let why = Why::ask("lost", &lab.server.name, &["--top", "40"])?;
     // Each of them is out of the table, but some can't go before that has been told.
     lab.server.sh("conntrack -D -p udp 2>&1")?;
     let drops = listener.drops(&lab.server)?;
@@ -51,7 +67,25 @@ fn kept() -> Result<()> {
     })?;
     until("no entry waits", || {
         Ok(lab.server.sh("conntrack -L dying 2>/dev/null")?.is_empty())
-    })
+    })?;
+    let drops = listener.drops(&lab.server)?;
+    let answer = why.answer()?;
+    let kept = answer.met("kept", i64::try_from(drops)?)?;
+    is_ours(&kept, &listener, "destroy", drops)?;
+    answer.agrees()
+}
+
+/// The listener is named, with what it did not get.
+fn is_ours(line: &Line, listener: &Listener, event: &str, drops: u64) -> Result<()> {
+    ensure!(
+        line.number("/listeners/0/portid") == Some(i64::from(listener.port()))
+            && line.text("/listeners/0/event") == event
+            && line.number("/listeners/0/count") == Some(i64::try_from(drops)?),
+        "{line}"
+    );
+    let program = std::fs::read_to_string("/proc/self/comm")?;
+    ensure!(line.text("/listeners/0/progname") == program.trim(), "{line}");
+    Ok(())
 }
 
 fn flows(lab: &Lab) -> Result<()> {

@@ -7,8 +7,9 @@ use anyhow::{Result, ensure};
 
 use crate::{
     lab::{
-        CLIENT, Lab, SERVER,
+        CLIENT, Lab, SERVER, Why,
         counters::{Counters, mib},
+        limit::{Limit, MAX},
         raw,
         wait::until,
     },
@@ -21,10 +22,13 @@ const UNREACHABLE: &str = "198.51.100.1";
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
+    // The client's own conntrack is to have no part in it.
     // What goes to UNREACHABLE has nowhere to go from the server; what goes to OTHER comes from where the server would
     // never answer to.
     lab.client.sh(&format!(
-        "sysctl -qw net.ipv4.conf.eth0.arp_announce=2
+        "nft add table ip quiet
+        nft 'add chain ip quiet output {{ type filter hook output priority raw; tcp dport 80 notrack; }}'
+        sysctl -qw net.ipv4.conf.eth0.arp_announce=2
         ip addr add {STRANGER}/32 dev lo
         ip route add {UNREACHABLE} via {SERVER}
         ip route add {OTHER} dev eth0 src {STRANGER}"
@@ -39,6 +43,7 @@ pub fn run() -> Result<()> {
 RULES"
     ))?;
     let before = Counters::of(&lab.server)?;
+    let why = Why::ask("drop", &lab.server.name, &[])?;
     let syn = |from: &str, port: u16, to: &str| {
         let from = SocketAddrV4::new(from.parse()?, port);
         let to = SocketAddrV4::new(to.parse()?, 80);
@@ -66,7 +71,48 @@ RULES"
     })?;
     no_entry(&lab.server)?;
     // None of it is a drop to conntrack.
-    before.must_have_grown(&lab.server, &[])
+    before.must_have_grown(&lab.server, &[])?;
+
+    // And what conntrack itself drops: there is no room for it.
+    lab.server.create(
+        "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
+    )?;
+    let tiny = Limit::set(MAX, 1)?;
+    syn(CLIENT, 4004, SERVER)?;
+    until("conntrack has dropped it", || {
+        Ok(Counters::of(&lab.server)?.get("drop")? == before.get("drop")? + 1)
+    })?;
+    drop(tiny);
+
+    let answer = why.answer()?;
+    for (cause, port, interface) in [
+        ("rule", 4001, true),
+        ("reverse_path", 4002, true),
+        ("no_route", 4003, true),
+        ("no_entry", 4004, true),
+    ] {
+        let met = answer.met(cause, 1)?;
+        ensure!(met.number("/example/orig/sport") == Some(port), "{met}");
+        ensure!(
+            met.number("/example/tcp_flags") == Some(i64::from(raw::SYN)),
+            "{met}"
+        );
+        ensure!(!interface || met.text("/interfaces/0/name") == "eth0", "{met}");
+    }
+    let hook =
+        |cause: &str| -> Result<String> { Ok(answer.met(cause, 1)?.text("/interfaces/0/hook").to_owned()) };
+    ensure!(hook("rule")? == "LOCAL_IN", "{}", answer.told);
+    ensure!(hook("no_entry")? == "PRE_ROUTING", "{}", answer.told);
+    ensure!(
+        answer
+            .met("rule", 1)?
+            .text("/places/0/place")
+            .starts_with("NETFILTER_DROP: "),
+        "{}",
+        answer.told
+    );
+    ensure!(answer.counter("drop") == Some(1), "{}", answer.told);
+    answer.agrees()
 }
 
 fn no_entry(namespace: &Namespace) -> Result<()> {

@@ -35,6 +35,11 @@ impl Listener {
         Ok(Self { socket, port })
     }
 
+    /// By this the kernel knows it.
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
     /// How many messages the kernel says it could not deliver to it.
     pub fn drops(&self, namespace: &Namespace) -> Result<u64> {
         let table = namespace.sh("cat /proc/net/netlink")?;

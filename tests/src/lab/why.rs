@@ -83,6 +83,13 @@ impl Answer {
         Ok(cause)
     }
 
+    /// How often a cause was met.
+    pub fn count(&self, name: &str) -> i64 {
+        self.cause(name)
+            .and_then(|cause| cause.number("/count"))
+            .unwrap_or(0)
+    }
+
     /// That what is held against the kernel's own counters is the same there, and that nothing was lost.
     pub fn agrees(&self) -> Result<()> {
         let held = self.line.0.pointer("/counters").and_then(Value::as_array);

@@ -1,6 +1,6 @@
-//! `rsct why invalid`, `delete`, `full`: the topics whose answer is what the programs of causes count.
+//! `rsct why invalid`, `delete`, `insert` and so on: the topics whose answer is what the programs of causes count.
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -23,6 +23,7 @@ use crate::{
     kernel::{
         interfaces::Names,
         netns::{self, Selector},
+        portid,
         text::Symbols,
     },
     probe::{
@@ -90,8 +91,10 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         ProgramsError::Session(error) => why_not(error),
         error => error.into(),
     })?;
-    let symbols = Symbols::read()?;
+    let symbols = Symbols::read()?.with_drop_reasons(&programs.types);
     let (before, counted_before) = read_both(&programs, &selector).await?;
+    let mut listeners = HashMap::new();
+    note_listeners(&mut listeners, topic, &before);
     started(watching.output, watching.duration, programs.hooks());
 
     let begin = Instant::now();
@@ -104,7 +107,8 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         programs.drain(|record| tally.record(record, &symbols));
         let mut total = tally.clone();
         total.counted(&counted_after, &counted_before, &symbols);
-        held = compare(topic, &total, &after.since(&before));
+        held = compare(topic, &total, &after.since(&before), &after);
+        note_listeners(&mut listeners, topic, &after);
         if tries_left == 0 || held.iter().all(Held::agrees) || !filter.is_empty() {
             tally = total;
             break;
@@ -126,6 +130,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         names: &names,
         symbols: &symbols,
         ticks: Ticks(programs.hz),
+        listeners: &listeners,
         most: args.top,
     };
     let mut out = Vec::new();
@@ -135,6 +140,19 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     }
     tell_of_loss(&answer);
     Ok(out)
+}
+
+/// Looks up who is behind the sockets that events go to.
+fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counters: &Counters) {
+    if !topic.families.contains(&CauseFamily::Lost) {
+        return;
+    }
+    for (netns, listener) in &counters.listeners {
+        if let Some(program) = portid::owner(listener.portid, listener.inode) {
+            let program = String::from_utf8_lossy(&program).into_owned();
+            known.entry((*netns, listener.portid)).or_insert(program);
+        }
+    }
 }
 
 /// How often both are read at the end until they agree.
@@ -195,12 +213,12 @@ fn started(output: Output, duration: Duration, hooks: &[HookReport]) {
     }
 }
 
-fn compare(topic: &Topic, tally: &Tally, grown: &[(&'static str, u64)]) -> Vec<Held> {
+fn compare(topic: &Topic, tally: &Tally, grown: &[(&'static str, u64)], there: &Counters) -> Vec<Held> {
     let mut held: Vec<Held> = Vec::new();
     for family in topic.families {
         for comparison in counters::comparisons(*family) {
             if held.iter().all(|known| known.what != comparison.what) {
-                held.push(comparison.hold(tally, grown));
+                held.push(comparison.hold(tally, grown, there));
             }
         }
     }

@@ -3,10 +3,14 @@
 mod causes;
 mod common;
 mod delete;
+mod drop;
 mod flow;
 mod full;
+mod insert;
 mod invalid;
 mod lookup;
+mod lost;
+mod nat;
 mod unreplied;
 
 use std::process::ExitCode;
@@ -35,7 +39,11 @@ pub struct WhyArgs {
 enum Topic {
     Invalid(Box<invalid::InvalidArgs>),
     Delete(Box<delete::DeleteArgs>),
+    Insert(Box<insert::InsertArgs>),
+    Drop(Box<drop::DropArgs>),
+    Nat(Box<nat::NatArgs>),
     Full(Box<full::FullArgs>),
+    Lost(Box<lost::LostArgs>),
     Unreplied(Box<unreplied::UnrepliedArgs>),
 }
 
@@ -53,6 +61,10 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     match &args.topic {
         Some(Topic::Invalid(args)) => invalid::run(args),
         Some(Topic::Delete(args)) => delete::run(args),
+        Some(Topic::Insert(args)) => insert::run(args),
+        Some(Topic::Drop(args)) => drop::run(args),
+        Some(Topic::Nat(args)) => nat::run(args),
+        Some(Topic::Lost(args)) => lost::run(args),
         Some(Topic::Full(args)) => full::run(args),
         Some(Topic::Unreplied(args)) => unreplied::run(args),
         None => flow::run(&args.flow),

@@ -140,6 +140,23 @@ impl KernelTypes {
         })
     }
 
+    /// The names of the enum `container` that begin with `prefix`, without it, and their values; none where there is no
+    /// such enum.
+    pub fn variants(&self, container: &str, prefix: &str) -> Vec<(String, i64)> {
+        for scope in self.scopes() {
+            let named = scope.named(container, &[Kind::Enum, Kind::Enum64]);
+            if let Some(ty) = named.first().and_then(|id| scope.object.ty(*id)) {
+                return ty
+                    .values()
+                    .filter_map(|(name, value)| {
+                        Some((scope.name(name).strip_prefix(prefix)?.to_owned(), value))
+                    })
+                    .collect();
+            }
+        }
+        Vec::new()
+    }
+
     /// Whether there is a struct, union, enum or typedef of that name.
     pub fn type_exists(&self, name: &str) -> bool {
         let kinds = [Kind::Struct, Kind::Union, Kind::Enum, Kind::Enum64, Kind::Typedef];

@@ -1,0 +1,224 @@
+//! Where a packet ended whose entry was never in the table.
+
+use rsct_common::record::{CauseKey, what};
+
+use crate::kernel::text::Symbols;
+
+use super::cause::{Trace, causes};
+
+causes! {
+    /// Where a packet ended.
+    DropCause {
+        Rule "rule"
+            "a rule of nftables or iptables, or another netfilter hook, dropped it"
+            "look for the rule: `nft -a list ruleset` with counters, `nft monitor trace` with `meta nftrace set 1`; the hook is named";
+        ReversePath "reverse_path"
+            "the reverse path filter dropped it: the route back to its source is another interface's, or there is none"
+            "set net.ipv4.conf.IFACE.rp_filter to 2 (loose) or 0, for conf.all as well, or mend the route back";
+        NoRoute "no_route"
+            "the host has no route to where it goes, or does not forward"
+            "add the route; `ip route get DST from SRC iif IFACE` says what the kernel would do; net.ipv4.ip_forward, net.ipv6.conf.all.forwarding";
+        Address "address"
+            "its addresses are not to be routed: a martian, or not ours"
+            "`ip route get DST from SRC iif IFACE`; net.ipv4.conf.all.log_martians has the kernel log them";
+        Policy "policy"
+            "IPsec's policy does not allow it"
+            "look at `ip xfrm policy` and `ip xfrm state`";
+        Queue "queue"
+            "an NFQUEUE dropped it: the program behind it said so, or there is none, or its queue is full; or what came after it did"
+            "look at /proc/net/netfilter/nfnetlink_queue; `queue ... bypass` lets packets go on without the program";
+        Clash "clash"
+            "conntrack dropped it, as another entry has its tuple"
+            "`rsct why insert` shows both entries";
+        NotInserted "not_inserted"
+            "conntrack dropped it, as its entry could not be inserted"
+            "`rsct why insert` tells why";
+        NoEntry "no_entry"
+            "conntrack dropped it at first sight, as it could have no entry: the table is full, memory is short, or what it would reopen is just being closed"
+            "`rsct why full` tells who fills the table; raise net.netfilter.nf_conntrack_max";
+        ClashResolved "clash_resolved"
+            "nothing ended: the packet goes on with the entry of another, which was first"
+            "`rsct why insert` shows both entries";
+        Invalid "invalid"
+            "its protocol's tracker wanted none of it: it goes on without an entry, as INVALID"
+            "`rsct why invalid` tells why";
+        Other "other"
+            "the kernel dropped it elsewhere"
+            "look at the reason and the function that are named";
+        LetGo "let_go"
+            "its entry was let go of, and the kernel gives no reason: it was not dropped, but taken by somebody (a tunnel, a socket, a queue)"
+            "look at the functions that are named";
+        Unknown "unknown"
+            "a code that this rsct does not know"
+            "rsct and its programs are of different versions: please report it";
+    }
+}
+
+impl DropCause {
+    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
+        match trace.key.what {
+            what::DROP_CLASH => Self::Clash,
+            what::DROP_NOT_INSERTED => Self::NotInserted,
+            what::DROP_NO_ENTRY => Self::NoEntry,
+            what::DROP_LET_GO => Self::let_go(trace.key, symbols),
+            what::DROP_DIED => Self::died(trace.key, symbols),
+            _ => Self::Unknown,
+        }
+    }
+
+    fn let_go(key: &CauseKey, symbols: &Symbols) -> Self {
+        let by = |name: &str| path(key, symbols).any(|function| function == name);
+        if by("__nf_ct_resolve_clash") || by("nf_ct_resolve_clash") {
+            Self::ClashResolved
+        } else if by("nf_conntrack_in") {
+            Self::Invalid
+        } else {
+            Self::LetGo
+        }
+    }
+
+    /// By the kernel's reason, or, where that says nothing in particular, by the functions that freed the packet.
+    fn died(key: &CauseKey, symbols: &Symbols) -> Self {
+        let path: Vec<&str> = path(key, symbols).collect();
+        Self::of_death(symbols.drop_reason(key.more).unwrap_or_default(), &path)
+    }
+
+    fn of_death(reason: &str, path: &[&str]) -> Self {
+        match reason {
+            "IP_RPFILTER" => return Self::ReversePath,
+            "IP_INNOROUTES" | "IP_OUTNOROUTES" => return Self::NoRoute,
+            "IP_INADDRERRORS" | "IP_INVALID_DEST" | "IP_INVALID_SOURCE" | "IP_LOCAL_SOURCE"
+            | "IP_LOCALNET" => return Self::Address,
+            "XFRM_POLICY" => return Self::Policy,
+            _ => {}
+        }
+        let by = |begin: &str| path.iter().any(|function| function.starts_with(begin));
+        if by("nft_do_chain") || by("ipt_do_table") || by("ip6t_do_table") {
+            Self::Rule
+        } else if by("nfqnl_") || by("nf_queue") || by("nf_reinject") {
+            Self::Queue
+        } else if reason == "NETFILTER_DROP" || by("nf_hook_slow") || by("nft_do_chain") {
+            Self::Rule
+        } else if by("ip_error") || by("ip6_pkt_drop") {
+            Self::NoRoute
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Functions that free a packet and its entry for whoever calls them, and the probe's own.
+const FREEING: &[&str] = &[
+    "nf_ct_destroy",
+    "nf_conntrack_destroy",
+    "skb_release_head_state",
+    "skb_release_all",
+    "__kfree_skb",
+    "kfree_skb_reason",
+    "sk_skb_reason_drop",
+    "kfree_skb_list_reason",
+    "__traceiter_kfree_skb",
+];
+
+/// The functions that led to the end, the innermost first.
+pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> {
+    symbols
+        .functions(&key.stack)
+        .map(|place| place.function)
+        .filter(|name| !name.starts_with("bpf_") && !name.starts_with("__bpf_") && !FREEING.contains(name))
+}
+
+/// The netfilter hook that the packet was in, as the functions around say, or about to be in.
+pub fn hook(key: &CauseKey, symbols: &Symbols) -> Option<u8> {
+    hook_of(path(key, symbols))
+}
+
+fn hook_of<'a>(mut path: impl Iterator<Item = &'a str>) -> Option<u8> {
+    path.find_map(|function| {
+        Some(match function {
+            "ip_rcv" | "ipv6_rcv" | "ip_rcv_finish" | "ip_rcv_finish_core" | "ip_sabotage_in"
+            | "ip6_rcv_finish" => 0,
+            "ip_local_deliver" | "ip6_input" => 1,
+            "ip_forward" | "ip6_forward" => 2,
+            "__ip_local_out" | "__ip6_local_out" | "ip_local_out" | "ip6_local_out" | "raw_sendmsg"
+            | "rawv6_sendmsg" => 3,
+            "ip_output" | "ip_mc_output" | "ip6_output" => 4,
+            // What is not on its way to a socket yet, and has not been forwarded.
+            _ if function.starts_with("__netif_receive_skb") => 0,
+            _ => return None,
+        })
+    })
+}
+
+/// `NETFILTER_DROP: nf_hook_slow < ip_local_deliver < …`
+pub fn place(key: &CauseKey, symbols: &Symbols) -> Option<String> {
+    const FUNCTIONS: usize = 4;
+    let path: Vec<&str> = path(key, symbols).take(FUNCTIONS).collect();
+    let path = path.join(" < ");
+    match symbols.drop_reason(key.more) {
+        _ if key.what == what::DROP_NO_ENTRY => None,
+        Some(reason) if key.detail != 0 => Some(format!("{reason}: {path}")),
+        _ => Some(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Paths as kernels showed them, by what was done.
+    #[test]
+    fn a_death_is_told_by_its_reason_and_its_place() {
+        let cause = |reason: &str, path: &[&str]| DropCause::of_death(reason, path).name();
+        let rule = [
+            "nft_do_chain",
+            "nft_do_chain_ipv4",
+            "nf_hook_slow",
+            "ip_local_deliver",
+        ];
+        assert_eq!(cause("NETFILTER_DROP", &rule), "rule");
+        assert_eq!(
+            cause("NETFILTER_DROP", &["nf_hook_slow", "ip_local_deliver"]),
+            "rule"
+        );
+        assert_eq!(
+            cause(
+                "IP_RPFILTER",
+                &[
+                    "ip_rcv_finish_core.isra.0",
+                    "ip_rcv",
+                    "__netif_receive_skb_one_core"
+                ]
+            ),
+            "reverse_path"
+        );
+        let error = ["ip_error", "__netif_receive_skb_one_core", "process_backlog"];
+        assert_eq!(cause("IP_INNOROUTES", &error), "no_route");
+        assert_eq!(cause("NOT_SPECIFIED", &error), "no_route");
+        assert_eq!(
+            cause(
+                "NETFILTER_DROP",
+                &["nf_reinject", "nfqnl_reinject", "nfqnl_recv_verdict"]
+            ),
+            "queue"
+        );
+        assert_eq!(cause("NOT_SPECIFIED", &["ip_fragment.constprop.0"]), "other");
+    }
+
+    #[test]
+    fn functions_tell_the_hook() {
+        let hook = |path: &[&'static str]| hook_of(path.iter().copied());
+        assert_eq!(hook(&["nf_hook_slow", "ip_local_deliver", "ip_rcv"]), Some(1));
+        assert_eq!(
+            hook(&[
+                "ip_rcv_finish_core.isra.0",
+                "ip_rcv",
+                "__netif_receive_skb_one_core"
+            ]),
+            Some(0)
+        );
+        assert_eq!(hook(&["ip_error", "__netif_receive_skb_one_core"]), Some(0));
+        assert_eq!(hook(&["nf_hook_slow", "ip_forward"]), Some(2));
+        assert_eq!(hook(&["some_module_of_mine"]), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! What became of NAT's search for a tuple that nobody has.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use rsct_common::{
+    Tuple,
+    record::{CauseRecord, nat, what},
+};
+
+use crate::kernel::text::Symbols;
+
+use super::cause::{Trace, causes};
+
+causes! {
+    /// What became of a search.
+    NatCause {
+        Exhausted "exhausted"
+            "every tuple that was tried is taken: the last is used all the same, and the packet is dropped when its entry is to be inserted"
+            "give the rule more ports or addresses (`masquerade to :1024-65535`, `snat to` a range of addresses), shorten the timeouts of what holds the ports (`rsct timeout show`), or spread the destinations";
+        Searched "searched"
+            "what was asked for first is taken, and another was found"
+            "nothing while the tries are few; many mean that the range is nearly full: give the rule more ports or addresses, or the flag random";
+        Evicted "evicted"
+            "a closed connection was thrown out of TIME_WAIT for its tuple"
+            "the range is full of closed connections: give the rule more ports or addresses, or lower net.netfilter.nf_conntrack_tcp_timeout_time_wait";
+        AtOnce "at_once"
+            "the first tuple that was tried is free"
+            "nothing";
+        Unchanged "unchanged"
+            "no rule translates the flow, or its rule leaves it as it is"
+            "nothing";
+        Refused "refused"
+            "the kernel gave up, for want of memory: the packet is dropped"
+            "look at free memory";
+        Taken "taken"
+            "a tuple that was tried is taken: these are the tries of all searches that were in vain"
+            "see the searches";
+        Unknown "unknown"
+            "a code that this rsct does not know"
+            "rsct and its programs are of different versions: please report it";
+    }
+}
+
+impl NatCause {
+    pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
+        match trace.key.what {
+            what::NAT_EXHAUSTED => Self::Exhausted,
+            what::NAT_SEARCHED => Self::Searched,
+            what::NAT_EVICTED => Self::Evicted,
+            what::NAT_AT_ONCE => Self::AtOnce,
+            what::NAT_UNCHANGED => Self::Unchanged,
+            what::NAT_REFUSED => Self::Refused,
+            what::NAT_TAKEN => Self::Taken,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// How numbers are spread: how often between each power of two and the next. Step 0 is zero itself.
+pub type Steps = BTreeMap<u8, u64>;
+
+/// The numbers of a step: the least and the greatest.
+pub fn range_of(step: u8) -> (u64, u64) {
+    match step {
+        0 => (0, 0),
+        step => {
+            let least = 1_u64 << (step - 1).min(63);
+            (least, least - 1 + least)
+        }
+    }
+}
+
+/// How long searches were, and how many tuples they tried: counted in the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Spread {
+    /// By attempts.
+    pub attempts: Steps,
+    /// By nanoseconds.
+    pub nanoseconds: Steps,
+}
+
+impl Spread {
+    /// So many more were counted under [`nat::steps`].
+    pub(super) fn add(&mut self, steps: u64, count: u64) {
+        *self.attempts.entry(steps as u8).or_default() += count;
+        *self.nanoseconds.entry((steps >> 8) as u8).or_default() += count;
+    }
+}
+
+/// What a record says of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// How long it took.
+    pub duration_ns: u64,
+    /// How many tuples were tried.
+    pub attempts: u32,
+    /// How many of these are taken.
+    pub taken: u32,
+    /// Whether the source is what is changed; else the destination.
+    pub source: bool,
+    /// `NF_NAT_RANGE_*` bits.
+    pub flags: u32,
+    /// The addresses that were asked for, where they are fixed.
+    pub addresses: Option<(IpAddr, IpAddr)>,
+    /// The ports, or ids, that were asked for, where they are fixed.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// include/uapi/linux/netfilter/nf_nat.h
+const MAP_IPS: u32 = 1 << 0;
+const PROTO_SPECIFIED: u32 = 1 << 1;
+
+/// The flags' names, as nft and iptables call what sets them.
+pub const FLAGS: &[(u32, &str)] = &[
+    (1 << 2, "random"),
+    (1 << 3, "persistent"),
+    (1 << 4, "fully-random"),
+    (1 << 5, "shifted"),
+    (1 << 6, "netmap"),
+];
+
+impl Search {
+    /// Reads it out of a record.
+    pub fn of(record: &CauseRecord) -> Self {
+        const IPV6: u16 = 10;
+        let number = |place: usize| record.numbers[place];
+        let flags = number(nat::FLAGS) as u32;
+        let is_v6 = Tuple::from_words(record.tuple).family() == IPV6;
+        let address = |place: usize| {
+            let mut octets = [0; 16];
+            octets[..8].copy_from_slice(&number(place).to_ne_bytes());
+            octets[8..].copy_from_slice(&number(place + 1).to_ne_bytes());
+            if is_v6 {
+                IpAddr::V6(Ipv6Addr::from(octets))
+            } else {
+                IpAddr::V4(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
+            }
+        };
+        let ports = number(nat::PORTS);
+        Self {
+            duration_ns: number(nat::DURATION_NS),
+            attempts: number(nat::ATTEMPTS) as u32,
+            taken: (number(nat::ATTEMPTS) >> 32) as u32,
+            source: record.more == 0,
+            flags,
+            addresses: (flags & MAP_IPS != 0).then(|| (address(nat::MIN), address(nat::MAX))),
+            ports: (flags & PROTO_SPECIFIED != 0).then_some((ports as u16, (ports >> 16) as u16)),
+        }
+    }
+
+    /// The names of the flags that are set.
+    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
+        let flags = self.flags;
+        FLAGS
+            .iter()
+            .filter(move |(bit, _)| flags & bit != 0)
+            .map(|(_, name)| *name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_a_range() {
+        assert_eq!(range_of(0), (0, 0));
+        assert_eq!(range_of(1), (1, 1));
+        assert_eq!(range_of(2), (2, 3));
+        assert_eq!(range_of(5), (16, 31));
+        assert_eq!(range_of(64), (1 << 63, u64::MAX));
+    }
+
+    #[test]
+    fn steps_add_up() {
+        let mut spread = Spread::default();
+        spread.add(nat::steps(1, 12), 3);
+        spread.add(nat::steps(2, 12), 4);
+        assert_eq!(spread.attempts, Steps::from([(1, 3), (2, 4)]));
+        assert_eq!(spread.nanoseconds, Steps::from([(12, 7)]));
+    }
+}
