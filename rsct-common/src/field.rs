@@ -101,6 +101,7 @@ macro_rules! for_each_cause_field {
             NETLINK_SOCK_PORTID: "netlink_sock" "portid" 4 Required;
             NETLINK_SOCK_FLAGS: "netlink_sock" "flags" 8 Required;
             SK_BUFF_DEV: "sk_buff" "dev" 8 Required;
+            NFNL_INFO_NET: "nfnl_info" "net" 8 Optional;
         }
     };
 }

@@ -88,6 +88,8 @@ macro_rules! for_each_cause_argument {
             FIND_GET_RETURN: "nf_conntrack_find_get" "return";
             EVENT_EVENTS: "ctnetlink_conntrack_event" "events";
             EVENT_ITEM: "ctnetlink_conntrack_event" "item";
+            NEW_CONNTRACK_INFO: "ctnetlink_new_conntrack" "info";
+            NEW_CONNTRACK_RETURN: "ctnetlink_new_conntrack" "return";
             OVERRUN_SK: "netlink_overrun" "sk";
         }
     };

@@ -21,6 +21,7 @@ use crate::{
         nf_conn::NfConn,
         tuple,
     },
+    nested::Nested,
     scratch::Slots,
     tell,
 };
@@ -28,6 +29,10 @@ use crate::{
 /// A kretprobe has no arguments: the entry is a slot's owner.
 #[map]
 static INSERTING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+
+/// Whether it came to that at all, for whoever sees what a program was told.
+#[map]
+pub static CHECKED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "nf_conntrack_hash_check_insert")]
 pub fn why_insert_fexit(ctx: FExitContext) -> u32 {
@@ -64,6 +69,7 @@ pub fn why_insert_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn judge<M: Memory>(ct: NfConn<M>, returned: i32, frame: u64) {
+    Nested::note(&CHECKED, frame, 1);
     if returned >= 0 {
         return;
     }

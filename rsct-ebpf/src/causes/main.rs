@@ -18,6 +18,7 @@ mod nat;
 mod nat_tries;
 mod nested;
 mod never_confirmed;
+mod new_conntrack;
 mod no_entry;
 mod overrun;
 mod reason;

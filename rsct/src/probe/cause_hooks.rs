@@ -112,6 +112,17 @@ static HOOKS: &[Needed] = &[
         },
     },
     Needed {
+        by: &[Insert],
+        hook: Hook {
+            trampoline: &[exit("new_conntrack_fexit")],
+            kprobe: &[entry("new_conntrack_kprobe"), exit("new_conntrack_kretprobe")],
+            ..hook(
+                "ctnetlink_new_conntrack",
+                "entries that programs ask for and that are there already",
+            )
+        },
+    },
+    Needed {
         by: &[Nat],
         hook: Hook {
             trampoline: &[exit("tuple_taken_fexit")],

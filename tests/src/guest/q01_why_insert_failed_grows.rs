@@ -51,8 +51,10 @@ pub fn run() -> Result<()> {
             && unresolved.number("/example/first/reply/dport") == Some(i64::from(TAKEN)),
         "{unresolved}"
     );
-    let exists = answer.met("exists", 1)?;
-    ensure!(exists.text("/tasks/0/comm") == "conntrack", "{exists}");
+    let exists = answer.met("exists", 2)?;
+    for task in ["/tasks/0/comm", "/tasks/1/comm"] {
+        ensure!(exists.text(task) == "conntrack", "{exists}");
+    }
     ensure!(exists.text("/example/orig/src") == "10.0.0.2", "{exists}");
     let long = answer.met("chain_too_long", 1)?;
     ensure!(long.text("/example/orig/dst") == SERVER, "{long}");
@@ -109,6 +111,10 @@ fn made_by_hand(lab: &Lab) -> Result<()> {
         !ended.status.success() && said.contains("Such conntrack exists"),
         "an entry with a reply that is taken: {said}"
     );
+    // The very same is found before another is made.
+    let mut same = lab.client.command("conntrack", &["-I"]);
+    let ended = output(same.args(entry("10.0.0.1").split_whitespace()))?;
+    ensure!(!ended.status.success(), "an entry that is there already was made");
     Ok(())
 }
 
