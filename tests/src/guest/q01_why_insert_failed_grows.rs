@@ -25,6 +25,7 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let before = Counters::of(&lab.client)?;
     let why = Why::ask("insert", &lab.client.name, &[])?;
+    let drops = Why::ask("drop", &lab.client.name, &[])?;
     clash_refused(&lab)?;
     reply_taken(&lab)?;
     made_by_hand(&lab)?;
@@ -33,6 +34,13 @@ pub fn run() -> Result<()> {
         &lab.client,
         &[("insert_failed", 3), ("drop", 2), ("chaintoolong", 2)],
     )?;
+
+    // Who asks where packets ended is told of these too.
+    let dropped = drops.answer()?;
+    dropped.met("clash", 2)?;
+    dropped.met("not_inserted", 1)?;
+    ensure!(dropped.counter("drop") == Some(2), "{}", dropped.told);
+    dropped.agrees()?;
 
     let answer = why.answer()?;
     let refused = answer.met("clash_refused", 1)?;
