@@ -10,7 +10,7 @@ use object::{
 };
 
 /// The binaries of rsct-ebpf, an object each.
-const OBJECTS: [&str; 2] = ["trace", "causes"];
+const OBJECTS: [&str; 3] = ["trace", "causes", "latency"];
 
 /// The one toolchain of the workspace.
 const TOOLCHAIN: &str = "1.98.0";

@@ -8,6 +8,7 @@
 pub mod field;
 pub mod filter;
 pub mod hook;
+pub mod latency;
 pub mod loss;
 pub mod record;
 mod tuple;

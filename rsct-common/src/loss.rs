@@ -25,10 +25,14 @@ pub enum Loss {
     CauseCount = 8,
     /// No room for what a tracker said of a packet before that is judged.
     ReasonForgotten = 9,
+    /// No room in the ring for what took too long.
+    SlowRecord = 10,
+    /// No room for the durations of another namespace or protocol.
+    TallyUnkept = 11,
 }
 
 /// How many kinds of loss there are.
-pub const LOSSES: usize = 10;
+pub const LOSSES: usize = 12;
 
 impl Loss {
     /// Every kind, in the counters' order.
@@ -43,6 +47,8 @@ impl Loss {
         Self::CauseRecord,
         Self::CauseCount,
         Self::ReasonForgotten,
+        Self::SlowRecord,
+        Self::TallyUnkept,
     ];
 
     /// The name it is shown and documented under.
@@ -58,6 +64,8 @@ impl Loss {
             Self::CauseRecord => "cause_record",
             Self::CauseCount => "cause_count",
             Self::ReasonForgotten => "reason_forgotten",
+            Self::SlowRecord => "slow_record",
+            Self::TallyUnkept => "tally_unkept",
         }
     }
 
@@ -76,6 +84,8 @@ impl Loss {
             Self::CauseRecord => "the ring was full when a cause had to be recorded; its count holds it",
             Self::CauseCount => "the table of causes' counts was full",
             Self::ReasonForgotten => "too many packets with a reason were under way at once",
+            Self::SlowRecord => "the ring was full when something slow had to be told of",
+            Self::TallyUnkept => "there was no room for the durations of another namespace or protocol",
         }
     }
 }

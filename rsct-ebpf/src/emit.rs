@@ -29,6 +29,18 @@ pub fn emit<T: 'static>(record: &T, loss: Loss) {
     room.submit(BPF_RB_NO_WAKEUP);
 }
 
+/// Has `fill` write a record in the ring itself, every byte of it, or counts it as lost.
+#[inline(always)]
+pub fn emit_in_place<T: 'static>(loss: Loss, fill: impl FnOnce(*mut T)) {
+    match RECORDS.reserve::<T>(0) {
+        Some(mut room) => {
+            fill(room.as_mut_ptr());
+            room.submit(BPF_RB_NO_WAKEUP);
+        }
+        None => count(loss),
+    }
+}
+
 /// Counts a loss on this CPU.
 #[inline(always)]
 pub fn count(loss: Loss) {

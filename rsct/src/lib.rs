@@ -11,6 +11,7 @@ pub mod filter;
 pub mod flow;
 pub mod kernel;
 pub mod labels;
+pub mod latency;
 pub mod load;
 pub mod netlink;
 pub mod nfct;

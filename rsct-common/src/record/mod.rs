@@ -5,6 +5,7 @@ mod dump;
 mod entry;
 mod packet;
 mod policy;
+mod slow;
 
 pub use cause::{
     CauseCount, CauseCountWords, CauseFamily, CauseFlags, CauseKey, CauseKeyWords, CauseRecord, NUMBERS,
@@ -14,6 +15,7 @@ pub use dump::{DumpFlags, DumpRecord};
 pub use entry::{EntryFlags, EntryKind, EntryRecord};
 pub use packet::{PacketFlags, PacketRecord};
 pub use policy::{POLICY_VALUES, PolicyEvent, PolicyRecord};
+pub use slow::{STACK_DEPTH, SlowFlags, SlowRecord};
 
 /// The first byte of every record.
 pub mod kind {
@@ -27,4 +29,6 @@ pub mod kind {
     pub const DUMP: u8 = 4;
     /// A [`super::CauseRecord`].
     pub const CAUSE: u8 = 5;
+    /// A [`super::SlowRecord`].
+    pub const SLOW: u8 = 16;
 }

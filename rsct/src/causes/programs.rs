@@ -72,6 +72,8 @@ impl Programs {
             scope,
             log_bpf: false,
             left_out: Vec::new(),
+            globals: Vec::new(),
+            map_sizes: Vec::new(),
         };
         let hooks = cause_hooks::of(families);
         let mut session = Session::start(&CAUSES, &hooks, &types, &layout, &options)?;

@@ -131,4 +131,42 @@ impl FilterArgs {
         };
         typed.filter().map_err(|error| UsageError(error.to_string()))
     }
+
+    /// The options that were given, by their long names, and their values as they were typed.
+    pub fn given(&self) -> Vec<(&'static str, &str)> {
+        let options = [
+            ("family", &self.family),
+            ("proto", &self.proto),
+            ("src", &self.src),
+            ("dst", &self.dst),
+            ("reply-src", &self.reply_src),
+            ("reply-dst", &self.reply_dst),
+            ("host", &self.host),
+            ("sport", &self.sport),
+            ("dport", &self.dport),
+            ("port", &self.port),
+            ("reply-port-src", &self.reply_port_src),
+            ("reply-port-dst", &self.reply_port_dst),
+            ("zone", &self.zone),
+            ("orig-zone", &self.orig_zone),
+            ("reply-zone", &self.reply_zone),
+            ("mark", &self.mark),
+            ("state", &self.state),
+            ("status", &self.status),
+            ("label", &self.label),
+            ("src-nat", &self.src_nat),
+            ("dst-nat", &self.dst_nat),
+            ("any-nat", &self.any_nat),
+            ("helper", &self.helper),
+            ("secmark", &self.secmark),
+            ("id", &self.id),
+            ("icmp-type", &self.icmp_type),
+            ("icmp-code", &self.icmp_code),
+            ("icmp-id", &self.icmp_id),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(option, value)| Some((option, value.as_deref()?)));
+        given.collect()
+    }
 }

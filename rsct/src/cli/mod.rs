@@ -13,6 +13,7 @@ mod filter_args;
 pub mod flush;
 pub mod get;
 pub mod install_links;
+pub mod latency;
 pub mod list;
 pub mod load;
 pub mod man;
@@ -53,6 +54,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Trace(Box<trace::TraceArgs>),
+    Latency(Box<latency::LatencyArgs>),
     Watch(Box<watch::WatchArgs>),
     Why(Box<why::WhyArgs>),
     List(Box<list::ListArgs>),
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
+        Command::Latency(args) => latency::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Why(args) => why::run(args),
         Command::List(args) => list::run(args),

@@ -123,6 +123,8 @@ impl Probing {
             },
             log_bpf: with.log_bpf,
             left_out: left_out(with.with_refresh),
+            globals: Vec::new(),
+            map_sizes: Vec::new(),
         };
         let session = Session::start(&TRACE, HOOKS, &types, &layout, &options).map_err(why_not)?;
         report_hooks(&session.hooks, with.show_hooks);
@@ -212,7 +214,7 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
 }
 
 /// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
-fn report_hooks(hooks: &[HookReport], all: bool) {
+pub(super) fn report_hooks(hooks: &[HookReport], all: bool) {
     for report in hooks {
         if all || (report.how == How::Not && !is_absent(&report.why_not_better)) {
             eprint!("rsct: {:<32} {}", report.hook.function, report.how.name());

@@ -190,6 +190,8 @@ fn attach(types: &KernelTypes) -> Tried {
         births: BIRTHS,
         log_bpf: false,
         left_out: Vec::new(),
+        globals: Vec::new(),
+        map_sizes: Vec::new(),
         scope: Scope {
             netns: Some(NO_NETNS),
             ..Scope::default()

@@ -51,6 +51,40 @@ pub fn fates(names: &[&str]) -> Result<Vec<Fate>, SymbolsError> {
     )?)
 }
 
+/// Where symbols of the module are, of any kind, in the order asked; none where the kernel does not tell.
+pub fn addresses(module: &str, names: &[&str]) -> Result<Vec<Option<u64>>, SymbolsError> {
+    let symbols = BufReader::with_capacity(1 << 16, File::open(Path::new(KALLSYMS))?);
+    Ok(search_addresses(symbols, module, names)?)
+}
+
+fn search_addresses(mut symbols: impl BufRead, module: &str, names: &[&str]) -> io::Result<Vec<Option<u64>>> {
+    let mut addresses = vec![None; names.len()];
+    let mut line = Vec::new();
+    while symbols.read_until(b'\n', &mut line)? > 0 {
+        if let Some((index, address)) = address(&line, module, names) {
+            addresses[index] = Some(address);
+        }
+        line.clear();
+    }
+    Ok(addresses)
+}
+
+/// Which of the names a line is about, and its address. A kernel that has the module built in has no module to name.
+fn address(line: &[u8], module: &str, names: &[&str]) -> Option<(usize, u64)> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    let tail = line.get(space + 3..)?;
+    let index = names.iter().position(|name| {
+        tail.strip_prefix(name.as_bytes())
+            .is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
+    })?;
+    let home = tail[names[index].len()..].trim_ascii();
+    if !home.is_empty() && home != format!("[{module}]").as_bytes() {
+        return None;
+    }
+    let address = u64::from_str_radix(&text(&line[..space]), 16).ok()?;
+    (address != 0).then_some((index, address))
+}
+
 fn search(mut symbols: impl BufRead, names: &[&str]) -> io::Result<Vec<Fate>> {
     let fate = |name: &&str| Fate {
         name: (*name).to_owned(),
@@ -164,6 +198,26 @@ ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
         );
         assert_eq!(fates[1].mangled.len(), 1);
         assert_eq!(fates[2].exact[0].module.as_deref(), Some("nf_conntrack"));
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_module() {
+        let lines = "\
+ffffffff81a00020 t dup
+ffffffffc0a03000 b dup\t[other]
+ffffffffc0a04000 B nf_conntrack_locks\t[nf_conntrack]
+0000000000000000 b hidden\t[nf_conntrack]
+x";
+        let names = ["nf_conntrack_locks", "hidden", "dup", "absent"];
+        assert_eq!(
+            search_addresses(lines.as_bytes(), "nf_conntrack", &names).unwrap(),
+            [
+                Some(0xffff_ffff_c0a0_4000),
+                None,
+                Some(0xffff_ffff_81a0_0020),
+                None
+            ]
+        );
     }
 
     #[test]

@@ -203,6 +203,102 @@ pub const HOOKS: &[&Hook] = &[
     },
 ];
 
+/// What the slow path of spinlocks shows.
+const WAITING: &str = "waiting for the table's locks";
+
+/// Where `rsct latency` measures: what it can't attach to is not measured, and the rest is.
+pub const LATENCY_HOOKS: &[Hook] = &[
+    measured(
+        "nf_ct_delete",
+        "how many entries garbage collection takes out, and how late",
+        &[exit("delete_fexit")],
+        &[entry("delete_kprobe"), exit("delete_kretprobe")],
+    ),
+    measured(
+        "gc_worker",
+        "garbage collection",
+        &[entry("gc_fentry"), exit("gc_fexit")],
+        &[entry("gc_kprobe"), exit("gc_kretprobe")],
+    ),
+    measured(
+        "nf_conntrack_lock",
+        "taking the table's locks one by one",
+        &[entry("lock_fentry"), exit("lock_fexit")],
+        &[entry("lock_kprobe"), exit("lock_kretprobe")],
+    ),
+    measured(
+        "nf_conntrack_double_lock",
+        "taking the table's locks in pairs",
+        &[entry("double_lock_fentry"), exit("double_lock_fexit")],
+        &[entry("double_lock_kprobe"), exit("double_lock_kretprobe")],
+    ),
+    measured(
+        "native_queued_spin_lock_slowpath",
+        WAITING,
+        &[entry("slowpath_fentry"), exit("slowpath_fexit")],
+        &[entry("slowpath_kprobe"), exit("slowpath_kretprobe")],
+    ),
+    // The same where it has no other name: no kernel has both.
+    measured(
+        "queued_spin_lock_slowpath",
+        WAITING,
+        &[entry("slowpath_fentry"), exit("slowpath_fexit")],
+        &[entry("slowpath_kprobe"), exit("slowpath_kretprobe")],
+    ),
+    measured(
+        "__pv_queued_spin_lock_slowpath",
+        "waiting for the table's locks in a guest whose host helps",
+        &[entry("pv_slowpath_fentry"), exit("pv_slowpath_fexit")],
+        &[entry("pv_slowpath_kprobe"), exit("pv_slowpath_kretprobe")],
+    ),
+    measured(
+        "nf_nat_setup_info",
+        "the time NAT takes to find a tuple",
+        &[entry("setup_fentry"), exit("setup_fexit")],
+        &[entry("setup_kprobe"), exit("setup_kretprobe")],
+    ),
+    measured(
+        "__nf_conntrack_confirm",
+        "the time confirming takes",
+        &[entry("confirm_fentry"), exit("confirm_fexit")],
+        &[entry("confirm_kprobe"), exit("confirm_kretprobe")],
+    ),
+    Hook {
+        essential: true,
+        ..measured(
+            "nf_conntrack_in",
+            "the time packets take",
+            &[entry("in_fentry"), exit("in_fexit")],
+            &[entry("in_kprobe"), exit("in_kretprobe")],
+        )
+    },
+];
+
+/// What measuring costs is measured on a function of the kernel's own that does nothing.
+pub const NOTHING: Hook = measured(
+    "bpf_fentry_test1",
+    "what measuring costs",
+    &[entry("nothing_fentry"), exit("nothing_fexit")],
+    &[entry("nothing_kprobe"), exit("nothing_kretprobe")],
+);
+
+/// A function whose duration is measured.
+const fn measured(
+    function: &'static str,
+    shows: &'static str,
+    trampoline: &'static [Program],
+    kprobe: &'static [Program],
+) -> Hook {
+    Hook {
+        function,
+        shows,
+        essential: false,
+        late: false,
+        trampoline,
+        kprobe,
+    }
+}
+
 /// The one hook of a listing with sources of timeouts.
 pub const DUMP_HOOKS: &[&Hook] = &[&Hook {
     function: "ctnetlink_fill_info",

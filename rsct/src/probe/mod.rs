@@ -2,7 +2,8 @@
 //!
 //! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
 //! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
-//! attach to, [`session`] loads and attaches, [`ring`] reads what they write.
+//! attach to, [`session`] loads and attaches, [`ring`] reads what they write, [`tallies`] what they
+//! count; [`overhead`] measures what measuring costs.
 
 pub mod cause_hooks;
 mod diagnostics;
@@ -10,7 +11,9 @@ pub mod enums;
 pub mod hooks;
 pub mod layout;
 pub mod object;
+pub mod overhead;
 pub mod ring;
 pub mod scope;
 pub mod session;
+pub mod tallies;
 mod tracing;

@@ -4,6 +4,7 @@
 use rsct_common::{
     field::{CAUSE_FIELDS, FIELDS, Field},
     hook::{ARGUMENTS, Argument, CAUSE_ARGUMENTS},
+    latency,
 };
 
 /// An object, and what its programs have to be told of the running kernel.
@@ -29,4 +30,11 @@ pub static CAUSES: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/causes")),
     fields: &[FIELDS, CAUSE_FIELDS],
     arguments: &[ARGUMENTS, CAUSE_ARGUMENTS],
+};
+
+/// How long conntrack takes.
+pub static LATENCY: Object = Object {
+    bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/latency")),
+    fields: &[FIELDS, latency::FIELDS],
+    arguments: &[ARGUMENTS, latency::ARGUMENTS],
 };

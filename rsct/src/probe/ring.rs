@@ -3,7 +3,7 @@
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use rsct_common::{
     loss::LOSSES,
-    record::{CauseRecord, DumpRecord, EntryRecord, PacketRecord, PolicyRecord, kind},
+    record::{CauseRecord, DumpRecord, EntryRecord, PacketRecord, PolicyRecord, SlowRecord, kind},
 };
 use zerocopy::FromBytes as _;
 
@@ -20,6 +20,8 @@ pub enum Record<'a> {
     Dump(&'a DumpRecord),
     /// Why something happened.
     Cause(&'a CauseRecord),
+    /// Something took too long.
+    Slow(&'a SlowRecord),
 }
 
 /// The reader's end of the ring, and the counters of what did not fit.
@@ -91,6 +93,7 @@ fn decode(bytes: &[u8]) -> Option<Record<'_>> {
         kind::POLICY => Record::Policy(PolicyRecord::ref_from_bytes(bytes).ok()?),
         kind::DUMP => Record::Dump(DumpRecord::ref_from_bytes(bytes).ok()?),
         kind::CAUSE => Record::Cause(CauseRecord::ref_from_bytes(bytes).ok()?),
+        kind::SLOW => Record::Slow(SlowRecord::ref_from_bytes(bytes).ok()?),
         _ => return None,
     })
 }

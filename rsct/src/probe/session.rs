@@ -20,7 +20,7 @@ use super::{
     layout::{Layout, LayoutError},
     object::Object,
     ring::Ring,
-    scope::Scope,
+    scope::{Scope, Value},
     tracing::{Attached, Tracing},
 };
 
@@ -51,6 +51,10 @@ pub struct Options {
     pub log_bpf: bool,
     /// Hooks to leave out, and why.
     pub left_out: Vec<(&'static str, &'static str)>,
+    /// Globals of the object's own.
+    pub globals: Vec<(&'static str, Value)>,
+    /// How many entries maps of the object's own have.
+    pub map_sizes: Vec<(&'static str, u32)>,
 }
 
 /// How a hook is attached.
@@ -264,7 +268,11 @@ fn kprobe_links(types: &KernelTypes, ebpf: &Ebpf, programs: &[&str]) -> Option<K
     KprobeLinks::of(&ids?).ok()
 }
 
-fn create_maps(object: &Object, layout: &Layout, options: &Options) -> Result<Ebpf, aya::EbpfError> {
+pub(super) fn create_maps(
+    object: &Object,
+    layout: &Layout,
+    options: &Options,
+) -> Result<Ebpf, aya::EbpfError> {
     let offsets: Vec<(&'static str, u64)> = layout.globals().collect();
     let scope = options.scope.globals();
     let mut loader = EbpfLoader::new();
@@ -276,6 +284,12 @@ fn create_maps(object: &Object, layout: &Layout, options: &Options) -> Result<Eb
     }
     for (name, value) in &scope {
         value.apply(name, &mut loader);
+    }
+    for (name, value) in &options.globals {
+        value.apply(name, &mut loader);
+    }
+    for (name, entries) in &options.map_sizes {
+        loader.map_max_entries(name, *entries);
     }
     let level = if options.log_bpf {
         diagnostics::ALL
@@ -345,7 +359,7 @@ impl Attaching<'_> {
 }
 
 /// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.
-fn attach_tracing(
+pub(super) fn attach_tracing(
     types: &KernelTypes,
     layout: &Layout,
     tracing: &mut Tracing,
@@ -363,7 +377,12 @@ fn attach_tracing(
         .collect()
 }
 
-fn attach_kprobes(types: &KernelTypes, layout: &Layout, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), String> {
+pub(super) fn attach_kprobes(
+    types: &KernelTypes,
+    layout: &Layout,
+    ebpf: &mut Ebpf,
+    hook: &Hook,
+) -> Result<(), String> {
     find_function(types, hook)?;
     check_arguments(layout, hook)?;
     for program in hook.kprobe.iter().rev() {
@@ -397,7 +416,7 @@ fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result
 }
 
 /// The function as BTF describes it; without that nobody knows where its arguments are.
-fn find_function(types: &KernelTypes, hook: &Hook) -> Result<Func, String> {
+pub(super) fn find_function(types: &KernelTypes, hook: &Hook) -> Result<Func, String> {
     types
         .func(hook.function)
         .map_err(|error| error.to_string())?
@@ -435,7 +454,7 @@ fn refusal(error: &ProgramError) -> String {
 }
 
 /// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -70,6 +70,13 @@ impl Tracing {
 
     /// Loads `program` for `function` and attaches it; it stays attached while the fds are open.
     pub fn attach(&mut self, program: Program, function: &Func) -> Result<Attached, String> {
+        let program = self.load(program, function)?;
+        let link = bpf_syscall::raw_tracepoint_open(program.as_fd()).map_err(|error| error.to_string())?;
+        Ok(Attached { program, _link: link })
+    }
+
+    /// Loads `program` for `function`, and no more.
+    pub fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
         let code = self
             .functions
             .get(program.name)
@@ -84,9 +91,7 @@ impl Tracing {
                 self.modules.get(name).map(|fd| fd.as_fd())
             }
         };
-        let program = load(program, code, function.type_id, module)?;
-        let link = bpf_syscall::raw_tracepoint_open(program.as_fd()).map_err(|error| error.to_string())?;
-        Ok(Attached { program, _link: link })
+        load(program, code, function.type_id, module)
     }
 }
 
@@ -131,7 +136,11 @@ fn trampolines<'a>(hooks: &'a [&Hook]) -> impl Iterator<Item = &'static Program>
 /// The kinds of maps that the object has.
 fn data(map: &Map) -> Option<&MapData> {
     match map {
-        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => Some(data),
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::PerCpuHashMap(data)
+        | Map::RingBuf(data) => Some(data),
         _ => None,
     }
 }

@@ -96,6 +96,8 @@ impl Listing {
             scope: Scope::default(),
             log_bpf: false,
             left_out: Vec::new(),
+            globals: Vec::new(),
+            map_sizes: Vec::new(),
         };
         Ok(Self {
             session: Session::start(&TRACE, DUMP_HOOKS, &types, &layout, &options)?,

@@ -15,6 +15,8 @@ pub mod expiring;
 pub mod fill;
 pub mod json;
 pub mod known;
+pub mod latency;
+pub mod latency_json;
 pub mod namespace;
 pub mod nfct;
 pub mod policies;

@@ -112,8 +112,8 @@ impl<W: Write> Join<W> {
                 self.output.observe(Observation::Entry(record, flow.as_ref()))
             }
             Record::Policy(record) => return self.policy(record),
-            // Nobody lists, nobody asks why.
-            Record::Dump(_) | Record::Cause(_) => return,
+            // Nobody lists, nobody asks why, nobody measures.
+            Record::Dump(_) | Record::Cause(_) | Record::Slow(_) => return,
         };
         self.remaining -= 1;
         if let Err(error) = result {

@@ -99,28 +99,7 @@ impl Summary {
             return text;
         }
         let _ = writeln!(text, "rsct: {} records LOST or incomplete:", self.lost_total());
-        for (index, loss) in Loss::ALL.iter().enumerate() {
-            if self.lost.of(index) == 0 {
-                continue;
-            }
-            let _ = write!(
-                text,
-                "rsct:   {} {} ({})",
-                self.lost.of(index),
-                loss.name(),
-                loss.meaning()
-            );
-            for (cpu, counts) in self
-                .lost
-                .per_cpu
-                .iter()
-                .enumerate()
-                .filter(|(_, counts)| counts[index] != 0)
-            {
-                let _ = write!(text, " CPU {cpu}: {}", counts[index]);
-            }
-            text.push('\n');
-        }
+        lost_text(&mut text, &self.lost);
         if self.skips.counted != 0 {
             let _ = writeln!(
                 text,
@@ -172,6 +151,32 @@ impl Summary {
         out.push(b'}');
         lost_json(out, &self.lost);
         out.extend_from_slice(b"}\n");
+    }
+}
+
+/// A line for each kind of loss that there was.
+pub fn lost_text(text: &mut String, lost: &Lost) {
+    for (index, loss) in Loss::ALL.iter().enumerate() {
+        if lost.of(index) == 0 {
+            continue;
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "rsct:   {} {} ({})",
+            lost.of(index),
+            loss.name(),
+            loss.meaning()
+        );
+        for (cpu, counts) in lost
+            .per_cpu
+            .iter()
+            .enumerate()
+            .filter(|(_, counts)| counts[index] != 0)
+        {
+            let _ = write!(text, " CPU {cpu}: {}", counts[index]);
+        }
+        text.push('\n');
     }
 }
 

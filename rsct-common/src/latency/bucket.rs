@@ -1,0 +1,91 @@
+//! Buckets that are a sixteenth of their octave wide: what one holds is known to 3.1 % of itself.
+
+/// Parts of an octave.
+pub const PARTS: u64 = 1 << PARTS_SHIFT;
+const PARTS_SHIFT: u32 = 4;
+/// Values from 2^40 on (18 minutes, in nanoseconds) share the last bucket.
+const OCTAVES: u32 = 40;
+
+/// How many buckets there are.
+pub const BUCKETS: usize = ((OCTAVES - PARTS_SHIFT + 1) << PARTS_SHIFT) as usize;
+
+/// Where a value is counted: below [`BUCKETS`].
+///
+/// eBPF has no instruction that finds the highest bit: a few comparisons do. What is beyond the last bucket is cut off
+/// first, so that the verifier walks no way that leads beyond the last.
+#[inline(always)]
+pub fn bucket_of(value: u64) -> usize {
+    let value = if value < 1 << OCTAVES {
+        value
+    } else {
+        (1 << OCTAVES) - 1
+    };
+    let mut rest = value >> PARTS_SHIFT;
+    let mut shift = 0;
+    // Most durations are below a millisecond.
+    if rest >= 1 << 16 {
+        rest >>= 16;
+        shift = 16;
+        if rest >= 1 << 16 {
+            rest >>= 16;
+            shift = 32;
+        }
+    }
+    if rest >= 1 << 8 {
+        rest >>= 8;
+        shift += 8;
+    }
+    if rest >= 1 << 4 {
+        rest >>= 4;
+        shift += 4;
+    }
+    if rest >= 1 << 2 {
+        rest >>= 2;
+        shift += 2;
+    }
+    if rest >= 1 << 1 {
+        shift += 1;
+    }
+    ((shift << PARTS_SHIFT) + (value >> shift)) as usize
+}
+
+/// The least value of a bucket, and the least that is beyond it.
+pub const fn bounds(bucket: usize) -> (u64, u64) {
+    let bucket = bucket as u64;
+    if bucket < 2 * PARTS {
+        return (bucket, bucket + 1);
+    }
+    let shift = (bucket >> PARTS_SHIFT) - 1;
+    let least = (bucket - (shift << PARTS_SHIFT)) << shift;
+    (least, least + (1 << shift))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_follow_one_another() {
+        assert_eq!(bounds(0), (0, 1));
+        for bucket in 0..BUCKETS {
+            let (least, beyond) = bounds(bucket);
+            assert_eq!(bucket_of(least), bucket, "the least of {bucket}");
+            assert_eq!(bucket_of(beyond - 1), bucket, "the most of {bucket}");
+            if bucket + 1 < BUCKETS {
+                assert_eq!(bounds(bucket + 1).0, beyond, "behind {bucket}");
+            }
+            assert!(
+                beyond - least <= 1 || (beyond - least) * PARTS <= least,
+                "{bucket} is too wide"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_last_is_in_it() {
+        for value in [1 << 40, 1 << 41, 1 << 52, 1 << 60, u64::MAX] {
+            assert_eq!(bucket_of(value), BUCKETS - 1, "{value}");
+        }
+        assert_eq!(bounds(BUCKETS - 1).1, 1 << 40);
+    }
+}

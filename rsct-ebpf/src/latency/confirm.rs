@@ -1,0 +1,108 @@
+//! How long it takes until a flow's entry is in the table.
+//!
+//! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use rsct_common::latency::{ConfirmOutcome, Function};
+use rsct_ebpf::{
+    globals::arg,
+    kernel::{
+        Memory, Typed, Untyped,
+        args::{Arguments, Frame},
+        nf_conn::NfConn,
+        sk_buff::{Nfct, SkBuff},
+    },
+    scratch::Slot,
+};
+
+use crate::{
+    flow::{self, Flow},
+    timing::{self, now_ns},
+};
+
+/// `NF_ACCEPT`.
+const ACCEPT: u32 = 1;
+
+#[fentry(function = "__nf_conntrack_confirm")]
+pub fn confirm_fentry(ctx: FEntryContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn confirm_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[inline(always)]
+fn enter<C: Arguments + Frame>(ctx: &C) {
+    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::CONFIRM_SKB));
+    let came = skb.nfct().0;
+    if let Some(state) = timing::state(Function::Confirm)
+        && let Some(slot) = state.entered(skb.address(), ctx.frame())
+    {
+        slot.nfct = came;
+        slot.claimed_ns = now_ns();
+    }
+}
+
+#[fexit(function = "__nf_conntrack_confirm")]
+pub fn confirm_fexit(ctx: FExitContext) -> u32 {
+    if let Some(state) = timing::state(Function::Confirm)
+        && let Some(claim) = state.left(ctx.frame())
+    {
+        let took_ns = now_ns() - claim.slot.claimed_ns;
+        let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::CONFIRM_SKB));
+        leave(
+            &ctx,
+            claim.slot,
+            skb,
+            ctx.number(&arg::CONFIRM_RETURN) as u32,
+            took_ns,
+        );
+        claim.free();
+    }
+    0
+}
+
+#[kretprobe]
+pub fn confirm_kretprobe(ctx: RetProbeContext) -> u32 {
+    if let Some(state) = timing::state(Function::Confirm)
+        && let Some(claim) = state.left(ctx.frame())
+    {
+        let took_ns = now_ns() - claim.slot.claimed_ns;
+        let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+        leave(&ctx, claim.slot, skb, ctx.ret(), took_ns);
+        claim.free();
+    }
+    0
+}
+
+#[inline(always)]
+fn leave<C: EbpfContext + Frame, M: Memory>(
+    ctx: &C,
+    slot: &mut Slot<()>,
+    skb: SkBuff<M>,
+    verdict: u32,
+    took_ns: u64,
+) {
+    // A clash that was resolved gives the packet the entry that was there first.
+    let leaves = skb.nfct().ct();
+    let outcome = if verdict != ACCEPT {
+        ConfirmOutcome::Dropped
+    } else if leaves == Nfct(slot.nfct).ct() {
+        ConfirmOutcome::Inserted
+    } else {
+        ConfirmOutcome::Clash
+    };
+    let flow = Flow {
+        entry: NfConn::<Untyped>::new(leaves),
+        outcome: outcome as u8,
+    };
+    flow::tell(ctx, slot, Function::Confirm, flow, took_ns);
+}

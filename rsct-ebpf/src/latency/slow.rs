@@ -1,0 +1,95 @@
+//! What took too long is told of, with the way that led there.
+
+use core::ptr::read_volatile;
+
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_stack};
+use rsct_common::{
+    TupleWords,
+    latency::Function,
+    loss::Loss,
+    record::{STACK_DEPTH, SlowFlags, SlowRecord, kind},
+};
+use rsct_ebpf::{
+    emit::{cpu, emit_in_place},
+    kernel::args::Frame,
+    task,
+};
+
+use crate::globals::LATENCY_SLOWER_THAN_NS;
+
+/// What is told.
+pub struct Slow {
+    pub function: Function,
+    pub outcome: u8,
+    pub started_ns: u64,
+    pub took_ns: u64,
+    /// The original direction; zeroes where there is no flow.
+    pub tuple: TupleWords,
+    pub netns: u32,
+    /// Netfilter's hook, and the interface.
+    pub hook: Option<(u8, u32)>,
+}
+
+impl Slow {
+    /// What belongs to no flow.
+    #[inline(always)]
+    pub fn nobodys(function: Function, started_ns: u64, took_ns: u64) -> Self {
+        Self {
+            function,
+            outcome: 0,
+            started_ns,
+            took_ns,
+            tuple: [0; 5],
+            netns: 0,
+            hook: None,
+        }
+    }
+}
+
+/// Whether a duration is one to tell of.
+#[inline(always)]
+pub fn is_slow(took_ns: u64) -> bool {
+    let slower_than = LATENCY_SLOWER_THAN_NS.load();
+    slower_than != 0 && took_ns >= slower_than
+}
+
+/// Tells of it. `number` is room for an address that the verifier is to forget the origin of.
+#[inline(always)]
+pub fn tell<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
+    // SAFETY: the slot's own field; volatile, so that a pointer really comes back as a number.
+    let address = unsafe {
+        (&raw mut *number).write_volatile(ctx.frame());
+        read_volatile(&raw const *number)
+    };
+    let (hook, ifindex) = slow.hook.unwrap_or_default();
+    let flags = if slow.hook.is_some() { SlowFlags::HOOK } else { 0 };
+    // The record is larger than a program's stack may be.
+    emit_in_place::<SlowRecord>(Loss::SlowRecord, |record| {
+        // SAFETY: room for a record; every field is written. The helper writes no more than it is told.
+        unsafe {
+            (&raw mut (*record).kind).write(kind::SLOW);
+            (&raw mut (*record).function).write(slow.function as u8);
+            (&raw mut (*record).outcome).write(slow.outcome);
+            (&raw mut (*record).hook).write(hook);
+            (&raw mut (*record).cpu).write(cpu());
+            (&raw mut (*record).time_ns).write(slow.started_ns);
+            (&raw mut (*record).duration_ns).write(slow.took_ns);
+            (&raw mut (*record).netns).write(slow.netns);
+            (&raw mut (*record).ifindex).write(ifindex);
+            // Written at once: what were kept of it until later, or not, older verifiers can't tell apart.
+            if let Some(task) = task::on_whose_stack(address) {
+                (&raw mut (*record).flags).write(flags | SlowFlags::TASK);
+                (&raw mut (*record).pid).write(task.tgid);
+                (&raw mut (*record).comm).write(task.comm_bytes());
+            } else {
+                (&raw mut (*record).flags).write(flags);
+                (&raw mut (*record).pid).write(0);
+                (&raw mut (*record).comm).write([0; 16]);
+            }
+            (&raw mut (*record).tuple).write(slow.tuple);
+            let stack = &raw mut (*record).stack;
+            let bytes = bpf_get_stack(ctx.as_ptr(), stack.cast(), (STACK_DEPTH * 8) as u32, 0);
+            (&raw mut (*record).stack_bytes).write(bytes as i32);
+        }
+    });
+}

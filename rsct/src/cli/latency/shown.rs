@@ -1,0 +1,297 @@
+//! How what was measured is shown: at the start, after each interval, and at the end.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use rsct_common::latency::Function;
+
+use super::{LatencyArgs, Measuring, Output};
+use crate::{
+    kernel::{clock, hz::Hz, interfaces::Names},
+    latency::{By, Reading},
+    probe::{
+        self,
+        session::{How, Session},
+    },
+    render::{
+        bytes,
+        color::Palette,
+        latency::{self as text, Report},
+        latency_json::{self, Hook, Span, Started},
+    },
+    trace::summary,
+};
+
+/// What else there is to say at the end.
+pub(super) struct Rest {
+    pub(super) elapsed: Duration,
+    pub(super) slow: Option<u64>,
+    pub(super) unfinished: BTreeMap<Function, u64>,
+    pub(super) resized: Option<(u32, u32)>,
+}
+
+/// How things are shown.
+pub(super) struct Shown {
+    pub(super) json: bool,
+    by: By,
+    hz: Hz,
+    palette: Palette,
+    /// What namespaces are called.
+    names: Names,
+}
+
+impl Shown {
+    pub(super) fn new(args: &LatencyArgs) -> anyhow::Result<Self> {
+        let by = args.by.meaning();
+        let names = match by {
+            By::Netns => Names::read(),
+            _ => Names::default(),
+        };
+        Ok(Self {
+            json: args.output == Output::Json,
+            by,
+            hz: Hz::of_running_kernel()?,
+            palette: Palette::for_stream(&io::stdout()),
+            names,
+        })
+    }
+
+    pub(super) fn started(
+        &self,
+        out: &mut Vec<u8>,
+        args: &LatencyArgs,
+        measuring: &Measuring,
+        started_ns: u64,
+    ) {
+        let filter = args.filter.given();
+        if self.json {
+            let whys: Vec<String> = measuring
+                .session
+                .hooks
+                .iter()
+                .map(|report| report.why_not_better.join("; "))
+                .collect();
+            let hooks = measuring.session.hooks.iter().zip(&whys);
+            let line = Started {
+                time_ns: started_ns,
+                by: self.by.name(),
+                netns: measuring.only_netns,
+                filter: &filter,
+                error_percent: latency_json::ERROR,
+                hooks: hooks
+                    .map(|(report, why)| Hook {
+                        function: report.hook.function,
+                        attached: report.how.name(),
+                        why,
+                    })
+                    .collect(),
+                overhead: (&measuring.overhead).into(),
+            };
+            return latency_json::started(out, &line);
+        }
+        let flows = if filter.is_empty() {
+            "every flow".to_owned()
+        } else {
+            let options = filter
+                .iter()
+                .map(|(option, value)| format!(" --{option} {value}"));
+            format!("flows that meet{}", options.collect::<String>())
+        };
+        let whose = match (args.netns.name(), measuring.only_netns) {
+            (_, None) => "every network namespace".to_owned(),
+            (Some(name), _) => format!("network namespace {name}"),
+            (None, _) => "this network namespace".to_owned(),
+        };
+        // Writing to a Vec can't fail.
+        let _ = writeln!(out, "conntrack's latency, {flows} of {whose}.\n{}", text::error());
+        let _ = match &measuring.overhead {
+            Ok(overhead) => writeln!(
+                out,
+                "Here, reading the clock takes {}, and being measured makes a call {} longer,\n\
+                 of which {} are in each duration below (measured on a function of the kernel\n\
+                 that does nothing, called {} times).",
+                text::time(overhead.clock_ns.round() as u64),
+                text::time(overhead.pair_ns),
+                text::time(overhead.shown_ns),
+                probe::overhead::CALLS,
+            ),
+            Err(why) => writeln!(out, "What measuring costs here could not be measured: {why}."),
+        };
+        let missing = measuring
+            .session
+            .hooks
+            .iter()
+            .filter(|report| report.how == How::Not && !is_shown(measuring, report.hook));
+        for report in missing {
+            let _ = writeln!(
+                out,
+                "Not measured: {}, as {} cannot be attached to ({}).",
+                report.hook.shows,
+                report.hook.function,
+                reasons(&report.why_not_better)
+            );
+        }
+    }
+
+    fn report<'a>(&'a self, reading: &'a Reading, bars: bool) -> Report<'a> {
+        Report {
+            reading,
+            by: self.by,
+            hz: self.hz,
+            names: &self.names,
+            bars,
+            palette: self.palette,
+        }
+    }
+
+    fn show(&self, out: &mut Vec<u8>, reading: &Reading, elapsed: Duration, whole: bool) {
+        let report = self.report(reading, whole);
+        if self.json {
+            let span = Span {
+                time_ns: clock::monotonic_ns(),
+                elapsed_ns: elapsed.as_nanos() as u64,
+                whole,
+            };
+            latency_json::report(out, &report, span);
+        } else {
+            report.text(out);
+        }
+    }
+
+    pub(super) fn interval(
+        &self,
+        out: &mut Vec<u8>,
+        reading: &Reading,
+        elapsed: Duration,
+        since_start: Duration,
+    ) {
+        if !self.json {
+            let _ = writeln!(
+                out,
+                "\n--- {:.1} s, the last {:.1} s of it ---",
+                since_start.as_secs_f64(),
+                elapsed.as_secs_f64()
+            );
+        }
+        self.show(out, reading, elapsed, false);
+    }
+
+    pub(super) fn whole(&self, out: &mut Vec<u8>, reading: &Reading, elapsed: Duration) {
+        if !self.json {
+            let _ = writeln!(out, "\n=== all {:.1} s ===", elapsed.as_secs_f64());
+        }
+        self.show(out, reading, elapsed, true);
+    }
+
+    pub(super) fn end(&self, out: &mut Vec<u8>, session: &Session, rest: &Rest) {
+        let skips = session.skips();
+        let lost = session.ring.lost();
+        if self.json {
+            out.extend_from_slice(b"{\"type\":\"summary\"");
+            let mut number = |key: &str, value: u64| {
+                out.extend_from_slice(key.as_bytes());
+                bytes::number(out, value);
+            };
+            number(",\"elapsed_ns\":", rest.elapsed.as_nanos() as u64);
+            number(",\"slow\":", rest.slow.unwrap_or(0));
+            number(",\"unfinished\":", rest.unfinished.values().sum());
+            number(",\"skipped\":", skips.counted);
+            number(",\"malformed\":", session.ring.malformed);
+            number(",\"lost_total\":", lost.total());
+            if let Some((before, now)) = rest.resized {
+                number(",\"buckets_before\":", u64::from(before));
+                number(",\"buckets_now\":", u64::from(now));
+            }
+            if skips.uncounted {
+                out.extend_from_slice(b",\"skips_uncounted\":true");
+            }
+            for (function, count) in &rest.unfinished {
+                // Writing to a Vec can't fail.
+                let _ = write!(out, ",\"unfinished_{}\":{count}", function.name());
+            }
+            summary::lost_json(out, &lost);
+            out.extend_from_slice(b"}\n");
+            return;
+        }
+        let say = |text: String| eprintln!("rsct: {text}");
+        if let Some(slow) = rest.slow {
+            say(format!("{slow} calls were slower than asked for."));
+        }
+        if let Some((before, now)) = rest.resized {
+            say(format!(
+                "the table was resized from {before} to {now} buckets meanwhile: how many a run of garbage collection \
+                 looked at is reckoned with the former."
+            ));
+        }
+        for (function, count) in &rest.unfinished {
+            say(format!(
+                "{count} calls of {} were entered and have not been seen to end: they are still under way, or were \
+                 forgotten.",
+                function.name()
+            ));
+        }
+        if skips.uncounted {
+            say(
+                "this kernel does not count the kprobes that it leaves out while another runs on that CPU: calls that \
+                 interrupted a probe may be missing beside what is counted here."
+                    .to_owned(),
+            );
+        }
+        if skips.counted != 0 {
+            say(format!(
+                "{} times the kernel did not run a program while one was running already on that CPU: so many calls at \
+                 most are not in the tables.",
+                skips.counted
+            ));
+        }
+        if session.ring.malformed != 0 {
+            say(format!(
+                "{} records were malformed (please report it).",
+                session.ring.malformed
+            ));
+        }
+        say(format!("{} records lost.", lost.total()));
+        let mut kinds = String::new();
+        summary::lost_text(&mut kinds, &lost);
+        eprint!("{kinds}");
+    }
+}
+
+/// Why a function is not attached to: once, where it is the same in every form.
+fn reasons(of_each_form: &[String]) -> String {
+    let bare = |why: &String| match why.split_once(": ") {
+        Some(("fentry" | "kprobe", reason)) => reason.to_owned(),
+        _ => why.clone(),
+    };
+    let mut reasons: Vec<String> = of_each_form.iter().map(bare).collect();
+    reasons.dedup();
+    match reasons.as_slice() {
+        [reason] => reason.clone(),
+        _ => of_each_form.join("; "),
+    }
+}
+
+/// Whether another function shows the same.
+fn is_shown(measuring: &Measuring, hook: &probe::hooks::Hook) -> bool {
+    let mut hooks = measuring.session.hooks.iter();
+    hooks.any(|report| report.how != How::Not && report.hook.shows == hook.shows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_reason_is_given_once() {
+        let whys = |whys: &[&str]| reasons(&whys.iter().map(|why| (*why).to_owned()).collect::<Vec<_>>());
+        assert_eq!(whys(&["fentry: gone", "kprobe: gone"]), "gone");
+        assert_eq!(
+            whys(&["fentry: gone", "kprobe: refused: x"]),
+            "fentry: gone; kprobe: refused: x"
+        );
+        assert_eq!(whys(&["left out: because"]), "left out: because");
+    }
+}

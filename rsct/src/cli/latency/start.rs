@@ -1,0 +1,170 @@
+//! Attaching the programs, with all that they have to be told.
+
+use std::fs;
+
+use rsct_common::latency::{Function, setting};
+
+use super::LatencyArgs;
+use crate::{
+    cli::probing::{report_hooks, why_not},
+    filter::Filter,
+    kernel::{
+        btf::KernelTypes,
+        netns::{self, Selector},
+        symbols,
+    },
+    latency::By,
+    probe::{
+        hooks::{Hook, LATENCY_HOOKS},
+        layout::Layout,
+        object::LATENCY,
+        overhead::{self, Overhead},
+        scope::{Scope, Value},
+        session::{Options, Session},
+        tallies::Tallies,
+    },
+};
+
+/// Room for what is slow, and for nothing.
+const RING_BYTES: u32 = 4 << 20;
+const LEAST_RING_BYTES: u32 = 4 << 10;
+/// Functions that are told apart by protocol or namespace, or have one key for all.
+const FUNCTIONS: u32 = Function::ALL.len() as u32;
+/// How many protocols there can be: more than conntrack has handlers for.
+const PROTOCOLS: u32 = 32;
+/// How many namespaces that come later there can be, and how many at all.
+const NEW_NAMESPACES: u32 = 32;
+const MOST_NAMESPACES: u32 = 512;
+
+/// Programs that measure.
+pub(super) struct Measuring {
+    pub(super) session: Session,
+    pub(super) tallies: Tallies,
+    pub(super) overhead: Result<Overhead, String>,
+    /// How many buckets the table had when all began; zero where nobody says.
+    pub(super) table_buckets: u32,
+    /// The one namespace in scope.
+    pub(super) only_netns: Option<u32>,
+}
+
+/// Attaches them, and measures what that costs.
+pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measuring> {
+    let selector = Selector::from_option(args.netns.name());
+    let only_netns = match &selector {
+        Selector::All => None,
+        one => netns::open(one)?
+            .namespaces
+            .first()
+            .map(|netns| netns.inode as u32),
+    };
+    let by = args.by.meaning();
+    let types = KernelTypes::open()?;
+    let layout = Layout::resolve(&types, &LATENCY)?;
+    let table_buckets = table_buckets();
+    let locks = Locks::of(&types);
+    let at = *locks.as_ref().unwrap_or(&Locks::default());
+    let options = Options {
+        form: args.attach.form(),
+        ring_bytes: if args.slower_than.is_some() {
+            RING_BYTES
+        } else {
+            LEAST_RING_BYTES
+        },
+        births: 1,
+        scope: Scope {
+            netns: only_netns,
+            filter,
+        },
+        log_bpf: false,
+        left_out: left_out(&locks),
+        globals: vec![
+            (setting::LOCKS, Value::Double(at.each)),
+            (setting::LOCKS_BYTES, Value::Double(at.bytes)),
+            (setting::ALL_LOCK, Value::Double(at.all)),
+            (setting::BY, Value::Word(by.setting())),
+            (
+                setting::SLOWER_THAN_NS,
+                Value::Double(args.slower_than.unwrap_or(0)),
+            ),
+            (setting::TABLE_BUCKETS, Value::Word(table_buckets)),
+        ],
+        map_sizes: match by {
+            By::Proto => vec![("TALLIES_BY_KEY", FUNCTIONS * PROTOCOLS)],
+            By::Netns => vec![("TALLIES_BY_KEY", FUNCTIONS * namespaces()?)],
+            By::Outcome | By::Hook | By::Cpu => Vec::new(),
+        },
+    };
+    let overhead = overhead::measure(&types, &layout, &options);
+    let wanted: Vec<&'static Hook> = LATENCY_HOOKS.iter().collect();
+    let mut session = Session::start(&LATENCY, &wanted, &types, &layout, &options).map_err(why_not)?;
+    report_hooks(&session.hooks, args.show_hooks);
+    let tallies = Tallies::of(&mut session, by)?;
+    Ok(Measuring {
+        session,
+        tallies,
+        overhead,
+        table_buckets,
+        only_netns,
+    })
+}
+
+/// Without knowing where the table's locks are, nobody can tell for which it is waited.
+fn left_out(locks: &Result<Locks, &'static str>) -> Vec<(&'static str, &'static str)> {
+    let Err(why) = locks else { return Vec::new() };
+    let slow_paths = LATENCY_HOOKS
+        .iter()
+        .map(|hook| hook.function)
+        .filter(|function| function.ends_with("queued_spin_lock_slowpath"));
+    slow_paths.map(|function| (function, *why)).collect()
+}
+
+/// Where the table's locks are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Locks {
+    /// The array's address, and its length.
+    each: u64,
+    bytes: u64,
+    /// The one that stands for all of them.
+    all: u64,
+}
+
+impl Locks {
+    /// Looks them up; an error says why they are not found.
+    fn of(types: &KernelTypes) -> Result<Self, &'static str> {
+        const UNKNOWN: &str = "/proc/kallsyms does not tell where nf_conntrack_locks is";
+        /// `CONNTRACK_LOCKS` (include/net/netfilter/nf_conntrack_core.h).
+        const COUNT: u64 = 1024;
+        let names = ["nf_conntrack_locks", "nf_conntrack_locks_all_lock"];
+        let found = symbols::addresses("nf_conntrack", &names).map_err(|_| UNKNOWN)?;
+        let [Some(each), all] = found[..] else {
+            return Err(UNKNOWN);
+        };
+        let size = types
+            .struct_size("spinlock")
+            .map_err(|_| "this kernel's BTF does not tell how large a spinlock is")?;
+        Ok(Self {
+            each,
+            bytes: COUNT * u64::from(size),
+            // A lock that nothing is at is never waited for.
+            all: all.unwrap_or(0),
+        })
+    }
+}
+
+/// How many namespaces to have room for.
+fn namespaces() -> anyhow::Result<u32> {
+    let there = netns::open(&Selector::All)?.namespaces.len();
+    let there = u32::try_from(there).unwrap_or(MOST_NAMESPACES);
+    Ok(there.saturating_add(NEW_NAMESPACES).min(MOST_NAMESPACES))
+}
+
+/// How many buckets the table has.
+pub(super) fn table_buckets() -> u32 {
+    [
+        "/proc/sys/net/netfilter/nf_conntrack_buckets",
+        "/sys/module/nf_conntrack/parameters/hashsize",
+    ]
+    .iter()
+    .find_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok())
+    .unwrap_or(0)
+}

@@ -1,0 +1,218 @@
+//! What the programs had counted at one moment.
+
+use std::collections::BTreeMap;
+
+use rsct_common::latency::{ConfirmOutcome, Function, NatOutcome, PassOutcome, by};
+
+use super::Tally;
+use crate::flow::names;
+
+/// By what durations are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// What came of it.
+    #[default]
+    Outcome,
+    /// The IP protocol.
+    Proto,
+    /// The network namespace.
+    Netns,
+    /// Netfilter's hook.
+    Hook,
+    /// The CPU.
+    Cpu,
+}
+
+impl By {
+    /// What the programs are told.
+    pub fn setting(self) -> u32 {
+        match self {
+            Self::Outcome => by::OUTCOME,
+            Self::Proto => by::PROTO,
+            Self::Netns => by::NETNS,
+            Self::Hook => by::HOOK,
+            Self::Cpu => by::CPU,
+        }
+    }
+
+    /// As typed, and as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outcome => "outcome",
+            Self::Proto => "proto",
+            Self::Netns => "netns",
+            Self::Hook => "hook",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+/// One of those that durations are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// All there are: a lock has no outcome, and garbage collection no protocol.
+    All,
+    /// An outcome, as the function numbers it.
+    Outcome(u8),
+    /// A protocol's number.
+    Proto(u8),
+    /// A namespace's inode number.
+    Netns(u32),
+    /// A hook's number.
+    Hook(u8),
+    /// A CPU's number.
+    Cpu(u32),
+}
+
+impl Key {
+    /// An outcome's name.
+    pub fn outcome(function: Function, outcome: u8) -> &'static str {
+        let names: &[&'static str] = match function {
+            Function::ConntrackIn => &PassOutcome::NAMES,
+            Function::Confirm => &ConfirmOutcome::NAMES,
+            Function::NatSetup => &NatOutcome::NAMES,
+            _ => &["all"],
+        };
+        names.get(usize::from(outcome)).copied().unwrap_or("?")
+    }
+
+    /// As people read it; a namespace is its inode number, which whoever knows a name for it replaces.
+    pub fn name(self, function: Function) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Outcome(outcome) => Self::outcome(function, outcome).to_owned(),
+            Self::Proto(number) => {
+                names::proto::name(number).map_or_else(|| number.to_string(), str::to_owned)
+            }
+            Self::Netns(inode) => inode.to_string(),
+            Self::Hook(hook) => names::hook(hook).to_owned(),
+            Self::Cpu(cpu) => format!("CPU {cpu}"),
+        }
+    }
+}
+
+/// What is counted of `nf_conntrack_in` and not timed, and of calls that were never seen to end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets that came with their entry.
+    pub tracked_already: u64,
+    /// Packets that a rule made untracked.
+    pub untracked_already: u64,
+    /// Calls of each function that were entered and have not been seen to end: under way, or forgotten.
+    pub unfinished: BTreeMap<Function, u64>,
+}
+
+/// What garbage collection did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gc {
+    /// Buckets looked at in each run.
+    pub buckets: Tally,
+    /// Entries taken out in each run.
+    pub reaped: Tally,
+    /// How many jiffies late, of each entry whose time was over.
+    pub late: Tally,
+    /// Entries taken out before their time, as the table was nearly full.
+    pub evicted: u64,
+}
+
+/// All that the programs had counted at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Durations in nanoseconds.
+    pub durations: BTreeMap<(Function, Key), Tally>,
+    /// What is only counted.
+    pub counts: Counts,
+    /// What garbage collection did.
+    pub gc: Gc,
+}
+
+impl Reading {
+    /// What has come since an earlier one.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let none = Tally::default();
+        let durations = self.durations.iter().map(|(of, tally)| {
+            let then = earlier.durations.get(of).unwrap_or(&none);
+            (*of, tally.since(then))
+        });
+        Self {
+            durations: durations.filter(|(_, tally)| tally.count() != 0).collect(),
+            counts: Counts {
+                tracked_already: self.counts.tracked_already - earlier.counts.tracked_already,
+                untracked_already: self.counts.untracked_already - earlier.counts.untracked_already,
+                unfinished: self
+                    .counts
+                    .unfinished
+                    .iter()
+                    .map(|(of, now)| {
+                        let then = earlier.counts.unfinished.get(of).unwrap_or(&0);
+                        (*of, now.saturating_sub(*then))
+                    })
+                    .filter(|(_, count)| *count != 0)
+                    .collect(),
+            },
+            gc: Gc {
+                buckets: self.gc.buckets.since(&earlier.gc.buckets),
+                reaped: self.gc.reaped.since(&earlier.gc.reaped),
+                late: self.gc.late.since(&earlier.gc.late),
+                evicted: self.gc.evicted - earlier.gc.evicted,
+            },
+        }
+    }
+
+    /// A function's durations, key by key.
+    pub fn of(&self, function: Function) -> impl Iterator<Item = (Key, &Tally)> + '_ {
+        self.durations
+            .range((function, Key::All)..)
+            .take_while(move |((of, _), _)| *of == function)
+            .map(|((_, key), tally)| (*key, tally))
+    }
+
+    /// All of a function's durations together.
+    pub fn total(&self, function: Function) -> Tally {
+        let mut total = Tally::default();
+        for (_, tally) in self.of(function) {
+            total.merge(tally);
+        }
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latency::tally::tally_of;
+
+    #[test]
+    fn what_came_since_is_what_is_more_than_before() {
+        let created = (Function::ConntrackIn, Key::Outcome(0));
+        let tracked = (Function::ConntrackIn, Key::Outcome(1));
+        let mut before = Reading::default();
+        before.durations.insert(created, tally_of(&[100]));
+        before.counts.tracked_already = 3;
+        let mut after = before.clone();
+        after.durations.insert(tracked, tally_of(&[70, 80]));
+        after.counts.tracked_already = 5;
+        let since = after.since(&before);
+        let keys: Vec<Key> = since.of(Function::ConntrackIn).map(|(key, _)| key).collect();
+        assert_eq!(keys, [Key::Outcome(1)], "nothing was created meanwhile");
+        assert_eq!(since.total(Function::ConntrackIn).count(), 2);
+        assert_eq!(since.counts.tracked_already, 2);
+        assert_eq!(since.of(Function::Confirm).count(), 0);
+    }
+
+    #[test]
+    fn keys_have_the_kernel_s_names() {
+        for (key, function, name) in [
+            (Key::Outcome(0), Function::ConntrackIn, "created"),
+            (Key::Outcome(2), Function::Confirm, "dropped"),
+            (Key::Outcome(1), Function::NatSetup, "failed"),
+            (Key::Outcome(9), Function::NatSetup, "?"),
+            (Key::Proto(17), Function::ConntrackIn, "udp"),
+            (Key::Hook(3), Function::ConntrackIn, "LOCAL_OUT"),
+            (Key::Cpu(1), Function::Lock, "CPU 1"),
+            (Key::All, Function::Gc, "all"),
+        ] {
+            assert_eq!(key.name(function), name);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The ways that led to what was slow: most of what is slow came the same way.
+
+use std::collections::HashMap;
+
+/// A way, and how often something slow came it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Return addresses, the innermost first.
+    pub addresses: Vec<u64>,
+    /// How often.
+    pub count: u64,
+    /// The longest of them, in nanoseconds.
+    pub slowest_ns: u64,
+}
+
+/// Every way there was, numbered from 1 in the order of their first sight.
+#[derive(Clone, Debug, Default)]
+pub struct Stacks {
+    stacks: Vec<Stack>,
+    numbers: HashMap<Vec<u64>, usize>,
+}
+
+impl Stacks {
+    /// Takes in one; its number.
+    pub fn take(&mut self, addresses: &[u64], took_ns: u64) -> usize {
+        let number = match self.numbers.get(addresses) {
+            Some(number) => *number,
+            None => {
+                self.stacks.push(Stack {
+                    addresses: addresses.to_vec(),
+                    count: 0,
+                    slowest_ns: 0,
+                });
+                self.numbers.insert(addresses.to_vec(), self.stacks.len());
+                self.stacks.len()
+            }
+        };
+        let stack = &mut self.stacks[number - 1];
+        stack.count += 1;
+        stack.slowest_ns = stack.slowest_ns.max(took_ns);
+        number
+    }
+
+    /// All of them, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Stack)> {
+        self.stacks
+            .iter()
+            .enumerate()
+            .map(|(index, stack)| (index + 1, stack))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_way_has_the_same_number() {
+        let mut stacks = Stacks::default();
+        assert_eq!(stacks.take(&[1, 2], 10), 1);
+        assert_eq!(stacks.take(&[1, 3], 20), 2);
+        assert_eq!(stacks.take(&[1, 2], 5), 1);
+        assert_eq!(
+            stacks.take(&[], 1),
+            3,
+            "a stack that could not be had is a way too"
+        );
+        let of_first: Vec<(usize, u64, u64)> = stacks
+            .iter()
+            .map(|(number, stack)| (number, stack.count, stack.slowest_ns))
+            .collect();
+        assert_eq!(of_first, [(1, 2, 10), (2, 1, 20), (3, 1, 1)]);
+    }
+}

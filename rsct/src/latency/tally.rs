@@ -1,0 +1,275 @@
+//! Values counted in buckets, and what can be said of them: how many there are, which of them is larger than so many
+//! others, and the largest.
+
+use rsct_common::latency::{BUCKETS, MAX, PARTS, SUM, Tally as Counted, bounds};
+
+/// By how much a value that is told may be off, in percent of the true one: it is the middle of its bucket, and a bucket
+/// is a sixteenth of its least value wide.
+pub const ERROR_PERCENT: f64 = 100.0 / (2 * PARTS) as f64;
+
+/// The largest value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Largest {
+    /// It is this one.
+    Exactly(u64),
+    /// It is not above this: of a span of time, the programs keep the counts and not the largest.
+    AtMost(u64),
+}
+
+impl Largest {
+    /// The number.
+    pub fn value(self) -> u64 {
+        let (Self::Exactly(value) | Self::AtMost(value)) = self;
+        value
+    }
+
+    /// Whether it is exact.
+    pub fn is_exact(self) -> bool {
+        matches!(self, Self::Exactly(_))
+    }
+}
+
+/// Values, counted in buckets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    buckets: Vec<u64>,
+    sum: u64,
+    max: u64,
+    max_is_exact: bool,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            buckets: vec![0; BUCKETS],
+            sum: 0,
+            max: 0,
+            max_is_exact: true,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts what a CPU has counted.
+    pub fn add(&mut self, counted: &Counted) {
+        for (count, more) in self.buckets.iter_mut().zip(&counted[..BUCKETS]) {
+            *count += more;
+        }
+        self.sum = self.sum.saturating_add(counted[SUM]);
+        self.max = self.max.max(counted[MAX]);
+    }
+
+    /// Counts what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *count += more;
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+        // An exact one that is larger than the other's bound is exact for both.
+        self.max_is_exact = match self.max.cmp(&other.max) {
+            std::cmp::Ordering::Less => other.max_is_exact,
+            std::cmp::Ordering::Greater => self.max_is_exact,
+            std::cmp::Ordering::Equal => self.max_is_exact || other.max_is_exact,
+        };
+        self.max = self.max.max(other.max);
+    }
+
+    /// What has come since an earlier reading of the same.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let since = |(now, then): (&u64, &u64)| now.saturating_sub(*then);
+        let buckets: Vec<u64> = self.buckets.iter().zip(&earlier.buckets).map(since).collect();
+        let (max, max_is_exact) = if self.max > earlier.max {
+            (self.max, true)
+        } else if let Some(last) = buckets.iter().rposition(|count| *count != 0)
+            && bounds(last).0 + 1 == bounds(last).1
+        {
+            // The bucket holds one value alone.
+            (bounds(last).0, true)
+        } else {
+            let last = buckets.iter().rposition(|count| *count != 0);
+            let bound = last.map_or(0, |last| match last + 1 {
+                // It holds all that is beyond the others.
+                BUCKETS => self.max,
+                next => (bounds(next).0 - 1).min(self.max),
+            });
+            (bound, last.is_none())
+        };
+        Self {
+            buckets,
+            sum: self.sum.saturating_sub(earlier.sum),
+            max,
+            max_is_exact,
+        }
+    }
+
+    /// How many values there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// All of them together.
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// The largest; none where there is no value.
+    pub fn largest(&self) -> Option<Largest> {
+        (self.count() != 0).then_some(if self.max_is_exact {
+            Largest::Exactly(self.max)
+        } else {
+            Largest::AtMost(self.max)
+        })
+    }
+
+    /// The least value that `per_mille` of a thousand are not above, to [`ERROR_PERCENT`]; none where there is no value.
+    pub fn quantile(&self, per_mille: u16) -> Option<u64> {
+        let count = u128::from(self.count());
+        let rank = (count * u128::from(per_mille)).div_ceil(1000).max(1);
+        let mut below = 0;
+        for (bucket, values) in self.buckets.iter().enumerate() {
+            below += u128::from(*values);
+            if below >= rank {
+                let (least, beyond) = bounds(bucket);
+                return Some((least + (beyond - least) / 2).min(self.max));
+            }
+        }
+        None
+    }
+
+    /// The buckets that hold something: the least value, the least beyond, and how many.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        let held = self.buckets.iter().enumerate().filter(|(_, count)| **count != 0);
+        held.map(|(bucket, count)| {
+            let (least, beyond) = bounds(bucket);
+            (least, beyond, *count)
+        })
+    }
+
+    /// Octaves from the first to the last that holds something: the least value, and how many. The first begins with
+    /// zero and is below the first that [`PARTS`] tell apart.
+    pub fn octaves(&self) -> Vec<(u64, u64)> {
+        let parts = PARTS as usize;
+        let octave = |(index, counts): (usize, &[u64])| (bounds(index * parts).0, counts.iter().sum());
+        let all: Vec<(u64, u64)> = self.buckets.chunks(parts).enumerate().map(octave).collect();
+        let first = all.iter().position(|(_, count)| *count != 0);
+        let last = all.iter().rposition(|(_, count)| *count != 0);
+        match (first, last) {
+            (Some(first), Some(last)) => all[first..=last].to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn tally_of(values: &[u64]) -> Tally {
+    let mut tally = Tally::default();
+    for value in values {
+        tally.buckets[rsct_common::latency::bucket_of(*value)] += 1;
+        tally.sum += value;
+        tally.max = tally.max.max(*value);
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_has_neither_quantiles_nor_a_largest() {
+        let tally = Tally::default();
+        assert_eq!(tally.count(), 0);
+        assert_eq!(tally.quantile(500), None);
+        assert_eq!(tally.largest(), None);
+        assert!(tally.octaves().is_empty());
+        assert_eq!(tally.since(&tally).largest(), None);
+    }
+
+    #[test]
+    fn one_value_is_every_quantile() {
+        let tally = tally_of(&[1_000_003]);
+        for per_mille in [0, 1, 500, 999, 1000] {
+            let quantile = tally.quantile(per_mille).unwrap();
+            assert!(quantile.abs_diff(1_000_003) * 32 <= 1_000_003, "{quantile}");
+        }
+        assert_eq!(tally.largest(), Some(Largest::Exactly(1_000_003)));
+    }
+
+    #[test]
+    fn octaves_have_no_gaps() {
+        let tally = tally_of(&[3, 40, 41, 600]);
+        assert_eq!(
+            tally.octaves(),
+            [(0, 1), (16, 0), (32, 2), (64, 0), (128, 0), (256, 0), (512, 1)]
+        );
+    }
+
+    #[test]
+    fn a_span_s_largest_is_exact_where_it_is_a_record() {
+        let earlier = tally_of(&[5000]);
+        let higher = tally_of(&[5000, 7001]).since(&earlier);
+        assert_eq!(higher.largest(), Some(Largest::Exactly(7001)));
+        let lower = tally_of(&[5000, 100]).since(&earlier);
+        assert_eq!(lower.largest(), Some(Largest::AtMost(103)));
+        assert_eq!((lower.count(), lower.sum()), (1, 100));
+        // Whatever its bucket says, it was not above the highest of all.
+        let same = tally_of(&[5000, 4999]).since(&earlier);
+        assert_eq!(same.largest(), Some(Largest::AtMost(5000)));
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_the_error(
+            mut values in proptest::collection::vec(0..1_u64 << 39, 1..200),
+            per_mille in 1..=1000_u16,
+        ) {
+            let tally = tally_of(&values);
+            values.sort_unstable();
+            let rank = (values.len() * usize::from(per_mille)).div_ceil(1000).max(1);
+            let exact = values[rank - 1];
+            let told = tally.quantile(per_mille).unwrap();
+            prop_assert!(
+                told.abs_diff(exact) as f64 <= exact as f64 * ERROR_PERCENT / 100.0,
+                "{} for {}", told, exact
+            );
+            prop_assert_eq!(tally.largest(), values.last().map(|most| Largest::Exactly(*most)));
+        }
+
+        #[test]
+        fn quantiles_rise_and_end_below_the_largest(values in proptest::collection::vec(any::<u64>(), 1..200)) {
+            // The sum of any values may not fit.
+            let values: Vec<u64> = values.iter().map(|value| value >> 16).collect();
+            let tally = tally_of(&values);
+            let quantiles: Vec<u64> = [500, 900, 990, 999, 1000]
+                .iter()
+                .filter_map(|per_mille| tally.quantile(*per_mille))
+                .collect();
+            prop_assert!(quantiles.is_sorted());
+            prop_assert!(quantiles.last().copied() <= tally.largest().map(Largest::value));
+        }
+
+        #[test]
+        fn parts_make_the_whole(
+            one in proptest::collection::vec(0..1_u64 << 45, 0..50),
+            other in proptest::collection::vec(0..1_u64 << 45, 0..50),
+        ) {
+            let all: Vec<u64> = one.iter().chain(&other).copied().collect();
+            let mut merged = tally_of(&one);
+            merged.merge(&tally_of(&other));
+            prop_assert_eq!(&merged, &tally_of(&all));
+            let rest = merged.since(&tally_of(&one));
+            prop_assert_eq!(rest.count(), other.len() as u64);
+            prop_assert_eq!(rest.sum(), other.iter().sum::<u64>());
+            if let Some(most) = other.iter().max() {
+                prop_assert!(rest.largest().unwrap().value() >= *most);
+            }
+            prop_assert_eq!(
+                merged.octaves().iter().map(|(_, count)| count).sum::<u64>(),
+                merged.count()
+            );
+            prop_assert_eq!(merged.buckets().map(|(.., count)| count).sum::<u64>(), merged.count());
+        }
+    }
+}
