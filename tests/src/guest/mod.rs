@@ -37,6 +37,9 @@ mod policy_governs_udp;
 mod q01_why_insert_failed_grows;
 mod q02_which_packet_is_invalid_and_why;
 mod q03_who_deleted_my_entry;
+mod q04_how_late_gc_reaps;
+mod q05_what_a_packet_costs;
+mod q06_contention_at_confirm;
 mod q07_how_a_clash_ended;
 mod q08_who_set_this_timeout;
 mod q09_how_long_nat_searched;
@@ -143,4 +146,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q13_why_it_stays_unreplied,
     q14_out_of_window_by_how_much,
     q15_where_a_syn_ended,
+    q04_how_late_gc_reaps,
+    q05_what_a_packet_costs,
+    q06_contention_at_confirm,
 ];

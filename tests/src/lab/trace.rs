@@ -103,6 +103,13 @@ impl Trace {
         }
     }
 
+    /// How many lines say so that have been written already.
+    pub fn count(&self, is_it: impl Fn(&Line) -> bool) -> i64 {
+        let lines = self.heard.lock();
+        let count = lines.lines.iter().filter(|line| is_it(line)).count();
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+
     /// Whether a line says so that has been written already.
     pub fn has(&self, is_it: impl Fn(&Line) -> bool) -> bool {
         self.heard.lock().lines.iter().any(is_it)

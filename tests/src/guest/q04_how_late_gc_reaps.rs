@@ -1,0 +1,141 @@
+//! How late does garbage collection reap? Entries expire at a known moment, and it is seen when the kernel's own count drops:
+//! what is told of the collector's runs fits both, and what a dump reaps is not laid to its charge.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    lab::{
+        Lab, Line, Trace,
+        latency::{self, Measured},
+        wait,
+    },
+    native::namespace::Namespace,
+};
+
+/// Entries that expire, and stay until the collector comes by.
+const EXPIRING: i64 = 30;
+/// Entries that don't.
+const STAYING: i64 = 4;
+/// Entries that expire and that a dump comes by first.
+const DUMPED: i64 = 5;
+/// How long those that expire live.
+const LIFE: Duration = Duration::from_secs(2);
+/// The collector rests for a minute at most (GC_SCAN_INTERVAL_MAX); what it then does may take its time here.
+const GC_INTERVAL: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(100);
+/// How far an emulated processor may lag.
+const LAG: Duration = Duration::from_secs(2);
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let buckets = std::fs::read_to_string("/sys/module/nf_conntrack/parameters/hashsize")?;
+    let buckets: i64 = buckets.trim().parse().context("the table's size")?;
+    let destroyed = destroy_events(&lab.server)?;
+    let latency = latency::start(&lab.server.name, &[])?;
+    let before = count(&lab.server)?;
+    create(&lab.server, "17", STAYING, 600)?;
+    let first_expires = Instant::now() + LIFE;
+    create(&lab.server, "6", EXPIRING, LIFE.as_secs())?;
+    let last_expires = Instant::now() + LIFE;
+    // Another namespace's don't count.
+    create(&lab.client, "6", EXPIRING, LIFE.as_secs())?;
+    let reaped = dropped_to(&lab.server, before + STAYING)?;
+    let waited = reaped.saturating_duration_since(last_expires);
+    let waited_at_most = reaped.saturating_duration_since(first_expires);
+    events(&destroyed, EXPIRING)?;
+
+    // The collector has just been here, and rests.
+    create(&lab.server, "6", DUMPED, 1)?;
+    // The time itself is what it is about: nobody removes an entry when it is over.
+    thread::sleep(Duration::from_millis(1100));
+    lab.server.sh("conntrack -L 2>/dev/null >/dev/null")?;
+    events(&destroyed, EXPIRING + DUMPED)?;
+
+    let measured = Measured::of(latency)?;
+    let gc = measured.line("gc")?;
+    let number = |path: &str| gc.number(path).with_context(|| format!("no {path}: {gc}"));
+    ensure!(number("/reaped/sum")? == EXPIRING, "{gc}");
+    ensure!(number("/late_jiffies/count")? == EXPIRING, "{gc}");
+    ensure!(number("/evicted")? == 0, "{gc}");
+    let runs = number("/runs")?;
+    ensure!(runs >= 1 && number("/reaped/count")? == runs, "{gc}");
+    ensure!(measured.total("gc_worker") == runs, "{}", measured.told());
+    // When the first of them expired is known, and when the count had dropped.
+    let hz = number("/hz")?;
+    let late = |path: &str| -> Result<Duration> {
+        let ms = number(path)? * 1000 / hz;
+        Ok(Duration::from_millis(u64::try_from(ms)?))
+    };
+    let (most, half) = (late("/late_jiffies/max")?, late("/late_jiffies/p50")?);
+    ensure!(
+        most <= waited_at_most + LAG && most + LAG >= waited,
+        "one went {most:?} late, and they were waited for {waited:?} to {waited_at_most:?}: {gc}"
+    );
+    ensure!(half <= most && most <= GC_INTERVAL + LAG, "{gc}");
+    // A run looks at the whole table at most, and goes on the next time where it stopped.
+    let (looked_at, in_one) = (number("/buckets/sum")?, number("/buckets/max")?);
+    ensure!(
+        0 < looked_at && in_one <= buckets && looked_at <= runs * buckets,
+        "{runs} runs in a table of {buckets} buckets: {gc}"
+    );
+    Ok(())
+}
+
+/// Entries of a protocol that nobody else uses the ports of.
+fn create(namespace: &Namespace, protonum: &str, count: i64, seconds: u64) -> Result<()> {
+    let state = if protonum == "6" { "--state SYN_SENT" } else { "" };
+    let entries: Vec<String> = (0..count)
+        .map(|port| {
+            let port = 1000 + port;
+            format!(
+                "-p {protonum} -s 10.0.0.1 -d 10.0.1.1 --sport {port} --dport {seconds} {state} -t {seconds}"
+            )
+        })
+        .collect();
+    namespace.create(&entries.join("\n"))
+}
+
+/// The kernel's own count of a namespace's entries, which reaps none.
+fn count(namespace: &Namespace) -> Result<i64> {
+    let count = namespace.sh("cat /proc/sys/net/netfilter/nf_conntrack_count")?;
+    count.trim().parse().context("the number of entries")
+}
+
+/// Waits until there are so few; when that was.
+fn dropped_to(namespace: &Namespace, expected: i64) -> Result<Instant> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let now = Instant::now();
+        let count = count(namespace)?;
+        if count <= expected {
+            ensure!(count == expected, "{count} entries are left of {expected}");
+            return Ok(now);
+        }
+        if now > end {
+            bail!(
+                "waited {PATIENCE:?} in vain until garbage collection leaves {expected} of {count} entries"
+            );
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn destroy_events(namespace: &Namespace) -> Result<Trace> {
+    Trace::of(namespace.rsct(&["watch", "-o", "json", "-e", "destroy", "-p", "tcp"]))
+}
+
+/// Waits until so many entries have been told of as gone, and no more.
+fn events(watch: &Trace, expected: i64) -> Result<()> {
+    let is_destroy = |line: &Line| line.text("/event") == "destroy";
+    wait::until("their ends are told of", || {
+        Ok(watch.count(is_destroy) >= expected)
+    })?;
+    let count = watch.count(is_destroy);
+    ensure!(count == expected, "{count} entries are gone, expected {expected}");
+    Ok(())
+}

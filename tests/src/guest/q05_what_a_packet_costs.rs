@@ -1,0 +1,249 @@
+//! What does a packet cost in nf_conntrack_in? So many that open a flow, that belong to one, that are invalid, dropped or
+//! come with their entry: as many are timed under each outcome, whatever they are told apart by.
+
+use std::net::{SocketAddrV4, UdpSocket};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::lab::{
+    CLIENT, Lab, Line, SERVER,
+    counters::Counters,
+    inode,
+    latency::{self, Measured},
+    limit::{self, Limit},
+    raw, traffic,
+    wait::{self, DEADLINE},
+};
+
+const IN: &str = "nf_conntrack_in";
+/// Flows that are opened.
+const FLOWS: i64 = 7;
+/// Packets of the first of them behind the one that opened it, and as many replies.
+const MORE: i64 = 50;
+/// Packets of no connection.
+const INVALID: i64 = 5;
+/// Packets for which the table has no room.
+const DROPPED: i64 = 3;
+/// Packets from the server to itself, of one flow: each passes twice.
+const LOOPED: i64 = 20;
+
+pub fn run() -> Result<()> {
+    let lab = Lab::new()?.without_ipv6()?;
+    let netns = &lab.server.name;
+    let port = UdpSocketPair::open(&lab)?;
+    // All at once: they must not disturb one another.
+    let by_outcome = latency::start(netns, &["--slower-than", "1ns"])?;
+    let by_proto = latency::start(netns, &["--by", "proto"])?;
+    let by_hook = latency::start(netns, &["--by", "hook", "--interval", "200ms"])?;
+    let by_cpu = latency::start(netns, &["--by", "cpu"])?;
+    let by_netns = latency::start("all", &["--by", "netns"])?;
+    let only_one = latency::start(netns, &["-p", "udp", "--sport", "5000"])?;
+    let counters = Counters::of(&lab.server)?;
+    play(&lab, &port)?;
+    let grown = [("invalid", INVALID as u64), ("drop", DROPPED as u64)];
+    counters.must_have_grown(&lab.server, &grown)?;
+
+    let measured = Measured::of(by_outcome)?;
+    let told = || measured.told();
+    for (outcome, expected) in [
+        // One more opens the flow that is looped.
+        ("created", FLOWS + 1),
+        ("tracked", 2 * MORE + LOOPED - 1),
+        ("invalid", INVALID),
+        ("dropped", DROPPED),
+        ("untracked", 0),
+    ] {
+        let count = measured.count(IN, outcome);
+        ensure!(
+            count == expected,
+            "{count} {outcome}, expected {expected}\n{}",
+            told()
+        );
+    }
+    let counts = measured.line("latency_counts")?;
+    ensure!(
+        counts.number("/tracked_already") == Some(LOOPED),
+        "{LOOPED} packets come with their entry: {counts}"
+    );
+    ensure!(
+        measured.count("__nf_conntrack_confirm", "inserted") == FLOWS + 1,
+        "each flow is confirmed\n{}",
+        told()
+    );
+    are_told(&measured, inode(&lab.server)?)?;
+
+    let total = measured.total(IN);
+    let by_proto = Measured::of(by_proto)?;
+    ensure!(by_proto.count(IN, "tcp") == INVALID, "{}", by_proto.told());
+    ensure!(
+        by_proto.count(IN, "udp") == total - INVALID,
+        "{}",
+        by_proto.told()
+    );
+    let by_hook = Measured::of(by_hook)?;
+    ensure!(
+        by_hook.count(IN, "LOCAL_OUT") == MORE + LOOPED,
+        "{}",
+        by_hook.told()
+    );
+    ensure!(by_hook.total(IN) == total, "{}", by_hook.told());
+    intervals_add_up(&by_hook)?;
+    let by_cpu = Measured::of(by_cpu)?;
+    ensure!(by_cpu.total(IN) == total, "{}", by_cpu.told());
+    let by_netns = Measured::of(by_netns)?;
+    ensure!(by_netns.count(IN, netns) == total, "{}", by_netns.told());
+    // The client saw the same flows, of which those that the server's table had no room for too.
+    let client = by_netns.count(IN, &lab.client.name);
+    ensure!(client >= FLOWS + 2 * MORE, "{}", by_netns.told());
+    let only_one = Measured::of(only_one)?;
+    ensure!(only_one.total(IN) == 1 + 2 * MORE, "{}", only_one.told());
+    ensure!(only_one.count(IN, "created") == 1, "{}", only_one.told());
+    Ok(())
+}
+
+/// Each call was slower than a nanosecond: each is told of, with the flow and the way that led there.
+fn are_told(measured: &Measured, netns: i64) -> Result<()> {
+    let told = || measured.told();
+    let slow: Vec<&Line> = measured
+        .0
+        .lines
+        .iter()
+        .filter(|line| line.text("/type") == "slow" && line.text("/function") == IN)
+        .collect();
+    ensure!(
+        i64::try_from(slow.len())? == measured.total(IN),
+        "{} calls are told of\n{}",
+        slow.len(),
+        told()
+    );
+    for line in &slow {
+        ensure!(line.number("/netns") == Some(netns), "{line}");
+        ensure!(
+            line.0
+                .pointer("/stack")
+                .and_then(Value::as_array)
+                .is_some_and(|stack| stack.iter().any(|function| {
+                    function
+                        .as_str()
+                        .is_some_and(|name| name.starts_with("nf_hook_slow+") || name.starts_with("ip_rcv+"))
+                        || function
+                            .as_str()
+                            .is_some_and(|name| name.starts_with("__ip_local_out+"))
+                })),
+            "not the way of a packet: {line}"
+        );
+    }
+    let sum: i64 = slow.iter().filter_map(|line| line.number("/duration_ns")).sum();
+    ensure!(
+        sum == measured.total_ns(IN),
+        "{sum} ns in all are told of\n{}",
+        told()
+    );
+    let invalid = slow
+        .iter()
+        .find(|line| line.text("/outcome") == "invalid")
+        .context("an invalid one is slow")?;
+    ensure!(
+        invalid.text("/orig/src") == CLIENT && invalid.number("/orig/dport") == Some(9),
+        "{invalid}"
+    );
+    ensure!(invalid.text("/hook") == "PRE_ROUTING", "{invalid}");
+    let sent = slow
+        .iter()
+        .find(|line| line.text("/hook") == "LOCAL_OUT")
+        .context("a sent one is slow")?;
+    ensure!(
+        sent.number("/pid") == Some(i64::from(std::process::id())),
+        "{sent}"
+    );
+    let summary = measured.0.summary()?;
+    ensure!(summary.number("/lost_total") == Some(0), "{summary}");
+    ensure!(summary.number("/unfinished") == Some(0), "{summary}");
+    Ok(())
+}
+
+/// What comes in intervals is what comes in all.
+fn intervals_add_up(measured: &Measured) -> Result<()> {
+    let in_intervals: i64 = measured
+        .0
+        .lines
+        .iter()
+        .filter(|line| line.text("/function") == IN && line.0.pointer("/whole") == Some(&Value::Bool(false)))
+        .filter_map(|line| line.number("/count"))
+        .sum();
+    // The last interval is not over.
+    ensure!(
+        in_intervals <= measured.total(IN),
+        "{in_intervals} in intervals\n{}",
+        measured.told()
+    );
+    Ok(())
+}
+
+struct UdpSocketPair {
+    client: UdpSocket,
+    server: UdpSocket,
+}
+
+impl UdpSocketPair {
+    /// The flow that has more than one packet.
+    fn open(lab: &Lab) -> Result<Self> {
+        let client = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 5000))?))?;
+        let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 9999))?))?;
+        client.set_read_timeout(Some(DEADLINE))?;
+        server.set_read_timeout(Some(DEADLINE))?;
+        Ok(Self { client, server })
+    }
+}
+
+fn play(lab: &Lab, pair: &UdpSocketPair) -> Result<()> {
+    let UdpSocketPair { client, server } = pair;
+    traffic::ask(client, server)?;
+    for _ in 0..MORE {
+        traffic::ask(client, server)?;
+        traffic::answer(client, server)?;
+    }
+    for port in 1..FLOWS {
+        let port = 5000 + u16::try_from(port)?;
+        let other = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, port))?))?;
+        traffic::ask(&other, server)?;
+    }
+    let (from, to) = lab.on_server(|| {
+        let to = UdpSocket::bind("127.0.0.1:7001")?;
+        to.set_read_timeout(Some(DEADLINE))?;
+        Ok((UdpSocket::bind("127.0.0.1:7000")?, to))
+    })?;
+    for _ in 0..LOOPED {
+        traffic::ask(&from, &to)?;
+    }
+    for sequence in 0..u32::try_from(INVALID)? {
+        let from = SocketAddrV4::new([192, 168, 34, 12].into(), 4001);
+        let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
+        lab.on_client(|| raw::tcp(from, to, raw::RST | raw::ACK, sequence))?;
+    }
+    no_room(lab, server)
+}
+
+/// New flows while the server's table takes no more. None of the entries may be dropped early for them.
+fn no_room(lab: &Lab, server: &UdpSocket) -> Result<()> {
+    lab.server.sh("conntrack -F 2>/dev/null")?;
+    lab.server.create(
+        "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
+    )?;
+    // The client leaves it to the server.
+    lab.client.sh(
+        "nft add table inet no; nft 'add chain inet no out { type filter hook output priority raw; }'
+        nft add rule inet no out udp sport 6000-6100 notrack",
+    )?;
+    let before = Counters::of(&lab.server)?.get("drop")?;
+    let _tiny = Limit::set(limit::MAX, 1)?;
+    for port in 0..DROPPED {
+        let port = 6000 + u16::try_from(port)?;
+        let socket = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, port))?))?;
+        socket.send_to(b"no room", server.local_addr()?)?;
+    }
+    wait::until("all have been dropped", || {
+        Ok(Counters::of(&lab.server)?.get("drop")? >= before + DROPPED as u64)
+    })
+}

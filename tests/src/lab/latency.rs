@@ -1,0 +1,132 @@
+//! `rsct latency` under way, and questions to what it has measured.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{Line, Trace, trace::Ended};
+use crate::{guest::ATTACH, native::namespace};
+
+/// Longer than any scenario takes: it is stopped before.
+const LONG: &str = "10m";
+
+/// Starts one that measures until it is stopped. `netns` is what `--netns` takes.
+pub fn start(netns: &str, args: &[&str]) -> Result<Trace> {
+    let mut command = Command::new(namespace::rsct());
+    command
+        .args(["latency", "-o", "json", "--duration", LONG, "--netns", netns])
+        .args(args);
+    if let Ok(mode) = std::env::var(ATTACH) {
+        command.args(["--attach", &mode]);
+    }
+    Trace::of(command)
+}
+
+/// What one has measured.
+pub struct Measured(pub Ended);
+
+impl Measured {
+    /// Stops it, and checks what holds of every figure.
+    pub fn of(latency: Trace) -> Result<Self> {
+        let measured = Self(latency.stop()?);
+        ensure!(measured.0.status.success(), "{}", measured.told());
+        for line in &measured.0.lines {
+            match line.text("/type") {
+                "latency" => are_sound(line, "")?,
+                "gc" => {
+                    for values in ["/buckets", "/reaped", "/late_jiffies"] {
+                        are_sound(line, values)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(measured)
+    }
+
+    /// How many calls of a function were timed under a key.
+    pub fn count(&self, function: &str, key: &str) -> i64 {
+        self.tally(function, key)
+            .and_then(|line| line.number("/count"))
+            .unwrap_or(0)
+    }
+
+    /// How many calls of a function were timed under any.
+    pub fn total(&self, function: &str) -> i64 {
+        self.tallies(function)
+            .filter_map(|line| line.number("/count"))
+            .sum()
+    }
+
+    /// The nanoseconds of all of them.
+    pub fn total_ns(&self, function: &str) -> i64 {
+        self.tallies(function)
+            .filter_map(|line| line.number("/sum"))
+            .sum()
+    }
+
+    /// What was measured of a function under a key.
+    pub fn tally(&self, function: &str, key: &str) -> Option<&Line> {
+        self.tallies(function).find(|line| line.text("/key") == key)
+    }
+
+    fn tallies(&self, function: &str) -> impl Iterator<Item = &Line> {
+        self.0.lines.iter().filter(move |line| {
+            line.text("/type") == "latency" && is_whole(line) && line.text("/function") == function
+        })
+    }
+
+    /// The line of the whole time that has this type.
+    pub fn line(&self, of_type: &str) -> Result<&Line> {
+        let line = self
+            .0
+            .lines
+            .iter()
+            .find(|line| line.text("/type") == of_type && is_whole(line));
+        line.with_context(|| format!("no line {of_type}\n{}", self.told()))
+    }
+
+    /// Everything, for a failure's message.
+    pub fn told(&self) -> String {
+        self.0.told()
+    }
+}
+
+fn is_whole(line: &Line) -> bool {
+    line.0.pointer("/whole") == Some(&true.into())
+}
+
+/// Quantiles rise and end below the largest, and the buckets hold what is counted.
+fn are_sound(line: &Line, values: &str) -> Result<()> {
+    let number = |name: &str| line.number(&format!("{values}/{name}"));
+    let count = number("count").with_context(|| format!("no count: {line}"))?;
+    let quantiles: Vec<i64> = ["p50", "p90", "p99", "p999", "max"]
+        .iter()
+        .filter_map(|name| number(name))
+        .collect();
+    ensure!(
+        quantiles.len() == if count == 0 { 0 } else { 5 },
+        "{count} values with {} figures: {line}",
+        quantiles.len()
+    );
+    ensure!(quantiles.is_sorted(), "figures that don't rise: {line}");
+    let buckets = line
+        .0
+        .pointer(&format!("{values}/buckets"))
+        .and_then(|buckets| buckets.as_array())
+        .with_context(|| format!("no buckets: {line}"))?;
+    let of = |bucket: &serde_json::Value, index: usize| bucket[index].as_i64().unwrap_or(-1);
+    let held: i64 = buckets.iter().map(|bucket| of(bucket, 2)).sum();
+    ensure!(held == count, "{held} values in buckets of {count}: {line}");
+    let least: i64 = buckets.iter().map(|bucket| of(bucket, 0) * of(bucket, 2)).sum();
+    let most: i64 = buckets
+        .iter()
+        .map(|bucket| (of(bucket, 1) - 1) * of(bucket, 2))
+        .sum();
+    let sum = number("sum").with_context(|| format!("no sum: {line}"))?;
+    ensure!(
+        (least..=most).contains(&sum),
+        "a sum that the buckets can't have, of {least} to {most}: {line}"
+    );
+    Ok(())
+}
