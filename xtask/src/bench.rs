@@ -32,8 +32,8 @@ enum What {
         /// A kernel of the matrix, `host`, or the path of a vmlinuz
         #[arg(long, value_name = "NAME", default_value = KERNEL)]
         kernel: String,
-        /// Only this part: packets, start or memory
-        #[arg(long, value_name = "NAME", value_parser = ["packets", "start", "memory"])]
+        /// Only this part: packets, latency, start or memory
+        #[arg(long, value_name = "NAME", value_parser = ["packets", "latency", "start", "memory"])]
         only: Option<String>,
     },
     /// Time on tables of 100,000 and 1,000,000 entries beside conntrack, on this machine, as root

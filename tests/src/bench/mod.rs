@@ -17,6 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::native::namespace::succeeds;
+use modes::Mode;
 use udp::{Flow, PACKETS};
 
 const UNTRACED_RUNS: usize = 4;
@@ -29,7 +30,12 @@ const MEMORY_KIB: u64 = 64 * 1024;
 type Part = fn() -> Result<u32>;
 
 /// What can be measured alone.
-const PARTS: [(&str, Part); 3] = [("packets", packets), ("start", starts), ("memory", memory)];
+const PARTS: [(&str, Part); 4] = [
+    ("packets", packets),
+    ("latency", latency),
+    ("start", starts),
+    ("memory", memory),
+];
 
 /// Packets are tracked once a rule asks for it.
 const SETUP: &str = "modprobe -a nf_conntrack nf_conntrack_netlink
@@ -74,6 +80,15 @@ fn measure(only: Option<&str>) -> Result<bool> {
 
 /// How many targets were missed.
 fn packets() -> Result<u32> {
+    traced(modes::MODES)
+}
+
+/// The same of what measures latency.
+fn latency() -> Result<u32> {
+    traced(modes::LATENCY_MODES)
+}
+
+fn traced(modes: &[Mode]) -> Result<u32> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let bpftrace = succeeds(Command::new("bpftrace").arg("--version"))?;
     println!(
@@ -104,7 +119,7 @@ fn packets() -> Result<u32> {
         "traced by", "over that", "expected", "got", "lost", "target"
     );
     let mut missed = 0;
-    for mode in modes::MODES {
+    for mode in modes {
         let measured = mode.measure(&flow, least)?;
         let (target, verdict) = match measured.target {
             Some((target, met)) => {

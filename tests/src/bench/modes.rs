@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use super::{
     tracer::Tracer,
@@ -13,6 +14,7 @@ use super::{
 const DRAIN: u64 = 3_000;
 const JSON: u64 = 8_000;
 const REJECTED: u64 = 1_300;
+const LATENCY: u64 = 1_250;
 
 const KFUNC: &str = r#"kfunc:nf_conntrack_in { printf("in %llu %p\n", nsecs, args->skb); }
 kretfunc:nf_conntrack_in { printf("out %llu %d\n", nsecs, retval); }"#;
@@ -35,6 +37,8 @@ enum Kind {
     RsctJson,
     /// Nothing is to be recorded.
     RsctRejecting,
+    /// Counts, and records nothing.
+    RsctLatency,
     Bpftrace,
 }
 
@@ -70,6 +74,18 @@ pub const MODES: &[Mode] = &[
         &["rsct", "trace", "--attach", "kprobe", "-o", "json", "--show-hooks"]),
     bpftrace("bpftrace kfunc, kretfunc", &["bpftrace", "-B", "full", "-e", KFUNC]),
     bpftrace("bpftrace kprobe, kretprobe", &["bpftrace", "-B", "full", "-e", KPROBE]),
+];
+
+/// Those that measure how long conntrack takes.
+#[rustfmt::skip]
+pub const LATENCY_MODES: &[Mode] = &[
+    rsct("rsct latency", Kind::RsctLatency, Some(LATENCY), &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"]),
+    rsct("rsct latency --by proto", Kind::RsctLatency, None,
+        &["rsct", "latency", "--by", "proto", "-o", "json", "--duration", "1h", "--show-hooks"]),
+    rsct("rsct latency -p udp", Kind::RsctLatency, None,
+        &["rsct", "latency", "-p", "udp", "-o", "json", "--duration", "1h", "--show-hooks"]),
+    rsct("rsct latency --attach kprobe", Kind::RsctLatency, None,
+        &["rsct", "latency", "--attach", "kprobe", "-o", "json", "--duration", "1h", "--show-hooks"]),
 ];
 
 /// What came of one mode.
@@ -152,6 +168,9 @@ impl Mode {
             // One line for each of the two hooks.
             return Ok((2 * passes, got as u64, lost));
         }
+        if self.kind == Kind::RsctLatency {
+            return counted(&out, passes);
+        }
         let said = Tracer::err()?;
         let figure = |after: &str| {
             said.lines().find_map(|line| {
@@ -174,6 +193,24 @@ impl Mode {
         };
         Ok((expected, got, lost))
     }
+}
+
+/// Passes that are to be counted, those that are, and those that may be missing.
+fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
+    let (mut got, mut lost) = (0, None);
+    for line in out.lines() {
+        let line: Value = serde_json::from_str(line).with_context(|| format!("rsct wrote {line}"))?;
+        let number = |name: &str| line[name].as_u64().unwrap_or(0);
+        match line["type"].as_str() {
+            Some("latency") if line["function"] == "nf_conntrack_in" => got += number("count"),
+            Some("latency_counts") => got += number("tracked_already"),
+            Some("summary") => {
+                lost = Some(number("lost_total") + number("skipped") + number("unfinished"));
+            }
+            _ => {}
+        }
+    }
+    Ok((passes, got, lost.context("rsct's summary is missing")?))
 }
 
 /// With --show-hooks rsct says how each hook is attached once all are.
