@@ -14,7 +14,7 @@ use aya_ebpf::{
     bindings::BPF_NOEXIST,
     helpers::bpf_probe_read_kernel_str_bytes,
     macros::{kprobe, map},
-    maps::HashMap,
+    maps::{HashMap, PerCpuArray},
     programs::ProbeContext,
 };
 use rsct_common::{
@@ -57,7 +57,12 @@ pub struct Reason {
 #[map]
 static REASONS: HashMap<u64, Reason> = HashMap::with_max_entries(1024, 0);
 
-/// How many those are: while it is zero, no packet looks for a reason.
+/// Where what is being said is put together: a program's stack has no room for it. The kernel runs one kprobe at a time on
+/// a CPU, and counts those that it leaves out (`bpf_prog_active`, kernel/trace/bpf_trace.c).
+#[map]
+static SAID: PerCpuArray<Reason> = PerCpuArray::with_max_entries(1, 0);
+
+/// How many have not been judged yet: while it is zero, no packet looks for a reason.
 static mut PENDING: u64 = 0;
 
 #[kprobe]
@@ -77,21 +82,23 @@ pub fn log_invalid_kprobe(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn said(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>) {
-    let mut reason = Reason {
-        said: words(ctx.number(fmt), ctx.behind(fmt)),
-        numbers: [0; NUMBERS],
-        window: 0,
-        text: [0; TEXT_BYTES],
+    // SAFETY: this CPU's own, see there.
+    let Some(reason) = SAID.get_ptr_mut(0).map(|reason| unsafe { &mut *reason }) else {
+        return;
     };
+    reason.said = words(ctx.number(fmt), ctx.behind(fmt));
+    reason.window = 0;
+    reason.numbers = [0; NUMBERS];
+    reason.text = [0; TEXT_BYTES];
     // SAFETY: the helper survives any address. What can't be read stays empty.
     let _ = unsafe { bpf_probe_read_kernel_str_bytes(reason.said as *const u8, &mut reason.text) };
     if let Some(ct) = ct
         && tuple::protonum(&ct.tuple(0)) == IPPROTO_TCP
     {
-        note_window(&mut reason, skb, ct);
+        note_window(reason, skb, ct);
     }
     if invalid::are_told_when_said() {
-        invalid::told_when_said(skb, ct, &reason);
+        invalid::told_when_said(skb, ct, reason);
         return;
     }
     let address = skb.address();
@@ -99,7 +106,7 @@ fn said(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<
     if REASONS.get_ptr(&address).is_some() {
         return;
     }
-    if REASONS.insert(&address, &reason, BPF_NOEXIST as u64).is_ok() {
+    if REASONS.insert(&address, reason, BPF_NOEXIST as u64).is_ok() {
         atomic_add(&raw mut PENDING);
     } else {
         count(Loss::ReasonForgotten);

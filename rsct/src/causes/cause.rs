@@ -73,6 +73,11 @@ macro_rules! families {
                 })
             }
 
+            /// Every cause of every family.
+            pub fn all() -> impl Iterator<Item = Self> {
+                std::iter::empty()$(.chain($enum::ALL.iter().copied().map(Self::$family)))*
+            }
+
             /// Its family.
             pub fn family(self) -> CauseFamily {
                 match self {
@@ -114,6 +119,23 @@ families! {
     Drop(DropCause);
 }
 
+impl Cause {
+    /// Whether it is how things go, or is told under another name: nothing that a trace should have a line for.
+    pub fn is_ordinary(self) -> bool {
+        matches!(
+            self,
+            Self::Nat(NatCause::AtOnce | NatCause::Unchanged | NatCause::Taken)
+                | Self::Drop(
+                    DropCause::Clash
+                        | DropCause::ClashResolved
+                        | DropCause::NotInserted
+                        | DropCause::NoEntry
+                        | DropCause::Invalid
+                )
+        )
+    }
+}
+
 /// What there is to tell a cause by: a count has it, and so has a record.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
@@ -121,8 +143,6 @@ pub struct Trace<'a> {
     pub key: &'a CauseKey,
     /// The kernel's own words.
     pub text: &'a [u8],
-    /// The TCP flags, where a record has them.
-    pub tcp_flags: Option<u8>,
 }
 
 impl Trace<'_> {
@@ -130,5 +150,30 @@ impl Trace<'_> {
     pub fn words(&self) -> &[u8] {
         let end = self.text.iter().position(|byte| *byte == 0);
         &self.text[..end.unwrap_or(self.text.len())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_has_a_name_of_its_own_and_something_to_say() {
+        let mut names = HashSet::new();
+        for cause in Cause::all() {
+            assert!(
+                names.insert((cause.family(), cause.name())),
+                "{} twice",
+                cause.name()
+            );
+            assert!(
+                cause.meaning().len() > 20 && cause.advice().len() > 10,
+                "{}",
+                cause.name()
+            );
+            assert!(!cause.meaning().ends_with('.'), "{}", cause.name());
+        }
     }
 }

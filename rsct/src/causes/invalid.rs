@@ -126,7 +126,7 @@ impl InvalidCause {
     }
 
     /// What it must be where nobody said anything: `detail` has an ICMP message's type in its low byte.
-    fn of_kind(protonum: u8, detail: u64) -> Self {
+    pub(super) fn of_kind(protonum: u8, detail: u64) -> Self {
         // ICMP's errors: unreachable, quench, redirect, time exceeded, parameter problem.
         const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
         // ICMPv6's stand below the informational messages.

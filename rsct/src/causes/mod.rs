@@ -17,7 +17,9 @@ pub mod nat;
 pub mod programs;
 pub mod tally;
 pub mod top;
+mod why;
 pub mod window;
 
 pub use answer::{Answer, Unseen};
 pub use cause::{Cause, Trace};
+pub use why::Why;

@@ -7,14 +7,16 @@ use crate::{
     kernel::{
         btf::{BtfError, KernelTypes},
         hz::{Hz, HzError},
+        symbols::SymbolsError,
     },
     probe::{
         cause_hooks,
+        hooks::Hook,
         layout::{Layout, LayoutError},
         object::CAUSES,
         ring::{Lost, Record},
-        scope::Scope,
-        session::{Form, HookReport, Options, Session, SessionError, Skips},
+        scope::{Scope, Value},
+        session::{Form, HookReport, How, Options, Session, SessionError, Skips},
     },
 };
 
@@ -36,6 +38,9 @@ pub enum ProgramsError {
     /// The programs can't be attached.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The kernel's functions can't be read.
+    #[error(transparent)]
+    Symbols(#[from] SymbolsError),
     /// The counts can't be read.
     #[error("cannot read what the programs have counted: {0}")]
     Counts(String),
@@ -62,7 +67,21 @@ pub struct Counted {
 
 impl Programs {
     /// Attaches those that tell of `families`.
-    pub fn start(families: &'static [CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+    pub fn start(families: &[CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+        Self::attach(&cause_hooks::of(families), form, scope, false)
+    }
+
+    /// Attaches those whose causes a trace has something to say of. What becomes of packets it sees for itself.
+    pub fn beside_a_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+        Self::attach(&cause_hooks::beside_a_trace(), form, scope, true)
+    }
+
+    fn attach(
+        hooks: &[&'static Hook],
+        form: Form,
+        scope: Scope,
+        tell_when_said: bool,
+    ) -> Result<Self, ProgramsError> {
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &CAUSES)?;
         let options = Options {
@@ -72,11 +91,10 @@ impl Programs {
             scope,
             log_bpf: false,
             left_out: Vec::new(),
-            globals: Vec::new(),
+            globals: vec![("TELL_WHEN_SAID", Value::Word(tell_when_said.into()))],
             map_sizes: Vec::new(),
         };
-        let hooks = cause_hooks::of(families);
-        let mut session = Session::start(&CAUSES, &hooks, &types, &layout, &options)?;
+        let mut session = Session::start(&CAUSES, hooks, &types, &layout, &options)?;
         let counts = session
             .take_map("CAUSES")
             .and_then(|map| HashMap::try_from(map).map_err(|error| error.to_string()))
@@ -92,6 +110,12 @@ impl Programs {
     /// Every hook, and how it is attached.
     pub fn hooks(&self) -> &[HookReport] {
         &self.session.hooks
+    }
+
+    /// How many hooks are attached by fentry, by kprobe and not at all.
+    pub fn attached(&self) -> [usize; 3] {
+        let count = |how| self.hooks().iter().filter(|report| report.how == how).count();
+        [How::Fentry, How::Kprobe, How::Not].map(count)
     }
 
     /// Hands over the records that have come.

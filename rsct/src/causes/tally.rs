@@ -98,7 +98,6 @@ impl Tally {
         let trace = Trace {
             key: &key,
             text: &record.text,
-            tcp_flags: (record.flags & CauseFlags::TCP != 0).then_some(record.tcp_flags),
         };
         let Some(cause) = Cause::of(&trace, symbols) else {
             return;
@@ -156,7 +155,6 @@ impl Tally {
             let trace = Trace {
                 key: &counted.key,
                 text: &counted.count.text,
-                tcp_flags: None,
             };
             let Some(cause) = Cause::of(&trace, symbols) else {
                 continue;

@@ -31,6 +31,7 @@ use crate::{
         output::Output,
         run::{self, Limits},
         summary::Summary,
+        whys::Whys,
     },
 };
 
@@ -82,6 +83,8 @@ pub(super) struct Attaching<'a> {
     pub(super) ring_bytes: u32,
     /// Whether refreshes are looked at.
     pub(super) with_refresh: bool,
+    /// Whether it is told why packets and entries come to their end.
+    pub(super) with_causes: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub(super) log_bpf: bool,
     /// Whether each hook is told of, and not only those that are not attached.
@@ -95,6 +98,8 @@ pub(super) struct Probing {
     pub(super) ticks: Ticks,
     /// When all were attached, by the monotonic clock.
     pub(super) started_ns: u64,
+    /// What is attached with to tell causes, if that is asked for.
+    whys: Option<(Form, Scope)>,
     /// What hooks that come late are attached with.
     late: Option<(KernelTypes, Layout, Options)>,
     show_hooks: bool,
@@ -133,6 +138,7 @@ impl Probing {
             authority,
             ticks: Ticks(hz.get()),
             started_ns: clock::monotonic_ns(),
+            whys: with.with_causes.then(|| (with.form, options.scope.clone())),
             late: Some((types, layout, options)),
             show_hooks: with.show_hooks,
         })
@@ -149,6 +155,10 @@ impl Probing {
             details: (!details.is_empty()).then_some(details),
             remaining: most.unwrap_or(u64::MAX),
             write_error: None,
+            whys: match &self.whys {
+                Some((form, scope)) => Whys::of(*form, scope.clone()),
+                None => Whys::default(),
+            },
         }
     }
 

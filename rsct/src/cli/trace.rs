@@ -144,6 +144,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         filter,
         netns: args.netns.as_deref(),
         everywhere: false,
+        with_causes: telling == Telling::Everything && args.output != OutputArg::None,
         form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),

@@ -5,15 +5,23 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use rsct_common::record::{EntryKind, EntryRecord, PacketFlags, PacketRecord};
 
 use super::{names::status, table::Flow};
-use crate::timeouts::Source;
+use crate::{causes::Why, timeouts::Source};
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
-    /// A packet passed `nf_conntrack_in`; where it gave its entry a timeout, whose that is.
-    Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>),
-    /// An entry was inserted, confirmed, deleted, …
-    Entry(&'a EntryRecord, Option<&'a Flow>),
+    /// A packet passed `nf_conntrack_in`; where it gave its entry a timeout, whose that is; where it came to nothing,
+    /// why.
+    Packet(
+        &'a PacketRecord,
+        Option<&'a Flow>,
+        Option<Source<'a>>,
+        Option<&'a Why>,
+    ),
+    /// An entry was inserted, confirmed, deleted, … and why.
+    Entry(&'a EntryRecord, Option<&'a Flow>, Option<&'a Why>),
+    /// Why something happened that is not told of otherwise.
+    Cause(&'a Why),
 }
 
 /// Takes in what happens, and may write lines about it.
@@ -33,8 +41,9 @@ impl Observation<'_> {
     /// Whether it gave an entry a timeout, or ended it.
     pub fn is_of_timeouts(&self) -> bool {
         match self {
-            Self::Packet(_, _, source) => source.is_some(),
-            Self::Entry(record, _) => matches!(
+            Self::Packet(_, _, source, _) => source.is_some(),
+            Self::Cause(_) => false,
+            Self::Entry(record, _, _) => matches!(
                 EntryKind::from_byte(record.what),
                 Some(
                     EntryKind::ChangeTimeout

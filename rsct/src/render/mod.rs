@@ -33,6 +33,7 @@ pub mod timeout_history;
 pub mod timeout_source;
 pub mod timeouts;
 pub mod trace_json;
+pub mod trace_why;
 pub mod watch_json;
 pub mod what_if;
 pub mod why;

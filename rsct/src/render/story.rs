@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use rsct_common::{
     Tuple,
-    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
+    record::{CauseFlags, EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
 };
 
 use crate::flow::{
@@ -13,9 +13,9 @@ use crate::flow::{
     observation::{Observation, Outcome, Ticks},
     table::Flow,
 };
-use crate::timeouts::Source;
+use crate::{causes::Why, timeouts::Source};
 
-use super::{bytes, color::Palette, timeout_source};
+use super::{bytes, color::Palette, timeout_source, trace_why};
 
 /// How lines look.
 #[derive(Clone, Debug)]
@@ -48,8 +48,15 @@ impl Story {
     /// The line for one observation.
     pub fn line(&self, out: &mut Vec<u8>, observation: Observation<'_>) {
         match observation {
-            Observation::Packet(record, flow, source) => self.packet(out, record, flow, source.as_ref()),
-            Observation::Entry(record, flow) => self.entry(out, record, flow),
+            Observation::Packet(record, flow, source, why) => {
+                self.packet(out, record, flow, source.as_ref());
+                trace_why::text(out, why);
+            }
+            Observation::Entry(record, flow, why) => {
+                self.entry(out, record, flow);
+                trace_why::text(out, why);
+            }
+            Observation::Cause(why) => self.alone(out, why),
         }
         out.push(b'\n');
     }
@@ -78,6 +85,23 @@ impl Story {
         }
         if record.flags & PacketFlags::TASK != 0 {
             task(out, " from ", &record.comm, record.pid);
+        }
+    }
+
+    /// A cause of something that has no line of its own.
+    fn alone(&self, out: &mut Vec<u8>, why: &Why) {
+        let record = &why.record;
+        self.when(out, record.time_ns, record.cpu, record.netns);
+        columns(out, trace_why::family(why.cause.family()), "-", None);
+        whose(out, &Tuple::from_words(record.tuple));
+        cost_column(out, None);
+        self.palette
+            .paint(out, self.palette.bad, why.cause.name().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(why.cause.meaning().as_bytes());
+        trace_why::details(out, why);
+        if record.flags & CauseFlags::TASK != 0 {
+            task(out, " by ", &record.comm, record.pid);
         }
     }
 

@@ -33,11 +33,12 @@ impl TimeoutHistory {
     /// The line for one observation, which is of timeouts.
     pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         match observation {
-            Observation::Packet(record, flow, source) => {
+            Observation::Cause(_) => return,
+            Observation::Packet(record, flow, source, _) => {
                 self.heading(out, flow, record.netns, record.tuple);
                 self.packet(out, record, source.as_ref());
             }
-            Observation::Entry(record, flow) => {
+            Observation::Entry(record, flow, _) => {
                 self.heading(out, flow, record.netns, record.orig);
                 self.entry(out, record);
             }

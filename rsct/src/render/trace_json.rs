@@ -16,7 +16,7 @@ use crate::flow::{
 };
 use crate::timeouts::{Setter, Source, State};
 
-use super::{bytes, timeout_source};
+use super::{bytes, timeout_source, trace_why};
 
 /// Writes lines, and remembers what the last ones had in common: packets come in runs.
 #[derive(Debug)]
@@ -102,8 +102,15 @@ impl TraceJson {
         // Once, so that no field has to.
         out.reserve(LINE_BYTES);
         match observation {
-            Observation::Packet(record, flow, source) => self.packet(out, record, flow, source.as_ref()),
-            Observation::Entry(record, flow) => entry(out, self.ticks, record, flow),
+            Observation::Packet(record, flow, source, why) => {
+                self.packet(out, record, flow, source.as_ref());
+                trace_why::member(out, why);
+            }
+            Observation::Entry(record, flow, why) => {
+                entry(out, self.ticks, record, flow);
+                trace_why::member(out, why);
+            }
+            Observation::Cause(why) => trace_why::object(out, why),
         }
         literal(out, b"}\n");
     }
@@ -535,7 +542,7 @@ mod tests {
         fn what_is_remembered_shows_in_no_line(seeds: Vec<u64>) {
             let line = |json: &mut TraceJson, seed| {
                 let mut out = Vec::new();
-                json.line(&mut out, Observation::Packet(&record(seed), None, None));
+                json.line(&mut out, Observation::Packet(&record(seed), None, None, None));
                 String::from_utf8(out).expect("lines are UTF-8")
             };
             let mut remembering = TraceJson::new(Ticks(250));

@@ -240,3 +240,127 @@ fn unseen(out: &mut Vec<u8>, answer: &Answer<'_>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, time::Duration};
+
+    use rsct_common::record::{CauseCount, CauseFamily, TEXT_BYTES, what, window};
+    use serde_json::Value;
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+    use crate::{
+        causes::{programs::Counted, tally::Tally},
+        flow::observation::Ticks,
+        kernel::{interfaces::Names, text::Symbols},
+        probe::{ring::Lost, session::Skips},
+        render::why_json,
+    };
+
+    const SAID: &[u8] = b"SEQ is over upper bound %u (over the window of the receiver)";
+
+    /// Three segments out of their window, of which one record came through.
+    fn tally(symbols: &Symbols) -> Tally {
+        let mut text = [0; TEXT_BYTES];
+        text[..SAID.len()].copy_from_slice(SAID);
+        let orig = Tuple {
+            src: [10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            dst: [10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            src_l4: 4001_u16.to_be_bytes(),
+            dst_l4: 80_u16.to_be_bytes(),
+            l3num: 2_u16.to_ne_bytes(),
+            protonum: 6,
+            dir: 0,
+        };
+        let mut record = CauseRecord {
+            family: CauseFamily::Invalid as u8,
+            what: what::INVALID_SAID,
+            flags: CauseFlags::WINDOW | CauseFlags::TCP,
+            tcp_flags: 16,
+            ifindex: 2,
+            netns: 7,
+            tuple: orig.to_words(),
+            text,
+            ..CauseRecord::new_zeroed()
+        };
+        record.numbers[window::SEQ] = 5000;
+        record.numbers[window::SENDER_MAXEND] = 2000;
+        let mut tally = Tally::default();
+        tally.record(&record, symbols);
+        let counted = Counted {
+            key: record.key(),
+            count: CauseCount { count: 3, text },
+        };
+        tally.counted(&[counted], &[], symbols);
+        tally
+    }
+
+    fn with_answer(then: impl FnOnce(&Answer<'_>)) {
+        let symbols = Symbols::default();
+        let names = Names::default();
+        let tally = tally(&symbols);
+        then(&Answer {
+            topic: "invalid",
+            things: "packets are INVALID",
+            elapsed: Duration::from_secs(10),
+            causes: tally.causes(|_| true),
+            held: vec![Held {
+                what: "packets that are INVALID",
+                counters: vec![("invalid", 3)],
+                ours: 3,
+                others_too: false,
+            }],
+            filtered: false,
+            unseen: Vec::new(),
+            lost: Lost::default(),
+            skips: Skips::default(),
+            names: &names,
+            symbols: &symbols,
+            listeners: &HashMap::new(),
+            ticks: Ticks(250),
+            most: 5,
+        });
+    }
+
+    #[test]
+    fn people_are_told_how_often_why_whose_and_what_to_do() {
+        with_answer(|answer| {
+            let mut out = Vec::new();
+            text(&mut out, answer, Palette::PLAIN);
+            let told = String::from_utf8(out).unwrap();
+            for part in [
+                "3 packets are INVALID in 10.0 s (0.3/s)\n",
+                "3 here, the kernel counts invalid +3: they agree\n",
+                "seq_over: TCP: the segment lies beyond",
+                "  3000 to 3000 bytes, half of them by 3000 or less\n",
+                "     1  7 tcp 10.0.0.1:4001 > 10.0.0.2:80\n",
+                "     1  interface 2 of 7 at PRE_ROUTING\n",
+                "[ACK], 5000 against a bound of 2000: missed by 3000 bytes\n",
+                "of 3 there are 1 records",
+            ] {
+                assert!(told.contains(part), "{part:?} is not in\n{told}");
+            }
+        });
+    }
+
+    #[test]
+    fn programs_are_told_the_same() {
+        with_answer(|answer| {
+            let mut out = Vec::new();
+            why_json::answer(&mut out, answer);
+            let told: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(told["total"], 3);
+            assert_eq!(told["counters"][0]["agree"], true);
+            let cause = &told["causes"][0];
+            assert_eq!(cause["name"], "seq_over");
+            assert_eq!(
+                (&cause["count"], &cause["recorded"]),
+                (&Value::from(3), &Value::from(1))
+            );
+            assert_eq!(cause["flows"][0]["orig"]["sport"], 4001);
+            assert_eq!(cause["example"]["window"]["missed_bytes"], 3000);
+            assert_eq!(cause["missed_bytes"]["median"], 3000);
+        });
+    }
+}

@@ -19,7 +19,10 @@ use crate::{
     provenance::Known,
 };
 
-use super::output::Output;
+use super::{
+    output::Output,
+    whys::{Begun, Whys},
+};
 
 /// How many of what were seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +55,8 @@ pub struct Join<W> {
     pub output: Output<W>,
     /// Records from before all programs were attached tell half a story, and are passed over.
     pub started_ns: u64,
+    /// Why things happen, where that is asked.
+    pub whys: Whys,
     /// What the programs don't look at, where anything was asked: an entry that doesn't meet it is known, but not told
     /// of.
     pub details: Option<Details>,
@@ -90,7 +95,9 @@ impl<W: Write> Join<W> {
                 } else {
                     let policy = flow.map_or(PolicyOf::NONE, |flow| flow.policy);
                     let source = self.timeouts.source_of(record, policy);
-                    self.output.observe(Observation::Packet(record, flow, source))
+                    let why = self.whys.of_packet(record);
+                    self.output
+                        .observe(Observation::Packet(record, flow, source, why.as_ref()))
                 }
             }
             Record::Entry(record) => {
@@ -109,7 +116,9 @@ impl<W: Write> Join<W> {
                     Some(EntryKind::Delete) => self.counts.deleted += 1,
                     _ => {}
                 }
-                self.output.observe(Observation::Entry(record, flow.as_ref()))
+                let why = self.whys.of_entry(record);
+                self.output
+                    .observe(Observation::Entry(record, flow.as_ref(), why.as_ref()))
             }
             Record::Policy(record) => return self.policy(record),
             // Nobody lists, nobody asks why, nobody measures.
@@ -144,6 +153,38 @@ impl<W: Write> Join<W> {
     /// Takes in one entry of a dump.
     pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
         self.table.dumped(entry, now_ns);
+    }
+
+    /// Goes on with what tells causes, and tells of those that belong to no packet and no entry, of what
+    /// was recorded before `before_ns`: of the rest what it belongs to may still come.
+    pub fn causes(&mut self, before_ns: u64) {
+        let said = match self.whys.go_on() {
+            Some(Begun::Working([fentry, kprobe, not])) if self.output.is_json() => self.output.line(|out| {
+                let line = format!(
+                    "{{\"type\":\"causes\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}\n"
+                );
+                out.extend_from_slice(line.as_bytes());
+            }),
+            Some(Begun::Failed(error)) => {
+                eprintln!("rsct: causes are not told: {error}");
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = said {
+            self.write_error = Some(error);
+        }
+        let Self {
+            whys,
+            output,
+            write_error,
+            ..
+        } = self;
+        whys.alone(before_ns, |why| {
+            if let Err(error) = output.observe(Observation::Cause(why)) {
+                *write_error = Some(error);
+            }
+        });
     }
 
     /// Whether nothing more is wanted.

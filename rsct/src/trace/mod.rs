@@ -7,3 +7,4 @@ pub mod join;
 pub mod output;
 pub mod run;
 pub mod summary;
+pub mod whys;

@@ -76,6 +76,8 @@ pub async fn run<W: Write>(
         if join.borrow().is_over() {
             break;
         }
+        let settled_ns = clock::monotonic_ns().saturating_sub(2 * TICK.as_nanos() as u64);
+        join.borrow_mut().causes(settled_ns);
         if let Some(diagnostics) = &mut session.diagnostics {
             diagnostics.show();
         }
@@ -89,6 +91,7 @@ pub async fn run<W: Write>(
         }
     }
     while !drain(&mut session.ring, join) {}
+    join.borrow_mut().causes(u64::MAX);
     watch.look(session, join);
     if join.borrow().write_error.is_none() {
         note(
@@ -258,6 +261,7 @@ fn summarize<W: Write>(
         lost: session.ring.lost(),
         skips: session.skips(),
         malformed: session.ring.malformed,
+        causes_lost: join.whys.lost(),
         known: Summary::count_table(&join.table),
         dumps: reconciliation.dumps,
         differences: kinds

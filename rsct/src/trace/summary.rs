@@ -23,6 +23,8 @@ pub struct Summary {
     pub lost: Lost,
     /// Programs that the kernel did not run because one was running already on that CPU.
     pub skips: Skips,
+    /// Causes that were lost, or not seen as the kernel left programs out.
+    pub causes_lost: u64,
     /// Records that made no sense.
     pub malformed: u64,
     /// Flows known at the end: from the dump only, from the probe only, from both.
@@ -88,6 +90,13 @@ impl Summary {
         for error in &self.dump_errors {
             let _ = writeln!(text, "rsct: {error}");
         }
+        if self.causes_lost != 0 {
+            let _ = writeln!(
+                text,
+                "rsct: {} causes LOST: as many packets and entries came to their end without it being told why.",
+                self.causes_lost
+            );
+        }
         if self.skips.uncounted {
             text.push_str(
                 "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: \
@@ -138,6 +147,7 @@ impl Summary {
         number("lost_total", self.lost_total());
         number("skipped", self.skips.counted);
         number("malformed", self.malformed);
+        number("causes_lost", self.causes_lost);
         if self.skips.uncounted {
             out.extend_from_slice(b",\"skips_uncounted\":true");
         }

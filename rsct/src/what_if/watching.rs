@@ -72,12 +72,13 @@ impl Watching {
     /// Takes in what happened.
     pub fn observe(&mut self, observation: Observation<'_>) {
         match observation {
-            Observation::Packet(record, _, source) => {
+            Observation::Cause(_) => {}
+            Observation::Packet(record, _, source, _) => {
                 if self.is_tried(Tuple::from_words(record.tuple).protonum) {
                     self.packet(record, source.as_ref());
                 }
             }
-            Observation::Entry(record, _) => {
+            Observation::Entry(record, _, _) => {
                 if self.is_tried(Tuple::from_words(record.orig).protonum) {
                     self.entry(record);
                 }

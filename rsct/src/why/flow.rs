@@ -140,9 +140,9 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowWatching<W> {
 impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
     fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         self.watching.observe(out, observation);
-        let concerns = if let Observation::Packet(record, flow, _) = observation {
+        let concerns = if let Observation::Packet(record, flow, ..) = observation {
             self.concerns_packet(record, flow)
-        } else if let Observation::Entry(record, flow) = observation {
+        } else if let Observation::Entry(record, flow, _) = observation {
             let concerns = self.concerns_entry(record);
             if concerns
                 && EntryKind::from_byte(record.what) == Some(EntryKind::Delete)

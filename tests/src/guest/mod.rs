@@ -1,6 +1,7 @@
 //! Scenarios that own the machine they run on: a guest booted for them.
 
 mod all_namespaces;
+mod causes_are_told_in_the_trace;
 mod closed_pipe_ends_the_trace;
 mod conntrack_has_btf;
 mod count_and_stats_agree;
@@ -96,6 +97,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     invalid_is_named,
     entry_expires,
     deleted_by_conntrack_names_the_task,
+    causes_are_told_in_the_trace,
     created_by_hand,
     count_and_stats_agree,
     list_outputs_agree,

@@ -29,7 +29,6 @@ pub fn run() -> Result<()> {
     })?;
 
     let answer = why.answer()?;
-    eprintln!("{}", answer.told);
     let netlink = answer.met("netlink", 1)?;
     ensure!(netlink.text("/tasks/0/comm") == "conntrack", "{netlink}");
     let flush = answer.met("flush", 1)?;

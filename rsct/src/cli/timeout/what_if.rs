@@ -122,6 +122,7 @@ async fn watch(
         filter,
         netns: args.netns.name(),
         everywhere: false,
+        with_causes: false,
         form: args.attach.form(),
         ring_bytes: RING_BYTES,
         with_refresh: true,

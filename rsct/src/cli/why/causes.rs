@@ -95,7 +95,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     let (before, counted_before) = read_both(&programs, &selector).await?;
     let mut listeners = HashMap::new();
     note_listeners(&mut listeners, topic, &before);
-    started(watching.output, watching.duration, programs.hooks());
+    started(watching.output, watching.duration, programs.attached());
 
     let begin = Instant::now();
     let mut tally = Tally::default();
@@ -197,18 +197,14 @@ async fn watch(
 }
 
 /// Says that from now on nothing goes unseen.
-fn started(output: Output, duration: Duration, hooks: &[HookReport]) {
-    let attached = |how| hooks.iter().filter(|report| report.how == how).count();
+fn started(output: Output, duration: Duration, [fentry, kprobe, not]: [usize; 3]) {
     match output {
         Output::Text => eprintln!(
             "rsct: watching for {} s; Ctrl-C ends it before …",
             duration.as_secs_f64()
         ),
         Output::Json => println!(
-            "{{\"type\":\"started\",\"hooks\":{{\"fentry\":{},\"kprobe\":{},\"not_attached\":{}}}}}",
-            attached(How::Fentry),
-            attached(How::Kprobe),
-            attached(How::Not)
+            "{{\"type\":\"started\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}"
         ),
     }
 }

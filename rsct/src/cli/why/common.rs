@@ -89,6 +89,8 @@ pub(super) struct Reach {
     pub(super) filter: Filter,
     /// Whether those of all namespaces are told of, whichever are asked about.
     pub(super) everywhere: bool,
+    /// Whether it is told why packets and entries come to their end.
+    pub(super) with_causes: bool,
     /// Whether it is seen which timeouts packets ask for.
     pub(super) with_refresh: bool,
 }
@@ -100,6 +102,7 @@ impl Watch {
             filter: reach.filter,
             netns: args.netns.name(),
             everywhere: reach.everywhere,
+            with_causes: reach.with_causes,
             form: args.attach.form(),
             ring_bytes: RING_BYTES,
             with_refresh: reach.with_refresh,

@@ -40,6 +40,18 @@ pub(super) struct FlowArgs {
     watching: WatchingArgs,
 }
 
+impl FlowArgs {
+    /// Whether no flow is named at all.
+    pub(super) fn names_none(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// How to watch.
+    pub(super) fn watching(&self) -> &WatchingArgs {
+        &self.watching
+    }
+}
+
 /// Runs `rsct why FLOW`.
 pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
     let named = named(&args.words)?;
@@ -49,12 +61,6 @@ pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
 
 /// Which flow is meant.
 fn named(words: &[String]) -> Result<Named, UsageError> {
-    if words.is_empty() {
-        return Err(UsageError(format!(
-            "nothing is asked about: give a topic first ({}), or a flow",
-            Topic::names()
-        )));
-    }
     words::parse(words).map_err(|error| {
         UsageError(match error {
             WordsError::NoTuple(typed) => format!(
@@ -136,6 +142,7 @@ fn reach(named: &Named) -> Reach {
             ..Filter::default()
         },
         everywhere: true,
+        with_causes: true,
         with_refresh: true,
     }
 }

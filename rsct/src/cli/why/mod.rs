@@ -1,5 +1,6 @@
 //! `rsct why`: one command for each question that people come with.
 
+mod all;
 mod causes;
 mod common;
 mod delete;
@@ -8,6 +9,7 @@ mod flow;
 mod full;
 mod insert;
 mod invalid;
+mod list;
 mod lookup;
 mod lost;
 mod nat;
@@ -19,12 +21,11 @@ use clap::{Args, Command, Subcommand};
 
 /// Tell why: watch for a while, then answer, with numbers, places and what to do about it.
 ///
-/// Either a TOPIC is asked about, or one FLOW in the words that conntrack prints it in: `rsct why udp src=10.0.0.1
+/// Without more, everything that comes to a bad end is told of. Else a TOPIC is asked about, or one FLOW in the words that conntrack prints it in: `rsct why udp src=10.0.0.1
 /// dst=10.0.0.2 sport=1 dport=2`, or a whole line that was pasted.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    arg_required_else_help = true,
     subcommand_value_name = "TOPIC",
     subcommand_help_heading = "Topics"
 )]
@@ -33,6 +34,9 @@ pub struct WhyArgs {
     topic: Option<Topic>,
     #[command(flatten)]
     flow: flow::FlowArgs,
+    /// List every cause that there is, what it means and what to do about it.
+    #[arg(long, exclusive = true)]
+    causes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +62,9 @@ impl Topic {
 
 /// Runs `rsct why`.
 pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
+    if args.causes {
+        return list::run();
+    }
     match &args.topic {
         Some(Topic::Invalid(args)) => invalid::run(args),
         Some(Topic::Delete(args)) => delete::run(args),
@@ -67,6 +74,7 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         Some(Topic::Lost(args)) => lost::run(args),
         Some(Topic::Full(args)) => full::run(args),
         Some(Topic::Unreplied(args)) => unreplied::run(args),
+        None if args.flow.names_none() => all::run(args.flow.watching()),
         None => flow::run(&args.flow),
     }
 }

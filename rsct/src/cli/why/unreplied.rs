@@ -58,6 +58,7 @@ fn reach(filter: &Filter) -> Reach {
             ..Filter::default()
         },
         everywhere: true,
+        with_causes: false,
         with_refresh: false,
     }
 }

@@ -289,7 +289,10 @@ fn what_was_unreplied_and_is_replied_to_is_answered() {
         ..PacketRecord::default()
     };
     let mut observe = |record: &PacketRecord| {
-        watching.observe(&mut Vec::new(), Observation::Packet(record, Some(&flow), None));
+        watching.observe(
+            &mut Vec::new(),
+            Observation::Packet(record, Some(&flow), None, None),
+        );
         watching.answered.contains(&flow.number)
     };
     record.status_before |= status::SEEN_REPLY;
@@ -312,7 +315,7 @@ fn entries_that_go_without_a_reply_are_kept() {
         ..EntryRecord::default()
     };
     let mut observe = |record: &EntryRecord| {
-        watching.observe(&mut Vec::new(), Observation::Entry(record, Some(&flow)));
+        watching.observe(&mut Vec::new(), Observation::Entry(record, Some(&flow), None));
         watching.ended.len()
     };
     assert_eq!(observe(&record), 0);

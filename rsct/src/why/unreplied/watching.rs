@@ -33,9 +33,9 @@ pub struct Watching {
 
 impl Observer for Watching {
     fn observe(&mut self, _out: &mut Vec<u8>, observation: Observation<'_>) {
-        if let Observation::Packet(record, flow, _) = observation {
+        if let Observation::Packet(record, flow, ..) = observation {
             self.packet(record, flow);
-        } else if let Observation::Entry(record, Some(flow)) = observation {
+        } else if let Observation::Entry(record, Some(flow), _) = observation {
             self.entry(record, flow);
         }
     }

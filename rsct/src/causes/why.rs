@@ -1,0 +1,88 @@
+//! One cause as it was met, for whoever tells of what it came to.
+
+use rsct_common::{
+    Tuple, TupleWords,
+    record::{CauseFamily, CauseFlags, CauseRecord, what},
+};
+use zerocopy::FromZeros as _;
+
+use crate::kernel::text::Symbols;
+
+use super::{Cause, Trace, delete, drop, invalid::InvalidCause, window::Miss};
+
+/// A cause, and what there is to say of it.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// The cause.
+    pub cause: Cause,
+    /// What was recorded.
+    pub record: CauseRecord,
+    /// The kernel's own words, if it said any: of a drop its reason, and where that was.
+    pub said: Option<String>,
+    /// Who in the kernel called for it, the innermost first.
+    pub callers: Vec<String>,
+    /// Which bound of TCP's window was missed, and by how much.
+    pub miss: Option<Miss>,
+}
+
+/// So many callers tell who it was.
+const CALLERS: usize = 4;
+
+impl Why {
+    /// Why a packet is INVALID of which the kernel said nothing.
+    pub fn unsaid(tuple: &TupleWords, netns: u32, time_ns: u64) -> Self {
+        let headers = Tuple::from_words(*tuple);
+        let record = CauseRecord {
+            family: CauseFamily::Invalid as u8,
+            what: what::INVALID_UNSAID,
+            netns,
+            time_ns,
+            tuple: *tuple,
+            ..CauseRecord::new_zeroed()
+        };
+        Self {
+            cause: Cause::Invalid(InvalidCause::of_kind(
+                headers.protonum,
+                u64::from(headers.icmp_type_code().0),
+            )),
+            record,
+            said: None,
+            callers: Vec::new(),
+            miss: None,
+        }
+    }
+
+    /// What a record says; none where this rsct does not know what it is about.
+    pub fn of(record: &CauseRecord, symbols: &Symbols) -> Option<Self> {
+        let key = record.key();
+        let trace = Trace {
+            key: &key,
+            text: &record.text,
+        };
+        let cause = Cause::of(&trace, symbols)?;
+        let said = match cause {
+            Cause::Drop(_) => drop::place(&key, symbols).unwrap_or_default(),
+            _ => String::from_utf8_lossy(trace.words()).into_owned(),
+        };
+        let callers = match cause {
+            Cause::Delete(_) => delete::callers(&key, symbols)
+                .take(CALLERS)
+                .map(str::to_owned)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let miss = match cause {
+            Cause::Invalid(cause) if record.flags & CauseFlags::WINDOW != 0 => {
+                Miss::of(cause, &record.numbers)
+            }
+            _ => None,
+        };
+        Some(Self {
+            cause,
+            record: *record,
+            said: (!said.is_empty()).then_some(said),
+            callers,
+            miss,
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! `rsct why --causes`: every cause that there is.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use super::common::print;
+use crate::{causes::Cause, render::trace_why::family};
+
+/// Lists them, by family.
+pub(super) fn run() -> anyhow::Result<ExitCode> {
+    let mut out = String::new();
+    let mut last = None;
+    for cause in Cause::all() {
+        if last != Some(cause.family()) {
+            last = Some(cause.family());
+            // Writing to a String can't fail.
+            let _ = writeln!(out, "{}", family(cause.family()));
+        }
+        let _ = writeln!(
+            out,
+            "  {}: {}\n    do: {}",
+            cause.name(),
+            cause.meaning(),
+            cause.advice()
+        );
+    }
+    print(out.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,97 @@
+//! A cause in a trace: behind the line that it is about, or on one of its own.
+
+use std::io::Write as _;
+
+use rsct_common::{
+    Tuple,
+    record::{CauseFamily, CauseFlags},
+};
+use serde_json::{Value, json};
+
+use crate::{causes::Why, flow::names};
+
+use super::why_json;
+
+/// The family's name, where a trace has that of a hook.
+pub fn family(family: CauseFamily) -> &'static str {
+    match family {
+        CauseFamily::Invalid => "invalid",
+        CauseFamily::Delete => "delete",
+        CauseFamily::Full => "full",
+        CauseFamily::Insert => "insert",
+        CauseFamily::Nat => "nat",
+        CauseFamily::Lost => "lost",
+        CauseFamily::Drop => "drop",
+    }
+}
+
+/// Behind a line for people: `; seq_over: SEQ is over upper bound %u, missed by 3000 bytes`.
+pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
+    if let Some(why) = why {
+        out.extend_from_slice(b"; ");
+        out.extend_from_slice(why.cause.name().as_bytes());
+        details(out, why);
+    }
+}
+
+/// What there is to say beside the cause's name.
+pub fn details(out: &mut Vec<u8>, why: &Why) {
+    if let Some(said) = &why.said {
+        let _ = write!(out, ": {}", said.escape_debug());
+    }
+    if let Some(miss) = why.miss {
+        let _ = write!(
+            out,
+            ", {} against a bound of {}: missed by {} bytes",
+            miss.value, miss.bound, miss.bytes
+        );
+    }
+    if let Some(caller) = why.callers.first() {
+        let _ = write!(out, " ({caller})");
+    }
+}
+
+/// Behind a JSON line's members: `,"why":{…}`.
+#[inline(always)]
+pub fn member(out: &mut Vec<u8>, why: Option<&Why>) {
+    if let Some(why) = why {
+        out.extend_from_slice(b",\"why\":");
+        out.extend_from_slice(value(why).to_string().as_bytes());
+    }
+}
+
+/// A JSON line of its own, without its closing brace.
+pub fn object(out: &mut Vec<u8>, why: &Why) {
+    let record = &why.record;
+    let _ = write!(
+        out,
+        "{{\"type\":\"cause\",\"time_ns\":{},\"cpu\":{},\"netns\":{}",
+        record.time_ns, record.cpu, record.netns
+    );
+    let orig = Tuple::from_words(record.tuple);
+    if orig != Tuple::default() {
+        let _ = write!(out, ",\"orig\":{}", why_json::tuple(&orig));
+    }
+    if record.flags & CauseFlags::TASK != 0 {
+        let comm = json!(String::from_utf8_lossy(names::comm(&record.comm)));
+        let _ = write!(out, ",\"pid\":{},\"comm\":{comm}", record.pid);
+    }
+    member(out, Some(why));
+}
+
+fn value(why: &Why) -> Value {
+    let mut object = json!({
+        "family": family(why.cause.family()),
+        "cause": why.cause.name(),
+    });
+    if let Some(said) = &why.said {
+        object["said"] = json!(said);
+    }
+    if let Some(miss) = why.miss {
+        object["window"] = json!({"value": miss.value, "bound": miss.bound, "missed_bytes": miss.bytes});
+    }
+    if !why.callers.is_empty() {
+        object["callers"] = json!(why.callers);
+    }
+    object
+}

@@ -1,0 +1,208 @@
+//! Why things happen, beside a trace: the programs of causes come to work once packets are told of, and what they say is
+//! put to the packet or the entry that it is about.
+
+use std::{
+    collections::VecDeque,
+    sync::mpsc::{Receiver, TryRecvError, channel},
+    thread,
+};
+
+use rsct_common::{
+    TupleWords,
+    record::{CauseFamily, CauseRecord, EntryFlags, EntryKind, EntryRecord, PacketRecord},
+};
+
+use crate::{
+    causes::{
+        Why,
+        programs::{Programs, ProgramsError},
+    },
+    flow::observation::Outcome,
+    kernel::text::Symbols,
+    probe::{scope::Scope, session::Form},
+};
+
+/// What is told why of, and by whom.
+#[derive(Default)]
+pub struct Whys {
+    /// How to attach, as long as nobody has begun to.
+    wanted: Option<(Form, Scope)>,
+    coming: Option<Receiver<Result<Working, ProgramsError>>>,
+    working: Option<Working>,
+}
+
+/// Programs at work.
+struct Working {
+    programs: Programs,
+    symbols: Symbols,
+    /// What has come and nothing was put to yet, the oldest first.
+    unclaimed: VecDeque<CauseRecord>,
+}
+
+/// What became of attaching.
+pub enum Begun {
+    /// From now on causes are told: so many hooks by fentry, by kprobe and not at all.
+    Working([usize; 3]),
+    /// They can't be told here.
+    Failed(ProgramsError),
+}
+
+/// A record's packet or entry is told of within the same look, or the next: what is older has none.
+const UNCLAIMED: usize = 4096;
+
+impl Whys {
+    /// Those of what `scope` lets through.
+    pub fn of(form: Form, scope: Scope) -> Self {
+        Self {
+            wanted: Some((form, scope)),
+            ..Self::default()
+        }
+    }
+
+    /// Goes on with attaching, on a thread of its own: each program takes a while, and records are to be taken in
+    /// meanwhile. Says so once it has come to an end.
+    pub fn go_on(&mut self) -> Option<Begun> {
+        if let Some((form, scope)) = self.wanted.take() {
+            let (send, receive) = channel();
+            self.coming = Some(receive);
+            // Without a thread there is nothing to wait for either: that is told as the channel's end.
+            let _ = thread::Builder::new().name("rsct-causes".into()).spawn(move || {
+                let _ = send.send(Working::begin(form, scope));
+            });
+            return None;
+        }
+        let begun = match self.coming.as_ref()?.try_recv() {
+            Err(TryRecvError::Empty) => return None,
+            Ok(Ok(working)) => {
+                let hooks = working.programs.attached();
+                self.working = Some(working);
+                Some(Begun::Working(hooks))
+            }
+            Ok(Err(error)) => Some(Begun::Failed(error)),
+            Err(TryRecvError::Disconnected) => None,
+        };
+        self.coming = None;
+        begun
+    }
+
+    /// Why a packet came to nothing, if that is known.
+    pub fn of_packet(&mut self, record: &PacketRecord) -> Option<Why> {
+        self.working.as_ref()?;
+        let family = match Outcome::of(record) {
+            Outcome::Invalid => CauseFamily::Invalid,
+            _ => return None,
+        };
+        let netns = record.netns;
+        let until_ns = record.time_ns + u64::from(record.duration_ns);
+        self.claim(|cause| {
+            cause.family == family as u8
+                && cause.cpu == record.cpu
+                && (record.time_ns..=until_ns).contains(&cause.time_ns)
+                && same_headers(&cause.tuple, &record.tuple)
+        })
+        // Nobody said anything: what kind of packet it is says why.
+        .or_else(|| Some(Why::unsaid(&record.tuple, netns, record.time_ns)))
+    }
+
+    /// Why something happened to an entry, if that is known.
+    pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Why> {
+        /// Both programs run at the same call, one after the other.
+        const APART_NS: u64 = 10_000_000;
+        const NF_ACCEPT: i32 = 1;
+        self.working.as_ref()?;
+        let near = |cause: &CauseRecord| cause.time_ns.abs_diff(record.time_ns) < APART_NS;
+        match EntryKind::from_byte(record.what)? {
+            EntryKind::Delete => self.claim(|cause| {
+                cause.family == CauseFamily::Delete as u8 && cause.ct == record.ct && near(cause)
+            }),
+            EntryKind::Confirm if record.ret != NF_ACCEPT || record.flags & EntryFlags::OTHER_ENTRY != 0 => {
+                self.claim(|cause| {
+                    cause.family == CauseFamily::Insert as u8
+                        && (cause.ct == record.ct || cause.tuple == record.orig)
+                        && near(cause)
+                })
+            }
+            EntryKind::CheckInsert if record.ret < 0 => self.claim(|cause| {
+                cause.family == CauseFamily::Insert as u8 && cause.tuple == record.orig && near(cause)
+            }),
+            EntryKind::AllocFailed => self.claim(|cause| {
+                cause.family == CauseFamily::Full as u8 && cause.tuple == record.orig && near(cause)
+            }),
+            _ => None,
+        }
+    }
+
+    /// The one that was recorded last of those that `is_it` says yes to.
+    fn claim(&mut self, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Why> {
+        let working = self.working.as_mut()?;
+        working.take_in();
+        let place = working.unclaimed.iter().rposition(is_it)?;
+        let record = working.unclaimed.remove(place)?;
+        Why::of(&record, &working.symbols)
+    }
+
+    /// Hands over what was recorded before `before_ns`, and is about nothing that the trace has told of otherwise until now.
+    pub fn alone(&mut self, before_ns: u64, mut take: impl FnMut(&Why)) {
+        let Some(working) = &mut self.working else { return };
+        working.take_in();
+        let is_alone = |record: &CauseRecord| {
+            !matches!(
+                CauseFamily::from_byte(record.family),
+                Some(CauseFamily::Invalid | CauseFamily::Delete)
+            )
+        };
+        let Working {
+            unclaimed, symbols, ..
+        } = working;
+        unclaimed.retain(|record| {
+            if record.time_ns < before_ns
+                && is_alone(record)
+                && let Some(why) = Why::of(record, symbols)
+            {
+                if !why.cause.is_ordinary() {
+                    take(&why);
+                }
+                return false;
+            }
+            true
+        });
+    }
+
+    /// How many causes were lost, or not seen as the kernel left programs out.
+    pub fn lost(&self) -> u64 {
+        self.working.as_ref().map_or(0, |working| {
+            working.programs.lost().total() + working.programs.skips().counted
+        })
+    }
+}
+
+impl Working {
+    fn begin(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+        let programs = Programs::beside_a_trace(form, scope)?;
+        Ok(Self {
+            symbols: Symbols::read()?.with_drop_reasons(&programs.types),
+            programs,
+            unclaimed: VecDeque::new(),
+        })
+    }
+
+    fn take_in(&mut self) {
+        let unclaimed = &mut self.unclaimed;
+        self.programs.drain(|record| {
+            if unclaimed.len() == UNCLAIMED {
+                unclaimed.pop_front();
+            }
+            unclaimed.push_back(*record);
+        });
+    }
+}
+
+/// Whether two tuples say the same of a packet: one of them is its entry's, the other what its headers say.
+fn same_headers(headers: &TupleWords, told: &TupleWords) -> bool {
+    use rsct_common::Tuple;
+    let mut told = Tuple::from_words(*told);
+    let mut headers = Tuple::from_words(*headers);
+    (told.dir, headers.dir) = (0, 0);
+    let inverse = crate::flow::tuples::inverse(&headers);
+    told == headers || told == inverse
+}
