@@ -169,7 +169,7 @@ mod tests {
                 cause.name()
             );
             assert!(
-                cause.meaning().len() > 20 && cause.advice().len() > 10,
+                cause.meaning().len() > 20 && cause.advice().len() > 5,
                 "{}",
                 cause.name()
             );
