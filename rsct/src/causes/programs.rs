@@ -54,6 +54,8 @@ pub struct Programs {
     pub hz: u32,
     /// The kernel's types.
     pub types: KernelTypes,
+    /// What this kernel has not, or not yet: its module is not loaded.
+    pub absent: Vec<&'static Hook>,
 }
 
 /// How often something was met: exact, whatever became of its records.
@@ -68,22 +70,34 @@ pub struct Counted {
 impl Programs {
     /// Attaches those that tell of `families`.
     pub fn start(families: &[CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        Self::attach(&cause_hooks::of(families), form, scope, false)
+        // Where much is asked for, what can't be told here does not keep the rest from being told.
+        Self::attach(
+            &cause_hooks::of(families),
+            form,
+            scope,
+            families.len() == 1,
+            false,
+        )
     }
 
     /// Attaches those whose causes a trace has something to say of. What becomes of packets it sees for itself.
     pub fn beside_a_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        Self::attach(&cause_hooks::beside_a_trace(), form, scope, true)
+        Self::attach(&cause_hooks::beside_a_trace(), form, scope, false, true)
     }
 
     fn attach(
         hooks: &[&'static Hook],
         form: Form,
         scope: Scope,
+        one_topic: bool,
         tell_when_said: bool,
     ) -> Result<Self, ProgramsError> {
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &CAUSES)?;
+        let is_there = |hook: &&&'static Hook| {
+            one_topic || !hook.essential || matches!(types.func(hook.function), Ok(Some(_)))
+        };
+        let (there, absent): (Vec<&'static Hook>, Vec<_>) = hooks.iter().partition(is_there);
         let options = Options {
             form,
             ring_bytes: RING_BYTES,
@@ -94,7 +108,7 @@ impl Programs {
             globals: vec![("TELL_WHEN_SAID", Value::Word(tell_when_said.into()))],
             map_sizes: Vec::new(),
         };
-        let mut session = Session::start(&CAUSES, hooks, &types, &layout, &options)?;
+        let mut session = Session::start(&CAUSES, &there, &types, &layout, &options)?;
         let counts = session
             .take_map("CAUSES")
             .and_then(|map| HashMap::try_from(map).map_err(|error| error.to_string()))
@@ -104,6 +118,7 @@ impl Programs {
             counts,
             hz: Hz::of_running_kernel()?.get(),
             types,
+            absent,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead, BufReader},
 };
 
@@ -22,6 +22,8 @@ pub struct Symbols {
     modules: Vec<String>,
     /// The names of `enum skb_drop_reason`, by value.
     drop_reasons: HashMap<u16, String>,
+    /// The modules that were loaded when they were read, and where.
+    loaded: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +49,26 @@ pub struct Place<'a> {
 impl Symbols {
     /// Reads them.
     pub fn read() -> Result<Self, SymbolsError> {
-        Ok(Self::parse(BufReader::with_capacity(
-            1 << 16,
-            File::open(KALLSYMS)?,
-        ))?)
+        let loaded = loaded_modules();
+        let kallsyms = BufReader::with_capacity(1 << 16, File::open(KALLSYMS)?);
+        Ok(Self {
+            loaded,
+            ..Self::parse(kallsyms)?
+        })
+    }
+
+    /// Reads them again if modules came or went since: their functions would be taken for others'.
+    pub fn keep_up(&mut self) {
+        if loaded_modules() == self.loaded {
+            return;
+        }
+        // What can't be read now was read before: better than nothing.
+        if let Ok(fresh) = Self::read() {
+            *self = Self {
+                drop_reasons: std::mem::take(&mut self.drop_reasons),
+                ..fresh
+            };
+        }
     }
 
     /// Takes the kernel's names of reasons to drop a packet from its types.
@@ -153,6 +171,19 @@ impl Symbols {
             .skip(begin)
             .filter(|name| !name.starts_with("bpf_"))
     }
+}
+
+/// The names and addresses in /proc/modules; nothing where there are no modules.
+fn loaded_modules() -> String {
+    let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
+    let mut loaded = String::with_capacity(modules.len());
+    for line in modules.lines() {
+        // name, size, users, by whom, state, address
+        let mut words = line.split_ascii_whitespace();
+        loaded.push_str(words.next().unwrap_or_default());
+        loaded.push_str(words.nth(4).unwrap_or_default());
+    }
+    loaded
 }
 
 impl std::fmt::Display for Place<'_> {

@@ -188,12 +188,17 @@ impl Working {
 
     fn take_in(&mut self) {
         let unclaimed = &mut self.unclaimed;
+        let mut any = false;
         self.programs.drain(|record| {
+            any = true;
             if unclaimed.len() == UNCLAIMED {
                 unclaimed.pop_front();
             }
             unclaimed.push_back(*record);
         });
+        if any {
+            self.symbols.keep_up();
+        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! Entries that leave the table before their time, each by another hand: `rsct why delete` names each, the task where it
 //! was one, and the function of the kernel that called for it.
 
+use std::net::SocketAddrV4;
+
 use anyhow::{Result, ensure};
 
-use crate::lab::{Lab, Why, traffic, wait};
+use crate::{
+    lab::{CLIENT, Lab, SERVER, Trace, Why, raw, traffic, wait},
+    native::namespace::Namespace,
+};
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
@@ -17,7 +22,7 @@ pub fn run() -> Result<()> {
     lab.server.sh("conntrack -F")?;
 
     // Nobody listens: the reset ends what the SYN began.
-    let refused = lab.on_client(|| Ok(std::net::TcpStream::connect((crate::lab::SERVER, 9))))?;
+    let refused = lab.on_client(|| Ok(std::net::TcpStream::connect((SERVER, 9))))?;
     ensure!(refused.is_err(), "somebody listens at port 9");
 
     // A second is over soon, and who reads the table comes across what is left.
@@ -36,5 +41,44 @@ pub fn run() -> Result<()> {
     answer.met("reset", 1)?;
     answer.met("expired_in_lookup", 1)?;
     answer.agrees()?;
+    by_the_kernel_itself(&lab)
+}
+
+/// What nobody asked for: each delete that the trace tells of has its cause.
+fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
+    let trace = Trace::start("all", &[])?;
+    trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
+    let gone_for = |cause: &str, proto: &str| {
+        trace.wait_for(&format!("an entry of {proto} goes: {cause}"), |line| {
+            line.is_event("delete") && line.text("/why/cause") == cause && line.text("/orig/proto") == proto
+        })
+    };
+
+    // A port is used again while its last connection lingers.
+    let port = u16::try_from(traffic::tcp(lab, SERVER, 9003, 9003)?)?;
+    wait::until("the connection is over", || {
+        Ok(lab.server.conntrack(&["-p", "tcp"])?.contains("TIME_WAIT"))
+    })?;
+    let client = SocketAddrV4::new(CLIENT.parse()?, port);
+    let server = SocketAddrV4::new(SERVER.parse()?, 9003);
+    lab.on_client(|| raw::tcp(client, server, raw::SYN, 1 << 30))?;
+    gone_for("reopened", "tcp")?;
+
+    // The interface goes that a flow was masqueraded behind.
+    lab.client.sh("nft -f - <<RULES
+        table ip nat {
+            chain post { type nat hook postrouting priority 100; oifname eth0 ip protocol udp masquerade; }
+        }
+RULES")?;
+    let (from, to) = traffic::udp(lab, 9004)?;
+    traffic::ask(&from, &to)?;
+    lab.client.sh("ip link set eth0 down")?;
+    gone_for("masquerade_down", "udp")?;
+
+    let gone = Namespace::new("gone")?;
+    gone.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 600")?;
+    drop(gone);
+    let exit = gone_for("namespace_exit", "udp")?;
+    ensure!(exit.text("/orig/src") == "10.0.0.1", "{exit}");
     Ok(())
 }

@@ -26,10 +26,7 @@ use crate::{
         portid,
         text::Symbols,
     },
-    probe::{
-        scope::Scope,
-        session::{HookReport, How},
-    },
+    probe::{scope::Scope, session::How},
     render::{color::Palette, why, why_json},
 };
 
@@ -91,7 +88,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         ProgramsError::Session(error) => why_not(error),
         error => error.into(),
     })?;
-    let symbols = Symbols::read()?.with_drop_reasons(&programs.types);
+    let mut symbols = Symbols::read()?.with_drop_reasons(&programs.types);
     let (before, counted_before) = read_both(&programs, &selector).await?;
     let mut listeners = HashMap::new();
     note_listeners(&mut listeners, topic, &before);
@@ -99,11 +96,12 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
 
     let begin = Instant::now();
     let mut tally = Tally::default();
-    watch(&mut programs, &mut tally, &symbols, watching.duration).await?;
+    watch(&mut programs, &mut tally, &mut symbols, watching.duration).await?;
     let elapsed = begin.elapsed();
     let mut held = Vec::new();
     for tries_left in (0..TRIES).rev() {
         let (after, counted_after) = read_both(&programs, &selector).await?;
+        symbols.keep_up();
         programs.drain(|record| tally.record(record, &symbols));
         let mut total = tally.clone();
         total.counted(&counted_after, &counted_before, &symbols);
@@ -124,7 +122,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         causes: tally.causes(topic.shows),
         held: if filter.is_empty() { held } else { Vec::new() },
         filtered: !filter.is_empty(),
-        unseen: unseen(programs.hooks()),
+        unseen: unseen(&programs),
         lost: programs.lost(),
         skips: programs.skips(),
         names: &names,
@@ -177,7 +175,7 @@ async fn read_both(programs: &Programs, selector: &Selector) -> anyhow::Result<(
 async fn watch(
     programs: &mut Programs,
     tally: &mut Tally,
-    symbols: &Symbols,
+    symbols: &mut Symbols,
     duration: Duration,
 ) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
@@ -191,7 +189,10 @@ async fn watch(
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
             () = sleep_until(end) => return Ok(()),
-            _ = tick.tick() => programs.drain(|record| tally.record(record, symbols)),
+            _ = tick.tick() => {
+                symbols.keep_up();
+                programs.drain(|record| tally.record(record, symbols));
+            }
         }
     }
 }
@@ -222,16 +223,19 @@ fn compare(topic: &Topic, tally: &Tally, grown: &[(&'static str, u64)], there: &
 }
 
 /// What this kernel does not let us see.
-fn unseen(hooks: &[HookReport]) -> Vec<Unseen> {
-    hooks
-        .iter()
-        .filter(|report| report.how == How::Not)
-        .map(|report| Unseen {
-            function: report.hook.function,
-            shows: report.hook.shows,
-            why: report.why_not_better.join("; "),
-        })
-        .collect()
+fn unseen(programs: &Programs) -> Vec<Unseen> {
+    let refused = programs.hooks().iter().filter(|report| report.how == How::Not);
+    let refused = refused.map(|report| Unseen {
+        function: report.hook.function,
+        shows: report.hook.shows,
+        why: report.why_not_better.join("; "),
+    });
+    let absent = programs.absent.iter().map(|hook| Unseen {
+        function: hook.function,
+        shows: hook.shows,
+        why: "this kernel has no such function, or its module is not loaded".to_owned(),
+    });
+    refused.chain(absent).collect()
 }
 
 fn tell_of_loss(answer: &Answer<'_>) {
