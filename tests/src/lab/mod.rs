@@ -14,6 +14,7 @@ pub mod queue;
 pub mod raw;
 pub mod trace;
 pub mod traffic;
+pub mod undisturbed;
 pub mod wait;
 pub mod why;
 
