@@ -25,6 +25,7 @@ mod ipv6_and_other_protocols;
 mod joined_table_agrees;
 mod kill_9_leaves_nothing_attached;
 mod kprobe_form_tells_the_same_story;
+mod latency_of_nat;
 mod list_filters_agree;
 mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
@@ -141,6 +142,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q03_who_deleted_my_entry,
     q07_how_a_clash_ended,
     q08_who_set_this_timeout,
+    latency_of_nat,
     q09_how_long_nat_searched,
     q10_who_fills_the_table,
     q11_which_events_netlink_lost,
