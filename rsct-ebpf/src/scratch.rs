@@ -119,9 +119,9 @@ pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
     Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
 }
 
-/// How far a function that `nf_conntrack_in` calls can be below it on the stack. Stacks are further apart:
+/// How far a function can be below the one of conntrack that it is called in, on the stack. Stacks are further apart:
 /// a guard page lies between them.
-const NESTED_BYTES: u64 = 4096;
+pub const NESTED_BYTES: u64 = 4096;
 
 /// The index so many below. The compiler must not see how it came about: it would reckon with the depth where
 /// the verifier has only the index's bounds.

@@ -21,7 +21,7 @@ pub struct CauseRecord {
     pub family: u8,
     /// What happened: the codes of [`what`].
     pub what: u8,
-    /// The netfilter hook.
+    /// The netfilter hook, with [`CauseFlags::HOOK`].
     pub hook: u8,
     /// The CPU.
     pub cpu: u16,
@@ -31,8 +31,6 @@ pub struct CauseRecord {
     pub time_ns: u64,
     /// The entry's address, or zero.
     pub ct: u64,
-    /// The packet's address, or zero.
-    pub skb: u64,
     /// Inode number of the network namespace.
     pub netns: u32,
     /// Index of the interface.
@@ -47,14 +45,12 @@ pub struct CauseRecord {
     pub left_jiffies: i32,
     /// The zone.
     pub zone: u16,
-    /// The address family of the hook: 2 IPv4, 10 IPv6.
-    pub pf: u8,
     /// The protocol's state.
     pub state: u8,
     /// The TCP flags.
     pub tcp_flags: u8,
-    /// 0 original, 1 reply.
-    pub direction: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
     /// [`CauseKey::more`].
     pub more: u16,
     /// [`CauseKey::detail`].
@@ -75,7 +71,7 @@ pub struct CauseRecord {
     pub text: [u8; TEXT_BYTES],
 }
 
-const _: () = assert!(size_of::<CauseRecord>() == 456);
+const _: () = assert!(size_of::<CauseRecord>() == 448);
 
 impl CauseRecord {
     /// What it was counted under, but for the stack of a cause that is not told by it.
@@ -159,6 +155,19 @@ impl CauseFamily {
     /// Reads the byte of a record.
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|family| *family as u8 == byte)
+    }
+
+    /// The name it is asked for and shown under.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Delete => "delete",
+            Self::Full => "full",
+            Self::Insert => "insert",
+            Self::Nat => "nat",
+            Self::Lost => "lost",
+            Self::Drop => "drop",
+        }
     }
 }
 
@@ -245,6 +254,8 @@ impl CauseFlags {
     pub const ENTRY: u16 = 1 << 3;
     /// [`CauseRecord::rival`] is known.
     pub const CLASH: u16 = 1 << 4;
+    /// [`CauseRecord::hook`] is known.
+    pub const HOOK: u16 = 1 << 5;
 }
 
 /// Places in [`CauseRecord::numbers`] of what an INVALID TCP segment was held against

@@ -17,7 +17,8 @@ use rsct_common::{
 };
 
 use crate::{
-    early_drop, filter,
+    early_drop::EARLY_DROP,
+    filter,
     globals::{NET_INUM, ZONE_ID, arg},
     kernel::{
         Memory, Untyped,
@@ -25,6 +26,7 @@ use crate::{
         field,
         nf_conn::NfConn,
     },
+    nested::Nested,
     scratch::Slots,
     tell,
 };
@@ -96,9 +98,9 @@ fn asked<C: Arguments>(ctx: &C) -> Asked {
 #[inline(always)]
 fn judge(pointer: u64, frame: u64) -> Option<u8> {
     let failed = pointer > LAST_POINTER;
-    match early_drop::within(frame) {
-        Some(true) if !failed => Some(what::FULL_MADE_ROOM),
-        Some(false) if failed => Some(what::FULL_REFUSED),
+    match Nested::within(&EARLY_DROP, frame) {
+        Some(1..) if !failed => Some(what::FULL_MADE_ROOM),
+        Some(0) if failed => Some(what::FULL_REFUSED),
         _ if failed => Some(what::FULL_NO_MEMORY),
         _ => None,
     }

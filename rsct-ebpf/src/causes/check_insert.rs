@@ -7,14 +7,12 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::{
-    loss::Loss,
-    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
-};
+use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
 
 use crate::{
     filter,
     globals::arg,
+    kept::{self, Kept},
     kernel::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
@@ -22,13 +20,12 @@ use crate::{
         tuple,
     },
     nested::Nested,
-    scratch::Slots,
     tell,
 };
 
-/// A kretprobe has no arguments: the entry is a slot's owner.
+/// By entry.
 #[map]
-static INSERTING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static INSERTING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 /// Whether it came to that at all, for whoever sees what a program was told.
 #[map]
@@ -44,26 +41,16 @@ pub fn why_insert_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn why_insert_kprobe(ctx: ProbeContext) -> u32 {
     let ct = ctx.pointer(&arg::CHECK_INSERT_CT) as u64;
-    if let Some(slots) = INSERTING.get_ptr_mut(0) {
-        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-        let _ = unsafe { &mut *slots }.claim(ct, ctx.frame(), Loss::OperationForgotten);
-    }
+    kept::keep(&INSERTING, ctx.frame(), ct, 0);
     0
 }
 
 #[kretprobe]
 pub fn why_insert_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = INSERTING.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as above.
-    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
-        return 0;
-    };
-    let claim = claim.at_work();
-    let ct = NfConn::<Untyped>::new(claim.slot.owner as *const u8);
-    judge(ct, ctx.ret::<i32>(), ctx.frame());
-    claim.free();
+    kept::kept(&INSERTING, ctx.frame(), |ct, _| {
+        let ct = NfConn::<Untyped>::new(ct as *const u8);
+        judge(ct, ctx.ret::<i32>(), ctx.frame());
+    });
     0
 }
 

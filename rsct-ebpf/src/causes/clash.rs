@@ -175,6 +175,6 @@ fn told(code: u8, clash: &Clash, frame: u64) {
         record.status = clash.status;
         record.tuple = clash.loser_tuple[0];
         record.other = clash.loser_tuple[1];
-        tell::put_tuples(record, &clash.winner_tuple);
+        record.rival = clash.winner_tuple;
     });
 }

@@ -27,7 +27,6 @@ use crate::{
 pub struct Death {
     /// The entry's address.
     ct: u64,
-    pub skb: u64,
     pub location: u64,
     pub reason: u32,
     pub ifindex: u32,
@@ -55,7 +54,6 @@ pub fn kfree_skb_tracepoint(ctx: RawTracePointContext) -> u32 {
     };
     // SAFETY: this CPU's own.
     let death = unsafe { &mut *death };
-    death.skb = skb.address();
     death.location = ctx.arg(1);
     death.reason = ctx.arg(2);
     let device: u64 = field::<Untyped, _>(skb.pointer(), &SK_BUFF_DEV);

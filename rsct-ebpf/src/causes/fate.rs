@@ -4,7 +4,6 @@
 //! struct nf_conntrack_tuple_hash *h, u32 reply_hash)`, `int __nf_conntrack_confirm(struct sk_buff *skb)`
 
 use aya_ebpf::{
-    Global,
     bindings::BPF_NOEXIST,
     macros::{fexit, kprobe, kretprobe, map},
     maps::{HashMap, PerCpuArray},
@@ -15,23 +14,23 @@ use rsct_common::{loss::Loss, record::what};
 use crate::{
     emit::count,
     globals::arg,
+    kept::{self, Kept},
     kernel::{
         Untyped,
         args::{Arguments, Frame},
         sk_buff::SkBuff,
     },
-    scratch::Slots,
 };
 
 /// What became of entries that are still there, by their address.
 #[map]
 static FATES: HashMap<u64, u64> = HashMap::with_max_entries(1024, 0);
 
-/// Kretprobes have no arguments: the packet is a slot's owner.
+/// By packet.
 #[map]
-static CLASHING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static CLASHING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 #[map]
-static BEING_CONFIRMED: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static BEING_CONFIRMED: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 macro_rules! verdict {
     ($function:literal $fexit:ident $kprobe:ident $kretprobe:ident $skb:ident $return:ident $slots:ident $what:ident) => {
@@ -44,23 +43,19 @@ macro_rules! verdict {
 
         #[kprobe]
         pub fn $kprobe(ctx: ProbeContext) -> u32 {
-            keep(&$slots, &ctx, &arg::$skb);
+            kept::keep(&$slots, ctx.frame(), ctx.pointer(&arg::$skb) as u64, 0);
             0
         }
 
         #[kretprobe]
         pub fn $kretprobe(ctx: RetProbeContext) -> u32 {
-            let Some(slots) = $slots.get_ptr_mut(0) else {
-                return 0;
-            };
-            // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-            let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
-                return 0;
-            };
-            let claim = claim.at_work();
-            let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
-            judge(skb, ctx.ret::<u32>(), what::$what);
-            claim.free();
+            kept::kept(&$slots, ctx.frame(), |skb, _| {
+                judge(
+                    SkBuff::<Untyped>::new(skb as *const u8),
+                    ctx.ret::<u32>(),
+                    what::$what,
+                );
+            });
             0
         }
     };
@@ -70,15 +65,6 @@ verdict!("nf_ct_resolve_clash" drop_clash_fexit drop_clash_kprobe drop_clash_kre
     CLASH_SKB CLASH_RETURN CLASHING DROP_CLASH);
 verdict!("__nf_conntrack_confirm" drop_confirm_fexit drop_confirm_kprobe drop_confirm_kretprobe
     CONFIRM_SKB CONFIRM_RETURN BEING_CONFIRMED DROP_NOT_INSERTED);
-
-#[inline(always)]
-fn keep(slots: &PerCpuArray<Slots<u64>>, ctx: &ProbeContext, skb: &Global<u64>) {
-    let skb = ctx.pointer(skb) as u64;
-    if let Some(slots) = slots.get_ptr_mut(0) {
-        // SAFETY: as above.
-        let _ = unsafe { &mut *slots }.claim(skb, ctx.frame(), Loss::OperationForgotten);
-    }
-}
 
 /// What a clash came to is known before what confirming came to, and stays.
 #[inline(always)]

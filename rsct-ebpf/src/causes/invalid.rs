@@ -11,13 +11,13 @@ use aya_ebpf::{
 };
 use rsct_common::{
     TupleWords,
-    loss::Loss,
     record::{CauseFamily, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, what},
 };
 
 use crate::{
     filter,
     globals::arg,
+    kept::{self, Kept},
     kernel::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
@@ -28,7 +28,6 @@ use crate::{
         tuple,
     },
     reason::{self, Reason},
-    scratch::Slots,
     tell,
 };
 
@@ -41,9 +40,9 @@ pub fn are_told_when_said() -> bool {
     TELL_WHEN_SAID.load() != 0
 }
 
-/// A kretprobe has no arguments: the packet is a slot's owner, its hook's state the number.
+/// By packet, with its hook's state.
 #[map]
-static PASSES: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static PASSES: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "nf_conntrack_in")]
 pub fn why_in_fexit(ctx: FExitContext) -> u32 {
@@ -56,29 +55,17 @@ pub fn why_in_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn why_in_kprobe(ctx: ProbeContext) -> u32 {
     let skb = ctx.pointer(&arg::IN_SKB) as u64;
-    if let Some(slots) = PASSES.get_ptr_mut(0)
-        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-        && let Some(claim) = unsafe { &mut *slots }.claim(skb, ctx.frame(), Loss::PassForgotten)
-    {
-        claim.slot.number = ctx.pointer(&arg::IN_STATE) as u64;
-    }
+    kept::keep(&PASSES, ctx.frame(), skb, ctx.pointer(&arg::IN_STATE) as u64);
     0
 }
 
 #[kretprobe]
 pub fn why_in_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = PASSES.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as above.
-    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
-        return 0;
-    };
-    let claim = claim.at_work();
-    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
-    let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
-    judge(skb, state, ctx.ret::<u32>(), ctx.frame());
-    claim.free();
+    kept::kept(&PASSES, ctx.frame(), |skb, state| {
+        let skb = SkBuff::<Untyped>::new(skb as *const u8);
+        let state = HookState::<Untyped>::new(state as *const u8);
+        judge(skb, state, ctx.ret::<u32>(), ctx.frame());
+    });
     0
 }
 
@@ -107,8 +94,7 @@ fn without_entry<M: Memory>(
     said: Option<&Reason>,
     frame: u64,
 ) {
-    let pf = state.family();
-    let flow = packet::tuple_of(skb, pf);
+    let flow = packet::tuple_of(skb, state.family());
     if !filter::wants::<Untyped>(&flow, None) {
         return;
     }
@@ -118,8 +104,8 @@ fn without_entry<M: Memory>(
         if hook == LOCAL_OUT {
             tell::note_task(record, frame);
         }
+        record.flags |= CauseFlags::HOOK;
         record.hook = hook;
-        record.pf = pf;
         record.ifindex = state.ifindex(hook);
         told(record, skb, &flow, said);
     });
@@ -148,7 +134,6 @@ fn key(netns: u32, flow: &TupleWords, said: Option<&Reason>) -> CauseKey {
 
 #[inline(always)]
 fn told<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, said: Option<&Reason>) {
-    record.skb = skb.address();
     record.tuple = *flow;
     if let Some(segment) = packet::segment(SkBuff::<Untyped>::new(skb.pointer())) {
         record.flags |= CauseFlags::TCP;

@@ -14,6 +14,7 @@ mod early_drop;
 mod event;
 mod fate;
 mod invalid;
+mod kept;
 mod nat;
 mod nat_tries;
 mod nested;

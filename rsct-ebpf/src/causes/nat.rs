@@ -175,7 +175,6 @@ fn judge(search: &Search, verdict: u32, duration_ns: u64, frame: u64) {
         tell::note_task(record, frame);
         tell::describe(record, ct);
         record.left_jiffies = ct.timeout() as i32;
-        record.direction = search.manip as u8;
         record.numbers[nat::DURATION_NS] = duration_ns;
         record.numbers[nat::ATTEMPTS] = search.attempts as u64 | (search.taken as u64) << 32;
         record.numbers[nat::FLAGS] = search.flags as u64;

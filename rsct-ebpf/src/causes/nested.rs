@@ -2,6 +2,8 @@
 
 use aya_ebpf::maps::PerCpuArray;
 
+use crate::scratch::NESTED_BYTES;
+
 /// What came of it last on this CPU.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -12,9 +14,6 @@ pub struct Nested {
     number: u64,
     outcome: u64,
 }
-
-/// How far it can be below the function that calls it, on the stack.
-const NESTED_BYTES: u64 = 4096;
 
 impl Nested {
     /// Notes what came of the function whose own place on the stack is `frame`.

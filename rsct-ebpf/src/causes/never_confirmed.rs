@@ -71,7 +71,6 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
 
 #[inline(always)]
 fn told(record: &mut rsct_common::record::CauseRecord, death: &Death) {
-    record.skb = death.skb;
     record.ifindex = death.ifindex;
     record.numbers[drop::REASON] = death.reason as u64;
     if death.tcp & Death::IS_TCP != 0 {

@@ -8,28 +8,25 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::{
-    loss::Loss,
-    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
-};
+use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
 
 use crate::{
     check_insert::CHECKED,
     filter,
     globals::{NET_INUM, NFNL_INFO_NET, arg},
+    kept::{self, Kept},
     kernel::{
         Untyped,
         args::{Arguments, Frame},
         field,
     },
     nested::Nested,
-    scratch::Slots,
     tell,
 };
 
-/// A kretprobe has no arguments: the namespace is a slot's owner.
+/// By namespace.
 #[map]
-static ASKING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static ASKING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "ctnetlink_new_conntrack")]
 pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
@@ -43,25 +40,15 @@ pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
 
 #[kprobe]
 pub fn new_conntrack_kprobe(ctx: ProbeContext) -> u32 {
-    if let Some(slots) = ASKING.get_ptr_mut(0) {
-        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-        let _ = unsafe { &mut *slots }.claim(netns(&ctx) as u64, ctx.frame(), Loss::OperationForgotten);
-    }
+    kept::keep(&ASKING, ctx.frame(), netns(&ctx) as u64, 0);
     0
 }
 
 #[kretprobe]
 pub fn new_conntrack_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = ASKING.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as above.
-    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
-        return 0;
-    };
-    let claim = claim.at_work();
-    judge(claim.slot.owner as u32, ctx.ret::<i32>(), ctx.frame());
-    claim.free();
+    kept::kept(&ASKING, ctx.frame(), |netns, _| {
+        judge(netns as u32, ctx.ret::<i32>(), ctx.frame());
+    });
     0
 }
 

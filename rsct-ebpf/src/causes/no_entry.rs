@@ -8,14 +8,12 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::{
-    loss::Loss,
-    record::{CauseFamily, CauseFlags, CauseKey, STACK_FRAMES, what},
-};
+use rsct_common::record::{CauseFamily, CauseFlags, CauseKey, STACK_FRAMES, what};
 
 use crate::{
     filter,
     globals::arg,
+    kept::{self, Kept},
     kernel::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
@@ -24,13 +22,12 @@ use crate::{
         packet,
         sk_buff::SkBuff,
     },
-    scratch::Slots,
     tell,
 };
 
-/// A kretprobe has no arguments: the packet is a slot's owner, its hook's state the number.
+/// By packet, with its hook's state.
 #[map]
-static ENTERING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static ENTERING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "nf_conntrack_in")]
 pub fn drop_in_fexit(ctx: FExitContext) -> u32 {
@@ -43,29 +40,17 @@ pub fn drop_in_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn drop_in_kprobe(ctx: ProbeContext) -> u32 {
     let skb = ctx.pointer(&arg::IN_SKB) as u64;
-    if let Some(slots) = ENTERING.get_ptr_mut(0)
-        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-        && let Some(claim) = unsafe { &mut *slots }.claim(skb, ctx.frame(), Loss::PassForgotten)
-    {
-        claim.slot.number = ctx.pointer(&arg::IN_STATE) as u64;
-    }
+    kept::keep(&ENTERING, ctx.frame(), skb, ctx.pointer(&arg::IN_STATE) as u64);
     0
 }
 
 #[kretprobe]
 pub fn drop_in_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = ENTERING.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as above.
-    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
-        return 0;
-    };
-    let claim = claim.at_work();
-    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
-    let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
-    judge(skb, state, ctx.ret::<u32>(), ctx.frame());
-    claim.free();
+    kept::kept(&ENTERING, ctx.frame(), |skb, state| {
+        let skb = SkBuff::<Untyped>::new(skb as *const u8);
+        let state = HookState::<Untyped>::new(state as *const u8);
+        judge(skb, state, ctx.ret::<u32>(), ctx.frame());
+    });
     0
 }
 
@@ -76,8 +61,7 @@ fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u6
         return;
     }
     let netns = state.netns();
-    let pf = state.family();
-    let flow = packet::tuple_of(skb, pf);
+    let flow = packet::tuple_of(skb, state.family());
     if !filter::wants_netns(netns) || !filter::wants::<Untyped>(&flow, None::<NfConn<Untyped>>) {
         return;
     }
@@ -94,10 +78,9 @@ fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u6
         if hook == LOCAL_OUT {
             tell::note_task(record, frame);
         }
+        record.flags |= CauseFlags::HOOK;
         record.hook = hook;
-        record.pf = pf;
         record.ifindex = state.ifindex(hook);
-        record.skb = skb.address();
         record.tuple = flow;
         if let Some(segment) = packet::segment(SkBuff::<Untyped>::new(skb.pointer())) {
             record.flags |= CauseFlags::TCP;

@@ -10,7 +10,6 @@ use aya_ebpf::{
     maps::HashMap,
 };
 use rsct_common::{
-    TupleWords,
     loss::Loss,
     record::{CauseCount, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, TEXT_BYTES, kind},
 };
@@ -103,12 +102,6 @@ pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>, fill: impl FnOnce(&
     room.submit(BPF_RB_NO_WAKEUP);
 }
 
-/// Puts two tuples into a record's numbers and what follows them: those of another entry.
-#[inline(always)]
-pub fn put_tuples(record: &mut CauseRecord, tuples: &[TupleWords; 2]) {
-    record.rival = *tuples;
-}
-
 /// Fills in what an entry says of itself.
 #[inline(always)]
 pub fn describe<M: Memory>(record: &mut CauseRecord, ct: NfConn<M>) {
@@ -130,14 +123,14 @@ pub fn left_jiffies<M: Memory>(ct: NfConn<M>) -> i32 {
     ct.timeout().wrapping_sub(now) as i32
 }
 
-/// Fills in the process on whose stack `frame` lies, if it is one's.
+/// Fills in the process on whose stack `frame` lies, if it is one's: before the cause's numbers, of which it uses one.
 #[inline(always)]
 pub fn note_task(record: &mut CauseRecord, frame: u64) {
     // A pointer becomes a number on its way through memory.
-    record.skb = frame;
+    record.numbers[0] = frame;
     // SAFETY: its own field; volatile, so that the number is really read back.
-    let address = unsafe { core::ptr::read_volatile(&raw const record.skb) };
-    record.skb = 0;
+    let address = unsafe { core::ptr::read_volatile(&raw const record.numbers[0]) };
+    record.numbers[0] = 0;
     if let Some(task) = task::on_whose_stack(address) {
         record.flags |= CauseFlags::TASK;
         record.pid = task.tgid;

@@ -7,15 +7,13 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::{
-    loss::Loss,
-    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
-};
+use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
 
 use crate::{
     clash::RESOLVED,
     filter,
     globals::arg,
+    kept::{self, Kept},
     kernel::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
@@ -24,13 +22,12 @@ use crate::{
         tuple,
     },
     nested::Nested,
-    scratch::Slots,
     tell,
 };
 
-/// A kretprobe has no arguments: the packet is a slot's owner.
+/// By packet.
 #[map]
-static CONFIRMING: PerCpuArray<Slots<u64>> = PerCpuArray::with_max_entries(1, 0);
+static CONFIRMING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "__nf_conntrack_confirm")]
 pub fn why_confirm_fexit(ctx: FExitContext) -> u32 {
@@ -42,26 +39,16 @@ pub fn why_confirm_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn why_confirm_kprobe(ctx: ProbeContext) -> u32 {
     let skb = ctx.pointer(&arg::CONFIRM_SKB) as u64;
-    if let Some(slots) = CONFIRMING.get_ptr_mut(0) {
-        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
-        let _ = unsafe { &mut *slots }.claim(skb, ctx.frame(), Loss::OperationForgotten);
-    }
+    kept::keep(&CONFIRMING, ctx.frame(), skb, 0);
     0
 }
 
 #[kretprobe]
 pub fn why_confirm_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(slots) = CONFIRMING.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as above.
-    let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
-        return 0;
-    };
-    let claim = claim.at_work();
-    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
-    judge(skb, ctx.ret::<u32>(), ctx.frame());
-    claim.free();
+    kept::kept(&CONFIRMING, ctx.frame(), |skb, _| {
+        let skb = SkBuff::<Untyped>::new(skb as *const u8);
+        judge(skb, ctx.ret::<u32>(), ctx.frame());
+    });
     0
 }
 

@@ -2,7 +2,7 @@
 
 use rsct_common::{
     TupleWords,
-    record::{CauseFlags, CauseRecord},
+    record::{CauseFamily, CauseFlags, CauseRecord},
 };
 
 use crate::kernel::text::Symbols;
@@ -111,13 +111,8 @@ impl Tally {
                 tuple: record.tuple,
             });
         }
-        // Where a packet died, the functions around it tell the hook.
-        let hook = match cause {
-            Cause::Drop(_) if record.pf == 0 => drop::hook(&key, symbols),
-            _ => Some(record.hook),
-        };
         if record.ifindex != 0
-            && let Some(hook) = hook
+            && let Some(hook) = hook(record, symbols)
         {
             tally.ports.met(Port {
                 netns: record.netns,
@@ -231,6 +226,17 @@ impl Tally {
             self.causes.len() - 1
         });
         &mut self.causes[place]
+    }
+}
+
+/// The netfilter hook that it happened at, where that is known: where a packet died, the functions around it tell.
+pub fn hook(record: &CauseRecord, symbols: &Symbols) -> Option<u8> {
+    if record.flags & CauseFlags::HOOK != 0 {
+        return Some(record.hook);
+    }
+    match CauseFamily::from_byte(record.family) {
+        Some(CauseFamily::Drop) => drop::hook(&record.key(), symbols),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use rsct_common::{
 };
 
 use crate::flow::{
-    cause::DeleteCause,
+    cause::DeleteKind,
     names::{self, proto, status},
     observation::{Observation, Outcome, Ticks},
     table::Flow,
@@ -92,7 +92,7 @@ impl Story {
     fn alone(&self, out: &mut Vec<u8>, why: &Why) {
         let record = &why.record;
         self.when(out, record.time_ns, record.cpu, record.netns);
-        columns(out, trace_why::family(why.cause.family()), "-", None);
+        columns(out, why.cause.family().name(), "-", None);
         whose(out, &Tuple::from_words(record.tuple));
         cost_column(out, None);
         self.palette
@@ -304,15 +304,15 @@ impl Story {
 
     fn delete_story(&self, out: &mut Vec<u8>, record: &EntryRecord) {
         let palette = &self.palette;
-        match DeleteCause::of(record) {
-            DeleteCause::DyingAlready => return out.extend_from_slice(b"was dying already"),
-            DeleteCause::Expired => palette.paint(out, palette.bad, b"expired"),
-            DeleteCause::Netlink => {
+        match DeleteKind::of(record) {
+            DeleteKind::DyingAlready => return out.extend_from_slice(b"was dying already"),
+            DeleteKind::Expired => palette.paint(out, palette.bad, b"expired"),
+            DeleteKind::Netlink => {
                 palette.paint(out, palette.bad, b"deleted");
                 out.extend_from_slice(b" over netlink");
                 self.had_left(out, record);
             }
-            DeleteCause::Early => {
+            DeleteKind::Early => {
                 palette.paint(out, palette.bad, b"deleted early");
                 self.had_left(out, record);
             }

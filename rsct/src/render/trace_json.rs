@@ -9,7 +9,7 @@ use rsct_common::{
 };
 
 use crate::flow::{
-    cause::DeleteCause,
+    cause::DeleteKind,
     names::{self, proto, status},
     observation::{Observation, Outcome, Ticks},
     table::Flow,
@@ -325,7 +325,7 @@ fn entry(out: &mut Vec<u8>, ticks: Ticks, record: &EntryRecord, flow: Option<&Fl
     }
     match kind {
         Some(EntryKind::Delete) => {
-            word(out, b",\"cause\":\"", DeleteCause::of(record).name());
+            word(out, b",\"cause\":\"", DeleteKind::of(record).name());
             if record.portid != 0 {
                 number(out, b",\"portid\":", record.portid);
             }

@@ -2,28 +2,12 @@
 
 use std::io::Write as _;
 
-use rsct_common::{
-    Tuple,
-    record::{CauseFamily, CauseFlags},
-};
+use rsct_common::{Tuple, record::CauseFlags};
 use serde_json::{Value, json};
 
 use crate::{causes::Why, flow::names};
 
 use super::why_json;
-
-/// The family's name, where a trace has that of a hook.
-pub fn family(family: CauseFamily) -> &'static str {
-    match family {
-        CauseFamily::Invalid => "invalid",
-        CauseFamily::Delete => "delete",
-        CauseFamily::Full => "full",
-        CauseFamily::Insert => "insert",
-        CauseFamily::Nat => "nat",
-        CauseFamily::Lost => "lost",
-        CauseFamily::Drop => "drop",
-    }
-}
 
 /// Behind a line for people: `; seq_over: SEQ is over upper bound %u, missed by 3000 bytes`.
 pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
@@ -81,7 +65,7 @@ pub fn object(out: &mut Vec<u8>, why: &Why) {
 
 fn value(why: &Why) -> Value {
     let mut object = json!({
-        "family": family(why.cause.family()),
+        "family": why.cause.family().name(),
         "cause": why.cause.name(),
     });
     if let Some(said) = &why.said {

@@ -276,7 +276,7 @@ mod tests {
         let mut record = CauseRecord {
             family: CauseFamily::Invalid as u8,
             what: what::INVALID_SAID,
-            flags: CauseFlags::WINDOW | CauseFlags::TCP,
+            flags: CauseFlags::WINDOW | CauseFlags::TCP | CauseFlags::HOOK,
             tcp_flags: 16,
             ifindex: 2,
             netns: 7,
@@ -315,6 +315,7 @@ mod tests {
             unseen: Vec::new(),
             lost: Lost::default(),
             skips: Skips::default(),
+            malformed: 0,
             names: &names,
             symbols: &symbols,
             listeners: &HashMap::new(),

@@ -11,7 +11,7 @@ use crate::{
     causes::{
         Answer, Cause,
         counters::Held,
-        tally::{CauseTally, FlowName, spread},
+        tally::{CauseTally, FlowName, hook, spread},
         top::Top,
         window::Miss,
     },
@@ -45,6 +45,7 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
         "causes": causes.iter().map(|tally| cause(answer, tally)).collect::<Vec<_>>(),
         "lost": lost,
         "skipped": answer.skips.counted,
+        "malformed": answer.malformed,
         "unseen": unseen,
     });
     if answer.skips.uncounted {
@@ -162,7 +163,9 @@ fn example(answer: &Answer<'_>, cause: Cause, record: &CauseRecord) -> Value {
     }
     if record.ifindex != 0 {
         object["ifindex"] = json!(record.ifindex);
-        object["hook"] = json!(names::hook(record.hook));
+    }
+    if let Some(hook) = hook(record, answer.symbols) {
+        object["hook"] = json!(names::hook(hook));
     }
     if record.flags & CauseFlags::TCP != 0 {
         object["tcp_flags"] = json!(record.tcp_flags);
