@@ -31,6 +31,8 @@ pub struct Answer<'a> {
     pub lost: Lost,
     /// What the kernel left out.
     pub skips: Skips,
+    /// Records that made no sense.
+    pub malformed: u64,
     /// What namespaces and interfaces are called.
     pub names: &'a Names,
     /// The kernel's functions.

@@ -133,9 +133,10 @@ impl Programs {
         [How::Fentry, How::Kprobe, How::Not].map(count)
     }
 
-    /// Hands over the records that have come.
+    /// Hands over the records that have come: no more than the ring holds, as in a flood there are new ones all the time.
     pub fn drain(&mut self, mut take: impl FnMut(&CauseRecord)) {
-        self.session.ring.drain(usize::MAX, |record| {
+        const MOST: usize = RING_BYTES as usize / size_of::<CauseRecord>();
+        self.session.ring.drain(MOST, |record| {
             if let Record::Cause(record) = record {
                 take(record);
             }
@@ -158,6 +159,11 @@ impl Programs {
     /// What was lost.
     pub fn lost(&self) -> Lost {
         self.session.ring.lost()
+    }
+
+    /// Records that made no sense: there must be none.
+    pub fn malformed(&self) -> u64 {
+        self.session.ring.malformed
     }
 
     /// What the kernel left out.

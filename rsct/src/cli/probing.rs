@@ -226,7 +226,7 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
 /// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
 pub(super) fn report_hooks(hooks: &[HookReport], all: bool) {
     for report in hooks {
-        if all || (report.how == How::Not && !is_absent(&report.why_not_better)) {
+        if all || report.is_missed() {
             eprint!("rsct: {:<32} {}", report.hook.function, report.how.name());
             if !report.why_not_better.is_empty() {
                 eprint!(" ({})", report.why_not_better.join("; "));
@@ -237,10 +237,4 @@ pub(super) fn report_hooks(hooks: &[HookReport], all: bool) {
             eprintln!();
         }
     }
-}
-
-/// A protocol that this kernel does not have is nothing to warn of, nor is what was left out on purpose.
-fn is_absent(why: &[String]) -> bool {
-    why.iter()
-        .any(|why| why.contains("BTF has no such function") || why.starts_with("left out"))
 }

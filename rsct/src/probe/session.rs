@@ -93,6 +93,15 @@ pub struct HookReport {
     pub why_not_better: Vec<String>,
 }
 
+impl HookReport {
+    /// Whether it is not attached for a reason to warn of: that a kernel does not have what is hooked is none, nor is
+    /// that it was left out on purpose.
+    pub fn is_missed(&self) -> bool {
+        let absent = |why: &String| why.contains("BTF has no such function") || why.starts_with("left out");
+        self.how == How::Not && !self.why_not_better.iter().any(absent)
+    }
+}
+
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {

@@ -158,7 +158,18 @@ impl<W: Write> Join<W> {
     /// Goes on with what tells causes, and tells of those that belong to no packet and no entry, of what
     /// was recorded before `before_ns`: of the rest what it belongs to may still come.
     pub fn causes(&mut self, before_ns: u64) {
-        let said = match self.whys.go_on() {
+        let begun = self.whys.go_on();
+        if let Some(Begun::Working(_)) = begun {
+            for report in self.whys.missed() {
+                eprintln!(
+                    "rsct: {} not attached ({}); not told: {}",
+                    report.hook.function,
+                    report.why_not_better.join("; "),
+                    report.hook.shows
+                );
+            }
+        }
+        let said = match begun {
             Some(Begun::Working([fentry, kprobe, not])) if self.output.is_json() => self.output.line(|out| {
                 let line = format!(
                     "{{\"type\":\"causes\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}\n"

@@ -262,6 +262,7 @@ fn summarize<W: Write>(
         skips: session.skips(),
         malformed: session.ring.malformed,
         causes_lost: join.whys.lost(),
+        causes_lost_uncounted: join.whys.are_lost_uncounted(),
         known: Summary::count_table(&join.table),
         dumps: reconciliation.dumps,
         differences: kinds

@@ -25,6 +25,8 @@ pub struct Summary {
     pub skips: Skips,
     /// Causes that were lost, or not seen as the kernel left programs out.
     pub causes_lost: u64,
+    /// Whether there may be more of these, as the kernel does not count the kprobes that it leaves out.
+    pub causes_lost_uncounted: bool,
     /// Records that made no sense.
     pub malformed: u64,
     /// Flows known at the end: from the dump only, from the probe only, from both.
@@ -97,6 +99,12 @@ impl Summary {
                 self.causes_lost
             );
         }
+        if self.causes_lost_uncounted {
+            text.push_str(
+                "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: causes may be \
+                 missing.\n",
+            );
+        }
         if self.skips.uncounted {
             text.push_str(
                 "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: \
@@ -148,6 +156,9 @@ impl Summary {
         number("skipped", self.skips.counted);
         number("malformed", self.malformed);
         number("causes_lost", self.causes_lost);
+        if self.causes_lost_uncounted {
+            out.extend_from_slice(b",\"causes_lost_uncounted\":true");
+        }
         if self.skips.uncounted {
             out.extend_from_slice(b",\"skips_uncounted\":true");
         }

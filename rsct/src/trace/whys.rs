@@ -8,7 +8,7 @@ use std::{
 };
 
 use rsct_common::{
-    TupleWords,
+    Tuple, TupleWords,
     record::{CauseFamily, CauseRecord, EntryFlags, EntryKind, EntryRecord, PacketRecord},
 };
 
@@ -17,9 +17,12 @@ use crate::{
         Why,
         programs::{Programs, ProgramsError},
     },
-    flow::observation::Outcome,
+    flow::{observation::Outcome, tuples},
     kernel::text::Symbols,
-    probe::{scope::Scope, session::Form},
+    probe::{
+        scope::Scope,
+        session::{Form, HookReport},
+    },
 };
 
 /// What is told why of, and by whom.
@@ -47,8 +50,9 @@ pub enum Begun {
     Failed(ProgramsError),
 }
 
-/// A record's packet or entry is told of within the same look, or the next: what is older has none.
-const UNCLAIMED: usize = 4096;
+/// A record's packet or entry is told of within the same look, or the next: what is older has none, as complaints of
+/// packets that are let go on all the same.
+const UNCLAIMED_NS: u64 = 1_000_000_000;
 
 impl Whys {
     /// Those of what `scope` lets through.
@@ -88,20 +92,18 @@ impl Whys {
     /// Why a packet came to nothing, if that is known.
     pub fn of_packet(&mut self, record: &PacketRecord) -> Option<Why> {
         self.working.as_ref()?;
-        let family = match Outcome::of(record) {
-            Outcome::Invalid => CauseFamily::Invalid,
-            _ => return None,
-        };
-        let netns = record.netns;
+        if Outcome::of(record) != Outcome::Invalid {
+            return None;
+        }
         let until_ns = record.time_ns + u64::from(record.duration_ns);
         self.claim(|cause| {
-            cause.family == family as u8
+            cause.family == CauseFamily::Invalid as u8
                 && cause.cpu == record.cpu
                 && (record.time_ns..=until_ns).contains(&cause.time_ns)
                 && same_headers(&cause.tuple, &record.tuple)
         })
         // Nobody said anything: what kind of packet it is says why.
-        .or_else(|| Some(Why::unsaid(&record.tuple, netns, record.time_ns)))
+        .or_else(|| Some(Why::unsaid(&record.tuple, record.netns, record.time_ns)))
     }
 
     /// Why something happened to an entry, if that is known.
@@ -132,11 +134,12 @@ impl Whys {
         }
     }
 
-    /// The one that was recorded last of those that `is_it` says yes to.
+    /// The one that was recorded first of those that `is_it` says yes to. A tracker may say more of a packet: that its
+    /// timeout is lowered for it, and, where the kernel logs, the same once more without the numbers.
     fn claim(&mut self, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Why> {
         let working = self.working.as_mut()?;
         working.take_in();
-        let place = working.unclaimed.iter().rposition(is_it)?;
+        let place = working.unclaimed.iter().position(is_it)?;
         let record = working.unclaimed.remove(place)?;
         Why::of(&record, &working.symbols)
     }
@@ -171,8 +174,22 @@ impl Whys {
     /// How many causes were lost, or not seen as the kernel left programs out.
     pub fn lost(&self) -> u64 {
         self.working.as_ref().map_or(0, |working| {
-            working.programs.lost().total() + working.programs.skips().counted
+            let programs = &working.programs;
+            programs.lost().total() + programs.skips().counted + programs.malformed()
         })
+    }
+
+    /// Whether the kernel leaves programs out without counting it.
+    pub fn are_lost_uncounted(&self) -> bool {
+        self.working
+            .as_ref()
+            .is_some_and(|working| working.programs.skips().uncounted)
+    }
+
+    /// The hooks whose causes can't be told here, though this kernel has them.
+    pub fn missed(&self) -> impl Iterator<Item = &HookReport> {
+        let hooks = self.working.iter().flat_map(|working| working.programs.hooks());
+        hooks.filter(|report| report.is_missed())
     }
 }
 
@@ -188,26 +205,25 @@ impl Working {
 
     fn take_in(&mut self) {
         let unclaimed = &mut self.unclaimed;
-        let mut any = false;
+        let mut newest_ns = None;
         self.programs.drain(|record| {
-            any = true;
-            if unclaimed.len() == UNCLAIMED {
-                unclaimed.pop_front();
-            }
+            newest_ns = newest_ns.max(Some(record.time_ns));
             unclaimed.push_back(*record);
         });
-        if any {
-            self.symbols.keep_up();
+        let Some(newest_ns) = newest_ns else { return };
+        while unclaimed
+            .front()
+            .is_some_and(|oldest| oldest.time_ns + UNCLAIMED_NS < newest_ns)
+        {
+            unclaimed.pop_front();
         }
+        self.symbols.keep_up();
     }
 }
 
 /// Whether two tuples say the same of a packet: one of them is its entry's, the other what its headers say.
 fn same_headers(headers: &TupleWords, told: &TupleWords) -> bool {
-    use rsct_common::Tuple;
-    let mut told = Tuple::from_words(*told);
-    let mut headers = Tuple::from_words(*headers);
-    (told.dir, headers.dir) = (0, 0);
-    let inverse = crate::flow::tuples::inverse(&headers);
-    told == headers || told == inverse
+    let sent = tuples::headers(Tuple::from_words(*headers));
+    let told = tuples::headers(Tuple::from_words(*told));
+    told == sent || told == tuples::inverse(&sent)
 }

@@ -9,7 +9,7 @@ use rsct_common::{
 
 use crate::{
     flow::{
-        cause::{self, DeleteCause},
+        cause::{self, DeleteKind},
         names::{self, status},
         observation::{Observation, Outcome, Ticks},
         table::TupleKey,
@@ -148,7 +148,7 @@ impl Watching {
                 self.simulation.never_confirmed(key(record.orig));
             }
             Some(EntryKind::Delete) if cause::deleted(record) => {
-                let expired = DeleteCause::of(record) == DeleteCause::Expired;
+                let expired = DeleteKind::of(record) == DeleteKind::Expired;
                 self.simulation.deleted(
                     key(record.orig),
                     key(record.reply),

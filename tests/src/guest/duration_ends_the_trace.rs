@@ -6,7 +6,7 @@ use crate::lab::{Lab, Trace};
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    let mut trace = Trace::start(&lab.client.name, &["--duration", "700ms"])?;
+    let mut trace = Trace::start_without_causes(&lab.client.name, &["--duration", "700ms"])?;
     let ended = trace.ended()?;
     ensure!(ended.status.code() == Some(0), "{}", ended.told());
     let elapsed_ns = ended.summary()?.number("/elapsed_ns").unwrap_or_default();

@@ -47,7 +47,6 @@ pub fn run() -> Result<()> {
 /// What nobody asked for: each delete that the trace tells of has its cause.
 fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
     let trace = Trace::start("all", &[])?;
-    trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
     let gone_for = |cause: &str, proto: &str| {
         trace.wait_for(&format!("an entry of {proto} goes: {cause}"), |line| {
             line.is_event("delete") && line.text("/why/cause") == cause && line.text("/orig/proto") == proto

@@ -1,5 +1,5 @@
 //! Segments of a connection that lie outside its window: `rsct why invalid` says which bound each missed, and by how
-//! many bytes. The bound is the one that the kernel itself writes into its log.
+//! many bytes; `rsct trace` says the same. The bound is the one that the kernel itself writes into its log.
 
 use std::{
     net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream},
@@ -32,7 +32,6 @@ pub fn run() -> Result<()> {
         line.is_packet() && line.number("/tcp/flags") == Some(i64::from(raw::SYN | raw::ACK))
     })?;
     let theirs = u32::try_from(answer.number("/tcp/seq").context("a sequence number")?)?;
-    trace.stop()?;
 
     // Namespaces but the first write into the kernel's log only where that allows it.
     succeeds(Command::new("sh").args([
@@ -49,6 +48,15 @@ pub fn run() -> Result<()> {
     })?;
     let answer = why.answer()?;
     let log = lab.server.sh("dmesg")?;
+    // With logging the tracker says everything twice: the trace has what it said first, with the numbers.
+    for cause in ["seq_over", "ack_over"] {
+        let line = trace.wait_for(&format!("a segment is {cause}"), |line| {
+            line.is_outcome("invalid") && line.text("/why/cause") == cause
+        })?;
+        let missed = answer.met(cause, 1)?.number("/example/window/missed_bytes");
+        ensure!(line.number("/why/window/missed_bytes") == missed, "{line}");
+    }
+    trace.stop()?;
 
     let over = answer.met("seq_over", 1)?;
     ensure!(

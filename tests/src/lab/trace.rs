@@ -45,8 +45,16 @@ struct SoFar {
 }
 
 impl Trace {
-    /// Starts one and returns when nothing goes unseen any more. `netns` is what `--netns` takes.
+    /// Starts one and returns when nothing goes unseen any more, and causes are told: then nothing is patched any more in
+    /// the code that traffic runs through. `netns` is what `--netns` takes.
     pub fn start(netns: &str, args: &[&str]) -> Result<Self> {
+        let trace = Self::start_without_causes(netns, args)?;
+        trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
+        Ok(trace)
+    }
+
+    /// The same for one that may be over before causes are told.
+    pub fn start_without_causes(netns: &str, args: &[&str]) -> Result<Self> {
         let mut command = Command::new(namespace::rsct());
         command.args(["trace", "-o", "json", "--netns", netns]).args(args);
         if let Ok(mode) = std::env::var(ATTACH) {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rsct_common::record::SlowRecord;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
@@ -15,7 +16,7 @@ use super::{
     LatencyArgs, Measuring,
     shown::{Rest, Shown},
     slow::SlowOnes,
-    start::table_buckets,
+    start::{RING_BYTES, table_buckets},
 };
 use crate::{
     kernel::clock,
@@ -82,7 +83,9 @@ pub(super) async fn run(args: &LatencyArgs, mut measuring: Measuring) -> anyhow:
 }
 
 fn drain(session: &mut Session, slow: &mut SlowOnes, out: &mut Vec<u8>) {
-    session.ring.drain(usize::MAX, |record| {
+    // No more than the ring holds: in a flood there are new ones all the time.
+    const MOST: usize = RING_BYTES as usize / size_of::<SlowRecord>();
+    session.ring.drain(MOST, |record| {
         if let Record::Slow(record) = record {
             slow.tell(out, record);
         }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Room for what is slow, and for nothing.
-const RING_BYTES: u32 = 4 << 20;
+pub(super) const RING_BYTES: u32 = 4 << 20;
 const LEAST_RING_BYTES: u32 = 4 << 10;
 /// Functions that are told apart by protocol or namespace, or have one key for all.
 const FUNCTIONS: u32 = Function::ALL.len() as u32;
