@@ -1,12 +1,12 @@
-//! Why an entry left the table, as far as the record of its delete tells.
+//! How an entry left the table, as far as the record of its delete tells; why is what `crate::causes` knows.
 
 use rsct_common::record::{EntryFlags, EntryRecord};
 
 use super::names::status;
 
-/// Why an entry was deleted.
+/// What kind of delete it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeleteCause {
+pub enum DeleteKind {
     /// Its timeout had run out.
     Expired,
     /// Asked for through ctnetlink.
@@ -17,7 +17,7 @@ pub enum DeleteCause {
     DyingAlready,
 }
 
-impl DeleteCause {
+impl DeleteKind {
     /// What the record of an `nf_ct_delete` says.
     pub fn of(record: &EntryRecord) -> Self {
         if record.status_before & status::DYING != 0 {

@@ -5,7 +5,8 @@ use std::{fmt::Write as _, io::Write as _};
 use rsct_common::Tuple;
 
 use crate::{
-    flow::{names, table::TupleKey},
+    causes::Cause,
+    flow::{cause::DeleteKind, names, table::TupleKey},
     kernel::{interfaces::Names, netns::Netns},
     netlink::conntrack::Entry,
     timeouts::Source,
@@ -70,9 +71,19 @@ impl End<'_> {
         let _ = writeln!(out, "  {}: {}", self.closing.name(), self.explanation());
         if let Some(answer) = self.unreplied {
             why_unreplied::conclusion(out, answer, names);
-        } else if let Some(advice) = self.closing.advice() {
+        } else if let Some(advice) = self.advice() {
             let _ = writeln!(out, "  what to do: {advice}");
         }
+    }
+
+    /// Why it was deleted before its time, if that was told.
+    fn why(&self) -> Option<Cause> {
+        let early = self.closing == Closing::Deleted(DeleteKind::Early);
+        self.deletion.filter(|_| early).and_then(|deletion| deletion.why)
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        self.why().map(Cause::advice).or_else(|| self.closing.advice())
     }
 
     /// An object.
@@ -94,6 +105,9 @@ impl End<'_> {
         if let Closing::Deleted(cause) = self.closing {
             let _ = write!(out, ",\"cause\":\"{}\"", cause.name());
         }
+        if let Some(why) = self.why() {
+            let _ = write!(out, ",\"why\":\"{}\"", why.name());
+        }
         if let Some((comm, pid)) = self.deletion.and_then(|deletion| deletion.task) {
             let _ = write!(out, ",\"pid\":{pid},\"comm\":\"");
             bytes::json_text(out, names::comm(&comm));
@@ -103,7 +117,7 @@ impl End<'_> {
             out.extend_from_slice(b",\"unreplied\":{");
             why_unreplied_json::conclusion(out, answer, names);
             out.push(b'}');
-        } else if let Some(advice) = self.closing.advice() {
+        } else if let Some(advice) = self.advice() {
             out.extend_from_slice(b",\"advice\":\"");
             bytes::json_text(out, advice.as_bytes());
             out.push(b'"');
@@ -113,8 +127,11 @@ impl End<'_> {
 
     fn explanation(&self) -> String {
         let mut text = self.closing.meaning().to_owned();
+        if let Some(why) = self.why() {
+            // Writing to a String cannot fail, here and below.
+            let _ = write!(text, ", {}: {}", why.name(), why.meaning());
+        }
         if let Some(left_s) = self.left_s {
-            // Writing to a String cannot fail.
             let _ = write!(text, "; {left_s}s left");
         }
         let deleted = matches!(self.closing, Closing::Deleted(_));
@@ -128,5 +145,55 @@ impl End<'_> {
             text.push_str(&String::from_utf8_lossy(&task));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causes::delete::DeleteCause;
+
+    #[test]
+    fn what_was_deleted_before_its_time_is_told_why() {
+        let key = TupleKey {
+            netns: 7,
+            zone: 0,
+            orig: Tuple::default().to_words(),
+        };
+        let deletion = Deletion {
+            key,
+            kind: DeleteKind::Early,
+            why: Some(Cause::Delete(DeleteCause::EarlyDrop)),
+            time_ns: 1,
+            task: None,
+            flow: None,
+        };
+        let end = End {
+            key: Some(key),
+            orig: Tuple::default(),
+            closing: Closing::Deleted(DeleteKind::Early),
+            seen: &[],
+            unreplied: None,
+            deletion: Some(&deletion),
+            left_s: None,
+        };
+        let mut out = Vec::new();
+        end.text(&mut out, &Names::default(), 2);
+        let told = String::from_utf8(out).unwrap();
+        assert!(
+            told.contains("before its timeout was over, early_drop: the table was full"),
+            "{told}"
+        );
+        assert!(
+            told.contains("what to do: raise net.netfilter.nf_conntrack_max"),
+            "{told}"
+        );
+        let mut out = Vec::new();
+        end.json(&mut out, &Names::default());
+        let told: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(
+            (&told["cause"], &told["why"]),
+            (&"early".into(), &"early_drop".into())
+        );
     }
 }

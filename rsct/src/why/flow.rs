@@ -10,9 +10,10 @@ use rsct_common::{
 };
 
 pub use self::closing::{Closing, Known};
+use crate::causes::Cause;
 use crate::flow::{
     Flow,
-    cause::{self, DeleteCause},
+    cause::{self, DeleteKind},
     observation::{Observation, Observer},
     table::TupleKey,
     tuples::{headers, inverse},
@@ -29,8 +30,10 @@ use super::{
 pub struct Deletion {
     /// Whose entry.
     pub key: TupleKey,
-    /// Why.
-    pub cause: DeleteCause,
+    /// Of which kind it was.
+    pub kind: DeleteKind,
+    /// Why, if that was told.
+    pub why: Option<Cause>,
     /// When.
     pub time_ns: u64,
     /// By which task, if on its stack: its name and id.
@@ -142,7 +145,7 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
         self.watching.observe(out, observation);
         let concerns = if let Observation::Packet(record, flow, ..) = observation {
             self.concerns_packet(record, flow)
-        } else if let Observation::Entry(record, flow, _) = observation {
+        } else if let Observation::Entry(record, flow, why) = observation {
             let concerns = self.concerns_entry(record);
             if concerns
                 && EntryKind::from_byte(record.what) == Some(EntryKind::Delete)
@@ -154,7 +157,8 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
                         zone: record.zone,
                         orig: record.orig,
                     },
-                    cause: DeleteCause::of(record),
+                    kind: DeleteKind::of(record),
+                    why: why.map(|why| why.cause),
                     time_ns: record.time_ns,
                     task: (record.flags & EntryFlags::TASK != 0).then_some((record.comm, record.pid)),
                     flow: flow.copied(),

@@ -13,7 +13,7 @@ pub use self::{
 };
 use crate::flow::{
     Flow,
-    cause::DeleteCause,
+    cause::DeleteKind,
     names::status,
     observation::Outcome,
     table::TupleKey,
@@ -39,7 +39,7 @@ pub struct Subject {
     /// The entry as it was last.
     pub flow: Flow,
     /// Why it went, if it did.
-    pub ended: Option<DeleteCause>,
+    pub ended: Option<DeleteKind>,
 }
 
 /// What follows for an entry.

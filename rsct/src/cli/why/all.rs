@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use rsct_common::record::CauseFamily;
-
 use super::{
-    causes::{self, CausesArgs, Topic},
+    causes::{self, CausesArgs},
     common::{CommonArgs, WatchingArgs},
+    topics,
 };
 use crate::cli::FilterArgs;
 
@@ -22,13 +21,5 @@ pub(super) fn run(watching: &WatchingArgs) -> anyhow::Result<ExitCode> {
         },
         top: TOP,
     };
-    causes::run(
-        &args,
-        &Topic {
-            name: "all",
-            things: "times something came to its end",
-            families: &CauseFamily::ALL,
-            shows: |_| true,
-        },
-    )
+    causes::run(&args, &topics::ALL)
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-use rsct_common::record::CauseFamily;
+use rsct_common::{loss::Loss, record::CauseFamily};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -125,6 +125,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         unseen: unseen(&programs),
         lost: programs.lost(),
         skips: programs.skips(),
+        malformed: programs.malformed(),
         names: &names,
         symbols: &symbols,
         ticks: Ticks(programs.hz),
@@ -239,10 +240,29 @@ fn unseen(programs: &Programs) -> Vec<Unseen> {
 }
 
 fn tell_of_loss(answer: &Answer<'_>) {
-    let lost = answer.lost.total();
-    if lost != 0 {
+    for loss in Loss::ALL {
+        let count = answer.lost.of(loss as usize);
+        let what = match loss {
+            _ if count == 0 => continue,
+            Loss::CauseRecord => {
+                "the counts hold; flows, interfaces, tasks and examples are of the other records"
+            }
+            Loss::CauseCount => "so many are MISSING in the counts",
+            Loss::ReasonForgotten => "so many are counted without the tracker's words, or the verdict",
+            _ => "so many are MISSING",
+        };
+        eprintln!("rsct: {count} {} LOST ({}): {what}", loss.name(), loss.meaning());
+    }
+    if answer.malformed != 0 {
         eprintln!(
-            "rsct: {lost} records were LOST; the counts of causes hold, flows, interfaces and tasks are of the others"
+            "rsct: {} records made no sense; please report it",
+            answer.malformed
+        );
+    }
+    if answer.skips.uncounted {
+        eprintln!(
+            "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: causes may be \
+             missing beside what is counted here"
         );
     }
     if answer.skips.counted != 0 {

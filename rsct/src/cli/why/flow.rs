@@ -234,7 +234,7 @@ impl TheEnd<'_> {
                 status: found.map(|found| found.status),
                 was_there: before.is_some(),
                 ran_out: before.is_some_and(|found| found.ran_out(now_ns)),
-                deleted: deletion.map(|deletion| deletion.cause),
+                deleted: deletion.map(|deletion| deletion.kind),
                 elsewhere: false,
             };
             let end = End {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use super::common::print;
-use crate::{causes::Cause, render::trace_why::family};
+use crate::causes::Cause;
 
 /// Lists them, by family.
 pub(super) fn run() -> anyhow::Result<ExitCode> {
@@ -13,7 +13,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
         if last != Some(cause.family()) {
             last = Some(cause.family());
             // Writing to a String can't fail.
-            let _ = writeln!(out, "{}", family(cause.family()));
+            let _ = writeln!(out, "{}", cause.family().name());
         }
         let _ = writeln!(
             out,

@@ -3,26 +3,23 @@
 mod all;
 mod causes;
 mod common;
-mod delete;
-mod drop;
 mod flow;
 mod full;
-mod insert;
-mod invalid;
 mod list;
 mod lookup;
-mod lost;
-mod nat;
+mod topics;
 mod unreplied;
 
 use std::process::ExitCode;
 
 use clap::{Args, Command, Subcommand};
 
+use self::causes::CausesArgs;
+
 /// Tell why: watch for a while, then answer, with numbers, places and what to do about it.
 ///
-/// Without more, everything that comes to a bad end is told of. Else a TOPIC is asked about, or one FLOW in the words that conntrack prints it in: `rsct why udp src=10.0.0.1
-/// dst=10.0.0.2 sport=1 dport=2`, or a whole line that was pasted.
+/// Without more, everything that comes to a bad end is told of. Else a TOPIC is asked about, or one FLOW in the words that
+/// conntrack prints it in: `rsct why udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`, or a whole line that was pasted.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -41,13 +38,22 @@ pub struct WhyArgs {
 
 #[derive(Debug, Subcommand)]
 enum Topic {
-    Invalid(Box<invalid::InvalidArgs>),
-    Delete(Box<delete::DeleteArgs>),
-    Insert(Box<insert::InsertArgs>),
-    Drop(Box<drop::DropArgs>),
-    Nat(Box<nat::NatArgs>),
+    /// Tell why packets are INVALID: the kernel's own reason, and for TCP the window that was missed and by how much.
+    Invalid(Box<CausesArgs>),
+    /// Tell why entries leave the table: who called for each delete, from where in the kernel, and for which task.
+    Delete(Box<CausesArgs>),
+    /// Tell why entries are not inserted, or not as they were meant to be: clashes, who was first and how they ended, and
+    /// what a program was refused.
+    Insert(Box<CausesArgs>),
+    /// Tell where packets ended whose entries never got into the table: the hook, the kernel's own reason, and what
+    /// conntrack itself dropped.
+    Drop(Box<CausesArgs>),
+    /// Tell how NAT looks for addresses and ports: what a rule asks for, how many were tried, how long that took, and when
+    /// there is none left.
+    Nat(Box<CausesArgs>),
     Full(Box<full::FullArgs>),
-    Lost(Box<lost::LostArgs>),
+    /// Tell which events netlink lost: of which flows, for which listener, and what the kernel does about it.
+    Lost(Box<CausesArgs>),
     Unreplied(Box<unreplied::UnrepliedArgs>),
 }
 
@@ -66,12 +72,12 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         return list::run();
     }
     match &args.topic {
-        Some(Topic::Invalid(args)) => invalid::run(args),
-        Some(Topic::Delete(args)) => delete::run(args),
-        Some(Topic::Insert(args)) => insert::run(args),
-        Some(Topic::Drop(args)) => drop::run(args),
-        Some(Topic::Nat(args)) => nat::run(args),
-        Some(Topic::Lost(args)) => lost::run(args),
+        Some(Topic::Invalid(args)) => causes::run(args, &topics::INVALID),
+        Some(Topic::Delete(args)) => causes::run(args, &topics::DELETE),
+        Some(Topic::Insert(args)) => causes::run(args, &topics::INSERT),
+        Some(Topic::Drop(args)) => causes::run(args, &topics::DROP),
+        Some(Topic::Nat(args)) => causes::run(args, &topics::NAT),
+        Some(Topic::Lost(args)) => causes::run(args, &topics::LOST),
         Some(Topic::Full(args)) => full::run(args),
         Some(Topic::Unreplied(args)) => unreplied::run(args),
         None if args.flow.names_none() => all::run(args.flow.watching()),

@@ -1,7 +1,7 @@
 //! What became of a flow, in a word, a sentence and what to do about it.
 
 use crate::{
-    flow::{cause::DeleteCause, names::status, observation::Outcome},
+    flow::{cause::DeleteKind, names::status, observation::Outcome},
     why::unreplied::{Role, Seen},
 };
 
@@ -13,7 +13,7 @@ pub enum Closing {
     /// It is in the table, and no reply has been seen.
     Unreplied,
     /// It was deleted.
-    Deleted(DeleteCause),
+    Deleted(DeleteKind),
     /// It was in the table, and its time is over: it is in no listing any more, and nothing has reaped it yet.
     RanOut,
     /// It was in the table, is not any more, and nothing told of its end.
@@ -55,8 +55,8 @@ impl Closing {
         match self {
             Self::Alive => "it is in the table, and both directions have been seen",
             Self::Unreplied => "it is in the table, and no reply has been seen",
-            Self::Deleted(DeleteCause::Expired) => "its entry was deleted: its timeout was over",
-            Self::Deleted(DeleteCause::Netlink) => "its entry was deleted over netlink",
+            Self::Deleted(DeleteKind::Expired) => "its entry was deleted: its timeout was over",
+            Self::Deleted(DeleteKind::Netlink) => "its entry was deleted over netlink",
             Self::Deleted(_) => "its entry was deleted before its timeout was over",
             Self::RanOut => {
                 "its entry was in the table, and its timeout is over; garbage collection has yet to take it out"
@@ -77,12 +77,12 @@ impl Closing {
     /// What to do about it, where that is not said with more of the flow.
     pub fn advice(self) -> Option<&'static str> {
         Some(match self {
-            Self::Alive | Self::Unreplied | Self::Deleted(DeleteCause::Netlink) => return None,
-            Self::RanOut | Self::Deleted(DeleteCause::Expired) => {
+            Self::Alive | Self::Unreplied | Self::Deleted(DeleteKind::Netlink) => return None,
+            Self::RanOut | Self::Deleted(DeleteKind::Expired) => {
                 "if it went too soon: `rsct timeout why` says whose timeout it has, and `rsct timeout what-if` what \
                  another one would do"
             }
-            Self::Deleted(_) => "`rsct why delete` with its addresses says who called for it",
+            Self::Deleted(_) => "`rsct why delete` with its addresses says who calls for it",
             Self::Gone => "watch again; if records were lost, with a filter",
             Self::NotConfirmed => {
                 "look at the rules of the hooks behind conntrack, at routing and at rp_filter"
@@ -109,7 +109,7 @@ pub struct Known {
     /// Whether its time is over, if no packet has come since.
     pub ran_out: bool,
     /// Why it was deleted last.
-    pub deleted: Option<DeleteCause>,
+    pub deleted: Option<DeleteKind>,
     /// Whether it is in another table, or in another zone.
     pub elsewhere: bool,
 }
@@ -204,7 +204,7 @@ mod tests {
             let known = Known {
                 status: Some(status),
                 // Another entry with its tuple went before.
-                deleted: Some(DeleteCause::Early),
+                deleted: Some(DeleteKind::Early),
                 was_there: true,
                 ran_out: true,
                 elsewhere: true,
@@ -228,13 +228,10 @@ mod tests {
         // It was given more time, and nobody knows how much.
         assert_eq!(late.closing(&[seen(Outcome::Tracked, 1)], false), Closing::Gone);
         let deleted = Known {
-            deleted: Some(DeleteCause::Expired),
+            deleted: Some(DeleteKind::Expired),
             ..known
         };
-        assert_eq!(
-            deleted.closing(&[], false),
-            Closing::Deleted(DeleteCause::Expired)
-        );
+        assert_eq!(deleted.closing(&[], false), Closing::Deleted(DeleteKind::Expired));
     }
 
     #[test]

@@ -324,7 +324,7 @@ fn entries_that_go_without_a_reply_are_kept() {
     // Somebody else's delete counts.
     record.status_before |= status::DYING;
     assert_eq!(observe(&record), 1);
-    assert_eq!(watching.ended[0].ended, Some(DeleteCause::Expired));
+    assert_eq!(watching.ended[0].ended, Some(DeleteKind::Expired));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::Subject;
 use crate::{
     flow::{
         Flow,
-        cause::{self, DeleteCause},
+        cause::{self, DeleteKind},
         names::status,
         observation::{Observation, Observer},
     },
@@ -68,7 +68,7 @@ impl Watching {
         flow.reply_known = true;
         self.ended.push(Subject {
             flow,
-            ended: Some(DeleteCause::of(record)),
+            ended: Some(DeleteKind::of(record)),
         });
     }
 }
