@@ -9,28 +9,18 @@ use crate::{
         hook_dump::HookDumpError,
         hz::Hz,
         privileges::{self, Capability as Cap},
-        symbols,
         trial::{self, Refusal},
     },
     probe::{
-        hooks::{DUMP_HOOKS, HOOKS},
-        layout::{self, Layout, LayoutError, Place},
+        layout::{self, LayoutError, Place},
         object::TRACE,
-        scope::Scope,
-        session::{Form, HookReport, How, Options, Session, SessionError},
     },
 };
 
 use super::{
-    Argument, Btf, Capability, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Obstacle, Privileges,
-    Programs, Sysctl, Trial, ctnetlink, verdict,
+    Argument, Btf, Capability, Conntrack, Diagnosis, Field, Hooked, Kernel, Privileges, Programs, Sysctl,
+    Trial, ctnetlink, hooks, verdict,
 };
-
-/// Nothing is recorded, so both are as small as the kernel takes them on any page size.
-const RING_BYTES: u32 = 1 << 16;
-const BIRTHS: u32 = 64;
-/// No namespace has this inode number: what attaches lets nothing through.
-const NO_NETNS: u32 = u32::MAX;
 
 /// Modules of conntrack that have types.
 const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
@@ -61,12 +51,10 @@ pub fn gather() -> Diagnosis {
         kprobe_events: facts::has_kprobes(),
     };
     let conntrack = conntrack();
-    let tried = match &types {
-        Some(types) if programs.any_works() && conntrack.is_some() => attach(types),
-        _ => Tried::not(),
-    };
+    let worth_trying = programs.any_works() && conntrack.is_some();
+    let (obstacle, hooks) = hooks::tried(types.as_ref(), worth_trying);
     let mut diagnosis = Diagnosis {
-        can_trace: tried.obstacle.is_none(),
+        can_trace: obstacle.is_none(),
         reason: None,
         kernel: kernel(),
         btf,
@@ -74,8 +62,8 @@ pub fn gather() -> Diagnosis {
         programs,
         ctnetlink: conntrack.is_some().then(ctnetlink::dump),
         conntrack,
-        not_attached: tried.obstacle,
-        hooks: hooks(types.as_ref(), tried.reports),
+        not_attached: obstacle,
+        hooks,
         fields: types.as_ref().map(fields).unwrap_or_default(),
         arguments: types.as_ref().map(arguments).unwrap_or_default(),
     };
@@ -158,120 +146,6 @@ fn conntrack() -> Option<Conntrack> {
             })
             .collect(),
     })
-}
-
-/// What came of attaching.
-struct Tried {
-    obstacle: Option<Obstacle>,
-    reports: Vec<HookReport>,
-}
-
-impl Tried {
-    fn not() -> Self {
-        Self::stopped(Obstacle::NotTried)
-    }
-
-    fn stopped(obstacle: Obstacle) -> Self {
-        Self {
-            obstacle: Some(obstacle),
-            reports: Vec::new(),
-        }
-    }
-}
-
-fn attach(types: &KernelTypes) -> Tried {
-    let layout = match Layout::resolve(types, &TRACE) {
-        Ok(layout) => layout,
-        Err(error) => return Tried::stopped(Obstacle::Types(error.to_string())),
-    };
-    let options = Options {
-        form: Form::Best,
-        ring_bytes: RING_BYTES,
-        births: BIRTHS,
-        log_bpf: false,
-        left_out: Vec::new(),
-        globals: Vec::new(),
-        map_sizes: Vec::new(),
-        scope: Scope {
-            netns: Some(NO_NETNS),
-            ..Scope::default()
-        },
-    };
-    let start = |hooks| {
-        let mut session = Session::start(&TRACE, hooks, types, &layout, &options)?;
-        session.attach_late(types, &layout, &options);
-        Ok(session)
-    };
-    match start(HOOKS) {
-        Ok(session) => Tried {
-            obstacle: None,
-            // What a listing attaches to is one of its own.
-            reports: session
-                .hooks
-                .into_iter()
-                .chain(reports_of(start(DUMP_HOOKS)))
-                .collect(),
-        },
-        Err(error) => Tried {
-            obstacle: Some(Obstacle::Attaching(error.to_string())),
-            reports: reports_of(Err(error)),
-        },
-    }
-}
-
-fn reports_of(started: Result<Session, SessionError>) -> Vec<HookReport> {
-    match started {
-        Ok(session) => session.hooks,
-        Err(SessionError::Essential { hooks, .. }) => hooks,
-        Err(SessionError::Layout(_) | SessionError::Maps(_)) => Vec::new(),
-    }
-}
-
-fn hooks(types: Option<&KernelTypes>, mut reports: Vec<HookReport>) -> Vec<Hook> {
-    let of_traces = HOOKS.iter().map(|hook| (hook, hook.essential));
-    // A trace does without.
-    let of_listings = DUMP_HOOKS.iter().map(|hook| (hook, false));
-    let mut hooks: Vec<Hook> = of_traces
-        .chain(of_listings)
-        .map(|(hook, essential)| {
-            let report = reports
-                .iter()
-                .position(|report| report.hook.function == hook.function)
-                .map(|index| reports.swap_remove(index));
-            Hook {
-                function: hook.function,
-                attached: report.as_ref().map(|report| report.how.name()),
-                why_not_better: report.map(|report| report.why_not_better).unwrap_or_default(),
-                in_btf: types.map(|types| types.func(hook.function).is_ok_and(|func| func.is_some())),
-                shows: hook.shows,
-                essential,
-            }
-        })
-        .collect();
-    explain(&mut hooks);
-    hooks
-}
-
-/// Says what became of functions that the types do not describe: that they have no such parameters
-/// is true of them and explains nothing.
-fn explain(hooks: &mut [Hook]) {
-    let unexplained = |hook: &&mut Hook| {
-        hook.in_btf == Some(false) && hook.attached.is_some_and(|how| how == How::Not.name())
-    };
-    let mut missing: Vec<&mut Hook> = hooks.iter_mut().filter(unexplained).collect();
-    if missing.is_empty() {
-        return;
-    }
-    let names: Vec<&str> = missing.iter().map(|hook| hook.function).collect();
-    let Ok(fates) = symbols::fates(&names) else {
-        return;
-    };
-    for (hook, fate) in missing.iter_mut().zip(fates) {
-        hook.why_not_better = vec![match fate.exact.as_slice() {
-            [] => fate.to_string(),
-            _ => "the function is there, but this kernel's BTF does not describe it".to_owned(),
-        }];
-    }
 }
 
 fn fields(types: &KernelTypes) -> Vec<Field> {

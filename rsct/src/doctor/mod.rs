@@ -6,6 +6,7 @@
 
 mod ctnetlink;
 mod gather;
+mod hooks;
 #[cfg(test)]
 pub(crate) mod samples;
 mod verdict;
@@ -35,7 +36,7 @@ pub struct Diagnosis {
     pub ctnetlink: Option<Dump>,
     /// Why attaching failed, or was not tried.
     pub not_attached: Option<Obstacle>,
-    /// Every hook; empty of attachments where none were tried.
+    /// Every hook of every command; empty of attachments where none were tried.
     pub hooks: Vec<Hook>,
     /// Every field the programs read; none where the kernel shows no types.
     pub fields: Vec<Field>,
@@ -190,13 +191,15 @@ pub enum Obstacle {
 /// A hook.
 #[derive(Debug, Serialize)]
 pub struct Hook {
+    /// The command of rsct that needs it: `trace`, `list` (for `--timeout-source`), `why` or `latency`.
+    pub command: &'static str,
     /// The kernel function.
     pub function: &'static str,
     /// `fentry`, `kprobe` or `not attached`; `None` where it was not tried.
     pub attached: Option<&'static str>,
     /// Why not in a better way.
     pub why_not_better: Vec<String>,
-    /// Whether the kernel's types describe the function; unknown where there are none.
+    /// Whether the kernel's types describe the function; unknown where there are none, and of a tracepoint.
     pub in_btf: Option<bool>,
     /// What is not seen without it.
     pub shows: &'static str,

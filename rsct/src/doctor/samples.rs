@@ -40,8 +40,9 @@ pub(crate) fn tracing() -> Diagnosis {
         }),
         not_attached: None,
         hooks: vec![
-            hook("nf_conntrack_in", true),
-            hook("nf_conntrack_dccp_packet", false),
+            hook("trace", "nf_conntrack_in", true),
+            hook("trace", "nf_conntrack_dccp_packet", false),
+            hook("latency", "gc_worker", true),
         ],
         fields: vec![
             field("status", Some(128), 8),
@@ -117,8 +118,9 @@ fn conntrack() -> Conntrack {
     }
 }
 
-fn hook(function: &'static str, attached: bool) -> Hook {
+fn hook(command: &'static str, function: &'static str, attached: bool) -> Hook {
     Hook {
+        command,
         function,
         attached: Some(if attached { "fentry" } else { "not attached" }),
         why_not_better: if attached {

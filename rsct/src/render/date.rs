@@ -40,11 +40,12 @@ impl Date {
         Self::by(libc::gmtime_r, epoch_s)
     }
 
-    fn by(
-        function: unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm,
+    /// `Seconds` is C's `time_t`, whose name the libc crate warns of on musl.
+    fn by<Seconds: TryFrom<u64>>(
+        function: unsafe extern "C" fn(*const Seconds, *mut libc::tm) -> *mut libc::tm,
         epoch_s: u64,
     ) -> Option<Self> {
-        let epoch_s = libc::time_t::try_from(epoch_s).ok()?;
+        let epoch_s = Seconds::try_from(epoch_s).ok()?;
         let mut tm = MaybeUninit::<libc::tm>::uninit();
         // SAFETY: both functions take a number that is there and a place to fill in, which is read only where they
         // say that they did.

@@ -226,10 +226,17 @@ fn passes(hooked: &Hooked) -> (Tone, &str) {
 }
 
 fn hooks(page: &mut Page<'_>, hooks: &[Hook]) {
-    page.section("hooks");
     if hooks.iter().all(|hook| hook.attached.is_none()) {
+        page.section("hooks");
         return page.line("all", Tone::Dim, "not tried, for the reason at the end");
     }
+    for of_command in hooks.chunk_by(|one, next| one.command == next.command) {
+        page.section(&format!("hooks of rsct {}", of_command[0].command));
+        of_one_command(page, of_command);
+    }
+}
+
+fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
     let columns = widest(hooks.iter().map(|hook| hook.function));
     for hook in hooks {
         let why = hook.why_not_better.join("; ");
@@ -353,9 +360,11 @@ conntrack in this network namespace
   entries                   3 of at most 65536
   nf_conntrack_acct         off: counters
   ctnetlink                 dumps entries
-hooks
+hooks of rsct trace
   nf_conntrack_in           fentry
   nf_conntrack_dccp_packet  not attached (gone); not shown: its state
+hooks of rsct latency
+  gc_worker  fentry
 fields
   nf_conn.status           at  128,   8 bytes
   nf_conn.proto.tcp.state  at  184,   1 byte

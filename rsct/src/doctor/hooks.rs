@@ -1,0 +1,183 @@
+//! The hooks of every command, attached for a moment and let go again.
+
+use rsct_common::record::CauseFamily;
+
+use crate::{
+    kernel::{btf::KernelTypes, symbols},
+    probe::{
+        cause_hooks,
+        hooks::{self, At},
+        layout::Layout,
+        object::{CAUSES, LATENCY, Object, TRACE},
+        scope::Scope,
+        session::{Form, HookReport, How, Options, Session, SessionError},
+    },
+};
+
+use super::{Hook, Obstacle};
+
+/// Nothing is recorded, so both are as small as the kernel takes them on any page size.
+const RING_BYTES: u32 = 1 << 16;
+const BIRTHS: u32 = 64;
+/// No namespace has this inode number: what attaches lets nothing through.
+const NO_NETNS: u32 = u32::MAX;
+
+/// The command that `can_trace` is about.
+const TRACE_COMMAND: &str = "trace";
+
+/// What a command attaches.
+struct Part {
+    command: &'static str,
+    object: &'static Object,
+    hooks: Vec<&'static hooks::Hook>,
+}
+
+impl Part {
+    fn of_trace() -> Self {
+        Self {
+            command: TRACE_COMMAND,
+            object: &TRACE,
+            hooks: hooks::HOOKS.to_vec(),
+        }
+    }
+
+    /// Those of the commands without which rsct traces all the same.
+    fn others() -> [Self; 3] {
+        [
+            Self {
+                command: "list",
+                object: &TRACE,
+                hooks: hooks::DUMP_HOOKS.to_vec(),
+            },
+            Self {
+                command: "why",
+                object: &CAUSES,
+                hooks: cause_hooks::of(&CauseFamily::ALL),
+            },
+            Self {
+                command: "latency",
+                object: &LATENCY,
+                hooks: hooks::LATENCY_HOOKS.iter().collect(),
+            },
+        ]
+    }
+
+    /// Those that this kernel has. Where one topic is asked for, an essential one that it has not ends the matter; here the
+    /// rest is still to be tried.
+    fn only_in(&self, types: &KernelTypes) -> Vec<&'static hooks::Hook> {
+        let has = |hook: &&&'static hooks::Hook| in_btf(types, hook) != Some(false);
+        self.hooks.iter().filter(has).copied().collect()
+    }
+
+    /// What becomes of each of its hooks; without `reports`, nothing was tried.
+    fn told(&self, types: Option<&KernelTypes>, reports: Option<&[HookReport]>) -> Vec<Hook> {
+        let told = |hook: &&'static hooks::Hook| {
+            let in_btf = types.and_then(|types| in_btf(types, hook));
+            let report =
+                reports.and_then(|reports| reports.iter().find(|report| std::ptr::eq(report.hook, *hook)));
+            let absent = reports.is_some() && in_btf == Some(false);
+            Hook {
+                command: self.command,
+                function: hook.function,
+                attached: report
+                    .map(|report| report.how)
+                    .or(absent.then_some(How::Not))
+                    .map(How::name),
+                why_not_better: report
+                    .map(|report| report.why_not_better.clone())
+                    .unwrap_or_default(),
+                in_btf,
+                shows: hook.shows,
+                essential: self.command == TRACE_COMMAND && hook.essential,
+            }
+        };
+        self.hooks.iter().map(told).collect()
+    }
+}
+
+/// Whether the kernel's types describe what is hooked: not known of a tracepoint, which is no function.
+fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
+    let of_function = hook.kprobe.iter().all(|program| program.at != At::Tracepoint);
+    of_function.then(|| types.func(hook.function).is_ok_and(|func| func.is_some()))
+}
+
+/// Tries the hooks of every command, if it is `worth_trying`: why a trace can't be, if so, and what became of each.
+pub fn tried(types: Option<&KernelTypes>, worth_trying: bool) -> (Option<Obstacle>, Vec<Hook>) {
+    let try_with = types.filter(|_| worth_trying);
+    let trace = Part::of_trace();
+    let (obstacle, reports) = match try_with {
+        None => (Some(Obstacle::NotTried), None),
+        Some(types) => {
+            let (obstacle, reports) = attached(trace.object, &trace.hooks, types);
+            (obstacle, Some(reports))
+        }
+    };
+    let mut all = trace.told(types, reports.as_deref());
+    for part in Part::others() {
+        let reports = try_with.map(|types| attached(part.object, &part.only_in(types), types).1);
+        all.extend(part.told(types, reports.as_deref()));
+    }
+    explain(&mut all);
+    (obstacle, all)
+}
+
+/// Attaches to `wanted`, and lets go.
+fn attached(
+    object: &'static Object,
+    wanted: &[&'static hooks::Hook],
+    types: &KernelTypes,
+) -> (Option<Obstacle>, Vec<HookReport>) {
+    let layout = match Layout::resolve(types, object) {
+        Ok(layout) => layout,
+        Err(error) => return (Some(Obstacle::Types(error.to_string())), Vec::new()),
+    };
+    let options = Options {
+        form: Form::Best,
+        ring_bytes: RING_BYTES,
+        births: BIRTHS,
+        log_bpf: false,
+        left_out: Vec::new(),
+        globals: Vec::new(),
+        map_sizes: Vec::new(),
+        scope: Scope {
+            netns: Some(NO_NETNS),
+            ..Scope::default()
+        },
+    };
+    match Session::start(object, wanted, types, &layout, &options) {
+        Ok(mut session) => {
+            session.attach_late(types, &layout, &options);
+            (None, session.hooks)
+        }
+        Err(error) => {
+            let obstacle = Obstacle::Attaching(error.to_string());
+            let reports = match error {
+                SessionError::Essential { hooks, .. } => hooks,
+                SessionError::Layout(_) | SessionError::Maps(_) => Vec::new(),
+            };
+            (Some(obstacle), reports)
+        }
+    }
+}
+
+/// Says what became of functions that the types do not describe: that they have no such parameters
+/// is true of them and explains nothing.
+fn explain(hooks: &mut [Hook]) {
+    let unexplained = |hook: &&mut Hook| {
+        hook.in_btf == Some(false) && hook.attached.is_some_and(|how| how == How::Not.name())
+    };
+    let mut missing: Vec<&mut Hook> = hooks.iter_mut().filter(unexplained).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = missing.iter().map(|hook| hook.function).collect();
+    let Ok(fates) = symbols::fates(&names) else {
+        return;
+    };
+    for (hook, fate) in missing.iter_mut().zip(fates) {
+        hook.why_not_better = vec![match fate.exact.as_slice() {
+            [] => fate.to_string(),
+            _ => "the function is there, but this kernel's BTF does not describe it".to_owned(),
+        }];
+    }
+}
