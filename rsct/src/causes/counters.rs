@@ -6,7 +6,7 @@ use rsct_common::record::CauseFamily;
 
 use crate::{
     kernel::{
-        netlink_sockets::{Listener, listeners},
+        netlink_sockets::{NetlinkSocket, listeners},
         netns::{self, NetnsError, Selector},
     },
     netlink::{
@@ -26,7 +26,7 @@ pub struct Counters {
     /// By the namespace's inode number.
     pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
     /// Who listens to events, by the namespace's inode number.
-    pub listeners: Vec<(u32, Listener)>,
+    pub listeners: Vec<(u32, NetlinkSocket)>,
 }
 
 /// Why they can't be read.
@@ -285,10 +285,11 @@ impl Comparison {
 mod tests {
     use super::*;
 
-    fn listener(inode: u64, drops: u64) -> Listener {
-        Listener {
+    fn listener(inode: u64, drops: u64) -> NetlinkSocket {
+        NetlinkSocket {
             portid: 1,
             inode,
+            groups: 7,
             drops,
         }
     }

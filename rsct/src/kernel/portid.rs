@@ -7,8 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `NETLINK_NETFILTER`.
-const NETLINK_NETFILTER: u32 = 12;
+use super::netlink_sockets;
 
 /// Looks programs up, and remembers the last: changes over netlink tend to come in rows from one.
 #[derive(Debug, Default)]
@@ -55,12 +54,8 @@ impl RecentPrograms {
 
 /// The inode of the socket with this port, out of `/proc/net/netlink`.
 fn inode(table: &str, port: u32) -> Option<u64> {
-    table.lines().find_map(|line| {
-        // sk, protocol, port, groups, receive and send memory, dump, locks, drops, inode.
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let is_it = fields.get(1)?.parse() == Ok(NETLINK_NETFILTER) && fields.get(2)?.parse() == Ok(port);
-        is_it.then(|| fields.get(9)?.parse().ok()).flatten()
-    })
+    let found = netlink_sockets::all(table).find(|socket| socket.portid == port);
+    Some(found?.inode)
 }
 
 /// The name of the program that has this socket open. Most have their process's id for a port; after that, every process
