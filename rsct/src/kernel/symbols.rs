@@ -156,7 +156,7 @@ impl fmt::Display for Fate {
         match (self.exact.as_slice(), self.mangled.as_slice()) {
             ([], []) => write!(
                 f,
-                "this kernel has no function {name}: inlined, or not part of it"
+                "this kernel has no function {name}: inlined, not part of it, or of a module that is not loaded"
             ),
             ([], [mangled, ..]) => write!(f, "the compiler changed {name}; it is there as {mangled}"),
             ([_], _) => write!(
@@ -190,7 +190,7 @@ ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
         assert_eq!(
             told,
             [
-                "this kernel has no function nf_ct_delete: inlined, or not part of it",
+                "this kernel has no function nf_ct_delete: inlined, not part of it, or of a module that is not loaded",
                 "the compiler changed init_conntrack; it is there as init_conntrack.constprop.0 in nf_conntrack",
                 "nf_confirm is in this kernel, so it cannot be traced for another reason",
                 "this kernel has 2 functions called dup",
