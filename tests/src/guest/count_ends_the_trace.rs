@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use anyhow::{Result, ensure};
 
-use crate::lab::{Lab, SERVER, Trace};
+use crate::lab::{Lab, SERVER, Trace, traffic};
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
@@ -12,7 +12,7 @@ pub fn run() -> Result<()> {
     lab.on_client(|| {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
         for _ in 0..5 {
-            socket.send_to(b"count me", (SERVER, 4001))?;
+            traffic::send(&socket, b"count me", (SERVER, 4001))?;
         }
         Ok(())
     })?;

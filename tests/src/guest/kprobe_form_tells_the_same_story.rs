@@ -5,7 +5,7 @@ use std::{net::UdpSocket, process::Command};
 use anyhow::{Result, ensure};
 
 use crate::{
-    lab::{CLIENT, Lab, Line, SERVER, Trace},
+    lab::{CLIENT, Lab, Line, SERVER, Trace, traffic},
     native::namespace::rsct,
 };
 
@@ -26,13 +26,14 @@ fn story(lab: &Lab, form: &str) -> Result<Vec<String>> {
     command.args(["trace", "-o", "json", "-p", "udp", "--refresh"]);
     command.args(["--netns", &lab.client.name, "--attach", form]);
     let trace = Trace::of(command)?;
+    trace.tells_causes()?;
     let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 4001))?))?;
     let client = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 4000))?))?;
     let mut buffer = [0; 16];
     for _ in 0..2 {
-        client.send_to(b"question", server.local_addr()?)?;
+        traffic::send(&client, b"question", server.local_addr()?)?;
         server.recv(&mut buffer)?;
-        server.send_to(b"answer", client.local_addr()?)?;
+        traffic::send(&server, b"answer", client.local_addr()?)?;
         client.recv(&mut buffer)?;
     }
     lab.client.sh("conntrack -D -p udp --sport 4000")?;

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use crate::lab::{
     CLIENT, Lab, SERVER,
     latency::{self, Measured},
+    traffic,
 };
 
 const SETUP: &str = "nf_nat_setup_info";
@@ -23,7 +24,7 @@ pub fn run() -> Result<()> {
             let socket = UdpSocket::bind((CLIENT, 4100 + port))?;
             // The second finds its entry, and asks for nothing.
             for _ in 0..2 {
-                socket.send_to(b"hello", (SERVER, 9001))?;
+                traffic::send(&socket, b"hello", (SERVER, 9001))?;
             }
         }
         Ok(())

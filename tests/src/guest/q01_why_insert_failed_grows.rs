@@ -10,7 +10,7 @@ use crate::{
         Lab, SERVER, Why, clash,
         counters::Counters,
         limit::{BUCKETS, Limit, MAX},
-        raw,
+        raw, traffic,
     },
     native::{dying_are_listed::load, namespace::output},
 };
@@ -98,7 +98,7 @@ fn reply_taken(lab: &Lab) -> Result<()> {
     ))?;
     let mut queue = clash::hold(&lab.client, "udp", &[TAKEN])?;
     for port in [4002, 4003] {
-        clash::socket(lab, port)?.send_to(b"both the same", (SERVER, 53))?;
+        traffic::send(&clash::socket(lab, port)?, b"both the same", (SERVER, 53))?;
     }
     queue.wait_for(2)?;
     queue.accept_all()

@@ -5,7 +5,7 @@
 use anyhow::{Result, ensure};
 
 use crate::{
-    lab::{Lab, SERVER, Why, clash, counters::Counters, wait},
+    lab::{Lab, SERVER, Why, clash, counters::Counters, traffic, wait},
     native::namespace::Namespace,
 };
 
@@ -28,7 +28,7 @@ fn resolved() -> Result<()> {
     server.set_read_timeout(Some(wait::DEADLINE))?;
     let client = clash::socket(&lab, clash::PORT)?;
     for question in ["A?", "AAAA?"] {
-        client.send_to(question.as_bytes(), (SERVER, 53))?;
+        traffic::send(&client, question.as_bytes(), (SERVER, 53))?;
     }
     queue.wait_for(2)?;
     queue.accept_all()?;
@@ -70,7 +70,7 @@ fn hidden() -> Result<()> {
     let why = Why::ask("insert", &lab.client.name, &[])?;
     let client = clash::socket(&lab, clash::PORT)?;
     for question in ["A?", "AAAA?"] {
-        client.send_to(question.as_bytes(), (PUBLIC, 53))?;
+        traffic::send(&client, question.as_bytes(), (PUBLIC, 53))?;
     }
     queue.wait_for(2)?;
     queue.accept_all()?;

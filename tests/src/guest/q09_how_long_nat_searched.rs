@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 
 use anyhow::{Result, ensure};
 
-use crate::lab::{CLIENT, Lab, SERVER, Why, clash, counters::Counters, raw};
+use crate::lab::{CLIENT, Lab, SERVER, Why, clash, counters::Counters, raw, traffic};
 
 const FIRST: u16 = 50_000;
 const PORTS: u16 = 10;
@@ -29,7 +29,11 @@ pub fn run() -> Result<()> {
     let why = Why::ask("nat", &lab.client.name, &[])?;
     // There is one for each of these, wherever the search begins.
     for n in 0..PORTS {
-        clash::socket(&lab, 4000 + n)?.send_to(b"room for one more", (SERVER, 53))?;
+        traffic::send(
+            &clash::socket(&lab, 4000 + n)?,
+            b"room for one more",
+            (SERVER, 53),
+        )?;
     }
     let listed = lab.client.conntrack(&["-p", "udp", "-s", CLIENT])?;
     for port in FIRST..FIRST + PORTS {

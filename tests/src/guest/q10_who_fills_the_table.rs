@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
     let _full = Setting::of(MAX, left)?;
     let late = lab.on_client(|| Ok(std::net::UdpSocket::bind((CLIENT, 0))?))?;
     for _ in 0..3 {
-        late.send_to(b"no room", server.local_addr()?)?;
+        traffic::send(&late, b"no room", server.local_addr()?)?;
     }
     let late = i64::from(late.local_addr()?.port());
 

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use crate::lab::{
     Lab, Line, SERVER, Why, clash,
     listener::{DESTROY, Listener, NEW},
+    traffic,
     wait::until,
 };
 
@@ -92,7 +93,7 @@ fn flows(lab: &Lab) -> Result<()> {
     let server = lab.on_server(|| Ok(std::net::UdpSocket::bind((SERVER, 53))?))?;
     server.set_read_timeout(Some(crate::lab::wait::DEADLINE))?;
     for n in 0..FLOWS {
-        clash::socket(lab, 4000 + n)?.send_to(b"one of many", (SERVER, 53))?;
+        traffic::send(&clash::socket(lab, 4000 + n)?, b"one of many", (SERVER, 53))?;
         server.recv_from(&mut [0; 16])?;
     }
     Ok(())

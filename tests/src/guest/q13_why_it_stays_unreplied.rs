@@ -189,7 +189,7 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         traffic::ask(&untracked.0, &untracked.1)?;
         traffic::answer(&untracked.0, &untracked.1)?;
         traffic::ask(&other_port.0, &other_port.1)?;
-        from_another.send_to(b"from elsewhere", other_port.0.local_addr()?)?;
+        traffic::send(&from_another, b"from elsewhere", other_port.0.local_addr()?)?;
         other_port.0.recv_from(&mut [0; 64])?;
         traffic::ask(&silent.0, &silent.1)?;
         // Nobody listens there.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::cpu;
 use crate::{
-    lab::{CLIENT, Lab, Line, SERVER, Trace},
+    lab::{CLIENT, Lab, Line, SERVER, Trace, traffic},
     native::namespace::succeeds,
 };
 
@@ -26,7 +26,7 @@ pub fn run() -> Result<()> {
         cpu::pin(0)?;
         let client = UdpSocket::bind((CLIENT, 4000))?;
         for _ in 0..TIMES {
-            client.send_to(b"born again", server.local_addr()?)?;
+            traffic::send(&client, b"born again", server.local_addr()?)?;
             let delete = ["-D", "-p", "udp", "-s", CLIENT, "--sport", "4000"];
             succeeds(Command::new("conntrack").args(delete))?;
         }

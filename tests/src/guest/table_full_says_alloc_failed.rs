@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
     )?;
     let _tiny = Limit::of(1)?;
-    client.send_to(b"no room", server.local_addr()?)?;
+    traffic::send(&client, b"no room", server.local_addr()?)?;
     let failed = trace.wait_for("no entry could be allocated", |line| {
         line.is_event("alloc_failed")
     })?;

@@ -13,7 +13,7 @@ pub fn run() -> Result<()> {
     let client = lab.on_client(|| {
         let client = UdpSocket::bind((CLIENT, 0))?;
         client.set_read_timeout(Some(wait::DEADLINE))?;
-        client.send_to(b"who is there?", (SERVER, 8888))?;
+        traffic::send(&client, b"who is there?", (SERVER, 8888))?;
         Ok(client)
     })?;
     let port = i64::from(client.local_addr()?.port());

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::undisturbed::undisturbed;
+
 /// TCP's flags.
 pub const SYN: u8 = 2;
 /// Acknowledges.
@@ -45,23 +47,25 @@ pub fn send(number: u8, to: IpAddr, payload: &[u8]) -> Result<()> {
             }
         }
     }
-    // SAFETY: both pointers are to live values of at least the lengths given.
-    let sent = unsafe {
-        libc::sendto(
-            socket.as_raw_fd(),
-            payload.as_ptr().cast(),
-            payload.len(),
-            0,
-            (&raw const address).cast(),
-            length as u32,
-        )
-    };
-    ensure!(
-        usize::try_from(sent).is_ok_and(|sent| sent == payload.len()),
-        "send a raw packet to {to}: {}",
-        Error::last_os_error()
-    );
-    Ok(())
+    undisturbed(|| {
+        // SAFETY: both pointers are to live values of at least the lengths given.
+        let sent = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                payload.as_ptr().cast(),
+                payload.len(),
+                0,
+                (&raw const address).cast(),
+                length as u32,
+            )
+        };
+        ensure!(
+            usize::try_from(sent).is_ok_and(|sent| sent == payload.len()),
+            "send a raw packet to {to}: {}",
+            Error::last_os_error()
+        );
+        Ok(())
+    })
 }
 
 /// Sends an echo request. The kernel sums ICMPv6 up by itself.

@@ -49,8 +49,14 @@ impl Trace {
     /// the code that traffic runs through. `netns` is what `--netns` takes.
     pub fn start(netns: &str, args: &[&str]) -> Result<Self> {
         let trace = Self::start_without_causes(netns, args)?;
-        trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
+        trace.tells_causes()?;
         Ok(trace)
+    }
+
+    /// Returns when causes are told.
+    pub fn tells_causes(&self) -> Result<()> {
+        self.wait_for("causes are told", |line| line.text("/type") == "causes")?;
+        Ok(())
     }
 
     /// The same for one that may be over before causes are told.

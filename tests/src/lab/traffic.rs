@@ -2,13 +2,13 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs, UdpSocket},
     thread,
 };
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{CLIENT, Lab, SERVER, wait};
+use super::{CLIENT, Lab, SERVER, undisturbed::undisturbed, wait};
 
 /// A UDP socket of the client's and one of the server's at `port`. Neither waits forever.
 pub fn udp(lab: &Lab, port: u16) -> Result<(UdpSocket, UdpSocket)> {
@@ -19,16 +19,24 @@ pub fn udp(lab: &Lab, port: u16) -> Result<(UdpSocket, UdpSocket)> {
     Ok((client, server))
 }
 
+/// One datagram, all of whose way is seen.
+pub fn send(from: &UdpSocket, what: &[u8], to: impl ToSocketAddrs) -> Result<()> {
+    undisturbed(|| {
+        from.send_to(what, to)?;
+        Ok(())
+    })
+}
+
 /// One datagram to the server, which takes it.
 pub fn ask(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
-    client.send_to(b"who is there?", server.local_addr()?)?;
+    send(client, b"who is there?", server.local_addr()?)?;
     server.recv_from(&mut [0; 64]).context("wait for the question")?;
     Ok(())
 }
 
 /// One datagram back to the client, which takes it.
 pub fn answer(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
-    server.send_to(b"the server", client.local_addr()?)?;
+    send(server, b"the server", client.local_addr()?)?;
     client.recv_from(&mut [0; 64]).context("wait for the answer")?;
     Ok(())
 }
@@ -42,15 +50,22 @@ pub fn tcp(lab: &Lab, to: &str, port: u16, listening: u16) -> Result<i64> {
             lab.on_server(|| {
                 let (mut stream, _) = listener.accept()?;
                 stream.read_to_end(&mut Vec::new())?;
-                stream.write_all(b"42\n")?;
-                Ok(())
+                undisturbed(|| {
+                    stream.write_all(b"42\n")?;
+                    drop(stream);
+                    Ok(())
+                })
             })
         });
         let from = lab.on_client(|| {
-            let mut stream =
-                TcpStream::connect((to, port)).with_context(|| format!("connect to {to}:{port}"))?;
-            stream.write_all(b"6 * 7?\n")?;
-            stream.shutdown(Shutdown::Write)?;
+            let mut stream = undisturbed(|| {
+                TcpStream::connect((to, port)).with_context(|| format!("connect to {to}:{port}"))
+            })?;
+            undisturbed(|| {
+                stream.write_all(b"6 * 7?\n")?;
+                stream.shutdown(Shutdown::Write)?;
+                Ok(())
+            })?;
             stream.read_to_end(&mut Vec::new())?;
             Ok(i64::from(stream.local_addr()?.port()))
         })?;
