@@ -53,11 +53,11 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
 
 #[fexit(function = "__nf_conntrack_confirm")]
 pub fn confirm_fexit(ctx: FExitContext) -> u32 {
+    let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::CONFIRM_SKB));
     if let Some(state) = timing::state(Function::Confirm)
-        && let Some(claim) = state.left(ctx.frame())
+        && let Some(claim) = state.left_by(skb.address(), ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::CONFIRM_SKB));
         leave(
             &ctx,
             claim.slot,

@@ -99,13 +99,14 @@ fn came_already(state: &mut State, came: Nfct) {
 
 #[fexit(function = "nf_conntrack_in")]
 pub fn in_fexit(ctx: FExitContext) -> u32 {
+    let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
     if let Some(state) = timing::state(Function::ConntrackIn)
-        && let Some(claim) = state.left(ctx.frame())
+        && let Some(claim) = state.left_by(skb.address(), ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
         let pass = Pass {
             came: Nfct(claim.slot.nfct),
-            skb: SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB)),
+            skb,
             state: || HookState::new(ctx.pointer(&arg::IN_STATE)),
             accepted: ctx.number(&arg::IN_RETURN) as u32 == ACCEPT,
         };

@@ -51,11 +51,11 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
 
 #[fexit(function = "nf_nat_setup_info")]
 pub fn setup_fexit(ctx: FExitContext) -> u32 {
+    let ct = NfConn::<Typed>::new(ctx.pointer(&ARG_SETUP_CT));
     if let Some(state) = timing::state(Function::NatSetup)
-        && let Some(claim) = state.left(ctx.frame())
+        && let Some(claim) = state.left_by(ct.address(), ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        let ct = NfConn::<Typed>::new(ctx.pointer(&ARG_SETUP_CT));
         leave(
             &ctx,
             claim.slot,

@@ -58,12 +58,22 @@ impl State {
         Some(claim.slot)
     }
 
-    /// What was remembered when the function was entered at `frame`. To be freed once nothing of it is read any more.
+    /// What was remembered when the function was entered at `frame`. To be freed once nothing of it is read any more:
+    /// until then nobody claims a slot, as the kernel would not run the exit for that one, and what it left behind could
+    /// be taken for a later call's.
     #[inline(always)]
     pub fn left(&mut self, frame: u64) -> Option<Claim<'_, ()>> {
         let claim = self.slots.claimed_at(frame)?;
         self.counts[Count::Left as usize] += 1;
-        Some(claim)
+        Some(claim.at_work())
+    }
+
+    /// The same where it is known for whom it was entered.
+    #[inline(always)]
+    pub fn left_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, ()>> {
+        let claim = self.slots.claimed_by(owner, frame)?;
+        self.counts[Count::Left as usize] += 1;
+        Some(claim.at_work())
     }
 }
 

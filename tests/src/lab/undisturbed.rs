@@ -8,8 +8,7 @@ use anyhow::{Context as _, Result};
 ///
 /// A kernel that preempts (6.18 and later do, as Debian builds them) takes a process off its CPU in the middle of a packet's
 /// pass. While it waits inside one of our programs, the kernel skips that program on this CPU; and on another CPU
-/// the function's end knows nothing of its beginning. rsct counts both; where a count has to be exact, neither may
-/// happen.
+/// the function's end knows nothing of its beginning. Where a count has to be exact, neither may happen.
 pub fn undisturbed<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: 0 is this thread.
     let before = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
