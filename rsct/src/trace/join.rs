@@ -97,7 +97,7 @@ impl<W: Write> Join<W> {
                     let source = self.timeouts.source_of(record, policy);
                     let why = self.whys.of_packet(record);
                     self.output
-                        .observe(Observation::Packet(record, flow, source, why.as_ref()))
+                        .observe(Observation::Packet(record, flow, source, why.as_deref()))
                 }
             }
             Record::Entry(record) => {
@@ -118,7 +118,7 @@ impl<W: Write> Join<W> {
                 }
                 let why = self.whys.of_entry(record);
                 self.output
-                    .observe(Observation::Entry(record, flow.as_ref(), why.as_ref()))
+                    .observe(Observation::Entry(record, flow.as_ref(), why.as_deref()))
             }
             Record::Policy(record) => return self.policy(record),
             // Nobody lists, nobody asks why, nobody measures.

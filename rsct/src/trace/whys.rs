@@ -90,11 +90,18 @@ impl Whys {
     }
 
     /// Why a packet came to nothing, if that is known.
-    pub fn of_packet(&mut self, record: &PacketRecord) -> Option<Why> {
+    #[inline]
+    pub fn of_packet(&mut self, record: &PacketRecord) -> Option<Box<Why>> {
         self.working.as_ref()?;
         if Outcome::of(record) != Outcome::Invalid {
             return None;
         }
+        Some(self.of_invalid(record))
+    }
+
+    /// Out of the way of all other packets, which must not pay for it.
+    #[cold]
+    fn of_invalid(&mut self, record: &PacketRecord) -> Box<Why> {
         let until_ns = record.time_ns + u64::from(record.duration_ns);
         self.claim(|cause| {
             cause.family == CauseFamily::Invalid as u8
@@ -103,11 +110,11 @@ impl Whys {
                 && same_headers(&cause.tuple, &record.tuple)
         })
         // Nobody said anything: what kind of packet it is says why.
-        .or_else(|| Some(Why::unsaid(&record.tuple, record.netns, record.time_ns)))
+        .unwrap_or_else(|| Box::new(Why::unsaid(&record.tuple, record.netns, record.time_ns)))
     }
 
     /// Why something happened to an entry, if that is known.
-    pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Why> {
+    pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
         /// Both programs run at the same call, one after the other.
         const APART_NS: u64 = 10_000_000;
         const NF_ACCEPT: i32 = 1;
@@ -136,12 +143,13 @@ impl Whys {
 
     /// The one that was recorded first of those that `is_it` says yes to. A tracker may say more of a packet: that its
     /// timeout is lowered for it, and, where the kernel logs, the same once more without the numbers.
-    fn claim(&mut self, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Why> {
+    #[cold]
+    fn claim(&mut self, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
         let working = self.working.as_mut()?;
         working.take_in();
         let place = working.unclaimed.iter().position(is_it)?;
         let record = working.unclaimed.remove(place)?;
-        Why::of(&record, &working.symbols)
+        Why::of(&record, &working.symbols).map(Box::new)
     }
 
     /// Hands over what was recorded before `before_ns`, and is about nothing that the trace has told of otherwise until now.
