@@ -1,6 +1,6 @@
 //! Runs scenarios one after the other and prints one line for each, which `cargo xtask test` adds up.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::Result;
 
@@ -31,10 +31,13 @@ pub fn run(scenarios: &[Scenario], names: &[String]) -> ExitCode {
     };
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for Scenario { name, run } in scenarios.iter().filter(wanted) {
-        match run() {
+        let begin = Instant::now();
+        let ended = run();
+        let seconds = begin.elapsed().as_secs_f64();
+        match ended {
             Ok(()) => {
                 passed += 1;
-                println!("test {name} ... ok");
+                println!("test {name} ... ok in {seconds:.2} s");
             }
             Err(error) => {
                 if let Some(Skip(reason)) = error.downcast_ref() {
@@ -45,7 +48,7 @@ pub fn run(scenarios: &[Scenario], names: &[String]) -> ExitCode {
                     for line in format!("{error:#}").lines() {
                         println!("    {line}");
                     }
-                    println!("test {name} ... FAILED");
+                    println!("test {name} ... FAILED in {seconds:.2} s");
                 }
             }
         }
