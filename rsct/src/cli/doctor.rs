@@ -3,18 +3,19 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 
 use super::is_broken_pipe;
 use crate::{
     doctor,
+    kernel::interrupt,
     render::{self, color::Palette},
 };
 
 /// Tell whether rsct can trace on this machine, and what it finds there.
 ///
-/// Attaches to every hook for a moment and lets go. Exits with 0 where tracing works, with 1 where it
+/// Attaches to every hook for a moment and detaches again. Exits with 0 where tracing works, with 1 where it
 /// does not.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -34,7 +35,11 @@ enum OutputArg {
 
 /// Runs `rsct doctor`.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    let diagnosis = doctor::gather();
+    let (diagnosis, held) = doctor::gather();
+    ensure!(
+        interrupt::came().is_none(),
+        "stopped before all hooks were tried: there is no diagnosis"
+    );
     let mut out = Vec::new();
     match args.output {
         OutputArg::Text => {
@@ -46,7 +51,9 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             out.push(b'\n');
         }
     }
-    match io::stdout().write_all(&out) {
+    let written = io::stdout().write_all(&out);
+    drop(held);
+    match written {
         Err(error) if !is_broken_pipe(&error) => {
             Err(error).context("cannot write the diagnosis to standard output")
         }

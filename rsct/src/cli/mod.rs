@@ -38,7 +38,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub use filter_args::FilterArgs;
 
-use crate::{conntrack, nfct};
+use crate::{conntrack, kernel::interrupt, nfct};
 
 /// The command was used wrongly.
 const USAGE: u8 = 2;
@@ -119,6 +119,10 @@ pub fn run() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("rsct: {}", sentence(&error));
+        if let Some(signal) = interrupt::came() {
+            // As a shell has it of a command that a signal ended.
+            return ExitCode::from(128 + u8::try_from(signal).unwrap_or(0));
+        }
         match error.downcast_ref::<UsageError>() {
             Some(_) => ExitCode::from(USAGE),
             None => ExitCode::FAILURE,

@@ -14,6 +14,7 @@ use crate::{
         clock,
         conntrack::Conntrack,
         hz::Hz,
+        interrupt::Signals,
         netns::Selector,
         privileges::{Capability, Privileges},
     },
@@ -103,11 +104,13 @@ pub(super) struct Probing {
     /// What hooks that come late are attached with.
     late: Option<(KernelTypes, Layout, Options)>,
     show_hooks: bool,
+    signals: Signals,
 }
 
 impl Probing {
-    /// Attaches them.
+    /// Attaches them; within an event loop, which then knows of signals that came meanwhile.
     pub(super) fn start(with: &Attaching<'_>) -> anyhow::Result<Self> {
+        let signals = Signals::listen().context("cannot listen for signals")?;
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &TRACE)?;
         let hz = Hz::of_running_kernel()?;
@@ -141,6 +144,7 @@ impl Probing {
             whys: with.with_causes.then(|| (with.form, options.scope.clone())),
             late: Some((types, layout, options)),
             show_hooks: with.show_hooks,
+            signals,
         })
     }
 
@@ -163,11 +167,7 @@ impl Probing {
     }
 
     /// Runs until the end of time, a signal, or an output that no longer wants any.
-    pub(super) async fn run<W: Write>(
-        &mut self,
-        join: &RefCell<Join<W>>,
-        limits: &Limits,
-    ) -> anyhow::Result<Summary> {
+    pub(super) async fn run<W: Write>(&mut self, join: &RefCell<Join<W>>, limits: &Limits) -> Summary {
         let (late, show_hooks) = (self.late.take(), self.show_hooks);
         let attach_late = |session: &mut Session| {
             if let Some((types, layout, options)) = late {
@@ -175,9 +175,15 @@ impl Probing {
                 report_hooks(&session.hooks[first..], show_hooks);
             }
         };
-        run::run(&mut self.session, &self.authority, join, limits, attach_late)
-            .await
-            .context("cannot listen for signals")
+        run::run(
+            &mut self.session,
+            &self.authority,
+            join,
+            limits,
+            &mut self.signals,
+            attach_late,
+        )
+        .await
     }
 }
 

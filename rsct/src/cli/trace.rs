@@ -176,7 +176,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     let limits = Limits {
         duration: args.duration,
     };
-    let summary = probing.run(&join, &limits).await?;
+    let summary = probing.run(&join, &limits).await;
     let mut join = join.into_inner();
     if join.write_error.is_none() {
         finish(&mut join, args, &summary);

@@ -18,8 +18,8 @@ use crate::{
 };
 
 use super::{
-    Argument, Btf, Capability, Conntrack, Diagnosis, Field, Hooked, Kernel, Privileges, Programs, Sysctl,
-    Trial, ctnetlink, hooks, verdict,
+    Argument, Btf, Capability, Conntrack, Diagnosis, Field, Held, Hooked, Kernel, Privileges, Programs,
+    Sysctl, Trial, ctnetlink, hooks, verdict,
 };
 
 /// Modules of conntrack that have types.
@@ -41,7 +41,7 @@ const SYSCTLS: [(&str, &str); 3] = [
 ];
 
 /// Finds everything out. Attaches for a moment, and lets go.
-pub fn gather() -> Diagnosis {
+pub fn gather() -> (Diagnosis, Held) {
     let types = KernelTypes::open();
     let btf = btf(&types);
     let types = types.ok();
@@ -52,7 +52,8 @@ pub fn gather() -> Diagnosis {
     };
     let conntrack = conntrack();
     let worth_trying = programs.any_works() && conntrack.is_some();
-    let (obstacle, hooks) = hooks::tried(types.as_ref(), worth_trying);
+    let mut held = Held::default();
+    let (obstacle, hooks) = hooks::tried(types.as_ref(), worth_trying, &mut held);
     let mut diagnosis = Diagnosis {
         can_trace: obstacle.is_none(),
         reason: None,
@@ -68,7 +69,7 @@ pub fn gather() -> Diagnosis {
         arguments: types.as_ref().map(arguments).unwrap_or_default(),
     };
     diagnosis.reason = verdict::reason(&diagnosis);
-    diagnosis
+    (diagnosis, held)
 }
 
 fn kernel() -> Kernel {

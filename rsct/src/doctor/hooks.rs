@@ -1,4 +1,4 @@
-//! The hooks of every command, attached for a moment and let go again.
+//! The hooks of every command, attached for as long as the diagnosis takes.
 
 use rsct_common::record::CauseFamily;
 
@@ -24,6 +24,10 @@ const NO_NETNS: u32 = u32::MAX;
 
 /// The command that `can_trace` is about.
 const TRACE_COMMAND: &str = "trace";
+
+/// Programs that are attached: what detaching waits for comes once the diagnosis is printed.
+#[derive(Default)]
+pub struct Held(Vec<Session>);
 
 /// What a command attaches.
 struct Part {
@@ -102,30 +106,35 @@ fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
 }
 
 /// Tries the hooks of every command, if it is `worth_trying`: why a trace can't be, if so, and what became of each.
-pub fn tried(types: Option<&KernelTypes>, worth_trying: bool) -> (Option<Obstacle>, Vec<Hook>) {
+pub fn tried(
+    types: Option<&KernelTypes>,
+    worth_trying: bool,
+    held: &mut Held,
+) -> (Option<Obstacle>, Vec<Hook>) {
     let try_with = types.filter(|_| worth_trying);
     let trace = Part::of_trace();
     let (obstacle, reports) = match try_with {
         None => (Some(Obstacle::NotTried), None),
         Some(types) => {
-            let (obstacle, reports) = attached(trace.object, &trace.hooks, types);
+            let (obstacle, reports) = attached(trace.object, &trace.hooks, types, held);
             (obstacle, Some(reports))
         }
     };
     let mut all = trace.told(types, reports.as_deref());
     for part in Part::others() {
-        let reports = try_with.map(|types| attached(part.object, &part.only_in(types), types).1);
+        let reports = try_with.map(|types| attached(part.object, &part.only_in(types), types, held).1);
         all.extend(part.told(types, reports.as_deref()));
     }
     explain(&mut all);
     (obstacle, all)
 }
 
-/// Attaches to `wanted`, and lets go.
+/// Attaches to `wanted`.
 fn attached(
     object: &'static Object,
     wanted: &[&'static hooks::Hook],
     types: &KernelTypes,
+    held: &mut Held,
 ) -> (Option<Obstacle>, Vec<HookReport>) {
     let layout = match Layout::resolve(types, object) {
         Ok(layout) => layout,
@@ -147,13 +156,15 @@ fn attached(
     match Session::start(object, wanted, types, &layout, &options) {
         Ok(mut session) => {
             session.attach_late(types, &layout, &options);
-            (None, session.hooks)
+            let reports = std::mem::take(&mut session.hooks);
+            held.0.push(session);
+            (None, reports)
         }
         Err(error) => {
             let obstacle = Obstacle::Attaching(error.to_string());
             let reports = match error {
                 SessionError::Essential { hooks, .. } => hooks,
-                SessionError::Layout(_) | SessionError::Maps(_) => Vec::new(),
+                SessionError::Layout(_) | SessionError::Maps(_) | SessionError::Stopped => Vec::new(),
             };
             (Some(obstacle), reports)
         }

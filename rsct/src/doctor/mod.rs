@@ -14,6 +14,7 @@ mod verdict;
 use serde::Serialize;
 
 pub use gather::gather;
+pub use hooks::Held;
 
 /// Everything that was found out.
 #[derive(Debug, Serialize)]

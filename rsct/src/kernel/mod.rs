@@ -8,6 +8,7 @@ pub mod facts;
 pub mod hook_dump;
 pub mod hz;
 pub mod interfaces;
+pub mod interrupt;
 pub mod kprobe_misses;
 pub mod netlink_sockets;
 pub mod netns;

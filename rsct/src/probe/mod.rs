@@ -3,9 +3,10 @@
 //! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
 //! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
 //! attach to, [`session`] loads and attaches, [`ring`] reads what they write, [`tallies`] what they
-//! count; [`overhead`] measures what measuring costs.
+//! count; [`overhead`] measures what measuring costs, [`detach`] lets go of it all.
 
 pub mod cause_hooks;
+mod detach;
 mod diagnostics;
 pub mod enums;
 pub mod hooks;

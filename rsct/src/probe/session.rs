@@ -11,10 +11,12 @@ use aya::{
 use crate::kernel::{
     bpf_syscall,
     btf::{Func, KernelTypes},
+    interrupt,
     kprobe_misses::{self, KprobeLinks},
 };
 
 use super::{
+    detach,
     diagnostics::{self, Diagnostics},
     hooks::{At, Hook},
     layout::{Layout, LayoutError},
@@ -121,6 +123,9 @@ pub enum SessionError {
         /// Every hook up to this one.
         hooks: Vec<HookReport>,
     },
+    /// A signal came, or the command ended.
+    #[error("stopped while programs were being attached; nothing stays attached")]
+    Stopped,
 }
 
 /// Programs that run.
@@ -139,7 +144,16 @@ pub struct Session {
     links: Tracing,
     late: Vec<&'static Hook>,
     /// Keeps the maps and the kprobes.
-    ebpf: Ebpf,
+    ebpf: Detaching,
+}
+
+/// An object whose kprobes are detached without waiting.
+struct Detaching(Ebpf);
+
+impl Drop for Detaching {
+    fn drop(&mut self) {
+        detach::in_background();
+    }
 }
 
 impl Session {
@@ -151,20 +165,24 @@ impl Session {
         layout: &Layout,
         options: &Options,
     ) -> Result<Self, SessionError> {
-        let mut ebpf =
-            create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
-        let mut tracing = Tracing::link(object.bytes, &ebpf, wanted).map_err(SessionError::Maps)?;
+        let _watch = interrupt::watch();
+        let ebpf = create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
+        let mut ebpf = Detaching(ebpf);
+        let mut tracing = Tracing::link(object.bytes, &ebpf.0, wanted).map_err(SessionError::Maps)?;
         let mut attaching = Attaching {
             types,
             layout,
             options,
-            ebpf: &mut ebpf,
+            ebpf: &mut ebpf.0,
             tracing: &mut tracing,
             attached: Vec::new(),
             kprobes: Vec::new(),
         };
         let mut hooks = Vec::with_capacity(wanted.len());
         for hook in wanted.iter().copied().filter(|hook| !hook.late) {
+            if interrupt::came().is_some() {
+                return Err(SessionError::Stopped);
+            }
             let report = attaching.hook(hook);
             if report.how == How::Not && hook.essential {
                 let why = report.why_not_better.join("; ");
@@ -180,10 +198,10 @@ impl Session {
         let Attaching {
             attached, kprobes, ..
         } = attaching;
-        let ring = ring(&mut ebpf).map_err(SessionError::Maps)?;
+        let ring = ring(&mut ebpf.0).map_err(SessionError::Maps)?;
         let diagnostics = options
             .log_bpf
-            .then(|| Diagnostics::of(&mut ebpf))
+            .then(|| Diagnostics::of(&mut ebpf.0))
             .transpose()
             .map_err(SessionError::Maps)?;
         Ok(Self {
@@ -191,7 +209,7 @@ impl Session {
             hooks,
             diagnostics,
             tracing: attached,
-            kprobe_links: kprobe_links(types, &ebpf, &kprobes),
+            kprobe_links: kprobe_links(types, &ebpf.0, &kprobes),
             kprobes,
             links: tracing,
             late: wanted.iter().copied().filter(|hook| hook.late).collect(),
@@ -207,12 +225,16 @@ impl Session {
             types,
             layout,
             options,
-            ebpf: &mut self.ebpf,
+            ebpf: &mut self.ebpf.0,
             tracing: &mut self.links,
             attached: Vec::new(),
             kprobes: Vec::new(),
         };
+        let _watch = interrupt::watch();
         for hook in std::mem::take(&mut self.late) {
+            if interrupt::came().is_some() {
+                break;
+            }
             self.hooks.push(attaching.hook(hook));
         }
         let Attaching {
@@ -221,7 +243,7 @@ impl Session {
         self.tracing.extend(attached);
         if !kprobes.is_empty() {
             self.kprobes.extend(kprobes);
-            self.kprobe_links = kprobe_links(types, &self.ebpf, &self.kprobes);
+            self.kprobe_links = kprobe_links(types, &self.ebpf.0, &self.kprobes);
         }
         first
     }
@@ -229,6 +251,7 @@ impl Session {
     /// A map of the object, beside those that every object has.
     pub fn take_map(&mut self, name: &str) -> Result<Map, String> {
         self.ebpf
+            .0
             .take_map(name)
             .ok_or_else(|| format!("the object has no map {name}"))
     }
@@ -240,7 +263,7 @@ impl Session {
             .iter()
             .map(|attached| recursion_misses(&attached.program));
         let kprobe = self.kprobes.iter().map(|program| {
-            let misses = self.ebpf.program(program).and_then(|program| program.fd().ok());
+            let misses = self.ebpf.0.program(program).and_then(|program| program.fd().ok());
             misses.map_or(0, recursion_misses)
         });
         Skips {
@@ -406,6 +429,7 @@ pub(super) fn attach_kprobes(
         loaded
             .attach(hook.function, 0)
             .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
+        detach::attached();
     }
     Ok(())
 }
@@ -421,6 +445,7 @@ fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result
     loaded
         .attach(tracepoint)
         .map_err(|error| format!("attaching {program}: {}", chain(&error)))?;
+    detach::attached();
     Ok(())
 }
 

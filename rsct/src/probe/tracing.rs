@@ -23,7 +23,10 @@ use crate::kernel::{
     btf::Func,
 };
 
-use super::hooks::{At, Hook, Program};
+use super::{
+    detach,
+    hooks::{At, Hook, Program},
+};
 
 /// The object, linked against maps that exist already.
 pub struct Tracing {
@@ -72,6 +75,7 @@ impl Tracing {
     pub fn attach(&mut self, program: Program, function: &Func) -> Result<Attached, String> {
         let program = self.load(program, function)?;
         let link = bpf_syscall::raw_tracepoint_open(program.as_fd()).map_err(|error| error.to_string())?;
+        detach::attached();
         Ok(Attached { program, _link: link })
     }
 
@@ -100,6 +104,12 @@ pub struct Attached {
     /// The program.
     pub program: OwnedFd,
     _link: OwnedFd,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        detach::in_background();
+    }
 }
 
 fn load(

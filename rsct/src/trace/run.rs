@@ -3,14 +3,11 @@
 
 use std::{cell::RefCell, io::Write, time::Duration};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
     flow::reconcile::{Difference, DifferenceKind},
-    kernel::clock,
+    kernel::{clock, interrupt::Signals},
     probe::{
         ring::{Lost, Ring},
         session::{How, Session},
@@ -45,11 +42,10 @@ pub async fn run<W: Write>(
     authority: &Authority,
     join: &RefCell<Join<W>>,
     limits: &Limits,
+    signals: &mut Signals,
     attach_late: impl FnOnce(&mut Session),
-) -> std::io::Result<Summary> {
+) -> Summary {
     let start = Instant::now();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let mut watch = Watch::new(session.ring.lost(), session.skips().counted);
     let mut dump_errors = Vec::new();
 
@@ -65,8 +61,7 @@ pub async fn run<W: Write>(
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = signals.any() => break,
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
             _ = tick.tick() => {}
         }
@@ -100,7 +95,7 @@ pub async fn run<W: Write>(
         );
     }
     join.borrow_mut().flush();
-    Ok(summarize(session, join, start.elapsed(), dump_errors))
+    summarize(session, join, start.elapsed(), dump_errors)
 }
 
 /// Says that from now on nothing goes unseen: who reads this may start what is to be traced.

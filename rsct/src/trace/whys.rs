@@ -18,7 +18,7 @@ use crate::{
         programs::{Programs, ProgramsError},
     },
     flow::{observation::Outcome, tuples},
-    kernel::text::Symbols,
+    kernel::{interrupt, text::Symbols},
     probe::{
         scope::Scope,
         session::{Form, HookReport},
@@ -57,10 +57,9 @@ const UNCLAIMED_NS: u64 = 1_000_000_000;
 impl Whys {
     /// Those of what `scope` lets through.
     pub fn of(form: Form, scope: Scope) -> Self {
-        Self {
-            wanted: Some((form, scope)),
-            ..Self::default()
-        }
+        let mut whys = Self::default();
+        whys.wanted = Some((form, scope));
+        whys
     }
 
     /// Goes on with attaching, on a thread of its own: each program takes a while, and records are to be taken in
@@ -198,6 +197,16 @@ impl Whys {
     pub fn missed(&self) -> impl Iterator<Item = &HookReport> {
         let hooks = self.working.iter().flat_map(|working| working.programs.hooks());
         hooks.filter(|report| report.is_missed())
+    }
+}
+
+impl Drop for Whys {
+    /// Lets attaching come to an early end: a link that is opened later would close while this process exits.
+    fn drop(&mut self) {
+        if let Some(coming) = self.coming.take() {
+            interrupt::stop();
+            let _ = coming.recv();
+        }
     }
 }
 

@@ -12,10 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::sleep,
-};
+use tokio::time::sleep;
 
 use super::{
     Output, exit_code,
@@ -27,7 +24,7 @@ use crate::{
         namespaces::{Namespaces, NetnsArg, event_loop},
         watch::parse_size,
     },
-    kernel::netns::Netns,
+    kernel::{interrupt::Signals, netns::Netns},
     netlink::{
         Error, Socket,
         event::Group,
@@ -136,8 +133,7 @@ async fn until_the_end(
     sockets: Vec<(&Netns, Socket)>,
     watch: &RefCell<Watch>,
 ) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     let wanted = |mask| args.event_mask.contains(&mask) || args.event_mask.contains(&Mask::All);
     for (_, socket) in &sockets {
         for (mask, group) in [
@@ -164,8 +160,7 @@ async fn until_the_end(
     });
     tokio::select! {
         biased;
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = signals.any() => Ok(()),
         () = sleep(args.duration.unwrap_or_default()), if args.duration.is_some() => Ok(()),
         ended = first_to_end => Ok(ended?),
     }

@@ -9,13 +9,15 @@ use std::{io, process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
 
+use anyhow::Context as _;
+
 use self::start::Measuring;
 use super::{
     FilterArgs, UsageError, duration, is_broken_pipe,
     namespaces::{NetnsArg, event_loop},
     probing::AttachArg,
 };
-use crate::latency::By;
+use crate::{kernel::interrupt::Signals, latency::By};
 
 /// Measure how long conntrack takes: a packet's pass, confirming, NAT, the table's locks, garbage collection.
 ///
@@ -117,8 +119,10 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<ExitCode> {
         ))
         .into());
     }
-    let measuring = start::start(args, filter)?;
-    let result = event_loop()?.block_on(run::run(args, measuring));
+    let result = event_loop()?.block_on(async {
+        let signals = Signals::listen().context("cannot listen for signals")?;
+        run::run(args, start::start(args, filter)?, signals).await
+    });
     match result {
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_broken_pipe) => Ok(ExitCode::SUCCESS),
         result => result.map(|()| ExitCode::SUCCESS),

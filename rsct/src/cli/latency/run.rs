@@ -5,12 +5,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use rsct_common::record::SlowRecord;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::{
     LatencyArgs, Measuring,
@@ -19,7 +15,7 @@ use super::{
     start::{RING_BYTES, table_buckets},
 };
 use crate::{
-    kernel::clock,
+    kernel::{clock, interrupt::Signals},
     probe::{ring::Record, session::Session},
 };
 
@@ -29,9 +25,11 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Measures, and shows it.
-pub(super) async fn run(args: &LatencyArgs, mut measuring: Measuring) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+pub(super) async fn run(
+    args: &LatencyArgs,
+    mut measuring: Measuring,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
     let shown = Shown::new(args)?;
     measuring.tallies.clear()?;
     let started_ns = clock::monotonic_ns();
@@ -52,8 +50,7 @@ pub(super) async fn run(args: &LatencyArgs, mut measuring: Measuring) -> anyhow:
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = signals.any() => break,
             () = sleep_until(start + args.duration) => break,
             _ = step.tick(), if args.interval.is_some() => {
                 let now = Instant::now();

@@ -9,7 +9,6 @@ use std::{cell::RefCell, collections::HashMap, future::pending, process::ExitCod
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::{
-    signal::unix::{SignalKind, signal},
     task::{AbortHandle, JoinSet, LocalSet},
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -20,7 +19,7 @@ use super::{
     namespaces::{Namespaces, NetnsArg},
     sentence,
 };
-use crate::{filter::Filter, netlink::event::Group};
+use crate::{filter::Filter, kernel::interrupt::Signals, netlink::event::Group};
 use shown::Shown;
 use stream::Stream;
 
@@ -112,8 +111,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
 
 async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
-    let mut interrupted = signal(SignalKind::interrupt()).context("listening for signals")?;
-    let mut terminated = signal(SignalKind::terminate()).context("listening for signals")?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     let namespaces = Namespaces::open(&args.netns)?;
     let shown = Rc::new(RefCell::new(Shown::new(args, &namespaces)));
     let mut watching = Watching {
@@ -139,8 +137,7 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     });
     loop {
         tokio::select! {
-            _ = interrupted.recv() => break,
-            _ = terminated.recv() => break,
+            () = signals.any() => break,
             () = &mut over => break,
             _ = look.tick(), if everywhere => {
                 all_went_well &= watching.look_again()?;

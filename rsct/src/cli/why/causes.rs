@@ -5,10 +5,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use rsct_common::{loss::Loss, record::CauseFamily};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::common::{CommonArgs, Output, event_loop, print};
 use crate::{
@@ -22,6 +19,7 @@ use crate::{
     flow::observation::Ticks,
     kernel::{
         interfaces::Names,
+        interrupt::Signals,
         netns::{self, Selector},
         portid,
         text::Symbols,
@@ -71,6 +69,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         ))
         .into());
     }
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     let selector = Selector::from_option(watching.netns.name());
     let found = netns::open(&selector)?;
     let only = match selector {
@@ -96,7 +95,14 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
 
     let begin = Instant::now();
     let mut tally = Tally::default();
-    watch(&mut programs, &mut tally, &mut symbols, watching.duration).await?;
+    watch(
+        &mut programs,
+        &mut tally,
+        &mut symbols,
+        &mut signals,
+        watching.duration,
+    )
+    .await;
     let elapsed = begin.elapsed();
     let mut held = Vec::new();
     for tries_left in (0..TRIES).rev() {
@@ -177,19 +183,17 @@ async fn watch(
     programs: &mut Programs,
     tally: &mut Tally,
     symbols: &mut Symbols,
+    signals: &mut Signals,
     duration: Duration,
-) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = Instant::now() + duration;
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            () = sleep_until(end) => return Ok(()),
+            () = signals.any() => return,
+            () = sleep_until(end) => return,
             _ = tick.tick() => {
                 symbols.keep_up();
                 programs.drain(|record| tally.record(record, symbols));

@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use super::{Session, look, no_netfilter};
 use crate::{
     clib::errno,
@@ -15,7 +13,7 @@ use crate::{
         problem::{Problem, say_raw},
         values::{event, output},
     },
-    kernel::portid::Programs,
+    kernel::{interrupt::Signals, portid::Programs},
     netlink::{
         self, Error, Socket,
         event::{Group, Kind},
@@ -32,28 +30,19 @@ const LOSS: &[u8] = b"WARNING: We have hit ENOBUFS! We are losing events.\n\
     Please, check --buffer-size in conntrack(8) manpage.\n";
 
 /// The signals that end it well.
-pub(super) struct Ends {
-    interrupt: Signal,
-    terminate: Signal,
-}
+pub(super) struct Ends(Signals);
 
 impl Ends {
     /// From here on they no longer kill the process.
     pub(super) fn new() -> Result<Self, Problem> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Problem::other(format!("Can't wait for signals: {error}")));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
+        Signals::listen()
+            .map(Self)
+            .map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
     }
 
     /// Waits for one.
     pub(super) async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+        self.0.any().await;
     }
 }
 
