@@ -20,3 +20,4 @@ pub mod maps;
 pub mod policy;
 pub mod scratch;
 pub mod task;
+pub mod words;

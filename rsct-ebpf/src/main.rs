@@ -7,7 +7,7 @@
 
 mod hooks;
 
-use rsct_ebpf::{births, emit, filter, globals, kernel, policy, scratch, task};
+use rsct_ebpf::{births, emit, filter, globals, kernel, policy, scratch, task, words};
 
 /// The licence declared to the kernel; without it the helpers are not to be had.
 #[unsafe(link_section = "license")]

@@ -28,6 +28,7 @@ use crate::{
     emit::count,
     filter,
     kernel::{Memory, nf_conn::NfConn},
+    words,
 };
 
 /// How many may be under way at once on one CPU.
@@ -127,10 +128,7 @@ pub const NESTED_BYTES: u64 = 4096;
 /// the verifier has only the index's bounds.
 #[inline(always)]
 fn below(depth: usize, by: usize) -> usize {
-    let mut index = depth.wrapping_sub(by);
-    // SAFETY: no instruction at all.
-    unsafe { core::arch::asm!("/* {0} */", inout(reg) index, options(pure, nomem, nostack)) };
-    index
+    words::opaque(depth.wrapping_sub(by) as u64) as usize
 }
 
 impl<T> Slots<T> {

@@ -4,6 +4,8 @@
 //! const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *orig,
 //! const struct nf_conntrack_tuple *repl, gfp_t gfp, u32 hash)`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     EbpfContext,
     macros::{fexit, kprobe, kretprobe, map},
@@ -13,7 +15,7 @@ use aya_ebpf::{
 use rsct_common::{
     TupleWords,
     loss::Loss,
-    record::{CauseFamily, CauseKey, STACK_FRAMES, what},
+    record::{CauseFamily, what},
 };
 
 use crate::{
@@ -111,19 +113,14 @@ fn told<C: Frame + EbpfContext>(code: u8, asked: &Asked, ctx: &C) {
     if !filter::wants_netns(asked.netns) || !filter::wants::<Untyped>(&asked.orig, None::<NfConn<Untyped>>) {
         return;
     }
-    let key = CauseKey {
-        family: CauseFamily::Full as u8,
-        what: code,
-        more: 0,
-        netns: asked.netns,
-        detail: 0,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, ctx.frame());
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(&mut room, CauseFamily::Full, code, 0, asked.netns, 0);
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, ctx.frame());
         record.zone = asked.zone as u16;
         record.tuple = asked.orig;
         record.other = asked.reply;
         record.stack = tell::stack(ctx);
-    });
+        record.send();
+    }
 }

@@ -2,12 +2,14 @@
 //!
 //! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_hash_check_insert(struct nf_conn *ct)`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
+use rsct_common::record::{CauseFamily, what};
 
 use crate::{
     filter,
@@ -65,16 +67,18 @@ fn judge<M: Memory>(ct: NfConn<M>, returned: i32, frame: u64) {
     if !filter::wants_netns(netns) || !filter::wants(&orig, Some(ct)) {
         return;
     }
-    let key = CauseKey {
-        family: CauseFamily::Insert as u8,
-        what: what::INSERT_BY_HAND,
-        more: tuple::protonum(&orig) as u16,
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(
+        &mut room,
+        CauseFamily::Insert,
+        what::INSERT_BY_HAND,
+        tuple::protonum(&orig) as u16,
         netns,
-        detail: returned.unsigned_abs() as u64,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, frame);
-        tell::describe(record, ct);
-    });
+        returned.unsigned_abs() as u64,
+    );
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, frame);
+        tell::describe(&mut record, ct);
+        record.send();
+    }
 }

@@ -5,6 +5,8 @@
 //! struct nf_conntrack_tuple_hash *h)`, which it calls where the protocol allows a clash at all. What comes after that,
 //! `nf_ct_resolve_clash_harder`, is inlined: it leaves the packet the entry that it came with.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
@@ -13,7 +15,7 @@ use aya_ebpf::{
 use rsct_common::{
     TupleWords,
     loss::Loss,
-    record::{CauseFamily, CauseFlags, CauseKey, STACK_FRAMES, what},
+    record::{CauseFamily, CauseFlags, what},
 };
 
 use crate::{
@@ -29,7 +31,7 @@ use crate::{
     },
     nested::Nested,
     scratch::Slots,
-    tell,
+    tell, words,
 };
 
 /// Both entries as they are before it is decided what becomes of them: the loser may be gone when that has been done.
@@ -159,22 +161,28 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
 
 #[inline(always)]
 fn told(code: u8, clash: &Clash, frame: u64) {
-    let key = CauseKey {
-        family: CauseFamily::Insert as u8,
-        what: code,
-        more: tuple::protonum(&clash.loser_tuple[0]) as u16,
-        netns: clash.netns,
-        detail: 0,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, frame);
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(
+        &mut room,
+        CauseFamily::Insert,
+        code,
+        tuple::protonum(&clash.loser_tuple[0]) as u16,
+        clash.netns,
+        0,
+    );
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, frame);
         record.flags |= CauseFlags::CLASH;
         record.ct = clash.loser;
         record.zone = clash.zone as u16;
         record.status = clash.status;
-        record.tuple = clash.loser_tuple[0];
-        record.other = clash.loser_tuple[1];
-        record.rival = clash.winner_tuple;
-    });
+        // SAFETY: tuples are words, in the record as in the slot.
+        unsafe {
+            words::copy(&raw mut record.tuple, &raw const clash.loser_tuple[0]);
+            words::copy(&raw mut record.other, &raw const clash.loser_tuple[1]);
+            words::copy(&raw mut record.rival[0], &raw const clash.winner_tuple[0]);
+            words::copy(&raw mut record.rival[1], &raw const clash.winner_tuple[1]);
+        }
+        record.send();
+    }
 }

@@ -64,9 +64,10 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         detail: 0,
         stack: tell::stack(ctx),
     };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, ctx.frame());
-        tell::describe(record, ct);
+    if let Some(mut record) = tell::tell(&key, None) {
+        tell::note_task(&mut record, ctx.frame());
+        tell::describe(&mut record, ct);
         record.portid = portid;
-    });
+        record.send();
+    }
 }

@@ -3,6 +3,8 @@
 //! net/netfilter/nf_conntrack_netlink.c:
 //! `static int ctnetlink_conntrack_event(unsigned int events, const struct nf_ct_event *item)`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
@@ -10,7 +12,7 @@ use aya_ebpf::{
 };
 use rsct_common::{
     loss::Loss,
-    record::{CauseFamily, CauseKey, STACK_FRAMES, lost},
+    record::{CauseFamily, lost},
 };
 
 use crate::{
@@ -108,17 +110,19 @@ pub fn lost(frame: u64, code: u8, portid: u32) {
         return;
     }
     let ct = NfConn::<Untyped>::new(event.ct as *const u8);
-    let key = CauseKey {
-        family: CauseFamily::Lost as u8,
-        what: code,
-        more: event.kind as u16,
-        netns: event.netns,
-        detail: portid as u64,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, frame);
-        tell::describe(record, ct);
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(
+        &mut room,
+        CauseFamily::Lost,
+        code,
+        event.kind as u16,
+        event.netns,
+        portid as u64,
+    );
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, frame);
+        tell::describe(&mut record, ct);
         record.portid = portid;
-    });
+        record.send();
+    }
 }

@@ -3,6 +3,8 @@
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     Global,
     macros::{fexit, kprobe, kretprobe, map},
@@ -11,7 +13,7 @@ use aya_ebpf::{
 };
 use rsct_common::{
     TupleWords,
-    record::{CauseFamily, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, what},
+    record::{CauseFamily, CauseFlags, CauseKey, CauseRecord, what},
 };
 
 use crate::{
@@ -99,37 +101,42 @@ fn without_entry<M: Memory>(
         return;
     }
     let hook = state.hook();
-    let key = key(netns, &flow, said);
-    tell::tell(&key, said.map(|said| &said.text), |record| {
+    let mut room = MaybeUninit::uninit();
+    let key = key(&mut room, netns, &flow, said);
+    if let Some(mut record) = tell::tell(key, said.map(|said| &said.text)) {
         if hook == LOCAL_OUT {
-            tell::note_task(record, frame);
+            tell::note_task(&mut record, frame);
         }
         record.flags |= CauseFlags::HOOK;
         record.hook = hook;
         record.ifindex = state.ifindex(hook);
-        told(record, skb, &flow, said);
-    });
+        told(&mut record, skb, &flow, said);
+        record.send();
+    }
 }
 
 /// Where nobody has said why, the packet's kind tells causes apart.
 #[inline(always)]
-fn key(netns: u32, flow: &TupleWords, said: Option<&Reason>) -> CauseKey {
-    CauseKey {
-        family: CauseFamily::Invalid as u8,
-        what: match said {
-            Some(_) => what::INVALID_SAID,
-            None => what::INVALID_UNSAID,
-        },
-        more: tuple::protonum(flow) as u16,
+fn key<'a>(
+    room: &'a mut MaybeUninit<CauseKey>,
+    netns: u32,
+    flow: &TupleWords,
+    said: Option<&Reason>,
+) -> &'a CauseKey {
+    let (code, detail) = match said {
+        Some(said) => (what::INVALID_SAID, said.said),
+        // An ICMP message's type and code.
+        None if tuple::is_icmp(flow) => (what::INVALID_UNSAID, flow[4] >> 32 & 0xffff),
+        None => (what::INVALID_UNSAID, 0),
+    };
+    tell::key(
+        room,
+        CauseFamily::Invalid,
+        code,
+        tuple::protonum(flow) as u16,
         netns,
-        detail: match said {
-            Some(said) => said.said,
-            // An ICMP message's type and code.
-            None if tuple::is_icmp(flow) => flow[4] >> 32 & 0xffff,
-            None => 0,
-        },
-        stack: [0; STACK_FRAMES],
-    }
+        detail,
+    )
 }
 
 #[inline(always)]
@@ -159,11 +166,13 @@ pub fn told_when_said(skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>, reason:
     if !filter::wants(&flow, ct) {
         return;
     }
-    let key = key(netns, &flow, Some(reason));
-    tell::tell(&key, Some(&reason.text), |record| {
+    let mut room = MaybeUninit::uninit();
+    let key = key(&mut room, netns, &flow, Some(reason));
+    if let Some(mut record) = tell::tell(key, Some(&reason.text)) {
         if let Some(ct) = ct {
-            tell::describe(record, ct);
+            tell::describe(&mut record, ct);
         }
-        told(record, skb, &flow, Some(reason));
-    });
+        told(&mut record, skb, &flow, Some(reason));
+        record.send();
+    }
 }

@@ -26,7 +26,7 @@ mod reason;
 mod tell;
 mod unconfirmed;
 
-use rsct_ebpf::{emit, filter, globals, kernel, scratch, task};
+use rsct_ebpf::{emit, filter, globals, kernel, scratch, task, words};
 
 /// The licence declared to the kernel; without it the helpers are not to be had.
 #[unsafe(link_section = "license")]

@@ -3,6 +3,8 @@
 //! net/netfilter/nf_nat_core.c: `unsigned int nf_nat_setup_info(struct nf_conn *ct, const struct nf_nat_range2 *range,
 //! enum nf_nat_manip_type maniptype)`
 
+use core::mem::{MaybeUninit, offset_of};
+
 use aya_ebpf::{
     helpers::bpf_ktime_get_ns,
     macros::{fentry, fexit, kprobe, kretprobe, map},
@@ -12,7 +14,7 @@ use aya_ebpf::{
 use rsct_common::{
     TupleWords,
     loss::Loss,
-    record::{CauseFamily, CauseKey, STACK_FRAMES, nat, what},
+    record::{CauseFamily, nat, what},
 };
 
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
         tuple,
     },
     scratch::Slots,
-    tell,
+    tell, words,
 };
 
 /// A search under way.
@@ -38,6 +40,8 @@ pub struct Search {
     wanted: u32,
     /// 0 the source is changed, 1 the destination (`enum nf_nat_manip_type`).
     manip: u32,
+    /// What came of it.
+    code: u32,
     /// Tuples that were asked for.
     attempts: u32,
     /// Those that somebody has.
@@ -46,7 +50,6 @@ pub struct Search {
     last_taken: u32,
     /// After which attempt an old connection was thrown out for its tuple.
     evicted: u32,
-    reserved: u32,
     reply: TupleWords,
     /// `flags`, `min_proto`, `max_proto`, `min_addr`, `max_addr` of the range.
     flags: u32,
@@ -104,10 +107,9 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     let orig = ct.tuple(0);
     search.wanted = (filter::wants_netns(search.netns) && filter::wants(&orig, Some(ct))) as u32;
     search.manip = ctx.number(&arg::NAT_MANIP) as u32;
-    search.attempts = 0;
-    search.taken = 0;
-    search.last_taken = 0;
-    search.evicted = 0;
+    const { assert!(offset_of!(Search, attempts).is_multiple_of(8)) };
+    // SAFETY: two words: `attempts`, `taken`, `last_taken` and `evicted`.
+    unsafe { words::zero((&raw mut search.attempts).cast::<[u64; 2]>()) };
     search.reply = ct.tuple(1);
     search.flags = field::<Untyped, _>(range, &NAT_RANGE_FLAGS);
     search.ports = [
@@ -133,7 +135,7 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
     };
     let claim = claim.at_work();
     let duration_ns = now.wrapping_sub(claim.slot.claimed_ns);
-    let search = &claim.slot.record;
+    let search = &mut claim.slot.record;
     if search.wanted != 0 {
         judge(search, verdict, duration_ns, ctx.frame());
     }
@@ -141,7 +143,7 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
 }
 
 #[inline(always)]
-fn judge(search: &Search, verdict: u32, duration_ns: u64, frame: u64) {
+fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     const NF_ACCEPT: u32 = 1;
     let ct = NfConn::<Untyped>::new(search.ct as *const u8);
     let reply = ct.tuple(1);
@@ -153,27 +155,34 @@ fn judge(search: &Search, verdict: u32, duration_ns: u64, frame: u64) {
         what::NAT_EVICTED
     } else if search.attempts > 1 {
         what::NAT_SEARCHED
-    } else if reply == search.reply {
+    } else if words::equal(&reply, &search.reply) {
         what::NAT_UNCHANGED
     } else {
         what::NAT_AT_ONCE
     };
-    let key = CauseKey {
-        family: CauseFamily::Nat as u8,
-        what: code,
-        more: search.manip as u16,
-        netns: search.netns,
-        detail: nat::steps(bit_length(search.attempts as u64), bit_length(duration_ns)),
-        stack: [0; STACK_FRAMES],
+    // What comes back from a map may be any number to the verifier, which then walks the rest once, not once for each code.
+    // SAFETY: its own field; volatile, so that it is really read back.
+    let code = unsafe {
+        (&raw mut search.code).write_volatile(code as u32);
+        (&raw const search.code).read_volatile() as u8
     };
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(
+        &mut room,
+        CauseFamily::Nat,
+        code,
+        search.manip as u16,
+        search.netns,
+        nat::steps(bit_length(search.attempts as u64), bit_length(duration_ns)),
+    );
     // Most flows are not translated at all: they count, but have nothing to tell.
     if code == what::NAT_UNCHANGED {
-        tell::counted(&key, None);
+        tell::counted(key, None);
         return;
     }
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, frame);
-        tell::describe(record, ct);
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, frame);
+        tell::describe(&mut record, ct);
         record.left_jiffies = ct.timeout() as i32;
         record.numbers[nat::DURATION_NS] = duration_ns;
         record.numbers[nat::ATTEMPTS] = search.attempts as u64 | (search.taken as u64) << 32;
@@ -184,7 +193,8 @@ fn judge(search: &Search, verdict: u32, duration_ns: u64, frame: u64) {
         record.numbers[nat::MIN + 1] = search.min[1];
         record.numbers[nat::MAX] = search.max[0];
         record.numbers[nat::MAX + 1] = search.max[1];
-    });
+        record.send();
+    }
 }
 
 /// The number of bits that a number takes: 0 has none, and each doubling one more.

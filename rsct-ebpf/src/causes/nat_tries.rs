@@ -6,11 +6,13 @@
 //! *nf_conntrack_find_get(struct net *net, const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *tuple)`,
 //! after which `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)` makes a tuple free.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fexit, kretprobe},
     programs::{FExitContext, RetProbeContext},
 };
-use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
+use rsct_common::record::{CauseFamily, what};
 
 use crate::{
     globals::arg,
@@ -51,15 +53,9 @@ fn count_taken(search: &Search) {
     if !search.is_wanted() {
         return;
     }
-    let key = CauseKey {
-        family: CauseFamily::Nat as u8,
-        what: what::NAT_TAKEN,
-        more: 0,
-        netns: search.netns(),
-        detail: 0,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::counted(&key, None);
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(&mut room, CauseFamily::Nat, what::NAT_TAKEN, 0, search.netns(), 0);
+    tell::counted(key, None);
 }
 
 #[fexit(function = "nf_conntrack_find_get")]

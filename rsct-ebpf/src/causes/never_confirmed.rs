@@ -59,14 +59,15 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         detail: death.map_or(0, |death| death.location),
         stack: death.map_or_else(|| tell::stack(ctx), |death| death.stack),
     };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, ctx.frame());
-        tell::describe(record, ct);
+    if let Some(mut record) = tell::tell(&key, None) {
+        tell::note_task(&mut record, ctx.frame());
+        tell::describe(&mut record, ct);
         record.left_jiffies = ct.timeout() as i32;
         if let Some(death) = death {
-            told(record, death);
+            told(&mut record, death);
         }
-    });
+        record.send();
+    }
 }
 
 #[inline(always)]

@@ -3,12 +3,14 @@
 //! net/netfilter/nf_conntrack_netlink.c: `static int ctnetlink_new_conntrack(struct sk_buff *skb,
 //! const struct nfnl_info *info, const struct nlattr * const cda[])`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
+use rsct_common::record::{CauseFamily, what};
 
 use crate::{
     check_insert::CHECKED,
@@ -67,13 +69,17 @@ fn judge(netns: u32, returned: i32, frame: u64) {
     if told || returned != -EEXIST || !filter::wants_netns(netns) || filter::asks_anything() {
         return;
     }
-    let key = CauseKey {
-        family: CauseFamily::Insert as u8,
-        what: what::INSERT_BY_HAND,
-        more: 0,
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(
+        &mut room,
+        CauseFamily::Insert,
+        what::INSERT_BY_HAND,
+        0,
         netns,
-        detail: EEXIST as u64,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| tell::note_task(record, frame));
+        EEXIST as u64,
+    );
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, frame);
+        record.send();
+    }
 }

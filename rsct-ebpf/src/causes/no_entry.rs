@@ -3,12 +3,14 @@
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::record::{CauseFamily, CauseFlags, CauseKey, STACK_FRAMES, what};
+use rsct_common::record::{CauseFamily, CauseFlags, what};
 
 use crate::{
     filter,
@@ -66,17 +68,11 @@ fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u6
         return;
     }
     let hook = state.hook();
-    let key = CauseKey {
-        family: CauseFamily::Drop as u8,
-        what: what::DROP_NO_ENTRY,
-        more: 0,
-        netns,
-        detail: 0,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| {
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(&mut room, CauseFamily::Drop, what::DROP_NO_ENTRY, 0, netns, 0);
+    if let Some(mut record) = tell::tell(key, None) {
         if hook == LOCAL_OUT {
-            tell::note_task(record, frame);
+            tell::note_task(&mut record, frame);
         }
         record.flags |= CauseFlags::HOOK;
         record.hook = hook;
@@ -86,5 +82,6 @@ fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u6
             record.flags |= CauseFlags::TCP;
             record.tcp_flags = segment.tcp.flags;
         }
-    });
+        record.send();
+    }
 }

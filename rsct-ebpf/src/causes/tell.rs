@@ -1,23 +1,26 @@
 //! A cause is counted first, so that the count holds whatever becomes of its record.
 
-use core::mem::MaybeUninit;
+use core::{
+    mem::{MaybeUninit, offset_of},
+    ops::{Deref, DerefMut},
+};
 
 use aya_ebpf::{
     EbpfContext,
     bindings::BPF_NOEXIST,
     helpers::{bpf_get_stack, bpf_jiffies64, bpf_ktime_get_ns},
     macros::map,
-    maps::HashMap,
+    maps::{HashMap, ring_buf::RingBufEntry},
 };
 use rsct_common::{
     loss::Loss,
-    record::{CauseCount, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, TEXT_BYTES, kind},
+    record::{CauseCount, CauseFamily, CauseFlags, CauseKey, CauseRecord, STACK_FRAMES, TEXT_BYTES, kind},
 };
 
 use crate::{
     emit::{atomic_add, count, cpu},
     kernel::{Memory, nf_conn::NfConn, tuple},
-    task,
+    task, words,
 };
 use rsct_ebpf::maps::RECORDS;
 
@@ -31,17 +34,69 @@ static CAUSES: HashMap<CauseKey, CauseCount> = HashMap::with_max_entries(4096, 0
 /// Where in the kernel the program was called, the innermost frame first.
 #[inline(always)]
 pub fn stack<C: EbpfContext>(ctx: &C) -> [u64; STACK_FRAMES] {
-    let mut frames = [0u64; STACK_FRAMES];
-    // SAFETY: as many bytes as it has.
+    let mut frames = MaybeUninit::<[u64; STACK_FRAMES]>::uninit();
+    // SAFETY: as many bytes as it has, all of which are written first.
     unsafe {
+        words::zero(frames.as_mut_ptr());
         bpf_get_stack(
             ctx.as_ptr().cast(),
-            (&raw mut frames).cast(),
+            frames.as_mut_ptr().cast(),
             size_of_val(&frames) as u32,
             0,
+        );
+        frames.assume_init()
+    }
+}
+
+/// A key without a stack, made in `room`: a copy of its zeros would be a call of `memset`.
+#[inline(always)]
+pub fn key(
+    room: &mut MaybeUninit<CauseKey>,
+    family: CauseFamily,
+    what: u8,
+    more: u16,
+    netns: u32,
+    detail: u64,
+) -> &CauseKey {
+    // SAFETY: a key is made of words, and all zeros are one.
+    let key = unsafe {
+        words::zero(room.as_mut_ptr());
+        room.assume_init_mut()
+    };
+    key.family = family as u8;
+    key.what = what;
+    key.more = more;
+    key.netns = netns;
+    key.detail = detail;
+    key
+}
+
+/// A count of one, made in `room`.
+#[inline(always)]
+fn first<'a>(room: &'a mut MaybeUninit<CauseCount>, text: Option<&[u8; TEXT_BYTES]>) -> &'a CauseCount {
+    // SAFETY: a count is made of words, and all zeros are one.
+    let first = unsafe {
+        words::zero(room.as_mut_ptr());
+        room.assume_init_mut()
+    };
+    first.count = 1;
+    if let Some(text) = text {
+        copy_text(&mut first.text, text);
+    }
+    first
+}
+
+/// Both lie at a word's place in their structs.
+#[inline(always)]
+fn copy_text(to: &mut [u8; TEXT_BYTES], from: &[u8; TEXT_BYTES]) {
+    const {
+        assert!(
+            offset_of!(CauseRecord, text).is_multiple_of(8) && offset_of!(CauseCount, text).is_multiple_of(8)
         )
     };
-    frames
+    let from: *const [u64; TEXT_BYTES / 8] = core::ptr::from_ref(from).cast();
+    // SAFETY: as many words, aligned: a `Reason` has its text behind words, too.
+    unsafe { words::copy(to, from) };
 }
 
 /// Counts what `key` names; `text` is kept with it.
@@ -52,11 +107,9 @@ pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
         atomic_add(unsafe { &raw mut (*known).count });
         return;
     }
-    let first = CauseCount {
-        count: 1,
-        text: text.copied().unwrap_or([0; TEXT_BYTES]),
-    };
-    if CAUSES.insert(key, &first, BPF_NOEXIST as u64).is_ok() {
+    let mut room = MaybeUninit::uninit();
+    let first = first(&mut room, text);
+    if CAUSES.insert(key, first, BPF_NOEXIST as u64).is_ok() {
         return;
     }
     // Another CPU was first, or there is no room.
@@ -67,24 +120,46 @@ pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
     }
 }
 
-/// Counts what `key` names, and sends off a record that `fill` completes. It is made in the ring itself: another
-/// program that comes in between on this CPU has one of its own.
+/// A record in the ring, to be completed and sent. Another program that comes in between on this CPU has one of its own.
+pub struct Told(RingBufEntry<CauseRecord>);
+
+impl Told {
+    /// User space has it from now on.
+    #[inline(always)]
+    pub fn send(self) {
+        self.0.submit(BPF_RB_NO_WAKEUP);
+    }
+}
+
+impl Deref for Told {
+    type Target = CauseRecord;
+
+    #[inline(always)]
+    fn deref(&self) -> &CauseRecord {
+        // SAFETY: `tell` has written all of it.
+        unsafe { self.0.assume_init_ref() }
+    }
+}
+
+impl DerefMut for Told {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut CauseRecord {
+        // SAFETY: as above.
+        unsafe { self.0.assume_init_mut() }
+    }
+}
+
+/// Counts what `key` names, and begins a record of it; without room in the ring there is none, and that is counted.
 #[inline(always)]
-pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>, fill: impl FnOnce(&mut CauseRecord)) {
+pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Told> {
     counted(key, text);
     let Some(mut room) = RECORDS.reserve::<CauseRecord>(0) else {
         count(Loss::CauseRecord);
-        return;
+        return None;
     };
-    let words: *mut u64 = MaybeUninit::as_mut_ptr(&mut *room).cast();
-    let mut word = 0;
-    while word < size_of::<CauseRecord>() / 8 {
-        // SAFETY: the record has this many words; volatile keeps them words.
-        unsafe { words.add(word).write_volatile(0) };
-        word += 1;
-    }
-    // SAFETY: all zeros are a record.
-    let record = unsafe { &mut *MaybeUninit::as_mut_ptr(&mut *room) };
+    // SAFETY: room for a record, for which all zeros are one.
+    unsafe { words::zero(MaybeUninit::as_mut_ptr(&mut *room)) };
+    let mut record = Told(room);
     record.kind = kind::CAUSE;
     record.family = key.family;
     record.what = key.what;
@@ -96,10 +171,9 @@ pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>, fill: impl FnOnce(&
     // SAFETY: no arguments.
     record.time_ns = unsafe { bpf_ktime_get_ns() };
     if let Some(text) = text {
-        record.text = *text;
+        copy_text(&mut record.text, text);
     }
-    fill(record);
-    room.submit(BPF_RB_NO_WAKEUP);
+    Some(record)
 }
 
 /// Fills in what an entry says of itself.

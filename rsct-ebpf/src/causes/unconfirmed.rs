@@ -2,12 +2,14 @@
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe, map},
     maps::PerCpuArray,
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use rsct_common::record::{CauseFamily, CauseKey, STACK_FRAMES, what};
+use rsct_common::record::{CauseFamily, what};
 
 use crate::{
     clash::RESOLVED,
@@ -77,18 +79,20 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
         // going, which shows as this, and as a counter that does not agree.
         what::INSERT_CHAIN
     };
-    let key = CauseKey {
-        family: CauseFamily::Insert as u8,
-        what: code,
-        more: tuple::protonum(&orig) as u16,
+    let mut room = MaybeUninit::uninit();
+    let key = tell::key(
+        &mut room,
+        CauseFamily::Insert,
+        code,
+        tuple::protonum(&orig) as u16,
         netns,
-        detail: 0,
-        stack: [0; STACK_FRAMES],
-    };
-    tell::tell(&key, None, |record| {
-        tell::note_task(record, frame);
-        tell::describe(record, ct);
+        0,
+    );
+    if let Some(mut record) = tell::tell(key, None) {
+        tell::note_task(&mut record, frame);
+        tell::describe(&mut record, ct);
         // Before an entry is in the table, its timeout is how long it will have.
         record.left_jiffies = ct.timeout() as i32;
-    });
+        record.send();
+    }
 }

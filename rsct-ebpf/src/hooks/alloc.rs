@@ -23,6 +23,7 @@ use crate::{
         nf_conn::NfConn,
     },
     scratch::{Claim, Slot},
+    words,
 };
 
 /// What is above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
@@ -94,7 +95,8 @@ fn begin<C: Arguments + Frame>(ctx: &C) -> Option<Claim<'static, EntryRecord>> {
 #[inline(always)]
 fn asked_for<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
     let record = &mut slot.record;
-    *record = EntryRecord::default();
+    // SAFETY: its own record, for which all zeros are one.
+    unsafe { words::zero(record) };
     record.kind = kind::ENTRY;
     record.what = EntryKind::AllocFailed as u8;
     record.cpu = emit::cpu();

@@ -20,7 +20,7 @@ use crate::{
         tuple,
     },
     scratch::{Claim, Slot, Slots},
-    task,
+    task, words,
 };
 
 /// Which slots an operation uses: one set a function, as one function's operation can lie within
@@ -96,17 +96,18 @@ pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: Nf
     record.zone = ct.zone();
     record.mark = ct.mark();
     record.timeout_before_jiffies = ct.timeout();
+    const { assert!(core::mem::offset_of!(EntryRecord, state_before).is_multiple_of(8)) };
+    // SAFETY: the word that begins with the state before, and ends with what is reserved.
+    unsafe { words::zero((&raw mut record.state_before).cast::<u64>()) };
     record.state_before = ct.proto_state(tuple::protonum(&record.orig));
     record.ct = ct.address();
     record.ret = 0;
     record.duration_ns = 0;
     record.status_after = 0;
     record.timeout_after_jiffies = 0;
-    record.state_after = 0;
     record.refresh_jiffies = 0;
     record.portid = 0;
     record.pid = 0;
-    record.reserved = [0; 6];
     // SAFETY: no arguments.
     record.time_ns = unsafe { bpf_ktime_get_ns() };
     slot.claimed_ns = record.time_ns;

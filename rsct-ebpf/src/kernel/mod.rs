@@ -4,9 +4,9 @@
 //! wrong offset is refused when the program loads. Any other pointer goes through
 //! `bpf_probe_read_kernel` ([`Untyped`]).
 
-use core::ptr;
+use core::{mem::MaybeUninit, ptr};
 
-use aya_ebpf::{Global, helpers::bpf_probe_read_kernel};
+use aya_ebpf::{Global, helpers::generated::bpf_probe_read_kernel};
 use rsct_common::field::ABSENT;
 
 pub mod args;
@@ -52,8 +52,13 @@ impl Memory for Typed {
 impl Memory for Untyped {
     #[inline(always)]
     fn read<T: Copy + Default>(pointer: *const u8) -> T {
-        // SAFETY: the helper survives any address.
-        unsafe { bpf_probe_read_kernel(pointer.cast()) }.unwrap_or_default()
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the helper survives any address, and writes all of the value: zeros where it can't read
+        // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c). What it returns need not be looked at.
+        unsafe {
+            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, pointer.cast());
+            value.assume_init()
+        }
     }
 
     #[inline(always)]

@@ -5,8 +5,6 @@
 
 #![no_std]
 #![no_main]
-// `bucket` in tally.rs: what the compiler must not see through.
-#![feature(asm_experimental_arch)]
 
 mod confirm;
 mod conntrack_in;

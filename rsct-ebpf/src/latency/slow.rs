@@ -12,7 +12,7 @@ use rsct_common::{
 use rsct_ebpf::{
     emit::{cpu, emit_in_place},
     kernel::args::Frame,
-    task,
+    task, words,
 };
 
 use crate::globals::LATENCY_SLOWER_THAN_NS;
@@ -80,13 +80,13 @@ pub fn tell<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
             if let Some(task) = task::on_whose_stack(address) {
                 (&raw mut (*record).flags).write(flags | SlowFlags::TASK);
                 (&raw mut (*record).pid).write(task.tgid);
-                (&raw mut (*record).comm).write(task.comm_bytes());
+                words::copy(&raw mut (*record).comm, &raw const task.comm);
             } else {
                 (&raw mut (*record).flags).write(flags);
                 (&raw mut (*record).pid).write(0);
-                (&raw mut (*record).comm).write([0; 16]);
+                words::zero(&raw mut (*record).comm);
             }
-            (&raw mut (*record).tuple).write(slow.tuple);
+            words::copy(&raw mut (*record).tuple, &raw const slow.tuple);
             let stack = &raw mut (*record).stack;
             let bytes = bpf_get_stack(ctx.as_ptr(), stack.cast(), (STACK_DEPTH * 8) as u32, 0);
             (&raw mut (*record).stack_bytes).write(bytes as i32);

@@ -1,0 +1,58 @@
+//! Memory written word by word, and numbers that the compiler is kept from reasoning about.
+//!
+//! The compiler turns several zeros in a row into a call of `memset`, which writes them one byte at a time: the verifier
+//! walks every turn of that loop, and Linux 7.x analyses all of a program's stack once more for each call. Volatile writes
+//! of whole words stay what they are.
+
+/// Writes zeros over a `T`, which is made of words.
+///
+/// # Safety
+/// `place` is valid for writes and aligned to a word, and all zeros are a `T`.
+#[inline(always)]
+pub unsafe fn zero<T>(place: *mut T) {
+    const { assert!(size_of::<T>().is_multiple_of(8)) };
+    let words: *mut u64 = place.cast();
+    let mut word = 0;
+    while word < size_of::<T>() / 8 {
+        // SAFETY: within the `T`.
+        unsafe { words.add(word).write_volatile(0) };
+        word += 1;
+    }
+}
+
+/// Copies words; a plain copy of more than a few may be a call of `memcpy`.
+///
+/// # Safety
+/// Both are valid for as many bytes, and aligned to a word.
+#[inline(always)]
+pub unsafe fn copy<const N: usize, T>(to: *mut T, from: *const [u64; N]) {
+    const { assert!(size_of::<T>() == N * 8) };
+    let (to, from): (*mut u64, *const u64) = (to.cast(), from.cast());
+    let mut word = 0;
+    while word < N {
+        // SAFETY: within both.
+        unsafe { to.add(word).write_volatile(from.add(word).read()) };
+        word += 1;
+    }
+}
+
+/// Whether both are the same; `==` would call `memcmp`.
+#[inline(always)]
+pub fn equal<const N: usize>(one: &[u64; N], other: &[u64; N]) -> bool {
+    let mut difference = 0;
+    let mut word = 0;
+    while word < N {
+        difference |= opaque(one[word]) ^ other[word];
+        word += 1;
+    }
+    difference == 0
+}
+
+/// The same number, of which the compiler knows nothing: it keeps the arithmetic and the checks that are written.
+#[inline(always)]
+pub fn opaque(number: u64) -> u64 {
+    let mut number = number;
+    // SAFETY: no instruction at all.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack)) };
+    number
+}
