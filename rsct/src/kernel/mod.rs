@@ -7,6 +7,7 @@ pub mod conntrack;
 pub mod facts;
 pub mod hook_dump;
 pub mod hz;
+mod insn;
 pub mod interfaces;
 pub mod kprobe_misses;
 pub mod netlink_sockets;
