@@ -186,9 +186,6 @@ fn explain(hooks: &mut [Hook]) {
         return;
     };
     for (hook, fate) in missing.iter_mut().zip(fates) {
-        hook.why_not_better = vec![match fate.exact.as_slice() {
-            [] => fate.to_string(),
-            _ => "the function is there, but this kernel's BTF does not describe it".to_owned(),
-        }];
+        hook.why_not_better = vec![fate.why_not_in_btf(hook.function)];
     }
 }

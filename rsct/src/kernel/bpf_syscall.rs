@@ -73,6 +73,8 @@ pub struct ProgLoad<'a> {
     pub name: &'a str,
     /// The program's type.
     pub prog_type: bpf_prog_type,
+    /// `BPF_F_…` of its load.
+    pub prog_flags: u32,
     /// What it will be attached as; required for tracing programs.
     pub expected_attach_type: Option<bpf_attach_type>,
     /// The instructions, relocated.
@@ -122,6 +124,7 @@ impl ProgLoad<'_> {
         // SAFETY: all variants are plain integers, and this one is what BPF_PROG_LOAD reads.
         let load = unsafe { &mut attr.__bindgen_anon_3 };
         load.prog_type = self.prog_type as u32;
+        load.prog_flags = self.prog_flags;
         load.expected_attach_type = self.expected_attach_type.map_or(0, |kind| kind as u32);
         load.insns = self.insns.as_ptr().addr() as u64;
         load.insn_cnt = u32::try_from(self.insns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;

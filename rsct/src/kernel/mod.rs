@@ -7,6 +7,7 @@ pub mod conntrack;
 pub mod facts;
 pub mod hook_dump;
 pub mod hz;
+mod insn;
 pub mod interfaces;
 pub mod interrupt;
 pub mod kprobe_misses;

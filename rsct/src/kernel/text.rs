@@ -1,38 +1,34 @@
 //! The kernel's functions by their addresses: what a stack is made of.
 
-use std::{
-    collections::HashMap,
-    fs::{self, File},
-    io::{self, BufRead, BufReader},
+use std::{collections::HashMap, fs};
+
+use super::{
+    btf::KernelTypes,
+    symbols::{Known, Namer, SymbolsError, Table},
 };
 
-use super::{btf::KernelTypes, symbols::SymbolsError};
-
-const KALLSYMS: &str = "/proc/kallsyms";
-
-/// Every function of the running kernel. Reading them costs it some ten million instructions: only who has a stack to
-/// show does.
+/// The functions of the running kernel, each looked up when a stack first shows it.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    /// By address: where each begins, and its name's place.
-    functions: Vec<Function>,
-    /// All names, one after the other.
-    names: String,
-    /// The modules' names.
-    modules: Vec<String>,
+    source: Source,
     /// The names of `enum skb_drop_reason`, by value.
     drop_reasons: HashMap<u16, String>,
-    /// The modules that were loaded when they were read, and where.
+    /// The modules that were loaded when the source was new, and where.
     loaded: String,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Function {
-    address: u64,
-    name: u32,
-    length: u16,
-    /// One more than the module's place; zero for the kernel itself.
-    module: u16,
+#[derive(Debug)]
+enum Source {
+    /// The kernel names single addresses.
+    Kernel(Namer, Known),
+    /// It does not, so all of them were read.
+    Table(Table),
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Table(Table::default())
+    }
 }
 
 /// A place in a function.
@@ -47,28 +43,35 @@ pub struct Place<'a> {
 }
 
 impl Symbols {
-    /// Reads them.
+    /// Those of the running kernel. Only a kernel that names no single address has all of them read now.
     pub fn read() -> Result<Self, SymbolsError> {
         let loaded = loaded_modules();
-        let kallsyms = BufReader::with_capacity(1 << 16, File::open(KALLSYMS)?);
+        let source = match Namer::load() {
+            Ok(namer) => Source::Kernel(namer, Known::default()),
+            Err(_) => Source::Table(Table::read()?),
+        };
         Ok(Self {
+            source,
             loaded,
-            ..Self::parse(kallsyms)?
+            ..Self::default()
         })
     }
 
-    /// Reads them again if modules came or went since: their functions would be taken for others'.
+    /// Forgets what was looked up if modules came or went since: their functions would be taken for others'.
     pub fn keep_up(&mut self) {
-        if loaded_modules() == self.loaded {
+        let loaded = loaded_modules();
+        if loaded == self.loaded {
             return;
         }
-        // What can't be read now was read before: better than nothing.
-        if let Ok(fresh) = Self::read() {
-            *self = Self {
-                drop_reasons: std::mem::take(&mut self.drop_reasons),
-                ..fresh
-            };
+        match &mut self.source {
+            Source::Kernel(_, known) => *known = Known::default(),
+            Source::Table(table) => match Table::read() {
+                Ok(fresh) => *table = fresh,
+                // What can't be read now was read before: better than nothing.
+                Err(_) => return,
+            },
         }
+        self.loaded = loaded;
     }
 
     /// Takes the kernel's names of reasons to drop a packet from its types.
@@ -86,65 +89,19 @@ impl Symbols {
         self.drop_reasons.get(&reason).map(String::as_str)
     }
 
-    fn parse(mut lines: impl BufRead) -> io::Result<Self> {
-        let mut symbols = Self::default();
-        let mut line = String::new();
-        while lines.read_line(&mut line)? > 0 {
-            symbols.take(&line);
-            line.clear();
-        }
-        symbols.functions.sort_by_key(|function| function.address);
-        Ok(symbols)
-    }
-
-    /// Enters a line such as `ffffffffc0a01000 t init_conntrack.constprop.0\t[nf_conntrack]`.
-    fn take(&mut self, line: &str) {
-        let mut words = line.split_ascii_whitespace();
-        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else {
-            return;
-        };
-        let Ok(address) = u64::from_str_radix(address, 16) else {
-            return;
-        };
-        if address == 0 || !matches!(kind, "t" | "T" | "w" | "W") {
-            return;
-        }
-        let module = words
-            .next()
-            .and_then(|word| word.strip_prefix('[')?.strip_suffix(']'));
-        let module = module.map_or(0, |name| self.module(name));
-        let place = self.names.len() as u32;
-        self.names.push_str(name);
-        self.functions.push(Function {
-            address,
-            name: place,
-            length: name.len() as u16,
-            module,
-        });
-    }
-
-    fn module(&mut self, name: &str) -> u16 {
-        // A module's functions come in a row.
-        if self.modules.last().is_none_or(|last| last != name) {
-            self.modules.push(name.to_owned());
-        }
-        self.modules.len() as u16
-    }
-
     /// Which function an address lies in.
     pub fn place(&self, address: u64) -> Option<Place<'_>> {
-        let after = self
-            .functions
-            .partition_point(|function| function.address <= address);
-        let function = self.functions.get(after.checked_sub(1)?)?;
-        let begin = function.name as usize;
-        Some(Place {
-            function: &self.names[begin..begin + usize::from(function.length)],
-            offset: address - function.address,
-            module: usize::from(function.module)
-                .checked_sub(1)
-                .map(|index| self.modules[index].as_str()),
-        })
+        match &self.source {
+            Source::Kernel(namer, known) => {
+                let named = known.get_or_name(address, || namer.name(address).ok().flatten())?;
+                Some(Place {
+                    function: &named.function,
+                    offset: named.offset,
+                    module: named.module.as_deref(),
+                })
+            }
+            Source::Table(table) => table.place(address),
+        }
     }
 
     /// The functions of a stack, the innermost first.
@@ -206,9 +163,16 @@ ffffffffc0a01100 T nf_ct_delete\t[nf_conntrack]
 ffffffffc0b00000 t bpf_prog_0123456789abcdef\t[bpf]
 ";
 
+    fn symbols() -> Symbols {
+        Symbols {
+            source: Source::Table(Table::parse(LINES.as_bytes()).unwrap()),
+            ..Symbols::default()
+        }
+    }
+
     #[test]
     fn an_address_lies_in_the_function_before_it() {
-        let symbols = Symbols::parse(LINES.as_bytes()).unwrap();
+        let symbols = symbols();
         let place = symbols.place(0xffff_ffff_81a0_0104).unwrap();
         assert_eq!(place.to_string(), "kfree+0x4");
         assert_eq!(place.module, None);
@@ -222,7 +186,7 @@ ffffffffc0b00000 t bpf_prog_0123456789abcdef\t[bpf]
 
     #[test]
     fn callers_begin_behind_the_function_itself() {
-        let symbols = Symbols::parse(LINES.as_bytes()).unwrap();
+        let symbols = symbols();
         let stack = [
             0xffff_ffff_c0b0_0010,
             0xffff_ffff_c0a0_1104,

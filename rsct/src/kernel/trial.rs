@@ -5,10 +5,11 @@
 
 use std::io;
 
-use aya_obj::generated::{BPF_ALU64, BPF_EXIT, BPF_JMP, BPF_MOV, bpf_attach_type, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
 
 use super::bpf_syscall::{BpfError, ProgLoad};
 use super::btf::KernelTypes;
+use super::insn::{self, R0};
 
 /// Functions that every kernel has and allows to be traced; the first that is known is taken.
 const TARGETS: [&str; 3] = ["vfs_read", "kfree", "ip_rcv"];
@@ -75,8 +76,9 @@ fn offer(
     let program = ProgLoad {
         name: "rsct_trial",
         prog_type,
+        prog_flags: 0,
         expected_attach_type,
-        insns: &return_zero(),
+        insns: &[insn::set(R0, 0), insn::exit()],
         license: c"GPL",
         attach_btf_id,
         attach_btf_obj: None,
@@ -88,17 +90,6 @@ fn offer(
         .load()
         .map(drop)
         .map_err(|error| Refusal::Refused { programs, error })
-}
-
-/// `r0 = 0; exit`.
-fn return_zero() -> [bpf_insn; 2] {
-    let insn = |code: u32| bpf_insn {
-        code: code as u8,
-        _bitfield_1: bpf_insn::new_bitfield_1(0, 0),
-        off: 0,
-        imm: 0,
-    };
-    [insn(BPF_ALU64 | BPF_MOV), insn(BPF_JMP | BPF_EXIT)]
 }
 
 /// The errno as manual pages write it.

@@ -126,6 +126,7 @@ fn load(
     let load = ProgLoad {
         name: program.name,
         prog_type: bpf_prog_type::BPF_PROG_TYPE_TRACING,
+        prog_flags: 0,
         expected_attach_type: Some(at),
         insns: &code.instructions,
         license: c"Dual MIT/GPL",

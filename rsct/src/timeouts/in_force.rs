@@ -9,7 +9,7 @@ use crate::{
     family::Family,
     flow::names::proto::UDPLITE,
     kernel::{
-        symbols,
+        symbols::{self, Fate},
         sysctl::{Setting, Where},
     },
     netlink::{self, Socket, timeout},
@@ -149,9 +149,7 @@ pub fn is_without_cttimeout(error: &netlink::Error) -> bool {
 /// from Linux 2.6.25 to 6.18 at least.
 fn has_udplite() -> bool {
     let fates = symbols::fates(&["nf_conntrack_udplite_packet"]).unwrap_or_default();
-    fates
-        .first()
-        .is_none_or(|fate| !fate.exact.is_empty() || !fate.mangled.is_empty())
+    fates.first() != Some(&Fate::Absent)
 }
 
 /// The family that a protocol's defaults are asked for with. They are the same for both.

@@ -131,7 +131,7 @@ struct Locks {
 impl Locks {
     /// Looks them up; an error says why they are not found.
     fn of(types: &KernelTypes) -> Result<Self, &'static str> {
-        const UNKNOWN: &str = "/proc/kallsyms does not tell where nf_conntrack_locks is";
+        const UNKNOWN: &str = "this kernel does not show the address of nf_conntrack_locks";
         /// `CONNTRACK_LOCKS` (include/net/netfilter/nf_conntrack_core.h).
         const COUNT: u64 = 1024;
         let names = ["nf_conntrack_locks", "nf_conntrack_locks_all_lock"];
