@@ -1,32 +1,31 @@
 //! `cargo xtask test`: everything that can go wrong, from formatting to every kernel of the matrix.
 
-use std::{
-    process::{Command, ExitCode},
-    sync::Mutex,
-    thread,
-    time::{Duration, Instant},
-};
+mod cargo;
+mod guests;
+mod host;
+mod plan;
+mod results;
 
-use anyhow::Result;
+use std::{process::ExitCode, sync::OnceLock, thread};
+
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+use self::{
+    plan::{Boot, Listed},
+    results::Results,
+};
 use crate::{
     build, exec, fuzz,
     kernels::{self, MATRIX},
     lint::LINTS,
-    machine, progress,
-    report::{self, Scenarios, Tally},
+    machine,
+    report::Tally,
     toolchain,
-    vm::{self, Boot},
 };
 
-/// Far more than the scenarios of one kernel take, even beside another guest.
-const GUEST_TIMEOUT: Duration = Duration::from_secs(2400);
 /// How long each fuzz target is fed; its corpus alone takes less.
 const FUZZ_SECONDS: u32 = 5;
-/// In a guest's output, between the runs of two ways to attach.
-const MARK: &str = "::attach ";
-const CODE: &str = "::code ";
 
 /// Run every test.
 #[derive(Args)]
@@ -38,8 +37,11 @@ pub struct Options {
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
     /// How many guests run at a time
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
+    /// Print which scenario runs on which kernel in which form and why, and run nothing
+    #[arg(long)]
+    plan: bool,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
@@ -58,259 +60,102 @@ enum Kind {
     Guest,
 }
 
+impl Options {
+    fn wants(&self, kind: Kind) -> bool {
+        // Lints have no names that a filter could mean.
+        let named = kind != Kind::Lint || self.filter.is_none();
+        named && (self.only.is_empty() || self.only.contains(&kind))
+    }
+
+    fn kernels(&self) -> Vec<String> {
+        if self.kernels.is_empty() {
+            MATRIX.iter().map(|kernel| kernel.name.to_owned()).collect()
+        } else {
+            self.kernels.clone()
+        }
+    }
+
+    fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
     for kernel in &options.kernels {
         kernels::check(kernel)?;
     }
-    let mut total = Tally::default();
-    let wanted = |kind| options.only.is_empty() || options.only.contains(&kind);
-    toolchain::ensure()?;
-    // Lints have no names that a filter could mean.
-    if wanted(Kind::Lint) && options.filter.is_none() {
-        for lint in LINTS {
-            suite(&mut total, lint.name, || {
-                Ok(Tally::one(lint.name, lint.complaint()))
-            });
-        }
+    if options.plan {
+        build::ensure()?;
+        let listed = guests::listed(options.filter())?;
+        let boots = plan::queue(Boot::all(&options.kernels()), &listed.guest);
+        print!("{}", plan::text(&listed, &boots));
+        return Ok(ExitCode::SUCCESS);
     }
-    if wanted(Kind::Unit) {
-        suite(&mut total, "unit", || unit(options.filter.as_deref()));
-    }
-    if wanted(Kind::Fuzz) {
-        suite(&mut total, "fuzz", || {
-            fuzz::test(options.filter.as_deref(), FUZZ_SECONDS)
-        });
-    }
-    if wanted(Kind::Native) {
-        suite(&mut total, "native", || native(options.filter.as_deref()));
-    }
-    if wanted(Kind::Guest) {
-        guests(&mut total, options);
-    }
-    Ok(close(&total))
+    let results = Results::new(options.filter.is_some());
+    prepare_and_run(options, &results)?;
+    Ok(results.close())
 }
 
-fn close(total: &Tally) -> ExitCode {
-    for (name, reasons) in &total.failures {
-        println!("\n---- {name} ----");
-        if !reasons.is_empty() {
-            println!("{}", reasons.trim_end());
-        }
+/// The network, the compiler and the guests are each busy with something else: what one brings is fetched while another
+/// works, and what nothing waits for is compiled while guests run.
+fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
+    let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
+    let kernels = &options.kernels();
+    let built = OnceLock::new();
+    if guest {
+        machine::ensure(&[machine::FOR_BUILDS, machine::FOR_GUESTS])?;
     }
-    if total.passed == 0 && total.failures.is_empty() {
-        println!("\nno test ran");
-    }
-    println!("\n{}", total.closing());
-    if total.failures.is_empty() && total.passed > 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-/// Runs one suite and adds it up; a suite that cannot run has failed.
-fn suite(total: &mut Tally, name: &str, run: impl FnOnce() -> Result<Tally>) {
-    let started = Instant::now();
-    let tally = {
-        let _step = progress::step(name);
-        run().unwrap_or_else(|error| Tally::one(name, Some(format!("{error:#}"))))
-    };
-    finished(name, &tally, started);
-    total.add(tally);
-}
-
-fn finished(name: &str, tally: &Tally, started: Instant) {
-    let verdict = if tally.failures.is_empty() { "ok" } else { "FAILED" };
-    let seconds = started.elapsed().as_secs();
-    progress::hidden(|| {
-        println!(
-            "{name:<27} {verdict:<7} {:>4} tests, {} failed, {} skipped, in {seconds} s",
-            tally.count(),
-            tally.failures.len(),
-            tally.skipped
-        );
-    });
-}
-
-fn unit(filter: Option<&str>) -> Result<Tally> {
-    let mut command = toolchain::cargo()?;
-    command.args(["test", "--locked", "--quiet", "--no-fail-fast"]);
-    for package in ["rsct", "rsct-common", "rsct-tests", "xtask"] {
-        command.args(["--package", package]);
-    }
-    command.arg("--").args(filter);
-    let output = exec::capture(&mut command, "run the unit tests")?;
-    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() && !said.contains("test result: FAILED") {
-        // It did not come to testing: the compiler says why.
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(report::cargo_test(&said, output.status.success()))
-}
-
-fn native(filter: Option<&str>) -> Result<Tally> {
-    if !exec::is_root() {
-        progress::note("native tests are left out: they make network namespaces, which takes root");
-        return Ok(Tally {
-            skipped: 1,
-            ..Tally::default()
-        });
-    }
-    machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
-    build::ensure()?;
-    let mut command = Command::new(build::built("rsct-tests"));
-    build::beside(&mut command)?.arg("native").args(filter);
-    let output = exec::capture(&mut command, "run the native tests")?;
-    let mut scenarios = Scenarios::default();
-    for part in [&output.stderr, &output.stdout] {
-        for line in String::from_utf8_lossy(part).lines() {
-            scenarios.line(line);
-        }
-    }
-    Ok(named("native", scenarios.end(output.status.code().unwrap_or(-1))))
-}
-
-/// Every wanted kernel, a few at a time: a scenario waits more than it computes.
-fn guests(total: &mut Tally, options: &Options) {
-    if let Err(error) = vm::prepare() {
-        total.add(Tally::one("guests", Some(format!("{error:#}"))));
-        return;
-    }
-    let mut queue: Vec<&str> = if options.kernels.is_empty() {
-        MATRIX.iter().map(|kernel| kernel.name).collect()
-    } else {
-        options.kernels.iter().map(String::as_str).collect()
-    };
-    queue.reverse();
-    let queue = Mutex::new(queue);
-    let sum = Mutex::new(Tally::default());
-    let next = || {
-        queue
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .pop()
-    };
     thread::scope(|scope| {
-        for _ in 0..options.jobs {
-            scope.spawn(|| {
-                while let Some(kernel) = next() {
-                    let tally = guest(kernel, options.filter.as_deref());
-                    sum.lock()
-                        .unwrap_or_else(|poisoned| poisoned.into_inner())
-                        .add(tally);
+        let fetching = guest.then(|| scope.spawn(|| guests::fetch(kernels)));
+        toolchain::ensure()?;
+        // Guests wait for this: nothing else compiles before.
+        let listed = built.get_or_init(|| {
+            if !native && !guest {
+                return Ok(Listed::default());
+            }
+            let listed = build::ensure().and_then(|()| guests::listed(options.filter()));
+            listed.map_err(|error| format!("{error:#}"))
+        });
+        let compiling = scope.spawn(|| compile(options, results));
+        if native {
+            scope.spawn(move || results.suite("native", || host::native(listed, options.filter())));
+        }
+        if let Some(fetching) = fetching {
+            scope.spawn(move || {
+                let fetched = fetching.join().unwrap_or_else(|_| bail!("fetching panicked"));
+                match (listed, fetched) {
+                    (Ok(listed), Ok(())) => {
+                        let queue = plan::queue(Boot::all(kernels), &listed.guest);
+                        guests::run(results, queue, options.jobs, options.filter());
+                    }
+                    (Err(complaint), _) => results.suite("guests", || bail!("{complaint}")),
+                    (_, Err(error)) => results.suite("guests", || Err(error)),
                 }
             });
         }
-    });
-    total.add(sum.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        // It feeds on both processors for some seconds, and must not wait for one.
+        let _ = compiling.join();
+        if options.wants(Kind::Fuzz) {
+            results.suite("fuzz", || fuzz::test(options.filter(), FUZZ_SECONDS));
+        }
+        Ok(())
+    })
 }
 
-/// All the scenarios on one kernel, in one boot.
-fn guest(kernel: &str, filter: Option<&str>) -> Tally {
-    let modes: &[&str] = if kernels::by_name(kernel).is_none_or(|kernel| kernel.kprobe) {
-        &["fentry", "kprobe"]
-    } else {
-        &["fentry"]
-    };
-    let filter = filter
-        .map(|filter| vm::line(&[filter.to_owned()]))
-        .unwrap_or_default();
-    let script: String = modes
-        .iter()
-        .map(|mode| {
-            format!(
-                "echo '{MARK}{mode}'\nrsct-tests guest --attach {mode} {filter} 2>&1\necho \"{CODE}$?\"\n"
-            )
-        })
-        .collect();
-    let mut run = GuestRun::new(kernel);
-    let boot = Boot {
-        kernel,
-        script,
-        timeout: Some(GUEST_TIMEOUT),
-        ..Boot::default()
-    };
-    let ended = boot.run(&mut |bytes| run.bytes(bytes));
-    run.end(modes, ended.err())
-}
-
-/// What one guest has said until now.
-struct GuestRun<'a> {
-    kernel: &'a str,
-    step: progress::Step,
-    buffer: Vec<u8>,
-    mode: String,
-    scenarios: Scenarios,
-    started: Instant,
-    done: usize,
-    sum: Tally,
-}
-
-impl<'a> GuestRun<'a> {
-    fn new(kernel: &'a str) -> Self {
-        Self {
-            kernel,
-            step: progress::step(format!("guest {kernel}")),
-            buffer: Vec::new(),
-            mode: String::new(),
-            scenarios: Scenarios::default(),
-            started: Instant::now(),
-            done: 0,
-            sum: Tally::default(),
+/// One after the other, as cargo's lock has it, and only with what guests leave of the processors.
+fn compile(options: &Options, results: &Results) {
+    exec::give_way();
+    if options.wants(Kind::Lint) {
+        for lint in LINTS {
+            results.suite(lint.name, || Ok(Tally::one(lint.name, lint.complaint())));
         }
     }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-        while let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
-            self.line(String::from_utf8_lossy(&line).trim_end());
-        }
+    if options.wants(Kind::Unit) {
+        results.suite("unit", || host::unit(options.filter()));
     }
-
-    fn line(&mut self, line: &str) {
-        if let Some(mode) = line.strip_prefix(MARK) {
-            self.mode = mode.to_owned();
-        } else if let Some(code) = line.strip_prefix(CODE) {
-            let tally = std::mem::take(&mut self.scenarios).end(code.parse().unwrap_or(-1));
-            self.done += 1;
-            self.finish(tally);
-        } else if let Some(name) = self.scenarios.line(line) {
-            let count = self.scenarios.so_far().count();
-            self.step.say(format!(
-                "guest {} {}: {count} done, {name}",
-                self.kernel, self.mode
-            ));
-        }
+    if options.wants(Kind::Fuzz) {
+        // A complaint comes again, and is printed, when the targets are to run.
+        let _ = fuzz::prepare(options.filter());
     }
-
-    fn finish(&mut self, tally: Tally) {
-        let name = format!("guest {} {}", self.kernel, self.mode);
-        let tally = named(&name, tally);
-        finished(&name, &tally, self.started);
-        self.started = Instant::now();
-        self.sum.add(tally);
-    }
-
-    fn end(mut self, modes: &[&str], error: Option<anyhow::Error>) -> Tally {
-        if let Some(error) = error {
-            let mut tally = std::mem::take(&mut self.scenarios).interrupted();
-            let last = tally.count();
-            tally.add(Tally::one("boot", Some(format!("after {last} tests: {error:#}"))));
-            self.finish(tally);
-        } else if self.done < modes.len() {
-            let missing = format!("only {} of {} runs ended", self.done, modes.len());
-            self.finish(Tally::one("boot", Some(missing)));
-        }
-        self.sum
-    }
-}
-
-/// The same tally with each failure named after where it happened.
-fn named(place: &str, mut tally: Tally) -> Tally {
-    for (name, _) in &mut tally.failures {
-        *name = format!("{place}: {name}");
-    }
-    tally
 }
