@@ -11,7 +11,7 @@ mod sentence;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use registry::Scenario;
+use registry::Selection;
 
 /// Runs scenarios and says of each what came of it.
 #[derive(Parser)]
@@ -30,10 +30,13 @@ enum Command {
         /// How rsct is to attach: fentry or kprobe
         #[arg(long, value_name = "MODE")]
         attach: Option<String>,
+        /// Leave out scenarios that run once on a kernel, in whichever form
+        #[arg(long)]
+        each_form: bool,
         #[command(flatten)]
         names: Names,
     },
-    /// List the names of all scenarios
+    /// List all scenarios: kind, name, how often each runs, and kernels that may skip it, between tabs
     List,
     /// Measure what tracing costs, in a guest whose clock counts instructions
     BenchPacket {
@@ -67,20 +70,31 @@ struct Names {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Native(names) => registry::run(native::SCENARIOS, &names.names),
-        Command::Guest { attach, names } => {
+        Command::Native(Names { names }) => {
+            let selection = Selection {
+                names: &names,
+                each_form: false,
+            };
+            registry::run(native::SCENARIOS, &selection)
+        }
+        Command::Guest {
+            attach,
+            each_form,
+            names: Names { names },
+        } => {
             if let Some(mode) = attach {
                 // SAFETY: no other thread has been started yet.
                 unsafe { std::env::set_var(guest::ATTACH, mode) };
             }
-            registry::run(guest::SCENARIOS, &names.names)
+            let selection = Selection {
+                names: &names,
+                each_form,
+            };
+            registry::run(guest::SCENARIOS, &selection)
         }
         Command::List => {
-            for (kind, scenarios) in [("native", native::SCENARIOS), ("guest", guest::SCENARIOS)] {
-                for Scenario { name, .. } in scenarios {
-                    println!("{kind} {name}");
-                }
-            }
+            registry::list("native", native::SCENARIOS);
+            registry::list("guest", guest::SCENARIOS);
             ExitCode::SUCCESS
         }
         Command::BenchPacket { only } => bench::packet(only.as_deref()),

@@ -1,6 +1,6 @@
 //! Runs scenarios one after the other and prints one line for each, which `cargo xtask test` adds up.
 
-use std::{process::ExitCode, time::Instant};
+use std::{fmt, fs, process::ExitCode, time::Instant};
 
 use anyhow::Result;
 
@@ -8,51 +8,247 @@ use anyhow::Result;
 pub struct Scenario {
     /// What it is called.
     pub name: &'static str,
+    /// How often it runs on a kernel.
+    pub runs: Runs,
+    /// Where it may be skipped.
+    pub skips: &'static [MaySkip],
     /// The story.
     pub run: fn() -> Result<()>,
 }
 
-/// An error that means: this cannot be told here. The scenario counts as skipped.
+/// How often a scenario runs on a kernel whose programs are tested in several forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// In every form: rsct attaches programs in the form that the run gives it.
+    EachForm,
+    /// In the first form's run alone, for this reason.
+    Once(&'static str),
+}
+
+/// A kernel on which a scenario may be skipped.
+#[derive(Clone, Copy, Debug)]
+pub struct MaySkip {
+    /// How the kernel's release begins, such as `7.3`; empty for any kernel.
+    pub kernel: &'static str,
+    /// What that kernel lacks.
+    pub reason: &'static str,
+}
+
+/// An error that means: this kernel or machine cannot run the scenario. It counts as skipped where the scenario lists
+/// the kernel, and as failed elsewhere.
 #[derive(Debug)]
 pub struct Skip(pub String);
 
-impl std::fmt::Display for Skip {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 impl std::error::Error for Skip {}
 
-/// Runs the scenarios whose names contain one of `names`, or all of them.
-pub fn run(scenarios: &[Scenario], names: &[String]) -> ExitCode {
-    let wanted = |scenario: &&Scenario| {
-        names.is_empty() || names.iter().any(|name| scenario.name.contains(name.as_str()))
-    };
+/// Which scenarios a run includes.
+#[derive(Debug, Default)]
+pub struct Selection<'a> {
+    /// Parts of names; a scenario needs one of them, where any is given.
+    pub names: &'a [String],
+    /// Only scenarios that run in each form.
+    pub each_form: bool,
+}
+
+impl Selection<'_> {
+    fn includes(&self, scenario: &Scenario) -> bool {
+        let named = self.names.is_empty()
+            || self
+                .names
+                .iter()
+                .any(|name| scenario.name.contains(name.as_str()));
+        named && (!self.each_form || scenario.runs == Runs::EachForm)
+    }
+}
+
+/// Runs the selected scenarios. A run in which no scenario ran has failed.
+pub fn run(scenarios: &[Scenario], selection: &Selection<'_>) -> ExitCode {
+    if ends_well(scenarios, selection) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn ends_well(scenarios: &[Scenario], selection: &Selection<'_>) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for Scenario { name, run } in scenarios.iter().filter(wanted) {
+    for scenario in scenarios.iter().filter(|scenario| selection.includes(scenario)) {
+        let name = scenario.name;
         let begin = Instant::now();
-        let ended = run();
+        let ended = (scenario.run)();
         let seconds = begin.elapsed().as_secs_f64();
-        match ended {
-            Ok(()) => {
+        match Outcome::of(scenario, release.trim(), ended) {
+            Outcome::Passed => {
                 passed += 1;
                 println!("test {name} ... ok in {seconds:.2} s");
             }
-            Err(error) => {
-                if let Some(Skip(reason)) = error.downcast_ref() {
-                    skipped += 1;
-                    println!("test {name} ... skipped ({reason})");
-                } else {
-                    failed += 1;
-                    for line in format!("{error:#}").lines() {
-                        println!("    {line}");
-                    }
-                    println!("test {name} ... FAILED in {seconds:.2} s");
+            Outcome::Skipped(reason) => {
+                skipped += 1;
+                println!("test {name} ... skipped ({reason})");
+            }
+            Outcome::Failed(reasons) => {
+                failed += 1;
+                for line in reasons.lines() {
+                    println!("    {line}");
                 }
+                println!("test {name} ... FAILED in {seconds:.2} s");
             }
         }
     }
+    if passed + failed == 0 {
+        println!("    no scenario ran");
+    }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
-    ExitCode::from(u8::from(failed > 0))
+    failed == 0 && passed > 0
+}
+
+/// Prints scenarios for `cargo xtask test --plan`, one a line: kind, name, runs and kernels that may skip it, between tabs.
+pub fn list(kind: &str, scenarios: &[Scenario]) {
+    for scenario in scenarios {
+        println!("{kind}\t{scenario}");
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\t", self.name)?;
+        match self.runs {
+            Runs::EachForm => f.write_str("each-form")?,
+            Runs::Once(reason) => write!(f, "once: {reason}")?,
+        }
+        for MaySkip { kernel, reason } in self.skips {
+            let kernel = if kernel.is_empty() { "any" } else { kernel };
+            write!(f, "\t{kernel}: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What came of a scenario.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Passed,
+    Skipped(String),
+    Failed(String),
+}
+
+impl Outcome {
+    fn of(scenario: &Scenario, release: &str, ended: Result<()>) -> Self {
+        let Err(error) = ended else {
+            return Self::Passed;
+        };
+        match error.downcast_ref() {
+            Some(Skip(reason)) if scenario.skips.iter().any(|skip| skip.covers(release)) => {
+                Self::Skipped(reason.clone())
+            }
+            Some(Skip(reason)) => Self::Failed(format!(
+                "{reason}; the scenario may not be skipped on Linux {release} (tests/src/registry.rs, MaySkip)"
+            )),
+            None => Self::Failed(format!("{error:#}")),
+        }
+    }
+}
+
+impl MaySkip {
+    /// Whether this is the kernel: 6.1 is, of 6.1.0-56 and not of 6.12.
+    fn covers(&self, release: &str) -> bool {
+        let rest = release.strip_prefix(self.kernel);
+        rest.is_some_and(|rest| self.kernel.is_empty() || !rest.starts_with(|c: char| c.is_ascii_digit()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: Scenario = Scenario {
+        name: "new",
+        runs: Runs::EachForm,
+        skips: &[MaySkip {
+            kernel: "6.1",
+            reason: "6.1 does not have it",
+        }],
+        run: || Ok(()),
+    };
+
+    #[test]
+    fn a_skip_is_a_failure_where_the_scenario_does_not_list_the_kernel() {
+        let skip = || Err(Skip("no such hook".to_owned()).into());
+        assert_eq!(
+            Outcome::of(&NEW, "6.1.0-56-cloud-amd64", skip()),
+            Outcome::Skipped("no such hook".to_owned())
+        );
+        for other in ["6.12.95+deb13-cloud-amd64", "7.3.1"] {
+            assert!(
+                matches!(Outcome::of(&NEW, other, skip()), Outcome::Failed(_)),
+                "{other}"
+            );
+        }
+        assert_eq!(Outcome::of(&NEW, "7.3.1", Ok(())), Outcome::Passed);
+    }
+
+    #[test]
+    fn any_kernel_is_covered_by_an_empty_prefix() {
+        let any = MaySkip {
+            kernel: "",
+            reason: "",
+        };
+        assert!(any.covers("6.1.0") && any.covers("7.3"));
+    }
+
+    #[test]
+    fn a_run_without_scenarios_fails() {
+        let names = ["nothing".to_owned()];
+        let nothing = Selection {
+            names: &names,
+            each_form: false,
+        };
+        assert!(!ends_well(&[NEW], &nothing));
+        assert!(ends_well(&[NEW], &Selection::default()));
+    }
+
+    #[test]
+    fn a_run_that_skips_every_scenario_fails() {
+        let always = Scenario {
+            skips: &[MaySkip {
+                kernel: "",
+                reason: "never here",
+            }],
+            run: || Err(Skip("never here".to_owned()).into()),
+            ..NEW
+        };
+        assert!(!ends_well(&[always], &Selection::default()));
+    }
+
+    #[test]
+    fn a_run_of_each_form_leaves_out_what_runs_once() {
+        let once = Scenario {
+            runs: Runs::Once("netlink"),
+            ..NEW
+        };
+        let each_form = Selection {
+            names: &[],
+            each_form: true,
+        };
+        assert!(!each_form.includes(&once) && each_form.includes(&NEW));
+        assert!(Selection::default().includes(&once));
+    }
+
+    #[test]
+    fn a_listed_scenario_has_its_reasons() {
+        assert_eq!(NEW.to_string(), "new\teach-form\t6.1: 6.1 does not have it");
+        let once = Scenario {
+            runs: Runs::Once("netlink"),
+            skips: &[],
+            ..NEW
+        };
+        assert_eq!(once.to_string(), "new\tonce: netlink");
+    }
 }

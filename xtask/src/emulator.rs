@@ -51,13 +51,13 @@ pub fn ensure() -> Result<()> {
     if there() {
         return Ok(());
     }
-    let _lock = lock::take()?;
+    let _lock = lock::take(lock::Kind::Guests)?;
     if there() { Ok(()) } else { fetch() }
 }
 
 /// Fetches the newest QEMU in place of the one that is there.
 pub fn update() -> Result<()> {
-    let _lock = lock::take()?;
+    let _lock = lock::take(lock::Kind::Guests)?;
     Apt::open(SUITES, true)?;
     fetch()
 }

@@ -81,14 +81,25 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     })
 }
 
+/// Builds every target whose name contains `filter`, for [`test`].
+pub fn prepare(filter: Option<&str>) -> Result<()> {
+    let wanted = matching(filter)?;
+    if wanted.is_empty() { Ok(()) } else { build(&wanted) }
+}
+
 /// Feeds every target whose name contains `filter` for some seconds; each counts as a test.
 pub fn test(filter: Option<&str>, seconds: u32) -> Result<Tally> {
-    let mut wanted = targets()?;
-    wanted.retain(|name| filter.is_none_or(|filter| name.contains(filter)));
+    let wanted = matching(filter)?;
     if wanted.is_empty() {
         return Ok(Tally::default());
     }
     run_all(&wanted, seconds, None, |_, _| ())
+}
+
+fn matching(filter: Option<&str>) -> Result<Vec<String>> {
+    let mut names = targets()?;
+    names.retain(|name| filter.is_none_or(|filter| name.contains(filter)));
+    Ok(names)
 }
 
 /// The names of all targets, as their files are called.
@@ -161,9 +172,8 @@ fn build(names: &[String]) -> Result<()> {
     }
     command
         .env("CARGO_TARGET_DIR", kept().join("build"))
-        .env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"))
-        // Nothing here traces.
-        .env("AYA_BUILD_SKIP", "1");
+        .env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"));
+    toolchain::without_ebpf(&mut command);
     exec::output(&mut command, "build the fuzz targets")?;
     Ok(())
 }

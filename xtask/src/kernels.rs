@@ -18,7 +18,7 @@ pub struct Kernel {
     /// Where that package is looked for.
     suites: &'static [&'static str],
     /// Whether the guest tests run with kprobes here too.
-    pub kprobe: bool,
+    kprobe: bool,
 }
 
 const BOOKWORM: &[&str] = &["bookworm", "bookworm-security"];
@@ -77,6 +77,15 @@ pub fn by_name(name: &str) -> Option<&'static Kernel> {
     MATRIX.iter().find(|kernel| kernel.name == name)
 }
 
+/// The forms in which rsct attaches in this kernel's guest tests; the first of them runs everything.
+pub fn forms(name: &str) -> &'static [&'static str] {
+    if by_name(name).is_none_or(|kernel| kernel.kprobe) {
+        &["fentry", "kprobe"]
+    } else {
+        &["fentry"]
+    }
+}
+
 /// Refuses a name that [`find`] cannot know, before anything is built or fetched for it.
 pub fn check(name: &str) -> Result<()> {
     if by_name(name).is_none() && name != "host" && !name.contains('/') {
@@ -111,7 +120,7 @@ impl Kernel {
         let root = paths::guest().join("kernels").join(self.name);
         let unpacked = root.join("unpacked");
         if update || !unpacked.exists() {
-            let _lock = lock::take()?;
+            let _lock = lock::take(lock::Kind::Guests)?;
             self.fetch(&root, update)
                 .with_context(|| format!("kernel {} cannot be had", self.name))?;
         }

@@ -24,7 +24,7 @@ pub fn cached(file: &Path, sources: &[&Path], make: impl FnOnce() -> Result<Vec<
         .max();
     let stale = || modified(file).is_none() || modified(file) < newest;
     if stale() {
-        let _lock = lock::take()?;
+        let _lock = lock::take(lock::Kind::Guests)?;
         if !stale() {
             return Ok(file.to_owned());
         }

@@ -67,6 +67,7 @@ fn clippy() -> Result<Command> {
         "-D",
         "warnings",
     ]);
+    toolchain::without_ebpf(&mut command);
     Ok(command)
 }
 

@@ -29,6 +29,9 @@ pub const FOR_GUESTS: &[Program] = &[
 /// What compiling takes beside Rust.
 pub const FOR_BUILDS: &[Program] = &[program("cc", "gcc"), program("c++", "g++")];
 
+/// What unit tests compare with.
+pub const FOR_UNIT_TESTS: &[Program] = &[program("busybox", "busybox")];
+
 /// What the tests on this machine itself talk to.
 pub const FOR_NATIVE_TESTS: &[Program] = &[
     program("conntrack", "conntrack"),
@@ -38,6 +41,7 @@ pub const FOR_NATIVE_TESTS: &[Program] = &[
     program("ip", "iproute2"),
     program("sysctl", "procps"),
     program("ncat", "ncat"),
+    program("groff", "groff-base"),
 ];
 
 /// Installs what is missing, or says in one sentence what somebody else has to install.

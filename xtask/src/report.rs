@@ -1,5 +1,16 @@
 //! Reads what test programs print, and adds it up.
 
+/// How long one scenario took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timed {
+    /// The kernel and the form, as in `guest 7.3 fentry`; empty until it is known.
+    pub place: String,
+    /// The scenario.
+    pub name: String,
+    /// From its begin to its end.
+    pub seconds: f64,
+}
+
 /// What came of some tests.
 #[derive(Debug, Default, PartialEq)]
 pub struct Tally {
@@ -9,6 +20,8 @@ pub struct Tally {
     pub skipped: usize,
     /// A name and the reasons for each test that failed.
     pub failures: Vec<(String, String)>,
+    /// How long those took that say so.
+    pub times: Vec<Timed>,
 }
 
 impl Tally {
@@ -27,6 +40,23 @@ impl Tally {
         self.passed += other.passed;
         self.skipped += other.skipped;
         self.failures.extend(other.failures);
+        self.times.extend(other.times);
+    }
+
+    /// The same with each failure and each time named after where it was.
+    pub fn at(mut self, place: &str) -> Self {
+        for (name, _) in &mut self.failures {
+            *name = format!("{place}: {name}");
+        }
+        for time in &mut self.times {
+            time.place = place.to_owned();
+        }
+        self
+    }
+
+    /// Whether no test came to an end, good or bad.
+    pub fn ran_nothing(&self) -> bool {
+        self.passed == 0 && self.failures.is_empty()
     }
 
     /// How many tests these are.
@@ -46,8 +76,8 @@ impl Tally {
 
 /// Follows `rsct-tests`, line by line while it runs.
 ///
-/// `test NAME ... ok`, `test NAME ... FAILED` after indented lines with the reasons, `test NAME ... skipped
-/// (reason)`, and a closing line that must agree with them.
+/// `test NAME ... ok in 1.23 s`, `test NAME ... FAILED in 1.23 s` after indented lines with the reasons, `test NAME ...
+/// skipped (reason)`, and a closing line that must agree with them.
 #[derive(Default)]
 pub struct Scenarios {
     tally: Tally,
@@ -62,12 +92,17 @@ impl Scenarios {
         let line = line.trim_end();
         if let Some((name, outcome)) = outcome(line) {
             let reasons = std::mem::take(&mut self.reasons);
-            if outcome == "ok" {
-                self.tally.passed += 1;
-            } else if outcome == "FAILED" {
-                self.tally.failures.push((name.to_owned(), reasons));
-            } else {
-                self.tally.skipped += 1;
+            match outcome {
+                Outcome::Passed(_) => self.tally.passed += 1,
+                Outcome::Failed(_) => self.tally.failures.push((name.to_owned(), reasons)),
+                Outcome::Skipped => self.tally.skipped += 1,
+            }
+            if let Outcome::Passed(seconds) | Outcome::Failed(seconds) = outcome {
+                self.tally.times.push(Timed {
+                    place: String::new(),
+                    name: name.to_owned(),
+                    seconds,
+                });
             }
             return Some(name);
         }
@@ -100,6 +135,7 @@ impl Scenarios {
             Some(closing) if closing != tally => Some(format!(
                 "its closing line says {closing:?}, its tests {tally:?} (passed, failed, skipped)"
             )),
+            Some(_) if self.tally.ran_nothing() => Some("no scenario ran".to_owned()),
             Some(_) if code != 0 && tally.1 == 0 => Some("nothing failed".to_owned()),
             Some(_) if code == 0 && tally.1 != 0 => Some("tests failed".to_owned()),
             Some(_) => None,
@@ -116,10 +152,26 @@ impl Scenarios {
     }
 }
 
-fn outcome(line: &str) -> Option<(&str, &str)> {
+/// What came of a scenario, and after how many seconds.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Passed(f64),
+    Failed(f64),
+    Skipped,
+}
+
+fn outcome(line: &str) -> Option<(&str, Outcome)> {
     let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    let known = ["ok", "FAILED"].contains(&outcome) || outcome.starts_with("skipped");
-    known.then_some((name, outcome))
+    if outcome.starts_with("skipped") {
+        return Some((name, Outcome::Skipped));
+    }
+    let (outcome, seconds) = outcome.split_once(" in ")?;
+    let seconds = seconds.strip_suffix(" s")?.parse().ok()?;
+    match outcome {
+        "ok" => Some((name, Outcome::Passed(seconds))),
+        "FAILED" => Some((name, Outcome::Failed(seconds))),
+        _ => None,
+    }
 }
 
 fn closing(line: &str) -> Option<(usize, usize, usize)> {
@@ -131,46 +183,6 @@ fn closing(line: &str) -> Option<(usize, usize, usize)> {
         number("skipped").unwrap_or(0),
     );
     Some(closing)
-}
-
-/// Adds up what `cargo test` printed; it ended well if `success`.
-pub fn cargo_test(output: &str, success: bool) -> Tally {
-    let mut tally = Tally::default();
-    for line in output.lines() {
-        let Some(result) = line.strip_prefix("test result: ") else {
-            continue;
-        };
-        let number = |what: &str| {
-            result
-                .split(['.', ';'])
-                .find_map(|part| part.trim().strip_suffix(what)?.trim().parse::<usize>().ok())
-                .unwrap_or(0)
-        };
-        tally.passed += number("passed");
-        tally.skipped += number("ignored");
-        // One entry for each, so that they count; the first tells all.
-        for _ in 0..number("failed") {
-            let reasons = if tally.failures.is_empty() {
-                complaints(output)
-            } else {
-                String::new()
-            };
-            tally.failures.push(("cargo test".to_owned(), reasons));
-        }
-    }
-    if !success && tally.failures.is_empty() {
-        tally
-            .failures
-            .push(("cargo test".to_owned(), crate::exec::tail(output, 60)));
-    }
-    tally
-}
-
-/// What is left of `cargo test`'s output without the good news.
-fn complaints(output: &str) -> String {
-    let good =
-        |line: &&str| !line.ends_with("... ok") && !line.starts_with("test result: ok") && !line.is_empty();
-    output.lines().filter(good).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -188,8 +200,8 @@ mod tests {
     #[test]
     fn the_protocol_is_added_up() {
         let tally = scenarios(
-            "test a ... ok\n  expected 1\n  got 2\ntest b ... FAILED\ntest c ... skipped (no root)\n\n\
-             1 passed, 1 failed, 1 skipped\n",
+            "test a ... ok in 1.25 s\n  expected 1\n  got 2\ntest b ... FAILED in 0.50 s\n\
+             test c ... skipped (no root)\n\n1 passed, 1 failed, 1 skipped\n",
             1,
         );
         assert_eq!((tally.passed, tally.skipped), (1, 1));
@@ -201,8 +213,47 @@ mod tests {
     }
 
     #[test]
+    fn times_are_kept_with_their_place() {
+        let tally = scenarios(
+            "test a ... ok in 1.25 s\n  why\ntest b ... FAILED in 0.50 s\n1 passed, 1 failed\n",
+            1,
+        )
+        .at("guest 7.3 fentry");
+        let timed = |name: &str, seconds| Timed {
+            place: "guest 7.3 fentry".to_owned(),
+            name: name.to_owned(),
+            seconds,
+        };
+        assert_eq!(tally.times, [timed("a", 1.25), timed("b", 0.5)]);
+        assert_eq!(tally.failures[0].0, "guest 7.3 fentry: b");
+    }
+
+    #[test]
+    fn an_outcome_without_its_time_does_not_count() {
+        assert_eq!(
+            scenarios("test a ... ok\n1 passed, 0 failed\n", 0).failures.len(),
+            1
+        );
+        assert_eq!(
+            scenarios("test a ... ok in x s\n1 passed, 0 failed\n", 0)
+                .failures
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_run_without_scenarios_has_failed() {
+        let nothing = scenarios("    no scenario ran\n0 passed, 0 failed, 0 skipped\n", 1);
+        assert_eq!(nothing.failures.len(), 1);
+        assert!(nothing.failures[0].1.contains("no scenario ran"), "{nothing:?}");
+        let skipped = scenarios("test a ... skipped (no)\n0 passed, 0 failed, 1 skipped\n", 0);
+        assert_eq!(skipped.failures.len(), 1);
+    }
+
+    #[test]
     fn an_end_without_a_closing_line_is_a_failure() {
-        let tally = scenarios("test a ... ok\nthread 'main' panicked\n", 101);
+        let tally = scenarios("test a ... ok in 0.10 s\nthread 'main' panicked\n", 101);
         assert_eq!(tally.passed, 1);
         assert!(tally.failures[0].1.contains("closing line, with exit status 101"));
         assert!(tally.failures[0].1.contains("panicked"));
@@ -212,33 +263,22 @@ mod tests {
     #[test]
     fn a_closing_line_must_agree() {
         assert_eq!(
-            scenarios("test a ... ok\n2 passed, 0 failed\n", 0).failures.len(),
+            scenarios("test a ... ok in 0.10 s\n2 passed, 0 failed\n", 0)
+                .failures
+                .len(),
             1
         );
         assert_eq!(
-            scenarios("test a ... ok\n1 passed, 0 failed\n", 1).failures.len(),
+            scenarios("test a ... ok in 0.10 s\n1 passed, 0 failed\n", 1)
+                .failures
+                .len(),
             1
         );
         assert_eq!(
-            scenarios("test a ... ok\n1 passed, 0 failed\n", 0).failures.len(),
+            scenarios("test a ... ok in 0.10 s\n1 passed, 0 failed\n", 0)
+                .failures
+                .len(),
             0
         );
-        assert_eq!(scenarios("0 passed, 0 failed, 0 skipped\n", 0), Tally::default());
-    }
-
-    #[test]
-    fn cargo_tests_results_are_added_up() {
-        let output = "test x ... ok\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; \
-                      finished in 0.01s\ntest result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured\n";
-        let tally = cargo_test(output, false);
-        assert_eq!((tally.passed, tally.skipped, tally.failures.len()), (4, 1, 2));
-        assert!(!tally.failures[0].1.contains("test x"));
-    }
-
-    #[test]
-    fn what_does_not_compile_has_failed() {
-        let tally = cargo_test("error[E0308]: mismatched types\n", false);
-        assert_eq!(tally.failures.len(), 1);
-        assert_eq!(tally.closing(), "0 passed, 1 failed");
     }
 }

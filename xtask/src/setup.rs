@@ -21,6 +21,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     machine::ensure(&[
         machine::FOR_BUILDS,
         machine::FOR_GUESTS,
+        machine::FOR_UNIT_TESTS,
         machine::FOR_NATIVE_TESTS,
     ])?;
     toolchain::ensure()?;

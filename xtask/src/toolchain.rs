@@ -46,6 +46,11 @@ pub fn cargo() -> Result<Command> {
     Ok(command)
 }
 
+/// Lets `command` leave out the eBPF programs: what is only checked, or tested here, never loads them.
+pub fn without_ebpf(command: &mut Command) {
+    command.env("AYA_BUILD_SKIP", "1");
+}
+
 /// Installs what is missing of the toolchain.
 pub fn ensure_rust() -> Result<()> {
     if exec::find("rustup").is_none() {
@@ -91,7 +96,7 @@ fn complete() -> Result<bool> {
 }
 
 fn ensure_linker() -> Result<()> {
-    let _lock = lock::take()?;
+    let _lock = lock::take(lock::Kind::Linker)?;
     let llvm = rustc_llvm()?;
     let bin = paths::tools().join("bin/bpf-linker");
     let stamp_file = paths::tools().join("bpf-linker.stamp");

@@ -139,7 +139,7 @@ fn unpacked(name: &str, packages: &[&str], have: &BTreeSet<String>) -> Result<Pa
     if root.exists() {
         return Ok(root);
     }
-    let _lock = lock::take()?;
+    let _lock = lock::take(lock::Kind::Guests)?;
     if root.exists() {
         return Ok(root);
     }

@@ -8,7 +8,7 @@ use crate::lab::{Lab, Trace, raw, traffic};
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
-    let trace = Trace::start(&lab.server.name, &[])?;
+    let trace = Trace::with_causes(&lab.server.name, &[])?;
     let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
 
     // Twenty octets of a header whose checksum is left out.

@@ -11,7 +11,7 @@ pub fn run() -> Result<()> {
     for signal in [libc::SIGKILL, libc::SIGINT, libc::SIGTERM] {
         let before = programs::ids()?;
         ensure!(!is_traced()?, "nf_conntrack_in is traced by somebody else");
-        let mut trace = Trace::start(&lab.client.name, &[])?;
+        let mut trace = Trace::with_causes(&lab.client.name, &[])?;
         let ours: BTreeSet<u32> = programs::ids()?.difference(&before).copied().collect();
         ensure!(!ours.is_empty() && is_traced()?, "a trace without programs");
 

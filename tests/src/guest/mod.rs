@@ -4,6 +4,7 @@ mod all_namespaces;
 mod causes_are_told_in_the_trace;
 mod closed_pipe_ends_the_trace;
 mod conntrack_has_btf;
+mod copied_policy_governs_udp;
 mod count_and_stats_agree;
 mod count_ends_the_trace;
 mod cpu;
@@ -24,6 +25,7 @@ mod hook_that_cannot_attach;
 mod invalid_is_named;
 mod ipv6_and_other_protocols;
 mod joined_table_agrees;
+mod kernel_is_read;
 mod kill_9_leaves_nothing_attached;
 mod kprobe_form_tells_the_same_story;
 mod latency_of_nat;
@@ -69,16 +71,30 @@ mod watch_sees_traffic;
 mod what_if_is_what_happens;
 mod wrong_options_say_so;
 
-use crate::registry::Scenario;
+use crate::registry::{
+    Runs::{EachForm, Once},
+    Scenario,
+};
 
-/// The environment variable that tells scenarios how rsct is to attach.
+/// The environment variable that has the form in which rsct attaches.
 pub const ATTACH: &str = "RSCT_TESTS_ATTACH";
 
-/// Each scenario is a file of its name.
+// Why a scenario runs once on each kernel.
+const DEFAULT: &str = "attaches in rsct's default form";
+const KERNEL: &str = "reads the kernel's types, symbols and settings, attaches nothing";
+const NETLINK: &str = "talks netlink, attaches nothing";
+const NO_CONNTRACK: &str = "conntrack is not loaded, so nothing can attach";
+const OWN: &str = "attaches in both forms itself";
+const REFUSED: &str = "rsct refuses before it attaches";
+const SYSCTL: &str = "reads and writes sysctls, attaches nothing";
+
+/// Each scenario is a file of its name, with how often it runs.
 macro_rules! scenarios {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident: $runs:expr),* $(,)?) => {
         &[$(Scenario {
             name: stringify!($name),
+            runs: $runs,
+            skips: &[],
             run: $name::run,
         }),*]
     };
@@ -87,72 +103,74 @@ macro_rules! scenarios {
 /// All of them.
 pub const SCENARIOS: &[Scenario] = scenarios![
     // Before anything has conntrack loaded.
-    no_conntrack_says_so,
+    no_conntrack_says_so: Once(NO_CONNTRACK),
     // Before a rule has used a policy: some kernels then never let go of nfnetlink_cttimeout again.
-    timeouts_are_shown_and_set,
-    conntrack_has_btf,
-    udp_gets_assured,
-    policy_governs_udp,
-    tcp_from_syn_to_time_wait,
-    ping_is_seen,
-    dnat_shows_both_tuples,
-    invalid_is_named,
-    entry_expires,
-    deleted_by_conntrack_names_the_task,
-    causes_are_told_in_the_trace,
-    created_by_hand,
-    count_and_stats_agree,
-    list_outputs_agree,
-    old_command_line_agrees,
-    nfct_agrees,
-    table_full_says_alloc_failed,
-    ipv6_and_other_protocols,
-    filters_run_in_kernel,
-    joined_table_agrees,
-    all_namespaces,
-    task_is_named,
-    closed_pipe_ends_the_trace,
-    count_ends_the_trace,
-    doctor_says_what_works,
-    duration_ends_the_trace,
-    hook_that_cannot_attach,
-    kill_9_leaves_nothing_attached,
-    every_program_is_cheap_to_verify,
-    kprobe_form_tells_the_same_story,
-    namespace_goes_away_while_traced,
-    not_root_says_so,
-    reused_address_is_another_flow,
-    ring_overrun_is_counted_and_reconciled,
-    softirq_inside_a_pass,
-    wrong_options_say_so,
-    get_finds_by_tuple,
-    table_is_changed,
-    ftp_makes_expectations,
-    watch_sees_traffic,
-    dying_and_unconfirmed_are_listed,
-    list_filters_agree,
-    delete_at_once_is_the_same,
-    policies_are_kept,
-    sysctls_are_explained,
-    expiring_says_what_goes,
-    timeouts_have_a_source,
-    timeout_history_is_told,
-    what_if_is_what_happens,
-    tcp_timeouts_are_shortened,
-    q01_why_insert_failed_grows,
-    q02_which_packet_is_invalid_and_why,
-    q03_who_deleted_my_entry,
-    q07_how_a_clash_ended,
-    q08_who_set_this_timeout,
-    latency_of_nat,
-    q09_how_long_nat_searched,
-    q10_who_fills_the_table,
-    q11_which_events_netlink_lost,
-    q12_which_namespace_and_zone_owns_it,
-    q13_why_it_stays_unreplied,
-    q14_out_of_window_by_how_much,
-    q15_where_a_syn_ended,
-    q04_how_late_gc_reaps,
-    q05_what_a_packet_costs,
-    q06_contention_at_confirm,
+    timeouts_are_shown_and_set: Once(NETLINK),
+    conntrack_has_btf: Once(KERNEL),
+    kernel_is_read: Once(KERNEL),
+    udp_gets_assured: EachForm,
+    policy_governs_udp: EachForm,
+    copied_policy_governs_udp: Once(NETLINK),
+    tcp_from_syn_to_time_wait: EachForm,
+    ping_is_seen: EachForm,
+    dnat_shows_both_tuples: EachForm,
+    invalid_is_named: EachForm,
+    entry_expires: EachForm,
+    deleted_by_conntrack_names_the_task: EachForm,
+    causes_are_told_in_the_trace: EachForm,
+    created_by_hand: EachForm,
+    count_and_stats_agree: Once(NETLINK),
+    list_outputs_agree: Once(NETLINK),
+    old_command_line_agrees: Once(NETLINK),
+    nfct_agrees: Once(NETLINK),
+    table_full_says_alloc_failed: EachForm,
+    ipv6_and_other_protocols: EachForm,
+    filters_run_in_kernel: EachForm,
+    joined_table_agrees: EachForm,
+    all_namespaces: EachForm,
+    task_is_named: EachForm,
+    closed_pipe_ends_the_trace: Once(DEFAULT),
+    count_ends_the_trace: EachForm,
+    doctor_says_what_works: Once(OWN),
+    duration_ends_the_trace: EachForm,
+    hook_that_cannot_attach: Once(OWN),
+    kill_9_leaves_nothing_attached: EachForm,
+    every_program_is_cheap_to_verify: EachForm,
+    kprobe_form_tells_the_same_story: Once(OWN),
+    namespace_goes_away_while_traced: EachForm,
+    not_root_says_so: Once(REFUSED),
+    reused_address_is_another_flow: EachForm,
+    ring_overrun_is_counted_and_reconciled: EachForm,
+    softirq_inside_a_pass: EachForm,
+    wrong_options_say_so: Once(REFUSED),
+    get_finds_by_tuple: Once(NETLINK),
+    table_is_changed: Once(NETLINK),
+    ftp_makes_expectations: Once(NETLINK),
+    watch_sees_traffic: Once(NETLINK),
+    dying_and_unconfirmed_are_listed: Once(NETLINK),
+    list_filters_agree: Once(NETLINK),
+    delete_at_once_is_the_same: Once(NETLINK),
+    policies_are_kept: Once(NETLINK),
+    sysctls_are_explained: Once(SYSCTL),
+    expiring_says_what_goes: Once(NETLINK),
+    timeouts_have_a_source: EachForm,
+    timeout_history_is_told: EachForm,
+    what_if_is_what_happens: EachForm,
+    tcp_timeouts_are_shortened: EachForm,
+    q01_why_insert_failed_grows: EachForm,
+    q02_which_packet_is_invalid_and_why: EachForm,
+    q03_who_deleted_my_entry: EachForm,
+    q07_how_a_clash_ended: EachForm,
+    q08_who_set_this_timeout: EachForm,
+    latency_of_nat: EachForm,
+    q09_how_long_nat_searched: EachForm,
+    q10_who_fills_the_table: EachForm,
+    q11_which_events_netlink_lost: EachForm,
+    q12_which_namespace_and_zone_owns_it: EachForm,
+    q13_why_it_stays_unreplied: EachForm,
+    q14_out_of_window_by_how_much: EachForm,
+    q15_where_a_syn_ended: EachForm,
+    q04_how_late_gc_reaps: EachForm,
+    q05_what_a_packet_costs: EachForm,
+    q06_contention_at_confirm: EachForm,
 ];

@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::{
     native::namespace::{output, rsct},
-    registry::Skip,
     sentence::one_sentence,
 };
 
 pub fn run() -> Result<()> {
     let _ = output(Command::new("modprobe").args(["-r", "nf_conntrack_netlink", "nf_conntrack"]))?;
-    if Path::new("/proc/sys/net/netfilter/nf_conntrack_max").exists() {
-        return Err(Skip("conntrack is built in, or in use".to_owned()).into());
-    }
+    ensure!(
+        !Path::new("/proc/sys/net/netfilter/nf_conntrack_max").exists(),
+        "conntrack is built in or in use; this scenario is the first of a boot"
+    );
     one_sentence(Command::new(rsct()).arg("trace"), 1, "modprobe nf_conntrack")?;
     let doctor = output(Command::new(rsct()).args(["doctor", "-o", "json"]))?;
     ensure!(doctor.status.code() == Some(1), "rsct doctor: {}", doctor.status);

@@ -1,25 +1,26 @@
 //! A timeout policy is attached to UDP: new flows live for 30 seconds while nobody replies and for 300 once they are
-//! ASSURED, which every tool sees. Detached and deleted, it leaves nothing behind. Then the same by nftables' own means.
+//! ASSURED, which every tool sees. Detached and deleted, it leaves nothing.
 
-use std::{net::UdpSocket, process::Command, thread, time::Duration};
+use std::{
+    net::UdpSocket,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     lab::{Lab, Line, Trace, traffic},
     native::{
-        namespace::{Namespace, rsct, succeeds},
+        namespace::{Namespace, succeeds},
         table::same_but_for_time,
-        timeout_rules::{self, Programs},
     },
 };
 
 /// A UDP entry becomes a stream when it is older than this (net/netfilter/nf_conntrack_proto_udp.c).
 const STREAM_AFTER: Duration = Duration::from_millis(2100);
-/// How much less than its timeout an entry may have left when it is looked at, on an emulated processor.
-const LATE: u64 = 5;
 
-const POLICY: &str = "udp-policy1";
+pub const POLICY: &str = "udp-policy1";
 /// What `nfct list timeout` shows of it.
 const LISTED: &str = ".udp-policy1 = {
 \t.l3proto = 2,
@@ -33,7 +34,6 @@ const LISTED: &str = ".udp-policy1 = {
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
-    defaults_agree(&lab.server)?;
     let before = state(&lab.server)?;
     timeout(
         &lab.server,
@@ -54,9 +54,7 @@ pub fn run() -> Result<()> {
         "{rules}"
     );
     let trace = Trace::start(&lab.server.name, &[])?;
-    let port = exchange(&lab, 8888, &|lab, state, seconds| {
-        listings_agree(lab, state, seconds)
-    })?;
+    let port = exchange(&lab, 8888, [30, 300])?;
     traced(&trace, port)?;
     trace.stop()?;
 
@@ -64,35 +62,16 @@ pub fn run() -> Result<()> {
     timeout(&lab.server, &["policy", "delete", POLICY])?;
     let after = state(&lab.server)?;
     ensure!(after == before, "{after}\nis left, where before was\n{before}");
-
-    copy_governs(&lab)?;
-    timeout_rules::come_and_go(&Namespace::new("rules")?)
-}
-
-/// rsct by the name of `nfct` shows the defaults as `nfct` does.
-fn defaults_agree(namespace: &Namespace) -> Result<()> {
-    let links = Programs::new("links")?;
-    let dir = links.path("");
-    succeeds(Command::new(rsct()).arg("install-links").arg(&dir))?;
-    for protocol in ["tcp", "udp", "icmp"] {
-        let args = ["default-get", "timeout", "inet", protocol];
-        let ours = succeeds(&mut namespace.command(links.path("nfct"), &args))?;
-        let theirs = succeeds(&mut namespace.command("nfct", &args))?;
-        ensure!(
-            ours == theirs && !ours.is_empty(),
-            "{ours}where nfct shows\n{theirs}"
-        );
-    }
     Ok(())
 }
 
 /// Everything that attaching a policy could leave behind.
-fn state(namespace: &Namespace) -> Result<String> {
+pub fn state(namespace: &Namespace) -> Result<String> {
     namespace
         .sh("iptables -t raw -S; ip6tables -t raw -S; nfct list timeout; nft list tables | grep rsct || true")
 }
 
-fn timeout(namespace: &Namespace, args: &[&str]) -> Result<String> {
+pub fn timeout(namespace: &Namespace, args: &[&str]) -> Result<String> {
     succeeds(&mut namespace.rsct(&[&["timeout"], args].concat()))
 }
 
@@ -102,24 +81,29 @@ fn is_the_rule(line: &str) -> bool {
     line.starts_with("-A PREROUTING -p udp ") && (ends(POLICY) || ends(&POLICY[..4]))
 }
 
-/// Client and server exchange UDP until their entry is ASSURED; at both moments the entry is looked at. The client's port.
-fn exchange(lab: &Lab, port: u16, look: &dyn Fn(&Lab, &str, u64) -> Result<()>) -> Result<i64> {
+/// Client and server exchange UDP until their entry is ASSURED; its listings show these timeouts, while it is UNREPLIED and
+/// at the end. The client's port.
+pub fn exchange(lab: &Lab, port: u16, [unreplied, assured]: [u64; 2]) -> Result<i64> {
     let (client, server): (UdpSocket, UdpSocket) = traffic::udp(lab, port)?;
+    let asked = Instant::now();
     traffic::ask(&client, &server)?;
-    look(lab, "[UNREPLIED]", 30)?;
+    listings_agree(lab, "[UNREPLIED]", unreplied, asked)?;
     traffic::answer(&client, &server)?;
     // The time itself is what the story is about: nothing tells that it has passed.
     thread::sleep(STREAM_AFTER);
+    let asked = Instant::now();
     traffic::ask(&client, &server)?;
-    look(lab, "[ASSURED]", 300)?;
+    listings_agree(lab, "[ASSURED]", assured, asked)?;
     lab.server.sh("conntrack -D -p udp")?;
     Ok(i64::from(client.local_addr()?.port()))
 }
 
-/// rsct and conntrack list the one entry that there is, in this state and with this timeout.
-fn listings_agree(lab: &Lab, state: &str, seconds: u64) -> Result<()> {
+/// rsct and conntrack list the one entry that there is, in this state and with what is left of this timeout, which began
+/// after `since`.
+fn listings_agree(lab: &Lab, state: &str, seconds: u64, since: Instant) -> Result<()> {
     let ours = lab.server.list(&["-p", "udp"])?;
     let theirs = lab.server.conntrack(&["-p", "udp"])?;
+    let least = seconds.saturating_sub(since.elapsed().as_secs() + 1);
     same_but_for_time(&ours, &theirs)?;
     for listing in [&ours, &theirs] {
         let left = listing.split_whitespace().nth(2);
@@ -127,10 +111,8 @@ fn listings_agree(lab: &Lab, state: &str, seconds: u64) -> Result<()> {
             .with_context(|| format!("no timeout: {listing:?}"))?
             .parse()?;
         ensure!(
-            listing.lines().count() == 1
-                && listing.contains(state)
-                && (seconds - LATE..=seconds).contains(&left),
-            "{listing}\nwhere {state} and {seconds} s are expected"
+            listing.lines().count() == 1 && listing.contains(state) && (least..=seconds).contains(&left),
+            "{listing}\nwhere {state} and {least} to {seconds} s are expected"
         );
     }
     Ok(())
@@ -148,37 +130,5 @@ fn traced(trace: &Trace, port: i64) -> Result<()> {
     for line in [&created, &assured] {
         ensure!(line.text("/timeout_source/policy") == POLICY, "{line}");
     }
-    Ok(())
-}
-
-/// Where there is no iptables, nftables governs flows by a copy of the policy.
-fn copy_governs(lab: &Lab) -> Result<()> {
-    let before = state(&lab.server)?;
-    timeout(
-        &lab.server,
-        &[
-            "policy",
-            "add",
-            POLICY,
-            "inet",
-            "udp",
-            "unreplied=25",
-            "replied=250",
-        ],
-    )?;
-    let programs = Programs::new("copy")?;
-    programs.link("nft")?;
-    let run = |command: &str| -> Result<String> {
-        let netns = lab.server.name.as_str();
-        succeeds(&mut programs.run(&["timeout", command, POLICY, "--netns", netns]))
-    };
-    run("attach")?;
-    exchange(lab, 8889, &|lab, state, seconds| {
-        listings_agree(lab, state, seconds * 25 / 30)
-    })?;
-    run("detach")?;
-    timeout(&lab.server, &["policy", "delete", POLICY])?;
-    let after = state(&lab.server)?;
-    ensure!(after == before, "{after}\nis left, where before was\n{before}");
     Ok(())
 }

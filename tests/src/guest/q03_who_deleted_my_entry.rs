@@ -46,7 +46,7 @@ pub fn run() -> Result<()> {
 
 /// What nobody asked for: each delete that the trace tells of has its cause.
 fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
-    let trace = Trace::start("all", &[])?;
+    let trace = Trace::with_causes("all", &[])?;
     let gone_for = |cause: &str, proto: &str| {
         trace.wait_for(&format!("an entry of {proto} goes: {cause}"), |line| {
             line.is_event("delete") && line.text("/why/cause") == cause && line.text("/orig/proto") == proto

@@ -19,7 +19,7 @@ const FAR: u32 = 500_000_000;
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     // The first sequence number is in the SYN.
-    let trace = Trace::start(&lab.server.name, &["-p", "tcp"])?;
+    let trace = Trace::with_causes(&lab.server.name, &["-p", "tcp"])?;
     let listener = lab.on_server(|| Ok(TcpListener::bind((SERVER, 9014))?))?;
     let stream = lab.on_client(|| Ok(TcpStream::connect((SERVER, 9014))?))?;
     let _accepted = listener.accept()?;

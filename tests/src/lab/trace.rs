@@ -45,32 +45,53 @@ struct SoFar {
 }
 
 impl Trace {
-    /// Starts one and returns when nothing goes unseen any more, and causes are told: then nothing is patched any more in
-    /// the code that traffic runs through. `netns` is what `--netns` takes.
+    /// Starts a trace that does not report causes, and returns when it sees every packet. `netns` is what `--netns` takes.
     pub fn start(netns: &str, args: &[&str]) -> Result<Self> {
-        let trace = Self::start_without_causes(netns, args)?;
-        trace.tells_causes()?;
+        Self::of(Self::command(netns, &[args, &["--no-causes"]].concat()))
+    }
+
+    /// Starts a trace that reports causes, and returns when it does: about 25 more hooks are attached by then, so that
+    /// nothing patches the code that traffic runs through any more.
+    pub fn with_causes(netns: &str, args: &[&str]) -> Result<Self> {
+        let trace = Self::of(Self::command(netns, args))?;
+        trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
         Ok(trace)
     }
 
-    /// Returns when causes are told.
-    pub fn tells_causes(&self) -> Result<()> {
-        self.wait_for("causes are told", |line| line.text("/type") == "causes")?;
-        Ok(())
-    }
-
-    /// The same for one that may be over before causes are told.
-    pub fn start_without_causes(netns: &str, args: &[&str]) -> Result<Self> {
+    fn command(netns: &str, args: &[&str]) -> Command {
         let mut command = Command::new(namespace::rsct());
         command.args(["trace", "-o", "json", "--netns", netns]).args(args);
         if let Ok(mode) = std::env::var(ATTACH) {
             command.args(["--attach", &mode]);
         }
-        Self::of(command)
+        command
     }
 
-    /// The same with a command of the scenario's own.
-    pub fn of(mut command: Command) -> Result<Self> {
+    /// Starts several traces at once, as [`Trace::start`] does one, and returns when all see every packet.
+    pub fn start_all(netns: &str, each: &[Vec<&str>]) -> Result<Vec<Self>> {
+        let traces = each
+            .iter()
+            .map(|args| Self::spawn(Self::command(netns, &[args, &["--no-causes"][..]].concat())))
+            .collect::<Result<Vec<_>>>()?;
+        for trace in &traces {
+            trace.is_attached()?;
+        }
+        Ok(traces)
+    }
+
+    /// Starts a command of the scenario's own, and returns when its first line says that it sees every packet.
+    pub fn of(command: Command) -> Result<Self> {
+        let trace = Self::spawn(command)?;
+        trace.is_attached()?;
+        Ok(trace)
+    }
+
+    fn is_attached(&self) -> Result<()> {
+        self.wait_for("it is attached", |line| line.text("/type") == "started")?;
+        Ok(())
+    }
+
+    fn spawn(mut command: Command) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -81,13 +102,11 @@ impl Trace {
             child.stdout.take().map(|out| heard.clone().listen(out)),
             child.stderr.take().map(|err| heard.clone().overhear(err)),
         ];
-        let trace = Self {
+        Ok(Self {
             child,
             heard,
             readers: readers.into_iter().flatten().collect(),
-        };
-        trace.wait_for("it is attached", |line| line.text("/type") == "started")?;
-        Ok(trace)
+        })
     }
 
     /// The first line, seen already or to come, that `is_it` says yes to.

@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// Much longer than anything takes, also where the processor is emulated and shared.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Much longer than anything takes, also where the processor is emulated and a busy host shares it: only a scenario that
+/// fails waits for it.
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Asks again and again until the answer is yes.
 pub fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {

@@ -128,13 +128,11 @@ fn long(word: &str) -> Option<&str> {
     (option.len() > 2).then_some(option)
 }
 
-/// Has the page set, where there is something that sets pages, which must find nothing wrong with it.
+/// Has the page set by groff, which must find nothing wrong with it.
 fn renders(path: &Path) -> Result<()> {
     let mut groff = Command::new("groff");
     groff.args(["-man", "-ww", "-Tutf8", "-z"]).arg(path);
-    let Ok(output) = groff.output() else {
-        return Ok(());
-    };
+    let output = output(&mut groff)?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success() && said.is_empty(),

@@ -34,168 +34,86 @@ pub mod timeouts;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
 
-use crate::registry::Scenario;
+use anyhow::Result;
+
+use crate::registry::{MaySkip, Runs, Scenario};
+
+/// Any kernel: this machine's own, which the tests do not choose.
+const FTP: &[MaySkip] = &[MaySkip {
+    kernel: "",
+    reason: "not every machine's kernel has the FTP helper; guests' kernels have",
+}];
+const SMALL: &[MaySkip] = &[MaySkip {
+    kernel: "",
+    reason: "tables of a machine with little memory are too small",
+}];
+
+const fn scenario(name: &'static str, run: fn() -> Result<()>, skips: &'static [MaySkip]) -> Scenario {
+    Scenario {
+        name,
+        runs: Runs::Once("attaches nothing"),
+        skips,
+        run,
+    }
+}
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "completions_and_manual",
-        run: completions_and_manual::run,
-    },
-    Scenario {
-        name: "conntrack_personality_changes",
-        run: conntrack_personality::changes,
-    },
-    Scenario {
-        name: "conntrack_personality_deviations",
-        run: conntrack_personality::deviations,
-    },
-    Scenario {
-        name: "conntrack_personality_events",
-        run: conntrack_personality::events,
-    },
-    Scenario {
-        name: "conntrack_personality_load",
-        run: conntrack_personality::load,
-    },
-    Scenario {
-        name: "conntrack_personality_reads",
-        run: conntrack_personality::reads,
-    },
-    Scenario {
-        name: "conntrack_personality_wrong",
-        run: conntrack_personality::wrong,
-    },
-    Scenario {
-        name: "count_and_stats_as_conntrack",
-        run: count_and_stats_as_conntrack::run,
-    },
-    Scenario {
-        name: "create_as_conntrack",
-        run: create_as_conntrack::run,
-    },
-    Scenario {
-        name: "delete_at_once",
-        run: delete_at_once::run,
-    },
-    Scenario {
-        name: "delete_update_flush",
-        run: delete_update_flush::run,
-    },
-    Scenario {
-        name: "expect_as_conntrack",
-        run: expect_as_conntrack::run,
-    },
-    Scenario {
-        name: "expect_says_what_is_wrong",
-        run: expect_says_what_is_wrong::run,
-    },
-    Scenario {
-        name: "expect_watch",
-        run: expect_watch::run,
-    },
-    Scenario {
-        name: "expiring_says_what_goes",
-        run: expiring::run,
-    },
-    Scenario {
-        name: "dying_are_listed",
-        run: dying_are_listed::run,
-    },
-    Scenario {
-        name: "get_equals_conntrack",
-        run: get_equals_conntrack::run,
-    },
-    Scenario {
-        name: "list_all_namespaces",
-        run: list_all_namespaces::run,
-    },
-    Scenario {
-        name: "list_equals_conntrack",
-        run: list_equals_conntrack::run,
-    },
-    Scenario {
-        name: "list_filters_as_conntrack",
-        run: list_filters_as_conntrack::run,
-    },
-    Scenario {
-        name: "list_into_closed_pipe",
-        run: list_into_closed_pipe::run,
-    },
-    Scenario {
-        name: "list_json_agrees",
-        run: list_json_agrees::run,
-    },
-    Scenario {
-        name: "list_of_a_large_table",
-        run: list_of_a_large_table::run,
-    },
-    Scenario {
-        name: "list_outputs_as_conntrack",
-        run: list_outputs_as_conntrack::run,
-    },
-    Scenario {
-        name: "list_says_what_is_wrong",
-        run: list_says_what_is_wrong::run,
-    },
-    Scenario {
-        name: "load_says_what_is_wrong",
-        run: load_says_what_is_wrong::run,
-    },
-    Scenario {
-        name: "new_netns_is_empty",
-        run: new_netns_is_empty::run,
-    },
-    Scenario {
-        name: "nfct_personality_helpers",
-        run: nfct_personality::helpers,
-    },
-    Scenario {
-        name: "nfct_personality_surroundings",
-        run: nfct_personality::surroundings,
-    },
-    Scenario {
-        name: "nfct_personality_timeouts",
-        run: nfct_personality::timeouts,
-    },
-    Scenario {
-        name: "nfct_personality_words",
-        run: nfct_personality::words,
-    },
-    Scenario {
-        name: "policies_are_kept",
-        run: policies::run,
-    },
-    Scenario {
-        name: "save_and_load",
-        run: save_and_load::run,
-    },
-    Scenario {
-        name: "timeout_rules_with_iptables",
-        run: timeout_rules::iptables,
-    },
-    Scenario {
-        name: "timeout_rules_with_legacy",
-        run: timeout_rules::legacy,
-    },
-    Scenario {
-        name: "timeout_rules_with_nft",
-        run: timeout_rules::nft,
-    },
-    Scenario {
-        name: "sysctls_are_explained",
-        run: sysctls::run,
-    },
-    Scenario {
-        name: "timeouts_are_shown_and_set",
-        run: timeouts::run,
-    },
-    Scenario {
-        name: "watch_survives_a_loss",
-        run: watch_survives_a_loss::run,
-    },
-    Scenario {
-        name: "watch_tells_of_events",
-        run: watch_tells_of_events::run,
-    },
+    scenario("completions_and_manual", completions_and_manual::run, &[]),
+    scenario(
+        "conntrack_personality_changes",
+        conntrack_personality::changes,
+        &[],
+    ),
+    scenario(
+        "conntrack_personality_deviations",
+        conntrack_personality::deviations,
+        &[],
+    ),
+    scenario("conntrack_personality_events", conntrack_personality::events, &[]),
+    scenario("conntrack_personality_load", conntrack_personality::load, &[]),
+    scenario("conntrack_personality_reads", conntrack_personality::reads, &[]),
+    scenario("conntrack_personality_wrong", conntrack_personality::wrong, &[]),
+    scenario(
+        "count_and_stats_as_conntrack",
+        count_and_stats_as_conntrack::run,
+        &[],
+    ),
+    scenario("create_as_conntrack", create_as_conntrack::run, &[]),
+    scenario("delete_at_once", delete_at_once::run, &[]),
+    scenario("delete_update_flush", delete_update_flush::run, &[]),
+    scenario("expect_as_conntrack", expect_as_conntrack::run, FTP),
+    scenario("expect_says_what_is_wrong", expect_says_what_is_wrong::run, FTP),
+    scenario("expect_watch", expect_watch::run, FTP),
+    scenario("expiring_says_what_goes", expiring::run, &[]),
+    scenario("expiring_of_a_large_table", expiring::large, SMALL),
+    scenario("dying_are_listed", dying_are_listed::run, &[]),
+    scenario("get_equals_conntrack", get_equals_conntrack::run, &[]),
+    scenario("list_all_namespaces", list_all_namespaces::run, &[]),
+    scenario("list_equals_conntrack", list_equals_conntrack::run, &[]),
+    scenario("list_filters_as_conntrack", list_filters_as_conntrack::run, &[]),
+    scenario("list_into_closed_pipe", list_into_closed_pipe::run, &[]),
+    scenario("list_json_agrees", list_json_agrees::run, &[]),
+    scenario("list_of_a_large_table", list_of_a_large_table::run, SMALL),
+    scenario("list_outputs_as_conntrack", list_outputs_as_conntrack::run, &[]),
+    scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
+    scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
+    scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),
+    scenario("nfct_personality_helpers", nfct_personality::helpers, &[]),
+    scenario(
+        "nfct_personality_surroundings",
+        nfct_personality::surroundings,
+        &[],
+    ),
+    scenario("nfct_personality_timeouts", nfct_personality::timeouts, &[]),
+    scenario("nfct_personality_words", nfct_personality::words, &[]),
+    scenario("policies_are_kept", policies::run, &[]),
+    scenario("save_and_load", save_and_load::run, &[]),
+    scenario("timeout_rules_with_iptables", timeout_rules::iptables, &[]),
+    scenario("timeout_rules_with_legacy", timeout_rules::legacy, &[]),
+    scenario("timeout_rules_with_nft", timeout_rules::nft, &[]),
+    scenario("sysctls_are_explained", sysctls::run, &[]),
+    scenario("timeouts_are_shown_and_set", timeouts::run, &[]),
+    scenario("watch_survives_a_loss", watch_survives_a_loss::run, &[]),
+    scenario("watch_tells_of_events", watch_tells_of_events::run, &[]),
 ];

@@ -12,8 +12,6 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::registry::Skip;
-
 /// A named network namespace that goes when this does.
 pub struct Namespace {
     /// Its name under /run/netns.
@@ -35,9 +33,11 @@ impl Namespace {
             name: name.to_owned(),
         };
         let asked = output(&mut namespace.command("conntrack", &["-C"]))?;
-        if String::from_utf8_lossy(&asked.stderr).contains("Protocol not supported") {
-            return Err(Skip("this kernel has no ctnetlink".to_owned()).into());
-        }
+        let said = String::from_utf8_lossy(&asked.stderr);
+        ensure!(
+            !said.contains("Protocol not supported"),
+            "this machine's kernel has no ctnetlink: modprobe nf_conntrack_netlink"
+        );
         Ok(namespace)
     }
 

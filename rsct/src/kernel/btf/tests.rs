@@ -1,6 +1,5 @@
 mod builder;
 mod hostile;
-mod running;
 
 use super::{Bits, BtfError, Field, KernelTypes, Param, Value};
 use builder::Builder;

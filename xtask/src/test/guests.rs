@@ -1,0 +1,194 @@
+//! Guests that run the scenarios: a boot for each kernel and form, a few at a time.
+
+use std::{
+    process::Command,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use super::{
+    plan::{Boot, Listed},
+    results::Results,
+};
+use crate::{
+    build, emulator, exec, kernels, progress,
+    report::{Scenarios, Tally},
+    tools,
+    vm::{self, Boot as Guest},
+};
+
+/// Far more than the scenarios of one boot take, even on a host that is busy with others.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+/// In a guest's output, before the exit status of its scenarios.
+const CODE: &str = "::code ";
+
+/// Fetches what boots take beside the programs: only the network is busy with it.
+pub fn fetch(kernels: &[String]) -> Result<()> {
+    emulator::ensure()?;
+    tools::layer()?;
+    // A kernel that cannot be had fails in its own boot.
+    for kernel in kernels {
+        let _ = kernels::find(kernel);
+    }
+    Ok(())
+}
+
+/// The scenarios of the programs that are built.
+pub fn listed(filter: Option<&str>) -> Result<Listed> {
+    let mut command = Command::new(build::built("rsct-tests"));
+    let list = exec::output(command.arg("list"), "list the scenarios")?;
+    let mut listed = Listed::parse(&list)?;
+    listed.retain(filter);
+    Ok(listed)
+}
+
+/// Runs the boots in their order, `jobs` at a time: a scenario waits more than it computes.
+pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>) {
+    let queue = Mutex::new(queue.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(boot) = next() {
+                    let started = Instant::now();
+                    let tally = boot_and_run(&boot, filter);
+                    results.add(&boot.place(), tally, started);
+                }
+            });
+        }
+    });
+}
+
+fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
+    let mut run = Run::new(boot.place());
+    let guest = Guest {
+        kernel: &boot.kernel,
+        script: script(boot, filter),
+        timeout: Some(TIMEOUT),
+        ..Guest::default()
+    };
+    let ended = guest.run(&mut |bytes| run.bytes(bytes));
+    run.end(ended.err())
+}
+
+fn script(boot: &Boot, filter: Option<&str>) -> String {
+    let each_form = if boot.each_form { " --each-form" } else { "" };
+    let filter = filter
+        .map(|filter| vm::line(&[filter.to_owned()]))
+        .unwrap_or_default();
+    format!(
+        "rsct-tests guest --attach {}{each_form} {filter} 2>&1\necho \"{CODE}$?\"\n",
+        boot.form
+    )
+}
+
+/// What one guest has said until now.
+struct Run {
+    place: String,
+    step: progress::Step,
+    buffer: Vec<u8>,
+    scenarios: Scenarios,
+    code: Option<i32>,
+}
+
+impl Run {
+    fn new(place: String) -> Self {
+        Self {
+            step: progress::step(&place),
+            place,
+            buffer: Vec::new(),
+            scenarios: Scenarios::default(),
+            code: None,
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        while let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.buffer.drain(..=end).collect();
+            self.line(String::from_utf8_lossy(&line).trim_end());
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Some(code) = line.strip_prefix(CODE) {
+            self.code = Some(code.parse().unwrap_or(-1));
+        } else if let Some(name) = self.scenarios.line(line) {
+            let count = self.scenarios.so_far().count();
+            self.step.say(format!("{}: {count} done, {name}", self.place));
+        }
+    }
+
+    /// The sum, after the boot has ended with `error` or without.
+    fn end(self, error: Option<anyhow::Error>) -> Tally {
+        let tally = match (self.code, error) {
+            (Some(code), None) => self.scenarios.end(code),
+            (code, error) => {
+                let mut tally = self.scenarios.interrupted();
+                let ended = error.map_or_else(
+                    || "it ended without the exit status of its scenarios".to_owned(),
+                    |error| format!("{error:#}"),
+                );
+                let scenarios = code.map_or("were running", |_| "had ended");
+                let last = tally.count();
+                let complaint = format!("after {last} tests, while scenarios {scenarios}: {ended}");
+                tally.add(Tally::one("boot", Some(complaint)));
+                tally
+            }
+        };
+        tally.at(&self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(each_form: bool) -> Boot {
+        Boot {
+            kernel: "6.1".to_owned(),
+            form: "kprobe",
+            each_form,
+        }
+    }
+
+    fn run(said: &[&str], error: Option<anyhow::Error>) -> Tally {
+        let mut run = Run::new("guest 6.1 kprobe".to_owned());
+        for part in said {
+            run.bytes(part.as_bytes());
+        }
+        run.end(error)
+    }
+
+    #[test]
+    fn only_a_later_forms_boot_leaves_out_what_runs_once() {
+        assert!(script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe  2>&1\n"));
+        let filtered = script(&boot(true), Some("a b"));
+        assert!(
+            filtered.starts_with("rsct-tests guest --attach kprobe --each-form 'a b' 2>&1\n"),
+            "{filtered}"
+        );
+    }
+
+    #[test]
+    fn lines_that_come_in_parts_are_added_up() {
+        let said = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
+        let tally = run(&said, None);
+        assert_eq!((tally.passed, tally.failures.len()), (1, 0), "{tally:?}");
+        assert_eq!(tally.times[0].place, "guest 6.1 kprobe");
+    }
+
+    #[test]
+    fn a_guest_that_dies_has_failed() {
+        let died = || Some(anyhow::anyhow!("it died"));
+        let said = ["test a ... ok in 0.10 s\n"];
+        for tally in [run(&said, died()), run(&said, None), run(&["::code 0\n"], died())] {
+            assert_eq!(tally.failures.len(), 1, "{tally:?}");
+            assert_eq!(tally.failures[0].0, "guest 6.1 kprobe: boot");
+        }
+        assert_eq!(run(&said, died()).passed, 1);
+    }
+}

@@ -1,0 +1,161 @@
+//! `cargo xtask test`: everything that can go wrong, from formatting to every kernel of the matrix.
+
+mod cargo;
+mod guests;
+mod host;
+mod plan;
+mod results;
+
+use std::{process::ExitCode, sync::OnceLock, thread};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::{
+    plan::{Boot, Listed},
+    results::Results,
+};
+use crate::{
+    build, exec, fuzz,
+    kernels::{self, MATRIX},
+    lint::LINTS,
+    machine,
+    report::Tally,
+    toolchain,
+};
+
+/// How long each fuzz target is fed; its corpus alone takes less.
+const FUZZ_SECONDS: u32 = 5;
+
+/// Run every test.
+#[derive(Args)]
+pub struct Options {
+    /// A kernel for the guest tests, may be given more than once; all of the matrix otherwise
+    #[arg(long = "kernel", value_name = "NAME")]
+    kernels: Vec<String>,
+    /// Run only these tests, may be given more than once
+    #[arg(long, value_name = "KIND")]
+    only: Vec<Kind>,
+    /// How many guests run at a time
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    jobs: u32,
+    /// Print which scenario runs on which kernel in which form and why, and run nothing
+    #[arg(long)]
+    plan: bool,
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Kind {
+    /// Formatting and clippy
+    Lint,
+    /// Unit and property tests
+    Unit,
+    /// Hostile input for everything that reads what others wrote, for some seconds
+    Fuzz,
+    /// Tests on this machine, in network namespaces of their own
+    Native,
+    /// Scenarios in guests
+    Guest,
+}
+
+impl Options {
+    fn wants(&self, kind: Kind) -> bool {
+        // Lints have no names that a filter could mean.
+        let named = kind != Kind::Lint || self.filter.is_none();
+        named && (self.only.is_empty() || self.only.contains(&kind))
+    }
+
+    fn kernels(&self) -> Vec<String> {
+        if self.kernels.is_empty() {
+            MATRIX.iter().map(|kernel| kernel.name.to_owned()).collect()
+        } else {
+            self.kernels.clone()
+        }
+    }
+
+    fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+}
+
+/// Runs the subcommand.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    for kernel in &options.kernels {
+        kernels::check(kernel)?;
+    }
+    if options.plan {
+        build::ensure()?;
+        let listed = guests::listed(options.filter())?;
+        let boots = plan::queue(Boot::all(&options.kernels()), &listed.guest);
+        print!("{}", plan::text(&listed, &boots));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let results = Results::new(options.filter.is_some());
+    prepare_and_run(options, &results)?;
+    Ok(results.close())
+}
+
+/// The network, the compiler and the guests are each busy with something else: what one brings is fetched while another
+/// works, and what nothing waits for is compiled while guests run.
+fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
+    let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
+    let kernels = &options.kernels();
+    let built = OnceLock::new();
+    if guest {
+        machine::ensure(&[machine::FOR_BUILDS, machine::FOR_GUESTS])?;
+    }
+    thread::scope(|scope| {
+        let fetching = guest.then(|| scope.spawn(|| guests::fetch(kernels)));
+        toolchain::ensure()?;
+        // Guests wait for this: nothing else compiles before.
+        let listed = built.get_or_init(|| {
+            if !native && !guest {
+                return Ok(Listed::default());
+            }
+            let listed = build::ensure().and_then(|()| guests::listed(options.filter()));
+            listed.map_err(|error| format!("{error:#}"))
+        });
+        let compiling = scope.spawn(|| compile(options, results));
+        if native {
+            scope.spawn(move || results.suite("native", || host::native(listed, options.filter())));
+        }
+        if let Some(fetching) = fetching {
+            scope.spawn(move || {
+                let fetched = fetching.join().unwrap_or_else(|_| bail!("fetching panicked"));
+                match (listed, fetched) {
+                    (Ok(listed), Ok(())) => {
+                        let queue = plan::queue(Boot::all(kernels), &listed.guest);
+                        guests::run(results, queue, options.jobs, options.filter());
+                    }
+                    (Err(complaint), _) => results.suite("guests", || bail!("{complaint}")),
+                    (_, Err(error)) => results.suite("guests", || Err(error)),
+                }
+            });
+        }
+        // It feeds on both processors for some seconds, and must not wait for one.
+        let _ = compiling.join();
+        if options.wants(Kind::Fuzz) {
+            results.suite("fuzz", || fuzz::test(options.filter(), FUZZ_SECONDS));
+        }
+        Ok(())
+    })
+}
+
+/// One after the other, as cargo's lock has it, and only with what guests leave of the processors.
+fn compile(options: &Options, results: &Results) {
+    exec::give_way();
+    if options.wants(Kind::Lint) {
+        for lint in LINTS {
+            results.suite(lint.name, || Ok(Tally::one(lint.name, lint.complaint())));
+        }
+    }
+    if options.wants(Kind::Unit) {
+        results.suite("unit", || host::unit(options.filter()));
+    }
+    if options.wants(Kind::Fuzz) {
+        // A complaint comes again, and is printed, when the targets are to run.
+        let _ = fuzz::prepare(options.filter());
+    }
+}

@@ -1,0 +1,232 @@
+//! Which scenario runs on which kernel and in which form, and in which order guests boot.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::kernels;
+
+/// A scenario as `rsct-tests list` has it.
+#[derive(Debug, PartialEq)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// Why it runs once on a kernel; none for one that runs in each form.
+    pub once: Option<String>,
+    /// Kernels that may skip it, each with the reason.
+    pub skips: Vec<String>,
+}
+
+/// All scenarios.
+#[derive(Debug, Default, PartialEq)]
+pub struct Listed {
+    /// Those for this machine.
+    pub native: Vec<Scenario>,
+    /// Those for guests.
+    pub guest: Vec<Scenario>,
+}
+
+/// One boot of a kernel, in which scenarios attach in one form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Boot {
+    /// As `--kernel`.
+    pub kernel: String,
+    /// As `rsct --attach`.
+    pub form: &'static str,
+    /// Whether the kernel's other forms have boots of their own, so that this one runs only what runs in each form.
+    pub each_form: bool,
+}
+
+impl Listed {
+    /// Reads what `rsct-tests list` printed: kind, name, how often and skips, between tabs.
+    pub fn parse(list: &str) -> Result<Self> {
+        let mut listed = Self::default();
+        for line in list.lines() {
+            let mut fields = line.split('\t');
+            let (kind, name, runs) = (fields.next(), fields.next(), fields.next());
+            let scenario = || -> Option<Scenario> {
+                let once = match runs? {
+                    "each-form" => None,
+                    runs => Some(runs.strip_prefix("once: ")?.to_owned()),
+                };
+                Some(Scenario {
+                    name: name?.to_owned(),
+                    once,
+                    skips: fields.map(str::to_owned).collect(),
+                })
+            };
+            let scenario = scenario().with_context(|| format!("rsct-tests lists {line:?}"))?;
+            match kind {
+                Some("native") => listed.native.push(scenario),
+                Some("guest") => listed.guest.push(scenario),
+                _ => bail!("rsct-tests lists {line:?}"),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Only scenarios whose name contains the filter.
+    pub fn retain(&mut self, filter: Option<&str>) {
+        let named = |scenario: &Scenario| filter.is_none_or(|filter| scenario.name.contains(filter));
+        self.native.retain(named);
+        self.guest.retain(named);
+    }
+}
+
+impl Boot {
+    /// The boots of these kernels: one for each form that a kernel is tested in.
+    pub fn all(kernels: &[String]) -> Vec<Self> {
+        let mut boots = Vec::new();
+        for kernel in kernels {
+            for (index, form) in kernels::forms(kernel).iter().copied().enumerate() {
+                boots.push(Self {
+                    kernel: kernel.clone(),
+                    form,
+                    each_form: index > 0,
+                });
+            }
+        }
+        boots
+    }
+
+    /// Whether the scenario runs in it.
+    pub fn runs(&self, scenario: &Scenario) -> bool {
+        !self.each_form || scenario.once.is_none()
+    }
+
+    /// How many of the scenarios run in it.
+    pub fn count(&self, scenarios: &[Scenario]) -> usize {
+        scenarios.iter().filter(|scenario| self.runs(scenario)).count()
+    }
+
+    /// What its results are called.
+    pub fn place(&self) -> String {
+        format!("guest {} {}", self.kernel, self.form)
+    }
+}
+
+/// The boots that run any of these scenarios, the longest first: short ones then fill the end.
+pub fn queue(mut boots: Vec<Boot>, scenarios: &[Scenario]) -> Vec<Boot> {
+    boots.retain(|boot| boot.count(scenarios) > 0);
+    boots.sort_by_key(|boot| std::cmp::Reverse(boot.count(scenarios)));
+    boots
+}
+
+/// For people: each scenario with where it runs and why, then how many run in each boot and in all.
+pub fn text(listed: &Listed, boots: &[Boot]) -> String {
+    let mut text = String::new();
+    let mut total = 0;
+    for scenario in &listed.guest {
+        let places: Vec<String> = boots
+            .iter()
+            .filter(|boot| boot.runs(scenario))
+            .map(|boot| format!("{} {}", boot.kernel, boot.form))
+            .collect();
+        total += places.len();
+        let why = match &scenario.once {
+            None => "in each form".to_owned(),
+            Some(reason) => format!("once on a kernel: {reason}"),
+        };
+        entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
+        let _ = writeln!(text, "    {}", places.join(", "));
+    }
+    for scenario in &listed.native {
+        entry(&mut text, scenario, "once, on this machine");
+    }
+    text.push('\n');
+    for boot in boots {
+        let _ = writeln!(
+            text,
+            "{:<27} {:>4} scenarios",
+            boot.place(),
+            boot.count(&listed.guest)
+        );
+    }
+    let _ = writeln!(text, "{:<27} {:>4} scenarios", "native", listed.native.len());
+    let _ = writeln!(
+        text,
+        "\n{total} runs of {} scenarios in {} boots, {} scenarios on this machine",
+        listed.guest.len(),
+        boots.len(),
+        listed.native.len()
+    );
+    text
+}
+
+fn entry(text: &mut String, scenario: &Scenario, runs: &str) {
+    let _ = writeln!(text, "{:<41} {runs}", scenario.name);
+    for skip in &scenario.skips {
+        let _ = writeln!(text, "    may be skipped on {skip}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "native\tgrid\tonce: attaches nothing\tany: small tables\nguest\tping\teach-form\n\
+                        guest\tlist\tonce: netlink\n";
+
+    fn boots() -> Vec<Boot> {
+        Boot::all(&["6.1", "6.18"].map(str::to_owned))
+    }
+
+    #[test]
+    fn the_list_is_read() {
+        let listed = Listed::parse(LIST).unwrap();
+        assert_eq!(listed.native[0].skips, ["any: small tables"]);
+        assert_eq!(listed.guest[0].once, None);
+        assert_eq!(listed.guest[1].once.as_deref(), Some("netlink"));
+        for wrong in [
+            "guest\tping",
+            "guest\tping\ttwice",
+            "host\tping\teach-form",
+            "ping",
+        ] {
+            assert!(Listed::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_boots_once_for_each_form_and_runs_everything_in_the_first() {
+        let listed = Listed::parse(LIST).unwrap();
+        let runs: Vec<(String, usize)> = boots()
+            .iter()
+            .map(|boot| (boot.place(), boot.count(&listed.guest)))
+            .collect();
+        let expected = [
+            ("guest 6.1 fentry", 2),
+            ("guest 6.1 kprobe", 1),
+            ("guest 6.18 fentry", 2),
+        ];
+        assert_eq!(runs, expected.map(|(place, count)| (place.to_owned(), count)));
+    }
+
+    #[test]
+    fn the_longest_boots_come_first_and_empty_ones_not_at_all() {
+        let mut listed = Listed::parse(LIST).unwrap();
+        let forms = |listed: &Listed| -> Vec<&str> {
+            let queue = queue(boots(), &listed.guest);
+            queue.iter().map(|boot| boot.form).collect()
+        };
+        assert_eq!(forms(&listed), ["fentry", "fentry", "kprobe"]);
+        listed.retain(Some("list"));
+        assert_eq!(forms(&listed), ["fentry", "fentry"]);
+        listed.retain(Some("nothing"));
+        assert!(forms(&listed).is_empty() && listed.native.is_empty());
+    }
+
+    #[test]
+    fn the_plan_says_where_and_why_and_how_often() {
+        let text = text(&Listed::parse(LIST).unwrap(), &boots());
+        for expected in [
+            "3 runs, in each form\n    6.1 fentry, 6.1 kprobe, 6.18 fentry\n",
+            "2 runs, once on a kernel: netlink\n    6.1 fentry, 6.18 fentry\n",
+            "    may be skipped on any: small tables\n",
+            "guest 6.1 kprobe               1 scenarios\n",
+            "\n5 runs of 2 scenarios in 3 boots, 1 scenarios on this machine\n",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is missing\n{text}");
+        }
+    }
+}
