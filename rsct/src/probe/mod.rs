@@ -2,8 +2,8 @@
 //!
 //! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
 //! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
-//! attach to, [`session`] loads and attaches, [`ring`] reads what they write, [`tallies`] what they
-//! count; [`overhead`] measures what measuring costs.
+//! attach to, [`session`] loads and attaches, `specialize` makes them for this kernel before that,
+//! [`ring`] reads what they write, [`tallies`] what they count; [`overhead`] measures what measuring costs.
 
 pub mod cause_hooks;
 mod diagnostics;
@@ -15,5 +15,6 @@ pub mod overhead;
 pub mod ring;
 pub mod scope;
 pub mod session;
+mod specialize;
 pub mod tallies;
 mod tracing;

@@ -16,18 +16,24 @@ use aya::{
 };
 use aya_obj::{Function, Object};
 
-use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 
 use crate::kernel::{
+    bpf_map,
     bpf_syscall::{self, ProgLoad},
     btf::Func,
 };
 
-use super::hooks::{At, Hook, Program};
+use super::{
+    hooks::{At, Hook, Program},
+    specialize::{Rodata, specialize},
+};
 
 /// The object, linked against maps that exist already.
 pub struct Tracing {
     functions: HashMap<String, Function>,
+    /// What the programs are specialized by, where the object has it.
+    rodata: Option<Rodata>,
     /// The fd of each module's BTF.
     modules: HashMap<String, OwnedFd>,
 }
@@ -64,6 +70,7 @@ impl Tracing {
             .collect();
         Ok(Self {
             functions,
+            rodata: rodata(ebpf)?,
             modules: HashMap::new(),
         })
     }
@@ -91,7 +98,12 @@ impl Tracing {
                 self.modules.get(name).map(|fd| fd.as_fd())
             }
         };
-        load(program, code, function.type_id, module)
+        let specialized = self
+            .rodata
+            .as_ref()
+            .map(|rodata| specialize(&code.instructions, rodata));
+        let insns = specialized.as_deref().unwrap_or(&code.instructions);
+        load(program, insns, function.type_id, module)
     }
 }
 
@@ -104,7 +116,7 @@ pub struct Attached {
 
 fn load(
     program: Program,
-    code: &Function,
+    insns: &[bpf_insn],
     function: u32,
     module: Option<BorrowedFd<'_>>,
 ) -> Result<OwnedFd, String> {
@@ -117,7 +129,7 @@ fn load(
         name: program.name,
         prog_type: bpf_prog_type::BPF_PROG_TYPE_TRACING,
         expected_attach_type: Some(at),
-        insns: &code.instructions,
+        insns,
         license: c"Dual MIT/GPL",
         attach_btf_id: function,
         attach_btf_obj: module,
@@ -126,6 +138,19 @@ fn load(
         kern_version: 0,
     };
     load.load().map_err(|error| error.to_string())
+}
+
+/// The constants as the kernel has them: the loader put its findings in, and froze the map.
+fn rodata(ebpf: &Ebpf) -> Result<Option<Rodata>, String> {
+    let Some(map) = ebpf.map(".rodata").and_then(data) else {
+        return Ok(None);
+    };
+    let fd = map.fd().as_fd();
+    let bytes = bpf_map::first_value(fd).map_err(|error| error.to_string())?;
+    Ok(Some(Rodata {
+        fd: fd.as_raw_fd(),
+        bytes,
+    }))
 }
 
 /// The programs that can be loaded here.
