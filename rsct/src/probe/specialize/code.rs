@@ -37,6 +37,11 @@ pub fn decode(slots: &[bpf_insn]) -> Option<Vec<Insn>> {
             insn.target = (*index_of_slot.get(target)?)?;
             insn.off = 0;
         }
+        if insn.is_local_call() {
+            let target = (slot + 1).checked_add_signed(isize::try_from(raw.imm).ok()?)?;
+            insn.target = (*index_of_slot.get(target)?)?;
+            insn.imm = 0;
+        }
         code.push(insn);
     }
     let last = code.last()?;
@@ -55,8 +60,8 @@ fn is_known(insn: &Insn) -> bool {
         },
         ALU | ALU64 => insn.op() <= END && (insn.op() != NEG || insn.code & X == 0),
         _ if insn.is_goto() || insn.is_exit() => true,
-        // A helper: a function of the program itself would have its own registers.
-        _ if insn.is_call() => insn.src == 0,
+        // A function of the kernel's may be of any kind.
+        _ if insn.is_call() => matches!(insn.src, 0 | LOCAL),
         _ => insn.is_branch() && insn.op() <= JSLE,
     };
     known && insn.dst <= FRAME && insn.src <= FRAME && insn.writes() & bit(FRAME) == 0
@@ -74,16 +79,19 @@ pub fn encode(code: &[Insn]) -> Option<Vec<bpf_insn>> {
     }
     let mut slots = Vec::with_capacity(count);
     for (index, insn) in code.iter().enumerate().filter(|(index, _)| kept[*index]) {
-        let mut off = insn.off;
+        let (mut off, mut imm) = (insn.off, insn.imm);
+        let distance = || slot_of_index[insn.target].cast_signed() - (slot_of_index[index] + 1).cast_signed();
         if insn.is_goto() || insn.is_branch() {
-            let after = slot_of_index[index] + 1;
-            off = i16::try_from(slot_of_index[insn.target].cast_signed() - after.cast_signed()).ok()?;
+            off = i16::try_from(distance()).ok()?;
+        }
+        if insn.is_local_call() {
+            imm = i32::try_from(distance()).ok()?;
         }
         slots.push(bpf_insn {
             code: insn.code,
             _bitfield_1: bpf_insn::new_bitfield_1(insn.dst, insn.src),
             off,
-            imm: insn.imm,
+            imm,
         });
         if insn.code == LDDW {
             slots.push(bpf_insn {
@@ -117,7 +125,9 @@ pub fn reached(code: &[Insn]) -> Vec<bool> {
     let mut pending = vec![0];
     while let Some(index) = pending.pop() {
         if !std::mem::replace(&mut reached[index], true) {
-            pending.extend(code[index].successors(index));
+            let insn = &code[index];
+            pending.extend(insn.successors(index));
+            pending.extend(insn.is_local_call().then_some(insn.target));
         }
     }
     reached

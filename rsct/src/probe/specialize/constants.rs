@@ -134,7 +134,7 @@ impl Constants {
         let mut runs = vec![0_u32; code.len()];
         runs[0] = 1;
         for (index, insn) in code.iter().enumerate() {
-            if insn.is_goto() || insn.is_branch() {
+            if insn.is_goto() || insn.is_branch() || insn.is_local_call() {
                 runs[insn.target] = 1;
             }
             if (insn.is_goto() || insn.is_branch() || insn.is_exit()) && index + 1 < code.len() {
@@ -173,6 +173,10 @@ impl Constants {
             let falls = !insn.is_goto() && !insn.is_exit() && decided != Some(true);
             let jumps = insn.is_goto() || insn.is_branch() && decided != Some(false);
             if jumps && self.reach(insn.target, &state) {
+                pending.insert(insn.target);
+            }
+            // Of a function's arguments nothing is known: it may have several callers.
+            if insn.is_local_call() && self.reach(insn.target, &State::UNKNOWN) {
                 pending.insert(insn.target);
             }
             if !falls {

@@ -15,7 +15,7 @@ impl Flow {
     pub fn of(code: &[Insn]) -> Self {
         let mut joins = vec![false; code.len() + 1];
         for (index, insn) in code.iter().enumerate() {
-            if insn.is_branch() || insn.is_goto() && insn.target != index + 1 {
+            if insn.is_branch() || insn.is_local_call() || insn.is_goto() && insn.target != index + 1 {
                 joins[insn.target] = true;
             }
         }

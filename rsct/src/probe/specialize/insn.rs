@@ -17,7 +17,8 @@ pub struct Insn {
     pub imm: i32,
     /// The second slot's number.
     pub high: i32,
-    /// For jumps, the index of the instruction that is jumped to; `off` is not used.
+    /// For jumps and for calls of the program's own functions, the index of the instruction that control continues
+    /// at; what says so in the encoded instruction is not used.
     pub target: usize,
 }
 
@@ -93,6 +94,11 @@ impl Insn {
         self.code == JMP | CALL
     }
 
+    /// Whether this calls one of the program's own functions, which has r6 to r10 for itself.
+    pub fn is_local_call(&self) -> bool {
+        self.is_call() && self.src == LOCAL
+    }
+
     /// Whether this jumps in all cases.
     pub fn is_goto(&self) -> bool {
         self.code == JMP | JA
@@ -157,7 +163,7 @@ impl Insn {
         }
     }
 
-    /// The instructions that can be next, given this one's index.
+    /// The instructions that can be next in the same function, given this one's index.
     pub fn successors(&self, index: usize) -> impl Iterator<Item = usize> {
         let falls = !self.is_goto() && !self.is_exit();
         let jumps = self.is_goto() || self.is_branch();

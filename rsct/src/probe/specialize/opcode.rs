@@ -83,6 +83,9 @@ pub const MAP: u8 = bpf::BPF_PSEUDO_MAP_FD as u8;
 /// `src` of an [`LDDW`] that loads an address inside a map's value.
 pub const MAP_VALUE: u8 = bpf::BPF_PSEUDO_MAP_VALUE as u8;
 
+/// `src` of a call of one of the program's own functions.
+pub const LOCAL: u8 = bpf::BPF_PSEUDO_CALL as u8;
+
 /// The atomic operations: all known ones, each with and without [`FETCH`].
 pub const ATOMICS: [i32; 4] = [ADD as i32, OR as i32, AND as i32, XOR as i32];
 /// The atomic operation's bit that has the old value stored in `src`.

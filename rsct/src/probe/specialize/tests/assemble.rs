@@ -76,6 +76,11 @@ pub fn call(helper: i32) -> bpf_insn {
     insn(JMP | CALL, 0, 0, 0, helper)
 }
 
+/// Calls the function so many slots after the next instruction.
+pub fn local_call(distance: i32) -> bpf_insn {
+    insn(JMP | CALL, 0, LOCAL, 0, distance)
+}
+
 pub fn exit() -> bpf_insn {
     insn(JMP | EXIT, 0, 0, 0, 0)
 }

@@ -40,11 +40,18 @@ pub fn run(program: &[bpf_insn], rodata: &Rodata) -> (Run, usize) {
         rodata,
         registers: std::array::from_fn(|register| mixed(register as u64)),
         effects: Vec::new(),
+        callers: Vec::new(),
     };
     let mut slot = 0;
     for executed in 1..FUEL {
         let insn = &program[slot];
         if insn.code == JMP | EXIT {
+            if let Some((caller, kept)) = machine.callers.pop() {
+                machine.registers[6..].copy_from_slice(&kept);
+                machine.clobber(1);
+                slot = caller + 1;
+                continue;
+            }
             let Machine {
                 registers, effects, ..
             } = machine;
@@ -60,6 +67,8 @@ struct Machine<'a> {
     rodata: &'a Rodata,
     registers: [u64; 11],
     effects: Vec<Effect>,
+    /// Where functions under way were called, and r6 to r10 there.
+    callers: Vec<(usize, [u64; 5])>,
 }
 
 impl Machine<'_> {
@@ -99,6 +108,13 @@ impl Machine<'_> {
             }
             ALU64 => self.registers[dst] = arithmetic(insn, true, self.registers[dst], operand),
             class => {
+                if insn.code == JMP | CALL && insn.src_reg() == LOCAL {
+                    let kept = std::array::from_fn(|register| self.registers[register + 6]);
+                    self.callers.push((slot, kept));
+                    self.registers[0] = mixed(self.effects.len() as u64);
+                    self.clobber(6);
+                    return (slot as i64 + 1 + i64::from(insn.imm)) as usize;
+                }
                 if insn.code == JMP | CALL {
                     self.call(insn.imm);
                     return slot + 1;
@@ -153,8 +169,14 @@ impl Machine<'_> {
     fn call(&mut self, helper: i32) {
         let arguments = std::array::from_fn(|argument| self.registers[argument + 1]);
         self.effects.push(Effect::Call { helper, arguments });
-        let seed = self.effects.len() as u64;
-        for (register, value) in self.registers[..6].iter_mut().zip(0..) {
+        self.registers[0] = mixed(self.effects.len() as u64);
+        self.clobber(1);
+    }
+
+    /// Overwrites five registers, the first of them `first`.
+    fn clobber(&mut self, first: usize) {
+        let seed = (self.effects.len() << 4 | self.callers.len()) as u64;
+        for (register, value) in self.registers[first..first + 5].iter_mut().zip(1..) {
             *register = mixed(seed << 8 | value);
         }
     }

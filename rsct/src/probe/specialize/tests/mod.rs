@@ -5,7 +5,7 @@ mod assemble;
 mod machine;
 mod random;
 
-use aya_obj::generated::{BPF_JCOND, BPF_PSEUDO_CALL, bpf_insn};
+use aya_obj::generated::{BPF_JCOND, BPF_PSEUDO_KFUNC_CALL, bpf_insn};
 
 use super::{opcode::*, *};
 use assemble::*;
@@ -230,6 +230,32 @@ fn a_call_takes_five_registers_and_leaves_none_of_them() {
 }
 
 #[test]
+fn a_function_is_called_where_it_is() {
+    let function = |called: bpf_insn| {
+        program![
+            mov(6, 1),
+            rodata(2, 0),
+            load(DW, 2, 2, 0),
+            branch(JEQ, 2, 16, 1),
+            local_call(4),
+            called,
+            insn(JMP | JEQ | K, 6, 0, 1, 1),
+            call(5),
+            exit(),
+            // Never called.
+            exit(),
+            mov_register(0, 2),
+            exit()
+        ]
+    };
+    assert_becomes(
+        &function(local_call(4)),
+        &program![mov(2, 16), local_call(1), exit(), mov_register(0, 2), exit()],
+    );
+    assert_becomes(&function(mov(0, 0)), &program![mov(0, 0), exit()]);
+}
+
+#[test]
 fn a_jump_leads_where_control_ends_up() {
     assert_becomes(
         &program![
@@ -250,7 +276,7 @@ fn a_jump_leads_where_control_ends_up() {
 #[test]
 fn a_program_with_something_unknown_stays() {
     let with = |unknown: bpf_insn| program![rodata(1, 0), load(DW, 0, 1, 0), unknown, exit()];
-    assert_stays(&with(insn(JMP | CALL, 0, BPF_PSEUDO_CALL as u8, 0, 0)));
+    assert_stays(&with(insn(JMP | CALL, 0, BPF_PSEUDO_KFUNC_CALL as u8, 0, 0)));
     assert_stays(&with(insn(JMP | BPF_JCOND as u8, 0, 0, 0, 0)));
     assert_stays(&with(insn(JMP32 | JA, 0, 0, 0, 0)));
     // A load from the packet, as classic BPF has it.

@@ -12,6 +12,8 @@ enum Step {
     Slots(Vec<bpf_insn>),
     /// A jump over so many steps.
     Jump(bpf_insn, usize),
+    /// A call of the function that follows the program.
+    Call,
 }
 
 /// Registers that programs compute with; r9 is left for loops.
@@ -148,6 +150,7 @@ fn step() -> impl Strategy<Value = Vec<Step>> {
         6 => arithmetic().prop_map(one),
         6 => memory().prop_map(one),
         4 => jump().prop_map(|jump| vec![jump]),
+        1 => Just(vec![Step::Call]),
         1 => (1..9_i32).prop_map(move |helper| one(call(helper))),
     ]
 }
@@ -163,22 +166,42 @@ fn constants() -> impl Strategy<Value = Rodata> {
     })
 }
 
-/// The program of these steps.
-fn assembled(steps: &[Step]) -> Vec<bpf_insn> {
-    let length = |step: &Step| match step {
+fn length(step: &Step) -> usize {
+    match step {
         Step::Slots(slots) => slots.len(),
-        Step::Jump(..) => 1,
-    };
+        Step::Jump(..) | Step::Call => 1,
+    }
+}
+
+fn slots(steps: &[Step]) -> usize {
+    steps.iter().map(length).sum()
+}
+
+/// A function of these steps, which calls none.
+fn body(mut steps: Vec<Step>) -> Vec<bpf_insn> {
+    steps.retain(|step| !matches!(step, Step::Call));
+    let mut function = assembled(&steps, 0, 0);
+    function.push(exit());
+    function
+}
+
+/// The program of these steps, where calls lead to the slot `function`.
+fn assembled(steps: &[Step], at: usize, function: usize) -> Vec<bpf_insn> {
     let mut program = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         match step {
             Step::Slots(slots) => program.extend(slots),
             Step::Jump(jump, over) => {
-                let over: usize = steps[index + 1..].iter().take(*over).map(length).sum();
+                let skipped = &steps[index + 1..];
+                let over = slots(&skipped[..skipped.len().min(*over)]);
                 program.push(bpf_insn {
                     off: i16::try_from(over).unwrap(),
                     ..*jump
                 });
+            }
+            Step::Call => {
+                let distance = function - (at + program.len() + 1);
+                program.push(local_call(i32::try_from(distance).unwrap()));
             }
         }
     }
@@ -201,9 +224,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn a_specialized_program_does_the_same(steps in steps(), rodata in constants()) {
-        let mut program = assembled(&steps);
+    fn a_specialized_program_does_the_same(steps in steps(), function in steps(), rodata in constants()) {
+        let mut program = assembled(&steps, 0, slots(&steps) + 1);
         program.push(exit());
+        program.extend(body(function));
         check(&program, &rodata)?;
     }
 
@@ -212,15 +236,18 @@ proptest! {
     fn a_specialized_loop_does_the_same(
         before in steps(),
         inside in steps(),
+        function in steps(),
         rounds in 1..4_i32,
         rodata in constants(),
     ) {
-        let mut program = assembled(&before);
+        let start = slots(&before) + 1;
+        let end = start + slots(&inside) + 3;
+        let mut program = assembled(&before, 0, end);
         program.push(mov(9, rounds));
-        let body = assembled(&inside);
-        let back = -i16::try_from(body.len() + 2).unwrap();
-        program.extend(body);
+        program.extend(assembled(&inside, start, end));
+        let back = i16::try_from(start).unwrap() - i16::try_from(end - 1).unwrap();
         program.extend([add(9, -1), insn(JMP | JNE, 9, 0, back, 0), exit()]);
+        program.extend(body(function));
         check(&program, &rodata)?;
     }
 
