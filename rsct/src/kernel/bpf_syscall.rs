@@ -50,6 +50,9 @@ pub enum BpfError {
     /// A program's counters could not be read.
     #[error("cannot read a program's counters: {0}")]
     Info(#[source] io::Error),
+    /// A map's value could not be read.
+    #[error("cannot read a map's value: {0}")]
+    Lookup(#[source] io::Error),
 }
 
 impl BpfError {
@@ -60,7 +63,8 @@ impl BpfError {
             | Self::Attach(source)
             | Self::ListBtf(source)
             | Self::TestRun(source)
-            | Self::Info(source) => source.raw_os_error(),
+            | Self::Info(source)
+            | Self::Lookup(source) => source.raw_os_error(),
             Self::NoModule { .. } => None,
         }
     }

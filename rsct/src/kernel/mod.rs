@@ -1,5 +1,6 @@
 //! What the running kernel says of itself: types, symbols, namespaces, ticks.
 
+pub mod bpf_map;
 pub mod bpf_syscall;
 pub mod btf;
 pub mod clock;

@@ -2,8 +2,9 @@
 //!
 //! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
 //! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
-//! attach to, [`session`] loads and attaches, [`ring`] reads what they write, [`tallies`] what they
-//! count; [`overhead`] measures what measuring costs, [`detach`] lets go of it all.
+//! attach to, [`session`] loads and attaches, `specialize` makes them for this kernel before that,
+//! [`ring`] reads what they write, [`tallies`] what they count; [`overhead`] measures what measuring costs,
+//! `detach` lets go of it all.
 
 pub mod cause_hooks;
 mod detach;
@@ -16,5 +17,6 @@ pub mod overhead;
 pub mod ring;
 pub mod scope;
 pub mod session;
+mod specialize;
 pub mod tallies;
 mod tracing;

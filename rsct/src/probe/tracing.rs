@@ -16,9 +16,10 @@ use aya::{
 };
 use aya_obj::{Function, Object};
 
-use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 
 use crate::kernel::{
+    bpf_map,
     bpf_syscall::{self, ProgLoad},
     btf::Func,
 };
@@ -26,11 +27,14 @@ use crate::kernel::{
 use super::{
     detach,
     hooks::{At, Hook, Program},
+    specialize::{Rodata, specialize},
 };
 
 /// The object, linked against maps that exist already.
 pub struct Tracing {
     functions: HashMap<String, Function>,
+    /// What the programs are specialized by, where the object has it.
+    rodata: Option<Rodata>,
     /// The fd of each module's BTF.
     modules: HashMap<String, OwnedFd>,
 }
@@ -67,6 +71,7 @@ impl Tracing {
             .collect();
         Ok(Self {
             functions,
+            rodata: rodata(ebpf)?,
             modules: HashMap::new(),
         })
     }
@@ -95,7 +100,12 @@ impl Tracing {
                 self.modules.get(name).map(|fd| fd.as_fd())
             }
         };
-        load(program, code, function.type_id, module)
+        let specialized = self
+            .rodata
+            .as_ref()
+            .map(|rodata| specialize(&code.instructions, rodata));
+        let insns = specialized.as_deref().unwrap_or(&code.instructions);
+        load(program, insns, function.type_id, module)
     }
 }
 
@@ -114,7 +124,7 @@ impl Drop for Attached {
 
 fn load(
     program: Program,
-    code: &Function,
+    insns: &[bpf_insn],
     function: u32,
     module: Option<BorrowedFd<'_>>,
 ) -> Result<OwnedFd, String> {
@@ -128,7 +138,7 @@ fn load(
         prog_type: bpf_prog_type::BPF_PROG_TYPE_TRACING,
         prog_flags: 0,
         expected_attach_type: Some(at),
-        insns: &code.instructions,
+        insns,
         license: c"Dual MIT/GPL",
         attach_btf_id: function,
         attach_btf_obj: module,
@@ -137,6 +147,19 @@ fn load(
         kern_version: 0,
     };
     load.load().map_err(|error| error.to_string())
+}
+
+/// The constants as the kernel has them: the loader put its findings in, and froze the map.
+fn rodata(ebpf: &Ebpf) -> Result<Option<Rodata>, String> {
+    let Some(map) = ebpf.map(".rodata").and_then(data) else {
+        return Ok(None);
+    };
+    let fd = map.fd().as_fd();
+    let bytes = bpf_map::first_value(fd).map_err(|error| error.to_string())?;
+    Ok(Some(Rodata {
+        fd: fd.as_raw_fd(),
+        bytes,
+    }))
 }
 
 /// The programs that can be loaded here.

@@ -1,0 +1,210 @@
+//! Which registers hold which constants: sparse conditional constant propagation (Wegman and Zadeck, 1991). A branch
+//! whose operands are constants is followed in one direction only, so that the other does not spoil what is known.
+
+use std::collections::BTreeSet;
+
+use super::{Rodata, insn::*, opcode::*, value};
+
+/// What is known of a register at one instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// It may hold anything.
+    Unknown,
+    /// It holds this number.
+    Number(u64),
+    /// It points this far into the value of the `.rodata` map.
+    Rodata(u64),
+}
+
+/// What is known of r0 to r9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State([Value; FRAME as usize]);
+
+impl State {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self([Value::Unknown; FRAME as usize]);
+
+    pub fn get(&self, register: u8) -> Value {
+        // Of the frame pointer nothing is ever known.
+        self.0
+            .get(usize::from(register))
+            .copied()
+            .unwrap_or(Value::Unknown)
+    }
+
+    fn number(&self, register: u8) -> Option<u64> {
+        match self.get(register) {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The second operand of arithmetic or of a branch.
+    pub fn operand(&self, insn: &Insn) -> Option<u64> {
+        if insn.takes_register() {
+            self.number(insn.src)
+        } else {
+            Some(i64::from(insn.imm).cast_unsigned())
+        }
+    }
+
+    /// Whether the branch is taken, where that is known.
+    pub fn decides(&self, branch: &Insn) -> Option<bool> {
+        let (dst, operand) = (self.number(branch.dst)?, self.operand(branch)?);
+        Some(value::is_taken(branch, dst, operand))
+    }
+
+    /// What is known after `insn`.
+    pub fn step(&mut self, insn: &Insn, rodata: &Rodata) {
+        let result = self.result(insn, rodata);
+        let written = insn.writes();
+        for (register, value) in self.0.iter_mut().enumerate() {
+            if written & (1 << register) != 0 {
+                *value = result;
+            }
+        }
+    }
+
+    /// What `insn` puts into the registers that it writes.
+    fn result(&self, insn: &Insn, rodata: &Rodata) -> Value {
+        match insn.class() {
+            LD if insn.src == NUMBER => Value::Number(
+                u64::from(insn.imm.cast_unsigned()) | u64::from(insn.high.cast_unsigned()) << 32,
+            ),
+            LD if insn.src == MAP_VALUE && insn.imm == rodata.fd => {
+                Value::Rodata(insn.high.cast_unsigned().into())
+            }
+            LDX if insn.mode() == MEM => match self.get(insn.src) {
+                Value::Rodata(at) => rodata
+                    .load(at.wrapping_add_signed(insn.off.into()), insn.bytes())
+                    .map_or(Value::Unknown, Value::Number),
+                _ => Value::Unknown,
+            },
+            ALU | ALU64 => self.arithmetic(insn).unwrap_or(Value::Unknown),
+            _ => Value::Unknown,
+        }
+    }
+
+    fn arithmetic(&self, insn: &Insn) -> Option<Value> {
+        let is_move = insn.op() == MOV && insn.code & X != 0;
+        if is_move && insn.class() == ALU64 && insn.off == 0 {
+            return Some(self.get(insn.src));
+        }
+        let operand = self.operand(insn)?;
+        // A move does not read what it overwrites.
+        let dst = if insn.op() == MOV {
+            Value::Number(0)
+        } else {
+            self.get(insn.dst)
+        };
+        match dst {
+            Value::Unknown => None,
+            Value::Number(dst) => value::arithmetic(insn, dst, operand).map(Value::Number),
+            Value::Rodata(at) if insn.class() == ALU64 && matches!(insn.op(), ADD | SUB) => {
+                value::arithmetic(insn, at, operand).map(Value::Rodata)
+            }
+            Value::Rodata(_) => None,
+        }
+    }
+
+    /// Keeps what is known of both. Says whether that is less than before.
+    fn meet(&mut self, other: &Self) -> bool {
+        let mut less = false;
+        for (mine, other) in self.0.iter_mut().zip(&other.0) {
+            if mine != other && *mine != Value::Unknown {
+                *mine = Value::Unknown;
+                less = true;
+            }
+        }
+        less
+    }
+}
+
+/// What is known where control can come from elsewhere than from the instruction before.
+pub struct Constants {
+    /// For an instruction that a straight run starts with, its place in `entries`, plus one.
+    runs: Vec<u32>,
+    /// `None` for what is not reached.
+    entries: Vec<Option<State>>,
+}
+
+impl Constants {
+    /// Finds all there is to know of a program.
+    pub fn of(code: &[Insn], rodata: &Rodata) -> Self {
+        let mut runs = vec![0_u32; code.len()];
+        runs[0] = 1;
+        for (index, insn) in code.iter().enumerate() {
+            if insn.is_goto() || insn.is_branch() || insn.is_local_call() {
+                runs[insn.target] = 1;
+            }
+            if (insn.is_goto() || insn.is_branch() || insn.is_exit()) && index + 1 < code.len() {
+                runs[index + 1] = 1;
+            }
+        }
+        let mut count = 0;
+        for run in runs.iter_mut().filter(|run| **run != 0) {
+            count += 1;
+            *run = count;
+        }
+        let mut constants = Self {
+            runs,
+            entries: vec![None; count as usize],
+        };
+        constants.reach(0, &State::UNKNOWN);
+        let mut pending = BTreeSet::from([0]);
+        while let Some(start) = pending.pop_first() {
+            constants.follow(code, rodata, start, &mut pending);
+        }
+        constants
+    }
+
+    /// Follows one straight run to its end, and marks those that start with less than before.
+    fn follow(&mut self, code: &[Insn], rodata: &Rodata, start: usize, pending: &mut BTreeSet<usize>) {
+        let Some(Some(mut state)) = self.entry(start) else {
+            return;
+        };
+        for (index, insn) in code.iter().enumerate().skip(start) {
+            let decided = if insn.is_branch() {
+                state.decides(insn)
+            } else {
+                None
+            };
+            state.step(insn, rodata);
+            let falls = !insn.is_goto() && !insn.is_exit() && decided != Some(true);
+            let jumps = insn.is_goto() || insn.is_branch() && decided != Some(false);
+            if jumps && self.reach(insn.target, &state) {
+                pending.insert(insn.target);
+            }
+            // Of a function's arguments nothing is known: it may have several callers.
+            if insn.is_local_call() && self.reach(insn.target, &State::UNKNOWN) {
+                pending.insert(insn.target);
+            }
+            if !falls {
+                return;
+            }
+            if self.entry(index + 1).is_some() {
+                if self.reach(index + 1, &state) {
+                    pending.insert(index + 1);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Control reaches the start of a run with `state`. Says whether that changes what is known there.
+    fn reach(&mut self, start: usize, state: &State) -> bool {
+        match &mut self.entries[self.runs[start] as usize - 1] {
+            Some(known) => known.meet(state),
+            unreached => {
+                *unreached = Some(*state);
+                true
+            }
+        }
+    }
+
+    /// What is known at the start of a run; `Some(None)` if it is not reached, `None` where no run starts.
+    pub fn entry(&self, index: usize) -> Option<Option<State>> {
+        let run = self.runs[index].checked_sub(1)?;
+        Some(self.entries[run as usize])
+    }
+}

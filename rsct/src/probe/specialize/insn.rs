@@ -1,0 +1,185 @@
+//! One instruction: which registers it reads and writes, and where control continues after it.
+
+use super::opcode::*;
+
+/// The frame pointer, which no instruction writes.
+pub const FRAME: u8 = 10;
+/// The registers that hold a helper's arguments.
+const ARGUMENTS: u16 = 0b11_1110;
+
+/// An instruction of one or two slots. A removed one is a jump to the next, so that the others keep their index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Insn {
+    pub code: u8,
+    pub dst: u8,
+    pub src: u8,
+    pub off: i16,
+    pub imm: i32,
+    /// The second slot's number.
+    pub high: i32,
+    /// For jumps and for calls of the program's own functions, the index of the instruction that control continues
+    /// at; what says so in the encoded instruction is not used.
+    pub target: usize,
+}
+
+impl Insn {
+    /// An unconditional jump.
+    pub fn jump(target: usize) -> Self {
+        Self {
+            code: JMP | JA,
+            dst: 0,
+            src: 0,
+            off: 0,
+            imm: 0,
+            high: 0,
+            target,
+        }
+    }
+
+    /// Loads `value`, in the shortest form.
+    pub fn constant(dst: u8, value: u64) -> Self {
+        let (code, high) = if fits(value).is_some() {
+            (ALU64 | MOV | K, 0)
+        } else if u32::try_from(value).is_ok() {
+            (ALU | MOV | K, 0)
+        } else {
+            (LDDW, (value >> 32) as i32)
+        };
+        Self {
+            code,
+            dst,
+            imm: value as i32,
+            high,
+            ..Self::jump(0)
+        }
+    }
+
+    pub fn class(&self) -> u8 {
+        self.code & 0x07
+    }
+
+    /// The operation of arithmetic and of jumps.
+    pub fn op(&self) -> u8 {
+        self.code & 0xf0
+    }
+
+    /// How a load or a store accesses memory.
+    pub fn mode(&self) -> u8 {
+        self.code & 0xe0
+    }
+
+    /// How many bytes a load or a store accesses.
+    pub fn bytes(&self) -> usize {
+        match self.code & 0x18 {
+            B => 1,
+            H => 2,
+            W => 4,
+            _ => 8,
+        }
+    }
+
+    pub fn is_alu(&self) -> bool {
+        matches!(self.class(), ALU | ALU64)
+    }
+
+    fn is_jump_class(&self) -> bool {
+        matches!(self.class(), JMP | JMP32)
+    }
+
+    pub fn is_exit(&self) -> bool {
+        self.code == JMP | EXIT
+    }
+
+    pub fn is_call(&self) -> bool {
+        self.code == JMP | CALL
+    }
+
+    /// Whether this calls one of the program's own functions, which has r6 to r10 for itself.
+    pub fn is_local_call(&self) -> bool {
+        self.is_call() && self.src == LOCAL
+    }
+
+    /// Whether this jumps in all cases.
+    pub fn is_goto(&self) -> bool {
+        self.code == JMP | JA
+    }
+
+    /// Whether this jumps in some cases.
+    pub fn is_branch(&self) -> bool {
+        self.is_jump_class() && !matches!(self.op(), JA | CALL | EXIT)
+    }
+
+    /// Whether the second operand is a register.
+    pub fn takes_register(&self) -> bool {
+        let unary = self.is_alu() && matches!(self.op(), NEG | END);
+        (self.is_alu() || self.is_branch()) && self.code & X != 0 && !unary
+    }
+
+    /// Whether this stores into memory only, or loads from it without a sign: no atomics.
+    pub fn is_plain_access(&self) -> bool {
+        matches!(self.class(), LDX | ST | STX) && self.mode() == MEM
+    }
+
+    /// The register that memory is addressed by.
+    pub fn base(&self) -> Option<u8> {
+        match self.class() {
+            LDX => Some(self.src),
+            ST | STX => Some(self.dst),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing but the value of `dst` is different afterwards.
+    pub fn only_computes(&self) -> bool {
+        self.class() == LD || self.is_alu()
+    }
+
+    /// The registers whose values matter, a bit each.
+    pub fn reads(&self) -> u16 {
+        let second = if self.takes_register() { bit(self.src) } else { 0 };
+        match self.class() {
+            LD => 0,
+            LDX => bit(self.src),
+            ST => bit(self.dst),
+            STX if self.mode() == ATOMIC && self.imm == CMPXCHG => bit(self.dst) | bit(self.src) | bit(0),
+            STX => bit(self.dst) | bit(self.src),
+            ALU | ALU64 if self.op() == MOV => second,
+            ALU | ALU64 => bit(self.dst) | second,
+            _ if self.is_goto() => 0,
+            _ if self.is_exit() => bit(0),
+            _ if self.is_call() => ARGUMENTS,
+            _ => bit(self.dst) | second,
+        }
+    }
+
+    /// The registers that lose their values, a bit each.
+    pub fn writes(&self) -> u16 {
+        match self.class() {
+            LD | LDX | ALU | ALU64 => bit(self.dst),
+            STX if self.mode() == ATOMIC && self.imm == CMPXCHG => bit(0),
+            STX if self.mode() == ATOMIC && self.imm & FETCH != 0 => bit(self.src),
+            JMP if self.is_call() => bit(0) | ARGUMENTS,
+            _ => 0,
+        }
+    }
+
+    /// The instructions that can be next in the same function, given this one's index.
+    pub fn successors(&self, index: usize) -> impl Iterator<Item = usize> {
+        let falls = !self.is_goto() && !self.is_exit();
+        let jumps = self.is_goto() || self.is_branch();
+        falls
+            .then_some(index + 1)
+            .into_iter()
+            .chain(jumps.then_some(self.target))
+    }
+}
+
+/// The register's bit.
+pub fn bit(register: u8) -> u16 {
+    1 << register
+}
+
+/// The number that an instruction extends to `value`, where there is one.
+pub fn fits(value: u64) -> Option<i32> {
+    i32::try_from(value.cast_signed()).ok()
+}

@@ -1,0 +1,66 @@
+//! Programs made for this kernel and this command line, before the kernel sees them.
+//!
+//! The loader's findings and the filter are constants in the map `.rodata`. The verifier prunes what they rule out,
+//! but only after passes over all instructions, and those take most of the time that Linux 7.3 needs to load a
+//! program. The passes here do it first: [`fold`] puts the constants into the instructions, [`flow`] and [`jumps`]
+//! remove what is not needed and not reached, [`addresses`] has fewer instructions reach a field.
+//!
+//! A program with an instruction that the decoder does not know stays as it is.
+
+mod addresses;
+mod code;
+mod constants;
+mod flow;
+mod fold;
+mod insn;
+mod jumps;
+mod opcode;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use aya_obj::generated::bpf_insn;
+
+/// The map `.rodata`, which nothing changes any more.
+#[derive(Debug)]
+pub struct Rodata {
+    /// Its fd, which instructions name it by.
+    pub fd: i32,
+    /// Its value.
+    pub bytes: Vec<u8>,
+}
+
+impl Rodata {
+    /// The number in `bytes` bytes from `at` on, if all of them are the map's.
+    fn load(&self, at: u64, bytes: usize) -> Option<u64> {
+        let at = usize::try_from(at).ok()?;
+        let bytes = self.bytes.get(at..at.checked_add(bytes)?)?;
+        Some(match *bytes {
+            [byte] => byte.into(),
+            [a, b] => u16::from_ne_bytes([a, b]).into(),
+            [a, b, c, d] => u32::from_ne_bytes([a, b, c, d]).into(),
+            _ => u64::from_ne_bytes(bytes.try_into().ok()?),
+        })
+    }
+}
+
+/// The program that does the same with this `.rodata`, in fewer instructions.
+pub fn specialize(program: &[bpf_insn], rodata: &Rodata) -> Vec<bpf_insn> {
+    shortened(program, rodata).unwrap_or_else(|| program.to_vec())
+}
+
+fn shortened(program: &[bpf_insn], rodata: &Rodata) -> Option<Vec<bpf_insn>> {
+    let mut code = code::decode(program)?;
+    fold::fold(&mut code, rodata);
+    loop {
+        let before = code.clone();
+        jumps::straighten(&mut code);
+        flow::sweep(&mut code);
+        addresses::displace(&mut code);
+        addresses::uncopy(&mut code);
+        if code == before {
+            return code::encode(&code);
+        }
+    }
+}

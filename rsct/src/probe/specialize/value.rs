@@ -1,0 +1,88 @@
+//! What arithmetic and comparisons of known numbers give, as the BPF instruction set defines it (RFC 9669).
+
+use super::{insn::Insn, opcode::*};
+
+/// The result of an arithmetic instruction on `dst` and its second operand. `None` for the operations that are left
+/// to the kernel: division, byte swaps and moves of less than a register.
+pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
+    if insn.off != 0 {
+        return None;
+    }
+    if insn.class() == ALU64 {
+        let shift = operand as u32 & 63;
+        return Some(match insn.op() {
+            ADD => dst.wrapping_add(operand),
+            SUB => dst.wrapping_sub(operand),
+            MUL => dst.wrapping_mul(operand),
+            OR => dst | operand,
+            AND => dst & operand,
+            LSH => dst << shift,
+            RSH => dst >> shift,
+            NEG => dst.wrapping_neg(),
+            XOR => dst ^ operand,
+            MOV => operand,
+            ARSH => (dst.cast_signed() >> shift).cast_unsigned(),
+            _ => return None,
+        });
+    }
+    let (dst, operand) = (dst as u32, operand as u32);
+    let shift = operand & 31;
+    Some(u64::from(match insn.op() {
+        ADD => dst.wrapping_add(operand),
+        SUB => dst.wrapping_sub(operand),
+        MUL => dst.wrapping_mul(operand),
+        OR => dst | operand,
+        AND => dst & operand,
+        LSH => dst << shift,
+        RSH => dst >> shift,
+        NEG => dst.wrapping_neg(),
+        XOR => dst ^ operand,
+        MOV => operand,
+        ARSH => (dst.cast_signed() >> shift).cast_unsigned(),
+        _ => return None,
+    }))
+}
+
+/// Whether a branch on `dst` and its second operand is taken.
+pub fn is_taken(insn: &Insn, dst: u64, operand: u64) -> bool {
+    let (dst, operand, signed_dst, signed_operand) = if insn.class() == JMP {
+        (dst, operand, dst.cast_signed(), operand.cast_signed())
+    } else {
+        let (dst, operand) = (dst as u32, operand as u32);
+        (
+            dst.into(),
+            operand.into(),
+            dst.cast_signed().into(),
+            operand.cast_signed().into(),
+        )
+    };
+    match insn.op() {
+        JEQ => dst == operand,
+        JNE => dst != operand,
+        JSET => dst & operand != 0,
+        JGT => dst > operand,
+        JGE => dst >= operand,
+        JLT => dst < operand,
+        JLE => dst <= operand,
+        JSGT => signed_dst > signed_operand,
+        JSGE => signed_dst >= signed_operand,
+        JSLT => signed_dst < signed_operand,
+        // The decoder lets no other through.
+        _ => signed_dst <= signed_operand,
+    }
+}
+
+/// The comparison that gives the same with its operands exchanged.
+pub fn mirrored(op: u8) -> u8 {
+    match op {
+        JGT => JLT,
+        JLT => JGT,
+        JGE => JLE,
+        JLE => JGE,
+        JSGT => JSLT,
+        JSLT => JSGT,
+        JSGE => JSLE,
+        JSLE => JSGE,
+        symmetric => symmetric,
+    }
+}
