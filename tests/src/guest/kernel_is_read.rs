@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use rsct::kernel::{
     btf::{Field, Func, KernelTypes},
     netns,
-    symbols::why_absent,
+    symbols::{Fate, fates},
     sysctl::Where,
 };
 
@@ -60,10 +60,12 @@ fn it_knows_its_connections(types: &KernelTypes) -> Result<()> {
 }
 
 fn it_knows_its_symbols() -> Result<()> {
-    let fate = why_absent("this_function_does_not_exist")?;
-    ensure!(fate.exact.is_empty() && fate.mangled.is_empty(), "{fate:?}");
-    let fate = why_absent("kfree")?;
-    ensure!(!fate.exact.is_empty(), "{fate:?}");
+    let fates = fates(&["this_function_does_not_exist", "kfree"])?;
+    is(
+        fates,
+        vec![Fate::Absent, Fate::Present],
+        "what became of functions",
+    )?;
     Ok(())
 }
 
