@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::lab::{Lab, Line, Trace, trace::Ended, traffic};
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = Lab::new()?.with_lasting_udp()?;
     let (old, old_server) = traffic::udp(&lab, 8001)?;
     let (woken, woken_server) = traffic::udp(&lab, 8002)?;
     let (new, new_server) = traffic::udp(&lab, 8003)?;

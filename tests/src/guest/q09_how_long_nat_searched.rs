@@ -12,7 +12,7 @@ const PORTS: u16 = 10;
 const TCP_PORTS: u16 = 4;
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+    let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
     lab.client.sh(&format!(
         "nft add table ip story
         nft 'add chain ip story postrouting {{ type nat hook postrouting priority srcnat; }}'

@@ -46,7 +46,7 @@ fn overrun() -> Result<()> {
 }
 
 fn kept() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+    let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
     // Entries that are made while nobody listens have no events.
     let listener = Listener::open(&lab.server, &[DESTROY], true)?;
     flows(&lab)?;

@@ -18,11 +18,7 @@ const PORT: &str = "9100";
 type Owner = (String, i64, bool);
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
-    for namespace in [&lab.client, &lab.server] {
-        // They are to be there for as long as this takes.
-        namespace.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
-    }
+    let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
     let (client, server) = traffic::udp(&lab, PORT.parse()?)?;
     for zone in [5, 7] {
         lab.server.sh(&format!(

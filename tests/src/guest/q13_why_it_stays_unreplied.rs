@@ -166,7 +166,7 @@ fn is_met(told: &Line, role: &str, netns: &Namespace, place: &str, outcome: &str
 /// On the client: replies that a rule leaves untracked, that come from another port, that are INVALID, that are none but
 /// an error, and none at all.
 fn replies_come_and_are_not_taken() -> Result<()> {
-    let lab = Lab::new()?.without_ipv6()?;
+    let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
     let client = &lab.client;
     client.sh("iptables -t raw -A PREROUTING -p udp --sport 7001 -j NOTRACK
         iptables -A INPUT -p tcp --sport 7004 -j DROP")?;

@@ -14,7 +14,7 @@ use crate::{
 const FLOWS: u16 = 90;
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = Lab::new()?.with_lasting_udp()?;
     let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 4001))?))?;
     let trace = Trace::start(&lab.client.name, &["--ring-size", "4", "--table"])?;
     trace.signal(libc::SIGSTOP)?;

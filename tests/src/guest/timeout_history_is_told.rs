@@ -32,7 +32,14 @@ pub fn run() -> Result<()> {
     there.sh(&format!("conntrack -I {by_hand}"))?;
 
     is_listed(there)?;
+    // On a busy host 30 seconds may be over by now.
+    let again = || {
+        traffic::ask(&governed, &governed_server)?;
+        traffic::ask(&plain, &plain_server)
+    };
+    again()?;
     is_shown_wide(there)?;
+    again()?;
     history(&lab, (&governed, &governed_server), (&plain, &plain_server))?;
     history_for_people(&lab, &governed, &governed_server)
 }

@@ -96,6 +96,14 @@ impl Lab {
         Ok(self)
     }
 
+    /// Keeps UDP entries without replies for as long as a story may take on a busy host, and not only for 30 seconds.
+    pub fn with_lasting_udp(self) -> Result<Self> {
+        for namespace in [&self.server, &self.client] {
+            namespace.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
+        }
+        Ok(self)
+    }
+
     /// Does something on the server: sockets opened there are the server's, wherever they are used.
     pub fn on_server<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         inside::inside(&self.server.name, "server", act)

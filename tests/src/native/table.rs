@@ -11,14 +11,14 @@ const SECONDS_APART: u64 = 2;
 
 /// Options of `conntrack -I`, an entry a line.
 pub const ENTRIES: &str = "
-    -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1001 --dport 80 --state SYN_SENT -t 120
+    -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1001 --dport 80 --state SYN_SENT -t 1200
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1002 --dport 80 --state SYN_RECV -t 600 -u SEEN_REPLY
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 432000 -u SEEN_REPLY,ASSURED -m 5
-    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1004 --dport 443 --state FIN_WAIT -t 120 -u SEEN_REPLY,ASSURED -m 0x15
+    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1004 --dport 443 --state FIN_WAIT -t 1200 -u SEEN_REPLY,ASSURED -m 0x15
     -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1005 --dport 443 --state CLOSE_WAIT -t 600 -u SEEN_REPLY,ASSURED
     -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1006 --dport 443 --state LAST_ACK -t 300 -u SEEN_REPLY,ASSURED
-    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1007 --dport 443 --state TIME_WAIT -t 120 -u SEEN_REPLY,ASSURED
-    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1008 --dport 443 --state CLOSE -t 100 -u SEEN_REPLY -w 7
+    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1007 --dport 443 --state TIME_WAIT -t 1200 -u SEEN_REPLY,ASSURED
+    -p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1008 --dport 443 --state CLOSE -t 1000 -u SEEN_REPLY -w 7
     -p tcp -s 10.0.0.3 -d 10.0.1.1 --sport 1003 --dport 8080 --state ESTABLISHED -t 3000 --orig-zone 3
     -p tcp -s 10.0.0.4 -d 10.0.1.1 --sport 1003 --dport 8080 --state ESTABLISHED -t 3000 --reply-zone 4
     -p tcp -s 2001:db8::1 -d 2001:db8:0:1::1 --sport 1001 --dport 80 --state ESTABLISHED -t 3000 -u SEEN_REPLY,ASSURED
@@ -31,7 +31,7 @@ pub const ENTRIES: &str = "
     -p udp -s 10.0.0.9 -d 10.0.1.1 --sport 5053 --dport 53 -t 300 -u FIXED_TIMEOUT
     -p icmp -s 10.0.0.1 -d 10.0.1.1 --icmp-type 8 --icmp-code 0 --icmp-id 80 -t 300
     -p icmpv6 -s 2001:db8::1 -d 2001:db8::2 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 53 -t 300
-    -p sctp -s 10.0.0.1 -d 10.0.1.1 --sport 5000 --dport 80 --state ESTABLISHED -t 210 --orig-vtag 1 --reply-vtag 2
+    -p sctp -s 10.0.0.1 -d 10.0.1.1 --sport 5000 --dport 80 --state ESTABLISHED -t 2100 --orig-vtag 1 --reply-vtag 2
     -p sctp -s 10.0.0.1 -d 10.0.1.1 --sport 5001 --dport 80 --state SHUTDOWN_SENT -t 300 --orig-vtag 1 --reply-vtag 2
     -p dccp -s 10.0.0.1 -d 10.0.1.1 --sport 5000 --dport 80 --state OPEN -t 300 --role client
     -p udplite -s 10.0.0.1 -d 10.0.1.1 --sport 5000 --dport 80 -t 300
@@ -45,6 +45,7 @@ pub fn broad() -> Result<Namespace> {
     let namespace = Namespace::new("broad")?;
     namespace.sh("
         sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1
+        sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
         ip link set lo up
         iptables -t raw -A OUTPUT -p udp --dport 69 -j CT --helper tftp || true
         iptables -A OUTPUT -m connlabel --label 3 --set

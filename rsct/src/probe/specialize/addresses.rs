@@ -3,9 +3,10 @@
 
 use super::{flow::Flow, insn::*, opcode::*};
 
-/// Moves constants that are added to a pointer into the accesses through it, where the pointer is used for nothing else.
-pub fn displace(code: &mut [Insn]) {
-    let flow = Flow::of(code);
+/// Moves constants that are added to a pointer into the accesses through it, where the pointer is used for nothing
+/// else. Says whether there was any.
+pub fn displace(code: &mut [Insn], flow: &Flow) -> bool {
+    let mut changed = false;
     // From the last on: a pointer that is moved again later hands on what it was moved by.
     for index in (0..code.len()).rev() {
         let insn = code[index];
@@ -24,8 +25,10 @@ pub fn displace(code: &mut [Insn]) {
                 code[user] = insn;
             }
             code[index] = Insn::jump(index + 1);
+            changed = true;
         }
     }
+    changed
 }
 
 /// The same instruction where `pointer` is less by `distance`.
@@ -42,9 +45,9 @@ fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
     Some(Insn { off, ..*user })
 }
 
-/// Has what is done with a copy of a register done with the register.
-pub fn uncopy(code: &mut [Insn]) {
-    let flow = Flow::of(code);
+/// Has what is done with a copy of a register done with the register. Says whether there was any.
+pub fn uncopy(code: &mut [Insn], flow: &Flow) -> bool {
+    let mut changed = false;
     for index in 0..code.len() {
         let copy = code[index];
         if copy.code != ALU64 | MOV | X || copy.off != 0 || copy.src == copy.dst {
@@ -67,8 +70,10 @@ pub fn uncopy(code: &mut [Insn]) {
                 code[user] = insn;
             }
             code[index] = Insn::jump(index + 1);
+            changed = true;
         }
     }
+    changed
 }
 
 /// The same instruction where it reads `original` in place of `copy`.

@@ -67,18 +67,16 @@ fn is_known(insn: &Insn) -> bool {
     known && insn.dst <= FRAME && insn.src <= FRAME && insn.writes() & bit(FRAME) == 0
 }
 
-/// Encodes what is left of a program: no removed instruction, and none that is not reached. `None` if a jump would be
-/// longer than an instruction can hold.
+/// Encodes a program. `None` if a jump would be longer than an instruction can hold.
 pub fn encode(code: &[Insn]) -> Option<Vec<bpf_insn>> {
-    let kept = kept(code);
     let mut slot_of_index = Vec::with_capacity(code.len());
     let mut count = 0;
-    for (insn, kept) in code.iter().zip(&kept) {
+    for insn in code {
         slot_of_index.push(count);
-        count += usize::from(*kept) * if insn.code == LDDW { 2 } else { 1 };
+        count += if insn.code == LDDW { 2 } else { 1 };
     }
     let mut slots = Vec::with_capacity(count);
-    for (index, insn) in code.iter().enumerate().filter(|(index, _)| kept[*index]) {
+    for (index, insn) in code.iter().enumerate() {
         let (mut off, mut imm) = (insn.off, insn.imm);
         let distance = || slot_of_index[insn.target].cast_signed() - (slot_of_index[index] + 1).cast_signed();
         if insn.is_goto() || insn.is_branch() {
@@ -103,32 +101,4 @@ pub fn encode(code: &[Insn]) -> Option<Vec<bpf_insn>> {
         }
     }
     Some(slots)
-}
-
-/// Which instructions are reached and do something: a jump over removed instructions alone does nothing.
-fn kept(code: &[Insn]) -> Vec<bool> {
-    let mut kept = reached(code);
-    // Seen from behind, which instruction is executed next is decided already, where that is not a loop.
-    let mut next = vec![code.len(); code.len() + 1];
-    for index in (0..code.len()).rev() {
-        let insn = &code[index];
-        let skips_nothing = insn.is_goto() && insn.target > index && next[insn.target] == next[index + 1];
-        kept[index] &= !skips_nothing;
-        next[index] = if kept[index] { index } else { next[index + 1] };
-    }
-    kept
-}
-
-/// Which instructions are reached from the first.
-pub fn reached(code: &[Insn]) -> Vec<bool> {
-    let mut reached = vec![false; code.len()];
-    let mut pending = vec![0];
-    while let Some(index) = pending.pop() {
-        if !std::mem::replace(&mut reached[index], true) {
-            let insn = &code[index];
-            pending.extend(insn.successors(index));
-            pending.extend(insn.is_local_call().then_some(insn.target));
-        }
-    }
-    reached
 }

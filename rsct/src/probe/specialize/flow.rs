@@ -2,10 +2,10 @@
 
 use super::insn::*;
 
-/// A program's liveness, and where control joins.
+/// A program's liveness, and where control joins. It stays true where an instruction needs less than before.
 pub struct Flow {
     /// The registers that are needed before each instruction, a bit each.
-    pub live: Vec<u16>,
+    live: Vec<u16>,
     /// Whether it is jumped to.
     joins: Vec<bool>,
 }
@@ -64,14 +64,16 @@ impl Flow {
     }
 }
 
-/// Removes what computes values that nothing needs.
-pub fn sweep(code: &mut [Insn]) {
-    let live = Flow::of(code).live;
+/// Removes what computes values that nothing needs. Says whether there was any.
+pub fn sweep(code: &mut [Insn], flow: &Flow) -> bool {
+    let mut changed = false;
     for (index, insn) in code.iter_mut().enumerate() {
-        if is_idle(insn, after(insn, index, &live)) {
+        if is_idle(insn, after(insn, index, &flow.live)) {
             *insn = Insn::jump(index + 1);
+            changed = true;
         }
     }
+    changed
 }
 
 /// The registers that are needed after an instruction.

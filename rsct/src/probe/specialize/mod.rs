@@ -22,6 +22,8 @@ mod tests;
 
 use aya_obj::generated::bpf_insn;
 
+use flow::Flow;
+
 /// The map `.rodata`, which nothing changes any more.
 #[derive(Debug)]
 pub struct Rodata {
@@ -54,12 +56,12 @@ fn shortened(program: &[bpf_insn], rodata: &Rodata) -> Option<Vec<bpf_insn>> {
     let mut code = code::decode(program)?;
     fold::fold(&mut code, rodata);
     loop {
-        let before = code.clone();
         jumps::straighten(&mut code);
-        flow::sweep(&mut code);
-        addresses::displace(&mut code);
-        addresses::uncopy(&mut code);
-        if code == before {
+        let flow = Flow::of(&code);
+        let swept = flow::sweep(&mut code, &flow);
+        let displaced = addresses::displace(&mut code, &flow);
+        let uncopied = addresses::uncopy(&mut code, &flow);
+        if !(swept || displaced || uncopied) {
             return code::encode(&code);
         }
     }

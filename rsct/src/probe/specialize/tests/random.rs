@@ -3,7 +3,7 @@
 use aya_obj::generated::bpf_insn;
 use proptest::prelude::*;
 
-use super::super::{Rodata, code, opcode::*, specialize};
+use super::super::{Rodata, code, jumps, opcode::*, specialize};
 use super::{assemble::*, machine};
 
 /// One instruction of a random program.
@@ -216,7 +216,7 @@ fn check(program: &[bpf_insn], rodata: &Rodata) -> Result<(), TestCaseError> {
     prop_assert!(executed <= most, "{} > {}", executed, most);
     // The verifier refuses what is not reached, and a program that runs out.
     let decoded = code::decode(&special);
-    prop_assert!(decoded.is_some_and(|code| code::reached(&code).iter().all(|reached| *reached)));
+    prop_assert!(decoded.is_some_and(|code| jumps::reached(&code).iter().all(|reached| *reached)));
     Ok(())
 }
 
