@@ -39,15 +39,12 @@ pub struct Machine<'a> {
     pub terminal: bool,
     /// After this the guest is taken to hang.
     pub timeout: Option<Duration>,
-    /// The same until the command's first output.
-    pub begins_within: Option<Duration>,
 }
 
 impl Machine<'_> {
     /// Boots, hands everything the command prints to `output`, and returns the command's exit status.
     pub fn run(&self, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
         let mut command = self.command()?;
-        let started = Instant::now();
         let mut child = command
             .spawn()
             .map_err(|error| exec::started(&command, &error, "boot the guest"))?;
@@ -59,7 +56,7 @@ impl Machine<'_> {
         if !ended? {
             bail!(
                 "the guest was stopped after {} s without an end (--timeout sets this bound); {}",
-                started.elapsed().as_secs(),
+                self.timeout.unwrap_or_default().as_secs(),
                 self.console()
             );
         }
@@ -84,9 +81,7 @@ impl Machine<'_> {
 
     /// Whether the guest ended by itself. Its output is read until then.
     fn listen(&self, child: &mut Child, output: &mut dyn FnMut(&[u8])) -> Result<bool> {
-        let started = Instant::now();
-        let deadline = self.timeout.map(|timeout| started + timeout);
-        let mut first = self.begins_within.map(|within| started + within);
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let (sender, receiver) = mpsc::channel();
         if let Some(mut stdout) = child.stdout.take() {
             thread::spawn(move || {
@@ -101,18 +96,14 @@ impl Machine<'_> {
             drop(sender);
         }
         loop {
-            let end = first.or(deadline);
-            let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
             let received = if left == Duration::MAX {
                 receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
             } else {
                 receiver.recv_timeout(left)
             };
             match received {
-                Ok(bytes) => {
-                    first = None;
-                    output(&bytes);
-                }
+                Ok(bytes) => output(&bytes),
                 Err(mpsc::RecvTimeoutError::Timeout) => return Ok(false),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }

@@ -67,8 +67,6 @@ pub struct Boot<'a> {
     pub terminal: bool,
     /// How long it may take.
     pub timeout: Option<Duration>,
-    /// How long it may take until the script's first output.
-    pub begins_within: Option<Duration>,
     /// What the guest runs: a shell script.
     pub script: String,
 }
@@ -84,7 +82,6 @@ impl Default for Boot<'_> {
             out: None,
             terminal: false,
             timeout: Some(TIMEOUT),
-            begins_within: None,
             script: String::new(),
         }
     }
@@ -116,7 +113,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             .timeout
             .map(Duration::from_secs)
             .or((!terminal).then_some(TIMEOUT)),
-        begins_within: None,
         script: if options.command.is_empty() {
             "PS1='guest:\\w\\$ ' exec bash --norc".to_owned()
         } else {
@@ -174,7 +170,6 @@ impl Boot<'_> {
             icount: self.icount,
             terminal: self.terminal,
             timeout: self.timeout,
-            begins_within: self.begins_within,
         };
         let ended = machine.run(output);
         // Large, and made anew from layers every time; the console's log stays if the guest died.

@@ -19,11 +19,12 @@ use crate::{
         privileges::{Capability, Privileges},
     },
     probe::{
-        hooks::HOOKS,
+        hooks::{HOOKS, Stage},
         layout::Layout,
         object::TRACE,
+        ring::Ring,
         scope::Scope,
-        session::{Form, HookReport, How, Options, Session, SessionError},
+        session::{Form, HookReport, How, Options, Session, SessionError, Settings},
     },
     provenance::Known,
     trace::{
@@ -88,6 +89,8 @@ pub(super) struct Attaching<'a> {
     pub(super) with_causes: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub(super) log_bpf: bool,
+    /// Whether packets are shown while entries' hooks are still being attached.
+    pub(super) shows_at_once: bool,
     /// Whether each hook is told of, and not only those that are not attached.
     pub(super) show_hooks: bool,
 }
@@ -101,8 +104,10 @@ pub(super) struct Probing {
     pub(super) started_ns: u64,
     /// What is attached with to tell causes, if that is asked for.
     whys: Option<(Form, Scope)>,
-    /// What hooks that come late are attached with.
-    late: Option<(KernelTypes, Layout, Options)>,
+    /// What later stages are attached with.
+    types: KernelTypes,
+    layout: Layout,
+    options: Options,
     show_hooks: bool,
     signals: Signals,
 }
@@ -134,15 +139,26 @@ impl Probing {
             globals: Vec::new(),
             map_sizes: Vec::new(),
         };
-        let session = Session::start(&TRACE, HOOKS, &types, &layout, &options).map_err(why_not)?;
+        let mut session = Session::start(&TRACE, HOOKS, &types, &layout, &options).map_err(why_not)?;
+        let whys = with.with_causes.then(|| (with.form, options.scope.clone()));
+        if !with.shows_at_once {
+            let settings = Settings {
+                types: &types,
+                layout: &layout,
+                options: &options,
+            };
+            session.attach(Stage::Second, settings, |_| ());
+        }
         report_hooks(&session.hooks, with.show_hooks);
         Ok(Self {
             session,
             authority,
             ticks: Ticks(hz.get()),
             started_ns: clock::monotonic_ns(),
-            whys: with.with_causes.then(|| (with.form, options.scope.clone())),
-            late: Some((types, layout, options)),
+            whys,
+            types,
+            layout,
+            options,
             show_hooks: with.show_hooks,
             signals,
         })
@@ -168,12 +184,15 @@ impl Probing {
 
     /// Runs until the end of time, a signal, or an output that no longer wants any.
     pub(super) async fn run<W: Write>(&mut self, join: &RefCell<Join<W>>, limits: &Limits) -> Summary {
-        let (late, show_hooks) = (self.late.take(), self.show_hooks);
-        let attach_late = |session: &mut Session| {
-            if let Some((types, layout, options)) = late {
-                let first = session.attach_late(&types, &layout, &options);
-                report_hooks(&session.hooks[first..], show_hooks);
-            }
+        let settings = Settings {
+            types: &self.types,
+            layout: &self.layout,
+            options: &self.options,
+        };
+        let show_hooks = self.show_hooks;
+        let attach = |session: &mut Session, stage, between: &mut dyn FnMut(&mut Ring)| {
+            let first = session.attach(stage, settings, between);
+            report_hooks(&session.hooks[first..], show_hooks);
         };
         run::run(
             &mut self.session,
@@ -181,7 +200,7 @@ impl Probing {
             join,
             limits,
             &mut self.signals,
-            attach_late,
+            attach,
         )
         .await
     }

@@ -157,6 +157,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),
         log_bpf: args.log_bpf,
+        shows_at_once: telling == Telling::Everything,
         show_hooks: args.show_hooks,
     })?;
 

@@ -6,11 +6,11 @@ use crate::{
     kernel::{btf::KernelTypes, symbols},
     probe::{
         cause_hooks,
-        hooks::{self, At},
+        hooks::{self, At, Stage},
         layout::Layout,
         object::{CAUSES, LATENCY, Object, TRACE},
         scope::Scope,
-        session::{Form, HookReport, How, Options, Session, SessionError},
+        session::{Form, HookReport, How, Options, Session, SessionError, Settings},
     },
 };
 
@@ -155,7 +155,13 @@ fn attached(
     };
     match Session::start(object, wanted, types, &layout, &options) {
         Ok(mut session) => {
-            session.attach_late(types, &layout, &options);
+            let settings = Settings {
+                types,
+                layout: &layout,
+                options: &options,
+            };
+            session.attach(Stage::Second, settings, |_| ());
+            session.attach(Stage::Last, settings, |_| ());
             let reports = std::mem::take(&mut session.hooks);
             held.0.push(session);
             (None, reports)

@@ -2,7 +2,7 @@
 
 use rsct_common::record::CauseFamily::{self, Delete, Drop, Full, Insert, Invalid, Lost, Nat};
 
-use super::hooks::{Hook, entry, exit, tracepoint};
+use super::hooks::{Hook, Stage, entry, exit, tracepoint};
 
 /// A hook, and the families of causes that need it.
 struct Needed {
@@ -15,7 +15,7 @@ const fn hook(function: &'static str, shows: &'static str) -> Hook {
         function,
         shows,
         essential: false,
-        late: false,
+        stage: Stage::First,
         trampoline: &[],
         kprobe: &[],
     }

@@ -16,6 +16,10 @@ pub fn attached() {
     OURS_ALONE.fetch_add(1, Ordering::Relaxed);
 }
 
+/// How long the child waits for this process to exit before it closes its descriptors: a processor that both share belongs
+/// to the one that a user waits for.
+const HEAD_START_MS: i32 = 100;
+
 /// Makes a child that has all the descriptors of this process and exits, if there are links that no earlier child has. To
 /// be called before links are closed: then closing them here waits for nothing.
 ///
@@ -24,19 +28,31 @@ pub fn in_background() {
     if OURS_ALONE.swap(0, Ordering::Relaxed) == 0 {
         return;
     }
+    let mut ends = [-1; 2];
+    // SAFETY: room for two descriptors. Without them the child does not wait.
+    unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    let [end, others] = ends;
     // SAFETY: the child makes system calls only and never returns; it takes no lock that another thread may hold.
     if unsafe { libc::fork() } == 0 {
         // SAFETY: as above.
-        unsafe { exit_in_background() }
+        unsafe { exit_in_background(end, others) }
     }
+    // The other end closes with this process, which is what the child waits for.
+    // SAFETY: nobody else has this one.
+    unsafe { libc::close(end) };
 }
 
 /// The child: whoever reads what rsct writes must see its end, and Ctrl-C in a terminal is not for it.
 ///
 /// # Safety
 /// To be called right after fork() in the child: it ends the process.
-unsafe fn exit_in_background() -> ! {
-    // SAFETY: system calls with integers and static strings.
+unsafe fn exit_in_background(end: i32, others: i32) -> ! {
+    let mut parent = libc::pollfd {
+        fd: end,
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: system calls with integers, static strings and a struct of this function's own.
     unsafe {
         libc::setsid();
         libc::prctl(libc::PR_SET_NAME, c"rsct-detach".as_ptr());
@@ -48,6 +64,8 @@ unsafe fn exit_in_background() -> ! {
                 libc::dup2(null, stream);
             }
         }
+        libc::close(others);
+        libc::poll(&raw mut parent, 1, HEAD_START_MS);
         libc::_exit(0)
     }
 }

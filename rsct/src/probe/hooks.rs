@@ -9,12 +9,23 @@ pub struct Hook {
     pub shows: &'static str,
     /// Whether there is no trace at all without it.
     pub essential: bool,
-    /// Whether it can be attached once packets are told of already: hardly anything that is told of them leans on it.
-    pub late: bool,
+    /// When it is attached.
+    pub stage: Stage,
     /// fentry and fexit programs.
     pub trampoline: &'static [Program],
     /// kprobe and kretprobe programs.
     pub kprobe: &'static [Program],
+}
+
+/// When a hook is attached: each takes a while, and a trace shows packets as soon as it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before anything is shown: packets, and which entry is which.
+    First,
+    /// While packets are shown, before the first dump: what becomes of entries, and states of the rarer protocols.
+    Second,
+    /// After the first dump: hardly anything that is shown leans on it.
+    Last,
 }
 
 /// A program of the eBPF object.
@@ -52,40 +63,32 @@ pub(super) const fn exit(name: &'static str) -> Program {
     Program { name, at: At::Return }
 }
 
-/// A protocol's handler: seen on its way in only.
-const fn handler(function: &'static str, fentry: &'static [Program], kprobe: &'static [Program]) -> Hook {
-    Hook {
-        function,
-        shows: "the state before each packet of that protocol",
-        essential: false,
-        late: false,
-        trampoline: fentry,
-        kprobe,
-    }
-}
-
-/// The handler of a protocol that hardly anybody uses, and newer kernels lack: the few packets before it is attached have
+/// A protocol's handler: seen on its way in only. The few packets of a rarer protocol that come before it is attached have
 /// no state before.
-const fn rare_handler(
+const fn handler(
+    stage: Stage,
     function: &'static str,
     fentry: &'static [Program],
     kprobe: &'static [Program],
 ) -> Hook {
     Hook {
-        late: true,
-        ..handler(function, fentry, kprobe)
+        function,
+        shows: "the state before each packet of that protocol",
+        essential: false,
+        stage,
+        trampoline: fentry,
+        kprobe,
     }
 }
 
-/// Every hook, in the order they are attached, those that come late after all others: what a later one leans on comes
-/// first, and of those that don't come late the pass through `nf_conntrack_in` is the last, so that no packet is seen by
-/// half of them.
+/// Every hook of a trace. Stage by stage they are attached in this order: what a later one leans on comes first, and
+/// `nf_conntrack_in` is the last of its stage, so that no packet is seen by half of it.
 pub const HOOKS: &[&Hook] = &[
     &Hook {
         function: "__nf_conntrack_alloc",
         shows: "the birth of entries, and entries that could not be allocated",
         essential: false,
-        late: false,
+        stage: Stage::First,
         trampoline: &[exit("alloc_fexit")],
         kprobe: &[entry("alloc_kprobe"), exit("alloc_kretprobe")],
     },
@@ -93,7 +96,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "nf_ct_destroy",
         shows: "the end of entries",
         essential: false,
-        late: false,
+        stage: Stage::First,
         trampoline: &[entry("destroy_fentry")],
         kprobe: &[entry("destroy_kprobe")],
     },
@@ -101,7 +104,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "__nf_conntrack_hash_insert",
         shows: "the moment an entry is in the table (confirm and hash_check_insert show it too)",
         essential: false,
-        late: false,
+        stage: Stage::Second,
         trampoline: &[entry("hash_insert_fentry")],
         kprobe: &[entry("hash_insert_kprobe")],
     },
@@ -109,7 +112,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "nf_conntrack_hash_check_insert",
         shows: "entries made through ctnetlink or by BPF programs",
         essential: false,
-        late: false,
+        stage: Stage::Second,
         trampoline: &[exit("check_insert_fexit")],
         kprobe: &[entry("check_insert_kprobe"), exit("check_insert_kretprobe")],
     },
@@ -117,7 +120,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "__nf_conntrack_confirm",
         shows: "confirming, its verdict and its cost",
         essential: false,
-        late: false,
+        stage: Stage::Second,
         trampoline: &[entry("confirm_fentry"), exit("confirm_fexit")],
         kprobe: &[entry("confirm_kprobe"), exit("confirm_kretprobe")],
     },
@@ -125,7 +128,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "nf_ct_delete",
         shows: "deletes, and who asked for them",
         essential: false,
-        late: false,
+        stage: Stage::Second,
         trampoline: &[entry("delete_fentry"), exit("delete_fexit")],
         kprobe: &[entry("delete_kprobe"), exit("delete_kretprobe")],
     },
@@ -133,7 +136,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "__nf_ct_change_timeout",
         shows: "timeouts set through ctnetlink or by BPF programs, and by which task",
         essential: false,
-        late: true,
+        stage: Stage::Last,
         trampoline: &[entry("change_timeout_fentry")],
         kprobe: &[entry("change_timeout_kprobe")],
     },
@@ -141,7 +144,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "nf_ct_untimeout",
         shows: "the end of timeout policies that govern flows",
         essential: false,
-        late: true,
+        stage: Stage::Last,
         trampoline: &[entry("untimeout_fentry")],
         kprobe: &[entry("untimeout_kprobe")],
     },
@@ -149,46 +152,54 @@ pub const HOOKS: &[&Hook] = &[
         function: "__nf_ct_refresh_acct",
         shows: "the timeout each packet asks for",
         essential: false,
-        late: false,
+        stage: Stage::Second,
         trampoline: &[entry("refresh_fentry")],
         kprobe: &[entry("refresh_kprobe")],
     },
     &handler(
+        Stage::First,
         "nf_conntrack_tcp_packet",
         &[entry("tcp_fentry")],
         &[entry("tcp_kprobe")],
     ),
     &handler(
+        Stage::First,
         "nf_conntrack_udp_packet",
         &[entry("udp_fentry")],
         &[entry("udp_kprobe")],
     ),
     &handler(
+        Stage::Second,
         "nf_conntrack_icmp_packet",
         &[entry("icmp_fentry")],
         &[entry("icmp_kprobe")],
     ),
     &handler(
+        Stage::Second,
         "nf_conntrack_icmpv6_packet",
         &[entry("icmpv6_fentry")],
         &[entry("icmpv6_kprobe")],
     ),
     &handler(
+        Stage::Second,
         "nf_conntrack_sctp_packet",
         &[entry("sctp_fentry")],
         &[entry("sctp_kprobe")],
     ),
     &handler(
+        Stage::Second,
         "nf_conntrack_gre_packet",
         &[entry("gre_fentry")],
         &[entry("gre_kprobe")],
     ),
-    &rare_handler(
+    &handler(
+        Stage::Last,
         "nf_conntrack_dccp_packet",
         &[entry("dccp_fentry")],
         &[entry("dccp_kprobe")],
     ),
-    &rare_handler(
+    &handler(
+        Stage::Last,
         "nf_conntrack_udplite_packet",
         &[entry("udplite_fentry")],
         &[entry("udplite_kprobe")],
@@ -197,7 +208,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "nf_conntrack_in",
         shows: "packets at all",
         essential: true,
-        late: false,
+        stage: Stage::First,
         trampoline: &[entry("in_fentry"), exit("in_fexit")],
         kprobe: &[entry("in_kprobe"), exit("in_kretprobe")],
     },
@@ -293,7 +304,7 @@ const fn measured(
         function,
         shows,
         essential: false,
-        late: false,
+        stage: Stage::First,
         trampoline,
         kprobe,
     }
@@ -304,7 +315,7 @@ pub const DUMP_HOOKS: &[&Hook] = &[&Hook {
     function: "ctnetlink_fill_info",
     shows: "whose the timeouts of listed entries are (list --timeout-source)",
     essential: true,
-    late: false,
+    stage: Stage::First,
     trampoline: &[entry("fill_info_fentry")],
     kprobe: &[entry("fill_info_kprobe")],
 }];

@@ -18,7 +18,7 @@ use crate::kernel::{
 use super::{
     detach,
     diagnostics::{self, Diagnostics},
-    hooks::{At, Hook},
+    hooks::{At, Hook, Stage},
     layout::{Layout, LayoutError},
     object::Object,
     ring::Ring,
@@ -57,6 +57,17 @@ pub struct Options {
     pub globals: Vec<(&'static str, Value)>,
     /// How many entries maps of the object's own have.
     pub map_sizes: Vec<(&'static str, u32)>,
+}
+
+/// What later stages are attached with: the same as the first.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// The kernel's types.
+    pub types: &'a KernelTypes,
+    /// What the programs have to know of them.
+    pub layout: &'a Layout,
+    /// What the session was started with.
+    pub options: &'a Options,
 }
 
 /// How a hook is attached.
@@ -142,7 +153,8 @@ pub struct Session {
     kprobe_links: Option<KprobeLinks>,
     /// The object, as far as programs are loaded from it by hand.
     links: Tracing,
-    late: Vec<&'static Hook>,
+    /// The hooks of later stages.
+    pending: Vec<&'static Hook>,
     /// Keeps the maps and the kprobes.
     ebpf: Detaching,
 }
@@ -157,7 +169,7 @@ impl Drop for Detaching {
 }
 
 impl Session {
-    /// Loads and attaches all of the hooks that this kernel allows, with the programs of `object`.
+    /// Loads and attaches those hooks of the first stage that this kernel allows, with the programs of `object`.
     pub fn start(
         object: &Object,
         wanted: &[&'static Hook],
@@ -179,7 +191,7 @@ impl Session {
             kprobes: Vec::new(),
         };
         let mut hooks = Vec::with_capacity(wanted.len());
-        for hook in wanted.iter().copied().filter(|hook| !hook.late) {
+        for hook in wanted.iter().copied().filter(|hook| hook.stage == Stage::First) {
             if interrupt::came().is_some() {
                 return Err(SessionError::Stopped);
             }
@@ -212,26 +224,36 @@ impl Session {
             kprobe_links: kprobe_links(types, &ebpf.0, &kprobes),
             kprobes,
             links: tracing,
-            late: wanted.iter().copied().filter(|hook| hook.late).collect(),
+            pending: wanted
+                .iter()
+                .copied()
+                .filter(|hook| hook.stage != Stage::First)
+                .collect(),
             ebpf,
         })
     }
 
-    /// Attaches what can come late: to be called once, before it is said that nothing goes unseen. Says which hooks
-    /// those are, the first by its index.
-    pub fn attach_late(&mut self, types: &KernelTypes, layout: &Layout, options: &Options) -> usize {
+    /// Attaches the hooks of a later stage, and calls `between` before each. Returns the index of the first in
+    /// [`Session::hooks`].
+    pub fn attach(&mut self, stage: Stage, with: Settings<'_>, mut between: impl FnMut(&mut Ring)) -> usize {
         let first = self.hooks.len();
+        let (due, pending) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|hook| hook.stage == stage);
+        self.pending = pending;
         let mut attaching = Attaching {
-            types,
-            layout,
-            options,
+            types: with.types,
+            layout: with.layout,
+            options: with.options,
             ebpf: &mut self.ebpf.0,
             tracing: &mut self.links,
             attached: Vec::new(),
             kprobes: Vec::new(),
         };
         let _watch = interrupt::watch();
-        for hook in std::mem::take(&mut self.late) {
+        let due: Vec<&'static Hook> = due;
+        for hook in due {
+            between(&mut self.ring);
             if interrupt::came().is_some() {
                 break;
             }
@@ -243,7 +265,7 @@ impl Session {
         self.tracing.extend(attached);
         if !kprobes.is_empty() {
             self.kprobes.extend(kprobes);
-            self.kprobe_links = kprobe_links(types, &self.ebpf.0, &self.kprobes);
+            self.kprobe_links = kprobe_links(with.types, &self.ebpf.0, &self.kprobes);
         }
         first
     }

@@ -9,6 +9,7 @@ use crate::{
     flow::reconcile::{Difference, DifferenceKind},
     kernel::{clock, interrupt::Signals},
     probe::{
+        hooks::Stage,
         ring::{Lost, Ring},
         session::{How, Session},
     },
@@ -35,25 +36,29 @@ pub struct Limits {
     pub duration: Option<Duration>,
 }
 
-/// Runs until the end of time, a signal, or an output that no longer wants any. What may be attached late is, before it
-/// is said that nothing goes unseen any more.
+/// Runs until the end of time, a signal, or an output that no longer wants any. `attach` attaches later stages, and calls
+/// what it is given between two hooks: packets are shown meanwhile.
 pub async fn run<W: Write>(
     session: &mut Session,
     authority: &Authority,
     join: &RefCell<Join<W>>,
     limits: &Limits,
     signals: &mut Signals,
-    attach_late: impl FnOnce(&mut Session),
+    mut attach: impl FnMut(&mut Session, Stage, &mut dyn FnMut(&mut Ring)),
 ) -> Summary {
     let start = Instant::now();
     let mut watch = Watch::new(session.ring.lost(), session.skips().counted);
     let mut dump_errors = Vec::new();
 
+    let mut show = |ring: &mut Ring| {
+        drain(ring, join);
+    };
+    attach(session, Stage::Second, &mut show);
     note(
         dump(&mut session.ring, authority, join, true).await,
         &mut dump_errors,
     );
-    attach_late(session);
+    attach(session, Stage::Last, &mut show);
     started(session, join);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -22,10 +22,6 @@ use crate::{
 
 /// Far more than the scenarios of one boot take, even on a host that is busy with others.
 const TIMEOUT: Duration = Duration::from_secs(3600);
-/// Far more than a boot takes. QEMU has hung in one on a host that was very busy: without output, and without work.
-const BEGINS_WITHIN: Duration = Duration::from_secs(300);
-/// In a guest's output, before its scenarios.
-const BEGIN: &str = "::begin";
 /// In a guest's output, before the exit status of its scenarios.
 const CODE: &str = "::code ";
 
@@ -66,29 +62,16 @@ pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>)
     });
 }
 
-/// A guest that never comes to its scenarios is booted once more: no scenario has had a part in that.
 fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
+    let mut run = Run::new(boot.place());
     let guest = Guest {
         kernel: &boot.kernel,
         script: script(boot, filter),
         timeout: Some(TIMEOUT),
-        begins_within: Some(BEGINS_WITHIN),
         ..Guest::default()
     };
-    let attempt = || {
-        let mut run = Run::new(boot.place());
-        let ended = guest.run(&mut |bytes| run.bytes(bytes));
-        (run, ended.err())
-    };
-    let (run, error) = attempt();
-    let (run, error) = match error {
-        Some(error) if !run.began => {
-            progress::note(&format!("{}: booted once more, as {error:#}", boot.place()));
-            attempt()
-        }
-        error => (run, error),
-    };
-    run.end(error)
+    let ended = guest.run(&mut |bytes| run.bytes(bytes));
+    run.end(ended.err())
 }
 
 fn script(boot: &Boot, filter: Option<&str>) -> String {
@@ -97,7 +80,7 @@ fn script(boot: &Boot, filter: Option<&str>) -> String {
         .map(|filter| vm::line(&[filter.to_owned()]))
         .unwrap_or_default();
     format!(
-        "echo {BEGIN}\nrsct-tests guest --attach {}{each_form} {filter} 2>&1\necho \"{CODE}$?\"\n",
+        "rsct-tests guest --attach {}{each_form} {filter} 2>&1\necho \"{CODE}$?\"\n",
         boot.form
     )
 }
@@ -108,8 +91,6 @@ struct Run {
     step: progress::Step,
     buffer: Vec<u8>,
     scenarios: Scenarios,
-    /// Whether the guest came to its scenarios.
-    began: bool,
     code: Option<i32>,
 }
 
@@ -120,7 +101,6 @@ impl Run {
             place,
             buffer: Vec::new(),
             scenarios: Scenarios::default(),
-            began: false,
             code: None,
         }
     }
@@ -134,9 +114,7 @@ impl Run {
     }
 
     fn line(&mut self, line: &str) {
-        if line == BEGIN {
-            self.began = true;
-        } else if let Some(code) = line.strip_prefix(CODE) {
+        if let Some(code) = line.strip_prefix(CODE) {
             self.code = Some(code.parse().unwrap_or(-1));
         } else if let Some(name) = self.scenarios.line(line) {
             let count = self.scenarios.so_far().count();
@@ -187,24 +165,17 @@ mod tests {
 
     #[test]
     fn only_a_later_forms_boot_leaves_out_what_runs_once() {
-        assert!(
-            script(&boot(false), None).starts_with("echo ::begin\nrsct-tests guest --attach kprobe  2>&1\n")
-        );
+        assert!(script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe  2>&1\n"));
         let filtered = script(&boot(true), Some("a b"));
         assert!(
-            filtered.contains("\nrsct-tests guest --attach kprobe --each-form 'a b' 2>&1\n"),
+            filtered.starts_with("rsct-tests guest --attach kprobe --each-form 'a b' 2>&1\n"),
             "{filtered}"
         );
     }
 
     #[test]
     fn lines_that_come_in_parts_are_added_up() {
-        let said = [
-            "::beg",
-            "in\ntest a ... ok in 0.1",
-            "0 s\n1 passed, 0 failed\n::co",
-            "de 0\n",
-        ];
+        let said = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
         let tally = run(&said, None);
         assert_eq!((tally.passed, tally.failures.len()), (1, 0), "{tally:?}");
         assert_eq!(tally.times[0].place, "guest 6.1 kprobe");

@@ -127,11 +127,7 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
             None => "in each form".to_owned(),
             Some(reason) => format!("once on a kernel: {reason}"),
         };
-        entry(
-            &mut text,
-            scenario,
-            &format!("{}, {why}", counted(places.len(), "run")),
-        );
+        entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
         let _ = writeln!(text, "    {}", places.join(", "));
     }
     for scenario in &listed.native {
@@ -139,26 +135,22 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
     }
     text.push('\n');
     for boot in boots {
-        place(&mut text, &boot.place(), boot.count(&listed.guest));
+        let _ = writeln!(
+            text,
+            "{:<27} {:>4} scenarios",
+            boot.place(),
+            boot.count(&listed.guest)
+        );
     }
-    place(&mut text, "native", listed.native.len());
+    let _ = writeln!(text, "{:<27} {:>4} scenarios", "native", listed.native.len());
     let _ = writeln!(
         text,
-        "\n{} of {} in {}, {} on this machine",
-        counted(total, "run"),
-        counted(listed.guest.len(), "scenario"),
-        counted(boots.len(), "boot"),
-        counted(listed.native.len(), "scenario")
+        "\n{total} runs of {} scenarios in {} boots, {} scenarios on this machine",
+        listed.guest.len(),
+        boots.len(),
+        listed.native.len()
     );
     text
-}
-
-fn place(text: &mut String, place: &str, scenarios: usize) {
-    let _ = writeln!(text, "{place:<27} {}", counted(scenarios, "scenario"));
-}
-
-fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn entry(text: &mut String, scenario: &Scenario, runs: &str) {
@@ -231,8 +223,8 @@ mod tests {
             "3 runs, in each form\n    6.1 fentry, 6.1 kprobe, 6.18 fentry\n",
             "2 runs, once on a kernel: netlink\n    6.1 fentry, 6.18 fentry\n",
             "    may be skipped on any: small tables\n",
-            "guest 6.1 kprobe            1 scenario\n",
-            "\n5 runs of 2 scenarios in 3 boots, 1 scenario on this machine\n",
+            "guest 6.1 kprobe               1 scenarios\n",
+            "\n5 runs of 2 scenarios in 3 boots, 1 scenarios on this machine\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is missing\n{text}");
         }

@@ -104,9 +104,6 @@ impl Results {
 
 /// The time of each suite and the slowest scenarios.
 fn times(so_far: &SoFar, all_seconds: u64) -> String {
-    if so_far.suites.is_empty() {
-        return String::new();
-    }
     let mut text = format!("\ntimes, of {all_seconds} s in all; suites overlap\n");
     let mut suites = so_far.suites.clone();
     suites.sort_by_key(|(_, seconds)| std::cmp::Reverse(*seconds));

@@ -127,6 +127,7 @@ async fn watch(
         ring_bytes: RING_BYTES,
         with_refresh: true,
         log_bpf: false,
+        shows_at_once: false,
         show_hooks: false,
     })?;
     let mut watching = Watching::new(Simulation::new(trial), probing.ticks);

@@ -107,6 +107,7 @@ impl Watch {
             ring_bytes: RING_BYTES,
             with_refresh: reach.with_refresh,
             log_bpf: false,
+            shows_at_once: false,
             show_hooks: false,
         })?;
         Ok(Self {
