@@ -57,6 +57,7 @@ mod q15_where_a_syn_ended;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
 mod softirq_inside_a_pass;
+mod stopping_waits_for_nothing;
 mod sysctls_are_explained;
 mod table_full_says_alloc_failed;
 mod table_is_changed;
@@ -136,6 +137,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     hook_that_cannot_attach: Once(OWN),
     kill_9_leaves_nothing_attached: EachForm,
     every_program_is_cheap_to_verify: EachForm,
+    stopping_waits_for_nothing: EachForm,
     kprobe_form_tells_the_same_story: Once(OWN),
     namespace_goes_away_while_traced: EachForm,
     not_root_says_so: Once(REFUSED),
