@@ -18,6 +18,7 @@ mod entry_expires;
 mod expiring_says_what_goes;
 mod filters_run_in_kernel;
 mod ftp_makes_expectations;
+mod functions_are_named_without_addresses;
 mod get_finds_by_tuple;
 mod hook_that_cannot_attach;
 mod invalid_is_named;
@@ -140,6 +141,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q01_why_insert_failed_grows,
     q02_which_packet_is_invalid_and_why,
     q03_who_deleted_my_entry,
+    functions_are_named_without_addresses,
     q07_how_a_clash_ended,
     q08_who_set_this_timeout,
     latency_of_nat,
