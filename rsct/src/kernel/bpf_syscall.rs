@@ -44,6 +44,9 @@ pub enum BpfError {
         /// The module.
         module: String,
     },
+    /// A map could not be made.
+    #[error("the kernel makes no map: {0}")]
+    Map(#[source] io::Error),
     /// A program could not be given a test run.
     #[error("the kernel does not run the program for a test: {0}")]
     TestRun(#[source] io::Error),
@@ -62,6 +65,7 @@ impl BpfError {
             Self::Load { source, .. }
             | Self::Attach(source)
             | Self::ListBtf(source)
+            | Self::Map(source)
             | Self::TestRun(source)
             | Self::Info(source)
             | Self::Lookup(source) => source.raw_os_error(),

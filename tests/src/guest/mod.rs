@@ -20,6 +20,7 @@ mod every_program_is_cheap_to_verify;
 mod expiring_says_what_goes;
 mod filters_run_in_kernel;
 mod ftp_makes_expectations;
+mod functions_are_named_without_addresses;
 mod get_finds_by_tuple;
 mod hook_that_cannot_attach;
 mod invalid_is_named;
@@ -162,6 +163,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q01_why_insert_failed_grows: EachForm,
     q02_which_packet_is_invalid_and_why: EachForm,
     q03_who_deleted_my_entry: EachForm,
+    functions_are_named_without_addresses: EachForm,
     q07_how_a_clash_ended: EachForm,
     q08_who_set_this_timeout: EachForm,
     latency_of_nat: EachForm,

@@ -45,7 +45,7 @@ pub(in super::super) struct Named {
 impl Namer {
     /// Loads it; an error where this kernel does not name addresses.
     pub(in super::super) fn load() -> Result<Self, BpfError> {
-        let format = constant(b"%pS\0").map_err(BpfError::TestRun)?;
+        let format = constant(b"%pS\0")?;
         let namer = Self {
             program: Program::load(&instructions(&format))?,
         };

@@ -1,10 +1,7 @@
 //! Programs that run when rsct runs them, attached to nothing (`BPF_PROG_TYPE_SYSCALL`): they call helpers that look
 //! symbols up, which no system call does.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
-};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use aya_obj::generated::{
     BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, bpf_cmd, bpf_insn, bpf_map_type, bpf_prog_type,
@@ -41,7 +38,7 @@ impl Program {
         let context = context.as_mut_bytes();
         let mut attr = zeroed_attr();
         attr.test.prog_fd = self.0.as_raw_fd().cast_unsigned();
-        attr.test.ctx_in = context.as_mut_ptr().expose_provenance() as u64;
+        attr.test.ctx_in = context.as_mut_ptr().addr() as u64;
         attr.test.ctx_size_in = context.len() as u32;
         call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).map_err(BpfError::TestRun)?;
         // SAFETY: the kernel has written the variant that this command uses.
@@ -50,7 +47,7 @@ impl Program {
 }
 
 /// Puts bytes where programs read them and nothing changes them any more, as the verifier wants it of a format.
-pub(super) fn constant(bytes: &[u8]) -> io::Result<OwnedFd> {
+pub(super) fn constant(bytes: &[u8]) -> Result<OwnedFd, BpfError> {
     let mut attr = zeroed_attr();
     // SAFETY: all variants are plain integers, and this one is what BPF_MAP_CREATE reads.
     let create = unsafe { &mut attr.__bindgen_anon_1 };
@@ -59,17 +56,17 @@ pub(super) fn constant(bytes: &[u8]) -> io::Result<OwnedFd> {
     create.value_size = bytes.len() as u32;
     create.max_entries = 1;
     create.map_flags = BPF_F_RDONLY_PROG;
-    let map = call_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr)?;
+    let map = call_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr).map_err(BpfError::Map)?;
 
     let first = 0_u32;
     let mut attr = zeroed_attr();
-    attr.__bindgen_anon_2.map_fd = map.as_fd().as_raw_fd().cast_unsigned();
-    attr.__bindgen_anon_2.key = std::ptr::from_ref(&first).expose_provenance() as u64;
-    attr.__bindgen_anon_2.__bindgen_anon_1.value = bytes.as_ptr().expose_provenance() as u64;
-    call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr)?;
+    attr.__bindgen_anon_2.map_fd = map.as_raw_fd().cast_unsigned();
+    attr.__bindgen_anon_2.key = std::ptr::from_ref(&first).addr() as u64;
+    attr.__bindgen_anon_2.__bindgen_anon_1.value = bytes.as_ptr().addr() as u64;
+    call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map_err(BpfError::Map)?;
 
     let mut attr = zeroed_attr();
     attr.__bindgen_anon_2.map_fd = map.as_raw_fd().cast_unsigned();
-    call(bpf_cmd::BPF_MAP_FREEZE, &mut attr)?;
+    call(bpf_cmd::BPF_MAP_FREEZE, &mut attr).map_err(BpfError::Map)?;
     Ok(map)
 }
