@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use super::namer::Named;
 
-/// How many lists they are spread over.
+/// How many lists they are spread over: one for each value of a byte.
 const LISTS: usize = 256;
 
 /// What addresses are called.
@@ -39,7 +39,7 @@ impl Known {
         name: impl FnOnce() -> Option<Named>,
     ) -> Option<&Named> {
         let mut name = Some(name);
-        let mut link = &self.lists[address as usize % LISTS];
+        let mut link = &self.lists[list(address)];
         loop {
             let entry = link.get_or_init(|| {
                 Box::new(Entry {
@@ -56,6 +56,12 @@ impl Known {
     }
 }
 
+/// Which list an address is on. Many have the same low bits, as functions are aligned.
+fn list(address: u64) -> usize {
+    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    (address.wrapping_mul(GOLDEN_RATIO) >> (u64::BITS - u8::BITS)) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,18 +70,21 @@ mod tests {
     fn an_address_is_named_once() {
         let known = Known::default();
         let named = |address: u64| {
-            (address != 7).then(|| Named {
+            (address != 7 * 16).then(|| Named {
                 function: format!("f{address}"),
                 offset: 0,
                 module: None,
             })
         };
-        // These share a list.
-        let addresses = [5, 5 + LISTS as u64, 7, 5 + 2 * LISTS as u64];
-        let first = addresses.map(|address| known.get_or_name(address, || named(address)));
-        let again = addresses.map(|address| known.get_or_name(address, || unreachable!()));
-        assert_eq!(first, again);
-        assert_eq!(first[1].map(|named| named.function.as_str()), Some("f261"));
-        assert_eq!(first[2], None);
+        // More than there are lists.
+        let addresses: Vec<u64> = (0..2 * LISTS as u64).map(|index| index * 16).collect();
+        let name = |address: &u64| known.get_or_name(*address, || named(*address));
+        let first: Vec<_> = addresses.iter().map(name).collect();
+        let again = |address: &u64| known.get_or_name(*address, || unreachable!());
+        assert_eq!(first, addresses.iter().map(again).collect::<Vec<_>>());
+        assert_eq!(first[1].map(|named| named.function.as_str()), Some("f16"));
+        assert_eq!(first[7], None);
+        let used: std::collections::HashSet<usize> = addresses.iter().map(|address| list(*address)).collect();
+        assert!(used.len() > LISTS / 2, "{}", used.len());
     }
 }
