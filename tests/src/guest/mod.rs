@@ -15,6 +15,7 @@ mod doctor_says_what_works;
 mod duration_ends_the_trace;
 mod dying_and_unconfirmed_are_listed;
 mod entry_expires;
+mod every_program_is_cheap_to_verify;
 mod expiring_says_what_goes;
 mod filters_run_in_kernel;
 mod ftp_makes_expectations;
@@ -116,6 +117,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     duration_ends_the_trace,
     hook_that_cannot_attach,
     kill_9_leaves_nothing_attached,
+    every_program_is_cheap_to_verify,
     kprobe_form_tells_the_same_story,
     namespace_goes_away_while_traced,
     not_root_says_so,

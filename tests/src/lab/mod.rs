@@ -10,6 +10,7 @@ pub mod limit;
 pub mod line;
 pub mod listener;
 pub mod nfnetlink;
+pub mod programs;
 pub mod queue;
 pub mod raw;
 pub mod trace;

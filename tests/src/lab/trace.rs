@@ -124,6 +124,11 @@ impl Trace {
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
+    /// What `of_each` adds up to, over the lines that have been written already.
+    pub fn sum(&self, of_each: impl Fn(&Line) -> i64) -> i64 {
+        self.heard.lock().lines.iter().map(of_each).sum()
+    }
+
     /// Whether a line says so that has been written already.
     pub fn has(&self, is_it: impl Fn(&Line) -> bool) -> bool {
         self.heard.lock().lines.iter().any(is_it)
