@@ -37,7 +37,12 @@ enum Command {
     List,
     /// Measure what tracing costs, in a guest whose clock counts instructions
     BenchPacket {
-        /// Only this part: packets, start or memory.
+        /// Only this part: packets, latency or memory.
+        only: Option<String>,
+    },
+    /// Measure what starting and stopping costs, in a guest whose clock counts instructions
+    BenchStart {
+        /// Only this command.
         only: Option<String>,
     },
     /// Measure what working on a large table costs, as root
@@ -78,7 +83,8 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Command::BenchPacket { only } => bench::run(only.as_deref()),
+        Command::BenchPacket { only } => bench::packet(only.as_deref()),
+        Command::BenchStart { only } => bench::start(only.as_deref()),
         Command::BenchTable(options) => bench::table::run(&options),
         Command::BenchBare(bare) => bare.run(),
         Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {

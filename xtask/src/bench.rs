@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what tracing costs, counted in instructions, the same in every run; and what working on a
-//! large table costs, timed beside `conntrack`.
+//! `cargo xtask bench`: what tracing, starting and stopping cost, counted in instructions, the same in every run; and
+//! what working on a large table costs, timed beside `conntrack`.
 
 use std::{
     process::{Command, ExitCode},
@@ -16,9 +16,27 @@ use crate::{
 
 /// What the figures in the README were taken on.
 const KERNEL: &str = "6.12";
+/// What starts are measured on: the oldest kernel, the one of the figures, and the newest, which has targets.
+const START_KERNELS: [&str; 3] = ["6.1", KERNEL, "7.3"];
+/// The commands of tests/src/bench/start/commands.rs.
+const COMMANDS: [&str; 13] = [
+    "trace",
+    "why",
+    "why-invalid",
+    "why-delete",
+    "why-insert",
+    "why-drop",
+    "why-nat",
+    "why-full",
+    "why-lost",
+    "why-unreplied",
+    "latency",
+    "list",
+    "doctor",
+];
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// Measure what tracing costs, or working on a large table.
+/// Measure what tracing, starting and stopping cost, or working on a large table.
 #[derive(Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -32,8 +50,17 @@ enum What {
         /// A kernel of the matrix, `host`, or the path of a vmlinuz
         #[arg(long, value_name = "NAME", default_value = KERNEL)]
         kernel: String,
-        /// Only this part: packets, latency, start or memory
-        #[arg(long, value_name = "NAME", value_parser = ["packets", "latency", "start", "memory"])]
+        /// Only this part: packets, latency or memory
+        #[arg(long, value_name = "NAME", value_parser = ["packets", "latency", "memory"])]
+        only: Option<String>,
+    },
+    /// Instructions until each command works and after Ctrl-C, beside bpftrace, and what the verifier walks
+    Start {
+        /// A kernel of the matrix, `host`, or the path of a vmlinuz; repeat it for several
+        #[arg(long, value_name = "NAME", default_values = START_KERNELS)]
+        kernel: Vec<String>,
+        /// Only this command, and the bpftrace script that it is compared with
+        #[arg(long, value_name = "NAME", value_parser = COMMANDS)]
         only: Option<String>,
     },
     /// Time on tables of 100,000 and 1,000,000 entries beside conntrack, on this machine, as root
@@ -54,6 +81,7 @@ enum What {
 pub fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Packet { kernel, only } => packet(kernel, only.as_deref()),
+        What::Start { kernel, only } => start(kernel, only.as_deref()),
         What::Table { entries, only, runs } => {
             table(&[("--entries", entries), ("--only", only), ("--runs", runs)])
         }
@@ -63,12 +91,36 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare()?;
+    counted(kernel, "bench-packet", only)
+}
+
+/// One kernel after the other; fails if one has failed.
+fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
+    for kernel in kernels {
+        kernels::check(kernel)?;
+    }
+    vm::prepare()?;
+    let mut ended = ExitCode::SUCCESS;
+    for (number, kernel) in kernels.iter().enumerate() {
+        if number > 0 {
+            println!();
+        }
+        let code = counted(kernel, "bench-start", only)?;
+        if code != ExitCode::SUCCESS {
+            ended = code;
+        }
+    }
+    Ok(ended)
+}
+
+/// Runs a bench of rsct-tests in a guest whose clock counts instructions.
+fn counted(kernel: &str, bench: &str, only: Option<&str>) -> Result<ExitCode> {
     Boot {
         kernel,
         icount: true,
         with: &["bpftrace".to_owned()],
         timeout: Some(TIMEOUT),
-        script: format!("rsct-tests bench-packet {}", only.unwrap_or_default()),
+        script: format!("rsct-tests {bench} {}", only.unwrap_or_default()),
         ..Boot::default()
     }
     .to_stdout()

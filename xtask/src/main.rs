@@ -53,7 +53,7 @@ enum Command {
     Test(test::Options),
     /// Feed everything that reads what others wrote with hostile input
     Fuzz(fuzz::Options),
-    /// Measure what tracing costs, or working on a large table
+    /// Measure what tracing, starting and stopping cost, or working on a large table
     Bench(bench::Options),
     /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status
     #[command(after_help = after_help())]

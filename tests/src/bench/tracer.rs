@@ -120,11 +120,18 @@ impl Tracer {
             .with_context(|| format!("/proc/PID/status has no {field}"))
     }
 
-    /// Ctrl-C, and the end.
-    pub fn stop(mut self) -> Result<()> {
+    /// Ctrl-C, and how long it runs after that.
+    pub fn stop(self) -> Result<Duration> {
         let pid = i32::try_from(self.child.id())?;
+        let start = Instant::now();
         // SAFETY: kill takes plain integers; the child is not reaped yet, so the number is still its own.
         unsafe { libc::kill(pid, libc::SIGINT) };
+        self.end(Duration::from_millis(1), || Ok(()))?;
+        Ok(start.elapsed())
+    }
+
+    /// Waits for its end, which must be a success; calls `meanwhile` every `pause`.
+    pub fn end(mut self, pause: Duration, mut meanwhile: impl FnMut() -> Result<()>) -> Result<()> {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -132,8 +139,9 @@ impl Tracer {
                 ensure!(status.success(), "{} ended with {status}:\n{said}", self.line);
                 return Ok(());
             }
-            ensure!(start.elapsed() < PATIENCE, "{} does not end on SIGINT", self.line);
-            thread::sleep(Duration::from_millis(5));
+            ensure!(start.elapsed() < PATIENCE, "{} does not end", self.line);
+            meanwhile()?;
+            thread::sleep(pause);
         }
     }
 }
