@@ -23,7 +23,7 @@ use crate::{
         timeout_policy::TimeoutPolicy,
         tuple,
     },
-    policy,
+    policy, words,
 };
 
 #[fentry(function = "ctnetlink_fill_info")]
@@ -50,16 +50,18 @@ fn written<C: Arguments>(ctx: &C) {
     if tuple::protonum(&record.orig) == IPPROTO_TCP {
         record.flags = shortened(ct);
     }
-    let policy = TimeoutPolicy::of(ct);
-    if record.flags == 0 && policy.is_none() {
+    // Zero where there is none: the compiler may keep an absent policy in a register that nothing was written to, which
+    // 6.1's verifier refuses to have copied.
+    let policy = words::opaque(TimeoutPolicy::of(ct).map_or(0, TimeoutPolicy::address));
+    if record.flags == 0 && policy == 0 {
         return;
     }
     record.netns = ct.netns();
     record.zone = ct.zone();
     record.portid = ctx.number(&arg::FILL_INFO_PORTID) as u32;
-    if let Some(found) = policy {
-        record.policy = found.address();
-        policy::governs(found, ct.address(), 0, record.netns);
+    record.policy = policy;
+    if policy != 0 {
+        policy::governs(TimeoutPolicy::at(policy), ct.address(), 0, record.netns);
     }
     emit(&record, Loss::DumpRecord);
 }

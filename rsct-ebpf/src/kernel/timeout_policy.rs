@@ -38,6 +38,12 @@ impl TimeoutPolicy {
         (policy != 0).then_some(Self(policy as *const u8))
     }
 
+    /// The policy at an address that [`TimeoutPolicy::address`] gave.
+    #[inline(always)]
+    pub fn at(address: u64) -> Self {
+        Self(address as *const u8)
+    }
+
     #[inline(always)]
     pub fn address(self) -> u64 {
         self.0 as u64

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     os::fd::AsRawFd as _,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,7 +15,7 @@ use crate::{
         programs::{self, MOST_VERIFIED, Program},
         wait,
     },
-    native::namespace::{Namespace, rsct},
+    native::{dying_are_listed::load, namespace::Namespace},
 };
 
 /// More lines than a pipe of one page holds.
@@ -38,21 +38,8 @@ pub fn run() -> Result<()> {
         );
         Ok(())
     };
-    check("trace", &of(|| Trace::start(netns, &[]))?)?;
-    check(
-        "why",
-        &of(|| {
-            Trace::of(rsct_with(&[
-                "why",
-                "-o",
-                "json",
-                "--duration",
-                "10m",
-                "--netns",
-                netns,
-            ]))
-        })?,
-    )?;
+    check("trace", &of(|| Trace::with_causes(netns, &[]))?)?;
+    check("why", &of(|| why(&lab.client))?)?;
     check("latency", &of(|| latency::start(netns, &[]))?)?;
     check("list", &of_list(&lab.client)?)?;
     ensure!(
@@ -100,14 +87,18 @@ fn of_list(client: &Namespace) -> Result<Loaded> {
     let entries: String = (0..ENTRIES)
         .map(|port| {
             format!(
-                "-p udp -s 10.9.0.1 -d 10.9.0.2 --sport {} --dport 53 -t 600\n",
+                "-I -p udp -s 10.9.0.1 -d 10.9.0.2 --sport {} --dport 53 -t 600\n",
                 1024 + port
             )
         })
         .collect();
-    client.create(&entries)?;
+    load(client, &entries)?;
     let before = programs::ids()?;
-    let mut list = rsct_with(&["list", "--timeout-source", "-o", "wide", "--netns", &client.name]);
+    let mut list = client.rsct(&["list", "--timeout-source", "-o", "wide"]);
+    // Some kernels' fentry takes fewer arguments than the hooked function has.
+    if std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe") {
+        list.args(["--attach", "kprobe"]);
+    }
     let mut list = list
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -142,12 +133,11 @@ fn loaded_by(before: &BTreeSet<u32>) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// rsct, in the form that scenarios are told.
-fn rsct_with(args: &[&str]) -> Command {
-    let mut command = Command::new(rsct());
-    command.args(args);
+/// `rsct why` with all its topics at once.
+fn why(client: &Namespace) -> Result<Trace> {
+    let mut command = client.rsct(&["why", "-o", "json", "--duration", "10m"]);
     if let Ok(mode) = std::env::var(ATTACH) {
         command.args(["--attach", &mode]);
     }
-    command
+    Trace::of(command)
 }

@@ -10,7 +10,8 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     for signal in [libc::SIGKILL, libc::SIGINT, libc::SIGTERM] {
         let before = programs::ids()?;
-        ensure!(!is_traced()?, "nf_conntrack_in is traced by somebody else");
+        // Programs of a rsct that has ended may still be on their way out.
+        wait::until("nothing traces nf_conntrack_in", || Ok(!is_traced()?))?;
         let mut trace = Trace::with_causes(&lab.client.name, &[])?;
         let ours: BTreeSet<u32> = programs::ids()?.difference(&before).copied().collect();
         ensure!(!ours.is_empty() && is_traced()?, "a trace without programs");

@@ -118,6 +118,8 @@ fn look_up(id: u32) -> Result<Option<Program>> {
     // integers for which the kernel may write anything.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }.with_context(|| format!("read program {id}"))?;
     let name = CStr::from_bytes_until_nul(&info.name).context("a program's name")?;
+    // A program that only tests what the kernel accepts has no name.
+    let name = if name.is_empty() { c"(unnamed)" } else { name };
     Ok(Some(Program {
         name: name.to_string_lossy().into_owned(),
         id,

@@ -64,6 +64,15 @@ pub const COMMANDS: [Command; 13] = [
 ];
 
 impl Command {
+    /// The command line without the options that only serve the measurement.
+    pub fn shown(&self) -> String {
+        let words = self
+            .line
+            .iter()
+            .filter(|word| !["--show-hooks", "--duration", "1h"].contains(word));
+        words.copied().collect::<Vec<_>>().join(" ")
+    }
+
     /// The target on the running kernel, if it has one there.
     pub fn target_on(&self, release: &str) -> Option<u64> {
         let series = release.strip_prefix(TARGET_SERIES)?;
@@ -75,6 +84,26 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_shown_without_what_the_measurement_adds() {
+        let names = ["trace", "why-nat", "latency"];
+        let shown = names.map(|name| {
+            COMMANDS
+                .iter()
+                .find(|command| command.name == name)
+                .unwrap()
+                .shown()
+        });
+        assert_eq!(
+            shown,
+            [
+                "rsct trace -o json",
+                "rsct why nat -o json",
+                "rsct latency -o json"
+            ]
+        );
+    }
 
     #[test]
     fn a_target_holds_on_its_series_alone() {

@@ -80,6 +80,8 @@ fn until_stopped(flow: &Flow, line: &[&str], kind: Kind, before: &BTreeSet<u32>)
         tracer.until("the line of causes", PAUSE, || wrote("causes"))?;
     }
     let programs = programs::other_than(before)?;
+    // Some commands print `started` a moment before they take signals.
+    thread::sleep(tracer::REST);
     let stop = Some(tracer.stop()?);
     Ok(Started {
         first_event,

@@ -5,7 +5,7 @@ mod commands;
 mod measured;
 mod report;
 
-use std::fs;
+use std::{fs, process::Command as Process};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -14,6 +14,7 @@ use self::{
     measured::Started,
 };
 use super::udp::Flow;
+use crate::native::namespace::succeeds;
 
 /// Each command is started this often: the fewest instructions until the first event count, and the longest stop.
 const STARTS: usize = 2;
@@ -30,6 +31,8 @@ pub fn run(only: Option<&str>) -> Result<u32> {
         only.unwrap_or_default(),
         COMMANDS.map(|command| command.name).join(", ")
     );
+    succeeds(Process::new("modprobe").args(["-a", "nf_nat", "nfnetlink_cttimeout"]))
+        .context("load the modules whose functions are hooked as well")?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     report::header(release.trim())?;
     let flow = Flow::open()?;

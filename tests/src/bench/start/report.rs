@@ -28,8 +28,8 @@ pub fn header(release: &str) -> Result<()> {
          longer of {STARTS} stops.\nVerified is the program of which the verifier walked the most instructions.\n"
     );
     println!(
-        "{:<36} {:>11} {:>12} {:>7} {:>8} {:>6} {:>11} {:>8} {:>30}",
-        "", "first event", "target", "on CPU", "attached", "stop", "target", "programs", "verified, target"
+        "{:<36} {:>11} {:>12} {:>7} {:>8} {:>6} {:>11} {:>8}  verified, target",
+        "", "first event", "target", "on CPU", "attached", "stop", "target", "programs"
     );
     Ok(())
 }
@@ -38,9 +38,8 @@ pub fn header(release: &str) -> Result<()> {
 pub fn rsct(command: &Command, started: &Started, release: &str) -> u32 {
     let mut line = Line::default();
     let costliest = started.programs.iter().max_by_key(|program| program.verified);
-    let name = format!("rsct {}", command.name.replace('-', " "));
     line.begin(
-        &name,
+        &command.shown(),
         started,
         [command.target_on(release), started.stop.map(|_| STOP)],
     );
@@ -121,7 +120,7 @@ impl Line {
     }
 
     fn end(&self, verified: &str) {
-        println!("{} {verified:>30}", self.text);
+        println!("{}", format!("{}  {verified}", self.text).trim_end());
     }
 }
 
