@@ -221,8 +221,6 @@ fn check(program: &[bpf_insn], rodata: &Rodata) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn a_specialized_program_does_the_same(steps in steps(), function in steps(), rodata in constants()) {
         let mut program = assembled(&steps, 0, slots(&steps) + 1);
