@@ -213,11 +213,16 @@ fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
     Ok((passes, got, lost.context("rsct's summary is missing")?))
 }
 
-/// With --show-hooks rsct says how each hook is attached once all are.
+/// The hooks that `trace` and `latency` report last with --show-hooks, each once all others are attached or refused.
+const LAST_HOOKS: [&str; 2] = ["rsct: nf_conntrack_udplite_packet ", "rsct: nf_conntrack_in "];
+
+/// Whether all hooks are attached, of a trace or of what measures latency: only a trace hooks the birth of entries.
 pub fn is_attached() -> Result<bool> {
-    Ok(Tracer::err()?
-        .lines()
-        .any(|line| line.starts_with("rsct: nf_conntrack_in ")))
+    let said = Tracer::err()?;
+    let has = |hook: &str| said.lines().any(|line| line.starts_with(hook));
+    let [of_trace, of_latency] = LAST_HOOKS;
+    let traces = has("rsct: __nf_conntrack_alloc ");
+    Ok(has(if traces { of_trace } else { of_latency }))
 }
 
 /// The clock that bpftrace's `nsecs` shows.
