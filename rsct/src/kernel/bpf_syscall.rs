@@ -23,7 +23,11 @@ const INTERRUPTED_LOADS: usize = 5;
 #[non_exhaustive]
 pub enum BpfError {
     /// A program was not accepted.
-    #[error("the kernel refuses the program {program}: {source}{}", last_words(log))]
+    #[error(
+        "the kernel refuses the program {program}: {source}{}{}",
+        over_limit(source, log),
+        last_words(log)
+    )]
     Load {
         /// Its name.
         program: String,
@@ -337,6 +341,15 @@ pub(super) fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<Owned
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// What E2BIG means, where the verifier's log does not say it: before Linux 6.4 a log that is too long loses its end.
+fn over_limit(error: &io::Error, log: &str) -> &'static str {
+    if error.raw_os_error() == Some(libc::E2BIG) && !log.contains("too large") {
+        "; the verifier walks more than its limit of 1000000 instructions"
+    } else {
+        ""
+    }
+}
+
 /// The verifier's last three lines; the reason is there, above its statistics.
 pub fn last_words(log: &str) -> String {
     const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
@@ -372,6 +385,28 @@ mod tests {
         assert_eq!(
             load("").to_string(),
             "the kernel refuses the program confirm: Permission denied (os error 13)"
+        );
+    }
+
+    #[test]
+    fn a_program_over_the_verifiers_limit_is_refused_with_the_figure() {
+        let load = |log: &str| BpfError::Load {
+            program: "nat_fexit".to_owned(),
+            source: io::Error::from_raw_os_error(libc::E2BIG),
+            log: log.to_owned(),
+        };
+        let kept = "100: (95) exit\nBPF program is too large. Processed 1000001 insn\n\
+                    processed 1000001 insns (limit 1000000) max_states_per_insn 4 total_states 9\n";
+        let told = load(kept).to_string();
+        assert!(
+            told.ends_with("100: (95) exit / BPF program is too large. Processed 1000001 insn"),
+            "{told}"
+        );
+        // The first lines alone, as an older kernel keeps them.
+        let told = load("0: R1=ctx()\n").to_string();
+        assert!(
+            told.contains("; the verifier walks more than its limit of 1000000 instructions"),
+            "{told}"
         );
     }
 
