@@ -114,26 +114,26 @@ impl Whys {
 
     /// Why something happened to an entry, if that is known.
     pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
-        /// Both programs run at the same call, one after the other.
-        const APART_NS: u64 = 10_000_000;
+        /// Both programs run at the same call, one after the other; a virtual processor may rest in between.
+        const APART_NS: u64 = 250_000_000;
         const NF_ACCEPT: i32 = 1;
         self.working.as_ref()?;
         let near = |cause: &CauseRecord| cause.time_ns.abs_diff(record.time_ns) < APART_NS;
         match EntryKind::from_byte(record.what)? {
-            EntryKind::Delete => self.claim(|cause| {
+            EntryKind::Delete => self.claim_nearest(record.time_ns, |cause| {
                 cause.family == CauseFamily::Delete as u8 && cause.ct == record.ct && near(cause)
             }),
             EntryKind::Confirm if record.ret != NF_ACCEPT || record.flags & EntryFlags::OTHER_ENTRY != 0 => {
-                self.claim(|cause| {
+                self.claim_nearest(record.time_ns, |cause| {
                     cause.family == CauseFamily::Insert as u8
                         && (cause.ct == record.ct || cause.tuple == record.orig)
                         && near(cause)
                 })
             }
-            EntryKind::CheckInsert if record.ret < 0 => self.claim(|cause| {
+            EntryKind::CheckInsert if record.ret < 0 => self.claim_nearest(record.time_ns, |cause| {
                 cause.family == CauseFamily::Insert as u8 && cause.tuple == record.orig && near(cause)
             }),
-            EntryKind::AllocFailed => self.claim(|cause| {
+            EntryKind::AllocFailed => self.claim_nearest(record.time_ns, |cause| {
                 cause.family == CauseFamily::Full as u8 && cause.tuple == record.orig && near(cause)
             }),
             _ => None,
@@ -147,8 +147,19 @@ impl Whys {
         let working = self.working.as_mut()?;
         working.take_in();
         let place = working.unclaimed.iter().position(is_it)?;
-        let record = working.unclaimed.remove(place)?;
-        Why::of(&record, &working.symbols).map(Box::new)
+        working.claimed(place)
+    }
+
+    /// The one nearest to `time_ns` of those that `is_it` says yes to: an entry's address may be another's soon.
+    #[cold]
+    fn claim_nearest(&mut self, time_ns: u64, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
+        let working = self.working.as_mut()?;
+        working.take_in();
+        let causes = working.unclaimed.iter().enumerate();
+        let (place, _) = causes
+            .filter(|(_, cause)| is_it(cause))
+            .min_by_key(|(_, cause)| cause.time_ns.abs_diff(time_ns))?;
+        working.claimed(place)
     }
 
     /// Hands over what was recorded before `before_ns`, and is about nothing that the trace has told of otherwise until now.
@@ -218,6 +229,12 @@ impl Working {
             programs,
             unclaimed: VecDeque::new(),
         })
+    }
+
+    /// Takes the cause at this place out.
+    fn claimed(&mut self, place: usize) -> Option<Box<Why>> {
+        let record = self.unclaimed.remove(place)?;
+        Why::of(&record, &self.symbols).map(Box::new)
     }
 
     fn take_in(&mut self) {

@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
     /// How many guests run at a time
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
     /// Print which scenario runs on which kernel in which form and why, and run nothing
     #[arg(long)]
