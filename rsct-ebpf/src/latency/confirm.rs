@@ -13,7 +13,7 @@ use rsct_ebpf::{
     kernel::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
-        nf_conn::NfConn,
+        nf_conn::{IPS_CONFIRMED, NfConn},
         sk_buff::{Nfct, SkBuff},
     },
     scratch::Slot,
@@ -58,14 +58,12 @@ pub fn confirm_fexit(ctx: FExitContext) -> u32 {
         && let Some(claim) = state.left_by(skb.address(), ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        leave(
-            &ctx,
-            claim.slot,
-            skb,
-            ctx.number(&arg::CONFIRM_RETURN) as u32,
-            took_ns,
-        );
+        let verdict = ctx.number(&arg::CONFIRM_RETURN) as u32;
+        let is_its_own = leave(&ctx, claim.slot, skb, verdict, took_ns);
         claim.free();
+        if !is_its_own {
+            state.was_left_behind();
+        }
     }
     0
 }
@@ -77,12 +75,17 @@ pub fn confirm_kretprobe(ctx: RetProbeContext) -> u32 {
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
         let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
-        leave(&ctx, claim.slot, skb, ctx.ret(), took_ns);
+        let is_its_own = leave(&ctx, claim.slot, skb, ctx.ret(), took_ns);
         claim.free();
+        if !is_its_own {
+            state.was_left_behind();
+        }
     }
     0
 }
 
+/// Counts the call, unless the slot is an earlier call's. Where the kernel skipped that one's exit and this one's entry, the
+/// slot fits if both had their packet in the same memory. It shows by the entry: one that lost a clash is not in the table.
 #[inline(always)]
 fn leave<C: EbpfContext + Frame, M: Memory>(
     ctx: &C,
@@ -90,13 +93,16 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
     skb: SkBuff<M>,
     verdict: u32,
     took_ns: u64,
-) {
+) -> bool {
     // A clash that was resolved gives the packet the entry that was there first.
     let leaves = skb.nfct().ct();
+    let came = Nfct(slot.nfct).ct();
     let outcome = if verdict != ACCEPT {
         ConfirmOutcome::Dropped
-    } else if leaves == Nfct(slot.nfct).ct() {
+    } else if leaves == came {
         ConfirmOutcome::Inserted
+    } else if NfConn::<Untyped>::new(came).status() & IPS_CONFIRMED != 0 {
+        return false;
     } else {
         ConfirmOutcome::Clash
     };
@@ -105,4 +111,5 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
         outcome: outcome as u8,
     };
     flow::tell(ctx, slot, Function::Confirm, flow, took_ns);
+    true
 }

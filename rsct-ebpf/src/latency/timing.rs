@@ -68,6 +68,12 @@ impl State {
         Some(claim.at_work())
     }
 
+    /// What was remembered was an earlier call's, whose exit did not run: that call stays unfinished.
+    #[inline(always)]
+    pub fn was_left_behind(&mut self) {
+        self.counts[Count::Left as usize] -= 1;
+    }
+
     /// The same where it is known for whom it was entered.
     #[inline(always)]
     pub fn left_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, ()>> {
