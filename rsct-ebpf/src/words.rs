@@ -1,8 +1,7 @@
-//! Memory written word by word, and numbers that the compiler is kept from reasoning about.
+//! Memory written in words, and numbers hidden from the compiler.
 //!
-//! The compiler turns several zeros in a row into a call of `memset`, which writes them one byte at a time: the verifier
-//! walks every turn of that loop, and Linux 7.x analyses all of a program's stack once more for each call. Volatile writes
-//! of whole words stay what they are.
+//! The compiler replaces several zeros in a row by a call of `memset`, which writes bytes. The verifier walks each turn of its
+//! loop, and Linux 7.3 analyses the whole stack again for each call. The compiler keeps volatile writes of words.
 
 /// Writes zeros over a `T`, which is made of words.
 ///
@@ -48,7 +47,7 @@ pub fn equal<const N: usize>(one: &[u64; N], other: &[u64; N]) -> bool {
     difference == 0
 }
 
-/// The same number, of which the compiler knows nothing: it keeps the arithmetic and the checks that are written.
+/// Returns `number`. The compiler cannot see that, so it keeps checks and arithmetic that it could otherwise derive.
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {
     let mut number = number;

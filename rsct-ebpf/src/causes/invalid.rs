@@ -30,7 +30,7 @@ use crate::{
         tuple,
     },
     reason::{self, Reason},
-    tell,
+    tell, words,
 };
 
 /// Whether a reason is told as soon as it is said, for somebody who sees for himself what becomes of the packet.
@@ -147,7 +147,8 @@ fn told<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, 
         record.tcp_flags = segment.tcp.flags;
     }
     if let Some(said) = said {
-        record.numbers = said.numbers;
+        // SAFETY: words, in the record as in the reason.
+        unsafe { words::copy(&raw mut record.numbers, &raw const said.numbers) };
         if said.window != 0 {
             record.flags |= CauseFlags::WINDOW;
         }

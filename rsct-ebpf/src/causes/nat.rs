@@ -40,7 +40,7 @@ pub struct Search {
     wanted: u32,
     /// 0 the source is changed, 1 the destination (`enum nf_nat_manip_type`).
     manip: u32,
-    /// What came of it.
+    /// The cause's code, once it is known.
     code: u32,
     /// Tuples that were asked for.
     attempts: u32,
@@ -160,7 +160,7 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     } else {
         what::NAT_AT_ONCE
     };
-    // What comes back from a map may be any number to the verifier, which then walks the rest once, not once for each code.
+    // The verifier knows no bounds of a number read from a map: it walks the rest once, and not once for each code.
     // SAFETY: its own field; volatile, so that it is really read back.
     let code = unsafe {
         (&raw mut search.code).write_volatile(code as u32);
@@ -197,7 +197,7 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     }
 }
 
-/// The number of bits that a number takes: 0 has none, and each doubling one more.
+/// The number of bits in `number` without leading zeros.
 ///
 /// Compiles to arithmetic without a branch. Each branch would leave the verifier two sets of known bits, and it walks the
 /// rest of the program once for each combination.

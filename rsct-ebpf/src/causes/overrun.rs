@@ -22,7 +22,7 @@ use crate::{
     words,
 };
 
-/// The listener wants to be told later what it could not be told now (NETLINK_BROADCAST_ERROR): the bit of
+/// The kernel keeps events that this listener had no room for (NETLINK_BROADCAST_ERROR): the bit's place in
 /// `nlk_sk(sk)->flags` (NETLINK_F_BROADCAST_SEND_ERROR, net/netlink/af_netlink.h).
 const BROADCAST_SEND_ERROR: u64 = 2;
 

@@ -35,7 +35,7 @@ static CAUSES: HashMap<CauseKey, CauseCount> = HashMap::with_max_entries(4096, 0
 #[inline(always)]
 pub fn stack<C: EbpfContext>(ctx: &C) -> [u64; STACK_FRAMES] {
     let mut frames = MaybeUninit::<[u64; STACK_FRAMES]>::uninit();
-    // SAFETY: as many bytes as it has, all of which are written first.
+    // SAFETY: the helper writes at most as many bytes, and all of them are zeroed first.
     unsafe {
         words::zero(frames.as_mut_ptr());
         bpf_get_stack(
@@ -48,7 +48,7 @@ pub fn stack<C: EbpfContext>(ctx: &C) -> [u64; STACK_FRAMES] {
     }
 }
 
-/// A key without a stack, made in `room`: a copy of its zeros would be a call of `memset`.
+/// Makes a key without a stack in `room`. Returned by value, its zeros would be a call of `memset`.
 #[inline(always)]
 pub fn key(
     room: &mut MaybeUninit<CauseKey>,
@@ -71,7 +71,7 @@ pub fn key(
     key
 }
 
-/// A count of one, made in `room`.
+/// Makes a count of one in `room`.
 #[inline(always)]
 fn first<'a>(room: &'a mut MaybeUninit<CauseCount>, text: Option<&[u8; TEXT_BYTES]>) -> &'a CauseCount {
     // SAFETY: a count is made of words, and all zeros are one.
@@ -86,7 +86,7 @@ fn first<'a>(room: &'a mut MaybeUninit<CauseCount>, text: Option<&[u8; TEXT_BYTE
     first
 }
 
-/// Both lie at a word's place in their structs.
+/// Copies a text in words.
 #[inline(always)]
 fn copy_text(to: &mut [u8; TEXT_BYTES], from: &[u8; TEXT_BYTES]) {
     const {
@@ -95,7 +95,7 @@ fn copy_text(to: &mut [u8; TEXT_BYTES], from: &[u8; TEXT_BYTES]) {
         )
     };
     let from: *const [u64; TEXT_BYTES / 8] = core::ptr::from_ref(from).cast();
-    // SAFETY: as many words, aligned: a `Reason` has its text behind words, too.
+    // SAFETY: both are as long; each follows words in its struct (for `Reason`, see there), so both are aligned.
     unsafe { words::copy(to, from) };
 }
 
@@ -120,11 +120,11 @@ pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
     }
 }
 
-/// A record in the ring, to be completed and sent. Another program that comes in between on this CPU has one of its own.
+/// A reserved record in the ring. A program that interrupts this one on the CPU reserves another.
 pub struct Told(RingBufEntry<CauseRecord>);
 
 impl Told {
-    /// User space has it from now on.
+    /// Submits it to user space.
     #[inline(always)]
     pub fn send(self) {
         self.0.submit(BPF_RB_NO_WAKEUP);
@@ -136,7 +136,7 @@ impl Deref for Told {
 
     #[inline(always)]
     fn deref(&self) -> &CauseRecord {
-        // SAFETY: `tell` has written all of it.
+        // SAFETY: `tell` initialised it.
         unsafe { self.0.assume_init_ref() }
     }
 }
@@ -149,7 +149,7 @@ impl DerefMut for Told {
     }
 }
 
-/// Counts what `key` names, and begins a record of it; without room in the ring there is none, and that is counted.
+/// Counts the cause and reserves its record. If the ring is full, it counts a loss and returns none.
 #[inline(always)]
 pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Told> {
     counted(key, text);

@@ -97,7 +97,7 @@ pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: Nf
     record.mark = ct.mark();
     record.timeout_before_jiffies = ct.timeout();
     const { assert!(core::mem::offset_of!(EntryRecord, state_before).is_multiple_of(8)) };
-    // SAFETY: the word that begins with the state before, and ends with what is reserved.
+    // SAFETY: this word holds `state_before`, `state_after` and `reserved`.
     unsafe { words::zero((&raw mut record.state_before).cast::<u64>()) };
     record.state_before = ct.proto_state(tuple::protonum(&record.orig));
     record.ct = ct.address();

@@ -53,8 +53,8 @@ impl Memory for Untyped {
     #[inline(always)]
     fn read<T: Copy + Default>(pointer: *const u8) -> T {
         let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper survives any address, and writes all of the value: zeros where it can't read
-        // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c). What it returns need not be looked at.
+        // SAFETY: the helper takes any address. It always writes the whole value: zeros if it cannot read
+        // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c), so its result does not matter.
         unsafe {
             bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, pointer.cast());
             value.assume_init()

@@ -84,8 +84,9 @@ pub fn confirm_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Counts the call, unless the slot is an earlier call's. Where the kernel skipped that one's exit and this one's entry, the
-/// slot fits if both had their packet in the same memory. It shows by the entry: one that lost a clash is not in the table.
+/// Counts the call and returns true, or returns false if the slot belongs to an earlier call. The kernel can skip that call's
+/// exit and this call's entry; the slot still matches if both packets had the same address. The entry shows it: the loser
+/// of a clash is not confirmed.
 #[inline(always)]
 fn leave<C: EbpfContext + Frame, M: Memory>(
     ctx: &C,

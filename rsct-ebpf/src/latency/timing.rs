@@ -68,7 +68,7 @@ impl State {
         Some(claim.at_work())
     }
 
-    /// What was remembered was an earlier call's, whose exit did not run: that call stays unfinished.
+    /// The slot belonged to an earlier call, whose exit did not run: that call counts as unfinished.
     #[inline(always)]
     pub fn was_left_behind(&mut self) {
         self.counts[Count::Left as usize] -= 1;

@@ -37,7 +37,7 @@ enum OutputArg {
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let (diagnosis, held) = doctor::gather();
     ensure!(
-        interrupt::came().is_none(),
+        interrupt::caught().is_none(),
         "stopped before all hooks were tried: there is no diagnosis"
     );
     let mut out = Vec::new();

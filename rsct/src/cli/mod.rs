@@ -119,8 +119,8 @@ pub fn run() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("rsct: {}", sentence(&error));
-        if let Some(signal) = interrupt::came() {
-            // As a shell has it of a command that a signal ended.
+        if let Some(signal) = interrupt::caught() {
+            // The exit status that a shell reports for a command that this signal killed.
             return ExitCode::from(128 + u8::try_from(signal).unwrap_or(0));
         }
         match error.downcast_ref::<UsageError>() {

@@ -104,7 +104,7 @@ pub(super) struct Probing {
     pub(super) started_ns: u64,
     /// What is attached with to tell causes, if that is asked for.
     whys: Option<(Form, Scope)>,
-    /// What later stages are attached with.
+    // For the later stages.
     types: KernelTypes,
     layout: Layout,
     options: Options,
@@ -113,7 +113,7 @@ pub(super) struct Probing {
 }
 
 impl Probing {
-    /// Attaches them; within an event loop, which then knows of signals that came meanwhile.
+    /// Attaches them. Needs a running event loop, which keeps the signals that arrive in the meantime.
     pub(super) fn start(with: &Attaching<'_>) -> anyhow::Result<Self> {
         let signals = Signals::listen().context("cannot listen for signals")?;
         let types = KernelTypes::open()?;
@@ -147,7 +147,7 @@ impl Probing {
                 layout: &layout,
                 options: &options,
             };
-            session.attach(Stage::Second, settings, |_| ());
+            session.attach(Stage::Second, settings, |_| true);
         }
         report_hooks(&session.hooks, with.show_hooks);
         Ok(Self {
@@ -190,8 +190,8 @@ impl Probing {
             options: &self.options,
         };
         let show_hooks = self.show_hooks;
-        let attach = |session: &mut Session, stage, between: &mut dyn FnMut(&mut Ring)| {
-            let first = session.attach(stage, settings, between);
+        let attach = |session: &mut Session, stage, go_on: &mut dyn FnMut(&mut Ring) -> bool| {
+            let first = session.attach(stage, settings, go_on);
             report_hooks(&session.hooks[first..], show_hooks);
         };
         run::run(

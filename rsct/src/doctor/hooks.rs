@@ -1,4 +1,4 @@
-//! The hooks of every command, attached for as long as the diagnosis takes.
+//! The hooks of every command, attached until the diagnosis is printed.
 
 use rsct_common::record::CauseFamily;
 
@@ -25,7 +25,7 @@ const NO_NETNS: u32 = u32::MAX;
 /// The command that `can_trace` is about.
 const TRACE_COMMAND: &str = "trace";
 
-/// Programs that are attached: what detaching waits for comes once the diagnosis is printed.
+/// Keeps the programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
 #[derive(Default)]
 pub struct Held(Vec<Session>);
 
@@ -160,8 +160,8 @@ fn attached(
                 layout: &layout,
                 options: &options,
             };
-            session.attach(Stage::Second, settings, |_| ());
-            session.attach(Stage::Last, settings, |_| ());
+            session.attach(Stage::Second, settings, |_| true);
+            session.attach(Stage::Last, settings, |_| true);
             let reports = std::mem::take(&mut session.hooks);
             held.0.push(session);
             (None, reports)

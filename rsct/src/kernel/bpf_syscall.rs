@@ -341,7 +341,7 @@ pub(super) fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<Owned
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// What E2BIG means, where the verifier's log does not say it: before Linux 6.4 a log that is too long loses its end.
+/// The reason for E2BIG, if the log lacks it: before Linux 6.4 a log that does not fit loses its end.
 fn over_limit(error: &io::Error, log: &str) -> &'static str {
     if error.raw_os_error() == Some(libc::E2BIG) && !log.contains("too large") {
         "; the verifier walks more than its limit of 1000000 instructions"

@@ -1,4 +1,4 @@
-//! eBPF instructions, put together by hand: a program of a few of them needs no compiler, and no object file.
+//! An assembler for programs of a few eBPF instructions.
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 

@@ -1,14 +1,13 @@
-//! SIGINT and SIGTERM: awaited in an event loop, and noticed between two steps of work that has none.
+//! SIGINT and SIGTERM, in an event loop and while programs are being attached.
 //!
-//! Attaching takes a moment for each program. [`watch`] keeps a signal from ending the process in the middle of it, where
-//! the kernel would have to close every link before the process is gone; [`came`] says between two programs whether to
-//! go on.
+//! Attaching has no event loop. A signal that killed the process there would have the kernel close every link before the
+//! process ends. So [`watch`] catches signals, and the attaching code checks [`is_over`] before each program.
 
 use std::{
     io, mem, ptr,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
     },
 };
 
@@ -17,9 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The signals that end a command.
 const SIGNALS: [i32; 2] = [libc::SIGINT, libc::SIGTERM];
 
-/// The signal that came, or zero.
-static CAME: AtomicI32 = AtomicI32::new(0);
-/// Whom each signal went to before [`watch`], as `sa_sigaction`: an event loop may be listening already.
+/// The signal that [`watch`] caught, or zero.
+static CAUGHT: AtomicI32 = AtomicI32::new(0);
+/// The command ended while another thread was still attaching.
+static ENDED: AtomicBool = AtomicBool::new(false);
+/// Each signal's handler before [`watch`], as `sa_sigaction`: an event loop may have one.
 static BEFORE: [AtomicUsize; 2] = [const { AtomicUsize::new(libc::SIG_DFL) }; 2];
 /// How many watches there are.
 static WATCHES: Mutex<usize> = Mutex::new(0);
@@ -31,7 +32,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on: a signal that comes before [`Signals::any`] is called is not lost.
+    /// Starts to listen: [`Signals::any`] also returns for a signal that arrived before it was called.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -39,7 +40,7 @@ impl Signals {
         })
     }
 
-    /// Returns when one of them has come.
+    /// Returns when one of them has arrived.
     pub async fn any(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -48,10 +49,10 @@ impl Signals {
     }
 }
 
-/// Notes signals instead of dying of them, for as long as it is kept.
+/// Catches signals until it is dropped.
 pub struct Watch(());
 
-/// Begins to note signals. One that the process was started to ignore stays ignored.
+/// Starts to catch signals. A signal that the process ignores stays ignored.
 pub fn watch() -> Watch {
     let mut watches = WATCHES.lock().unwrap_or_else(PoisonError::into_inner);
     *watches += 1;
@@ -60,12 +61,12 @@ pub fn watch() -> Watch {
             let old = action(signal, None);
             before.store(old.sa_sigaction, Ordering::Relaxed);
             if old.sa_sigaction != libc::SIG_IGN {
-                let noted = libc::sigaction {
-                    sa_sigaction: note as *const () as usize,
+                let catching = libc::sigaction {
+                    sa_sigaction: catch as *const () as usize,
                     sa_flags: libc::SA_SIGINFO | libc::SA_RESTART,
                     ..old
                 };
-                action(signal, Some(&noted));
+                action(signal, Some(&catching));
             }
         }
     }
@@ -80,7 +81,7 @@ impl Drop for Watch {
             for (signal, before) in SIGNALS.into_iter().zip(&BEFORE) {
                 let handler = before.load(Ordering::Relaxed);
                 let now = action(signal, None);
-                if now.sa_sigaction == note as *const () as usize {
+                if now.sa_sigaction == catch as *const () as usize {
                     action(
                         signal,
                         Some(&libc::sigaction {
@@ -94,34 +95,38 @@ impl Drop for Watch {
     }
 }
 
-/// The signal that came while it was watched, or what [`stop`] was called for.
-pub fn came() -> Option<i32> {
-    match CAME.load(Ordering::Relaxed) {
+/// The signal that was caught, if any.
+pub fn caught() -> Option<i32> {
+    match CAUGHT.load(Ordering::Relaxed) {
         0 => None,
         signal => Some(signal),
     }
 }
 
-/// Has work on other threads end as a signal would: the command is over.
-pub fn stop() {
-    // A signal that came first is what ended it.
-    let _ = CAME.compare_exchange(0, libc::SIGTERM, Ordering::Relaxed, Ordering::Relaxed);
+/// Stops threads that are still attaching: the command has ended.
+pub fn end() {
+    ENDED.store(true, Ordering::Relaxed);
 }
 
-/// The handler: async-signal-safe, as is the event loop's that it hands the signal on to.
-extern "C" fn note(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    CAME.store(signal, Ordering::Relaxed);
+/// Whether to stop attaching.
+pub fn is_over() -> bool {
+    caught().is_some() || ENDED.load(Ordering::Relaxed)
+}
+
+/// The handler. It is async-signal-safe, and so is the event loop's handler, which it calls.
+extern "C" fn catch(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    CAUGHT.store(signal, Ordering::Relaxed);
     let place = SIGNALS.iter().position(|known| *known == signal);
     let before = place.map_or(libc::SIG_DFL, |place| BEFORE[place].load(Ordering::Relaxed));
     if before != libc::SIG_DFL && before != libc::SIG_IGN {
-        // SAFETY: a handler of this process, which tokio installed with SA_SIGINFO: it takes these three.
+        // SAFETY: tokio installed this handler with SA_SIGINFO: it takes these three arguments.
         let before: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
             unsafe { mem::transmute(before) };
         before(signal, info, context);
     }
 }
 
-/// What a signal does, after it was set to `new` if that is given.
+/// Sets a signal's action, if `new` is given, and returns the action before.
 fn action(signal: i32, new: Option<&libc::sigaction>) -> libc::sigaction {
     // SAFETY: the struct is plain integers and a set of bits.
     let mut old: libc::sigaction = unsafe { mem::zeroed() };
@@ -135,24 +140,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_is_noted_and_handed_on() {
+    fn a_signal_is_caught_and_passed_on() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         runtime.block_on(async {
             let mut signals = Signals::listen().unwrap();
-            assert_eq!(came(), None);
+            assert_eq!((caught(), is_over()), (None, false));
             let watch = watch();
             // SAFETY: a plain call; the signal is caught.
             unsafe { libc::raise(libc::SIGTERM) };
-            assert_eq!(came(), Some(libc::SIGTERM));
+            assert_eq!((caught(), is_over()), (Some(libc::SIGTERM), true));
             drop(watch);
             signals.any().await;
             // SAFETY: as above; the event loop still listens.
             unsafe { libc::raise(libc::SIGINT) };
             signals.any().await;
-            assert_eq!(came(), Some(libc::SIGTERM));
+            // Without a watch, only the event loop gets it.
+            assert_eq!(caught(), Some(libc::SIGTERM));
         });
     }
 }

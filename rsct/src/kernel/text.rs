@@ -57,7 +57,7 @@ impl Symbols {
         })
     }
 
-    /// Forgets what was looked up if modules came or went since: their functions would be taken for others'.
+    /// Clears the cache if modules were loaded or unloaded: their addresses may now belong to other functions.
     pub fn keep_up(&mut self) {
         let loaded = loaded_modules();
         if loaded == self.loaded {
@@ -67,7 +67,7 @@ impl Symbols {
             Source::Kernel(_, known) => *known = Known::default(),
             Source::Table(table) => match Table::read() {
                 Ok(fresh) => *table = fresh,
-                // What can't be read now was read before: better than nothing.
+                // Keep the old table: most of it is still right.
                 Err(_) => return,
             },
         }

@@ -1,35 +1,33 @@
-//! Detaching without making anybody wait.
+//! Detaching in a child process.
 //!
-//! Closing a tracing link has the kernel wait until no CPU runs the old code any more (`ftrace_shutdown`,
-//! kernel/trace/ftrace.c): before Linux 6.18 some 0.13 s for each link, one after the other. So the last descriptors are
-//! left to a child process, which closes them by exiting, while this process prints its summary and ends.
+//! When a tracing link is closed, the kernel waits until no CPU runs the old code (`ftrace_shutdown`,
+//! kernel/trace/ftrace.c). On Linux 6.1 and 6.12 each link takes 0.13 s, one after the other. So a child process keeps copies
+//! of the descriptors and exits after this process, which then closes its own without waiting.
 //!
-//! The kernel does the same if this process is killed, or the child: the descriptors then close with their last owner.
+//! If either process is killed, the kernel still closes its descriptors.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many links were attached that no child has descriptors of.
+/// The number of links of which no child has a copy.
 static OURS_ALONE: AtomicUsize = AtomicUsize::new(0);
 
-/// A program was attached: its link must be in no hurry to close.
+/// Counts a new link.
 pub fn attached() {
     OURS_ALONE.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How long the child waits for this process to exit before it closes its descriptors: a processor that both share belongs
-/// to the one that a user waits for.
+/// How long the child waits for this process to exit before it exits itself: on one CPU it would delay this process.
 const HEAD_START_MS: i32 = 100;
 
-/// Makes a child that has all the descriptors of this process and exits, if there are links that no earlier child has. To
-/// be called before links are closed: then closing them here waits for nothing.
+/// Forks the child, if there are links of which no child has a copy. Call it before links are closed.
 ///
-/// Where no child can be had, they close here, which takes longer.
+/// If fork fails, this process closes the links itself and waits.
 pub fn in_background() {
     if OURS_ALONE.swap(0, Ordering::Relaxed) == 0 {
         return;
     }
     let mut ends = [-1; 2];
-    // SAFETY: room for two descriptors. Without them the child does not wait.
+    // SAFETY: the array holds two descriptors. If the call fails, the child waits HEAD_START_MS.
     unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
     let [end, others] = ends;
     // SAFETY: the child makes system calls only and never returns; it takes no lock that another thread may hold.
@@ -37,12 +35,13 @@ pub fn in_background() {
         // SAFETY: as above.
         unsafe { exit_in_background(end, others) }
     }
-    // The other end closes with this process, which is what the child waits for.
-    // SAFETY: nobody else has this one.
+    // This process keeps the other end until it exits; the child polls for that.
+    // SAFETY: this process made the descriptor and does not use it again.
     unsafe { libc::close(end) };
 }
 
-/// The child: whoever reads what rsct writes must see its end, and Ctrl-C in a terminal is not for it.
+/// The child. It closes the standard streams, so that their readers see the end of rsct, and leaves the terminal's session,
+/// so that Ctrl-C does not reach it.
 ///
 /// # Safety
 /// To be called right after fork() in the child: it ends the process.

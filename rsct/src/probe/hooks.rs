@@ -17,14 +17,14 @@ pub struct Hook {
     pub kprobe: &'static [Program],
 }
 
-/// When a hook is attached: each takes a while, and a trace shows packets as soon as it can.
+/// When a trace attaches a hook. It shows packets after the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before anything is shown: packets, and which entry is which.
+    /// Before it shows packets: `nf_conntrack_in`, TCP, UDP, and the birth and end of entries.
     First,
-    /// While packets are shown, before the first dump: what becomes of entries, and states of the rarer protocols.
+    /// While it shows packets, before the first dump: confirm, insert, delete, refresh and other protocols.
     Second,
-    /// After the first dump: hardly anything that is shown leans on it.
+    /// After the first dump, before `started`: rare events.
     Last,
 }
 
@@ -63,8 +63,7 @@ pub(super) const fn exit(name: &'static str) -> Program {
     Program { name, at: At::Return }
 }
 
-/// A protocol's handler: seen on its way in only. The few packets of a rarer protocol that come before it is attached have
-/// no state before.
+/// A protocol's handler, hooked at its entry. Packets that pass before it is attached are shown without their state before.
 const fn handler(
     stage: Stage,
     function: &'static str,
@@ -81,8 +80,8 @@ const fn handler(
     }
 }
 
-/// Every hook of a trace. Stage by stage they are attached in this order: what a later one leans on comes first, and
-/// `nf_conntrack_in` is the last of its stage, so that no packet is seen by half of it.
+/// Every hook of a trace, in the order in which each stage is attached. `nf_conntrack_in` is the last of its stage: before
+/// it, no packet is recorded.
 pub const HOOKS: &[&Hook] = &[
     &Hook {
         function: "__nf_conntrack_alloc",

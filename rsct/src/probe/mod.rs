@@ -2,10 +2,11 @@
 //!
 //! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
 //! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
-//! attach to, [`session`] loads and attaches, `specialize` makes them for this kernel before that,
-//! [`ring`] reads what they write, [`tallies`] what they count; [`overhead`] measures what measuring costs,
-//! `detach` lets go of it all.
+//! attach to, `specialize` shortens them for this kernel, `attach` loads and attaches one hook and
+//! [`session`] all of them, `detach` detaches them; [`ring`] reads records, [`tallies`] counts;
+//! [`overhead`] measures the cost of measuring.
 
+mod attach;
 pub mod cause_hooks;
 mod detach;
 mod diagnostics;

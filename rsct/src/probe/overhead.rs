@@ -20,10 +20,11 @@ use crate::{
 };
 
 use super::{
+    attach::{attach_kprobes, attach_tracing, chain, find_function},
     hooks::NOTHING,
     layout::Layout,
     object::LATENCY,
-    session::{Form, Options, attach_kprobes, attach_tracing, chain, create_maps, find_function},
+    session::{Form, Options, create_maps},
     tallies,
     tracing::Tracing,
 };

@@ -5,20 +5,20 @@ use std::os::fd::AsFd;
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, PerCpuArray, RingBuf},
-    programs::{KProbe, Program as AyaProgram, ProgramError, RawTracePoint},
 };
 
 use crate::kernel::{
     bpf_syscall,
-    btf::{Func, KernelTypes},
+    btf::KernelTypes,
     interrupt,
     kprobe_misses::{self, KprobeLinks},
 };
 
 use super::{
+    attach::{Attaching, chain},
     detach,
     diagnostics::{self, Diagnostics},
-    hooks::{At, Hook, Stage},
+    hooks::{Hook, Stage},
     layout::{Layout, LayoutError},
     object::Object,
     ring::Ring,
@@ -59,14 +59,14 @@ pub struct Options {
     pub map_sizes: Vec<(&'static str, u32)>,
 }
 
-/// What later stages are attached with: the same as the first.
+/// The kernel and the options that all stages of a session are attached with.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
     /// The kernel's types.
     pub types: &'a KernelTypes,
-    /// What the programs have to know of them.
+    /// The offsets and arguments in them.
     pub layout: &'a Layout,
-    /// What the session was started with.
+    /// The options of the session.
     pub options: &'a Options,
 }
 
@@ -134,7 +134,7 @@ pub enum SessionError {
         /// Every hook up to this one.
         hooks: Vec<HookReport>,
     },
-    /// A signal came, or the command ended.
+    /// A signal arrived, or the command ended.
     #[error("stopped while programs were being attached; nothing stays attached")]
     Stopped,
 }
@@ -159,7 +159,7 @@ pub struct Session {
     ebpf: Detaching,
 }
 
-/// An object whose kprobes are detached without waiting.
+/// An object whose kprobes a child process detaches.
 struct Detaching(Ebpf);
 
 impl Drop for Detaching {
@@ -169,7 +169,7 @@ impl Drop for Detaching {
 }
 
 impl Session {
-    /// Loads and attaches those hooks of the first stage that this kernel allows, with the programs of `object`.
+    /// Loads the programs of `object`, and attaches the first stage's hooks, as far as this kernel allows.
     pub fn start(
         object: &Object,
         wanted: &[&'static Hook],
@@ -181,18 +181,15 @@ impl Session {
         let ebpf = create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut ebpf = Detaching(ebpf);
         let mut tracing = Tracing::link(object.bytes, &ebpf.0, wanted).map_err(SessionError::Maps)?;
-        let mut attaching = Attaching {
+        let with = Settings {
             types,
             layout,
             options,
-            ebpf: &mut ebpf.0,
-            tracing: &mut tracing,
-            attached: Vec::new(),
-            kprobes: Vec::new(),
         };
+        let mut attaching = Attaching::new(with, &mut ebpf.0, &mut tracing);
         let mut hooks = Vec::with_capacity(wanted.len());
         for hook in wanted.iter().copied().filter(|hook| hook.stage == Stage::First) {
-            if interrupt::came().is_some() {
+            if interrupt::is_over() {
                 return Err(SessionError::Stopped);
             }
             let report = attaching.hook(hook);
@@ -233,28 +230,23 @@ impl Session {
         })
     }
 
-    /// Attaches the hooks of a later stage, and calls `between` before each. Returns the index of the first in
-    /// [`Session::hooks`].
-    pub fn attach(&mut self, stage: Stage, with: Settings<'_>, mut between: impl FnMut(&mut Ring)) -> usize {
+    /// Attaches the hooks of a later stage. Before each it calls `go_on`, and stops if that returns false. Returns the index
+    /// of the first in [`Session::hooks`].
+    pub fn attach(
+        &mut self,
+        stage: Stage,
+        with: Settings<'_>,
+        mut go_on: impl FnMut(&mut Ring) -> bool,
+    ) -> usize {
         let first = self.hooks.len();
-        let (due, pending) = std::mem::take(&mut self.pending)
+        let (due, pending): (Vec<&'static Hook>, _) = std::mem::take(&mut self.pending)
             .into_iter()
             .partition(|hook| hook.stage == stage);
         self.pending = pending;
-        let mut attaching = Attaching {
-            types: with.types,
-            layout: with.layout,
-            options: with.options,
-            ebpf: &mut self.ebpf.0,
-            tracing: &mut self.links,
-            attached: Vec::new(),
-            kprobes: Vec::new(),
-        };
+        let mut attaching = Attaching::new(with, &mut self.ebpf.0, &mut self.links);
         let _watch = interrupt::watch();
-        let due: Vec<&'static Hook> = due;
         for hook in due {
-            between(&mut self.ring);
-            if interrupt::came().is_some() {
+            if interrupt::is_over() || !go_on(&mut self.ring) {
                 break;
             }
             self.hooks.push(attaching.hook(hook));
@@ -355,175 +347,10 @@ pub(super) fn create_maps(
     loader.load(object.bytes)
 }
 
-/// Hooks on their way to being attached.
-struct Attaching<'a> {
-    types: &'a KernelTypes,
-    layout: &'a Layout,
-    options: &'a Options,
-    ebpf: &'a mut Ebpf,
-    tracing: &'a mut Tracing,
-    attached: Vec<Attached>,
-    kprobes: Vec<&'static str>,
-}
-
-impl Attaching<'_> {
-    /// Attaches one in the best way that is allowed and works.
-    fn hook(&mut self, hook: &'static Hook) -> HookReport {
-        let mut report = HookReport {
-            hook,
-            how: How::Not,
-            why_not_better: Vec::new(),
-        };
-        let left_out = &self.options.left_out;
-        if let Some((_, why)) = left_out.iter().find(|(function, _)| *function == hook.function) {
-            report.why_not_better.push((*why).to_owned());
-            return report;
-        }
-        if let [program] = hook.kprobe
-            && program.at == At::Tracepoint
-        {
-            match attach_tracepoint(self.ebpf, program.name, hook.function) {
-                Ok(()) => report.how = How::Tracepoint,
-                Err(why) => report.why_not_better.push(format!("tracepoint: {why}")),
-            }
-            return report;
-        }
-        // A hook that has programs of one form alone is attached in that form, whatever is asked for.
-        if self.options.form != Form::Kprobe && !hook.trampoline.is_empty() {
-            match attach_tracing(self.types, self.layout, self.tracing, hook) {
-                Ok(programs) => {
-                    self.attached.extend(programs);
-                    report.how = How::Fentry;
-                }
-                Err(why) => report.why_not_better.push(format!("fentry: {why}")),
-            }
-        }
-        if (self.options.form != Form::Fentry || hook.trampoline.is_empty()) && report.how == How::Not {
-            match attach_kprobes(self.types, self.layout, self.ebpf, hook) {
-                Ok(()) => {
-                    self.kprobes
-                        .extend(hook.kprobe.iter().map(|program| program.name));
-                    report.how = How::Kprobe;
-                }
-                Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
-            }
-        }
-        report
-    }
-}
-
-/// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.
-pub(super) fn attach_tracing(
-    types: &KernelTypes,
-    layout: &Layout,
-    tracing: &mut Tracing,
-    hook: &Hook,
-) -> Result<Vec<Attached>, String> {
-    let function = find_function(types, hook)?;
-    if function.variadic {
-        return Err("the function takes a variable number of arguments".to_owned());
-    }
-    check_arguments(layout, hook)?;
-    hook.trampoline
-        .iter()
-        .rev()
-        .map(|program| tracing.attach(*program, &function))
-        .collect()
-}
-
-pub(super) fn attach_kprobes(
-    types: &KernelTypes,
-    layout: &Layout,
-    ebpf: &mut Ebpf,
-    hook: &Hook,
-) -> Result<(), String> {
-    find_function(types, hook)?;
-    check_arguments(layout, hook)?;
-    for program in hook.kprobe.iter().rev() {
-        debug_assert!(matches!(program.at, At::Entry | At::Return));
-        let loaded: &mut KProbe = match ebpf.program_mut(program.name) {
-            Some(AyaProgram::KProbe(kprobe)) => kprobe,
-            _ => return Err(format!("the object has no kprobe {}", program.name)),
-        };
-        loaded
-            .load()
-            .map_err(|error| format!("loading {}: {}", program.name, refusal(&error)))?;
-        loaded
-            .attach(hook.function, 0)
-            .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
-        detach::attached();
-    }
-    Ok(())
-}
-
-fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {
-    let loaded: &mut RawTracePoint = match ebpf.program_mut(program) {
-        Some(AyaProgram::RawTracePoint(loaded)) => loaded,
-        _ => return Err(format!("the object has no tracepoint program {program}")),
-    };
-    loaded
-        .load()
-        .map_err(|error| format!("loading {program}: {}", refusal(&error)))?;
-    loaded
-        .attach(tracepoint)
-        .map_err(|error| format!("attaching {program}: {}", chain(&error)))?;
-    detach::attached();
-    Ok(())
-}
-
-/// The function as BTF describes it; without that nobody knows where its arguments are.
-pub(super) fn find_function(types: &KernelTypes, hook: &Hook) -> Result<Func, String> {
-    types
-        .func(hook.function)
-        .map_err(|error| error.to_string())?
-        .ok_or_else(|| "this kernel's BTF has no such function (inlined, or not in this kernel)".to_owned())
-}
-
-fn check_arguments(layout: &Layout, hook: &Hook) -> Result<(), String> {
-    let missing: Vec<&str> = layout.missing_arguments(hook.function).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "this kernel's function has no parameter {}",
-        missing.join(", ")
-    ))
-}
-
 fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
     let records = ebpf.take_map("RECORDS").ok_or("the object has no map RECORDS")?;
     let records = RingBuf::try_from(records).map_err(|error| chain(&error))?;
     let lost = ebpf.take_map("LOST").ok_or("the object has no map LOST")?;
     let lost = PerCpuArray::try_from(lost).map_err(|error| chain(&error))?;
     Ok(Ring::new(records, lost))
-}
-
-/// Why a program was not loaded; of the verifier's log, which may be thousands of lines, the end.
-fn refusal(error: &ProgramError) -> String {
-    match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => format!("{io_error}{}", bpf_syscall::last_words(&verifier_log.to_string())),
-        other => chain(other),
-    }
-}
-
-/// An error with its causes on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" | ")
 }

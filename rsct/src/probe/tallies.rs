@@ -7,7 +7,7 @@ use rsct_common::latency::{
 
 use crate::latency::{By, Counts, Gc, Key, Reading, Tally};
 
-use super::session::{Session, chain};
+use super::{attach::chain, session::Session};
 
 /// The maps, and by what they tell durations apart.
 pub struct Tallies {

@@ -36,15 +36,15 @@ pub struct Limits {
     pub duration: Option<Duration>,
 }
 
-/// Runs until the end of time, a signal, or an output that no longer wants any. `attach` attaches later stages, and calls
-/// what it is given between two hooks: packets are shown meanwhile.
+/// Runs until the duration ends, a signal arrives, or the output wants no more. `attach` attaches a later stage; before
+/// each hook it calls the closure, which shows packets and returns whether to go on.
 pub async fn run<W: Write>(
     session: &mut Session,
     authority: &Authority,
     join: &RefCell<Join<W>>,
     limits: &Limits,
     signals: &mut Signals,
-    mut attach: impl FnMut(&mut Session, Stage, &mut dyn FnMut(&mut Ring)),
+    mut attach: impl FnMut(&mut Session, Stage, &mut dyn FnMut(&mut Ring) -> bool),
 ) -> Summary {
     let start = Instant::now();
     let mut watch = Watch::new(session.ring.lost(), session.skips().counted);
@@ -52,6 +52,7 @@ pub async fn run<W: Write>(
 
     let mut show = |ring: &mut Ring| {
         drain(ring, join);
+        !join.borrow().is_over()
     };
     attach(session, Stage::Second, &mut show);
     note(

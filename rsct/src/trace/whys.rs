@@ -114,7 +114,7 @@ impl Whys {
 
     /// Why something happened to an entry, if that is known.
     pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
-        /// Both programs run at the same call, one after the other; a virtual processor may rest in between.
+        /// Both programs run at the same call. A host may stop the virtual CPU between them.
         const APART_NS: u64 = 250_000_000;
         const NF_ACCEPT: i32 = 1;
         self.working.as_ref()?;
@@ -150,7 +150,7 @@ impl Whys {
         working.claimed(place)
     }
 
-    /// The one nearest to `time_ns` of those that `is_it` says yes to: an entry's address may be another's soon.
+    /// Claims the matching cause nearest to `time_ns`: the kernel soon reuses an entry's address.
     #[cold]
     fn claim_nearest(&mut self, time_ns: u64, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
         let working = self.working.as_mut()?;
@@ -212,10 +212,10 @@ impl Whys {
 }
 
 impl Drop for Whys {
-    /// Lets attaching come to an early end: a link that is opened later would close while this process exits.
+    /// Stops the thread that attaches: closing a link that it opened later would delay the exit.
     fn drop(&mut self) {
         if let Some(coming) = self.coming.take() {
-            interrupt::stop();
+            interrupt::end();
             let _ = coming.recv();
         }
     }

@@ -41,5 +41,9 @@ pub fn run() -> Result<()> {
         ours(line) && line.is_event("confirm") && line.number("/flow") != first.number("/flow")
     })?;
     ensure!(second.number("/birth_ns") > first.number("/birth_ns"), "{second}");
+    // The trace runs with --no-causes, long enough for causes to be attached without it.
+    let ended = trace.stop()?;
+    let has_causes = |line: &Line| line.text("/type") == "causes" || line.has("/why");
+    ensure!(!ended.lines.iter().any(has_causes), "{}", ended.told());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! rsct ends when it is told to, however long the kernel takes to detach its programs: while they are being attached,
-//! while a child process closes the links, and while a second rsct starts meanwhile.
+//! A signal ends rsct at once, however long the kernel takes to detach programs: while rsct attaches them, while a second
+//! rsct starts, and if the process that detaches them is killed.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use crate::{
     lab::{Lab, Line, SERVER, Trace, programs, trace::Ended, traffic, wait},
 };
 
-/// What the process that closes the links is called.
+/// The name of the process that closes the links.
 const DETACHING: &str = "rsct-detach";
 /// Kernels that close a tracing link in a tenth of a second and more.
 const SLOW: [&str; 2] = ["6.1.", "6.12."];

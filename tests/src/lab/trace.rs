@@ -79,7 +79,7 @@ impl Trace {
         Ok(traces)
     }
 
-    /// Starts a command of the scenario's own, and returns when its first line says that it sees every packet.
+    /// Starts a command, and returns when it has written `started`.
     pub fn of(command: Command) -> Result<Self> {
         let trace = Self::spawn(command)?;
         trace.is_attached()?;

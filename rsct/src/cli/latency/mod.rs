@@ -7,9 +7,8 @@ mod start;
 
 use std::{io, process::ExitCode, time::Duration};
 
-use clap::{Args, ValueEnum};
-
 use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 
 use self::start::Measuring;
 use super::{

@@ -155,12 +155,4 @@ ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
             "the compiler changed init_conntrack; it is there as init_conntrack.constprop.0 in nf_conntrack"
         );
     }
-
-    #[test]
-    fn an_absent_function_has_no_symbol() {
-        // Kernels without CONFIG_KALLSYMS have no such file.
-        if let Ok(fates) = fates(&["this_function_does_not_exist"]) {
-            assert_eq!(fates, [Fate::Absent]);
-        }
-    }
 }

@@ -1,13 +1,12 @@
-//! Addresses that are a pointer plus a constant: the access itself can add it. What a register was copied or moved
-//! for, in a straight line, is done with the original.
+//! Shorter ways to an address. A load or store adds a constant itself, and uses the pointer instead of its copy.
 
 use super::{flow::Flow, insn::*, opcode::*};
 
-/// Moves constants that are added to a pointer into the accesses through it, where the pointer is used for nothing
-/// else. Says whether there was any.
+/// Moves a constant that is added to a pointer into the loads and stores through it, if the pointer has no other use.
+/// Returns whether it changed anything.
 pub fn displace(code: &mut [Insn], flow: &Flow) -> bool {
     let mut changed = false;
-    // From the last on: a pointer that is moved again later hands on what it was moved by.
+    // Backwards: of two additions to a pointer, the first then absorbs the second.
     for index in (0..code.len()).rev() {
         let insn = code[index];
         if insn.code != ALU64 | ADD | K {
@@ -16,17 +15,7 @@ pub fn displace(code: &mut [Insn], flow: &Flow) -> bool {
         let Some(uses) = flow.uses(code, index, insn.dst) else {
             continue;
         };
-        let displaced: Option<Vec<Insn>> = uses
-            .iter()
-            .map(|user| displaced(&code[*user], insn.dst, insn.imm))
-            .collect();
-        if let Some(displaced) = displaced {
-            for (user, insn) in uses.into_iter().zip(displaced) {
-                code[user] = insn;
-            }
-            code[index] = Insn::jump(index + 1);
-            changed = true;
-        }
+        changed |= replace(code, index, &uses, |user| displaced(user, insn.dst, insn.imm));
     }
     changed
 }
@@ -45,7 +34,7 @@ fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
     Some(Insn { off, ..*user })
 }
 
-/// Has what is done with a copy of a register done with the register. Says whether there was any.
+/// Replaces a register's copy by the register in all users. Returns whether it changed anything.
 pub fn uncopy(code: &mut [Insn], flow: &Flow) -> bool {
     let mut changed = false;
     for index in 0..code.len() {
@@ -61,19 +50,20 @@ pub fn uncopy(code: &mut [Insn], flow: &Flow) -> bool {
         if between.fold(0, |written, insn| written | insn.writes()) & bit(copy.src) != 0 {
             continue;
         }
-        let renamed: Option<Vec<Insn>> = uses
-            .iter()
-            .map(|user| renamed(&code[*user], copy.dst, copy.src))
-            .collect();
-        if let Some(renamed) = renamed {
-            for (user, insn) in uses.into_iter().zip(renamed) {
-                code[user] = insn;
-            }
-            code[index] = Insn::jump(index + 1);
-            changed = true;
-        }
+        changed |= replace(code, index, &uses, |user| renamed(user, copy.dst, copy.src));
     }
     changed
+}
+
+/// Rewrites all users of the instruction at `index` and removes it, or changes nothing if a user cannot be rewritten.
+fn replace(code: &mut [Insn], index: usize, uses: &[usize], rewrite: impl Fn(&Insn) -> Option<Insn>) -> bool {
+    let rewritten: Option<Vec<Insn>> = uses.iter().map(|user| rewrite(&code[*user])).collect();
+    let Some(rewritten) = rewritten else { return false };
+    for (user, insn) in uses.iter().zip(rewritten) {
+        code[*user] = insn;
+    }
+    code[index] = Insn::jump(index + 1);
+    true
 }
 
 /// The same instruction where it reads `original` in place of `copy`.

@@ -107,7 +107,7 @@ impl State {
         }
     }
 
-    /// Keeps what is known of both. Says whether that is less than before.
+    /// Keeps the values that both states agree on. Returns whether this state lost any.
     fn meet(&mut self, other: &Self) -> bool {
         let mut less = false;
         for (mine, other) in self.0.iter_mut().zip(&other.0) {
@@ -191,7 +191,7 @@ impl Constants {
         }
     }
 
-    /// Control reaches the start of a run with `state`. Says whether that changes what is known there.
+    /// Merges `state` into the state at the start of a run. Returns whether that one changed.
     fn reach(&mut self, start: usize, state: &State) -> bool {
         match &mut self.entries[self.runs[start] as usize - 1] {
             Some(known) => known.meet(state),

@@ -1,4 +1,4 @@
-//! Which registers are still needed where, and what a value is needed for until it is not any more.
+//! Liveness: which registers are read later, and by which instructions.
 
 use super::insn::*;
 
@@ -64,7 +64,7 @@ impl Flow {
     }
 }
 
-/// Removes what computes values that nothing needs. Says whether there was any.
+/// Removes instructions that only compute unused values. Returns whether it changed anything.
 pub fn sweep(code: &mut [Insn], flow: &Flow) -> bool {
     let mut changed = false;
     for (index, insn) in code.iter_mut().enumerate() {

@@ -1,10 +1,10 @@
-//! Jumps that lead to jumps, and what is not reached.
+//! Chains of jumps, and unreachable instructions.
 
 use super::insn::*;
 
-/// Has every jump lead where control ends up, and takes out what is not reached and what was removed.
+/// Retargets each jump to the end of its chain of jumps, and removes unreachable instructions.
 pub fn straighten(code: &mut Vec<Insn>) {
-    // From the last on: a branch can be pointless because what it skips is.
+    // Backwards: removing the branches that a branch skips can make it pointless.
     for index in (0..code.len()).rev() {
         let insn = code[index];
         if insn.is_branch() || insn.is_goto() {
@@ -29,7 +29,7 @@ pub fn straighten(code: &mut Vec<Insn>) {
         .collect();
     let mut kept = kept.into_iter();
     code.retain_mut(|insn| {
-        // Of what was removed, the next that is kept has the place. Beyond the end, only what is not kept leads.
+        // A removed target moves to the next kept instruction. Only removed instructions have a target after the end.
         insn.target = moved.get(insn.target).copied().unwrap_or(0);
         kept.next() == Some(true)
     });
@@ -51,7 +51,7 @@ fn end(code: &[Insn], index: usize) -> usize {
 /// Which instructions are reached and do something: a jump over removed instructions alone does nothing.
 fn kept(code: &[Insn]) -> Vec<bool> {
     let mut kept = reached(code);
-    // Seen from behind, which instruction is executed next is decided already, where that is not a loop.
+    // Backwards: the next kept instruction of a forward target is already known.
     let mut next = vec![code.len(); code.len() + 1];
     for index in (0..code.len()).rev() {
         let insn = &code[index];

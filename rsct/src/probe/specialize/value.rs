@@ -8,26 +8,11 @@ pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
     if insn.off != 0 {
         return None;
     }
-    if insn.class() == ALU64 {
-        let shift = operand as u32 & 63;
-        return Some(match insn.op() {
-            ADD => dst.wrapping_add(operand),
-            SUB => dst.wrapping_sub(operand),
-            MUL => dst.wrapping_mul(operand),
-            OR => dst | operand,
-            AND => dst & operand,
-            LSH => dst << shift,
-            RSH => dst >> shift,
-            NEG => dst.wrapping_neg(),
-            XOR => dst ^ operand,
-            MOV => operand,
-            ARSH => (dst.cast_signed() >> shift).cast_unsigned(),
-            _ => return None,
-        });
-    }
-    let (dst, operand) = (dst as u32, operand as u32);
-    let shift = operand & 31;
-    Some(u64::from(match insn.op() {
+    let wide = insn.class() == ALU64;
+    let cut = |number: u64| if wide { number } else { u64::from(number as u32) };
+    let (dst, operand) = (cut(dst), cut(operand));
+    let shift = operand & if wide { 63 } else { 31 };
+    Some(cut(match insn.op() {
         ADD => dst.wrapping_add(operand),
         SUB => dst.wrapping_sub(operand),
         MUL => dst.wrapping_mul(operand),
@@ -38,7 +23,8 @@ pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
         NEG => dst.wrapping_neg(),
         XOR => dst ^ operand,
         MOV => operand,
-        ARSH => (dst.cast_signed() >> shift).cast_unsigned(),
+        ARSH if wide => (dst.cast_signed() >> shift).cast_unsigned(),
+        ARSH => ((dst as i32) >> shift) as u64,
         _ => return None,
     }))
 }

@@ -1,0 +1,194 @@
+//! One hook attached: in the best form that works here, with the reasons against the better ones.
+
+use aya::{
+    Ebpf,
+    programs::{KProbe, Program as AyaProgram, ProgramError, RawTracePoint},
+};
+
+use crate::kernel::{
+    bpf_syscall,
+    btf::{Func, KernelTypes},
+};
+
+use super::{
+    detach,
+    hooks::{At, Hook},
+    layout::Layout,
+    session::{Form, HookReport, How, Settings},
+    tracing::{Attached, Tracing},
+};
+
+/// What hooks are attached with, and the programs that were.
+pub(super) struct Attaching<'a> {
+    with: Settings<'a>,
+    ebpf: &'a mut Ebpf,
+    tracing: &'a mut Tracing,
+    /// The fentry and fexit programs.
+    pub(super) attached: Vec<Attached>,
+    /// The names of the kprobe programs.
+    pub(super) kprobes: Vec<&'static str>,
+}
+
+impl<'a> Attaching<'a> {
+    pub(super) fn new(with: Settings<'a>, ebpf: &'a mut Ebpf, tracing: &'a mut Tracing) -> Self {
+        Self {
+            with,
+            ebpf,
+            tracing,
+            attached: Vec::new(),
+            kprobes: Vec::new(),
+        }
+    }
+
+    /// Attaches a hook in the best form that is allowed and works.
+    pub(super) fn hook(&mut self, hook: &'static Hook) -> HookReport {
+        let mut report = HookReport {
+            hook,
+            how: How::Not,
+            why_not_better: Vec::new(),
+        };
+        let left_out = &self.with.options.left_out;
+        if let Some((_, why)) = left_out.iter().find(|(function, _)| *function == hook.function) {
+            report.why_not_better.push((*why).to_owned());
+            return report;
+        }
+        if let [program] = hook.kprobe
+            && program.at == At::Tracepoint
+        {
+            match attach_tracepoint(self.ebpf, program.name, hook.function) {
+                Ok(()) => report.how = How::Tracepoint,
+                Err(why) => report.why_not_better.push(format!("tracepoint: {why}")),
+            }
+            return report;
+        }
+        // A hook that has programs of one form alone is attached in that form, whatever is asked for.
+        if self.with.options.form != Form::Kprobe && !hook.trampoline.is_empty() {
+            match attach_tracing(self.with.types, self.with.layout, self.tracing, hook) {
+                Ok(programs) => {
+                    self.attached.extend(programs);
+                    report.how = How::Fentry;
+                }
+                Err(why) => report.why_not_better.push(format!("fentry: {why}")),
+            }
+        }
+        if (self.with.options.form != Form::Fentry || hook.trampoline.is_empty()) && report.how == How::Not {
+            match attach_kprobes(self.with.types, self.with.layout, self.ebpf, hook) {
+                Ok(()) => {
+                    self.kprobes
+                        .extend(hook.kprobe.iter().map(|program| program.name));
+                    report.how = How::Kprobe;
+                }
+                Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
+            }
+        }
+        report
+    }
+}
+
+/// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.
+pub(super) fn attach_tracing(
+    types: &KernelTypes,
+    layout: &Layout,
+    tracing: &mut Tracing,
+    hook: &Hook,
+) -> Result<Vec<Attached>, String> {
+    let function = find_function(types, hook)?;
+    if function.variadic {
+        return Err("the function takes a variable number of arguments".to_owned());
+    }
+    check_arguments(layout, hook)?;
+    hook.trampoline
+        .iter()
+        .rev()
+        .map(|program| tracing.attach(*program, &function))
+        .collect()
+}
+
+pub(super) fn attach_kprobes(
+    types: &KernelTypes,
+    layout: &Layout,
+    ebpf: &mut Ebpf,
+    hook: &Hook,
+) -> Result<(), String> {
+    find_function(types, hook)?;
+    check_arguments(layout, hook)?;
+    for program in hook.kprobe.iter().rev() {
+        debug_assert!(matches!(program.at, At::Entry | At::Return));
+        let loaded: &mut KProbe = match ebpf.program_mut(program.name) {
+            Some(AyaProgram::KProbe(kprobe)) => kprobe,
+            _ => return Err(format!("the object has no kprobe {}", program.name)),
+        };
+        loaded
+            .load()
+            .map_err(|error| format!("loading {}: {}", program.name, refusal(&error)))?;
+        loaded
+            .attach(hook.function, 0)
+            .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
+        detach::attached();
+    }
+    Ok(())
+}
+
+fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {
+    let loaded: &mut RawTracePoint = match ebpf.program_mut(program) {
+        Some(AyaProgram::RawTracePoint(loaded)) => loaded,
+        _ => return Err(format!("the object has no tracepoint program {program}")),
+    };
+    loaded
+        .load()
+        .map_err(|error| format!("loading {program}: {}", refusal(&error)))?;
+    loaded
+        .attach(tracepoint)
+        .map_err(|error| format!("attaching {program}: {}", chain(&error)))?;
+    detach::attached();
+    Ok(())
+}
+
+/// The function as BTF describes it; without that nobody knows where its arguments are.
+pub(super) fn find_function(types: &KernelTypes, hook: &Hook) -> Result<Func, String> {
+    types
+        .func(hook.function)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| "this kernel's BTF has no such function (inlined, or not in this kernel)".to_owned())
+}
+
+fn check_arguments(layout: &Layout, hook: &Hook) -> Result<(), String> {
+    let missing: Vec<&str> = layout.missing_arguments(hook.function).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "this kernel's function has no parameter {}",
+        missing.join(", ")
+    ))
+}
+
+/// Why a program was not loaded; of the verifier's log, which may be thousands of lines, the end.
+fn refusal(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => format!("{io_error}{}", bpf_syscall::last_words(&verifier_log.to_string())),
+        other => chain(other),
+    }
+}
+
+/// An error with its causes on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" | ")
+}
