@@ -1,5 +1,10 @@
 //! Builds the eBPF objects that `rsct` carries inside itself.
 
+#![expect(
+    clippy::disallowed_macros,
+    reason = "a build script speaks to cargo on standard output"
+)]
+
 use std::path::Path;
 
 use anyhow::Context as _;

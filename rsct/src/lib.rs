@@ -1,5 +1,8 @@
 //! rsct shows what nf_conntrack does to every packet and every entry.
 
+#[macro_use]
+mod message;
+
 pub mod causes;
 pub mod cli;
 mod clib;

@@ -132,18 +132,15 @@ async fn show(
         Ok(()) => {}
         // Made, and gone before we looked: a timeout of no seconds, or somebody else deletes.
         Err(error) if error.errno() == Some(libc::ENOENT) => {
-            eprintln!(
-                "rsct: the entry {} was made, and is gone already",
+            message!(
+                "the entry {} was made, and is gone already",
                 refusal::entry(wanted)
             );
         }
         Err(error) => return Err(error.into()),
     }
     for lack in &lacks {
-        eprintln!(
-            "rsct: the entry {} was made without {lack}",
-            refusal::entry(wanted)
-        );
+        message!("the entry {} was made without {lack}", refusal::entry(wanted));
     }
     Ok(lacks.is_empty())
 }

@@ -92,8 +92,8 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
                 AtOnce::NoneMeant => return Ok(()),
                 AtOnce::Done { before, after } => {
                     done_at_once = true;
-                    eprintln!(
-                        "rsct: what meets the filter has been deleted at once: the table{} had {before} entries, and \
+                    message!(
+                        "what meets the filter has been deleted at once: the table{} had {before} entries, and \
                          has {after} now.",
                         namespaces.of(netns)
                     );
@@ -142,7 +142,7 @@ pub(super) fn add(sum: &mut Swept, swept: Swept) {
 fn tell(sum: &Swept, dry_run: bool, is_all: bool) {
     if sum.done + sum.gone + sum.refused == 0 {
         if is_all {
-            eprintln!("rsct: no flow entry meets the filter");
+            message!("no flow entry meets the filter");
         }
         return;
     }
@@ -151,14 +151,14 @@ fn tell(sum: &Swept, dry_run: bool, is_all: bool) {
     } else {
         "have been deleted"
     };
-    eprintln!("rsct: {} flow entries {would}.", sum.done);
+    message!("{} flow entries {would}.", sum.done);
     tell_others(sum, "deleting", &Change::default());
 }
 
 /// Says what became of those that were not deleted or changed. `changes` is what was asked for each.
 pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
     if sum.gone > 0 {
-        eprintln!("rsct: {} more had gone before it was their turn.", sum.gone);
+        message!("{} more had gone before it was their turn.", sum.gone);
     }
     if let Some((change, errno)) = &sum.first_refused {
         let why = match *errno {
@@ -168,8 +168,8 @@ pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
             errno => refusal::meaning(errno, changes)
                 .unwrap_or_else(|| std::io::Error::from_raw_os_error(errno).to_string()),
         };
-        eprintln!(
-            "rsct: {} more were refused by the kernel; the first: {doing} the entry {}: {why}",
+        message!(
+            "{} more were refused by the kernel; the first: {doing} the entry {}: {why}",
             sum.refused,
             refusal::entry(change)
         );
@@ -243,8 +243,8 @@ impl Meant<'_> {
             Ok(_) => Ok(swept),
             Err(error) => {
                 if swept.done > 0 {
-                    eprintln!(
-                        "rsct: {} flow entries were done before the table could not be read on",
+                    message!(
+                        "{} flow entries were done before the table could not be read on",
                         swept.done
                     );
                 }

@@ -60,11 +60,7 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
             } else {
                 "have been deleted"
             };
-            eprintln!(
-                "rsct: {} flow entries {would}{}.",
-                swept.done,
-                namespaces.of(netns)
-            );
+            message!("{} flow entries {would}{}.", swept.done, namespaces.of(netns));
             tell_others(&swept, "deleting", &Change::default());
         }
         if !args.shown.dry_run {
@@ -99,12 +95,10 @@ async fn flush(socket: &mut Socket, filter: &Filter, quiet: bool, of: &str) -> a
         None => "of all entries".to_owned(),
     };
     if quiet {
-        eprintln!(
-            "rsct: the table{of} has been emptied {what}: it had {before} entries, and has {after} now."
-        );
+        message!("the table{of} has been emptied {what}: it had {before} entries, and has {after} now.");
     } else if before != after {
-        eprintln!(
-            "rsct: a flush{of} took what had come meanwhile: the table had {before} entries, and has {after} now."
+        message!(
+            "a flush{of} took what had come meanwhile: the table had {before} entries, and has {after} now."
         );
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! `rsct install-links`: links by the names of the tools that rsct stands in for.
 
 use std::{
-    env, fs, io,
+    env, fs,
+    io::{self, Write as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -10,6 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::is_broken_pipe;
 use crate::{conntrack, nfct};
 
 /// The names that rsct answers to as another tool would.
@@ -39,15 +41,20 @@ enum Made {
 /// Runs `rsct install-links`.
 pub fn run(args: &InstallLinksArgs) -> anyhow::Result<ExitCode> {
     let rsct = env::current_exe().context("making links: finding this rsct's own path")?;
+    let mut lines = String::new();
     for name in NAMES {
         let link = args.dir.join(name);
         let made = make(&link, &rsct)?;
         let (link, rsct) = (link.display(), rsct.display());
-        match made {
-            Made::New => println!("{link} leads to {rsct} now"),
-            Made::Replaced => println!("{link} leads to {rsct} now, and no longer to another rsct"),
-            Made::Already => println!("{link} leads to {rsct} already"),
-        }
+        lines += &match made {
+            Made::New => format!("{link} leads to {rsct} now\n"),
+            Made::Replaced => format!("{link} leads to {rsct} now, and no longer to another rsct\n"),
+            Made::Already => format!("{link} leads to {rsct} already\n"),
+        };
+    }
+    match io::stdout().write_all(lines.as_bytes()) {
+        Err(error) if !is_broken_pipe(&error) => return Err(error).context("writing to standard output"),
+        _ => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -140,9 +140,9 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     if let Some(lost) = list.listing.as_ref().map(Listing::lost)
         && lost != 0
     {
-        eprintln!("rsct: {lost} records were LOST: as many timeouts may be another's than is said");
+        message!("{lost} records were LOST: as many timeouts may be another's than is said");
     }
-    eprintln!("rsct: {} flow entries have been shown.", list.shown);
+    message!("{} flow entries have been shown.", list.shown);
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {

@@ -128,7 +128,7 @@ impl Load<'_> {
                 Handed::Failed(error) => return Err(error.into()),
             }
         }
-        self.tell(&tally, "would be ");
+        self.tell("", &tally, "would be ");
         Ok(tally.failed == 0)
     }
 
@@ -162,30 +162,30 @@ impl Load<'_> {
                     }
                 }
                 Handed::Failed(error) => {
-                    self.tell(&sender.tally, "");
+                    self.tell("", &sender.tally, "");
                     return Err(error.into());
                 }
             }
         }
-        if let Some(netns) = netns {
-            eprint!("rsct: in network namespace {}: ", netns.name);
-        }
+        let place = netns.map_or_else(String::new, |netns| {
+            format!("in network namespace {}: ", netns.name)
+        });
         if let Some((before, behind)) = stopped {
             let together = match behind {
                 0 => String::new(),
                 behind => format!(", {behind} behind it, sent together with it, were done too"),
             };
-            eprintln!(
-                "rsct: {}: ended at the first line that could not be done; {before} lines before it were done{together}",
+            message!(
+                "{place}{}: ended at the first line that could not be done; {before} lines before it were done{together}",
                 self.name
             );
         }
-        self.tell(&sender.tally, "");
+        self.tell(&place, &sender.tally, "");
         Ok(sender.tally.failed == 0)
     }
 
     fn tell_bad(&self, line: u64, error: &LineError) {
-        eprintln!("rsct: {}:{line}: {error}", self.name);
+        message!("{}:{line}: {error}", self.name);
     }
 
     /// Says why the kernel did not do a line. What would go wrong with every line is an error.
@@ -218,11 +218,11 @@ impl Load<'_> {
             }
             (None, _) => error.to_string(),
         };
-        eprintln!("rsct: {}:{line}: {sentence}", self.name);
+        message!("{}:{line}: {sentence}", self.name);
         Ok(())
     }
 
-    fn tell(&self, tally: &Tally, would_be: &str) {
+    fn tell(&self, place: &str, tally: &Tally, would_be: &str) {
         if self.args.quiet {
             return;
         }
@@ -235,9 +235,12 @@ impl Load<'_> {
                 more.push_str(&format!(", {count} {what}"));
             }
         }
-        eprintln!(
-            "rsct: {} {would_be}created, {} {would_be}updated, {} {would_be}deleted{more}, {} failed.",
-            tally.created, tally.updated, tally.deleted, tally.failed
+        message!(
+            "{place}{} {would_be}created, {} {would_be}updated, {} {would_be}deleted{more}, {} failed.",
+            tally.created,
+            tally.updated,
+            tally.deleted,
+            tally.failed
         );
     }
 }

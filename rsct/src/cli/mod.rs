@@ -118,7 +118,7 @@ pub fn run() -> ExitCode {
         Command::InstallLinks(args) => install_links::run(args),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("rsct: {}", sentence(&error));
+        message!("{}", sentence(&error));
         if let Some(signal) = interrupt::caught() {
             // The exit status that a shell reports for a command that this signal killed.
             return ExitCode::from(128 + u8::try_from(signal).unwrap_or(0));
@@ -163,9 +163,6 @@ fn refuse(error: &clap::Error) -> ExitCode {
         .map(str::trim)
         .collect();
     let first = first.join(" ");
-    eprintln!(
-        "rsct: {} (see --help)",
-        first.strip_prefix("error: ").unwrap_or(&first)
-    );
+    message!("{} (see --help)", first.strip_prefix("error: ").unwrap_or(&first));
     ExitCode::from(USAGE)
 }

@@ -141,7 +141,7 @@ impl Namespaces {
         if self.selector != Selector::All || !may_be_this_one_alone(&error) {
             return Err(error);
         }
-        eprintln!("rsct: in network namespace {}: {}", netns.name, sentence(&error));
+        message!("in network namespace {}: {}", netns.name, sentence(&error));
         Ok(())
     }
 
@@ -152,8 +152,8 @@ impl Namespaces {
             1 => ("1 process".to_owned(), "it is"),
             n => (format!("{n} processes"), "they are"),
         };
-        eprintln!(
-            "rsct: {count} may not be looked at, and namespaces that only {verb} in are missing; run as root with \
+        message!(
+            "{count} may not be looked at, and namespaces that only {verb} in are missing; run as root with \
              the capability CAP_SYS_PTRACE"
         );
     }

@@ -252,14 +252,14 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
 pub(super) fn report_hooks(hooks: &[HookReport], all: bool) {
     for report in hooks {
         if all || report.is_missed() {
-            eprint!("rsct: {:<32} {}", report.hook.function, report.how.name());
+            let mut text = format!("{:<32} {}", report.hook.function, report.how.name());
             if !report.why_not_better.is_empty() {
-                eprint!(" ({})", report.why_not_better.join("; "));
+                text += &format!(" ({})", report.why_not_better.join("; "));
             }
             if report.how == How::Not {
-                eprint!("; not shown: {}", report.hook.shows);
+                text += &format!("; not shown: {}", report.hook.shows);
             }
-            eprintln!();
+            message!("{text}");
         }
     }
 }

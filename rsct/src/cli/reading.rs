@@ -24,7 +24,7 @@ impl ExplainArg {
     pub fn tell(self, plan: &Plan) {
         self.tell_placed(&plan.placed);
         if self.explain && plan.queries.len() > 1 {
-            eprintln!("rsct: the kernel compares tuples within a family: it is asked once for each");
+            message!("the kernel compares tuples within a family: it is asked once for each");
         }
     }
 
@@ -34,13 +34,13 @@ impl ExplainArg {
             return;
         }
         if placed.is_empty() {
-            eprintln!("rsct: there is no filter: the kernel sends all there is");
+            message!("there is no filter: the kernel sends all there is");
         }
         for Placed { option, by } in placed {
             match by {
-                By::Kernel => eprintln!("rsct: --{option}: the kernel looks at it"),
-                By::Both(why) => eprintln!("rsct: --{option}: the kernel narrows, rsct looks again: {why}"),
-                By::Us(why) => eprintln!("rsct: --{option}: rsct looks at it: {why}"),
+                By::Kernel => message!("--{option}: the kernel looks at it"),
+                By::Both(why) => message!("--{option}: the kernel narrows, rsct looks again: {why}"),
+                By::Us(why) => message!("--{option}: rsct looks at it: {why}"),
             }
         }
     }

@@ -73,14 +73,14 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
         (Some(error), Target::File(file)) => return Err(file.failed(error)),
         // A namespace that is missing from it makes the file no whole one.
         (None, Target::File(file)) if all_went_well => file.put()?,
-        (None, Target::File(file)) => eprintln!(
-            "rsct: {} is left as it was, as not all could be read",
+        (None, Target::File(file)) => message!(
+            "{} is left as it was, as not all could be read",
             file.path.display()
         ),
         (None, Target::Stdout) => {}
     }
     namespaces.tell_of_hidden();
-    eprintln!("rsct: {} flow entries have been saved.", save.saved);
+    message!("{} flow entries have been saved.", save.saved);
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {

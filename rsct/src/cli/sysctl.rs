@@ -305,7 +305,7 @@ fn write(at: Where<'_>, writes: &[(&str, &Setting, String)]) -> anyhow::Result<V
         let setting = setting.ok_or_else(|| missing(name))?;
         let value = value(name, &setting)?;
         if value != wanted {
-            eprintln!("rsct: {name} was set to {wanted}, and the kernel has made {value} of it");
+            message!("{name} was set to {wanted}, and the kernel has made {value} of it");
         }
         after.push(value.to_owned());
     }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     kernel::clock,
+    message,
     render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     trace::{
         join::Join,
@@ -190,7 +191,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     if join.write_error.is_none() {
         finish(&mut join, args, &summary);
     }
-    eprint!("{}", summary.text());
+    message::write(summary.text());
     match join.write_error {
         Some(error) if !is_broken_pipe(&error) => {
             Err(error).context("cannot write the trace to standard output")

@@ -145,7 +145,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     if sum.done + sum.gone + sum.refused == 0 {
         // What else went wrong is said alone.
         if visited.is_ok() {
-            eprintln!("rsct: no flow entry meets the filter");
+            message!("no flow entry meets the filter");
         }
     } else {
         let would = if args.shown.dry_run {
@@ -153,7 +153,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
         } else {
             "have been updated"
         };
-        eprintln!("rsct: {} flow entries {would}.", sum.done);
+        message!("{} flow entries {would}.", sum.done);
         tell_others(&sum, "updating", &changes);
     }
     let all_went_well = visited?;

@@ -2,10 +2,11 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
-use super::problem::{Problem, say_raw};
+use super::problem::Problem;
 use crate::{
     clib::errno,
     labels::{LabelError, LabelMap},
+    message,
 };
 
 /// A row of label bits, in words of 32, the lowest first.
@@ -67,7 +68,7 @@ impl Names {
             Err(LabelError::Read { source, .. }) => errno::sentence(source.raw_os_error().unwrap_or(0)),
             Err(error) => error.to_string(),
         };
-        say_raw(format!("nfct_labelmap_new: {error}\n").as_bytes());
+        message::write(format!("nfct_labelmap_new: {error}\n"));
     }
 
     /// Reads them, and says nothing where they can't be read: numbers do as well.

@@ -6,13 +6,14 @@ use super::{
     labels::{Bits, Names},
     object::{Attr, Nat},
     options::{Given, LONG, Opt, SHORT},
-    problem::{Problem, say_raw},
+    problem::Problem,
     protocols::{self, Protocol, Target},
     values::{self, Address, Behind, StatusBits, output},
 };
 use crate::{
     clib::number::{atol, strtoul},
     family::Family,
+    message,
     netlink::conntrack::MaskedU32,
 };
 
@@ -174,7 +175,7 @@ impl<'a> Parser<'a> {
                 order.given.add(Opt::Mark);
                 order.mark = Some(values::mark(text));
             }
-            b'a' => say_raw(b"WARNING: ignoring -a, deprecated option.\n"),
+            b'a' => message::write(b"WARNING: ignoring -a, deprecated option.\n"),
             b'f' => {
                 order.given.add(Opt::Family);
                 let family = match text {

@@ -1,8 +1,7 @@
 //! How the old command says that something is wrong: its name and version, the sentence, and the exit code.
 
-use std::io::{self, Write as _};
-
 use super::VERSION;
+use crate::message;
 
 /// What ends the command early.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ impl Problem {
         match self {
             Self::Parameter(sentence) => {
                 say(sentence);
-                say_raw(b"Try `conntrack -h' or 'conntrack --help' for more information.\n");
+                message::write(b"Try `conntrack -h' or 'conntrack --help' for more information.\n");
                 2
             }
             Self::Other(sentence) => {
@@ -52,10 +51,5 @@ impl Problem {
 /// Says a sentence under the command's name and version.
 pub(super) fn say(sentence: &[u8]) {
     let name = format!("conntrack v{VERSION} (conntrack-tools): ");
-    say_raw(&[name.as_bytes(), sentence, b"\n"].concat());
-}
-
-/// Writes bytes to stderr. When that can't be written to there is nobody to tell.
-pub(super) fn say_raw(bytes: &[u8]) {
-    let _ = io::stderr().write_all(bytes);
+    message::write([name.as_bytes(), sentence, b"\n"].concat());
 }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::problem::{Problem, say_raw};
+use super::problem::Problem;
 use crate::{
     clib::number::{inet_aton, inet_pton6, strtol, strtoul},
     family::Family,
     flow::names::status::{ASSURED, EXPECTED, FIXED_TIMEOUT, HW_OFFLOAD, OFFLOAD, SEEN_REPLY},
+    message,
     netlink::conntrack::MaskedU32,
 };
 
@@ -80,7 +81,7 @@ fn word(typed: &[u8], words: &[(&str, u32)]) -> Option<u32> {
     };
     for (gone, option) in [("SRC_NAT", "--src-nat"), ("DST_NAT", "--dst-nat")] {
         if begins(gone) {
-            say_raw(format!("WARNING: ignoring {gone}, use {option} instead\n").as_bytes());
+            message::write(format!("WARNING: ignoring {gone}, use {option} instead\n"));
             return Some(0);
         }
     }

@@ -1,9 +1,7 @@
 //! How the old command says that something is wrong.
 
-use std::io::{self, Write as _};
-
 use super::VERSION;
-use crate::{clib::errno, netlink::Error};
+use crate::{clib::errno, message, netlink::Error};
 
 /// What ends the command: a text for stderr, and an exit code.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,8 +67,7 @@ impl Problem {
 
     /// Says it and returns the exit code.
     pub(super) fn tell(&self) -> u8 {
-        // When stderr can't be written to there is nobody to tell.
-        let _ = io::stderr().write_all(&self.text);
+        message::write(&self.text);
         self.code
     }
 

@@ -21,8 +21,8 @@ impl Log for ToStderr {
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!(
-            "rsct: bpf {}: {}",
+        message!(
+            "bpf {}: {}",
             record.level().as_str().to_lowercase(),
             record.args()
         );

@@ -161,8 +161,8 @@ impl<W: Write> Join<W> {
         let begun = self.whys.go_on();
         if let Some(Begun::Working(_)) = begun {
             for report in self.whys.missed() {
-                eprintln!(
-                    "rsct: {} not attached ({}); not told: {}",
+                message!(
+                    "{} not attached ({}); not told: {}",
                     report.hook.function,
                     report.why_not_better.join("; "),
                     report.hook.shows
@@ -177,7 +177,7 @@ impl<W: Write> Join<W> {
                 out.extend_from_slice(line.as_bytes());
             }),
             Some(Begun::Failed(error)) => {
-                eprintln!("rsct: causes are not told: {error}");
+                message!("causes are not told: {error}");
                 Ok(())
             }
             _ => Ok(()),

@@ -228,7 +228,7 @@ fn say_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &Los
             out.extend_from_slice(b"}\n");
         })
     } else {
-        eprintln!("rsct: {more} records LOST or incomplete ({total} so far)");
+        message!("{more} records LOST or incomplete ({total} so far)");
         Ok(())
     };
     if let Err(error) = result {

@@ -105,7 +105,7 @@ pub(super) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     }
     let visit = namespaces.visit(async |_, socket| create(socket, args, new).await);
     let all_went_well = event_loop()?.block_on(visit)?;
-    eprintln!("rsct: 1 expectations have been created.");
+    message!("1 expectations have been created.");
     Ok(exit_code(all_went_well))
 }
 
@@ -131,8 +131,8 @@ async fn create(socket: &mut Socket, args: &CreateArgs, mut new: New<'_>) -> any
         let mut set = 0;
         expect::get(socket, &key, |expectation| set = expectation.flags.unwrap_or(0)).await?;
         if set & flags::USERSPACE == 0 {
-            eprintln!(
-                "rsct: --userspace: this kernel gives that flag to nobody, the expectation is made without it"
+            message!(
+                "--userspace: this kernel gives that flag to nobody, the expectation is made without it"
             );
         }
     }

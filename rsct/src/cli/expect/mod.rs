@@ -9,6 +9,7 @@ mod reason;
 mod watch;
 mod zone;
 
+use crate::message;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -98,7 +99,7 @@ fn finish(out: &[u8], summary: &str, code: ExitCode) -> anyhow::Result<ExitCode>
     let mut stdout = io::stdout().lock();
     match stdout.write_all(out).and_then(|()| stdout.flush()) {
         Ok(()) => {
-            eprintln!("{summary}");
+            message::write(format!("{summary}\n"));
             Ok(code)
         }
         Err(error) if is_broken_pipe(&error) => Ok(code),

@@ -25,6 +25,7 @@ use crate::{
         watch::parse_size,
     },
     kernel::{interrupt::Signals, netns::Netns},
+    message,
     netlink::{
         Error, Socket,
         event::Group,
@@ -120,7 +121,7 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         None => {}
     }
     if sums_up {
-        eprint!("{}", watch.summary());
+        message::write(watch.summary());
     }
     watched?;
     namespaces.tell_of_hidden();
@@ -242,8 +243,8 @@ impl Watch {
         if self.format == Format::Json {
             watch_json::loss(&mut self.out, lost, 1, self.named.then_some(netns));
         }
-        eprintln!(
-            "rsct: {lost} events were lost: they came faster than they were read, and the receive buffer was full \
+        message!(
+            "{lost} events were lost: they came faster than they were read, and the receive buffer was full \
              (ENOBUFS); `rsct expect list` shows what there is, a larger --buffer-size helps against bursts"
         );
     }

@@ -12,6 +12,7 @@ use super::{LatencyArgs, Measuring, Output};
 use crate::{
     kernel::{clock, hz::Hz, interfaces::Names},
     latency::{By, Reading},
+    message,
     probe::{
         self,
         session::{How, Session},
@@ -216,7 +217,7 @@ impl Shown {
             out.extend_from_slice(b"}\n");
             return;
         }
-        let say = |text: String| eprintln!("rsct: {text}");
+        let say = |text: String| message!("{text}");
         if let Some(slow) = rest.slow {
             say(format!("{slow} calls were slower than asked for."));
         }
@@ -256,7 +257,7 @@ impl Shown {
         say(format!("{} records lost.", lost.total()));
         let mut kinds = String::new();
         summary::lost_text(&mut kinds, &lost);
-        eprint!("{kinds}");
+        message::write(kinds);
     }
 }
 

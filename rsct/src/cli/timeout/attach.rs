@@ -72,8 +72,8 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         .partition(|rule| there.iter().any(|listed| listed.is_already(rule)));
     if !already.is_empty() {
         let hooks: Vec<&str> = already.iter().map(|rule| rule.hook.name()).collect();
-        eprintln!(
-            "rsct: {} is attached with this match already at {}",
+        message!(
+            "{} is attached with this match already at {}",
             args.policy,
             hooks.join(" and ")
         );
@@ -88,10 +88,10 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
     }
     print(shown(&calls).as_bytes())?;
     if args.dry_run {
-        eprintln!("rsct: {} would be made.", count(rules.len()));
+        message!("{} would be made.", count(rules.len()));
     } else {
-        eprintln!(
-            "rsct: {} made: new flows that match get {}'s timeouts, those that are there keep theirs.",
+        message!(
+            "{} made: new flows that match get {}'s timeouts, those that are there keep theirs.",
             have_been(rules.len()),
             args.policy
         );
@@ -177,8 +177,8 @@ fn tell_of_the_copy(policy: &str, l4proto: u8, missing: Tool) {
     } else {
         ""
     };
-    eprintln!(
-        "rsct: there is no {} in PATH: nftables has a copy of the {} values of {policy}{kept}; changes of the policy don't \
+    message!(
+        "there is no {} in PATH: nftables has a copy of the {} values of {policy}{kept}; changes of the policy don't \
          reach it.",
         missing.name(),
         Protocol::of_number(l4proto).name,

@@ -84,8 +84,8 @@ pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
     match failed {
         Some(error) if gone > 0 => bail!("{}: {error}; {} taken away before", doing(), have_been(gone)),
         Some(error) => return Err(anyhow!(error).context(doing())),
-        None if args.dry_run => eprintln!("rsct: {} would be taken away.", count(gone)),
-        None => eprintln!("rsct: {} taken away.", have_been(gone)),
+        None if args.dry_run => message!("{} would be taken away.", count(gone)),
+        None => message!("{} taken away.", have_been(gone)),
     }
     if others > 0 {
         let verb = match (others, is_sure) {
@@ -94,8 +94,8 @@ pub(super) fn run(args: &DetachArgs) -> anyhow::Result<ExitCode> {
             (_, true) => "attach",
         };
         let policy = &args.policy;
-        eprintln!(
-            "rsct: {} that rsct has not made {verb} {policy} too; `rsct timeout rules {policy}` shows what there is.",
+        message!(
+            "{} that rsct has not made {verb} {policy} too; `rsct timeout rules {policy}` shows what there is.",
             count(others)
         );
     }

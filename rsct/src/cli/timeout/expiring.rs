@@ -132,9 +132,9 @@ impl Expiring<'_> {
         soonest.write(out);
         let of = self.namespaces.of(netns);
         match self.args.within {
-            Some(_) => eprintln!("rsct: {shown} of {entries} flow entries{of} go within that time."),
-            None => eprintln!(
-                "rsct: the next {shown} of {entries} flow entries{of} have been shown, {} have not.",
+            Some(_) => message!("{shown} of {entries} flow entries{of} go within that time."),
+            None => message!(
+                "the next {shown} of {entries} flow entries{of} have been shown, {} have not.",
                 entries.saturating_sub(shown as u64)
             ),
         }

@@ -60,8 +60,8 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
     }
     print(&out)?;
     if args.output == Output::Text && found.iter().any(|(_, rule)| rule.shows_a_part()) {
-        eprintln!(
-            "rsct: this kernel shows the first letters alone of the policy's name in a rule; the rule itself has the \
+        message!(
+            "this kernel shows the first letters alone of the policy's name in a rule; the rule itself has the \
              whole name."
         );
     }

@@ -79,12 +79,12 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
     let all_went_well = visited?;
     namespaces.tell_of_hidden();
     if args.dry_run {
-        eprintln!("rsct: nothing has been changed.");
+        message!("nothing has been changed.");
     }
     if let Some((file, staged)) = persistent.as_ref().zip(staged) {
         staged.put()?;
-        eprintln!(
-            "rsct: {} has been written; it is read when the machine starts, and does nothing where nf_conntrack is \
+        message!(
+            "{} has been written; it is read when the machine starts, and does nothing where nf_conntrack is \
              not loaded by then (modules-load.d(5)).",
             file.path().display()
         );

@@ -120,8 +120,8 @@ impl Show {
         }
         self.builtin = Some(builtin);
         if census.others > 0 {
-            eprintln!(
-                "rsct: {} entries{} are in states that this version of rsct knows no timeout of, and stand in no line",
+            message!(
+                "{} entries{} are in states that this version of rsct knows no timeout of, and stand in no line",
                 census.others,
                 namespaces.of(netns)
             );
@@ -135,7 +135,7 @@ async fn measure(protocols: impl IntoIterator<Item = &'static Protocol>) -> Buil
     match Builtin::measure(protocols).await {
         Ok(builtin) => builtin,
         Err(error) => {
-            eprintln!("rsct: the kernel's own defaults can't be measured and are not shown: {error}");
+            message!("the kernel's own defaults can't be measured and are not shown: {error}");
             Builtin::default()
         }
     }

@@ -147,8 +147,8 @@ async fn watch(
     let lines = Lines::new(format, io::stdout());
     let join = RefCell::new(probing.join(lines, filter.details, None));
     if !json {
-        eprintln!(
-            "rsct: watching for {} s; Ctrl-C ends it before …",
+        message!(
+            "watching for {} s; Ctrl-C ends it before …",
             args.duration.as_secs_f64()
         );
     }

@@ -91,8 +91,8 @@ fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
     event_loop()?.block_on(visit)?;
     print(&out)?;
     if listing.lost() != 0 {
-        eprintln!(
-            "rsct: {} records were LOST: as many timeouts may be another's than is said",
+        message!(
+            "{} records were LOST: as many timeouts may be another's than is said",
             listing.lost()
         );
     }

@@ -189,11 +189,7 @@ impl Watching<'_> {
                 }
                 Err(error) if namespaces.are_all() && !error.is_not_permitted() => {
                     all_went_well = false;
-                    eprintln!(
-                        "rsct: in network namespace {}: {}",
-                        netns.name,
-                        sentence(&error.into())
-                    );
+                    message!("in network namespace {}: {}", netns.name, sentence(&error.into()));
                 }
                 Err(error) => return Err(error.into()),
             }

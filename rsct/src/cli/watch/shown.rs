@@ -128,8 +128,8 @@ impl Shown {
             let netns = self.named.then_some(netns);
             render::watch_json::loss(&mut self.buffer, lost, overruns, netns);
         }
-        eprintln!(
-            "rsct: {lost} events were lost: they came faster than they were read, and the receive buffer was full \
+        message!(
+            "{lost} events were lost: they came faster than they were read, and the receive buffer was full \
              (ENOBUFS); a larger --buffer-size helps against bursts, a filter or -e against a steady stream"
         );
         self.flush()
@@ -176,20 +176,21 @@ impl Shown {
         }
         self.buffer = buffer;
         self.flush()?;
-        eprintln!(
-            "rsct: {} flow events have been shown: {} new, {} updated, {} destroyed.",
+        message!(
+            "{} flow events have been shown: {} new, {} updated, {} destroyed.",
             self.new + self.updated + self.destroyed,
             self.new,
             self.updated,
             self.destroyed
         );
         if let Some(traffic) = self.traffic {
-            eprintln!(
-                "rsct: the destroyed had {} packets and {} bytes.",
-                traffic.packets, traffic.bytes
+            message!(
+                "the destroyed had {} packets and {} bytes.",
+                traffic.packets,
+                traffic.bytes
             );
         }
-        eprintln!("rsct: {} events lost.", self.lost);
+        message!("{} events lost.", self.lost);
         Ok(())
     }
 }

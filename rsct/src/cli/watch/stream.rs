@@ -59,8 +59,8 @@ impl Stream {
         let wanted = args.buffer_size;
         let got = socket.set_receive_buffer(wanted)?;
         if got < wanted {
-            eprintln!(
-                "rsct: the receive buffer has {got} bytes in place of {wanted}: net.core.rmem_max allows no more \
+            message!(
+                "the receive buffer has {got} bytes in place of {wanted}: net.core.rmem_max allows no more \
                  without the capability CAP_NET_ADMIN"
             );
         }

@@ -1,6 +1,11 @@
 //! `rsct why invalid`, `delete`, `insert` and so on: the topics whose answer is what the programs of causes count.
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -140,7 +145,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     };
     let mut out = Vec::new();
     match watching.output {
-        Output::Text => why::text(&mut out, &answer, Palette::for_stream(&std::io::stdout())),
+        Output::Text => why::text(&mut out, &answer, Palette::for_stream(&io::stdout())),
         Output::Json => why_json::answer(&mut out, &answer),
     }
     tell_of_loss(&answer);
@@ -205,13 +210,17 @@ async fn watch(
 /// Says that from now on nothing goes unseen.
 fn started(output: Output, duration: Duration, [fentry, kprobe, not]: [usize; 3]) {
     match output {
-        Output::Text => eprintln!(
-            "rsct: watching for {} s; Ctrl-C ends it before …",
+        Output::Text => message!(
+            "watching for {} s; Ctrl-C ends it before …",
             duration.as_secs_f64()
         ),
-        Output::Json => println!(
-            "{{\"type\":\"started\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}"
-        ),
+        Output::Json => {
+            let line = format!(
+                "{{\"type\":\"started\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}\n"
+            );
+            // An output that cannot be written to is reported with the answer.
+            let _ = io::stdout().write_all(line.as_bytes());
+        }
     }
 }
 
@@ -255,23 +264,20 @@ fn tell_of_loss(answer: &Answer<'_>) {
             Loss::ReasonForgotten => "so many are counted without the tracker's words, or the verdict",
             _ => "so many are MISSING",
         };
-        eprintln!("rsct: {count} {} LOST ({}): {what}", loss.name(), loss.meaning());
+        message!("{count} {} LOST ({}): {what}", loss.name(), loss.meaning());
     }
     if answer.malformed != 0 {
-        eprintln!(
-            "rsct: {} records made no sense; please report it",
-            answer.malformed
-        );
+        message!("{} records made no sense; please report it", answer.malformed);
     }
     if answer.skips.uncounted {
-        eprintln!(
-            "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: causes may be \
+        message!(
+            "this kernel does not count the kprobes that it leaves out while another runs on that CPU: causes may be \
              missing beside what is counted here"
         );
     }
     if answer.skips.counted != 0 {
-        eprintln!(
-            "rsct: the kernel left programs out {} times: as many causes are MISSING",
+        message!(
+            "the kernel left programs out {} times: as many causes are MISSING",
             answer.skips.counted
         );
     }

@@ -19,6 +19,7 @@ use crate::{
     filter::Filter,
     flow::{Table, observation::Observer},
     kernel::interfaces::Names,
+    message,
     trace::{
         output::{Format, Output as Lines},
         run::Limits,
@@ -133,8 +134,8 @@ impl Watch {
         let details = Filter::default().details;
         let join = RefCell::new(self.probing.join(lines, details, None));
         if !self.json {
-            eprintln!(
-                "rsct: watching for {} s; Ctrl-C ends it before …",
+            message!(
+                "watching for {} s; Ctrl-C ends it before …",
                 self.duration.as_secs_f64()
             );
         }
@@ -149,7 +150,7 @@ impl Watch {
             }
             _ => {}
         }
-        eprint!("{}", summary.text());
+        message::write(summary.text());
         self.names.read_again();
         let watched = Watched {
             table: join.table,

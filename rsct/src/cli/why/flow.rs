@@ -121,8 +121,8 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
             out.extend_from_slice(&found.shown);
         }
         if watching.watching.sightings.unkept != 0 {
-            eprintln!(
-                "rsct: {} packets were not kept apart, as there were too many kinds: they are missing above",
+            message!(
+                "{} packets were not kept apart, as there were too many kinds: they are missing above",
                 watching.watching.sightings.unkept
             );
         }
@@ -171,8 +171,8 @@ async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     }
     print(&out)?;
     if listing.lost() != 0 {
-        eprintln!(
-            "rsct: {} records were LOST: as many timeouts may be another's than is said",
+        message!(
+            "{} records were LOST: as many timeouts may be another's than is said",
             listing.lost()
         );
     }

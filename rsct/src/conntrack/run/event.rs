@@ -10,10 +10,11 @@ use crate::{
         options::Opt,
         parse::Order,
         print::{Look, now},
-        problem::{Problem, say_raw},
+        problem::Problem,
         values::{event, output},
     },
     kernel::{interrupt::Signals, portid::Programs},
+    message,
     netlink::{
         self, Error, Socket,
         event::{Group, Kind},
@@ -61,7 +62,7 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
         let said = error
             .errno()
             .map_or_else(|| no_netfilter(&error), errno::sentence);
-        say_raw(format!("{what}: {said}\n").as_bytes());
+        message::write(format!("{what}: {said}\n"));
         Problem::other("Can't open netlink socket")
     })
 }
@@ -69,7 +70,7 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
 /// Says that events were lost, or gives up on another error.
 pub(super) fn loss(error: &Error) -> Result<(), Problem> {
     if let Error::Overrun { .. } = error {
-        say_raw(LOSS);
+        message::write(LOSS);
         return Ok(());
     }
     let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
@@ -161,6 +162,6 @@ fn size_buffer(socket: &Socket, wanted: i64) -> Result<(), Problem> {
         "NOTICE: Netlink socket buffer size has been set to {} bytes.\n",
         2 * set
     );
-    say_raw(said.as_bytes());
+    message::write(said.as_bytes());
     Ok(())
 }

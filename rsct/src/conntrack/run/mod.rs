@@ -15,11 +15,12 @@ use super::{
     labels::Names,
     parse::Order,
     print::{Look, Output},
-    problem::{Problem, say_raw},
+    problem::Problem,
     values::output,
 };
 use crate::{
     clib::errno::sentence,
+    message,
     netlink::{self, Socket},
 };
 
@@ -91,7 +92,7 @@ fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
     if place.is_none() {
         let socket = Socket::open().map_err(|error| {
             let said = error.errno().map_or_else(|| no_netfilter(&error), sentence);
-            say_raw(format!("mnl_socket_open: {said}\n").as_bytes());
+            message::write(format!("mnl_socket_open: {said}\n"));
             Problem::other("Can't open handler")
         })?;
         *place = Some(socket);

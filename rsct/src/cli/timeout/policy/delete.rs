@@ -80,7 +80,7 @@ impl HowArgs {
         print(&out)?;
         let all_went_well = visited?;
         namespaces.tell_of_hidden();
-        eprintln!("rsct: {count} timeout policies have been deleted.");
+        message!("{count} timeout policies have been deleted.");
         Ok(exit_code(all_went_well))
     }
 }
@@ -161,7 +161,7 @@ pub(super) fn flush(args: &FlushArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn stays(name: &[u8], rules: Option<usize>) {
-    eprintln!("rsct: {} stays: {}", shown(name), refusal::held(name, rules));
+    message!("{} stays: {}", shown(name), refusal::held(name, rules));
 }
 
 fn find<'a>(policies: &'a [Policy], name: &[u8]) -> Option<&'a Policy> {

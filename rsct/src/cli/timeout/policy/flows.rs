@@ -29,7 +29,7 @@ impl Flows {
         });
         Self(
             listing
-                .inspect_err(|error| eprintln!("rsct: live flows are not counted: {}", sentence(error)))
+                .inspect_err(|error| message!("live flows are not counted: {}", sentence(error)))
                 .ok(),
         )
     }
@@ -49,7 +49,7 @@ impl Flows {
         let by_name = counting.by_name;
         let lost = listing.lost();
         if lost != 0 {
-            eprintln!("rsct: {lost} records were LOST: as many flows may be missing from the counts");
+            message!("{lost} records were LOST: as many flows may be missing from the counts");
         }
         Ok(Some(Counted(by_name)))
     }

@@ -62,7 +62,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let all_went_well = event_loop()?.block_on(visit)?;
     print(&showing.out)?;
     namespaces.tell_of_hidden();
-    eprintln!("rsct: {shown} timeout policies have been shown.");
+    message!("{shown} timeout policies have been shown.");
     Ok(exit_code(all_went_well))
 }
 
