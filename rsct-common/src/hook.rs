@@ -33,6 +33,10 @@ macro_rules! for_each_argument {
             ICMP_SKB: "nf_conntrack_icmp_packet" "skb";
             ICMPV6_CT: "nf_conntrack_icmpv6_packet" "ct";
             ICMPV6_SKB: "nf_conntrack_icmpv6_packet" "skb";
+            ICMP_ERROR_SKB: "nf_conntrack_icmpv4_error" "skb";
+            ICMP_ERROR_DATAOFF: "nf_conntrack_icmpv4_error" "dataoff";
+            ICMPV6_ERROR_SKB: "nf_conntrack_icmpv6_error" "skb";
+            ICMPV6_ERROR_DATAOFF: "nf_conntrack_icmpv6_error" "dataoff";
             SCTP_CT: "nf_conntrack_sctp_packet" "ct";
             SCTP_SKB: "nf_conntrack_sctp_packet" "skb";
             DCCP_CT: "nf_conntrack_dccp_packet" "ct";

@@ -6,6 +6,7 @@
 #![no_main]
 
 mod hooks;
+mod proof;
 
 use rsct_ebpf::{births, emit, filter, globals, kernel, policy, scratch, task, words};
 

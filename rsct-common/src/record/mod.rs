@@ -13,7 +13,7 @@ pub use cause::{
 };
 pub use dump::{DumpFlags, DumpRecord};
 pub use entry::{EntryFlags, EntryKind, EntryRecord};
-pub use packet::{PacketFlags, PacketRecord};
+pub use packet::{IcmpError, PacketFlags, PacketRecord};
 pub use policy::{POLICY_VALUES, PolicyEvent, PolicyRecord};
 pub use slow::{STACK_DEPTH, SlowFlags, SlowRecord};
 

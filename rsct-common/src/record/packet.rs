@@ -74,6 +74,58 @@ pub struct PacketRecord {
 
 const _: () = assert!(size_of::<PacketRecord>() == 152);
 
+/// What the header of an ICMP error says. Such a packet has no handler, so it lies in fields that only handlers fill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IcmpError {
+    /// The type.
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// The sender's address as its header has it; of IPv4 the first word.
+    pub from: [u32; 4],
+}
+
+impl PacketRecord {
+    /// Whether the fields of TCP's header are known.
+    #[inline(always)]
+    pub const fn has_tcp(&self) -> bool {
+        const TCP: u16 = PacketFlags::HEADER | PacketFlags::BEFORE;
+        self.flags & TCP == TCP
+    }
+
+    /// The ICMP error that this packet is.
+    #[inline(always)]
+    pub const fn icmp_error(&self) -> Option<IcmpError> {
+        if self.flags & (PacketFlags::HEADER | PacketFlags::BEFORE) != PacketFlags::HEADER {
+            return None;
+        }
+        Some(IcmpError {
+            kind: self.tcp_flags,
+            code: self.state_before,
+            from: [
+                self.tcp_seq,
+                self.tcp_ack,
+                self.status_before,
+                self.timeout_before_jiffies,
+            ],
+        })
+    }
+
+    /// Notes the ICMP error that this packet is.
+    #[inline(always)]
+    pub const fn set_icmp_error(&mut self, error: IcmpError) {
+        self.flags |= PacketFlags::HEADER;
+        self.tcp_flags = error.kind;
+        self.state_before = error.code;
+        [
+            self.tcp_seq,
+            self.tcp_ack,
+            self.status_before,
+            self.timeout_before_jiffies,
+        ] = error.from;
+    }
+}
+
 /// Bits of [`PacketRecord::flags`].
 #[derive(Clone, Copy, Debug)]
 pub struct PacketFlags;
@@ -81,8 +133,8 @@ pub struct PacketFlags;
 impl PacketFlags {
     /// The state before is known: the protocol's handler was seen.
     pub const BEFORE: u16 = 1 << 0;
-    /// The TCP fields are known.
-    pub const TCP: u16 = 1 << 1;
+    /// The packet's own header is known: see [`PacketRecord::has_tcp`] and [`PacketRecord::icmp_error`].
+    pub const HEADER: u16 = 1 << 1;
     /// The packet had its entry already when it came (loopback, or a second pass): nothing was done.
     pub const SEEN_ALREADY: u16 = 1 << 2;
     /// Untracked: conntrack was told to leave it alone.
@@ -112,4 +164,24 @@ impl PacketFlags {
     pub const ZERO_WINDOW: u16 = 1 << 14;
     /// Kept inside the kernel only: the filter said no.
     pub const REJECTED: u16 = 1 << 15;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_tcps_or_an_icmp_errors() {
+        let mut record = PacketRecord::default();
+        assert!(!record.has_tcp() && record.icmp_error().is_none());
+        let error = IcmpError {
+            kind: 3,
+            code: 1,
+            from: [1, 2, 3, 4],
+        };
+        record.set_icmp_error(error);
+        assert_eq!((record.has_tcp(), record.icmp_error()), (false, Some(error)));
+        record.flags |= PacketFlags::BEFORE;
+        assert!(record.has_tcp() && record.icmp_error().is_none());
+    }
 }

@@ -22,6 +22,8 @@ mod never_confirmed;
 mod new_conntrack;
 mod no_entry;
 mod overrun;
+#[path = "../proof.rs"]
+mod proof;
 mod reason;
 mod tell;
 mod unconfirmed;

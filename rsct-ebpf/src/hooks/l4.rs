@@ -61,7 +61,7 @@ fn tcp_header<C: Arguments>(ctx: &C) {
         return;
     }
     if let Some(tcp) = packet::tcp_header(skb, ctx.number(&arg::TCP_DATAOFF) as u32) {
-        slot.record.flags |= PacketFlags::TCP;
+        slot.record.flags |= PacketFlags::HEADER;
         slot.record.tcp_seq = tcp.seq;
         slot.record.tcp_ack = tcp.ack;
         slot.record.tcp_window = tcp.window;

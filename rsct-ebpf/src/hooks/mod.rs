@@ -13,6 +13,7 @@ mod destroy;
 mod entry;
 mod fill_info;
 mod hash_insert;
+mod icmp_error;
 mod l4;
 mod refresh;
 mod untimeout;

@@ -1,6 +1,6 @@
 //! A packet's own headers, where conntrack left nothing else to go by.
 
-use rsct_common::TupleWords;
+use rsct_common::{TupleWords, record::IcmpError};
 
 use super::{Memory, Untyped, at, sk_buff::SkBuff};
 
@@ -78,6 +78,32 @@ pub fn tcp_header<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<Tcp> {
         window: flags_and_window as u16,
         flags: (flags_and_window >> 16) as u8,
     })
+}
+
+/// The ICMP header at `dataoff`, if it is an error's and does not lie beyond the linear part.
+#[inline(always)]
+pub fn icmp_error<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<IcmpError> {
+    /// Destination unreachable, source quench, redirect, time exceeded, parameter problem
+    /// (nf_conntrack_icmpv4_error() tracks no others).
+    const ERRORS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 11 | 1 << 12;
+    const ERRORS_V6: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4;
+    const HEADER_BYTES: u32 = 8;
+    if dataoff + HEADER_BYTES > skb.len_bytes() - skb.data_len() {
+        return None;
+    }
+    let [kind, code]: [u8; 2] = Untyped::read(at(skb.data(), dataoff as u64));
+    let network = at(skb.head(), skb.network_header() as u64);
+    let v6 = family_of(skb) == AF_INET6;
+    let errors = if v6 { ERRORS_V6 } else { ERRORS };
+    if kind >= 64 || errors >> kind & 1 == 0 {
+        return None;
+    }
+    let from = if v6 {
+        Untyped::read(at(network, 8))
+    } else {
+        [Untyped::read(at(network, 12)), 0, 0, 0]
+    };
+    Some(IcmpError { kind, code, from })
 }
 
 /// `AF_INET` or `AF_INET6`, as the packet's own header says.

@@ -15,6 +15,8 @@ mod globals;
 mod lock;
 mod nat_setup;
 mod overhead;
+#[path = "../proof.rs"]
+mod proof;
 mod slow;
 mod tally;
 mod timing;

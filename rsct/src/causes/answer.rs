@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use crate::{
     flow::observation::Ticks,
     kernel::{interfaces::Names, text::Symbols},
-    probe::{ring::Lost, session::Skips},
+    probe::{proof::Unproven, ring::Lost, session::Skips},
 };
 
 use super::{counters::Held, tally::CauseTally};
@@ -27,6 +27,8 @@ pub struct Answer<'a> {
     pub filtered: bool,
     /// What could not be seen on this kernel.
     pub unseen: Vec<Unseen>,
+    /// Why more may have gone unseen.
+    pub unproven: Option<Unproven>,
     /// What was lost.
     pub lost: Lost,
     /// What the kernel left out.

@@ -153,6 +153,8 @@ pub struct Held {
     pub ours: u64,
     /// Whether others move the counters too.
     pub others_too: bool,
+    /// Why one side could not count, if so.
+    pub unknown: Option<String>,
 }
 
 impl Held {
@@ -268,6 +270,10 @@ impl Comparison {
     ///
     /// Of namespaces that have gone meanwhile nobody knows any more what the kernel counted there.
     pub fn hold(&self, tally: &Tally, grown: &[(&'static str, u64)], there: &Counters) -> Held {
+        let missing = self
+            .counters
+            .iter()
+            .find(|name| grown.iter().all(|(known, _)| known != *name));
         let counters = self.counters.iter().map(|name| {
             let growth = grown.iter().find(|(known, _)| known == name);
             (*name, growth.map_or(0, |(_, growth)| *growth))
@@ -277,6 +283,7 @@ impl Comparison {
             counters: counters.collect(),
             ours: tally.count_in(|netns| there.has(netns), self.ours),
             others_too: self.others_too,
+            unknown: missing.map(|name| format!("this kernel has no counter {name}")),
         }
     }
 }
@@ -317,6 +324,7 @@ mod tests {
             counters: vec![("invalid", theirs), ("error", 0)],
             ours,
             others_too,
+            unknown: None,
         };
         assert!(held(3, 3, false).agrees());
         assert!(!held(3, 4, false).agrees());

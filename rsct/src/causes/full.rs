@@ -10,8 +10,8 @@ causes! {
     /// Who pays for a full table.
     FullCause {
         Refused "refused"
-            "the table was full and nobody could be thrown out, as all entries near by are ASSURED: the packet is dropped"
-            "raise net.netfilter.nf_conntrack_max, shorten the timeouts of what fills the table (`rsct timeout show`), or leave it untracked (NOTRACK)";
+            "the table was full, and early_drop found no entry to evict in the 8 hash buckets that it looks at: they are empty, or their entries are ASSURED; the packet is dropped"
+            "raise net.netfilter.nf_conntrack_max, shorten the timeouts of what fills the table (`rsct timeout show`), or leave it untracked (NOTRACK); if few entries are ASSURED, set net.netfilter.nf_conntrack_buckets to nf_conntrack_max or less, so that its buckets are not empty";
         MadeRoom "made_room"
             "the table was full, and an entry that is not ASSURED was thrown out for this one"
             "raise net.netfilter.nf_conntrack_max; `rsct why delete` shows who was thrown out";

@@ -16,7 +16,7 @@ causes! {
             "two first packets of one flow were translated differently, and the second one's entry is in the table for its reply only, for one second: no listing shows it"
             "have the flow's packets translated alike: a rule that turns by turns (numgen, statistic) or by random sends them apart";
         ClashRefused "clash_refused"
-            "another entry has the tuple already, and the protocol allows no clash, as TCP, SCTP, DCCP and ICMP don't: the packet is dropped, and its sender has to send it again"
+            "another entry has the tuple already, and this kernel's tracker of the flow's protocol (named with each flow) resolves no clash: the packet is dropped, and its sender has to send it again"
             "look at both entries: the same packet comes twice, or NAT gave two connections one tuple: give the rule more ports or addresses (`rsct why nat`)";
         ClashUnresolved "clash_unresolved"
             "another flow's entry has the reply's tuple already: the packet is dropped"

@@ -14,9 +14,10 @@ use crate::{
         hooks::Hook,
         layout::{Layout, LayoutError},
         object::CAUSES,
+        proof::Unproven,
         ring::{Lost, Record},
         scope::{Scope, Value},
-        session::{Form, HookReport, How, Options, Session, SessionError, Skips},
+        session::{Attached, Form, HookReport, Options, Session, SessionError, Skips},
     },
 };
 
@@ -41,6 +42,9 @@ pub enum ProgramsError {
     /// The kernel's functions can't be read.
     #[error(transparent)]
     Symbols(#[from] SymbolsError),
+    /// The programs do not run.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
     /// The counts can't be read.
     #[error("cannot read what the programs have counted: {0}")]
     Counts(String),
@@ -122,21 +126,25 @@ impl Programs {
         })
     }
 
+    /// Proves that the kernel runs the programs.
+    pub fn prove(&self) -> Result<(), Unproven> {
+        self.session.prove()
+    }
+
     /// Every hook, and how it is attached.
     pub fn hooks(&self) -> &[HookReport] {
         &self.session.hooks
     }
 
-    /// How many hooks are attached by fentry, by kprobe and not at all.
-    pub fn attached(&self) -> [usize; 3] {
-        let count = |how| self.hooks().iter().filter(|report| report.how == how).count();
-        [How::Fentry, How::Kprobe, How::Not].map(count)
+    /// How each hook is attached, counted.
+    pub fn attached(&self) -> Attached {
+        Attached::of(self.hooks())
     }
 
     /// Hands over the records that have come: no more than the ring holds, as in a flood there are new ones all the time.
     pub fn drain(&mut self, mut take: impl FnMut(&CauseRecord)) {
-        const MOST: usize = RING_BYTES as usize / size_of::<CauseRecord>();
-        self.session.ring.drain(MOST, |record| {
+        let most = self.session.ring.capacity();
+        self.session.ring.drain(most, |record| {
             if let Record::Cause(record) = record {
                 take(record);
             }

@@ -18,6 +18,7 @@ pub mod list;
 pub mod load;
 pub mod man;
 mod namespaces;
+mod no_events;
 mod printer;
 mod probing;
 mod reading;

@@ -13,6 +13,7 @@ use crate::{
         btf::KernelTypes,
         clock,
         conntrack::Conntrack,
+        facts::{self, Lockdown},
         hz::Hz,
         interrupt::Signals,
         netns::Selector,
@@ -173,7 +174,7 @@ impl Probing {
             output,
             started_ns: self.started_ns,
             details: (!details.is_empty()).then_some(details),
-            remaining: most.unwrap_or(u64::MAX),
+            most: most.unwrap_or(u64::MAX),
             write_error: None,
             whys: match &self.whys {
                 Some((form, scope)) => Whys::of(*form, scope.clone()),
@@ -183,7 +184,11 @@ impl Probing {
     }
 
     /// Runs until the end of time, a signal, or an output that no longer wants any.
-    pub(super) async fn run<W: Write>(&mut self, join: &RefCell<Join<W>>, limits: &Limits) -> Summary {
+    pub(super) async fn run<W: Write>(
+        &mut self,
+        join: &RefCell<Join<W>>,
+        limits: &Limits,
+    ) -> anyhow::Result<Summary> {
         let settings = Settings {
             types: &self.types,
             layout: &self.layout,
@@ -203,6 +208,7 @@ impl Probing {
             attach,
         )
         .await
+        .context("cannot trace")
     }
 }
 
@@ -241,6 +247,9 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
     };
     if !missing.is_empty() {
         return anyhow::anyhow!("this process lacks {}: run rsct as root", missing.join(" and "));
+    }
+    if facts::lockdown() == Some(Lockdown::Confidentiality) {
+        return anyhow::anyhow!("{}", facts::LOCKED_DOWN);
     }
     match Conntrack::here() {
         Conntrack::Absent => anyhow::anyhow!("conntrack is not loaded: run `modprobe nf_conntrack`"),

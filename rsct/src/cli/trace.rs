@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs, duration, is_broken_pipe,
+    FilterArgs, UsageError, duration, is_broken_pipe,
     probing::{AttachArg, Attaching, Probing},
     reading::ExplainArg,
 };
 use crate::{
-    kernel::clock,
+    kernel::{clock, interfaces::Names},
     message,
     render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     trace::{
@@ -148,6 +148,9 @@ pub(super) fn run_telling(args: &TraceArgs, telling: Telling) -> anyhow::Result<
 
 async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
+    if args.count.is_some() && args.output == OutputArg::None {
+        return Err(UsageError("--count: `-o none` writes no lines to count".to_owned()).into());
+    }
     args.explain.tell_placed(&filter.placed_in_trace());
     let mut probing = Probing::start(&Attaching {
         filter,
@@ -170,6 +173,10 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         start_ns: started_ns,
         show_netns: authority.only_netns().is_none(),
         palette: Palette::for_stream(&std::io::stdout()),
+        names: match args.output {
+            OutputArg::Text => Names::read(),
+            OutputArg::Json | OutputArg::None => Names::default(),
+        },
     };
     let format = match args.output {
         OutputArg::Text if telling == Telling::Timeouts => Format::Timeouts(TimeoutHistory::new(story)),
@@ -181,12 +188,13 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     if telling == Telling::Timeouts {
         output.only_of_timeouts();
     }
-    output.header();
+    let written = output.header();
     let join = RefCell::new(probing.join(output, filter.details, args.count));
+    join.borrow_mut().wrote(written);
     let limits = Limits {
         duration: args.duration,
     };
-    let summary = probing.run(&join, &limits).await;
+    let summary = probing.run(&join, &limits).await?;
     let mut join = join.into_inner();
     if join.write_error.is_none() {
         finish(&mut join, args, &summary);

@@ -53,7 +53,7 @@ pub fn gather() -> (Diagnosis, Held) {
     let conntrack = conntrack();
     let worth_trying = programs.any_works() && conntrack.is_some();
     let mut held = Held::default();
-    let (obstacle, hooks) = hooks::tried(types.as_ref(), worth_trying, &mut held);
+    let (obstacle, programs_run, hooks) = hooks::tried(types.as_ref(), worth_trying, &mut held);
     let mut diagnosis = Diagnosis {
         can_trace: obstacle.is_none(),
         reason: None,
@@ -63,6 +63,7 @@ pub fn gather() -> (Diagnosis, Held) {
         programs,
         ctnetlink: conntrack.is_some().then(ctnetlink::dump),
         conntrack,
+        programs_run,
         not_attached: obstacle,
         hooks,
         fields: types.as_ref().map(fields).unwrap_or_default(),

@@ -9,6 +9,7 @@ use crate::{
         hooks::{self, At, Stage},
         layout::Layout,
         object::{CAUSES, LATENCY, Object, TRACE},
+        proof::Unproven,
         scope::Scope,
         session::{Form, HookReport, How, Options, Session, SessionError, Settings},
     },
@@ -105,12 +106,13 @@ fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
     of_function.then(|| types.func(hook.function).is_ok_and(|func| func.is_some()))
 }
 
-/// Tries the hooks of every command, if it is `worth_trying`: why a trace can't be, if so, and what became of each.
+/// Tries the hooks of every command, if it is `worth_trying`: why a trace can't be, if so, whether attached programs run, and
+/// what became of each.
 pub fn tried(
     types: Option<&KernelTypes>,
     worth_trying: bool,
     held: &mut Held,
-) -> (Option<Obstacle>, Vec<Hook>) {
+) -> (Option<Obstacle>, Option<bool>, Vec<Hook>) {
     let try_with = types.filter(|_| worth_trying);
     let trace = Part::of_trace();
     let (obstacle, reports) = match try_with {
@@ -126,7 +128,16 @@ pub fn tried(
         all.extend(part.told(types, reports.as_deref()));
     }
     explain(&mut all);
-    (obstacle, all)
+    let (obstacle, run) = match held.0.iter().find_map(|session| session.prove().err()) {
+        _ if held.0.is_empty() => (obstacle, None),
+        None => (obstacle, Some(true)),
+        Some(unproven @ Unproven::NotRun { .. }) => (
+            obstacle.or(Some(Obstacle::NotRun(unproven.to_string()))),
+            Some(false),
+        ),
+        Some(Unproven::Untested(_)) => (obstacle, None),
+    };
+    (obstacle, run, all)
 }
 
 /// Attaches to `wanted`.

@@ -35,6 +35,8 @@ pub struct Diagnosis {
     pub conntrack: Option<Conntrack>,
     /// Whether its entries can be dumped; not tried where it is not loaded, as asking loads it.
     pub ctnetlink: Option<Dump>,
+    /// Whether the kernel runs attached programs; unknown where nothing is attached or the test failed.
+    pub programs_run: Option<bool>,
     /// Why attaching failed, or was not tried.
     pub not_attached: Option<Obstacle>,
     /// Every hook of every command; empty of attachments where none were tried.
@@ -187,6 +189,8 @@ pub enum Obstacle {
     Types(String),
     /// It was tried.
     Attaching(String),
+    /// The kernel attached the programs and does not run them.
+    NotRun(String),
 }
 
 /// A hook.

@@ -38,6 +38,7 @@ pub(crate) fn tracing() -> Diagnosis {
             works: true,
             error: None,
         }),
+        programs_run: Some(true),
         not_attached: None,
         hooks: vec![
             hook("trace", "nf_conntrack_in", true),
@@ -63,6 +64,7 @@ pub(crate) fn refusing() -> Diagnosis {
     diagnosis.can_trace = false;
     diagnosis.programs.fentry = Some(refused());
     diagnosis.programs.kprobe = refused();
+    diagnosis.programs_run = None;
     diagnosis.not_attached = Some(Obstacle::NotTried);
     for hook in &mut diagnosis.hooks {
         hook.attached = None;

@@ -1,6 +1,7 @@
 //! The one reason why tracing does not work: of all that is amiss, what to mend first.
 
 use super::{Diagnosis, Obstacle};
+use crate::kernel::{btf::BtfError, facts};
 
 /// Why this machine cannot be traced; `None` where it can.
 ///
@@ -23,6 +24,7 @@ pub(super) fn reason(diagnosis: &Diagnosis) -> Option<String> {
             let why = why.strip_prefix("cannot trace on this kernel: ").unwrap_or(why);
             why.to_owned()
         }
+        Obstacle::NotRun(why) => why.clone(),
     }))
 }
 
@@ -81,19 +83,11 @@ fn unloaded(diagnosis: &Diagnosis) -> Option<String> {
 fn typeless_module(diagnosis: &Diagnosis) -> Option<String> {
     let module = diagnosis.conntrack.as_ref()?.module == Some(true);
     let typeless = module && !diagnosis.btf.modules.contains(&"nf_conntrack");
-    typeless.then(|| {
-        "the kernel shows no types of the module nf_conntrack: it needs to be built with \
-         CONFIG_DEBUG_INFO_BTF_MODULES"
-            .to_owned()
-    })
+    typeless.then(|| BtfError::NoModuleTypes.to_string())
 }
 
 fn locked_down(diagnosis: &Diagnosis) -> Option<String> {
-    (diagnosis.kernel.lockdown == Some("confidentiality")).then(|| {
-        "this kernel is locked down, which keeps programs from reading its memory: boot it without \
-         lockdown=confidentiality"
-            .to_owned()
-    })
+    (diagnosis.kernel.lockdown == Some("confidentiality")).then(|| facts::LOCKED_DOWN.to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How an entry left the table, as far as the record of its delete tells; why is what `crate::causes` knows.
 
-use rsct_common::record::{EntryFlags, EntryRecord};
+use rsct_common::record::{EntryFlags, EntryKind, EntryRecord};
 
 use super::names::status;
 
@@ -39,6 +39,16 @@ impl DeleteKind {
             Self::Early => "early",
             Self::DyingAlready => "dying_already",
         }
+    }
+}
+
+/// Whether an operation put an entry into the table.
+pub fn inserted(record: &EntryRecord) -> bool {
+    const NF_ACCEPT: i32 = 1;
+    match EntryKind::from_byte(record.what) {
+        Some(EntryKind::Confirm) => record.ret == NF_ACCEPT && record.flags & EntryFlags::OTHER_ENTRY == 0,
+        Some(EntryKind::CheckInsert) => record.ret >= 0,
+        _ => false,
     }
 }
 

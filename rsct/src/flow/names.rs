@@ -170,6 +170,11 @@ pub fn hook(number: u8) -> &'static str {
     }
 }
 
+/// Whether a packet at that hook is on its way out: its interface is the one that it leaves by.
+pub fn leaves(hook: u8) -> bool {
+    matches!(hook, 3 | 4)
+}
+
 /// A process's name out of the kernel's bytes.
 pub fn comm(bytes: &[u8; 16]) -> &[u8] {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());

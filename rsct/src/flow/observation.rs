@@ -12,12 +12,7 @@ use crate::{causes::Why, timeouts::Source};
 pub enum Observation<'a> {
     /// A packet passed `nf_conntrack_in`; where it gave its entry a timeout, whose that is; where it came to nothing,
     /// why.
-    Packet(
-        &'a PacketRecord,
-        Option<&'a Flow>,
-        Option<Source<'a>>,
-        Option<&'a Why>,
-    ),
+    Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>, Reason<'a>),
     /// An entry was inserted, confirmed, deleted, … and why.
     Entry(&'a EntryRecord, Option<&'a Flow>, Option<&'a Why>),
     /// Why something happened that is not told of otherwise.
@@ -37,7 +32,38 @@ impl<T: Observer> Observer for Rc<RefCell<T>> {
     }
 }
 
+/// What is known of the cause.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Reason<'a> {
+    /// No cause is asked for, or there is none.
+    #[default]
+    None,
+    /// The programs that report causes are not attached yet.
+    NotYet,
+    /// This is the cause.
+    Known(&'a Why),
+}
+
+impl<'a> Reason<'a> {
+    /// The cause, if it is known.
+    pub fn known(self) -> Option<&'a Why> {
+        match self {
+            Self::Known(why) => Some(why),
+            Self::None | Self::NotYet => None,
+        }
+    }
+}
+
 impl Observation<'_> {
+    /// When it happened, or began, by the monotonic clock.
+    pub fn time_ns(&self) -> u64 {
+        match self {
+            Self::Packet(record, ..) => record.time_ns,
+            Self::Entry(record, ..) => record.time_ns,
+            Self::Cause(why) => why.record.time_ns,
+        }
+    }
+
     /// Whether it gave an entry a timeout, or ended it.
     pub fn is_of_timeouts(&self) -> bool {
         match self {

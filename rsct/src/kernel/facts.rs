@@ -35,6 +35,12 @@ pub fn has_kprobes() -> Option<bool> {
     sources.exists().then(|| sources.join("kprobe").exists())
 }
 
+/// `kernel.perf_event_paranoid`: Debian's 3 and 4 refuse `perf_event_open` without CAP_SYS_ADMIN.
+pub fn perf_event_paranoid() -> Option<i32> {
+    let setting = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?;
+    setting.trim().parse().ok()
+}
+
 /// Whether programs are compiled; else they are interpreted, and each packet costs more. `None`
 /// where only root may look, or where it cannot be switched.
 pub fn has_jit() -> Option<bool> {
@@ -53,6 +59,10 @@ pub enum Lockdown {
     /// (LOCKDOWN_KPROBES, LOCKDOWN_BPF_READ_KERNEL).
     Confidentiality,
 }
+
+/// What [`Lockdown::Confidentiality`] means for tracing.
+pub const LOCKED_DOWN: &str = "this kernel is locked down, which keeps programs from reading its memory: boot it without \
+                               lockdown=confidentiality";
 
 /// The mode in force. `None` where the kernel has no lockdown or securityfs is not mounted.
 pub fn lockdown() -> Option<Lockdown> {

@@ -8,12 +8,14 @@ use aya::{
 use crate::kernel::{
     bpf_syscall,
     btf::{Func, KernelTypes},
+    facts,
 };
 
 use super::{
     detach,
     hooks::{At, Hook},
     layout::Layout,
+    proof::Proof,
     session::{Form, HookReport, How, Settings},
     tracing::{Attached, Tracing},
 };
@@ -85,6 +87,13 @@ impl<'a> Attaching<'a> {
     }
 }
 
+impl Attaching<'_> {
+    /// Attaches the programs that prove that those of `hooks` run.
+    pub(super) fn proof(&mut self, hooks: &[HookReport]) -> Result<Proof, String> {
+        Proof::attach(hooks, self.with, self.ebpf, self.tracing)
+    }
+}
+
 /// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.
 pub(super) fn attach_tracing(
     types: &KernelTypes,
@@ -121,12 +130,31 @@ pub(super) fn attach_kprobes(
         loaded
             .load()
             .map_err(|error| format!("loading {}: {}", program.name, refusal(&error)))?;
-        loaded
-            .attach(hook.function, 0)
-            .map_err(|error| format!("attaching {}: {}", program.name, chain(&error)))?;
+        loaded.attach(hook.function, 0).map_err(|error| {
+            format!(
+                "attaching {}: {}{}",
+                program.name,
+                chain(&error),
+                why_refused(&error)
+            )
+        })?;
         detach::attached();
     }
     Ok(())
+}
+
+/// What makes the kernel refuse a kprobe that it has: aya opens a perf event for it.
+fn why_refused(error: &ProgramError) -> String {
+    if facts::has_kprobes().is_none() {
+        return " (/sys is not mounted)".to_owned();
+    }
+    let denied = chain(error).contains("ermission denied") || chain(error).contains("not permitted");
+    match facts::perf_event_paranoid() {
+        Some(paranoid) if denied && paranoid > 2 => {
+            format!(" (kernel.perf_event_paranoid is {paranoid}: perf events need CAP_SYS_ADMIN)")
+        }
+        _ => String::new(),
+    }
 }
 
 fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {

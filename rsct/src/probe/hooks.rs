@@ -80,6 +80,18 @@ const fn handler(
     }
 }
 
+/// Where conntrack looks at an ICMP error.
+const fn icmp_error(function: &'static str, fentry: &'static [Program], kprobe: &'static [Program]) -> Hook {
+    Hook {
+        function,
+        shows: "type, code and sender of ICMP errors",
+        essential: false,
+        stage: Stage::Last,
+        trampoline: fentry,
+        kprobe,
+    }
+}
+
 /// Every hook of a trace, in the order in which each stage is attached. `nf_conntrack_in` is the last of its stage: before
 /// it, no packet is recorded.
 pub const HOOKS: &[&Hook] = &[
@@ -190,6 +202,16 @@ pub const HOOKS: &[&Hook] = &[
         "nf_conntrack_gre_packet",
         &[entry("gre_fentry")],
         &[entry("gre_kprobe")],
+    ),
+    &icmp_error(
+        "nf_conntrack_icmpv4_error",
+        &[entry("icmp_error_fentry")],
+        &[entry("icmp_error_kprobe")],
+    ),
+    &icmp_error(
+        "nf_conntrack_icmpv6_error",
+        &[entry("icmpv6_error_fentry")],
+        &[entry("icmpv6_error_kprobe")],
     ),
     &handler(
         Stage::Last,

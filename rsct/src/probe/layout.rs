@@ -87,6 +87,7 @@ pub enum LayoutError {
 impl Layout {
     /// Looks up all that the programs of `object` have to know.
     pub fn resolve(types: &KernelTypes, object: &Object) -> Result<Self, LayoutError> {
+        types.check_conntrack()?;
         check_tuple(types)?;
         if let Some(differs) = enums::first_difference(types) {
             return Err(LayoutError::Enum(differs));

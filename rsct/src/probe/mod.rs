@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod layout;
 pub mod object;
 pub mod overhead;
+pub mod proof;
 pub mod ring;
 pub mod scope;
 pub mod session;

@@ -30,6 +30,9 @@ pub struct Ring {
     lost: PerCpuArray<MapData, [u64; LOSSES]>,
     /// Records that are not what this rsct writes: there must be none.
     pub malformed: u64,
+    /// All records so far.
+    pub taken: u64,
+    bytes: usize,
 }
 
 /// What was lost, per CPU and kind.
@@ -52,12 +55,21 @@ impl Lost {
 }
 
 impl Ring {
-    pub(super) fn new(ring: RingBuf<MapData>, lost: PerCpuArray<MapData, [u64; LOSSES]>) -> Self {
+    pub(super) fn new(ring: RingBuf<MapData>, bytes: u32, lost: PerCpuArray<MapData, [u64; LOSSES]>) -> Self {
         Self {
             ring,
             lost,
             malformed: 0,
+            taken: 0,
+            bytes: bytes as usize,
         }
+    }
+
+    /// The most records that it can hold.
+    pub fn capacity(&self) -> usize {
+        /// Less than any record takes with its header.
+        const LEAST: usize = 64;
+        self.bytes / LEAST
     }
 
     /// Hands over records until none is left, or `most` were handed over. Says how many there were.
@@ -72,6 +84,7 @@ impl Ring {
                 None => self.malformed += 1,
             }
         }
+        self.taken += taken as u64;
         taken
     }
 

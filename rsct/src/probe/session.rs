@@ -21,9 +21,10 @@ use super::{
     hooks::{Hook, Stage},
     layout::{Layout, LayoutError},
     object::Object,
+    proof::{PROOF, Proof, Unproven},
     ring::Ring,
     scope::{Scope, Value},
-    tracing::{Attached, Tracing},
+    tracing::{self, Tracing},
 };
 
 /// Which form of the programs to use.
@@ -115,6 +116,45 @@ impl HookReport {
     }
 }
 
+/// How many hooks are attached in each form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// By fentry and fexit.
+    pub fentry: usize,
+    /// By kprobe and kretprobe.
+    pub kprobe: usize,
+    /// By a tracepoint.
+    pub tracepoint: usize,
+    /// Not at all.
+    pub not: usize,
+}
+
+impl Attached {
+    /// Counts them.
+    pub fn of(hooks: &[HookReport]) -> Self {
+        let count = |how| hooks.iter().filter(|report| report.how == how).count();
+        Self {
+            fentry: count(How::Fentry),
+            kprobe: count(How::Kprobe),
+            tracepoint: count(How::Tracepoint),
+            not: count(How::Not),
+        }
+    }
+
+    /// As a member of a JSON object.
+    pub fn json(&self) -> String {
+        let Self {
+            fentry,
+            kprobe,
+            tracepoint,
+            not,
+        } = self;
+        format!(
+            "\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"tracepoint\":{tracepoint},\"not_attached\":{not}}}"
+        )
+    }
+}
+
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -147,12 +187,14 @@ pub struct Session {
     pub hooks: Vec<HookReport>,
     /// The programs' own diagnostics, where asked for.
     pub diagnostics: Option<Diagnostics>,
-    tracing: Vec<Attached>,
+    tracing: Vec<tracing::Attached>,
     /// The names of the kprobe programs among them.
     kprobes: Vec<&'static str>,
     kprobe_links: Option<KprobeLinks>,
     /// The object, as far as programs are loaded from it by hand.
     links: Tracing,
+    /// The proof that attached programs run, once all are attached.
+    proof: Option<Result<Proof, String>>,
     /// The hooks of later stages.
     pending: Vec<&'static Hook>,
     /// Keeps the maps and the kprobes.
@@ -180,7 +222,8 @@ impl Session {
         let _watch = interrupt::watch();
         let ebpf = create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut ebpf = Detaching(ebpf);
-        let mut tracing = Tracing::link(object.bytes, &ebpf.0, wanted).map_err(SessionError::Maps)?;
+        let linked: Vec<&Hook> = wanted.iter().copied().chain([&PROOF]).collect();
+        let mut tracing = Tracing::link(object.bytes, &ebpf.0, &linked).map_err(SessionError::Maps)?;
         let with = Settings {
             types,
             layout,
@@ -204,10 +247,16 @@ impl Session {
             }
             hooks.push(report);
         }
+        let pending: Vec<&'static Hook> = wanted
+            .iter()
+            .copied()
+            .filter(|hook| hook.stage != Stage::First)
+            .collect();
+        let proof = pending.is_empty().then(|| attaching.proof(&hooks));
         let Attaching {
             attached, kprobes, ..
         } = attaching;
-        let ring = ring(&mut ebpf.0).map_err(SessionError::Maps)?;
+        let ring = ring(&mut ebpf.0, options.ring_bytes).map_err(SessionError::Maps)?;
         let diagnostics = options
             .log_bpf
             .then(|| Diagnostics::of(&mut ebpf.0))
@@ -221,11 +270,8 @@ impl Session {
             kprobe_links: kprobe_links(types, &ebpf.0, &kprobes),
             kprobes,
             links: tracing,
-            pending: wanted
-                .iter()
-                .copied()
-                .filter(|hook| hook.stage != Stage::First)
-                .collect(),
+            proof,
+            pending,
             ebpf,
         })
     }
@@ -251,6 +297,9 @@ impl Session {
             }
             self.hooks.push(attaching.hook(hook));
         }
+        if self.pending.is_empty() && !interrupt::is_over() {
+            self.proof = Some(attaching.proof(&self.hooks));
+        }
         let Attaching {
             attached, kprobes, ..
         } = attaching;
@@ -260,6 +309,15 @@ impl Session {
             self.kprobe_links = kprobe_links(with.types, &self.ebpf.0, &self.kprobes);
         }
         first
+    }
+
+    /// Proves that the kernel runs the attached programs, once all are attached.
+    pub fn prove(&self) -> Result<(), Unproven> {
+        match &self.proof {
+            None => Err(Unproven::Untested("not all are attached yet".to_owned())),
+            Some(Ok(proof)) => proof.check(),
+            Some(Err(error)) => Err(Unproven::Untested(error.clone())),
+        }
     }
 
     /// A map of the object, beside those that every object has.
@@ -347,10 +405,10 @@ pub(super) fn create_maps(
     loader.load(object.bytes)
 }
 
-fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
+fn ring(ebpf: &mut Ebpf, bytes: u32) -> Result<Ring, String> {
     let records = ebpf.take_map("RECORDS").ok_or("the object has no map RECORDS")?;
     let records = RingBuf::try_from(records).map_err(|error| chain(&error))?;
     let lost = ebpf.take_map("LOST").ok_or("the object has no map LOST")?;
     let lost = PerCpuArray::try_from(lost).map_err(|error| chain(&error))?;
-    Ok(Ring::new(records, lost))
+    Ok(Ring::new(records, bytes, lost))
 }

@@ -393,7 +393,7 @@ pub fn sight(record: &PacketRecord) -> Sight {
             unacknowledged: has(PacketFlags::UNACKNOWLEDGED),
             retransmitted: has(PacketFlags::RETRANSMITTED),
             zero_window: has(PacketFlags::ZERO_WINDOW),
-            reset: record.tcp_flags & RST != 0 && has(PacketFlags::TCP),
+            reset: record.has_tcp() && record.tcp_flags & RST != 0,
         },
     }
 }

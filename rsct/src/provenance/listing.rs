@@ -23,6 +23,7 @@ use crate::{
         hooks::DUMP_HOOKS,
         layout::{Layout, LayoutError},
         object::TRACE,
+        proof::Unproven,
         ring::Record,
         scope::Scope,
         session::{Form, Options, Session, SessionError},
@@ -64,6 +65,9 @@ pub enum ListingError {
     /// The program can't be attached.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// It does not run.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
 }
 
 /// A probe at work while tables are dumped.
@@ -99,8 +103,14 @@ impl Listing {
             globals: Vec::new(),
             map_sizes: Vec::new(),
         };
+        let session = Session::start(&TRACE, DUMP_HOOKS, &types, &layout, &options)?;
+        match session.prove() {
+            Err(error @ Unproven::NotRun { .. }) => return Err(error.into()),
+            // A source that no record names is unknown anyway.
+            Ok(()) | Err(Unproven::Untested(_)) => {}
+        }
         Ok(Self {
-            session: Session::start(&TRACE, DUMP_HOOKS, &types, &layout, &options)?,
+            session,
             known: Known::new(Ticks(hz.get())),
             told: HashMap::new(),
             policies: HashMap::new(),
@@ -115,7 +125,8 @@ impl Listing {
             told,
             policies,
         } = self;
-        session.ring.drain(usize::MAX, |record| match record {
+        let most = session.ring.capacity();
+        session.ring.drain(most, |record| match record {
             Record::Policy(record) if record.what == PolicyEvent::Governs as u8 => {
                 policies.insert(record.policy, known.policy(record));
             }

@@ -15,7 +15,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     kernel(&mut page, &diagnosis.kernel);
     btf(&mut page, &diagnosis.btf);
     privileges(&mut page, &diagnosis.privileges);
-    programs(&mut page, &diagnosis.programs);
+    programs(&mut page, &diagnosis.programs, diagnosis.programs_run);
     conntrack(&mut page, diagnosis.conntrack.as_ref());
     if let Some(dump) = &diagnosis.ctnetlink {
         match &dump.error {
@@ -153,7 +153,7 @@ fn privileges(page: &mut Page<'_>, privileges: &Privileges) {
     }
 }
 
-fn programs(page: &mut Page<'_>, programs: &Programs) {
+fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
     page.section("tracing programs");
     let offered = |page: &mut Page<'_>, label, trial: &Trial| match &trial.answer {
         None => page.line(label, Tone::Good, "accepted"),
@@ -174,6 +174,11 @@ fn programs(page: &mut Page<'_>, programs: &Programs) {
             Tone::Bad,
             "not in this kernel (CONFIG_KPROBE_EVENTS): fentry alone",
         );
+    }
+    match run {
+        Some(true) => page.line("once attached", Tone::Good, "the kernel runs them"),
+        Some(false) => page.line("once attached", Tone::Bad, "the kernel does NOT run them"),
+        None => page.line("once attached", Tone::Dim, "unknown whether the kernel runs them"),
     }
 }
 

@@ -9,11 +9,12 @@ use rsct_common::{
 
 use crate::flow::{
     cause::DeleteKind,
+    icmp,
     names::{self, proto, status},
-    observation::{Observation, Outcome, Ticks},
+    observation::{Observation, Outcome, Reason, Ticks},
     table::Flow,
 };
-use crate::{causes::Why, timeouts::Source};
+use crate::{causes::Why, kernel::interfaces::Names, timeouts::Source};
 
 use super::{bytes, color::Palette, timeout_source, trace_why};
 
@@ -28,6 +29,8 @@ pub struct Story {
     pub show_netns: bool,
     /// Colours, or none.
     pub palette: Palette,
+    /// The names of interfaces.
+    pub names: Names,
 }
 
 impl Story {
@@ -50,7 +53,10 @@ impl Story {
         match observation {
             Observation::Packet(record, flow, source, why) => {
                 self.packet(out, record, flow, source.as_ref());
-                trace_why::text(out, why);
+                if matches!(why, Reason::NotYet) {
+                    out.extend_from_slice(b"; cause unknown: its hooks are not attached yet");
+                }
+                trace_why::text(out, why.known());
             }
             Observation::Entry(record, flow, why) => {
                 self.entry(out, record, flow);
@@ -80,9 +86,14 @@ impl Story {
         let cost = record.flags & PacketFlags::DURATION != 0;
         cost_column(out, cost.then_some(record.duration_ns));
         self.packet_story(out, record, source);
-        if record.flags & PacketFlags::TCP != 0 {
+        if record.has_tcp() {
             tcp(out, record);
         }
+        if let Some(error) = icmp::Error::of(record) {
+            let _ = write!(out, ", ICMP {} from {}", error.name(), error.from());
+        }
+        self.interface(out, record);
+        zone(out, record.zone);
         if record.flags & PacketFlags::TASK != 0 {
             task(out, " from ", &record.comm, record.pid);
         }
@@ -208,6 +219,26 @@ impl Story {
         let cost = record.flags & EntryFlags::DURATION != 0;
         cost_column(out, cost.then_some(record.duration_ns));
         self.entry_and_task(out, record);
+        zone(out, record.zone);
+    }
+
+    /// The interface that a packet came in by or leaves by.
+    fn interface(&self, out: &mut Vec<u8>, record: &PacketRecord) {
+        if record.ifindex == 0 {
+            return;
+        }
+        let way = match names::leaves(record.hook) {
+            true => " out ",
+            false => " in ",
+        };
+        out.extend_from_slice(way.as_bytes());
+        match self.names.interface(record.netns, record.ifindex) {
+            Some(name) => out.extend_from_slice(name.escape_debug().to_string().as_bytes()),
+            None => {
+                out.extend_from_slice(b"ifindex ");
+                bytes::number(out, record.ifindex);
+            }
+        }
     }
 
     /// What happened to an entry, and by whom.
@@ -433,6 +464,14 @@ fn nat(out: &mut Vec<u8>, record: &EntryRecord) {
     if !(same && same_ports) {
         out.extend_from_slice(b", replies ");
         ends(out, &reply);
+    }
+}
+
+/// The zone, if there is one.
+fn zone(out: &mut Vec<u8>, zone: u16) {
+    if zone != 0 {
+        out.extend_from_slice(b" zone ");
+        bytes::number(out, zone);
     }
 }
 

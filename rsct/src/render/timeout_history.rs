@@ -102,7 +102,7 @@ impl TimeoutHistory {
         if let Some(state) = names::state(Tuple::from_words(record.tuple).protonum, record.state_after) {
             let _ = write!(out, ", {state}");
         }
-        if record.flags & PacketFlags::TCP != 0 {
+        if record.has_tcp() {
             story::tcp(out, record);
         }
         if record.flags & PacketFlags::TASK != 0 {

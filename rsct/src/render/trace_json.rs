@@ -3,6 +3,8 @@
 //! Written by hand, as every field is written for every packet: `cargo xtask bench packet` says what
 //! a line costs.
 
+use std::io::Write as _;
+
 use rsct_common::{
     Tuple, TupleWords,
     record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
@@ -10,8 +12,9 @@ use rsct_common::{
 
 use crate::flow::{
     cause::DeleteKind,
+    icmp,
     names::{self, proto, status},
-    observation::{Observation, Outcome, Ticks},
+    observation::{Observation, Outcome, Reason, Ticks},
     table::Flow,
 };
 use crate::timeouts::{Setter, Source, State};
@@ -104,7 +107,10 @@ impl TraceJson {
         match observation {
             Observation::Packet(record, flow, source, why) => {
                 self.packet(out, record, flow, source.as_ref());
-                trace_why::member(out, why);
+                if matches!(why, Reason::NotYet) {
+                    out.extend_from_slice(b",\"why\":null");
+                }
+                trace_why::member(out, why.known());
             }
             Observation::Entry(record, flow, why) => {
                 entry(out, self.ticks, record, flow);
@@ -146,12 +152,15 @@ impl TraceJson {
                 timeout_source::json(out, source);
             });
         }
-        if has(PacketFlags::TCP) {
+        if record.has_tcp() {
             number(out, b",\"tcp\":{\"flags\":", record.tcp_flags);
             number(out, b",\"seq\":", record.tcp_seq);
             number(out, b",\"ack\":", record.tcp_ack);
             number(out, b",\"window\":", record.tcp_window);
             out.push(b'}');
+        }
+        if let Some(error) = icmp::Error::of(record) {
+            icmp_error(out, &error);
         }
         if has(PacketFlags::TASK) {
             let key = task_key(record.pid, record.comm);
@@ -463,6 +472,19 @@ pub fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: Tu
     out.push(b'}');
 }
 
+/// `,"icmp":{…}`: an ICMP error.
+pub(super) fn icmp_error(out: &mut Vec<u8>, error: &icmp::Error) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        ",\"icmp\":{{\"type\":{},\"code\":{},\"name\":\"{}\",\"from\":\"{}\"}}",
+        error.kind(),
+        error.code(),
+        error.name(),
+        error.from()
+    );
+}
+
 fn task(out: &mut Vec<u8>, pid: u32, comm: &[u8; 16]) {
     number(out, b",\"pid\":", pid);
     out.extend_from_slice(b",\"comm\":\"");
@@ -542,7 +564,7 @@ mod tests {
         fn what_is_remembered_shows_in_no_line(seeds: Vec<u64>) {
             let line = |json: &mut TraceJson, seed| {
                 let mut out = Vec::new();
-                json.line(&mut out, Observation::Packet(&record(seed), None, None, None));
+                json.line(&mut out, Observation::Packet(&record(seed), None, None, Reason::None));
                 String::from_utf8(out).expect("lines are UTF-8")
             };
             let mut remembering = TraceJson::new(Ticks(250));

@@ -8,6 +8,10 @@ use crate::{kernel::netns::Netns, netlink::conntrack::Counters};
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
     Started,
+    NoEvents {
+        #[serde(flatten)]
+        netns: Option<Place<'a>>,
+    },
     Loss {
         #[serde(flatten)]
         netns: Option<Place<'a>>,
@@ -67,6 +71,12 @@ pub struct Summary {
 /// Appends the first line.
 pub fn started(out: &mut Vec<u8>) {
     line(out, &Line::Started);
+}
+
+/// Appends that the kernel sends no events.
+pub fn no_events(out: &mut Vec<u8>, netns: Option<&Netns>) {
+    let netns = netns.map(Place::of);
+    line(out, &Line::NoEvents { netns });
 }
 
 /// Appends that events were lost.

@@ -55,10 +55,11 @@ fn side_by_side(out: &mut Vec<u8>, held: &Held) {
         .iter()
         .map(|(name, growth)| format!("{name} +{growth}"))
         .collect();
-    let verdict = match (held.agrees(), held.others_too) {
-        (true, false) => "they agree",
-        (true, true) => "they agree (others move this counter too)",
-        (false, _) => "they DIFFER",
+    let verdict = match (&held.unknown, held.agrees(), held.others_too) {
+        (Some(why), ..) => &format!("whether they agree is unknown ({why})"),
+        (None, true, false) => "they agree",
+        (None, true, true) => "they agree (others move this counter too)",
+        (None, false, _) => "they DIFFER",
     };
     let _ = writeln!(
         out,
@@ -310,9 +311,11 @@ mod tests {
                 counters: vec![("invalid", 3)],
                 ours: 3,
                 others_too: false,
+                unknown: None,
             }],
             filtered: false,
             unseen: Vec::new(),
+            unproven: None,
             lost: Lost::default(),
             skips: Skips::default(),
             malformed: 0,

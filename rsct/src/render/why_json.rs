@@ -48,6 +48,9 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
         "malformed": answer.malformed,
         "unseen": unseen,
     });
+    if let Some(unproven) = &answer.unproven {
+        whole["programs"] = json!({"run": unproven.run(), "why": unproven.to_string()});
+    }
     if answer.skips.uncounted {
         whole["skips_uncounted"] = json!(true);
     }
@@ -61,13 +64,17 @@ fn held(held: &Held) -> Value {
         .iter()
         .map(|(name, growth)| ((*name).to_owned(), json!(growth)))
         .collect();
-    json!({
+    let mut object = json!({
         "what": held.what,
         "counted": held.ours,
         "kernel": kernel,
         "others_too": held.others_too,
-        "agree": held.agrees(),
-    })
+        "agree": held.unknown.is_none().then(|| held.agrees()),
+    });
+    if let Some(why) = &held.unknown {
+        object["unknown"] = json!(why);
+    }
+    object
 }
 
 fn cause(answer: &Answer<'_>, tally: &CauseTally) -> Value {

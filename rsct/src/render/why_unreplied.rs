@@ -190,6 +190,9 @@ pub(super) fn seen(out: &mut Vec<u8>, all: &[Seen], flow: Option<&Flow>, names: 
             seen.passing.outcome.name(),
             now_ns.saturating_sub(seen.times.last_ns) as f64 / 1e9
         );
+        if let Some(error) = seen.passing.error {
+            let _ = write!(out, ", {} from {}", error.name(), error.from());
+        }
         if seen.role == Role::ReplyFromAnotherEnd || flow.is_some_and(|flow| is_translated(seen, flow)) {
             out.extend_from_slice(b", ");
             story::ends(out, &seen.passing.headers);
@@ -205,7 +208,7 @@ pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Answer, names: &Names) {
         "  {}: {}\n  what to do: {}",
         answer.verdict.name(),
         explanation(answer, names),
-        answer.verdict.advice()
+        answer.advice()
     );
 }
 
@@ -216,7 +219,7 @@ fn is_translated(seen: &Seen, flow: &Flow) -> bool {
     } else {
         Some(flow.orig_tuple())
     };
-    !matches!(seen.role, Role::Refused | Role::IcmpError)
+    !matches!(seen.role, Role::Refused | Role::IcmpError | Role::IcmpRedirect)
         && expected.is_some_and(|expected| headers(expected) != seen.passing.headers)
 }
 
@@ -250,6 +253,16 @@ pub(super) fn explanation(answer: &Answer, names: &Names) -> String {
         packets => format!("{packets} packets"),
     };
     let _ = write!(text, ": {packets} at {}", place(seen.passing.place, names));
+    if let Some(error) = seen.passing.error {
+        let _ = write!(
+            text,
+            ", {} (type {} code {}) from {}",
+            error.name(),
+            error.kind(),
+            error.code(),
+            error.from()
+        );
+    }
     match answer.verdict {
         Verdict::ReplyIsAnotherFlow => another_flow(&mut text, seen, &answer.subject.flow),
         Verdict::OneWay => {

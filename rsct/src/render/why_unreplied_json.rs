@@ -81,7 +81,7 @@ pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Answer, names: &Names) {
     );
     bytes::json_text(out, explanation(answer, names).as_bytes());
     out.extend_from_slice(b"\",\"advice\":\"");
-    bytes::json_text(out, answer.verdict.advice().as_bytes());
+    bytes::json_text(out, answer.advice().as_bytes());
     out.push(b'"');
 }
 
@@ -116,6 +116,9 @@ fn packets(out: &mut Vec<u8>, seen: &Seen, names: &Names) {
     );
     if passing.flow != 0 {
         let _ = write!(out, ",\"flow\":{}", passing.flow);
+    }
+    if let Some(error) = &passing.error {
+        trace_json::icmp_error(out, error);
     }
     // Of refused packets it is not known.
     if seen.role != Role::Refused && !(passing.flow != 0 && is_refused(passing.outcome)) {

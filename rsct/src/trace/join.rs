@@ -10,8 +10,8 @@ use rsct_common::{
 use crate::{
     filter::Details,
     flow::{
-        Flow, FlowKey, Table,
-        observation::{Observation, Outcome},
+        Flow, FlowKey, Table, cause,
+        observation::{Observation, Outcome, Reason},
         reconcile::Dumped,
         table::PolicyOf,
     },
@@ -60,8 +60,8 @@ pub struct Join<W> {
     /// What the programs don't look at, where anything was asked: an entry that doesn't meet it is known, but not told
     /// of.
     pub details: Option<Details>,
-    /// How many more lines are wanted.
-    pub remaining: u64,
+    /// How many lines are wanted.
+    pub most: u64,
     /// What went wrong when a line was written; a broken pipe is an end like any other.
     pub write_error: Option<io::Error>,
 }
@@ -84,7 +84,8 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 self.counts.packets += 1;
-                match Outcome::of(record) {
+                let outcome = Outcome::of(record);
+                match outcome {
                     Outcome::Invalid => self.counts.invalid += 1,
                     Outcome::Dropped => self.counts.dropped += 1,
                     _ => {}
@@ -96,8 +97,13 @@ impl<W: Write> Join<W> {
                     let policy = flow.map_or(PolicyOf::NONE, |flow| flow.policy);
                     let source = self.timeouts.source_of(record, policy);
                     let why = self.whys.of_packet(record);
+                    let reason = match why.as_deref() {
+                        Some(why) => Reason::Known(why),
+                        None if outcome == Outcome::Invalid && self.whys.are_coming() => Reason::NotYet,
+                        None => Reason::None,
+                    };
                     self.output
-                        .observe(Observation::Packet(record, flow, source, why.as_deref()))
+                        .observe(Observation::Packet(record, flow, source, reason))
                 }
             }
             Record::Entry(record) => {
@@ -111,11 +117,9 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 self.counts.entries += 1;
-                match EntryKind::from_byte(record.what) {
-                    Some(EntryKind::Confirm | EntryKind::CheckInsert) => self.counts.inserted += 1,
-                    Some(EntryKind::Delete) => self.counts.deleted += 1,
-                    _ => {}
-                }
+                self.counts.inserted += u64::from(cause::inserted(record));
+                let is_delete = EntryKind::from_byte(record.what) == Some(EntryKind::Delete);
+                self.counts.deleted += u64::from(is_delete && cause::deleted(record));
                 let why = self.whys.of_entry(record);
                 self.output
                     .observe(Observation::Entry(record, flow.as_ref(), why.as_deref()))
@@ -124,10 +128,7 @@ impl<W: Write> Join<W> {
             // Nobody lists, nobody asks why, nobody measures.
             Record::Dump(_) | Record::Cause(_) | Record::Slow(_) => return,
         };
-        self.remaining -= 1;
-        if let Err(error) = result {
-            self.write_error = Some(error);
-        }
+        self.wrote(result);
     }
 
     /// A policy comes to govern a flow, or ends.
@@ -155,9 +156,8 @@ impl<W: Write> Join<W> {
         self.table.dumped(entry, now_ns);
     }
 
-    /// Goes on with what tells causes, and tells of those that belong to no packet and no entry, of what
-    /// was recorded before `before_ns`: of the rest what it belongs to may still come.
-    pub fn causes(&mut self, before_ns: u64) {
+    /// Goes on with attaching the programs that report causes.
+    pub fn attach_causes(&mut self) {
         let begun = self.whys.go_on();
         if let Some(Begun::Working(_)) = begun {
             for report in self.whys.missed() {
@@ -170,10 +170,8 @@ impl<W: Write> Join<W> {
             }
         }
         let said = match begun {
-            Some(Begun::Working([fentry, kprobe, not])) if self.output.is_json() => self.output.line(|out| {
-                let line = format!(
-                    "{{\"type\":\"causes\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}\n"
-                );
+            Some(Begun::Working(attached)) if self.output.is_json() => self.output.line(|out| {
+                let line = format!("{{\"type\":\"causes\",{}}}\n", attached.json());
                 out.extend_from_slice(line.as_bytes());
             }),
             Some(Begun::Failed(error)) => {
@@ -182,9 +180,12 @@ impl<W: Write> Join<W> {
             }
             _ => Ok(()),
         };
-        if let Err(error) = said {
-            self.write_error = Some(error);
-        }
+        self.wrote(said);
+    }
+
+    /// Reports the causes from before `before_ns` that belong to no packet and no entry: what a later one belongs to may
+    /// still come.
+    pub fn causes_alone(&mut self, before_ns: u64) {
         let Self {
             whys,
             output,
@@ -200,16 +201,27 @@ impl<W: Write> Join<W> {
 
     /// Whether nothing more is wanted.
     pub fn is_over(&self) -> bool {
-        self.remaining == 0 || self.write_error.is_some()
+        self.output.count >= self.most || self.write_error.is_some()
     }
 
-    /// Hands on the lines there are.
-    pub fn flush(&mut self) {
-        if self.write_error.is_none()
-            && let Err(error) = self.output.flush()
-        {
+    /// Remembers why a line could not be written.
+    pub fn wrote(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
             self.write_error = Some(error);
         }
+    }
+
+    /// Writes the lines of what happened until `until_ns`.
+    pub fn settle(&mut self, until_ns: u64) {
+        if self.write_error.is_none() {
+            let settled = self.output.settle(until_ns);
+            self.wrote(settled);
+        }
+    }
+
+    /// Writes all lines.
+    pub fn flush(&mut self) {
+        self.settle(u64::MAX);
     }
 }
 

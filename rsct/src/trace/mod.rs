@@ -4,7 +4,9 @@
 
 pub mod authority;
 pub mod join;
+pub mod lines;
 pub mod output;
 pub mod run;
+pub mod silence;
 pub mod summary;
 pub mod whys;

@@ -8,6 +8,8 @@ use crate::{
     what_if::Watching,
 };
 
+use super::lines::Lines;
+
 /// How observations look.
 #[derive(Debug)]
 pub enum Format {
@@ -40,12 +42,10 @@ pub struct Output<W> {
     format: Format,
     /// Whether only of timeouts is told.
     only_timeouts: bool,
-    buffer: Vec<u8>,
-    to: W,
+    lines: Lines<W>,
+    /// How many lines observations have had.
+    pub count: u64,
 }
-
-/// Lines are handed on in pieces of this size.
-const PIECE_BYTES: usize = 64 << 10;
 
 impl<W: Write> Output<W> {
     /// Lines of `format` to `to`.
@@ -53,8 +53,8 @@ impl<W: Write> Output<W> {
         Self {
             format,
             only_timeouts: false,
-            buffer: Vec::with_capacity(PIECE_BYTES + 4096),
-            to,
+            lines: Lines::new(to),
+            count: 0,
         }
     }
 
@@ -64,9 +64,10 @@ impl<W: Write> Output<W> {
     }
 
     /// The line above all others, where the format has one.
-    pub fn header(&mut self) {
-        if let Format::Text(story) = &self.format {
-            story.header(&mut self.buffer);
+    pub fn header(&mut self) -> io::Result<()> {
+        match &self.format {
+            Format::Text(story) => self.lines.text(|out| story.header(out)),
+            _ => Ok(()),
         }
     }
 
@@ -93,38 +94,65 @@ impl<W: Write> Output<W> {
         if self.only_timeouts && !observation.is_of_timeouts() {
             return Ok(());
         }
-        match &mut self.format {
-            Format::Text(story) => story.line(&mut self.buffer, observation),
-            Format::Json(json) => json.line(&mut self.buffer, observation),
-            Format::Timeouts(history) => history.line(&mut self.buffer, observation),
+        let json = self.is_json();
+        let Self {
+            format, lines, count, ..
+        } = self;
+        let write = |out: &mut Vec<u8>| match format {
+            Format::Text(story) => story.line(out, observation),
+            Format::Json(json) => json.line(out, observation),
+            Format::Timeouts(history) => history.line(out, observation),
             Format::WhatIf { watching, .. } => watching.observe(observation),
-            Format::Observed { by, .. } => by.observe(&mut self.buffer, observation),
-            Format::None => return Ok(()),
-        }
-        self.hand_on_pieces()
+            Format::Observed { by, .. } => by.observe(out, observation),
+            Format::None => {}
+        };
+        let written = lines.add(observation.time_ns(), write, |out| mark_late(out, json))?;
+        *count += u64::from(written);
+        Ok(())
     }
 
-    /// Something else, a whole line of the format.
+    /// Something else, a whole line of the format, after all lines so far.
     pub fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        write(&mut self.buffer);
-        self.hand_on_pieces()
+        self.lines.text(write)
     }
 
-    fn hand_on_pieces(&mut self) -> io::Result<()> {
-        if self.buffer.len() < PIECE_BYTES {
-            Ok(())
-        } else {
-            self.flush()
-        }
+    /// Writes the lines of what happened until `until_ns`.
+    pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
+        self.lines.settle(until_ns)
     }
 
-    /// Hands on all there is.
+    /// Writes all lines.
     pub fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
+        self.lines.flush()
+    }
+}
+
+/// Marks the line at the end of `out`.
+#[cold]
+fn mark_late(out: &mut Vec<u8>, json: bool) {
+    let (end, mark): (&[u8], &[u8]) = match json {
+        true => (b"}\n", b",\"late\":true}\n"),
+        false => (b"\n", b" (late)\n"),
+    };
+    if out.ends_with(end) {
+        out.truncate(out.len() - end.len());
+        out.extend_from_slice(mark);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_line_is_marked_in_its_format() {
+        for (line, json, marked) in [
+            ("{\"a\":1}\n", true, "{\"a\":1,\"late\":true}\n"),
+            ("INVALID\n", false, "INVALID (late)\n"),
+        ] {
+            let mut out = line.as_bytes().to_vec();
+            mark_late(&mut out, json);
+            assert_eq!(String::from_utf8(out).unwrap(), marked);
         }
-        let result = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
-        self.buffer.clear();
-        result
     }
 }

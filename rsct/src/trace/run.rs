@@ -10,14 +10,17 @@ use crate::{
     kernel::{clock, interrupt::Signals},
     probe::{
         hooks::Stage,
+        proof::Unproven,
         ring::{Lost, Ring},
-        session::{How, Session},
+        session::{Attached, Session},
     },
 };
 
 use super::{
     authority::{Authority, AuthorityError},
     join::Join,
+    lines::HOLD_NS,
+    silence::Silence,
     summary::{self, Summary},
 };
 
@@ -28,6 +31,8 @@ const TICK: Duration = Duration::from_millis(20);
 const LOSS_TICK: Duration = Duration::from_millis(200);
 /// Records taken before signals and timers get their turn.
 const BATCH: usize = 8192;
+/// The longest that the last dump of a trace with a duration takes, unless that is longer.
+const LAST_DUMP: Duration = Duration::from_secs(2);
 
 /// What a trace is run with.
 #[derive(Clone, Debug)]
@@ -45,30 +50,33 @@ pub async fn run<W: Write>(
     limits: &Limits,
     signals: &mut Signals,
     mut attach: impl FnMut(&mut Session, Stage, &mut dyn FnMut(&mut Ring) -> bool),
-) -> Summary {
+) -> Result<Summary, Unproven> {
     let start = Instant::now();
     let mut watch = Watch::new(session.ring.lost(), session.skips().counted);
     let mut dump_errors = Vec::new();
 
+    let mut until = Until {
+        signals,
+        end: limits.duration.map(|duration| start + duration),
+    };
     let mut show = |ring: &mut Ring| {
         drain(ring, join);
         !join.borrow().is_over()
     };
     attach(session, Stage::Second, &mut show);
     note(
-        dump(&mut session.ring, authority, join, true).await,
+        dump(&mut session.ring, authority, join, true, until.reached()).await,
         &mut dump_errors,
     );
     attach(session, Stage::Last, &mut show);
+    let mut silence = Silence::begin(session, &mut join.borrow_mut().output)?;
     started(session, join);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let end = limits.duration.map(|duration| start + duration);
     loop {
         tokio::select! {
             biased;
-            () = signals.any() => break,
-            () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
+            () = until.reached() => break,
             _ = tick.tick() => {}
         }
         if !drain(&mut session.ring, join) {
@@ -77,54 +85,59 @@ pub async fn run<W: Write>(
         if join.borrow().is_over() {
             break;
         }
-        let settled_ns = clock::monotonic_ns().saturating_sub(2 * TICK.as_nanos() as u64);
-        join.borrow_mut().causes(settled_ns);
+        join.borrow_mut().attach_causes();
         if let Some(diagnostics) = &mut session.diagnostics {
             diagnostics.show();
         }
+        let looked = silence.look(session, &mut join.borrow_mut().output);
+        join.borrow_mut().wrote(looked);
         if watch.is_due() && watch.look(session, join) {
             // What was lost may have been the end of a flow, or its beginning.
             note(
-                dump(&mut session.ring, authority, join, false).await,
+                dump(&mut session.ring, authority, join, false, until.reached()).await,
                 &mut dump_errors,
             );
             watch.dumped();
         }
     }
-    while !drain(&mut session.ring, join) {}
-    join.borrow_mut().causes(u64::MAX);
+    drain_once(&mut session.ring, join);
+    join.borrow_mut().causes_alone(u64::MAX);
     watch.look(session, join);
+    let looked = silence.look_now(session, &mut join.borrow_mut().output);
+    join.borrow_mut().wrote(looked);
     if join.borrow().write_error.is_none() {
+        until.end = limits
+            .duration
+            .map(|duration| Instant::now() + duration.max(LAST_DUMP));
         note(
-            dump(&mut session.ring, authority, join, false).await,
+            dump(&mut session.ring, authority, join, false, until.reached()).await,
             &mut dump_errors,
         );
     }
     join.borrow_mut().flush();
-    summarize(session, join, start.elapsed(), dump_errors)
+    Ok(Summary {
+        doubt: silence.doubt(),
+        ..summarize(session, join, start.elapsed(), dump_errors)
+    })
 }
 
 /// Says that from now on nothing goes unseen: who reads this may start what is to be traced.
 fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
     let mut join = join.borrow_mut();
     if join.output.is_json() {
-        let attached = |how| session.hooks.iter().filter(|report| report.how == how).count();
         let line = format!(
-            "{{\"type\":\"started\",\"time_ns\":{},\"hooks\":{{\"fentry\":{},\"kprobe\":{},\"not_attached\":{}}},\"flows_from_dump\":{}}}\n",
+            "{{\"type\":\"started\",\"time_ns\":{},{},\"flows_from_dump\":{}}}\n",
             clock::monotonic_ns(),
-            attached(How::Fentry),
-            attached(How::Kprobe),
-            attached(How::Not),
+            Attached::of(&session.hooks).json(),
             Summary::count_table(&join.table)[0],
         );
-        if let Err(error) = join.output.line(|out| out.extend_from_slice(line.as_bytes())) {
-            join.write_error = Some(error);
-        }
+        let written = join.output.line(|out| out.extend_from_slice(line.as_bytes()));
+        join.wrote(written);
     }
     join.flush();
 }
 
-fn note(result: Result<(), AuthorityError>, errors: &mut Vec<String>) {
+fn note(result: Result<(), DumpError>, errors: &mut Vec<String>) {
     if let Err(error) = result
         && !errors.contains(&error.to_string())
     {
@@ -132,33 +145,81 @@ fn note(result: Result<(), AuthorityError>, errors: &mut Vec<String>) {
     }
 }
 
-/// Takes in all records that there are now, or as many as a batch may have. Says whether that was all.
+/// Takes in records, at most a batch, and writes the lines that wait for no earlier ones. Returns whether the ring was empty.
 fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) -> bool {
     let mut join = join.borrow_mut();
+    // What happened before this has its record in the ring now.
+    let hold_ns = match join.whys.are_working() {
+        // Its cause may be in the ring of causes.
+        true => 2 * TICK.as_nanos() as u64,
+        false => HOLD_NS,
+    };
+    let settled_ns = clock::monotonic_ns().saturating_sub(hold_ns);
     let taken = ring.drain(BATCH, |record| join.record(record));
-    join.flush();
+    join.causes_alone(settled_ns);
+    join.settle(settled_ns);
     taken < BATCH
 }
 
-/// Takes a dump, and the records that come meanwhile.
+/// Takes in the records that the ring holds now, and no more: in a flood there are new ones all the time.
+fn drain_once<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) {
+    for _ in 0..ring.capacity().div_ceil(BATCH) {
+        if drain(ring, join) {
+            return;
+        }
+    }
+}
+
+/// When the trace ends.
+struct Until<'a> {
+    signals: &'a mut Signals,
+    end: Option<Instant>,
+}
+
+impl Until<'_> {
+    /// Returns when a signal has arrived or the time is over.
+    async fn reached(&mut self) {
+        let end = self.end;
+        tokio::select! {
+            biased;
+            () = self.signals.any() => self.end = Some(Instant::now()),
+            () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {}
+        }
+    }
+}
+
+/// Why a dump could not be had.
+#[derive(Debug, thiserror::Error)]
+enum DumpError {
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    #[error("the trace ended before a dump was complete: flows may be missing, and differences are unknown")]
+    CutShort,
+}
+
+/// Takes a dump, and the records that arrive in the meantime, until the trace ends.
 async fn dump<W: Write>(
     ring: &mut Ring,
     authority: &Authority,
     join: &RefCell<Join<W>>,
     seeding: bool,
-) -> Result<(), AuthorityError> {
-    while !drain(ring, join) {}
+    reached: impl Future<Output = ()>,
+) -> Result<(), DumpError> {
+    drain_once(ring, join);
     join.borrow_mut().table.begin_dump(clock::monotonic_ns(), seeding);
     let mut dumping =
         std::pin::pin!(authority.dump(|entry| join.borrow_mut().dumped(entry, clock::monotonic_ns())));
+    let mut reached = std::pin::pin!(reached);
     let mut tick = interval(TICK);
     let result = loop {
         tokio::select! {
-            result = &mut dumping => break result,
+            biased;
+            () = &mut reached => break Err(DumpError::CutShort),
             _ = tick.tick() => if !drain(ring, join) { tick.reset_immediately() },
+            result = &mut dumping => break result.map_err(DumpError::from),
         }
     };
-    while !drain(ring, join) {}
+    drain_once(ring, join);
     let complete = result.is_ok();
     join.borrow_mut()
         .table
@@ -231,9 +292,7 @@ fn say_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &Los
         message!("{more} records LOST or incomplete ({total} so far)");
         Ok(())
     };
-    if let Err(error) = result {
-        join.write_error = Some(error);
-    }
+    join.wrote(result);
 }
 
 fn summarize<W: Write>(
@@ -272,5 +331,6 @@ fn summarize<W: Write>(
             .filter(|(_, count)| *count != 0)
             .collect(),
         dump_errors,
+        doubt: None,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     render::bytes,
 };
 
-use super::join::Counts;
+use super::{join::Counts, silence::Doubt};
 
 /// The closing figures, for people and for programs.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Summary {
     pub differences: Vec<(&'static str, usize)>,
     /// Dumps that failed.
     pub dump_errors: Vec<String>,
+    /// Why records may be missing that nothing counts.
+    pub doubt: Option<Doubt>,
 }
 
 impl Summary {
@@ -91,6 +93,9 @@ impl Summary {
         text.push_str(".\n");
         for error in &self.dump_errors {
             let _ = writeln!(text, "rsct: {error}");
+        }
+        if let Some(doubt) = &self.doubt {
+            let _ = writeln!(text, "rsct: {}; packets and events may be MISSING.", doubt.why);
         }
         if self.causes_lost != 0 {
             let _ = writeln!(
@@ -161,6 +166,12 @@ impl Summary {
         }
         if self.skips.uncounted {
             out.extend_from_slice(b",\"skips_uncounted\":true");
+        }
+        if let Some(doubt) = &self.doubt {
+            let value = serde_json::json!({
+                "time_ns": doubt.time_ns, "run": doubt.why.run(), "why": doubt.why.to_string(),
+            });
+            out.extend_from_slice(format!(",\"programs\":{value}").as_bytes());
         }
         out.extend_from_slice(b",\"differences\":{");
         for (index, (kind, count)) in self.differences.iter().enumerate() {

@@ -21,7 +21,7 @@ use crate::{
     kernel::{interrupt, text::Symbols},
     probe::{
         scope::Scope,
-        session::{Form, HookReport},
+        session::{Attached, Form, HookReport},
     },
 };
 
@@ -44,8 +44,8 @@ struct Working {
 
 /// What became of attaching.
 pub enum Begun {
-    /// From now on causes are told: so many hooks by fentry, by kprobe and not at all.
-    Working([usize; 3]),
+    /// From now on causes are told.
+    Working(Attached),
     /// They can't be told here.
     Failed(ProgramsError),
 }
@@ -86,6 +86,16 @@ impl Whys {
         };
         self.coming = None;
         begun
+    }
+
+    /// Whether causes are wanted and their programs are not attached yet.
+    pub fn are_coming(&self) -> bool {
+        self.wanted.is_some() || self.coming.is_some()
+    }
+
+    /// Whether causes are reported.
+    pub fn are_working(&self) -> bool {
+        self.working.is_some()
     }
 
     /// Why a packet came to nothing, if that is known.

@@ -9,7 +9,7 @@ use rsct_common::{
 use rustc_hash::FxHasher;
 
 use crate::flow::{
-    Flow,
+    Flow, icmp,
     names::{self, proto},
     observation::Outcome,
     tuples::{headers, inverse},
@@ -58,6 +58,8 @@ pub struct Passing {
     pub zone: u16,
     /// The number of their flow; 0 where they have none.
     pub flow: u64,
+    /// The ICMP error that they are.
+    pub error: Option<icmp::Error>,
     /// What their headers say. Of those that conntrack refused, their entry's original direction.
     pub headers: Tuple,
 }
@@ -134,6 +136,7 @@ fn passing(record: &PacketRecord, flow: Option<&Flow>) -> Passing {
         way,
         zone: record.zone,
         flow: flow.map_or(0, |flow| flow.number),
+        error: icmp::Error::of(record).filter(|_| way == Way::Error),
         headers,
     }
 }
@@ -146,9 +149,7 @@ fn way(record: &PacketRecord, outcome: Outcome) -> Way {
         Outcome::Untracked => Way::Alone,
         Outcome::Invalid | Outcome::Dropped if record.flags & PacketFlags::BEFORE == 0 => Way::Alone,
         // A connection's first answer has both flags, and nothing else has.
-        Outcome::Invalid | Outcome::Dropped
-            if record.flags & PacketFlags::TCP != 0 && record.tcp_flags & SYN_ACK == SYN_ACK =>
-        {
+        Outcome::Invalid | Outcome::Dropped if record.has_tcp() && record.tcp_flags & SYN_ACK == SYN_ACK => {
             Way::Reply
         }
         Outcome::Invalid | Outcome::Dropped => Way::Refused,
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!(passing(&record(PacketFlags::BEFORE, 0), None).way, Way::Refused);
         let syn_ack = PacketRecord {
             tcp_flags: 0x12,
-            ..record(PacketFlags::BEFORE | PacketFlags::TCP, 0)
+            ..record(PacketFlags::BEFORE | PacketFlags::HEADER, 0)
         };
         assert_eq!(passing(&syn_ack, None).way, Way::Reply);
     }

@@ -67,6 +67,15 @@ impl Answer {
             .sum()
     }
 
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        let error = self.because.and_then(|index| self.seen[index].passing.error);
+        match (self.verdict, error) {
+            (Verdict::IcmpError, Some(error)) => error.advice(),
+            (verdict, _) => verdict.advice(),
+        }
+    }
+
     /// Numbers of flows that are made of its replies.
     fn strays(&self) -> impl Iterator<Item = (u64, TupleKey)> {
         let flow = &self.subject.flow;
@@ -193,6 +202,9 @@ impl<'a> Index<'a> {
                 match (passing.way, passing.outcome) {
                     (Way::Reply, Outcome::Invalid | Outcome::Dropped) => Role::ReplyNotTaken,
                     (Way::Orig, _) => Role::Request,
+                    (Way::Error, _) if passing.error.is_some_and(|error| error.is_redirect()) => {
+                        Role::IcmpRedirect
+                    }
                     (Way::Error, _) => Role::IcmpError,
                     (Way::Reply, _) => Role::Reply,
                     // Where no request was met it came from the other side.

@@ -22,6 +22,7 @@ mod filters_run_in_kernel;
 mod ftp_makes_expectations;
 mod functions_are_named_without_addresses;
 mod get_finds_by_tuple;
+mod hardened_kernel_is_named;
 mod hook_that_cannot_attach;
 mod invalid_is_named;
 mod ipv6_and_other_protocols;
@@ -177,4 +178,5 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q04_how_late_gc_reaps: EachForm,
     q05_what_a_packet_costs: EachForm,
     q06_contention_at_confirm: EachForm,
+    hardened_kernel_is_named: Once(OWN),
 ];

@@ -3,11 +3,12 @@
 //! Which entries are UNREPLIED `conntrack` says, and where packets passed the interfaces' own counters do.
 
 use std::{
-    net::{SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
     process::Command,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 
 use crate::{
     guest::ATTACH,
@@ -172,12 +173,12 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         iptables -A INPUT -p tcp --sport 7004 -j DROP")?;
     lab.server.sh("iptables -A INPUT -p tcp --dport 7004 -j DROP")?;
     client.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 7006 -t 600")?;
-    let sockets = [7001, 7002, 7003, 7007]
+    let sockets = [7001, 7002, 7003, 7007, 7008]
         .map(|port| traffic::udp(&lab, port))
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
-    let [untracked, other_port, silent, late] = &sockets[..] else {
-        anyhow::bail!("four pairs of sockets");
+    let [untracked, other_port, silent, late, redirected] = &sockets[..] else {
+        anyhow::bail!("five pairs of sockets");
     };
     let from_another = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 0))?))?;
     // Its entry is there before, and is replied to later.
@@ -192,6 +193,8 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         traffic::send(&from_another, b"from elsewhere", other_port.0.local_addr()?)?;
         other_port.0.recv_from(&mut [0; 64])?;
         traffic::ask(&silent.0, &silent.1)?;
+        traffic::ask(&redirected.0, &redirected.1)?;
+        redirect(&lab, redirected.0.local_addr()?.port(), 7008)?;
         // Nobody listens there.
         let _ = to_nobody.send_to(b"anybody?", (SERVER, 7005));
         let (from, to) = (
@@ -209,7 +212,7 @@ fn replies_come_and_are_not_taken() -> Result<()> {
     let unreplied = client.conntrack(&["-u", "UNREPLIED"])?;
     let ended = trace.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());
-    for dport in ["7001", "7002", "7003", "7004", "7005", "7006"] {
+    for dport in ["7001", "7002", "7003", "7004", "7005", "7006", "7008"] {
         ensure!(
             unreplied
                 .lines()
@@ -226,11 +229,20 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         (7005, "icmp_error"),
         (7006, "no_packets_now"),
         (7007, "answered"),
+        // A redirect comes with a packet that was forwarded.
+        (7008, "one_way"),
     ] {
         let told = entry(&ended.lines, dport).with_context(|| format!("no {dport}\n{}", ended.told()))?;
         ensure!(told.text("/verdict") == verdict, "{told}\n{}", ended.told());
     }
     let told = |dport| entry(&ended.lines, dport).context("it was there before");
+    has_icmp(told(7005)?, "icmp_error", (3, 3, "port_unreachable"))?;
+    ensure!(
+        told(7005)?.text("/advice").contains("service on that port"),
+        "{}",
+        told(7005)?
+    );
+    has_icmp(told(7008)?, "icmp_redirect", (5, 1, "redirect"))?;
     for dport in [7001, 7002, 7003] {
         is_met(told(dport)?, "request", client, "LOCAL_OUT eth0", "tracked")?;
         is_met(
@@ -268,7 +280,8 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         .find(|line| line.text("/type") == "why_unreplied")
         .with_context(|| ended.told())?;
     ensure!(total.number("/lost") == Some(0), "{total}");
-    ensure!(total.number("/verdicts/one_way") == Some(1), "{total}");
+    // Those of ports 7003 and 7008.
+    ensure!(total.number("/verdicts/one_way") == Some(2), "{total}");
     // What came from another port has an entry of its own.
     ensure!(total.number("/verdicts/stray_reply") == Some(1), "{total}");
 
@@ -280,5 +293,34 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         "{text}"
     );
     ensure!(text.contains("1 UNREPLIED entry, watched for"), "{text}");
+    Ok(())
+}
+
+/// The server offers the client another gateway for a packet that it sent.
+fn redirect(lab: &Lab, sport: u16, dport: u16) -> Result<()> {
+    const GATEWAY: [u8; 4] = [10, 0, 0, 3];
+    let [client, server]: [Ipv4Addr; 2] = [CLIENT.parse()?, SERVER.parse()?];
+    let ip = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+    let ports = [sport.to_be_bytes(), dport.to_be_bytes()].concat();
+    let rest = [
+        &GATEWAY[..],
+        &ip,
+        &client.octets(),
+        &server.octets(),
+        &ports,
+        &[0, 8, 0, 0],
+    ]
+    .concat();
+    lab.on_server(|| raw::icmp(client, 5, 1, &rest))
+}
+
+/// Whether ICMP errors from the server were met in this role, with type, code and name.
+fn has_icmp(told: &Line, role: &str, (kind, code, name): (u8, u8, &str)) -> Result<()> {
+    let expected = json!({"type": kind, "code": code, "name": name, "from": SERVER});
+    let seen = told.0["seen"].as_array().context("what was seen")?;
+    let met = seen
+        .iter()
+        .any(|seen| seen["role"] == role && seen["icmp"] == expected && seen["packets"] == ROUNDS);
+    ensure!(met, "no {expected} as {role}\n{told}");
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod raw;
 pub mod trace;
 pub mod traffic;
 pub mod undisturbed;
+pub mod user;
 pub mod wait;
 pub mod why;
 

@@ -22,6 +22,7 @@ use crate::{
     cli::{
         UsageError, duration, is_broken_pipe,
         namespaces::{Namespaces, NetnsArg, event_loop},
+        no_events,
         watch::parse_size,
     },
     kernel::{interrupt::Signals, netns::Netns},
@@ -147,7 +148,7 @@ async fn until_the_end(
         }
         socket.set_receive_buffer(args.buffer_size)?;
     }
-    watch.borrow_mut().begin();
+    watch.borrow_mut().begin(sockets.iter().map(|(netns, _)| *netns));
     let mut listeners: Vec<Listener<'_>> = sockets
         .into_iter()
         .map(|(netns, socket)| Box::pin(listen(netns, socket, watch)) as Listener<'_>)
@@ -228,8 +229,11 @@ impl Watch {
     }
 
     /// Whoever started this may wait for it: nothing that happens from now on goes unseen.
-    fn begin(&mut self) {
+    fn begin<'n>(&mut self, namespaces: impl Iterator<Item = &'n Netns>) {
         self.format.begin(&mut self.out);
+        for netns in namespaces {
+            no_events::report(&mut self.out, netns, self.named, self.format == Format::Json);
+        }
         if self.format == Format::Json {
             watch_json::started(&mut self.out);
         }

@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use rsct_common::record::SlowRecord;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::{
     LatencyArgs, Measuring,
     shown::{Rest, Shown},
     slow::SlowOnes,
-    start::{RING_BYTES, table_buckets},
+    start::table_buckets,
 };
 use crate::{
     kernel::{clock, interrupt::Signals},
@@ -81,8 +80,8 @@ pub(super) async fn run(
 
 fn drain(session: &mut Session, slow: &mut SlowOnes, out: &mut Vec<u8>) {
     // No more than the ring holds: in a flood there are new ones all the time.
-    const MOST: usize = RING_BYTES as usize / size_of::<SlowRecord>();
-    session.ring.drain(MOST, |record| {
+    let most = session.ring.capacity();
+    session.ring.drain(most, |record| {
         if let Record::Slow(record) = record {
             slow.tell(out, record);
         }

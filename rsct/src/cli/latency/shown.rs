@@ -188,6 +188,7 @@ impl Shown {
     }
 
     pub(super) fn end(&self, out: &mut Vec<u8>, session: &Session, rest: &Rest) {
+        let unproven = session.prove().err();
         let skips = session.skips();
         let lost = session.ring.lost();
         if self.json {
@@ -206,6 +207,11 @@ impl Shown {
                 number(",\"buckets_before\":", u64::from(before));
                 number(",\"buckets_now\":", u64::from(now));
             }
+            if let Some(unproven) = &unproven {
+                let value = serde_json::json!({"run": unproven.run(), "why": unproven.to_string()});
+                // Writing to a Vec can't fail.
+                let _ = write!(out, ",\"programs\":{value}");
+            }
             if skips.uncounted {
                 out.extend_from_slice(b",\"skips_uncounted\":true");
             }
@@ -218,6 +224,9 @@ impl Shown {
             return;
         }
         let say = |text: String| message!("{text}");
+        if let Some(unproven) = unproven {
+            say(format!("{unproven}; calls may be MISSING"));
+        }
         if let Some(slow) = rest.slow {
             say(format!("{slow} calls were slower than asked for."));
         }

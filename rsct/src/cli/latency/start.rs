@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use anyhow::Context as _;
 use rsct_common::latency::{Function, setting};
 
 use super::LatencyArgs;
@@ -19,6 +20,7 @@ use crate::{
         layout::Layout,
         object::LATENCY,
         overhead::{self, Overhead},
+        proof::Unproven,
         scope::{Scope, Value},
         session::{Options, Session},
         tallies::Tallies,
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// Room for what is slow, and for nothing.
-pub(super) const RING_BYTES: u32 = 4 << 20;
+const RING_BYTES: u32 = 4 << 20;
 const LEAST_RING_BYTES: u32 = 4 << 10;
 /// Functions that are told apart by protocol or namespace, or have one key for all.
 const FUNCTIONS: u32 = Function::ALL.len() as u32;
@@ -98,6 +100,11 @@ pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measur
     let wanted: Vec<&'static Hook> = LATENCY_HOOKS.iter().collect();
     let mut session = Session::start(&LATENCY, &wanted, &types, &layout, &options).map_err(why_not)?;
     report_hooks(&session.hooks, args.show_hooks);
+    match session.prove() {
+        Err(error @ Unproven::NotRun { .. }) => return Err(error).context("cannot measure"),
+        Err(error) => message!("{error}"),
+        Ok(()) => {}
+    }
     let tallies = Tallies::of(&mut session, by)?;
     Ok(Measuring {
         session,

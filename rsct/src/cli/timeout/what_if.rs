@@ -155,7 +155,7 @@ async fn watch(
     let limits = Limits {
         duration: Some(args.duration),
     };
-    let summary = probing.run(&join, &limits).await;
+    let summary = probing.run(&join, &limits).await?;
     let Format::WhatIf { watching, .. } = join.into_inner().output.into_format() else {
         unreachable!("it was made with this format");
     };

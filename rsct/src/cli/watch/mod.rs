@@ -184,6 +184,7 @@ impl Watching<'_> {
             let stream = Stream::open(namespaces, netns, self.args, &self.filter, &self.shown);
             match stream {
                 Ok(stream) => {
+                    self.shown.borrow_mut().joined(netns);
                     let handle = self.streams.spawn_local(stream.run());
                     self.by_inode.insert(netns.inode, handle);
                 }

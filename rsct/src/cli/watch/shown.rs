@@ -7,7 +7,7 @@ use std::{
 
 use super::WatchArgs;
 use crate::{
-    cli::{list::Output, namespaces::Namespaces},
+    cli::{list::Output, namespaces::Namespaces, no_events},
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
@@ -70,11 +70,18 @@ impl Shown {
     pub(super) fn begin(&mut self) -> io::Result<()> {
         let mut out = Vec::new();
         self.view().begin(&mut out);
+        out.append(&mut self.buffer);
         if self.output == Output::Json {
             render::watch_json::started(&mut out);
         }
         self.buffer = out;
         self.flush()
+    }
+
+    /// Reports that the kernel sends no events in a namespace, if so.
+    pub(super) fn joined(&mut self, netns: &Netns) {
+        let json = self.output == Output::Json;
+        no_events::report(&mut self.buffer, netns, self.named, json);
     }
 
     /// Shows what happened to an entry, and says whether more is wanted.

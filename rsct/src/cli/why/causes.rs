@@ -29,7 +29,12 @@ use crate::{
         portid,
         text::Symbols,
     },
-    probe::{scope::Scope, session::How},
+    probe::{
+        cause_hooks,
+        proof::Unproven,
+        scope::Scope,
+        session::{Attached, How},
+    },
     render::{color::Palette, why, why_json},
 };
 
@@ -96,6 +101,15 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     let (before, counted_before) = read_both(&programs, &selector).await?;
     let mut listeners = HashMap::new();
     note_listeners(&mut listeners, topic, &before);
+    let unproven = match programs.prove() {
+        Err(error @ Unproven::NotRun { .. }) => {
+            return Err(error).with_context(|| format!("cannot answer why {}", topic.name));
+        }
+        result => result.err(),
+    };
+    if let Some(unproven) = &unproven {
+        message!("{unproven}");
+    }
     started(watching.output, watching.duration, programs.attached());
 
     let begin = Instant::now();
@@ -118,7 +132,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         total.counted(&counted_after, &counted_before, &symbols);
         held = compare(topic, &total, &after.since(&before), &after);
         note_listeners(&mut listeners, topic, &after);
-        if tries_left == 0 || held.iter().all(Held::agrees) || !filter.is_empty() {
+        if tries_left == 0 || held.iter().all(|(_, held)| held.agrees()) || !filter.is_empty() {
             tally = total;
             break;
         }
@@ -126,6 +140,12 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         sleep(TICK).await;
     }
     names.read_again();
+    let unproven = programs.prove().err().or(unproven);
+    let unseen = unseen(&programs);
+    for (family, held) in &mut held {
+        held.unknown = cannot_count(*family, unproven.as_ref(), &unseen).or(held.unknown.take());
+    }
+    let held = held.into_iter().map(|(_, held)| held).collect();
     let answer = Answer {
         topic: topic.name,
         things: topic.things,
@@ -133,7 +153,8 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         causes: tally.causes(topic.shows),
         held: if filter.is_empty() { held } else { Vec::new() },
         filtered: !filter.is_empty(),
-        unseen: unseen(&programs),
+        unseen,
+        unproven,
         lost: programs.lost(),
         skips: programs.skips(),
         malformed: programs.malformed(),
@@ -208,32 +229,47 @@ async fn watch(
 }
 
 /// Says that from now on nothing goes unseen.
-fn started(output: Output, duration: Duration, [fentry, kprobe, not]: [usize; 3]) {
+fn started(output: Output, duration: Duration, attached: Attached) {
     match output {
         Output::Text => message!(
             "watching for {} s; Ctrl-C ends it before …",
             duration.as_secs_f64()
         ),
         Output::Json => {
-            let line = format!(
-                "{{\"type\":\"started\",\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"not_attached\":{not}}}}}\n"
-            );
+            let line = format!("{{\"type\":\"started\",{}}}\n", attached.json());
             // An output that cannot be written to is reported with the answer.
             let _ = io::stdout().write_all(line.as_bytes());
         }
     }
 }
 
-fn compare(topic: &Topic, tally: &Tally, grown: &[(&'static str, u64)], there: &Counters) -> Vec<Held> {
-    let mut held: Vec<Held> = Vec::new();
+fn compare(
+    topic: &Topic,
+    tally: &Tally,
+    grown: &[(&'static str, u64)],
+    there: &Counters,
+) -> Vec<(CauseFamily, Held)> {
+    let mut held: Vec<(CauseFamily, Held)> = Vec::new();
     for family in topic.families {
         for comparison in counters::comparisons(*family) {
-            if held.iter().all(|known| known.what != comparison.what) {
-                held.push(comparison.hold(tally, grown, there));
+            if held.iter().all(|(_, known)| known.what != comparison.what) {
+                held.push((*family, comparison.hold(tally, grown, there)));
             }
         }
     }
     held
+}
+
+/// Why the programs may not have counted all that a family's comparison needs.
+fn cannot_count(family: CauseFamily, unproven: Option<&Unproven>, unseen: &[Unseen]) -> Option<String> {
+    if let Some(unproven) = unproven {
+        return Some(unproven.to_string());
+    }
+    let hooks = cause_hooks::of(&[family]);
+    let missing = unseen
+        .iter()
+        .find(|unseen| hooks.iter().any(|hook| hook.function == unseen.function))?;
+    Some(format!("rsct is not attached to {}", missing.function))
 }
 
 /// What this kernel does not let us see.
@@ -253,6 +289,9 @@ fn unseen(programs: &Programs) -> Vec<Unseen> {
 }
 
 fn tell_of_loss(answer: &Answer<'_>) {
+    if let Some(unproven) = &answer.unproven {
+        message!("{unproven}; causes may be MISSING");
+    }
     for loss in Loss::ALL {
         let count = answer.lost.of(loss as usize);
         let what = match loss {

@@ -142,7 +142,7 @@ impl Watch {
         let limits = Limits {
             duration: Some(self.duration),
         };
-        let summary = self.probing.run(&join, &limits).await;
+        let summary = self.probing.run(&join, &limits).await?;
         let join = join.into_inner();
         match join.write_error {
             Some(error) if !is_broken_pipe(&error) => {

@@ -87,6 +87,7 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
         start_ns: watch.probing.started_ns,
         show_netns: true,
         palette: Palette::for_stream(&std::io::stdout()),
+        names: watch.names.clone(),
     };
     let mut json = TraceJson::new(watch.probing.ticks);
     let mut begun = false;

@@ -17,6 +17,17 @@ pub enum BtfError {
         /// Where it would be.
         path: PathBuf,
     },
+    /// The types of modules cannot be seen.
+    #[error(
+        "/sys is not mounted, so the types of conntrack's modules cannot be read: `mount -t sysfs sysfs /sys`"
+    )]
+    NoSysfs,
+    /// The module is loaded, and its types are not shown.
+    #[error(
+        "the kernel shows no types of the module nf_conntrack: it needs Linux 5.11 or later, built with \
+         CONFIG_DEBUG_INFO_BTF_MODULES"
+    )]
+    NoModuleTypes,
     /// A file of type information could not be read.
     #[error("cannot read the kernel's type information in {}: {source}", path.display())]
     Read {

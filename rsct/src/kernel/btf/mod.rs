@@ -85,6 +85,21 @@ impl KernelTypes {
         Ok(Self { vmlinux, modules })
     }
 
+    /// Checks that the types of conntrack are there, or that it is not loaded.
+    pub fn check_conntrack(&self) -> Result<(), BtfError> {
+        if self.func("nf_conntrack_in")?.is_some() {
+            return Ok(());
+        }
+        if !Path::new(BTF_DIR).exists() {
+            return Err(BtfError::NoSysfs);
+        }
+        // Only a module has an `initstate`.
+        match Path::new("/sys/module/nf_conntrack/initstate").exists() {
+            true => Err(BtfError::NoModuleTypes),
+            false => Ok(()),
+        }
+    }
+
     /// Whether this module's types were found as a file of their own.
     pub fn has_module(&self, name: &str) -> bool {
         self.modules.iter().any(|module| module.name() == name)

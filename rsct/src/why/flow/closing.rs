@@ -176,6 +176,7 @@ mod tests {
         Seen {
             role: Role::Request,
             passing: Passing {
+                error: None,
                 place: Place {
                     netns: 1,
                     hook: 0,

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     flow::{
         Table,
-        observation::{Observation, Observer as _},
+        observation::{Observation, Observer as _, Reason},
         reconcile::Dumped,
     },
     why::{sightings::Place, words},
@@ -48,6 +48,7 @@ fn flow(reply: &str, status: u32) -> Flow {
 /// One packet that passed.
 fn passing(typed: &str, netns: u32, outcome: Outcome, way: Way, flow: u64) -> Passing {
     Passing {
+        error: None,
         place: Place {
             netns,
             hook: 0,
@@ -291,7 +292,7 @@ fn what_was_unreplied_and_is_replied_to_is_answered() {
     let mut observe = |record: &PacketRecord| {
         watching.observe(
             &mut Vec::new(),
-            Observation::Packet(record, Some(&flow), None, None),
+            Observation::Packet(record, Some(&flow), None, Reason::None),
         );
         watching.answered.contains(&flow.number)
     };

@@ -89,8 +89,7 @@ impl Verdict {
                  address and port that was asked"
             }
             Self::IcmpError => {
-                "nobody listens at the peer's port, or something on the way rejects the packets: look at the service \
-                 and at REJECT rules"
+                "find out which error it is and who sends it (tcpdump icmp or icmp6): rsct could not read its header"
             }
             Self::ReplyElsewhere => {
                 "the reply takes another way, or is stopped behind the place where it was met: compare `ip route get` \
@@ -121,6 +120,8 @@ pub enum Role {
     Refused,
     /// ICMP errors about its packets.
     IcmpError,
+    /// ICMP redirects about its packets, which were forwarded all the same.
+    IcmpRedirect,
     /// Replies in its namespace that are not taken for its own.
     ReplyNotTaken,
     /// Packets in its namespace that come back to it from another address or port than was asked.
@@ -139,6 +140,7 @@ impl Role {
             Self::Reply => "reply",
             Self::Refused => "refused",
             Self::IcmpError => "icmp_error",
+            Self::IcmpRedirect => "icmp_redirect",
             Self::ReplyNotTaken => "reply_not_taken",
             Self::ReplyFromAnotherEnd => "reply_from_another_end",
             Self::RequestElsewhere => "request_elsewhere",

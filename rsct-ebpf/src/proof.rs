@@ -1,0 +1,33 @@
+//! Proof that the kernel runs attached programs: these count the calls of a function that a test run calls.
+//!
+//! net/bpf/test_run.c: `int bpf_fentry_test1(int a)`, called when a tracing program is given a test run.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe, map},
+    maps::Array,
+    programs::{FEntryContext, ProbeContext},
+};
+
+/// The calls that each program has seen: fentry, kprobe.
+#[map]
+static PROOF: Array<u64> = Array::with_max_entries(2, 0);
+
+#[fentry(function = "bpf_fentry_test1")]
+pub fn proof_fentry(_ctx: FEntryContext) -> u32 {
+    count(0);
+    0
+}
+
+#[kprobe]
+pub fn proof_kprobe(_ctx: ProbeContext) -> u32 {
+    count(1);
+    0
+}
+
+#[inline(always)]
+fn count(form: u32) {
+    if let Some(calls) = PROOF.get_ptr_mut(form) {
+        // SAFETY: the map's own value; one test run at a time calls the function.
+        unsafe { *calls += 1 };
+    }
+}

@@ -1,0 +1,38 @@
+//! Namespaces whose kernel sends no events: a watch of them is silent, whatever happens there.
+
+use std::os::fd::AsFd as _;
+
+use crate::{
+    kernel::{
+        conntrack,
+        netns::{self, Netns},
+    },
+    render::watch_json,
+};
+
+/// Reports that the kernel sends no events in `netns`, if so; `named`: lines name their namespace.
+pub(super) fn report(out: &mut Vec<u8>, netns: &Netns, named: bool, json: bool) {
+    // Entering it takes more rights than watching our own.
+    let setting = match named {
+        true => netns::inside(netns.as_fd(), events).ok().flatten(),
+        false => events(),
+    };
+    if setting != Some(0) {
+        return;
+    }
+    let place = match named {
+        true => format!("in network namespace {}: ", netns.name),
+        false => String::new(),
+    };
+    message!(
+        "{place}net.netfilter.nf_conntrack_events is 0: the kernel sends no events for entries made from now on \
+         (`rsct sysctl nf_conntrack_events=1` enables them)"
+    );
+    if json {
+        watch_json::no_events(out, named.then_some(netns));
+    }
+}
+
+fn events() -> Option<u32> {
+    conntrack::sysctl("nf_conntrack_events")
+}

@@ -1,0 +1,154 @@
+//! Proof that the kernel runs attached programs. A kernel with `kernel.ftrace_enabled=0` attaches every program and runs none.
+//!
+//! A program on `bpf_fentry_test1` counts the calls of a test run (`BPF_PROG_TEST_RUN`). It stays attached for as long as
+//! the session, so that the proof can be repeated; no packet passes that function.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, OwnedFd},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+};
+
+use crate::kernel::bpf_syscall;
+
+use super::{
+    attach::{attach_kprobes, attach_tracing, chain, find_function},
+    hooks::{Hook, Stage, entry},
+    session::{HookReport, How, Settings},
+    tracing::{Attached, Tracing},
+};
+
+/// Where the program of the proof is attached.
+pub(super) const PROOF: Hook = Hook {
+    function: "bpf_fentry_test1",
+    shows: "whether attached programs run",
+    essential: false,
+    stage: Stage::First,
+    trampoline: &[entry("proof_fentry")],
+    kprobe: &[entry("proof_kprobe")],
+};
+
+/// The forms that a proof covers, in the order of the counters.
+const FORMS: [How; 2] = [How::Fentry, How::Kprobe];
+
+/// Why nothing shows that attached programs run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// The kernel called the function and ran no program.
+    #[error("the kernel attaches {form} programs and does not run them: {}", why(*.ftrace_enabled))]
+    NotRun {
+        /// The form of the programs.
+        form: &'static str,
+        /// `kernel.ftrace_enabled`, if it can be read.
+        ftrace_enabled: Option<bool>,
+    },
+    /// The test itself failed.
+    #[error("cannot test whether attached programs run ({0}): a missing event may be one that was not seen")]
+    Untested(String),
+}
+
+impl Unproven {
+    /// Whether the programs run, if that is known.
+    pub fn run(&self) -> Option<bool> {
+        match self {
+            Self::NotRun { .. } => Some(false),
+            Self::Untested(_) => None,
+        }
+    }
+}
+
+fn why(ftrace_enabled: Option<bool>) -> &'static str {
+    match ftrace_enabled {
+        Some(false) => "kernel.ftrace_enabled is 0 (`sysctl -w kernel.ftrace_enabled=1` enables them)",
+        Some(true) => "kernel.ftrace_enabled is 1, so the reason is unknown",
+        None => "the reason is unknown, as /proc/sys/kernel/ftrace_enabled cannot be read",
+    }
+}
+
+/// The programs of the proof, attached.
+pub(super) struct Proof {
+    /// A test run of this program calls the function.
+    caller: OwnedFd,
+    counts: Array<MapData, u64>,
+    /// Whether each of [`FORMS`] is attached.
+    attached: [bool; 2],
+    _tracing: Vec<Attached>,
+}
+
+impl Proof {
+    /// Attaches a program of each form that `hooks` are attached in.
+    pub(super) fn attach(
+        hooks: &[HookReport],
+        with: Settings<'_>,
+        ebpf: &mut Ebpf,
+        tracing: &mut Tracing,
+    ) -> Result<Self, String> {
+        let attached = FORMS.map(|form| hooks.iter().any(|report| report.how == form));
+        let function = find_function(with.types, &PROOF)?;
+        let caller = tracing.load(PROOF.trampoline[0], &function)?;
+        let [fentry, kprobe] = attached;
+        let programs = match fentry {
+            true => attach_tracing(with.types, with.layout, tracing, &PROOF)?,
+            false => Vec::new(),
+        };
+        if kprobe {
+            attach_kprobes(with.types, with.layout, ebpf, &PROOF)?;
+        }
+        let counts = ebpf.take_map("PROOF").ok_or("the object has no map PROOF")?;
+        Ok(Self {
+            caller,
+            counts: Array::try_from(counts).map_err(|error| chain(&error))?,
+            attached,
+            _tracing: programs,
+        })
+    }
+
+    /// Has the kernel call the function, and checks that each program ran.
+    pub(super) fn check(&self) -> Result<(), Unproven> {
+        let untested = |error: &dyn std::error::Error| Unproven::Untested(chain(error));
+        let counts = || -> Result<Vec<u64>, Unproven> {
+            let count = |index| self.counts.get(&index, 0).map_err(|error| untested(&error));
+            (0..).take(FORMS.len()).map(count).collect()
+        };
+        let before = counts()?;
+        bpf_syscall::prog_test_run(self.caller.as_fd(), &[], 0).map_err(|error| untested(&error))?;
+        let after = counts()?;
+        for (index, form) in FORMS.into_iter().enumerate() {
+            if self.attached[index] && after[index] == before[index] {
+                return Err(Unproven::NotRun {
+                    form: form.name(),
+                    ftrace_enabled: ftrace_enabled(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ftrace_enabled() -> Option<bool> {
+    let text = fs::read_to_string("/proc/sys/kernel/ftrace_enabled").ok()?;
+    Some(text.trim() != "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_runs_no_programs_is_named_with_the_setting() {
+        let text = |ftrace_enabled| {
+            Unproven::NotRun {
+                form: "fentry",
+                ftrace_enabled,
+            }
+            .to_string()
+        };
+        assert!(text(Some(false)).contains("`sysctl -w kernel.ftrace_enabled=1`"));
+        assert!(!text(Some(true)).contains("sysctl"));
+        assert!(text(None).contains("unknown"));
+    }
+}

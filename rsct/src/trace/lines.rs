@@ -1,0 +1,202 @@
+//! Lines in the order of time. Records arrive when an operation ends and carry the time when it began, so a line waits a
+//! moment for lines of earlier operations.
+
+use std::io::{self, Write};
+
+/// How long a line waits: longer than an operation lasts, unless the kernel takes its CPU away.
+pub const HOLD_NS: u64 = 5_000_000;
+/// Lines are written in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Lines that wait, and the place where they are written.
+pub struct Lines<W> {
+    text: Vec<u8>,
+    waiting: Vec<Line>,
+    /// Whether `waiting` is in the order of time.
+    in_order: bool,
+    /// The latest time of all lines.
+    newest_ns: u64,
+    /// The latest time of the lines that were written.
+    written_ns: u64,
+    to: W,
+}
+
+/// A line's time, and where it ends in the text. It begins where the line before ends.
+#[derive(Clone, Copy)]
+struct Line {
+    time_ns: u64,
+    end: usize,
+}
+
+impl<W: Write> Lines<W> {
+    /// No lines yet.
+    pub fn new(to: W) -> Self {
+        Self {
+            text: Vec::with_capacity(PIECE_BYTES + 4096),
+            waiting: Vec::new(),
+            in_order: true,
+            newest_ns: 0,
+            written_ns: 0,
+            to,
+        }
+    }
+
+    /// Appends a line about what happened at `time_ns`. `write` may append nothing. `mark` marks a line that comes after
+    /// lines of later operations were written. Returns whether there is a line.
+    pub fn add(
+        &mut self,
+        time_ns: u64,
+        write: impl FnOnce(&mut Vec<u8>),
+        mark: impl FnOnce(&mut Vec<u8>),
+    ) -> io::Result<bool> {
+        let start = self.text.len();
+        write(&mut self.text);
+        if self.text.len() == start {
+            return Ok(false);
+        }
+        if time_ns < self.written_ns {
+            mark(&mut self.text);
+        }
+        self.in_order &= time_ns >= self.newest_ns;
+        self.newest_ns = self.newest_ns.max(time_ns);
+        self.waiting.push(Line {
+            time_ns,
+            end: self.text.len(),
+        });
+        if self.text.len() >= PIECE_BYTES {
+            self.settle(self.newest_ns.saturating_sub(HOLD_NS))?;
+        }
+        Ok(true)
+    }
+
+    /// Appends text after all lines so far.
+    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        self.add(self.newest_ns, write, |_| {}).map(drop)
+    }
+
+    /// Writes the lines of what happened until `until_ns`.
+    pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        if !self.in_order {
+            self.sort();
+        }
+        let count = self.waiting.partition_point(|line| line.time_ns <= until_ns);
+        let Some(last) = count.checked_sub(1).map(|last| self.waiting[last]) else {
+            return Ok(());
+        };
+        self.written_ns = self.written_ns.max(last.time_ns);
+        let result = self
+            .to
+            .write_all(&self.text[..last.end])
+            .and_then(|()| self.to.flush());
+        self.text.drain(..last.end);
+        self.waiting.drain(..count);
+        for line in &mut self.waiting {
+            line.end -= last.end;
+        }
+        result
+    }
+
+    /// Writes all lines.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.settle(u64::MAX)
+    }
+
+    /// Sorts lines by time. Lines of the same time keep their order.
+    #[cold]
+    fn sort(&mut self) {
+        let mut start = 0;
+        let mut lines: Vec<(u64, std::ops::Range<usize>)> = self
+            .waiting
+            .iter()
+            .map(|line| (line.time_ns, std::mem::replace(&mut start, line.end)..line.end))
+            .collect();
+        lines.sort_by_key(|(time_ns, _)| *time_ns);
+        let mut text = Vec::with_capacity(self.text.capacity());
+        for ((time_ns, range), line) in lines.into_iter().zip(&mut self.waiting) {
+            text.extend_from_slice(&self.text[range]);
+            *line = Line {
+                time_ns,
+                end: text.len(),
+            };
+        }
+        self.text = text;
+        self.in_order = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn add(lines: &mut Lines<Vec<u8>>, time_ns: u64) {
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(format!("{time_ns}\n").as_bytes());
+        let mark = |out: &mut Vec<u8>| {
+            out.pop();
+            out.extend_from_slice(b" late\n");
+        };
+        lines.add(time_ns, write, mark).unwrap();
+    }
+
+    fn written(lines: &Lines<Vec<u8>>) -> String {
+        String::from_utf8(lines.to.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_line_waits_for_earlier_ones() {
+        let mut lines = Lines::new(Vec::new());
+        add(&mut lines, 30);
+        add(&mut lines, 10);
+        lines.settle(20).unwrap();
+        assert_eq!(written(&lines), "10\n");
+        add(&mut lines, 20);
+        lines.text(|out| out.extend_from_slice(b"end\n")).unwrap();
+        lines.flush().unwrap();
+        assert_eq!(written(&lines), "10\n20\n30\nend\n");
+    }
+
+    #[test]
+    fn a_line_that_comes_too_late_is_marked() {
+        let mut lines = Lines::new(Vec::new());
+        add(&mut lines, 30);
+        lines.flush().unwrap();
+        add(&mut lines, 10);
+        add(&mut lines, 30);
+        lines.flush().unwrap();
+        assert_eq!(written(&lines), "30\n10 late\n30\n");
+    }
+
+    #[test]
+    fn nothing_written_is_no_line() {
+        let mut lines = Lines::new(Vec::new());
+        assert!(!lines.add(1, |_| {}, |_| {}).unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn all_lines_are_written_and_those_not_marked_are_in_order(
+            times in prop::collection::vec((0_u64..50, any::<bool>()), 0..60)
+        ) {
+            let mut lines = Lines::new(Vec::new());
+            for (time_ns, settles) in &times {
+                add(&mut lines, *time_ns);
+                if *settles {
+                    lines.settle(time_ns.saturating_sub(10)).unwrap();
+                }
+            }
+            lines.flush().unwrap();
+            let written = written(&lines);
+            let mut seen: Vec<u64> = written.lines().map(|line| line.trim_end_matches(" late").parse().unwrap()).collect();
+            let in_time: Vec<u64> = written.lines().filter_map(|line| line.parse().ok()).collect();
+            prop_assert!(in_time.is_sorted());
+            seen.sort_unstable();
+            let mut expected: Vec<u64> = times.iter().map(|(time_ns, _)| *time_ns).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Whether the kernel still runs the programs while no record arrives: a silent source is not a quiet one.
+
+use std::{io, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    kernel::clock,
+    probe::{proof::Unproven, session::Session},
+};
+
+use super::output::Output;
+
+/// How often the proof is repeated while no record arrives.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What is known of it.
+pub(super) struct Silence {
+    next: Instant,
+    /// The records taken at the last look.
+    taken: u64,
+    unproven: Option<Unproven>,
+    /// The first reason for doubt, and when it was found.
+    first: Option<Doubt>,
+}
+
+/// Why records may be missing.
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// When it was found, by the monotonic clock.
+    pub time_ns: u64,
+    /// The reason.
+    pub why: Unproven,
+}
+
+impl Silence {
+    /// Proves that the programs run. An error is a proof of the contrary.
+    pub(super) fn begin<W: io::Write>(session: &Session, output: &mut Output<W>) -> Result<Self, Unproven> {
+        let mut silence = Self {
+            next: Instant::now() + EVERY,
+            taken: session.ring.taken,
+            unproven: None,
+            first: None,
+        };
+        match session.prove() {
+            // A record proves more than a test does.
+            Err(why @ Unproven::NotRun { .. }) if session.ring.taken == 0 => Err(why),
+            result => {
+                // The first line that cannot be written ends the trace, whichever it is.
+                let _ = silence.note(result.err(), output);
+                Ok(silence)
+            }
+        }
+    }
+
+    /// Repeats the proof if it is time and no record has arrived since the last look.
+    pub(super) fn look<W: io::Write>(&mut self, session: &Session, output: &mut Output<W>) -> io::Result<()> {
+        if Instant::now() < self.next {
+            return Ok(());
+        }
+        self.look_now(session, output)
+    }
+
+    /// The same at the end of the trace.
+    pub(super) fn look_now<W: io::Write>(
+        &mut self,
+        session: &Session,
+        output: &mut Output<W>,
+    ) -> io::Result<()> {
+        self.next = Instant::now() + EVERY;
+        if std::mem::replace(&mut self.taken, session.ring.taken) != session.ring.taken {
+            return Ok(());
+        }
+        self.note(session.prove().err(), output)
+    }
+
+    /// The first reason for doubt.
+    pub(super) fn doubt(self) -> Option<Doubt> {
+        self.first
+    }
+
+    /// Reports a change at once.
+    fn note<W: io::Write>(&mut self, unproven: Option<Unproven>, output: &mut Output<W>) -> io::Result<()> {
+        if unproven == self.unproven {
+            return Ok(());
+        }
+        self.unproven.clone_from(&unproven);
+        let time_ns = clock::monotonic_ns();
+        if let Some(why) = &unproven
+            && self.first.is_none()
+        {
+            self.first = Some(Doubt {
+                time_ns,
+                why: why.clone(),
+            });
+        }
+        if output.is_json() {
+            let line = match &unproven {
+                Some(why) => serde_json::json!({
+                    "type": "programs", "time_ns": time_ns, "run": why.run(), "why": why.to_string(),
+                }),
+                None => serde_json::json!({"type": "programs", "time_ns": time_ns, "run": true}),
+            };
+            return output.line(|out| out.extend_from_slice(format!("{line}\n").as_bytes()));
+        }
+        match &unproven {
+            Some(why) => message!("{why}"),
+            None => message!("the kernel runs the attached programs again"),
+        }
+        Ok(())
+    }
+}
