@@ -63,6 +63,9 @@ causes! {
         Other "other"
             "something else in the kernel called for it: the function is named"
             "look at the function that is named";
+        Unknown "unknown"
+            "the kernel does not name the functions that called for it"
+            "set kernel.kptr_restrict to 0 or 1 and ask again; a kernel without CONFIG_KALLSYMS names none";
     }
 }
 
@@ -70,7 +73,21 @@ impl DeleteCause {
     /// What the callers of `nf_ct_delete` say.
     pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
         let names: Vec<&str> = callers(trace.key, symbols).collect();
-        Self::of_callers(&names, trace.key.more)
+        let named = symbols.names_caller_of("nf_ct_delete", &trace.key.stack);
+        Self::of_named(&names, trace.key.more, named)
+    }
+
+    /// Without names, only what a name has shown is known: that none was found shows nothing.
+    fn of_named(callers: &[&str], more: u16, named: bool) -> Self {
+        let cause = Self::of_callers(callers, more);
+        let shown = match cause {
+            Self::Netlink => callers
+                .iter()
+                .any(|name| name.starts_with("ctnetlink_del_conntrack")),
+            Self::ExpiredInLookup | Self::Other => false,
+            _ => true,
+        };
+        if named || shown { cause } else { Self::Unknown }
     }
 
     fn of_callers(callers: &[&str], more: u16) -> Self {
@@ -198,6 +215,11 @@ mod tests {
             "nat_port_reuse"
         );
         assert_eq!(cause(&["ip_vs_conn_drop_conntrack"], 0), "ip_vs");
+        let unnamed = |callers: &[&str], more| DeleteCause::of_named(callers, more, false).name();
+        assert_eq!(unnamed(&[], BY_NETLINK), "unknown");
+        assert_eq!(unnamed(&[], RAN_OUT), "unknown");
+        assert_eq!(unnamed(&[], 0), "unknown");
+        assert_eq!(unnamed(&["gc_worker"], RAN_OUT), "expired");
         assert_eq!(cause(&["some_module_of_mine"], 0), "other");
         assert_eq!(cause(&[], 0), "other");
     }

@@ -48,6 +48,9 @@ causes! {
         LetGo "let_go"
             "its entry was let go of, and the kernel gives no reason: it was not dropped, but taken by somebody (a tunnel, a socket, a queue)"
             "look at the functions that are named";
+        Unnamed "unknown_functions"
+            "the kernel dropped it and does not name the functions that did"
+            "set kernel.kptr_restrict to 0 or 1 and ask again; a kernel without CONFIG_KALLSYMS names none";
         Unknown "unknown"
             "a code that this rsct does not know"
             "rsct and its programs are of different versions: please report it";
@@ -60,9 +63,17 @@ impl DropCause {
             what::DROP_CLASH => Self::Clash,
             what::DROP_NOT_INSERTED => Self::NotInserted,
             what::DROP_NO_ENTRY => Self::NoEntry,
-            what::DROP_LET_GO => Self::let_go(trace.key, symbols),
-            what::DROP_DIED => Self::died(trace.key, symbols),
+            what::DROP_LET_GO => Self::let_go(trace.key, symbols).if_named(trace.key, symbols),
+            what::DROP_DIED => Self::died(trace.key, symbols).if_named(trace.key, symbols),
             _ => Self::Unknown,
+        }
+    }
+
+    /// Without names, that none was found shows nothing.
+    fn if_named(self, key: &CauseKey, symbols: &Symbols) -> Self {
+        match self {
+            Self::LetGo | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,
+            cause => cause,
         }
     }
 

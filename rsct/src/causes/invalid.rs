@@ -72,6 +72,9 @@ causes! {
         Unsaid "unsaid"
             "the kernel does not say why"
             "look at the example";
+        Unknown "unknown"
+            "rsct did not see what the tracker said of it: records were lost, or its hooks are not attached"
+            "see which hooks are missing (`rsct doctor`) and what was lost (the end of this output), and ask again";
     }
 }
 
@@ -110,9 +113,12 @@ const WORDS: &[(&str, InvalidCause)] = &[
 ];
 
 impl InvalidCause {
-    pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
+    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
         if trace.key.what == what::INVALID_SAID {
             return Self::of_words(trace.words());
+        }
+        if !symbols.sees_words() {
+            return Self::Unknown;
         }
         Self::of_kind(trace.key.more as u8, trace.key.detail)
     }

@@ -8,6 +8,7 @@ use crate::{
         btf::{BtfError, KernelTypes},
         hz::{Hz, HzError},
         symbols::SymbolsError,
+        text::Symbols,
     },
     probe::{
         cause_hooks,
@@ -17,7 +18,7 @@ use crate::{
         proof::Unproven,
         ring::{Lost, Record},
         scope::{Scope, Value},
-        session::{Attached, Form, HookReport, Options, Session, SessionError, Skips},
+        session::{Attached, Form, HookReport, How, Options, Session, SessionError, Skips},
     },
 };
 
@@ -124,6 +125,18 @@ impl Programs {
             types,
             absent,
         })
+    }
+
+    /// What the causes are named by.
+    pub fn symbols(&self) -> Result<Symbols, ProgramsError> {
+        let says = |report: &HookReport| report.hook.function.ends_with("l4proto_log_invalid");
+        let wordless = self
+            .hooks()
+            .iter()
+            .any(|report| says(report) && report.how == How::Not);
+        Ok(Symbols::read()?
+            .with_drop_reasons(&self.types)
+            .without_words(wordless))
     }
 
     /// Proves that the kernel runs the programs.

@@ -29,8 +29,8 @@ pub struct Why {
 const CALLERS: usize = 4;
 
 impl Why {
-    /// Why a packet is INVALID of which the kernel said nothing.
-    pub fn unsaid(tuple: &TupleWords, netns: u32, time_ns: u64) -> Self {
+    /// Why a packet is INVALID of which no record is there. `all_seen`: the kernel said nothing of it.
+    pub fn unsaid(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
         let headers = Tuple::from_words(*tuple);
         let record = CauseRecord {
             family: CauseFamily::Invalid as u8,
@@ -41,10 +41,10 @@ impl Why {
             ..CauseRecord::new_zeroed()
         };
         Self {
-            cause: Cause::Invalid(InvalidCause::of_kind(
-                headers.protonum,
-                u64::from(headers.icmp_type_code().0),
-            )),
+            cause: Cause::Invalid(match all_seen {
+                true => InvalidCause::of_kind(headers.protonum, u64::from(headers.icmp_type_code().0)),
+                false => InvalidCause::Unknown,
+            }),
             record,
             said: None,
             callers: Vec::new(),

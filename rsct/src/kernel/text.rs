@@ -15,6 +15,8 @@ pub struct Symbols {
     drop_reasons: HashMap<u16, String>,
     /// The modules that were loaded when the source was new, and where.
     loaded: String,
+    /// What trackers say of INVALID packets is not seen: see [`Symbols::without_words`].
+    wordless: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,18 @@ impl Symbols {
         self
     }
 
+    /// The hooks that see what trackers say of INVALID packets are not attached, so that a packet without words tells
+    /// nothing.
+    pub fn without_words(mut self, wordless: bool) -> Self {
+        self.wordless = wordless;
+        self
+    }
+
+    /// Whether what trackers say of INVALID packets is seen.
+    pub fn sees_words(&self) -> bool {
+        !self.wordless
+    }
+
     /// What the kernel calls a reason to drop a packet.
     pub fn drop_reason(&self, reason: u16) -> Option<&str> {
         self.drop_reasons.get(&reason).map(String::as_str)
@@ -110,6 +124,21 @@ impl Symbols {
             .iter()
             .take_while(|address| **address != 0)
             .filter_map(|address| self.place(*address))
+    }
+
+    /// Whether the function that called `function` can be named, or the innermost one if `function` is not on the stack. If
+    /// not, no other name shows that it was not a certain one.
+    pub fn names_caller_of(&self, function: &str, stack: &[u64]) -> bool {
+        let names: Vec<Option<&str>> = stack
+            .iter()
+            .take_while(|address| **address != 0)
+            .map(|address| self.place(*address).map(|place| place.function))
+            .collect();
+        let own = names.iter().position(|name| *name == Some(function));
+        match own {
+            Some(own) => names.get(own + 1).is_none_or(Option::is_some),
+            None => names.iter().any(Option::is_some),
+        }
     }
 
     /// The functions that led to `function`, the innermost first: what lies above it on the stack is the probe's own.

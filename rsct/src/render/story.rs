@@ -532,3 +532,70 @@ pub(super) fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
         record.tcp_window
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use rsct_common::record::IcmpError;
+
+    use super::*;
+
+    fn line(record: &PacketRecord, reason: Reason<'_>) -> String {
+        let story = Story {
+            ticks: Ticks(250),
+            start_ns: 0,
+            show_netns: false,
+            palette: Palette::PLAIN,
+            names: Names::default(),
+        };
+        let mut out = Vec::new();
+        story.line(&mut out, Observation::Packet(record, None, None, reason));
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Of no entry: INVALID.
+    fn invalid() -> PacketRecord {
+        PacketRecord {
+            verdict: ACCEPT,
+            family: 2,
+            ..PacketRecord::default()
+        }
+    }
+
+    #[test]
+    fn zone_and_interface_tell_packets_apart() {
+        let record = PacketRecord {
+            zone: 5,
+            ifindex: 7,
+            ..invalid()
+        };
+        assert!(line(&record, Reason::None).ends_with("INVALID in ifindex 7 zone 5\n"));
+        let out = PacketRecord {
+            ifindex: 7,
+            hook: 3,
+            ..invalid()
+        };
+        assert!(line(&out, Reason::None).ends_with("INVALID out ifindex 7\n"));
+    }
+
+    #[test]
+    fn a_cause_that_nobody_looks_for_yet_is_unknown() {
+        let text = line(&invalid(), Reason::NotYet);
+        assert!(
+            text.ends_with("INVALID; cause unknown: its hooks are not attached yet\n"),
+            "{text}"
+        );
+        assert!(line(&invalid(), Reason::None).ends_with("INVALID\n"));
+    }
+
+    #[test]
+    fn an_icmp_error_has_its_name_and_its_sender() {
+        let mut record = invalid();
+        record.set_icmp_error(IcmpError {
+            kind: 3,
+            code: 1,
+            from: [u32::from_ne_bytes([10, 0, 0, 9]), 0, 0, 0],
+        });
+        let text = line(&record, Reason::None);
+        assert!(text.contains(", ICMP host_unreachable from 10.0.0.9"), "{text}");
+    }
+}

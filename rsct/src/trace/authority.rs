@@ -9,7 +9,7 @@ use crate::{
     filter::Filter,
     flow::{reconcile::Dumped, table::TupleKey},
     kernel::netns::{self, NetnsError, Selector},
-    netlink::{Error, Socket, conntrack::Entry, dump},
+    netlink::{Error, Socket, conntrack::Entry, dump, stats},
 };
 
 /// Where dumps come from.
@@ -58,6 +58,25 @@ impl Authority {
     /// Whether a namespace is dumped.
     pub fn covers(&self, netns: u32) -> bool {
         self.only.is_none_or(|only| only == netns)
+    }
+
+    /// Whether all entries of the namespaces are in scope.
+    pub fn is_unfiltered(&self) -> bool {
+        self.filter.is_empty()
+    }
+
+    /// How many entries the table has, if it is one namespace's and no filter narrows it.
+    pub async fn count(&self) -> Option<u32> {
+        if self.only.is_none() || !self.is_unfiltered() {
+            return None;
+        }
+        let netns = netns::open(&self.selector).ok()?.namespaces.into_iter().next()?;
+        let mut socket = match self.selector {
+            Selector::Current => Socket::open(),
+            _ => Socket::open_in(netns.as_fd()),
+        }
+        .ok()?;
+        Some(stats::table(&mut socket).await.ok()?.entries)
     }
 
     /// Dumps every namespace in scope.

@@ -9,4 +9,5 @@ pub mod output;
 pub mod run;
 pub mod silence;
 pub mod summary;
+pub mod unfired;
 pub mod whys;

@@ -22,6 +22,7 @@ use super::{
     lines::HOLD_NS,
     silence::Silence,
     summary::{self, Summary},
+    unfired::{self, Unfired},
 };
 
 /// How often the ring is looked at. Nothing wakes the reader: that would cost each packet more than
@@ -54,6 +55,7 @@ pub async fn run<W: Write>(
     let start = Instant::now();
     let mut watch = Watch::new(session.ring.lost(), session.skips().counted);
     let mut dump_errors = Vec::new();
+    let mut unfired = Vec::new();
 
     let mut until = Until {
         signals,
@@ -64,10 +66,10 @@ pub async fn run<W: Write>(
         !join.borrow().is_over()
     };
     attach(session, Stage::Second, &mut show);
-    note(
-        dump(&mut session.ring, authority, join, true, until.reached()).await,
-        &mut dump_errors,
-    );
+    let first = dump(&mut session.ring, authority, join, true, until.reached()).await;
+    // Until one dump is complete, what the next brings is no difference.
+    let mut seeding = first.is_err();
+    note(first, &mut dump_errors);
     attach(session, Stage::Last, &mut show);
     let mut silence = Silence::begin(session, &mut join.borrow_mut().output)?;
     started(session, join);
@@ -89,34 +91,44 @@ pub async fn run<W: Write>(
         if let Some(diagnostics) = &mut session.diagnostics {
             diagnostics.show();
         }
-        let looked = silence.look(session, &mut join.borrow_mut().output);
-        join.borrow_mut().wrote(looked);
-        if watch.is_due() && watch.look(session, join) {
-            // What was lost may have been the end of a flow, or its beginning.
-            note(
-                dump(&mut session.ring, authority, join, false, until.reached()).await,
-                &mut dump_errors,
-            );
+        let has_changed = silence.is_due() && {
+            let looked = silence.look(session, &mut join.borrow_mut().output);
+            let is_quiet = matches!(looked, Ok(true));
+            join.borrow_mut().wrote(looked.map(drop));
+            silence.has_changed(authority, is_quiet).await
+        };
+        let has_lost = watch.is_due() && {
+            join.borrow_mut().whys.note_losses();
+            watch.look(session, join)
+        };
+        if has_lost || has_changed {
+            // What was lost, or not seen, may have been the end of a flow, or its beginning.
+            let dumped = dump(&mut session.ring, authority, join, seeding, until.reached()).await;
+            seeding &= dumped.is_err();
+            note(dumped, &mut dump_errors);
             watch.dumped();
+            report_unfired(&mut unfired, session, authority, join);
         }
     }
     drain_once(&mut session.ring, join);
     join.borrow_mut().causes_alone(u64::MAX);
     watch.look(session, join);
-    let looked = silence.look_now(session, &mut join.borrow_mut().output);
-    join.borrow_mut().wrote(looked);
+    let looked = silence.look(session, &mut join.borrow_mut().output);
+    join.borrow_mut().wrote(looked.map(drop));
     if join.borrow().write_error.is_none() {
         until.end = limits
             .duration
             .map(|duration| Instant::now() + duration.max(LAST_DUMP));
         note(
-            dump(&mut session.ring, authority, join, false, until.reached()).await,
+            dump(&mut session.ring, authority, join, seeding, until.reached()).await,
             &mut dump_errors,
         );
+        report_unfired(&mut unfired, session, authority, join);
     }
     join.borrow_mut().flush();
     Ok(Summary {
         doubt: silence.doubt(),
+        unfired,
         ..summarize(session, join, start.elapsed(), dump_errors)
     })
 }
@@ -332,5 +344,28 @@ fn summarize<W: Write>(
             .collect(),
         dump_errors,
         doubt: None,
+        unfired: Vec::new(),
     }
+}
+
+/// Reports hooks that have not fired although a dump shows that they should have. Lost records explain differences too, and
+/// so does a filter that an entry has come to meet.
+fn report_unfired<W: Write>(
+    known: &mut Vec<Unfired>,
+    session: &Session,
+    authority: &Authority,
+    join: &RefCell<Join<W>>,
+) {
+    if session.ring.lost().total() + session.skips().counted != 0 || !authority.is_unfiltered() {
+        return;
+    }
+    let mut join = join.borrow_mut();
+    let Join {
+        counts,
+        table,
+        output,
+        ..
+    } = &mut *join;
+    let reported = unfired::report(known, counts, table.reconciliation(), output);
+    join.wrote(reported);
 }

@@ -9,7 +9,7 @@ use crate::{
     probe::{proof::Unproven, session::Session},
 };
 
-use super::output::Output;
+use super::{authority::Authority, output::Output};
 
 /// How often the proof is repeated while no record arrives.
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ pub(super) struct Silence {
     /// The records taken at the last look.
     taken: u64,
     unproven: Option<Unproven>,
+    /// The entries of the table at the last look, if no record had arrived then.
+    entries: Option<u32>,
     /// The first reason for doubt, and when it was found.
     first: Option<Doubt>,
 }
@@ -40,6 +42,7 @@ impl Silence {
             next: Instant::now() + EVERY,
             taken: session.ring.taken,
             unproven: None,
+            entries: None,
             first: None,
         };
         match session.prove() {
@@ -53,25 +56,34 @@ impl Silence {
         }
     }
 
-    /// Repeats the proof if it is time and no record has arrived since the last look.
-    pub(super) fn look<W: io::Write>(&mut self, session: &Session, output: &mut Output<W>) -> io::Result<()> {
-        if Instant::now() < self.next {
-            return Ok(());
-        }
-        self.look_now(session, output)
+    /// Whether it is time to look.
+    pub(super) fn is_due(&self) -> bool {
+        Instant::now() >= self.next
     }
 
-    /// The same at the end of the trace.
-    pub(super) fn look_now<W: io::Write>(
+    /// Repeats the proof if no record has arrived since the last look. Returns whether none has.
+    pub(super) fn look<W: io::Write>(
         &mut self,
         session: &Session,
         output: &mut Output<W>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         self.next = Instant::now() + EVERY;
         if std::mem::replace(&mut self.taken, session.ring.taken) != session.ring.taken {
-            return Ok(());
+            return Ok(false);
         }
-        self.note(session.prove().err(), output)
+        self.note(session.prove().err(), output)?;
+        Ok(true)
+    }
+
+    /// Whether the table has another number of entries than at the last look, with no record in between. Only the one
+    /// namespace of a trace without a filter is counted.
+    pub(super) async fn has_changed(&mut self, authority: &Authority, is_quiet: bool) -> bool {
+        let before = self.entries.take();
+        if !is_quiet {
+            return false;
+        }
+        self.entries = authority.count().await;
+        before.is_some() && self.entries.is_some() && before != self.entries
     }
 
     /// The first reason for doubt.

@@ -10,7 +10,7 @@ use crate::{
     render::bytes,
 };
 
-use super::{join::Counts, silence::Doubt};
+use super::{join::Counts, silence::Doubt, unfired::Unfired};
 
 /// The closing figures, for people and for programs.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Summary {
     pub dump_errors: Vec<String>,
     /// Why records may be missing that nothing counts.
     pub doubt: Option<Doubt>,
+    /// Hooks that have not fired although a dump shows that they should have.
+    pub unfired: Vec<Unfired>,
 }
 
 impl Summary {
@@ -93,6 +95,9 @@ impl Summary {
         text.push_str(".\n");
         for error in &self.dump_errors {
             let _ = writeln!(text, "rsct: {error}");
+        }
+        for unfired in &self.unfired {
+            let _ = writeln!(text, "rsct: {unfired}.");
         }
         if let Some(doubt) = &self.doubt {
             let _ = writeln!(text, "rsct: {}; packets and events may be MISSING.", doubt.why);
@@ -172,6 +177,11 @@ impl Summary {
                 "time_ns": doubt.time_ns, "run": doubt.why.run(), "why": doubt.why.to_string(),
             });
             out.extend_from_slice(format!(",\"programs\":{value}").as_bytes());
+        }
+        if !self.unfired.is_empty() {
+            let functions = self.unfired.iter().flat_map(|unfired| unfired.functions);
+            let value = serde_json::json!(functions.collect::<Vec<_>>());
+            out.extend_from_slice(format!(",\"unfired\":{value}").as_bytes());
         }
         out.extend_from_slice(b",\"differences\":{");
         for (index, (kind, count)) in self.differences.iter().enumerate() {

@@ -32,6 +32,10 @@ pub struct Whys {
     wanted: Option<(Form, Scope)>,
     coming: Option<Receiver<Result<Working, ProgramsError>>>,
     working: Option<Working>,
+    /// How much was lost when [`Whys::note_losses`] was called last.
+    lost_before: u64,
+    /// Whether more was lost since, and of which time that is known.
+    newly_lost: (u64, bool),
 }
 
 /// Programs at work.
@@ -112,14 +116,35 @@ impl Whys {
     #[cold]
     fn of_invalid(&mut self, record: &PacketRecord) -> Box<Why> {
         let until_ns = record.time_ns + u64::from(record.duration_ns);
-        self.claim(|cause| {
+        let claimed = self.claim(|cause| {
             cause.family == CauseFamily::Invalid as u8
                 && cause.cpu == record.cpu
                 && (record.time_ns..=until_ns).contains(&cause.time_ns)
                 && same_headers(&cause.tuple, &record.tuple)
+        });
+        // If the tracker said nothing, the kind of the packet shows the cause.
+        claimed.unwrap_or_else(|| {
+            let all_seen = self.saw_all(record.time_ns);
+            Box::new(Why::unsaid(&record.tuple, record.netns, record.time_ns, all_seen))
         })
-        // Nobody said anything: what kind of packet it is says why.
-        .unwrap_or_else(|| Box::new(Why::unsaid(&record.tuple, record.netns, record.time_ns)))
+    }
+
+    /// Notes how much is lost: records that arrive until the next call are complete if it is the same then.
+    pub fn note_losses(&mut self) {
+        self.lost_before = self.lost();
+    }
+
+    /// Whether nothing was lost about the time of a record. Reading the counters takes a system call for each program.
+    fn saw_all(&mut self, time_ns: u64) -> bool {
+        const SAME_NS: u64 = 20_000_000;
+        let Some(working) = &self.working else {
+            return false;
+        };
+        let sees_words = working.symbols.sees_words();
+        if time_ns.abs_diff(self.newly_lost.0) > SAME_NS {
+            self.newly_lost = (time_ns, self.lost() != self.lost_before);
+        }
+        sees_words && !self.newly_lost.1
     }
 
     /// Why something happened to an entry, if that is known.
@@ -235,7 +260,7 @@ impl Working {
     fn begin(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
         let programs = Programs::beside_a_trace(form, scope)?;
         Ok(Self {
-            symbols: Symbols::read()?.with_drop_reasons(&programs.types),
+            symbols: programs.symbols()?,
             programs,
             unclaimed: VecDeque::new(),
         })

@@ -173,6 +173,15 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
         stopped.text("/why").contains("kernel.ftrace_enabled is 0"),
         "{stopped}"
     );
+    let (client, server) = traffic::udp(lab, 9003)?;
+    traffic::ask(&client, &server)?;
+    let unfired = trace.wait_for("an entry appeared that no hook reported", |line| {
+        line.text("/type") == "unfired"
+    })?;
+    ensure!(
+        unfired.text("/functions/0") == "__nf_conntrack_confirm" && unfired.number("/entries") == Some(1),
+        "{unfired}"
+    );
     drop(off);
     trace.wait_for("the kernel runs them again", |line| {
         line.text("/type") == "programs" && line.0["run"] == true
@@ -181,11 +190,12 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
     traffic::ask(&client, &server)?;
     trace.wait_for("a packet is seen", |line| line.text("/type") == "packet")?;
     let ended = trace.stop()?;
+    let summary = ended.summary()?;
     ensure!(
-        ended
-            .summary()?
+        summary
             .text("/programs/why")
-            .contains("kernel.ftrace_enabled is 0"),
+            .contains("kernel.ftrace_enabled is 0")
+            && summary.text("/unfired/0") == "__nf_conntrack_confirm",
         "{}",
         ended.told()
     );

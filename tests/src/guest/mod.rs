@@ -38,6 +38,7 @@ mod nfct_agrees;
 mod no_conntrack_says_so;
 mod not_root_says_so;
 mod old_command_line_agrees;
+mod overload_is_accounted_for;
 mod ping_is_seen;
 mod policies_are_kept;
 mod policy_governs_udp;
@@ -145,6 +146,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     not_root_says_so: Once(REFUSED),
     reused_address_is_another_flow: EachForm,
     ring_overrun_is_counted_and_reconciled: EachForm,
+    overload_is_accounted_for: EachForm,
     softirq_inside_a_pass: EachForm,
     wrong_options_say_so: Once(REFUSED),
     get_finds_by_tuple: Once(NETLINK),

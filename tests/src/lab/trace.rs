@@ -183,6 +183,7 @@ impl Trace {
             let _ = reader.join();
         }
         let mut so_far = self.heard.lock();
+        in_order(&so_far.lines)?;
         Ok(Ended {
             lines: std::mem::take(&mut so_far.lines),
             stderr: std::mem::take(&mut so_far.stderr),
@@ -251,4 +252,22 @@ impl SoFar {
 fn told(lines: &[Line], stderr: &str) -> String {
     let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
     format!("rsct wrote:\n{}\nand said:\n{stderr}", lines.join("\n"))
+}
+
+/// What happened is told in the order of time, or marked as late.
+fn in_order(lines: &[Line]) -> Result<()> {
+    let mut last = None;
+    for line in lines {
+        if !["packet", "entry", "cause"].contains(&line.text("/type")) || line.has("/late") {
+            continue;
+        }
+        let time_ns = line.number("/time_ns");
+        ensure!(
+            time_ns.is_none() || last <= time_ns,
+            "a line comes after a later one and is not marked\n{}",
+            told(lines, "")
+        );
+        last = last.max(time_ns);
+    }
+    Ok(())
 }

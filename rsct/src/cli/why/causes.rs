@@ -97,7 +97,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         ProgramsError::Session(error) => why_not(error),
         error => error.into(),
     })?;
-    let mut symbols = Symbols::read()?.with_drop_reasons(&programs.types);
+    let mut symbols = programs.symbols()?;
     let (before, counted_before) = read_both(&programs, &selector).await?;
     let mut listeners = HashMap::new();
     note_listeners(&mut listeners, topic, &before);

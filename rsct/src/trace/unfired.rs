@@ -1,0 +1,149 @@
+//! Hooks that have not fired although a dump shows that their operation happened: a function may be inlined where it is
+//! called.
+
+use std::{fmt, io};
+
+use crate::{
+    flow::reconcile::{DifferenceKind, Reconciliation},
+    kernel::clock,
+};
+
+use super::{join::Counts, output::Output};
+
+/// The functions that report entries of the table.
+const INSERTING: &[&str] = &["__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"];
+/// The functions that report that an entry left it.
+const DELETING: &[&str] = &["nf_ct_delete"];
+
+/// Hooks that have not fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfired {
+    /// Their functions.
+    pub functions: &'static [&'static str],
+    /// Entries that appeared in the table, or left it, with no record of that.
+    pub entries: usize,
+}
+
+impl Unfired {
+    /// Those that dumps and records show so far.
+    fn of(counts: &Counts, found: &Reconciliation) -> Vec<Self> {
+        let entries = |kind| {
+            let of_kind = found
+                .differences
+                .iter()
+                .filter(|difference| difference.kind == kind);
+            of_kind.count()
+        };
+        [
+            (INSERTING, counts.inserted, entries(DifferenceKind::OnlyInDump)),
+            (DELETING, counts.deleted, entries(DifferenceKind::OnlyFromProbe)),
+        ]
+        .into_iter()
+        .filter(|(_, records, entries)| *records == 0 && *entries != 0)
+        .map(|(functions, _, entries)| Self { functions, entries })
+        .collect()
+    }
+}
+
+impl fmt::Display for Unfired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = match self.entries {
+            1 => "1 entry".to_owned(),
+            many => format!("{many} entries"),
+        };
+        let what = match self.functions == DELETING {
+            true => "left the table",
+            false => "appeared in the table",
+        };
+        let functions = self.functions.join(" and ");
+        write!(f, "{entries} {what}, and the hooks of {functions} have not fired")
+    }
+}
+
+/// Reports those that were not reported before.
+pub(super) fn report<W: io::Write>(
+    known: &mut Vec<Unfired>,
+    counts: &Counts,
+    found: &Reconciliation,
+    output: &mut Output<W>,
+) -> io::Result<()> {
+    for unfired in Unfired::of(counts, found) {
+        if known.iter().any(|known| known.functions == unfired.functions) {
+            continue;
+        }
+        if output.is_json() {
+            let line = serde_json::json!({
+                "type": "unfired", "time_ns": clock::monotonic_ns(),
+                "functions": unfired.functions, "entries": unfired.entries,
+            });
+            output.line(|out| out.extend_from_slice(format!("{line}\n").as_bytes()))?;
+        } else {
+            message!("{unfired}");
+        }
+        known.push(unfired);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Table, names::status, reconcile::Dumped, table::TupleKey};
+
+    fn entry(number: u64) -> Dumped {
+        Dumped {
+            key: TupleKey {
+                netns: 1,
+                zone: 0,
+                orig: [number; 5],
+            },
+            reply: [0; 5],
+            status: status::CONFIRMED,
+            state: 0,
+            mark: 0,
+            timeout_seconds: Some(1000),
+        }
+    }
+
+    /// After a first dump with `before`, a second has `after`.
+    fn table(before: &[u64], after: &[u64]) -> Table {
+        let mut table = Table::new(250);
+        for (begun_ns, numbers) in [(1, before), (20, after)] {
+            table.begin_dump(begun_ns, begun_ns == 1);
+            for number in numbers {
+                table.dumped(&entry(*number), begun_ns + 1);
+            }
+            table.end_dump(begun_ns + 2, |_| true);
+        }
+        table
+    }
+
+    #[test]
+    fn entries_without_any_record_show_that_hooks_did_not_fire() {
+        let table = table(&[1], &[2, 3]);
+        let unfired = Unfired::of(&Counts::default(), table.reconciliation());
+        let texts: Vec<String> = unfired.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "2 entries appeared in the table, and the hooks of __nf_conntrack_confirm and \
+                 nf_conntrack_hash_check_insert have not fired",
+                "1 entry left the table, and the hooks of nf_ct_delete have not fired",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hook_that_fired_once_is_not_named() {
+        let counts = Counts {
+            inserted: 1,
+            deleted: 1,
+            ..Counts::default()
+        };
+        assert_eq!(Unfired::of(&counts, table(&[1], &[2]).reconciliation()), []);
+        assert_eq!(
+            Unfired::of(&Counts::default(), table(&[1], &[1]).reconciliation()),
+            []
+        );
+    }
+}
