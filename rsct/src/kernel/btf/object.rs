@@ -4,10 +4,11 @@
 //! they were read: the pass notes where each type starts and chains the names that can be asked
 //! for into buckets; nothing is copied out and no string is allocated.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::BtfError;
-use super::raw::{self, Kind, Type};
+use super::raw::{self, Head, Kind, Type};
 
 /// End of a chain. Id 0 is `void`, which has no name.
 const NONE: u32 = 0;
@@ -15,7 +16,7 @@ const NONE: u32 = 0;
 /// One object's bytes and the index over them.
 pub(super) struct Object {
     name: String,
-    bytes: Vec<u8>,
+    bytes: Cow<'static, [u8]>,
     types: Range<usize>,
     strings: Range<usize>,
     /// Id of the first type in here: 1, or for a module the first after vmlinux's.
@@ -35,7 +36,12 @@ pub(super) struct Object {
 impl Object {
     /// Indexes `bytes`. A module's ids and string offsets go on where its base's end
     /// (`btf_parse_module` in kernel/bpf/btf.c).
-    pub(super) fn parse(name: &str, bytes: Vec<u8>, base: Option<&Self>) -> Result<Self, BtfError> {
+    pub(super) fn parse(
+        name: &str,
+        bytes: impl Into<Cow<'static, [u8]>>,
+        base: Option<&Self>,
+    ) -> Result<Self, BtfError> {
+        let bytes = bytes.into();
         let malformed = |what: String| BtfError::Malformed {
             object: name.to_owned(),
             what,
@@ -73,25 +79,27 @@ impl Object {
         let mut at = 0;
         let mut id = self.first_id;
         while at < section.len() {
-            let ty = Type::at(section, at).ok_or_else(|| describe_bad_type(section, at, id))?;
+            let (head, next) = Head::at(section, at)
+                .and_then(|head| Some((head, head.end(section, at)?)))
+                .ok_or_else(|| describe_bad_type(section, at, id))?;
             let mut previous = NONE;
-            if ty.kind.is_looked_up() && ty.name_offset != 0 {
-                let name = match ty.name_offset.checked_sub(self.first_string) {
+            if head.kind.is_looked_up() && head.name_offset != 0 {
+                let name = match head.name_offset.checked_sub(self.first_string) {
                     Some(offset) => strings.get(offset as usize..),
-                    None => base.and_then(|base| base.string_tail(ty.name_offset)),
+                    None => base.and_then(|base| base.string_tail(head.name_offset)),
                 };
                 let name =
                     name.ok_or_else(|| format!("the name of type {id} lies outside the string section"))?;
                 let bucket = hash(name) as usize & mask;
                 previous = std::mem::replace(&mut self.buckets[bucket], id);
             }
-            if matches!(ty.kind, Kind::Enum | Kind::Enum64) {
+            if matches!(head.kind, Kind::Enum | Kind::Enum64) {
                 self.enums.push(id);
             }
             self.starts
                 .push(u32::try_from(at).map_err(|_| "it is larger than 4 GiB".to_owned())?);
             self.previous.push(previous);
-            at += ty.bytes();
+            at = next;
             id = id.checked_add(1).ok_or("it has more types than ids")?;
         }
         Ok(())
