@@ -57,13 +57,14 @@ impl Kind {
 
     /// Bytes that follow `struct btf_type` for a type of this kind with `vlen` parts.
     pub(super) fn extra_bytes(self, vlen: usize) -> usize {
-        match self {
-            Self::Int | Self::Var | Self::DeclTag => 4,
-            Self::Array => 12,
-            Self::Struct | Self::Union | Self::Datasec | Self::Enum64 => vlen * 12,
-            Self::Enum | Self::FuncProto => vlen * 8,
-            Self::Ptr | Self::Fwd | Self::Typedef | Self::Qualifier | Self::Func | Self::Float => 0,
-        }
+        let (all, part) = match self {
+            Self::Int | Self::Var | Self::DeclTag => (4, 0),
+            Self::Array => (12, 0),
+            Self::Struct | Self::Union | Self::Datasec | Self::Enum64 => (0, 12),
+            Self::Enum | Self::FuncProto => (0, 8),
+            Self::Ptr | Self::Fwd | Self::Typedef | Self::Qualifier | Self::Func | Self::Float => (0, 0),
+        };
+        all + vlen * part
     }
 
     /// Whether types of this kind are asked for by name.
