@@ -180,7 +180,7 @@ impl Session {
         let _watch = interrupt::watch();
         let ebpf = create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut ebpf = Detaching(ebpf);
-        let mut tracing = Tracing::link(object.bytes, &ebpf.0, wanted).map_err(SessionError::Maps)?;
+        let mut tracing = Tracing::link(object.trampolines, &ebpf.0, wanted).map_err(SessionError::Maps)?;
         let with = Settings {
             types,
             layout,
