@@ -5,16 +5,16 @@
     reason = "a build script speaks to cargo on standard output"
 )]
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use anyhow::Context as _;
 use aya_build::{Package, Toolchain};
 use object::{
     build::elf::{Builder, SectionData},
-    elf::SHT_STRTAB,
+    elf::{SHF_EXECINSTR, SHT_STRTAB},
 };
 
-/// The binaries of rsct-ebpf, an object each.
+/// The binaries of rsct-ebpf, an object each. `NAME-trampolines` has the fentry and fexit programs, `NAME` all others.
 const OBJECTS: [&str; 3] = ["trace", "causes", "latency"];
 
 /// The one toolchain of the workspace.
@@ -39,27 +39,47 @@ fn main() -> anyhow::Result<()> {
     let out = std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?;
     for name in OBJECTS {
         let object = Path::new(&out).join(name);
-        strip(&object).with_context(|| format!("strip {}", object.display()))?;
+        let trampolines = Path::new(&out).join(format!("{name}-trampolines"));
+        split(&object, &trampolines).with_context(|| format!("split {}", object.display()))?;
     }
     Ok(())
 }
 
-/// Takes out what only a debugger reads: the lines, the variables and the object's own types.
-///
-/// That is nine tenths of the file, and whoever loads it would parse it all, twice; where there are types,
-/// aya also probes the kernel for what it understands of them and loads them. Nothing here needs them.
-fn strip(path: &Path) -> anyhow::Result<()> {
+/// Moves the fentry and fexit programs of the object at `path` to an object of their own. aya loads the one and
+/// `probe/tracing.rs` the other, and each would parse and relocate the other's programs in vain.
+fn split(path: &Path, trampolines: &Path) -> anyhow::Result<()> {
     let object = std::fs::read(path).unwrap_or_default();
     if object.is_empty() {
         // The build was skipped on request (AYA_BUILD_SKIP): a program that carries nothing, and can't trace.
-        return Ok(std::fs::write(path, [])?);
+        std::fs::write(path, [])?;
+        return Ok(std::fs::write(trampolines, [])?);
     }
-    let mut builder = Builder::read(&*object)?;
+    let is_trampoline = |section: &str| section.starts_with("fentry/") || section.starts_with("fexit/");
+    std::fs::write(path, stripped(&object, |section| !is_trampoline(section))?)?;
+    Ok(std::fs::write(trampolines, stripped(&object, is_trampoline)?)?)
+}
+
+/// The object with those programs alone whose section is `wanted`, and without what only a debugger reads: the lines, the
+/// variables and the object's own types.
+///
+/// That is nine tenths of the file, and whoever loads it would parse it all, twice; where there are types,
+/// aya also probes the kernel for what it understands of them and loads them. Nothing here needs them.
+fn stripped(object: &[u8], wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<u8>> {
+    let mut builder = Builder::read(object)?;
+    let programs: HashSet<String> = builder
+        .sections
+        .iter()
+        .filter(|section| section.sh_flags.contains(SHF_EXECINSTR))
+        .map(|section| section.name.to_string())
+        // The functions that programs of any kind may call.
+        .filter(|name| name != ".text")
+        .collect();
     for section in &mut builder.sections {
         let name = section.name.to_string();
-        section.delete = [".debug", ".rel.debug", ".BTF", ".rel.BTF"]
-            .iter()
-            .any(|part| name.starts_with(part));
+        let relocated = name.strip_prefix(".rel").unwrap_or(&name);
+        section.delete = relocated.starts_with(".debug")
+            || relocated.starts_with(".BTF")
+            || programs.contains(relocated) && !wanted(relocated);
     }
     // LLVM keeps the names of sections and of symbols in one table, the writer in two.
     let names = builder.sections.add();
@@ -69,6 +89,5 @@ fn strip(path: &Path) -> anyhow::Result<()> {
     builder.delete_orphans();
     let mut stripped = Vec::new();
     builder.write(&mut stripped)?;
-    std::fs::write(path, stripped)?;
-    Ok(())
+    Ok(stripped)
 }

@@ -35,7 +35,7 @@ pub mod why;
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub use filter_args::FilterArgs;
 
@@ -52,7 +52,9 @@ struct Cli {
     command: Command,
 }
 
+// clap builds the options of a command when it parses that command: those of all commands take 9 million instructions.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     Trace(Box<trace::TraceArgs>),
     Latency(Box<latency::LatencyArgs>),
@@ -93,7 +95,7 @@ pub fn run() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&with_all_commands(error)),
     };
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
@@ -148,6 +150,13 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
         let _ = write!(sentence, "{}{cause}", if sentence.is_empty() { "" } else { ": " });
     }
     sentence
+}
+
+/// The same refusal, with all commands built: help prints the first line of each, which an unbuilt command lacks.
+fn with_all_commands(error: clap::Error) -> clap::Error {
+    let mut command = Cli::command();
+    command.build();
+    command.try_get_matches().err().unwrap_or(error)
 }
 
 /// Help and version go where clap sends them; of a refusal, the sentence that matters.

@@ -20,9 +20,10 @@ pub struct Hook {
 /// When a trace attaches a hook. It shows packets after the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before it shows packets: `nf_conntrack_in`, TCP, UDP, and the birth and end of entries.
+    /// Before it shows packets: `nf_conntrack_in`, TCP, UDP, and the end of entries. After an entry's end its address names
+    /// another flow; an entry whose allocation was not seen is born when it is first seen.
     First,
-    /// While it shows packets, before the first dump: confirm, insert, delete, refresh and other protocols.
+    /// While it shows packets, before the first dump: alloc, confirm, insert, delete, refresh and other protocols.
     Second,
     /// After the first dump, before `started`: rare events.
     Last,
@@ -99,7 +100,7 @@ pub const HOOKS: &[&Hook] = &[
         function: "__nf_conntrack_alloc",
         shows: "the birth of entries, and entries that could not be allocated",
         essential: false,
-        stage: Stage::First,
+        stage: Stage::Second,
         trampoline: &[exit("alloc_fexit")],
         kprobe: &[entry("alloc_kprobe"), exit("alloc_kretprobe")],
     },

@@ -65,7 +65,7 @@ pub fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Resul
     let clock_ns = (round(&mut ebpf, "clock")? - round(&mut ebpf, "no_clock")?).max(0.0);
 
     let function = find_function(types, &NOTHING)?;
-    let mut tracing = Tracing::link(LATENCY.bytes, &ebpf, &[&NOTHING])?;
+    let mut tracing = Tracing::link(LATENCY.trampolines, &ebpf, &[&NOTHING])?;
     // What has the kernel call the function: it need not be attached itself.
     let caller = tracing.load(NOTHING.trampoline[0], &function)?;
     let without_ns = call(caller.as_fd()).map_err(|error| error.to_string())?;

@@ -2,8 +2,8 @@
 //!
 //! The kernel wants to be told in whose BTF the function is (`attach_btf_obj_fd`); aya 0.16 tells it
 //! only the function's id, so its `FEntry::load` finds vmlinux's functions and no module's (aya issue
-//! 300). Until aya can, this file does that part: it links the same object against the maps that aya
-//! made, and loads programs from it with both. When aya has it, this file goes.
+//! 300). Until aya can, this file does that part: it relocates fentry and fexit programs for the maps
+//! that aya made, and loads them with both. When aya has it, this file goes.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,9 +30,13 @@ use super::{
     specialize::{Rodata, specialize},
 };
 
-/// The object, linked against maps that exist already.
+/// The programs that hooks need, relocated for maps that exist already.
 pub struct Tracing {
-    functions: HashMap<String, Function>,
+    object: Object,
+    text_sections: HashSet<usize>,
+    /// Those whose calls are not linked yet: only programs that are loaded are worth that.
+    unlinked: HashMap<String, aya_obj::Program>,
+    linked: HashMap<String, Function>,
     /// What the programs are specialized by, where the object has it.
     rodata: Option<Rodata>,
     /// The fd of each module's BTF.
@@ -40,40 +44,50 @@ pub struct Tracing {
 }
 
 impl Tracing {
-    /// Links those programs of `object` that the hooks need against the maps of `ebpf`, which was loaded from it.
+    /// Relocates those programs of `object` that the hooks need for the maps of `ebpf`, which has maps of the same names.
     pub fn link(object: &[u8], ebpf: &Ebpf, hooks: &[&Hook]) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
-        // Linking asks a hash table for every instruction: of the kprobes' it would be in vain.
-        object
-            .programs
-            .retain(|name, _| trampolines(hooks).any(|program| program.name == name));
+        let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let (unlinked, unneeded): (HashMap<_, _>, HashMap<_, _>) = std::mem::take(&mut object.programs)
+            .into_iter()
+            .partition(|(name, _)| trampolines(hooks).any(|program| program.name == name));
+        for program in unneeded.values() {
+            object.functions.remove(&program.function_key());
+        }
         let fds: HashMap<&str, RawFd> = ebpf
             .maps()
             .filter_map(|(name, map)| Some((name, data(map)?.fd().as_fd().as_raw_fd())))
             .collect();
-        let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
         let maps = std::mem::take(&mut object.maps);
-        let linked = maps
+        let existing = maps
             .iter()
             .filter_map(|(name, map)| Some((name.as_str(), *fds.get(name.as_str())?, map)));
         object
-            .relocate_maps(linked, &text_sections)
+            .relocate_maps(existing, &text_sections)
             .map_err(|error| error.to_string())?;
-        object
-            .relocate_calls(&text_sections)
-            .map_err(|error| error.to_string())?;
-        let functions = object
-            .programs
-            .iter()
-            .filter_map(|(name, program)| {
-                Some((name.clone(), object.functions.remove(&program.function_key())?))
-            })
-            .collect();
         Ok(Self {
-            functions,
+            object,
+            text_sections,
+            unlinked,
+            linked: HashMap::new(),
             rodata: rodata(ebpf)?,
             modules: HashMap::new(),
         })
+    }
+
+    /// Appends the functions that a program calls, if that is not done yet.
+    fn link_calls(&mut self, name: &str) -> Result<(), String> {
+        if let Some((name, program)) = self.unlinked.remove_entry(name) {
+            let key = program.function_key();
+            self.object.programs = HashMap::from([(name.clone(), program)]);
+            self.object
+                .relocate_calls(&self.text_sections)
+                .map_err(|error| error.to_string())?;
+            if let Some(function) = self.object.functions.remove(&key) {
+                self.linked.insert(name, function);
+            }
+        }
+        Ok(())
     }
 
     /// Loads `program` for `function` and attaches it; it stays attached while the fds are open.
@@ -86,8 +100,9 @@ impl Tracing {
 
     /// Loads `program` for `function`, and no more.
     pub fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
+        self.link_calls(program.name)?;
         let code = self
-            .functions
+            .linked
             .get(program.name)
             .ok_or_else(|| format!("the object has no program {}", program.name))?;
         let module = match &function.module {

@@ -11,12 +11,14 @@
 mod error;
 mod field;
 mod func;
+mod mapped;
 mod object;
 mod raw;
 mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -46,10 +48,14 @@ pub struct KernelTypes {
 impl KernelTypes {
     /// Reads the running kernel's types. Modules that are not loaded, or built in, are left out.
     pub fn open() -> Result<Self, BtfError> {
+        let dir = Path::new(BTF_DIR);
+        if let Some(bytes) = mapped::vmlinux(&dir.join(VMLINUX)) {
+            return Self::with_modules(bytes, dir);
+        }
         // The file comes a page at a time; the call copies all of it at once, but takes privileges.
         match bpf_syscall::kernel_btf(VMLINUX) {
-            Ok(bytes) => Self::with_modules(bytes, Path::new(BTF_DIR)),
-            Err(_) => Self::open_dir(Path::new(BTF_DIR)),
+            Ok(bytes) => Self::with_modules(bytes, dir),
+            Err(_) => Self::open_dir(dir),
         }
     }
 
@@ -62,7 +68,7 @@ impl KernelTypes {
         Self::with_modules(bytes, dir)
     }
 
-    fn with_modules(vmlinux: Vec<u8>, dir: &Path) -> Result<Self, BtfError> {
+    fn with_modules(vmlinux: impl Into<Cow<'static, [u8]>>, dir: &Path) -> Result<Self, BtfError> {
         let mut modules = Vec::new();
         for name in MODULES {
             if let Some(bytes) = read(&dir.join(name))? {
@@ -74,10 +80,10 @@ impl KernelTypes {
 
     /// Takes types from bytes: vmlinux's, and modules' split BTF that builds on it.
     pub fn from_bytes<'n>(
-        vmlinux: Vec<u8>,
+        vmlinux: impl Into<Cow<'static, [u8]>>,
         modules: impl IntoIterator<Item = (&'n str, Vec<u8>)>,
     ) -> Result<Self, BtfError> {
-        let vmlinux = Object::parse("vmlinux", vmlinux, None)?;
+        let vmlinux = Object::parse(VMLINUX, vmlinux, None)?;
         let modules = modules
             .into_iter()
             .map(|(name, bytes)| Object::parse(name, bytes, Some(&vmlinux)))

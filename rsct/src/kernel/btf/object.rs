@@ -4,10 +4,11 @@
 //! they were read: the pass notes where each type starts and chains the names that can be asked
 //! for into buckets; nothing is copied out and no string is allocated.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::BtfError;
-use super::raw::{self, Kind, Type};
+use super::raw::{self, Head, Kind, Type};
 
 /// End of a chain. Id 0 is `void`, which has no name.
 const NONE: u32 = 0;
@@ -15,7 +16,7 @@ const NONE: u32 = 0;
 /// One object's bytes and the index over them.
 pub(super) struct Object {
     name: String,
-    bytes: Vec<u8>,
+    bytes: Cow<'static, [u8]>,
     types: Range<usize>,
     strings: Range<usize>,
     /// Id of the first type in here: 1, or for a module the first after vmlinux's.
@@ -35,7 +36,12 @@ pub(super) struct Object {
 impl Object {
     /// Indexes `bytes`. A module's ids and string offsets go on where its base's end
     /// (`btf_parse_module` in kernel/bpf/btf.c).
-    pub(super) fn parse(name: &str, bytes: Vec<u8>, base: Option<&Self>) -> Result<Self, BtfError> {
+    pub(super) fn parse(
+        name: &str,
+        bytes: impl Into<Cow<'static, [u8]>>,
+        base: Option<&Self>,
+    ) -> Result<Self, BtfError> {
+        let bytes = bytes.into();
         let malformed = |what: String| BtfError::Malformed {
             object: name.to_owned(),
             what,
@@ -69,31 +75,36 @@ impl Object {
     fn index(&mut self, base: Option<&Self>) -> Result<(), String> {
         let section = &self.bytes[self.types.clone()];
         let strings = &self.bytes[self.strings.clone()];
-        let mask = self.buckets.len() - 1;
+        // Local: a field's length would go through memory for each type.
+        let mut starts = std::mem::take(&mut self.starts);
+        let mut previous = std::mem::take(&mut self.previous);
+        let buckets = self.buckets.as_mut_slice();
+        let mask = buckets.len() - 1;
         let mut at = 0;
         let mut id = self.first_id;
         while at < section.len() {
-            let ty = Type::at(section, at).ok_or_else(|| describe_bad_type(section, at, id))?;
-            let mut previous = NONE;
-            if ty.kind.is_looked_up() && ty.name_offset != 0 {
-                let name = match ty.name_offset.checked_sub(self.first_string) {
+            let (head, next) = Head::at(section, at)
+                .and_then(|head| Some((head, head.end(section, at)?)))
+                .ok_or_else(|| describe_bad_type(section, at, id))?;
+            let mut namesake = NONE;
+            if head.kind.is_looked_up() && head.name_offset != 0 {
+                let name = match head.name_offset.checked_sub(self.first_string) {
                     Some(offset) => strings.get(offset as usize..),
-                    None => base.and_then(|base| base.string_tail(ty.name_offset)),
+                    None => base.and_then(|base| base.string_tail(head.name_offset)),
                 };
                 let name =
                     name.ok_or_else(|| format!("the name of type {id} lies outside the string section"))?;
-                let bucket = hash(name) as usize & mask;
-                previous = std::mem::replace(&mut self.buckets[bucket], id);
+                namesake = std::mem::replace(&mut buckets[hash(name) as usize & mask], id);
             }
-            if matches!(ty.kind, Kind::Enum | Kind::Enum64) {
+            if matches!(head.kind, Kind::Enum | Kind::Enum64) {
                 self.enums.push(id);
             }
-            self.starts
-                .push(u32::try_from(at).map_err(|_| "it is larger than 4 GiB".to_owned())?);
-            self.previous.push(previous);
-            at += ty.bytes();
+            starts.push(u32::try_from(at).map_err(|_| "it is larger than 4 GiB".to_owned())?);
+            previous.push(namesake);
+            at = next;
             id = id.checked_add(1).ok_or("it has more types than ids")?;
         }
+        (self.starts, self.previous) = (starts, previous);
         Ok(())
     }
 
@@ -187,34 +198,37 @@ fn describe_bad_type(section: &[u8], at: usize, id: u32) -> String {
     }
 }
 
-/// A hash of the bytes up to the first zero byte or the end, eight at a time: with 90,000 names to
-/// go through, finding the end and hashing are one walk.
+/// A hash of a name's first 16 bytes, eight at a time: with 70,000 names to go through, finding the end and hashing are
+/// one walk. Few of the names that are asked for are longer and begin as another.
+#[inline]
 fn hash(name: &[u8]) -> u32 {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let mut hash = 0_u64;
-    let mut rest = name;
-    loop {
-        let word = match rest.first_chunk::<8>() {
-            Some(chunk) => u64::from_le_bytes(*chunk),
-            None => {
-                let mut last = [0; 8];
-                last[..rest.len()].copy_from_slice(rest);
-                u64::from_le_bytes(last)
-            }
-        };
+    for at in [0, 8] {
+        let word = word(name.get(at..).unwrap_or_default());
         // Bit 7 of the lowest zero byte; borrows can only mark bytes above it.
         let zeros = word.wrapping_sub(LOW) & !word & HIGH;
-        let word = if zeros == 0 {
-            word
-        } else {
-            word & ((zeros.isolate_lowest_one() >> 7) - 1)
-        };
+        // All bytes below that one; all eight where there is none.
+        let word = word & ((zeros.isolate_lowest_one() >> 7).wrapping_sub(1));
         hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if zeros != 0 {
-            // The product's upper half is the well mixed one.
-            return (hash >> 32) as u32;
+            break;
         }
-        rest = rest.get(8..).unwrap_or_default();
+    }
+    // The product's upper half is the well mixed one.
+    (hash >> 32) as u32
+}
+
+/// The first eight bytes, with zeros after the end.
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<8>() {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => {
+            let mut last = [0; 8];
+            last[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(last)
+        }
     }
 }

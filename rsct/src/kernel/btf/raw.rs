@@ -57,13 +57,14 @@ impl Kind {
 
     /// Bytes that follow `struct btf_type` for a type of this kind with `vlen` parts.
     pub(super) fn extra_bytes(self, vlen: usize) -> usize {
-        match self {
-            Self::Int | Self::Var | Self::DeclTag => 4,
-            Self::Array => 12,
-            Self::Struct | Self::Union | Self::Datasec | Self::Enum64 => vlen * 12,
-            Self::Enum | Self::FuncProto => vlen * 8,
-            Self::Ptr | Self::Fwd | Self::Typedef | Self::Qualifier | Self::Func | Self::Float => 0,
-        }
+        let (all, part) = match self {
+            Self::Int | Self::Var | Self::DeclTag => (4, 0),
+            Self::Array => (12, 0),
+            Self::Struct | Self::Union | Self::Datasec | Self::Enum64 => (0, 12),
+            Self::Enum | Self::FuncProto => (0, 8),
+            Self::Ptr | Self::Fwd | Self::Typedef | Self::Qualifier | Self::Func | Self::Float => (0, 0),
+        };
+        all + vlen * part
     }
 
     /// Whether types of this kind are asked for by name.
@@ -84,6 +85,39 @@ pub(super) fn kind_number(info: u32) -> u32 {
 /// kernels gave them this meaning.
 pub(super) fn vlen(info: u32) -> usize {
     (info & 0x00ff_ffff) as usize
+}
+
+/// What every type begins with (`struct btf_type`).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) name_offset: u32,
+    info: u32,
+    /// The size in bytes, or the type referred to, as the kind has it.
+    pub(super) size_or_type: u32,
+}
+
+impl Head {
+    /// The head of the type that starts at `at` in `section`; `None` where the section ends inside it or the kind is one
+    /// that this reader has not heard of.
+    #[inline]
+    pub(super) fn at(section: &[u8], at: usize) -> Option<Self> {
+        let head: &[u8; TYPE_BYTES] = section.get(at..)?.first_chunk()?;
+        let info = word(head, 4);
+        Some(Self {
+            kind: Kind::from_info(info)?,
+            name_offset: word(head, 0),
+            info,
+            size_or_type: word(head, 8),
+        })
+    }
+
+    /// Where the type ends, if that is within `section`.
+    #[inline]
+    pub(super) fn end(self, section: &[u8], at: usize) -> Option<usize> {
+        let end = at + TYPE_BYTES + self.kind.extra_bytes(vlen(self.info));
+        (end <= section.len()).then_some(end)
+    }
 }
 
 /// One type, its extra bytes cut to the length its kind calls for.
@@ -116,23 +150,14 @@ impl<'a> Type<'a> {
     /// The type that starts at `at` in `section`; `None` where it runs over the end or is of a
     /// kind this reader has not heard of.
     pub(super) fn at(section: &'a [u8], at: usize) -> Option<Self> {
-        let head = section.get(at..at.checked_add(TYPE_BYTES)?)?;
-        let info = word(head, 4);
-        let kind = Kind::from_info(info)?;
-        let extra_at = at + TYPE_BYTES;
-        let extra = section.get(extra_at..extra_at.checked_add(kind.extra_bytes(vlen(info)))?)?;
+        let head = Head::at(section, at)?;
         Some(Self {
-            kind,
-            name_offset: word(head, 0),
-            info,
-            size_or_type: word(head, 8),
-            extra,
+            kind: head.kind,
+            name_offset: head.name_offset,
+            info: head.info,
+            size_or_type: head.size_or_type,
+            extra: section.get(at + TYPE_BYTES..head.end(section, at)?)?,
         })
-    }
-
-    /// Bytes from this type to the next.
-    pub(super) fn bytes(&self) -> usize {
-        TYPE_BYTES + self.extra.len()
     }
 
     fn kind_flag(&self) -> bool {
@@ -218,8 +243,7 @@ impl<'a> Type<'a> {
 }
 
 /// The `u32` at `at`, which the caller knows to lie inside.
+#[inline]
 fn word(bytes: &[u8], at: usize) -> u32 {
-    let mut word = [0; 4];
-    word.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_ne_bytes(word)
+    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
