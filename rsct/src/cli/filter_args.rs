@@ -12,7 +12,8 @@ pub struct FilterArgs {
     /// Address family: ipv4 or ipv6.
     #[arg(short, long, value_name = "FAMILY")]
     family: Option<String>,
-    /// Protocol, by name (/etc/protocols too) or number.
+    /// Protocol, by name (/etc/protocols too) or number. `icmp` and `icmpv6` match flows of queries; an ICMP error belongs to
+    /// the flow that it is about.
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: Option<String>,
     /// Source address of the original direction.

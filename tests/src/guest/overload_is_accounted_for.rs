@@ -17,9 +17,9 @@ const FLOWS: u16 = 2000;
 /// Ahead of conntrack, which has priority -200.
 const COUNTERS: &str = "nft -f - <<'END'
 table ip ahead {
-    counter packets {}
-    chain prerouting { type filter hook prerouting priority -300; counter name packets; }
-    chain output { type filter hook output priority -300; counter name packets; }
+    counter seen {}
+    chain prerouting { type filter hook prerouting priority -300; counter name seen; }
+    chain output { type filter hook output priority -300; counter name seen; }
 }
 END";
 

@@ -33,6 +33,7 @@ pub mod timeout_rules;
 pub mod timeouts;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
+mod watch_without_events;
 
 use anyhow::Result;
 
@@ -116,4 +117,5 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("timeouts_are_shown_and_set", timeouts::run, &[]),
     scenario("watch_survives_a_loss", watch_survives_a_loss::run, &[]),
     scenario("watch_tells_of_events", watch_tells_of_events::run, &[]),
+    scenario("watch_without_events", watch_without_events::run, &[]),
 ];
