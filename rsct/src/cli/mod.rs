@@ -152,9 +152,13 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
 /// Help and version go where clap sends them; of a refusal, the sentence that matters.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // A closed pipe is all that can go wrong here.
-        let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        return match error.print() {
+            Err(failed) if !error.use_stderr() && !is_broken_pipe(&failed) => {
+                message!("writing the help to standard output: {failed}");
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::from(if error.use_stderr() { USAGE } else { 0 }),
+        };
     }
     let text = error.to_string();
     let first: Vec<&str> = text

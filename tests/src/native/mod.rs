@@ -27,6 +27,7 @@ mod new_netns_is_empty;
 pub mod nfct_personality;
 pub mod policies;
 pub mod save_and_load;
+mod standard_streams;
 pub mod sysctls;
 pub mod table;
 pub mod timeout_rules;
@@ -109,6 +110,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("nfct_personality_words", nfct_personality::words, &[]),
     scenario("policies_are_kept", policies::run, &[]),
     scenario("save_and_load", save_and_load::run, &[]),
+    scenario("standard_streams", standard_streams::run, &[]),
     scenario("timeout_rules_with_iptables", timeout_rules::iptables, &[]),
     scenario("timeout_rules_with_legacy", timeout_rules::legacy, &[]),
     scenario("timeout_rules_with_nft", timeout_rules::nft, &[]),
