@@ -8,7 +8,7 @@ use super::{
     FilterArgs, UsageError,
     at_once::{self, AtOnce},
     list::Output,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     printer::Printer,
     reading::{self, ExplainArg},
     refusal,
@@ -24,6 +24,7 @@ use crate::{
         conntrack::{Change, Entry},
         dump,
     },
+    waiting,
 };
 
 /// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
@@ -113,7 +114,7 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
         );
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     let printed = printer.finish();
     if !(done_at_once && sum == Swept::default()) {
         tell(&sum, args.shown.dry_run, visited.is_ok());

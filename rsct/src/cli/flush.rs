@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     UsageError,
     delete::{Meant, ShownArgs, tell_others},
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
 };
 use crate::{
     filter::{Filter, Typed},
@@ -17,6 +17,7 @@ use crate::{
         conntrack::{Change, DumpFilter},
         stats,
     },
+    waiting,
 };
 
 /// Delete every entry of the conntrack table, or of one address family, and show those that went.
@@ -68,7 +69,7 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     let printed = printer.finish();
     let all_went_well = visited?;
     printed?;

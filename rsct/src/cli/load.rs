@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     UsageError,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     refusal,
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     labels::LabelMap,
     load::{Handed, LineError, Reading, Sender, Tally, Undone},
     netlink::{Socket, change::Operation},
+    waiting,
 };
 
 /// Change the conntrack table as a file says, which `rsct save` or `conntrack -o save` has written: one line, one
@@ -84,7 +85,7 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
             }
             Ok(())
         });
-        all_done &= event_loop()?.block_on(visit)?;
+        all_done &= waiting::block_on(visit)?;
         namespaces.tell_of_hidden();
     }
     Ok(if all_done {

@@ -38,7 +38,11 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub use filter_args::FilterArgs;
 
-use crate::{conntrack, kernel::interrupt, nfct};
+use crate::{
+    conntrack,
+    kernel::{interrupt, limits},
+    nfct,
+};
 
 /// The command was used wrongly.
 const USAGE: u8 = 2;
@@ -145,6 +149,9 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
         }
         // Writing to a String can't fail.
         let _ = write!(sentence, "{}{cause}", if sentence.is_empty() { "" } else { ": " });
+    }
+    if let Some(hint) = error.chain().find_map(limits::hint) {
+        let _ = write!(sentence, "; {hint}");
     }
     sentence
 }

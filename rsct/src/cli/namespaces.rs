@@ -2,7 +2,6 @@
 
 use std::os::fd::AsFd as _;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::sentence;
@@ -157,15 +156,6 @@ impl Namespaces {
              the capability CAP_SYS_PTRACE"
         );
     }
-}
-
-/// The event loop of a command that talks to the kernel and ends.
-pub fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("starting the event loop")
 }
 
 /// Writing to standard output fails for all namespaces alike, and so does what is not permitted.

@@ -14,7 +14,7 @@ use clap::Args;
 use super::{
     FilterArgs, is_broken_pipe,
     list::Output,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
     render::entry::{About, View},
+    waiting,
 };
 
 /// Write the entries as lines that `rsct load` and `conntrack -R` make them of again.
@@ -65,7 +66,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
         error: None,
     };
     let visit = namespaces.visit(async |netns, socket| save.one(netns, socket, &plan).await);
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     save.flush();
     match (save.error, save.target) {
         (Some(error), Target::Stdout) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),

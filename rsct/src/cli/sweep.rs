@@ -2,16 +2,16 @@
 //! the other reads on.
 
 use std::{
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::AsFd as _,
     sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread::JoinHandle,
 };
 
 use anyhow::Context as _;
 
-use super::{namespaces::event_loop, printer::Printer};
+use super::printer::Printer;
 use crate::{
-    kernel::netns::Netns,
+    kernel::{limits, netns::Netns},
     netlink::{
         Error, Socket,
         batch::Batch,
@@ -20,6 +20,7 @@ use crate::{
         emit::Emitter,
         lookup,
     },
+    waiting,
 };
 
 /// How many entries go together.
@@ -104,21 +105,18 @@ impl Sweep {
         operation: Operation,
         looks_again: bool,
     ) -> anyhow::Result<Self> {
-        let netns = if is_current {
-            None
+        let socket = if is_current {
+            Socket::open()?
         } else {
-            Some(
-                netns
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .context("keeping a namespace open")?,
-            )
+            Socket::open_in(netns.as_fd())?
         };
+        let batch = Batch::new(&socket)?;
         let (to_worker, taken) = sync_channel(CHUNKS);
         let (give, from_worker) = channel();
         let worker = std::thread::Builder::new()
             .name("rsct-change".into())
-            .spawn(move || work(netns, operation, looks_again, &taken, &give))
+            .spawn(move || work(socket, batch, operation, looks_again, &taken, &give))
+            .map_err(limits::no_thread)
             .context("starting a thread to change entries")?;
         Ok(Self {
             filling: Chunk::default(),
@@ -247,18 +245,14 @@ impl Sweep {
 
 /// The thread that asks.
 fn work(
-    netns: Option<OwnedFd>,
+    mut socket: Socket,
+    mut batch: Batch<()>,
     operation: Operation,
     looks_again: bool,
     taken: &Receiver<Chunk>,
     give: &Sender<Chunk>,
 ) -> anyhow::Result<()> {
-    event_loop()?.block_on(async {
-        let mut socket = match &netns {
-            Some(netns) => Socket::open_in(netns.as_fd())?,
-            None => Socket::open()?,
-        };
-        let mut batch = Batch::new(&socket)?;
+    waiting::block_on(async {
         while let Ok(mut chunk) = taken.recv() {
             ask(&mut socket, &mut batch, operation, &mut chunk).await?;
             if looks_again {

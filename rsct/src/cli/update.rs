@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     FilterArgs, UsageError,
     delete::{Meant, ShownArgs, add, key, tell_others},
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     reading::ExplainArg,
     sweep::Swept,
 };
@@ -15,6 +15,7 @@ use crate::{
     entry_spec::{Opt, Spec, SpecError},
     labels::LabelMap,
     netlink::{change::Operation, conntrack::Change},
+    waiting,
 };
 
 /// Change the entries of the conntrack table that meet the filter, and show them as the kernel has them then. Exit code
@@ -140,7 +141,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
         add(&mut sum, swept.await?);
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     let printed = printer.finish();
     if sum.done + sum.gone + sum.refused == 0 {
         // What else went wrong is said alone.

@@ -161,7 +161,8 @@ fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("rsct-netns".into())
-            .spawn_scoped(scope, work)?;
+            .spawn_scoped(scope, work)
+            .map_err(super::limits::no_thread)?;
         Ok(thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -15,6 +15,7 @@ use super::{Command, LineError, ReadError, line};
 use crate::{
     entry_spec::{Opt, Spec},
     family::Family,
+    kernel::limits,
     labels::LabelMap,
     netlink::{change::Operation, conntrack::Change, emit::Emitter},
 };
@@ -163,7 +164,10 @@ impl Reading {
         thread::Builder::new()
             .name("rsct-load".into())
             .spawn(move || reader(thread_name))
-            .map_err(|source| ReadError::Thread { name, source })?;
+            .map_err(|error| ReadError::Thread {
+                name,
+                source: limits::no_thread(error),
+            })?;
         Ok(Self { handed, empty })
     }
 

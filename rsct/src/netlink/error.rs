@@ -74,6 +74,12 @@ pub enum Error {
         /// What was asked of the kernel.
         operation: &'static str,
     },
+    /// A signal arrived while the kernel's answer was waited for.
+    #[error("waiting for netlink messages: ended by {}", crate::kernel::interrupt::name(*.signal))]
+    Signal {
+        /// Its number.
+        signal: i32,
+    },
     /// A datagram was larger than the room for it.
     #[error("receiving from netlink: a datagram of {got} bytes was cut to {room}")]
     Cut {

@@ -11,6 +11,7 @@ pub mod expect_as_conntrack;
 mod expect_says_what_is_wrong;
 pub mod expect_watch;
 pub mod expiring;
+mod few_descriptors;
 pub mod get_equals_conntrack;
 mod grid;
 mod list_all_namespaces;
@@ -89,6 +90,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("expiring_says_what_goes", expiring::run, &[]),
     scenario("expiring_of_a_large_table", expiring::large, SMALL),
     scenario("dying_are_listed", dying_are_listed::run, &[]),
+    scenario("few_descriptors", few_descriptors::run, &[]),
     scenario("get_equals_conntrack", get_equals_conntrack::run, &[]),
     scenario("list_all_namespaces", list_all_namespaces::run, &[]),
     scenario("list_equals_conntrack", list_equals_conntrack::run, &[]),

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io,
-    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
+    os::fd::OwnedFd,
     process::{Command, Output, Stdio},
 };
 
@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::lab::inside::inside;
 
 use super::{
+    few_descriptors::ends,
     grid::{self, Report},
     namespace::{Namespace, output, rsct},
     save_and_load::Scratch,
@@ -138,17 +139,6 @@ fn every_stream(line: &str) -> Result<()> {
         usual.stdout.is_empty() || full.status.code() == Some(1) && said.contains("No space left on device"),
         "a full disk: {}\n{said}",
         full.status
-    );
-    Ok(())
-}
-
-/// It ended by itself.
-fn ends(output: &Output) -> Result<()> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.signal().is_none() && !said.contains("panicked"),
-        "{}\n{said}",
-        output.status
     );
     Ok(())
 }

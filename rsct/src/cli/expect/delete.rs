@@ -8,10 +8,11 @@ use super::{DeletingArgs, exit_code, filter::ExpectFilterArgs, finish, zone::key
 use crate::{
     cli::{
         UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
     },
     netlink::expect,
     render::expect::About,
+    waiting,
 };
 
 /// Delete the expectations that meet all conditions, and show what went.
@@ -66,7 +67,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     if !args.deleting.quiet {
         format.end(&mut out);
     }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cli::{
         UsageError, duration, is_broken_pipe,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         watch::parse_size,
     },
     kernel::{interrupt::Signals, netns::Netns},
@@ -35,6 +35,7 @@ use crate::{
         expect::{About, Format, Happened},
         watch_json::{self, Summary},
     },
+    waiting,
 };
 
 /// Show expectations as they come and go, until Ctrl-C.
@@ -106,7 +107,7 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         overruns: 0,
         error: None,
     });
-    let (watched, all_went_well) = event_loop()?.block_on(async {
+    let (watched, all_went_well) = waiting::event_loop()?.block_on(async {
         let (sockets, all_went_well) = namespaces.sockets()?;
         let watched = until_the_end(args, sockets, &watch).await;
         anyhow::Ok((watched, all_went_well))

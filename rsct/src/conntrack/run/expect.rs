@@ -6,7 +6,7 @@ use rsct_common::Tuple;
 
 use super::{
     Session,
-    event::{Ends, listen, loss},
+    event::{catch_the_end, listen, loss},
     refused,
     single::{proc_stats, write_cpus},
 };
@@ -18,10 +18,7 @@ use crate::{
         problem::Problem,
         values::output,
     },
-    netlink::{
-        Error,
-        expect::{self, EventKind, Expectation, GROUPS, Key, New, Of, stats as expect_stats},
-    },
+    netlink::expect::{self, EventKind, Expectation, GROUPS, Key, New, Of, stats as expect_stats},
     render::{date::Date, expect_line, expect_xml},
 };
 
@@ -149,20 +146,19 @@ pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
 /// Shows what becomes of them, until a signal ends it.
 pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let mut socket = listen(GROUPS)?;
-    let mut ends = Ends::new()?;
+    let _watch = catch_the_end()?;
     loop {
         let (out, counter) = (&mut session.out, &mut session.counter);
-        let received: Result<(), Error> = tokio::select! {
-            biased;
-            received = expect::next_events(&mut socket, |event| {
-                show(out, order.output, &event.expectation, Some(event.kind), now());
-                *counter += 1;
-            }) => received,
-            () = ends.wait() => break,
-        };
+        let received = expect::next_events(&mut socket, |event| {
+            show(out, order.output, &event.expectation, Some(event.kind), now());
+            *counter += 1;
+        });
+        let received = received.await;
         session.out.flush()?;
-        if let Err(error) = received {
-            loss(&error)?;
+        if let Err(error) = received
+            && loss(&error)?.is_break()
+        {
+            break;
         }
     }
     session.out.close_xml();
