@@ -44,6 +44,20 @@ pub(super) struct Swept {
     pub first_refused: Option<(Change<'static>, i32)>,
 }
 
+impl Swept {
+    /// Whether there were no entries.
+    pub(super) fn is_empty(&self) -> bool {
+        self.done + self.gone + self.refused == 0
+    }
+
+    fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.gone += other.gone;
+        self.refused += other.refused;
+        self.first_refused = self.first_refused.take().or(other.first_refused);
+    }
+}
+
 /// Some entries: what is to be asked for each, and how they look.
 #[derive(Default)]
 struct Chunk {
@@ -225,8 +239,13 @@ impl Sweep {
         }
     }
 
-    /// Waits for all that is under way.
-    pub(super) fn finish(mut self, printer: &mut Printer<'_>, netns: &Netns) -> anyhow::Result<Swept> {
+    /// Waits for all that is under way, and adds what became of the entries to a sum, also before an error.
+    pub(super) fn finish(
+        mut self,
+        printer: &mut Printer<'_>,
+        netns: &Netns,
+        sum: &mut Swept,
+    ) -> anyhow::Result<()> {
         if !self.filling.keys.is_empty() {
             self.hand_over(printer, netns);
         }
@@ -234,12 +253,13 @@ impl Sweep {
         while let Ok(chunk) = self.from_worker.recv() {
             self.take_back(chunk, printer, netns);
         }
-        if let Some(worker) = self.worker.take() {
-            worker
+        sum.add(std::mem::take(&mut self.swept));
+        match self.worker.take() {
+            Some(worker) => worker
                 .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Ok(()),
         }
-        Ok(std::mem::take(&mut self.swept))
     }
 }
 

