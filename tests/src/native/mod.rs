@@ -76,6 +76,11 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("conntrack_personality_events", conntrack_personality::events, &[]),
     scenario("conntrack_personality_load", conntrack_personality::load, &[]),
     scenario("conntrack_personality_reads", conntrack_personality::reads, &[]),
+    scenario(
+        "conntrack_personality_time_zones",
+        conntrack_personality::time_zones,
+        &[],
+    ),
     scenario("conntrack_personality_wrong", conntrack_personality::wrong, &[]),
     scenario(
         "count_and_stats_as_conntrack",

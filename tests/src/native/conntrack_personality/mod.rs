@@ -8,6 +8,7 @@ mod lab;
 mod load;
 mod normal;
 mod reads;
+mod time_zones;
 mod wrong;
 
 use super::grid;
@@ -17,4 +18,5 @@ pub use deviations::run as deviations;
 pub use events::run as events;
 pub use load::run as load;
 pub use reads::{run as reads, small};
+pub use time_zones::run as time_zones;
 pub use wrong::run as wrong;
