@@ -77,6 +77,11 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("conntrack_personality_load", conntrack_personality::load, &[]),
     scenario("conntrack_personality_reads", conntrack_personality::reads, &[]),
     scenario(
+        "conntrack_personality_surroundings",
+        conntrack_personality::surroundings,
+        &[],
+    ),
+    scenario(
         "conntrack_personality_time_zones",
         conntrack_personality::time_zones,
         &[],

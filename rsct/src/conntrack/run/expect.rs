@@ -69,12 +69,14 @@ pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Pro
 /// Counts them.
 pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let counted = expect::dump(session.sockets.one()?, of(order), |_| {}).await;
-    let count = counted.map_err(|error| refused(&error, Command::ExpectCount))?;
+    let count = counted.as_ref().copied().unwrap_or(0);
     session
         .out
         .bytes
         .extend_from_slice(format!("{count}\n").as_bytes());
-    Ok(())
+    counted
+        .map(drop)
+        .map_err(|error| refused(&error, Command::ExpectCount))
 }
 
 /// Makes one. The kernel takes its helper's timeout, whatever is asked for.
@@ -132,14 +134,17 @@ pub(super) async fn flush(session: &mut Session) -> Result<(), Problem> {
     flushed.map_err(|error| refused(&error, Command::ExpectFlush))
 }
 
-/// Shows every CPU's counters of them.
+/// Shows every CPU's counters of them; where ctnetlink refuses, /proc's counters of all, and that it does.
 pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     match expect_stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, expect_stats::name);
             Ok(())
         }
-        Err(_) => proc_stats(&mut session.out.bytes),
+        Err(error) => {
+            proc_stats(&mut session.out.bytes)?;
+            Err(refused(&error, Command::ExpectStats))
+        }
     }
 }
 
