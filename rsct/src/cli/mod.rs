@@ -100,6 +100,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    limits::raise_open_files();
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
         Command::Latency(args) => latency::run(args),

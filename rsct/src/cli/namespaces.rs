@@ -158,9 +158,9 @@ impl Namespaces {
     }
 }
 
-/// Writing to standard output fails for all namespaces alike, and so does what is not permitted.
+/// Writing to standard output fails for all namespaces alike, and so does what rights or descriptors are missing for.
 fn may_be_this_one_alone(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<Error>()
-        .is_some_and(|error| !error.is_not_permitted())
+        .is_some_and(|error| !error.is_everywhere())
 }

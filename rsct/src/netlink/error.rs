@@ -144,6 +144,13 @@ impl Error {
         }
     }
 
+    /// Whether it would be the same in every network namespace: rights are missing, or descriptors.
+    pub fn is_everywhere(&self) -> bool {
+        let of_process =
+            |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+        self.is_not_permitted() || matches!(self, Self::Socket { source, .. } if of_process(source))
+    }
+
     /// Whether the kernel wants more rights than we have.
     pub fn is_not_permitted(&self) -> bool {
         match self {

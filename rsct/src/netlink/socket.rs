@@ -33,8 +33,8 @@ pub struct Socket {
     fd: Arc<OwnedFd>,
     /// Its place in the event loop that it was opened in.
     registered: Option<AsyncFd<Arc<OwnedFd>>>,
-    /// The namespace that was entered to open it.
-    netns: Option<OwnedFd>,
+    /// Another namespace was entered to open it.
+    entered: bool,
     port: u32,
     sequence: u32,
     buffer: BytesMut,
@@ -73,19 +73,23 @@ impl Socket {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        let netns = netns.try_clone_to_owned().map_err(failed("sharing"))?;
         Ok(Self {
-            netns: Some(netns),
+            entered: true,
             ..Self::new(opened?)?
         })
     }
 
     /// Opens another socket in the same network namespace.
     pub fn beside(&self) -> Result<Self, Error> {
-        match &self.netns {
-            None => Self::open(),
-            Some(netns) => Self::open_in(netns.as_fd()),
+        if !self.entered {
+            return Self::open();
         }
+        // No descriptor is kept for this: there may be hundreds of namespaces.
+        Self::open_in(
+            namespace_of(&self.fd)
+                .map_err(failed("finding the namespace of"))?
+                .as_fd(),
+        )
     }
 
     fn new(fd: OwnedFd) -> Result<Self, Error> {
@@ -107,7 +111,7 @@ impl Socket {
         Ok(Self {
             fd,
             registered,
-            netns: None,
+            entered: false,
             port,
             sequence: 0,
             buffer: BytesMut::with_capacity(DATAGRAM_BYTES),
@@ -424,6 +428,17 @@ fn get_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int) -> io::Result
         ) as libc::ssize_t
     })?;
     Ok(value)
+}
+
+/// The network namespace that a socket is in.
+fn namespace_of(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    /// In include/uapi/linux/sockios.h.
+    const SIOCGSKNS: libc::c_ulong = 0x894c;
+    // SAFETY: this request takes no argument.
+    let netns = check(unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGSKNS as _) } as libc::ssize_t)?;
+    let netns = libc::c_int::try_from(netns).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(netns) })
 }
 
 fn inode(fd: BorrowedFd<'_>) -> u64 {

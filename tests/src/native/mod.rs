@@ -24,6 +24,7 @@ mod list_of_a_large_table;
 pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
+mod many_namespaces;
 pub mod namespace;
 mod new_netns_is_empty;
 pub mod nfct_personality;
@@ -113,6 +114,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("list_outputs_as_conntrack", list_outputs_as_conntrack::run, &[]),
     scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
     scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
+    scenario("many_namespaces", many_namespaces::run, &[]),
     scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),
     scenario("nfct_personality_helpers", nfct_personality::helpers, &[]),
     scenario(

@@ -184,7 +184,7 @@ impl Watching<'_> {
                     let handle = self.streams.spawn_local(stream.run());
                     self.by_inode.insert(netns.inode, handle);
                 }
-                Err(error) if namespaces.are_all() && !error.is_not_permitted() => {
+                Err(error) if namespaces.are_all() && !error.is_everywhere() => {
                     all_went_well = false;
                     message!("in network namespace {}: {}", netns.name, sentence(&error.into()));
                 }
