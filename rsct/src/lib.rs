@@ -27,5 +27,6 @@ mod seeds;
 pub mod sysctls;
 pub mod timeouts;
 pub mod trace;
+mod waiting;
 pub mod what_if;
 pub mod why;

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, is_broken_pipe,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         dump,
         stats::{self, Table},
     },
-    render,
+    render, waiting,
 };
 
 /// Count the entries of the conntrack table. Without filters the kernel's own count is shown, as by
@@ -71,7 +71,7 @@ pub fn run(args: &CountArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     match io::stdout().write_all(&out) {
         Err(error) if !is_broken_pipe(&error) => {
             return Err(error).context("writing the count to standard output");

@@ -8,7 +8,7 @@ use super::{
     UsageError,
     entry_args::EntryArgs,
     list::Output,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     printer::Printer,
     refusal,
 };
@@ -22,6 +22,7 @@ use crate::{
         conntrack::{Change, Entry},
         lookup,
     },
+    waiting,
 };
 
 /// Make an entry of the conntrack table, and show it as the kernel has it.
@@ -58,7 +59,7 @@ pub fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
         complete &= show(socket, &wanted, &mut printer, netns).await?;
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     // What was made before something failed is shown.
     printer.finish()?;
     let all_went_well = visited?;

@@ -2,13 +2,15 @@
 
 use std::{ops::ControlFlow, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::{
     FilterArgs, UsageError,
     at_once::{self, AtOnce},
+    ended,
     list::Output,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     printer::Printer,
     reading::{self, ExplainArg},
     refusal,
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     filter::{Filter, Plan},
-    kernel::netns::Netns,
+    kernel::{interrupt, netns::Netns},
     labels::LabelMap,
     netlink::{
         Socket,
@@ -24,6 +26,7 @@ use crate::{
         conntrack::{Change, Entry},
         dump,
     },
+    waiting,
 };
 
 /// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
@@ -69,6 +72,8 @@ impl ShownArgs {
     }
 }
 
+const DOING: &str = "deleting entries";
+
 /// Runs `rsct delete`.
 pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
@@ -85,7 +90,9 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let mut printer = args.shown.printer(&labels, &namespaces);
     let mut sum = Swept::default();
     let mut done_at_once = false;
+    let _watch = (!args.shown.dry_run).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
+        ended::check(DOING)?;
         if args.shown.quiet && !args.shown.dry_run {
             match at_once::delete(socket, &filter, &plan).await? {
                 AtOnce::Impossible => {}
@@ -107,16 +114,14 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
             netns,
             is_current: !namespaces.are_named(),
         };
-        add(
-            &mut sum,
-            meant.delete(socket, &mut printer, args.shown.dry_run).await?,
-        );
-        Ok(())
+        meant
+            .delete(socket, &mut printer, args.shown.dry_run, &mut sum)
+            .await
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     let printed = printer.finish();
     if !(done_at_once && sum == Swept::default()) {
-        tell(&sum, args.shown.dry_run, visited.is_ok());
+        tell(&sum, args.shown.dry_run, &visited);
     }
     let all_went_well = visited?;
     printed?;
@@ -130,18 +135,10 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     )
 }
 
-/// Adds what became of one namespace's entries.
-pub(super) fn add(sum: &mut Swept, swept: Swept) {
-    sum.done += swept.done;
-    sum.gone += swept.gone;
-    sum.refused += swept.refused;
-    sum.first_refused = sum.first_refused.take().or(swept.first_refused);
-}
-
 /// Says how many went, and what did not. That there were none is said where nothing else went wrong.
-fn tell(sum: &Swept, dry_run: bool, is_all: bool) {
-    if sum.done + sum.gone + sum.refused == 0 {
-        if is_all {
+fn tell(sum: &Swept, dry_run: bool, visited: &anyhow::Result<bool>) {
+    if sum.is_empty() && !ended::is_why(visited) {
+        if visited.is_ok() {
             message!("no flow entry meets the filter");
         }
         return;
@@ -186,33 +183,33 @@ pub(super) struct Meant<'a> {
 }
 
 impl Meant<'_> {
-    /// Deletes them, or with `dry_run` shows them.
+    /// Deletes them, or with `dry_run` shows them. Adds what became of them to the sum, also before an error.
     pub(super) async fn delete(
         &self,
         socket: &mut Socket,
         printer: &mut Printer<'_>,
         dry_run: bool,
-    ) -> anyhow::Result<Swept> {
-        self.sweep(
-            socket,
-            printer,
-            (!dry_run).then_some((Operation::Delete, false)),
-            |entry| Change {
-                id: entry.id,
-                ..key(entry)
-            },
-        )
-        .await
+        sum: &mut Swept,
+    ) -> anyhow::Result<()> {
+        let operation = (!dry_run).then_some((Operation::Delete, false));
+        let change = |entry: &Entry<'_>| Change {
+            id: entry.id,
+            ..key(entry)
+        };
+        let swept = self.sweep(socket, printer, operation, change, sum);
+        swept.await.context(DOING)
     }
 
-    /// Has the kernel do something with each of them. Without an operation they are shown alone.
+    /// Has the kernel do something with each of them. Without an operation they are shown alone. Adds what became of
+    /// them to the sum, also before an error.
     pub(super) async fn sweep<'c>(
         &self,
         socket: &mut Socket,
         printer: &mut Printer<'_>,
         operation: Option<(Operation, bool)>,
         change: impl Fn(&Entry<'_>) -> Change<'c>,
-    ) -> anyhow::Result<Swept> {
+        sum: &mut Swept,
+    ) -> anyhow::Result<()> {
         printer.begin_netns(self.netns);
         let sweep = match operation {
             Some((operation, looks_again)) => {
@@ -231,26 +228,14 @@ impl Meant<'_> {
         let Sweeping {
             sweep, seen, printer, ..
         } = sweeping;
-        // What has been done is told of, whatever became of the dump.
-        let swept = match sweep {
-            Some(sweep) => sweep.finish(printer, self.netns)?,
-            None => Swept {
-                done: seen,
-                ..Swept::default()
-            },
-        };
-        match dumped {
-            Ok(_) => Ok(swept),
-            Err(error) => {
-                if swept.done > 0 {
-                    message!(
-                        "{} flow entries were done before the table could not be read on",
-                        swept.done
-                    );
-                }
-                Err(error.into())
-            }
+        sum.done += seen;
+        let swept = sweep.map_or(Ok(()), |sweep| sweep.finish(printer, self.netns, sum));
+        let stopped = dumped?.stopped;
+        swept?;
+        if stopped {
+            ended::check("reading the table")?;
         }
+        Ok(())
     }
 }
 
@@ -278,6 +263,7 @@ impl<'c, F: Fn(&Entry<'_>) -> Change<'c>> dump::Sink for Sweeping<'_, '_, F> {
             return ControlFlow::Continue(());
         }
         match &mut self.sweep {
+            Some(_) if interrupt::caught().is_some() => return ControlFlow::Break(()),
             Some(sweep) => {
                 let change = (self.change)(entry);
                 if !sweep.entry(entry, &change, self.printer, self.meant.netns) {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Any longer time is a slip, and may be more than a clock can count.
+const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
+
 /// Reads a number with a unit; without one it is seconds.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -16,7 +19,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         "d" => number * 86_400.0,
         unit => return Err(format!("unknown unit {unit}: use ms, s, m, h or d")),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| "a time cannot be negative or that long".to_owned())
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err("a time cannot be negative, or longer than 1000 years".to_owned()),
+    }
 }
 
 /// Reads a number of whole seconds that is not 0.
@@ -65,7 +71,8 @@ mod tests {
             ("0", "expire at once"),
             ("0d", "expire at once"),
             ("-1", "negative"),
-            ("1e30", "that long"),
+            ("1e30", "longer than"),
+            ("366000d", "longer than"),
             ("1.5", "whole seconds"),
             ("1500ms", "whole seconds"),
             ("5w", "unknown unit w"),

@@ -7,16 +7,20 @@ use clap::Args;
 use super::{
     UsageError,
     delete::{Meant, ShownArgs, tell_others},
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    ended,
+    namespaces::{Namespaces, NetnsArg},
+    sweep::Swept,
 };
 use crate::{
     filter::{Filter, Typed},
+    kernel::interrupt,
     labels::LabelMap,
     netlink::{
         Socket, change,
         conntrack::{Change, DumpFilter},
         stats,
     },
+    waiting,
 };
 
 /// Delete every entry of the conntrack table, or of one address family, and show those that went.
@@ -46,7 +50,9 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
     let mut printer = args.shown.printer(&labels, &namespaces);
+    let _watch = (!args.shown.dry_run).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
+        ended::check("flushing the table")?;
         if !args.shown.quiet || args.shown.dry_run {
             let meant = Meant {
                 filter: &filter,
@@ -54,7 +60,10 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
                 netns,
                 is_current: !namespaces.are_named(),
             };
-            let swept = meant.delete(socket, &mut printer, args.shown.dry_run).await?;
+            let mut swept = Swept::default();
+            let done = meant
+                .delete(socket, &mut printer, args.shown.dry_run, &mut swept)
+                .await;
             let would = if args.shown.dry_run {
                 "would be deleted"
             } else {
@@ -62,13 +71,14 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
             };
             message!("{} flow entries {would}{}.", swept.done, namespaces.of(netns));
             tell_others(&swept, "deleting", &Change::default());
+            done?;
         }
         if !args.shown.dry_run {
             flush(socket, &filter, args.shown.quiet, &namespaces.of(netns)).await?;
         }
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     let printed = printer.finish();
     let all_went_well = visited?;
     printed?;

@@ -12,7 +12,7 @@ use rsct_common::Tuple;
 use super::{
     UsageError, is_broken_pipe,
     list::Output,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
 };
 use crate::{
     filter::{Prefix, Typed},
@@ -20,6 +20,7 @@ use crate::{
     labels::LabelMap,
     netlink::lookup,
     render::entry::{self, About},
+    waiting,
 };
 
 /// Show the entry that has a tuple, in either of its directions: the kernel looks it up, the table is not read.
@@ -91,7 +92,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     let found = out.len() > nothing;
     if found {
         view.end(&mut out);

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, UsageError, is_broken_pipe,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     probing::{AttachArg, why_not},
     reading::{self, ExplainArg},
 };
@@ -23,6 +23,7 @@ use crate::{
     netlink::{Socket, conntrack::Entry, dump},
     provenance::{Listing, ListingError},
     render::entry::{self, About, Format, View},
+    waiting,
 };
 
 /// Show the entries of the conntrack table, in the forms of `conntrack -L`, in aligned columns or as JSON.
@@ -128,7 +129,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     };
     list.view.begin(&mut list.buffer);
     let visit = namespaces.visit(async |netns, socket| list.one(netns, socket).await);
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     list.view.end(&mut list.buffer);
     list.flush();
     match list.error {

@@ -9,15 +9,16 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use super::{
-    UsageError,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    UsageError, ended,
+    namespaces::{Namespaces, NetnsArg},
     refusal,
 };
 use crate::{
-    kernel::netns::Netns,
+    kernel::{interrupt, netns::Netns},
     labels::LabelMap,
     load::{Handed, LineError, Reading, Sender, Tally, Undone},
     netlink::{Socket, change::Operation},
+    waiting,
 };
 
 /// Change the conntrack table as a file says, which `rsct save` or `conntrack -o save` has written: one line, one
@@ -84,7 +85,7 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
             }
             Ok(())
         });
-        all_done &= event_loop()?.block_on(visit)?;
+        all_done &= waiting::block_on(visit)?;
         namespaces.tell_of_hidden();
     }
     Ok(if all_done {
@@ -101,6 +102,10 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
+    fn doing(&self) -> String {
+        format!("loading {}", self.name)
+    }
+
     fn stops(&self) -> bool {
         self.args.on_error == OnError::Stop
     }
@@ -134,9 +139,16 @@ impl Load<'_> {
 
     /// Loads the file into one namespace; says whether all lines were done.
     async fn one(&self, netns: Option<&Netns>, socket: &mut Socket) -> anyhow::Result<bool> {
+        let place = netns.map_or_else(String::new, |netns| {
+            format!("in network namespace {}: ", netns.name)
+        });
+        ended::check(self.doing())?;
         let reading = self.reading()?;
+        // Opening a pipe may wait for its other end: a signal kills the process until something is done.
+        let _watch = interrupt::watch();
         let mut sender = Sender::new(socket)?;
         let mut stopped = None;
+        let mut last = 0;
         while let Some(handed) = reading.next() {
             match handed {
                 Handed::Chunk(chunk) => {
@@ -152,6 +164,11 @@ impl Load<'_> {
                     if stopped.is_some() {
                         break;
                     }
+                    last = chunk.requests().last().map_or(last, |(request, _)| request.line);
+                    if let Err(ended) = ended::check(self.doing()) {
+                        self.tell(&place, &sender.tally, "");
+                        return Err(ended.leaving(format!(" after line {last}")).into());
+                    }
                     reading.give_back(chunk);
                 }
                 Handed::Bad(line, error) => {
@@ -162,14 +179,13 @@ impl Load<'_> {
                     }
                 }
                 Handed::Failed(error) => {
-                    self.tell("", &sender.tally, "");
+                    self.tell(&place, &sender.tally, "");
+                    ended::check(self.doing())
+                        .map_err(|ended| ended.leaving(format!(" after line {last}")))?;
                     return Err(error.into());
                 }
             }
         }
-        let place = netns.map_or_else(String::new, |netns| {
-            format!("in network namespace {}: ", netns.name)
-        });
         if let Some((before, behind)) = stopped {
             let together = match behind {
                 0 => String::new(),

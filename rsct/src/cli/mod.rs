@@ -7,6 +7,7 @@ pub mod create;
 pub mod delete;
 pub mod doctor;
 mod duration;
+mod ended;
 mod entry_args;
 pub mod expect;
 mod filter_args;
@@ -23,6 +24,7 @@ mod printer;
 mod probing;
 mod reading;
 mod refusal;
+mod replacement;
 pub mod save;
 pub mod stats;
 mod sweep;
@@ -39,7 +41,11 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub use filter_args::FilterArgs;
 
-use crate::{conntrack, kernel::interrupt, nfct};
+use crate::{
+    conntrack,
+    kernel::{interrupt, limits},
+    nfct,
+};
 
 /// The command was used wrongly.
 const USAGE: u8 = 2;
@@ -97,6 +103,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&with_all_commands(error)),
     };
+    limits::raise_open_files();
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
         Command::Latency(args) => latency::run(args),
@@ -149,6 +156,9 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
         // Writing to a String can't fail.
         let _ = write!(sentence, "{}{cause}", if sentence.is_empty() { "" } else { ": " });
     }
+    if let Some(hint) = error.chain().find_map(limits::hint) {
+        let _ = write!(sentence, "; {hint}");
+    }
     sentence
 }
 
@@ -162,9 +172,13 @@ fn with_all_commands(error: clap::Error) -> clap::Error {
 /// Help and version go where clap sends them; of a refusal, the sentence that matters.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // A closed pipe is all that can go wrong here.
-        let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        return match error.print() {
+            Err(failed) if !error.use_stderr() && !is_broken_pipe(&failed) => {
+                message!("writing the help to standard output: {failed}");
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::from(if error.use_stderr() { USAGE } else { 0 }),
+        };
     }
     let text = error.to_string();
     let first: Vec<&str> = text

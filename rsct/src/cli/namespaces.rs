@@ -2,7 +2,6 @@
 
 use std::os::fd::AsFd as _;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::sentence;
@@ -159,18 +158,9 @@ impl Namespaces {
     }
 }
 
-/// The event loop of a command that talks to the kernel and ends.
-pub fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("starting the event loop")
-}
-
-/// Writing to standard output fails for all namespaces alike, and so does what is not permitted.
+/// Writing to standard output fails for all namespaces alike, and so does what rights or descriptors are missing for.
 fn may_be_this_one_alone(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<Error>()
-        .is_some_and(|error| !error.is_not_permitted())
+        .is_some_and(|error| !error.is_everywhere())
 }

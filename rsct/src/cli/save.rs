@@ -1,10 +1,9 @@
 //! `rsct save`: the table as a file that makes it again.
 
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, Seek as _, Write as _},
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -12,17 +11,19 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{
-    FilterArgs, is_broken_pipe,
+    FilterArgs, ended, is_broken_pipe,
     list::Output,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
+    replacement::Replacement,
 };
 use crate::{
     filter::{Filter, Plan},
-    kernel::netns::Netns,
+    kernel::{interrupt, netns::Netns},
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
     render::entry::{About, View},
+    waiting,
 };
 
 /// Write the entries as lines that `rsct load` and `conntrack -R` make them of again.
@@ -50,7 +51,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
     let target = match &args.output_file {
-        Some(path) => Target::File(Replacement::of(path)?),
+        Some(path) => Target::File(Replacement::of(path, "saving entries")?),
         None => Target::Stdout,
     };
     let mut save = Save {
@@ -65,7 +66,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
         error: None,
     };
     let visit = namespaces.visit(async |netns, socket| save.one(netns, socket, &plan).await);
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     save.flush();
     match (save.error, save.target) {
         (Some(error), Target::Stdout) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
@@ -75,7 +76,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
         (None, Target::File(file)) if all_went_well => file.put()?,
         (None, Target::File(file)) => message!(
             "{} is left as it was, as not all could be read",
-            file.path.display()
+            file.path().display()
         ),
         (None, Target::Stdout) => {}
     }
@@ -123,6 +124,10 @@ impl Save<'_> {
                 dump::Sink::restart(self);
             }
             dumped?;
+            if let Target::File(file) = &self.target {
+                ended::check(format!("saving entries to {}", file.path().display()))
+                    .map_err(|ended| ended.leaving(file.is_left()))?;
+            }
         }
         Ok(())
     }
@@ -166,7 +171,7 @@ impl dump::Sink for Save<'_> {
         if self.buffer.len() >= if held { HOLD_BYTES } else { FLUSH_BYTES } {
             self.flush();
         }
-        if self.error.is_some() {
+        if self.error.is_some() || interrupt::caught().is_some() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -188,90 +193,5 @@ impl dump::Sink for Save<'_> {
         }
         self.saved = self.saved_before;
         true
-    }
-}
-
-/// A file that takes another's place once it is whole.
-struct Replacement {
-    path: PathBuf,
-    beside: PathBuf,
-    file: File,
-}
-
-impl Replacement {
-    /// Begins one beside the file whose place it is to take. What is no ordinary file, a device or a pipe, is
-    /// written to at once.
-    fn of(path: &Path) -> anyhow::Result<Self> {
-        // The place that a link leads to is taken, not the link's.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let opening = || format!("opening {} to save the entries", path.display());
-        let there = fs::metadata(&path).ok();
-        let is_special = there.as_ref().is_some_and(|there| !there.is_file());
-        let beside = if is_special {
-            path.clone()
-        } else {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            path.with_file_name(format!(".{name}.{}", std::process::id()))
-        };
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(!is_special)
-            .open(&beside)
-            .with_context(opening)?;
-        let replacement = Self { path, beside, file };
-        if let Some(there) = there.filter(|_| !is_special) {
-            replacement
-                .file
-                .set_permissions(there.permissions())
-                .with_context(|| format!("taking over the permissions of {}", replacement.path.display()))?;
-        }
-        Ok(replacement)
-    }
-
-    fn is_beside(&self) -> bool {
-        self.beside != self.path
-    }
-
-    fn take_back(&mut self, to: u64) -> io::Result<()> {
-        self.file.set_len(to)?;
-        self.file.seek(io::SeekFrom::Start(to)).map(drop)
-    }
-
-    /// Takes the place, with everything on the disk.
-    fn put(mut self) -> anyhow::Result<()> {
-        if !self.is_beside() {
-            return Ok(());
-        }
-        let put = self
-            .file
-            .flush()
-            .and_then(|()| self.file.sync_all())
-            .and_then(|()| fs::rename(&self.beside, &self.path));
-        match put {
-            Ok(()) => {
-                // It is there now under its name.
-                self.beside.clone_from(&self.path);
-                Ok(())
-            }
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    fn failed(self, error: io::Error) -> anyhow::Error {
-        let left = if self.is_beside() {
-            "; it is left as it was"
-        } else {
-            ""
-        };
-        anyhow::anyhow!("writing {}: {error}{left}", self.path.display())
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        if self.is_beside() {
-            // Nobody wants what is not whole.
-            let _ = fs::remove_file(&self.beside);
-        }
     }
 }

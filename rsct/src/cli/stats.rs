@@ -13,11 +13,11 @@ use clap::{Args, ValueEnum};
 
 use super::{
     duration, is_broken_pipe,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
 };
 use crate::{
     netlink::stats::{self, Cpu, counter},
-    render,
+    render, waiting,
 };
 
 /// Show the kernel's conntrack counters, per CPU and in total, since the network namespace was made.
@@ -48,7 +48,11 @@ enum Output {
 
 /// Runs `rsct stats`.
 pub fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
-    match event_loop()?.block_on(read(args)) {
+    let done = match args.interval {
+        Some(_) => waiting::event_loop()?.block_on(read(args)),
+        None => waiting::block_on(read(args)),
+    };
+    match done {
         Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => Ok(ExitCode::SUCCESS),
         result => result,
     }

@@ -2,16 +2,16 @@
 //! the other reads on.
 
 use std::{
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::AsFd as _,
     sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread::JoinHandle,
 };
 
 use anyhow::Context as _;
 
-use super::{namespaces::event_loop, printer::Printer};
+use super::printer::Printer;
 use crate::{
-    kernel::netns::Netns,
+    kernel::{limits, netns::Netns},
     netlink::{
         Error, Socket,
         batch::Batch,
@@ -20,6 +20,7 @@ use crate::{
         emit::Emitter,
         lookup,
     },
+    waiting,
 };
 
 /// How many entries go together.
@@ -41,6 +42,20 @@ pub(super) struct Swept {
     pub refused: u64,
     /// The first that was refused, by its original direction, and the error's number.
     pub first_refused: Option<(Change<'static>, i32)>,
+}
+
+impl Swept {
+    /// Whether there were no entries.
+    pub(super) fn is_empty(&self) -> bool {
+        self.done + self.gone + self.refused == 0
+    }
+
+    fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.gone += other.gone;
+        self.refused += other.refused;
+        self.first_refused = self.first_refused.take().or(other.first_refused);
+    }
 }
 
 /// Some entries: what is to be asked for each, and how they look.
@@ -104,21 +119,18 @@ impl Sweep {
         operation: Operation,
         looks_again: bool,
     ) -> anyhow::Result<Self> {
-        let netns = if is_current {
-            None
+        let socket = if is_current {
+            Socket::open()?
         } else {
-            Some(
-                netns
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .context("keeping a namespace open")?,
-            )
+            Socket::open_in(netns.as_fd())?
         };
+        let batch = Batch::new(&socket)?;
         let (to_worker, taken) = sync_channel(CHUNKS);
         let (give, from_worker) = channel();
         let worker = std::thread::Builder::new()
             .name("rsct-change".into())
-            .spawn(move || work(netns, operation, looks_again, &taken, &give))
+            .spawn(move || work(socket, batch, operation, looks_again, &taken, &give))
+            .map_err(limits::no_thread)
             .context("starting a thread to change entries")?;
         Ok(Self {
             filling: Chunk::default(),
@@ -227,8 +239,13 @@ impl Sweep {
         }
     }
 
-    /// Waits for all that is under way.
-    pub(super) fn finish(mut self, printer: &mut Printer<'_>, netns: &Netns) -> anyhow::Result<Swept> {
+    /// Waits for all that is under way, and adds what became of the entries to a sum, also before an error.
+    pub(super) fn finish(
+        mut self,
+        printer: &mut Printer<'_>,
+        netns: &Netns,
+        sum: &mut Swept,
+    ) -> anyhow::Result<()> {
         if !self.filling.keys.is_empty() {
             self.hand_over(printer, netns);
         }
@@ -236,29 +253,26 @@ impl Sweep {
         while let Ok(chunk) = self.from_worker.recv() {
             self.take_back(chunk, printer, netns);
         }
-        if let Some(worker) = self.worker.take() {
-            worker
+        sum.add(std::mem::take(&mut self.swept));
+        match self.worker.take() {
+            Some(worker) => worker
                 .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Ok(()),
         }
-        Ok(std::mem::take(&mut self.swept))
     }
 }
 
 /// The thread that asks.
 fn work(
-    netns: Option<OwnedFd>,
+    mut socket: Socket,
+    mut batch: Batch<()>,
     operation: Operation,
     looks_again: bool,
     taken: &Receiver<Chunk>,
     give: &Sender<Chunk>,
 ) -> anyhow::Result<()> {
-    event_loop()?.block_on(async {
-        let mut socket = match &netns {
-            Some(netns) => Socket::open_in(netns.as_fd())?,
-            None => Socket::open()?,
-        };
-        let mut batch = Batch::new(&socket)?;
+    waiting::block_on(async {
         while let Ok(mut chunk) = taken.recv() {
             ask(&mut socket, &mut batch, operation, &mut chunk).await?;
             if looks_again {

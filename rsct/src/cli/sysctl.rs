@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     UsageError, duration, is_broken_pipe,
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    namespaces::{Namespaces, NetnsArg},
 };
 use crate::{
     kernel::{
@@ -21,6 +21,7 @@ use crate::{
     },
     render::sysctls::{self as render, Line},
     sysctls::{Bounds, Known, full, is_ours},
+    waiting,
 };
 
 /// Show and change conntrack's settings (net.netfilter.nf_conntrack_*): value, bounds and meaning.
@@ -66,7 +67,6 @@ pub fn run(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
         .map(|typed| parse(typed))
         .collect::<Result<Vec<_>, _>>()?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let event_loop = event_loop()?;
     let mut sysctl = Sysctl {
         args,
         named: &named,
@@ -76,7 +76,7 @@ pub fn run(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
         begun: false,
     };
     let visit = namespaces.visit(async |netns, _| sysctl.one(netns));
-    let visited = event_loop.block_on(visit);
+    let visited = waiting::block_on(visit);
     let mut stdout = io::stdout().lock();
     match stdout.write_all(&sysctl.out).and_then(|()| stdout.flush()) {
         Err(error) if !is_broken_pipe(&error) => {

@@ -139,11 +139,8 @@ pub fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs a trace whose lines tell of something.
 pub(super) fn run_telling(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    runtime.block_on(trace(args, telling))
+    let event_loop = crate::waiting::event_loop()?;
+    event_loop.block_on(trace(args, telling))
 }
 
 async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {

@@ -2,19 +2,26 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::{
     FilterArgs, UsageError,
-    delete::{Meant, ShownArgs, add, key, tell_others},
-    namespaces::{Namespaces, NetnsArg, event_loop},
+    delete::{Meant, ShownArgs, key, tell_others},
+    ended,
+    namespaces::{Namespaces, NetnsArg},
     reading::ExplainArg,
     sweep::Swept,
 };
 use crate::{
     entry_spec::{Opt, Spec, SpecError},
+    kernel::interrupt,
     labels::LabelMap,
-    netlink::{change::Operation, conntrack::Change},
+    netlink::{
+        change::Operation,
+        conntrack::{Change, Entry},
+    },
+    waiting,
 };
 
 /// Change the entries of the conntrack table that meet the filter, and show them as the kernel has them then. Exit code
@@ -107,6 +114,8 @@ fn named(error: &SpecError, set: bool) -> UsageError {
     })
 }
 
+const DOING: &str = "updating entries";
+
 /// Runs `rsct update`.
 pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
@@ -119,6 +128,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     let mut printer = args.shown.printer(&labels, &namespaces);
     let mut sum = Swept::default();
     let operation = (!args.shown.dry_run).then_some((Operation::Update, !args.shown.quiet));
+    let _watch = operation.map(|_| interrupt::watch());
     let visit = namespaces.visit(async |netns, socket| {
         let meant = Meant {
             filter: &filter,
@@ -126,7 +136,8 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
             netns,
             is_current: !namespaces.are_named(),
         };
-        let swept = meant.sweep(socket, &mut printer, operation, |entry| {
+        ended::check(DOING)?;
+        let change = |entry: &Entry<'_>| {
             let key = key(entry);
             Change {
                 orig: key.orig,
@@ -136,13 +147,13 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
                 status: changes.status.map(|bits| bits | entry.status.unwrap_or(0)),
                 ..changes.clone()
             }
-        });
-        add(&mut sum, swept.await?);
-        Ok(())
+        };
+        let swept = meant.sweep(socket, &mut printer, operation, change, &mut sum);
+        swept.await.context(DOING)
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     let printed = printer.finish();
-    if sum.done + sum.gone + sum.refused == 0 {
+    if sum.is_empty() && !ended::is_why(&visited) {
         // What else went wrong is said alone.
         if visited.is_ok() {
             message!("no flow entry meets the filter");

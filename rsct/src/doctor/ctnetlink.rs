@@ -3,10 +3,13 @@
 use std::ops::ControlFlow;
 
 use super::Dump;
-use crate::netlink::{
-    Socket,
-    conntrack::Entry,
-    dump::{self, Sink},
+use crate::{
+    netlink::{
+        Socket,
+        conntrack::Entry,
+        dump::{self, Sink},
+    },
+    waiting::block_on,
 };
 
 /// Asks for the entries of the current namespace.
@@ -19,11 +22,7 @@ pub(super) fn dump() -> Dump {
 }
 
 fn first_entry() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(|error| format!("starting the event loop: {error}"))?;
-    runtime.block_on(async {
+    block_on(async {
         let mut socket = Socket::open().map_err(|error| error.to_string())?;
         let outcome = dump::entries(&mut socket, &dump::Query::default(), &mut FirstEntry).await;
         outcome.map(drop).map_err(|error| error.to_string())

@@ -12,6 +12,7 @@ mod insn;
 pub mod interfaces;
 pub mod interrupt;
 pub mod kprobe_misses;
+pub mod limits;
 pub mod netlink_sockets;
 pub mod netns;
 pub mod portid;

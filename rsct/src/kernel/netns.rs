@@ -9,6 +9,7 @@ use std::{
         unix::fs::MetadataExt as _,
     },
     path::Path,
+    sync::Arc,
     thread,
 };
 
@@ -80,17 +81,18 @@ pub struct Netns {
     pub name: String,
     /// Its inode number, by which eBPF programs and `lsns` know it.
     pub inode: u64,
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
 }
 
 impl Netns {
-    /// Another handle on it.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self {
+    /// Another handle on it, with the same descriptor.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
             name: self.name.clone(),
             inode: self.inode,
-            fd: self.fd.try_clone()?,
-        })
+            fd: Arc::clone(&self.fd),
+        }
     }
 }
 
@@ -161,7 +163,8 @@ fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("rsct-netns".into())
-            .spawn_scoped(scope, work)?;
+            .spawn_scoped(scope, work)
+            .map_err(super::limits::no_thread)?;
         Ok(thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -265,7 +268,7 @@ fn open_path(wanted: &str, path: &Path, name: Option<String>) -> Result<Netns, N
         Ok(Netns {
             name: name.unwrap_or_else(|| inode.to_string()),
             inode,
-            fd: file.into(),
+            fd: Arc::new(file.into()),
         })
     };
     open().map_err(|source| NetnsError::Open {

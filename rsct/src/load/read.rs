@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
+    os::fd::AsFd,
     path::Path,
     sync::{
         Arc,
@@ -15,6 +16,10 @@ use super::{Command, LineError, ReadError, line};
 use crate::{
     entry_spec::{Opt, Spec},
     family::Family,
+    kernel::{
+        interrupt::{self, Woken},
+        limits,
+    },
     labels::LabelMap,
     netlink::{change::Operation, conntrack::Change, emit::Emitter},
 };
@@ -134,14 +139,15 @@ impl Reading {
     /// Begins to read a file, or standard input where it is called `-`. `stop`: a bad line is the last one.
     pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
         let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
-            ("standard input".to_owned(), Box::new(io::stdin()))
+            // Its own small buffer is passed by, as every read is for more.
+            ("standard input".to_owned(), Box::new(Waiting(io::stdin())))
         } else {
             let name = path.display().to_string();
             let file = File::open(path).map_err(|source| ReadError::Open {
                 name: name.clone(),
                 source,
             })?;
-            (name, Box::new(file))
+            (name, Box::new(Waiting(file)))
         };
         let (hand, handed) = sync_channel(CHUNKS);
         let (empty, emptied) = sync_channel(CHUNKS);
@@ -163,7 +169,10 @@ impl Reading {
         thread::Builder::new()
             .name("rsct-load".into())
             .spawn(move || reader(thread_name))
-            .map_err(|source| ReadError::Thread { name, source })?;
+            .map_err(|error| ReadError::Thread {
+                name,
+                source: limits::no_thread(error),
+            })?;
         Ok(Self { handed, empty })
     }
 
@@ -176,6 +185,18 @@ impl Reading {
     pub fn give_back(&self, chunk: Chunk) {
         // Where reading has ended nobody wants it.
         let _ = self.empty.send(chunk);
+    }
+}
+
+/// An input, which ends with an error once a signal was caught.
+struct Waiting<R>(R);
+
+impl<R: Read + AsFd> Read for Waiting<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match interrupt::wait_for(self.0.as_fd(), libc::POLLIN)? {
+            Woken::Ready => self.0.read(room),
+            Woken::Signal(signal) => Err(io::Error::other(interrupt::name(signal))),
+        }
     }
 }
 

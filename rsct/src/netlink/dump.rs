@@ -122,12 +122,20 @@ pub async fn entries_ahead(
 }
 
 /// Begins such a dump and comes back at once. A thread receives as much as it has room for, so that the kernel looks
-/// through its table while another dump is taken in.
+/// through its table while another dump is taken in. Where the limits on descriptors and processes leave none for a
+/// thread, the calling one receives.
 pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Error> {
     let sequence = socket.next_sequence();
     let request = query.request(sequence);
+    let source = match ahead::Ahead::of(socket, &request) {
+        Ok(ahead) => Receiving::Ahead(ahead),
+        Err(socket) => {
+            socket.send_now(&request)?;
+            Receiving::Here(socket)
+        }
+    };
     Ok(Begun {
-        source: ahead::Ahead::of(socket, request)?,
+        source,
         query: *query,
         sequence,
     })
@@ -135,7 +143,7 @@ pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Err
 
 /// A dump that has begun.
 pub struct Begun<'a> {
-    source: ahead::Ahead<'a>,
+    source: Receiving<'a>,
     query: Query,
     sequence: u32,
 }
@@ -151,6 +159,54 @@ impl Begun<'_> {
         self.sequence = self.source.ask(query).await?;
         self.query = *query;
         Ok(())
+    }
+}
+
+/// Who receives a dump that has begun.
+enum Receiving<'a> {
+    /// A thread.
+    Ahead(ahead::Ahead<'a>),
+    /// The caller.
+    Here(&'a mut Socket),
+}
+
+/// A datagram, lent or owned.
+enum Datagram<A, B> {
+    Ahead(A),
+    Here(B),
+}
+
+impl<A: Deref<Target = [u8]>, B: Deref<Target = [u8]>> Deref for Datagram<A, B> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Ahead(datagram) => datagram,
+            Self::Here(datagram) => datagram,
+        }
+    }
+}
+
+impl Source for Receiving<'_> {
+    fn port(&self) -> u32 {
+        match self {
+            Self::Ahead(ahead) => ahead.port(),
+            Self::Here(socket) => socket.port(),
+        }
+    }
+
+    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+        match self {
+            Self::Ahead(ahead) => ahead.ask(query).await,
+            Self::Here(socket) => socket.ask(query).await,
+        }
+    }
+
+    async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error> {
+        Ok(match self {
+            Self::Ahead(ahead) => Datagram::Ahead(ahead.next().await?),
+            Self::Here(socket) => Datagram::Here(socket.receive().await?),
+        })
     }
 }
 

@@ -74,6 +74,12 @@ pub enum Error {
         /// What was asked of the kernel.
         operation: &'static str,
     },
+    /// A signal arrived while the kernel's answer was waited for.
+    #[error("waiting for netlink messages: ended by {}", crate::kernel::interrupt::name(*.signal))]
+    Signal {
+        /// Its number.
+        signal: i32,
+    },
     /// A datagram was larger than the room for it.
     #[error("receiving from netlink: a datagram of {got} bytes was cut to {room}")]
     Cut {
@@ -136,6 +142,13 @@ impl Error {
             Self::Overrun { .. } | Self::Unanswered { .. } => Some(libc::ENOBUFS),
             _ => None,
         }
+    }
+
+    /// Whether it would be the same in every network namespace: rights are missing, or descriptors.
+    pub fn is_everywhere(&self) -> bool {
+        let of_process =
+            |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+        self.is_not_permitted() || matches!(self, Self::Socket { source, .. } if of_process(source))
     }
 
     /// Whether the kernel wants more rights than we have.

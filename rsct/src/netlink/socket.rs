@@ -1,16 +1,24 @@
-//! A netfilter netlink socket under tokio.
+//! A netfilter netlink socket, in an event loop or on a thread that it blocks.
 
 use std::{
     io,
     mem::MaybeUninit,
     os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    sync::Arc,
     thread,
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+};
 
 use super::{Error, event::Group};
+use crate::kernel::{
+    interrupt::{self, Woken},
+    limits,
+};
 
 /// Room for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
 /// net/netlink/af_netlink.c caps what it remembers of the reader's room), events are smaller.
@@ -18,12 +26,15 @@ pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// A socket for talking to nfnetlink in one network namespace.
 ///
-/// It stays in the namespace where it was opened, wherever it is used from.
+/// It stays in the namespace where it was opened, wherever it is used from. One that is opened inside an event loop
+/// waits in that loop; another blocks the thread that waits for it.
 #[derive(Debug)]
 pub struct Socket {
-    fd: AsyncFd<OwnedFd>,
-    /// The namespace that was entered to open it.
-    netns: Option<OwnedFd>,
+    fd: Arc<OwnedFd>,
+    /// Its place in the event loop that it was opened in.
+    registered: Option<AsyncFd<Arc<OwnedFd>>>,
+    /// Another namespace was entered to open it.
+    entered: bool,
     port: u32,
     sequence: u32,
     buffer: BytesMut,
@@ -31,14 +42,13 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket in the calling thread's network namespace. Must be called inside a tokio
-    /// runtime with I/O enabled.
+    /// Opens a socket in the calling thread's network namespace.
     pub fn open() -> Result<Self, Error> {
         Self::new(open_here()?)
     }
 
     /// Opens a socket in the network namespace that `netns` refers to, without moving this process
-    /// there. Must be called inside a tokio runtime with I/O enabled.
+    /// there.
     pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, Error> {
         // A namespace belongs to a thread: a short-lived one steps into it, and takes the step with
         // it to its end.
@@ -56,27 +66,30 @@ impl Socket {
                     }
                     open_here()
                 });
-            let opening = opening.map_err(|source| Error::Socket {
-                operation: "starting a thread for",
-                source,
-            })?;
+            let opening = opening
+                .map_err(limits::no_thread)
+                .map_err(failed("starting a thread for"))?;
             opening
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        let netns = netns.try_clone_to_owned().map_err(failed("sharing"))?;
         Ok(Self {
-            netns: Some(netns),
+            entered: true,
             ..Self::new(opened?)?
         })
     }
 
     /// Opens another socket in the same network namespace.
     pub fn beside(&self) -> Result<Self, Error> {
-        match &self.netns {
-            None => Self::open(),
-            Some(netns) => Self::open_in(netns.as_fd()),
+        if !self.entered {
+            return Self::open();
         }
+        // No descriptor is kept for this: there may be hundreds of namespaces.
+        Self::open_in(
+            namespace_of(&self.fd)
+                .map_err(failed("finding the namespace of"))?
+                .as_fd(),
+        )
     }
 
     fn new(fd: OwnedFd) -> Result<Self, Error> {
@@ -86,12 +99,19 @@ impl Socket {
 
     /// Tests play the kernel at the other end of a pair of sockets.
     pub(super) fn with_port(fd: OwnedFd, port: u32) -> Result<Self, Error> {
-        // SAFETY: an OwnedFd keeps its descriptor open and never hands out another number, so the
-        // registration holds until the AsyncFd is dropped.
-        let fd = unsafe { AsyncFd::register(fd) }.map_err(|e| failed("registering")(e.into()))?;
+        let fd = Arc::new(fd);
+        let registered = if Handle::try_current().is_ok() {
+            // SAFETY: an Arc of an OwnedFd keeps its descriptor open and never hands out another number, so the
+            // registration holds until the AsyncFd is dropped.
+            let registered = unsafe { AsyncFd::register(Arc::clone(&fd)) };
+            Some(registered.map_err(|e| failed("registering")(e.into()))?)
+        } else {
+            None
+        };
         Ok(Self {
             fd,
-            netns: None,
+            registered,
+            entered: false,
             port,
             sequence: 0,
             buffer: BytesMut::with_capacity(DATAGRAM_BYTES),
@@ -103,7 +123,7 @@ impl Socket {
     /// permitted, and returns what it was set to.
     pub fn set_receive_buffer(&self, size_bytes: usize) -> Result<usize, Error> {
         let wanted = libc::c_int::try_from(size_bytes).unwrap_or(libc::c_int::MAX);
-        let fd = self.fd.get_ref();
+        let fd = &self.fd;
         set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wanted)
             .or_else(|_| set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, wanted))
             .and_then(|()| get_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF))
@@ -115,17 +135,13 @@ impl Socket {
     /// Has the kernel send what belongs to this group from now on.
     pub fn subscribe(&self, group: Group) -> Result<(), Error> {
         let number = group as libc::c_int;
-        set_option(
-            self.fd.get_ref(),
-            libc::SOL_NETLINK,
-            libc::NETLINK_ADD_MEMBERSHIP,
-            number,
-        )
-        .map_err(|source| match source.raw_os_error() {
-            Some(libc::EPERM) => Error::NotPermitted {
-                operation: "listening to conntrack events",
-            },
-            _ => failed("subscribing")(source),
+        set_option(&self.fd, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, number).map_err(|source| {
+            match source.raw_os_error() {
+                Some(libc::EPERM) => Error::NotPermitted {
+                    operation: "listening to conntrack events",
+                },
+                _ => failed("subscribing")(source),
+            }
         })
     }
 
@@ -148,7 +164,7 @@ impl Socket {
         // SAFETY: numbers and size outlive the call, and the size is the numbers'.
         let result = unsafe {
             libc::getsockopt(
-                self.fd.get_ref().as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SOL_SOCKET,
                 libc::SO_MEMINFO,
                 numbers.as_mut_ptr().cast(),
@@ -173,9 +189,21 @@ impl Socket {
 
     /// Sends a datagram of requests to the kernel.
     pub async fn send(&self, datagram: &[u8]) -> Result<(), Error> {
-        self.fd
-            .async_io(Interest::WRITABLE, |fd| send_to(fd.as_fd(), datagram))
-            .await
+        let sent = match &self.registered {
+            Some(registered) => registered
+                .async_io(Interest::WRITABLE, |fd| send_to(fd.as_fd(), datagram))
+                .await
+                .map_err(failed("sending to")),
+            None => blocking(self.fd.as_fd(), libc::POLLOUT, "sending to", |fd| {
+                send_to(fd, datagram)
+            }),
+        };
+        sent.map(drop)
+    }
+
+    /// The same without waiting: the kernel takes a request while it is sent.
+    pub(super) fn send_now(&self, datagram: &[u8]) -> Result<(), Error> {
+        send_to(self.fd.as_fd(), datagram)
             .map(drop)
             .map_err(failed("sending to"))
     }
@@ -186,12 +214,15 @@ impl Socket {
     /// copied. A loss (ENOBUFS) is [`Error::Overrun`]: the socket goes on working after it.
     pub async fn receive(&mut self) -> Result<Bytes, Error> {
         loop {
-            self.buffer.reserve(DATAGRAM_BYTES);
-            let room = self.buffer.spare_capacity_mut();
-            let received = self
-                .fd
-                .async_io(Interest::READABLE, |fd| receive_into(fd.as_fd(), room));
-            let received = received.await;
+            let received = match &self.registered {
+                Some(registered) => registered
+                    .async_io(Interest::READABLE, |fd| append(fd.as_fd(), &mut self.buffer))
+                    .await
+                    .map_err(failed("receiving from")),
+                None => blocking(self.fd.as_fd(), libc::POLLIN, "receiving from", |fd| {
+                    append(fd, &mut self.buffer)
+                }),
+            };
             if let Some(datagram) = self.take(received)? {
                 return Ok(datagram);
             }
@@ -201,33 +232,28 @@ impl Socket {
     /// The next datagram from the kernel if one is there; else nothing, without waiting.
     pub fn receive_now(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            self.buffer.reserve(DATAGRAM_BYTES);
-            let room = self.buffer.spare_capacity_mut();
-            let received = receive_into(self.fd.get_ref().as_fd(), room);
+            let received = append(self.fd.as_fd(), &mut self.buffer);
             if let Err(error) = &received
                 && error.kind() == io::ErrorKind::WouldBlock
             {
                 return Ok(None);
             }
-            if let Some(datagram) = self.take(received)? {
+            if let Some(datagram) = self.take(received.map_err(failed("receiving from")))? {
                 return Ok(Some(datagram));
             }
         }
     }
 
-    /// Takes what was received behind the buffer's end. Any process may send to a netlink port; only the kernel's word
+    /// The datagram that was appended to the buffer. Any process may send to a netlink port; only the kernel's word
     /// counts.
-    fn take(&mut self, received: io::Result<(usize, bool)>) -> Result<Option<Bytes>, Error> {
-        let (got, from_kernel) = match received {
-            Ok(received) => received,
-            Err(error) if is_overrun(&error) => return Err(self.overrun()),
-            Err(error) => return Err(failed("receiving from")(error)),
+    fn take(&mut self, received: Result<Received, Error>) -> Result<Option<Bytes>, Error> {
+        let received = match received {
+            Err(Error::Socket { source, .. }) if is_overrun(&source) => return Err(self.overrun()),
+            received => received?,
         };
-        fits(got, self.buffer.spare_capacity_mut().len())?;
-        // SAFETY: this many bytes were written behind the buffer's end, within its capacity.
-        unsafe { self.buffer.set_len(self.buffer.len() + got) };
+        fits(received.bytes, received.room)?;
         let datagram = self.buffer.split().freeze();
-        Ok(from_kernel.then_some(datagram))
+        Ok(received.from_kernel.then_some(datagram))
     }
 
     /// Counts a loss.
@@ -238,9 +264,29 @@ impl Socket {
         }
     }
 
-    /// Another handle on the same socket.
-    pub(super) fn try_clone(&self) -> Result<OwnedFd, Error> {
-        self.fd.get_ref().try_clone().map_err(failed("sharing"))
+    /// The same socket, for another thread.
+    pub(super) fn shared(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.fd)
+    }
+}
+
+/// Does what may have to wait for a socket, and blocks the thread as long as it has to.
+fn blocking<T>(
+    fd: BorrowedFd<'_>,
+    events: libc::c_short,
+    operation: &'static str,
+    mut act: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+) -> Result<T, Error> {
+    loop {
+        match act(fd) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            done => return done.map_err(failed(operation)),
+        }
+        match interrupt::wait_for(fd, events).map_err(failed("waiting for"))? {
+            Woken::Ready => {}
+            Woken::Signal(signal) => return Err(Error::Signal { signal }),
+        }
     }
 }
 
@@ -255,14 +301,34 @@ pub(super) fn following(sequence: u32) -> u32 {
     sequence.checked_add(1).unwrap_or(1)
 }
 
-/// Takes a datagram that is there. Returns how many bytes it has, which may be more than there was room for, and
-/// whether it comes from the kernel.
-pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<(usize, bool)> {
+/// What a datagram was.
+pub(super) struct Received {
+    /// How many bytes it has, which may be more than there was room for.
+    pub(super) bytes: usize,
+    /// The room there was.
+    pub(super) room: usize,
+    /// Whether the kernel sent it.
+    pub(super) from_kernel: bool,
+}
+
+/// Appends a datagram that is there to a buffer, if it has room for it in whole.
+fn append(fd: BorrowedFd<'_>, buffer: &mut BytesMut) -> io::Result<Received> {
+    buffer.reserve(DATAGRAM_BYTES);
+    let received = receive_into(fd, buffer.spare_capacity_mut())?;
+    if received.bytes <= received.room {
+        // SAFETY: recvfrom wrote this many bytes behind the buffer's end, within its capacity.
+        unsafe { buffer.set_len(buffer.len() + received.bytes) };
+    }
+    Ok(received)
+}
+
+/// Takes a datagram that is there; what it has no room for is cut.
+pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
     let mut sender = kernel();
     let mut sender_bytes = size_of_sockaddr();
     // SAFETY: the room is memory that recvfrom only writes to, at most as many bytes as there are; the address is
     // one that outlives the call.
-    let got = check(unsafe {
+    let bytes = check(unsafe {
         libc::recvfrom(
             fd.as_raw_fd(),
             room.as_mut_ptr().cast(),
@@ -273,7 +339,11 @@ pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> 
             &raw mut sender_bytes,
         )
     })?;
-    Ok((got, sender.nl_pid == 0))
+    Ok(Received {
+        bytes,
+        room: room.len(),
+        from_kernel: sender.nl_pid == 0,
+    })
 }
 
 /// Whether receiving failed because messages were lost before.
@@ -358,6 +428,17 @@ fn get_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int) -> io::Result
         ) as libc::ssize_t
     })?;
     Ok(value)
+}
+
+/// The network namespace that a socket is in.
+fn namespace_of(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    /// In include/uapi/linux/sockios.h.
+    const SIOCGSKNS: libc::c_ulong = 0x894c;
+    // SAFETY: this request takes no argument.
+    let netns = check(unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGSKNS as _) } as libc::ssize_t)?;
+    let netns = libc::c_int::try_from(netns).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(netns) })
 }
 
 fn inode(fd: BorrowedFd<'_>) -> u64 {

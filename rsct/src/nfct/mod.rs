@@ -22,9 +22,7 @@ use std::{
     process::ExitCode,
 };
 
-use tokio::runtime::Builder;
-
-use crate::{clib::errno, netlink::Socket};
+use crate::{clib::errno, netlink::Socket, waiting::block_on};
 use command::{Line, Subsystem};
 use problem::Problem;
 
@@ -58,11 +56,7 @@ fn execute(words: &[&[u8]]) -> Result<Vec<u8>, Problem> {
     if line.subsystem == Subsystem::Version {
         return Ok(version());
     }
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(|error| Problem::said(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
+    block_on(async {
         let mut socket = Socket::open().map_err(|error| Problem::no_socket(&error))?;
         match line.subsystem {
             Subsystem::Helper => helper::execute(&mut socket, &line).await,

@@ -29,6 +29,7 @@ use crate::{
         session::{Form, Options, Session, SessionError},
     },
     timeouts::{Sight, Source, TcpSigns},
+    waiting::block_on,
 };
 
 use super::Known;
@@ -39,15 +40,13 @@ const RING_BYTES: u32 = 1 << 22;
 /// The function to attach to is in a module that the kernel loads when it is first asked something; that it can't be
 /// had is said when it is asked for entries.
 fn load_ctnetlink() {
-    let ask = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
-        let asked = runtime.block_on(async { stats::table(&mut Socket::open()?).await });
-        asked.map_err(io::Error::other)
-    };
     // A thread of its own, as the caller may be in an event loop already.
-    let _ = thread::scope(|scope| scope.spawn(ask).join());
+    let _ = thread::scope(|scope| {
+        let asking = thread::Builder::new().spawn_scoped(scope, || {
+            block_on(async { stats::table(&mut Socket::open()?).await })
+        })?;
+        Ok::<_, io::Error>(asking.join())
+    });
 }
 
 /// Why a listing can't have its probe.

@@ -10,6 +10,7 @@ use crate::{
     },
     netlink::{Socket, nft_timeout, timeout},
     timeouts::{PROTOCOLS, Protocol, Spans, State},
+    waiting::block_on,
 };
 
 fn open(netns: u32) -> io::Result<Netns> {
@@ -80,10 +81,7 @@ pub(super) fn given(netns: u32) -> io::Result<Vec<Given>> {
     let netns = open(netns)?;
     // A thread of its own, so that the loop that reads the ring need not be left.
     netns::inside(netns.as_fd(), || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
-        runtime.block_on(async {
+        block_on(async {
             let mut socket = Socket::open().map_err(io::Error::other)?;
             let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
             // One of the two may be missing from this kernel, and the other not.

@@ -1,8 +1,10 @@
 //! Local time, as C's `ctime` writes it and taken apart.
 
-use std::{io::Write as _, mem::MaybeUninit};
+use std::io::Write as _;
 
-use super::bytes;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{bytes, zone};
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] = [
@@ -29,41 +31,30 @@ pub struct Date {
 }
 
 impl Date {
-    /// A moment in local time (`TZ`, /etc/localtime); `None` past what the C library can tell.
+    /// A moment in local time (`TZ`, /etc/localtime); `None` past the year 9999.
     pub fn local(epoch_s: u64) -> Option<Self> {
-        Self::by(libc::localtime_r, epoch_s)
+        Self::of(zone::local(), epoch_s)
     }
 
     /// A moment in universal time.
     #[cfg(test)]
     pub(super) fn universal(epoch_s: u64) -> Option<Self> {
-        Self::by(libc::gmtime_r, epoch_s)
+        Self::of(&TimeZone::UTC, epoch_s)
     }
 
-    /// `Seconds` is C's `time_t`, whose name the libc crate warns of on musl.
-    fn by<Seconds: TryFrom<u64>>(
-        function: unsafe extern "C" fn(*const Seconds, *mut libc::tm) -> *mut libc::tm,
-        epoch_s: u64,
-    ) -> Option<Self> {
-        let epoch_s = Seconds::try_from(epoch_s).ok()?;
-        let mut tm = MaybeUninit::<libc::tm>::uninit();
-        // SAFETY: both functions take a number that is there and a place to fill in, which is read only where they
-        // say that they did.
-        let tm = unsafe {
-            if function(&raw const epoch_s, tm.as_mut_ptr()).is_null() {
-                return None;
-            }
-            tm.assume_init()
-        };
-        let small = |number: libc::c_int| u8::try_from(number).unwrap_or(0);
+    /// A moment in a time zone.
+    pub(super) fn of(zone: &TimeZone, epoch_s: u64) -> Option<Self> {
+        let moment = Timestamp::from_second(i64::try_from(epoch_s).ok()?).ok()?;
+        let local = zone.to_datetime(moment);
+        let small = |number: i8| u8::try_from(number).unwrap_or(0);
         Some(Self {
-            year: i64::from(tm.tm_year) + 1900,
-            month: small(tm.tm_mon) + 1,
-            day: small(tm.tm_mday),
-            weekday: small(tm.tm_wday) + 1,
-            hour: small(tm.tm_hour),
-            minute: small(tm.tm_min),
-            second: small(tm.tm_sec),
+            year: local.year().into(),
+            month: small(local.month()),
+            day: small(local.day()),
+            weekday: small(local.weekday().to_sunday_one_offset()),
+            hour: small(local.hour()),
+            minute: small(local.minute()),
+            second: small(local.second()),
         })
     }
 
@@ -107,7 +98,7 @@ impl Date {
     }
 }
 
-/// Appends a moment in local time as `ctime` does; its seconds since the epoch where it is past all calendars.
+/// Appends a moment in local time as `ctime` does; its seconds since the epoch past the year 9999.
 pub fn ctime(out: &mut Vec<u8>, epoch_s: u64) {
     match Date::local(epoch_s) {
         Some(date) => date.ctime(out),

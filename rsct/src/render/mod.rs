@@ -45,3 +45,4 @@ pub mod why_unreplied;
 mod why_unreplied_json;
 pub mod wide;
 pub mod xml;
+mod zone;

@@ -11,8 +11,10 @@ pub mod expect_as_conntrack;
 mod expect_says_what_is_wrong;
 pub mod expect_watch;
 pub mod expiring;
+mod few_descriptors;
 pub mod get_equals_conntrack;
 mod grid;
+mod interrupted;
 mod list_all_namespaces;
 mod list_equals_conntrack;
 pub mod list_filters_as_conntrack;
@@ -22,11 +24,13 @@ mod list_of_a_large_table;
 pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
+mod many_namespaces;
 pub mod namespace;
 mod new_netns_is_empty;
 pub mod nfct_personality;
 pub mod policies;
 pub mod save_and_load;
+mod standard_streams;
 pub mod sysctls;
 pub mod table;
 pub mod timeout_rules;
@@ -74,6 +78,16 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("conntrack_personality_events", conntrack_personality::events, &[]),
     scenario("conntrack_personality_load", conntrack_personality::load, &[]),
     scenario("conntrack_personality_reads", conntrack_personality::reads, &[]),
+    scenario(
+        "conntrack_personality_surroundings",
+        conntrack_personality::surroundings,
+        &[],
+    ),
+    scenario(
+        "conntrack_personality_time_zones",
+        conntrack_personality::time_zones,
+        &[],
+    ),
     scenario("conntrack_personality_wrong", conntrack_personality::wrong, &[]),
     scenario(
         "count_and_stats_as_conntrack",
@@ -89,7 +103,9 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("expiring_says_what_goes", expiring::run, &[]),
     scenario("expiring_of_a_large_table", expiring::large, SMALL),
     scenario("dying_are_listed", dying_are_listed::run, &[]),
+    scenario("few_descriptors", few_descriptors::run, &[]),
     scenario("get_equals_conntrack", get_equals_conntrack::run, &[]),
+    scenario("interrupted", interrupted::run, &[]),
     scenario("list_all_namespaces", list_all_namespaces::run, &[]),
     scenario("list_equals_conntrack", list_equals_conntrack::run, &[]),
     scenario("list_filters_as_conntrack", list_filters_as_conntrack::run, &[]),
@@ -99,6 +115,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("list_outputs_as_conntrack", list_outputs_as_conntrack::run, &[]),
     scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
     scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
+    scenario("many_namespaces", many_namespaces::run, &[]),
     scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),
     scenario("nfct_personality_helpers", nfct_personality::helpers, &[]),
     scenario(
@@ -110,6 +127,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("nfct_personality_words", nfct_personality::words, &[]),
     scenario("policies_are_kept", policies::run, &[]),
     scenario("save_and_load", save_and_load::run, &[]),
+    scenario("standard_streams", standard_streams::run, &[]),
     scenario("timeout_rules_with_iptables", timeout_rules::iptables, &[]),
     scenario("timeout_rules_with_legacy", timeout_rules::legacy, &[]),
     scenario("timeout_rules_with_nft", timeout_rules::nft, &[]),

@@ -9,7 +9,7 @@ use super::{exit_code, filter::of_tuple, reason};
 use crate::{
     cli::{
         UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
     },
     family::Family,
     filter::{Filter, Prefix, Typed},
@@ -18,6 +18,7 @@ use crate::{
         Socket,
         expect::{self, Key, New, flags},
     },
+    waiting,
 };
 
 /// Make an expectation for a connection that has a helper.
@@ -104,7 +105,7 @@ pub(super) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let visit = namespaces.visit(async |_, socket| create(socket, args, new).await);
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     message!("1 expectations have been created.");
     Ok(exit_code(all_went_well))
 }

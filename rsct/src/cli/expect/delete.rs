@@ -7,11 +7,13 @@ use clap::Args;
 use super::{DeletingArgs, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
     cli::{
-        UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        UsageError, ended,
+        namespaces::{Namespaces, NetnsArg},
     },
+    kernel::interrupt,
     netlink::expect,
     render::expect::About,
+    waiting,
 };
 
 /// Delete the expectations that meet all conditions, and show what went.
@@ -42,6 +44,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     if !args.deleting.quiet {
         format.begin(&mut out);
     }
+    let _watch = (!args.deleting.dry_run).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         let about = About {
             netns: namespaces.are_named().then_some(netns),
@@ -53,6 +56,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
             .expectations()
             .filter(|expectation| filter.meets(expectation))
         {
+            ended::check("deleting expectations")?;
             // What is gone by now, or was met by its connection, is not for us to delete.
             let Some(key) = key_of(socket, &expectation, filter.zone).await? else {
                 continue;
@@ -66,7 +70,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let visited = event_loop()?.block_on(visit);
+    let visited = waiting::block_on(visit);
     if !args.deleting.quiet {
         format.end(&mut out);
     }
@@ -74,10 +78,11 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let all_went_well = match visited {
         Ok(all_went_well) => all_went_well,
         Err(error) => {
-            if deleted > 0 {
+            let error = Err(error);
+            if deleted > 0 || ended::is_why(&error) {
                 finish(&out, &args.deleting.summary(deleted), ExitCode::FAILURE)?;
             }
-            return Err(error);
+            return error;
         }
     };
     namespaces.tell_of_hidden();

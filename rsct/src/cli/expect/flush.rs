@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::{DeletingArgs, exit_code, finish};
 use crate::{
-    cli::namespaces::{Namespaces, NetnsArg, event_loop},
+    cli::namespaces::{Namespaces, NetnsArg},
     netlink::expect::{self, Of},
     render::expect::About,
+    waiting,
 };
 
 /// Delete every expectation, or every one of a helper, and show what went.
@@ -60,7 +61,7 @@ pub(super) fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     if !args.deleting.quiet {
         format.end(&mut out);
     }

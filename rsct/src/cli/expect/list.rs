@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::{Output, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
-    cli::namespaces::{Namespaces, NetnsArg, event_loop},
+    cli::namespaces::{Namespaces, NetnsArg},
     netlink::expect,
     render::expect::About,
+    waiting,
 };
 
 /// Show the expectations that there are, of both address families.
@@ -50,7 +51,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     format.end(&mut out);
     namespaces.tell_of_hidden();
     let summary = format!("rsct: {shown} expectations have been shown.");

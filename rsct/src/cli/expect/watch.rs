@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cli::{
         UsageError, duration, is_broken_pipe,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         no_events,
         watch::parse_size,
     },
@@ -36,6 +36,7 @@ use crate::{
         expect::{About, Format, Happened},
         watch_json::{self, Summary},
     },
+    waiting,
 };
 
 /// Show expectations as they come and go, until Ctrl-C.
@@ -107,7 +108,7 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         overruns: 0,
         error: None,
     });
-    let (watched, all_went_well) = event_loop()?.block_on(async {
+    let (watched, all_went_well) = waiting::event_loop()?.block_on(async {
         let (sockets, all_went_well) = namespaces.sockets()?;
         let watched = until_the_end(args, sockets, &watch).await;
         anyhow::Ok((watched, all_went_well))

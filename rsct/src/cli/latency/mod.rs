@@ -11,12 +11,8 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use self::start::Measuring;
-use super::{
-    FilterArgs, UsageError, duration, is_broken_pipe,
-    namespaces::{NetnsArg, event_loop},
-    probing::AttachArg,
-};
-use crate::{kernel::interrupt::Signals, latency::By};
+use super::{FilterArgs, UsageError, duration, is_broken_pipe, namespaces::NetnsArg, probing::AttachArg};
+use crate::{kernel::interrupt::Signals, latency::By, waiting};
 
 /// Measure how long conntrack takes: a packet's pass, confirming, NAT, the table's locks, garbage collection.
 ///
@@ -118,7 +114,7 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<ExitCode> {
         ))
         .into());
     }
-    let result = event_loop()?.block_on(async {
+    let result = waiting::event_loop()?.block_on(async {
         let signals = Signals::listen().context("cannot listen for signals")?;
         run::run(args, start::start(args, filter)?, signals).await
     });

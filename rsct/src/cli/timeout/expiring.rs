@@ -12,7 +12,7 @@ use crate::{
     cli::{
         FilterArgs, duration,
         list::Output as Shape,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         reading::{self, ExplainArg},
     },
     filter::{Filter, Plan},
@@ -25,6 +25,7 @@ use crate::{
         expiring as render,
     },
     timeouts::{Census, Histogram, PROTOCOLS, Values},
+    waiting,
 };
 
 /// Show when entries go if none of their flows sends another packet: how many in which time, and which go next.
@@ -53,7 +54,6 @@ pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
     let plan = filter.plan();
     args.explain.tell(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
-    let event_loop = event_loop()?;
     let labels = LabelMap::load_default();
     let shape = match args.output {
         Output::Text => Shape::Text,
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
     };
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| expiring.one(netns, socket, &mut out).await);
-    let all_went_well = event_loop.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     print(&out)?;
     namespaces.tell_of_hidden();
     Ok(exit_code(all_went_well))

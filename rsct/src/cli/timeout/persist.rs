@@ -3,24 +3,25 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
 
 use crate::{
-    cli::UsageError,
+    cli::{UsageError, replacement::Replacement},
     kernel::{netns, sysctl::drop_in},
 };
 
 const DIRECTORY: &str = "/etc/sysctl.d";
+/// The mode of a file that was not there before.
+const NEW_MODE: u32 = 0o644;
 
 /// A file that is to be written.
 pub(super) struct DropInFile {
     path: PathBuf,
     text: String,
-    mode: u32,
 }
 
 impl DropInFile {
@@ -31,17 +32,16 @@ impl DropInFile {
         if !Path::new(DIRECTORY).is_dir() {
             bail!("--persist: there is no directory {DIRECTORY} on this machine");
         }
-        let (before, mode) = match fs::symlink_metadata(&path) {
+        let before = match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_file() => {
                 let before = fs::read_to_string(&path);
-                let before = before.with_context(|| format!("--persist: reading {}", path.display()))?;
-                (before, metadata.mode() & 0o777)
+                before.with_context(|| format!("--persist: reading {}", path.display()))?
             }
             Ok(_) => bail!(
                 "--persist: {} is no ordinary file (a link, perhaps); name another",
                 path.display()
             ),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), 0o644),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
                 return Err(error).with_context(|| format!("--persist: looking at {}", path.display()));
             }
@@ -49,7 +49,6 @@ impl DropInFile {
         Ok(Self {
             text: drop_in::merge(&before, settings),
             path,
-            mode,
         })
     }
 
@@ -79,55 +78,37 @@ impl DropInFile {
     }
 
     /// Writes it beside its place: whatever can fail has then been tried.
-    pub(super) fn stage(&self) -> anyhow::Result<Staged<'_>> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        // Files of other endings are not read at start.
-        let new = self
-            .path
-            .with_file_name(format!(".{name}.{}", std::process::id()));
-        let staged = Staged { file: self, new };
-        staged
-            .write()
-            .with_context(|| format!("--persist: writing {}, nothing has been set", self.path.display()))?;
-        Ok(staged)
+    pub(super) fn stage(&self) -> anyhow::Result<Staged> {
+        let written = || {
+            // Files of other endings are not read at start.
+            let mut file = Replacement::of(&self.path, "writing settings")?;
+            file.set_mode_of_new(NEW_MODE)?;
+            file.file.write_all(self.text.as_bytes())?;
+            file.sync()?;
+            anyhow::Ok(Staged(file))
+        };
+        written().with_context(|| format!("--persist: writing {}, nothing has been set", self.path.display()))
     }
 }
 
 /// A file that only has to be put in its place. It goes if it isn't.
-pub(super) struct Staged<'a> {
-    file: &'a DropInFile,
-    new: PathBuf,
-}
+pub(super) struct Staged(Replacement);
 
-impl Staged<'_> {
+impl Staged {
     /// Puts it in place, all at once.
     pub(super) fn put(self) -> anyhow::Result<()> {
-        let path = &self.file.path;
-        fs::rename(&self.new, path)
-            .and_then(|()| File::open(DIRECTORY)?.sync_all())
-            .with_context(|| {
-                format!(
-                    "--persist: putting {} in place, timeouts have been set",
-                    path.display()
-                )
-            })
-    }
-
-    fn write(&self) -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(self.file.mode)
-            .open(&self.new)?;
-        file.write_all(self.file.text.as_bytes())?;
-        file.sync_all()
-    }
-}
-
-impl Drop for Staged<'_> {
-    fn drop(&mut self) {
-        // After it was put in place there is none of this name.
-        let _ = fs::remove_file(&self.new);
+        let path = self.0.path().to_owned();
+        let put = || {
+            self.0.put()?;
+            File::open(DIRECTORY)?.sync_all()?;
+            anyhow::Ok(())
+        };
+        put().with_context(|| {
+            format!(
+                "--persist: putting {} in place, timeouts have been set",
+                path.display()
+            )
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::policy::refusal;
 use crate::{
     cli::{
         UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
     },
     family::Family,
     kernel::netns::Netns,
@@ -15,6 +15,7 @@ use crate::{
         timeout::{self, Policy},
     },
     rules::{Listed, System, Tool},
+    waiting,
 };
 
 /// Where rules are made, shown and taken away.
@@ -37,7 +38,7 @@ impl Place {
             .iter()
             .next()
             .context("there is no network namespace")?;
-        event_loop()?.block_on(async {
+        waiting::block_on(async {
             let mut socket = namespaces.socket(netns)?;
             Self::of(&namespaces, netns, &mut socket).await
         })

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::{Output, exit_code, place::Place, print};
 use crate::{
-    cli::namespaces::{Namespaces, NetnsArg, event_loop},
+    cli::namespaces::{Namespaces, NetnsArg},
     render::rules as render,
+    waiting,
 };
 
 /// Show the rules that attach timeout policies, those that rsct has made and those that others have.
@@ -41,7 +42,7 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
         found.extend(rules.into_iter().map(|rule| (netns.inode, rule)));
         Ok(())
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     let mut out = Vec::new();
     if args.output == Output::Text {
         let rules = found.iter().map(|(_, rule)| rule);

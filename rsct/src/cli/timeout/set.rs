@@ -15,12 +15,13 @@ use super::{
 use crate::{
     cli::{
         UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
     },
     kernel::netns::Netns,
     netlink::Socket,
     render::timeouts::Changed,
     timeouts::{PROTOCOLS, Protocol, Values},
+    waiting,
 };
 
 /// Set the timeouts of a protocol's states, and show what they were and are.
@@ -58,7 +59,6 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
         .map(|file| persistent(file, protocol, &assignments));
     let persistent = persistent.transpose()?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let event_loop = event_loop()?;
     if let Some(file) = &persistent {
         file.check_namespace()?;
         print(file.shown().as_bytes())?;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
     };
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| set.one(netns, socket, &mut out).await);
-    let visited = event_loop.block_on(visit);
+    let visited = waiting::block_on(visit);
     // What was changed is shown even where a namespace after it could not be.
     print(&out)?;
     let all_went_well = visited?;

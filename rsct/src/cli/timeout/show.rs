@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Output, exit_code, print, protocol};
 use crate::{
     cli::{
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         reading,
     },
     filter::Filter,
@@ -18,6 +18,7 @@ use crate::{
         timeouts::{self as render, Line},
     },
     timeouts::{Builtin, Census, GENERIC, PROTOCOLS, Protocol, Values, is_reduction},
+    waiting,
 };
 
 /// Show every protocol's states: the timeout in force, the kernel's own default, and how many entries are in the state.
@@ -42,7 +43,6 @@ pub(super) struct ShowArgs {
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let wanted = args.proto.as_deref().map(protocol::named).transpose()?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let event_loop = event_loop()?;
     let mut show = Show {
         output: args.output,
         wanted,
@@ -55,7 +55,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         render::header(&mut show.out, namespaces.column());
     }
     let visit = namespaces.visit(async |netns, socket| show.one(&namespaces, netns, socket).await);
-    let all_went_well = event_loop.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     print(&show.out)?;
     namespaces.tell_of_hidden();
     Ok(exit_code(all_went_well))

@@ -10,7 +10,7 @@ use super::{Output, assignments, exit_code, print, protocol};
 use crate::{
     cli::{
         FilterArgs, UsageError, duration,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         probing::{AttachArg, Attaching, Probing, why_not},
     },
     filter::{Filter, Plan},
@@ -24,6 +24,7 @@ use crate::{
         output::{Format, Output as Lines},
         run::Limits,
     },
+    waiting,
     what_if::{Incident, Simulation, Trial, Watching},
 };
 
@@ -74,7 +75,7 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
     };
     let filter = of_protocol(args.filter.filter()?, protocol)?;
     let namespaces = Namespaces::open(&args.netns)?;
-    event_loop()?.block_on(async {
+    waiting::event_loop()?.block_on(async {
         is_handled(protocol, &namespaces).await?;
         watch(args, trial, filter, &namespaces).await
     })

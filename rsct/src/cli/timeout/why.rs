@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     cli::{
         FilterArgs, duration,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         probing::{AttachArg, why_not},
         reading::{self, ExplainArg},
         trace::{self, Telling, TraceArgs},
@@ -16,6 +16,7 @@ use crate::{
     netlink::{conntrack::Entry, dump},
     provenance::{Listing, ListingError},
     render::{entry, timeout_source},
+    waiting,
 };
 
 use super::{Output, print};
@@ -88,7 +89,7 @@ fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
         reading::entries(socket, dump::Table::Conntrack, &plan, &mut there).await?;
         Ok(())
     });
-    event_loop()?.block_on(visit)?;
+    waiting::block_on(visit)?;
     print(&out)?;
     if listing.lost() != 0 {
         message!(

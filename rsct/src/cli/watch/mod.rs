@@ -99,11 +99,8 @@ const LOOK_FOR_NAMESPACES: Duration = Duration::from_secs(1);
 
 /// Runs `rsct watch`.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the event loop")?;
-    match LocalSet::new().block_on(&runtime, watch(args)) {
+    let event_loop = crate::waiting::event_loop()?;
+    match LocalSet::new().block_on(&event_loop, watch(args)) {
         Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => Ok(ExitCode::SUCCESS),
         result => result,
     }
@@ -188,7 +185,7 @@ impl Watching<'_> {
                     let handle = self.streams.spawn_local(stream.run());
                     self.by_inode.insert(netns.inode, handle);
                 }
-                Err(error) if namespaces.are_all() && !error.is_not_permitted() => {
+                Err(error) if namespaces.are_all() && !error.is_everywhere() => {
                     all_went_well = false;
                     message!("in network namespace {}: {}", netns.name, sentence(&error.into()));
                 }

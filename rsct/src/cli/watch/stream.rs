@@ -20,10 +20,11 @@ const GATHERING: Duration = Duration::from_millis(1);
 /// Far more than gathers at any rate that there is.
 const ROOM_TO_GATHER: usize = 4 * 1024 * 1024;
 
-/// A socket that events come in by, and another for the table.
+/// A socket that events come in by.
 pub(super) struct Stream {
     socket: Socket,
-    asking: Option<Socket>,
+    /// Show the table after a loss.
+    resyncs: bool,
     netns: Netns,
     filter: Rc<Filter>,
     shown: Rc<RefCell<Shown>>,
@@ -48,11 +49,6 @@ impl Stream {
         shown: &Rc<RefCell<Shown>>,
     ) -> Result<Self, Error> {
         let socket = namespaces.socket(netns)?;
-        let asking = if args.no_resync {
-            None
-        } else {
-            Some(namespaces.socket(netns)?)
-        };
         for group in args.groups() {
             socket.subscribe(group)?;
         }
@@ -64,16 +60,12 @@ impl Stream {
                  without the capability CAP_NET_ADMIN"
             );
         }
-        let netns = netns.try_clone().map_err(|source| Error::Socket {
-            operation: "holding a network namespace for",
-            source,
-        })?;
         Ok(Self {
             dropped: socket.dropped()?,
             overruns: socket.overruns(),
             socket,
-            asking,
-            netns,
+            resyncs: !args.no_resync,
+            netns: netns.share(),
             filter: Rc::clone(filter),
             shown: Rc::clone(shown),
             programs: RecentPrograms::default(),
@@ -128,9 +120,10 @@ impl Stream {
         let times = overruns - self.overruns;
         (self.dropped, self.overruns) = (dropped, overruns);
         self.shown.borrow_mut().loss(lost.into(), times, &self.netns)?;
-        let Some(asking) = &mut self.asking else {
+        if !self.resyncs {
             return Ok(());
-        };
+        }
+        let mut asking = self.socket.beside()?;
         let plan = self.filter.plan();
         let mut syncing = Syncing {
             filter: &self.filter,
@@ -141,7 +134,7 @@ impl Stream {
             error: None,
         };
         // Not by a thread that receives ahead: events go on coming, and have this one's time between datagrams.
-        reading::entries_beside(asking, &plan, &mut syncing).await?;
+        reading::entries_beside(&mut asking, &plan, &mut syncing).await?;
         let (entries, error) = (syncing.entries, syncing.error);
         error.map_or(Ok(()), Err)?;
         self.shown.borrow_mut().synced(entries, &self.netns)?;

@@ -12,7 +12,7 @@ use clap::Args;
 use rsct_common::{loss::Loss, record::CauseFamily};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::common::{CommonArgs, Output, event_loop, print};
+use super::common::{CommonArgs, Output, print};
 use crate::{
     causes::{
         Answer, Cause, Unseen,
@@ -36,6 +36,7 @@ use crate::{
         session::{Attached, How},
     },
     render::{color::Palette, why, why_json},
+    waiting,
 };
 
 /// A topic that causes answer.
@@ -65,7 +66,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Watches, and answers.
 pub(super) fn run(args: &CausesArgs, topic: &Topic) -> anyhow::Result<ExitCode> {
-    let out = event_loop()?.block_on(answered(args, topic))?;
+    let out = waiting::event_loop()?.block_on(answered(args, topic))?;
     print(&out)?;
     Ok(ExitCode::SUCCESS)
 }

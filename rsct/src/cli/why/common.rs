@@ -161,14 +161,6 @@ impl Watch {
     }
 }
 
-/// The event loop of a watch.
-pub(super) fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the event loop")
-}
-
 /// Writes to standard output; that nobody reads is no error.
 pub(super) fn print(out: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();

@@ -7,7 +7,7 @@ use rsct_common::Tuple;
 
 use super::{
     Topic,
-    common::{Output, Reach, Watch, Watched, WatchingArgs, event_loop, print},
+    common::{Output, Reach, Watch, Watched, WatchingArgs, print},
     lookup::{self, Found},
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     kernel::clock,
     provenance::{Listing, ListingError},
     render::{color::Palette, story::Story, trace_json::TraceJson, why_flow::End},
+    waiting,
     why::{
         flow::{FlowWatching, Known, Tuples},
         unreplied::{Index, Subject},
@@ -56,7 +57,7 @@ impl FlowArgs {
 pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
     let named = named(&args.words)?;
     let namespaces = Namespaces::open(&args.watching.netns)?;
-    event_loop()?.block_on(why(args, &named, &namespaces))
+    waiting::event_loop()?.block_on(why(args, &named, &namespaces))
 }
 
 /// Which flow is meant.

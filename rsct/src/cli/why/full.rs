@@ -7,7 +7,7 @@ use rsct_common::record::CauseFamily;
 
 use super::{
     causes::{self, CausesArgs, Topic},
-    common::{Output, event_loop, print},
+    common::{Output, print},
 };
 use crate::{
     causes::{Cause, delete::DeleteCause, fill::Fill},
@@ -15,6 +15,7 @@ use crate::{
     filter::Filter,
     netlink::{conntrack::Entry, dump, stats},
     render::fill,
+    waiting,
 };
 
 /// Tell who pays for a full table, who was thrown out of it, and who fills it.
@@ -54,7 +55,7 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     print(&out)?;
     Ok(if all_went_well {
         ExitCode::SUCCESS

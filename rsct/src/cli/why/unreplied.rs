@@ -4,13 +4,14 @@ use std::{cmp::Reverse, process::ExitCode};
 
 use clap::Args;
 
-use super::common::{CommonArgs, Output, Reach, Watch, Watched, event_loop, print};
+use super::common::{CommonArgs, Output, Reach, Watch, Watched, print};
 use crate::{
     cli::{UsageError, namespaces::Namespaces},
     filter::Filter,
     flow::{Flow, names::status, tuples::inverse},
     kernel::clock,
     render::why_unreplied::Report,
+    waiting,
     why::unreplied::{Index, Role, Subject, Watching},
 };
 
@@ -41,7 +42,7 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
     let asked = (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
     // A namespace that is open stays when all others have left it.
     drop(namespaces);
-    event_loop()?.block_on(async {
+    waiting::event_loop()?.block_on(async {
         let watch = Watch::start(&args.common.watching, &reach(&filter))?;
         let (watching, watched) = watch.run(Watching::default()).await?;
         let asks = Asks { filter, netns: asked };

@@ -13,7 +13,10 @@ use crate::{
         problem::Problem,
         values::{event, output},
     },
-    kernel::{interrupt::Signals, portid::Programs},
+    kernel::{
+        interrupt::{self, Watch},
+        portid::Programs,
+    },
     message,
     netlink::{
         self, Error, Socket,
@@ -30,21 +33,9 @@ const LOSS: &[u8] = b"WARNING: We have hit ENOBUFS! We are losing events.\n\
     This message means that the current netlink socket buffer size is too small.\n\
     Please, check --buffer-size in conntrack(8) manpage.\n";
 
-/// The signals that end it well.
-pub(super) struct Ends(Signals);
-
-impl Ends {
-    /// From here on they no longer kill the process.
-    pub(super) fn new() -> Result<Self, Problem> {
-        Signals::listen()
-            .map(Self)
-            .map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
-    }
-
-    /// Waits for one.
-    pub(super) async fn wait(&mut self) {
-        self.0.any().await;
-    }
+/// From here on the signals that end it well no longer kill the process.
+pub(super) fn catch_the_end() -> Result<Watch, Problem> {
+    interrupt::watch_as_a_loop().map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
 }
 
 /// Opens a socket that hears of these groups.
@@ -67,11 +58,15 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
     })
 }
 
-/// Says that events were lost, or gives up on another error.
-pub(super) fn loss(error: &Error) -> Result<(), Problem> {
-    if let Error::Overrun { .. } = error {
-        message::write(LOSS);
-        return Ok(());
+/// Says that events were lost, ends at a signal, or gives up on another error.
+pub(super) fn loss(error: &Error) -> Result<ControlFlow<()>, Problem> {
+    match error {
+        Error::Overrun { .. } => {
+            message::write(LOSS);
+            return Ok(ControlFlow::Continue(()));
+        }
+        Error::Signal { .. } => return Ok(ControlFlow::Break(())),
+        _ => {}
     }
     let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
     Err(Problem::other(format!(
@@ -100,50 +95,51 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
         size_buffer(&socket, order.buffer_size)?;
     }
     let wanted = Wanted::new(order)?;
-    let mut ends = Ends::new()?;
+    let _watch = catch_the_end()?;
     let mut programs = Programs::default();
     let is_xml = order.output & output::XML != 0;
     let timed = order.output & output::TIMESTAMP != 0;
     loop {
         let now = now();
-        let received = tokio::select! {
-            // What has come is shown before the end.
-            biased;
-            received = netlink::event::next(&mut socket, |event| {
-                let entry = event.entry;
-                let is_family = order.family.is_none_or(|family| entry.orig.family() == family as u16);
-                if !is_family || !wanted.has(entry) {
-                    return ControlFlow::Continue(());
-                }
-                let out = &mut session.out;
-                if is_xml {
-                    out.open_xml(xml::HEADER, xml::FOOTER);
-                }
-                let look = Look {
-                    event: Some(match event.kind {
-                        Kind::New => Event::New,
-                        Kind::Update => Event::Update,
-                        Kind::Destroy => Event::Destroy,
-                    }),
-                    moment: timed.then(crate::conntrack::print::now),
-                    ..look(&session.names, order)
+        // What has come is shown before the end: only a thread that has to wait looks for a signal.
+        let received = netlink::event::next(&mut socket, |event| {
+            let entry = event.entry;
+            let is_family = order
+                .family
+                .is_none_or(|family| entry.orig.family() == family as u16);
+            if !is_family || !wanted.has(entry) {
+                return ControlFlow::Continue(());
+            }
+            let out = &mut session.out;
+            if is_xml {
+                out.open_xml(xml::HEADER, xml::FOOTER);
+            }
+            let look = Look {
+                event: Some(match event.kind {
+                    Kind::New => Event::New,
+                    Kind::Update => Event::Update,
+                    Kind::Destroy => Event::Destroy,
+                }),
+                moment: timed.then(crate::conntrack::print::now),
+                ..look(&session.names, order)
+            };
+            look.entry(&mut out.bytes, entry, now);
+            if event.port != 0 && !is_xml {
+                let cause = Cause {
+                    portid: event.port,
+                    progname: programs.name(event.port),
                 };
-                look.entry(&mut out.bytes, entry, now);
-                if event.port != 0 && !is_xml {
-                    let cause = Cause {
-                        portid: event.port,
-                        progname: programs.name(event.port),
-                    };
-                    event_line::userspace(&mut out.bytes, cause);
-                }
-                session.counter += 1;
-                ControlFlow::Continue(())
-            }) => received,
-            () = ends.wait() => break,
-        };
+                event_line::userspace(&mut out.bytes, cause);
+            }
+            session.counter += 1;
+            ControlFlow::Continue(())
+        })
+        .await;
         session.out.flush()?;
-        if let Err(error) = received {
-            loss(&error)?;
+        if let Err(error) = received
+            && loss(&error)?.is_break()
+        {
+            break;
         }
     }
     session.out.close_xml();

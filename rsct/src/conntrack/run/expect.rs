@@ -6,7 +6,7 @@ use rsct_common::Tuple;
 
 use super::{
     Session,
-    event::{Ends, listen, loss},
+    event::{catch_the_end, listen, loss},
     refused,
     single::{proc_stats, write_cpus},
 };
@@ -18,10 +18,7 @@ use crate::{
         problem::Problem,
         values::output,
     },
-    netlink::{
-        Error,
-        expect::{self, EventKind, Expectation, GROUPS, Key, New, Of, stats as expect_stats},
-    },
+    netlink::expect::{self, EventKind, Expectation, GROUPS, Key, New, Of, stats as expect_stats},
     render::{date::Date, expect_line, expect_xml},
 };
 
@@ -72,12 +69,14 @@ pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Pro
 /// Counts them.
 pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let counted = expect::dump(session.sockets.one()?, of(order), |_| {}).await;
-    let count = counted.map_err(|error| refused(&error, Command::ExpectCount))?;
+    let count = counted.as_ref().copied().unwrap_or(0);
     session
         .out
         .bytes
         .extend_from_slice(format!("{count}\n").as_bytes());
-    Ok(())
+    counted
+        .map(drop)
+        .map_err(|error| refused(&error, Command::ExpectCount))
 }
 
 /// Makes one. The kernel takes its helper's timeout, whatever is asked for.
@@ -135,34 +134,36 @@ pub(super) async fn flush(session: &mut Session) -> Result<(), Problem> {
     flushed.map_err(|error| refused(&error, Command::ExpectFlush))
 }
 
-/// Shows every CPU's counters of them.
+/// Shows every CPU's counters of them; where ctnetlink refuses, /proc's counters of all, and that it does.
 pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     match expect_stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, expect_stats::name);
             Ok(())
         }
-        Err(_) => proc_stats(&mut session.out.bytes),
+        Err(error) => {
+            proc_stats(&mut session.out.bytes)?;
+            Err(refused(&error, Command::ExpectStats))
+        }
     }
 }
 
 /// Shows what becomes of them, until a signal ends it.
 pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let mut socket = listen(GROUPS)?;
-    let mut ends = Ends::new()?;
+    let _watch = catch_the_end()?;
     loop {
         let (out, counter) = (&mut session.out, &mut session.counter);
-        let received: Result<(), Error> = tokio::select! {
-            biased;
-            received = expect::next_events(&mut socket, |event| {
-                show(out, order.output, &event.expectation, Some(event.kind), now());
-                *counter += 1;
-            }) => received,
-            () = ends.wait() => break,
-        };
+        let received = expect::next_events(&mut socket, |event| {
+            show(out, order.output, &event.expectation, Some(event.kind), now());
+            *counter += 1;
+        });
+        let received = received.await;
         session.out.flush()?;
-        if let Err(error) = received {
-            loss(&error)?;
+        if let Err(error) = received
+            && loss(&error)?.is_break()
+        {
+            break;
         }
     }
     session.out.close_xml();

@@ -1,13 +1,12 @@
 //! `-R`: a file of command lines.
 //!
 //! conntrack reads the whole file before it does anything, so that a line that can't be meant keeps all of them from
-//! being done. It holds what it read in memory; here the file is read twice instead, and one that can't be, such as a
-//! pipe, goes through an unnamed temporary file.
+//! being done. It holds what it read in memory; here the file is read twice instead, and only one that can't be, such as
+//! a pipe, is held in memory.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom},
     path::Path,
 };
 
@@ -32,10 +31,9 @@ pub(in crate::conntrack) fn load_file(session: &mut Session, path: &Path) -> Res
         let name = path.as_os_str().as_encoded_bytes();
         Problem::parameter_with("Failed to open file ", name, " for reading")
     };
-    let mut file = rewindable(File::open(path).map_err(|_| failed())?).map_err(|_| failed())?;
-    let begin = file.stream_position().map_err(|_| failed())?;
+    let mut input = Input::of(File::open(path).map_err(|_| failed())?).map_err(|_| failed())?;
     let mut refused = None;
-    each_order(session, &mut file, |_, order| {
+    input.each_order(session, |_, order| {
         if let Some(name) = order.command().refused_in_file() {
             refused.get_or_insert(name);
         }
@@ -46,35 +44,58 @@ pub(in crate::conntrack) fn load_file(session: &mut Session, path: &Path) -> Res
             "Cannot use command `{name}' with --load-file"
         )));
     }
-    file.seek(SeekFrom::Start(begin)).map_err(|_| failed())?;
-    each_order(session, &mut file, execute)
+    input.rewind().map_err(|_| failed())?;
+    input.each_order(session, execute)
 }
 
-/// The file itself where it can be read again, else a copy of it.
-fn rewindable(mut file: File) -> io::Result<File> {
-    // A terminal or a pipe has no position.
-    if file.stream_position().is_ok() && file.metadata()?.is_file() {
-        return Ok(file);
+/// What can be read twice.
+enum Input {
+    /// A file, and where it begins.
+    File(File, u64),
+    /// What a terminal or a pipe had.
+    Held(Vec<u8>),
+}
+
+impl Input {
+    fn of(mut file: File) -> io::Result<Self> {
+        // A terminal or a pipe has no position.
+        if let Ok(begin) = file.stream_position()
+            && file.metadata()?.is_file()
+        {
+            return Ok(Self::File(file, begin));
+        }
+        let mut held = Vec::new();
+        // As of a file, what cannot be read ends it.
+        let _ = file.read_to_end(&mut held);
+        Ok(Self::Held(held))
     }
-    let mut copy = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(libc::O_TMPFILE)
-        .open(std::env::temp_dir())?;
-    io::copy(&mut file, &mut copy)?;
-    copy.rewind()?;
-    Ok(copy)
+
+    fn rewind(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file, begin) => file.seek(SeekFrom::Start(*begin)).map(drop),
+            Self::Held(_) => Ok(()),
+        }
+    }
+
+    fn each_order(
+        &mut self,
+        session: &mut Session,
+        take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        match self {
+            Self::File(file, _) => each_order(session, &mut BufReader::with_capacity(64 * 1024, file), take),
+            Self::Held(held) => each_order(session, &mut held.as_slice(), take),
+        }
+    }
 }
 
 fn each_order(
     session: &mut Session,
-    file: &mut File,
+    input: &mut impl BufRead,
     mut take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
-    let mut file = BufReader::with_capacity(64 * 1024, file);
     let mut line = Vec::new();
-    while read_line(&mut file, &mut line) {
+    while read_line(input, &mut line) {
         if let Some(order) = order_of(&mut line, session)? {
             take(session, &order)?;
         }
@@ -94,10 +115,10 @@ pub(in crate::conntrack) fn order_of(
 }
 
 /// Reads a line with its newline, or as much of it as is a line. What can't be read ends the file.
-fn read_line(file: &mut BufReader<&mut File>, line: &mut Vec<u8>) -> bool {
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
     line.clear();
     while line.len() < LINE_BYTES {
-        let Ok(buffer) = file.fill_buf() else {
+        let Ok(buffer) = input.fill_buf() else {
             break;
         };
         if buffer.is_empty() {
@@ -107,7 +128,7 @@ fn read_line(file: &mut BufReader<&mut File>, line: &mut Vec<u8>) -> bool {
         let newline = buffer[..room].iter().position(|byte| *byte == b'\n');
         let taken = newline.map_or(room, |newline| newline + 1);
         line.extend_from_slice(&buffer[..taken]);
-        file.consume(taken);
+        input.consume(taken);
         if newline.is_some() {
             break;
         }

@@ -7,8 +7,6 @@ mod load;
 mod single;
 mod sweep;
 
-use tokio::runtime::{Builder, Runtime};
-
 use super::{
     command::Command,
     errno, help,
@@ -22,6 +20,7 @@ use crate::{
     clib::errno::sentence,
     message,
     netlink::{self, Socket},
+    waiting::block_on,
 };
 
 pub(super) use load::{load_file, order_of};
@@ -37,7 +36,6 @@ pub(super) struct Session {
     /// Entries that were gone over.
     pub(super) counter: u64,
     sockets: Sockets,
-    runtime: Option<Runtime>,
 }
 
 /// The sockets that a run has open.
@@ -56,22 +54,7 @@ impl Session {
             out: Output::default(),
             counter: 0,
             sockets: Sockets::default(),
-            runtime: None,
         }
-    }
-
-    /// Runs what waits for the kernel.
-    fn wait<T>(&mut self, run: impl AsyncFnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
-        let runtime = match self.runtime.take() {
-            Some(runtime) => runtime,
-            None => Builder::new_current_thread()
-                .enable_io()
-                .build()
-                .map_err(|error| Problem::other(format!("Can't start: {error}")))?,
-        };
-        let done = runtime.block_on(run(self));
-        self.runtime = Some(runtime);
-        done
     }
 }
 
@@ -134,23 +117,23 @@ pub(super) fn execute(session: &mut Session, order: &Order) -> Result<(), Proble
         session.names.read_quietly();
     }
     match order.command() {
-        Command::List => session.wait(async |session| list::list(session, order).await),
-        Command::Create | Command::Add => session.wait(async |session| single::create(session, order).await),
-        Command::Get => session.wait(async |session| single::get(session, order).await),
-        Command::Flush => session.wait(async |session| single::flush(session, order).await),
-        Command::Count => session.wait(async |session| single::count(session).await),
-        Command::Stats => session.wait(async |session| single::stats(session).await),
-        Command::Delete => session.wait(async |session| sweep::delete(session, order).await),
-        Command::Update => session.wait(async |session| sweep::update(session, order).await),
-        Command::Event => session.wait(async |session| event::watch(session, order).await),
-        Command::ExpectList => session.wait(async |session| expect::list(session, order).await),
-        Command::ExpectCount => session.wait(async |session| expect::count(session, order).await),
-        Command::ExpectCreate => session.wait(async |session| expect::create(session, order).await),
-        Command::ExpectDelete => session.wait(async |session| expect::delete(session, order).await),
-        Command::ExpectGet => session.wait(async |session| expect::get(session, order).await),
-        Command::ExpectFlush => session.wait(async |session| expect::flush(session).await),
-        Command::ExpectEvent => session.wait(async |session| expect::watch(session, order).await),
-        Command::ExpectStats => session.wait(async |session| expect::stats(session).await),
+        Command::List => block_on(list::list(session, order)),
+        Command::Create | Command::Add => block_on(single::create(session, order)),
+        Command::Get => block_on(single::get(session, order)),
+        Command::Flush => block_on(single::flush(session, order)),
+        Command::Count => block_on(single::count(session)),
+        Command::Stats => block_on(single::stats(session)),
+        Command::Delete => block_on(sweep::delete(session, order)),
+        Command::Update => block_on(sweep::update(session, order)),
+        Command::Event => block_on(event::watch(session, order)),
+        Command::ExpectList => block_on(expect::list(session, order)),
+        Command::ExpectCount => block_on(expect::count(session, order)),
+        Command::ExpectCreate => block_on(expect::create(session, order)),
+        Command::ExpectDelete => block_on(expect::delete(session, order)),
+        Command::ExpectGet => block_on(expect::get(session, order)),
+        Command::ExpectFlush => block_on(expect::flush(session)),
+        Command::ExpectEvent => block_on(expect::watch(session, order)),
+        Command::ExpectStats => block_on(expect::stats(session)),
         Command::Version => {
             let line = format!("conntrack v{} (conntrack-tools)\n", super::VERSION);
             session.out.bytes.extend_from_slice(line.as_bytes());

@@ -99,10 +99,11 @@ pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Pr
     flushed.map_err(|error| refused(&error, Command::Flush))
 }
 
-/// Shows how many entries there are.
+/// Shows how many entries there are. Where ctnetlink refuses, /proc has the number, and the refusal is an error still.
 pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
     const PATH: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
-    let count = match stats::table(session.sockets.one()?).await {
+    let counted = stats::table(session.sockets.one()?).await;
+    let count = match &counted {
         Ok(table) => table.entries,
         Err(_) => {
             let text = fs::read_to_string(PATH).map_err(|_| Problem::other(format!("Can't open {PATH}")))?;
@@ -114,17 +115,20 @@ pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
         .out
         .bytes
         .extend_from_slice(format!("{count}\n").as_bytes());
-    Ok(())
+    counted.map(drop).map_err(|error| refused(&error, Command::Count))
 }
 
-/// Shows every CPU's counters.
+/// Shows every CPU's counters, and falls back likewise.
 pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     match stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, counter::name);
             Ok(())
         }
-        Err(_) => proc_stats(&mut session.out.bytes),
+        Err(error) => {
+            proc_stats(&mut session.out.bytes)?;
+            Err(refused(&error, Command::Stats))
+        }
     }
 }
 

@@ -100,10 +100,7 @@ fn word(outcome: Result<(), Error>) -> String {
 }
 
 fn block_on<T>(talk: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap();
+    let runtime = crate::waiting::event_loop().unwrap();
     runtime.block_on(talk)
 }
 

@@ -6,7 +6,10 @@ use std::{
     mem::MaybeUninit,
     ops::Deref,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -58,16 +61,15 @@ impl Chunk {
     fn receive(&mut self, socket: &OwnedFd) -> Result<(), Missing> {
         let filled = self.filled();
         let room = &mut self.bytes[filled..];
-        let room_bytes = room.len();
-        let (got, from_kernel) = receive_into(socket.as_fd(), room).map_err(|error| match error.kind() {
+        let received = receive_into(socket.as_fd(), room).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Missing::NotYet,
             _ if is_overrun(&error) => Missing::Lost,
             _ => Missing::Failed(failed("receiving from")(error)),
         })?;
-        fits(got, room_bytes).map_err(Missing::Failed)?;
+        fits(received.bytes, received.room).map_err(Missing::Failed)?;
         // Any process may send to a netlink port; only the kernel's word counts.
-        if from_kernel {
-            self.ends.push(filled + got);
+        if received.from_kernel {
+            self.ends.push(filled + received.bytes);
         }
         Ok(())
     }
@@ -103,10 +105,14 @@ pub(super) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// Starts the thread, with a request: the kernel begins its walk inside sendmsg(), and may be at it for long where
-    /// little of its table is meant.
-    pub(super) fn of(socket: &'a mut Socket, request: Vec<u8>) -> Result<Self, Error> {
-        let shared = socket.try_clone()?;
-        let (stopped, stop) = io::pipe().map_err(failed("making a pipe beside"))?;
+    /// little of its table is meant. Where this process may have no more descriptors or threads, the socket is given
+    /// back, and nothing was asked.
+    pub(super) fn of(socket: &'a mut Socket, request: &[u8]) -> Result<Self, &'a mut Socket> {
+        let shared: Arc<OwnedFd> = socket.shared();
+        let Ok((stopped, stop)) = io::pipe() else {
+            return Err(socket);
+        };
+        let request = request.to_vec();
         let (fill, filled) = sync_channel(CHUNKS);
         let (empty, emptied) = sync_channel(CHUNKS);
         let chunks = Chunks {
@@ -114,13 +120,15 @@ impl<'a> Ahead<'a> {
             idle: Vec::new(),
             unmade: CHUNKS,
         };
-        let thread = thread::Builder::new()
-            .name("rsct-receive".into())
-            .spawn(move || match send_to(shared.as_fd(), &request) {
+        let thread = thread::Builder::new().name("rsct-receive".into()).spawn(move || {
+            match send_to(shared.as_fd(), &request) {
                 Ok(_) => receive(&shared, &stopped, &fill, chunks),
                 Err(error) => drop(fill.send(Handed::Failed(failed("sending to")(error)))),
-            })
-            .map_err(failed("starting a thread for"))?;
+            }
+        });
+        let Ok(thread) = thread else {
+            return Err(socket);
+        };
         Ok(Self {
             socket,
             chunk: None,

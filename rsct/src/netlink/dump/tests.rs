@@ -110,10 +110,7 @@ impl Sink for Taken {
 
 /// Dumps both ways, which must come to the same.
 fn dump(answers: Vec<Vec<Said>>, taken: &mut Taken) -> Result<Outcome, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap();
+    let runtime = crate::waiting::event_loop().unwrap();
     let mut taken_ahead = taken.clone();
     let ahead = runtime.block_on(async {
         let mut socket = kernel(answers.clone());
@@ -242,10 +239,7 @@ fn more_than_a_few_chunks_come_in_order() {
         said(kind::NEW, 2, payload)
     });
     let answer: Vec<Said> = answer.chain([done(0)]).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap();
+    let runtime = crate::waiting::event_loop().unwrap();
     let mut ports = Ports(Vec::new());
     let outcome = runtime.block_on(async {
         let mut socket = kernel(vec![answer]);

@@ -1,6 +1,6 @@
 //! `-R`: files of command lines, good and bad ones.
 
-use std::{fs, process::Stdio};
+use std::{fs, io::Write as _, process::Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -85,6 +85,8 @@ pub fn run() -> Result<()> {
             report.add(&format!("-R - {name}"), compared);
         }
     }
+    report.add("-R - on a read-only root", read_only(&lab, both));
+    empty(both)?;
     saved_and_loaded(&lab)?;
     report.end(40)
 }
@@ -125,6 +127,30 @@ fn from_pipe(lab: &Lab, namespaces: [&Namespace; 2], path: &std::path::Path) -> 
     let theirs = one(Tool::Conntrack, namespaces[0])?;
     let ours = one(Tool::Rsct, namespaces[1])?;
     same(&theirs, &ours)?;
+    same_tables(lab, namespaces)
+}
+
+/// Nothing can be written anywhere: no file system takes it, and the directory for temporary files is missing.
+fn read_only(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
+    const SCRIPT: &str = "mount -o remount,bind,ro / && exec \"$0\" -R -";
+    let one = |tool, namespace: &Namespace| {
+        let mut command = namespace.command("unshare", &["-m", "sh", "-c", SCRIPT]);
+        command.arg(lab.program(tool)).env("TMPDIR", "/no/such");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("no pipe")?;
+        stdin.write_all(format!("{ONE}\n{TWO}\n").as_bytes())?;
+        drop(stdin);
+        anyhow::Ok(lab.said(&child.wait_with_output()?, Tables::Alike))
+    };
+    let theirs = one(Tool::Conntrack, namespaces[0])?;
+    let ours = one(Tool::Rsct, namespaces[1])?;
+    same(&theirs, &ours)?;
+    let count = succeeds(&mut namespaces[1].command("conntrack", &["-C"]))?;
+    ensure!(count.trim() == "2", "{count} entries are loaded of 2");
     same_tables(lab, namespaces)
 }
 

@@ -8,6 +8,8 @@ mod lab;
 mod load;
 mod normal;
 mod reads;
+mod surroundings;
+mod time_zones;
 mod wrong;
 
 use super::grid;
@@ -17,4 +19,6 @@ pub use deviations::run as deviations;
 pub use events::run as events;
 pub use load::run as load;
 pub use reads::{run as reads, small};
+pub use surroundings::run as surroundings;
+pub use time_zones::run as time_zones;
 pub use wrong::run as wrong;

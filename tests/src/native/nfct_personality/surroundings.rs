@@ -26,6 +26,16 @@ const SCRIPTS: &[&str] = &[
     "setpriv --bounding-set -all --inh-caps -all $0 default-set timeout inet udp unreplied 5",
     "setpriv --bounding-set -all --inh-caps -all $0 list helper",
     "setpriv --bounding-set -all --inh-caps -all $0 version list",
+    // An ordinary user, no /proc, nothing that can be written to, few descriptors.
+    "for line in 'list timeout' 'add timeout a inet udp unreplied 5' 'delete timeout a' 'get timeout a' 'flush timeout' \
+     'default-get timeout inet udp' 'list helper' 'flush helper'; do
+         setpriv --reuid=64321 --regid=64321 --clear-groups $0 $line; echo $?; done",
+    "umount -l /proc; for line in 'add timeout a inet udp unreplied 5' 'list timeout' 'get timeout a' \
+     'default-set timeout inet udp unreplied 5' 'default-get timeout inet udp' 'flush timeout'; do $0 $line; echo $?; done",
+    "mount -o remount,bind,ro /; for line in 'add timeout a inet udp unreplied 5' 'list timeout' 'get timeout a' \
+     'default-set timeout inet udp unreplied 5' 'default-get timeout inet udp' 'flush timeout'; do $0 $line; echo $?; done",
+    "for most in 4 5 8; do for line in 'add timeout a inet udp unreplied 5' 'list timeout' 'get timeout a' \
+     'default-get timeout inet udp' 'list helper' 'flush timeout'; do (ulimit -n $most; $0 $line; echo $?); done; done",
     // A policy in use.
     "$0 add timeout used inet udp unreplied 5; $0 add timeout free inet udp unreplied 5
      iptables -t raw -A PREROUTING -p udp -j CT --timeout used || exit 99

@@ -9,7 +9,7 @@ use super::{Output, Shown, name, refusal, rules::Rules};
 use crate::{
     cli::{
         UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         timeout::{exit_code, print},
     },
     netlink::{
@@ -17,6 +17,7 @@ use crate::{
         timeout::{self, Policy},
     },
     render::policies::{shown, uses},
+    waiting,
 };
 
 /// Delete policies, and show them as they were.
@@ -57,7 +58,6 @@ impl HowArgs {
         mut delete: impl AsyncFnMut(&mut Socket, &There, &mut Vec<Policy>) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
         let namespaces = Namespaces::open(&self.netns)?;
-        let event_loop = event_loop()?;
         let mut out = Vec::new();
         let mut count = 0;
         let visit = namespaces.visit(async |netns, socket| {
@@ -76,7 +76,7 @@ impl HowArgs {
             self.output.policies(&mut out, &gone, &at);
             deleted
         });
-        let visited = event_loop.block_on(visit);
+        let visited = waiting::block_on(visit);
         print(&out)?;
         let all_went_well = visited?;
         namespaces.tell_of_hidden();

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Output, Shown, flows::Flows, name, refusal, rules::Rules};
 use crate::{
     cli::{
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         probing::AttachArg,
         timeout::{exit_code, print},
     },
@@ -16,6 +16,7 @@ use crate::{
         Socket,
         timeout::{self, Policy},
     },
+    waiting,
 };
 
 /// Show every policy: its timeouts, and who uses it.
@@ -59,7 +60,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         shown += policies.len();
         showing.policies(&policies, netns, socket).await
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     print(&showing.out)?;
     namespaces.tell_of_hidden();
     message!("{shown} timeout policies have been shown.");
@@ -75,7 +76,7 @@ pub(super) fn get(args: &GetArgs) -> anyhow::Result<ExitCode> {
         Ok(policy) => showing.policies(&[policy], netns, socket).await,
         Err(error) => Err(refusal::of(socket, "getting", name, error).await),
     });
-    let all_went_well = event_loop()?.block_on(visit)?;
+    let all_went_well = waiting::block_on(visit)?;
     print(&showing.out)?;
     namespaces.tell_of_hidden();
     Ok(exit_code(all_went_well))

@@ -9,7 +9,7 @@ use super::{Output, Shown, name, refusal, rules::Rules};
 use crate::{
     cli::{
         UsageError,
-        namespaces::{Namespaces, NetnsArg, event_loop},
+        namespaces::{Namespaces, NetnsArg},
         timeout::{
             assignments::{self, Assignment},
             exit_code, print, protocol,
@@ -22,6 +22,7 @@ use crate::{
     },
     render::policies::shown,
     timeouts::Protocol,
+    waiting,
 };
 
 /// Make a policy, and show it. States that are not named get the namespace's timeouts of this moment.
@@ -106,7 +107,6 @@ impl TypedArgs {
         mut write: impl AsyncFnMut(&mut Socket) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
         let namespaces = Namespaces::open(&self.netns)?;
-        let event_loop = event_loop()?;
         let mut out = Vec::new();
         let visit = namespaces.visit(async |netns, socket| {
             typed.check_protocol(socket).await?;
@@ -125,7 +125,7 @@ impl TypedArgs {
             self.output.policies(&mut out, &policy, &at);
             Ok(())
         });
-        let visited = event_loop.block_on(visit);
+        let visited = waiting::block_on(visit);
         // What was done is shown even where it could not be done in a namespace after it.
         print(&out)?;
         let all_went_well = visited?;

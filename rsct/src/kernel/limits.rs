@@ -1,0 +1,59 @@
+//! The limits on what a process may have: open files and threads.
+
+use std::{error::Error, io, ptr};
+
+/// Raises the limit on open files as far as the process may: some commands hold a descriptor or two for each network
+/// namespace.
+pub fn raise_open_files() {
+    let mut limit = open_files();
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the struct outlives the call. If it fails, the old limit holds, and a message names it once it is reached.
+    unsafe { libc::prlimit(0, libc::RLIMIT_NOFILE, &raw const limit, ptr::null_mut()) };
+}
+
+/// What to do about an error, if a limit caused it.
+pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+    match error.downcast_ref::<io::Error>()?.raw_os_error()? {
+        libc::EMFILE => Some(format!(
+            "this process may open {} files; raise that limit with `ulimit -n`",
+            open_files().rlim_cur
+        )),
+        libc::ENFILE => Some("the system may open no more files; raise the sysctl fs.file-max".to_owned()),
+        _ => None,
+    }
+}
+
+/// The error of a thread that could not be started, with what to do about it.
+pub fn no_thread(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        let sentence =
+            "the limit on processes is reached; raise it (`ulimit -u`, or the control group's pids.max)";
+        return io::Error::new(error.kind(), sentence);
+    }
+    error
+}
+
+fn open_files() -> libc::rlimit {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the struct outlives the call.
+    unsafe { libc::prlimit(0, libc::RLIMIT_NOFILE, ptr::null(), &raw mut limit) };
+    limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_named() {
+        let named = |errno| hint(&io::Error::from_raw_os_error(errno));
+        assert!(named(libc::EMFILE).unwrap().ends_with("`ulimit -n`"));
+        assert!(named(libc::ENFILE).unwrap().ends_with("fs.file-max"));
+        assert_eq!(named(libc::ENOENT), None);
+        let no_thread = no_thread(io::Error::from_raw_os_error(libc::EAGAIN)).to_string();
+        assert!(no_thread.contains("`ulimit -u`"), "{no_thread}");
+    }
+}
