@@ -87,7 +87,7 @@ impl DropInFile {
             file.sync()?;
             anyhow::Ok(Staged(file))
         };
-        written().with_context(|| format!("--persist: writing {}, nothing has been set", self.path.display()))
+        written().context("--persist: nothing has been set")
     }
 }
 
