@@ -23,3 +23,12 @@ pub fn one_sentence(command: &mut Command, code: i32, sentence: &str) -> Result<
     );
     Ok(())
 }
+
+/// What is said of entries that were deleted.
+pub fn deleted(entries: usize) -> String {
+    let entries = match entries {
+        1 => "1 flow entry has".to_owned(),
+        n => format!("{n} flow entries have"),
+    };
+    format!("rsct: {entries} been deleted.\n")
+}

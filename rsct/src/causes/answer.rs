@@ -15,8 +15,8 @@ use super::{counters::Held, tally::CauseTally};
 pub struct Answer<'a> {
     /// What was asked.
     pub topic: &'static str,
-    /// What the things are that are counted: `packets`, `entries`.
-    pub things: &'static str,
+    /// What is counted, of one and of more: `packet is …`, `packets are …`.
+    pub things: [&'static str; 2],
     /// How long was watched.
     pub elapsed: Duration,
     /// What was met, the most frequent first.

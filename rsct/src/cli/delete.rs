@@ -26,7 +26,7 @@ use crate::{
         conntrack::{Change, Entry},
         dump,
     },
-    waiting,
+    plural, waiting,
 };
 
 /// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
@@ -100,9 +100,9 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
                 AtOnce::Done { before, after } => {
                     done_at_once = true;
                     message!(
-                        "what meets the filter has been deleted at once: the table{} had {before} entries, and \
-                         has {after} now.",
-                        namespaces.of(netns)
+                        "what meets the filter has been deleted at once: the table{} had {}, and has {after} now.",
+                        namespaces.of(netns),
+                        plural::count(before, "entry", "entries")
                     );
                     return Ok(());
                 }
@@ -143,19 +143,25 @@ fn tell(sum: &Swept, dry_run: bool, visited: &anyhow::Result<bool>) {
         }
         return;
     }
-    let would = if dry_run {
-        "would be deleted"
-    } else {
-        "have been deleted"
-    };
-    message!("{} flow entries {would}.", sum.done);
+    message!("{}.", swept(sum.done, dry_run, "deleted"));
     tell_others(sum, "deleting", &Change::default());
+}
+
+/// How many entries were swept, or would be.
+pub(super) fn swept(entries: u64, dry_run: bool, done: &str) -> String {
+    let entries = if dry_run {
+        plural::count(entries, "flow entry would be", "flow entries would be")
+    } else {
+        plural::count(entries, "flow entry has been", "flow entries have been")
+    };
+    format!("{entries} {done}")
 }
 
 /// Says what became of those that were not deleted or changed. `changes` is what was asked for each.
 pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
     if sum.gone > 0 {
-        message!("{} more had gone before it was their turn.", sum.gone);
+        let turn = plural::choose(&sum.gone, "its", "their");
+        message!("{} more had gone before it was {turn} turn.", sum.gone);
     }
     if let Some((change, errno)) = &sum.first_refused {
         let why = match *errno {
@@ -166,8 +172,8 @@ pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
                 .unwrap_or_else(|| std::io::Error::from_raw_os_error(errno).to_string()),
         };
         message!(
-            "{} more were refused by the kernel; the first: {doing} the entry {}: {why}",
-            sum.refused,
+            "{} refused by the kernel; the first: {doing} the entry {}: {why}",
+            plural::count(sum.refused, "more was", "more were"),
             refusal::entry(change)
         );
     }

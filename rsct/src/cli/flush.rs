@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     UsageError,
-    delete::{Meant, ShownArgs, tell_others},
+    delete::{self, Meant, ShownArgs, tell_others},
     ended,
     namespaces::{Namespaces, NetnsArg},
     sweep::Swept,
@@ -20,7 +20,7 @@ use crate::{
         conntrack::{Change, DumpFilter},
         stats,
     },
-    waiting,
+    plural, waiting,
 };
 
 /// Delete every entry of the conntrack table, or of one address family, and show those that went.
@@ -64,12 +64,11 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
             let done = meant
                 .delete(socket, &mut printer, args.shown.dry_run, &mut swept)
                 .await;
-            let would = if args.shown.dry_run {
-                "would be deleted"
-            } else {
-                "have been deleted"
-            };
-            message!("{} flow entries {would}{}.", swept.done, namespaces.of(netns));
+            message!(
+                "{}{}.",
+                delete::swept(swept.done, args.shown.dry_run, "deleted"),
+                namespaces.of(netns)
+            );
             tell_others(&swept, "deleting", &Change::default());
             done?;
         }
@@ -104,12 +103,11 @@ async fn flush(socket: &mut Socket, filter: &Filter, quiet: bool, of: &str) -> a
         Some(family) => format!("of its {} entries", family.name()),
         None => "of all entries".to_owned(),
     };
+    let had = plural::count(before, "entry", "entries");
     if quiet {
-        message!("the table{of} has been emptied {what}: it had {before} entries, and has {after} now.");
+        message!("the table{of} has been emptied {what}: it had {had}, and has {after} now.");
     } else if before != after {
-        message!(
-            "a flush{of} took what had come meanwhile: the table had {before} entries, and has {after} now."
-        );
+        message!("a flush{of} took what had come meanwhile: the table had {had}, and has {after} now.");
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use crate::{
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
+    plural,
     provenance::{Listing, ListingError},
     render::entry::{self, About, Format, View},
     waiting,
@@ -141,9 +142,15 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     if let Some(lost) = list.listing.as_ref().map(Listing::lost)
         && lost != 0
     {
-        message!("{lost} records were LOST: as many timeouts may be another's than is said");
+        message!(
+            "{} LOST: as many timeouts may be another's than is said",
+            plural::count(lost, "record was", "records were")
+        );
     }
-    message!("{} flow entries have been shown.", list.shown);
+    message!(
+        "{} been shown.",
+        plural::count(list.shown, "flow entry has", "flow entries have")
+    );
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {

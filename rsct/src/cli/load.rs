@@ -18,7 +18,7 @@ use crate::{
     labels::LabelMap,
     load::{Handed, LineError, Reading, Sender, Tally, Undone},
     netlink::{Socket, change::Operation},
-    waiting,
+    plural, waiting,
 };
 
 /// Change the conntrack table as a file says, which `rsct save` or `conntrack -o save` has written: one line, one
@@ -189,11 +189,15 @@ impl Load<'_> {
         if let Some((before, behind)) = stopped {
             let together = match behind {
                 0 => String::new(),
-                behind => format!(", {behind} behind it, sent together with it, were done too"),
+                behind => format!(
+                    ", {behind} behind it, sent together with it, {} done too",
+                    plural::choose(&behind, "was", "were")
+                ),
             };
             message!(
-                "{place}{}: ended at the first line that could not be done; {before} lines before it were done{together}",
-                self.name
+                "{place}{}: ended at the first line that could not be done; {} done{together}",
+                self.name,
+                plural::count(before, "line before it was", "lines before it were")
             );
         }
         self.tell(&place, &sender.tally, "");
@@ -243,13 +247,16 @@ impl Load<'_> {
             return;
         }
         let mut more = String::new();
-        for (count, what) in [
-            (tally.there, "there already"),
-            (tally.flushes, "flushes of the table"),
-        ] {
-            if count > 0 {
-                more.push_str(&format!(", {count} {what}"));
-            }
+        if tally.there > 0 {
+            more.push_str(&format!(", {} there already", tally.there));
+        }
+        if tally.flushes > 0 {
+            more.push_str(", ");
+            more.push_str(&plural::count(
+                tally.flushes,
+                "flush of the table",
+                "flushes of the table",
+            ));
         }
         message!(
             "{place}{} {would_be}created, {} {would_be}updated, {} {would_be}deleted{more}, {} failed.",

@@ -5,6 +5,7 @@ use anyhow::anyhow;
 use crate::{
     flow::names::{proto, status},
     netlink::{Error, Socket, conntrack::Change, lookup, stats},
+    plural,
     render::story,
 };
 
@@ -161,13 +162,14 @@ async fn no_room(socket: &mut Socket, doing: &str) -> anyhow::Error {
             entries,
             max_entries: Some(max),
         }) if entries >= max => anyhow!(
-            "{doing}: the table is full, {entries} entries where net.netfilter.nf_conntrack_max allows {max}; raise \
-             that, or delete entries"
+            "{doing}: the table is full, {} where net.netfilter.nf_conntrack_max allows {max}; raise that, or delete \
+             entries",
+            plural::count(entries, "entry", "entries")
         ),
         Ok(table) => anyhow!(
-            "{doing}: the kernel has no room for it; the table has {} entries, and net.netfilter.nf_conntrack_max \
+            "{doing}: the kernel has no room for it; the table has {}, and net.netfilter.nf_conntrack_max \
              holds for the namespace where the machine began too",
-            table.entries
+            plural::count(table.entries, "entry", "entries")
         ),
         Err(error) => error.into(),
     }

@@ -22,6 +22,7 @@ use crate::{
     kernel::{interrupt, netns::Netns},
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
+    plural,
     render::entry::{About, View},
     waiting,
 };
@@ -81,7 +82,10 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
         (None, Target::Stdout) => {}
     }
     namespaces.tell_of_hidden();
-    message!("{} flow entries have been saved.", save.saved);
+    message!(
+        "{} been saved.",
+        plural::count(save.saved, "flow entry has", "flow entries have")
+    );
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {

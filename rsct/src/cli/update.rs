@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{
     FilterArgs, UsageError,
-    delete::{Meant, ShownArgs, key, tell_others},
+    delete::{Meant, ShownArgs, key, swept, tell_others},
     ended,
     namespaces::{Namespaces, NetnsArg},
     reading::ExplainArg,
@@ -159,12 +159,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
             message!("no flow entry meets the filter");
         }
     } else {
-        let would = if args.shown.dry_run {
-            "would be updated"
-        } else {
-            "have been updated"
-        };
-        message!("{} flow entries {would}.", sum.done);
+        message!("{}.", swept(sum.done, args.shown.dry_run, "updated"));
         tell_others(&sum, "updating", &changes);
     }
     let all_went_well = visited?;

@@ -13,7 +13,8 @@ use super::bpf_syscall::{BpfError, call, object_info, zeroed_attr};
 pub fn first_value(map: BorrowedFd<'_>) -> Result<Vec<u8>, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_map_info = unsafe { std::mem::zeroed() };
-    object_info(map, &mut info).map_err(BpfError::Lookup)?;
+    // SAFETY: the struct is a map's, without an address; of another object the kernel fills in no more than its size.
+    unsafe { object_info(map, &mut info) }.map_err(BpfError::Lookup)?;
     // Of other maps the kernel may copy more than a value: one for each CPU.
     if info.type_ != bpf_map_type::BPF_MAP_TYPE_ARRAY as u32 {
         return Err(BpfError::Lookup(io::ErrorKind::InvalidInput.into()));
@@ -24,9 +25,10 @@ pub fn first_value(map: BorrowedFd<'_>) -> Result<Vec<u8>, BpfError> {
     // SAFETY: all variants are plain integers, and this one is what BPF_MAP_LOOKUP_ELEM reads.
     let lookup = unsafe { &mut attr.__bindgen_anon_2 };
     lookup.map_fd = map.as_raw_fd().cast_unsigned();
-    lookup.key = std::ptr::from_ref(&key).addr() as u64;
-    lookup.__bindgen_anon_1.value = value.as_mut_ptr().addr() as u64;
-    call(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr).map_err(BpfError::Lookup)?;
+    lookup.key = std::ptr::from_ref(&key).expose_provenance() as u64;
+    lookup.__bindgen_anon_1.value = value.as_mut_ptr().expose_provenance() as u64;
+    // SAFETY: the addresses are those of `key`, which is read, and of `value`, which has room for one of this map.
+    unsafe { call(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr) }.map_err(BpfError::Lookup)?;
     Ok(value)
 }
 

@@ -138,9 +138,9 @@ impl ProgLoad<'_> {
         load.prog_type = self.prog_type as u32;
         load.prog_flags = self.prog_flags;
         load.expected_attach_type = self.expected_attach_type.map_or(0, |kind| kind as u32);
-        load.insns = self.insns.as_ptr().addr() as u64;
+        load.insns = self.insns.as_ptr().expose_provenance() as u64;
         load.insn_cnt = u32::try_from(self.insns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        load.license = self.license.as_ptr().addr() as u64;
+        load.license = self.license.as_ptr().expose_provenance() as u64;
         load.kern_version = self.kern_version;
         // The last byte stays zero.
         let room = load.prog_name.len() - 1;
@@ -153,17 +153,18 @@ impl ProgLoad<'_> {
         load.__bindgen_anon_1.attach_btf_obj_fd = self.attach_btf_obj.map_or(0, raw);
         load.prog_btf_fd = self.prog_btf.map_or(0, raw);
         if !self.fd_array.is_empty() {
-            load.fd_array = self.fd_array.as_ptr().addr() as u64;
+            load.fd_array = self.fd_array.as_ptr().expose_provenance() as u64;
         }
         if !log.is_empty() {
             load.log_level = 1;
-            load.log_buf = log.as_mut_ptr().addr() as u64;
+            load.log_buf = log.as_mut_ptr().expose_provenance() as u64;
             load.log_size = u32::try_from(log.len()).unwrap_or(u32::MAX);
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            match call_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) {
+            // SAFETY: the addresses and lengths are those of slices that outlive the call; the log alone is written to.
+            match unsafe { call_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) } {
                 // The verifier stops so when a signal is pending.
                 Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && tries < INTERRUPTED_LOADS => {}
                 result => return result,
@@ -177,7 +178,8 @@ impl ProgLoad<'_> {
 pub fn raw_tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
     let mut attr = zeroed_attr();
     attr.raw_tracepoint.prog_fd = raw(program);
-    call_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr).map_err(BpfError::Attach)
+    // SAFETY: there is no address in it, and a link comes back.
+    unsafe { call_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }.map_err(BpfError::Attach)
 }
 
 /// Gives a loaded program a test run of `repeat` rounds with `data` as its packet, and says how many nanoseconds a round
@@ -190,10 +192,11 @@ pub fn prog_test_run(program: BorrowedFd<'_>, data: &[u8], repeat: u32) -> Resul
     test.prog_fd = raw(program);
     test.repeat = repeat;
     if !data.is_empty() {
-        test.data_in = data.as_ptr().addr() as u64;
+        test.data_in = data.as_ptr().expose_provenance() as u64;
         test.data_size_in = u32::try_from(data.len()).unwrap_or(u32::MAX);
     }
-    call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).map_err(BpfError::TestRun)?;
+    // SAFETY: the only address is that of `data`, which is read.
+    unsafe { call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr) }.map_err(BpfError::TestRun)?;
     // SAFETY: the kernel has written the variant that this command uses.
     Ok(unsafe { attr.test.duration })
 }
@@ -206,7 +209,8 @@ pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
     loop {
         let mut attr = zeroed_attr();
         attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
-        match call(bpf_cmd::BPF_BTF_GET_NEXT_ID, &mut attr) {
+        // SAFETY: there is no address in it.
+        match unsafe { call(bpf_cmd::BPF_BTF_GET_NEXT_ID, &mut attr) } {
             Ok(_) => {}
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                 return Err(BpfError::NoModule {
@@ -220,7 +224,8 @@ pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
 
         let mut attr = zeroed_attr();
         attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
-        let fd = match call_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) {
+        // SAFETY: there is no address in it, and a descriptor comes back.
+        let fd = match unsafe { call_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) } {
             Ok(fd) => fd,
             // Gone since it was listed.
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
@@ -229,9 +234,10 @@ pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
         let mut name = [0_u8; 64];
         // SAFETY: the struct is plain integers.
         let mut info: bpf_btf_info = unsafe { std::mem::zeroed() };
-        info.name = name.as_mut_ptr().addr() as u64;
+        info.name = name.as_mut_ptr().expose_provenance() as u64;
         info.name_len = name.len() as u32;
-        object_info(&fd, &mut info).map_err(BpfError::ListBtf)?;
+        // SAFETY: the struct is BTF's, and its one address is that of `name`.
+        unsafe { object_info(&fd, &mut info) }.map_err(BpfError::ListBtf)?;
         let named = CStr::from_bytes_until_nul(&name).is_ok_and(|name| name.to_bytes() == module.as_bytes());
         if info.kernel_btf == 1 && named {
             return Ok(fd);
@@ -244,13 +250,15 @@ pub fn kernel_btf(object: &str) -> Result<Vec<u8>, BpfError> {
     let fd = btf_fd_of_module(object)?;
     // SAFETY: the struct is plain integers.
     let mut info: bpf_btf_info = unsafe { std::mem::zeroed() };
-    object_info(&fd, &mut info).map_err(BpfError::ListBtf)?;
+    // SAFETY: the struct is BTF's, without an address.
+    unsafe { object_info(&fd, &mut info) }.map_err(BpfError::ListBtf)?;
     let mut bytes = vec![0; info.btf_size as usize];
     // SAFETY: as above.
     info = unsafe { std::mem::zeroed() };
-    info.btf = bytes.as_mut_ptr().addr() as u64;
+    info.btf = bytes.as_mut_ptr().expose_provenance() as u64;
     info.btf_size = bytes.len() as u32;
-    object_info(&fd, &mut info).map_err(BpfError::ListBtf)?;
+    // SAFETY: the struct is BTF's, and its one address is that of `bytes`.
+    unsafe { object_info(&fd, &mut info) }.map_err(BpfError::ListBtf)?;
     Ok(bytes)
 }
 
@@ -276,7 +284,8 @@ pub struct ProgInfo {
 pub fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
-    object_info(program, &mut info).map_err(BpfError::Info)?;
+    // SAFETY: the struct is a program's, without an address; of another object the kernel fills in no more than its size.
+    unsafe { object_info(program, &mut info) }.map_err(BpfError::Info)?;
     let bpf_prog_info {
         id,
         run_cnt,
@@ -297,12 +306,18 @@ pub fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` into the struct that belongs to the object's type.
-pub(super) fn object_info<T>(fd: impl AsFd, info: &mut T) -> io::Result<()> {
+///
+/// # Safety
+///
+/// `T` is the kernel's struct of plain integers for the object that `fd` is, and every address in it is zero or that of
+/// memory which the kernel may write to, as long as the length next to it.
+pub(super) unsafe fn object_info<T>(fd: impl AsFd, info: &mut T) -> io::Result<()> {
     let mut attr = zeroed_attr();
     attr.info.bpf_fd = raw(fd.as_fd());
     attr.info.info_len = size_of::<T>() as u32;
-    attr.info.info = std::ptr::from_mut(info).addr() as u64;
-    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr).map(|_| ())
+    attr.info.info = std::ptr::from_mut(info).expose_provenance() as u64;
+    // SAFETY: the address and the size are those of `info`; the caller vouches for what is in it.
+    unsafe { call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
 }
 
 fn raw(fd: BorrowedFd<'_>) -> u32 {
@@ -316,9 +331,14 @@ pub(super) fn zeroed_attr() -> bpf_attr {
     unsafe { std::mem::zeroed() }
 }
 
-pub(super) fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
-    // SAFETY: the pointer and size describe `attr`; pointers inside it are set by the callers from
-    // slices that outlive the call.
+/// bpf(2).
+///
+/// # Safety
+///
+/// `attr` has the variant that the command reads. Every address in it is zero or that of memory which outlives the call,
+/// and which the kernel may read, or write to where the command does, as far as the length next to it says.
+pub(super) unsafe fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
+    // SAFETY: the pointer and size describe `attr`; the caller vouches for the addresses in it.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -334,10 +354,16 @@ pub(super) fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> 
     }
 }
 
-pub(super) fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
-    let fd = call(command, attr)?;
+/// The same for a command that returns a new descriptor.
+///
+/// # Safety
+///
+/// As for [`call`], and the command is one of these.
+pub(super) unsafe fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+    // SAFETY: the caller vouches for `attr`.
+    let fd = unsafe { call(command, attr) }?;
     let fd = RawFd::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
-    // SAFETY: these commands return a new descriptor that nobody else owns.
+    // SAFETY: the descriptor is new, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

@@ -22,7 +22,8 @@ impl KprobeLinks {
         loop {
             let mut attr = zeroed_attr();
             attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
-            match call(bpf_cmd::BPF_LINK_GET_NEXT_ID, &mut attr) {
+            // SAFETY: there is no address in it.
+            match unsafe { call(bpf_cmd::BPF_LINK_GET_NEXT_ID, &mut attr) } {
                 Ok(_) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(Self(links)),
                 Err(error) => return Err(error),
@@ -31,7 +32,8 @@ impl KprobeLinks {
             id = unsafe { attr.__bindgen_anon_6.next_id };
             let mut attr = zeroed_attr();
             attr.__bindgen_anon_6.__bindgen_anon_1.link_id = id;
-            let link = match call_fd(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr) {
+            // SAFETY: there is no address in it, and a link comes back.
+            let link = match unsafe { call_fd(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr) } {
                 Ok(link) => link,
                 // Gone since it was listed.
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
@@ -65,6 +67,7 @@ pub fn are_told(types: &KernelTypes) -> bool {
 fn info(link: &OwnedFd) -> io::Result<bpf_link_info> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_link_info = unsafe { std::mem::zeroed() };
-    object_info(link, &mut info)?;
+    // SAFETY: the struct is a link's, without an address.
+    unsafe { object_info(link, &mut info) }?;
     Ok(info)
 }

@@ -3,6 +3,7 @@
 use crate::doctor::{
     Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Programs, Trial,
 };
+use crate::plural;
 
 use super::color::Palette;
 
@@ -276,10 +277,10 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
     for (field, name) in fields.iter().zip(&names) {
         let (tone, told) = match (field.offset, &field.absent) {
             (Some(offset), _) => {
-                let plural = if field.bytes == 1 { "" } else { "s" };
+                let ending = plural::choose(&field.bytes, "", "s");
                 (
                     Tone::Plain,
-                    format!("at {offset:>4}, {:>3} byte{plural}", field.bytes),
+                    format!("at {offset:>4}, {:>3} byte{ending}", field.bytes),
                 )
             }
             (None, why) => {

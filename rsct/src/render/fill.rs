@@ -9,13 +9,19 @@ use crate::{
     flow::names::{self, proto},
     kernel::netns::Netns,
     netlink::stats::Table,
+    plural,
 };
 
 use super::story;
 
 /// Appends what there is to say of a namespace's table.
 pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: usize) {
-    let _ = write!(out, "\n{}: {} entries", netns.name, table.entries);
+    let _ = write!(
+        out,
+        "\n{}: {}",
+        netns.name,
+        plural::count(table.entries, "entry", "entries")
+    );
     if let Some(max) = table.max_entries {
         let _ = write!(out, " of {max}");
     }

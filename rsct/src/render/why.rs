@@ -16,6 +16,7 @@ use crate::{
         window::Miss,
     },
     flow::names,
+    plural,
 };
 
 use super::{color::Palette, story, why_details};
@@ -39,8 +40,8 @@ fn heading(out: &mut Vec<u8>, answer: &Answer<'_>, total: u64) {
     let seconds = answer.elapsed.as_secs_f64();
     let _ = write!(
         out,
-        "{total} {} in {seconds:.1} s ({:.1}/s)",
-        answer.things,
+        "{} in {seconds:.1} s ({:.1}/s)",
+        plural::count(total, answer.things[0], answer.things[1]),
         total as f64 / seconds.max(f64::MIN_POSITIVE)
     );
     if answer.filtered {
@@ -130,8 +131,10 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
         label(out, "");
         let _ = writeln!(
             out,
-            "of {} there are {} records: flows, interfaces and tasks are theirs",
-            tally.count, tally.recorded
+            "of {} there {} {}: flows, interfaces and tasks are from there",
+            tally.count,
+            plural::choose(&tally.recorded, "is", "are"),
+            plural::count(tally.recorded, "record", "records")
         );
     }
 }
@@ -155,7 +158,11 @@ fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
         label(out, "");
         let _ = write!(out, "        and {} more", kinds - shown);
         if others != 0 {
-            let _ = write!(out, " (and {others} records of flows beyond those told apart)");
+            let _ = write!(
+                out,
+                " (and {} of flows beyond those told apart)",
+                plural::count(others, "record", "records")
+            );
         }
         out.push(b'\n');
     }
@@ -303,7 +310,7 @@ mod tests {
         let tally = tally(&symbols);
         then(&Answer {
             topic: "invalid",
-            things: "packets are INVALID",
+            things: ["packet is INVALID", "packets are INVALID"],
             elapsed: Duration::from_secs(10),
             causes: tally.causes(|_| true),
             held: vec![Held {
@@ -341,7 +348,7 @@ mod tests {
                 "     1  7 tcp 10.0.0.1:4001 > 10.0.0.2:80\n",
                 "     1  interface 2 of 7 at PRE_ROUTING\n",
                 "[ACK], 5000 against a bound of 2000: missed by 3000 bytes\n",
-                "of 3 there are 1 records",
+                "of 3 there is 1 record",
             ] {
                 assert!(told.contains(part), "{part:?} is not in\n{told}");
             }

@@ -11,6 +11,7 @@ use crate::{
         tuples::headers,
     },
     kernel::interfaces::Names,
+    plural,
     why::{
         sightings::Place,
         unreplied::{Answer, Role, Seen, Verdict},
@@ -60,7 +61,7 @@ impl Report<'_> {
             out,
             "{} UNREPLIED entr{}, watched for {:.1} s",
             self.answers.len(),
-            if self.answers.len() == 1 { "y" } else { "ies" },
+            plural::choose(&self.answers.len(), "y", "ies"),
             self.watched.as_secs_f64()
         );
         let mut before = ": ";
@@ -130,13 +131,15 @@ pub(super) fn losses(out: &mut Vec<u8>, lost: u64, unkept: u64) {
     if lost != 0 {
         let _ = writeln!(
             out,
-            "{lost} records were LOST: as many packets may be missing above"
+            "{} LOST: as many packets may be missing above",
+            plural::count(lost, "record was", "records were")
         );
     }
     if unkept != 0 {
         let _ = writeln!(
             out,
-            "{unkept} packets were not kept apart, as there were too many kinds: they are missing above"
+            "{} not kept apart, as there were too many kinds, and missing above",
+            plural::count(unkept, "packet was", "packets were")
         );
     }
 }
@@ -178,7 +181,7 @@ pub(super) fn seen(out: &mut Vec<u8>, all: &[Seen], flow: Option<&Flow>, names: 
             "  {:<22} {:>7} packet{}  {}",
             seen.role.name().replace('_', " "),
             seen.times.packets,
-            if seen.times.packets == 1 { " " } else { "s" },
+            plural::choose(&seen.times.packets, " ", "s"),
             place(seen.passing.place, names)
         );
         if seen.passing.zone != 0 {
@@ -248,10 +251,7 @@ pub(super) fn explanation(answer: &Answer, names: &Names) -> String {
     let Some(seen) = answer.because.and_then(|index| answer.seen.get(index)) else {
         return text;
     };
-    let packets = match seen.times.packets {
-        1 => "1 packet".to_owned(),
-        packets => format!("{packets} packets"),
-    };
+    let packets = plural::count(seen.times.packets, "packet", "packets");
     let _ = write!(text, ": {packets} at {}", place(seen.passing.place, names));
     if let Some(error) = seen.passing.error {
         let _ = write!(

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::{
     flow::reconcile::{Difference, DifferenceKind},
     kernel::{clock, interrupt::Signals},
+    plural,
     probe::{
         hooks::Stage,
         proof::Unproven,
@@ -301,7 +302,10 @@ fn say_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &Los
             out.extend_from_slice(b"}\n");
         })
     } else {
-        message!("{more} records LOST or incomplete ({total} so far)");
+        message!(
+            "{} LOST or incomplete ({total} so far)",
+            plural::count(more, "record", "records")
+        );
         Ok(())
     };
     join.wrote(result);

@@ -6,6 +6,7 @@ use rsct_common::loss::Loss;
 
 use crate::{
     flow::Table,
+    plural,
     probe::{ring::Lost, session::Skips},
     render::bytes,
 };
@@ -66,9 +67,9 @@ impl Summary {
     pub fn text(&self) -> String {
         let counts = &self.counts;
         let mut text = format!(
-            "rsct: {} packets and {} events of entries in {:.3} s",
-            counts.packets,
-            counts.entries,
+            "rsct: {} and {} of entries in {:.3} s",
+            plural::count(counts.packets, "packet", "packets"),
+            plural::count(counts.entries, "event", "events"),
             self.elapsed.as_secs_f64()
         );
         // Writing to a String cannot fail.
@@ -84,11 +85,16 @@ impl Summary {
         let [dump, probe, both] = self.known;
         let _ = write!(
             text,
-            "rsct: {} flows known: {both} from both sources, {dump} from the dump, {probe} from the probes; ",
-            dump + probe + both
+            "rsct: {} known: {both} from both sources, {dump} from the dump, {probe} from the probes; ",
+            plural::count(dump + probe + both, "flow", "flows")
         );
         let differences: usize = self.differences.iter().map(|(_, count)| count).sum();
-        let _ = write!(text, "{differences} differences in {} dumps", self.dumps);
+        let _ = write!(
+            text,
+            "{} in {}",
+            plural::count(differences, "difference", "differences"),
+            plural::count(self.dumps, "dump", "dumps")
+        );
         for (kind, count) in &self.differences {
             let _ = write!(text, ", {count} {kind}");
         }
@@ -105,8 +111,8 @@ impl Summary {
         if self.causes_lost != 0 {
             let _ = writeln!(
                 text,
-                "rsct: {} causes LOST: as many packets and entries came to their end without it being told why.",
-                self.causes_lost
+                "rsct: {} LOST: as many packets and entries came to their end without it being told why.",
+                plural::count(self.causes_lost, "cause", "causes")
             );
         }
         if self.causes_lost_uncounted {
@@ -125,7 +131,11 @@ impl Summary {
             text.push_str("rsct: 0 records lost.\n");
             return text;
         }
-        let _ = writeln!(text, "rsct: {} records LOST or incomplete:", self.lost_total());
+        let _ = writeln!(
+            text,
+            "rsct: {} LOST or incomplete:",
+            plural::count(self.lost_total(), "record", "records")
+        );
         lost_text(&mut text, &self.lost);
         if self.skips.counted != 0 {
             let _ = writeln!(

@@ -6,6 +6,7 @@ use std::{fmt, io};
 use crate::{
     flow::reconcile::{DifferenceKind, Reconciliation},
     kernel::clock,
+    plural,
 };
 
 use super::{join::Counts, output::Output};
@@ -47,10 +48,7 @@ impl Unfired {
 
 impl fmt::Display for Unfired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = match self.entries {
-            1 => "1 entry".to_owned(),
-            many => format!("{many} entries"),
-        };
+        let entries = plural::count(self.entries as u64, "entry", "entries");
         let what = match self.functions == DELETING {
             true => "left the table",
             false => "appeared in the table",

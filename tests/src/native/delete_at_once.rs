@@ -86,9 +86,14 @@ fn one(namespace: &Namespace, filter: &str, meant: usize, can_be: bool) -> Resul
         .collect();
     same_entries(&namespace.list(&[])?, &staying)?;
     let count = whole.lines().count();
-    let one_by_one = format!("rsct: {meant} flow entries have been deleted.\n");
+    let one_by_one = crate::sentence::deleted(meant);
     let at_once = format!(
-        "rsct: what meets the filter has been deleted at once: the table had {count} entries, and has {} now.\n",
+        "rsct: what meets the filter has been deleted at once: the table had {} and has {} now.\n",
+        if count == 1 {
+            "1 entry,".to_owned()
+        } else {
+            format!("{count} entries,")
+        },
         count - meant
     );
     ensure!(said == one_by_one || (can_be && said == at_once), "{said}");

@@ -10,7 +10,7 @@ use super::{
     namespace::{Namespace, output, rsct, succeeds},
     table::{ENTRIES, same_since},
 };
-use crate::sentence::one_sentence;
+use crate::sentence::{deleted, one_sentence};
 
 /// Filters that both tools take.
 const FILTERS: &[&[&str]] = &[
@@ -61,10 +61,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
             sorted(&shown)? == sorted(&theirs)?,
             "{filter:?}:\n{shown}conntrack:\n{theirs}"
         );
-        let said = format!(
-            "rsct: {} flow entries have been deleted.\n",
-            shown.lines().count()
-        );
+        let said = deleted(shown.lines().count());
         ensure!(
             ours.status.success() && String::from_utf8_lossy(&ours.stderr) == said,
             "{filter:?}: {ours:?}"
@@ -88,8 +85,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     let flushed = output(&mut namespace.rsct(&["flush"]))?;
     ensure!(
         String::from_utf8_lossy(&flushed.stdout).lines().count() == left
-            && String::from_utf8_lossy(&flushed.stderr)
-                == format!("rsct: {left} flow entries have been deleted.\n"),
+            && String::from_utf8_lossy(&flushed.stderr) == deleted(left),
         "{flushed:?}"
     );
     ensure!(namespace.conntrack(&[])?.is_empty(), "a flush leaves entries");

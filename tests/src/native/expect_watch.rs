@@ -142,11 +142,13 @@ fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
     let said = String::from_utf8_lossy(&ended.stderr);
     let told = said
         .lines()
-        .filter_map(|line| line.strip_prefix("rsct: ")?.split_once(" events were lost: "));
+        .filter(|line| line.contains(" lost: "))
+        .filter_map(|line| line.strip_prefix("rsct: ")?.split_once(" event"));
     let counts: Vec<u64> = told.map(|(lost, _)| lost.parse()).collect::<Result<_, _>>()?;
     let sum: u64 = counts.iter().sum();
     ensure!(sum > 0, "no loss is told of: {said}");
-    ensure!(said.ends_with(&format!("rsct: {sum} events lost.\n")), "{said}");
+    let events = if sum == 1 { "event" } else { "events" };
+    ensure!(said.ends_with(&format!("rsct: {sum} {events} lost.\n")), "{said}");
     Ok(())
 }
 

@@ -102,7 +102,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
         &[],
         &[
             not_there,
-            "1 lines before it were done, 1 behind it, sent together with it, were done too",
+            "1 line before it was done, 1 behind it, sent together with it, was done too",
             "rsct: 2 created, 0 updated, 0 deleted, 1 failed.",
         ],
     )?;
@@ -142,7 +142,7 @@ fn cut_short(namespace: &Namespace, file: &Scratch) -> Result<()> {
         &[],
         &[
             ":2: the file ends within this line, which may be cut short",
-            "1 lines before it were done",
+            "1 line before it was done",
             "rsct: 1 created, 0 updated, 0 deleted, 1 failed.",
         ],
     )?;

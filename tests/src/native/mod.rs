@@ -30,6 +30,7 @@ mod new_netns_is_empty;
 pub mod nfct_personality;
 pub mod policies;
 pub mod save_and_load;
+mod singular;
 mod standard_streams;
 pub mod sysctls;
 pub mod table;
@@ -127,6 +128,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("nfct_personality_words", nfct_personality::words, &[]),
     scenario("policies_are_kept", policies::run, &[]),
     scenario("save_and_load", save_and_load::run, &[]),
+    scenario("singular", singular::run, &[]),
     scenario("standard_streams", standard_streams::run, &[]),
     scenario("timeout_rules_with_iptables", timeout_rules::iptables, &[]),
     scenario("timeout_rules_with_legacy", timeout_rules::legacy, &[]),

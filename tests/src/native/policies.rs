@@ -165,7 +165,7 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
         "{shown}"
     );
     ensure!(
-        said == format!("rsct: udp-policy1 stays: {held}\nrsct: 1 timeout policies have been deleted.\n"),
+        said == format!("rsct: udp-policy1 stays: {held}\nrsct: 1 timeout policy has been deleted.\n"),
         "{said}"
     );
     namespace.sh("iptables -t raw -F")?;

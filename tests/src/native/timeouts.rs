@@ -326,8 +326,8 @@ fn persisted() -> Result<()> {
     for sentence in [
         "rsct: nothing has been changed.",
         "rsct: /etc/sysctl.d/90-t.conf has been written;",
-        "--persist: nothing has been set: writing settings to /etc/sysctl.d/91-t.conf",
-        "Read-only file system",
+        "rsct: --persist: nothing has been set: writing settings to /etc/sysctl.d/91-t.conf: ",
+        ": Read-only file system",
     ] {
         ensure!(said.contains(sentence), "{said}");
     }

@@ -8,6 +8,7 @@ use super::{Output, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
     cli::namespaces::{Namespaces, NetnsArg},
     netlink::expect,
+    plural,
     render::expect::About,
     waiting,
 };
@@ -54,6 +55,9 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let all_went_well = waiting::block_on(visit)?;
     format.end(&mut out);
     namespaces.tell_of_hidden();
-    let summary = format!("rsct: {shown} expectations have been shown.");
+    let summary = format!(
+        "rsct: {} been shown.",
+        plural::count(shown, "expectation has", "expectations have")
+    );
     finish(&out, &summary, exit_code(all_went_well))
 }

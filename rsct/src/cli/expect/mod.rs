@@ -10,6 +10,7 @@ mod watch;
 mod zone;
 
 use crate::message;
+use crate::plural;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -89,8 +90,12 @@ struct DeletingArgs {
 impl DeletingArgs {
     /// What is said at the end.
     fn summary(self, count: u64) -> String {
-        let done = if self.dry_run { "would be" } else { "have been" };
-        format!("rsct: {count} expectations {done} deleted.")
+        let expectations = if self.dry_run {
+            plural::count(count, "expectation would be", "expectations would be")
+        } else {
+            plural::count(count, "expectation has been", "expectations have been")
+        };
+        format!("rsct: {expectations} deleted.")
     }
 }
 

@@ -32,6 +32,7 @@ use crate::{
         event::Group,
         expect::{self, Event, EventKind},
     },
+    plural,
     render::{
         expect::{About, Format, Happened},
         watch_json::{self, Summary},
@@ -249,8 +250,9 @@ impl Watch {
             watch_json::loss(&mut self.out, lost, 1, self.named.then_some(netns));
         }
         message!(
-            "{lost} events were lost: they came faster than they were read, and the receive buffer was full \
-             (ENOBUFS); `rsct expect list` shows what there is, a larger --buffer-size helps against bursts"
+            "{} lost: events came faster than they were read, and the receive buffer was full \
+             (ENOBUFS); `rsct expect list` shows what there is, a larger --buffer-size helps against bursts",
+            plural::count(lost, "event was", "events were")
         );
     }
 
@@ -284,11 +286,15 @@ impl Watch {
 
     fn summary(&self) -> String {
         format!(
-            "rsct: {} expectation events have been shown: {} new, {} destroyed.\nrsct: {} events lost.\n",
-            self.came + self.went,
+            "rsct: {} been shown: {} new, {} destroyed.\nrsct: {} lost.\n",
+            plural::count(
+                self.came + self.went,
+                "expectation event has",
+                "expectation events have"
+            ),
             self.came,
             self.went,
-            self.lost
+            plural::count(self.lost, "event", "events")
         )
     }
 }

@@ -12,7 +12,7 @@ use super::{LatencyArgs, Measuring, Output};
 use crate::{
     kernel::{clock, hz::Hz, interfaces::Names},
     latency::{By, Reading},
-    message,
+    message, plural,
     probe::{
         self,
         session::{How, Session},
@@ -228,7 +228,10 @@ impl Shown {
             say(format!("{unproven}; calls may be MISSING"));
         }
         if let Some(slow) = rest.slow {
-            say(format!("{slow} calls were slower than asked for."));
+            say(format!(
+                "{} slower than asked for.",
+                plural::count(slow, "call was", "calls were")
+            ));
         }
         if let Some((before, now)) = rest.resized {
             say(format!(
@@ -238,8 +241,8 @@ impl Shown {
         }
         for (function, count) in &rest.unfinished {
             say(format!(
-                "{count} calls of {} were entered and have not been seen to end: they are still under way, or were \
-                 forgotten.",
+                "{} of {} entered and not seen to end: still under way, or forgotten.",
+                plural::count(*count, "call", "calls"),
                 function.name()
             ));
         }
@@ -252,18 +255,21 @@ impl Shown {
         }
         if skips.counted != 0 {
             say(format!(
-                "{} times the kernel did not run a program while one was running already on that CPU: so many calls at \
-                 most are not in the tables.",
-                skips.counted
+                "{} the kernel did not run a program while one was running already on that CPU: so many calls at most \
+                 are not in the tables.",
+                plural::count(skips.counted, "time", "times")
             ));
         }
         if session.ring.malformed != 0 {
             say(format!(
-                "{} records were malformed (please report it).",
-                session.ring.malformed
+                "{} malformed (please report it).",
+                plural::count(session.ring.malformed, "record was", "records were")
             ));
         }
-        say(format!("{} records lost.", lost.total()));
+        say(format!(
+            "{} lost.",
+            plural::count(lost.total(), "record", "records")
+        ));
         let mut kinds = String::new();
         summary::lost_text(&mut kinds, &lost);
         message::write(kinds);

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cli::{UsageError, namespaces::NetnsArg},
     flow::names::proto,
+    plural,
     rules::{Call, Rule, Tool},
     timeouts::Protocol,
 };
@@ -167,8 +168,7 @@ pub(super) fn shown<'a>(calls: impl IntoIterator<Item = &'a Call>) -> String {
 
 /// "1 rule has been", "2 rules have been".
 pub(super) fn have_been(rules: usize) -> String {
-    let verb = if rules == 1 { "has" } else { "have" };
-    format!("{} {verb} been", count(rules))
+    plural::count(rules, "rule has been", "rules have been")
 }
 
 fn tell_of_the_copy(policy: &str, l4proto: u8, missing: Tool) {

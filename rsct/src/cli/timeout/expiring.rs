@@ -19,6 +19,7 @@ use crate::{
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
+    plural,
     render::{
         color::Palette,
         entry::{self, About, View},
@@ -132,10 +133,16 @@ impl Expiring<'_> {
         soonest.write(out);
         let of = self.namespaces.of(netns);
         match self.args.within {
-            Some(_) => message!("{shown} of {entries} flow entries{of} go within that time."),
+            Some(_) => message!(
+                "{shown} of {}{of} {} within that time.",
+                plural::count(entries, "flow entry", "flow entries"),
+                plural::choose(&shown, "goes", "go")
+            ),
             None => message!(
-                "the next {shown} of {entries} flow entries{of} have been shown, {} have not.",
-                entries.saturating_sub(shown as u64)
+                "the next {shown} of {}{of} {} been shown, {} not.",
+                plural::count(entries, "flow entry", "flow entries"),
+                plural::choose(&shown, "has", "have"),
+                plural::count(entries.saturating_sub(shown as u64), "has", "have")
             ),
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::{
         Socket,
         timeout::{self, Policy},
     },
+    plural,
     rules::{Listed, System, Tool},
     waiting,
 };
@@ -117,8 +118,5 @@ pub(super) fn family_of(policy: &Policy) -> Option<Family> {
 
 /// "1 rule", "2 rules".
 pub(super) fn count(rules: usize) -> String {
-    match rules {
-        1 => "1 rule".to_owned(),
-        n => format!("{n} rules"),
-    }
+    plural::count(rules, "rule", "rules")
 }

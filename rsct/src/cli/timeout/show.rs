@@ -13,6 +13,7 @@ use crate::{
     filter::Filter,
     kernel::netns::Netns,
     netlink::{Error, Socket, conntrack::Entry, dump},
+    plural,
     render::{
         color::Palette,
         timeouts::{self as render, Line},
@@ -121,8 +122,8 @@ impl Show {
         self.builtin = Some(builtin);
         if census.others > 0 {
             message!(
-                "{} entries{} are in states that this version of rsct knows no timeout of, and stand in no line",
-                census.others,
+                "{}{} in no line: this version of rsct knows no timeout of the state",
+                plural::count(census.others, "entry", "entries"),
                 namespaces.of(netns)
             );
         }

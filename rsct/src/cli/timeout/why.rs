@@ -14,6 +14,7 @@ use crate::{
     },
     filter::Filter,
     netlink::{conntrack::Entry, dump},
+    plural,
     provenance::{Listing, ListingError},
     render::{entry, timeout_source},
     waiting,
@@ -93,8 +94,8 @@ fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
     print(&out)?;
     if listing.lost() != 0 {
         message!(
-            "{} records were LOST: as many timeouts may be another's than is said",
-            listing.lost()
+            "{} LOST: as many timeouts may be another's than is said",
+            plural::count(listing.lost(), "record was", "records were")
         );
     }
     Ok(())

@@ -11,6 +11,7 @@ use crate::{
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
+    plural,
     render::{
         self,
         entry::{About, View},
@@ -136,8 +137,9 @@ impl Shown {
             render::watch_json::loss(&mut self.buffer, lost, overruns, netns);
         }
         message!(
-            "{lost} events were lost: they came faster than they were read, and the receive buffer was full \
-             (ENOBUFS); a larger --buffer-size helps against bursts, a filter or -e against a steady stream"
+            "{} lost: events came faster than they were read, and the receive buffer was full \
+             (ENOBUFS); a larger --buffer-size helps against bursts, a filter or -e against a steady stream",
+            plural::count(lost, "event was", "events were")
         );
         self.flush()
     }
@@ -184,20 +186,24 @@ impl Shown {
         self.buffer = buffer;
         self.flush()?;
         message!(
-            "{} flow events have been shown: {} new, {} updated, {} destroyed.",
-            self.new + self.updated + self.destroyed,
+            "{} been shown: {} new, {} updated, {} destroyed.",
+            plural::count(
+                self.new + self.updated + self.destroyed,
+                "flow event has",
+                "flow events have"
+            ),
             self.new,
             self.updated,
             self.destroyed
         );
         if let Some(traffic) = self.traffic {
             message!(
-                "the destroyed had {} packets and {} bytes.",
-                traffic.packets,
-                traffic.bytes
+                "the destroyed had {} and {}.",
+                plural::count(traffic.packets, "packet", "packets"),
+                plural::count(traffic.bytes, "byte", "bytes")
             );
         }
-        message!("{} events lost.", self.lost);
+        message!("{} lost.", plural::count(self.lost, "event", "events"));
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ use crate::{
         portid,
         text::Symbols,
     },
+    plural,
     probe::{
         cause_hooks,
         proof::Unproven,
@@ -43,8 +44,8 @@ use crate::{
 pub(super) struct Topic {
     /// As it is typed.
     pub(super) name: &'static str,
-    /// What is counted: `packets`, `entries`.
-    pub(super) things: &'static str,
+    /// What is counted, of one and of more: `packet is …`, `packets are …`.
+    pub(super) things: [&'static str; 2],
     /// The families whose causes are looked for.
     pub(super) families: &'static [CauseFamily],
     /// Which of them are told of.
@@ -307,7 +308,10 @@ fn tell_of_loss(answer: &Answer<'_>) {
         message!("{count} {} LOST ({}): {what}", loss.name(), loss.meaning());
     }
     if answer.malformed != 0 {
-        message!("{} records made no sense; please report it", answer.malformed);
+        message!(
+            "{} no sense; please report it",
+            plural::count(answer.malformed, "record made", "records made")
+        );
     }
     if answer.skips.uncounted {
         message!(
@@ -317,8 +321,8 @@ fn tell_of_loss(answer: &Answer<'_>) {
     }
     if answer.skips.counted != 0 {
         message!(
-            "the kernel left programs out {} times: as many causes are MISSING",
-            answer.skips.counted
+            "the kernel left programs out {}: as many causes are MISSING",
+            plural::count(answer.skips.counted, "time", "times")
         );
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     filter::Filter,
     flow::{Flow, names::status, observation::Observation, table::TupleKey, tuples::headers},
     kernel::clock,
+    plural,
     provenance::{Listing, ListingError},
     render::{color::Palette, story::Story, trace_json::TraceJson, why_flow::End},
     waiting,
@@ -124,8 +125,8 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
         }
         if watching.watching.sightings.unkept != 0 {
             message!(
-                "{} packets were not kept apart, as there were too many kinds: they are missing above",
-                watching.watching.sightings.unkept
+                "{} not kept apart, as there were too many kinds, and missing above",
+                plural::count(watching.watching.sightings.unkept, "packet was", "packets were")
             );
         }
     }
@@ -174,8 +175,8 @@ async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     print(&out)?;
     if listing.lost() != 0 {
         message!(
-            "{} records were LOST: as many timeouts may be another's than is said",
-            listing.lost()
+            "{} LOST: as many timeouts may be another's than is said",
+            plural::count(listing.lost(), "record was", "records were")
         );
     }
     Ok(found)

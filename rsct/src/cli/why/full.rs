@@ -29,7 +29,10 @@ pub(super) struct FullArgs {
 pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
     let topic = Topic {
         name: "full",
-        things: "entries could not be had, or only at another's expense",
+        things: [
+            "entry could not be had, or only at another's expense",
+            "entries could not be had, or only at another's expense",
+        ],
         families: &[CauseFamily::Full, CauseFamily::Delete],
         shows: |cause| {
             matches!(

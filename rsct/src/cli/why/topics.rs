@@ -6,7 +6,7 @@ use super::causes::Topic;
 use crate::causes::{Cause, nat::NatCause};
 
 /// A family's own topic, with all of its causes.
-const fn all_of(family: &'static [CauseFamily; 1], things: &'static str) -> Topic {
+const fn all_of(family: &'static [CauseFamily; 1], things: [&'static str; 2]) -> Topic {
     Topic {
         name: family[0].name(),
         things,
@@ -15,21 +15,39 @@ const fn all_of(family: &'static [CauseFamily; 1], things: &'static str) -> Topi
     }
 }
 
-pub(super) const INVALID: Topic = all_of(&[CauseFamily::Invalid], "packets are INVALID");
-pub(super) const DELETE: Topic = all_of(&[CauseFamily::Delete], "entries left the table");
-pub(super) const INSERT: Topic = all_of(&[CauseFamily::Insert], "entries met an obstacle");
-pub(super) const LOST: Topic = all_of(&[CauseFamily::Lost], "events did not arrive");
-pub(super) const DROP: Topic = all_of(&[CauseFamily::Drop], "packets had no lasting entry");
+pub(super) const INVALID: Topic = all_of(
+    &[CauseFamily::Invalid],
+    ["packet is INVALID", "packets are INVALID"],
+);
+pub(super) const DELETE: Topic = all_of(
+    &[CauseFamily::Delete],
+    ["entry left the table", "entries left the table"],
+);
+pub(super) const INSERT: Topic = all_of(
+    &[CauseFamily::Insert],
+    ["entry met an obstacle", "entries met an obstacle"],
+);
+pub(super) const LOST: Topic = all_of(
+    &[CauseFamily::Lost],
+    ["event did not arrive", "events did not arrive"],
+);
+pub(super) const DROP: Topic = all_of(
+    &[CauseFamily::Drop],
+    ["packet had no lasting entry", "packets had no lasting entry"],
+);
 pub(super) const NAT: Topic = Topic {
     // Tries are no searches; they are held against the kernel's counter.
     shows: |cause| cause != Cause::Nat(NatCause::Taken),
-    ..all_of(&[CauseFamily::Nat], "flows were set up")
+    ..all_of(&[CauseFamily::Nat], ["flow was set up", "flows were set up"])
 };
 
 /// Whatever comes to a bad end. What has another name under another family is told of once.
 pub(super) const ALL: Topic = Topic {
     name: "all",
-    things: "times something came to its end",
+    things: [
+        "time something came to its end",
+        "times something came to its end",
+    ],
     families: &CauseFamily::ALL,
     shows: |cause| !cause.is_ordinary(),
 };

@@ -38,9 +38,10 @@ impl Program {
         let context = context.as_mut_bytes();
         let mut attr = zeroed_attr();
         attr.test.prog_fd = self.0.as_raw_fd().cast_unsigned();
-        attr.test.ctx_in = context.as_mut_ptr().addr() as u64;
+        attr.test.ctx_in = context.as_mut_ptr().expose_provenance() as u64;
         attr.test.ctx_size_in = context.len() as u32;
-        call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).map_err(BpfError::TestRun)?;
+        // SAFETY: the only address is that of `context`, whose type takes any bytes.
+        unsafe { call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr) }.map_err(BpfError::TestRun)?;
         // SAFETY: the kernel has written the variant that this command uses.
         Ok(unsafe { attr.test.retval }.cast_signed())
     }
@@ -56,17 +57,20 @@ pub(super) fn constant(bytes: &[u8]) -> Result<OwnedFd, BpfError> {
     create.value_size = bytes.len() as u32;
     create.max_entries = 1;
     create.map_flags = BPF_F_RDONLY_PROG;
-    let map = call_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr).map_err(BpfError::Map)?;
+    // SAFETY: there is no address in it, and a map comes back.
+    let map = unsafe { call_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr) }.map_err(BpfError::Map)?;
 
     let first = 0_u32;
     let mut attr = zeroed_attr();
     attr.__bindgen_anon_2.map_fd = map.as_raw_fd().cast_unsigned();
-    attr.__bindgen_anon_2.key = std::ptr::from_ref(&first).addr() as u64;
-    attr.__bindgen_anon_2.__bindgen_anon_1.value = bytes.as_ptr().addr() as u64;
-    call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map_err(BpfError::Map)?;
+    attr.__bindgen_anon_2.key = std::ptr::from_ref(&first).expose_provenance() as u64;
+    attr.__bindgen_anon_2.__bindgen_anon_1.value = bytes.as_ptr().expose_provenance() as u64;
+    // SAFETY: the addresses are those of a key and a value as large as the map's, which are read.
+    unsafe { call(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr) }.map_err(BpfError::Map)?;
 
     let mut attr = zeroed_attr();
     attr.__bindgen_anon_2.map_fd = map.as_raw_fd().cast_unsigned();
-    call(bpf_cmd::BPF_MAP_FREEZE, &mut attr).map_err(BpfError::Map)?;
+    // SAFETY: there is no address in it.
+    unsafe { call(bpf_cmd::BPF_MAP_FREEZE, &mut attr) }.map_err(BpfError::Map)?;
     Ok(map)
 }

@@ -16,6 +16,7 @@ use crate::{
         Socket,
         timeout::{self, Policy},
     },
+    plural,
     render::policies::{shown, uses},
     waiting,
 };
@@ -80,7 +81,10 @@ impl HowArgs {
         print(&out)?;
         let all_went_well = visited?;
         namespaces.tell_of_hidden();
-        message!("{count} timeout policies have been deleted.");
+        message!(
+            "{} been deleted.",
+            plural::count(count, "timeout policy has", "timeout policies have")
+        );
         Ok(exit_code(all_went_well))
     }
 }

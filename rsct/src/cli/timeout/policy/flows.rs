@@ -14,6 +14,7 @@ use crate::{
         dump::{self, Query},
         timeout::Policy,
     },
+    plural,
     provenance::{Listing, ListingError},
 };
 
@@ -49,7 +50,10 @@ impl Flows {
         let by_name = counting.by_name;
         let lost = listing.lost();
         if lost != 0 {
-            message!("{lost} records were LOST: as many flows may be missing from the counts");
+            message!(
+                "{} LOST: as many flows may be missing from the counts",
+                plural::count(lost, "record was", "records were")
+            );
         }
         Ok(Some(Counted(by_name)))
     }

@@ -16,7 +16,7 @@ use crate::{
         Socket,
         timeout::{self, Policy},
     },
-    waiting,
+    plural, waiting,
 };
 
 /// Show every policy: its timeouts, and who uses it.
@@ -63,7 +63,10 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let all_went_well = waiting::block_on(visit)?;
     print(&showing.out)?;
     namespaces.tell_of_hidden();
-    message!("{shown} timeout policies have been shown.");
+    message!(
+        "{} been shown.",
+        plural::count(shown, "timeout policy has", "timeout policies have")
+    );
     Ok(exit_code(all_went_well))
 }
 
