@@ -124,11 +124,11 @@ fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
     join.flush();
 }
 
-fn note(result: Result<(), AuthorityError>, errors: &mut Vec<String>) {
-    if let Err(error) = result
-        && !errors.contains(&error.to_string())
-    {
-        errors.push(error.to_string());
+fn note(found: Vec<AuthorityError>, errors: &mut Vec<String>) {
+    for error in found.iter().map(ToString::to_string) {
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
     }
 }
 
@@ -146,24 +146,23 @@ async fn dump<W: Write>(
     authority: &Authority,
     join: &RefCell<Join<W>>,
     seeding: bool,
-) -> Result<(), AuthorityError> {
+) -> Vec<AuthorityError> {
     while !drain(ring, join) {}
     join.borrow_mut().table.begin_dump(clock::monotonic_ns(), seeding);
     let mut dumping =
         std::pin::pin!(authority.dump(|entry| join.borrow_mut().dumped(entry, clock::monotonic_ns())));
     let mut tick = interval(TICK);
-    let result = loop {
+    let covered = loop {
         tokio::select! {
-            result = &mut dumping => break result,
+            covered = &mut dumping => break covered,
             _ = tick.tick() => if !drain(ring, join) { tick.reset_immediately() },
         }
     };
     while !drain(ring, join) {}
-    let complete = result.is_ok();
     join.borrow_mut()
         .table
-        .end_dump(clock::monotonic_ns(), |netns| complete && authority.covers(netns));
-    result
+        .end_dump(clock::monotonic_ns(), |netns| covered.of(netns));
+    covered.errors
 }
 
 /// The loss counters, as they were last seen.
@@ -271,6 +270,7 @@ fn summarize<W: Write>(
             .map(|kind| (kind.name(), count(kind)))
             .filter(|(_, count)| *count != 0)
             .collect(),
+        unreached: reconciliation.unreached.clone(),
         dump_errors,
     }
 }

@@ -23,6 +23,7 @@ pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
 pub mod namespace;
+mod namespaces_in_reach;
 mod new_netns_is_empty;
 pub mod nfct_personality;
 pub mod policies;
@@ -98,6 +99,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("list_outputs_as_conntrack", list_outputs_as_conntrack::run, &[]),
     scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
     scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
+    scenario("namespaces_in_reach", namespaces_in_reach::run, &[]),
     scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),
     scenario("nfct_personality_helpers", nfct_personality::helpers, &[]),
     scenario(
