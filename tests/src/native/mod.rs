@@ -34,6 +34,7 @@ pub mod timeout_rules;
 pub mod timeouts;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
+mod without_proc;
 
 use anyhow::Result;
 
@@ -118,4 +119,5 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("timeouts_are_shown_and_set", timeouts::run, &[]),
     scenario("watch_survives_a_loss", watch_survives_a_loss::run, &[]),
     scenario("watch_tells_of_events", watch_tells_of_events::run, &[]),
+    scenario("without_proc", without_proc::run, &[]),
 ];

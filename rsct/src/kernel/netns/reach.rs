@@ -91,8 +91,12 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         for process in &processes {
             self.threads(process)?;
         }
+        let own = program(Path::new("/proc/self"));
         for process in &processes {
-            self.files(&process.path.join("fd"))?;
+            // rsct itself has namespaces open: two that watch would keep them alive for each other.
+            if own.is_none() || program(&process.path) != own {
+                self.files(&process.path.join("fd"))?;
+            }
         }
         Ok(())
     }
@@ -204,6 +208,12 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         }
         Ok(())
     }
+}
+
+/// The file of the program that a process runs.
+fn program(process: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(process.join("exe")).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Whether two threads have the same open files. Where the kernel does not say, they have as a rule.
