@@ -151,8 +151,7 @@ struct Sink<'a, F> {
 
 impl<F: FnMut(&Dumped)> dump::Sink for Sink<'_, F> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        // `ct->zone.id` is one number, whether it holds for both directions or for one.
-        let zone = entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0);
+        let zone = entry.zone_number();
         let mark = entry.mark.unwrap_or(0);
         if self.filter.matches(&entry.orig, &entry.reply, zone, mark) {
             (self.take)(&Dumped {
