@@ -458,8 +458,12 @@ pub(super) fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
 
 /// Whole seconds where they are whole, tenths below ten seconds.
 pub(super) fn milliseconds(out: &mut Vec<u8>, value: i64) {
+    // From here on tenths round up to ten seconds.
+    const TEN_SECONDS: i64 = 9_950;
     let _ = if value % 1000 == 0 || value.abs() >= 10_000 {
         write!(out, "{}s", value / 1000)
+    } else if value.abs() >= TEN_SECONDS {
+        write!(out, "{}s", value.signum() * 10)
     } else {
         write!(out, "{:.1}s", value as f64 / 1000.0)
     };
@@ -492,4 +496,29 @@ pub(super) fn tcp(out: &mut Vec<u8>, record: &PacketRecord) {
         record.tcp_ack,
         record.tcp_window
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_change_their_form_at_ten() {
+        for (ms, expected) in [
+            (0, "0s"),
+            (940, "0.9s"),
+            (1000, "1s"),
+            (9_949, "9.9s"),
+            (9_950, "10s"),
+            (9_999, "10s"),
+            (10_000, "10s"),
+            (10_999, "10s"),
+            (-9_949, "-9.9s"),
+            (-9_999, "-10s"),
+        ] {
+            let mut out = Vec::new();
+            milliseconds(&mut out, ms);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{ms}");
+        }
+    }
 }
