@@ -12,6 +12,7 @@ use crate::{
         sysctl::Where,
     },
     netlink::{Error, Socket},
+    render::namespace,
 };
 
 /// Which network namespaces.
@@ -58,8 +59,7 @@ impl Namespaces {
 
     /// The width of a column for their names, where all were asked for.
     pub fn column(&self) -> Option<usize> {
-        let names = self.found.namespaces.iter().map(|netns| netns.name.len());
-        self.are_all().then(|| names.max().unwrap_or(0))
+        self.are_all().then(|| namespace::width(self.iter()))
     }
 
     /// What is said behind "the table" where it is not clear which namespace's is meant.

@@ -5,6 +5,7 @@ use anyhow::anyhow;
 use crate::{
     flow::names::{proto, status},
     netlink::{Error, Socket, conntrack::Change, lookup, stats},
+    outside,
     render::story,
 };
 
@@ -83,7 +84,7 @@ pub(super) fn meaning(errno: i32, change: &Change<'_>) -> Option<String> {
                 causes.push("has no NAT (`modprobe nf_nat`)".to_owned());
             }
             if let Some(helper) = change.helper {
-                let name = String::from_utf8_lossy(helper.name).into_owned();
+                let name = outside::shown(helper.name);
                 causes.push(format!(
                     "knows no helper {name} for this protocol and family (`modprobe nf_conntrack_{name}`)"
                 ));

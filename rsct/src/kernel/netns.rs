@@ -12,11 +12,14 @@ use std::{
     ops::ControlFlow,
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt as _,
         unix::fs::MetadataExt as _,
     },
     path::Path,
     thread,
 };
+
+use crate::outside::{Name, shown};
 
 pub use error::NetnsError;
 pub use reach::Hidden;
@@ -50,7 +53,7 @@ impl Selector {
 #[derive(Debug)]
 pub struct Netns {
     /// Its name under /run/netns, else the path of its mount, else its inode number: `--netns` takes each.
-    pub name: String,
+    pub name: Name,
     /// Its inode number, by which eBPF programs and `lsns` know it.
     pub inode: u64,
     fd: OwnedFd,
@@ -161,7 +164,7 @@ fn named(wanted: &str) -> Result<Netns, NetnsError> {
     if !wanted.is_empty() && !wanted.contains('/') && !wanted.starts_with('.') && path.exists() {
         let netns = open_path(&format!("{wanted} ({})", path.display()), &path)?;
         return Ok(Netns {
-            name: wanted.to_owned(),
+            name: wanted.to_owned().into(),
             ..netns
         });
     }
@@ -199,7 +202,7 @@ fn all() -> Result<Found, NetnsError> {
         ControlFlow::Continue(())
     })?;
     namespaces.sort_by_cached_key(|netns| {
-        let is_number = netns.name == netns.inode.to_string();
+        let is_number = netns.name.as_str() == netns.inode.to_string();
         (is_number, (!is_number).then(|| netns.name.clone()), netns.inode)
     });
     Ok(Found { namespaces, hidden })
@@ -214,16 +217,16 @@ fn open_path(wanted: &str, path: &Path) -> Result<Netns, NetnsError> {
 
 fn with_its_name(netns: Netns) -> Netns {
     match reach::name_of(netns.inode) {
-        Some(name) => Netns { name, ..netns },
+        Some(name) => Netns {
+            name: name.into(),
+            ..netns
+        },
         None => netns,
     }
 }
 
 fn no_such(wanted: &str, also: &'static str) -> NetnsError {
-    let names: Vec<String> = reach::names()
-        .iter()
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
+    let names: Vec<String> = reach::names().iter().map(|name| shown(name.as_bytes())).collect();
     let existing = if names.is_empty() {
         "there are no names there (`ip netns add NAME` makes one)".to_owned()
     } else {

@@ -52,7 +52,7 @@ impl Report<'_> {
     /// What a key is called.
     pub fn key(&self, function: Function, key: Key) -> String {
         match key {
-            Key::Netns(inode) => self.names.netns(inode),
+            Key::Netns(inode) => self.names.netns(inode).to_string(),
             key => key.name(function),
         }
     }

@@ -13,7 +13,7 @@ use crate::flow::{
     observation::{Observation, Outcome, Ticks},
     table::Flow,
 };
-use crate::{causes::Why, timeouts::Source};
+use crate::{causes::Why, outside, timeouts::Source};
 
 use super::{bytes, color::Palette, timeout_source, trace_why};
 
@@ -445,12 +445,7 @@ fn cost_column(out: &mut Vec<u8>, cost: Option<u32>) {
 
 pub(super) fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
     out.extend_from_slice(how.as_bytes());
-    out.extend_from_slice(
-        String::from_utf8_lossy(names::comm(comm))
-            .escape_debug()
-            .to_string()
-            .as_bytes(),
-    );
+    out.extend_from_slice(outside::shown(names::comm(comm)).as_bytes());
     out.push(b'[');
     bytes::number(out, pid);
     out.push(b']');

@@ -78,7 +78,7 @@ impl Authority {
                 Err(error) => {
                     // Without the rights to read one, none can be read.
                     let is_last = error.is_not_permitted();
-                    let netns = netns.name;
+                    let netns = netns.name.to_string();
                     covered.errors.push(AuthorityError::Netlink { netns, error });
                     if is_last {
                         break;

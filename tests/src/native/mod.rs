@@ -22,6 +22,7 @@ mod list_of_a_large_table;
 pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
+mod names_are_escaped;
 pub mod namespace;
 mod namespaces_in_reach;
 mod new_netns_is_empty;
@@ -100,6 +101,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("list_outputs_as_conntrack", list_outputs_as_conntrack::run, &[]),
     scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
     scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
+    scenario("names_are_escaped", names_are_escaped::run, &[]),
     scenario("namespaces_in_reach", namespaces_in_reach::run, &[]),
     scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),
     scenario("nfct_personality_helpers", nfct_personality::helpers, &[]),

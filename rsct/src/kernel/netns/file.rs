@@ -36,7 +36,7 @@ pub(super) fn of(file: File, name: Option<String>) -> io::Result<Netns> {
         ));
     }
     Ok(Netns {
-        name: name.unwrap_or_else(|| inode.to_string()),
+        name: name.unwrap_or_else(|| inode.to_string()).into(),
         inode,
         fd: file.into(),
     })

@@ -16,7 +16,8 @@ use crate::{
         Socket,
         timeout::{self, Policy},
     },
-    render::policies::{shown, uses},
+    outside::shown,
+    render::policies::uses,
 };
 
 /// Delete policies, and show them as they were.
