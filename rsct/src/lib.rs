@@ -18,6 +18,7 @@ pub mod latency;
 pub mod load;
 pub mod netlink;
 pub mod nfct;
+pub mod outside;
 mod plural;
 pub mod probe;
 pub mod provenance;

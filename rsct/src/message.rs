@@ -7,14 +7,16 @@ use std::{
     io::{self, Write as _},
 };
 
+use crate::outside::shown_lines;
+
 /// Writes one message line, which begins with `rsct: `. Takes what `format!` takes.
 macro_rules! message {
     ($($text:tt)+) => { $crate::message::line(format_args!($($text)+)) };
 }
 
-/// Writes one message line.
+/// Writes one message line, without anything in it that a terminal would act on.
 pub(crate) fn line(text: Arguments<'_>) {
-    write(format!("rsct: {text}\n"));
+    write(shown_lines(&format!("rsct: {text}\n")));
 }
 
 /// Writes text as it is, in one system call, so that lines of several threads do not mix.

@@ -59,7 +59,7 @@ impl Counters {
         let mut counters = Self::default();
         for netns in netns::open(selector)?.namespaces {
             let failed = |error| CountersError::Netlink {
-                netns: netns.name.clone(),
+                netns: netns.name.to_string(),
                 error,
             };
             let mut socket = match selector {
@@ -74,7 +74,7 @@ impl Counters {
                 .push((netns.inode as u32, stats::total(&cpus)));
             let found = listeners((!matches!(selector, Selector::Current)).then(|| netns.as_fd()));
             let found = found.map_err(|error| CountersError::Listeners {
-                netns: netns.name.clone(),
+                netns: netns.name.to_string(),
                 error,
             })?;
             counters

@@ -38,7 +38,6 @@ impl Fill {
             .met((entry.orig.protonum, entry.orig.dst_addr(), port));
         let state = entry.protoinfo.as_ref().and_then(|info| info.state());
         self.states.met((entry.orig.protonum, state.unwrap_or(0)));
-        self.zones
-            .met(entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0));
+        self.zones.met(entry.zone_number());
     }
 }

@@ -122,6 +122,11 @@ mod tests {
             },
             Typed {
                 proto: Some("udp"),
+                zone: Some("3"),
+                ..Typed::default()
+            },
+            Typed {
+                proto: Some("udp"),
                 src,
                 dport: Some("53"),
                 ..Typed::default()
@@ -162,8 +167,12 @@ mod tests {
                 ..Typed::default()
             },
             Typed {
-                proto: Some("udp"),
                 zone: Some("3"),
+                ..Typed::default()
+            },
+            Typed {
+                proto: Some("udp"),
+                zone: Some("0"),
                 ..Typed::default()
             },
             Typed {

@@ -46,14 +46,14 @@ pub struct FilterArgs {
     /// Destination port of the reply direction.
     #[arg(long, value_name = "PORT")]
     reply_port_dst: Option<String>,
-    /// Conntrack zone that holds for both directions; 0 for entries in none.
+    /// Conntrack zone, by its number, whether it holds for both directions or for one; 0 for entries in none.
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
     /// Conntrack zone that holds for the original direction alone.
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, visible_alias = "zone-orig", value_name = "ZONE")]
     orig_zone: Option<String>,
     /// Conntrack zone that holds for the reply direction alone.
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, visible_alias = "zone-reply", value_name = "ZONE")]
     reply_zone: Option<String>,
     /// Mark: the masked bits must be VALUE.
     #[arg(short, long, value_name = "VALUE[/MASK]")]

@@ -14,11 +14,13 @@ use super::{
     refusal,
 };
 use crate::{
-    kernel::{interrupt, netns::Netns},
+    kernel::{interrupt, netns::Netns, sysctl::Where},
     labels::LabelMap,
-    load::{Handed, LineError, Reading, Sender, Tally, Undone},
+    load::{Filler, Handed, LineError, Reading, Sender, Tally, Undone},
     netlink::{Socket, change::Operation},
-    plural, waiting,
+    plural,
+    timeouts::ValuesError,
+    waiting,
 };
 
 /// Change the conntrack table as a file says, which `rsct save` or `conntrack -o save` has written: one line, one
@@ -26,7 +28,8 @@ use crate::{
 ///
 /// -A creates an entry and leaves one that is there already as it is, -I creates and fails there, -U changes, -D deletes
 /// the entry with the tuple, zone and id (other options of that line are not looked at), -F flushes. Lines that begin
-/// with # are passed over. Each line is done or not done by itself; the file is not read before it is worked on.
+/// with # are passed over, and so is the word conntrack at a line's beginning. Where -A or -I has no timeout, as `rsct save`
+/// writes flows of a flowtable, the timeout of the entry's state is filled in, and ESTABLISHED for TCP. Each line is done or not done by itself; the file is not read before it is worked on.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// The file; - for standard input.
@@ -81,7 +84,7 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
             let named = namespaces.column().map(|_| netns);
             // Behind an error in one namespace the file is not begun in the next.
             if all_done || args.on_error == OnError::Continue {
-                all_done &= load.one(named, socket).await?;
+                all_done &= load.one(named, namespaces.settings(netns), socket).await?;
             }
             Ok(())
         });
@@ -93,6 +96,14 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A netlink error is passed over in one of all namespaces.
+fn of_values(error: ValuesError) -> anyhow::Error {
+    match error {
+        ValuesError::Netlink(error) => error.into(),
+        error => error.into(),
+    }
 }
 
 struct Load<'a> {
@@ -117,10 +128,12 @@ impl Load<'_> {
     /// Reads the file and changes nothing; says whether all of it is in order.
     fn check(&self) -> anyhow::Result<bool> {
         let mut tally = Tally::default();
+        let mut lacking = 0;
         let reading = self.reading()?;
         while let Some(handed) = reading.next() {
             match handed {
                 Handed::Chunk(chunk) => {
+                    lacking += chunk.lacking().count() as u64;
                     for (request, _) in chunk.requests() {
                         tally.count(request.command);
                     }
@@ -134,11 +147,17 @@ impl Load<'_> {
             }
         }
         self.tell("", &tally, "would be ");
+        self.tell_filled("", lacking, "would be ");
         Ok(tally.failed == 0)
     }
 
     /// Loads the file into one namespace; says whether all lines were done.
-    async fn one(&self, netns: Option<&Netns>, socket: &mut Socket) -> anyhow::Result<bool> {
+    async fn one(
+        &self,
+        netns: Option<&Netns>,
+        settings: Where<'_>,
+        socket: &mut Socket,
+    ) -> anyhow::Result<bool> {
         let place = netns.map_or_else(String::new, |netns| {
             format!("in network namespace {}: ", netns.name)
         });
@@ -147,11 +166,13 @@ impl Load<'_> {
         // Opening a pipe may wait for its other end: a signal kills the process until something is done.
         let _watch = interrupt::watch();
         let mut sender = Sender::new(socket)?;
+        let mut filler = Filler::new(settings);
         let mut stopped = None;
         let mut last = 0;
         while let Some(handed) = reading.next() {
             match handed {
-                Handed::Chunk(chunk) => {
+                Handed::Chunk(mut chunk) => {
+                    filler.fill(socket, &mut chunk).await.map_err(of_values)?;
                     let undone = sender.send(socket, &chunk, self.stops()).await?;
                     if self.stops()
                         && let Some(first) = undone.first()
@@ -201,6 +222,7 @@ impl Load<'_> {
             );
         }
         self.tell(&place, &sender.tally, "");
+        self.tell_filled(&place, filler.filled, "");
         Ok(sender.tally.failed == 0)
     }
 
@@ -240,6 +262,21 @@ impl Load<'_> {
         };
         message!("{}:{line}: {sentence}", self.name);
         Ok(())
+    }
+
+    /// Says what lines did not: the kernel shows no timeout of a flow in a flowtable.
+    fn tell_filled(&self, place: &str, filled: u64, would_be: &str) {
+        let lines = match filled {
+            0 => return,
+            1 => "1 line".to_owned(),
+            n => format!("{n} lines"),
+        };
+        if !self.args.quiet {
+            message!(
+                "{place}{lines} without a timeout (the kernel shows none of a flow in a flowtable): the state's timeout \
+                 {would_be}filled in, and ESTABLISHED for TCP without a state"
+            );
+        }
     }
 
     fn tell(&self, place: &str, tally: &Tally, would_be: &str) {

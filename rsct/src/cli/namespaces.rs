@@ -7,18 +7,19 @@ use clap::Args;
 use super::sentence;
 use crate::{
     kernel::{
-        netns::{self, Found, Netns, Selector},
+        netns::{self, Found, Hidden, Netns, Selector},
         sysctl::Where,
     },
     netlink::{Error, Socket},
+    render::namespace,
 };
 
 /// Which network namespaces.
 #[derive(Clone, Debug, Default, Args)]
 pub struct NetnsArg {
-    /// Network namespace: a name under /run/netns, a process id, an inode number, or `all`. The current
-    /// one unless given.
-    #[arg(long, value_name = "NAME|PID|INODE|all")]
+    /// Network namespace: a name under /run/netns, the path of a file that refers to it, a process id, an inode number, or
+    /// `all`: each that a name, mount, process, thread or open file leads to. The current one unless given.
+    #[arg(long, value_name = "NAME|PATH|PID|INODE|all")]
     netns: Option<String>,
 }
 
@@ -57,8 +58,7 @@ impl Namespaces {
 
     /// The width of a column for their names, where all were asked for.
     pub fn column(&self) -> Option<usize> {
-        let names = self.found.namespaces.iter().map(|netns| netns.name.len());
-        self.are_all().then(|| names.max().unwrap_or(0))
+        self.are_all().then(|| namespace::width(self.iter()))
     }
 
     /// What is said behind "the table" where it is not clear which namespace's is meant.
@@ -144,17 +144,26 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Says on stderr what could not be looked for.
+    /// Says on stderr what could not be looked at.
     pub fn tell_of_hidden(&self) {
-        let (count, verb) = match self.found.hidden_processes {
-            0 => return,
-            1 => ("1 process".to_owned(), "it is"),
-            n => (format!("{n} processes"), "they are"),
-        };
-        message!(
-            "{count} may not be looked at, and namespaces that only {verb} in are missing; run as root with \
-             the capability CAP_SYS_PTRACE"
-        );
+        const ADVICE: &str = "run as root with the capability CAP_SYS_PTRACE";
+        let Hidden { processes, unlisted } = self.found.hidden;
+        match processes {
+            0 => {}
+            1 => message!(
+                "1 process cannot be inspected: a network namespace that nothing else leads to is missing; {ADVICE}"
+            ),
+            _ => message!(
+                "{processes} processes cannot be inspected: network namespaces that nothing else leads to are missing; \
+                 {ADVICE}"
+            ),
+        }
+        if unlisted {
+            message!(
+                "/proc hides processes of other users (mount option hidepid): network namespaces that nothing else leads \
+                 to are missing; {ADVICE}"
+            );
+        }
     }
 }
 

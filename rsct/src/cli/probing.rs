@@ -253,7 +253,7 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
     }
     match Conntrack::here() {
         Conntrack::Absent => anyhow::anyhow!("conntrack is not loaded: run `modprobe nf_conntrack`"),
-        Conntrack::Present(_) => error.into(),
+        Conntrack::Present(_) | Conntrack::Unknown(_) => error.into(),
     }
 }
 

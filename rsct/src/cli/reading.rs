@@ -39,7 +39,6 @@ impl ExplainArg {
         for Placed { option, by } in placed {
             match by {
                 By::Kernel => message!("--{option}: the kernel looks at it"),
-                By::Both(why) => message!("--{option}: the kernel narrows, rsct looks again: {why}"),
                 By::Us(why) => message!("--{option}: rsct looks at it: {why}"),
             }
         }

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use crate::{
     flow::names::{proto, status},
     netlink::{Error, Socket, conntrack::Change, lookup, stats},
-    plural,
+    outside, plural,
     render::story,
 };
 
@@ -20,8 +20,7 @@ pub(super) fn entry(change: &Change<'_>) -> String {
         text.push(b' ');
         story::ends(&mut text, tuple);
     }
-    let zone = change.zone.or(change.zone_orig).or(change.zone_reply);
-    if let Some(zone) = zone {
+    if let Some(zone) = change.zone_number() {
         text.extend_from_slice(format!(" in zone {zone}").as_bytes());
     }
     String::from_utf8_lossy(&text).into_owned()
@@ -78,14 +77,14 @@ pub(super) fn meaning(errno: i32, change: &Change<'_>) -> Option<String> {
         libc::EBUSY => "the kernel takes no status bit away, and sets EXPECTED and DYING itself".to_owned(),
         libc::EOPNOTSUPP | libc::EAGAIN => {
             let mut causes = Vec::new();
-            if change.zone.or(change.zone_orig).or(change.zone_reply).is_some() {
+            if change.zone_number().is_some() {
                 causes.push("is built without zones (CONFIG_NF_CONNTRACK_ZONES)".to_owned());
             }
             if change.nat_src.is_some() || change.nat_dst.is_some() {
                 causes.push("has no NAT (`modprobe nf_nat`)".to_owned());
             }
             if let Some(helper) = change.helper {
-                let name = String::from_utf8_lossy(helper.name).into_owned();
+                let name = outside::shown(helper.name);
                 causes.push(format!(
                     "knows no helper {name} for this protocol and family (`modprobe nf_conntrack_{name}`)"
                 ));

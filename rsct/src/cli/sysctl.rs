@@ -119,7 +119,10 @@ impl Sysctl<'_> {
     fn one(&mut self, netns: &Netns) -> anyhow::Result<()> {
         let at = self.namespaces.settings(netns);
         let reading = || format!("reading the settings{}", self.namespaces.of(netns));
-        let there = at.names(NETFILTER).unwrap_or_default();
+        let there = match at.names(NETFILTER) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.with_context(reading)?,
+        };
         if !there
             .iter()
             .any(|name| name == "net.netfilter.nf_conntrack_count")

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, UsageError, duration, is_broken_pipe,
+    namespaces::NetnsArg,
     probing::{AttachArg, Attaching, Probing},
     reading::ExplainArg,
 };
@@ -31,10 +32,8 @@ pub struct TraceArgs {
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
-    /// Network namespace: a name under /run/netns, a process id, an inode number, or `all`. The current
-    /// one unless given.
-    #[arg(long, value_name = "NAME|PID|INODE|all")]
-    netns: Option<String>,
+    #[command(flatten)]
+    netns: NetnsArg,
     /// How lines look.
     #[arg(short, long, value_enum, default_value_t)]
     output: OutputArg,
@@ -106,7 +105,7 @@ impl TraceArgs {
     pub(super) fn of_timeouts(
         filter: FilterArgs,
         explain: ExplainArg,
-        netns: Option<String>,
+        netns: NetnsArg,
         json: bool,
         duration: Option<Duration>,
         attach: AttachArg,
@@ -151,7 +150,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     args.explain.tell_placed(&filter.placed_in_trace());
     let mut probing = Probing::start(&Attaching {
         filter,
-        netns: args.netns.as_deref(),
+        netns: args.netns.name(),
         everywhere: false,
         with_causes: !args.no_causes && args.output != OutputArg::None,
         form: args.attach.form(),

@@ -210,7 +210,9 @@ impl<'a> Wanted<'a> {
             && is_state(protocol.tcp_state, tcp)
             && is_state(protocol.sctp_state, sctp)
             && is_state(protocol.dccp_state, dccp)
-            && wanted.zone.is_none_or(|zone| zone == entry.zone_id())
+            && wanted
+                .zone
+                .is_none_or(|zone| zone == entry.both_directions_zone())
             && wanted
                 .secmark
                 .is_none_or(|mark| mark == entry.secmark.unwrap_or(0))

@@ -110,6 +110,7 @@ impl Look<'_> {
             ktimestamp: has(output::KTIMESTAMP),
             labels: self.labels,
             event: self.event,
+            as_it_is: true,
         };
         conntrack_line::line(out, entry, shape, now.as_secs());
     }

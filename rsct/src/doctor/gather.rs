@@ -50,8 +50,12 @@ pub fn gather() -> (Diagnosis, Held) {
         kprobe: trial(trial::kprobe()),
         kprobe_events: facts::has_kprobes(),
     };
-    let conntrack = conntrack();
-    let worth_trying = programs.any_works() && conntrack.is_some();
+    let (conntrack, conntrack_error) = match conntrack::Conntrack::here() {
+        conntrack::Conntrack::Present(present) => (Some(conntrack(present)), None),
+        conntrack::Conntrack::Unknown(why) => (None, Some(why)),
+        _ => (None, None),
+    };
+    let worth_trying = programs.any_works() && (conntrack.is_some() || conntrack_error.is_some());
     let mut held = Held::default();
     let (obstacle, programs_run, hooks) = hooks::tried(types.as_ref(), worth_trying, &mut held);
     let mut diagnosis = Diagnosis {
@@ -64,6 +68,7 @@ pub fn gather() -> (Diagnosis, Held) {
         ctnetlink: conntrack.is_some().then(ctnetlink::dump),
         conntrack,
         programs_run,
+        conntrack_error,
         not_attached: obstacle,
         hooks,
         fields: types.as_ref().map(fields).unwrap_or_default(),
@@ -125,15 +130,12 @@ fn trial(result: Result<(), Refusal>) -> Trial {
     }
 }
 
-fn conntrack() -> Option<Conntrack> {
-    let conntrack::Conntrack::Present(present) = conntrack::Conntrack::here() else {
-        return None;
-    };
+fn conntrack(present: conntrack::Present) -> Conntrack {
     let hooked = |answer: Result<bool, HookDumpError>| Hooked {
         hooked: answer.as_ref().ok().copied(),
         error: answer.err().map(|error| error.to_string()),
     };
-    Some(Conntrack {
+    Conntrack {
         module: present.module,
         ipv4: hooked(present.ipv4),
         ipv6: hooked(present.ipv6),
@@ -147,7 +149,7 @@ fn conntrack() -> Option<Conntrack> {
                 switches,
             })
             .collect(),
-    })
+    }
 }
 
 fn fields(types: &KernelTypes) -> Vec<Field> {

@@ -33,6 +33,9 @@ pub struct Diagnosis {
     pub programs: Programs,
     /// Conntrack in this network namespace; `None` where it is not loaded.
     pub conntrack: Option<Conntrack>,
+    /// Why it is unknown whether conntrack is loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conntrack_error: Option<&'static str>,
     /// Whether its entries can be dumped; not tried where it is not loaded, as asking loads it.
     pub ctnetlink: Option<Dump>,
     /// Whether the kernel runs attached programs; unknown where nothing is attached or the test failed.

@@ -34,6 +34,7 @@ pub(crate) fn tracing() -> Diagnosis {
             kprobe_events: Some(true),
         },
         conntrack: Some(conntrack()),
+        conntrack_error: None,
         ctnetlink: Some(Dump {
             works: true,
             error: None,

@@ -76,7 +76,7 @@ fn refused(diagnosis: &Diagnosis) -> Option<String> {
 }
 
 fn unloaded(diagnosis: &Diagnosis) -> Option<String> {
-    let unloaded = diagnosis.conntrack.is_none();
+    let unloaded = diagnosis.conntrack.is_none() && diagnosis.conntrack_error.is_none();
     unloaded.then(|| "conntrack is not loaded; load nf_conntrack: modprobe nf_conntrack".to_owned())
 }
 

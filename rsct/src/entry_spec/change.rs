@@ -23,7 +23,7 @@ impl Spec {
         let mut missing = Vec::new();
         let (orig, reply) = self.tuples(&mut missing)?;
         let protoinfo = self.protoinfo(protonum, &mut missing)?;
-        if self.timeout.is_none() {
+        if self.timeout.is_none() && !(self.timeout_follows && missing.is_empty()) {
             missing.push(Opt::Timeout);
         }
         complete("a new entry", protonum, missing)?;

@@ -61,6 +61,8 @@ pub struct Spec {
     pub(super) secmark: Option<u32>,
     /// See [`Spec::allow_portless`].
     pub(super) portless: bool,
+    /// See [`Spec::allow_offloaded`].
+    pub(super) timeout_follows: bool,
 }
 
 impl Spec {
@@ -185,6 +187,16 @@ impl Spec {
     /// Takes a DCCP or UDPLITE entry without ports for one of a kernel that has no handler for them, and keeps none.
     pub fn allow_portless(&mut self) {
         self.portless = true;
+    }
+
+    /// Takes an entry without a timeout for one that was in a flowtable, of which the kernel shows neither the timeout nor
+    /// TCP's state: the state is ESTABLISHED, and the timeout follows. Returns whether it does.
+    pub fn allow_offloaded(&mut self) -> bool {
+        self.timeout_follows = self.timeout.is_none();
+        if self.timeout_follows && self.states.is_none() && self.proto == Some(proto::TCP) {
+            self.states = value::states("ESTABLISHED");
+        }
+        self.timeout_follows
     }
 
     /// Turns the bytes of SCTP's verification tags around: conntrack does that where it prints options and where it

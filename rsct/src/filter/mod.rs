@@ -82,7 +82,7 @@ pub struct Filter {
     pub dport: Option<u16>,
     /// Any of the four ports.
     pub port: Option<u16>,
-    /// The zone that holds for both directions, 0 for none.
+    /// The zone's number, `ct->zone.id`, whether it holds for both directions or for one; 0 for none.
     pub zone: Option<u16>,
     /// The mark.
     pub mark: Option<MaskedU32>,
@@ -99,7 +99,7 @@ impl Filter {
     /// Whether an entry is meant.
     pub fn meets(&self, entry: &Entry<'_>) -> bool {
         let mark = entry.mark.unwrap_or(0);
-        self.matches(&entry.orig, &entry.reply, entry.zone_id(), mark) && self.details.meet(entry)
+        self.matches(&entry.orig, &entry.reply, entry.zone_number(), mark) && self.details.meet(entry)
     }
 
     /// Whether an entry is meant as far as its tuples, zone and mark can tell.

@@ -181,11 +181,11 @@ impl Typed<'_> {
             ("orig-zone", details.zone_orig),
             ("reply-zone", details.zone_reply),
         ] {
-            if zone.is_some() && filter.zone.is_some_and(|zone| zone != 0) {
+            if zone.is_some() && filter.zone.is_some() && zone != filter.zone {
                 return Err(FilterError::Contradiction {
                     option,
                     other: "zone",
-                    why: "a zone holds for both directions or for one: no entry is both",
+                    why: "an entry has one zone number: no entry is both",
                 });
             }
         }

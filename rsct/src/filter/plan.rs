@@ -23,8 +23,6 @@ pub struct Placed {
 pub enum By {
     /// The kernel, and it looks at just this.
     Kernel,
-    /// The kernel looks at something wider, and we look again: why.
-    Both(&'static str),
     /// We look: why the kernel doesn't.
     Us(&'static str),
 }
@@ -52,7 +50,7 @@ const IPV6_ADDRESSES: &str = "the kernel compares IPv6 addresses the wrong way r
 const NEEDS_PROTO: &str = "the kernel looks at ports of TCP and UDP, and wants to be told which";
 const NEEDS_ICMP: &str = "the kernel looks at it with type, code and id, and wants --proto";
 const EITHER: &str = "the kernel can't look in several places for one value";
-const ZONE_NUMBER: &str = "the kernel looks at a zone's number, whichever direction it holds for";
+const NO_ZONE: &str = "the kernel's filter takes zone 0 for none, before Linux 6.8 at least";
 const PROGRAMS: &str = "the programs look at addresses, ports, zone and mark, which reject a packet at once";
 const UNKNOWN: &str = "the kernel's filter has nothing for it";
 
@@ -209,10 +207,10 @@ impl Filter {
             planner.place("mark", true, By::Kernel);
         }
         match self.zone {
-            Some(0) => planner.place("zone", true, By::Us(ZONE_NUMBER)),
+            Some(0) => planner.place("zone", true, By::Us(NO_ZONE)),
             Some(zone) => {
                 planner.query.zone = Some(zone);
-                planner.place("zone", true, By::Both(ZONE_NUMBER));
+                planner.place("zone", true, By::Kernel);
             }
             None => {}
         }

@@ -5,7 +5,7 @@
 //! is over (an entry the dump read before it died must not come back), and an entry that appeared
 //! after the dump began need not be in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rsct_common::TupleWords;
 
@@ -29,6 +29,17 @@ pub struct Dumped {
     pub mark: u32,
     /// What is left of its time.
     pub timeout_seconds: Option<u32>,
+}
+
+/// How much of a namespace's entries a dump had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// All of them.
+    Whole,
+    /// None: all namespaces were to be dumped, and nothing leads to this one.
+    Unreached,
+    /// None, or not all: it was not asked about, or its dump failed.
+    NotAsked,
 }
 
 /// Entries deleted since the dump under way began.
@@ -86,6 +97,8 @@ pub struct Reconciliation {
     pub replaced: u64,
     /// The differences found.
     pub differences: Vec<Difference>,
+    /// The namespaces that the last dump did not reach, and how many flows the probes know in each.
+    pub unreached: BTreeMap<u32, usize>,
     begun_ns: u64,
     seeding: bool,
 }
@@ -137,21 +150,24 @@ impl Table {
         }
     }
 
-    /// The dump is over, and all records up to now are in the table. `in_scope` says which
+    /// The dump is over, and all records up to now are in the table. `coverage` says which
     /// namespaces were dumped whole.
-    pub fn end_dump(&mut self, now_ns: u64, in_scope: impl Fn(u32) -> bool) {
+    pub fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
         let generation = self.reconciliation.dumps;
         let begun_ns = self.reconciliation.begun_ns;
-        let gone: Vec<u32> = self
+        let mut gone = Vec::new();
+        let mut unreached = BTreeMap::new();
+        let absent = self
             .indices()
-            .filter(|(_, flow)| {
-                flow.dump != generation
-                    && flow.is_confirmed()
-                    && flow.last_ns < begun_ns
-                    && in_scope(flow.netns)
-            })
-            .map(|(index, _)| index)
-            .collect();
+            .filter(|(_, flow)| flow.dump != generation && flow.is_confirmed() && flow.last_ns < begun_ns);
+        for (index, flow) in absent {
+            match coverage(flow.netns) {
+                Coverage::Whole => gone.push(index),
+                Coverage::Unreached => *unreached.entry(flow.netns).or_default() += 1,
+                Coverage::NotAsked => {}
+            }
+        }
+        self.reconciliation.unreached = unreached;
         for index in gone {
             let Some(flow) = self.remove(index) else { continue };
             // An expired entry is in no dump, and stays in memory until somebody meets it.
@@ -170,5 +186,49 @@ impl Table {
     /// What dumps have brought to light so far.
     pub fn reconciliation(&self) -> &Reconciliation {
         &self.reconciliation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::names::status;
+
+    fn entry_of(netns: u32) -> Dumped {
+        Dumped {
+            key: TupleKey {
+                netns,
+                zone: 0,
+                orig: [1; 5],
+            },
+            reply: [2; 5],
+            status: status::CONFIRMED,
+            state: 0,
+            mark: 0,
+            timeout_seconds: Some(1000),
+        }
+    }
+
+    #[test]
+    fn flows_of_a_namespace_that_was_not_reached_are_no_differences() {
+        let mut table = Table::new(250);
+        table.begin_dump(1, true);
+        for netns in [1, 2, 3] {
+            table.dumped(&entry_of(netns), 2);
+        }
+        table.begin_dump(20, false);
+        table.end_dump(30, |netns| match netns {
+            1 => Coverage::Whole,
+            2 => Coverage::Unreached,
+            _ => Coverage::NotAsked,
+        });
+        let found = table.reconciliation();
+        let differing: Vec<u32> = found
+            .differences
+            .iter()
+            .map(|difference| difference.flow.netns)
+            .collect();
+        assert_eq!(differing, [1]);
+        assert_eq!(found.unreached, BTreeMap::from([(2, 1)]));
     }
 }

@@ -7,7 +7,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::hook_dump::{self, Family, HookDumpError};
+use super::{
+    hook_dump::{self, Family, HookDumpError},
+    proc,
+};
 
 const SYSCTLS: &str = "/proc/sys/net/netfilter";
 
@@ -19,6 +22,8 @@ pub enum Conntrack {
     Absent,
     /// There, in the kernel or as a module.
     Present(Present),
+    /// Unknown, for this reason.
+    Unknown(&'static str),
 }
 
 /// Conntrack's state in the current network namespace.
@@ -43,7 +48,7 @@ impl Conntrack {
         // The directory belongs to nf_conntrack and nf_log; this file is conntrack's own.
         let limit = Path::new(SYSCTLS).join("nf_conntrack_max");
         if !limit.exists() {
-            return Self::Absent;
+            return proc::settings_missing().map_or(Self::Absent, Self::Unknown);
         }
         Self::Present(Present {
             entries: sysctl("nf_conntrack_count"),

@@ -8,12 +8,13 @@ use std::{
 };
 
 use super::netns::{self, Selector};
+use crate::outside::Name;
 
 /// The names that were found, those of what is gone by now too.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    netns: HashMap<u32, String>,
-    interfaces: HashMap<(u32, u32), String>,
+    netns: HashMap<u32, Name>,
+    interfaces: HashMap<(u32, u32), Name>,
 }
 
 impl Names {
@@ -34,22 +35,22 @@ impl Names {
             self.netns.insert(inode, netns.name.clone());
             // One that may not be entered is left with numbers.
             for (ifindex, name) in interfaces(netns.as_fd()).unwrap_or_default() {
-                self.interfaces.insert((inode, ifindex), name);
+                self.interfaces.insert((inode, ifindex), name.into());
             }
         }
     }
 
     /// What a namespace is called: its inode number, where nobody gave it a name.
-    pub fn netns(&self, inode: u32) -> String {
+    pub fn netns(&self, inode: u32) -> Name {
         self.netns
             .get(&inode)
             .cloned()
-            .unwrap_or_else(|| inode.to_string())
+            .unwrap_or_else(|| inode.to_string().into())
     }
 
     /// What an interface is called, if that is known.
-    pub fn interface(&self, netns: u32, ifindex: u32) -> Option<&str> {
-        self.interfaces.get(&(netns, ifindex)).map(String::as_str)
+    pub fn interface(&self, netns: u32, ifindex: u32) -> Option<&Name> {
+        self.interfaces.get(&(netns, ifindex))
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn what_has_no_name_is_called_by_its_number() {
         let names = Names::default();
-        assert_eq!(names.netns(4_026_531_840), "4026531840");
+        assert_eq!(names.netns(4_026_531_840).as_str(), "4026531840");
         assert_eq!(names.interface(4_026_531_840, 1), None);
     }
 }

@@ -17,6 +17,7 @@ pub mod netlink_sockets;
 pub mod netns;
 pub mod portid;
 pub mod privileges;
+pub mod proc;
 pub mod symbols;
 pub mod sysctl;
 pub mod text;

@@ -1,11 +1,18 @@
-//! Network namespaces: by name, by process, by inode number, or all that can be reached.
+//! Network namespaces: by name, path, process id or inode number, or all that can be reached.
+
+mod error;
+mod file;
+mod here;
+mod mounts;
+mod reach;
 
 use std::{
-    collections::BTreeSet,
-    fs::{self, File},
+    fs::File,
     io,
+    ops::ControlFlow,
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt as _,
         unix::fs::MetadataExt as _,
     },
     path::Path,
@@ -13,53 +20,22 @@ use std::{
     thread,
 };
 
-use thiserror::Error;
+use crate::outside::{Name, shown};
+
+pub use error::NetnsError;
+pub use reach::Hidden;
 
 /// Where `ip netns` keeps its names (a link to /var/run/netns on older systems, or the other way).
 const NAMES: &str = "/run/netns";
-/// The type of namespaces' own file system; libc's constant and field differ in type between C libraries.
-const NSFS_MAGIC: i128 = 0x6e73_6673;
-
-/// Why a network namespace can't be had.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum NetnsError {
-    /// Nothing goes by that name.
-    #[error("opening network namespace {wanted:?}: no such name under /run/netns{also}; {existing}")]
-    NoSuchName {
-        /// What was asked for.
-        wanted: String,
-        /// What else it was looked for as.
-        also: &'static str,
-        /// What there is.
-        existing: String,
-    },
-    /// It is there and can't be opened.
-    #[error("opening network namespace {wanted} ({path}): {source}{}", hint(source))]
-    Open {
-        /// What was asked for.
-        wanted: String,
-        /// Where it is.
-        path: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// There can be no new one.
-    #[error("making a network namespace: {source}{}", hint_to_make(source))]
-    Make {
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
 
 /// What `--netns` may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
     /// The namespace of this process.
     Current,
-    /// One namespace: a name under /run/netns, a process id, or an inode number, tried in that order.
+    /// One namespace: an absolute path, a name under /run/netns, a process id, or an inode number, tried in that order.
     One(String),
-    /// Every namespace that a name or a process leads to.
+    /// Every namespace that can be reached.
     All,
 }
 
@@ -77,8 +53,8 @@ impl Selector {
 /// An open network namespace. It lives as long as this does.
 #[derive(Debug)]
 pub struct Netns {
-    /// What people know it by: its name under /run/netns, else its inode number.
-    pub name: String,
+    /// Its name under /run/netns, else the path of its mount, else its inode number: `--netns` takes each.
+    pub name: Name,
     /// Its inode number, by which eBPF programs and `lsns` know it.
     pub inode: u64,
     fd: Arc<OwnedFd>,
@@ -107,30 +83,26 @@ impl AsFd for Netns {
 pub struct Found {
     /// Each namespace once, those with a name first, by name; the others by inode number.
     pub namespaces: Vec<Netns>,
-    /// Processes whose namespace may not be looked at.
-    pub hidden_processes: usize,
+    /// What could not be looked at.
+    pub hidden: Hidden,
 }
 
 /// Opens the namespaces that a selector asks for.
 pub fn open(selector: &Selector) -> Result<Found, NetnsError> {
     let one = match selector {
-        Selector::All => return Ok(all()),
+        Selector::All => return all(),
         Selector::Current => current()?,
         Selector::One(wanted) => named(wanted)?,
     };
     Ok(Found {
         namespaces: vec![one],
-        hidden_processes: 0,
+        hidden: Hidden::default(),
     })
 }
 
 /// The namespace of the calling thread.
 pub fn current() -> Result<Netns, NetnsError> {
-    let mut current = open_path("of this process", Path::new("/proc/thread-self/ns/net"), None)?;
-    if let Some((name, _)) = names().find(|(_, netns)| netns.inode == current.inode) {
-        current.name = name;
-    }
-    Ok(current)
+    here::open().map(with_its_name)
 }
 
 /// Makes a namespace that nobody else is in, where everything is as the kernel has it from the start. It goes when this
@@ -142,7 +114,7 @@ pub fn fresh() -> Result<Netns, NetnsError> {
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
             return Err(failed(io::Error::last_os_error()));
         }
-        open_path("just made", Path::new("/proc/thread-self/ns/net"), None)
+        here::open()
     })
     .map_err(failed)?
 }
@@ -176,123 +148,88 @@ pub fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(File::from(fd.try_clone_to_owned()?).metadata()?.ino())
 }
 
-fn named(wanted: &str) -> Result<Netns, NetnsError> {
-    let path = Path::new(NAMES).join(wanted);
-    // A path is no name: `..` would lead out of the directory.
-    if !wanted.is_empty() && !wanted.contains('/') && !wanted.starts_with('.') && path.exists() {
-        return open_path(wanted, &path, Some(wanted.to_owned()));
-    }
-    let Ok(number) = wanted.parse::<u64>() else {
-        return Err(no_such(wanted, ""));
-    };
-    let path = format!("/proc/{number}/ns/net");
-    // Inode numbers of namespaces start at 0xf0000000, process ids end at 0x400000.
-    if Path::new(&format!("/proc/{number}")).exists() {
-        let mut netns = open_path(&format!("of process {number}"), Path::new(&path), None)?;
-        if let Some((name, _)) = names().find(|(_, known)| known.inode == netns.inode) {
-            netns.name = name;
-        }
-        return Ok(netns);
-    }
-    let also = ", no process with this id, and no namespace with this inode number in reach";
-    let found = all().namespaces.into_iter().find(|netns| netns.inode == number);
-    found.ok_or_else(|| no_such(wanted, also))
-}
-
-/// Every namespace that a name under /run/netns or a process leads to.
-fn all() -> Found {
-    let mut seen = BTreeSet::new();
-    let mut namespaces = Vec::new();
-    for (_, netns) in names() {
-        if seen.insert(netns.inode) {
-            namespaces.push(netns);
-        }
-    }
-    let mut unnamed = Vec::new();
-    let mut hidden_processes = 0;
-    for process in entries("/proc") {
-        if process.parse::<u32>().is_err() {
-            continue;
-        }
-        let path = format!("/proc/{process}/ns/net");
-        // Opening one for each of a thousand processes would be a waste: look first.
-        match fs::metadata(&path) {
-            Ok(metadata) if !seen.contains(&metadata.ino()) => {
-                if let Ok(netns) = open_path(&process, Path::new(&path), None)
-                    && seen.insert(netns.inode)
-                {
-                    unnamed.push(netns);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => hidden_processes += 1,
-            // Seen already, or the process has just ended.
-            _ => {}
-        }
-    }
-    unnamed.sort_by_key(|netns| netns.inode);
-    namespaces.append(&mut unnamed);
-    Found {
-        namespaces,
-        hidden_processes,
-    }
-}
-
-/// The namespaces with a name that can be opened, by name.
-fn names() -> impl Iterator<Item = (String, Netns)> {
-    let mut names = entries(NAMES);
-    names.sort();
-    names.into_iter().filter_map(|name| {
-        let netns = open_path(&name, &Path::new(NAMES).join(&name), Some(name.clone())).ok()?;
-        Some((name, netns))
+/// Opens the namespace with this inode number.
+pub fn open_inode(inode: u64) -> Result<Netns, NetnsError> {
+    by_inode(inode)?.ok_or_else(|| {
+        no_such(
+            &inode.to_string(),
+            ", and nothing in reach leads to this inode number",
+        )
     })
 }
 
-fn entries(directory: &str) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
+fn named(wanted: &str) -> Result<Netns, NetnsError> {
+    if wanted.starts_with('/') {
+        return open_path(wanted, Path::new(wanted)).map(with_its_name);
+    }
+    let path = Path::new(NAMES).join(wanted);
+    // A path is no name: `..` would lead out of the directory.
+    if !wanted.is_empty() && !wanted.contains('/') && !wanted.starts_with('.') && path.exists() {
+        let netns = open_path(&format!("{wanted} ({})", path.display()), &path)?;
+        return Ok(Netns {
+            name: wanted.to_owned().into(),
+            ..netns
+        });
+    }
+    let inode = match (wanted.parse::<u64>(), mounts::inode_in(wanted)) {
+        (_, Some(inode)) => inode,
+        // Inode numbers of namespaces start at 0xf0000000, process ids end at 0x400000.
+        (Ok(number), None) if Path::new(&format!("/proc/{number}")).exists() => {
+            let path = format!("/proc/{number}/ns/net");
+            let wanted = format!("of process {number} ({path})");
+            return open_path(&wanted, Path::new(&path)).map(with_its_name);
+        }
+        (Ok(number), None) => number,
+        (Err(_), None) => return Err(no_such(wanted, "")),
+    };
+    let also = ", no process with this id, and nothing in reach leads to this inode number";
+    by_inode(inode)?.ok_or_else(|| no_such(wanted, also))
 }
 
-fn open_path(wanted: &str, path: &Path, name: Option<String>) -> Result<Netns, NetnsError> {
-    let open = || {
-        let file = File::open(path)?;
-        let inode = file.metadata()?.ino();
-        // A name whose namespace is gone is an empty file on another file system.
-        if !is_namespace(&file)? {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the name is left, its namespace is gone",
-            ));
+fn by_inode(inode: u64) -> Result<Option<Netns>, NetnsError> {
+    let mut found = None;
+    reach::walk(|netns| {
+        if netns.inode == inode {
+            found = Some(netns);
+            return ControlFlow::Break(());
         }
-        Ok(Netns {
-            name: name.unwrap_or_else(|| inode.to_string()),
-            inode,
-            fd: Arc::new(file.into()),
-        })
-    };
-    open().map_err(|source| NetnsError::Open {
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+fn all() -> Result<Found, NetnsError> {
+    let mut namespaces = Vec::new();
+    let hidden = reach::walk(|netns| {
+        namespaces.push(netns);
+        ControlFlow::Continue(())
+    })?;
+    namespaces.sort_by_cached_key(|netns| {
+        let is_number = netns.name.as_str() == netns.inode.to_string();
+        (is_number, (!is_number).then(|| netns.name.clone()), netns.inode)
+    });
+    Ok(Found { namespaces, hidden })
+}
+
+fn open_path(wanted: &str, path: &Path) -> Result<Netns, NetnsError> {
+    file::open(path, None).map_err(|source| NetnsError::Open {
         wanted: wanted.to_owned(),
-        path: path.display().to_string(),
         source,
     })
 }
 
-/// Whether a file is a namespace's: they live on a file system of their own.
-fn is_namespace(file: &File) -> io::Result<bool> {
-    // SAFETY: all-zero bytes are a valid statfs.
-    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the descriptor is open, and the room outlives the call.
-    if unsafe { libc::fstatfs(std::os::fd::AsRawFd::as_raw_fd(file), &raw mut stat) } != 0 {
-        return Err(io::Error::last_os_error());
+fn with_its_name(netns: Netns) -> Netns {
+    match reach::name_of(netns.inode) {
+        Some(name) => Netns {
+            name: name.into(),
+            ..netns
+        },
+        None => netns,
     }
-    // Signed with one libc, unsigned with another.
-    Ok(i128::from(stat.f_type) == NSFS_MAGIC)
 }
 
 fn no_such(wanted: &str, also: &'static str) -> NetnsError {
-    let mut names = entries(NAMES);
-    names.sort();
+    let names: Vec<String> = reach::names().iter().map(|name| shown(name.as_bytes())).collect();
     let existing = if names.is_empty() {
         "there are no names there (`ip netns add NAME` makes one)".to_owned()
     } else {
@@ -302,22 +239,6 @@ fn no_such(wanted: &str, also: &'static str) -> NetnsError {
         wanted: wanted.to_owned(),
         also,
         existing,
-    }
-}
-
-fn hint(source: &io::Error) -> &'static str {
-    if source.kind() == io::ErrorKind::PermissionDenied {
-        "; run as root or with the capability CAP_SYS_PTRACE"
-    } else {
-        ""
-    }
-}
-
-fn hint_to_make(source: &io::Error) -> &'static str {
-    if source.kind() == io::ErrorKind::PermissionDenied {
-        "; run as root or with the capability CAP_SYS_ADMIN"
-    } else {
-        ""
     }
 }
 
@@ -333,7 +254,13 @@ mod tests {
         assert_eq!(by_pid.inode, here.inode);
         let by_inode = named(&here.inode.to_string()).unwrap();
         assert_eq!(by_inode.inode, here.inode);
-        assert!(all().namespaces.iter().any(|netns| netns.inode == here.inode));
+        assert!(
+            all()
+                .unwrap()
+                .namespaces
+                .iter()
+                .any(|netns| netns.inode == here.inode)
+        );
     }
 
     #[test]
@@ -363,14 +290,6 @@ mod tests {
             here,
             "the threads took the step with them"
         );
-    }
-
-    #[test]
-    fn an_ordinary_file_is_no_namespace() {
-        let error = open_path("x", Path::new("/etc/passwd"), None)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("gone"), "{error}");
     }
 
     #[test]

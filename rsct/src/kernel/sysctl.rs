@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::netns;
+use super::{netns, proc};
 
 /// Where netfilter's settings are.
 pub const NETFILTER: &str = "net.netfilter";
@@ -60,6 +60,9 @@ impl Where<'_> {
     }
 
     fn work<T: Send>(self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        if let Some(why) = proc::settings_missing() {
+            return Err(io::Error::other(why));
+        }
         match self {
             Self::Here => Ok(work()),
             Self::Inside(netns) => netns::inside(netns, work),

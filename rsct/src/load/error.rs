@@ -43,9 +43,6 @@ pub enum LineError {
     /// No line of options is so long.
     #[error("the line is longer than {0} bytes")]
     TooLong(usize),
-    /// The file ends where a line does not.
-    #[error("the file ends within this line, which may be cut short: a line ends with a newline")]
-    CutShort,
 }
 
 /// Why a file can't be read.

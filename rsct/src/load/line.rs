@@ -40,6 +40,11 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
         if first && word.starts_with('#') {
             return Ok(None);
         }
+        // A line of a shell's script, which `conntrack -R` takes too.
+        if first && word.rsplit('/').next() == Some("conntrack") {
+            first = false;
+            continue;
+        }
         first = false;
         match word.as_bytes() {
             [b'-', b'-', _, ..] => long(&mut command, &mut spec, &word, &mut words, names)?,

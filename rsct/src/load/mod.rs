@@ -4,12 +4,14 @@
 //! caller's sends that in batches ([`send`]); some chunks go round between them.
 
 mod error;
+mod fill;
 mod line;
 mod read;
 mod send;
 mod words;
 
 pub use error::{LineError, ReadError};
+pub use fill::{Filler, Lacking};
 pub use line::{Command, Line, parse};
 pub use read::{Chunk, Handed, Reading, Request};
 pub use send::{Sender, Tally, Undone};

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
+    mem,
     os::fd::AsFd,
     path::Path,
     sync::{
@@ -12,7 +13,7 @@ use std::{
     thread,
 };
 
-use super::{Command, LineError, ReadError, line};
+use super::{Command, Lacking, LineError, ReadError, line};
 use crate::{
     entry_spec::{Opt, Spec},
     family::Family,
@@ -41,6 +42,8 @@ pub struct Request {
     pub command: Command,
     /// The family in the message's header.
     pub family: u8,
+    /// What the timeout of a new entry depends on, where the line has none.
+    lacking: Option<Lacking>,
     /// Where in the chunk its attributes end.
     end: usize,
 }
@@ -85,8 +88,36 @@ impl Chunk {
         })
     }
 
+    /// What the timeouts that are missing depend on.
+    pub fn lacking(&self) -> impl Iterator<Item = Lacking> + '_ {
+        self.requests.iter().filter_map(|request| request.lacking)
+    }
+
+    /// Adds the timeouts that are missing.
+    pub fn fill(&mut self, seconds: impl Fn(Lacking) -> u32) {
+        if self.lacking().next().is_none() {
+            return;
+        }
+        let before = mem::take(&mut self.attributes);
+        let mut begin = 0;
+        for request in &mut self.requests {
+            self.attributes.extend_from_slice(&before[begin..request.end]);
+            begin = request.end;
+            if let Some(lacking) = request.lacking.take() {
+                let timeout = Change {
+                    timeout: Some(seconds(lacking)),
+                    ..Change::default()
+                };
+                timeout.emit(&mut Emitter::new(&mut self.attributes));
+            }
+            request.end = self.attributes.len();
+        }
+    }
+
     fn push(&mut self, number: u64, line: &line::Line) -> Result<(), LineError> {
-        let spec = &line.spec;
+        let mut spec = line.spec;
+        let creates = matches!(line.command, Command::Create | Command::Add);
+        let lacks_timeout = creates && spec.allow_offloaded();
         let change = match line.command {
             Command::Create | Command::Add => spec.new_entry()?,
             Command::Update => spec.changed_entry()?,
@@ -95,13 +126,19 @@ impl Chunk {
         };
         let mut family = change.family();
         if line.command == Command::Flush {
-            family = flushed_family(spec)?.map_or(0, |family| family as u8);
+            family = flushed_family(&spec)?.map_or(0, |family| family as u8);
         }
+        let lacking = change.orig.filter(|_| lacks_timeout).map(|orig| Lacking {
+            protonum: orig.protonum,
+            state: change.protoinfo.as_ref().and_then(|info| info.state()),
+            status: change.status.unwrap_or(0),
+        });
         change.emit(&mut Emitter::new(&mut self.attributes));
         self.requests.push(Request {
             line: number,
             command: line.command,
             family,
+            lacking,
             end: self.attributes.len(),
         });
         Ok(())
@@ -278,9 +315,6 @@ impl<R: Read> Reader<R> {
         let Ok(text) = std::str::from_utf8(&self.bytes) else {
             return Ok(Some(Err(LineError::NotText)));
         };
-        Ok(Some(match line::parse(text, names) {
-            Ok(Some(_)) if !whole => Err(LineError::CutShort),
-            parsed => parsed,
-        }))
+        Ok(Some(line::parse(text, names)))
     }
 }

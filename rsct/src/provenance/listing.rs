@@ -178,7 +178,7 @@ impl Listing {
         self.drain();
         let key = Key {
             netns,
-            zone: entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0),
+            zone: entry.zone_number(),
             orig: entry.orig.to_words(),
         };
         self.told.remove(&key)

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io, os::fd::AsFd as _, path::Path};
 
 use crate::{
     kernel::{
-        netns::{self, Netns, Selector},
+        netns::{self, Netns},
         sysctl::Where,
     },
     netlink::{Socket, nft_timeout, timeout},
@@ -14,9 +14,7 @@ use crate::{
 };
 
 fn open(netns: u32) -> io::Result<Netns> {
-    let found = netns::open(&Selector::One(netns.to_string())).map_err(io::Error::other)?;
-    let first = found.namespaces.into_iter().next();
-    first.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    netns::open_inode(netns.into()).map_err(io::Error::other)
 }
 
 /// A namespace's defaults, by the protocols' numbers. Through sysctl: asking ctnetlink would load a module.

@@ -2,6 +2,8 @@
 //! for every packet.
 
 use std::io::Write as _;
+
+use crate::outside;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Appends what is mostly short. A call of memcpy() for each of a line's forty pieces would cost more than all else
@@ -163,6 +165,27 @@ fn groups(out: &mut Vec<u8>, segments: &[u16]) {
     }
 }
 
+/// Appends an object's JSON, with everything escaped that a terminal might take for a command.
+pub fn json_object(out: &mut Vec<u8>, object: &impl serde::Serialize) {
+    // Our own objects have text for keys: they can be serialized.
+    let text = serde_json::to_string(object).unwrap_or_default();
+    // Outside of strings JSON has nothing of the kind but its own line ends.
+    for char in text.chars() {
+        if char != '\n' && outside::is_harmful(char) {
+            json_escape(out, char);
+        } else {
+            out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+fn json_escape(out: &mut Vec<u8>, char: char) {
+    for unit in char.encode_utf16(&mut [0; 2]) {
+        // Writing to a Vec can't fail.
+        let _ = write!(out, "\\u{unit:04x}");
+    }
+}
+
 /// Appends text with everything escaped that JSON does not take as it is, or that a terminal might take for a command;
 /// bytes that are no UTF-8 are replaced.
 pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
@@ -171,7 +194,7 @@ pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
             match char {
                 '"' => out.extend_from_slice(b"\\\""),
                 '\\' => out.extend_from_slice(b"\\\\"),
-                char if char.is_control() => drop(write!(out, "\\u{:04x}", u32::from(char))),
+                char if outside::is_harmful(char) => json_escape(out, char),
                 char => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
@@ -196,6 +219,13 @@ mod tests {
         // The second is the control sequence introducer in one character.
         let quoted = text(|out| json_text(out, "\u{7f}\u{9b}31m\x1b\n\"\\ü".as_bytes()));
         assert_eq!(quoted, "\\u007f\\u009b31m\\u001b\\u000a\\\"\\\\ü");
+        let turned = text(|out| json_text(out, "\u{202e}\u{e0041}".as_bytes()));
+        assert_eq!(turned, "\\u202e\\udb40\\udc41");
+        let object = serde_json::json!({ "name": "\u{9b}31m\u{202e}\"ü" });
+        assert_eq!(
+            text(|out| json_object(out, &object)),
+            "{\"name\":\"\\u009b31m\\u202e\\\"ü\"}"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     flow::names::{self, proto, status},
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
+    outside,
 };
 
 /// How many states have names, in each of the three protocols.
@@ -31,6 +32,8 @@ pub struct Shape<'a> {
     pub labels: Option<&'a LabelMap>,
     /// Begin with what happened to the entry.
     pub event: Option<Event>,
+    /// Write names that others chose as they are, as conntrack does, whatever a terminal makes of them.
+    pub as_it_is: bool,
 }
 
 /// Appends the line, with its newline. `now_s`: seconds since the epoch, for an entry's age.
@@ -83,7 +86,7 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now_s: u64) 
     }
     number(out, b"mark=", entry.mark);
     number(out, b"secmark=", entry.secmark);
-    text(out, b"secctx=", entry.secctx);
+    text(out, b"secctx=", entry.secctx, shape);
     number(out, b"zone=", entry.zone);
     number(out, b"delta-time=", age_s(entry, now_s));
     if shape.ktimestamp {
@@ -91,13 +94,13 @@ pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now_s: u64) 
         time(out, b"[start=", timestamps.start_ns);
         time(out, b"[stop=", timestamps.stop_ns);
     }
-    text(out, b"helper=", entry.helper.map(|helper| helper.name));
+    text(out, b"helper=", entry.helper.map(|helper| helper.name), shape);
     number(out, b"use=", entry.use_count);
     if shape.id {
         number(out, b"id=", entry.id);
     }
     if let (Some(names), Some(_)) = (shape.labels, entry.labels) {
-        labels(out, entry, names);
+        labels(out, entry, names, shape);
     }
     // The last field's space becomes the line's end.
     if let Some(last) = out.last_mut() {
@@ -141,10 +144,10 @@ fn time(out: &mut Vec<u8>, key: &'static [u8], ns: Option<u64>) {
 
 /// The names of the labels. The comma behind the last becomes the field's space, and so does what else stands there.
 #[cold]
-fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, names: &LabelMap) {
+fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, names: &LabelMap, shape: Shape<'_>) {
     out.extend_from_slice(b"labels=");
     for name in entry.label_bits().filter_map(|bit| names.name(bit)) {
-        out.extend_from_slice(name.as_bytes());
+        name_of_others(out, name.as_bytes(), shape);
         out.push(b',');
     }
     if let Some(last) = out.last_mut() {
@@ -206,11 +209,19 @@ fn number(out: &mut Vec<u8>, key: &'static [u8], value: Option<impl itoa::Intege
     }
 }
 
-fn text(out: &mut Vec<u8>, key: &'static [u8], value: Option<&[u8]>) {
+fn text(out: &mut Vec<u8>, key: &'static [u8], value: Option<&[u8]>, shape: Shape<'_>) {
     if let Some(value) = value {
         bytes::short(out, key);
-        out.extend_from_slice(value);
+        name_of_others(out, value, shape);
         out.push(b' ');
+    }
+}
+
+fn name_of_others(out: &mut Vec<u8>, name: &[u8], shape: Shape<'_>) {
+    if shape.as_it_is {
+        out.extend_from_slice(name);
+    } else {
+        out.extend_from_slice(outside::shown(name).as_bytes());
     }
 }
 

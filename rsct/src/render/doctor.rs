@@ -17,7 +17,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     btf(&mut page, &diagnosis.btf);
     privileges(&mut page, &diagnosis.privileges);
     programs(&mut page, &diagnosis.programs, diagnosis.programs_run);
-    conntrack(&mut page, diagnosis.conntrack.as_ref());
+    conntrack(&mut page, diagnosis.conntrack.as_ref(), diagnosis.conntrack_error);
     if let Some(dump) = &diagnosis.ctnetlink {
         match &dump.error {
             None => page.line("ctnetlink", Tone::Good, "dumps entries"),
@@ -183,10 +183,11 @@ fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
     }
 }
 
-fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>) {
+fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option<&str>) {
     page.section("conntrack in this network namespace");
     let Some(conntrack) = conntrack else {
-        page.line("nf_conntrack", Tone::Bad, "not loaded: modprobe nf_conntrack");
+        let why = unknown.unwrap_or("not loaded: modprobe nf_conntrack");
+        page.line("nf_conntrack", Tone::Bad, why);
         return;
     };
     let how = match conntrack.module {
@@ -412,6 +413,16 @@ rsct can trace here.
         let told = plain(&diagnosis);
         assert!(!told.contains("fields"), "{told}");
         assert!(told.contains("not loaded: modprobe nf_conntrack"), "{told}");
+    }
+
+    #[test]
+    fn without_proc_conntrack_is_not_called_unloaded() {
+        let mut diagnosis = samples::refusing();
+        diagnosis.conntrack = None;
+        diagnosis.conntrack_error = Some("/proc is not mounted");
+        let told = plain(&diagnosis);
+        assert!(!told.contains("not loaded"), "{told}");
+        assert!(told.contains("/proc is not mounted"), "{told}");
     }
 
     #[test]

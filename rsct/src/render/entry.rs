@@ -88,7 +88,7 @@ impl View<'_> {
         // A saved line has no place for it, and is to stay one that can be loaded.
         if self.format == Format::Save && self.netns.is_some() {
             out.extend_from_slice(b"# network namespace ");
-            out.extend_from_slice(netns.name.as_bytes());
+            out.extend_from_slice(netns.name.to_string().as_bytes());
             out.push(b'\n');
         }
     }
@@ -108,10 +108,11 @@ impl View<'_> {
                     ktimestamp: self.ktimestamp,
                     labels: self.labels,
                     event: about.event,
+                    as_it_is: false,
                 };
                 conntrack_line::line(out, entry, shape, now_s);
                 if let Some(cause) = about.cause {
-                    event_line::userspace(out, cause);
+                    event_line::userspace(out, cause, false);
                 }
             }
             Format::Wide => {
@@ -124,7 +125,7 @@ impl View<'_> {
                 }
                 wide::line(out, entry, self.labels, now_s, about.timeout_source);
                 if let Some(cause) = about.cause {
-                    event_line::userspace(out, cause);
+                    event_line::userspace(out, cause, false);
                 }
             }
             Format::Json => json::entry(out, entry, about, self.labels),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::bytes;
-use crate::netlink::{conntrack::Entry, event::Kind};
+use crate::{
+    netlink::{conntrack::Entry, event::Kind},
+    outside,
+};
 
 /// What happened to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,8 +77,9 @@ pub fn timestamp(out: &mut Vec<u8>, moment: Duration) {
     out.extend_from_slice(b"]\t");
 }
 
-/// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline.
-pub fn userspace(line: &mut Vec<u8>, cause: Cause<'_>) {
+/// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline. `as_it_is`: the program's
+/// name is written as conntrack writes it, whatever a terminal makes of it.
+pub fn userspace(line: &mut Vec<u8>, cause: Cause<'_>, as_it_is: bool) {
     if line.last() == Some(&b'\n') {
         line.pop();
     }
@@ -83,7 +87,11 @@ pub fn userspace(line: &mut Vec<u8>, cause: Cause<'_>) {
     bytes::number(line, cause.portid);
     if let Some(name) = cause.progname {
         line.extend_from_slice(b" progname=");
-        line.extend_from_slice(name);
+        if as_it_is {
+            line.extend_from_slice(name);
+        } else {
+            line.extend_from_slice(outside::shown(name).as_bytes());
+        }
     }
     line.push(b'\n');
 }
@@ -123,6 +131,7 @@ mod tests {
                 portid: 77,
                 progname: None,
             },
+            false,
         );
         userspace(
             &mut line,
@@ -130,6 +139,7 @@ mod tests {
                 portid: 8,
                 progname: Some(b"nft"),
             },
+            false,
         );
         assert_eq!(
             String::from_utf8(line).unwrap(),

@@ -56,7 +56,7 @@ impl Format {
                 if let Some(netns) = about.netns {
                     namespace::column(out, netns, about.column);
                 }
-                expect_line::line(out, expectation, event);
+                expect_line::line(out, expectation, event, false);
             }
             Self::Json => expect_json::object(out, expectation, about.happened, about.netns),
             Self::Xml => expect_xml::flow(out, expectation, event, about.netns),

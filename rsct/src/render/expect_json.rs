@@ -28,7 +28,7 @@ pub fn object(
         number(out, "portid", Some(happened.portid).filter(|portid| *portid != 0));
     }
     if let Some(netns) = netns {
-        text(out, "netns", Some(netns.name.as_bytes()));
+        text(out, "netns", Some(netns.name.as_str().as_bytes()));
         number(out, "netns_inode", Some(netns.inode));
     }
     word(out, "family", expectation.family().map(|family| family.name()));

@@ -7,10 +7,12 @@ use super::bytes;
 use crate::{
     flow::names::proto,
     netlink::expect::{EventKind, Expectation, flags},
+    outside,
 };
 
-/// Appends the line, with its newline. It begins with what happened where something did.
-pub fn line(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<EventKind>) {
+/// Appends the line, with its newline. It begins with what happened where something did. `as_it_is`: a helper's name is
+/// written as conntrack writes it, whatever a terminal makes of it.
+pub fn line(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<EventKind>, as_it_is: bool) {
     match event {
         Some(EventKind::New) => out.extend_from_slice(b"    [NEW] "),
         Some(EventKind::Destroy) => out.extend_from_slice(b"[DESTROY] "),
@@ -44,7 +46,11 @@ pub fn line(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<Even
     }
     if let Some(helper) = expectation.helper {
         out.extend_from_slice(b"helper=");
-        out.extend_from_slice(helper);
+        if as_it_is {
+            out.extend_from_slice(helper);
+        } else {
+            out.extend_from_slice(outside::shown(helper).as_bytes());
+        }
         out.push(b' ');
     }
     // The last field's blank becomes the line's end.
@@ -90,7 +96,7 @@ mod tests {
 
     fn written(expectation: &Expectation<'_>, event: Option<EventKind>) -> String {
         let mut out = Vec::new();
-        line(&mut out, expectation, event);
+        line(&mut out, expectation, event, true);
         String::from_utf8(out).unwrap()
     }
 

@@ -30,7 +30,7 @@ pub fn flow(
     }
     if let Some(netns) = netns {
         out.extend_from_slice(b" netns=\"");
-        xml::text(out, netns.name.as_bytes());
+        xml::text(out, netns.name.as_str().as_bytes());
         out.push(b'"');
     }
     rest(out, expectation, None);

@@ -12,7 +12,7 @@ use crate::{
     plural,
 };
 
-use super::story;
+use super::{bytes, story};
 
 /// Appends what there is to say of a namespace's table.
 pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: usize) {
@@ -88,6 +88,6 @@ pub fn json(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
         })).collect::<Vec<Value>>(),
         "zones": zones.map(|(zone, count)| json!({"zone": zone, "count": count})).collect::<Vec<Value>>(),
     });
-    out.extend_from_slice(object.to_string().as_bytes());
+    bytes::json_object(out, &object);
     out.push(b'\n');
 }

@@ -21,7 +21,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Opt
         text(out, "progname", cause.progname);
     }
     if let Some(netns) = about.netns {
-        text(out, "netns", Some(netns.name.as_bytes()));
+        text(out, "netns", Some(netns.name.as_str().as_bytes()));
         number(out, "netns_inode", Some(netns.inode));
     }
     word(out, "family", entry.family().map(|family| family.name()));

@@ -52,7 +52,7 @@ impl Report<'_> {
     /// What a key is called.
     pub fn key(&self, function: Function, key: Key) -> String {
         match key {
-            Key::Netns(inode) => self.names.netns(inode),
+            Key::Netns(inode) => self.names.netns(inode).to_string(),
             key => key.name(function),
         }
     }
@@ -237,6 +237,8 @@ pub fn time(ns: u64) -> String {
         0..1000 => return format!("{ns}ns"),
         1000..999_500 => (ns as f64 / 1e3, "us"),
         999_500..999_500_000 => (ns as f64 / 1e6, "ms"),
+        // There is no larger unit to round up to.
+        999_500_000_000..1_000_000_000_000 => (999.0, "s"),
         _ => (ns as f64 / 1e9, "s"),
     };
     let decimals = match value {
@@ -337,6 +339,37 @@ tracked_already           6  had their entry when they came: let through at once
             assert!(line.contains("not timed") || line.chars().count() <= 80, "{line}");
         }
         assert!(text.contains("\n4026531840 "), "{text}");
+    }
+
+    #[test]
+    fn times_at_the_edges_of_units_and_digits() {
+        for (ns, expected) in [
+            (0, "0ns"),
+            (999, "999ns"),
+            (1_000, "1.00us"),
+            (9_994, "9.99us"),
+            (9_995, "10.0us"),
+            (99_949, "99.9us"),
+            (99_950, "100us"),
+            (999_499, "999us"),
+            (999_500, "1.00ms"),
+            (9_994_999, "9.99ms"),
+            (9_995_000, "10.0ms"),
+            (99_949_999, "99.9ms"),
+            (99_950_000, "100ms"),
+            (999_499_999, "999ms"),
+            (999_500_000, "1.00s"),
+            (9_994_999_999, "9.99s"),
+            (9_995_000_000, "10.0s"),
+            (99_949_999_999, "99.9s"),
+            (99_950_000_000, "100s"),
+            (999_499_999_999, "999s"),
+            (999_500_000_000, "999s"),
+            (999_999_999_999, "999s"),
+            (1_000_000_000_000, "1000s"),
+        ] {
+            assert_eq!(time(ns), expected, "{ns}");
+        }
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use rsct_common::{
 };
 use serde::Serialize;
 
-use super::{latency::Report, trace_json};
+use super::{bytes, latency::Report, trace_json};
 use crate::{
     flow::names,
     kernel::hz::Hz,
@@ -268,7 +268,7 @@ pub fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
 
 fn append(out: &mut Vec<u8>, line: &impl Serialize) {
     // Writing to a Vec can't fail, and neither can numbers and text.
-    let _ = serde_json::to_writer(&mut *out, line);
+    bytes::json_object(out, line);
     out.push(b'\n');
 }
 

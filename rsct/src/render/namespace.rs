@@ -5,19 +5,28 @@ use std::io::Write as _;
 use super::bytes;
 use crate::kernel::netns::Netns;
 
+/// A longer name moves its own line, and does not widen the column for all.
+const WIDEST: usize = 32;
+
+/// The width of a column for these names.
+pub fn width<'a>(namespaces: impl Iterator<Item = &'a Netns>) -> usize {
+    let widths = namespaces.map(|netns| netns.name.to_string().chars().count());
+    widths.max().unwrap_or(0).min(WIDEST)
+}
+
 /// Appends a namespace's name, filled up to the column's width, and a space; nothing where there is no column.
 pub fn column(out: &mut Vec<u8>, netns: &Netns, width: Option<usize>) {
-    let Some(width) = width else { return };
-    let end = out.len() + width.max(netns.name.len()) + 1;
-    out.extend_from_slice(netns.name.as_bytes());
-    out.resize(end, b' ');
+    if let Some(width) = width {
+        // Writing to a Vec can't fail.
+        let _ = write!(out, "{:width$} ", netns.name);
+    }
 }
 
 /// Appends a namespace's members of a JSON object that goes on; nothing where it is not named.
 pub fn json(out: &mut Vec<u8>, netns: Option<&Netns>) {
     if let Some(netns) = netns {
         out.extend_from_slice(b"\"netns\":\"");
-        bytes::json_text(out, netns.name.as_bytes());
+        bytes::json_text(out, netns.name.as_str().as_bytes());
         // Writing to a Vec can't fail.
         let _ = write!(out, "\",\"netns_inode\":{},", netns.inode);
     }

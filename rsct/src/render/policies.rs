@@ -7,6 +7,7 @@ use crate::{
     family::Family,
     kernel::netns::Netns,
     netlink::timeout::{Policy, Timeouts},
+    outside,
     timeouts::Protocol,
 };
 
@@ -129,14 +130,7 @@ fn shown_values<'a>(policy: &'a Policy, protocol: &'static Protocol) -> impl Ite
 
 /// A policy's name as it can be shown.
 fn name(policy: &Policy) -> String {
-    shown(policy.name.as_deref().unwrap_or_default())
-}
-
-/// A name as it can be shown: a policy made by others may have any bytes in it.
-pub fn shown(name: &[u8]) -> String {
-    let mut shown = Vec::new();
-    bytes::json_text(&mut shown, name);
-    String::from_utf8_lossy(&shown).into_owned()
+    outside::shown(policy.name.as_deref().unwrap_or_default())
 }
 
 fn put(out: &mut Vec<u8>, what: impl Display) {
@@ -196,7 +190,7 @@ mod tests {
         let (text, json) = line(&policy(b"a\x1b\xff", 7, 99));
         assert_eq!(
             text,
-            "a\\u001b\u{fffd} 7      99           1      2  timeout=30 2=300\n"
+            "a\\u{1b}\\xff 7      99           1      2  timeout=30 2=300\n"
         );
         assert_eq!(json["name"], "a\u{1b}\u{fffd}");
         assert_eq!((&json["l3proto"], &json["protonum"]), (&7.into(), &99.into()));

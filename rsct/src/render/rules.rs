@@ -6,6 +6,7 @@ use super::{bytes, namespace};
 use crate::{
     flow::names::proto,
     kernel::netns::Netns,
+    outside,
     rules::{Listed, Matching, Ports, Tool},
 };
 
@@ -49,8 +50,7 @@ pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &Netns, widths: Widths) {
         width = widths.policy
     );
     // Others wrote the rule: it may hold what a terminal takes for a command.
-    let harmless = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    out.extend_from_slice(harmless.collect::<String>().as_bytes());
+    out.extend_from_slice(outside::shown(line.as_bytes()).as_bytes());
     out.push(b'\n');
 }
 

@@ -14,7 +14,7 @@ use crate::flow::{
     observation::{Observation, Outcome, Reason, Ticks},
     table::Flow,
 };
-use crate::{causes::Why, kernel::interfaces::Names, timeouts::Source};
+use crate::{causes::Why, kernel::interfaces::Names, outside, timeouts::Source};
 
 use super::{bytes, color::Palette, timeout_source, trace_why};
 
@@ -233,7 +233,8 @@ impl Story {
         };
         out.extend_from_slice(way.as_bytes());
         match self.names.interface(record.netns, record.ifindex) {
-            Some(name) => out.extend_from_slice(name.escape_debug().to_string().as_bytes()),
+            // Writing to a Vec cannot fail.
+            Some(name) => drop(write!(out, "{name}")),
             None => {
                 out.extend_from_slice(b"ifindex ");
                 bytes::number(out, record.ifindex);
@@ -484,12 +485,7 @@ fn cost_column(out: &mut Vec<u8>, cost: Option<u32>) {
 
 pub(super) fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
     out.extend_from_slice(how.as_bytes());
-    out.extend_from_slice(
-        String::from_utf8_lossy(names::comm(comm))
-            .escape_debug()
-            .to_string()
-            .as_bytes(),
-    );
+    out.extend_from_slice(outside::shown(names::comm(comm)).as_bytes());
     out.push(b'[');
     bytes::number(out, pid);
     out.push(b']');
@@ -497,8 +493,12 @@ pub(super) fn task(out: &mut Vec<u8>, how: &str, comm: &[u8; 16], pid: u32) {
 
 /// Whole seconds where they are whole, tenths below ten seconds.
 pub(super) fn milliseconds(out: &mut Vec<u8>, value: i64) {
+    // From here on tenths round up to ten seconds.
+    const TEN_SECONDS: i64 = 9_950;
     let _ = if value % 1000 == 0 || value.abs() >= 10_000 {
         write!(out, "{}s", value / 1000)
+    } else if value.abs() >= TEN_SECONDS {
+        write!(out, "{}s", value.signum() * 10)
     } else {
         write!(out, "{:.1}s", value as f64 / 1000.0)
     };
@@ -597,5 +597,25 @@ mod tests {
         });
         let text = line(&record, Reason::None);
         assert!(text.contains(", ICMP host_unreachable from 10.0.0.9"), "{text}");
+    }
+
+    #[test]
+    fn seconds_change_their_form_at_ten() {
+        for (ms, expected) in [
+            (0, "0s"),
+            (940, "0.9s"),
+            (1000, "1s"),
+            (9_949, "9.9s"),
+            (9_950, "10s"),
+            (9_999, "10s"),
+            (10_000, "10s"),
+            (10_999, "10s"),
+            (-9_949, "-9.9s"),
+            (-9_999, "-10s"),
+        ] {
+            let mut out = Vec::new();
+            milliseconds(&mut out, ms);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{ms}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     kernel::netns::Netns,
     netlink::conntrack::Entry,
+    outside,
     timeouts::{Setter, Source, State},
 };
 
@@ -28,7 +29,7 @@ pub fn detail(out: &mut Vec<u8>, source: &Source<'_>) {
 /// A line for an entry that is there: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
 pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns: Option<&Netns>) {
     if let Some(netns) = netns {
-        out.extend_from_slice(netns.name.as_bytes());
+        out.extend_from_slice(netns.name.to_string().as_bytes());
         out.push(b' ');
     }
     story::protocol(out, entry.orig.protonum);
@@ -170,7 +171,7 @@ fn quoted(out: &mut Vec<u8>, name: &str) {
 
 /// A policy's name may hold anything: none of it gets to a terminal as it is.
 fn printable(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(name.escape_debug().to_string().as_bytes());
+    out.extend_from_slice(outside::shown(name.as_bytes()).as_bytes());
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use rsct_common::{Tuple, record::CauseFlags};
 use serde_json::{Value, json};
 
-use crate::{causes::Why, flow::names};
+use crate::{causes::Why, flow::names, outside};
 
-use super::why_json;
+use super::{bytes, why_json};
 
 /// Behind a line for people: `; seq_over: SEQ is over upper bound %u, missed by 3000 bytes`.
 pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
@@ -21,7 +21,7 @@ pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
 /// What there is to say beside the cause's name.
 pub fn details(out: &mut Vec<u8>, why: &Why) {
     if let Some(said) = &why.said {
-        let _ = write!(out, ": {}", said.escape_debug());
+        let _ = write!(out, ": {}", outside::shown(said.as_bytes()));
     }
     if let Some(miss) = why.miss {
         let _ = write!(
@@ -40,7 +40,7 @@ pub fn details(out: &mut Vec<u8>, why: &Why) {
 pub fn member(out: &mut Vec<u8>, why: Option<&Why>) {
     if let Some(why) = why {
         out.extend_from_slice(b",\"why\":");
-        out.extend_from_slice(value(why).to_string().as_bytes());
+        bytes::json_object(out, &value(why));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::bytes;
 use crate::{kernel::netns::Netns, netlink::conntrack::Counters};
 
 #[derive(Serialize)]
@@ -45,7 +46,7 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn of(netns: &'a Netns) -> Self {
         Self {
-            netns: &netns.name,
+            netns: netns.name.as_str(),
             netns_inode: netns.inode,
         }
     }
@@ -116,7 +117,7 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary) {
 
 fn line(out: &mut Vec<u8>, line: &Line<'_>) {
     // Writing to a Vec can't fail, and neither can numbers and text.
-    let _ = serde_json::to_writer(&mut *out, line);
+    bytes::json_object(out, line);
     out.push(b'\n');
 }
 

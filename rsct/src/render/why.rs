@@ -16,7 +16,7 @@ use crate::{
         window::Miss,
     },
     flow::names,
-    plural,
+    outside, plural,
 };
 
 use super::{color::Palette, story, why_details};
@@ -86,7 +86,7 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
     let _ = writeln!(out, "{}", tally.cause.advice());
     for (place, count) in tally.places.iter().take(answer.most) {
         label(out, "kernel");
-        let _ = writeln!(out, "{count:>6}  {}", place.escape_debug());
+        let _ = writeln!(out, "{count:>6}  {}", outside::shown(place.as_bytes()));
     }
     if let Some((least, median, most)) = spread(&tally.misses) {
         label(out, "missed by");
@@ -114,7 +114,7 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
     if tally.namespaces.len() > 1 {
         let namespaces: Vec<(u32, u64)> = tally.namespaces.iter().take(answer.most).copied().collect();
         list(out, "namespaces", &namespaces, |out, netns| {
-            out.extend_from_slice(answer.names.netns(*netns).as_bytes());
+            out.extend_from_slice(answer.names.netns(*netns).to_string().as_bytes());
         });
     }
     list(out, "interfaces", &tally.ports.first(answer.most), |out, at| {
@@ -182,7 +182,7 @@ pub(super) fn flow_name(out: &mut Vec<u8>, answer: &Answer<'_>, flow: &FlowName)
 
 fn port(out: &mut Vec<u8>, answer: &Answer<'_>, port: &Port) {
     match answer.names.interface(port.netns, port.ifindex) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
+        Some(name) => out.extend_from_slice(name.to_string().as_bytes()),
         None => {
             let _ = write!(out, "interface {}", port.ifindex);
         }

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use crate::outside;
+
 use rsct_common::{
     Tuple,
     record::{CauseFlags, CauseRecord},
@@ -104,7 +106,12 @@ pub(super) fn listener(out: &mut Vec<u8>, answer: &Answer<'_>, listener: &Listen
     } else {
         let program = answer.listeners.get(&(listener.netns, listener.portid));
         let program = program.map_or("a program that is not known", String::as_str);
-        let _ = write!(out, "{} (port {})", program.escape_debug(), listener.portid);
+        let _ = write!(
+            out,
+            "{} (port {})",
+            outside::shown(program.as_bytes()),
+            listener.portid
+        );
     }
     let _ = write!(out, " in {}", answer.names.netns(listener.netns));
 }

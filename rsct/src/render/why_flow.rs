@@ -102,6 +102,9 @@ impl End<'_> {
         let _ = write!(out, ",\"verdict\":\"{}\",\"explanation\":\"", self.closing.name());
         bytes::json_text(out, self.explanation().as_bytes());
         out.push(b'"');
+        if let Closing::Offloaded(offload) = self.closing {
+            let _ = write!(out, ",\"offload\":\"{}\"", offload.name());
+        }
         if let Closing::Deleted(cause) = self.closing {
             let _ = write!(out, ",\"cause\":\"{}\"", cause.name());
         }

@@ -18,7 +18,7 @@ use crate::{
     flow::names,
 };
 
-use super::why_details_json;
+use super::{bytes, why_details_json};
 
 /// Appends the answer.
 pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
@@ -54,7 +54,7 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
     if answer.skips.uncounted {
         whole["skips_uncounted"] = json!(true);
     }
-    out.extend_from_slice(whole.to_string().as_bytes());
+    bytes::json_object(out, &whole);
     out.push(b'\n');
 }
 

@@ -88,7 +88,7 @@ pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Answer, names: &Names) {
 /// Members: a namespace's name and inode number.
 pub(super) fn netns_members(out: &mut Vec<u8>, netns: u32, names: &Names) {
     out.extend_from_slice(b",\"netns\":\"");
-    bytes::json_text(out, names.netns(netns).as_bytes());
+    bytes::json_text(out, names.netns(netns).as_str().as_bytes());
     let _ = write!(out, "\",\"netns_inode\":{netns}");
 }
 
@@ -105,7 +105,7 @@ fn packets(out: &mut Vec<u8>, seen: &Seen, names: &Names) {
     );
     if let Some(interface) = names.interface(place.netns, place.ifindex) {
         out.extend_from_slice(b",\"interface\":\"");
-        bytes::json_text(out, interface.as_bytes());
+        bytes::json_text(out, interface.as_str().as_bytes());
         out.push(b'"');
     }
     let _ = write!(

@@ -306,7 +306,7 @@ tcp     TIME_WAIT   ASSURED       119 127.0.0.1:57772       127.0.0.1:2121      
             "seqadj-orig=pos:9,before:-1,after:2",
             "master=tcp:192.0.2.1:1234>192.0.2.2:80",
             "synproxy=isn:1,its:2,tsoff:3",
-            "secctx=a\u{fffd}[31m",
+            "secctx=a\\u{1b}[31m",
             " OFFLOAD ",
             "status=OFFLOAD",
         ] {

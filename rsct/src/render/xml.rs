@@ -14,6 +14,7 @@ use crate::{
     flow::names::{self, proto, status},
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
+    outside,
 };
 
 /// What stands before the first element.
@@ -256,6 +257,10 @@ pub(super) fn text(out: &mut Vec<u8>, text: &[u8]) {
                 '\n' => "&#10;",
                 '\r' => "&#13;",
                 '\0'..' ' | '\u{fffe}' | '\u{ffff}' => REPLACEMENT,
+                _ if outside::is_harmful(char) => {
+                    out.extend_from_slice(format!("&#{};", u32::from(char)).as_bytes());
+                    continue;
+                }
                 _ => {
                     out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                     continue;

@@ -75,7 +75,7 @@ impl System {
     /// Looks for the programs in PATH. They run in the current namespace unless another is given.
     pub fn find(netns: Option<&Netns>) -> io::Result<Self> {
         let netns = netns
-            .map(|netns| io::Result::Ok((netns.name.clone(), netns.as_fd().try_clone_to_owned()?)))
+            .map(|netns| io::Result::Ok((netns.name.to_string(), netns.as_fd().try_clone_to_owned()?)))
             .transpose()?;
         let path = env::var_os("PATH").unwrap_or_default();
         Ok(Self {

@@ -15,7 +15,7 @@ pub use builtin::Builtin;
 pub use census::Census;
 pub use governing::{generic, is_reduction, state_of};
 pub use histogram::{Bucket, Histogram};
-pub use in_force::{Values, ValuesError, is_without_cttimeout};
+pub use in_force::{Value, Values, ValuesError, is_without_cttimeout};
 pub use protocol::{PROTOCOLS, Protocol, State};
 pub use reduction::{Governing, Reduction, Sight, TcpSigns, governing};
 pub use source::{Setter, Source};

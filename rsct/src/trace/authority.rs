@@ -3,12 +3,15 @@
 //! Nothing is held open between dumps: a socket or a descriptor would keep a namespace alive that
 //! everybody else has left.
 
-use std::{ops::ControlFlow, os::fd::AsFd as _};
+use std::{collections::HashSet, ops::ControlFlow, os::fd::AsFd as _, panic::resume_unwind};
 
 use crate::{
     filter::Filter,
-    flow::{reconcile::Dumped, table::TupleKey},
-    kernel::netns::{self, NetnsError, Selector},
+    flow::{
+        reconcile::{Coverage, Dumped},
+        table::TupleKey,
+    },
+    kernel::netns::{self, Found, Netns, NetnsError, Selector},
     netlink::{Error, Socket, conntrack::Entry, dump, stats},
 };
 
@@ -55,9 +58,35 @@ impl Authority {
         self.only
     }
 
-    /// Whether a namespace is dumped.
-    pub fn covers(&self, netns: u32) -> bool {
-        self.only.is_none_or(|only| only == netns)
+    /// Dumps every namespace in scope. One that fails does not keep the others from being dumped.
+    pub async fn dump(&self, mut take: impl FnMut(&Dumped)) -> Covered {
+        let mut covered = Covered::default();
+        let found = match self.look_up().await {
+            Ok(found) => found,
+            Err(error) => {
+                covered.errors.push(error.into());
+                return covered;
+            }
+        };
+        covered.is_all = self.selector == Selector::All;
+        for netns in found.namespaces {
+            covered.opened.insert(netns.inode as u32);
+            match self.dump_one(&netns, &mut take).await {
+                Ok(()) => {
+                    covered.whole.insert(netns.inode as u32);
+                }
+                Err(error) => {
+                    // Without the rights to read one, none can be read.
+                    let is_last = error.is_not_permitted();
+                    let netns = netns.name.to_string();
+                    covered.errors.push(AuthorityError::Netlink { netns, error });
+                    if is_last {
+                        break;
+                    }
+                }
+            }
+        }
+        covered
     }
 
     /// Whether all entries of the namespaces are in scope.
@@ -79,33 +108,57 @@ impl Authority {
         Some(stats::table(&mut socket).await.ok()?.entries)
     }
 
-    /// Dumps every namespace in scope.
-    pub async fn dump(&self, mut take: impl FnMut(&Dumped)) -> Result<(), AuthorityError> {
-        for netns in netns::open(&self.selector)?.namespaces {
-            let failed = |error| AuthorityError::Netlink {
-                netns: netns.name.clone(),
-                error,
-            };
-            let mut socket = match self.selector {
-                // The current namespace needs no rights to be entered.
-                Selector::Current => Socket::open(),
-                _ => Socket::open_in(netns.as_fd()),
+    /// On another thread where it may take long: records come in meanwhile.
+    async fn look_up(&self) -> Result<Found, NetnsError> {
+        match self.selector {
+            Selector::Current => netns::open(&self.selector),
+            _ => {
+                let selector = self.selector.clone();
+                let looking = tokio::task::spawn_blocking(move || netns::open(&selector));
+                looking
+                    .await
+                    .unwrap_or_else(|error| resume_unwind(error.into_panic()))
             }
-            .map_err(failed)?;
-            let mut sink = Sink {
-                netns: netns.inode as u32,
-                filter: &self.filter,
-                take: &mut take,
-            };
-            dump::entries(
-                &mut socket,
-                &dump::Query::of_family(self.filter.family),
-                &mut sink,
-            )
-            .await
-            .map_err(failed)?;
         }
+    }
+
+    async fn dump_one(&self, netns: &Netns, take: &mut impl FnMut(&Dumped)) -> Result<(), Error> {
+        let mut socket = match self.selector {
+            // The current namespace needs no rights to be entered.
+            Selector::Current => Socket::open(),
+            _ => Socket::open_in(netns.as_fd()),
+        }?;
+        let mut sink = Sink {
+            netns: netns.inode as u32,
+            filter: &self.filter,
+            take,
+        };
+        let query = dump::Query::of_family(self.filter.family);
+        dump::entries(&mut socket, &query, &mut sink).await?;
         Ok(())
+    }
+}
+
+/// The namespaces that a dump covered.
+#[derive(Default)]
+pub struct Covered {
+    /// Why others are missing.
+    pub errors: Vec<AuthorityError>,
+    is_all: bool,
+    opened: HashSet<u32>,
+    whole: HashSet<u32>,
+}
+
+impl Covered {
+    /// How much of a namespace's entries the dump had.
+    pub fn of(&self, netns: u32) -> Coverage {
+        if self.whole.contains(&netns) {
+            Coverage::Whole
+        } else if self.is_all && !self.opened.contains(&netns) {
+            Coverage::Unreached
+        } else {
+            Coverage::NotAsked
+        }
     }
 }
 
@@ -117,8 +170,7 @@ struct Sink<'a, F> {
 
 impl<F: FnMut(&Dumped)> dump::Sink for Sink<'_, F> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        // `ct->zone.id` is one number, whether it holds for both directions or for one.
-        let zone = entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0);
+        let zone = entry.zone_number();
         let mark = entry.mark.unwrap_or(0);
         if self.filter.matches(&entry.orig, &entry.reply, zone, mark) {
             (self.take)(&Dumped {

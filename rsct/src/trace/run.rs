@@ -6,7 +6,7 @@ use std::{cell::RefCell, io::Write, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
-    flow::reconcile::{Difference, DifferenceKind},
+    flow::reconcile::{Coverage, Difference, DifferenceKind},
     kernel::{clock, interrupt::Signals},
     plural,
     probe::{
@@ -69,7 +69,7 @@ pub async fn run<W: Write>(
     attach(session, Stage::Second, &mut show);
     let first = dump(&mut session.ring, authority, join, true, until.reached()).await;
     // Until one dump is complete, what the next brings is no difference.
-    let mut seeding = first.is_err();
+    let mut seeding = is_cut_short(&first);
     note(first, &mut dump_errors);
     attach(session, Stage::Last, &mut show);
     let mut silence = Silence::begin(session, &mut join.borrow_mut().output)?;
@@ -105,7 +105,7 @@ pub async fn run<W: Write>(
         if has_lost || has_changed {
             // What was lost, or not seen, may have been the end of a flow, or its beginning.
             let dumped = dump(&mut session.ring, authority, join, seeding, until.reached()).await;
-            seeding &= dumped.is_err();
+            seeding &= is_cut_short(&dumped);
             note(dumped, &mut dump_errors);
             watch.dumped();
             report_unfired(&mut unfired, session, authority, join);
@@ -150,11 +150,11 @@ fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
     join.flush();
 }
 
-fn note(result: Result<(), DumpError>, errors: &mut Vec<String>) {
-    if let Err(error) = result
-        && !errors.contains(&error.to_string())
-    {
-        errors.push(error.to_string());
+fn note(found: Vec<DumpError>, errors: &mut Vec<String>) {
+    for error in found.iter().map(ToString::to_string) {
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
     }
 }
 
@@ -210,6 +210,10 @@ enum DumpError {
     CutShort,
 }
 
+fn is_cut_short(errors: &[DumpError]) -> bool {
+    errors.iter().any(|error| matches!(error, DumpError::CutShort))
+}
+
 /// Takes a dump, and the records that arrive in the meantime, until the trace ends.
 async fn dump<W: Write>(
     ring: &mut Ring,
@@ -217,27 +221,32 @@ async fn dump<W: Write>(
     join: &RefCell<Join<W>>,
     seeding: bool,
     reached: impl Future<Output = ()>,
-) -> Result<(), DumpError> {
+) -> Vec<DumpError> {
     drain_once(ring, join);
     join.borrow_mut().table.begin_dump(clock::monotonic_ns(), seeding);
     let mut dumping =
         std::pin::pin!(authority.dump(|entry| join.borrow_mut().dumped(entry, clock::monotonic_ns())));
     let mut reached = std::pin::pin!(reached);
     let mut tick = interval(TICK);
-    let result = loop {
+    let covered = loop {
         tokio::select! {
             biased;
-            () = &mut reached => break Err(DumpError::CutShort),
+            () = &mut reached => break None,
+            covered = &mut dumping => break Some(covered),
             _ = tick.tick() => if !drain(ring, join) { tick.reset_immediately() },
-            result = &mut dumping => break result.map_err(DumpError::from),
         }
     };
     drain_once(ring, join);
-    let complete = result.is_ok();
-    join.borrow_mut()
-        .table
-        .end_dump(clock::monotonic_ns(), |netns| complete && authority.covers(netns));
-    result
+    let coverage = |netns| {
+        covered
+            .as_ref()
+            .map_or(Coverage::NotAsked, |covered| covered.of(netns))
+    };
+    join.borrow_mut().table.end_dump(clock::monotonic_ns(), coverage);
+    match covered {
+        Some(covered) => covered.errors.into_iter().map(DumpError::from).collect(),
+        None => vec![DumpError::CutShort],
+    }
 }
 
 /// The loss counters, as they were last seen.
@@ -346,6 +355,7 @@ fn summarize<W: Write>(
             .map(|kind| (kind.name(), count(kind)))
             .filter(|(_, count)| *count != 0)
             .collect(),
+        unreached: reconciliation.unreached.clone(),
         dump_errors,
         doubt: None,
         unfired: Vec::new(),

@@ -1,6 +1,6 @@
 //! What is left to say at the end: how much was seen, and how much was not.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use rsct_common::loss::Loss;
 
@@ -36,6 +36,8 @@ pub struct Summary {
     pub dumps: u32,
     /// Differences found between the two sources, by kind.
     pub differences: Vec<(&'static str, usize)>,
+    /// Namespaces that could not be dumped as nothing leads to them, and how many flows the probes know in each.
+    pub unreached: BTreeMap<u32, usize>,
     /// Dumps that failed.
     pub dump_errors: Vec<String>,
     /// Why records may be missing that nothing counts.
@@ -99,6 +101,17 @@ impl Summary {
             let _ = write!(text, ", {count} {kind}");
         }
         text.push_str(".\n");
+        for (netns, flows) in &self.unreached {
+            let flows = match flows {
+                1 => "1 flow is".to_owned(),
+                n => format!("{n} flows are"),
+            };
+            let _ = writeln!(
+                text,
+                "rsct: network namespace {netns} was not dumped: no name, mount, process, thread or open file that rsct \
+                 can see leads to it; its {flows} known from the probes alone."
+            );
+        }
         for error in &self.dump_errors {
             let _ = writeln!(text, "rsct: {error}");
         }
@@ -201,6 +214,13 @@ impl Summary {
             bytes::number(out, *count);
         }
         out.push(b'}');
+        if !self.unreached.is_empty() {
+            let objects = self.unreached.iter();
+            let objects: Vec<String> = objects
+                .map(|(netns, flows)| format!("{{\"netns\":{netns},\"flows\":{flows}}}"))
+                .collect();
+            out.extend_from_slice(format!(",\"unreached\":[{}]", objects.join(",")).as_bytes());
+        }
         lost_json(out, &self.lost);
         out.extend_from_slice(b"}\n");
     }

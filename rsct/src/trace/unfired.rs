@@ -111,7 +111,7 @@ mod tests {
             for number in numbers {
                 table.dumped(&entry(*number), begun_ns + 1);
             }
-            table.end_dump(begun_ns + 2, |_| true);
+            table.end_dump(begun_ns + 2, |_| Coverage::Whole);
         }
         table
     }

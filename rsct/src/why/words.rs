@@ -29,9 +29,6 @@ pub enum WordsError {
     /// Before `src=` stands no protocol.
     #[error("the flow names no protocol: begin with one, such as `udp src=…`")]
     NoProtocol,
-    /// A word belongs nowhere.
-    #[error("{0:?}: conntrack prints no such word in an entry")]
-    Stray(String),
     /// A value can't be read.
     #[error("{word:?}: expected {expected}")]
     Value {
@@ -56,29 +53,25 @@ pub enum WordsError {
     Families,
 }
 
-/// Members of an entry's line that name nothing.
-const BESIDE: [&str; 11] = [
-    "packets",
-    "bytes",
-    "mark",
-    "secmark",
-    "secctx",
-    "delta-time",
-    "helper",
-    "use",
-    "labels",
-    "portid",
-    "progname",
+/// Between words: besides blanks what encloses or separates them where they were pasted from.
+const BETWEEN: &[char] = &[
+    '"', '\'', '`', ',', ';', '|', '(', ')', '{', '}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}',
+    '\u{201e}', '\u{ab}', '\u{bb}',
 ];
 
-/// Reads a flow's words. Each may hold several, with blanks between.
+/// Reads a flow's words. Each may hold several, with blanks between. What names nothing is passed over: other printers,
+/// kernels and logs put words of their own into an entry's line.
 pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
+    let is_between = |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter);
     let words: Vec<&str> = typed
         .iter()
-        .flat_map(|word| word.as_ref().split_whitespace())
+        .flat_map(|word| word.as_ref().split(is_between))
+        .filter(|word| !word.is_empty())
         .collect();
-    let Some(first) = words.iter().position(|word| word.contains('=')) else {
-        return Err(WordsError::NoTuple(words.join(" ")));
+    let is_first = |word: &&str| matches!(word.split_once('='), Some(("src" | "dst", _)));
+    let Some(first) = words.iter().position(is_first) else {
+        let typed: Vec<&str> = typed.iter().map(AsRef::as_ref).collect();
+        return Err(WordsError::NoTuple(typed.join(" ")));
     };
     let protonum = protocol_of(&words[..first])?;
     let mut sides = [Side::default(), Side::default()];
@@ -86,11 +79,7 @@ pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
     let mut reply = false;
     for word in &words[first..] {
         let Some((key, value)) = word.split_once('=') else {
-            // `[UNREPLIED]`; of times in brackets the words between too.
-            if word.starts_with('[') || reply {
-                continue;
-            }
-            return Err(WordsError::Stray((*word).to_owned()));
+            continue;
         };
         if key == "src" && sides[0].src.is_some() {
             if reply {
@@ -105,10 +94,9 @@ pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
                 // The zone of one direction is the entry's all the same.
                 zone = Some(number);
             }
-            // Behind an ICMP query's own id, the entry's.
-            "id" if !proto::is_icmp(protonum) || side.src_l4.is_some() => {}
-            _ if BESIDE.contains(&key) || word.starts_with('[') => {}
-            _ => side.take(key, word, value)?,
+            // After an ICMP query's own id, the entry's.
+            "id" if side.src_l4.is_some() => {}
+            _ => side.take(protonum, key, word, value)?,
         }
     }
     let [orig, other] = sides;
@@ -123,17 +111,18 @@ pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
     })
 }
 
-/// The protocol among the words before the first direction: its name, its number behind that, perhaps more.
+/// The protocol among the words before the first direction: its name, its number after that, perhaps more. The last
+/// counts: logs and namespaces' columns stand before it.
 fn protocol_of(words: &[&str]) -> Result<u8, WordsError> {
     // `udp      17 29`, `unknown  50 599`: a name with its number tells more than a name alone, which may be a
     // namespace's in a column of its own.
-    for pair in words.windows(2) {
+    for pair in words.windows(2).rev() {
         let number = pair[1].parse::<u8>().ok();
         if number.is_some() && (pair[0] == "unknown" || named(pair[0]) == number) {
             return number.ok_or(WordsError::NoProtocol);
         }
     }
-    if let Some(number) = words.iter().find_map(|word| named(word)) {
+    if let Some(number) = words.iter().rev().find_map(|word| named(word)) {
         return Ok(number);
     }
     match words {
@@ -169,26 +158,32 @@ struct Side {
 }
 
 impl Side {
-    fn take(&mut self, key: &str, word: &str, value: &str) -> Result<(), WordsError> {
+    /// Takes what belongs to a tuple of the protocol, and passes over the rest.
+    fn take(&mut self, protonum: u8, key: &str, word: &str, value: &str) -> Result<(), WordsError> {
         const PORT: &str = "a port from 0 to 65535";
         const KEY: &str = "a key from 0 to 0xffff";
+        let (has_ports, is_icmp) = (proto::has_ports(protonum), proto::is_icmp(protonum));
+        let has_keys = protonum == proto::GRE;
         let address = || {
-            value.parse::<IpAddr>().map_err(|_| WordsError::Value {
-                word: word.to_owned(),
-                expected: "an IPv4 or IPv6 address",
-            })
+            value
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .map_err(|_| WordsError::Value {
+                    word: word.to_owned(),
+                    expected: "an IPv4 or IPv6 address",
+                })
         };
         match key {
             "src" => once(&mut self.src, "src", address()?),
             "dst" => once(&mut self.dst, "dst", address()?),
-            "sport" => once(&mut self.src_l4, "sport", number(word, value, PORT)?),
-            "dport" => once(&mut self.dst_l4, "dport", number(word, value, PORT)?),
-            "srckey" => once(&mut self.src_l4, "srckey", number(word, value, KEY)?),
-            "dstkey" => once(&mut self.dst_l4, "dstkey", number(word, value, KEY)?),
-            "id" => once(&mut self.src_l4, "id", number(word, value, "an ICMP id")?),
-            "type" => once(&mut self.icmp_type, "type", number(word, value, "an ICMP type")?),
-            "code" => once(&mut self.icmp_code, "code", number(word, value, "an ICMP code")?),
-            _ => Err(WordsError::Stray(word.to_owned())),
+            "sport" if has_ports => once(&mut self.src_l4, "sport", number(word, value, PORT)?),
+            "dport" if has_ports => once(&mut self.dst_l4, "dport", number(word, value, PORT)?),
+            "srckey" if has_keys => once(&mut self.src_l4, "srckey", number(word, value, KEY)?),
+            "dstkey" if has_keys => once(&mut self.dst_l4, "dstkey", number(word, value, KEY)?),
+            "id" if is_icmp => once(&mut self.src_l4, "id", number(word, value, "an ICMP id")?),
+            "type" if is_icmp => once(&mut self.icmp_type, "type", number(word, value, "an ICMP type")?),
+            "code" if is_icmp => once(&mut self.icmp_code, "code", number(word, value, "an ICMP code")?),
+            _ => Ok(()),
         }
     }
 
@@ -299,6 +294,47 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_gre_are_understood() {
+        // /proc/net/nf_conntrack has the timeouts before the addresses.
+        let named = parse(&[
+            "ipv4     2 gre      47 29 timeout=30, stream_timeout=180 src=10.0.0.1 dst=10.0.0.2 srckey=0x0 dstkey=0xa56c \
+             [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 srckey=0xa56c dstkey=0x0 mark=0 zone=0 use=2",
+        ]);
+        let named = named.unwrap();
+        assert_eq!(named.orig.protonum, proto::GRE);
+        assert_eq!((named.orig.src_port(), named.orig.dst_port()), (0, 0xa56c));
+        assert_eq!(named.reply.map(|reply| reply.src_port()), Some(0xa56c));
+        assert_eq!(named.zone, Some(0));
+    }
+
+    #[test]
+    fn words_of_other_printers_are_passed_over() {
+        const PLAIN: &str = "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 \
+                             dport=1 mark=0 use=1";
+        let plain = parse(&[PLAIN]).unwrap();
+        for line in [
+            format!("\"{PLAIN}\""),
+            format!("'{PLAIN}',"),
+            format!("`{PLAIN}`"),
+            format!("\u{201c}{PLAIN}\u{201d}"),
+            format!("Nov 30 04:36:26 fw conntrackd[77]: [NEW] {PLAIN}"),
+            format!("2026-11-30T04:36:26Z level=info proto=tcp msg=\"{PLAIN}\" count=3"),
+            format!(
+                "[1717171717.123456]\t[DESTROY] {PLAIN} [OFFLOAD, packets=3] ndpi=DNS/5 l7proto=dns rate=3 type=x id=9"
+            ),
+            PLAIN.replace("sport=1", "bytes=7 qos=1:20 [vendor word] sport=1"),
+            PLAIN.replace(' ', ", "),
+            PLAIN.replace("src=10.0.0.1", "type=unicast code=none srckey=z src=10.0.0.1"),
+        ] {
+            assert_eq!(parse(&[&line]), Ok(plain), "{line}");
+            let words: Vec<&str> = line.split(' ').collect();
+            assert_eq!(parse(&words), Ok(plain), "{line}");
+        }
+        let bracketed = parse(&["icmpv6 src=[2001:db8::1] dst=[2001:db8::2] type=128 code=0 id=7"]);
+        assert_eq!(bracketed.unwrap().orig.src_addr().to_string(), "2001:db8::1");
+    }
+
+    #[test]
     fn what_lists_print_is_understood() {
         for sample in samples::ALL {
             let payload = sample.payload();
@@ -314,11 +350,7 @@ mod tests {
             assert_eq!(named.orig, entry.orig, "{line}");
             let reply = named.reply.map(|reply| Tuple { dir: 1, ..reply });
             assert_eq!(reply, Some(entry.reply), "{line}");
-            assert_eq!(
-                named.zone,
-                entry.zone.or(entry.zone_orig).or(entry.zone_reply),
-                "{line}"
-            );
+            assert_eq!(named.zone.unwrap_or(0), entry.zone_number(), "{line}");
         }
     }
 
@@ -352,13 +384,14 @@ mod tests {
             ),
             ("udp src=10.0.0.1 sport=70000", "\"sport=70000\": expected a port"),
             (
-                "udp src=10.0.0.1 spot=7",
-                "\"spot=7\": conntrack prints no such word",
+                "udp src=10.0.0.1 dst=10.0.0.2 spot=7 dport=2",
+                "the flow's original direction lacks sport=",
             ),
             (
                 "udp src=10.0.0.1 and more",
-                "\"and\": conntrack prints no such word",
+                "the flow's original direction lacks dst=",
             ),
+            ("udp mark=7", "\"udp mark=7\" is no flow"),
             ("udp src=10.0.0.1 sport=1 sport=2", "sport= is there too often"),
         ] {
             let said = said(typed);

@@ -34,9 +34,11 @@ mod latency_of_nat;
 mod list_filters_agree;
 mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
+mod namespace_out_of_reach;
 mod nfct_agrees;
 mod no_conntrack_says_so;
 mod not_root_says_so;
+mod offloaded_flows_bypass_conntrack;
 mod old_command_line_agrees;
 mod overload_is_accounted_for;
 mod ping_is_seen;
@@ -74,6 +76,7 @@ mod udp_gets_assured;
 mod watch_sees_traffic;
 mod what_if_is_what_happens;
 mod wrong_options_say_so;
+mod zone_of_one_direction;
 
 use crate::registry::{
     Runs::{EachForm, Once},
@@ -132,6 +135,9 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     filters_run_in_kernel: EachForm,
     joined_table_agrees: EachForm,
     all_namespaces: EachForm,
+    namespace_out_of_reach: Once(DEFAULT),
+    zone_of_one_direction: EachForm,
+    offloaded_flows_bypass_conntrack: Once(DEFAULT),
     task_is_named: EachForm,
     closed_pipe_ends_the_trace: Once(DEFAULT),
     count_ends_the_trace: EachForm,

@@ -13,6 +13,7 @@ const ENTRIES: &str = "
     -p udp -s 10.0.0.2 -d 10.0.1.1 --sport 1002 --dport 53 -t 600 -m 5
     -p udp -s 2001:db8::1 -d 2001:db8::2 --sport 1003 --dport 53 -t 600
     -p udp -s 10.0.0.3 -d 10.0.1.1 --sport 1004 --dport 123 -t 600 -w 7
+    -p udp -s 10.0.0.4 -d 10.0.1.1 --sport 1007 --dport 124 -t 600 --orig-zone 7
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1005 --dport 53 --state ESTABLISHED -t 600
     -p tcp -s 2001:db8::1 -d 2001:db8::2 --sport 1006 --dport 80 --state ESTABLISHED -t 600
     -p icmp -s 10.0.0.1 -d 10.0.1.1 --icmp-type 8 --icmp-code 0 --icmp-id 53 -t 600
@@ -22,7 +23,7 @@ const ENTRIES: &str = "
 
 /// Filters, how many entries they mean, and whether a kernel that can is asked at once.
 const FILTERS: &[(&str, usize, bool)] = &[
-    ("-p udp", 4, true),
+    ("-p udp", 5, true),
     ("-p udp --dport 53", 3, true),
     ("-p udp -u ASSURED", 1, true),
     ("-p udp -m 5", 1, true),
@@ -30,13 +31,15 @@ const FILTERS: &[(&str, usize, bool)] = &[
     ("-f ipv6 -p udp", 1, true),
     ("-r 10.0.1.1 -p tcp", 1, true),
     ("-p icmp", 1, true),
+    ("-p udp -w 7", 2, true),
     // An older kernel could take these for whole tuples.
     ("-s 10.0.0.1 -d 10.0.1.1", 4, false),
     ("-p 50 -s 10.0.1.1 -d 10.0.0.1", 1, false),
     // These the kernel can't look at, or not rightly.
     ("-s 2001:db8::1", 2, false),
-    ("-p udp -w 7", 1, false),
     ("--dport 53", 4, false),
+    ("-w 7", 2, false),
+    ("-p udp --orig-zone 7", 1, false),
     ("-u ASSURED", 1, false),
 ];
 

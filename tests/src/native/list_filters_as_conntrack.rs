@@ -43,8 +43,6 @@ const FILTERS: &[(&str, bool)] = &[
     ("-m 0x5/0xf", true),
     ("-m 4294967295", true),
     ("-w 7", true),
-    ("-w 0", true),
-    ("-w 3", false),
     ("--zone 7 -p udp -m 5", true),
     ("-u ASSURED", true),
     ("-u SEEN_REPLY", true),
@@ -89,7 +87,7 @@ const EXPLAINED: &[(&str, &[&str])] = &[
         &[
             "--family: the kernel looks at it",
             "--src: rsct looks at it: the kernel compares whole addresses",
-            "--zone: the kernel narrows, rsct looks again",
+            "--zone: the kernel looks at it",
             "--nat: rsct looks at it",
         ],
     ),
@@ -127,6 +125,15 @@ pub fn run() -> Result<()> {
         ("-l 3 -p udp --dport 9", 1),
         ("--reply-port-src 5353", 1),
         ("-p icmpv6 --icmp-type 128", 1),
+        // A zone by its number, where conntrack shows those of both directions alone.
+        ("-w 3", 1),
+        ("-w 4", 1),
+        ("-w 3 --zone-orig 3", 1),
+        ("-w 3 --zone-reply 3", 0),
+        ("--zone-reply 4", 1),
+        ("-w 0 -s 10.0.0.3", 0),
+        ("-w 0 -s 10.0.0.4", 0),
+        ("-w 0 -p udp -s 10.0.0.1 -d 10.0.1.1", 2),
     ] {
         let args: Vec<&str> = filter.split(' ').collect();
         let ours = namespace.list(&args)?;

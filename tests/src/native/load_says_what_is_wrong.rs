@@ -59,7 +59,7 @@ pub fn run() -> Result<()> {
         "standard input can't be read once for each",
     )?;
     kernel_refuses(&namespace, &file)?;
-    cut_short(&namespace, &file)?;
+    as_others_write(&namespace, &file)?;
     in_the_middle(&namespace, &file)
 }
 
@@ -132,25 +132,22 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
     Ok(())
 }
 
-/// The last line has no end: what is there of it may mean something else than what was written.
-fn cut_short(namespace: &Namespace, file: &Scratch) -> Result<()> {
+/// As editors and shells write files: a last line without a newline, and the program's name before the options.
+fn as_others_write(namespace: &Namespace, file: &Scratch) -> Result<()> {
     namespace.sh("conntrack -F")?;
-    std::fs::write(&file.0, format!("{UDP} 1 --dport 9\n{UDP} 2 --dport 99"))?;
-    said_of(
-        namespace,
-        file,
-        &[],
-        &[
-            ":2: the file ends within this line, which may be cut short",
-            "1 line before it was done",
-            "rsct: 1 created, 0 updated, 0 deleted, 1 failed.",
-        ],
-    )?;
-    ensure!(
-        namespace.conntrack(&[])?.lines().count() == 1,
-        "the cut line is done"
-    );
-    // A comment has no end that matters.
+    let text =
+        format!("conntrack {UDP} 1 --dport 9\n/usr/sbin/conntrack {UDP} 2 --dport 99\n{UDP} 3 --dport 9");
+    std::fs::write(&file.0, text)?;
+    for tool in [
+        namespace.rsct(&["load", &file.path()]),
+        namespace.command("conntrack", &["-R", &file.path()]),
+    ] {
+        let mut tool = tool;
+        let loaded = output(&mut tool)?;
+        ensure!(loaded.status.success(), "{loaded:?}");
+        ensure!(count(namespace)? == 3, "{} entries", count(namespace)?);
+        namespace.sh("conntrack -F")?;
+    }
     std::fs::write(&file.0, "# the end")?;
     ensure!(
         output(&mut namespace.rsct(&["load", &file.path()]))?

@@ -25,7 +25,9 @@ pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
 mod many_namespaces;
+mod names_are_escaped;
 pub mod namespace;
+mod namespaces_in_reach;
 mod new_netns_is_empty;
 pub mod nfct_personality;
 pub mod policies;
@@ -39,6 +41,7 @@ pub mod timeouts;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
 mod watch_without_events;
+mod without_proc;
 
 use anyhow::Result;
 
@@ -117,6 +120,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
     scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
     scenario("many_namespaces", many_namespaces::run, &[]),
+    scenario("names_are_escaped", names_are_escaped::run, &[]),
+    scenario("namespaces_in_reach", namespaces_in_reach::run, &[]),
     scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),
     scenario("nfct_personality_helpers", nfct_personality::helpers, &[]),
     scenario(
@@ -138,4 +143,5 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("watch_survives_a_loss", watch_survives_a_loss::run, &[]),
     scenario("watch_tells_of_events", watch_tells_of_events::run, &[]),
     scenario("watch_without_events", watch_without_events::run, &[]),
+    scenario("without_proc", without_proc::run, &[]),
 ];

@@ -1,5 +1,7 @@
 //! Entries come, change and go: watch tells of each, says who did it, and passes over what a filter does not mean.
 
+use std::{fs, os::unix::fs::MetadataExt as _};
+
 use anyhow::{Result, ensure};
 
 use super::namespace::{Namespace, output, rsct};
@@ -106,15 +108,32 @@ fn it_ends_by_itself(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A namespace that is made meanwhile is joined.
+/// A namespace that is made meanwhile is joined, and one that is deleted is left, also if two watch.
 fn everywhere(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
+    let other = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
     let later = Namespace::new("later")?;
     until("the new namespace is watched", || {
         later.create("-p udp -s 10.0.0.7 -d 10.0.1.1 --sport 1000 --dport 53 -t 300")?;
         output(&mut later.command("conntrack", &["-F"]))?;
         Ok(watch.has(|line| line.text("/orig/src") == "10.0.0.7" && line.text("/netns") == later.name))
     })?;
+    let inode = fs::metadata(format!("/run/netns/{}", later.name))?.ino();
+    until("both watch the new namespace", || Ok(holders(inode)? >= 2))?;
+    drop(later);
+    until("both leave the deleted namespace", || Ok(holders(inode)? == 0))?;
     watch.stop()?;
+    other.stop()?;
     Ok(())
+}
+
+/// How many open files refer to a network namespace.
+fn holders(inode: u64) -> Result<usize> {
+    let device = fs::metadata("/proc/self/ns/net")?.dev();
+    let processes = fs::read_dir("/proc")?.flatten();
+    let files = processes.filter_map(|process| fs::read_dir(process.path().join("fd")).ok());
+    let refers = |file: &fs::DirEntry| {
+        fs::metadata(file.path()).is_ok_and(|found| (found.dev(), found.ino()) == (device, inode))
+    };
+    Ok(files.flatten().flatten().filter(refers).count())
 }

@@ -1,14 +1,15 @@
 //! Why the kernel doesn't make an expectation: it has a number for it, and people want a reason.
 
-use crate::netlink::{Error, Socket, expect::New, lookup};
+use crate::{
+    netlink::{Error, Socket, expect::New, lookup},
+    outside,
+};
 
 /// The name of the master's helper, where there is a master, and where it has one.
 pub(super) async fn master(socket: &mut Socket, new: &New<'_>) -> Result<Option<Option<String>>, Error> {
     let mut helper = None;
     let found = lookup::entry(socket, &new.master, new.zone, |entry| {
-        helper = entry
-            .helper
-            .map(|helper| String::from_utf8_lossy(helper.name).into_owned());
+        helper = entry.helper.map(|helper| outside::shown(helper.name));
     });
     Ok(found.await?.then_some(helper))
 }

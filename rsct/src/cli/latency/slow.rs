@@ -12,6 +12,7 @@ use crate::{
     flow::names,
     kernel::{interfaces::Names, text::Symbols},
     latency::{Key, Stacks},
+    outside,
     render::{latency::time, latency_json, story},
 };
 
@@ -88,7 +89,7 @@ impl SlowOnes {
             story::ends(out, &tuple);
         }
         if record.flags & SlowFlags::TASK != 0 {
-            let comm = String::from_utf8_lossy(names::comm(&record.comm));
+            let comm = outside::shown(names::comm(&record.comm));
             let _ = write!(out, " by {comm}[{}]", record.pid);
         }
         out.push(b'\n');

@@ -231,7 +231,7 @@ async fn seed(
 fn key(netns: u32, entry: &Entry<'_>) -> TupleKey {
     TupleKey {
         netns,
-        zone: entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0),
+        zone: entry.zone_number(),
         orig: entry.orig.to_words(),
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     let trace = TraceArgs::of_timeouts(
         args.filter.clone(),
         args.explain,
-        args.netns.name().map(str::to_owned),
+        args.netns.clone(),
         args.output == Output::Json,
         args.duration,
         args.attach,

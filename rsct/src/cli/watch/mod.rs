@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::{
     task::{AbortHandle, JoinSet, LocalSet},
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
 use super::{
@@ -19,7 +19,11 @@ use super::{
     namespaces::{Namespaces, NetnsArg},
     sentence,
 };
-use crate::{filter::Filter, kernel::interrupt::Signals, netlink::event::Group};
+use crate::{
+    filter::Filter,
+    kernel::{interrupt::Signals, proc},
+    netlink::event::Group,
+};
 use shown::Shown;
 use stream::Stream;
 
@@ -96,6 +100,8 @@ impl WatchArgs {
 
 /// How often namespaces are looked for that were made, or left, meanwhile.
 const LOOK_FOR_NAMESPACES: Duration = Duration::from_secs(1);
+/// Where there are many processes: at most one part in so many of the time.
+const LOOK_AT_MOST: u32 = 20;
 
 /// Runs `rsct watch`.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
@@ -120,6 +126,11 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     };
     let mut all_went_well = watching.join(&namespaces)?;
     namespaces.tell_of_hidden();
+    if !namespaces.are_named()
+        && let Some(why) = proc::processes_missing()
+    {
+        message!("{why}: programs that cause events may have no names");
+    }
     let everywhere = namespaces.are_all();
     drop(namespaces);
     shown.borrow_mut().begin()?;
@@ -137,7 +148,9 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
             () = signals.any() => break,
             () = &mut over => break,
             _ = look.tick(), if everywhere => {
+                let begun = Instant::now();
                 all_went_well &= watching.look_again()?;
+                look.reset_after(LOOK_FOR_NAMESPACES.max(begun.elapsed() * LOOK_AT_MOST));
             }
             Some(ended) = watching.streams.join_next() => match ended {
                 Ok(ended) => {

@@ -147,7 +147,7 @@ impl dump::Sink for Sink<'_> {
         self.found.push(Found {
             key: TupleKey {
                 netns: inode,
-                zone: entry.zone.or(entry.zone_orig).or(entry.zone_reply).unwrap_or(0),
+                zone: entry.zone_number(),
                 orig: entry.orig.to_words(),
             },
             reply: entry.reply,

@@ -129,7 +129,7 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
                     portid: event.port,
                     progname: programs.name(event.port),
                 };
-                event_line::userspace(&mut out.bytes, cause);
+                event_line::userspace(&mut out.bytes, cause, true);
             }
             session.counter += 1;
             ControlFlow::Continue(())

@@ -49,7 +49,7 @@ fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Optio
         let moment = format!("[{:<8}.{:<6}]\t", now.as_secs(), now.subsec_micros());
         out.bytes.extend_from_slice(moment.as_bytes());
     }
-    expect_line::line(&mut out.bytes, expectation, event);
+    expect_line::line(&mut out.bytes, expectation, event, true);
 }
 
 /// Shows them all.

@@ -63,6 +63,11 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// The zone's number, whether it is for both directions or for one.
+    pub fn zone_number(&self) -> Option<u16> {
+        self.zone.or(self.zone_orig).or(self.zone_reply)
+    }
+
     /// The address family that goes into the message's header, 0 where no tuple says.
     pub fn family(&self) -> u8 {
         let tuple = self.orig.as_ref().or(self.reply.as_ref());

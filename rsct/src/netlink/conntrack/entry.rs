@@ -214,8 +214,13 @@ impl<'a> Entry<'a> {
 
     /// The zone that holds for both directions; 0 is the default zone, and what an entry has whose
     /// zone holds for one direction only.
-    pub fn zone_id(&self) -> u16 {
+    pub fn both_directions_zone(&self) -> u16 {
         self.zone.unwrap_or(0)
+    }
+
+    /// `ct->zone.id`: one number, whether the zone holds for both directions or for one.
+    pub fn zone_number(&self) -> u16 {
+        self.zone.or(self.zone_orig).or(self.zone_reply).unwrap_or(0)
     }
 
     /// The numbers of the labels that are set.

@@ -78,7 +78,7 @@ fn sctp_in_a_zone_of_one_direction() {
         (entry.zone, entry.zone_orig, entry.zone_reply),
         (None, Some(3), None)
     );
-    assert_eq!(entry.zone_id(), 0);
+    assert_eq!((entry.both_directions_zone(), entry.zone_number()), (0, 3));
 }
 
 #[test]

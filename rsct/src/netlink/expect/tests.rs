@@ -201,7 +201,7 @@ proptest! {
             let again = [&[0; 4][..], &attributes(&expectation)].concat();
             prop_assert!(Expectation::parse(&again).is_ok());
             let mut out = Vec::new();
-            crate::render::expect_line::line(&mut out, &expectation, None);
+            crate::render::expect_line::line(&mut out, &expectation, None, true);
             prop_assert!(out.ends_with(b"\n"));
             crate::render::expect_xml::flow(&mut out, &expectation, None, None);
             out.clear();

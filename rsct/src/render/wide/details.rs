@@ -7,6 +7,7 @@ use crate::{
     flow::names::{proto, status},
     labels::LabelMap,
     netlink::conntrack::{Entry, ProtoInfo, SeqAdj, Synproxy, Tcp},
+    outside,
     render::{bytes, date::Date},
 };
 
@@ -242,10 +243,7 @@ fn commas<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, mut write: impl 
     }
 }
 
-/// Text from outside: what a terminal would take for a command, and what is no text, is replaced.
+/// Text from outside: what a terminal would act on, and what is no text, is written out.
 fn text(out: &mut Vec<u8>, text: &[u8]) {
-    for char in String::from_utf8_lossy(text).chars() {
-        let shown = if char.is_control() { '\u{fffd}' } else { char };
-        out.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes());
-    }
+    out.extend_from_slice(outside::shown(text).as_bytes());
 }

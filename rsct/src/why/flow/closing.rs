@@ -10,6 +10,8 @@ use crate::{
 pub enum Closing {
     /// It is in the table, and both directions have been seen.
     Alive,
+    /// It is in the table and in a flowtable: its packets bypass conntrack.
+    Offloaded(Offload),
     /// It is in the table, and no reply has been seen.
     Unreplied,
     /// It was deleted.
@@ -37,6 +39,7 @@ impl Closing {
     pub fn name(self) -> &'static str {
         match self {
             Self::Alive => "alive",
+            Self::Offloaded(_) => "offloaded",
             Self::Unreplied => "unreplied",
             Self::Deleted(_) => "deleted",
             Self::RanOut => "ran_out",
@@ -54,6 +57,14 @@ impl Closing {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Alive => "it is in the table, and both directions have been seen",
+            Self::Offloaded(Offload::Software) => {
+                "it is in the table with the status OFFLOAD: a flowtable forwards its packets in software before they \
+                 get to conntrack, so none are met here, and its timeout and state stand still"
+            }
+            Self::Offloaded(Offload::Hardware) => {
+                "it is in the table with the status HW_OFFLOAD: a network device forwards its packets, so they bypass \
+                 conntrack and the CPU, none are met here, and its timeout and state stand still"
+            }
             Self::Unreplied => "it is in the table, and no reply has been seen",
             Self::Deleted(DeleteKind::Expired) => "its entry was deleted: its timeout was over",
             Self::Deleted(DeleteKind::Netlink) => "its entry was deleted over netlink",
@@ -78,6 +89,10 @@ impl Closing {
     pub fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Alive | Self::Unreplied | Self::Deleted(DeleteKind::Netlink) => return None,
+            Self::Offloaded(_) => {
+                "`nft list flowtables` shows flowtables of nftables, `tc filter show` those of act_ct; to see the packets \
+                 here, take the rule away that adds the flow (`flow add`, `action ct`)"
+            }
             Self::RanOut | Self::Deleted(DeleteKind::Expired) => {
                 "if it went too soon: `rsct timeout why` says whose timeout it has, and `rsct timeout what-if` what \
                  another one would do"
@@ -96,6 +111,36 @@ impl Closing {
                  namespace's packets (`rsct doctor`)"
             }
         })
+    }
+}
+
+/// Who forwards the packets of a flow in conntrack's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offload {
+    /// The kernel's flowtable (`IPS_OFFLOAD`).
+    Software,
+    /// A network device (`IPS_HW_OFFLOAD`).
+    Hardware,
+}
+
+impl Offload {
+    /// What the status bits say. An entry that a device forwards has both.
+    fn of(bits: u32) -> Option<Self> {
+        if bits & status::HW_OFFLOAD != 0 {
+            Some(Self::Hardware)
+        } else if bits & status::OFFLOAD != 0 {
+            Some(Self::Software)
+        } else {
+            None
+        }
+    }
+
+    /// The name in output and documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::Hardware => "hardware",
+        }
     }
 }
 
@@ -118,6 +163,9 @@ impl Known {
     /// What follows, with the packets that were met in what was asked about and in what was not.
     pub fn closing(&self, seen: &[Seen], seen_elsewhere: bool) -> Closing {
         if let Some(bits) = self.status {
+            if let Some(offload) = Offload::of(bits) {
+                return Closing::Offloaded(offload);
+            }
             return if bits & status::SEEN_REPLY == 0 {
                 Closing::Unreplied
             } else {
@@ -201,6 +249,14 @@ mod tests {
         for (status, closing) in [
             (status::CONFIRMED, Closing::Unreplied),
             (status::CONFIRMED | status::SEEN_REPLY, Closing::Alive),
+            (
+                status::CONFIRMED | status::SEEN_REPLY | status::OFFLOAD,
+                Closing::Offloaded(Offload::Software),
+            ),
+            (
+                status::CONFIRMED | status::SEEN_REPLY | status::OFFLOAD | status::HW_OFFLOAD,
+                Closing::Offloaded(Offload::Hardware),
+            ),
         ] {
             let known = Known {
                 status: Some(status),

@@ -16,8 +16,9 @@ use crate::{
         Socket,
         timeout::{self, Policy},
     },
+    outside::shown,
     plural,
-    render::policies::{shown, uses},
+    render::policies::uses,
     waiting,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
-use crate::{cli::UsageError, render::policies::shown};
+use crate::{cli::UsageError, outside::shown};
 
 /// `CTNL_TIMEOUT_NAME_MAX` (include/uapi/linux/netfilter/nfnetlink_cttimeout.h), less the zero at its end.
 const MOST_BYTES: usize = 31;

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 
 use crate::{
     netlink::{Error, Socket, timeout},
-    render::policies::shown,
+    outside::shown,
     timeouts::is_without_cttimeout,
 };
 

@@ -20,7 +20,7 @@ use crate::{
         Socket,
         timeout::{self, Policy, Timeouts},
     },
-    render::policies::shown,
+    outside::shown,
     timeouts::Protocol,
     waiting,
 };

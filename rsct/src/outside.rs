@@ -1,0 +1,101 @@
+//! Names that others chose: of namespaces, interfaces, tasks, policies, helpers and labels. They may hold anything, and a
+//! terminal takes some of it for a command or turns the line around.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A name that others chose. It is displayed without anything that a terminal would act on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as it is: to compare, and for formats that escape by themselves.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Name {
+    fn from(name: String) -> Self {
+        Self(name)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&shown(self.0.as_bytes()))
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Whether a terminal would act on a character: control characters, line and paragraph separators, and what changes the
+/// direction of writing or is not seen.
+pub fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text from outside for a terminal: what it would act on is written as `\u{1b}`, a byte that is no text as `\xff`.
+pub fn shown(text: &[u8]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            if is_harmful(char) {
+                shown.extend(char.escape_unicode());
+            } else {
+                shown.push(char);
+            }
+        }
+        for byte in chunk.invalid() {
+            shown.extend(std::ascii::escape_default(*byte).map(char::from));
+        }
+    }
+    shown
+}
+
+/// A message of several lines, without anything but those that a terminal would act on.
+pub fn shown_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| shown(line.as_bytes())).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_written_out() {
+        for (name, expected) in [
+            ("red", "red"),
+            ("größe 日本", "größe 日本"),
+            ("a\x1b[31mb", "a\\u{1b}[31mb"),
+            ("a\nb\tc\r", "a\\u{a}b\\u{9}c\\u{d}"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
+            ("evil\u{202e}live", "evil\\u{202e}live"),
+            ("\u{2066}a\u{2069}\u{200f}", "\\u{2066}a\\u{2069}\\u{200f}"),
+            ("a\u{2028}b\u{feff}", "a\\u{2028}b\\u{feff}"),
+        ] {
+            assert_eq!(shown(name.as_bytes()), expected);
+            assert_eq!(format!("{:9}|", Name(name.to_owned())), format!("{expected:9}|"));
+        }
+        assert_eq!(shown(b"a\xffb\x80"), "a\\xffb\\x80");
+        assert_eq!(shown_lines("a\x1b\nb"), "a\\u{1b}\nb");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_harmful_is_shown(text: Vec<u8>) {
+            prop_assert!(!shown(&text).chars().any(is_harmful));
+        }
+    }
+}
