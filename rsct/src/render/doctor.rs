@@ -360,6 +360,7 @@ privileges
 tracing programs
   fentry, fexit             accepted
   kprobe, kretprobe         accepted
+  once attached             the kernel runs them
 conntrack in this network namespace
   nf_conntrack              loaded, as a module
   IPv4                      packets pass conntrack

@@ -86,7 +86,12 @@ pub(super) fn report<W: io::Write>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Table, names::status, reconcile::Dumped, table::TupleKey};
+    use crate::flow::{
+        Table,
+        names::status,
+        reconcile::{Coverage, Dumped},
+        table::TupleKey,
+    };
 
     fn entry(number: u64) -> Dumped {
         Dumped {
