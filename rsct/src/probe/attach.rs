@@ -8,6 +8,7 @@ use aya::{
 use crate::kernel::{
     bpf_syscall,
     btf::{Func, KernelTypes},
+    limits,
 };
 
 use super::{
@@ -183,6 +184,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);
+        }
+        if let Some(hint) = limits::hint(error) {
+            text.push_str("; ");
+            text.push_str(&hint);
         }
         cause = error.source();
     }

@@ -1,6 +1,6 @@
 //! Entries come, change and go: watch tells of each, says who did it, and passes over what a filter does not mean.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::namespace::{Namespace, output, rsct};
 use crate::{
@@ -110,11 +110,11 @@ fn it_ends_by_itself(namespace: &Namespace) -> Result<()> {
 fn everywhere(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
     let later = Namespace::new("later")?;
-    until("the new namespace is watched", || {
+    let seen = until("the new namespace is watched", || {
         later.create("-p udp -s 10.0.0.7 -d 10.0.1.1 --sport 1000 --dport 53 -t 300")?;
         output(&mut later.command("conntrack", &["-F"]))?;
         Ok(watch.has(|line| line.text("/orig/src") == "10.0.0.7" && line.text("/netns") == later.name))
-    })?;
-    watch.stop()?;
-    Ok(())
+    });
+    let ended = watch.stop()?;
+    seen.with_context(|| ended.told())
 }
