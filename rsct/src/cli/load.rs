@@ -14,7 +14,7 @@ use super::{
     refusal,
 };
 use crate::{
-    kernel::{interrupt, netns::Netns},
+    kernel::netns::Netns,
     labels::LabelMap,
     load::{Handed, LineError, Reading, Sender, Tally, Undone},
     netlink::{Socket, change::Operation},
@@ -144,8 +144,6 @@ impl Load<'_> {
         });
         ended::check(self.doing())?;
         let reading = self.reading()?;
-        // Opening a pipe may wait for its other end: a signal kills the process until something is done.
-        let _watch = interrupt::watch();
         let mut sender = Sender::new(socket)?;
         let mut stopped = None;
         let mut last = 0;
