@@ -14,7 +14,7 @@ use super::{
     refusal,
 };
 use crate::{
-    kernel::{interrupt, netns::Netns, sysctl::Where},
+    kernel::{netns::Netns, sysctl::Where},
     labels::LabelMap,
     load::{Filler, Handed, LineError, Reading, Sender, Tally, Undone},
     netlink::{Socket, change::Operation},
@@ -163,8 +163,6 @@ impl Load<'_> {
         });
         ended::check(self.doing())?;
         let reading = self.reading()?;
-        // Opening a pipe may wait for its other end: a signal kills the process until something is done.
-        let _watch = interrupt::watch();
         let mut sender = Sender::new(socket)?;
         let mut filler = Filler::new(settings);
         let mut stopped = None;

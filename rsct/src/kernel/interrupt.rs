@@ -67,6 +67,7 @@ impl Signals {
 }
 
 /// Catches signals until it is dropped.
+#[derive(Debug)]
 pub struct Watch(());
 
 /// Starts to catch signals. A signal that the process ignores stays ignored.
@@ -154,8 +155,8 @@ pub enum Woken {
     Signal(i32),
 }
 
-/// Blocks the thread until the descriptor is ready for these poll(2) events, or, while something watches, until a
-/// signal is caught.
+/// Blocks the thread until the descriptor is ready for these poll(2) events, or, where something watches already, until
+/// a signal is caught.
 pub fn wait_for(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<Woken> {
     let waiting = |fd, events| libc::pollfd {
         fd,

@@ -18,7 +18,7 @@ use crate::{
     entry_spec::{Opt, Spec},
     family::Family,
     kernel::{
-        interrupt::{self, Woken},
+        interrupt::{self, Watch, Woken},
         limits,
     },
     labels::LabelMap,
@@ -170,10 +170,13 @@ pub enum Handed {
 pub struct Reading {
     handed: Receiver<Handed>,
     empty: SyncSender<Chunk>,
+    /// Begun before the thread is, which may wait for input at once.
+    _watch: Watch,
 }
 
 impl Reading {
-    /// Begins to read a file, or standard input where it is called `-`. `stop`: a bad line is the last one.
+    /// Begins to read a file, or standard input where it is called `-`. `stop`: a bad line is the last one. From here on
+    /// a signal ends the reading; it kills the process as long as a pipe is opened, which may wait for its other end.
     pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
         let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
             // Its own small buffer is passed by, as every read is for more.
@@ -202,6 +205,7 @@ impl Reading {
             // The other side has gone: there is nobody to tell.
             let _ = reader.run(&name, &names, stop, &hand, &emptied);
         };
+        let watch = interrupt::watch();
         let thread_name = name.clone();
         thread::Builder::new()
             .name("rsct-load".into())
@@ -210,7 +214,11 @@ impl Reading {
                 name,
                 source: limits::no_thread(error),
             })?;
-        Ok(Self { handed, empty })
+        Ok(Self {
+            handed,
+            empty,
+            _watch: watch,
+        })
     }
 
     /// What comes next; nothing once the file has been read.
@@ -232,7 +240,7 @@ impl<R: Read + AsFd> Read for Waiting<R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match interrupt::wait_for(self.0.as_fd(), libc::POLLIN)? {
             Woken::Ready => self.0.read(room),
-            Woken::Signal(signal) => Err(io::Error::other(interrupt::name(signal))),
+            Woken::Signal(signal) => Err(io::Error::other(format!("ended by {}", interrupt::name(signal)))),
         }
     }
 }

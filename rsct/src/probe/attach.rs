@@ -8,7 +8,7 @@ use aya::{
 use crate::kernel::{
     bpf_syscall,
     btf::{Func, KernelTypes},
-    facts,
+    facts, limits,
 };
 
 use super::{
@@ -85,9 +85,7 @@ impl<'a> Attaching<'a> {
         }
         report
     }
-}
 
-impl Attaching<'_> {
     /// Attaches the programs that prove that those of `hooks` run.
     pub(super) fn proof(&mut self, hooks: &[HookReport]) -> Result<Proof, String> {
         Proof::attach(hooks, self.with, self.ebpf, self.tracing)
@@ -211,6 +209,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);
+        }
+        if let Some(hint) = limits::hint(error) {
+            text.push_str("; ");
+            text.push_str(&hint);
         }
         cause = error.source();
     }

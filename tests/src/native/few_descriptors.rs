@@ -36,7 +36,7 @@ const LINES: &str = "
 const OF_PROGRAMS: &[&str] = &[
     "trace --duration 0s",
     "latency --duration 0s",
-    "why all --duration 0s",
+    "why --duration 0s",
     "why udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 --duration 0s",
     "timeout expiring",
     "timeout why",

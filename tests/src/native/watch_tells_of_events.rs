@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::namespace::{Namespace, output, rsct};
 use crate::{
@@ -113,11 +113,14 @@ fn everywhere(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
     let other = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
     let later = Namespace::new("later")?;
-    until("the new namespace is watched", || {
+    let seen = until("the new namespace is watched", || {
         later.create("-p udp -s 10.0.0.7 -d 10.0.1.1 --sport 1000 --dport 53 -t 300")?;
         output(&mut later.command("conntrack", &["-F"]))?;
         Ok(watch.has(|line| line.text("/orig/src") == "10.0.0.7" && line.text("/netns") == later.name))
-    })?;
+    });
+    if let Err(error) = seen {
+        return Err(error).context(watch.stop()?.told());
+    }
     let inode = fs::metadata(format!("/run/netns/{}", later.name))?.ino();
     until("both watch the new namespace", || Ok(holders(inode)? >= 2))?;
     drop(later);
