@@ -54,8 +54,8 @@ impl Error {
     /// The host that sent it.
     pub fn from(&self) -> IpAddr {
         let mut bytes = [0; 16];
-        for (to, word) in bytes.chunks_exact_mut(4).zip(self.header.from) {
-            to.copy_from_slice(&word.to_ne_bytes());
+        for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.header.from) {
+            *to = word.to_ne_bytes();
         }
         match bytes {
             [a, b, c, d, ..] if self.family != AF_INET6 => Ipv4Addr::new(a, b, c, d).into(),
