@@ -22,6 +22,17 @@ impl From<String> for Name {
     }
 }
 
+impl Name {
+    /// Appends the name as it is displayed.
+    pub fn append(&self, out: &mut Vec<u8>) {
+        if self.0.bytes().all(|byte| byte.is_ascii_graphic()) {
+            out.extend_from_slice(self.0.as_bytes());
+        } else {
+            out.extend_from_slice(shown(self.0.as_bytes()).as_bytes());
+        }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&shown(self.0.as_bytes()))

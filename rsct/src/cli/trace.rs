@@ -12,7 +12,7 @@ use super::{
     reading::ExplainArg,
 };
 use crate::{
-    kernel::{clock, interfaces::Names},
+    kernel::{clock, interfaces::Names, netns::Selector},
     message,
     render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
     trace::{
@@ -170,7 +170,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         show_netns: authority.only_netns().is_none(),
         palette: Palette::for_stream(&std::io::stdout()),
         names: match args.output {
-            OutputArg::Text => Names::read(),
+            OutputArg::Text => Names::of(&Selector::from_option(args.netns.name())),
             OutputArg::Json | OutputArg::None => Names::default(),
         },
     };

@@ -1,11 +1,12 @@
 //! What network namespaces and their interfaces are called: records have numbers for both.
 
 use std::{
-    collections::HashMap,
     ffi::CStr,
     io,
     os::fd::{AsFd as _, BorrowedFd},
 };
+
+use rustc_hash::FxHashMap;
 
 use super::netns::{self, Selector};
 use crate::outside::Name;
@@ -13,8 +14,8 @@ use crate::outside::Name;
 /// The names that were found, those of what is gone by now too.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    netns: HashMap<u32, Name>,
-    interfaces: HashMap<(u32, u32), Name>,
+    netns: FxHashMap<u32, Name>,
+    interfaces: FxHashMap<(u32, u32), Name>,
 }
 
 impl Names {
@@ -25,9 +26,20 @@ impl Names {
         names
     }
 
+    /// Looks at these namespaces alone.
+    pub fn of(selector: &Selector) -> Self {
+        let mut names = Self::default();
+        names.take_in(selector);
+        names
+    }
+
     /// Looks again. What was found before and is gone keeps its name.
     pub fn read_again(&mut self) {
-        let Ok(found) = netns::open(&Selector::All) else {
+        self.take_in(&Selector::All);
+    }
+
+    fn take_in(&mut self, selector: &Selector) {
+        let Ok(found) = netns::open(selector) else {
             return;
         };
         for netns in found.namespaces {

@@ -233,8 +233,7 @@ impl Story {
         };
         out.extend_from_slice(way.as_bytes());
         match self.names.interface(record.netns, record.ifindex) {
-            // Writing to a Vec cannot fail.
-            Some(name) => drop(write!(out, "{name}")),
+            Some(name) => name.append(out),
             None => {
                 out.extend_from_slice(b"ifindex ");
                 bytes::number(out, record.ifindex);

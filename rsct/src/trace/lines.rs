@@ -11,13 +11,18 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Lines that wait, and the place where they are written.
 pub struct Lines<W> {
     text: Vec<u8>,
-    waiting: Vec<Line>,
-    /// Whether `waiting` is in the order of time.
+    lines: Vec<Line>,
+    /// How many of `lines` were written, and where the text of the others begins.
+    written: usize,
+    start: usize,
+    /// Whether the lines that wait are in the order of time.
     in_order: bool,
     /// The latest time of all lines.
     newest_ns: u64,
     /// The latest time of the lines that were written.
     written_ns: u64,
+    /// How much text may wait before lines are written without being asked for.
+    most: usize,
     to: W,
 }
 
@@ -32,11 +37,14 @@ impl<W: Write> Lines<W> {
     /// No lines yet.
     pub fn new(to: W) -> Self {
         Self {
-            text: Vec::with_capacity(PIECE_BYTES + 4096),
-            waiting: Vec::new(),
+            text: Vec::with_capacity(2 * PIECE_BYTES),
+            lines: Vec::new(),
+            written: 0,
+            start: 0,
             in_order: true,
             newest_ns: 0,
             written_ns: 0,
+            most: PIECE_BYTES,
             to,
         }
     }
@@ -59,12 +67,13 @@ impl<W: Write> Lines<W> {
         }
         self.in_order &= time_ns >= self.newest_ns;
         self.newest_ns = self.newest_ns.max(time_ns);
-        self.waiting.push(Line {
+        self.lines.push(Line {
             time_ns,
             end: self.text.len(),
         });
-        if self.text.len() >= PIECE_BYTES {
+        if self.text.len() - self.start >= self.most {
             self.settle(self.newest_ns.saturating_sub(HOLD_NS))?;
+            self.most = PIECE_BYTES.max(2 * (self.text.len() - self.start));
         }
         Ok(true)
     }
@@ -76,26 +85,25 @@ impl<W: Write> Lines<W> {
 
     /// Writes the lines of what happened until `until_ns`.
     pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
-        if self.waiting.is_empty() {
+        if self.written == self.lines.len() {
             return Ok(());
         }
         if !self.in_order {
             self.sort();
         }
-        let count = self.waiting.partition_point(|line| line.time_ns <= until_ns);
-        let Some(last) = count.checked_sub(1).map(|last| self.waiting[last]) else {
+        let waiting = &self.lines[self.written..];
+        let count = waiting.partition_point(|line| line.time_ns <= until_ns);
+        let Some(last) = count.checked_sub(1).map(|last| waiting[last]) else {
             return Ok(());
         };
         self.written_ns = self.written_ns.max(last.time_ns);
         let result = self
             .to
-            .write_all(&self.text[..last.end])
+            .write_all(&self.text[self.start..last.end])
             .and_then(|()| self.to.flush());
-        self.text.drain(..last.end);
-        self.waiting.drain(..count);
-        for line in &mut self.waiting {
-            line.end -= last.end;
-        }
+        self.written += count;
+        self.start = last.end;
+        self.forget();
         result
     }
 
@@ -104,24 +112,39 @@ impl<W: Write> Lines<W> {
         self.settle(u64::MAX)
     }
 
-    /// Sorts lines by time. Lines of the same time keep their order.
+    /// Removes what was written, if that is more than what waits and has to be moved.
+    fn forget(&mut self) {
+        if self.start < self.text.len() - self.start {
+            return;
+        }
+        self.text.drain(..self.start);
+        self.lines.drain(..self.written);
+        for line in &mut self.lines {
+            line.end -= self.start;
+        }
+        (self.start, self.written) = (0, 0);
+    }
+
+    /// Sorts the lines that wait by time. Lines of the same time keep their order.
     #[cold]
     fn sort(&mut self) {
-        let mut start = 0;
-        let mut lines: Vec<(u64, std::ops::Range<usize>)> = self
-            .waiting
+        let mut start = self.start;
+        let waiting = &mut self.lines[self.written..];
+        let mut sorted: Vec<(u64, std::ops::Range<usize>)> = waiting
             .iter()
             .map(|line| (line.time_ns, std::mem::replace(&mut start, line.end)..line.end))
             .collect();
-        lines.sort_by_key(|(time_ns, _)| *time_ns);
+        sorted.sort_by_key(|(time_ns, _)| *time_ns);
         let mut text = Vec::with_capacity(self.text.capacity());
-        for ((time_ns, range), line) in lines.into_iter().zip(&mut self.waiting) {
+        for ((time_ns, range), line) in sorted.into_iter().zip(waiting) {
             text.extend_from_slice(&self.text[range]);
             *line = Line {
                 time_ns,
                 end: text.len(),
             };
         }
+        self.lines.drain(..self.written);
+        (self.start, self.written) = (0, 0);
         self.text = text;
         self.in_order = true;
     }

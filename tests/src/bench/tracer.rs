@@ -15,8 +15,10 @@ const ERR: &str = "/tmp/bench.err";
 /// Nothing here takes as long, in the guest's own time.
 const PATIENCE: Duration = Duration::from_secs(120);
 const WINDOW: Duration = Duration::from_millis(100);
+/// For so many windows a tracer at rest has opened no file.
+const STILL: usize = 5;
 /// What [`Tracer::settle`] takes at least.
-pub const REST: Duration = Duration::from_millis(300);
+pub const REST: Duration = Duration::from_millis(600);
 
 /// A running tracer; killed when dropped.
 pub struct Tracer {
@@ -96,10 +98,18 @@ impl Tracer {
     /// over that: the work that it still had to do.
     pub fn settle(&self) -> Result<Duration> {
         let mut windows: Vec<Duration> = Vec::new();
+        let (mut files, mut still) = (0, 0);
         loop {
             let before = self.on_cpu()?;
             thread::sleep(WINDOW);
             windows.push(self.on_cpu()?.saturating_sub(before));
+            let now = fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count();
+            still = if now == files { still + 1 } else { 0 };
+            files = now;
+            // It sleeps for long while the kernel attaches a program, and has more files then.
+            if still < STILL {
+                continue;
+            }
             if let [.., a, b, c] = windows[..] {
                 let (least, most) = (a.min(b).min(c), a.max(b).max(c));
                 // Busy all the time is steady too.
