@@ -34,3 +34,18 @@ impl FullCause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_may_have_entries_that_early_drop_does_not_look_at() {
+        let meaning = FullCause::Refused.meaning();
+        assert!(
+            meaning.contains("8 hash buckets") && !meaning.contains("all entries"),
+            "{meaning}"
+        );
+        assert!(FullCause::Refused.advice().contains("nf_conntrack_buckets"));
+    }
+}

@@ -80,3 +80,17 @@ impl InsertCause {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Linux 7.3 resolves clashes that 6.18 refuses.
+    #[test]
+    fn no_protocol_is_said_to_refuse_clashes_on_every_kernel() {
+        let meaning = InsertCause::ClashRefused.meaning();
+        for protocol in ["TCP", "UDP", "SCTP", "DCCP", "ICMP"] {
+            assert!(!meaning.contains(protocol), "{meaning}");
+        }
+    }
+}

@@ -24,6 +24,11 @@ fn flush_is_named(lab: &Lab) -> Result<()> {
         symbols.lines().all(|line| line.starts_with("0000000000000000 ")),
         "/proc/kallsyms shows addresses"
     );
+    flush_is_told(lab)
+}
+
+/// Whether `rsct why delete` tells a flush, and counts what the kernel counts.
+pub(super) fn flush_is_told(lab: &Lab) -> Result<()> {
     let why = Why::ask("delete", &lab.server.name, &[])?;
     let (client, server) = traffic::udp(lab, 9001)?;
     traffic::ask(&client, &server)?;

@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    lab::{Lab, Trace, Why, traffic, user},
+    guest::functions_are_named_without_addresses::flush_is_told,
+    lab::{Lab, Trace, traffic, user},
     native::namespace::{output, rsct},
     sentence::one_sentence,
 };
@@ -26,7 +27,7 @@ pub fn run() -> Result<()> {
         ("kernel/unprivileged_bpf_disabled", "2"),
     ] {
         let _set = Setting::to(setting, value)?;
-        flush_is_seen(&lab).with_context(|| format!("with {setting} = {value}"))?;
+        flush_is_told(&lab).with_context(|| format!("with {setting} = {value}"))?;
         if setting == "kernel/perf_event_paranoid" {
             paranoid_is_named()?;
         }
@@ -59,17 +60,6 @@ impl Drop for Setting {
     fn drop(&mut self) {
         let _ = fs::write(&self.path, &self.before);
     }
-}
-
-/// As root, every hook works.
-fn flush_is_seen(lab: &Lab) -> Result<()> {
-    let why = Why::ask("delete", &lab.server.name, &[])?;
-    let (client, server) = traffic::udp(lab, 9001)?;
-    traffic::ask(&client, &server)?;
-    lab.server.sh("conntrack -F")?;
-    let answer = why.answer()?;
-    answer.met("flush", 1)?;
-    answer.agrees()
 }
 
 /// A user with the capabilities of tracing alone.

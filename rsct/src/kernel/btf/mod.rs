@@ -45,6 +45,16 @@ pub struct KernelTypes {
     modules: Vec<Object>,
 }
 
+/// Why conntrack's types are missing. Of one that is not loaded, others say so.
+fn why_missing(is_described: bool, has_sysfs: bool, is_module: bool) -> Option<BtfError> {
+    match (is_described, has_sysfs, is_module) {
+        (true, ..) => None,
+        (false, false, _) => Some(BtfError::NoSysfs),
+        (false, true, true) => Some(BtfError::NoModuleTypes),
+        (false, true, false) => None,
+    }
+}
+
 impl KernelTypes {
     /// Reads the running kernel's types. Modules that are not loaded, or built in, are left out.
     pub fn open() -> Result<Self, BtfError> {
@@ -93,17 +103,11 @@ impl KernelTypes {
 
     /// Checks that the types of conntrack are there, or that it is not loaded.
     pub fn check_conntrack(&self) -> Result<(), BtfError> {
-        if self.func("nf_conntrack_in")?.is_some() {
-            return Ok(());
-        }
-        if !Path::new(BTF_DIR).exists() {
-            return Err(BtfError::NoSysfs);
-        }
+        let is_described = self.func("nf_conntrack_in")?.is_some();
         // Only a module has an `initstate`.
-        match Path::new("/sys/module/nf_conntrack/initstate").exists() {
-            true => Err(BtfError::NoModuleTypes),
-            false => Ok(()),
-        }
+        let [has_sysfs, is_module] =
+            [BTF_DIR, "/sys/module/nf_conntrack/initstate"].map(|path| Path::new(path).exists());
+        why_missing(is_described, has_sysfs, is_module).map_or(Ok(()), Err)
     }
 
     /// Whether this module's types were found as a file of their own.

@@ -263,3 +263,14 @@ fn a_longer_header_is_skipped() {
     let types = KernelTypes::from_bytes(base.build_with_header(40), []).unwrap();
     assert_eq!(types.field("sk_buff", "_nfct").unwrap(), field(40, 8));
 }
+
+#[test]
+fn missing_types_of_conntrack_have_one_reason() {
+    use super::why_missing;
+    assert!(why_missing(true, true, true).is_none());
+    // Not loaded: whoever attaches says so.
+    assert!(why_missing(false, true, false).is_none());
+    let text = |has_sysfs, is_module| why_missing(false, has_sysfs, is_module).unwrap().to_string();
+    assert!(text(false, true).contains("/sys is not mounted"));
+    assert!(text(true, true).contains("CONFIG_DEBUG_INFO_BTF_MODULES"));
+}
