@@ -54,7 +54,8 @@ fn split(path: &Path, trampolines: &Path) -> anyhow::Result<()> {
         std::fs::write(path, [])?;
         return Ok(std::fs::write(trampolines, [])?);
     }
-    let is_trampoline = |section: &str| section.starts_with("fentry/") || section.starts_with("fexit/");
+    // A program for several functions has a section without a function's name.
+    let is_trampoline = |section: &str| matches!(section.split('/').next(), Some("fentry" | "fexit"));
     std::fs::write(path, stripped(&object, |section| !is_trampoline(section))?)?;
     Ok(std::fs::write(trampolines, stripped(&object, is_trampoline)?)?)
 }
