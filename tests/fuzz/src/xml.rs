@@ -27,9 +27,11 @@ fn is_well_formed(text: &str) -> bool {
         rest = after;
     }
     let entities = text.split('&').skip(1).all(|part| {
-        ["amp;", "lt;", "gt;", "quot;", "apos;", "#9;", "#10;", "#13;"]
-            .iter()
-            .any(|entity| part.starts_with(entity))
+        let name = part.split_once(';').map_or("", |(name, _)| name);
+        match name.strip_prefix('#') {
+            Some(number) => number.parse::<u32>().is_ok_and(|number| char::from_u32(number).is_some()),
+            None => ["amp", "lt", "gt", "quot", "apos"].contains(&name),
+        }
     });
     let legal = |char: char| char == '\n' || char >= ' ' && char != '\u{fffe}' && char != '\u{ffff}';
     open.is_empty() && rest.is_empty() && entities && text.chars().all(legal)
