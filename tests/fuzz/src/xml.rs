@@ -29,7 +29,9 @@ fn is_well_formed(text: &str) -> bool {
     let entities = text.split('&').skip(1).all(|part| {
         let name = part.split_once(';').map_or("", |(name, _)| name);
         match name.strip_prefix('#') {
-            Some(number) => number.parse::<u32>().is_ok_and(|number| char::from_u32(number).is_some()),
+            Some(number) => number
+                .parse::<u32>()
+                .is_ok_and(|number| char::from_u32(number).is_some()),
             None => ["amp", "lt", "gt", "quot", "apos"].contains(&name),
         }
     });
