@@ -63,8 +63,8 @@ fn split(path: &Path, trampolines: &Path) -> anyhow::Result<()> {
 /// The object with those programs alone whose section is `wanted`, and without what only a debugger reads: the lines, the
 /// variables and the object's own types.
 ///
-/// That is nine tenths of the file, and whoever loads it would parse it all, twice; where there are types,
-/// aya also probes the kernel for what it understands of them and loads them. Nothing here needs them.
+/// These are nine tenths of the file, and aya would parse them twice. If there are types, aya also probes which of them
+/// the kernel understands and loads them. Nothing here needs them.
 fn stripped(object: &[u8], wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<u8>> {
     let mut builder = Builder::read(object)?;
     let programs: HashSet<String> = builder

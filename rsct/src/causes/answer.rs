@@ -15,7 +15,7 @@ use super::{counters::Held, tally::CauseTally};
 pub struct Answer<'a> {
     /// What was asked.
     pub topic: &'static str,
-    /// What is counted, of one and of more: `packet is …`, `packets are …`.
+    /// What is counted, in the singular and in the plural: `packet is …`, `packets are …`.
     pub things: [&'static str; 2],
     /// How long was watched.
     pub elapsed: Duration,

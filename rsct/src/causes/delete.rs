@@ -77,7 +77,7 @@ impl DeleteCause {
         Self::of_named(&names, trace.key.more, named)
     }
 
-    /// Without names, only what a name has shown is known: that none was found shows nothing.
+    /// If the callers have no names, only a cause that a name shows is known; every other is unknown.
     fn of_named(callers: &[&str], more: u16, named: bool) -> Self {
         let cause = Self::of_callers(callers, more);
         let shown = match cause {

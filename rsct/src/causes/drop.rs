@@ -69,7 +69,7 @@ impl DropCause {
         }
     }
 
-    /// Without names, that none was found shows nothing.
+    /// If no caller has a name, no name can show the cause: it is [`Self::Unnamed`].
     fn if_named(self, key: &CauseKey, symbols: &Symbols) -> Self {
         match self {
             Self::LetGo | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,

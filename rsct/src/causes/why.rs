@@ -29,7 +29,7 @@ pub struct Why {
 const CALLERS: usize = 4;
 
 impl Why {
-    /// Why a packet is INVALID of which no record is there. `all_seen`: the kernel said nothing of it.
+    /// Why a packet is INVALID that has no record. `all_seen`: no record was lost, so the kernel logged nothing about it.
     pub fn unsaid(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
         let headers = Tuple::from_words(*tuple);
         let record = CauseRecord {

@@ -29,7 +29,8 @@ use crate::{
 /// -A creates an entry and leaves one that is there already as it is, -I creates and fails there, -U changes, -D deletes
 /// the entry with the tuple, zone and id (other options of that line are not looked at), -F flushes. Lines that begin
 /// with # are passed over, and so is the word conntrack at a line's beginning. Where -A or -I has no timeout, as `rsct save`
-/// writes flows of a flowtable, the timeout of the entry's state is filled in, and ESTABLISHED for TCP. Each line is done or not done by itself; the file is not read before it is worked on.
+/// writes flows of a flowtable, rsct fills in the timeout of the entry's state, and that of
+/// ESTABLISHED for TCP. rsct does each line by itself, and does the first lines before it has read the last.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// The file; - for standard input.
@@ -264,12 +265,8 @@ impl Load<'_> {
 
     /// Says what lines did not: the kernel shows no timeout of a flow in a flowtable.
     fn tell_filled(&self, place: &str, filled: u64, would_be: &str) {
-        let lines = match filled {
-            0 => return,
-            1 => "1 line".to_owned(),
-            n => format!("{n} lines"),
-        };
-        if !self.args.quiet {
+        if filled != 0 && !self.args.quiet {
+            let lines = plural::count(filled, "line", "lines");
             message!(
                 "{place}{lines} without a timeout (the kernel shows none of a flow in a flowtable): the state's timeout \
                  {would_be}filled in, and ESTABLISHED for TCP without a state"

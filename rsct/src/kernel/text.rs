@@ -126,8 +126,8 @@ impl Symbols {
             .filter_map(|address| self.place(*address))
     }
 
-    /// Whether the function that called `function` can be named, or the innermost one if `function` is not on the stack. If
-    /// not, no other name shows that it was not a certain one.
+    /// Whether the caller of `function` has a name, or the innermost caller if `function` is not on the stack. If it has
+    /// none, it may be any function.
     pub fn names_caller_of(&self, function: &str, stack: &[u64]) -> bool {
         let names: Vec<Option<&str>> = stack
             .iter()

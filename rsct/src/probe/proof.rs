@@ -110,6 +110,9 @@ impl Proof {
     /// Has the kernel call the function, and checks that each program ran.
     pub(super) fn check(&self) -> Result<(), Unproven> {
         let untested = |error: &dyn std::error::Error| Unproven::Untested(chain(error));
+        if self.attached == [false; 2] {
+            return Err(Unproven::Untested("no function is hooked".to_owned()));
+        }
         let counts = || -> Result<Vec<u64>, Unproven> {
             let count = |index| self.counts.get(&index, 0).map_err(|error| untested(&error));
             (0..).take(FORMS.len()).map(count).collect()

@@ -21,7 +21,7 @@ use super::{
     authority::{Authority, AuthorityError},
     join::Join,
     lines::HOLD_NS,
-    silence::Silence,
+    silence::{Doubt, Silence},
     summary::{self, Summary},
     unfired::{self, Unfired},
 };
@@ -127,11 +127,15 @@ pub async fn run<W: Write>(
         report_unfired(&mut unfired, session, authority, join);
     }
     join.borrow_mut().flush();
-    Ok(Summary {
-        doubt: silence.doubt(),
+    let elapsed = start.elapsed();
+    Ok(summarize(
+        session,
+        join,
+        elapsed,
+        dump_errors,
+        silence.doubt(),
         unfired,
-        ..summarize(session, join, start.elapsed(), dump_errors)
-    })
+    ))
 }
 
 /// Says that from now on nothing goes unseen: who reads this may start what is to be traced.
@@ -161,12 +165,12 @@ fn note(found: Vec<DumpError>, errors: &mut Vec<String>) {
 /// Takes in records, at most a batch, and writes the lines that wait for no earlier ones. Returns whether the ring was empty.
 fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) -> bool {
     let mut join = join.borrow_mut();
-    // What happened before this has its record in the ring now.
     let hold_ns = match join.whys.are_working() {
         // Its cause may be in the ring of causes.
         true => 2 * TICK.as_nanos() as u64,
         false => HOLD_NS,
     };
+    // Each packet that passed before this time has its record in the ring now.
     let settled_ns = clock::monotonic_ns().saturating_sub(hold_ns);
     let taken = ring.drain(BATCH, |record| join.record(record));
     join.causes_alone(settled_ns);
@@ -325,6 +329,8 @@ fn summarize<W: Write>(
     join: &RefCell<Join<W>>,
     elapsed: Duration,
     dump_errors: Vec<String>,
+    doubt: Option<Doubt>,
+    unfired: Vec<Unfired>,
 ) -> Summary {
     let join = join.borrow();
     let reconciliation = join.table.reconciliation();
@@ -357,8 +363,8 @@ fn summarize<W: Write>(
             .collect(),
         unreached: reconciliation.unreached.clone(),
         dump_errors,
-        doubt: None,
-        unfired: Vec::new(),
+        doubt,
+        unfired,
     }
 }
 

@@ -102,10 +102,7 @@ impl Summary {
         }
         text.push_str(".\n");
         for (netns, flows) in &self.unreached {
-            let flows = match flows {
-                1 => "1 flow is".to_owned(),
-                n => format!("{n} flows are"),
-            };
+            let flows = plural::count(*flows as u64, "flow is", "flows are");
             let _ = writeln!(
                 text,
                 "rsct: network namespace {netns} was not dumped: no name, mount, process, thread or open file that rsct \

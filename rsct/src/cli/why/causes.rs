@@ -44,7 +44,7 @@ use crate::{
 pub(super) struct Topic {
     /// As it is typed.
     pub(super) name: &'static str,
-    /// What is counted, of one and of more: `packet is …`, `packets are …`.
+    /// What is counted, in the singular and in the plural: `packet is …`, `packets are …`.
     pub(super) things: [&'static str; 2],
     /// The families whose causes are looked for.
     pub(super) families: &'static [CauseFamily],
