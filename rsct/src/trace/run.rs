@@ -368,15 +368,16 @@ fn summarize<W: Write>(
     }
 }
 
-/// Reports hooks that have not fired although a dump shows that they should have. Lost records explain differences too, and
-/// so does a filter that an entry has come to meet.
+/// Reports hooks that have not fired although a dump shows that they should have. Lost records explain differences too. So
+/// does a filter that an entry has come to meet, and a namespace that a dump reaches for the first time.
 fn report_unfired<W: Write>(
     known: &mut Vec<Unfired>,
     session: &Session,
     authority: &Authority,
     join: &RefCell<Join<W>>,
 ) {
-    if session.ring.lost().total() + session.skips().counted != 0 || !authority.is_unfiltered() {
+    let has_lost = session.ring.lost().total() + session.skips().counted != 0;
+    if has_lost || !authority.is_unfiltered() || authority.only_netns().is_none() {
         return;
     }
     let mut join = join.borrow_mut();
