@@ -1,5 +1,5 @@
-//! Lines in the order of time. Records arrive when an operation ends and carry the time when it began, so a line waits a
-//! moment for lines of earlier operations.
+//! Lines in the order of time. A record arrives when an operation ends and carries the time when it began, so a line
+//! waits a moment for lines of earlier operations.
 
 use std::io::{self, Write};
 
@@ -8,22 +8,30 @@ pub const HOLD_NS: u64 = 5_000_000;
 /// Lines are written in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Lines that wait, and the place where they are written.
+/// Lines that wait, and the writer that they wait for.
 pub struct Lines<W> {
-    text: Vec<u8>,
-    lines: Vec<Line>,
-    /// How many of `lines` were written, and where the text of the others begins.
-    written: usize,
-    start: usize,
-    /// Whether the lines that wait are in the order of time.
+    /// Lines are added to `newer`. When all of `older` is written the two change places, so no text is ever moved.
+    older: Waiting,
+    newer: Waiting,
+    /// True if the lines that wait are in the order of time.
     in_order: bool,
     /// The latest time of all lines.
     newest_ns: u64,
     /// The latest time of the lines that were written.
     written_ns: u64,
-    /// How much text may wait before lines are written without being asked for.
+    /// Bytes of text that may wait before lines are written early.
     most: usize,
     to: W,
+}
+
+/// Some lines, of which the first are written.
+#[derive(Default)]
+struct Waiting {
+    text: Vec<u8>,
+    lines: Vec<Line>,
+    /// The number of written lines, and the offset at which the text of the others begins.
+    written: usize,
+    start: usize,
 }
 
 /// A line's time, and where it ends in the text. It begins where the line before ends.
@@ -37,10 +45,8 @@ impl<W: Write> Lines<W> {
     /// No lines yet.
     pub fn new(to: W) -> Self {
         Self {
-            text: Vec::with_capacity(2 * PIECE_BYTES),
-            lines: Vec::new(),
-            written: 0,
-            start: 0,
+            older: Waiting::default(),
+            newer: Waiting::default(),
             in_order: true,
             newest_ns: 0,
             written_ns: 0,
@@ -49,31 +55,32 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// Appends a line about what happened at `time_ns`. `write` may append nothing. `mark` marks a line that comes after
-    /// lines of later operations were written. Returns whether there is a line.
+    /// Appends a line about an operation that began at `time_ns`. `write` may append nothing. `mark` marks a line that
+    /// comes after lines of later operations were written. Returns true if there is a line.
     pub fn add(
         &mut self,
         time_ns: u64,
         write: impl FnOnce(&mut Vec<u8>),
         mark: impl FnOnce(&mut Vec<u8>),
     ) -> io::Result<bool> {
-        let start = self.text.len();
-        write(&mut self.text);
-        if self.text.len() == start {
+        let Waiting { text, lines, .. } = &mut self.newer;
+        let start = text.len();
+        write(text);
+        if text.len() == start {
             return Ok(false);
         }
         if time_ns < self.written_ns {
-            mark(&mut self.text);
+            mark(text);
         }
         self.in_order &= time_ns >= self.newest_ns;
         self.newest_ns = self.newest_ns.max(time_ns);
-        self.lines.push(Line {
+        lines.push(Line {
             time_ns,
-            end: self.text.len(),
+            end: text.len(),
         });
-        if self.text.len() - self.start >= self.most {
+        if self.bytes() >= self.most {
             self.settle(self.newest_ns.saturating_sub(HOLD_NS))?;
-            self.most = PIECE_BYTES.max(2 * (self.text.len() - self.start));
+            self.most = PIECE_BYTES.max(2 * self.bytes());
         }
         Ok(true)
     }
@@ -83,28 +90,28 @@ impl<W: Write> Lines<W> {
         self.add(self.newest_ns, write, |_| {}).map(drop)
     }
 
-    /// Writes the lines of what happened until `until_ns`.
+    /// Writes the lines of operations that began until `until_ns`.
     pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
-        if self.written == self.lines.len() {
-            return Ok(());
-        }
         if !self.in_order {
             self.sort();
         }
-        let waiting = &self.lines[self.written..];
-        let count = waiting.partition_point(|line| line.time_ns <= until_ns);
-        let Some(last) = count.checked_sub(1).map(|last| waiting[last]) else {
-            return Ok(());
-        };
-        self.written_ns = self.written_ns.max(last.time_ns);
-        let result = self
-            .to
-            .write_all(&self.text[self.start..last.end])
-            .and_then(|()| self.to.flush());
-        self.written += count;
-        self.start = last.end;
-        self.forget();
-        result
+        let mut wrote = false;
+        loop {
+            if let Some((text, time_ns)) = self.older.until(until_ns) {
+                self.to.write_all(text)?;
+                self.written_ns = self.written_ns.max(time_ns);
+                wrote = true;
+            }
+            if self.older.bytes() > 0 || self.newer.bytes() == 0 {
+                break;
+            }
+            self.older.clear();
+            std::mem::swap(&mut self.older, &mut self.newer);
+        }
+        if wrote {
+            self.to.flush()?;
+        }
+        Ok(())
     }
 
     /// Writes all lines.
@@ -112,41 +119,61 @@ impl<W: Write> Lines<W> {
         self.settle(u64::MAX)
     }
 
-    /// Removes what was written, if that is more than what waits and has to be moved.
-    fn forget(&mut self) {
-        if self.start < self.text.len() - self.start {
-            return;
-        }
-        self.text.drain(..self.start);
-        self.lines.drain(..self.written);
-        for line in &mut self.lines {
-            line.end -= self.start;
-        }
-        (self.start, self.written) = (0, 0);
+    /// Bytes of text that wait.
+    fn bytes(&self) -> usize {
+        self.older.bytes() + self.newer.bytes()
     }
 
     /// Sorts the lines that wait by time. Lines of the same time keep their order.
     #[cold]
     fn sort(&mut self) {
-        let mut start = self.start;
-        let waiting = &mut self.lines[self.written..];
-        let mut sorted: Vec<(u64, std::ops::Range<usize>)> = waiting
-            .iter()
-            .map(|line| (line.time_ns, std::mem::replace(&mut start, line.end)..line.end))
-            .collect();
-        sorted.sort_by_key(|(time_ns, _)| *time_ns);
-        let mut text = Vec::with_capacity(self.text.capacity());
-        for ((time_ns, range), line) in sorted.into_iter().zip(waiting) {
-            text.extend_from_slice(&self.text[range]);
-            *line = Line {
+        let mut lines: Vec<(u64, &[u8])> = self.older.iter().chain(self.newer.iter()).collect();
+        lines.sort_by_key(|(time_ns, _)| *time_ns);
+        let mut sorted = Waiting::default();
+        for (time_ns, text) in lines {
+            sorted.text.extend_from_slice(text);
+            sorted.lines.push(Line {
                 time_ns,
-                end: text.len(),
-            };
+                end: sorted.text.len(),
+            });
         }
-        self.lines.drain(..self.written);
-        (self.start, self.written) = (0, 0);
-        self.text = text;
+        self.older = sorted;
+        self.newer.clear();
         self.in_order = true;
+    }
+}
+
+impl Waiting {
+    /// Bytes of text that wait.
+    fn bytes(&self) -> usize {
+        self.text.len() - self.start
+    }
+
+    /// The text of the first lines that wait, up to `until_ns`, and the time of the last of them. They count as written.
+    fn until(&mut self, until_ns: u64) -> Option<(&[u8], u64)> {
+        let waiting = &self.lines[self.written..];
+        let count = waiting.partition_point(|line| line.time_ns <= until_ns);
+        let last = waiting[..count].last()?;
+        let text = &self.text[self.start..last.end];
+        self.written += count;
+        self.start = last.end;
+        Some((text, last.time_ns))
+    }
+
+    /// The lines that wait.
+    fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut start = self.start;
+        self.lines[self.written..].iter().map(move |line| {
+            let text = &self.text[start..line.end];
+            start = line.end;
+            (line.time_ns, text)
+        })
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.lines.clear();
+        (self.written, self.start) = (0, 0);
     }
 }
 
