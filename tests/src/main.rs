@@ -11,7 +11,7 @@ mod sentence;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use registry::Selection;
+use registry::{Part, Selection};
 
 /// Runs scenarios and says of each what came of it.
 #[derive(Parser)]
@@ -33,6 +33,12 @@ enum Command {
         /// Leave out scenarios that run once on a kernel, in whichever form
         #[arg(long)]
         each_form: bool,
+        /// Run only this share of the scenarios, as in 2/3: the second of three
+        #[arg(long, value_name = "N/OF", default_value = "1/1")]
+        part: Part,
+        /// Run every scenario on all processors, not only those that are about several
+        #[arg(long)]
+        all_cpus: bool,
         #[command(flatten)]
         names: Names,
     },
@@ -73,13 +79,15 @@ fn main() -> ExitCode {
         Command::Native(Names { names }) => {
             let selection = Selection {
                 names: &names,
-                each_form: false,
+                ..Selection::default()
             };
-            registry::run(native::SCENARIOS, &selection)
+            registry::run(native::SCENARIOS, &selection, registry::plainly)
         }
         Command::Guest {
             attach,
             each_form,
+            part,
+            all_cpus,
             names: Names { names },
         } => {
             if let Some(mode) = attach {
@@ -89,8 +97,14 @@ fn main() -> ExitCode {
             let selection = Selection {
                 names: &names,
                 each_form,
+                part,
             };
-            registry::run(guest::SCENARIOS, &selection)
+            let runner = if all_cpus {
+                registry::plainly
+            } else {
+                guest::on_few_cpus
+            };
+            registry::run(guest::SCENARIOS, &selection, runner)
         }
         Command::List => {
             registry::list("native", native::SCENARIOS);

@@ -1,6 +1,6 @@
 //! Runs scenarios one after the other and prints one line for each, which `cargo xtask test` adds up.
 
-use std::{fmt, fs, process::ExitCode, time::Instant};
+use std::{fmt, fs, process::ExitCode, str::FromStr, time::Instant};
 
 use anyhow::Result;
 
@@ -54,9 +54,50 @@ pub struct Selection<'a> {
     pub names: &'a [String],
     /// Only scenarios that run in each form.
     pub each_form: bool,
+    /// Of all these, a share; the others run in other guests.
+    pub part: Part,
 }
 
-impl Selection<'_> {
+/// One of several equal shares of the scenarios: every `of`th, from number `index` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    index: usize,
+    of: usize,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { index: 0, of: 1 }
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    /// Reads `2/3`: the second of three.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (number, of) = text.split_once('/')?;
+            let (number, of): (usize, usize) = (number.parse().ok()?, of.parse().ok()?);
+            (1..=of).contains(&number).then(|| Self {
+                index: number - 1,
+                of,
+            })
+        };
+        read().ok_or_else(|| format!("{text} is no share such as 2/3"))
+    }
+}
+
+impl<'a> Selection<'a> {
+    /// The scenarios that the run includes.
+    fn of(&self, scenarios: &'a [Scenario]) -> impl Iterator<Item = &'a Scenario> {
+        scenarios
+            .iter()
+            .filter(|scenario| self.includes(scenario))
+            .skip(self.part.index)
+            .step_by(self.part.of)
+    }
+
     fn includes(&self, scenario: &Scenario) -> bool {
         let named = self.names.is_empty()
             || self
@@ -67,22 +108,30 @@ impl Selection<'_> {
     }
 }
 
+/// Runs one scenario.
+pub type Runner = fn(&Scenario) -> Result<()>;
+
+/// Runs a scenario, and nothing before it.
+pub fn plainly(scenario: &Scenario) -> Result<()> {
+    (scenario.run)()
+}
+
 /// Runs the selected scenarios. A run in which no scenario ran has failed.
-pub fn run(scenarios: &[Scenario], selection: &Selection<'_>) -> ExitCode {
-    if ends_well(scenarios, selection) {
+pub fn run(scenarios: &[Scenario], selection: &Selection<'_>, runner: Runner) -> ExitCode {
+    if ends_well(scenarios, selection, runner) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-fn ends_well(scenarios: &[Scenario], selection: &Selection<'_>) -> bool {
+fn ends_well(scenarios: &[Scenario], selection: &Selection<'_>, runner: Runner) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for scenario in scenarios.iter().filter(|scenario| selection.includes(scenario)) {
+    for scenario in selection.of(scenarios) {
         let name = scenario.name;
         let begin = Instant::now();
-        let ended = (scenario.run)();
+        let ended = runner(scenario);
         let seconds = begin.elapsed().as_secs_f64();
         match Outcome::of(scenario, release.trim(), ended) {
             Outcome::Passed => {
@@ -208,10 +257,10 @@ mod tests {
         let names = ["nothing".to_owned()];
         let nothing = Selection {
             names: &names,
-            each_form: false,
+            ..Selection::default()
         };
-        assert!(!ends_well(&[NEW], &nothing));
-        assert!(ends_well(&[NEW], &Selection::default()));
+        assert!(!ends_well(&[NEW], &nothing, plainly));
+        assert!(ends_well(&[NEW], &Selection::default(), plainly));
     }
 
     #[test]
@@ -224,7 +273,7 @@ mod tests {
             run: || Err(Skip("never here".to_owned()).into()),
             ..NEW
         };
-        assert!(!ends_well(&[always], &Selection::default()));
+        assert!(!ends_well(&[always], &Selection::default(), plainly));
     }
 
     #[test]
@@ -234,11 +283,28 @@ mod tests {
             ..NEW
         };
         let each_form = Selection {
-            names: &[],
             each_form: true,
+            ..Selection::default()
         };
         assert!(!each_form.includes(&once) && each_form.includes(&NEW));
         assert!(Selection::default().includes(&once));
+    }
+
+    #[test]
+    fn parts_share_out_all_scenarios() {
+        let three = ["a", "b", "c"].map(|name| Scenario { name, ..NEW });
+        let names = |part: &str| -> Vec<&str> {
+            let selection = Selection {
+                part: part.parse().unwrap(),
+                ..Selection::default()
+            };
+            selection.of(&three).map(|scenario| scenario.name).collect()
+        };
+        assert_eq!(names("1/2"), ["a", "c"]);
+        assert_eq!(names("2/2"), ["b"]);
+        for wrong in ["0/2", "3/2", "1", "1/0", "a/b"] {
+            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,8 +1,27 @@
-//! Where threads run.
+//! The guest's processors, and the one that a thread runs on.
 
-use std::io;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
+
+/// Takes all processors but the first away from the kernel, or returns them. Each patch of the kernel's code waits for
+/// all processors: on one, scenarios take a third less of the host's time.
+pub fn online(all: bool) -> Result<()> {
+    let wanted = if all { "1" } else { "0" };
+    let cpus = fs::read_dir("/sys/devices/system/cpu").context("list the processors")?;
+    for cpu in cpus {
+        let path = cpu.context("list the processors")?.path().join("online");
+        // Only processors that can be taken away have this file; the first one mostly has none.
+        let Ok(now) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let is_first = path.ends_with("cpu0/online");
+        if !is_first && now.trim() != wanted {
+            fs::write(&path, wanted).with_context(|| format!("write {wanted} to {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
 
 /// Keeps this thread, and the processes it starts, on one CPU.
 pub fn pin(cpu: usize) -> Result<()> {

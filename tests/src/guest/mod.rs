@@ -78,6 +78,8 @@ mod what_if_is_what_happens;
 mod wrong_options_say_so;
 mod zone_of_one_direction;
 
+use anyhow::Result;
+
 use crate::registry::{
     Runs::{EachForm, Once},
     Scenario,
@@ -94,6 +96,21 @@ const NO_CONNTRACK: &str = "conntrack is not loaded, so nothing can attach";
 const OWN: &str = "attaches in both forms itself";
 const REFUSED: &str = "rsct refuses before it attaches";
 const SYSCTL: &str = "reads and writes sysctls, attaches nothing";
+
+/// Scenarios of what two processors do to each other.
+const ON_ALL_CPUS: &[&str] = &[
+    "joined_table_agrees",
+    "overload_is_accounted_for",
+    "q06_contention_at_confirm",
+    "ring_overrun_is_counted_and_reconciled",
+    "softirq_inside_a_pass",
+];
+
+/// Runs a scenario on all processors if it is about several of them, on one otherwise.
+pub fn on_few_cpus(scenario: &Scenario) -> Result<()> {
+    cpu::online(ON_ALL_CPUS.contains(&scenario.name))?;
+    (scenario.run)()
+}
 
 /// Each scenario is a file of its name, with how often it runs.
 macro_rules! scenarios {

@@ -2,7 +2,7 @@
 
 use std::{
     process::Command,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, mpsc::Receiver},
     thread,
     time::{Duration, Instant},
 };
@@ -45,20 +45,27 @@ pub fn listed(filter: Option<&str>) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Runs the boots in their order, `jobs` at a time: a scenario waits more than it computes.
-pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>) {
+/// Runs the boots in their order, `jobs` at a time, and one more from the time when `idle` ends: a scenario waits more
+/// than it computes.
+pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, idle: Receiver<()>, filter: Option<&str>) {
     let queue = Mutex::new(queue.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(boot) = next() {
+            let started = Instant::now();
+            let tally = boot_and_run(&boot, filter);
+            results.add(&boot.place(), tally, started);
+        }
+    };
     thread::scope(|scope| {
         for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some(boot) = next() {
-                    let started = Instant::now();
-                    let tally = boot_and_run(&boot, filter);
-                    results.add(&boot.place(), tally, started);
-                }
-            });
+            scope.spawn(work);
         }
+        scope.spawn(move || {
+            // Nothing is ever sent: it ends when the sender is dropped.
+            let _ = idle.recv();
+            work();
+        });
     });
 }
 
@@ -76,11 +83,13 @@ fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
 
 fn script(boot: &Boot, filter: Option<&str>) -> String {
     let each_form = if boot.each_form { " --each-form" } else { "" };
+    let all_cpus = if boot.all_cpus() { " --all-cpus" } else { "" };
+    let (number, of) = boot.part;
     let filter = filter
         .map(|filter| vm::line(&[filter.to_owned()]))
         .unwrap_or_default();
     format!(
-        "rsct-tests guest --attach {}{each_form} {filter} 2>&1\necho \"{CODE}$?\"\n",
+        "rsct-tests guest --attach {}{each_form}{all_cpus} --part {number}/{of} {filter} 2>&1\necho \"{CODE}$?\"\n",
         boot.form
     )
 }
@@ -152,6 +161,7 @@ mod tests {
             kernel: "6.1".to_owned(),
             form: "kprobe",
             each_form,
+            part: (1, 2),
         }
     }
 
@@ -165,10 +175,12 @@ mod tests {
 
     #[test]
     fn only_a_later_forms_boot_leaves_out_what_runs_once() {
-        assert!(script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe  2>&1\n"));
+        assert!(
+            script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe --part 1/2  2>&1\n")
+        );
         let filtered = script(&boot(true), Some("a b"));
         assert!(
-            filtered.starts_with("rsct-tests guest --attach kprobe --each-form 'a b' 2>&1\n"),
+            filtered.starts_with("rsct-tests guest --attach kprobe --each-form --part 1/2 'a b' 2>&1\n"),
             "{filtered}"
         );
     }

@@ -6,7 +6,11 @@ mod host;
 mod plan;
 mod results;
 
-use std::{process::ExitCode, sync::OnceLock, thread};
+use std::{
+    process::ExitCode,
+    sync::{OnceLock, mpsc},
+    thread,
+};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -36,7 +40,7 @@ pub struct Options {
     /// Run only these tests, may be given more than once
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
-    /// How many guests run at a time
+    /// How many guests run at a time; one more when nothing compiles any more
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
     /// Print which scenario runs on which kernel in which form and why, and run nothing
@@ -103,6 +107,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
     let kernels = &options.kernels();
     let built = OnceLock::new();
+    let (compiles, idle) = mpsc::channel();
     if guest {
         machine::ensure(&[machine::FOR_BUILDS, machine::FOR_GUESTS])?;
     }
@@ -127,7 +132,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
                 match (listed, fetched) {
                     (Ok(listed), Ok(())) => {
                         let queue = plan::queue(Boot::all(kernels), &listed.guest);
-                        guests::run(results, queue, options.jobs, options.filter());
+                        guests::run(results, queue, options.jobs, idle, options.filter());
                     }
                     (Err(complaint), _) => results.suite("guests", || bail!("{complaint}")),
                     (_, Err(error)) => results.suite("guests", || Err(error)),
@@ -139,6 +144,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         if options.wants(Kind::Fuzz) {
             results.suite("fuzz", || fuzz::test(options.filter(), FUZZ_SECONDS));
         }
+        drop(compiles);
         Ok(())
     })
 }

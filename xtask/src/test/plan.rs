@@ -6,6 +6,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::kernels;
 
+/// How many boots, from the end of the queue, are halved.
+const HALVED: usize = 3;
+/// A boot with fewer scenarios stays whole.
+const WORTH_HALVING: usize = 20;
+
 /// A scenario as `rsct-tests list` has it.
 #[derive(Debug, PartialEq)]
 pub struct Scenario {
@@ -35,6 +40,8 @@ pub struct Boot {
     pub form: &'static str,
     /// Whether the kernel's other forms have boots of their own, so that this one runs only what runs in each form.
     pub each_form: bool,
+    /// Which of the shares of these scenarios it runs, from 1 on, and the number of shares.
+    pub part: (usize, usize),
 }
 
 impl Listed {
@@ -83,6 +90,7 @@ impl Boot {
                     kernel: kernel.clone(),
                     form,
                     each_form: index > 0,
+                    part: (1, 1),
                 });
             }
         }
@@ -94,21 +102,53 @@ impl Boot {
         !self.each_form || scenario.once.is_none()
     }
 
+    /// Whether every scenario runs on all processors: on the newest kernel in the form that rsct prefers. Elsewhere those do
+    /// that are about several processors.
+    pub fn all_cpus(&self) -> bool {
+        self.kernel == kernels::newest() && !self.each_form
+    }
+
     /// How many of the scenarios run in it.
     pub fn count(&self, scenarios: &[Scenario]) -> usize {
-        scenarios.iter().filter(|scenario| self.runs(scenario)).count()
+        let (number, of) = self.part;
+        let all = scenarios.iter().filter(|scenario| self.runs(scenario));
+        all.skip(number - 1).step_by(of).count()
+    }
+
+    /// The kernel and the form.
+    fn kernel_and_form(&self) -> String {
+        format!("{} {}", self.kernel, self.form)
     }
 
     /// What its results are called.
     pub fn place(&self) -> String {
-        format!("guest {} {}", self.kernel, self.form)
+        match self.part {
+            (_, 1) => format!("guest {}", self.kernel_and_form()),
+            (number, of) => format!("guest {} {number}/{of}", self.kernel_and_form()),
+        }
+    }
+
+    /// It in two parts that run apart, unless it is so short that one boot more takes longer.
+    fn halves(self, scenarios: &[Scenario]) -> Vec<Self> {
+        if self.count(scenarios) < WORTH_HALVING {
+            return vec![self];
+        }
+        let half = |number| Self {
+            part: (number, 2),
+            ..self.clone()
+        };
+        vec![half(1), half(2)]
     }
 }
 
-/// The boots that run any of these scenarios, the longest first: short ones then fill the end.
+/// The boots that run any of these scenarios, the longest first. The last ones are halved, so that guests that run side
+/// by side end at about the same time.
 pub fn queue(mut boots: Vec<Boot>, scenarios: &[Scenario]) -> Vec<Boot> {
     boots.retain(|boot| boot.count(scenarios) > 0);
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.count(scenarios)));
+    let whole = boots.len().saturating_sub(HALVED);
+    let halved = boots.split_off(whole);
+    boots.extend(halved.into_iter().flat_map(|boot| boot.halves(scenarios)));
     boots
 }
 
@@ -119,8 +159,8 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
     for scenario in &listed.guest {
         let places: Vec<String> = boots
             .iter()
-            .filter(|boot| boot.runs(scenario))
-            .map(|boot| format!("{} {}", boot.kernel, boot.form))
+            .filter(|boot| boot.part.0 == 1 && boot.runs(scenario))
+            .map(Boot::kernel_and_form)
             .collect();
         total += places.len();
         let why = match &scenario.once {
@@ -137,9 +177,10 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
     for boot in boots {
         let _ = writeln!(
             text,
-            "{:<27} {:>4} scenarios",
+            "{:<27} {:>4} scenarios{}",
             boot.place(),
-            boot.count(&listed.guest)
+            boot.count(&listed.guest),
+            if boot.all_cpus() { ", all on 2 CPUs" } else { "" }
         );
     }
     let _ = writeln!(text, "{:<27} {:>4} scenarios", "native", listed.native.len());
@@ -214,6 +255,30 @@ mod tests {
         assert_eq!(forms(&listed), ["fentry", "fentry"]);
         listed.retain(Some("nothing"));
         assert!(forms(&listed).is_empty() && listed.native.is_empty());
+    }
+
+    #[test]
+    fn long_boots_at_the_end_are_halved() {
+        let list: String = (0..45)
+            .map(|number| format!("guest\ts{number}\teach-form\n"))
+            .collect();
+        let listed = Listed::parse(&list).unwrap();
+        let kernels = ["6.1", "6.12", "6.18"].map(str::to_owned);
+        let queue = queue(Boot::all(&kernels), &listed.guest);
+        let shares: Vec<(String, usize)> = queue
+            .iter()
+            .map(|boot| (boot.place(), boot.count(&listed.guest)))
+            .collect();
+        let expected = [
+            ("guest 6.1 fentry", 45),
+            ("guest 6.1 kprobe 1/2", 23),
+            ("guest 6.1 kprobe 2/2", 22),
+            ("guest 6.12 fentry 1/2", 23),
+            ("guest 6.12 fentry 2/2", 22),
+            ("guest 6.18 fentry 1/2", 23),
+            ("guest 6.18 fentry 2/2", 22),
+        ];
+        assert_eq!(shares, expected.map(|(place, count)| (place.to_owned(), count)));
     }
 
     #[test]
