@@ -1,8 +1,7 @@
-//! The length of a tick, and times that the kernel keeps in ticks.
+//! HZ, the number of jiffies per second.
 //!
-//! Conntrack's timeouts are jiffies, cut to 32 bits. How many make a second was fixed when the
-//! kernel was built and stands in no file that is always there; but the coarse clock is advanced
-//! once a tick, and its resolution says how long that is.
+//! Conntrack's timeouts are jiffies, cut to 32 bits. HZ is a build option that no file is certain to contain;
+//! but the coarse clock advances once per jiffy, so its resolution is the length of a jiffy.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -10,11 +9,11 @@ use std::time::Duration;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// Ticks per second.
+/// Jiffies per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hz(NonZeroU32);
 
-/// The kernel did not say how long a tick is.
+/// The kernel did not report the length of a jiffy.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot learn the kernel's HZ from the resolution of CLOCK_MONOTONIC_COARSE: {cause}")]
 pub struct HzError {
@@ -22,7 +21,7 @@ pub struct HzError {
 }
 
 impl Hz {
-    /// The running kernel's. For anyone: no privileges are needed.
+    /// HZ of the running kernel. Needs no privileges.
     pub fn of_running_kernel() -> Result<Self, HzError> {
         let mut resolution = libc::timespec {
             tv_sec: 0,
@@ -45,28 +44,28 @@ impl Hz {
         })
     }
 
-    /// From a tick's length: `posix_get_coarse_res` (kernel/time/posix-timers.c) returns TICK_NSEC,
-    /// which is 10^9 / HZ rounded (include/linux/jiffies.h).
+    /// Computes HZ from a jiffy's length: `posix_get_coarse_res` (kernel/time/posix-timers.c) returns
+    /// TICK_NSEC, which is 10^9 / HZ rounded (include/linux/jiffies.h).
     fn from_tick_ns(tick_ns: u64) -> Option<Self> {
         let hz = (NANOS + tick_ns / 2).checked_div(tick_ns)?;
-        // Linux has 24 (m68k) to 1200 (alpha); a high resolution clock would say 1 ns.
+        // Linux has 24 (m68k) to 1200 (alpha); a high resolution clock would report 1 ns.
         let hz = u32::try_from(hz).ok().filter(|hz| (1..=10_000).contains(hz))?;
         NonZeroU32::new(hz).map(Self)
     }
 
-    /// Ticks per second.
+    /// Jiffies per second.
     pub fn get(self) -> u32 {
         self.0.get()
     }
 
-    /// The longest timeout, in whole seconds, that conntrack keeps: it tells a deadline to come from one that has passed
-    /// by the sign of 32 bits (`nf_ct_expires`), so that an entry with a longer one has expired at once. sysctl takes no
-    /// more either (`proc_dointvec_jiffies`); cttimeout takes anything.
+    /// The longest timeout, in whole seconds, that conntrack keeps: `nf_ct_expires` uses the sign of 32 bits
+    /// to detect a passed deadline, so an entry with a longer timeout expires at once. sysctl has the same
+    /// limit (`proc_dointvec_jiffies`); cttimeout has none.
     pub fn longest_timeout_seconds(self) -> u32 {
         i32::MAX.cast_unsigned() / self.get()
     }
 
-    /// How long this many ticks take.
+    /// Duration of this many jiffies.
     pub fn duration(self, jiffies: u32) -> Duration {
         let (jiffies, hz) = (u64::from(jiffies), u64::from(self.get()));
         // Below 10^9 / HZ each.

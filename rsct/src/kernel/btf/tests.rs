@@ -17,7 +17,7 @@ fn open(base: &Builder, modules: &[(&'static str, &Builder)]) -> KernelTypes {
     KernelTypes::from_bytes(base.build(), modules).unwrap()
 }
 
-/// A base with a packet and a module with a connection, each small but shaped like the real one.
+/// A base with a packet and a module with a connection, each small but with the structure of the real one.
 fn kernel() -> (Builder, Builder) {
     let mut base = Builder::base();
     let u8_ = base.int("unsigned char", 1, false);
@@ -268,7 +268,7 @@ fn a_longer_header_is_skipped() {
 fn missing_types_of_conntrack_have_one_reason() {
     use super::why_missing;
     assert!(why_missing(true, true, true).is_none());
-    // Not loaded: whoever attaches says so.
+    // Not loaded: the code that attaches reports it.
     assert!(why_missing(false, true, false).is_none());
     let text = |has_sysfs, is_module| why_missing(false, has_sysfs, is_module).unwrap().to_string();
     assert!(text(false, true).contains("/sys is not mounted"));

@@ -1,4 +1,4 @@
-//! From a symbol's name to its address (`bpf_kallsyms_lookup_name`, Linux 5.16 on).
+//! Looks up a symbol's address by name (`bpf_kallsyms_lookup_name`, Linux 5.16 on).
 
 use std::io;
 
@@ -13,10 +13,10 @@ use super::{
     program::Program,
 };
 
-/// Room for a name and its NUL.
+/// Size of a name and its NUL.
 const NAME_BYTES: usize = 128;
 
-/// What the program reads, and what it writes.
+/// Input and output of the program.
 #[derive(FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 struct Context {
@@ -30,26 +30,27 @@ pub(super) struct Finder {
     program: Program,
 }
 
-/// What the kernel knows of a name.
+/// Result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The first symbol of the name is here.
+    /// Address of the first symbol with the name.
     At(u64),
     /// No symbol has the name.
     Nowhere,
-    /// This process may not see addresses, in /proc/kallsyms neither (`kallsyms_show_value` in the kernel).
+    /// This process may not see addresses, nor does /proc/kallsyms show them (`kallsyms_show_value` in the
+    /// kernel).
     Hidden,
 }
 
 impl Finder {
-    /// Loads it.
+    /// Loads the program.
     pub(super) fn load() -> Result<Self, BpfError> {
         Ok(Self {
             program: Program::load(&instructions())?,
         })
     }
 
-    /// Finds a symbol of the kernel itself or, if there is none, of a module.
+    /// Finds a symbol of the kernel or, if there is none, of a module.
     pub(super) fn find(&self, name: &str) -> Result<Found, BpfError> {
         let mut context = Context {
             name: [0; NAME_BYTES],
@@ -69,8 +70,8 @@ impl Finder {
     }
 }
 
-/// `return bpf_kallsyms_lookup_name(context->name, sizeof(context->name), 0, &context->address)`, by way of the stack:
-/// helpers take a pointer into the context from Linux 6.1 on only.
+/// `return bpf_kallsyms_lookup_name(context->name, sizeof(context->name), 0, &context->address)`, with a copy
+/// on the stack: helpers accept a pointer into the context only from Linux 6.1 on.
 fn instructions() -> Vec<bpf_insn> {
     const ADDRESS: i16 = -8;
     const NAME: i16 = ADDRESS - NAME_BYTES as i16;

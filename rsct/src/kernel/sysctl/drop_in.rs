@@ -1,11 +1,11 @@
-//! The text of a file of sysctl.d(5), with some settings changed and everything else as it was.
+//! Edits the text of a sysctl.d(5) file: changes some settings and keeps everything else.
 
 use std::fmt::Write as _;
 
 const HEADER: &str =
     "# Kept by rsct; read by systemd-sysctl(8) when the machine starts, and by `sysctl --system`.\n";
 
-/// The text with these settings, by their names with dots, in it: where they stand already, or else at its end.
+/// Returns the text with these settings, by dotted name: changed in place, or else appended.
 pub fn merge(before: &str, settings: &[(String, String)]) -> String {
     let mut text = String::new();
     let mut is_there = vec![false; settings.len()];
@@ -16,14 +16,14 @@ pub fn merge(before: &str, settings: &[(String, String)]) -> String {
         match found {
             Some(index) => {
                 is_there[index] = true;
-                // A dash before it has failures passed over.
+                // A dash before a setting makes sysctl ignore failures.
                 let dash = if line.trim_start().starts_with('-') {
                     "-"
                 } else {
                     ""
                 };
                 let (name, value) = &settings[index];
-                // Writing to a String can't fail.
+                // Writing to a String cannot fail.
                 let _ = writeln!(text, "{dash}{name} = {value}");
             }
             None => text.push_str(line),
@@ -42,7 +42,7 @@ pub fn merge(before: &str, settings: &[(String, String)]) -> String {
     text
 }
 
-/// The setting that a line is of, with dots. Slashes are as good as dots in it.
+/// The dotted name of the setting on a line. sysctl.d accepts slashes as well as dots.
 fn key(line: &str) -> Option<String> {
     let line = line.trim_start();
     if line.starts_with(['#', ';']) {

@@ -1,4 +1,4 @@
-//! Bytes that no kernel would write: answered with an error or an answer, never with a panic.
+//! Malformed BTF: the reader returns a value or an error and never panics.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::super::{BtfError, KernelTypes};
 use super::builder::Builder;
 use super::kernel;
 
-/// Asks everything there is to ask.
+/// Calls every lookup.
 fn ask(types: &KernelTypes) {
     let containers = ["sk_buff", "nf_conn", "flags", "possible_net_t", "tuple", "loop"];
     let paths = [
