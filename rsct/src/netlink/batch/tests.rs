@@ -1,5 +1,5 @@
-//! The kernel's side is played, so that what rarely happens happens. As the kernel's, its answers are there when a
-//! datagram has been sent.
+//! The tests play the kernel, so that rare events can be tested. As with the kernel, the answers are queued
+//! once a datagram has been sent.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -11,7 +11,7 @@ const PORT: u32 = 4711;
 const ERROR: u16 = 2;
 const OVERRUN: u16 = 4;
 
-/// A message of the kernel's.
+/// A message from the kernel.
 #[derive(Clone, Debug)]
 struct Said {
     kind: u16,
@@ -20,7 +20,7 @@ struct Said {
     payload: Vec<u8>,
 }
 
-/// The answer to the request with this number: an errno, or 0 for well done.
+/// The answer to the request with this number: an errno, or 0 for success.
 fn answer(sequence: u32, errno: i32) -> Said {
     Said {
         kind: ERROR,
@@ -49,7 +49,7 @@ fn bytes(message: &Said) -> Vec<u8> {
     bytes
 }
 
-/// A socket, and the kernel's end of it.
+/// A socket and the kernel's end of it.
 struct Talk {
     socket: Socket,
     kernel: UnixDatagram,
@@ -57,7 +57,7 @@ struct Talk {
 }
 
 impl Talk {
-    /// The first request gets the number behind this one.
+    /// Makes the first request use the number after this one.
     fn from(sequence: u32) -> Self {
         let (ours, kernel) = UnixDatagram::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
@@ -70,7 +70,8 @@ impl Talk {
         }
     }
 
-    /// Sends so many deletions, to which the kernel says this, two messages to a datagram; tells of each by its place.
+    /// Sends `count` deletions, which the kernel answers with `answers`, two messages per datagram; returns
+    /// the outcome of each with its index.
     async fn send(&mut self, count: u32, said: &[Said]) -> (Result<(), Error>, Vec<(u32, String)>) {
         for messages in said.chunks(2) {
             let datagram: Vec<u8> = messages.iter().flat_map(bytes).collect();
@@ -104,7 +105,7 @@ fn block_on<T>(talk: impl Future<Output = T>) -> T {
     runtime.block_on(talk)
 }
 
-/// What is told of so many requests, the first of which has number 1, when the kernel says this.
+/// The outcomes of `count` requests, the first of which has number 1, for these answers.
 fn told(count: u32, said: &[Said]) -> Vec<(u32, String)> {
     let (ended, told) = block_on(async { Talk::from(0).send(count, said).await });
     ended.unwrap();
@@ -166,7 +167,7 @@ fn what_is_said_to_others_is_passed_over() {
         },
         answer(0, libc::EEXIST),
         answer(2, libc::EEXIST),
-        // An answer twice.
+        // A duplicate answer.
         answer(2, libc::EEXIST),
         answer(1, libc::EEXIST),
         answer(3, 0),
@@ -196,7 +197,7 @@ fn nobody_waits_for_an_acknowledgement_that_was_lost() {
         let (ended, told) = talk.send(2, &[]).await;
         ended.unwrap();
         assert_eq!(told, places(&["unknown", "unknown"]));
-        // What comes late is no answer to the next.
+        // Late answers must not be taken for answers to the next request.
         let (ended, told) = talk.send(2, &[answer(3, libc::EEXIST), answer(7, 0)]).await;
         ended.unwrap();
         assert_eq!(told, places(&["done", "done"]));
@@ -279,7 +280,7 @@ proptest! {
         let (ended, told) = block_on(async { Talk::from(from).send(count, &said).await });
         prop_assert!(ended.is_ok());
         prop_assert!(told.iter().map(|(place, _)| *place).eq(0..count), "{:?}", told);
-        // The last is never taken for done without a word of the kernel's.
+        // The last request is never reported as successful without an answer.
         let last = (0..count).fold(from, |sequence, _| following(sequence));
         let acknowledged = said.iter().any(|said| said.sequence == last && said.kind == ERROR);
         prop_assert!(acknowledged || told.last().unwrap().1 != "done", "{:?}", told);

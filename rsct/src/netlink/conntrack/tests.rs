@@ -69,7 +69,7 @@ fn sctp_in_a_zone_of_one_direction() {
     let entry = Entry::parse(&payload).unwrap();
     let expected = Sctp {
         state: Some(4),
-        // conntrack 1.4.7 turns the bytes of the tags it is given around.
+        // conntrack 1.4.7 reverses the bytes of the tags on its command line.
         vtag_orig: Some(17 << 24),
         vtag_reply: Some(34 << 24),
     };
@@ -120,7 +120,7 @@ fn attr(kind: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Numbers from include/uapi/linux/netfilter/nfnetlink_conntrack.h, for what no command here
+/// Numbers from include/uapi/linux/netfilter/nfnetlink_conntrack.h, for attributes that no command above
 /// makes the kernel send.
 #[test]
 fn what_only_rare_entries_have() {
@@ -182,7 +182,7 @@ fn a_message_cut_anywhere_is_an_entry_or_an_error() {
     for sample in ALL {
         let payload = sample.payload();
         for length in 0..payload.len() {
-            // Between two attributes a cut can't be told from an entry with fewer of them.
+            // A message cut between two attributes is a valid entry with fewer of them.
             if let Ok(entry) = Entry::parse(&payload[..length]) {
                 assert_eq!(entry.orig, Entry::parse(&payload).unwrap().orig);
             }

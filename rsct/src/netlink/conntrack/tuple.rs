@@ -1,4 +1,4 @@
-//! One direction of an entry, read into the kernel's own layout.
+//! One direction of an entry, decoded into the kernel's own layout.
 
 use rsct_common::Tuple;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Reads a `CTA_TUPLE_*` attribute: the tuple, and the direction's own zone where it has one.
+/// Parses a `CTA_TUPLE_*` attribute: the tuple, and the direction's own zone if it has one.
 #[inline]
 pub(in crate::netlink) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Option<u16>), AttrError> {
     let mut tuple = Tuple {
@@ -32,13 +32,13 @@ pub(in crate::netlink) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Optio
     Ok((tuple, zone))
 }
 
-/// Writes a tuple as a `CTA_TUPLE_*` attribute, as the kernel takes it, and the direction's own zone where it has
-/// one.
+/// Writes a tuple as a `CTA_TUPLE_*` attribute, in the format that the kernel accepts, and the direction's
+/// own zone if it has one.
 pub(in crate::netlink) fn emit(out: &mut Emitter<'_>, kind: u16, tuple: &Tuple, zone: Option<u16>) {
     emit_parts(out, kind, tuple, zone, TupleParts::ALL);
 }
 
-/// Writes those parts of a tuple that count: a filter gives the kernel no others.
+/// Writes only the given parts of a tuple: a filter must contain no others.
 pub(in crate::netlink) fn emit_parts(
     out: &mut Emitter<'_>,
     kind: u16,
@@ -90,7 +90,7 @@ fn emit_protocol(out: &mut Emitter<'_>, tuple: &Tuple, parts: TupleParts) {
             out.u8(code, icmp_code);
         }
     } else if proto::has_ports(tuple.protonum) || tuple.protonum == proto::GRE {
-        // GRE's keys are where ports are.
+        // GRE's keys are stored in the ports' fields.
         if parts.has(TupleParts::SRC_L4) {
             out.put(CTA_PROTO_SRC_PORT, &tuple.src_l4);
         }
@@ -128,8 +128,8 @@ fn addresses(attrs: Attrs<'_>, tuple: &mut Tuple) -> Result<(), AttrError> {
     Ok(())
 }
 
-/// Ports, ICMP's fields and GRE's keys share bytes, as they do in the kernel's unions. A protocol
-/// that conntrack doesn't know sends its number alone.
+/// Ports, ICMP's fields and GRE's keys share bytes, as in the kernel's unions. A protocol unknown to
+/// conntrack has only its number.
 #[inline]
 fn protocol(attrs: Attrs<'_>, tuple: &mut Tuple) -> Result<(), AttrError> {
     for attr in attrs {
@@ -165,7 +165,7 @@ mod tests {
             let payload = sample.payload();
             let entry = Entry::parse(&payload).unwrap();
             let bytes = emitted(&entry.orig);
-            // But for the length: a direction's own zone, which one of these has, stands behind the rest.
+            // The length differs: a direction's own zone, which one sample has, follows these attributes.
             assert_eq!(bytes[2..], payload[6..4 + bytes.len()], "{}", sample.line);
         }
     }

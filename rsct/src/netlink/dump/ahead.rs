@@ -1,5 +1,5 @@
-//! Receiving ahead. The kernel walks its table inside recvmsg(), and that takes most of a dump's time: a thread of
-//! its own stays in there, while the caller reads, formats and writes what came before.
+//! Receives ahead on a separate thread. The kernel walks its table inside recvmsg(), which is most of a
+//! dump's time: the thread stays in that call while the caller reads, formats and writes earlier entries.
 
 use std::{
     io::{self, PipeReader, PipeWriter},
@@ -19,17 +19,17 @@ use crate::netlink::{
     socket::{DATAGRAM_BYTES, failed, fits, is_overrun, receive_into, send_to},
 };
 
-/// How many chunks there are at most. Two would keep both sides at work on a machine with nothing else to do; on a busy
-/// one it can take milliseconds until a thread that was woken up runs, and a chunk holds less than two.
+/// Limit on the number of chunks. On an idle machine two would keep both sides busy; on a busy one a woken
+/// thread may take milliseconds to run, and a chunk holds less than two milliseconds' worth.
 const CHUNKS: usize = 12;
-/// Some datagrams of a dump, so that handing them over and waking the other side costs little for each; small enough to
-/// stay in a processor's cache.
+/// Several datagrams, so that the cost of handing over and waking is spread; small enough to stay in a
+/// processor's cache.
 const CHUNK_BYTES: usize = 4 * DATAGRAM_BYTES;
 
-/// A row of datagrams.
+/// A sequence of datagrams.
 struct Chunk {
     bytes: Box<[MaybeUninit<u8>]>,
-    /// Where each datagram ends; all bytes before have been written.
+    /// End offset of each datagram; all bytes before it have been written.
     ends: Vec<usize>,
 }
 
@@ -49,15 +49,15 @@ impl Chunk {
         self.bytes.len() - self.filled() >= DATAGRAM_BYTES
     }
 
-    /// The datagram of this number, and whether there is one.
+    /// The datagram with this index, if there is one.
     fn datagram(&self, number: usize) -> Option<&[u8]> {
         let end = *self.ends.get(number)?;
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        // SAFETY: receive() notes an end only behind bytes that were written.
+        // SAFETY: receive() records an end only after it has written the bytes before it.
         Some(unsafe { self.bytes[start..end].assume_init_ref() })
     }
 
-    /// Takes a datagram in, if one is there.
+    /// Receives a datagram, if one is queued.
     fn receive(&mut self, socket: &OwnedFd) -> Result<(), Missing> {
         let filled = self.filled();
         let room = &mut self.bytes[filled..];
@@ -67,7 +67,7 @@ impl Chunk {
             _ => Missing::Failed(failed("receiving from")(error)),
         })?;
         fits(received.bytes, received.room).map_err(Missing::Failed)?;
-        // Any process may send to a netlink port; only the kernel's word counts.
+        // Any process may send to a netlink port; only the kernel's messages count.
         if received.from_kernel {
             self.ends.push(filled + received.bytes);
         }
@@ -75,14 +75,14 @@ impl Chunk {
     }
 }
 
-/// Why no datagram came.
+/// The reason why no datagram was received.
 enum Missing {
     NotYet,
     Lost,
     Failed(Error),
 }
 
-/// What the thread hands over.
+/// A message from the thread.
 enum Handed {
     Chunk(Chunk),
     /// Messages were lost at this point.
@@ -94,7 +94,7 @@ enum Handed {
 pub(super) struct Ahead<'a> {
     socket: &'a mut Socket,
     chunk: Option<Chunk>,
-    /// The number of the chunk's datagram that is next.
+    /// Index of the chunk's next datagram.
     next: usize,
     filled: Option<Receiver<Handed>>,
     empty: Option<SyncSender<Chunk>>,
@@ -104,9 +104,9 @@ pub(super) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// Starts the thread, with a request: the kernel begins its walk inside sendmsg(), and may be at it for long where
-    /// little of its table is meant. Where this process may have no more descriptors or threads, the socket is given
-    /// back, and nothing was asked.
+    /// Starts the thread with a request: the kernel begins its walk inside sendmsg(), and may take long if
+    /// few entries of its table match. If the process may have no more descriptors or threads, returns the
+    /// socket with nothing sent.
     pub(super) fn of(socket: &'a mut Socket, request: &[u8]) -> Result<Self, &'a mut Socket> {
         let shared: Arc<OwnedFd> = socket.shared();
         let Ok((stopped, stop)) = io::pipe() else {
@@ -140,7 +140,7 @@ impl<'a> Ahead<'a> {
         })
     }
 
-    /// Trades the chunk that was read for the next.
+    /// Swaps the chunk that was read for the next one.
     fn advance(&mut self) -> Result<(), Error> {
         let handed = self.filled.as_ref().and_then(|filled| filled.recv().ok());
         match handed {
@@ -148,7 +148,7 @@ impl<'a> Ahead<'a> {
                 self.next = 0;
                 if let (Some(mut read), Some(empty)) = (self.chunk.replace(chunk), &self.empty) {
                     read.ends.clear();
-                    // A thread that is gone has said why.
+                    // A thread that has ended has already sent its error.
                     let _ = empty.send(read);
                 }
                 Ok(())
@@ -187,12 +187,12 @@ impl Source for Ahead<'_> {
 
 impl Drop for Ahead<'_> {
     fn drop(&mut self) {
-        // Whatever the thread waits for ends with these.
+        // Dropping these ends all waits of the thread.
         self.filled = None;
         self.empty = None;
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say any more.
+            // The thread's result is no longer needed.
             let _ = thread.join();
         }
     }
@@ -200,17 +200,17 @@ impl Drop for Ahead<'_> {
 
 /// The chunks that the thread may fill.
 struct Chunks {
-    /// Those that were read.
+    /// Chunks that were read.
     emptied: Receiver<Chunk>,
-    /// Those of them that were taken back already.
+    /// Chunks already taken back from `emptied`.
     idle: Vec<Chunk>,
-    /// How many may be made yet.
+    /// Number of chunks that may still be allocated.
     unmade: usize,
 }
 
 impl Chunks {
-    /// The one that was read last, which is the likeliest to be in the processor's cache; a new one only if the other
-    /// side has all. `None` once it has gone.
+    /// The most recently read chunk, which is likely to be in the processor's cache; allocates one only if
+    /// the other side has all. `None` once the other side has been dropped.
     fn next(&mut self) -> Option<Chunk> {
         self.idle.extend(self.emptied.try_iter());
         if let Some(chunk) = self.idle.pop() {
@@ -224,14 +224,14 @@ impl Chunks {
     }
 }
 
-/// Receives until the other side has had enough, or can't be served any more.
+/// Receives until the other side is dropped or an error occurs.
 fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, mut chunks: Chunks) {
     while let Some(mut chunk) = chunks.next() {
         let missing = loop {
             match chunk.receive(socket) {
                 Ok(()) if chunk.has_room() => {}
                 Ok(()) => break None,
-                // With something in it, the chunk is handed over before anything is waited for.
+                // Hand over a chunk that has datagrams before waiting.
                 Err(Missing::NotYet) if chunk.ends.is_empty() => {
                     if !wait(socket, stopped) {
                         return;
@@ -255,7 +255,7 @@ fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, mu
     }
 }
 
-/// Waits for a datagram. Says `false` once nobody wants any.
+/// Waits for a datagram. Returns `false` once the other side no longer receives.
 fn wait(socket: &OwnedFd, stopped: &PipeReader) -> bool {
     let mut both = [socket.as_raw_fd(), stopped.as_raw_fd()].map(|fd| libc::pollfd {
         fd,
@@ -264,7 +264,7 @@ fn wait(socket: &OwnedFd, stopped: &PipeReader) -> bool {
     });
     // SAFETY: the array outlives the call, and the count is its own.
     let ready = unsafe { libc::poll(both.as_mut_ptr(), both.len() as libc::nfds_t, -1) };
-    // A signal is no reason to stop.
+    // A signal must not end the wait.
     let interrupted = ready < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
     interrupted || (ready > 0 && both[1].revents == 0)
 }

@@ -1,4 +1,4 @@
-//! A thread plays the kernel, so that what rarely happens happens.
+//! A thread plays the kernel, so that rare events can be tested.
 
 use std::{os::unix::net::UnixDatagram, thread};
 
@@ -11,7 +11,7 @@ const ERROR: u16 = 2;
 const OVERRUN: u16 = 4;
 const DUMP_INTR: u16 = 16;
 
-/// A message of the kernel's; it gets the request's sequence number and our port unless it is a stray.
+/// A message from the kernel, with the request's sequence number and the socket's port unless it is a stray.
 #[derive(Clone)]
 struct Said {
     kind: u16,
@@ -41,7 +41,7 @@ fn error(errno: i32) -> Said {
     said(ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
 }
 
-/// Answers each request with the next of the given rows of messages, each row two to a datagram.
+/// Answers each request with the next of the given lists of messages, two messages per datagram.
 fn kernel(answers: Vec<Vec<Said>>) -> Socket {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -54,11 +54,11 @@ fn kernel(answers: Vec<Vec<Said>>) -> Socket {
             let sequence = u32::from_ne_bytes(request[8..12].try_into().unwrap());
             for messages in answer.chunks(2) {
                 let datagram: Vec<u8> = messages.iter().flat_map(|m| bytes(m, sequence)).collect();
-                // The other end may have had enough.
+                // The other end may have been closed.
                 let _ = theirs.send(&datagram);
             }
         }
-        // Held open: a kernel that falls silent is not one that is gone.
+        // Keep the socket open: a silent kernel must not look like a closed socket.
         thread::sleep(std::time::Duration::from_secs(5));
     });
     Socket::with_port(ours.into(), PORT).unwrap()
@@ -108,7 +108,7 @@ impl Sink for Taken {
     }
 }
 
-/// Dumps both ways, which must come to the same.
+/// Dumps both ways; the results must be equal.
 fn dump(answers: Vec<Vec<Said>>, taken: &mut Taken) -> Result<Outcome, Error> {
     let runtime = crate::waiting::event_loop().unwrap();
     let mut taken_ahead = taken.clone();
@@ -230,11 +230,11 @@ fn more_than_a_few_chunks_come_in_order() {
             false
         }
     }
-    // Two to a datagram: some megabytes in all.
+    // Two per datagram: some megabytes in all.
     let count = 20_000;
     let answer = (0..count).map(|number: u16| {
         let mut payload = samples::TCP.payload();
-        // Where the original direction's source port stands.
+        // Offset of the original direction's source port.
         payload[44..46].copy_from_slice(&number.to_be_bytes());
         said(kind::NEW, 2, payload)
     });

@@ -1,4 +1,4 @@
-//! A request of this subsystem, and all that answers it.
+//! A request to this subsystem and all answers to it.
 
 use std::io;
 
@@ -9,20 +9,21 @@ use crate::netlink::{
     message::{Body, Messages},
 };
 
-/// How often a dump is begun before losses are an error. There are few expectations: one dump is nearly always enough.
+/// Number of attempts at a dump before losses are an error. There are few expectations: one attempt is nearly
+/// always enough.
 const TRIES: u32 = 8;
 
-/// What became of a request.
+/// The answers to a request.
 struct Answer {
-    /// The payloads of its messages.
+    /// Payloads of the answers.
     payloads: Vec<Bytes>,
-    /// Some are missing.
+    /// True if some are missing.
     incomplete: bool,
     errno: i32,
     detail: Option<String>,
 }
 
-/// Dumps: takes an incomplete one again, and hands over a complete one's payloads.
+/// Dumps, repeats an incomplete dump, and returns the payloads of a complete one.
 pub(super) async fn dump(
     socket: &mut Socket,
     operation: &'static str,
@@ -42,7 +43,7 @@ pub(super) async fn dump(
     })
 }
 
-/// Asks for one thing, and says what the kernel said.
+/// Sends a request about one object and returns the kernel's answer.
 pub(super) async fn one(
     socket: &mut Socket,
     operation: &'static str,
@@ -55,7 +56,8 @@ pub(super) async fn one(
         }),
         0 => Ok(answer.payloads),
         libc::EPERM => Err(Error::NotPermitted { operation }),
-        // EINVAL and EOPNOTSUPP have their own meanings here; that there is no ctnetlink can be told from others.
+        // EINVAL and EOPNOTSUPP have other meanings in this subsystem; other errnos show that there is no
+        // ctnetlink.
         errno => Err(Error::Refused {
             operation,
             source: io::Error::from_raw_os_error(errno),
@@ -76,7 +78,7 @@ async fn ask(
     loop {
         let datagram = match socket.receive().await {
             Ok(datagram) => datagram,
-            // The kernel goes on with a dump; only once it has ended can a new one begin.
+            // The kernel continues a dump; only after its end can a new one begin.
             Err(Error::Overrun { .. }) if ends_for_certain => {
                 incomplete = true;
                 continue;
@@ -85,7 +87,7 @@ async fn ask(
         };
         for message in Messages::new(&datagram) {
             let message = message?;
-            // What was left over from an earlier request on this socket, or was never ours.
+            // Skip answers to earlier requests on this socket and messages of other senders.
             if message.sequence != sequence || message.port != socket.port() {
                 continue;
             }

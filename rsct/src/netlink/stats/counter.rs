@@ -8,7 +8,7 @@ pub struct Counter {
     pub number: u16,
     /// Its name, as `conntrack -S` prints it.
     pub name: &'static str,
-    /// What it counts.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 
@@ -20,7 +20,7 @@ const fn counter(number: u16, name: &'static str, meaning: &'static str) -> Coun
     }
 }
 
-/// Those that have a name, by number.
+/// The counters with a name, by number.
 pub const KNOWN: [Counter; 15] = [
     counter(1, "searched", "entries compared in lookups (old kernels)"),
     counter(2, "found", "tuples that were looked up for NAT and found taken"),
@@ -75,7 +75,7 @@ pub const KNOWN: [Counter; 15] = [
     ),
 ];
 
-/// A counter's name; none for those of a newer kernel.
+/// A counter's name; `None` for those of a newer kernel.
 pub fn name(number: u16) -> Option<&'static str> {
     let index = usize::from(number).checked_sub(1)?;
     KNOWN.get(index).map(|counter| counter.name)

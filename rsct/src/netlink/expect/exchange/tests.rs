@@ -1,4 +1,4 @@
-//! A thread plays the kernel, so that what rarely happens happens.
+//! A thread plays the kernel, so that rare events can be tested.
 
 use std::{os::unix::net::UnixDatagram, thread};
 
@@ -12,7 +12,7 @@ const OVERRUN: u16 = 4;
 const NEW: u16 = 0x200;
 const DUMP_INTR: u16 = 16;
 
-/// A message's type, its flags, and what it holds.
+/// A message's type, flags and payload.
 type Said = (u16, u16, Vec<u8>);
 
 fn expectation() -> Said {
@@ -27,7 +27,7 @@ fn error(errno: i32) -> Said {
     (ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
 }
 
-/// Answers each request with the next of these rows of messages, after a stray one.
+/// Answers each request with the next of these lists of messages, after a stray one.
 fn kernel(answers: Vec<Vec<Said>>) -> Socket {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -41,7 +41,7 @@ fn kernel(answers: Vec<Vec<Said>>) -> Socket {
                 theirs.send(&bytes(message, sequence)).unwrap();
             }
         }
-        // Held open: a kernel that falls silent is not one that is gone.
+        // Keep the socket open: a silent kernel must not look like a closed socket.
         thread::sleep(std::time::Duration::from_secs(5));
     });
     Socket::with_port(ours.into(), PORT).unwrap()
@@ -88,7 +88,7 @@ async fn a_master_without_a_helper_has_none() {
     assert_eq!(error.errno(), Some(libc::ENOENT));
 }
 
-/// Whoever asked has to know which it was.
+/// Callers need the errno.
 #[tokio::test]
 async fn every_refusal_keeps_its_number() {
     for errno in [

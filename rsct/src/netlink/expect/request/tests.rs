@@ -19,10 +19,10 @@ fn bytes(hex: &str) -> Vec<u8> {
     pairs.map(|d| u8::from_str_radix(d, 16).unwrap()).collect()
 }
 
-/// As `strace conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src 10.0.0.1
-/// --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255 --mask-dst
-/// 255.255.255.255 --mask-port-src 0 --mask-port-dst 65535 -t 300` shows it sent, but for sequence number and port,
-/// and without the timeout, which the kernel doesn't read there.
+/// As sent by `conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src
+/// 10.0.0.1 --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255
+/// --mask-dst 255.255.255.255 --mask-port-src 0 --mask-port-dst 65535 -t 300` (strace), except sequence
+/// number and port, and without the timeout, which the kernel ignores there.
 const CREATE: &str = "
     b0000000 0002 0506 05000000 00000000 02000000
     34000280 14000180 08000100 0a000001 08000200 0a000002
@@ -82,8 +82,8 @@ fn a_timeout_is_set_on_one_that_is_there() {
     assert_eq!(asked[0xb0..], bytes("08000400 0000012c"));
 }
 
-/// As `strace conntrack -D expect -p udp -s 10.0.0.1 -d 10.0.0.2 --orig-port-src 0 --orig-port-dst 2000
-/// --reply-port-src 1 --reply-port-dst 2` shows it sent, but for sequence number and port.
+/// As sent by `conntrack -D expect -p udp -s 10.0.0.1 -d 10.0.0.2 --orig-port-src 0 --orig-port-dst 2000
+/// --reply-port-src 1 --reply-port-dst 2` (strace), except sequence number and port.
 #[test]
 fn one_is_deleted_as_conntrack_deletes_it() {
     let key = Key {
@@ -100,8 +100,8 @@ fn one_is_deleted_as_conntrack_deletes_it() {
     assert_eq!(asked[0x48..], bytes("06000700 00070000 08000500 00000009"));
 }
 
-/// As `strace conntrack -L expect`, `-F expect` and `-S expect` show them sent, but for sequence number and port, and
-/// for the family, which makes no difference to the second.
+/// As sent by `conntrack -L expect`, `-F expect` and `-S expect` (strace), except sequence number and port,
+/// and the family, which the second ignores.
 #[test]
 fn many_are_asked_for_as_conntrack_asks() {
     let listed = bytes("14000000 0102 0103 05000000 00000000 02000000");
