@@ -1,5 +1,5 @@
-//! What `nft -a list ruleset` shows. Read is its text, and not its JSON: not every nft is built with that, and the text is
-//! what people know a rule by.
+//! Parser of `nft -a list ruleset`. It reads the text and not the JSON: nft can be built without JSON, and
+//! users know their rules as text.
 
 use std::fmt::{self, Display};
 
@@ -14,7 +14,7 @@ use crate::{
     filter::{protocol, values::prefix},
 };
 
-/// The rules with a timeout, and all of the tables.
+/// The rules with a timeout, and all tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ruleset {
     /// Every rule with `ct timeout set`.
@@ -22,7 +22,7 @@ pub(super) struct Ruleset {
     tables: Vec<Table>,
 }
 
-/// A table, as far as we must know what is in it.
+/// A table, with the contents that rsct needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
     family: String,
@@ -31,7 +31,7 @@ pub(super) struct Table {
     pub(super) objects: Vec<Object>,
     /// Its chains.
     pub(super) chains: Vec<Chain>,
-    /// It has more than these.
+    /// True if it has other contents.
     pub(super) has_more: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Table {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
     pub(super) name: String,
-    /// How many rules are in it.
+    /// Number of its rules.
     pub(super) rules: usize,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Chain {
 pub(super) struct Object {
     name: String,
     pub(super) protocol: String,
-    /// Each state and its seconds.
+    /// Each state's name and seconds.
     pub(super) values: Vec<(String, u32)>,
 }
 
@@ -69,16 +69,16 @@ impl Ruleset {
             .find(|table| table.family == family && table.name == name)
     }
 
-    /// The timeouts of this name that a table holds.
+    /// The timeout object of this name in a table.
     pub(super) fn object(&self, family: &str, table: &str, name: &str) -> Option<&Object> {
         let objects = &self.table(family, table)?.objects;
         objects.iter().find(|object| object.name == name)
     }
 
-    /// Reads what was shown.
+    /// Parses nft's output.
     pub(super) fn parse(output: &str) -> Self {
         let mut ruleset = Self::default();
-        // What the braces that are open belong to.
+        // The open blocks, innermost last.
         let mut inside = Vec::new();
         for line in output.lines() {
             let words = words::of_nft(line);
@@ -119,7 +119,7 @@ impl Ruleset {
             return;
         };
         if inside != [Block::Table] {
-            // A rule that jumps to a chain without a name has it in braces.
+            // A rule that jumps to an anonymous chain has the chain in braces.
             if let ([.., Block::Chain], Some(chain)) = (inside, table.chains.last_mut()) {
                 chain.rules += 1;
             }
@@ -190,18 +190,18 @@ impl Ruleset {
     }
 }
 
-/// What a brace opens.
+/// A block in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Table,
     Chain,
-    /// A `ct timeout`.
+    /// A `ct timeout` object.
     Object,
     /// Sets, maps, other objects, and elements over several lines.
     Other,
 }
 
-/// What begins with a line, where it ends in an open brace (and a handle behind it).
+/// The kind of block that a line opens, if it ends with an open brace, optionally followed by a handle.
 fn opens(words: &[Word]) -> Option<Block> {
     let end = words.iter().position(|word| word.text == "#" && !word.quoted);
     let words = &words[..end.unwrap_or(words.len())];
@@ -224,7 +224,7 @@ fn handle(words: &[Word]) -> Option<&str> {
     }
 }
 
-/// The timeouts that a rule attaches.
+/// The timeout object that a rule attaches.
 fn sets(words: &[Word]) -> Option<&str> {
     words.windows(4).find_map(|four| match four {
         [ct, timeout, set, name]
@@ -250,14 +250,14 @@ fn states(words: &[&str]) -> Vec<(String, u32)> {
     let text = words.join(" ");
     let state = |text: &str| {
         let (state, seconds) = text.split_once(':')?;
-        // Newer ones may show the unit.
+        // Newer versions may print the unit.
         let seconds = seconds.trim().trim_end_matches('s').parse().ok()?;
         Some((state.trim().to_owned(), seconds))
     };
     text.split(',').filter_map(state).collect()
 }
 
-/// What a rule asks for, where all of it is among what rsct writes.
+/// The flows that a rule matches; `None` if any condition is not one that rsct writes.
 fn matching(words: &[Word]) -> Option<Matching> {
     let mut parts = Parts::default();
     let mut texts = words.iter().map(|word| word.text.as_str());
@@ -297,7 +297,7 @@ fn matching(words: &[Word]) -> Option<Matching> {
             "comment" => {
                 texts.next()?;
             }
-            // The handle is behind it.
+            // The handle follows.
             "#" => break,
             _ => return None,
         }
@@ -445,7 +445,7 @@ mod tests {
         added("udp-policy1", &same).unwrap();
         let refused = added("udp-policy1", &other).unwrap_err().to_string();
         assert!(refused.contains("(udp unreplied=3 replied=300)"), "{refused}");
-        // What nft leaves out is its default.
+        // nft does not print a default value.
         let hidden = NFT.replace("unreplied : 3, ", "");
         for (seconds, is_there) in [(30, true), (3, false)] {
             let mut policy = self::policy();

@@ -1,20 +1,20 @@
-//! Lines as words: how iptables and nft quote what they print, and how a shell takes it.
+//! Quoting: splits the output of iptables and nft into words, and quotes words for a shell.
 
-/// A word, and whether it stood in quotation marks.
+/// A word; `quoted` is true if it was in quotation marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) quoted: bool,
 }
 
-/// The words of a line of `iptables -S`: in quotation marks, a backslash stands before a quotation mark, an apostrophe or
+/// Splits a line of `iptables -S`: in quotation marks, a backslash escapes a quotation mark, an apostrophe or
 /// another backslash.
 pub(super) fn of_iptables(line: &str) -> Vec<String> {
     let words = split(line, true);
     words.into_iter().map(|word| word.text).collect()
 }
 
-/// The words of a line of nft, whose quotation marks nothing escapes.
+/// Splits a line of nft, in which quotation marks cannot be escaped.
 pub(super) fn of_nft(line: &str) -> Vec<Word> {
     split(line, false)
 }
@@ -48,7 +48,7 @@ fn split(line: &str, backslash_escapes: bool) -> Vec<Word> {
     words
 }
 
-/// A word as a shell takes it for one.
+/// Quotes a word for a shell, if necessary.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@%".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    /// As libxtables' xtables_save_string() does it.
+    /// Quotes as libxtables' xtables_save_string() does.
     fn saved(text: &str) -> String {
         let mut saved = String::from("\"");
         for c in text.chars() {
