@@ -15,13 +15,13 @@ const HEADER_BYTES: usize = 4;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AttrError {
     /// The bytes end inside an attribute's header.
-    #[error("{left} bytes are left where an attribute's header takes 4")]
+    #[error("an attribute's header is cut to {left} of 4 bytes")]
     Header {
         /// Bytes left.
         left: usize,
     },
     /// The length field is less than the header that it includes, or points past the message.
-    #[error("attribute {kind} claims {claimed} bytes where {left} are left")]
+    #[error("attribute {kind} claims {claimed} bytes, but only {left} remain")]
     Length {
         /// The attribute's type.
         kind: u16,
@@ -31,7 +31,7 @@ pub enum AttrError {
         left: usize,
     },
     /// The payload's size differs from the size that the kernel uses for this type.
-    #[error("attribute {kind} has {got} bytes where {expected} belong")]
+    #[error("attribute {kind} has {got} bytes instead of {expected}")]
     Size {
         /// The attribute's type.
         kind: u16,
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_no_part_of_the_type_and_padding_is_skipped() {
+    fn type_flags_and_padding_are_skipped() {
         let bytes = [5, 0, 3, 0x80, 7, 0, 0, 0, 6, 0, 1, 0x40, 1, 2];
         let attrs: Vec<_> = Attrs::new(&bytes).map(Result::unwrap).collect();
         assert_eq!(
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_is_an_error_and_the_end() {
+    fn an_invalid_length_is_an_error_and_the_end() {
         for (bytes, error) in [
             (&[1u8, 0][..], AttrError::Header { left: 2 }),
             (

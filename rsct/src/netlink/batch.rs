@@ -9,14 +9,14 @@ use super::{
     conntrack::Change,
     emit::Emitter,
     message::{Body, Messages},
-    socket::following,
+    socket::next_after,
 };
 
 /// Limit on requests per datagram. If the kernel refused all of them, the answers would still fit the receive
 /// buffer that [`Batch::new`] sets.
-const MOST: usize = 512;
+const MAX_REQUESTS: usize = 512;
 /// Limit on a datagram's size; the kernel accepts the size of the send buffer, 208 KiB by default.
-const MOST_BYTES: usize = 128 * 1024;
+const MAX_BYTES: usize = 128 * 1024;
 const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Requests to be sent together.
@@ -36,10 +36,10 @@ impl<T> Batch<T> {
     pub fn new(socket: &Socket) -> Result<Self, Error> {
         socket.set_receive_buffer(RECEIVE_BYTES)?;
         Ok(Self {
-            datagram: Vec::with_capacity(MOST_BYTES + 4096),
+            datagram: Vec::with_capacity(MAX_BYTES + 4096),
             last_begins: 0,
             first_sequence: 0,
-            waiting: Vec::with_capacity(MOST),
+            waiting: Vec::with_capacity(MAX_REQUESTS),
         })
     }
 
@@ -82,7 +82,7 @@ impl<T> Batch<T> {
 
     /// Returns whether the batch must be sent before the next request.
     pub fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST || self.datagram.len() >= MOST_BYTES
+        self.waiting.len() >= MAX_REQUESTS || self.datagram.len() >= MAX_BYTES
     }
 
     /// Number of requests to be sent.
@@ -140,21 +140,22 @@ impl<T> Batch<T> {
                     _ => continue,
                 };
                 // Skip answers to earlier requests on this socket.
-                let Some(silent) = distance(next, message.sequence).filter(|index| *index < waiting.len())
+                let Some(unanswered_before) =
+                    distance(next, message.sequence).filter(|index| *index < waiting.len())
                 else {
                     continue;
                 };
-                for (operation, token) in waiting.by_ref().take(silent) {
+                for (operation, token) in waiting.by_ref().take(unanswered_before) {
                     // The kernel does not answer requests that succeed, but answers may have been lost.
                     let result = if lost { Err(unanswered(operation)) } else { Ok(()) };
                     outcome(token, result);
                 }
-                next = following(message.sequence);
+                next = next_after(message.sequence);
                 if let Some((operation, token)) = waiting.next() {
                     not_permitted |= errno == libc::EPERM;
                     let result = match errno {
                         0 => Ok(()),
-                        errno => Err(Error::refused(operation.doing(), errno, detail)),
+                        errno => Err(Error::refused(operation.description(), errno, detail)),
                     };
                     outcome(token, result);
                 }
@@ -163,7 +164,7 @@ impl<T> Batch<T> {
         for (operation, token) in waiting {
             // Without the capability the kernel sends one error for the whole datagram (nfnetlink_rcv()).
             let error = if not_permitted && !lost {
-                Error::refused(operation.doing(), libc::EPERM, None)
+                Error::refused(operation.description(), libc::EPERM, None)
             } else {
                 unanswered(operation)
             };
@@ -175,7 +176,7 @@ impl<T> Batch<T> {
 
 fn unanswered(operation: Operation) -> Error {
     Error::Unanswered {
-        operation: operation.doing(),
+        operation: operation.description(),
     }
 }
 

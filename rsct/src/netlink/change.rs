@@ -25,7 +25,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operation in an error message.
-    pub(super) fn doing(self) -> &'static str {
+    pub(super) fn description(self) -> &'static str {
         match self {
             Self::Create => "creating a conntrack entry",
             Self::CreateOrUpdate => "creating or updating a conntrack entry",
@@ -54,7 +54,7 @@ impl Operation {
 pub async fn apply(socket: &mut Socket, operation: Operation, change: &Change<'_>) -> Result<(), Error> {
     let mut request = operation.request(change.family());
     request.flags |= netlink_packet_core::NLM_F_ACK;
-    exchange::acknowledged(socket, operation.doing(), |sequence, datagram| {
+    exchange::acknowledged(socket, operation.description(), |sequence, datagram| {
         request.append(datagram, sequence, |out| change.emit(out));
     })
     .await
@@ -71,7 +71,7 @@ pub async fn flush(socket: &mut Socket, filter: &DumpFilter) -> Result<(), Error
     exchange::acknowledged(socket, "flushing the conntrack table", |sequence, datagram| {
         request.append(datagram, sequence, |out| filter.emit(out));
         if family != 0 {
-            request::heed_family(datagram);
+            request::apply_family(datagram);
         }
     })
     .await

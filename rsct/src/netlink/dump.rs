@@ -14,7 +14,7 @@ use crate::family::Family;
 
 const OPERATION: &str = "dumping the conntrack table";
 /// Number of attempts at a dump before a table that keeps changing is an error.
-const TRIES: u32 = 8;
+const MAX_TRIES: u32 = 8;
 
 /// A kernel table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,19 +111,9 @@ pub async fn entries(socket: &mut Socket, query: &Query, sink: &mut impl Sink) -
     entries_from(socket, query, None, sink).await
 }
 
-/// Like [`entries`], for callers that may block: a thread receives while the sink processes earlier entries,
-/// and the calling thread sleeps while there is nothing to process.
-pub async fn entries_ahead(
-    socket: &mut Socket,
-    query: &Query,
-    sink: &mut impl Sink,
-) -> Result<Outcome, Error> {
-    begin(socket, query)?.entries(sink).await
-}
-
-/// Begins such a dump and returns at once. A thread receives until its buffers are full, so the kernel walks
-/// its table while another dump is processed. If the limits on descriptors and processes leave none for a
-/// thread, the calling thread receives.
+/// Begins a dump and returns at once, for callers that may block in [`Begun::entries`]. A thread receives until
+/// its buffers are full, so the kernel walks its table while another dump is processed. If the limits on
+/// descriptors and processes leave none for a thread, the calling thread receives.
 pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Error> {
     let sequence = socket.next_sequence();
     let request = query.request(sequence);
@@ -155,8 +145,8 @@ impl Begun<'_> {
     }
 
     /// Begins another dump; the previous one must have ended.
-    pub async fn ask(&mut self, query: &Query) -> Result<(), Error> {
-        self.sequence = self.source.ask(query).await?;
+    pub async fn begin(&mut self, query: &Query) -> Result<(), Error> {
+        self.sequence = self.source.request(query).await?;
         self.query = *query;
         Ok(())
     }
@@ -195,10 +185,10 @@ impl Source for Receiving<'_> {
         }
     }
 
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+    async fn request(&mut self, query: &Query) -> Result<u32, Error> {
         match self {
-            Self::Ahead(ahead) => ahead.ask(query).await,
-            Self::Here(socket) => socket.ask(query).await,
+            Self::Ahead(ahead) => ahead.request(query).await,
+            Self::Here(socket) => socket.request(query).await,
         }
     }
 
@@ -215,7 +205,7 @@ trait Source {
     /// The port that its answers carry.
     fn port(&self) -> u32;
     /// Sends the request with a new sequence number, and returns the number.
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error>;
+    async fn request(&mut self, query: &Query) -> Result<u32, Error>;
     /// The next datagram.
     async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error>;
 }
@@ -225,7 +215,7 @@ impl Source for Socket {
         Self::port(self)
     }
 
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+    async fn request(&mut self, query: &Query) -> Result<u32, Error> {
         let sequence = self.next_sequence();
         self.send(&query.request(sequence)).await?;
         Ok(sequence)
@@ -236,22 +226,22 @@ impl Source for Socket {
     }
 }
 
-/// `asked` is the sequence number of the first request, if it has been sent already.
+/// `sent` is the sequence number of the first request, if it has been sent already.
 async fn entries_from(
     source: &mut impl Source,
     query: &Query,
-    mut asked: Option<u32>,
+    mut sent: Option<u32>,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     sink.begin();
     loop {
         outcome.entries = 0;
-        let sequence = match asked.take() {
+        let sequence = match sent.take() {
             Some(sequence) => sequence,
-            None => source.ask(query).await?,
+            None => source.request(query).await?,
         };
-        let end = once(source, sequence, sink, &mut outcome).await?;
+        let end = try_once(source, sequence, sink, &mut outcome).await?;
         match end {
             End::Complete => return Ok(outcome),
             End::Stopped => {
@@ -264,7 +254,7 @@ async fn entries_from(
             End::Overrun => outcome.overrun += 1,
         }
         let tries = outcome.interrupted + outcome.overrun;
-        if tries >= TRIES || !sink.restart() {
+        if tries >= MAX_TRIES || !sink.restart() {
             return Err(match end {
                 End::Overrun => Error::Overrun {
                     hint: "try again when the machine is less busy",
@@ -282,7 +272,7 @@ enum End {
     Overrun,
 }
 
-async fn once(
+async fn try_once(
     source: &mut impl Source,
     sequence: u32,
     sink: &mut impl Sink,

@@ -12,8 +12,8 @@ use super::{conntrack::DecodeError, message::EnvelopeError};
 pub enum Error {
     /// The kernel has no netfilter netlink.
     #[error(
-        "opening a netfilter netlink socket: the kernel knows no such protocol; load its module with \
-         `modprobe nf_conntrack_netlink`"
+        "opening a netfilter netlink socket: the kernel does not support it; load its module with `modprobe \
+         nf_conntrack_netlink`"
     )]
     NoNetfilter,
     /// The socket cannot be opened or used.
@@ -40,7 +40,7 @@ pub enum Error {
     },
     /// The kernel has no ctnetlink.
     #[error(
-        "{operation}: the kernel has no ctnetlink, and couldn't load it; run `modprobe nf_conntrack_netlink`, or use a \
+        "{operation}: the kernel has no ctnetlink, and could not load it; run `modprobe nf_conntrack_netlink`, or use a \
          kernel built with CONFIG_NF_CT_NETLINK"
     )]
     NoCtnetlink {
@@ -67,8 +67,8 @@ pub enum Error {
     },
     /// The kernel's answer was lost.
     #[error(
-        "{operation}: whether it was done is not known, as netlink messages were lost (ENOBUFS); look for the entry, \
-         and try again if need be"
+        "{operation}: result unknown because netlink messages were lost (ENOBUFS); check whether the entry \
+         exists, and try again if necessary"
     )]
     Unanswered {
         /// The operation.
@@ -81,27 +81,27 @@ pub enum Error {
         signal: i32,
     },
     /// A datagram was larger than the buffer.
-    #[error("receiving from netlink: a datagram of {got} bytes was cut to {room}")]
-    Cut {
+    #[error("receiving from netlink: a datagram of {got} bytes was truncated to {capacity}")]
+    Truncated {
         /// Its size.
         got: usize,
         /// The buffer's size.
-        room: usize,
+        capacity: usize,
     },
     /// The table changed during every attempt.
     #[error(
-        "dumping the conntrack table: it changed under the kernel's hands {tries} times in a row; try again when \
-         it is quieter"
+        "dumping the conntrack table: it changed during each of {tries} attempts; try again when it changes \
+         less"
     )]
     Interrupted {
         /// Number of attempts.
         tries: u32,
     },
     /// The bytes are not netlink messages.
-    #[error("reading from netlink: {0}; this is a fault in the kernel or in rsct")]
+    #[error("reading from netlink: {0}; this is a bug in the kernel or in rsct")]
     Envelope(#[from] EnvelopeError),
     /// The bytes are not a conntrack entry.
-    #[error("reading from netlink: {0}; this is a fault in the kernel or in rsct")]
+    #[error("reading from netlink: {0}; this is a bug in the kernel or in rsct")]
     Decode(#[from] DecodeError),
 }
 

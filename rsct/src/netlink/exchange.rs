@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Converts the kernel's refusal of an operation, by its errno and message, into an error.
-type Meaning = fn(&'static str, i32, Option<String>) -> Error;
+type ToError = fn(&'static str, i32, Option<String>) -> Error;
 
 /// Sends a request and passes on the payload of each answer until the last.
 pub(super) async fn answers(
@@ -22,7 +22,7 @@ pub(super) async fn answers(
 pub(super) async fn answers_of(
     socket: &mut Socket,
     operation: &'static str,
-    refused: Meaning,
+    refused: ToError,
     request: impl FnOnce(u32) -> Vec<u8>,
     mut take: impl FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -41,7 +41,7 @@ pub(super) async fn answers_of(
                 Body::Noop => {}
                 Body::Overrun => {
                     return Err(Error::Overrun {
-                        hint: "what was read so far is incomplete",
+                        hint: "the data read so far is incomplete",
                     });
                 }
                 Body::End { errno: 0, .. } => return Ok(()),

@@ -19,13 +19,13 @@ const NLM_F_CAPPED: u16 = 0x100;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum EnvelopeError {
     /// It ends inside a header.
-    #[error("a datagram ends {left} bytes into a message's header of 16")]
+    #[error("a message's header is cut to {left} of 16 bytes")]
     Header {
         /// Bytes left.
         left: usize,
     },
     /// A message is shorter than its header or longer than the datagram.
-    #[error("a message claims {claimed} bytes where {left} are left")]
+    #[error("a message claims {claimed} bytes, but only {left} remain")]
     Length {
         /// Value of its length field.
         claimed: usize,
@@ -33,7 +33,7 @@ pub enum EnvelopeError {
         left: usize,
     },
     /// An error or end message lacks the errno.
-    #[error("an acknowledgement of {got} bytes has no room for its error number")]
+    #[error("an acknowledgement of {got} bytes is too short for its errno")]
     Ack {
         /// Its size.
         got: usize,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_brings_the_kernels_words() {
+    fn an_error_has_the_kernels_message() {
         let request = message(0x101, 0, &[1, 2, 3, 4]);
         let words = [&[11u8, 0, 1, 0][..], b"no way\0\0"].concat();
         let capped = [
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_datagram_is_an_error() {
+    fn a_malformed_datagram_is_an_error() {
         let whole = message(NLMSG_ERROR, 0, &[0; 20]);
         for length in 1..whole.len() {
             let messages: Vec<_> = Messages::new(&whole[..length]).collect();

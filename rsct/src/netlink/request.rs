@@ -99,7 +99,7 @@ pub(super) fn message(
 
 /// Makes the kernel apply the family of a deletion without a tuple that is alone in its datagram: with
 /// version 0 of `struct nfgenmsg` the kernel ignores it (ctnetlink_del_conntrack()).
-pub(super) fn heed_family(datagram: &mut [u8]) {
+pub(super) fn apply_family(datagram: &mut [u8]) {
     datagram[HEADER_BYTES + 1] = 1;
 }
 
@@ -109,7 +109,7 @@ mod tests {
 
     /// As sent by `conntrack -L -f ipv6` (strace), except sequence number and port.
     #[test]
-    fn a_dump_is_asked_for_as_conntrack_asks() {
+    fn dump_equals_conntracks_request() {
         assert_eq!(
             Request::dump(kind::GET, 10).bare(5),
             [20, 0, 0, 0, 1, 1, 1, 3, 5, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0]
@@ -119,7 +119,7 @@ mod tests {
     /// As sent by `conntrack -S` and `-C` (strace), except sequence number and port, and the acknowledgement
     /// that marks the end of an answer.
     #[test]
-    fn counters_are_asked_for_as_conntrack_asks() {
+    fn counters_equal_conntracks_requests() {
         assert_eq!(
             Request::dump(kind::GET_STATS_CPU, 0).bare(5),
             [20, 0, 0, 0, 4, 1, 1, 3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_stand_one_behind_the_other() {
+    fn requests_are_appended() {
         let mut datagram = Request::dump(kind::GET, 0).bare(1);
         let first = datagram.len();
         Request::acknowledged(kind::DELETE, 2).append(&mut datagram, 2, |out| out.put(9, &[1]));

@@ -78,7 +78,7 @@ impl Socket {
     }
 
     /// Opens another socket in the same network namespace.
-    pub fn beside(&self) -> Result<Self, Error> {
+    pub fn open_sibling(&self) -> Result<Self, Error> {
         if !self.entered {
             return Self::open();
         }
@@ -127,7 +127,7 @@ impl Socket {
             .and_then(|()| get_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF))
             // The kernel reports twice the requested size: half is for its own bookkeeping.
             .map(|doubled| usize::try_from(doubled).unwrap_or(0) / 2)
-            .map_err(failed("sizing the receive buffer of"))
+            .map_err(failed("setting the receive buffer size of"))
     }
 
     /// Subscribes to a multicast group.
@@ -170,19 +170,19 @@ impl Socket {
                 &raw mut size,
             )
         };
-        check(result as libc::ssize_t).map_err(failed("asking for the losses of"))?;
+        check(result as libc::ssize_t).map_err(failed("reading the drop counter of"))?;
         Ok(numbers[DROPS])
     }
 
     /// A sequence number for the next request; never 0, which events carry.
     pub(super) fn next_sequence(&mut self) -> u32 {
-        self.sequence = following(self.sequence);
+        self.sequence = next_after(self.sequence);
         self.sequence
     }
 
     /// Makes the next request use the number after this one.
     #[cfg(test)]
-    pub(super) fn count_on_from(&mut self, sequence: u32) {
+    pub(super) fn set_last_sequence(&mut self, sequence: u32) {
         self.sequence = sequence;
     }
 
@@ -250,7 +250,7 @@ impl Socket {
             Err(Error::Socket { source, .. }) if is_overrun(&source) => return Err(self.overrun()),
             received => received?,
         };
-        fits(received.bytes, received.room)?;
+        check_size(received.bytes, received.capacity)?;
         let datagram = self.buffer.split().freeze();
         Ok(received.from_kernel.then_some(datagram))
     }
@@ -259,7 +259,7 @@ impl Socket {
     pub(super) fn overrun(&mut self) -> Error {
         self.overruns += 1;
         Error::Overrun {
-            hint: "what was read so far is incomplete",
+            hint: "the data read so far is incomplete",
         }
     }
 
@@ -296,7 +296,7 @@ pub(super) fn send_to(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> 
 }
 
 /// The next sequence number; never 0.
-pub(super) fn following(sequence: u32) -> u32 {
+pub(super) fn next_after(sequence: u32) -> u32 {
     sequence.checked_add(1).unwrap_or(1)
 }
 
@@ -305,7 +305,7 @@ pub(super) struct Received {
     /// Its size in bytes, which may be more than the buffer's.
     pub(super) bytes: usize,
     /// The buffer's size.
-    pub(super) room: usize,
+    pub(super) capacity: usize,
     /// True if the kernel sent it.
     pub(super) from_kernel: bool,
 }
@@ -314,7 +314,7 @@ pub(super) struct Received {
 fn append(fd: BorrowedFd<'_>, buffer: &mut BytesMut) -> io::Result<Received> {
     buffer.reserve(DATAGRAM_BYTES);
     let received = receive_into(fd, buffer.spare_capacity_mut())?;
-    if received.bytes <= received.room {
+    if received.bytes <= received.capacity {
         // SAFETY: recvfrom wrote this many bytes after the buffer's end, within its capacity.
         unsafe { buffer.set_len(buffer.len() + received.bytes) };
     }
@@ -322,7 +322,7 @@ fn append(fd: BorrowedFd<'_>, buffer: &mut BytesMut) -> io::Result<Received> {
 }
 
 /// Receives a queued datagram; truncates it to the buffer.
-pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
+pub(super) fn receive_into(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
     let mut sender = kernel();
     let mut sender_bytes = size_of_sockaddr();
     // SAFETY: recvfrom only writes to the buffer, at most as many bytes as its size; the address outlives the
@@ -330,8 +330,8 @@ pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> 
     let bytes = check(unsafe {
         libc::recvfrom(
             fd.as_raw_fd(),
-            room.as_mut_ptr().cast(),
-            room.len(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
             // Return the datagram's full length even if it was truncated.
             libc::MSG_TRUNC,
             (&raw mut sender).cast(),
@@ -340,7 +340,7 @@ pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> 
     })?;
     Ok(Received {
         bytes,
-        room: room.len(),
+        capacity: buffer.len(),
         from_kernel: sender.nl_pid == 0,
     })
 }
@@ -351,9 +351,9 @@ pub(super) fn is_overrun(error: &io::Error) -> bool {
 }
 
 /// Returns an error if a datagram was truncated.
-pub(super) fn fits(got: usize, room: usize) -> Result<(), Error> {
-    if got > room {
-        return Err(Error::Cut { got, room });
+pub(super) fn check_size(got: usize, capacity: usize) -> Result<(), Error> {
+    if got > capacity {
+        return Err(Error::Truncated { got, capacity });
     }
     Ok(())
 }

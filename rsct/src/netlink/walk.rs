@@ -57,7 +57,7 @@ impl<'a> Walk<'a> {
                 Body::Data { .. } | Body::Noop => {}
                 Body::Overrun => {
                     return Err(Error::Overrun {
-                        hint: "what was read so far is incomplete",
+                        hint: "the data read so far is incomplete",
                     });
                 }
                 Body::End { errno: 0, .. } => self.is_over = true,

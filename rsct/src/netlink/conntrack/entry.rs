@@ -28,16 +28,16 @@ const NFGENMSG_BYTES: usize = 4;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum DecodeError {
     /// The message ends before its attributes begin.
-    #[error("a conntrack message of {got} bytes ends inside its header of 4")]
+    #[error("a conntrack message's header is cut to {got} of 4 bytes")]
     Header {
         /// Its size.
         got: usize,
     },
     /// The sequence of attributes is malformed.
-    #[error("a conntrack message can't be read: {0}")]
+    #[error("a conntrack message is malformed: {0}")]
     Attributes(AttrError),
     /// An attribute has an invalid value.
-    #[error("{name} of a conntrack message can't be read: {source}")]
+    #[error("{name} of a conntrack message is malformed: {source}")]
     Attribute {
         /// The kernel's name for the attribute.
         name: &'static str,

@@ -3,46 +3,11 @@
 
 use rsct_common::Tuple;
 
-use super::{attribute::*, tuple};
+use super::{
+    attribute::*,
+    tuple::{self, TupleParts},
+};
 use crate::{family::Family, netlink::emit::Emitter};
-
-/// A set of tuple parts (`CTA_FILTER_F_*` in net/netfilter/nf_internals.h, which is not exported to user
-/// space).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TupleParts(u32);
-
-impl TupleParts {
-    /// No parts.
-    pub const NONE: Self = Self(0);
-    /// All parts.
-    pub const ALL: Self = Self(u32::MAX);
-    /// The source address.
-    pub const SRC: Self = Self(1 << 0);
-    /// The destination address.
-    pub const DST: Self = Self(1 << 1);
-    /// The protocol number.
-    pub const PROTO: Self = Self(1 << 3);
-    /// The source port, or an ICMP id.
-    pub const SRC_L4: Self = Self(1 << 4);
-    /// The destination port, or an ICMP type and code.
-    pub const DST_L4: Self = Self(1 << 5);
-
-    /// Returns whether the set contains `part`.
-    pub fn has(self, part: Self) -> bool {
-        self.0 & part.0 == part.0
-    }
-
-    /// Returns the set with `part` added.
-    #[must_use]
-    pub fn with(self, part: Self) -> Self {
-        Self(self.0 | part.0)
-    }
-
-    /// Returns whether the set is empty.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
 
 /// A tuple of which some parts must match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +84,7 @@ impl DumpFilter {
 fn flags(filter: &TupleFilter) -> u32 {
     use crate::flow::names::proto;
 
-    let TupleParts(mut flags) = filter.parts;
+    let mut flags = filter.parts.bits();
     let (src_l4, dst_l4) = match filter.tuple.protonum {
         proto::ICMP => (1 << 8, 1 << 6 | 1 << 7),
         proto::ICMPV6 => (1 << 11, 1 << 9 | 1 << 10),
@@ -127,7 +92,7 @@ fn flags(filter: &TupleFilter) -> u32 {
     };
     for (part, own) in [(TupleParts::SRC_L4, src_l4), (TupleParts::DST_L4, dst_l4)] {
         if filter.parts.has(part) {
-            flags = flags & !part.0 | own;
+            flags = flags & !part.bits() | own;
         }
     }
     flags

@@ -32,7 +32,7 @@ fn by_kind(attributes: &[u8]) -> BTreeMap<u16, Vec<u8>> {
 }
 
 #[test]
-fn an_entry_is_written_as_the_kernel_wrote_it() {
+fn entries_are_written_as_the_kernel_does() {
     for sample in ALL {
         let payload = sample.payload();
         let entry = Entry::parse(&payload).unwrap();
@@ -95,7 +95,7 @@ fn tuple(src: &[u8], dst: &[u8], ports: (u16, u16), protonum: u8, dir: u8) -> Tu
 }
 
 #[test]
-fn a_request_of_conntracks_is_read_and_written() {
+fn a_conntrack_request_is_parsed_and_written() {
     let (a, b) = ([192, 0, 2, 1], [192, 0, 2, 2]);
     let flags = TcpFlags { flags: 10, mask: 10 };
     let expected = Change {
@@ -120,7 +120,7 @@ fn a_request_of_conntracks_is_read_and_written() {
 }
 
 #[test]
-fn a_request_of_conntracks_with_ipv6_and_a_direction_of_its_own_for_the_zone() {
+fn a_conntrack_request_with_ipv6_and_a_zone_of_one_direction() {
     let captured = bytes(CREATE_UDP6);
     let change = Change::parse(&captured).unwrap();
     assert_eq!(
@@ -138,7 +138,7 @@ fn a_request_of_conntracks_with_ipv6_and_a_direction_of_its_own_for_the_zone() {
 /// `CTA_FILTER` in the format that ctnetlink_parse_filter() and ctnetlink_parse_tuple_filter() in
 /// net/netfilter/nf_conntrack_netlink.c read.
 #[test]
-fn a_filter_names_the_parts_that_count() {
+fn a_filter_has_flags_for_its_parts() {
     let mut filter = DumpFilter {
         family: Some(Family::Ipv4),
         status: Some(MaskedU32 { value: 4, mask: 6 }),

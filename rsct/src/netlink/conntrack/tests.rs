@@ -123,7 +123,7 @@ fn attr(kind: u16, payload: &[u8]) -> Vec<u8> {
 /// Numbers from include/uapi/linux/netfilter/nfnetlink_conntrack.h, for attributes that no command above
 /// makes the kernel send.
 #[test]
-fn what_only_rare_entries_have() {
+fn rare_attributes() {
     let mut payload = GRE.payload();
     let be = |n: u32| n.to_be_bytes();
     let orig_tuple = attr(14, &payload[8..4 + 0x34]);
@@ -195,13 +195,13 @@ fn errors_name_the_attribute() {
     let message = |payload: &[u8]| Entry::parse(payload).unwrap_err().to_string();
     assert_eq!(
         message(&[0; 3]),
-        "a conntrack message of 3 bytes ends inside its header of 4"
+        "a conntrack message's header is cut to 3 of 4 bytes"
     );
     assert_eq!(message(&[0; 4]), "a conntrack message lacks CTA_TUPLE_ORIG");
     let short = [&[2, 0, 0, 0][..], &attr(8, &[1, 2])].concat();
     assert_eq!(
         message(&short),
-        "CTA_MARK of a conntrack message can't be read: attribute 8 has 2 bytes where 4 belong"
+        "CTA_MARK of a conntrack message is malformed: attribute 8 has 2 bytes instead of 4"
     );
 }
 

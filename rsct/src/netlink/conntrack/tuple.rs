@@ -2,7 +2,7 @@
 
 use rsct_common::Tuple;
 
-use super::{attribute::*, filter::TupleParts};
+use super::attribute::*;
 use crate::{
     family::Family,
     flow::names::proto,
@@ -11,6 +11,49 @@ use crate::{
         emit::Emitter,
     },
 };
+
+/// A set of tuple parts (`CTA_FILTER_F_*` in net/netfilter/nf_internals.h, which is not exported to user
+/// space).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TupleParts(u32);
+
+impl TupleParts {
+    /// No parts.
+    pub const NONE: Self = Self(0);
+    /// All parts.
+    pub const ALL: Self = Self(u32::MAX);
+    /// The source address.
+    pub const SRC: Self = Self(1 << 0);
+    /// The destination address.
+    pub const DST: Self = Self(1 << 1);
+    /// The protocol number.
+    pub const PROTO: Self = Self(1 << 3);
+    /// The source port, or an ICMP id.
+    pub const SRC_L4: Self = Self(1 << 4);
+    /// The destination port, or an ICMP type and code.
+    pub const DST_L4: Self = Self(1 << 5);
+
+    /// Returns whether the set contains `part`.
+    pub fn has(self, part: Self) -> bool {
+        self.0 & part.0 == part.0
+    }
+
+    /// Returns the set with `part` added.
+    #[must_use]
+    pub fn with(self, part: Self) -> Self {
+        Self(self.0 | part.0)
+    }
+
+    /// The parts as `CTA_FILTER_F_*` bits.
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Returns whether the set is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
 
 /// Parses a `CTA_TUPLE_*` attribute: the tuple, and the direction's own zone if it has one.
 #[inline]
@@ -160,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tuple_is_written_as_the_kernel_writes_it() {
+    fn tuples_are_written_as_the_kernel_does() {
         for sample in samples::ALL {
             let payload = sample.payload();
             let entry = Entry::parse(&payload).unwrap();
@@ -172,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn written_values_are_read_back(
             v6: bool,
             src: [u8; 16],
             dst: [u8; 16],

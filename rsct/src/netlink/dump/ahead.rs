@@ -16,7 +16,7 @@ use std::{
 use super::{Query, Source};
 use crate::netlink::{
     Error, Socket,
-    socket::{DATAGRAM_BYTES, failed, fits, is_overrun, receive_into, send_to},
+    socket::{DATAGRAM_BYTES, check_size, failed, is_overrun, receive_into, send_to},
 };
 
 /// Limit on the number of chunks. On an idle machine two would keep both sides busy; on a busy one a woken
@@ -45,7 +45,7 @@ impl Chunk {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    fn has_room(&self) -> bool {
+    fn has_space(&self) -> bool {
         self.bytes.len() - self.filled() >= DATAGRAM_BYTES
     }
 
@@ -58,15 +58,15 @@ impl Chunk {
     }
 
     /// Receives a datagram, if one is queued.
-    fn receive(&mut self, socket: &OwnedFd) -> Result<(), Missing> {
+    fn receive(&mut self, socket: &OwnedFd) -> Result<(), NoDatagram> {
         let filled = self.filled();
-        let room = &mut self.bytes[filled..];
-        let received = receive_into(socket.as_fd(), room).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Missing::NotYet,
-            _ if is_overrun(&error) => Missing::Lost,
-            _ => Missing::Failed(failed("receiving from")(error)),
+        let buffer = &mut self.bytes[filled..];
+        let received = receive_into(socket.as_fd(), buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => NoDatagram::NotYet,
+            _ if is_overrun(&error) => NoDatagram::Lost,
+            _ => NoDatagram::Failed(failed("receiving from")(error)),
         })?;
-        fits(received.bytes, received.room).map_err(Missing::Failed)?;
+        check_size(received.bytes, received.capacity).map_err(NoDatagram::Failed)?;
         // Any process may send to a netlink port; only the kernel's messages count.
         if received.from_kernel {
             self.ends.push(filled + received.bytes);
@@ -76,14 +76,14 @@ impl Chunk {
 }
 
 /// The reason why no datagram was received.
-enum Missing {
+enum NoDatagram {
     NotYet,
     Lost,
     Failed(Error),
 }
 
 /// A message from the thread.
-enum Handed {
+enum FromThread {
     Chunk(Chunk),
     /// Messages were lost at this point.
     Lost,
@@ -96,7 +96,7 @@ pub(super) struct Ahead<'a> {
     chunk: Option<Chunk>,
     /// Index of the chunk's next datagram.
     next: usize,
-    filled: Option<Receiver<Handed>>,
+    filled: Option<Receiver<FromThread>>,
     empty: Option<SyncSender<Chunk>>,
     /// Closed to wake the thread up.
     stop: Option<PipeWriter>,
@@ -118,12 +118,12 @@ impl<'a> Ahead<'a> {
         let chunks = Chunks {
             emptied,
             idle: Vec::new(),
-            unmade: CHUNKS,
+            unallocated: CHUNKS,
         };
         let thread = thread::Builder::new().name("rsct-receive".into()).spawn(move || {
             match send_to(shared.as_fd(), &request) {
                 Ok(_) => receive(&shared, &stopped, &fill, chunks),
-                Err(error) => drop(fill.send(Handed::Failed(failed("sending to")(error)))),
+                Err(error) => drop(fill.send(FromThread::Failed(failed("sending to")(error)))),
             }
         });
         let Ok(thread) = thread else {
@@ -142,9 +142,9 @@ impl<'a> Ahead<'a> {
 
     /// Swaps the chunk that was read for the next one.
     fn advance(&mut self) -> Result<(), Error> {
-        let handed = self.filled.as_ref().and_then(|filled| filled.recv().ok());
-        match handed {
-            Some(Handed::Chunk(chunk)) => {
+        let received = self.filled.as_ref().and_then(|filled| filled.recv().ok());
+        match received {
+            Some(FromThread::Chunk(chunk)) => {
                 self.next = 0;
                 if let (Some(mut read), Some(empty)) = (self.chunk.replace(chunk), &self.empty) {
                     read.ends.clear();
@@ -153,8 +153,8 @@ impl<'a> Ahead<'a> {
                 }
                 Ok(())
             }
-            Some(Handed::Lost) => Err(self.socket.overrun()),
-            Some(Handed::Failed(error)) => Err(error),
+            Some(FromThread::Lost) => Err(self.socket.overrun()),
+            Some(FromThread::Failed(error)) => Err(error),
             None => Err(failed("receiving from")(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -165,8 +165,8 @@ impl Source for Ahead<'_> {
         self.socket.port()
     }
 
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
-        self.socket.ask(query).await
+    async fn request(&mut self, query: &Query) -> Result<u32, Error> {
+        self.socket.request(query).await
     }
 
     async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error> {
@@ -205,7 +205,7 @@ struct Chunks {
     /// Chunks already taken back from `emptied`.
     idle: Vec<Chunk>,
     /// Number of chunks that may still be allocated.
-    unmade: usize,
+    unallocated: usize,
 }
 
 impl Chunks {
@@ -216,8 +216,8 @@ impl Chunks {
         if let Some(chunk) = self.idle.pop() {
             return Some(chunk);
         }
-        if self.unmade > 0 {
-            self.unmade -= 1;
+        if self.unallocated > 0 {
+            self.unallocated -= 1;
             return Some(Chunk::new());
         }
         self.emptied.recv().ok()
@@ -225,28 +225,28 @@ impl Chunks {
 }
 
 /// Receives until the other side is dropped or an error occurs.
-fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, mut chunks: Chunks) {
+fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<FromThread>, mut chunks: Chunks) {
     while let Some(mut chunk) = chunks.next() {
-        let missing = loop {
+        let stop = loop {
             match chunk.receive(socket) {
-                Ok(()) if chunk.has_room() => {}
+                Ok(()) if chunk.has_space() => {}
                 Ok(()) => break None,
                 // Hand over a chunk that has datagrams before waiting.
-                Err(Missing::NotYet) if chunk.ends.is_empty() => {
+                Err(NoDatagram::NotYet) if chunk.ends.is_empty() => {
                     if !wait(socket, stopped) {
                         return;
                     }
                 }
-                Err(missing) => break Some(missing),
+                Err(stop) => break Some(stop),
             }
         };
-        let more = match missing {
-            Some(Missing::Lost) => Some(Handed::Lost),
-            Some(Missing::Failed(error)) => Some(Handed::Failed(error)),
-            Some(Missing::NotYet) | None => None,
+        let more = match stop {
+            Some(NoDatagram::Lost) => Some(FromThread::Lost),
+            Some(NoDatagram::Failed(error)) => Some(FromThread::Failed(error)),
+            Some(NoDatagram::NotYet) | None => None,
         };
-        let failed = matches!(more, Some(Handed::Failed(_)));
-        if fill.send(Handed::Chunk(chunk)).is_err()
+        let failed = matches!(more, Some(FromThread::Failed(_)));
+        if fill.send(FromThread::Chunk(chunk)).is_err()
             || more.is_some_and(|more| fill.send(more).is_err())
             || failed
         {

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_are_told_apart_and_others_left_alone() {
+    fn both_kinds_are_distinguished_and_others_ignored() {
         let payload = samples::FTP.payload();
         for (message_type, kind) in [(0x200, EventKind::New), (0x202, EventKind::Destroy)] {
             let event = Event::parse(&message(message_type, &payload)).unwrap().unwrap();

@@ -11,7 +11,7 @@ use crate::netlink::{
 
 /// Number of attempts at a dump before losses are an error. There are few expectations: one attempt is nearly
 /// always enough.
-const TRIES: u32 = 8;
+const MAX_TRIES: u32 = 8;
 
 /// The answers to a request.
 struct Answer {
@@ -29,8 +29,8 @@ pub(super) async fn dump(
     operation: &'static str,
     request: impl Fn(u32) -> Vec<u8>,
 ) -> Result<Vec<Bytes>, Error> {
-    for _ in 0..TRIES {
-        let answer = ask(socket, &request, true).await?;
+    for _ in 0..MAX_TRIES {
+        let answer = request_answer(socket, &request, true).await?;
         if answer.errno != 0 {
             return Err(Error::refused(operation, answer.errno, answer.detail));
         }
@@ -44,19 +44,19 @@ pub(super) async fn dump(
 }
 
 /// Sends a request about one object and returns the kernel's answer.
-pub(super) async fn one(
+pub(super) async fn single(
     socket: &mut Socket,
     operation: &'static str,
     request: impl Fn(u32) -> Vec<u8>,
 ) -> Result<Vec<Bytes>, Error> {
-    let answer = ask(socket, &request, false).await?;
+    let answer = request_answer(socket, &request, false).await?;
     match answer.errno {
         0 if answer.incomplete => Err(Error::Overrun {
-            hint: "what was read so far is incomplete",
+            hint: "the data read so far is incomplete",
         }),
         0 => Ok(answer.payloads),
         libc::EPERM => Err(Error::NotPermitted { operation }),
-        // EINVAL and EOPNOTSUPP have other meanings in this subsystem; other errnos show that there is no
+        // EINVAL and EOPNOTSUPP have other meanings in this subsystem, so neither shows that there is no
         // ctnetlink.
         errno => Err(Error::Refused {
             operation,
@@ -66,10 +66,10 @@ pub(super) async fn one(
     }
 }
 
-async fn ask(
+async fn request_answer(
     socket: &mut Socket,
     request: &impl Fn(u32) -> Vec<u8>,
-    ends_for_certain: bool,
+    is_dump: bool,
 ) -> Result<Answer, Error> {
     let sequence = socket.next_sequence();
     socket.send(&request(sequence)).await?;
@@ -79,7 +79,7 @@ async fn ask(
         let datagram = match socket.receive().await {
             Ok(datagram) => datagram,
             // The kernel continues a dump; only after its end can a new one begin.
-            Err(Error::Overrun { .. }) if ends_for_certain => {
+            Err(Error::Overrun { .. }) if is_dump => {
                 incomplete = true;
                 continue;
             }

@@ -80,8 +80,8 @@ pub async fn get(
     mut take: impl FnMut(&Expectation<'_>),
 ) -> Result<bool, Error> {
     const OPERATION: &str = "getting an expectation";
-    let asked = exchange::one(socket, OPERATION, |sequence| request::get(key, sequence)).await;
-    let Some(payloads) = found(asked)? else {
+    let answer = exchange::single(socket, OPERATION, |sequence| request::get(key, sequence)).await;
+    let Some(payloads) = found(answer)? else {
         return Ok(false);
     };
     for payload in &payloads {
@@ -99,7 +99,7 @@ pub async fn get(
 pub async fn create(socket: &mut Socket, new: &New<'_>) -> Result<(), Error> {
     const OPERATION: &str = "creating an expectation";
     let request = |sequence| request::new(new, request::How::Create, sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// Sets an expectation's timeout in seconds. A new expectation always gets its helper's timeout, whatever the
@@ -107,33 +107,33 @@ pub async fn create(socket: &mut Socket, new: &New<'_>) -> Result<(), Error> {
 pub async fn set_timeout(socket: &mut Socket, new: &New<'_>, seconds: u32) -> Result<(), Error> {
     const OPERATION: &str = "setting an expectation's timeout";
     let request = |sequence| request::new(new, request::How::Timeout(seconds), sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// Deletes the expectation that a packet with this tuple would match; returns whether there was one.
 pub async fn delete(socket: &mut Socket, key: &Key) -> Result<bool, Error> {
     const OPERATION: &str = "deleting an expectation";
-    let asked = exchange::one(socket, OPERATION, |sequence| request::delete(key, sequence)).await;
-    Ok(found(asked)?.is_some())
+    let answer = exchange::single(socket, OPERATION, |sequence| request::delete(key, sequence)).await;
+    Ok(found(answer)?.is_some())
 }
 
 /// Deletes the expectations of all connections with the helper of this name.
 pub async fn delete_by_helper(socket: &mut Socket, helper: &str) -> Result<(), Error> {
     const OPERATION: &str = "deleting a helper's expectations";
     let request = |sequence| request::delete_all(Some(helper), sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// Deletes every expectation of the namespace.
 pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
-    const OPERATION: &str = "emptying the expectation table";
+    const OPERATION: &str = "flushing the expectation table";
     let request = |sequence| request::delete_all(None, sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// ENOENT is a result here, not an error.
-fn found<T>(asked: Result<T, Error>) -> Result<Option<T>, Error> {
-    match asked {
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.errno() == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),

@@ -20,7 +20,7 @@ impl Sample {
 }
 
 /// All of them.
-pub(crate) const ALL: [Sample; 5] = [FTP, FTP_V6, TRANSLATED, BY_HAND, PERMANENT];
+pub(crate) const ALL: [Sample; 5] = [FTP, FTP_V6, TRANSLATED, MANUAL, PERMANENT];
 
 /// `nc 127.0.0.1 21` to a server that sends `220 hi` and answers `PASV` with `227 Entering Passive Mode
 /// (127,0,0,1,200,13)`, with `iptables -t raw -A OUTPUT -p tcp --dport 21 -j CT --helper ftp`
@@ -58,7 +58,7 @@ pub(crate) const TRANSLATED: Sample = Sample {
 /// `conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src 10.0.0.1
 /// --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255 --mask-dst 255.255.255.0
 /// --mask-port-src 0 --mask-port-dst 255 -t 100`, after a `tftp` request whose master had that helper
-pub(crate) const BY_HAND: Sample = Sample {
+pub(crate) const MANUAL: Sample = Sample {
     hex: "020000003400028014000180080001000a000001080002000a0000021c00028005000100110000000600020000000000\
         0600030007d00000340003801400018008000100ffffffff08000200ffffffff1c000280050001001100000006000200\
         0000000006000300ffff00003400018014000180080001007f000001080002007f0000011c0002800500010011000000\

@@ -12,17 +12,17 @@ pub const KNOWN: [Counter; 3] = [
     Counter {
         number: 1,
         name: "expect_new",
-        meaning: "connections that met an expectation",
+        meaning: "connections that matched an expectation",
     },
     Counter {
         number: 2,
         name: "expect_create",
-        meaning: "expectations made",
+        meaning: "expectations created",
     },
     Counter {
         number: 3,
         name: "expect_delete",
-        meaning: "expectations that were met, expired or were deleted",
+        meaning: "expectations that were matched, expired or were deleted",
     },
 ];
 

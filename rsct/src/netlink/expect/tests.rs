@@ -73,7 +73,7 @@ fn flags_have_names() {
 }
 
 #[test]
-fn what_was_read_is_written_as_the_kernel_wrote_it() {
+fn expectations_are_written_as_the_kernel_does() {
     for sample in ALL {
         let payload = sample.payload();
         let expectation = Expectation::parse(&payload).unwrap();
@@ -151,7 +151,7 @@ fn any_tuple() -> impl Strategy<Value = Tuple> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(
+    fn written_values_are_read_back(
         (tuple, mask, master) in (any_tuple(), any_tuple(), any_tuple()),
         numbers: [Option<u32>; 4],
         zone: Option<u16>,

@@ -48,13 +48,13 @@ fn ftp() -> Helper {
 }
 
 #[test]
-fn a_helper_is_added_as_nfct_adds_it() {
+fn add_equals_nfcts_request() {
     assert_eq!(request::new(&ftp(), 7), ADD);
 }
 
 /// As sent by `nfct disable helper tns inet tcp` (strace).
 #[test]
-fn a_helper_is_disabled_as_nfct_disables_it() {
+fn disable_equals_nfcts_request() {
     let sent = [
         56, 0, 0, 0, 0, 9, 5, 4, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // the headers
         8, 0, 1, 0, b't', b'n', b's', 0, // NFCTH_NAME
@@ -66,7 +66,7 @@ fn a_helper_is_disabled_as_nfct_disables_it() {
 
 /// As sent by `nfct get helper rpc inet` (strace): no protocol is 0.
 #[test]
-fn a_helper_is_asked_for_as_nfct_asks() {
+fn get_equals_nfcts_request() {
     let sent = [
         48, 0, 0, 0, 1, 9, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // the headers
         8, 0, 1, 0, b'r', b'p', b'c', 0, // NFCTH_NAME

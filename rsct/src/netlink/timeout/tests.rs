@@ -24,7 +24,7 @@ pub(crate) const PAYLOAD: [u8; 56] = [
 ];
 
 #[test]
-fn a_policy_is_added_as_nfct_adds_it() {
+fn add_equals_nfcts_request() {
     let timeouts = Timeouts {
         l3proto: 2,
         l4proto: 17,

@@ -13,22 +13,22 @@ const NEW: u16 = 0x200;
 const DUMP_INTR: u16 = 16;
 
 /// A message's type, flags and payload.
-type Said = (u16, u16, Vec<u8>);
+type Reply = (u16, u16, Vec<u8>);
 
-fn expectation() -> Said {
+fn expectation() -> Reply {
     (NEW, 2, samples::FTP.payload())
 }
 
-fn done(flags: u16) -> Said {
+fn done(flags: u16) -> Reply {
     (DONE, 2 | flags, vec![0; 4])
 }
 
-fn error(errno: i32) -> Said {
+fn error(errno: i32) -> Reply {
     (ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
 }
 
 /// Answers each request with the next of these lists of messages, after a stray one.
-fn kernel(answers: Vec<Vec<Said>>) -> Socket {
+fn kernel(answers: Vec<Vec<Reply>>) -> Socket {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     thread::spawn(move || {
@@ -47,7 +47,7 @@ fn kernel(answers: Vec<Vec<Said>>) -> Socket {
     Socket::with_port(ours.into(), PORT).unwrap()
 }
 
-fn bytes((kind, flags, payload): &Said, sequence: u32) -> Vec<u8> {
+fn bytes((kind, flags, payload): &Reply, sequence: u32) -> Vec<u8> {
     let length = u32::try_from(16 + payload.len()).unwrap();
     let mut bytes = length.to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
@@ -59,7 +59,7 @@ fn bytes((kind, flags, payload): &Said, sequence: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_incomplete_dump_is_taken_again() {
+async fn an_incomplete_dump_is_repeated() {
     let mut socket = kernel(vec![
         vec![expectation(), expectation(), done(DUMP_INTR)],
         vec![expectation(), (OVERRUN, 0, Vec::new()), done(0)],
