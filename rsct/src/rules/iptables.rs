@@ -15,9 +15,9 @@ use crate::{
 const SHOWN_BYTES: usize = 4;
 
 /// The only table that accepts the target.
-pub(super) const TABLE: &str = "raw";
+const TABLE: &str = "raw";
 /// First arguments of every command: wait at most 5 seconds for the lock on rule changes.
-const FIRST: [&str; 4] = ["-w", "5", "-t", TABLE];
+const COMMON_ARGS: [&str; 4] = ["-w", "5", "-t", TABLE];
 
 /// The command that lists every rule.
 pub(super) fn list(tool: Tool) -> Call {
@@ -88,7 +88,7 @@ pub(super) fn delete(listed: &Listed) -> Call {
 fn call(tool: Tool, args: impl IntoIterator<Item = String>) -> Call {
     Call {
         tool,
-        args: FIRST.map(str::to_owned).into_iter().chain(args).collect(),
+        args: COMMON_ARGS.map(str::to_owned).into_iter().chain(args).collect(),
     }
 }
 
@@ -99,25 +99,26 @@ pub(super) fn parse(tool: Tool, output: &str) -> Vec<Listed> {
         lines.map(|line| (line, words::of_iptables(&line["-A ".len()..])))
     };
     // A kernel that shows a longer name for one rule cuts none.
-    let cuts = rules().all(|(_, key)| last(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
+    let cuts =
+        rules().all(|(_, key)| last_value(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
     rules()
         .filter_map(|(line, key)| rule(tool, line, key, cuts))
         .collect()
 }
 
-/// The word after the last occurrence of an option: the target's options follow all others.
-fn last<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
+/// The word after the last_value occurrence of an option: the target's options follow all others.
+fn last_value<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
     let at = key.iter().rposition(|word| word == option)?;
     key.get(at + 1)
 }
 
 fn rule(tool: Tool, line: &str, key: Vec<String>, cuts: bool) -> Option<Listed> {
-    if last(&key, "-j").is_none_or(|target| target != "CT") {
+    if last_value(&key, "-j").is_none_or(|target| target != "CT") {
         return None;
     }
-    let name = last(&key, "--timeout")?;
+    let name = last_value(&key, "--timeout")?;
     let chain = key.first()?.clone();
-    let ours = last(&key, "--comment")
+    let ours = last_value(&key, "--comment")
         .and_then(|comment| policy_of(comment))
         .filter(|policy| policy == name || name.len() == SHOWN_BYTES && policy.starts_with(name.as_str()));
     Some(Listed {
@@ -173,12 +174,12 @@ mod tests {
     #[test]
     fn rules_with_timeouts_are_found() {
         let rules = parse(Tool::Iptables, IPTABLES);
-        let told: Vec<(&str, &str, bool)> = rules
+        let found: Vec<(&str, &str, bool)> = rules
             .iter()
             .map(|rule| (rule.chain.as_str(), rule.name.as_str(), rule.ours))
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 ("PREROUTING", "pi", true),
                 ("PREROUTING", "pg", false),
@@ -189,17 +190,24 @@ mod tests {
                 ("OUTPUT", "p-in", false),
             ]
         );
-        let asked: Vec<Option<String>> = rules
+        let matches: Vec<Option<String>> = rules
             .iter()
             .map(|rule| rule.matching.as_ref().map(ToString::to_string))
             .collect();
-        assert_eq!(asked[0].as_deref(), Some("--proto icmp"));
+        assert_eq!(matches[0].as_deref(), Some("--proto icmp"));
         assert_eq!(
-            asked[2].as_deref(),
+            matches[2].as_deref(),
             Some("--proto sctp --src 10.0.0.0/8 --dport 5:7")
         );
-        assert_eq!((&asked[3], &asked[4]), (&None, &None), "they ask for more");
-        assert_eq!(asked[6].as_deref(), Some("--proto udplite --sport 8 --dport 5:7"));
+        assert_eq!(
+            (&matches[3], &matches[4]),
+            (&None, &None),
+            "they have more conditions"
+        );
+        assert_eq!(
+            matches[6].as_deref(),
+            Some("--proto udplite --sport 8 --dport 5:7")
+        );
         let text = IPTABLES.lines().nth(7).unwrap();
         assert_eq!(rules[4].text, text);
     }
@@ -223,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_taken_away_as_it_is_shown() {
+    fn a_rule_is_deleted_as_listed() {
         let rules = parse(Tool::Iptables, IPTABLES);
         assert_eq!(
             delete(&rules[5]).to_string(),
@@ -268,7 +276,7 @@ mod tests {
     proptest! {
         /// iptables may list the options in another order: the parsed rule must still be equal.
         #[test]
-        fn what_is_made_is_found_again(
+        fn added_rules_are_found(
             protocol in prop::sample::select(vec![proto::TCP, proto::UDP, proto::UDPLITE, proto::SCTP]),
             src in prop::option::of((any::<u32>(), 0u8..=32)),
             sport in prop::option::of((any::<u16>(), any::<u16>())),
@@ -286,8 +294,8 @@ mod tests {
                 ..TypedMatch::default()
             };
             let rule = rule_of(typed, Family::Ipv4, protocol);
-            let made = add(&rule).args;
-            let line: Vec<String> = made[FIRST.len()..].iter().map(|word| {
+            let added = add(&rule).args;
+            let line: Vec<String> = added[COMMON_ARGS.len()..].iter().map(|word| {
                 if word.contains(' ') { format!("\"{word}\"") } else { word.clone() }
             }).collect();
             let found = parse(Tool::Iptables, &line.join(" "));

@@ -73,7 +73,7 @@ pub enum MatchError {
         expected: &'static str,
     },
     /// The policy and the address are of different families.
-    #[error("--{option} {value}: the policy is {}'s, the address is none of that family", .policy.name())]
+    #[error("--{option} {value}: the policy is for {}, and the address is of another family", .policy.name())]
     Family {
         /// The option.
         option: &'static str,
@@ -83,26 +83,27 @@ pub enum MatchError {
         policy: Family,
     },
     /// The policy is of another protocol than the requested one.
-    #[error("--proto {asked}: the policy is {policy}'s; leave --proto out")]
+    #[error("--proto {value}: the policy is for {policy}; omit --proto")]
     Protocol {
         /// The value.
-        asked: String,
+        value: String,
         /// The policy's protocol.
         policy: &'static str,
     },
     /// The generic policy needs a protocol that conntrack has no handler for.
     #[error(
-        "--proto is missing: the policy is for protocols that conntrack has no handler for, and the kernel attaches it \
-         to one at a time; say which, such as --proto esp"
+        "--proto is missing: the policy is for protocols that conntrack has no handler for, and a rule \
+         attaches it to one of them; select one, such as --proto esp"
     )]
     WhichProtocol,
     /// The generic policy does not apply to a protocol with a handler.
     #[error(
-        "--proto {asked}: the policy is for protocols that conntrack has no handler for, and it has one for this"
+        "--proto {value}: the policy is for protocols that conntrack has no handler for, and it has one for \
+         {value}"
     )]
     Handled {
         /// The value.
-        asked: String,
+        value: String,
     },
     /// The protocol has no ports.
     #[error("--{option}: {proto} has no ports")]
@@ -113,12 +114,12 @@ pub enum MatchError {
         proto: String,
     },
     /// The interface is not known at the hook.
-    #[error("--{option}: {why}")]
+    #[error("--{option}: {cause}")]
     Interface {
         /// The option.
         option: &'static str,
         /// The cause.
-        why: &'static str,
+        cause: &'static str,
     },
 }
 
@@ -166,7 +167,7 @@ impl Ports {
 
 impl Parts {
     /// Removes conditions that every packet meets, which iptables and nft do not list either.
-    pub(super) fn without_the_obvious(mut self) -> Self {
+    pub(super) fn without_trivial(mut self) -> Self {
         self.src = self.src.filter(|prefix| prefix.bits > 0);
         self.dst = self.dst.filter(|prefix| prefix.bits > 0);
         self.sport = self.sport.filter(|ports| *ports != Ports::ALL);
@@ -178,7 +179,7 @@ impl Parts {
 
     /// The match of a rule that has a protocol.
     pub(super) fn matching(self) -> Option<Matching> {
-        let parts = self.without_the_obvious();
+        let parts = self.without_trivial();
         Some(Matching {
             proto: parts.proto?,
             src: parts.src,
@@ -223,26 +224,29 @@ impl TypedMatch<'_> {
     }
 
     /// The hooks for a rule, with a requested hook or without.
-    pub fn hooks(&self, asked: Option<Hook>) -> Result<Vec<Hook>, MatchError> {
+    pub fn hooks(&self, requested: Option<Hook>) -> Result<Vec<Hook>, MatchError> {
         let only = match (self.in_iface, self.out_iface) {
-            (None, None) => return Ok(asked.map_or(Hook::ALL.to_vec(), |hook| vec![hook])),
+            (None, None) => return Ok(requested.map_or(Hook::ALL.to_vec(), |hook| vec![hook])),
             (Some(_), Some(_)) => {
                 return Err(MatchError::Interface {
                     option: "out-iface",
-                    why: "at no hook are both interfaces known: prerouting has --in-iface, output --out-iface",
+                    cause: "no hook knows both interfaces: use --in-iface (hook prerouting) or --out-iface \
+                         (hook output)",
                 });
             }
             (Some(_), None) => Hook::Prerouting,
             (None, Some(_)) => Hook::Output,
         };
-        match (asked, only) {
+        match (requested, only) {
             (Some(Hook::Output), Hook::Prerouting) => Err(MatchError::Interface {
                 option: "in-iface",
-                why: "packets at the hook output came in by no interface; use --out-iface or --hook prerouting",
+                cause: "packets at the hook output have no input interface; use --out-iface or --hook \
+                     prerouting",
             }),
             (Some(Hook::Prerouting), Hook::Output) => Err(MatchError::Interface {
                 option: "out-iface",
-                why: "at the hook prerouting it is not known yet; use --in-iface or --hook output",
+                cause: "packets at the hook prerouting have no output interface yet; use --in-iface or --hook \
+                     output",
             }),
             _ => Ok(vec![only]),
         }
@@ -255,7 +259,7 @@ impl TypedMatch<'_> {
 
     /// Returns a test whether a rule has every given condition.
     pub fn picks(&self) -> Result<impl Fn(&Matching) -> bool + use<>, MatchError> {
-        let parts = self.parts()?.without_the_obvious();
+        let parts = self.parts()?.without_trivial();
         let typed = self.typed().map(|text| text.is_some());
         Ok(move |of: &Matching| {
             let same = [
@@ -285,9 +289,9 @@ impl TypedMatch<'_> {
     }
 
     fn parts(&self) -> Result<Parts, MatchError> {
-        const PORTS: &str = "a port or two with a : between them, the smaller first, such as 1000:2000";
-        const ADDRESS: &str = "an address, or one with the bits that count, such as 10.0.0.0/8";
-        const INTERFACE: &str = "an interface's name, with a + at its end for all that begin so";
+        const PORTS: &str = "a port, or a range with the smaller port first, such as 1000:2000";
+        const ADDRESS: &str = "an address with an optional prefix length, such as 10.0.0.0/8";
+        const INTERFACE: &str = "an interface name; a + at its end matches any suffix";
         fn read<T>(
             option: &'static str,
             text: Option<&str>,
@@ -315,18 +319,18 @@ impl TypedMatch<'_> {
         })
     }
 
-    fn protocol(&self, asked: Option<u8>, l4proto: u8) -> Result<u8, MatchError> {
+    fn protocol(&self, requested: Option<u8>, l4proto: u8) -> Result<u8, MatchError> {
         let text = || self.proto.unwrap_or_default().to_owned();
-        match asked {
+        match requested {
             None if l4proto == GENERIC => Err(MatchError::WhichProtocol),
             None => Ok(l4proto),
             // For other protocols a kernel may have a handler or not.
             Some(proto::TCP | proto::UDP | proto::ICMP | proto::ICMPV6) if l4proto == GENERIC => {
-                Err(MatchError::Handled { asked: text() })
+                Err(MatchError::Handled { value: text() })
             }
-            Some(asked) if asked == l4proto || l4proto == GENERIC => Ok(asked),
+            Some(requested) if requested == l4proto || l4proto == GENERIC => Ok(requested),
             Some(_) => Err(MatchError::Protocol {
-                asked: text(),
+                value: text(),
                 policy: Protocol::of_number(l4proto).name,
             }),
         }
@@ -389,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_says_the_protocol() {
+    fn the_policy_determines_the_protocol() {
         let matching = of_udp(TypedMatch {
             src: Some("10.1.2.3/8"),
             dport: Some("53-60"),
@@ -404,43 +408,47 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_said() {
+    fn invalid_matches_are_refused() {
         let typed = |proto, src, dport| TypedMatch {
             proto,
             src,
             dport,
             ..TypedMatch::default()
         };
-        for (typed, l4proto, said) in [
+        for (typed, l4proto, expected) in [
             (
                 typed(Some("tcp"), None, None),
                 proto::UDP,
-                "the policy is udp's; leave --proto out",
+                "the policy is for udp; omit --proto",
             ),
             (typed(Some("no"), None, None), proto::UDP, "a protocol's name"),
             (
                 typed(None, Some("::1"), None),
                 proto::UDP,
-                "--src ::1: the policy is ipv4's",
+                "--src ::1: the policy is for ipv4",
             ),
             (
                 typed(None, Some("10.0.0.1/33"), None),
                 proto::UDP,
                 "expected an address",
             ),
-            (typed(None, None, Some("5:4")), proto::UDP, "the smaller first"),
+            (
+                typed(None, None, Some("5:4")),
+                proto::UDP,
+                "the smaller port first",
+            ),
             (typed(None, None, Some("http")), proto::UDP, "expected a port"),
             (typed(None, None, Some("5")), proto::ICMP, "icmp has no ports"),
             (typed(None, None, None), GENERIC, "such as --proto esp"),
-            (typed(Some("udp"), None, None), GENERIC, "it has one for this"),
+            (typed(Some("udp"), None, None), GENERIC, "it has one for udp"),
         ] {
             let error = typed.matching(Family::Ipv4, l4proto).unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn interfaces_say_the_hook() {
+    fn interfaces_determine_the_hook() {
         let typed = |in_iface, out_iface| TypedMatch {
             in_iface,
             out_iface,
@@ -462,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_typed_picks() {
+    fn only_given_options_select() {
         let rule = of_udp(TypedMatch {
             src: Some("10.0.0.0/8"),
             dport: Some("53"),

@@ -21,6 +21,8 @@ use crate::family::Family;
 
 /// Prefix of the policy's name in the comment of every rule that rsct adds.
 const MARK: &str = "rsct timeout ";
+/// The nftables table of the objects that rsct adds.
+const TABLE: &str = "rsct";
 
 /// A program that changes the firewall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,14 +8,12 @@ use std::fmt::Write as _;
 use thiserror::Error;
 
 use super::{
-    Call, Hook, Listed, Rule, Tool, comment,
+    Call, Hook, Listed, Rule, TABLE, Tool, comment,
     matching::{Matching, Ports, protocol_name, text_of},
     nft_list::Ruleset,
 };
 use crate::{family::Family, flow::names::proto, netlink::timeout::Timeouts, timeouts::Protocol};
 
-/// The table of the objects that rsct adds.
-pub(super) const TABLE: &str = "rsct";
 /// `ct timeout` needs an unconfirmed entry, which exists after conntrack's hook (-200); directly after it,
 /// addresses are still those before NAT (-100), as in iptables' rules.
 const PRIORITY: i32 = -199;
@@ -32,8 +30,8 @@ pub(super) struct Copied {
 pub enum NftError {
     /// nft has timeouts for only two protocols.
     #[error(
-        "nftables has timeouts for tcp and udp alone, and the policy is {protocol}'s; install iptables, whose CT target \
-         takes every policy"
+        "nftables supports timeouts only for tcp and udp, and the policy is for {protocol}; install \
+         iptables, whose CT target accepts every policy"
     )]
     Protocol {
         /// The policy's protocol.
@@ -41,18 +39,18 @@ pub enum NftError {
     },
     /// nft does not accept the name.
     #[error(
-        "nftables takes a name of letters, digits and . _ - / alone, a letter first; name the policy so, or install \
-         iptables, whose CT target takes every name"
+        "nftables accepts only policy names that start with a letter and contain letters, digits and . _ - \
+         /; rename the policy, or install iptables, whose CT target accepts every name"
     )]
     Name,
     /// An earlier attach added the object with other values.
     #[error(
-        "nftables has timeouts of this name with other values, from when the policy was attached before ({there}); \
-         `rsct timeout detach` it first"
+        "nftables already has timeouts with this name and other values, from an earlier attach \
+         ({existing}); run `rsct timeout detach` first"
     )]
     OtherValues {
         /// The existing values.
-        there: String,
+        existing: String,
     },
 }
 
@@ -94,9 +92,9 @@ impl Copied {
 
     /// Returns whether nft's output `listed` has these values; nft does not print values that are its own
     /// defaults.
-    fn is(&self, there: &[(String, u32)]) -> bool {
+    fn equals(&self, listed: &[(String, u32)]) -> bool {
         self.values.iter().all(
-            |(word, seconds)| match there.iter().find(|(name, _)| name == word) {
+            |(word, seconds)| match listed.iter().find(|(name, _)| name == word) {
                 Some((_, value)) => value == seconds,
                 None => defaults(word).contains(seconds),
             },
@@ -135,12 +133,12 @@ pub(super) fn add(rules: &[Rule], copied: &Copied, ruleset: &Ruleset) -> Result<
         let family = family_word(rule.family);
         if script.is_empty() {
             let protocol = protocol_name(rule.matching.proto);
-            let there = ruleset.object(family, TABLE, policy);
-            if let Some(there) = there
-                && !(there.protocol == protocol && copied.is(&there.values))
+            let existing = ruleset.object(family, TABLE, policy);
+            if let Some(existing) = existing
+                && !(existing.protocol == protocol && copied.equals(&existing.values))
             {
                 return Err(NftError::OtherValues {
-                    there: there.to_string(),
+                    existing: existing.to_string(),
                 });
             }
             // Writing to a String cannot fail.
@@ -174,7 +172,7 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
             rule.table, rule.chain
         ));
     }
-    let goes = |listed: &Listed| rules.contains(&listed);
+    let is_deleted = |listed: &Listed| rules.contains(&listed);
     for family in [Family::Ipv4, Family::Ipv6] {
         if !rules.iter().any(|rule| rule.family == Some(family)) {
             continue;
@@ -183,9 +181,9 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
         let Some(table) = ruleset.table(word, TABLE) else {
             continue;
         };
-        let stays =
-            |listed: &&Listed| listed.family == Some(family) && listed.table == TABLE && !goes(listed);
-        let staying: Vec<&Listed> = ruleset.rules.iter().filter(stays).collect();
+        let is_kept =
+            |listed: &&Listed| listed.family == Some(family) && listed.table == TABLE && !is_deleted(listed);
+        let kept: Vec<&Listed> = ruleset.rules.iter().filter(is_kept).collect();
         let mut names: Vec<&str> = rules
             .iter()
             .filter(|rule| rule.family == Some(family))
@@ -194,9 +192,9 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
         names.sort_unstable();
         names.dedup();
         names.retain(|name| {
-            staying.iter().all(|rule| rule.name != *name) && ruleset.object(word, TABLE, name).is_some()
+            kept.iter().all(|rule| rule.name != *name) && ruleset.object(word, TABLE, name).is_some()
         });
-        let going = |chain: &str| {
+        let deleted_in = |chain: &str| {
             rules
                 .iter()
                 .filter(|rule| rule.family == Some(family) && rule.chain == chain)
@@ -206,7 +204,7 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
             .chains
             .iter()
             .filter(|chain| Hook::ALL.iter().any(|hook| hook.name() == chain.name))
-            .filter(|chain| chain.rules == going(&chain.name))
+            .filter(|chain| chain.rules == deleted_in(&chain.name))
             .map(|chain| chain.name.as_str())
             .collect();
         for name in &names {
@@ -231,9 +229,9 @@ fn transaction(script: String) -> Call {
 
 /// Checks a name first, because nft's own error would be unclear.
 fn check(rule: &Rule) -> Result<(), NftError> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     let first = |c: char| c.is_ascii_alphabetic();
-    if rule.policy.starts_with(first) && rule.policy.chars().all(fits) {
+    if rule.policy.starts_with(first) && rule.policy.chars().all(is_valid) {
         Ok(())
     } else {
         Err(NftError::Name)

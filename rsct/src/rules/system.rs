@@ -48,7 +48,7 @@ pub enum ToolError {
         source: io::Error,
     },
     /// It failed.
-    #[error("`{call}` ended with {status} and said: {said}{}", hint(*.tool, .said))]
+    #[error("`{call}` failed ({status}): {stderr}{}", hint(*.tool, .stderr))]
     Failed {
         /// The program.
         tool: Tool,
@@ -57,7 +57,7 @@ pub enum ToolError {
         /// Its exit status.
         status: String,
         /// Its stderr, on one line.
-        said: String,
+        stderr: String,
     },
     /// Only nft is installed, and it cannot attach the policy.
     #[error(transparent)]
@@ -86,7 +86,7 @@ impl System {
 
     /// Returns whether a program is installed.
     pub fn has(&self, tool: Tool) -> bool {
-        self.programs.iter().any(|(there, _)| *there == tool)
+        self.programs.iter().any(|(found, _)| *found == tool)
     }
 
     /// The program that attaches policies of a family: its iptables, or nft if that is not installed.
@@ -164,7 +164,7 @@ impl System {
             tool: call.tool,
             call: call.to_string(),
             status: output.status.to_string(),
-            said: one_line(&String::from_utf8_lossy(&output.stderr)),
+            stderr: one_line(&String::from_utf8_lossy(&output.stderr)),
         })
     }
 
@@ -196,28 +196,28 @@ fn one_line(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
     let kept = lines.iter().enumerate().filter(|(index, line)| {
         let quoted = lines.get(index + 1).is_some_and(|next| points(next));
-        let beside_the_point = line.starts_with("Try `") || line.starts_with("# Warning: ");
-        !(line.is_empty() || points(line) || quoted || beside_the_point)
+        let is_advice = line.starts_with("Try `") || line.starts_with("# Warning: ");
+        !(line.is_empty() || points(line) || quoted || is_advice)
     });
     let kept: Vec<&str> = kept.map(|(_, line)| *line).collect();
     if kept.is_empty() {
-        "nothing".to_owned()
+        "no error message".to_owned()
     } else {
         kept.join("; ")
     }
 }
 
-fn hint(tool: Tool, said: &str) -> &'static str {
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+fn hint(tool: Tool, stderr: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
     if has(&["Permission denied", "must be root", "Operation not permitted"]) {
         "; run as root or with the capability CAP_NET_ADMIN"
     } else if tool == Tool::Nft {
         ""
     } else if has(&["No chain/target/match", "missing kernel module"]) {
-        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs, or, with iptables-legacy, \
-         have another rule there with a policy's name that it shows a part of alone"
+        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs; with \
+         iptables-legacy, the table may have another rule whose policy name the kernel cuts"
     } else if has(&["Invalid argument", "RULE_APPEND failed"]) {
-        "; the kernel's log (`dmesg`) says more"
+        "; see the kernel log (`dmesg`)"
     } else {
         ""
     }
@@ -228,8 +228,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_one_line() {
-        for (stderr, said) in [
+    fn stderr_becomes_one_line() {
+        for (stderr, line) in [
             (
                 "iptables v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain OUTPUT\n",
                 "iptables v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain OUTPUT",
@@ -243,9 +243,9 @@ mod tests {
                  `iptables -h' for more.\n",
                 "iptables: no",
             ),
-            ("", "nothing"),
+            ("", "no error message"),
         ] {
-            assert_eq!(one_line(stderr), said);
+            assert_eq!(one_line(stderr), line);
         }
     }
 

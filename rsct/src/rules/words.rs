@@ -78,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_iptables_quotes_is_read_back(text in "[^\n\0]{0,40}") {
+        fn iptables_quoting_is_reversed(text in "[^\n\0]{0,40}") {
             let line = format!("-A X --comment {} -j CT", saved(&text));
             prop_assert_eq!(of_iptables(&line), ["-A", "X", "--comment", &text, "-j", "CT"]);
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_gets_one_word() {
+    fn words_are_quoted_for_a_shell() {
         assert_eq!(quoted("--dport"), "--dport");
         assert_eq!(quoted("rsct timeout x"), "'rsct timeout x'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
