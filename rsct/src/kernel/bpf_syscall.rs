@@ -26,7 +26,7 @@ pub enum BpfError {
     #[error(
         "the kernel refuses the program {program}: {source}{}{}",
         over_limit(source, log),
-        last_words(log)
+        log_summary(log)
     )]
     Load {
         /// Its name.
@@ -37,28 +37,28 @@ pub enum BpfError {
         log: String,
     },
     /// A loaded program could not be attached.
-    #[error("the kernel cannot attach the program: {0}")]
+    #[error("cannot attach the BPF program: {0}")]
     Attach(#[source] io::Error),
     /// The kernel's BTF objects could not be listed.
-    #[error("cannot list the kernel's BTF objects: {0}; that needs CAP_SYS_ADMIN")]
+    #[error("cannot list the kernel's BTF objects: {0}; run as root or with the capability CAP_SYS_ADMIN")]
     ListBtf(#[source] io::Error),
     /// The kernel has no BTF object of this name.
-    #[error("the kernel has no type information for the module {module}; is it loaded?")]
+    #[error("the kernel has no BTF for the module {module}; load it with `modprobe {module}`")]
     NoModule {
         /// The module.
         module: String,
     },
     /// A map could not be created.
-    #[error("the kernel makes no map: {0}")]
+    #[error("cannot create a BPF map: {0}")]
     Map(#[source] io::Error),
     /// A test run of a program failed.
-    #[error("the kernel does not run the program for a test: {0}")]
+    #[error("cannot test-run a BPF program: {0}")]
     TestRun(#[source] io::Error),
     /// A program's counters could not be read.
-    #[error("cannot read a program's counters: {0}")]
+    #[error("cannot read a BPF program's counters: {0}")]
     Info(#[source] io::Error),
     /// A map's value could not be read.
-    #[error("cannot read a map's value: {0}")]
+    #[error("cannot read a BPF map's value: {0}")]
     Lookup(#[source] io::Error),
 }
 
@@ -143,8 +143,8 @@ impl ProgLoad<'_> {
         load.license = self.license.as_ptr().expose_provenance() as u64;
         load.kern_version = self.kern_version;
         // The last byte stays zero.
-        let room = load.prog_name.len() - 1;
-        for (to, from) in load.prog_name[..room].iter_mut().zip(self.name.bytes()) {
+        let longest = load.prog_name.len() - 1;
+        for (to, from) in load.prog_name[..longest].iter_mut().zip(self.name.bytes()) {
             // The kernel accepts letters, digits, `_` and `.` (bpf_obj_name_cpy).
             let known = from.is_ascii_alphanumeric() || from == b'.';
             *to = std::ffi::c_char::from_ne_bytes([if known { from } else { b'_' }]);
@@ -372,14 +372,14 @@ pub(super) unsafe fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Resul
 /// The cause of E2BIG if the log lacks it: before Linux 6.4 a log that does not fit loses its end.
 fn over_limit(error: &io::Error, log: &str) -> &'static str {
     if error.raw_os_error() == Some(libc::E2BIG) && !log.contains("too large") {
-        "; the verifier walks more than its limit of 1000000 instructions"
+        "; the verifier reached its limit of 1000000 instructions"
     } else {
         ""
     }
 }
 
 /// The verifier's last three lines, which contain the cause, above its statistics.
-pub fn last_words(log: &str) -> String {
+pub fn log_summary(log: &str) -> String {
     const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
     let mut lines: Vec<&str> = log
         .lines()
@@ -389,7 +389,7 @@ pub fn last_words(log: &str) -> String {
     if lines.is_empty() {
         String::new()
     } else {
-        format!("; the verifier says: {}", lines.join(" / "))
+        format!("; verifier log: {}", lines.join(" / "))
     }
 }
 
@@ -398,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_ends_in_the_verifiers_reason() {
+    fn errors_include_the_end_of_the_verifier_log() {
         let load = |log: &str| BpfError::Load {
             program: "confirm".to_owned(),
             source: io::Error::from_raw_os_error(libc::EACCES),
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(
             load(log).to_string(),
             "the kernel refuses the program confirm: Permission denied (os error 13); \
-             the verifier says: 1: r0 = 0 / 2: bad / R1 type=scalar expected=ptr_"
+             verifier log: 1: r0 = 0 / 2: bad / R1 type=scalar expected=ptr_"
         );
         assert_eq!(
             load("").to_string(),
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_over_the_verifiers_limit_is_refused_with_the_figure() {
+    fn exceeded_verifier_limit_is_reported() {
         let load = |log: &str| BpfError::Load {
             program: "nat_fexit".to_owned(),
             source: io::Error::from_raw_os_error(libc::E2BIG),
@@ -425,16 +425,16 @@ mod tests {
         };
         let kept = "100: (95) exit\nBPF program is too large. Processed 1000001 insn\n\
                     processed 1000001 insns (limit 1000000) max_states_per_insn 4 total_states 9\n";
-        let told = load(kept).to_string();
+        let message = load(kept).to_string();
         assert!(
-            told.ends_with("100: (95) exit / BPF program is too large. Processed 1000001 insn"),
-            "{told}"
+            message.ends_with("100: (95) exit / BPF program is too large. Processed 1000001 insn"),
+            "{message}"
         );
         // Only the first lines, as an older kernel keeps them.
-        let told = load("0: R1=ctx()\n").to_string();
+        let message = load("0: R1=ctx()\n").to_string();
         assert!(
-            told.contains("; the verifier walks more than its limit of 1000000 instructions"),
-            "{told}"
+            message.contains("; the verifier reached its limit of 1000000 instructions"),
+            "{message}"
         );
     }
 

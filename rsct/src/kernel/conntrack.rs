@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_namespace_can_be_asked() {
+    fn this_namespace_is_read() {
         if let Conntrack::Present(present) = Conntrack::here() {
             assert!(present.limit.is_some());
             for error in [present.ipv4.err(), present.ipv6.err()].into_iter().flatten() {

@@ -22,11 +22,6 @@ pub fn release() -> String {
         .into_owned()
 }
 
-/// Whether the kernel shows the types of `vmlinux`.
-pub fn has_btf() -> bool {
-    Path::new("/sys/kernel/btf/vmlinux").exists()
-}
-
 /// Returns whether programs can attach to kprobes: the kernel registers the perf source for it only with
 /// CONFIG_KPROBE_EVENTS (`perf_tp_register` in kernel/events/core.c). `None` without sysfs.
 pub fn has_kprobes() -> Option<bool> {
@@ -60,8 +55,8 @@ pub enum Lockdown {
 }
 
 /// The effect of [`Lockdown::Confidentiality`] on tracing.
-pub const LOCKED_DOWN: &str = "this kernel is locked down, which keeps programs from reading its memory: boot it without \
-                               lockdown=confidentiality";
+pub const LOCKED_DOWN: &str = "kernel lockdown forbids BPF programs to read kernel memory: boot without \
+     lockdown=confidentiality";
 
 /// The active mode. `None` if the kernel has no lockdown or securityfs is not mounted.
 pub fn lockdown() -> Option<Lockdown> {

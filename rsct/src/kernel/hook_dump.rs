@@ -40,7 +40,7 @@ pub struct HookDumpError {
 pub fn is_hooked(family: Family, function: &str) -> Result<bool, HookDumpError> {
     let explain = |error: io::Error| {
         let cause = match error.raw_os_error() {
-            Some(libc::EPERM) => "that needs CAP_NET_ADMIN".to_owned(),
+            Some(libc::EPERM) => "run as root or with the capability CAP_NET_ADMIN".to_owned(),
             // nfnetlink_rcv_msg returns these for a missing subsystem.
             Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT) => {
                 "this kernel has no CONFIG_NETFILTER_NETLINK_HOOK, or its module is not installed".to_owned()
@@ -112,7 +112,7 @@ fn parse(datagram: &[u8], function: &str) -> io::Result<Part> {
     };
     let mut rest = datagram;
     while !rest.is_empty() {
-        let cut = || io::Error::new(io::ErrorKind::InvalidData, "a netlink message is cut short");
+        let cut = || io::Error::new(io::ErrorKind::InvalidData, "a netlink message is truncated");
         let length = number(rest, 0).ok_or_else(cut)? as usize;
         let message = rest
             .get(..length)

@@ -15,7 +15,7 @@ pub struct Hz(NonZeroU32);
 
 /// The kernel did not report the length of a jiffy.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot learn the kernel's HZ from the resolution of CLOCK_MONOTONIC_COARSE: {cause}")]
+#[error("cannot determine the kernel's HZ from the resolution of CLOCK_MONOTONIC_COARSE: {cause}")]
 pub struct HzError {
     cause: String,
 }
@@ -40,7 +40,7 @@ impl Hz {
             None
         };
         hz.ok_or_else(|| HzError {
-            cause: format!("it says {} s and {tick_ns} ns", resolution.tv_sec),
+            cause: format!("it is {} s and {tick_ns} ns", resolution.tv_sec),
         })
     }
 
@@ -71,31 +71,6 @@ impl Hz {
         // Below 10^9 / HZ each.
         Duration::from_secs(jiffies / hz) + Duration::from_nanos(jiffies % hz * NANOS / hz)
     }
-
-    /// What is left until `deadline`; zero if it has passed, as `nf_ct_expires` has it
-    /// (include/net/netfilter/nf_conntrack.h).
-    pub fn remaining(self, deadline: Jiffies32, now: Jiffies32) -> Duration {
-        self.duration(u32::try_from(deadline.since(now)).unwrap_or(0))
-    }
-}
-
-/// A moment on the kernel's clock of ticks, in the 32 bits that conntrack keeps (`nfct_time_stamp`).
-///
-/// It wraps (after 49 days at 1000 ticks a second, and for the first time five minutes after boot),
-/// so two moments compare only if they are less than half of that apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jiffies32(pub u32);
-
-impl Jiffies32 {
-    /// Ticks from `earlier` to this moment; negative if it is the later one.
-    pub fn since(self, earlier: Self) -> i32 {
-        self.0.wrapping_sub(earlier.0).cast_signed()
-    }
-
-    /// The moment this many ticks on.
-    pub fn plus(self, jiffies: u32) -> Self {
-        Self(self.0.wrapping_add(jiffies))
-    }
 }
 
 #[cfg(test)]
@@ -105,39 +80,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_running_kernel_ticks() {
+    fn the_running_kernels_hz_is_plausible() {
         assert!((24..=1200).contains(&Hz::of_running_kernel().unwrap().get()));
     }
 
     #[test]
-    fn clocks_that_do_not_tick_are_refused() {
+    fn implausible_tick_lengths_are_refused() {
         assert_eq!(Hz::from_tick_ns(0), None);
         assert_eq!(Hz::from_tick_ns(1), None);
         assert_eq!(Hz::from_tick_ns(NANOS * 3), None);
     }
 
-    #[test]
-    fn a_timeout_set_before_the_wrap_ends_after_it() {
-        let hz = Hz::from_tick_ns(4_000_000).unwrap();
-        let now = Jiffies32(u32::MAX - 99);
-        let deadline = now.plus(30 * 250);
-        assert_eq!(deadline.0, 7400);
-        assert_eq!(hz.remaining(deadline, now), Duration::from_secs(30));
-        assert_eq!(hz.remaining(now, deadline), Duration::ZERO);
-    }
-
     proptest! {
         #[test]
-        fn every_hz_is_read_back_from_its_tick(hz in 1_u32..=10_000) {
+        fn hz_is_computed_from_the_tick_length(hz in 1_u32..=10_000) {
             let tick_ns = (NANOS + u64::from(hz) / 2) / u64::from(hz);
             prop_assert_eq!(Hz::from_tick_ns(tick_ns).unwrap().get(), hz);
-        }
-
-        #[test]
-        fn since_undoes_plus(start: u32, ticks in 0..=i32::MAX.cast_unsigned()) {
-            let later = Jiffies32(start).plus(ticks);
-            prop_assert_eq!(later.since(Jiffies32(start)), ticks.cast_signed());
-            prop_assert_eq!(Jiffies32(start).since(later), -ticks.cast_signed());
         }
 
         #[test]

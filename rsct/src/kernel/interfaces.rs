@@ -29,16 +29,16 @@ impl Names {
     /// Reads the names in these namespaces only.
     pub fn of(selector: &Selector) -> Self {
         let mut names = Self::default();
-        names.take_in(selector);
+        names.add(selector);
         names
     }
 
     /// Reads the names again. Names of deleted namespaces and interfaces are kept.
     pub fn read_again(&mut self) {
-        self.take_in(&Selector::All);
+        self.add(&Selector::All);
     }
 
-    fn take_in(&mut self, selector: &Selector) {
+    fn add(&mut self, selector: &Selector) {
         let Ok(found) = netns::open(selector) else {
             return;
         };
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_is_called_by_its_number() {
+    fn unnamed_namespaces_are_shown_as_numbers() {
         let names = Names::default();
         assert_eq!(names.netns(4_026_531_840).as_str(), "4026531840");
         assert_eq!(names.interface(4_026_531_840, 1), None);

@@ -265,8 +265,8 @@ mod tests {
         let program = std::env::current_exe().unwrap();
         let mut command = std::process::Command::new(program);
         let output = command.args(["--exact", name, "--ignored"]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
     }
 
     #[test]

@@ -59,9 +59,9 @@ impl KprobeLinks {
 }
 
 /// Returns whether this kernel reports skipped hits.
-pub fn are_told(types: &KernelTypes) -> bool {
-    let asks = types.func("bpf_get_kprobe_info").ok().flatten();
-    asks.is_some_and(|function| function.params.iter().any(|param| param.name == "missed"))
+pub fn are_reported(types: &KernelTypes) -> bool {
+    let reader = types.func("bpf_get_kprobe_info").ok().flatten();
+    reader.is_some_and(|function| function.params.iter().any(|param| param.name == "missed"))
 }
 
 fn info(link: &OwnedFd) -> io::Result<bpf_link_info> {

@@ -19,7 +19,9 @@ pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "this process may open {} files; raise that limit with `ulimit -n`",
             open_files().rlim_cur
         )),
-        libc::ENFILE => Some("the system may open no more files; raise the sysctl fs.file-max".to_owned()),
+        libc::ENFILE => {
+            Some("the system's limit on open files is reached; raise the sysctl fs.file-max".to_owned())
+        }
         _ => None,
     }
 }

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_to_conntrack_is_told_from_others() {
+    fn conntrack_listeners_are_selected() {
         let line = "0000000000000000 12  4242       00000005 512      0        0     2        7        22";
         let found = NetlinkSocket {
             portid: 4242,

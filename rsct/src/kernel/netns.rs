@@ -153,7 +153,7 @@ pub fn open_inode(inode: u64) -> Result<Netns, NetnsError> {
     by_inode(inode)?.ok_or_else(|| {
         no_such(
             &inode.to_string(),
-            ", and nothing in reach leads to this inode number",
+            ", and no visible process, mount or open file refers to this inode number",
         )
     })
 }
@@ -182,7 +182,8 @@ fn named(wanted: &str) -> Result<Netns, NetnsError> {
         (Ok(number), None) => number,
         (Err(_), None) => return Err(no_such(wanted, "")),
     };
-    let also = ", no process with this id, and nothing in reach leads to this inode number";
+    let also = ", no process with this id, and no visible process, mount or open file refers to this inode \
+         number";
     by_inode(inode)?.ok_or_else(|| no_such(wanted, also))
 }
 
@@ -231,9 +232,9 @@ fn with_its_name(netns: Netns) -> Netns {
 fn no_such(wanted: &str, also: &'static str) -> NetnsError {
     let names: Vec<String> = reach::names().iter().map(|name| shown(name.as_bytes())).collect();
     let existing = if names.is_empty() {
-        "there are no names there (`ip netns add NAME` makes one)".to_owned()
+        "there are no names there (`ip netns add NAME` creates one)".to_owned()
     } else {
-        format!("there are: {}", names.join(", "))
+        format!("existing names: {}", names.join(", "))
     };
     NetnsError::NoSuchName {
         wanted: wanted.to_owned(),
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_said() {
+    fn missing_namespaces_are_named() {
         for wanted in ["rsct-no-such-namespace", "..", "../../etc/passwd", ""] {
             let error = named(wanted).unwrap_err().to_string();
             assert!(error.starts_with("opening network namespace"), "{error}");
@@ -275,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_one_is_another_and_is_worked_in() {
+    fn work_runs_in_a_fresh_namespace() {
         let here = current().unwrap().inode;
         match fresh() {
             Ok(fresh) => {
                 assert_ne!(fresh.inode, here);
-                let there = inside(fresh.as_fd(), || current().unwrap().inode).unwrap();
-                assert_eq!(there, fresh.inode);
+                let inode = inside(fresh.as_fd(), || current().unwrap().inode).unwrap();
+                assert_eq!(inode, fresh.inode);
             }
             Err(error) => assert!(error.to_string().contains("CAP_SYS_ADMIN"), "{error}"),
         }
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_a_word_of_its_own() {
+    fn all_is_a_selector() {
         assert_eq!(Selector::from_option(Some("all")), Selector::All);
         assert_eq!(Selector::from_option(Some("red")), Selector::One("red".into()));
         assert_eq!(Selector::from_option(None), Selector::Current);

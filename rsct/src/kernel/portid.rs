@@ -30,7 +30,7 @@ impl Programs {
 }
 
 /// Lifetime of a cached result for one port.
-const HOLDS: Duration = Duration::from_millis(100);
+const CACHE_TIME: Duration = Duration::from_millis(100);
 
 /// Like [`Programs`], for callers with many events: it reads the kernel's socket table a few times per
 /// second, not once per event. If another program takes over a port, the old name is reported until the
@@ -44,8 +44,9 @@ pub struct RecentPrograms {
 impl RecentPrograms {
     /// As [`Programs::name`].
     pub fn name(&mut self, port: u32) -> Option<&[u8]> {
-        let holds = matches!(&self.last, Some((known, at, _)) if *known == port && at.elapsed() < HOLDS);
-        if !holds {
+        let is_fresh =
+            matches!(&self.last, Some((known, at, _)) if *known == port && at.elapsed() < CACHE_TIME);
+        if !is_fresh {
             let name = self.programs.name(port).map(<[u8]>::to_vec);
             self.last = Some((port, Instant::now(), name));
         }
@@ -102,7 +103,7 @@ sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops 
 ";
 
     #[test]
-    fn a_port_has_an_inode() {
+    fn a_ports_inode_is_found() {
         assert_eq!(inode(TABLE, 4242), Some(22));
         assert_eq!(inode(TABLE, 4_294_962_872), Some(33));
         assert_eq!(inode(TABLE, 1), None);

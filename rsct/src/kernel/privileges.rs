@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_effective_set_is_read() {
+    fn effective_capabilities_are_parsed() {
         // grep Cap /proc/self/status, as root in a container.
         let status = "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n";
         assert_eq!(parse_effective(status), Some(0xa804_25fb));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_listed() {
+    fn missing_capabilities_are_listed() {
         use Capability::{Bpf, NetAdmin, Perfmon, SysAdmin};
         assert_eq!(with(0).missing(), [Bpf, Perfmon, NetAdmin, SysAdmin]);
         assert_eq!(with(1 << 21).missing(), [NetAdmin]);

@@ -60,8 +60,8 @@ impl Where<'_> {
     }
 
     fn work<T: Send>(self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
-        if let Some(why) = proc::settings_missing() {
-            return Err(io::Error::other(why));
+        if let Some(cause) = proc::settings_missing() {
+            return Err(io::Error::other(cause));
         }
         match self {
             Self::Here => Ok(work()),

@@ -15,9 +15,9 @@ pub struct Symbols {
     drop_reasons: HashMap<u16, String>,
     /// The names and addresses of modules at the last reset of the cache.
     loaded: String,
-    /// True if the hooks for the trackers' complaints about INVALID packets are missing: see
-    /// [`Symbols::without_words`].
-    wordless: bool,
+    /// True if the hooks on the trackers' log messages about INVALID packets are missing: see
+    /// [`Symbols::without_log_messages`].
+    no_log_messages: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Symbols {
     }
 
     /// Clears the cache if modules were loaded or unloaded: their addresses may now belong to other functions.
-    pub fn keep_up(&mut self) {
+    pub fn clear_if_modules_changed(&mut self) {
         let loaded = loaded_modules();
         if loaded == self.loaded {
             return;
@@ -88,16 +88,16 @@ impl Symbols {
         self
     }
 
-    /// Records that the hooks for the trackers' complaints about INVALID packets are not attached, so that a
-    /// packet without a complaint proves nothing.
-    pub fn without_words(mut self, wordless: bool) -> Self {
-        self.wordless = wordless;
+    /// Records whether the hooks on `nf_l4proto_log_invalid` and its like are not attached, so that a packet without
+    /// a log message proves nothing.
+    pub fn without_log_messages(mut self, no_log_messages: bool) -> Self {
+        self.no_log_messages = no_log_messages;
         self
     }
 
-    /// Returns whether the trackers' complaints about INVALID packets are observed.
-    pub fn sees_words(&self) -> bool {
-        !self.wordless
+    /// Returns whether the trackers' log messages about INVALID packets are seen.
+    pub fn sees_log_messages(&self) -> bool {
+        !self.no_log_messages
     }
 
     /// The kernel's name of a drop reason.
@@ -216,7 +216,7 @@ ffffffffc0b00000 t bpf_prog_0123456789abcdef\t[bpf]
     }
 
     #[test]
-    fn callers_begin_behind_the_function_itself() {
+    fn callers_begin_after_the_function() {
         let symbols = symbols();
         let stack = [
             0xffff_ffff_c0b0_0010,

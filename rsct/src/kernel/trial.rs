@@ -27,7 +27,7 @@ pub enum Refusal {
         error: BpfError,
     },
     /// No function to try with.
-    #[error("this kernel's type information describes none of the functions {}", TARGETS.join(", "))]
+    #[error("this kernel's BTF describes none of the functions {}", TARGETS.join(", "))]
     NoTarget,
 }
 
@@ -107,11 +107,11 @@ fn errno_name(error: &BpfError) -> String {
 fn advice(error: &BpfError) -> &'static str {
     match error.errno() {
         Some(libc::EPERM) => {
-            "; run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN; if that is so \
-             already, a sandbox or a hardened kernel forbids it"
+            "; run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN; with these, a \
+             sandbox or a hardened kernel forbids it"
         }
-        Some(libc::ENOSYS) => "; it needs to be built with CONFIG_BPF_SYSCALL",
-        Some(libc::EINVAL) => "; it needs to be built with CONFIG_BPF_EVENTS and the BPF JIT compiler",
+        Some(libc::ENOSYS) => "; use a kernel built with CONFIG_BPF_SYSCALL",
+        Some(libc::EINVAL) => "; use a kernel built with CONFIG_BPF_EVENTS and the BPF JIT compiler",
         _ => "",
     }
 }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trial_ends_in_a_sentence_or_in_success() {
+    fn trial_returns_success_or_a_sentence() {
         let trials = [
             kprobe(),
             KernelTypes::open().map_or(Err(Refusal::NoTarget), |types| fentry(&types)),

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 pub enum BtfError {
     /// The kernel exposes no BTF at all.
     #[error(
-        "this kernel shows no type information at {}: it needs to be built with CONFIG_DEBUG_INFO_BTF, \
-         and sysfs to be mounted",
+        "this kernel has no BTF at {}: use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount sysfs",
         path.display()
     )]
     Absent {
@@ -19,17 +18,17 @@ pub enum BtfError {
     },
     /// The BTF of modules is not visible.
     #[error(
-        "/sys is not mounted, so the types of conntrack's modules cannot be read: `mount -t sysfs sysfs /sys`"
+        "cannot read the BTF of conntrack's modules: /sys is not mounted; run `mount -t sysfs sysfs /sys`"
     )]
     NoSysfs,
     /// The module is loaded, but its BTF is not exposed.
     #[error(
-        "the kernel shows no types of the module nf_conntrack: it needs Linux 5.11 or later, built with \
+        "this kernel has no BTF for the module nf_conntrack: use Linux 5.11 or later, built with \
          CONFIG_DEBUG_INFO_BTF_MODULES"
     )]
     NoModuleTypes,
     /// A BTF file could not be read.
-    #[error("cannot read the kernel's type information in {}: {source}", path.display())]
+    #[error("cannot read the kernel's BTF in {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -37,9 +36,7 @@ pub enum BtfError {
         source: io::Error,
     },
     /// The bytes are not BTF, are truncated, or use a format newer than this reader.
-    #[error(
-        "the type information of {object} cannot be read: {what}; rsct may be older than this kernel's format"
-    )]
+    #[error("cannot parse the BTF of {object}: {what}; rsct may be older than this kernel's format")]
     Malformed {
         /// `vmlinux` or a module.
         object: String,
@@ -53,7 +50,7 @@ pub enum BtfError {
         name: String,
     },
     /// The type exists but has no such field.
-    #[error("this kernel's `{container}` has no field `{path}` (nothing called `{part}`)")]
+    #[error("this kernel's `{container}` has no field `{path}` (`{part}` does not exist)")]
     NoField {
         /// The struct or union.
         container: String,
@@ -63,7 +60,7 @@ pub enum BtfError {
         part: String,
     },
     /// A path that is not of the form `a.b[2].c`.
-    #[error("`{path}` is no path to a field; write it as `proto.tcp.state` or `tuplehash[1].tuple`")]
+    #[error("`{path}` is not a path to a field; write it as `proto.tcp.state` or `tuplehash[1].tuple`")]
     BadPath {
         /// The path as passed in.
         path: String,
@@ -80,12 +77,12 @@ pub enum BtfError {
     ///
     /// Happens when BTF deduplication failed in the kernel's build. Picking the wrong copy would read
     /// garbage.
-    #[error("{object} describes `{asked}` {copies} times and the descriptions differ; refusing to guess")]
+    #[error("the BTF of {object} has {copies} different descriptions of `{name}`, so rsct cannot use it")]
     Disagree {
         /// `vmlinux` or a module.
         object: String,
         /// The requested name.
-        asked: String,
+        name: String,
         /// Number of descriptions.
         copies: usize,
     },

@@ -44,7 +44,7 @@ pub(super) fn find<'p>(
     path: &'p str,
     missing: &mut &'p str,
 ) -> Result<Option<Field>, BtfError> {
-    let too_large = || scope.malformed(format!("the field `{path}` lies beyond 512 MiB"));
+    let too_large = || scope.malformed(format!("the field `{path}` is beyond offset 512 MiB"));
     let mut type_id = id;
     let mut bit_offset = 0_u32;
     let mut bit_width = None;
@@ -81,7 +81,7 @@ pub(super) fn find<'p>(
             type_id = element;
         }
     }
-    place(scope, type_id, bit_offset, bit_width).map(Some)
+    layout(scope, type_id, bit_offset, bit_width).map(Some)
 }
 
 impl<'p> Step<'p> {
@@ -118,7 +118,7 @@ fn member(
     for member in container.members() {
         *budget = budget
             .checked_sub(1)
-            .ok_or_else(|| scope.malformed("its structs nest without end"))?;
+            .ok_or_else(|| scope.malformed("its structs are nested too deeply"))?;
         if member.name_offset != 0 {
             if scope.is_named(member.name_offset, name) {
                 return Ok(Some(member));
@@ -131,13 +131,13 @@ fn member(
             continue;
         };
         if depth == MAX_DEPTH {
-            return Err(scope.malformed("its structs nest without end"));
+            return Err(scope.malformed("its structs are nested too deeply"));
         }
         if let Some(found) = self::member(scope, inner, name, depth + 1, budget)? {
             let bit_offset = found
                 .bit_offset
                 .checked_add(member.bit_offset)
-                .ok_or_else(|| scope.malformed(format!("the field `{name}` lies beyond 512 MiB")))?;
+                .ok_or_else(|| scope.malformed(format!("the field `{name}` is beyond offset 512 MiB")))?;
             return Ok(Some(Member { bit_offset, ..found }));
         }
     }
@@ -146,7 +146,12 @@ fn member(
 
 /// Converts bits into the unit that a program loads: the field's own bytes, or the smallest aligned unit that
 /// holds all of a bitfield.
-fn place(scope: Scope<'_>, type_id: u32, bit_offset: u32, bit_width: Option<u32>) -> Result<Field, BtfError> {
+fn layout(
+    scope: Scope<'_>,
+    type_id: u32,
+    bit_offset: u32,
+    bit_width: Option<u32>,
+) -> Result<Field, BtfError> {
     let Some(width) = bit_width else {
         if !bit_offset.is_multiple_of(8) {
             return Err(scope.malformed(format!("a field of type {type_id} does not start at a byte")));
@@ -168,5 +173,5 @@ fn place(scope: Scope<'_>, type_id: u32, bit_offset: u32, bit_width: Option<u32>
             });
         }
     }
-    Err(scope.malformed(format!("a bitfield of {width} bits fits into no integer")))
+    Err(scope.malformed(format!("a bitfield of {width} bits does not fit into an integer")))
 }

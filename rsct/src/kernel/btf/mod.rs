@@ -47,7 +47,7 @@ pub struct KernelTypes {
 
 /// The error if conntrack's types are missing. A module that is not loaded is reported by the code that
 /// attaches.
-fn why_missing(is_described: bool, has_sysfs: bool, is_module: bool) -> Option<BtfError> {
+fn missing_types(is_described: bool, has_sysfs: bool, is_module: bool) -> Option<BtfError> {
     match (is_described, has_sysfs, is_module) {
         (true, ..) => None,
         (false, false, _) => Some(BtfError::NoSysfs),
@@ -109,7 +109,7 @@ impl KernelTypes {
         // Only a module has an `initstate`.
         let [has_sysfs, is_module] =
             [BTF_DIR, "/sys/module/nf_conntrack/initstate"].map(|path| Path::new(path).exists());
-        why_missing(is_described, has_sysfs, is_module).map_or(Ok(()), Err)
+        missing_types(is_described, has_sysfs, is_module).map_or(Ok(()), Err)
     }
 
     /// Returns whether this module has a BTF file of its own.
@@ -124,8 +124,8 @@ impl KernelTypes {
     /// index is its first element within a path, and the whole array at the end.
     pub fn field(&self, container: &str, path: &str) -> Result<Field, BtfError> {
         let mut missing = path;
-        let asked = || format!("{container}.{path}");
-        let found = self.agreed(container, asked, |scope, id| {
+        let label = || format!("{container}.{path}");
+        let found = self.agreed(container, label, |scope, id| {
             field::find(scope, id, path, &mut missing)
         })?;
         found.ok_or_else(|| BtfError::NoField {
@@ -183,12 +183,6 @@ impl KernelTypes {
         Vec::new()
     }
 
-    /// Returns whether there is a struct, union, enum or typedef of that name.
-    pub fn type_exists(&self, name: &str) -> bool {
-        let kinds = [Kind::Struct, Kind::Union, Kind::Enum, Kind::Enum64, Kind::Typedef];
-        self.scopes().any(|scope| !scope.named(name, &kinds).is_empty())
-    }
-
     /// The function of that name, if the kernel's BTF describes one.
     pub fn func(&self, name: &str) -> Result<Option<Func>, BtfError> {
         for scope in self.scopes() {
@@ -221,17 +215,17 @@ impl KernelTypes {
     fn agreed<T: PartialEq + Clone>(
         &self,
         name: &str,
-        asked: impl Fn() -> String,
-        mut ask: impl FnMut(Scope<'_>, u32) -> Result<T, BtfError>,
+        label: impl Fn() -> String,
+        mut lookup: impl FnMut(Scope<'_>, u32) -> Result<T, BtfError>,
     ) -> Result<T, BtfError> {
         for kinds in [&[Kind::Struct, Kind::Union][..], &[Kind::Typedef]] {
             for scope in self.scopes() {
                 let copies = scope.named(name, kinds);
                 let found = copies
                     .into_iter()
-                    .map(|id| ask(scope, id))
+                    .map(|id| lookup(scope, id))
                     .collect::<Result<Vec<_>, _>>()?;
-                if let Some(answer) = all_equal(&found, scope, &asked)? {
+                if let Some(answer) = all_equal(&found, scope, &label)? {
                     return Ok(answer);
                 }
             }
@@ -245,7 +239,7 @@ impl KernelTypes {
 fn all_equal<T: PartialEq + Clone>(
     found: &[T],
     scope: Scope<'_>,
-    asked: impl Fn() -> String,
+    label: impl Fn() -> String,
 ) -> Result<Option<T>, BtfError> {
     let Some((first, rest)) = found.split_first() else {
         return Ok(None);
@@ -254,7 +248,7 @@ fn all_equal<T: PartialEq + Clone>(
         let object = scope.object.name().to_owned();
         return Err(BtfError::Disagree {
             object,
-            asked: asked(),
+            name: label(),
             copies: found.len(),
         });
     }

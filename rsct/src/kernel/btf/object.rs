@@ -93,7 +93,7 @@ impl Object {
                     None => base.and_then(|base| base.string_tail(head.name_offset)),
                 };
                 let name =
-                    name.ok_or_else(|| format!("the name of type {id} lies outside the string section"))?;
+                    name.ok_or_else(|| format!("the name of type {id} is outside the string section"))?;
                 namesake = std::mem::replace(&mut buckets[hash(name) as usize & mask], id);
             }
             if matches!(head.kind, Kind::Enum | Kind::Enum64) {
@@ -155,12 +155,15 @@ fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), String> {
     let magic = u16::from_ne_bytes([header[0], header[1]]);
     if magic != raw::MAGIC {
         return Err(format!(
-            "it starts with {magic:#06x} where BTF starts with {:#06x}",
+            "it starts with {magic:#06x}, not with {:#06x}",
             raw::MAGIC
         ));
     }
     if header[2] != 1 {
-        return Err(format!("it is of version {}, and version 1 is known", header[2]));
+        return Err(format!(
+            "it has version {}, and only version 1 is supported",
+            header[2]
+        ));
     }
     let field =
         |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
@@ -172,10 +175,7 @@ fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), String> {
             (Some(start), Some(end)) if header_bytes >= raw::HEADER_BYTES && end <= bytes.len() => {
                 Ok(start..end)
             }
-            _ => Err(format!(
-                "its {what} section lies outside its {} bytes",
-                bytes.len()
-            )),
+            _ => Err(format!("its {what} section is outside its {} bytes", bytes.len())),
         }
     };
     let strings = section("string", field(16), field(20))?;
@@ -190,8 +190,8 @@ fn describe_bad_type(section: &[u8], at: usize, id: u32) -> String {
         Some(info) => {
             let info = u32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
             match Kind::from_info(info) {
-                Some(kind) => format!("type {id} ({kind:?}) runs over the end of the type section"),
-                None => format!("type {id} is of the unknown kind {}", raw::kind_number(info)),
+                Some(kind) => format!("type {id} ({kind:?}) exceeds the type section"),
+                None => format!("type {id} has the unknown kind {}", raw::kind_number(info)),
             }
         }
         None => format!("the type section ends inside type {id}"),

@@ -30,7 +30,7 @@ impl<'a> Scope<'a> {
         self.object
             .ty(id)
             .or_else(|| self.base.and_then(|base| base.ty(id)))
-            .ok_or_else(|| self.malformed(format!("something refers to type {id}, which it does not have")))
+            .ok_or_else(|| self.malformed(format!("it refers to type {id}, which does not exist")))
     }
 
     /// The string at this offset and all that follows it.
@@ -83,7 +83,7 @@ impl<'a> Scope<'a> {
             }
             id = ty.size_or_type;
         }
-        Err(self.malformed(format!("type {id} stands behind more than {MAX_CHAIN} typedefs")))
+        Err(self.malformed(format!("type {id} has more than {MAX_CHAIN} typedefs")))
     }
 
     /// Size in bytes of a value of this type.
@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
                 .ok_or_else(|| self.malformed(format!("type {id} is larger than memory")));
         }
         Err(self.malformed(format!(
-            "type {id} is an array of more than {MAX_CHAIN} dimensions"
+            "type {id} is an array with more than {MAX_CHAIN} dimensions"
         )))
     }
 }

@@ -28,8 +28,8 @@ pub enum NetnsError {
     },
     /// Without /proc only named namespaces can be found.
     #[error(
-        "listing network namespaces: /proc shows no processes; mount it (`mount -t proc proc /proc`), or name one \
-         namespace with --netns"
+        "listing network namespaces: /proc has no processes; mount it (`mount -t proc proc /proc`), or \
+         select one namespace with --netns"
     )]
     NoProc,
     /// A directory or file that leads to namespaces cannot be read.
@@ -41,7 +41,7 @@ pub enum NetnsError {
         source: io::Error,
     },
     /// A namespace cannot be created.
-    #[error("making a network namespace: {source}{}", hint_to_make(source))]
+    #[error("creating a network namespace: {source}{}", hint_to_make(source))]
     Make {
         /// The kernel's error.
         source: io::Error,

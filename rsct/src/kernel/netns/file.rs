@@ -27,7 +27,8 @@ pub(super) fn of(file: File, name: Option<String>) -> io::Result<Netns> {
     if !is_of_nsfs(&file)? {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
-            "this is an ordinary file, not a namespace: the namespace behind it is gone, or there never was one",
+            "this is an ordinary file, not a namespace; if a namespace was mounted there, it has been \
+             unmounted",
         ));
     }
     if !is_net(&file)? {

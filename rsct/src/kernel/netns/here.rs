@@ -25,7 +25,8 @@ pub(super) fn open() -> Result<Netns, NetnsError> {
                 io::ErrorKind::NotFound => io::Error::new(
                     of_socket.kind(),
                     format!(
-                        "/proc is not mounted, and a socket does not lead there: {of_socket}; run as root"
+                        "/proc is not mounted, and the namespace of a socket cannot be opened: {of_socket}; \
+                         run as root"
                     ),
                 ),
                 _ => error,
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_leads_to_the_same_namespace_as_proc() {
+    fn socket_and_proc_refer_to_the_same_namespace() {
         match through_socket() {
             Ok(found) => assert_eq!(found.inode, open().unwrap().inode),
             // Without CAP_NET_ADMIN.

@@ -38,8 +38,8 @@ fn unescaped(field: &[u8]) -> PathBuf {
             .then(|| std::str::from_utf8(after.get(..3)?).ok())
             .flatten();
         match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(meant) => {
-                path.push(meant);
+            Some(decoded) => {
+                path.push(decoded);
                 rest = &after[3..];
             }
             None => {

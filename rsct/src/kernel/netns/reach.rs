@@ -81,7 +81,7 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
     fn all(&mut self) -> Result<(), Stop> {
         for name in names() {
             let path = Path::new(NAMES).join(&name);
-            self.look(&path, Some(name.to_string_lossy().into_owned()))?;
+            self.visit_path(&path, Some(name.to_string_lossy().into_owned()))?;
         }
         // If /proc is missing, both reads fail; the directory's error is clearer.
         let pids = pids().map_err(Stop::Failed)?;
@@ -104,7 +104,7 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
 
     /// Opens the namespace at a path, unless it was visited before: opening one for each of a thousand
     /// processes would be slow.
-    fn look(&mut self, path: &Path, name: Option<String>) -> Result<(), Stop> {
+    fn visit_path(&mut self, path: &Path, name: Option<String>) -> Result<(), Stop> {
         match fs::metadata(path) {
             Ok(metadata) if !self.seen.contains(&metadata.ino()) => self.open(path, name),
             // Visited before, or deleted.
@@ -168,9 +168,9 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
     /// Visits the mounts in the mount namespaces of other processes, each mount namespace once.
     fn mounts_elsewhere(&mut self, processes: &[Process]) -> Result<(), Stop> {
         let number = |process: &Path| fs::metadata(process.join("ns/mnt")).map(|metadata| metadata.ino());
-        let mut looked_at: BTreeSet<u64> = number(Path::new("/proc/self")).into_iter().collect();
+        let mut visited_mounts: BTreeSet<u64> = number(Path::new("/proc/self")).into_iter().collect();
         for process in processes {
-            if number(&process.path).is_ok_and(|number| looked_at.insert(number)) {
+            if number(&process.path).is_ok_and(|number| visited_mounts.insert(number)) {
                 self.mounts(&process.path, &process.path.join("root"))?;
             }
         }
@@ -186,7 +186,7 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         }
         for tid in numbers(&tasks).unwrap_or_default() {
             let thread = tasks.join(tid.to_string());
-            self.look(&thread.join("ns/net"), None)?;
+            self.visit_path(&thread.join("ns/net"), None)?;
             if tid != process.pid && !share_files(process.pid, tid) {
                 self.files(&thread.join("fd"))?;
             }
@@ -203,7 +203,7 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
             match mounts::inode_in(&link.to_string_lossy()) {
                 Some(inode) if !self.seen.contains(&inode) => self.open(&path, None)?,
                 // A file opened through a mount that no longer exists has the link `/`.
-                None if link == Path::new("/") => self.look(&path, None)?,
+                None if link == Path::new("/") => self.visit_path(&path, None)?,
                 _ => {}
             }
         }

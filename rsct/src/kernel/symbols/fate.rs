@@ -109,11 +109,11 @@ impl Fate {
     /// The reason why BTF does not describe the function `name`.
     pub fn why_not_in_btf(&self, name: &str) -> String {
         match self {
-            Self::Present => "the function is there, but this kernel's BTF does not describe it".to_owned(),
-            Self::Renamed(symbol) => format!("the compiler changed {name}; it is there as {symbol}"),
+            Self::Present => "the function exists, but this kernel's BTF does not describe it".to_owned(),
+            Self::Renamed(symbol) => format!("the compiler renamed {name} to {symbol}"),
             Self::Absent => format!(
-                "this kernel has no function {name}: inlined or renamed by the compiler, not part of it, or of a \
-                 module that is not loaded"
+                "this kernel has no function {name}: the compiler inlined or renamed it, this version lacks \
+                 it, or its module is not loaded"
             ),
         }
     }
@@ -143,7 +143,7 @@ ffffffffc0a01100 t init_conntrack.constprop.0.cold\t[nf_conntrack]
 ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
 
     #[test]
-    fn fates_are_told_apart() {
+    fn fates_are_distinguished() {
         let names = ["nf_ct_delete", "init_conntrack", "nf_confirm", "dup"];
         let fates = listed(LINES.as_bytes(), &names).unwrap();
         let renamed = Fate::Renamed(Symbol {
@@ -153,7 +153,7 @@ ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
         assert_eq!(fates, [Fate::Absent, renamed, Fate::Present, Fate::Present]);
         assert_eq!(
             fates[1].why_not_in_btf(names[1]),
-            "the compiler changed init_conntrack; it is there as init_conntrack.constprop.0 in nf_conntrack"
+            "the compiler renamed init_conntrack to init_conntrack.constprop.0 in nf_conntrack"
         );
     }
 }

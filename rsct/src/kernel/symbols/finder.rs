@@ -57,10 +57,10 @@ impl Finder {
             address: 0,
         };
         // The last byte stays zero.
-        let Some(room) = context.name[..NAME_BYTES - 1].get_mut(..name.len()) else {
+        let Some(buffer) = context.name[..NAME_BYTES - 1].get_mut(..name.len()) else {
             return Err(BpfError::TestRun(io::ErrorKind::InvalidInput.into()));
         };
-        room.copy_from_slice(name.as_bytes());
+        buffer.copy_from_slice(name.as_bytes());
         match -self.program.run(&mut context)? {
             0 => Ok(Found::At(context.address)),
             libc::ENOENT => Ok(Found::Nowhere),
@@ -76,9 +76,9 @@ fn instructions() -> Vec<bpf_insn> {
     const ADDRESS: i16 = -8;
     const NAME: i16 = ADDRESS - NAME_BYTES as i16;
     let mut program = vec![insn::copy(R6, R1)];
-    for word in (0..NAME_BYTES as i16).step_by(8) {
-        program.push(insn::load(R1, R6, word));
-        program.push(insn::store(FRAME, NAME + word, R1));
+    for offset in (0..NAME_BYTES as i16).step_by(8) {
+        program.push(insn::load(R1, R6, offset));
+        program.push(insn::store(FRAME, NAME + offset, R1));
     }
     program.extend([
         insn::set(R1, 0),

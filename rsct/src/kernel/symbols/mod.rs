@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_those_of_the_module() {
+    fn addresses_are_of_the_module() {
         let lines = "\
 ffffffff81a00020 t dup
 ffffffffc0a03000 b dup\t[other]

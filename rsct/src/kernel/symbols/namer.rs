@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_symbol_in_words_is_taken_apart() {
+    fn symbol_text_is_parsed() {
         let named = |function: &str, offset, module: Option<&str>| {
             Some(Named {
                 function: function.to_owned(),

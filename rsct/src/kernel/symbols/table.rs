@@ -46,11 +46,11 @@ impl Table {
             return;
         };
         let module = line.module.map_or(0, |name| self.module(name));
-        let place = self.names.len() as u32;
+        let name_start = self.names.len() as u32;
         self.names.push_str(line.name);
         self.functions.push(Function {
             address,
-            name: place,
+            name: name_start,
             length: line.name.len() as u16,
             module,
         });

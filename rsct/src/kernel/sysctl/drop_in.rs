@@ -8,14 +8,14 @@ const HEADER: &str =
 /// Returns the text with these settings, by dotted name: changed in place, or else appended.
 pub fn merge(before: &str, settings: &[(String, String)]) -> String {
     let mut text = String::new();
-    let mut is_there = vec![false; settings.len()];
+    let mut is_written = vec![false; settings.len()];
     for line in before.split_inclusive('\n') {
         let found = settings
             .iter()
             .position(|(name, _)| key(line).as_deref() == Some(name));
         match found {
             Some(index) => {
-                is_there[index] = true;
+                is_written[index] = true;
                 // A dash before a setting makes sysctl ignore failures.
                 let dash = if line.trim_start().starts_with('-') {
                     "-"
@@ -34,8 +34,8 @@ pub fn merge(before: &str, settings: &[(String, String)]) -> String {
     } else if !text.ends_with('\n') {
         text.push('\n');
     }
-    for ((name, value), is_there) in settings.iter().zip(is_there) {
-        if !is_there {
+    for ((name, value), is_written) in settings.iter().zip(is_written) {
+        if !is_written {
             let _ = writeln!(text, "{name} = {value}");
         }
     }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_changed_where_they_stand_and_the_rest_stays() {
+    fn settings_are_changed_in_place() {
         let expected = "# mine\nvm.swappiness=1\nnet.netfilter.nf_conntrack_udp_timeout = 77\n; end\n";
         for line in [
             "net.netfilter.nf_conntrack_udp_timeout=30",
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_says_whose_it_is() {
+    fn a_new_file_names_its_owner() {
         assert_eq!(merged(""), format!("{HEADER}{NAME} = 77\n"));
     }
 

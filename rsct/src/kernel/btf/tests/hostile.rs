@@ -7,7 +7,7 @@ use super::builder::Builder;
 use super::kernel;
 
 /// Calls every lookup.
-fn ask(types: &KernelTypes) {
+fn look_everything_up(types: &KernelTypes) {
     let containers = ["sk_buff", "nf_conn", "flags", "possible_net_t", "tuple", "loop"];
     let paths = [
         "_nfct",
@@ -18,7 +18,7 @@ fn ask(types: &KernelTypes) {
         "x",
     ];
     for container in containers {
-        let _ = (types.struct_size(container), types.type_exists(container));
+        let _ = types.struct_size(container);
         for path in paths {
             let _ = types.field(container, path);
         }
@@ -108,12 +108,12 @@ proptest! {
             }
         }
         if let Ok(types) = KernelTypes::from_bytes(base, [("nf_conntrack", module)]) {
-            ask(&types);
+            look_everything_up(&types);
         }
     }
 
     #[test]
-    fn some_words_changed(changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u32..40), 1..8)) {
+    fn some_u32s_changed(changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u32..40), 1..8)) {
         let (base, module) = kernel();
         let (mut base, mut module) = (base.build(), module.build());
         for (index, value) in changes {
@@ -124,7 +124,7 @@ proptest! {
             }
         }
         if let Ok(types) = KernelTypes::from_bytes(base, [("nf_conntrack", module)]) {
-            ask(&types);
+            look_everything_up(&types);
         }
     }
 
