@@ -117,7 +117,7 @@ impl InvalidCause {
         if trace.key.what == what::INVALID_SAID {
             return Self::of_words(trace.words());
         }
-        if !symbols.sees_words() {
+        if !symbols.sees_log_messages() {
             return Self::Unknown;
         }
         Self::of_kind(trace.key.more as u8, trace.key.detail)

@@ -136,7 +136,7 @@ impl Programs {
             .any(|report| says(report) && report.how == How::Not);
         Ok(Symbols::read()?
             .with_drop_reasons(&self.types)
-            .without_words(wordless))
+            .without_log_messages(wordless))
     }
 
     /// Proves that the kernel runs the programs.

@@ -74,7 +74,7 @@ async fn any_is_meant(socket: &Socket, filter: &Filter, plan: &Plan) -> Result<b
         };
         let mut first = First { filter, found: false };
         // A socket of its own: a dump that is not read to its end leaves one of no further use.
-        dump::entries(&mut socket.beside()?, &query, &mut first).await?;
+        dump::entries(&mut socket.open_sibling()?, &query, &mut first).await?;
         if first.found {
             return Ok(true);
         }

@@ -63,7 +63,7 @@ pub async fn entries(
         .collect();
     let mut more = Vec::new();
     for _ in queries.iter().skip(1) {
-        more.push(socket.beside()?);
+        more.push(socket.open_sibling()?);
     }
     let mut begun = Vec::new();
     for (socket, query) in std::iter::once(socket).chain(&mut more).zip(queries) {
@@ -106,7 +106,7 @@ async fn one(query: Query, mut dump: Begun<'_>, sink: &mut impl Sink) -> Result<
     let bare = query.with_family_alone();
     match dump.entries(sink).await {
         Err(error) if query != bare && refuses_filter(&error) => {
-            dump.ask(&bare).await?;
+            dump.begin(&bare).await?;
             dump.entries(sink).await
         }
         outcome => outcome,

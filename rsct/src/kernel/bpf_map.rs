@@ -1,4 +1,4 @@
-//! The value of an array map, whatever its size: aya reads only values whose type is known when it is compiled.
+//! Reads the value of an array map of any size: aya reads only values whose type is known at compile time.
 
 use std::{
     io,
@@ -13,9 +13,10 @@ use super::bpf_syscall::{BpfError, call, object_info, zeroed_attr};
 pub fn first_value(map: BorrowedFd<'_>) -> Result<Vec<u8>, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_map_info = unsafe { std::mem::zeroed() };
-    // SAFETY: the struct is a map's, without an address; of another object the kernel fills in no more than its size.
+    // SAFETY: the struct is a map's, without an address; for another object the kernel fills in at most its
+    // size.
     unsafe { object_info(map, &mut info) }.map_err(BpfError::Lookup)?;
-    // Of other maps the kernel may copy more than a value: one for each CPU.
+    // Other map types may copy more than one value: one per CPU.
     if info.type_ != bpf_map_type::BPF_MAP_TYPE_ARRAY as u32 {
         return Err(BpfError::Lookup(io::ErrorKind::InvalidInput.into()));
     }
@@ -27,7 +28,8 @@ pub fn first_value(map: BorrowedFd<'_>) -> Result<Vec<u8>, BpfError> {
     lookup.map_fd = map.as_raw_fd().cast_unsigned();
     lookup.key = std::ptr::from_ref(&key).expose_provenance() as u64;
     lookup.__bindgen_anon_1.value = value.as_mut_ptr().expose_provenance() as u64;
-    // SAFETY: the addresses are those of `key`, which is read, and of `value`, which has room for one of this map.
+    // SAFETY: the addresses are those of `key`, which is read, and of `value`, which has the size of this
+    // map's value.
     unsafe { call(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr) }.map_err(BpfError::Lookup)?;
     Ok(value)
 }
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_refused_lookup_is_an_error() {
-        // Not a map: refused with EINVAL, or EPERM where nothing is allowed.
+        // Not a map: refused with EINVAL, or with EPERM without privileges.
         let file = std::fs::File::open("/dev/null").unwrap();
         assert!(first_value(file.as_fd()).unwrap_err().errno().is_some());
     }

@@ -1,8 +1,8 @@
-//! The few bpf(2) calls that aya does not make for us.
+//! The bpf(2) calls that aya does not make.
 //!
-//! aya loads no fentry program for a function of a module: it never passes `attach_btf_obj_fd`. It
-//! also offers no trial load and not every counter of a program. This file is that plumbing and
-//! nothing else, so that it can go when aya has it.
+//! aya cannot load an fentry program for a module's function (it never passes `attach_btf_obj_fd`), has no
+//! trial load and reads only some of a program's counters. This file holds only these calls, so that it can
+//! be deleted when aya has them.
 
 use std::ffi::{CStr, c_long};
 use std::io;
@@ -12,58 +12,58 @@ use aya_obj::generated::{
     bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type,
 };
 
-/// Room for the verifier's words. A kernel from 6.4 on keeps the end if they are more, an older one
-/// the beginning.
+/// Size of the verifier log buffer. If the log is longer, Linux 6.4 and later keep its end, older kernels its
+/// beginning.
 const LOG_BYTES: usize = 1 << 20;
-/// How often a load is repeated that a signal interrupted; libbpf's number.
+/// Attempts at a load that a signal interrupts; the number is libbpf's.
 const INTERRUPTED_LOADS: usize = 5;
 
-/// A bpf(2) call that the kernel refused.
+/// A failed bpf(2) call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BpfError {
-    /// A program was not accepted.
+    /// The kernel rejected a program.
     #[error(
         "the kernel refuses the program {program}: {source}{}{}",
         over_limit(source, log),
-        last_words(log)
+        log_summary(log)
     )]
     Load {
         /// Its name.
         program: String,
         /// The errno.
         source: io::Error,
-        /// All that the verifier said; empty where the refusal came before it.
+        /// The verifier log; empty if the kernel refused before verification.
         log: String,
     },
     /// A loaded program could not be attached.
-    #[error("the kernel cannot attach the program: {0}")]
+    #[error("cannot attach the BPF program: {0}")]
     Attach(#[source] io::Error),
     /// The kernel's BTF objects could not be listed.
-    #[error("cannot list the kernel's BTF objects: {0}; that needs CAP_SYS_ADMIN")]
+    #[error("cannot list the kernel's BTF objects: {0}; run as root or with the capability CAP_SYS_ADMIN")]
     ListBtf(#[source] io::Error),
     /// The kernel has no BTF object of this name.
-    #[error("the kernel has no type information for the module {module}; is it loaded?")]
+    #[error("the kernel has no BTF for the module {module}; load it with `modprobe {module}`")]
     NoModule {
         /// The module.
         module: String,
     },
-    /// A map could not be made.
-    #[error("the kernel makes no map: {0}")]
+    /// A map could not be created.
+    #[error("cannot create a BPF map: {0}")]
     Map(#[source] io::Error),
-    /// A program could not be given a test run.
-    #[error("the kernel does not run the program for a test: {0}")]
+    /// A test run of a program failed.
+    #[error("cannot test-run a BPF program: {0}")]
     TestRun(#[source] io::Error),
     /// A program's counters could not be read.
-    #[error("cannot read a program's counters: {0}")]
+    #[error("cannot read a BPF program's counters: {0}")]
     Info(#[source] io::Error),
     /// A map's value could not be read.
-    #[error("cannot read a map's value: {0}")]
+    #[error("cannot read a BPF map's value: {0}")]
     Lookup(#[source] io::Error),
 }
 
 impl BpfError {
-    /// The errno behind it, where there is one.
+    /// The errno, if the error has one.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Load { source, .. }
@@ -81,41 +81,41 @@ impl BpfError {
 /// A program to be loaded; the fields are those of `BPF_PROG_LOAD` in include/uapi/linux/bpf.h.
 #[derive(Clone, Copy)]
 pub struct ProgLoad<'a> {
-    /// What the kernel shows the program as, cut to 15 bytes.
+    /// The program's name in the kernel, cut to 15 bytes.
     pub name: &'a str,
     /// The program's type.
     pub prog_type: bpf_prog_type,
-    /// `BPF_F_…` of its load.
+    /// `BPF_F_…` flags of the load.
     pub prog_flags: u32,
-    /// What it will be attached as; required for tracing programs.
+    /// The attach type; required for tracing programs.
     pub expected_attach_type: Option<bpf_attach_type>,
     /// The instructions, relocated.
     pub insns: &'a [bpf_insn],
-    /// Its licence; `c"GPL"` opens the helpers that tracing needs.
+    /// Licence; `c"GPL"` permits the helpers that tracing needs.
     pub license: &'a CStr,
-    /// The function to be traced, as an id in vmlinux's BTF or in that of `attach_btf_obj`.
+    /// The traced function, as a type id in vmlinux's BTF or in that of `attach_btf_obj`.
     pub attach_btf_id: u32,
     /// The BTF of the module that the function is in, from [`btf_fd_of_module`]; `None` for
     /// vmlinux.
     pub attach_btf_obj: Option<BorrowedFd<'a>>,
     /// The program's own BTF, loaded.
     pub prog_btf: Option<BorrowedFd<'a>>,
-    /// What instructions refer to by index (`BPF_PSEUDO_MAP_IDX`).
+    /// File descriptors that instructions refer to by index (`BPF_PSEUDO_MAP_IDX`).
     pub fd_array: &'a [RawFd],
     /// The kernel's version; looked at for kprobes before Linux 5.0 only.
     pub kern_version: u32,
 }
 
 impl ProgLoad<'_> {
-    /// Loads the program. If it is refused, loads it once more for the verifier's explanation,
-    /// which costs too much to ask for on the first try.
+    /// Loads the program. If the kernel refuses it, loads it once more with the verifier log on, which is too
+    /// expensive for every load.
     pub fn load(&self) -> Result<OwnedFd, BpfError> {
         let error = match self.attempt(&mut []) {
             Ok(program) => return Ok(program),
             Err(error) => error,
         };
         let mut log = Vec::new();
-        // Without the right to load there is no verifier to ask.
+        // EPERM: the verifier did not run, so a second load would produce no log.
         if error.raw_os_error() != Some(libc::EPERM) {
             log.resize(LOG_BYTES, 0);
             if let Ok(program) = self.attempt(&mut log) {
@@ -143,9 +143,9 @@ impl ProgLoad<'_> {
         load.license = self.license.as_ptr().expose_provenance() as u64;
         load.kern_version = self.kern_version;
         // The last byte stays zero.
-        let room = load.prog_name.len() - 1;
-        for (to, from) in load.prog_name[..room].iter_mut().zip(self.name.bytes()) {
-            // The kernel takes letters, digits, `_` and `.` (bpf_obj_name_cpy).
+        let longest = load.prog_name.len() - 1;
+        for (to, from) in load.prog_name[..longest].iter_mut().zip(self.name.bytes()) {
+            // The kernel accepts letters, digits, `_` and `.` (bpf_obj_name_cpy).
             let known = from.is_ascii_alphanumeric() || from == b'.';
             *to = std::ffi::c_char::from_ne_bytes([if known { from } else { b'_' }]);
         }
@@ -165,7 +165,7 @@ impl ProgLoad<'_> {
             tries += 1;
             // SAFETY: the addresses and lengths are those of slices that outlive the call; the log alone is written to.
             match unsafe { call_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) } {
-                // The verifier stops so when a signal is pending.
+                // The verifier returns EAGAIN when a signal is pending.
                 Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && tries < INTERRUPTED_LOADS => {}
                 result => return result,
             }
@@ -178,13 +178,13 @@ impl ProgLoad<'_> {
 pub fn raw_tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
     let mut attr = zeroed_attr();
     attr.raw_tracepoint.prog_fd = raw(program);
-    // SAFETY: there is no address in it, and a link comes back.
+    // SAFETY: the struct holds no address, and the call returns a link descriptor.
     unsafe { call_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }.map_err(BpfError::Attach)
 }
 
-/// Gives a loaded program a test run of `repeat` rounds with `data` as its packet, and says how many nanoseconds a round
-/// took on average, by the kernel's own measure. A tracing program takes neither, and has the kernel call its functions
-/// for tests (`bpf_fentry_test1` and others, net/bpf/test_run.c).
+/// Test-runs a loaded program `repeat` times with `data` as its packet, and returns the kernel's measured
+/// average of nanoseconds per run. For a tracing program both are ignored: the kernel calls its test
+/// functions instead (`bpf_fentry_test1` and others, net/bpf/test_run.c).
 pub fn prog_test_run(program: BorrowedFd<'_>, data: &[u8], repeat: u32) -> Result<u32, BpfError> {
     let mut attr = zeroed_attr();
     // SAFETY: all variants are plain integers, and this one is what BPF_PROG_TEST_RUN reads.
@@ -201,15 +201,15 @@ pub fn prog_test_run(program: BorrowedFd<'_>, data: &[u8], repeat: u32) -> Resul
     Ok(unsafe { attr.test.duration })
 }
 
-/// The BTF of a loaded module, or of `vmlinux`.
+/// Opens the BTF of a loaded module, or of `vmlinux`.
 ///
-/// There is no lookup by name, so this walks all objects; programs have some too, under any name.
+/// There is no lookup by name, so this walks all BTF objects; programs have BTF objects too, under any name.
 pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
     let mut id = 0;
     loop {
         let mut attr = zeroed_attr();
         attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
-        // SAFETY: there is no address in it.
+        // SAFETY: the struct holds no address.
         match unsafe { call(bpf_cmd::BPF_BTF_GET_NEXT_ID, &mut attr) } {
             Ok(_) => {}
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
@@ -224,10 +224,10 @@ pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
 
         let mut attr = zeroed_attr();
         attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
-        // SAFETY: there is no address in it, and a descriptor comes back.
+        // SAFETY: the struct holds no address, and the call returns a descriptor.
         let fd = match unsafe { call_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) } {
             Ok(fd) => fd,
-            // Gone since it was listed.
+            // Freed since it was listed.
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
             Err(error) => return Err(BpfError::ListBtf(error)),
         };
@@ -262,29 +262,30 @@ pub fn kernel_btf(object: &str) -> Result<Vec<u8>, BpfError> {
     Ok(bytes)
 }
 
-/// What the kernel counts of a loaded program. The run counters stand still unless
-/// `kernel.bpf_stats_enabled` is on.
+/// Kernel counters of a loaded program. The run counters do not change unless `kernel.bpf_stats_enabled` is
+/// on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProgInfo {
-    /// The kernel's number for it.
+    /// The program id.
     pub id: u32,
-    /// How often it ran.
+    /// Number of runs.
     pub run_cnt: u64,
-    /// Time spent in it.
+    /// Total run time.
     pub run_time_ns: u64,
-    /// How often it was skipped because it was running already on that CPU.
+    /// Number of runs skipped because the program was already running on that CPU.
     pub recursion_misses: u64,
-    /// Instructions the verifier walked.
+    /// Instructions that the verifier walked.
     pub verified_insns: u32,
     /// Bytes of machine code.
     pub jited_prog_len: u32,
 }
 
-/// Reads a program's counters. A kernel that lacks one leaves it 0.
+/// Reads a program's counters. A counter that this kernel lacks stays 0.
 pub fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
-    // SAFETY: the struct is a program's, without an address; of another object the kernel fills in no more than its size.
+    // SAFETY: the struct is a program's, without an address; for another object the kernel fills in at most
+    // its size.
     unsafe { object_info(program, &mut info) }.map_err(BpfError::Info)?;
     let bpf_prog_info {
         id,
@@ -305,18 +306,18 @@ pub fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
     })
 }
 
-/// `BPF_OBJ_GET_INFO_BY_FD` into the struct that belongs to the object's type.
+/// Calls `BPF_OBJ_GET_INFO_BY_FD` with the struct for the object's type.
 ///
 /// # Safety
 ///
-/// `T` is the kernel's struct of plain integers for the object that `fd` is, and every address in it is zero or that of
-/// memory which the kernel may write to, as long as the length next to it.
+/// `T` is the kernel's struct of plain integers for the object that `fd` refers to. Every address in it is
+/// zero or points to memory that the kernel may write to, of the length in the field next to it.
 pub(super) unsafe fn object_info<T>(fd: impl AsFd, info: &mut T) -> io::Result<()> {
     let mut attr = zeroed_attr();
     attr.info.bpf_fd = raw(fd.as_fd());
     attr.info.info_len = size_of::<T>() as u32;
     attr.info.info = std::ptr::from_mut(info).expose_provenance() as u64;
-    // SAFETY: the address and the size are those of `info`; the caller vouches for what is in it.
+    // SAFETY: the address and the size are those of `info`; the caller guarantees its contents.
     unsafe { call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
 }
 
@@ -324,21 +325,22 @@ fn raw(fd: BorrowedFd<'_>) -> u32 {
     fd.as_raw_fd().cast_unsigned()
 }
 
-/// All zero, padding too: the kernel refuses bytes it does not know unless they are zero
+/// Returns an all-zero struct, padding included: the kernel refuses nonzero bytes that it does not know
 /// (`bpf_check_uarg_tail_zero` in kernel/bpf/syscall.c).
 pub(super) fn zeroed_attr() -> bpf_attr {
     // SAFETY: all variants are plain integers.
     unsafe { std::mem::zeroed() }
 }
 
-/// bpf(2).
+/// Calls bpf(2).
 ///
 /// # Safety
 ///
-/// `attr` has the variant that the command reads. Every address in it is zero or that of memory which outlives the call,
-/// and which the kernel may read, or write to where the command does, as far as the length next to it says.
+/// `attr` has the variant that the command reads. Every address in it is zero or points to memory that
+/// outlives the call, of the length in the field next to it; the memory is writable if the command writes to
+/// it.
 pub(super) unsafe fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_long> {
-    // SAFETY: the pointer and size describe `attr`; the caller vouches for the addresses in it.
+    // SAFETY: the pointer and size describe `attr`; the caller guarantees the addresses in it.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -354,30 +356,30 @@ pub(super) unsafe fn call(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c
     }
 }
 
-/// The same for a command that returns a new descriptor.
+/// Like [`call`], for a command that returns a new descriptor.
 ///
 /// # Safety
 ///
-/// As for [`call`], and the command is one of these.
+/// As for [`call`], and the command returns a descriptor.
 pub(super) unsafe fn call_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
-    // SAFETY: the caller vouches for `attr`.
+    // SAFETY: the caller guarantees `attr`.
     let fd = unsafe { call(command, attr) }?;
     let fd = RawFd::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
-    // SAFETY: the descriptor is new, and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The reason for E2BIG, if the log lacks it: before Linux 6.4 a log that does not fit loses its end.
+/// The cause of E2BIG if the log lacks it: before Linux 6.4 a log that does not fit loses its end.
 fn over_limit(error: &io::Error, log: &str) -> &'static str {
     if error.raw_os_error() == Some(libc::E2BIG) && !log.contains("too large") {
-        "; the verifier walks more than its limit of 1000000 instructions"
+        "; the verifier reached its limit of 1000000 instructions"
     } else {
         ""
     }
 }
 
-/// The verifier's last three lines; the reason is there, above its statistics.
-pub fn last_words(log: &str) -> String {
+/// The verifier's last three lines, which contain the cause, above its statistics.
+pub fn log_summary(log: &str) -> String {
     const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
     let mut lines: Vec<&str> = log
         .lines()
@@ -387,7 +389,7 @@ pub fn last_words(log: &str) -> String {
     if lines.is_empty() {
         String::new()
     } else {
-        format!("; the verifier says: {}", lines.join(" / "))
+        format!("; verifier log: {}", lines.join(" / "))
     }
 }
 
@@ -396,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_ends_in_the_verifiers_reason() {
+    fn errors_include_the_end_of_the_verifier_log() {
         let load = |log: &str| BpfError::Load {
             program: "confirm".to_owned(),
             source: io::Error::from_raw_os_error(libc::EACCES),
@@ -406,7 +408,7 @@ mod tests {
         assert_eq!(
             load(log).to_string(),
             "the kernel refuses the program confirm: Permission denied (os error 13); \
-             the verifier says: 1: r0 = 0 / 2: bad / R1 type=scalar expected=ptr_"
+             verifier log: 1: r0 = 0 / 2: bad / R1 type=scalar expected=ptr_"
         );
         assert_eq!(
             load("").to_string(),
@@ -415,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_over_the_verifiers_limit_is_refused_with_the_figure() {
+    fn exceeded_verifier_limit_is_reported() {
         let load = |log: &str| BpfError::Load {
             program: "nat_fexit".to_owned(),
             source: io::Error::from_raw_os_error(libc::E2BIG),
@@ -423,22 +425,22 @@ mod tests {
         };
         let kept = "100: (95) exit\nBPF program is too large. Processed 1000001 insn\n\
                     processed 1000001 insns (limit 1000000) max_states_per_insn 4 total_states 9\n";
-        let told = load(kept).to_string();
+        let message = load(kept).to_string();
         assert!(
-            told.ends_with("100: (95) exit / BPF program is too large. Processed 1000001 insn"),
-            "{told}"
+            message.ends_with("100: (95) exit / BPF program is too large. Processed 1000001 insn"),
+            "{message}"
         );
-        // The first lines alone, as an older kernel keeps them.
-        let told = load("0: R1=ctx()\n").to_string();
+        // Only the first lines, as an older kernel keeps them.
+        let message = load("0: R1=ctx()\n").to_string();
         assert!(
-            told.contains("; the verifier walks more than its limit of 1000000 instructions"),
-            "{told}"
+            message.contains("; the verifier reached its limit of 1000000 instructions"),
+            "{message}"
         );
     }
 
     #[test]
     fn a_refused_call_names_its_errno() {
-        // Not a program: refused with EBADF or EINVAL, or EPERM where nothing is allowed.
+        // Not a program: refused with EBADF or EINVAL, or with EPERM without privileges.
         let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         assert!(prog_info(&file).unwrap_err().errno().is_some());
         assert!(btf_fd_of_module("no such module").is_err());

@@ -1,6 +1,6 @@
-//! The clock that records carry.
+//! The clock of the records.
 
-/// The monotonic clock, as `bpf_ktime_get_ns` reads it.
+/// Nanoseconds of the monotonic clock, as `bpf_ktime_get_ns` returns them.
 pub fn monotonic_ns() -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,

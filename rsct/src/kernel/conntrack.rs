@@ -1,8 +1,8 @@
-//! Whether conntrack is there, and whether it sees this namespace's packets.
+//! State of conntrack: loaded or not, and hooked into this namespace or not.
 //!
-//! Being loaded is not enough: conntrack hooks into a namespace's packet path only once a rule there
-//! asks for it (`nf_ct_netns_get` in net/netfilter/nf_conntrack_proto.c). Until then there is
-//! nothing to trace, which looks like a tracer that does not work.
+//! Conntrack hooks into a namespace's packet path only when a rule there needs it (`nf_ct_netns_get` in
+//! net/netfilter/nf_conntrack_proto.c). Until then there is nothing to trace, which looks like a broken
+//! tracer.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ const SYSCTLS: &str = "/proc/sys/net/netfilter";
 pub enum Conntrack {
     /// Neither built in nor loaded.
     Absent,
-    /// There, in the kernel or as a module.
+    /// Built in or loaded.
     Present(Present),
     /// Unknown, for this reason.
     Unknown(&'static str),
@@ -29,23 +29,23 @@ pub enum Conntrack {
 /// Conntrack's state in the current network namespace.
 #[derive(Debug)]
 pub struct Present {
-    /// Entries now (`nf_conntrack_count`).
+    /// Number of entries (`nf_conntrack_count`).
     pub entries: Option<u32>,
-    /// Entries at most (`nf_conntrack_max`).
+    /// Limit on entries (`nf_conntrack_max`).
     pub limit: Option<u32>,
-    /// Whether a module (`Some(true)`) or built in; `None` where sysfs does not tell.
+    /// `Some(true)` for a module, `Some(false)` if built in; `None` if sysfs does not show it.
     pub module: Option<bool>,
-    /// Whether IPv4 packets pass it. Before Linux 5.14, and without CONFIG_NETFILTER_NETLINK_HOOK,
-    /// nothing tells.
+    /// True if conntrack handles IPv4 packets. An error before Linux 5.14 and without
+    /// CONFIG_NETFILTER_NETLINK_HOOK.
     pub ipv4: Result<bool, HookDumpError>,
-    /// Whether IPv6 packets pass it.
+    /// True if conntrack handles IPv6 packets.
     pub ipv6: Result<bool, HookDumpError>,
 }
 
 impl Conntrack {
-    /// Looks at the current namespace.
+    /// Reads the current namespace's state.
     pub fn here() -> Self {
-        // The directory belongs to nf_conntrack and nf_log; this file is conntrack's own.
+        // The directory is shared by nf_conntrack and nf_log; this file belongs to nf_conntrack only.
         let limit = Path::new(SYSCTLS).join("nf_conntrack_max");
         if !limit.exists() {
             return proc::settings_missing().map_or(Self::Absent, Self::Unknown);
@@ -60,8 +60,8 @@ impl Conntrack {
     }
 }
 
-/// One of conntrack's settings in the current namespace, `nf_conntrack_acct` for one. `None` where
-/// this kernel has it not.
+/// Value of a conntrack setting in the current namespace, such as `nf_conntrack_acct`. `None` if this kernel
+/// does not have it.
 pub fn sysctl(name: &str) -> Option<u32> {
     fs::read_to_string(Path::new(SYSCTLS).join(name))
         .ok()?
@@ -70,7 +70,7 @@ pub fn sysctl(name: &str) -> Option<u32> {
         .ok()
 }
 
-/// Only a loaded module has an `initstate`; a built-in one shows its parameters at most
+/// Only a loaded module has an `initstate`; a built-in one has at most its parameters there
 /// (kernel/module/sysfs.c, kernel/params.c).
 fn module(dir: &str) -> Option<bool> {
     let dir = Path::new(dir);
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_namespace_can_be_asked() {
+    fn this_namespace_is_read() {
         if let Conntrack::Present(present) = Conntrack::here() {
             assert!(present.limit.is_some());
             for error in [present.ipv4.err(), present.ipv6.err()].into_iter().flatten() {

@@ -1,13 +1,12 @@
-//! What the running kernel offers tracing, as its own files say.
+//! Features of the running kernel that tracing needs, from the kernel's own files.
 //!
-//! Files in `/proc` and `/sys` may be unmounted or unreadable: then the answer is that nothing is
-//! known, never a guess.
+//! Files in `/proc` and `/sys` may be missing or unreadable: the result is then unknown, never a guess.
 
 use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 
-/// The kernel's release, as `uname -r` has it; empty if even that is refused.
+/// The kernel's release, as `uname -r` prints it; empty if uname(2) fails.
 pub fn release() -> String {
     // SAFETY: the struct is plain bytes, and the pointer is to it.
     let name = unsafe {
@@ -23,13 +22,8 @@ pub fn release() -> String {
         .into_owned()
 }
 
-/// Whether the kernel shows the types of `vmlinux`.
-pub fn has_btf() -> bool {
-    Path::new("/sys/kernel/btf/vmlinux").exists()
-}
-
-/// Whether programs can be attached to kprobes: the perf source that does it is registered only
-/// with CONFIG_KPROBE_EVENTS (`perf_tp_register` in kernel/events/core.c). `None` without sysfs.
+/// Returns whether programs can attach to kprobes: the kernel registers the perf source for it only with
+/// CONFIG_KPROBE_EVENTS (`perf_tp_register` in kernel/events/core.c). `None` without sysfs.
 pub fn has_kprobes() -> Option<bool> {
     let sources = Path::new("/sys/bus/event_source/devices");
     sources.exists().then(|| sources.join("kprobe").exists())
@@ -41,35 +35,35 @@ pub fn perf_event_paranoid() -> Option<i32> {
     setting.trim().parse().ok()
 }
 
-/// Whether programs are compiled; else they are interpreted, and each packet costs more. `None`
-/// where only root may look, or where it cannot be switched.
+/// Returns whether eBPF programs are compiled; interpreted ones cost more per packet. `None` if only root may
+/// read the setting, or if the kernel does not have it.
 pub fn has_jit() -> Option<bool> {
     let setting = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()?;
     Some(setting.trim() != "0")
 }
 
-/// How much the kernel keeps even root from (kernel_lockdown(7)).
+/// The lockdown mode (kernel_lockdown(7)), which restricts even root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lockdown {
-    /// Nothing.
+    /// No restriction.
     None,
-    /// Changing the kernel; tracing is still allowed.
+    /// Forbids modification of the kernel; tracing is still allowed.
     Integrity,
-    /// Reading the kernel too: kprobes and the helpers that read kernel memory are refused
+    /// Also forbids reading kernel memory: kprobes and the helpers that read it are refused
     /// (LOCKDOWN_KPROBES, LOCKDOWN_BPF_READ_KERNEL).
     Confidentiality,
 }
 
-/// What [`Lockdown::Confidentiality`] means for tracing.
-pub const LOCKED_DOWN: &str = "this kernel is locked down, which keeps programs from reading its memory: boot it without \
-                               lockdown=confidentiality";
+/// The effect of [`Lockdown::Confidentiality`] on tracing.
+pub const LOCKED_DOWN: &str = "kernel lockdown forbids BPF programs to read kernel memory: boot without \
+     lockdown=confidentiality";
 
-/// The mode in force. `None` where the kernel has no lockdown or securityfs is not mounted.
+/// The active mode. `None` if the kernel has no lockdown or securityfs is not mounted.
 pub fn lockdown() -> Option<Lockdown> {
     parse_lockdown(&fs::read_to_string("/sys/kernel/security/lockdown").ok()?)
 }
 
-/// All modes stand in one line, the one in force in brackets.
+/// The file lists all modes on one line, with the active one in brackets.
 fn parse_lockdown(modes: &str) -> Option<Lockdown> {
     let (_, rest) = modes.split_once('[')?;
     match rest.split_once(']')?.0 {

@@ -1,7 +1,7 @@
-//! The functions that netfilter calls for a packet in this namespace, as the kernel lists them.
+//! List of the functions that netfilter calls for a packet in this namespace.
 //!
-//! The one source that says whether conntrack is on a namespace's packet path: not its sysctls, not
-//! its counters. Written against include/uapi/linux/netfilter/nfnetlink_hook.h (Linux 5.14).
+//! Only this list shows whether conntrack is in a namespace's packet path; its sysctls and counters do not.
+//! Written against include/uapi/linux/netfilter/nfnetlink_hook.h (Linux 5.14).
 
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -19,7 +19,7 @@ const ATTRIBUTE: usize = 4;
 /// Larger than the kernel's dump buffer.
 const REPLY_BYTES: usize = 1 << 16;
 
-/// Whose packets.
+/// The address family of the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Family {
@@ -36,12 +36,12 @@ pub struct HookDumpError {
     cause: String,
 }
 
-/// Whether netfilter calls `function` for packets that come in.
+/// Returns whether netfilter calls `function` for incoming packets.
 pub fn is_hooked(family: Family, function: &str) -> Result<bool, HookDumpError> {
     let explain = |error: io::Error| {
         let cause = match error.raw_os_error() {
-            Some(libc::EPERM) => "that needs CAP_NET_ADMIN".to_owned(),
-            // The answer of nfnetlink_rcv_msg for a subsystem that is not there.
+            Some(libc::EPERM) => "run as root or with the capability CAP_NET_ADMIN".to_owned(),
+            // nfnetlink_rcv_msg returns these for a missing subsystem.
             Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT) => {
                 "this kernel has no CONFIG_NETFILTER_NETLINK_HOOK, or its module is not installed".to_owned()
             }
@@ -59,7 +59,7 @@ fn dump(family: Family, function: &str) -> io::Result<bool> {
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new and ours.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     let request = request(family);
     // SAFETY: pointer and length are the request's.
@@ -89,7 +89,7 @@ fn request(family: Family) -> Vec<u8> {
     bytes.extend((length as u32).to_ne_bytes());
     bytes.extend((SUBSYSTEM << 8).to_ne_bytes());
     bytes.extend(((libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16).to_ne_bytes());
-    // Sequence number and port are of no use: there is one request.
+    // Sequence number and port are not needed: there is one request.
     bytes.extend([0; 8]);
     bytes.extend([family as u8, 0, 0, 0]);
     bytes.extend(((ATTRIBUTE + 4) as u16).to_ne_bytes());
@@ -104,7 +104,7 @@ struct Part {
     done: bool,
 }
 
-/// Goes through one datagram of the dump.
+/// Parses one datagram of the dump.
 fn parse(datagram: &[u8], function: &str) -> io::Result<Part> {
     let mut part = Part {
         found: false,
@@ -112,13 +112,13 @@ fn parse(datagram: &[u8], function: &str) -> io::Result<Part> {
     };
     let mut rest = datagram;
     while !rest.is_empty() {
-        let cut = || io::Error::new(io::ErrorKind::InvalidData, "a netlink message is cut short");
+        let cut = || io::Error::new(io::ErrorKind::InvalidData, "a netlink message is truncated");
         let length = number(rest, 0).ok_or_else(cut)? as usize;
         let message = rest
             .get(..length)
             .filter(|message| message.len() >= HEADER)
             .ok_or_else(cut)?;
-        // A dump that fails at once is an error, one that fails later ends with one.
+        // A dump that fails at once is an error message; one that fails later ends with DONE and an errno.
         match i32::from(u16::from_ne_bytes([message[4], message[5]])) {
             kind @ (libc::NLMSG_ERROR | libc::NLMSG_DONE) => {
                 part.done = true;
@@ -142,7 +142,7 @@ fn parse(datagram: &[u8], function: &str) -> io::Result<Part> {
     Ok(part)
 }
 
-/// Whether one of the attributes is the function's name.
+/// Returns whether one of the attributes is the function's name.
 fn names(attributes: &[u8], function: &str) -> bool {
     let mut rest = attributes;
     while let Some(&[low, high, kind_low, kind_high]) = rest.first_chunk::<ATTRIBUTE>() {
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_error() {
-        // The answer of a kernel that has no such subsystem.
+        // The answer of a kernel without the subsystem.
         let refusal = message(2, &(-libc::EINVAL).to_ne_bytes());
         assert_eq!(
             parse(&refusal, "x").unwrap_err().raw_os_error(),

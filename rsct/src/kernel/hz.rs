@@ -1,8 +1,7 @@
-//! The length of a tick, and times that the kernel keeps in ticks.
+//! HZ, the number of jiffies per second.
 //!
-//! Conntrack's timeouts are jiffies, cut to 32 bits. How many make a second was fixed when the
-//! kernel was built and stands in no file that is always there; but the coarse clock is advanced
-//! once a tick, and its resolution says how long that is.
+//! Conntrack's timeouts are jiffies, cut to 32 bits. HZ is a build option that no file is certain to contain;
+//! but the coarse clock advances once per jiffy, so its resolution is the length of a jiffy.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -10,19 +9,19 @@ use std::time::Duration;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// Ticks per second.
+/// Jiffies per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hz(NonZeroU32);
 
-/// The kernel did not say how long a tick is.
+/// The kernel did not report the length of a jiffy.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot learn the kernel's HZ from the resolution of CLOCK_MONOTONIC_COARSE: {cause}")]
+#[error("cannot determine the kernel's HZ from the resolution of CLOCK_MONOTONIC_COARSE: {cause}")]
 pub struct HzError {
     cause: String,
 }
 
 impl Hz {
-    /// The running kernel's. For anyone: no privileges are needed.
+    /// HZ of the running kernel. Needs no privileges.
     pub fn of_running_kernel() -> Result<Self, HzError> {
         let mut resolution = libc::timespec {
             tv_sec: 0,
@@ -41,61 +40,36 @@ impl Hz {
             None
         };
         hz.ok_or_else(|| HzError {
-            cause: format!("it says {} s and {tick_ns} ns", resolution.tv_sec),
+            cause: format!("it is {} s and {tick_ns} ns", resolution.tv_sec),
         })
     }
 
-    /// From a tick's length: `posix_get_coarse_res` (kernel/time/posix-timers.c) returns TICK_NSEC,
-    /// which is 10^9 / HZ rounded (include/linux/jiffies.h).
+    /// Computes HZ from a jiffy's length: `posix_get_coarse_res` (kernel/time/posix-timers.c) returns
+    /// TICK_NSEC, which is 10^9 / HZ rounded (include/linux/jiffies.h).
     fn from_tick_ns(tick_ns: u64) -> Option<Self> {
         let hz = (NANOS + tick_ns / 2).checked_div(tick_ns)?;
-        // Linux has 24 (m68k) to 1200 (alpha); a high resolution clock would say 1 ns.
+        // Linux has 24 (m68k) to 1200 (alpha); a high resolution clock would report 1 ns.
         let hz = u32::try_from(hz).ok().filter(|hz| (1..=10_000).contains(hz))?;
         NonZeroU32::new(hz).map(Self)
     }
 
-    /// Ticks per second.
+    /// Jiffies per second.
     pub fn get(self) -> u32 {
         self.0.get()
     }
 
-    /// The longest timeout, in whole seconds, that conntrack keeps: it tells a deadline to come from one that has passed
-    /// by the sign of 32 bits (`nf_ct_expires`), so that an entry with a longer one has expired at once. sysctl takes no
-    /// more either (`proc_dointvec_jiffies`); cttimeout takes anything.
+    /// The longest timeout, in whole seconds, that conntrack keeps: `nf_ct_expires` uses the sign of 32 bits
+    /// to detect a passed deadline, so an entry with a longer timeout expires at once. sysctl has the same
+    /// limit (`proc_dointvec_jiffies`); cttimeout has none.
     pub fn longest_timeout_seconds(self) -> u32 {
         i32::MAX.cast_unsigned() / self.get()
     }
 
-    /// How long this many ticks take.
+    /// Duration of this many jiffies.
     pub fn duration(self, jiffies: u32) -> Duration {
         let (jiffies, hz) = (u64::from(jiffies), u64::from(self.get()));
         // Below 10^9 / HZ each.
         Duration::from_secs(jiffies / hz) + Duration::from_nanos(jiffies % hz * NANOS / hz)
-    }
-
-    /// What is left until `deadline`; zero if it has passed, as `nf_ct_expires` has it
-    /// (include/net/netfilter/nf_conntrack.h).
-    pub fn remaining(self, deadline: Jiffies32, now: Jiffies32) -> Duration {
-        self.duration(u32::try_from(deadline.since(now)).unwrap_or(0))
-    }
-}
-
-/// A moment on the kernel's clock of ticks, in the 32 bits that conntrack keeps (`nfct_time_stamp`).
-///
-/// It wraps (after 49 days at 1000 ticks a second, and for the first time five minutes after boot),
-/// so two moments compare only if they are less than half of that apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jiffies32(pub u32);
-
-impl Jiffies32 {
-    /// Ticks from `earlier` to this moment; negative if it is the later one.
-    pub fn since(self, earlier: Self) -> i32 {
-        self.0.wrapping_sub(earlier.0).cast_signed()
-    }
-
-    /// The moment this many ticks on.
-    pub fn plus(self, jiffies: u32) -> Self {
-        Self(self.0.wrapping_add(jiffies))
     }
 }
 
@@ -106,39 +80,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_running_kernel_ticks() {
+    fn the_running_kernels_hz_is_plausible() {
         assert!((24..=1200).contains(&Hz::of_running_kernel().unwrap().get()));
     }
 
     #[test]
-    fn clocks_that_do_not_tick_are_refused() {
+    fn implausible_tick_lengths_are_refused() {
         assert_eq!(Hz::from_tick_ns(0), None);
         assert_eq!(Hz::from_tick_ns(1), None);
         assert_eq!(Hz::from_tick_ns(NANOS * 3), None);
     }
 
-    #[test]
-    fn a_timeout_set_before_the_wrap_ends_after_it() {
-        let hz = Hz::from_tick_ns(4_000_000).unwrap();
-        let now = Jiffies32(u32::MAX - 99);
-        let deadline = now.plus(30 * 250);
-        assert_eq!(deadline.0, 7400);
-        assert_eq!(hz.remaining(deadline, now), Duration::from_secs(30));
-        assert_eq!(hz.remaining(now, deadline), Duration::ZERO);
-    }
-
     proptest! {
         #[test]
-        fn every_hz_is_read_back_from_its_tick(hz in 1_u32..=10_000) {
+        fn hz_is_computed_from_the_tick_length(hz in 1_u32..=10_000) {
             let tick_ns = (NANOS + u64::from(hz) / 2) / u64::from(hz);
             prop_assert_eq!(Hz::from_tick_ns(tick_ns).unwrap().get(), hz);
-        }
-
-        #[test]
-        fn since_undoes_plus(start: u32, ticks in 0..=i32::MAX.cast_unsigned()) {
-            let later = Jiffies32(start).plus(ticks);
-            prop_assert_eq!(later.since(Jiffies32(start)), ticks.cast_signed());
-            prop_assert_eq!(Jiffies32(start).since(later), -ticks.cast_signed());
         }
 
         #[test]

@@ -11,9 +11,9 @@ use aya_obj::generated::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Register(u8);
 
-/// What a function returns.
+/// The return value.
 pub(super) const R0: Register = Register(0);
-/// The arguments of a call, which does not keep them. A program begins with its context in the first.
+/// Arguments of a call, which overwrites these registers. A program starts with its context in R1.
 pub(super) const R1: Register = Register(1);
 /// See [`R1`].
 pub(super) const R2: Register = Register(2);
@@ -23,9 +23,9 @@ pub(super) const R3: Register = Register(3);
 pub(super) const R4: Register = Register(4);
 /// See [`R1`].
 pub(super) const R5: Register = Register(5);
-/// The first that calls keep.
+/// The first register that calls preserve.
 pub(super) const R6: Register = Register(6);
-/// The end of the stack, which lies below.
+/// The top of the stack, which grows down.
 pub(super) const FRAME: Register = Register(10);
 
 /// `to = value`
@@ -53,7 +53,7 @@ pub(super) fn store(base: Register, offset: i16, from: Register) -> bpf_insn {
     insn(BPF_STX | BPF_MEM | BPF_DW, base, from, offset, 0)
 }
 
-/// `to = ` the address of the value in an array of one.
+/// `to = ` the address of the value in an array map of one element.
 pub(super) fn load_value(to: Register, map: BorrowedFd<'_>) -> [bpf_insn; 2] {
     let pseudo = Register(BPF_PSEUDO_MAP_VALUE as u8);
     [

@@ -1,4 +1,4 @@
-//! What network namespaces and their interfaces are called: records have numbers for both.
+//! Names of network namespaces and their interfaces: records contain only their numbers.
 
 use std::{
     ffi::CStr,
@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::netns::{self, Selector};
 use crate::outside::Name;
 
-/// The names that were found, those of what is gone by now too.
+/// The names found so far, including those of deleted namespaces and interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     netns: FxHashMap<u32, Name>,
@@ -19,40 +19,40 @@ pub struct Names {
 }
 
 impl Names {
-    /// Looks at all namespaces that can be reached.
+    /// Reads the names in all namespaces that can be found.
     pub fn read() -> Self {
         let mut names = Self::default();
         names.read_again();
         names
     }
 
-    /// Looks at these namespaces alone.
+    /// Reads the names in these namespaces only.
     pub fn of(selector: &Selector) -> Self {
         let mut names = Self::default();
-        names.take_in(selector);
+        names.add(selector);
         names
     }
 
-    /// Looks again. What was found before and is gone keeps its name.
+    /// Reads the names again. Names of deleted namespaces and interfaces are kept.
     pub fn read_again(&mut self) {
-        self.take_in(&Selector::All);
+        self.add(&Selector::All);
     }
 
-    fn take_in(&mut self, selector: &Selector) {
+    fn add(&mut self, selector: &Selector) {
         let Ok(found) = netns::open(selector) else {
             return;
         };
         for netns in found.namespaces {
             let inode = netns.inode as u32;
             self.netns.insert(inode, netns.name.clone());
-            // One that may not be entered is left with numbers.
+            // A namespace that may not be entered keeps numbers for its interfaces.
             for (ifindex, name) in interfaces(netns.as_fd()).unwrap_or_default() {
                 self.interfaces.insert((inode, ifindex), name.into());
             }
         }
     }
 
-    /// What a namespace is called: its inode number, where nobody gave it a name.
+    /// The name of a namespace, or its inode number if it has none.
     pub fn netns(&self, inode: u32) -> Name {
         self.netns
             .get(&inode)
@@ -60,7 +60,7 @@ impl Names {
             .unwrap_or_else(|| inode.to_string().into())
     }
 
-    /// What an interface is called, if that is known.
+    /// The name of an interface, if it is known.
     pub fn interface(&self, netns: u32, ifindex: u32) -> Option<&Name> {
         self.interfaces.get(&(netns, ifindex))
     }
@@ -81,7 +81,7 @@ fn interfaces_here() -> io::Result<Vec<(u32, String)>> {
     let mut interfaces = Vec::new();
     let mut at = first;
     loop {
-        // SAFETY: the array goes on until an element whose index is 0, which is the last that is looked at.
+        // SAFETY: the array ends with an element whose index is 0, and no later element is read.
         let interface = unsafe { *at };
         if interface.if_index == 0 || interface.if_name.is_null() {
             break;
@@ -92,7 +92,7 @@ fn interfaces_here() -> io::Result<Vec<(u32, String)>> {
         // SAFETY: this was not the last element.
         at = unsafe { at.add(1) };
     }
-    // SAFETY: it came from if_nameindex, and nothing of it is used any more.
+    // SAFETY: the array came from if_nameindex and is not used after this.
     unsafe { libc::if_freenameindex(first) };
     Ok(interfaces)
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_is_called_by_its_number() {
+    fn unnamed_namespaces_are_shown_as_numbers() {
         let names = Names::default();
         assert_eq!(names.netns(4_026_531_840).as_str(), "4026531840");
         assert_eq!(names.interface(4_026_531_840, 1), None);

@@ -1,8 +1,8 @@
-//! SIGINT, SIGTERM and SIGHUP, in an event loop and outside.
+//! SIGINT, SIGTERM and SIGHUP, inside and outside an event loop.
 //!
-//! A signal that killed the process while programs are being attached would have the kernel close every link before the
-//! process ends; while a file is written or a table changed, it would leave half of the work without a word. So
-//! [`watch`] catches signals, and the code that works checks [`caught`] or [`is_over`] between two steps.
+//! If a signal killed the process while it attaches programs, the kernel would close every link before the
+//! process ends; while it writes a file or changes a table, half of the work would remain without a message.
+//! So [`watch`] catches signals, and the working code checks [`caught`] or [`is_over`] between two steps.
 
 use std::{
     io, mem,
@@ -18,16 +18,17 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 /// The signals that end a command.
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-/// Those of them that end an event loop; SIGHUP kills the process.
+/// The signals that end an event loop; SIGHUP kills the process.
 const OF_LOOPS: [i32; 2] = [libc::SIGINT, libc::SIGTERM];
 
-/// The signal that was caught while something watched, or zero.
+/// The signal caught during a watch, or zero.
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
-/// Whether something watches.
+/// True while a watch exists.
 static WATCHED: AtomicBool = AtomicBool::new(false);
-/// The command ended while another thread was still attaching.
+/// True if the command ended while another thread was still attaching.
 static ENDED: AtomicBool = AtomicBool::new(false);
-/// Readable once a signal has arrived; never closed, as the handler may be about to write to it.
+/// An eventfd, readable once a signal has arrived; never closed, because the handler may be about to write to
+/// it.
 static ARRIVED: AtomicI32 = AtomicI32::new(NONE);
 const NONE: i32 = -1;
 static CATCHING: Mutex<Catching> = Mutex::new(Catching {
@@ -35,19 +36,19 @@ static CATCHING: Mutex<Catching> = Mutex::new(Catching {
     in_loops: false,
 });
 
-/// Who needs the handler.
+/// The users of the handler.
 struct Catching {
     watches: usize,
-    /// An event loop listens, or did: a signal that arrives after its end kills nothing.
+    /// True once an event loop has listened: a signal after the loop's end must not kill the process.
     in_loops: bool,
 }
 
-/// Both signals of event loops.
+/// A receiver of event loop signals.
 pub struct Signals(AsyncFd<BorrowedFd<'static>>);
 
 impl Signals {
-    /// Starts to listen: [`Signals::any`] also returns for a signal that arrived before it was called. Must be called
-    /// inside an event loop, which has one of these at a time.
+    /// Starts to listen: [`Signals::any`] also returns for a signal that arrived before the call. Must be
+    /// called inside an event loop; one loop has at most one receiver.
     pub fn listen() -> io::Result<Self> {
         // SAFETY: the descriptor stays open to the end of the process.
         let arrived = unsafe { AsyncFd::register_with_interest(arrived()?, Interest::READABLE) }?;
@@ -59,21 +60,22 @@ impl Signals {
         Ok(Self(arrived))
     }
 
-    /// Returns when one of them has arrived.
+    /// Returns when one of the signals has arrived.
     pub async fn any(&mut self) {
-        // Whatever goes wrong with the descriptor, a loop that cannot be ended would be worse.
+        // Return on an error of the descriptor too: a loop that cannot be ended would be worse.
         let _ = self.0.async_io(Interest::READABLE, |fd| take(*fd)).await;
     }
 }
 
-/// Catches signals until it is dropped.
+/// Catches signals until dropped.
 #[derive(Debug)]
 pub struct Watch(());
 
-/// Starts to catch signals. A signal that the process ignores stays ignored.
+/// Starts to catch signals. Ignored signals stay ignored.
 pub fn watch() -> Watch {
     if arrived().is_err() {
-        // It would not wake up a thread that waits: there are too few descriptors. So it kills the process.
+        // Too few descriptors for the eventfd, so a signal could not wake a waiting thread: it kills the
+        // process instead.
         return Watch::of([]);
     }
     Watch::of(
@@ -83,7 +85,8 @@ pub fn watch() -> Watch {
     )
 }
 
-/// Starts to catch the signals of event loops alone, those that the process ignores too. One wakes up [`wait_for`].
+/// Starts to catch only the signals of event loops, including those that the process ignores. A signal wakes
+/// up [`wait_for`].
 pub fn watch_as_a_loop() -> io::Result<Watch> {
     arrived()?;
     Ok(Watch::of(OF_LOOPS))
@@ -118,7 +121,7 @@ impl Drop for Watch {
     }
 }
 
-/// The signal that was caught, if any.
+/// The caught signal, if any.
 pub fn caught() -> Option<i32> {
     match CAUGHT.load(Ordering::Relaxed) {
         0 => None,
@@ -136,17 +139,17 @@ pub fn name(signal: i32) -> &'static str {
     }
 }
 
-/// Stops threads that are still attaching: the command has ended.
+/// Makes threads that are still attaching stop: the command has ended.
 pub fn end() {
     ENDED.store(true, Ordering::Relaxed);
 }
 
-/// Whether to stop attaching.
+/// Returns whether to stop attaching.
 pub fn is_over() -> bool {
     caught().is_some() || ENDED.load(Ordering::Relaxed)
 }
 
-/// What a thread waited for.
+/// The event that ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// The descriptor is ready.
@@ -155,8 +158,8 @@ pub enum Woken {
     Signal(i32),
 }
 
-/// Blocks the thread until the descriptor is ready for these poll(2) events, or, where something watches already, until
-/// a signal is caught.
+/// Blocks the thread until the descriptor is ready for these poll(2) events or, during a watch, until a
+/// signal is caught.
 pub fn wait_for(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<Woken> {
     let waiting = |fd, events| libc::pollfd {
         fd,
@@ -168,7 +171,7 @@ pub fn wait_for(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<Woken> 
         if watched && let Some(signal) = caught() {
             return Ok(Woken::Signal(signal));
         }
-        // poll(2) passes over a negative descriptor.
+        // poll(2) ignores a negative descriptor.
         let arrived = if watched {
             ARRIVED.load(Ordering::Relaxed)
         } else {
@@ -187,12 +190,12 @@ pub fn wait_for(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<Woken> 
     }
 }
 
-/// The descriptor that is readable once a signal has arrived.
+/// The descriptor that becomes readable when a signal arrives.
 fn arrived() -> io::Result<BorrowedFd<'static>> {
     let _one_at_a_time = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut fd = ARRIVED.load(Ordering::Relaxed);
     if fd == NONE {
-        // SAFETY: eventfd takes no pointers.
+        // SAFETY: eventfd has no pointer arguments.
         fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
@@ -203,10 +206,10 @@ fn arrived() -> io::Result<BorrowedFd<'static>> {
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
-/// Takes note of what has arrived.
+/// Resets the eventfd.
 fn take(arrived: BorrowedFd<'_>) -> io::Result<()> {
     let mut count = 0u64;
-    // SAFETY: the number is as large as is said, and outlives the call.
+    // SAFETY: the buffer has the given size and outlives the call.
     let got = unsafe { libc::read(arrived.as_raw_fd(), (&raw mut count).cast(), size_of_val(&count)) };
     if got < 0 {
         return Err(io::Error::last_os_error());
@@ -214,14 +217,14 @@ fn take(arrived: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The handler. It is async-signal-safe.
+/// The signal handler. It is async-signal-safe.
 extern "C" fn catch(signal: i32) {
     if WATCHED.load(Ordering::Relaxed) {
         CAUGHT.store(signal, Ordering::Relaxed);
     }
     let arrived = ARRIVED.load(Ordering::Relaxed);
     let one = 1u64;
-    // SAFETY: write(2) is async-signal-safe, the number outlives it, and the thread's errno is as it was afterwards.
+    // SAFETY: write(2) is async-signal-safe, the number outlives it, and the thread's errno is restored.
     unsafe {
         let errno = *libc::__errno_location();
         libc::write(arrived, (&raw const one).cast(), size_of_val(&one));
@@ -244,7 +247,8 @@ fn set_action(signal: i32, action: usize) {
     let mut new: libc::sigaction = unsafe { mem::zeroed() };
     new.sa_sigaction = action;
     new.sa_flags = libc::SA_RESTART;
-    // SAFETY: the struct outlives the call; the handler is async-signal-safe and takes the signal's number.
+    // SAFETY: the struct outlives the call; the handler is async-signal-safe and has the signature of a
+    // signal handler.
     unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
 }
 
@@ -254,15 +258,15 @@ mod tests {
 
     use super::*;
 
-    /// What other tests run at the same time must not see these signals.
+    /// Runs in a child process, because other tests run at the same time and must not receive these signals.
     #[test]
     fn a_signal_is_caught_in_a_process_of_its_own() {
         let name = "kernel::interrupt::tests::a_signal_is_caught_and_passed_on";
         let program = std::env::current_exe().unwrap();
         let mut command = std::process::Command::new(program);
         let output = command.args(["--exact", name, "--ignored"]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
     }
 
     #[test]
@@ -284,7 +288,7 @@ mod tests {
             // SAFETY: as above; the event loop still listens.
             unsafe { libc::raise(libc::SIGINT) };
             signals.any().await;
-            // Without a watch, only the event loop gets it.
+            // Without a watch, only the event loop receives it.
             assert_eq!(caught(), Some(libc::SIGTERM));
         });
     }

@@ -1,6 +1,6 @@
-//! How often the kernel left a kprobe out because a probe was under way on that CPU already.
+//! Number of kprobe hits that the kernel skipped because another kprobe was running on that CPU.
 //!
-//! It counts that for every link, and tells since Linux 6.7; aya does not ask.
+//! The kernel counts them per link and reports them since Linux 6.7; aya does not read them.
 
 use std::{io, os::fd::OwnedFd};
 
@@ -11,7 +11,7 @@ use super::{
     btf::KernelTypes,
 };
 
-/// The kprobes' links of some programs.
+/// Kprobe links of some programs.
 pub struct KprobeLinks(Vec<OwnedFd>);
 
 impl KprobeLinks {
@@ -22,7 +22,7 @@ impl KprobeLinks {
         loop {
             let mut attr = zeroed_attr();
             attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
-            // SAFETY: there is no address in it.
+            // SAFETY: the struct holds no address.
             match unsafe { call(bpf_cmd::BPF_LINK_GET_NEXT_ID, &mut attr) } {
                 Ok(_) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(Self(links)),
@@ -32,10 +32,10 @@ impl KprobeLinks {
             id = unsafe { attr.__bindgen_anon_6.next_id };
             let mut attr = zeroed_attr();
             attr.__bindgen_anon_6.__bindgen_anon_1.link_id = id;
-            // SAFETY: there is no address in it, and a link comes back.
+            // SAFETY: the struct holds no address, and the call returns a link descriptor.
             let link = match unsafe { call_fd(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr) } {
                 Ok(link) => link,
-                // Gone since it was listed.
+                // Detached since it was listed.
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
                 Err(error) => return Err(error),
             };
@@ -45,7 +45,7 @@ impl KprobeLinks {
         }
     }
 
-    /// How often they were left out until now.
+    /// Number of skipped hits so far.
     pub fn missed(&self) -> u64 {
         self.0
             .iter()
@@ -58,10 +58,10 @@ impl KprobeLinks {
     }
 }
 
-/// Whether this kernel tells at all.
-pub fn are_told(types: &KernelTypes) -> bool {
-    let asks = types.func("bpf_get_kprobe_info").ok().flatten();
-    asks.is_some_and(|function| function.params.iter().any(|param| param.name == "missed"))
+/// Returns whether this kernel reports skipped hits.
+pub fn are_reported(types: &KernelTypes) -> bool {
+    let reader = types.func("bpf_get_kprobe_info").ok().flatten();
+    reader.is_some_and(|function| function.params.iter().any(|param| param.name == "missed"))
 }
 
 fn info(link: &OwnedFd) -> io::Result<bpf_link_info> {

@@ -1,29 +1,32 @@
-//! The limits on what a process may have: open files and threads.
+//! A process's limits on open files and threads.
 
 use std::{error::Error, io, ptr};
 
-/// Raises the limit on open files as far as the process may: some commands hold a descriptor or two for each network
-/// namespace.
+/// Raises the limit on open files to the maximum that the process may set: some commands hold one or two
+/// descriptors per network namespace.
 pub fn raise_open_files() {
     let mut limit = open_files();
     limit.rlim_cur = limit.rlim_max;
-    // SAFETY: the struct outlives the call. If it fails, the old limit holds, and a message names it once it is reached.
+    // SAFETY: the struct outlives the call. If it fails, the old limit applies, and an error message names it
+    // once it is reached.
     unsafe { libc::prlimit(0, libc::RLIMIT_NOFILE, &raw const limit, ptr::null_mut()) };
 }
 
-/// What to do about an error, if a limit caused it.
+/// Advice for an error that a limit caused.
 pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     match error.downcast_ref::<io::Error>()?.raw_os_error()? {
         libc::EMFILE => Some(format!(
             "this process may open {} files; raise that limit with `ulimit -n`",
             open_files().rlim_cur
         )),
-        libc::ENFILE => Some("the system may open no more files; raise the sysctl fs.file-max".to_owned()),
+        libc::ENFILE => {
+            Some("the system's limit on open files is reached; raise the sysctl fs.file-max".to_owned())
+        }
         _ => None,
     }
 }
 
-/// The error of a thread that could not be started, with what to do about it.
+/// Adds advice to the error of a thread that could not be started.
 pub fn no_thread(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock {
         let sentence =

@@ -1,4 +1,4 @@
-//! What the running kernel says of itself: types, symbols, namespaces, ticks.
+//! Information about the running kernel: types, symbols, namespaces, HZ.
 
 pub mod bpf_map;
 pub mod bpf_syscall;

@@ -1,5 +1,5 @@
-//! Netfilter's netlink sockets, as the kernel lists them: who listens to conntrack's events, and how many messages it says
-//! did not reach him.
+//! The netfilter netlink sockets in /proc/net/netlink: the listeners for conntrack's events, and the number
+//! of messages that each lost.
 
 use std::{fs, io, os::fd::BorrowedFd};
 
@@ -7,7 +7,8 @@ use super::netns;
 
 /// `NETLINK_NETFILTER`.
 const NETLINK_NETFILTER: u32 = 12;
-/// The groups of conntrack's events, as /proc/net/netlink shows them: NFNLGRP_CONNTRACK_NEW, _UPDATE and _DESTROY.
+/// The groups of conntrack's events as bits in /proc/net/netlink: NFNLGRP_CONNTRACK_NEW, _UPDATE and
+/// _DESTROY.
 const CONNTRACK_GROUPS: u32 = 0b111;
 
 /// A socket.
@@ -15,17 +16,17 @@ const CONNTRACK_GROUPS: u32 = 0b111;
 pub struct NetlinkSocket {
     /// Its port.
     pub portid: u32,
-    /// The groups that it is a member of.
+    /// Its multicast groups.
     pub groups: u32,
-    /// How many messages found no room with it.
+    /// Number of messages dropped because its receive buffer was full.
     pub drops: u64,
     /// Its inode number.
     pub inode: u64,
 }
 
-/// Those that listen to events of conntrack in a network namespace, or in the calling thread's.
+/// Listeners for conntrack events in a network namespace, or in the calling thread's.
 pub fn listeners(netns: Option<BorrowedFd<'_>>) -> io::Result<Vec<NetlinkSocket>> {
-    // The thread's own, not the process's: it may have stepped into a namespace.
+    // The thread's file, not the process's: the thread may have entered another namespace.
     let read = || fs::read_to_string("/proc/thread-self/net/netlink");
     let table = match netns {
         Some(netns) => netns::inside(netns, read)??,
@@ -34,13 +35,13 @@ pub fn listeners(netns: Option<BorrowedFd<'_>>) -> io::Result<Vec<NetlinkSocket>
     Ok(all(&table).filter(NetlinkSocket::listens).collect())
 }
 
-/// Those in the text of /proc/net/netlink.
+/// Parses the text of /proc/net/netlink.
 pub(super) fn all(table: &str) -> impl Iterator<Item = NetlinkSocket> + '_ {
     table.lines().filter_map(NetlinkSocket::of)
 }
 
 impl NetlinkSocket {
-    /// A line of it: sk, protocol, port, groups, receive and send memory, dump, locks, drops, inode.
+    /// Parses one line: sk, protocol, port, groups, receive and send memory, dump, locks, drops, inode.
     fn of(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         if fields.get(1)?.parse() != Ok(NETLINK_NETFILTER) {
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_to_conntrack_is_told_from_others() {
+    fn conntrack_listeners_are_selected() {
         let line = "0000000000000000 12  4242       00000005 512      0        0     2        7        22";
         let found = NetlinkSocket {
             portid: 4242,

@@ -1,4 +1,4 @@
-//! Network namespaces: by name, path, process id or inode number, or all that can be reached.
+//! Network namespaces: by name, path, process id or inode number, or all that can be found.
 
 mod error;
 mod file;
@@ -25,22 +25,22 @@ use crate::outside::{Name, shown};
 pub use error::NetnsError;
 pub use reach::Hidden;
 
-/// Where `ip netns` keeps its names (a link to /var/run/netns on older systems, or the other way).
+/// Directory of `ip netns` (a link to /var/run/netns on older systems, or the reverse).
 const NAMES: &str = "/run/netns";
 
-/// What `--netns` may ask for.
+/// The values of `--netns`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
     /// The namespace of this process.
     Current,
     /// One namespace: an absolute path, a name under /run/netns, a process id, or an inode number, tried in that order.
     One(String),
-    /// Every namespace that can be reached.
+    /// Every namespace that can be found.
     All,
 }
 
 impl Selector {
-    /// What the value of `--netns` means; without one, the current namespace.
+    /// Parses the value of `--netns`; without one, the current namespace.
     pub fn from_option(value: Option<&str>) -> Self {
         match value {
             None => Self::Current,
@@ -50,18 +50,18 @@ impl Selector {
     }
 }
 
-/// An open network namespace. It lives as long as this does.
+/// An open network namespace. The descriptor keeps the namespace alive.
 #[derive(Debug)]
 pub struct Netns {
-    /// Its name under /run/netns, else the path of its mount, else its inode number: `--netns` takes each.
+    /// Its name under /run/netns, else the path of its mount, else its inode number: `--netns` accepts each.
     pub name: Name,
-    /// Its inode number, by which eBPF programs and `lsns` know it.
+    /// Its inode number, as in eBPF records and `lsns`.
     pub inode: u64,
     fd: Arc<OwnedFd>,
 }
 
 impl Netns {
-    /// Another handle on it, with the same descriptor.
+    /// Clones the handle; both share one descriptor.
     #[must_use]
     pub fn share(&self) -> Self {
         Self {
@@ -83,11 +83,11 @@ impl AsFd for Netns {
 pub struct Found {
     /// Each namespace once, those with a name first, by name; the others by inode number.
     pub namespaces: Vec<Netns>,
-    /// What could not be looked at.
+    /// The parts of the search that failed.
     pub hidden: Hidden,
 }
 
-/// Opens the namespaces that a selector asks for.
+/// Opens the namespaces that a selector selects.
 pub fn open(selector: &Selector) -> Result<Found, NetnsError> {
     let one = match selector {
         Selector::All => return all(),
@@ -105,12 +105,12 @@ pub fn current() -> Result<Netns, NetnsError> {
     here::open().map(with_its_name)
 }
 
-/// Makes a namespace that nobody else is in, where everything is as the kernel has it from the start. It goes when this
-/// handle on it does.
+/// Creates a new, empty namespace with the kernel's default settings. The kernel deletes it when this handle
+/// is dropped.
 pub fn fresh() -> Result<Netns, NetnsError> {
     let failed = |source| NetnsError::Make { source };
     in_thread(|| {
-        // SAFETY: unshare takes no pointers and changes the calling thread alone, which ends soon.
+        // SAFETY: unshare has no pointer arguments and changes only the calling thread, which ends soon.
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
             return Err(failed(io::Error::last_os_error()));
         }
@@ -119,11 +119,11 @@ pub fn fresh() -> Result<Netns, NetnsError> {
     .map_err(failed)?
 }
 
-/// Does something in a namespace, on a thread that steps into it and ends there: /proc/sys/net and new sockets are
-/// those of whoever opens them.
+/// Runs a function in a namespace, on a temporary thread: /proc/sys/net and new sockets belong to the
+/// namespace of the thread that opens them.
 pub fn inside<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     in_thread(|| {
-        // SAFETY: setns takes any descriptor and changes the calling thread alone.
+        // SAFETY: setns accepts any descriptor and changes only the calling thread.
         if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -153,7 +153,7 @@ pub fn open_inode(inode: u64) -> Result<Netns, NetnsError> {
     by_inode(inode)?.ok_or_else(|| {
         no_such(
             &inode.to_string(),
-            ", and nothing in reach leads to this inode number",
+            ", and no visible process, mount or open file refers to this inode number",
         )
     })
 }
@@ -163,7 +163,7 @@ fn named(wanted: &str) -> Result<Netns, NetnsError> {
         return open_path(wanted, Path::new(wanted)).map(with_its_name);
     }
     let path = Path::new(NAMES).join(wanted);
-    // A path is no name: `..` would lead out of the directory.
+    // A path is not a name: `..` would leave the directory.
     if !wanted.is_empty() && !wanted.contains('/') && !wanted.starts_with('.') && path.exists() {
         let netns = open_path(&format!("{wanted} ({})", path.display()), &path)?;
         return Ok(Netns {
@@ -182,7 +182,8 @@ fn named(wanted: &str) -> Result<Netns, NetnsError> {
         (Ok(number), None) => number,
         (Err(_), None) => return Err(no_such(wanted, "")),
     };
-    let also = ", no process with this id, and nothing in reach leads to this inode number";
+    let also = ", no process with this id, and no visible process, mount or open file refers to this inode \
+         number";
     by_inode(inode)?.ok_or_else(|| no_such(wanted, also))
 }
 
@@ -231,9 +232,9 @@ fn with_its_name(netns: Netns) -> Netns {
 fn no_such(wanted: &str, also: &'static str) -> NetnsError {
     let names: Vec<String> = reach::names().iter().map(|name| shown(name.as_bytes())).collect();
     let existing = if names.is_empty() {
-        "there are no names there (`ip netns add NAME` makes one)".to_owned()
+        "there are no names there (`ip netns add NAME` creates one)".to_owned()
     } else {
-        format!("there are: {}", names.join(", "))
+        format!("existing names: {}", names.join(", "))
     };
     NetnsError::NoSuchName {
         wanted: wanted.to_owned(),
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_said() {
+    fn missing_namespaces_are_named() {
         for wanted in ["rsct-no-such-namespace", "..", "../../etc/passwd", ""] {
             let error = named(wanted).unwrap_err().to_string();
             assert!(error.starts_with("opening network namespace"), "{error}");
@@ -275,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_one_is_another_and_is_worked_in() {
+    fn work_runs_in_a_fresh_namespace() {
         let here = current().unwrap().inode;
         match fresh() {
             Ok(fresh) => {
                 assert_ne!(fresh.inode, here);
-                let there = inside(fresh.as_fd(), || current().unwrap().inode).unwrap();
-                assert_eq!(there, fresh.inode);
+                let inode = inside(fresh.as_fd(), || current().unwrap().inode).unwrap();
+                assert_eq!(inode, fresh.inode);
             }
             Err(error) => assert!(error.to_string().contains("CAP_SYS_ADMIN"), "{error}"),
         }
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_a_word_of_its_own() {
+    fn all_is_a_selector() {
         assert_eq!(Selector::from_option(Some("all")), Selector::All);
         assert_eq!(Selector::from_option(Some("red")), Selector::One("red".into()));
         assert_eq!(Selector::from_option(None), Selector::Current);

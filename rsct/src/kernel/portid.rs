@@ -1,4 +1,4 @@
-//! Which program a netlink port belongs to.
+//! Finds the program that owns a netlink port.
 
 use std::{
     fs,
@@ -9,15 +9,15 @@ use std::{
 
 use super::netlink_sockets;
 
-/// Looks programs up, and remembers the last: changes over netlink tend to come in rows from one.
+/// Looks up programs and caches the last one: changes over netlink often come in series from one program.
 #[derive(Debug, Default)]
 pub struct Programs {
     last: Option<(u32, u64, Option<Vec<u8>>)>,
 }
 
 impl Programs {
-    /// The name of the program that has a netfilter netlink socket with this port in this process's network namespace,
-    /// where that can be told: it may be gone, or live where this process can't see it.
+    /// Name of the program that owns the netfilter netlink socket with this port in this process's network
+    /// namespace. `None` if it has exited or is not visible to this process.
     pub fn name(&mut self, port: u32) -> Option<&[u8]> {
         let table = fs::read_to_string("/proc/net/netlink").ok()?;
         let inode = inode(&table, port)?;
@@ -29,11 +29,12 @@ impl Programs {
     }
 }
 
-/// How long an answer about one port holds where it is asked for again and again.
-const HOLDS: Duration = Duration::from_millis(100);
+/// Lifetime of a cached result for one port.
+const CACHE_TIME: Duration = Duration::from_millis(100);
 
-/// The same for who asks for every event of a rush: the kernel's table of sockets is read some times a second, not for
-/// each. A port that another program takes over meanwhile goes by the old name until then.
+/// Like [`Programs`], for callers with many events: it reads the kernel's socket table a few times per
+/// second, not once per event. If another program takes over a port, the old name is reported until the
+/// cached result expires.
 #[derive(Debug, Default)]
 pub struct RecentPrograms {
     programs: Programs,
@@ -43,8 +44,9 @@ pub struct RecentPrograms {
 impl RecentPrograms {
     /// As [`Programs::name`].
     pub fn name(&mut self, port: u32) -> Option<&[u8]> {
-        let holds = matches!(&self.last, Some((known, at, _)) if *known == port && at.elapsed() < HOLDS);
-        if !holds {
+        let is_fresh =
+            matches!(&self.last, Some((known, at, _)) if *known == port && at.elapsed() < CACHE_TIME);
+        if !is_fresh {
             let name = self.programs.name(port).map(<[u8]>::to_vec);
             self.last = Some((port, Instant::now(), name));
         }
@@ -52,14 +54,14 @@ impl RecentPrograms {
     }
 }
 
-/// The inode of the socket with this port, out of `/proc/net/netlink`.
+/// The inode of the socket with this port, from `/proc/net/netlink`.
 fn inode(table: &str, port: u32) -> Option<u64> {
     let found = netlink_sockets::all(table).find(|socket| socket.portid == port);
     Some(found?.inode)
 }
 
-/// The name of the program that has this socket open. Most have their process's id for a port; after that, every process
-/// is looked at.
+/// Name of the program that has this socket open. Tries the process whose id is the port first, which is
+/// usual, then every process.
 pub fn owner(port: u32, inode: u64) -> Option<Vec<u8>> {
     name_if_open(port, inode).or_else(|| {
         fs::read_dir("/proc")
@@ -82,7 +84,7 @@ fn name_if_open(pid: u32, inode: u64) -> Option<Vec<u8>> {
         .flatten()
 }
 
-/// The name in `/proc/PID/stat`: what stands in parentheses, up to the first that closes.
+/// The name in `/proc/PID/stat`: the text in parentheses, up to the first closing one.
 fn comm(stat: &[u8]) -> Option<Vec<u8>> {
     let open = stat.iter().position(|byte| *byte == b'(')?;
     let name = stat[open + 1..].split(|byte| *byte == b')').next()?;
@@ -101,7 +103,7 @@ sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops 
 ";
 
     #[test]
-    fn a_port_has_an_inode() {
+    fn a_ports_inode_is_found() {
         assert_eq!(inode(TABLE, 4242), Some(22));
         assert_eq!(inode(TABLE, 4_294_962_872), Some(33));
         assert_eq!(inode(TABLE, 1), None);

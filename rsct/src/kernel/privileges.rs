@@ -1,24 +1,23 @@
-//! What this process may do, held against what tracing needs.
+//! Compares the privileges of this process with those that tracing needs.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-/// Inode of the user namespace that the machine started with (`PROC_USER_INIT_INO` in
-/// include/linux/proc_ns.h). In any other one, capabilities count for nothing that bpf(2) asks.
+/// Inode of the initial user namespace (`PROC_USER_INIT_INO` in include/linux/proc_ns.h). In any other one,
+/// bpf(2) ignores capabilities.
 const INITIAL_USER_NAMESPACE: u64 = 0xefff_fffd;
 
-/// A capability that some part of rsct needs; the numbers are those of
-/// include/uapi/linux/capability.h.
+/// A capability that part of rsct needs; the numbers are those of include/uapi/linux/capability.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
-    /// Dumping conntrack's entries (`nfnetlink_rcv`).
+    /// Dump conntrack's entries (`nfnetlink_rcv`).
     NetAdmin = 12,
-    /// Opening a module's types and entering another network namespace.
+    /// Open a module's BTF and enter another network namespace.
     SysAdmin = 21,
-    /// Loading tracing programs and attaching them.
+    /// Load tracing programs and attach them.
     Perfmon = 38,
-    /// Loading programs at all, and making their maps.
+    /// Load programs and create their maps.
     Bpf = 39,
 }
 
@@ -26,7 +25,7 @@ impl Capability {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Bpf, Self::Perfmon, Self::NetAdmin, Self::SysAdmin];
 
-    /// As capabilities(7) writes it.
+    /// The name as in capabilities(7).
     pub fn name(self) -> &'static str {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
@@ -36,7 +35,7 @@ impl Capability {
         }
     }
 
-    /// What cannot be done without it.
+    /// The operation that needs it.
     pub fn needed_for(self) -> &'static str {
         match self {
             Self::NetAdmin => "dumping conntrack's entries",
@@ -47,23 +46,23 @@ impl Capability {
     }
 }
 
-/// What this process may do.
+/// Privileges of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Privileges {
     effective: u64,
-    /// Whether it runs in the user namespace that the machine started with. In a rootless
-    /// container it does not, and its capabilities do not reach the kernel's own objects.
+    /// True in the initial user namespace. A rootless container is in another, where capabilities do not
+    /// apply to the kernel's own objects.
     pub initial_user_namespace: bool,
 }
 
 impl Privileges {
-    /// Those in force for the calling process.
+    /// Effective privileges of the calling process.
     pub fn of_this_process() -> io::Result<Self> {
         let effective = parse_effective(&fs::read_to_string("/proc/self/status")?)
             .ok_or_else(|| io::Error::other("/proc/self/status has no line CapEff"))?;
         let initial_user_namespace = match fs::metadata("/proc/self/ns/user") {
             Ok(namespace) => namespace.ino() == INITIAL_USER_NAMESPACE,
-            // A kernel without user namespaces has only the one.
+            // A kernel without user namespaces has only the initial one.
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(error),
         };
@@ -73,15 +72,15 @@ impl Privileges {
         })
     }
 
-    /// Whether this capability is held. CAP_SYS_ADMIN stands for the two that were split off from
-    /// it (`bpf_capable` and `perfmon_capable` in include/linux/capability.h).
+    /// Returns whether this capability is held. CAP_SYS_ADMIN includes the two that were split off from it
+    /// (`bpf_capable` and `perfmon_capable` in include/linux/capability.h).
     pub fn has(self, capability: Capability) -> bool {
         let held = |capability: Capability| self.effective >> capability as u32 & 1 == 1;
         let split_off = matches!(capability, Capability::Bpf | Capability::Perfmon);
         held(capability) || (split_off && held(Capability::SysAdmin))
     }
 
-    /// What is needed and not held.
+    /// Capabilities that are needed but not held.
     pub fn missing(self) -> Vec<Capability> {
         Capability::ALL
             .into_iter()
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_effective_set_is_read() {
+    fn effective_capabilities_are_parsed() {
         // grep Cap /proc/self/status, as root in a container.
         let status = "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n";
         assert_eq!(parse_effective(status), Some(0xa804_25fb));
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_listed() {
+    fn missing_capabilities_are_listed() {
         use Capability::{Bpf, NetAdmin, Perfmon, SysAdmin};
         assert_eq!(with(0).missing(), [Bpf, Perfmon, NetAdmin, SysAdmin]);
         assert_eq!(with(1 << 21).missing(), [NetAdmin]);

@@ -1,8 +1,8 @@
-//! What of /proc is missing: without it, settings and processes cannot be read, which must not pass for there being none.
+//! Detects missing parts of /proc, so that unreadable settings and processes are not mistaken for none.
 
 use std::path::Path;
 
-/// Why settings cannot be read; `None` where they can.
+/// The cause if settings cannot be read; `None` if they can.
 pub fn settings_missing() -> Option<&'static str> {
     if Path::new("/proc/sys/kernel").exists() {
         None
@@ -13,7 +13,8 @@ pub fn settings_missing() -> Option<&'static str> {
     }
 }
 
-/// Why other users' processes cannot be seen; `None` where they can, as far as this process may look.
+/// The cause if other users' processes are hidden; `None` if they are visible as far as this process's
+/// privileges allow.
 pub fn processes_missing() -> Option<&'static str> {
     if Path::new("/proc/1").exists() {
         None

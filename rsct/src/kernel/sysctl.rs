@@ -1,4 +1,4 @@
-//! Settings under /proc/sys/net, which are those of whoever opens the file: of another namespace, a thread that is in it.
+//! Settings under /proc/sys/net, which belong to the network namespace of the thread that opens the file.
 
 pub mod drop_in;
 
@@ -10,34 +10,34 @@ use std::{
 
 use super::{netns, proc};
 
-/// Where netfilter's settings are.
+/// The directory of netfilter's settings.
 pub const NETFILTER: &str = "net.netfilter";
 
-/// The namespace whose settings are meant.
+/// The namespace to read or write settings in.
 #[derive(Clone, Copy, Debug)]
 pub enum Where<'a> {
-    /// That of this process, which needs no rights to be entered.
+    /// That of this process; needs no privileges.
     Here,
     /// Another.
     Inside(BorrowedFd<'a>),
 }
 
-/// A setting as it is.
+/// A setting's current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// What it says, without the line's end; what is wrong where it can't be read.
+    /// Its value without the line end, or the errno if it cannot be read.
     pub value: Result<String, i32>,
-    /// Whether anyone at all may write it here.
+    /// True if its file mode allows a write here.
     pub writable: bool,
 }
 
 impl Where<'_> {
-    /// Reads settings by their names, with dots. A kernel that has one not makes for `None`.
+    /// Reads settings by their dotted names; `None` for a setting that this kernel does not have.
     pub fn read(self, names: &[String]) -> io::Result<Vec<Option<Setting>>> {
         self.work(|| names.iter().map(|name| setting(&path(name))).collect())
     }
 
-    /// The names, with dots, of the settings of a directory.
+    /// Dotted names of the settings in a directory.
     pub fn names(self, directory: &str) -> io::Result<Vec<String>> {
         self.work(|| {
             let mut names = Vec::new();
@@ -60,8 +60,8 @@ impl Where<'_> {
     }
 
     fn work<T: Send>(self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
-        if let Some(why) = proc::settings_missing() {
-            return Err(io::Error::other(why));
+        if let Some(cause) = proc::settings_missing() {
+            return Err(io::Error::other(cause));
         }
         match self {
             Self::Here => Ok(work()),
@@ -70,7 +70,7 @@ impl Where<'_> {
     }
 }
 
-/// The file of a setting. No setting of conntrack's has a dot or a slash inside its own name.
+/// The file of a setting. No conntrack setting has a dot or a slash in its own name.
 fn path(name: &str) -> PathBuf {
     Path::new("/proc/sys").join(name.replace('.', "/"))
 }

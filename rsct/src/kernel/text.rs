@@ -1,4 +1,4 @@
-//! The kernel's functions by their addresses: what a stack is made of.
+//! The kernel's functions by address, to print stacks.
 
 use std::{collections::HashMap, fs};
 
@@ -7,23 +7,24 @@ use super::{
     symbols::{Known, Namer, SymbolsError, Table},
 };
 
-/// The functions of the running kernel, each looked up when a stack first shows it.
+/// Functions of the running kernel, each looked up when a stack first contains it.
 #[derive(Debug, Default)]
 pub struct Symbols {
     source: Source,
-    /// The names of `enum skb_drop_reason`, by value.
+    /// Names of `enum skb_drop_reason`, by value.
     drop_reasons: HashMap<u16, String>,
-    /// The modules that were loaded when the source was new, and where.
+    /// The names and addresses of modules at the last reset of the cache.
     loaded: String,
-    /// What trackers say of INVALID packets is not seen: see [`Symbols::without_words`].
-    wordless: bool,
+    /// True if the hooks on the trackers' log messages about INVALID packets are missing: see
+    /// [`Symbols::without_log_messages`].
+    no_log_messages: bool,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// The kernel names single addresses.
+    /// The kernel has a helper that names single addresses.
     Kernel(Namer, Known),
-    /// It does not, so all of them were read.
+    /// It has none, so all functions were read.
     Table(Table),
 }
 
@@ -33,19 +34,20 @@ impl Default for Source {
     }
 }
 
-/// A place in a function.
+/// An offset in a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
     /// The function.
     pub function: &'a str,
-    /// How far into it.
+    /// Offset in it.
     pub offset: u64,
     /// The module it is in; `None` for the kernel itself.
     pub module: Option<&'a str>,
 }
 
 impl Symbols {
-    /// Those of the running kernel. Only a kernel that names no single address has all of them read now.
+    /// Opens the running kernel's functions. Reads them all now only if the kernel has no helper that names
+    /// single addresses.
     pub fn read() -> Result<Self, SymbolsError> {
         let loaded = loaded_modules();
         let source = match Namer::load() {
@@ -60,7 +62,7 @@ impl Symbols {
     }
 
     /// Clears the cache if modules were loaded or unloaded: their addresses may now belong to other functions.
-    pub fn keep_up(&mut self) {
+    pub fn clear_if_modules_changed(&mut self) {
         let loaded = loaded_modules();
         if loaded == self.loaded {
             return;
@@ -69,14 +71,14 @@ impl Symbols {
             Source::Kernel(_, known) => *known = Known::default(),
             Source::Table(table) => match Table::read() {
                 Ok(fresh) => *table = fresh,
-                // Keep the old table: most of it is still right.
+                // Keep the old table: most of it is still correct.
                 Err(_) => return,
             },
         }
         self.loaded = loaded;
     }
 
-    /// Takes the kernel's names of reasons to drop a packet from its types.
+    /// Reads the names of the drop reasons from the kernel's types.
     pub fn with_drop_reasons(mut self, types: &KernelTypes) -> Self {
         let names = types.variants("skb_drop_reason", "SKB_DROP_REASON_");
         self.drop_reasons = names
@@ -86,24 +88,24 @@ impl Symbols {
         self
     }
 
-    /// The hooks that see what trackers say of INVALID packets are not attached, so that a packet without words tells
-    /// nothing.
-    pub fn without_words(mut self, wordless: bool) -> Self {
-        self.wordless = wordless;
+    /// Records whether the hooks on `nf_l4proto_log_invalid` and its like are not attached, so that a packet without
+    /// a log message proves nothing.
+    pub fn without_log_messages(mut self, no_log_messages: bool) -> Self {
+        self.no_log_messages = no_log_messages;
         self
     }
 
-    /// Whether what trackers say of INVALID packets is seen.
-    pub fn sees_words(&self) -> bool {
-        !self.wordless
+    /// Returns whether the trackers' log messages about INVALID packets are seen.
+    pub fn sees_log_messages(&self) -> bool {
+        !self.no_log_messages
     }
 
-    /// What the kernel calls a reason to drop a packet.
+    /// The kernel's name of a drop reason.
     pub fn drop_reason(&self, reason: u16) -> Option<&str> {
         self.drop_reasons.get(&reason).map(String::as_str)
     }
 
-    /// Which function an address lies in.
+    /// The function that contains an address.
     pub fn place(&self, address: u64) -> Option<Place<'_>> {
         match &self.source {
             Source::Kernel(namer, known) => {
@@ -118,7 +120,7 @@ impl Symbols {
         }
     }
 
-    /// The functions of a stack, the innermost first.
+    /// Functions of a stack, innermost first.
     pub fn functions<'a>(&'a self, stack: &'a [u64]) -> impl Iterator<Item = Place<'a>> + 'a {
         stack
             .iter()
@@ -126,8 +128,8 @@ impl Symbols {
             .filter_map(|address| self.place(*address))
     }
 
-    /// Whether the caller of `function` has a name, or the innermost caller if `function` is not on the stack. If it has
-    /// none, it may be any function.
+    /// Returns whether the caller of `function` has a name, or the innermost caller if `function` is not on
+    /// the stack. A caller without a name may be any function.
     pub fn names_caller_of(&self, function: &str, stack: &[u64]) -> bool {
         let names: Vec<Option<&str>> = stack
             .iter()
@@ -141,7 +143,7 @@ impl Symbols {
         }
     }
 
-    /// The functions that led to `function`, the innermost first: what lies above it on the stack is the probe's own.
+    /// The callers of `function`, innermost first, without the probe's own frames above it.
     pub fn callers_of<'a>(
         &'a self,
         function: &'a str,
@@ -159,12 +161,12 @@ impl Symbols {
     }
 }
 
-/// The names and addresses in /proc/modules; nothing where there are no modules.
+/// Names and addresses in /proc/modules; empty without modules.
 fn loaded_modules() -> String {
     let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
     let mut loaded = String::with_capacity(modules.len());
     for line in modules.lines() {
-        // name, size, users, by whom, state, address
+        // name, size, users, names of the users, state, address
         let mut words = line.split_ascii_whitespace();
         loaded.push_str(words.next().unwrap_or_default());
         loaded.push_str(words.nth(4).unwrap_or_default());
@@ -214,7 +216,7 @@ ffffffffc0b00000 t bpf_prog_0123456789abcdef\t[bpf]
     }
 
     #[test]
-    fn callers_begin_behind_the_function_itself() {
+    fn callers_begin_after_the_function() {
         let symbols = symbols();
         let stack = [
             0xffff_ffff_c0b0_0010,

@@ -1,7 +1,7 @@
-//! Whether this kernel accepts tracing programs at all, found out by offering it the smallest ones.
+//! Loads minimal tracing programs to find out whether this kernel accepts them.
 //!
-//! Reading settings and capabilities tells what should work; hardened kernels, sandboxes and
-//! hypervisors refuse all the same. Nothing is attached: loading alone is tried.
+//! Settings and capabilities show only what should work; hardened kernels, sandboxes and hypervisors may
+//! refuse anyway. Programs are only loaded, not attached.
 
 use std::io;
 
@@ -11,28 +11,28 @@ use super::bpf_syscall::{BpfError, ProgLoad};
 use super::btf::KernelTypes;
 use super::insn::{self, R0};
 
-/// Functions that every kernel has and allows to be traced; the first that is known is taken.
+/// Functions that every kernel has and allows to be traced; the first one in BTF is used.
 const TARGETS: [&str; 3] = ["vfs_read", "kfree", "ip_rcv"];
 
-/// What the kernel said to a trial load, in one sentence.
+/// The kernel's refusal of a trial load, as one sentence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The kernel refused the program.
     #[error("this kernel refuses {programs}: {}{}", errno_name(.error), advice(.error))]
     Refused {
-        /// What kind of programs.
+        /// The kind of programs.
         programs: &'static str,
         /// The refusal in full.
         error: BpfError,
     },
-    /// There was nothing to try with.
-    #[error("this kernel's type information describes none of the functions {}", TARGETS.join(", "))]
+    /// No function to try with.
+    #[error("this kernel's BTF describes none of the functions {}", TARGETS.join(", "))]
     NoTarget,
 }
 
 impl Refusal {
-    /// The errno, where the kernel gave one.
+    /// The errno, if the kernel returned one.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused { error, .. } => error.errno(),
@@ -40,7 +40,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal without what to do about it.
+    /// The refusal without advice.
     pub fn brief(&self) -> String {
         match self {
             Self::Refused { error, .. } => errno_name(error),
@@ -49,7 +49,7 @@ impl Refusal {
     }
 }
 
-/// Offers an fentry program for a function of vmlinux. Needs BTF and CONFIG_DEBUG_INFO_BTF.
+/// Tries to load an fentry program for a function of vmlinux. Needs BTF and CONFIG_DEBUG_INFO_BTF.
 pub fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
     let known = |name: &&str| types.func(name).ok().flatten();
     let target = TARGETS.iter().find_map(known).ok_or(Refusal::NoTarget)?;
@@ -62,7 +62,7 @@ pub fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
     )
 }
 
-/// Offers a kprobe program.
+/// Tries to load a kprobe program.
 pub fn kprobe() -> Result<(), Refusal> {
     offer("kprobe programs", bpf_prog_type::BPF_PROG_TYPE_KPROBE, None, 0)
 }
@@ -92,7 +92,7 @@ fn offer(
         .map_err(|error| Refusal::Refused { programs, error })
 }
 
-/// The errno as manual pages write it.
+/// The errno's symbolic name.
 fn errno_name(error: &BpfError) -> String {
     match error.errno() {
         Some(libc::EPERM) => "EPERM (Operation not permitted)".to_owned(),
@@ -103,15 +103,15 @@ fn errno_name(error: &BpfError) -> String {
     }
 }
 
-/// What to do about it.
+/// Advice for the user.
 fn advice(error: &BpfError) -> &'static str {
     match error.errno() {
         Some(libc::EPERM) => {
-            "; run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN; if that is so \
-             already, a sandbox or a hardened kernel forbids it"
+            "; run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN; with these, a \
+             sandbox or a hardened kernel forbids it"
         }
-        Some(libc::ENOSYS) => "; it needs to be built with CONFIG_BPF_SYSCALL",
-        Some(libc::EINVAL) => "; it needs to be built with CONFIG_BPF_EVENTS and the BPF JIT compiler",
+        Some(libc::ENOSYS) => "; use a kernel built with CONFIG_BPF_SYSCALL",
+        Some(libc::EINVAL) => "; use a kernel built with CONFIG_BPF_EVENTS and the BPF JIT compiler",
         _ => "",
     }
 }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trial_ends_in_a_sentence_or_in_success() {
+    fn trial_returns_success_or_a_sentence() {
         let trials = [
             kprobe(),
             KernelTypes::open().map_or(Err(Refusal::NoTarget), |types| fentry(&types)),

@@ -1,43 +1,43 @@
-//! Netlink attributes, walked in place.
+//! Netlink attributes, parsed in place.
 //!
-//! A dump of a million entries holds some thirty million attributes, so nothing here allocates: an
-//! attribute is a slice of the receive buffer. Every length is checked before it is believed.
+//! A dump of a million entries holds some thirty million attributes, so nothing here allocates: an attribute
+//! is a slice of the receive buffer. Every length is checked before use.
 
 use thiserror::Error;
 
-/// Set in an attribute's type when its payload is made of attributes.
+/// Set in an attribute's type if its payload consists of attributes.
 pub(super) const NLA_F_NESTED: u16 = 1 << 15;
-/// Set in an attribute's type when its payload is in network byte order.
+/// Set in an attribute's type if its payload is in network byte order.
 const NLA_F_NET_BYTEORDER: u16 = 1 << 14;
 const HEADER_BYTES: usize = 4;
 
-/// Why bytes are not the attributes they were taken for.
+/// Malformed attributes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AttrError {
     /// The bytes end inside an attribute's header.
-    #[error("{left} bytes are left where an attribute's header takes 4")]
+    #[error("an attribute's header is cut to {left} of 4 bytes")]
     Header {
         /// Bytes left.
         left: usize,
     },
-    /// The length field is less than the header it counts in, or points behind the message.
-    #[error("attribute {kind} claims {claimed} bytes where {left} are left")]
+    /// The length field is less than the header that it includes, or points past the message.
+    #[error("attribute {kind} claims {claimed} bytes, but only {left} remain")]
     Length {
         /// The attribute's type.
         kind: u16,
-        /// What its length field says.
+        /// Value of its length field.
         claimed: usize,
         /// Bytes left.
         left: usize,
     },
-    /// The payload has another size than the kernel gives an attribute of this type.
-    #[error("attribute {kind} has {got} bytes where {expected} belong")]
+    /// The payload's size differs from the size that the kernel uses for this type.
+    #[error("attribute {kind} has {got} bytes instead of {expected}")]
     Size {
         /// The attribute's type.
         kind: u16,
-        /// Its size by the kernel's definition.
+        /// The size that the kernel uses.
         expected: usize,
-        /// Its size here.
+        /// The size received.
         got: usize,
     },
 }
@@ -47,19 +47,19 @@ pub enum AttrError {
 pub struct Attr<'a> {
     /// Its type, without the two flag bits.
     pub kind: u16,
-    /// What it holds.
+    /// Its payload.
     pub payload: &'a [u8],
 }
 
 impl<'a> Attr<'a> {
-    /// The attributes inside. Whether the type says "nested" is not asked: older kernels left the
-    /// flag out on some.
+    /// Iterates over the attributes inside. The "nested" flag is ignored: older kernels did not set it on all
+    /// of them.
     #[inline]
     pub fn nested(&self) -> Attrs<'a> {
         Attrs::new(self.payload)
     }
 
-    /// The first of the attributes inside that has this type.
+    /// The first nested attribute of this type.
     pub fn find(&self, kind: u16) -> Result<Option<Attr<'a>>, AttrError> {
         for attr in self.nested() {
             let attr = attr?;
@@ -104,7 +104,7 @@ impl<'a> Attr<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// A string, without the zero byte at its end. Its bytes are not promised to be UTF-8.
+    /// A string, without the zero byte at its end. It may not be UTF-8.
     #[inline]
     pub fn string(&self) -> &'a [u8] {
         let end = self.payload.iter().position(|b| *b == 0);
@@ -112,14 +112,14 @@ impl<'a> Attr<'a> {
     }
 }
 
-/// Walks attributes one after another; ends after the first error.
+/// An iterator over attributes; ends after the first error.
 #[derive(Clone, Debug)]
 pub struct Attrs<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Attrs<'a> {
-    /// Takes bytes for attributes.
+    /// Iterates over the attributes in these bytes.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
@@ -151,7 +151,7 @@ impl<'a> Iterator for Attrs<'a> {
             return self.fail(AttrError::Length { kind, claimed, left });
         }
         let payload = &self.rest[HEADER_BYTES..claimed];
-        // The last attribute of a message may come without the padding to four bytes.
+        // The last attribute of a message may lack the padding to four bytes.
         self.rest = &self.rest[claimed.next_multiple_of(4).min(left)..];
         Some(Ok(Attr { kind, payload }))
     }
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_no_part_of_the_type_and_padding_is_skipped() {
+    fn type_flags_and_padding_are_skipped() {
         let bytes = [5, 0, 3, 0x80, 7, 0, 0, 0, 6, 0, 1, 0x40, 1, 2];
         let attrs: Vec<_> = Attrs::new(&bytes).map(Result::unwrap).collect();
         assert_eq!(
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_is_an_error_and_the_end() {
+    fn an_invalid_length_is_an_error_and_the_end() {
         for (bytes, error) in [
             (&[1u8, 0][..], AttrError::Header { left: 2 }),
             (

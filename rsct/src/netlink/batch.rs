@@ -1,7 +1,7 @@
-//! Many entries made, changed or deleted with few system calls.
+//! Creates, changes or deletes many entries with few system calls.
 //!
-//! The kernel works through a datagram of requests before `send` returns, and answers those that failed. Only the last
-//! asks for an acknowledgement: when that is there, every error before it is there too.
+//! The kernel processes a datagram of requests before `send` returns, and answers only those that failed. The
+//! last one requests an acknowledgement: once that has been received, so has every error before it.
 
 use super::{
     Error, Socket,
@@ -9,37 +9,37 @@ use super::{
     conntrack::Change,
     emit::Emitter,
     message::{Body, Messages},
-    socket::following,
+    socket::next_after,
 };
 
-/// How many requests are sent at once. Were each of them refused, the answers would still find room in the receive
-/// buffer that [`Batch::new`] asks for.
-const MOST: usize = 512;
-/// How long a datagram may get; the kernel takes what the send buffer holds, 208 KiB unless set otherwise.
-const MOST_BYTES: usize = 128 * 1024;
+/// Limit on requests per datagram. If the kernel refused all of them, the answers would still fit the receive
+/// buffer that [`Batch::new`] sets.
+const MAX_REQUESTS: usize = 512;
+/// Limit on a datagram's size; the kernel accepts the size of the send buffer, 208 KiB by default.
+const MAX_BYTES: usize = 128 * 1024;
 const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Requests that wait to be sent together.
+/// Requests to be sent together.
 #[derive(Debug)]
 pub struct Batch<T> {
     datagram: Vec<u8>,
-    /// Where the last request begins.
+    /// Offset of the last request.
     last_begins: usize,
-    /// The first one's sequence number; the others' follow.
+    /// Sequence number of the first request; the others' follow.
     first_sequence: u32,
-    /// What each was and whatever the caller wants to know it by.
+    /// Each request's operation and the caller's token for it.
     waiting: Vec<(Operation, T)>,
 }
 
 impl<T> Batch<T> {
-    /// An empty batch for this socket, whose receive buffer is made large enough for the answers.
+    /// Creates an empty batch, and sets the socket's receive buffer large enough for the answers.
     pub fn new(socket: &Socket) -> Result<Self, Error> {
         socket.set_receive_buffer(RECEIVE_BYTES)?;
         Ok(Self {
-            datagram: Vec::with_capacity(MOST_BYTES + 4096),
+            datagram: Vec::with_capacity(MAX_BYTES + 4096),
             last_begins: 0,
             first_sequence: 0,
-            waiting: Vec::with_capacity(MOST),
+            waiting: Vec::with_capacity(MAX_REQUESTS),
         })
     }
 
@@ -48,7 +48,7 @@ impl<T> Batch<T> {
         self.add(socket, operation, change.family(), token, |out| change.emit(out));
     }
 
-    /// Adds a request whose attributes have been written already, by [`Change::emit`].
+    /// Adds a request with attributes that [`Change::emit`] has already written.
     pub fn push_attributes(
         &mut self,
         socket: &mut Socket,
@@ -80,25 +80,25 @@ impl<T> Batch<T> {
         self.waiting.push((operation, token));
     }
 
-    /// Whether it is time to send.
+    /// Returns whether the batch must be sent before the next request.
     pub fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST || self.datagram.len() >= MOST_BYTES
+        self.waiting.len() >= MAX_REQUESTS || self.datagram.len() >= MAX_BYTES
     }
 
-    /// How many wait.
+    /// Number of requests to be sent.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether none waits.
+    /// Returns whether there are no requests to be sent.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Sends what waits and tells of each, in order and once, what came of it.
+    /// Sends the requests and calls `outcome` once for each, in order.
     ///
-    /// Where answers were lost, what came of those without one is not known, and that is what is told of them. Where
-    /// this fails, nothing is known of those that were not told of before.
+    /// If answers were lost, requests without an answer are reported as [`Error::Unanswered`]. If this
+    /// returns an error, the outcome of the requests not yet reported is unknown.
     pub async fn send(
         &mut self,
         socket: &mut Socket,
@@ -112,7 +112,7 @@ impl<T> Batch<T> {
         flags.copy_from_slice(&acknowledged.to_ne_bytes());
         let sent = socket.send(&self.datagram).await;
         self.datagram.clear();
-        // However this ends, none of them waits any more.
+        // The batch is empty after this, even if it fails.
         let mut waiting = self.waiting.drain(..);
         sent?;
         let mut next = self.first_sequence;
@@ -121,7 +121,7 @@ impl<T> Batch<T> {
         while waiting.len() > 0 {
             let datagram = match socket.receive_now() {
                 Ok(Some(datagram)) => datagram,
-                // All answers are there when `send` returns: there will be no others.
+                // All answers have been queued when `send` returns: there will be no more.
                 Ok(None) => break,
                 Err(Error::Overrun { .. }) => {
                     lost = true;
@@ -139,31 +139,32 @@ impl<T> Batch<T> {
                     }
                     _ => continue,
                 };
-                // What was left over from an earlier request on this socket is passed over.
-                let Some(silent) = distance(next, message.sequence).filter(|index| *index < waiting.len())
+                // Skip answers to earlier requests on this socket.
+                let Some(unanswered_before) =
+                    distance(next, message.sequence).filter(|index| *index < waiting.len())
                 else {
                     continue;
                 };
-                for (operation, token) in waiting.by_ref().take(silent) {
-                    // Those that the kernel passed over in silence went well, unless it couldn't be heard.
+                for (operation, token) in waiting.by_ref().take(unanswered_before) {
+                    // The kernel does not answer requests that succeed, but answers may have been lost.
                     let result = if lost { Err(unanswered(operation)) } else { Ok(()) };
                     outcome(token, result);
                 }
-                next = following(message.sequence);
+                next = next_after(message.sequence);
                 if let Some((operation, token)) = waiting.next() {
                     not_permitted |= errno == libc::EPERM;
                     let result = match errno {
                         0 => Ok(()),
-                        errno => Err(Error::refused(operation.doing(), errno, detail)),
+                        errno => Err(Error::refused(operation.description(), errno, detail)),
                     };
                     outcome(token, result);
                 }
             }
         }
         for (operation, token) in waiting {
-            // To somebody without the capability the kernel says so once for the whole datagram (nfnetlink_rcv()).
+            // Without the capability the kernel sends one error for the whole datagram (nfnetlink_rcv()).
             let error = if not_permitted && !lost {
-                Error::refused(operation.doing(), libc::EPERM, None)
+                Error::refused(operation.description(), libc::EPERM, None)
             } else {
                 unanswered(operation)
             };
@@ -175,11 +176,11 @@ impl<T> Batch<T> {
 
 fn unanswered(operation: Operation) -> Error {
     Error::Unanswered {
-        operation: operation.doing(),
+        operation: operation.description(),
     }
 }
 
-/// How many sequence numbers a later one is away from the next that is due, as [`following`] counts: 0 is none.
+/// Number of sequence numbers from `next` to `later`, counted as in [`next_after`]; `None` for 0.
 fn distance(next: u32, later: u32) -> Option<usize> {
     let steps = match later {
         0 => return None,

@@ -1,4 +1,4 @@
-//! One entry made, changed or deleted, and a table flushed: each a request that the kernel acknowledges.
+//! Creates, changes or deletes one entry, and flushes a table. The kernel acknowledges each request.
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
@@ -9,23 +9,23 @@ use super::{
     request::{self, Request, kind},
 };
 
-/// What is to be done with an entry.
+/// An operation on an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Make it; one that is there already is an error (`EEXIST`).
+    /// Creates it; fails with `EEXIST` if it exists.
     Create,
-    /// Make it, or change the one that is there. For one that is there the kernel takes fewer attributes: what cannot
-    /// be changed any more, such as NAT, is an error (`EOPNOTSUPP`).
+    /// Creates it, or changes it if it exists. The kernel accepts fewer attributes for a change: one that is
+    /// fixed at creation, such as NAT, fails with `EOPNOTSUPP`.
     CreateOrUpdate,
-    /// Change it; one that is not there is an error (`ENOENT`).
+    /// Changes it; fails with `ENOENT` if it does not exist.
     Update,
-    /// Delete it; one that is not there is an error (`ENOENT`).
+    /// Deletes it; fails with `ENOENT` if it does not exist.
     Delete,
 }
 
 impl Operation {
-    /// What to call it in an error.
-    pub(super) fn doing(self) -> &'static str {
+    /// The operation in an error message.
+    pub(super) fn description(self) -> &'static str {
         match self {
             Self::Create => "creating a conntrack entry",
             Self::CreateOrUpdate => "creating or updating a conntrack entry",
@@ -34,7 +34,7 @@ impl Operation {
         }
     }
 
-    /// The request's header, without the acknowledgement.
+    /// The request's header, without the flag for an acknowledgement.
     pub(super) fn request(self, family: u8) -> Request {
         let (message_type, flags) = match self {
             Self::Create => (kind::NEW, NLM_F_CREATE | NLM_F_EXCL),
@@ -50,28 +50,28 @@ impl Operation {
     }
 }
 
-/// Does it, and waits for the kernel's word.
+/// Sends the request and waits for the acknowledgement.
 pub async fn apply(socket: &mut Socket, operation: Operation, change: &Change<'_>) -> Result<(), Error> {
     let mut request = operation.request(change.family());
     request.flags |= netlink_packet_core::NLM_F_ACK;
-    exchange::acknowledged(socket, operation.doing(), |sequence, datagram| {
+    exchange::acknowledged(socket, operation.description(), |sequence, datagram| {
         request.append(datagram, sequence, |out| change.emit(out));
     })
     .await
 }
 
-/// Deletes every entry that meets the filter, in one request; all of the namespace's where it is empty.
+/// Deletes every entry that matches the filter, in one request; with an empty filter, all of the namespace's.
 ///
-/// What a kernel does not know of the filter it does not look at, and then deletes more: `CTA_FILTER` is looked at here
-/// from Linux 6.11 on, the zone from 6.8, the status from 5.15. A filter on tuples is safe with any kernel, because an
-/// older one takes its tuple for a whole one and refuses it with `EINVAL` or `ENOENT`.
+/// A kernel that does not know a part of the filter ignores it and deletes more. Deletion checks `CTA_FILTER`
+/// from Linux 6.11 on, the zone from 6.8, the status from 5.15. A filter on tuples is safe with any kernel:
+/// an older one takes its tuple as complete and refuses it with `EINVAL` or `ENOENT`.
 pub async fn flush(socket: &mut Socket, filter: &DumpFilter) -> Result<(), Error> {
     let family = filter.family.map_or(0, |family| family as u8);
     let request = Request::acknowledged(kind::DELETE, family);
     exchange::acknowledged(socket, "flushing the conntrack table", |sequence, datagram| {
         request.append(datagram, sequence, |out| filter.emit(out));
         if family != 0 {
-            request::heed_family(datagram);
+            request::apply_family(datagram);
         }
     })
     .await

@@ -1,4 +1,4 @@
-//! Reading the whole table.
+//! Dumps the whole table.
 
 mod ahead;
 
@@ -13,36 +13,36 @@ use super::{
 use crate::family::Family;
 
 const OPERATION: &str = "dumping the conntrack table";
-/// How often a dump is begun before a table that never holds still is an error.
-const TRIES: u32 = 8;
+/// Number of attempts at a dump before a table that keeps changing is an error.
+const MAX_TRIES: u32 = 8;
 
-/// Which of the kernel's tables.
+/// A kernel table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Table {
-    /// The one that packets are looked up in.
+    /// The table in which packets are looked up.
     #[default]
     Conntrack,
-    /// The same, and every counter is set to zero as it is read.
+    /// The same; each counter is set to zero as it is read.
     ConntrackZeroingCounters,
-    /// Entries on their way out whose event could not be delivered yet.
+    /// Deleted entries whose event has not been delivered yet.
     Dying,
-    /// Entries whose first packet is still under way. Since Linux 5.19 the kernel keeps no list of them, and says there
-    /// are none.
+    /// Entries whose first packet is still in the stack. Since Linux 5.19 the kernel keeps no list of them,
+    /// and the dump is empty.
     Unconfirmed,
 }
 
-/// What is to be read: a table, and what the kernel is to leave out of it.
+/// A table to dump, with a filter for the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// The table.
     pub table: Table,
-    /// What the kernel filters. It can do more or less of it, depending on its version, and of the dying and
-    /// unconfirmed only the family: whoever asks has to look again.
+    /// The filter that the kernel applies. Older kernels ignore parts of it, and for dying and unconfirmed
+    /// entries all but the family: the caller must check entries again.
     pub filter: DumpFilter,
 }
 
 impl Query {
-    /// The table that packets are looked up in, or one family's part of it.
+    /// All entries of the main table, or those of one family.
     pub fn of_family(family: Option<Family>) -> Self {
         Self {
             filter: DumpFilter {
@@ -53,7 +53,7 @@ impl Query {
         }
     }
 
-    /// The same with nothing for the kernel to filter but the family.
+    /// The same query with only the family for the kernel to filter by.
     #[must_use]
     pub fn with_family_alone(&self) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Query {
         }
     }
 
-    /// The request's bytes.
+    /// Serializes the request.
     pub(super) fn request(&self, sequence: u32) -> Vec<u8> {
         let message_type = match self.table {
             Table::Conntrack => kind::GET,
@@ -77,53 +77,43 @@ impl Query {
     }
 }
 
-/// Takes the entries of a dump.
+/// A receiver of a dump's entries.
 pub trait Sink {
-    /// A dump begins. Sinks that take more than one after the other have to tell them apart: a restart is of the last.
+    /// A dump begins. A restart affects only the dump that began last.
     fn begin(&mut self) {}
 
-    /// Takes one entry. Breaking ends the dump; its socket is of no further use then.
+    /// Receives one entry. `Break` ends the dump; its socket cannot be used after that.
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()>;
 
-    /// The dump begins anew because the last try is incomplete: everything taken since it began is to be
-    /// forgotten. A sink that can't forget says `false`, and the dump fails.
+    /// The dump restarts because the last attempt is incomplete: discard all entries received since it began.
+    /// A sink that cannot returns `false`, and the dump fails.
     fn restart(&mut self) -> bool;
 }
 
-/// How a dump went.
+/// Result of a dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Entries in the dump that was kept.
+    /// Number of entries in the complete dump.
     pub entries: u64,
-    /// Dumps thrown away because the table changed under the kernel's hands (`NLM_F_DUMP_INTR`).
+    /// Discarded attempts because the table changed during the dump (`NLM_F_DUMP_INTR`).
     pub interrupted: u32,
-    /// Dumps thrown away because messages were lost (ENOBUFS).
+    /// Discarded attempts because messages were lost (ENOBUFS).
     pub overrun: u32,
-    /// The sink had enough before the end.
+    /// True if the sink ended the dump early.
     pub stopped: bool,
 }
 
 /// Dumps a table of the socket's namespace into a sink.
 ///
-/// An incomplete dump is taken again, a bounded number of times. The kernel reaps expired entries
-/// while it dumps (ctnetlink_dump_table()), so a dump is not without effect on the table.
+/// An incomplete dump is repeated, up to a limit. The kernel removes expired entries while it dumps
+/// (ctnetlink_dump_table()), so a dump changes the table.
 pub async fn entries(socket: &mut Socket, query: &Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
     entries_from(socket, query, None, sink).await
 }
 
-/// The same for a caller that has nothing else to do: a thread receives while the sink works on what came before,
-/// and the calling thread sleeps where there is nothing yet.
-pub async fn entries_ahead(
-    socket: &mut Socket,
-    query: &Query,
-    sink: &mut impl Sink,
-) -> Result<Outcome, Error> {
-    begin(socket, query)?.entries(sink).await
-}
-
-/// Begins such a dump and comes back at once. A thread receives as much as it has room for, so that the kernel looks
-/// through its table while another dump is taken in. Where the limits on descriptors and processes leave none for a
-/// thread, the calling one receives.
+/// Begins a dump and returns at once, for callers that may block in [`Begun::entries`]. A thread receives until
+/// its buffers are full, so the kernel walks its table while another dump is processed. If the limits on
+/// descriptors and processes leave none for a thread, the calling thread receives.
 pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Error> {
     let sequence = socket.next_sequence();
     let request = query.request(sequence);
@@ -149,28 +139,28 @@ pub struct Begun<'a> {
 }
 
 impl Begun<'_> {
-    /// Takes it in.
+    /// Passes its entries to a sink.
     pub async fn entries(&mut self, sink: &mut impl Sink) -> Result<Outcome, Error> {
         entries_from(&mut self.source, &self.query, Some(self.sequence), sink).await
     }
 
-    /// Begins another in its place, which has ended.
-    pub async fn ask(&mut self, query: &Query) -> Result<(), Error> {
-        self.sequence = self.source.ask(query).await?;
+    /// Begins another dump; the previous one must have ended.
+    pub async fn begin(&mut self, query: &Query) -> Result<(), Error> {
+        self.sequence = self.source.request(query).await?;
         self.query = *query;
         Ok(())
     }
 }
 
-/// Who receives a dump that has begun.
+/// The receiver of a dump that has begun.
 enum Receiving<'a> {
-    /// A thread.
+    /// A separate thread.
     Ahead(ahead::Ahead<'a>),
-    /// The caller.
+    /// The calling thread.
     Here(&'a mut Socket),
 }
 
-/// A datagram, lent or owned.
+/// A borrowed or an owned datagram.
 enum Datagram<A, B> {
     Ahead(A),
     Here(B),
@@ -195,10 +185,10 @@ impl Source for Receiving<'_> {
         }
     }
 
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+    async fn request(&mut self, query: &Query) -> Result<u32, Error> {
         match self {
-            Self::Ahead(ahead) => ahead.ask(query).await,
-            Self::Here(socket) => socket.ask(query).await,
+            Self::Ahead(ahead) => ahead.request(query).await,
+            Self::Here(socket) => socket.request(query).await,
         }
     }
 
@@ -210,12 +200,12 @@ impl Source for Receiving<'_> {
     }
 }
 
-/// Where the answers to a request come from.
+/// A source of answers to a request.
 trait Source {
-    /// The port that they carry.
+    /// The port that its answers carry.
     fn port(&self) -> u32;
-    /// Sends the request with a sequence number of its own, which is returned.
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error>;
+    /// Sends the request with a new sequence number, and returns the number.
+    async fn request(&mut self, query: &Query) -> Result<u32, Error>;
     /// The next datagram.
     async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error>;
 }
@@ -225,7 +215,7 @@ impl Source for Socket {
         Self::port(self)
     }
 
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
+    async fn request(&mut self, query: &Query) -> Result<u32, Error> {
         let sequence = self.next_sequence();
         self.send(&query.request(sequence)).await?;
         Ok(sequence)
@@ -236,22 +226,22 @@ impl Source for Socket {
     }
 }
 
-/// Of the first request, `asked` is the sequence number if it was sent already.
+/// `sent` is the sequence number of the first request, if it has been sent already.
 async fn entries_from(
     source: &mut impl Source,
     query: &Query,
-    mut asked: Option<u32>,
+    mut sent: Option<u32>,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     sink.begin();
     loop {
         outcome.entries = 0;
-        let sequence = match asked.take() {
+        let sequence = match sent.take() {
             Some(sequence) => sequence,
-            None => source.ask(query).await?,
+            None => source.request(query).await?,
         };
-        let end = once(source, sequence, sink, &mut outcome).await?;
+        let end = try_once(source, sequence, sink, &mut outcome).await?;
         match end {
             End::Complete => return Ok(outcome),
             End::Stopped => {
@@ -264,7 +254,7 @@ async fn entries_from(
             End::Overrun => outcome.overrun += 1,
         }
         let tries = outcome.interrupted + outcome.overrun;
-        if tries >= TRIES || !sink.restart() {
+        if tries >= MAX_TRIES || !sink.restart() {
             return Err(match end {
                 End::Overrun => Error::Overrun {
                     hint: "try again when the machine is less busy",
@@ -282,7 +272,7 @@ enum End {
     Overrun,
 }
 
-async fn once(
+async fn try_once(
     source: &mut impl Source,
     sequence: u32,
     sink: &mut impl Sink,
@@ -294,7 +284,7 @@ async fn once(
     loop {
         let datagram = match source.next().await {
             Ok(datagram) => datagram,
-            // The kernel goes on with the dump; only once it has ended can a new one begin.
+            // The kernel continues the dump; only after its end can a new one begin.
             Err(Error::Overrun { .. }) => {
                 overrun = true;
                 continue;
@@ -303,7 +293,7 @@ async fn once(
         };
         for message in Messages::new(&datagram) {
             let message = message?;
-            // What was left over from an earlier request on this socket, or was never ours.
+            // Skip answers to earlier requests on this socket and messages of other senders.
             if message.sequence != sequence || message.port != port {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Attributes into bytes: the other way round from [`attr`](super::attr).
+//! Writes attributes: the reverse of [`attr`](super::attr).
 
 use super::attr::NLA_F_NESTED;
 
@@ -9,7 +9,7 @@ pub struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    /// Appends to these bytes, whose length has to be a multiple of four.
+    /// Appends to these bytes, whose length must be a multiple of four.
     pub fn new(bytes: &'a mut Vec<u8>) -> Self {
         Self { bytes }
     }
@@ -22,7 +22,7 @@ impl<'a> Emitter<'a> {
         self.end(begin);
     }
 
-    /// Appends attributes that have been written elsewhere.
+    /// Appends attributes that are already in wire format.
     #[inline]
     pub(super) fn written(&mut self, attributes: &[u8]) {
         self.bytes.extend_from_slice(attributes);
@@ -52,7 +52,7 @@ impl<'a> Emitter<'a> {
         self.put(kind, &value.to_be_bytes());
     }
 
-    /// Appends a string with the zero byte that the kernel wants at its end.
+    /// Appends a string and the terminating zero byte that the kernel requires.
     pub fn string(&mut self, kind: u16, text: &[u8]) {
         let begin = self.begin(kind);
         self.bytes.extend_from_slice(text);
@@ -60,7 +60,7 @@ impl<'a> Emitter<'a> {
         self.end(begin);
     }
 
-    /// Appends an attribute that holds attributes.
+    /// Appends an attribute that contains attributes.
     #[inline]
     pub fn nest(&mut self, kind: u16, inner: impl FnOnce(&mut Emitter<'_>)) {
         let begin = self.begin(kind | NLA_F_NESTED);
@@ -76,7 +76,7 @@ impl<'a> Emitter<'a> {
         begin
     }
 
-    /// Fills in the length, which counts the header but not the padding.
+    /// Sets the length, which includes the header but not the padding.
     #[inline]
     fn end(&mut self, begin: usize) {
         let length = u16::try_from(self.bytes.len() - begin).expect("an attribute is far below 64 KiB");

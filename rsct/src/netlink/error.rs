@@ -1,4 +1,4 @@
-//! What can go wrong between rsct and ctnetlink.
+//! Errors of communication with ctnetlink.
 
 use std::io;
 
@@ -6,112 +6,112 @@ use thiserror::Error;
 
 use super::{conntrack::DecodeError, message::EnvelopeError};
 
-/// Why an exchange with ctnetlink failed.
+/// An exchange with ctnetlink failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The kernel has no netfilter netlink.
     #[error(
-        "opening a netfilter netlink socket: the kernel knows no such protocol; load its module with \
-         `modprobe nf_conntrack_netlink`"
+        "opening a netfilter netlink socket: the kernel does not support it; load its module with `modprobe \
+         nf_conntrack_netlink`"
     )]
     NoNetfilter,
-    /// The socket can't be had.
+    /// The socket cannot be opened or used.
     #[error("{operation} a netfilter netlink socket: {source}")]
     Socket {
-        /// What was tried.
+        /// The operation.
         operation: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// A thread can't step into the namespace.
+    /// A thread cannot enter the namespace.
     #[error("entering network namespace {inode} to open a socket there: {}{}", .source, permission_hint(.source))]
     EnterNamespace {
         /// The namespace's inode number.
         inode: u64,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The kernel wants more rights than we have.
+    /// This process lacks privileges.
     #[error("{operation}: not permitted; run as root or with the capability CAP_NET_ADMIN")]
     NotPermitted {
-        /// What was asked of the kernel.
+        /// The operation.
         operation: &'static str,
     },
-    /// Nobody in the kernel answers for conntrack.
+    /// The kernel has no ctnetlink.
     #[error(
-        "{operation}: the kernel has no ctnetlink, and couldn't load it; run `modprobe nf_conntrack_netlink`, or use a \
+        "{operation}: the kernel has no ctnetlink, and could not load it; run `modprobe nf_conntrack_netlink`, or use a \
          kernel built with CONFIG_NF_CT_NETLINK"
     )]
     NoCtnetlink {
-        /// What was asked of the kernel.
+        /// The operation.
         operation: &'static str,
-        /// The number of the error that it answered with.
+        /// The errno that the kernel returned.
         errno: i32,
     },
     /// The kernel refused a request.
     #[error("{operation}: {source}{}", .detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())]
     Refused {
-        /// What was asked of the kernel.
+        /// The operation.
         operation: &'static str,
-        /// The error it answered with.
+        /// The kernel's error.
         source: io::Error,
-        /// What it said besides (NLMSGERR_ATTR_MSG).
+        /// The kernel's message about it (NLMSGERR_ATTR_MSG).
         detail: Option<String>,
     },
-    /// Messages came faster than they were read, and the kernel dropped some.
+    /// Messages arrived faster than they were read, and the kernel dropped some.
     #[error("netlink messages were lost (ENOBUFS): the socket's receive buffer was full; {hint}")]
     Overrun {
-        /// What to do.
+        /// The consequence, or advice.
         hint: &'static str,
     },
-    /// The kernel's answer was among what was lost.
+    /// The kernel's answer was lost.
     #[error(
-        "{operation}: whether it was done is not known, as netlink messages were lost (ENOBUFS); look for the entry, \
-         and try again if need be"
+        "{operation}: result unknown because netlink messages were lost (ENOBUFS); check whether the entry \
+         exists, and try again if necessary"
     )]
     Unanswered {
-        /// What was asked of the kernel.
+        /// The operation.
         operation: &'static str,
     },
-    /// A signal arrived while the kernel's answer was waited for.
+    /// A signal arrived during a wait for the kernel's answer.
     #[error("waiting for netlink messages: ended by {}", crate::kernel::interrupt::name(*.signal))]
     Signal {
         /// Its number.
         signal: i32,
     },
-    /// A datagram was larger than the room for it.
-    #[error("receiving from netlink: a datagram of {got} bytes was cut to {room}")]
-    Cut {
+    /// A datagram was larger than the buffer.
+    #[error("receiving from netlink: a datagram of {got} bytes was truncated to {capacity}")]
+    Truncated {
         /// Its size.
         got: usize,
-        /// The room there was.
-        room: usize,
+        /// The buffer's size.
+        capacity: usize,
     },
-    /// The table didn't hold still.
+    /// The table changed during every attempt.
     #[error(
-        "dumping the conntrack table: it changed under the kernel's hands {tries} times in a row; try again when \
-         it is quieter"
+        "dumping the conntrack table: it changed during each of {tries} attempts; try again when it changes \
+         less"
     )]
     Interrupted {
-        /// Dumps begun.
+        /// Number of attempts.
         tries: u32,
     },
-    /// The bytes are no netlink messages.
-    #[error("reading from netlink: {0}; this is a fault in the kernel or in rsct")]
+    /// The bytes are not netlink messages.
+    #[error("reading from netlink: {0}; this is a bug in the kernel or in rsct")]
     Envelope(#[from] EnvelopeError),
-    /// The bytes are no conntrack entry.
-    #[error("reading from netlink: {0}; this is a fault in the kernel or in rsct")]
+    /// The bytes are not a conntrack entry.
+    #[error("reading from netlink: {0}; this is a bug in the kernel or in rsct")]
     Decode(#[from] DecodeError),
 }
 
 impl Error {
-    /// Gives the kernel's refusal of a request its meaning.
+    /// Converts the kernel's refusal of a request into an error.
     pub(super) fn refused(operation: &'static str, errno: i32, detail: Option<String>) -> Self {
         match errno {
             libc::EPERM => Self::NotPermitted { operation },
-            // nfnetlink_rcv_msg() says EINVAL when the subsystem stays unknown after it tried to
-            // load it; a well-formed request has no other way to that error.
+            // nfnetlink_rcv_msg() returns EINVAL if the subsystem is still unknown after an attempt to load
+            // it; no other case returns this errno for a well-formed request.
             libc::EINVAL | libc::EOPNOTSUPP if detail.is_none() => Self::NoCtnetlink { operation, errno },
             _ => Self::Refused {
                 operation,
@@ -121,7 +121,7 @@ impl Error {
         }
     }
 
-    /// [`Error::refused`], for subsystems that have their own use for EINVAL and EOPNOTSUPP.
+    /// Like [`Error::refused`], for subsystems that return EINVAL and EOPNOTSUPP for other causes.
     pub(super) fn refused_plainly(operation: &'static str, errno: i32, detail: Option<String>) -> Self {
         match errno {
             libc::EPERM => Self::NotPermitted { operation },
@@ -133,7 +133,7 @@ impl Error {
         }
     }
 
-    /// The number of the error that the kernel answered with, where it answered.
+    /// The errno that the kernel returned, if any.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::NotPermitted { .. } => Some(libc::EPERM),
@@ -144,14 +144,14 @@ impl Error {
         }
     }
 
-    /// Whether it would be the same in every network namespace: rights are missing, or descriptors.
+    /// Returns whether the error would occur in every network namespace: a lack of privileges or descriptors.
     pub fn is_everywhere(&self) -> bool {
         let of_process =
             |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
         self.is_not_permitted() || matches!(self, Self::Socket { source, .. } if of_process(source))
     }
 
-    /// Whether the kernel wants more rights than we have.
+    /// Returns whether the process lacks privileges.
     pub fn is_not_permitted(&self) -> bool {
         match self {
             Self::NotPermitted { .. } => true,

@@ -1,4 +1,4 @@
-//! What the kernel tells of entries by itself.
+//! Events about entries from the kernel.
 
 use std::ops::ControlFlow;
 
@@ -15,44 +15,44 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Group {
-    /// Entries that came into the table.
+    /// New entries.
     New = 1,
-    /// Entries that changed.
+    /// Updates of entries.
     Update = 2,
-    /// Entries that went.
+    /// Destroyed entries.
     Destroy = 3,
-    /// Expectations that came.
+    /// New expectations.
     ExpectNew = 4,
-    /// Expectations that changed; the kernel has no such event today.
+    /// Updates of expectations; current kernels send none.
     ExpectUpdate = 5,
-    /// Expectations that went.
+    /// Destroyed expectations.
     ExpectDestroy = 6,
 }
 
-/// What happened to an entry.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It came into the table.
+    /// The entry is new.
     New,
-    /// It changed.
+    /// The entry changed.
     Update,
-    /// It went.
+    /// The entry was destroyed.
     Destroy,
 }
 
 /// An event.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    /// What happened.
+    /// Its kind.
     pub kind: Kind,
-    /// The entry. Of what did not change the kernel tells little.
+    /// The entry. The kernel sends few of the fields that did not change.
     pub entry: &'a Entry<'a>,
-    /// The netlink port of whoever caused it; 0 where it was no netlink request.
+    /// The netlink port of the process that caused it; 0 if no netlink request did.
     pub port: u32,
 }
 
-/// Waits for the next datagram and hands its events over. A loss is [`Error::Overrun`]; the socket goes on working
-/// after it.
+/// Waits for the next datagram and passes on its events. A loss is [`Error::Overrun`]; the socket remains
+/// usable after it.
 pub async fn next(
     socket: &mut Socket,
     take: impl FnMut(Event<'_>) -> ControlFlow<()>,
@@ -61,7 +61,7 @@ pub async fn next(
     read(&datagram, take)
 }
 
-/// Hands a datagram's events over.
+/// Passes on a datagram's events.
 pub fn read(
     datagram: &[u8],
     mut take: impl FnMut(Event<'_>) -> ControlFlow<()>,

@@ -1,14 +1,14 @@
-//! A request and its answers, where they are few.
+//! Requests with few answers.
 
 use super::{
     Error, Socket,
     message::{Body, Messages},
 };
 
-/// What the kernel's refusal of an operation means, by its errno and what the kernel said besides.
-type Meaning = fn(&'static str, i32, Option<String>) -> Error;
+/// Converts the kernel's refusal of an operation, by its errno and message, into an error.
+type ToError = fn(&'static str, i32, Option<String>) -> Error;
 
-/// Sends a request and hands over the payload of each message that answers it, up to the one that ends them.
+/// Sends a request and passes on the payload of each answer until the last.
 pub(super) async fn answers(
     socket: &mut Socket,
     operation: &'static str,
@@ -18,11 +18,11 @@ pub(super) async fn answers(
     answers_of(socket, operation, Error::refused, request, take).await
 }
 
-/// [`answers`] of a subsystem whose errnos have meanings of their own.
+/// Like [`answers`], for subsystems whose errnos have their own meanings.
 pub(super) async fn answers_of(
     socket: &mut Socket,
     operation: &'static str,
-    refused: Meaning,
+    refused: ToError,
     request: impl FnOnce(u32) -> Vec<u8>,
     mut take: impl FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -32,7 +32,7 @@ pub(super) async fn answers_of(
         let datagram = socket.receive().await?;
         for message in Messages::new(&datagram) {
             let message = message?;
-            // What was left over from an earlier request on this socket, or was never ours.
+            // Skip answers to earlier requests on this socket and messages of other senders.
             if message.sequence != sequence || message.port != socket.port() {
                 continue;
             }
@@ -41,7 +41,7 @@ pub(super) async fn answers_of(
                 Body::Noop => {}
                 Body::Overrun => {
                     return Err(Error::Overrun {
-                        hint: "what was read so far is incomplete",
+                        hint: "the data read so far is incomplete",
                     });
                 }
                 Body::End { errno: 0, .. } => return Ok(()),
@@ -51,10 +51,10 @@ pub(super) async fn answers_of(
     }
 }
 
-/// Room for a request about one entry, mostly.
+/// Enough for most requests about one entry.
 const USUAL_BYTES: usize = 512;
 
-/// Sends a request that the kernel answers with nothing but whether it did it.
+/// Sends a request and waits for its acknowledgement.
 pub(super) async fn acknowledged(
     socket: &mut Socket,
     operation: &'static str,
@@ -73,8 +73,7 @@ pub(super) async fn acknowledged(
     .await
 }
 
-/// Sends a request of a subsystem whose errnos have meanings of their own, that the kernel answers with nothing but
-/// whether it did it.
+/// Like [`acknowledged`], for subsystems whose errnos have their own meanings.
 pub(super) async fn acknowledged_alone(
     socket: &mut Socket,
     operation: &'static str,

@@ -1,4 +1,4 @@
-//! One entry, asked for by its tuple.
+//! Looks up one entry by its tuple.
 
 use rsct_common::Tuple;
 
@@ -9,7 +9,7 @@ use super::{
     request::{Request, kind},
 };
 
-/// Asks for the entry that has this tuple in either direction, in a zone; 0 is the default one. Says whether
+/// Looks up the entry with this tuple in either direction, in a zone; 0 is the default one. Returns whether
 /// there is one.
 pub async fn entry(
     socket: &mut Socket,
@@ -29,8 +29,8 @@ pub async fn entry(
     }
 }
 
-/// Asks for the entry that has the original or else the reply tuple of `wanted`, in its zone. The kernel answers
-/// `ENOENT` where there is none.
+/// Looks up the entry with the original or else the reply tuple of `wanted`, in its zone. The kernel returns
+/// `ENOENT` if there is none.
 pub async fn matching(
     socket: &mut Socket,
     wanted: &Change<'_>,

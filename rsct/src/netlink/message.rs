@@ -1,4 +1,4 @@
-//! Netlink's envelopes: a datagram is split into messages, errors and ends, in place.
+//! Netlink's envelopes: splits a datagram into messages, errors and ends, in place.
 
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_DUMP_INTR, NetlinkBuffer};
 use thiserror::Error;
@@ -10,55 +10,55 @@ const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
-/// In an extended acknowledgement: a sentence for the user.
+/// Type of an extended acknowledgement's attribute with a message for the user.
 const NLMSGERR_ATTR_MSG: u16 = 1;
-/// Set in an acknowledgement that doesn't repeat the request's payload.
+/// Set in an acknowledgement that does not repeat the request's payload.
 const NLM_F_CAPPED: u16 = 0x100;
 
-/// Why a datagram is not a row of netlink messages.
+/// A datagram is not a sequence of netlink messages.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum EnvelopeError {
     /// It ends inside a header.
-    #[error("a datagram ends {left} bytes into a message's header of 16")]
+    #[error("a message's header is cut to {left} of 16 bytes")]
     Header {
         /// Bytes left.
         left: usize,
     },
     /// A message is shorter than its header or longer than the datagram.
-    #[error("a message claims {claimed} bytes where {left} are left")]
+    #[error("a message claims {claimed} bytes, but only {left} remain")]
     Length {
-        /// What its length field says.
+        /// Value of its length field.
         claimed: usize,
         /// Bytes left.
         left: usize,
     },
-    /// An error or end carries no number.
-    #[error("an acknowledgement of {got} bytes has no room for its error number")]
+    /// An error or end message lacks the errno.
+    #[error("an acknowledgement of {got} bytes is too short for its errno")]
     Ack {
         /// Its size.
         got: usize,
     },
 }
 
-/// What a message is.
+/// Content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
     /// A message of a subsystem: `struct nfgenmsg`, then attributes.
     Data {
         /// Subsystem in the high byte, the subsystem's message type in the low one.
         message_type: u16,
-        /// What follows the netlink header.
+        /// The bytes after the netlink header.
         payload: &'a [u8],
     },
-    /// The last message of a dump, or the answer to a request: 0, or an errno with what the kernel
-    /// said besides.
+    /// The last message of a dump, or the answer to a request: 0, or an errno and optionally the kernel's
+    /// message.
     End {
-        /// The errno, 0 when all went well.
+        /// The errno, 0 for success.
         errno: i32,
-        /// The kernel's own words.
+        /// The kernel's message.
         detail: Option<String>,
     },
-    /// Nothing.
+    /// No operation.
     Noop,
     /// Data was lost.
     Overrun,
@@ -67,26 +67,26 @@ pub enum Body<'a> {
 /// One message of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The sequence number of the request that it answers; 0 for events.
+    /// The sequence number of the answered request; 0 for events.
     pub sequence: u32,
-    /// The port of the socket that it answers.
+    /// The port of the socket that sent the request.
     pub port: u32,
     /// The header's flags (`NLM_F_*`).
     pub flags: u16,
-    /// Whether the table changed while the kernel dumped it.
+    /// True if the table changed during the dump.
     pub interrupted: bool,
-    /// What it says.
+    /// Its content.
     pub body: Body<'a>,
 }
 
-/// Splits a datagram; ends after the first error.
+/// An iterator over a datagram's messages; ends after the first error.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Messages<'a> {
-    /// Takes bytes for netlink messages.
+    /// Iterates over the messages in these bytes.
     pub fn new(datagram: &'a [u8]) -> Self {
         Self { rest: datagram }
     }
@@ -138,7 +138,7 @@ impl<'a> Iterator for Messages<'a> {
 fn end<'a>(kind: u16, flags: u16, payload: &[u8]) -> Result<Body<'a>, EnvelopeError> {
     let got = payload.len();
     let Some((errno, rest)) = payload.split_first_chunk::<4>() else {
-        // The kernel may end a dump without a number.
+        // The kernel may end a dump without an errno.
         return if kind == NLMSG_DONE && got == 0 {
             Ok(Body::End {
                 errno: 0,
@@ -157,10 +157,9 @@ fn end<'a>(kind: u16, flags: u16, payload: &[u8]) -> Result<Body<'a>, EnvelopeEr
     Ok(Body::End { errno, detail })
 }
 
-/// Finds the kernel's words behind an error number. Damaged words are no reason to forget the
-/// error itself.
+/// Finds the kernel's message after an errno. If it is malformed, only the errno is reported.
 fn detail(kind: u16, flags: u16, rest: &[u8]) -> Option<String> {
-    // An error repeats the request's header, and its payload too unless capped; an end doesn't.
+    // An error repeats the request's header, and its payload too unless capped; an end repeats neither.
     let skip = match kind {
         NLMSG_DONE => 0,
         _ if flags & NLM_F_CAPPED != 0 => HEADER_BYTES,
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_brings_the_kernels_words() {
+    fn an_error_has_the_kernels_message() {
         let request = message(0x101, 0, &[1, 2, 3, 4]);
         let words = [&[11u8, 0, 1, 0][..], b"no way\0\0"].concat();
         let capped = [
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_datagram_is_an_error() {
+    fn a_malformed_datagram_is_an_error() {
         let whole = message(NLMSG_ERROR, 0, &[0; 20]);
         for length in 1..whole.len() {
             let messages: Vec<_> = Messages::new(&whole[..length]).collect();

@@ -1,7 +1,7 @@
-//! ctnetlink: the authority on which entries exist.
+//! ctnetlink, the authoritative source for which entries exist.
 //!
-//! A request goes out through [`Socket`], answers come back as datagrams that [`message`] splits and
-//! [`conntrack`] decodes in place. Nothing here prints.
+//! [`Socket`] sends requests and receives datagrams, [`message`] splits them and [`conntrack`] decodes them
+//! in place. Nothing here prints.
 
 pub mod attr;
 pub mod batch;

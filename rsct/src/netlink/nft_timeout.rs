@@ -1,5 +1,5 @@
-//! nftables' timeouts: objects of its own, which its rules give to flows as iptables' rules give policies
-//! (include/uapi/linux/netfilter/nf_tables.h, `NFT_OBJECT_CT_TIMEOUT`). They are only looked at here.
+//! Reads nftables' timeout objects, which nftables rules attach to flows as iptables rules attach policies
+//! (include/uapi/linux/netfilter/nf_tables.h, `NFT_OBJECT_CT_TIMEOUT`).
 
 use super::{
     Error, Socket,
@@ -25,21 +25,21 @@ const NFTA_CT_TIMEOUT_L3PROTO: u16 = 1;
 const NFTA_CT_TIMEOUT_L4PROTO: u16 = 2;
 const NFTA_CT_TIMEOUT_DATA: u16 = 3;
 
-/// Bytes of `struct nfgenmsg`, which stands before the attributes.
+/// Size of `struct nfgenmsg`, which precedes the attributes.
 const NFGENMSG_BYTES: usize = 4;
 
 /// A `ct timeout` object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object {
-    /// The table that it is in.
+    /// Its table.
     pub table: Vec<u8>,
-    /// Its name, which may be there in several tables.
+    /// Its name, which may exist in several tables.
     pub name: Vec<u8>,
-    /// What it says.
+    /// Its values.
     pub timeouts: Timeouts,
 }
 
-/// Every such object of the socket's namespace.
+/// Lists every such object of the socket's namespace.
 pub async fn list(socket: &mut Socket) -> Result<Vec<Object>, Error> {
     let mut objects = Vec::new();
     exchange::answers_of(
@@ -57,7 +57,7 @@ pub async fn list(socket: &mut Socket) -> Result<Vec<Object>, Error> {
 }
 
 impl Object {
-    /// Reads the payload of an `NFT_MSG_NEWOBJ` message; none where the object is of another type.
+    /// Parses the payload of an `NFT_MSG_NEWOBJ` message; returns `None` for an object of another type.
     pub fn parse(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         let got = payload.len();
         let attributes = payload.get(NFGENMSG_BYTES..).ok_or(DecodeError::Header { got })?;
@@ -105,8 +105,8 @@ fn of(name: &'static str) -> impl Fn(AttrError) -> DecodeError {
 mod tests {
     use super::*;
 
-    /// As `strace nft list ruleset` shows it received on Linux 6.18, of
-    /// `ct timeout udp-x { protocol udp; l3proto ip; policy = { unreplied : 40, replied : 50 } }` in `table ip t`.
+    /// As received by `nft list ruleset` (strace) on Linux 6.18, of `ct timeout udp-x { protocol udp; l3proto
+    /// ip; policy = { unreplied : 40, replied : 50 } }` in `table ip t`.
     const GOT: [u8; 92] = [
         2, 0, 0, 2, // struct nfgenmsg
         6, 0, 1, 0, b't', 0, 0, 0, // NFTA_OBJ_TABLE
@@ -132,7 +132,7 @@ mod tests {
         };
         assert_eq!(Object::parse(&GOT), Ok(Some(object)));
         for end in 0..GOT.len() {
-            // Cut anywhere, it is less or an error, and no panic.
+            // A truncated message has fewer values or is an error, and causes no panic.
             let _ = Object::parse(&GOT[..end]);
         }
     }

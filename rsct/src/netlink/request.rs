@@ -26,19 +26,19 @@ pub(super) mod kind {
     pub const GET_UNCONFIRMED: u16 = conntrack(7);
 }
 
-/// What stands before a request's attributes.
+/// A request's header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     /// One of [`kind`].
     pub message_type: u16,
-    /// Beside `NLM_F_REQUEST`.
+    /// Flags in addition to `NLM_F_REQUEST`.
     pub flags: u16,
     /// An address family, or 0.
     pub family: u8,
 }
 
 impl Request {
-    /// A request that many messages answer, the last of which says so.
+    /// A request with many answers, the last of which marks the end.
     pub(super) fn dump(message_type: u16, family: u8) -> Self {
         Self {
             message_type,
@@ -47,7 +47,7 @@ impl Request {
         }
     }
 
-    /// A request whose answer ends with an acknowledgement.
+    /// A request with an acknowledgement as its last answer.
     pub(super) fn acknowledged(message_type: u16, family: u8) -> Self {
         Self {
             message_type,
@@ -72,7 +72,7 @@ impl Request {
         header.set_sequence_number(sequence);
     }
 
-    /// The request alone, without attributes.
+    /// Serializes the request without attributes.
     pub(super) fn bare(self, sequence: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.append(&mut bytes, sequence, |_| {});
@@ -80,7 +80,7 @@ impl Request {
     }
 }
 
-/// A request of another subsystem than conntrack's, of no family, alone in its datagram.
+/// Serializes a request to a subsystem other than conntrack's, of no family, alone in its datagram.
 pub(super) fn message(
     message_type: u16,
     flags: u16,
@@ -97,9 +97,9 @@ pub(super) fn message(
     bytes
 }
 
-/// Makes the kernel heed the family of a request that stands alone in its datagram, where it deletes without a tuple:
-/// with version 0 of `struct nfgenmsg` it does not (ctnetlink_del_conntrack()).
-pub(super) fn heed_family(datagram: &mut [u8]) {
+/// Makes the kernel apply the family of a deletion without a tuple that is alone in its datagram: with
+/// version 0 of `struct nfgenmsg` the kernel ignores it (ctnetlink_del_conntrack()).
+pub(super) fn apply_family(datagram: &mut [u8]) {
     datagram[HEADER_BYTES + 1] = 1;
 }
 
@@ -107,19 +107,19 @@ pub(super) fn heed_family(datagram: &mut [u8]) {
 mod tests {
     use super::*;
 
-    /// As `strace conntrack -L -f ipv6` shows it sent, but for sequence number and port.
+    /// As sent by `conntrack -L -f ipv6` (strace), except sequence number and port.
     #[test]
-    fn a_dump_is_asked_for_as_conntrack_asks() {
+    fn dump_equals_conntracks_request() {
         assert_eq!(
             Request::dump(kind::GET, 10).bare(5),
             [20, 0, 0, 0, 1, 1, 1, 3, 5, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0]
         );
     }
 
-    /// As `strace conntrack -S` and `-C` show them sent, but for sequence number and port, and for the
-    /// acknowledgement that tells where an answer ends.
+    /// As sent by `conntrack -S` and `-C` (strace), except sequence number and port, and the acknowledgement
+    /// that marks the end of an answer.
     #[test]
-    fn counters_are_asked_for_as_conntrack_asks() {
+    fn counters_equal_conntracks_requests() {
         assert_eq!(
             Request::dump(kind::GET_STATS_CPU, 0).bare(5),
             [20, 0, 0, 0, 4, 1, 1, 3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_stand_one_behind_the_other() {
+    fn requests_are_appended() {
         let mut datagram = Request::dump(kind::GET, 0).bare(1);
         let first = datagram.len();
         Request::acknowledged(kind::DELETE, 2).append(&mut datagram, 2, |out| out.put(9, &[1]));

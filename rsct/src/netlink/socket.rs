@@ -1,4 +1,4 @@
-//! A netfilter netlink socket, in an event loop or on a thread that it blocks.
+//! A netfilter netlink socket, for an event loop or a blocking thread.
 
 use std::{
     io,
@@ -20,20 +20,20 @@ use crate::kernel::{
     limits,
 };
 
-/// Room for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
-/// net/netlink/af_netlink.c caps what it remembers of the reader's room), events are smaller.
+/// Buffer size for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
+/// net/netlink/af_netlink.c limits the buffer size that it remembers), events are smaller.
 pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
 
-/// A socket for talking to nfnetlink in one network namespace.
+/// A socket for nfnetlink in one network namespace.
 ///
-/// It stays in the namespace where it was opened, wherever it is used from. One that is opened inside an event loop
-/// waits in that loop; another blocks the thread that waits for it.
+/// It stays in the namespace in which it was opened, whichever thread uses it. A socket opened inside an
+/// event loop waits in that loop; any other blocks the waiting thread.
 #[derive(Debug)]
 pub struct Socket {
     fd: Arc<OwnedFd>,
-    /// Its place in the event loop that it was opened in.
+    /// Its registration with the event loop in which it was opened.
     registered: Option<AsyncFd<Arc<OwnedFd>>>,
-    /// Another namespace was entered to open it.
+    /// True if another namespace was entered to open it.
     entered: bool,
     port: u32,
     sequence: u32,
@@ -47,16 +47,14 @@ impl Socket {
         Self::new(open_here()?)
     }
 
-    /// Opens a socket in the network namespace that `netns` refers to, without moving this process
-    /// there.
+    /// Opens a socket in the network namespace that `netns` refers to, without moving this process there.
     pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, Error> {
-        // A namespace belongs to a thread: a short-lived one steps into it, and takes the step with
-        // it to its end.
+        // A namespace is a property of a thread: a short-lived one enters it, and nothing else is affected.
         let opened = thread::scope(|scope| {
             let opening = thread::Builder::new()
                 .name("rsct-netns".into())
                 .spawn_scoped(scope, || {
-                    // SAFETY: setns takes any descriptor and changes the calling thread alone.
+                    // SAFETY: setns accepts any descriptor and changes only the calling thread.
                     if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
                         let source = io::Error::last_os_error();
                         return Err(Error::EnterNamespace {
@@ -80,11 +78,11 @@ impl Socket {
     }
 
     /// Opens another socket in the same network namespace.
-    pub fn beside(&self) -> Result<Self, Error> {
+    pub fn open_sibling(&self) -> Result<Self, Error> {
         if !self.entered {
             return Self::open();
         }
-        // No descriptor is kept for this: there may be hundreds of namespaces.
+        // Opens a descriptor only now: there may be hundreds of namespaces.
         Self::open_in(
             namespace_of(&self.fd)
                 .map_err(failed("finding the namespace of"))?
@@ -97,12 +95,12 @@ impl Socket {
         Self::with_port(fd, port)
     }
 
-    /// Tests play the kernel at the other end of a pair of sockets.
+    /// For tests, which play the kernel at the other end of a socket pair.
     pub(super) fn with_port(fd: OwnedFd, port: u32) -> Result<Self, Error> {
         let fd = Arc::new(fd);
         let registered = if Handle::try_current().is_ok() {
-            // SAFETY: an Arc of an OwnedFd keeps its descriptor open and never hands out another number, so the
-            // registration holds until the AsyncFd is dropped.
+            // SAFETY: an Arc of an OwnedFd keeps its descriptor open and never returns another number, so the
+            // registration is valid until the AsyncFd is dropped.
             let registered = unsafe { AsyncFd::register(Arc::clone(&fd)) };
             Some(registered.map_err(|e| failed("registering")(e.into()))?)
         } else {
@@ -119,20 +117,20 @@ impl Socket {
         })
     }
 
-    /// Sets how much the kernel may queue for this socket, beyond `net.core.rmem_max` where that is
-    /// permitted, and returns what it was set to.
+    /// Sets the size of the receive buffer, beyond `net.core.rmem_max` if permitted, and returns the actual
+    /// size.
     pub fn set_receive_buffer(&self, size_bytes: usize) -> Result<usize, Error> {
         let wanted = libc::c_int::try_from(size_bytes).unwrap_or(libc::c_int::MAX);
         let fd = &self.fd;
         set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wanted)
             .or_else(|_| set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, wanted))
             .and_then(|()| get_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF))
-            // The kernel reports twice what it was asked for: the rest is its own bookkeeping.
+            // The kernel reports twice the requested size: half is for its own bookkeeping.
             .map(|doubled| usize::try_from(doubled).unwrap_or(0) / 2)
-            .map_err(failed("sizing the receive buffer of"))
+            .map_err(failed("setting the receive buffer size of"))
     }
 
-    /// Has the kernel send what belongs to this group from now on.
+    /// Subscribes to a multicast group.
     pub fn subscribe(&self, group: Group) -> Result<(), Error> {
         let number = group as libc::c_int;
         set_option(&self.fd, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, number).map_err(|source| {
@@ -145,23 +143,24 @@ impl Socket {
         })
     }
 
-    /// The port that the kernel gave this socket, and that its answers carry.
+    /// The port that the kernel assigned to this socket, and that its answers carry.
     pub fn port(&self) -> u32 {
         self.port
     }
 
-    /// How often messages were lost because the receive buffer was full.
+    /// Number of losses because the receive buffer was full.
     pub fn overruns(&self) -> u64 {
         self.overruns
     }
 
-    /// How many messages the kernel has dropped because this socket's receive buffer was full, by its own count.
+    /// Number of messages that the kernel dropped because this socket's receive buffer was full, from the
+    /// kernel's counter.
     pub fn dropped(&self) -> Result<u32, Error> {
-        /// `SK_MEMINFO_DROPS` in include/uapi/linux/sock_diag.h, and how many numbers there are.
+        /// `SK_MEMINFO_DROPS` in include/uapi/linux/sock_diag.h, and the number of values.
         const DROPS: usize = 8;
         let mut numbers = [0u32; DROPS + 1];
         let mut size = size_of_val(&numbers) as libc::socklen_t;
-        // SAFETY: numbers and size outlive the call, and the size is the numbers'.
+        // SAFETY: values and size outlive the call, and the size is that of the values.
         let result = unsafe {
             libc::getsockopt(
                 self.fd.as_raw_fd(),
@@ -171,19 +170,19 @@ impl Socket {
                 &raw mut size,
             )
         };
-        check(result as libc::ssize_t).map_err(failed("asking for the losses of"))?;
+        check(result as libc::ssize_t).map_err(failed("reading the drop counter of"))?;
         Ok(numbers[DROPS])
     }
 
-    /// A sequence number for the next request; never 0, which is what events carry.
+    /// A sequence number for the next request; never 0, which events carry.
     pub(super) fn next_sequence(&mut self) -> u32 {
-        self.sequence = following(self.sequence);
+        self.sequence = next_after(self.sequence);
         self.sequence
     }
 
-    /// Has the next request get the number behind this one.
+    /// Makes the next request use the number after this one.
     #[cfg(test)]
-    pub(super) fn count_on_from(&mut self, sequence: u32) {
+    pub(super) fn set_last_sequence(&mut self, sequence: u32) {
         self.sequence = sequence;
     }
 
@@ -201,7 +200,7 @@ impl Socket {
         sent.map(drop)
     }
 
-    /// The same without waiting: the kernel takes a request while it is sent.
+    /// Like [`send`](Self::send) without waiting: the kernel processes a request inside the call.
     pub(super) fn send_now(&self, datagram: &[u8]) -> Result<(), Error> {
         send_to(self.fd.as_fd(), datagram)
             .map(drop)
@@ -210,8 +209,8 @@ impl Socket {
 
     /// Waits for the next datagram from the kernel.
     ///
-    /// The bytes are a slice of a buffer that is used again once they are dropped; nothing is
-    /// copied. A loss (ENOBUFS) is [`Error::Overrun`]: the socket goes on working after it.
+    /// The bytes are a slice of a buffer that is reused once they are dropped; nothing is copied. A loss
+    /// (ENOBUFS) is [`Error::Overrun`]: the socket remains usable after it.
     pub async fn receive(&mut self) -> Result<Bytes, Error> {
         loop {
             let received = match &self.registered {
@@ -229,7 +228,7 @@ impl Socket {
         }
     }
 
-    /// The next datagram from the kernel if one is there; else nothing, without waiting.
+    /// The next datagram from the kernel, if one is queued; does not wait.
     pub fn receive_now(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let received = append(self.fd.as_fd(), &mut self.buffer);
@@ -244,14 +243,14 @@ impl Socket {
         }
     }
 
-    /// The datagram that was appended to the buffer. Any process may send to a netlink port; only the kernel's word
-    /// counts.
+    /// The datagram that was appended to the buffer. Any process may send to a netlink port; only the
+    /// kernel's messages count.
     fn take(&mut self, received: Result<Received, Error>) -> Result<Option<Bytes>, Error> {
         let received = match received {
             Err(Error::Socket { source, .. }) if is_overrun(&source) => return Err(self.overrun()),
             received => received?,
         };
-        fits(received.bytes, received.room)?;
+        check_size(received.bytes, received.capacity)?;
         let datagram = self.buffer.split().freeze();
         Ok(received.from_kernel.then_some(datagram))
     }
@@ -260,17 +259,17 @@ impl Socket {
     pub(super) fn overrun(&mut self) -> Error {
         self.overruns += 1;
         Error::Overrun {
-            hint: "what was read so far is incomplete",
+            hint: "the data read so far is incomplete",
         }
     }
 
-    /// The same socket, for another thread.
+    /// The same socket for another thread.
     pub(super) fn shared(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.fd)
     }
 }
 
-/// Does what may have to wait for a socket, and blocks the thread as long as it has to.
+/// Runs a socket operation that may have to wait, and blocks the thread for that time.
 fn blocking<T>(
     fd: BorrowedFd<'_>,
     events: libc::c_short,
@@ -296,44 +295,44 @@ pub(super) fn send_to(fd: BorrowedFd<'_>, datagram: &[u8]) -> io::Result<usize> 
     check(unsafe { libc::send(fd.as_raw_fd(), datagram.as_ptr().cast(), datagram.len(), 0) })
 }
 
-/// The sequence number behind this one; never 0.
-pub(super) fn following(sequence: u32) -> u32 {
+/// The next sequence number; never 0.
+pub(super) fn next_after(sequence: u32) -> u32 {
     sequence.checked_add(1).unwrap_or(1)
 }
 
-/// What a datagram was.
+/// A received datagram.
 pub(super) struct Received {
-    /// How many bytes it has, which may be more than there was room for.
+    /// Its size in bytes, which may be more than the buffer's.
     pub(super) bytes: usize,
-    /// The room there was.
-    pub(super) room: usize,
-    /// Whether the kernel sent it.
+    /// The buffer's size.
+    pub(super) capacity: usize,
+    /// True if the kernel sent it.
     pub(super) from_kernel: bool,
 }
 
-/// Appends a datagram that is there to a buffer, if it has room for it in whole.
+/// Appends a queued datagram to a buffer, if all of it fits.
 fn append(fd: BorrowedFd<'_>, buffer: &mut BytesMut) -> io::Result<Received> {
     buffer.reserve(DATAGRAM_BYTES);
     let received = receive_into(fd, buffer.spare_capacity_mut())?;
-    if received.bytes <= received.room {
-        // SAFETY: recvfrom wrote this many bytes behind the buffer's end, within its capacity.
+    if received.bytes <= received.capacity {
+        // SAFETY: recvfrom wrote this many bytes after the buffer's end, within its capacity.
         unsafe { buffer.set_len(buffer.len() + received.bytes) };
     }
     Ok(received)
 }
 
-/// Takes a datagram that is there; what it has no room for is cut.
-pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
+/// Receives a queued datagram; truncates it to the buffer.
+pub(super) fn receive_into(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
     let mut sender = kernel();
     let mut sender_bytes = size_of_sockaddr();
-    // SAFETY: the room is memory that recvfrom only writes to, at most as many bytes as there are; the address is
-    // one that outlives the call.
+    // SAFETY: recvfrom only writes to the buffer, at most as many bytes as its size; the address outlives the
+    // call.
     let bytes = check(unsafe {
         libc::recvfrom(
             fd.as_raw_fd(),
-            room.as_mut_ptr().cast(),
-            room.len(),
-            // Says how long the datagram was even where it was cut.
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            // Return the datagram's full length even if it was truncated.
             libc::MSG_TRUNC,
             (&raw mut sender).cast(),
             &raw mut sender_bytes,
@@ -341,27 +340,27 @@ pub(super) fn receive_into(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> 
     })?;
     Ok(Received {
         bytes,
-        room: room.len(),
+        capacity: buffer.len(),
         from_kernel: sender.nl_pid == 0,
     })
 }
 
-/// Whether receiving failed because messages were lost before.
+/// Returns whether receiving failed because messages were lost before.
 pub(super) fn is_overrun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
-/// Whether a datagram came in whole.
-pub(super) fn fits(got: usize, room: usize) -> Result<(), Error> {
-    if got > room {
-        return Err(Error::Cut { got, room });
+/// Returns an error if a datagram was truncated.
+pub(super) fn check_size(got: usize, capacity: usize) -> Result<(), Error> {
+    if got > capacity {
+        return Err(Error::Truncated { got, capacity });
     }
     Ok(())
 }
 
 fn open_here() -> Result<OwnedFd, Error> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: socket takes no pointers.
+    // SAFETY: socket has no pointer arguments.
     let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) };
     if fd < 0 {
         let error = io::Error::last_os_error();
@@ -370,15 +369,15 @@ fn open_here() -> Result<OwnedFd, Error> {
             _ => failed("opening")(error),
         });
     }
-    // SAFETY: the descriptor is new, and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    // Kernels before 4.12 lack these; errors then come without words.
+    // Kernels before 4.12 lack these; errors then have no message.
     let _ = set_option(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
     let _ = set_option(&fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);
     Ok(fd)
 }
 
-/// Takes a port of the kernel's choice and returns it.
+/// Binds to a port that the kernel chooses, and returns it.
 fn bind(fd: &OwnedFd) -> io::Result<u32> {
     let mut address = kernel();
     let mut size = size_of_sockaddr();
@@ -393,7 +392,7 @@ fn bind(fd: &OwnedFd) -> io::Result<u32> {
     Ok(address.nl_pid)
 }
 
-/// The kernel's address, and the one that asks it for a port.
+/// The kernel's address; for bind(2), it requests a port.
 fn kernel() -> libc::sockaddr_nl {
     // SAFETY: all-zero bytes are a valid sockaddr_nl.
     let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
@@ -407,7 +406,7 @@ fn size_of_sockaddr() -> libc::socklen_t {
 
 fn set_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let size = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the value outlives the call, and the size is its own.
+    // SAFETY: the value outlives the call, and the size is that of the value.
     check(unsafe {
         libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size) as libc::ssize_t
     })
@@ -417,7 +416,7 @@ fn set_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::
 fn get_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
     let mut value: libc::c_int = 0;
     let mut size = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: value and size outlive the call, and the size is the value's.
+    // SAFETY: value and size outlive the call, and the size is that of the value.
     check(unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
@@ -434,10 +433,10 @@ fn get_option(fd: &OwnedFd, level: libc::c_int, name: libc::c_int) -> io::Result
 fn namespace_of(fd: &OwnedFd) -> io::Result<OwnedFd> {
     /// In include/uapi/linux/sockios.h.
     const SIOCGSKNS: libc::c_ulong = 0x894c;
-    // SAFETY: this request takes no argument.
+    // SAFETY: this request has no argument.
     let netns = check(unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGSKNS as _) } as libc::ssize_t)?;
     let netns = libc::c_int::try_from(netns).map_err(io::Error::other)?;
-    // SAFETY: the descriptor is new, and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(netns) })
 }
 

@@ -1,4 +1,5 @@
-//! A dump taken a datagram at a time, so that its taker can talk to the kernel in between, over another socket.
+//! A dump processed one datagram at a time, so that the caller can send requests over another socket in
+//! between.
 
 use bytes::Bytes;
 
@@ -12,7 +13,8 @@ use super::{
 
 const OPERATION: &str = "dumping the conntrack table";
 
-/// A dump on its way. It is not taken again where it is incomplete: what was done with its entries can't be undone.
+/// A running dump. It is not repeated if it is incomplete, because the caller has already acted on its
+/// entries.
 #[derive(Debug)]
 pub struct Walk<'a> {
     socket: &'a mut Socket,
@@ -22,7 +24,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Asks for the dump.
+    /// Requests the dump.
     pub async fn begin(socket: &'a mut Socket, query: &Query) -> Result<Self, Error> {
         let sequence = socket.next_sequence();
         socket.send(&query.request(sequence)).await?;
@@ -34,7 +36,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Waits for the next datagram and hands its entries over; says whether there may be more.
+    /// Waits for the next datagram and passes on its entries; returns whether there may be more.
     pub async fn next(&mut self, mut take: impl FnMut(&Entry<'_>)) -> Result<bool, Error> {
         if self.is_over {
             return Ok(false);
@@ -42,7 +44,7 @@ impl<'a> Walk<'a> {
         let datagram: Bytes = self.socket.receive().await?;
         for message in Messages::new(&datagram) {
             let message = message?;
-            // What was left over from an earlier request on this socket, or was never ours.
+            // Skip answers to earlier requests on this socket and messages of other senders.
             if message.sequence != self.sequence || message.port != self.socket.port() {
                 continue;
             }
@@ -55,7 +57,7 @@ impl<'a> Walk<'a> {
                 Body::Data { .. } | Body::Noop => {}
                 Body::Overrun => {
                     return Err(Error::Overrun {
-                        hint: "what was read so far is incomplete",
+                        hint: "the data read so far is incomplete",
                     });
                 }
                 Body::End { errno: 0, .. } => self.is_over = true,

@@ -195,7 +195,10 @@ fn refusal(error: &ProgramError) -> String {
         ProgramError::LoadError {
             io_error,
             verifier_log,
-        } => format!("{io_error}{}", bpf_syscall::last_words(&verifier_log.to_string())),
+        } => format!(
+            "{io_error}{}",
+            bpf_syscall::log_summary(&verifier_log.to_string())
+        ),
         other => chain(other),
     }
 }

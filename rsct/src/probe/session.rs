@@ -362,7 +362,7 @@ fn recursion_misses(program: impl AsFd) -> u64 {
 
 /// The links of the kprobes among `programs`, where the kernel tells what they missed.
 fn kprobe_links(types: &KernelTypes, ebpf: &Ebpf, programs: &[&str]) -> Option<KprobeLinks> {
-    if programs.is_empty() || !kprobe_misses::are_told(types) {
+    if programs.is_empty() || !kprobe_misses::are_reported(types) {
         return None;
     }
     let ids: Option<Vec<u32>> = programs

@@ -1,4 +1,4 @@
-//! The CT target's rules, as iptables and ip6tables take and show them.
+//! Rules with the CT target, in the syntax of iptables and ip6tables.
 
 use super::{
     Call, Hook, Listed, Rule, Tool, comment,
@@ -10,21 +10,21 @@ use crate::{
     flow::names::proto,
 };
 
-/// How many bytes of a policy's name a rule may be shown with: kernels before a fix of 2026 hand no more
-/// than these back (net/netfilter/xt_CT.c took `usersize` from the older `struct xt_ct_target_info`, which ends there).
+/// Length to which kernels before a fix of 2026 cut a policy's name in the rules that they return
+/// (net/netfilter/xt_CT.c took `usersize` from the older `struct xt_ct_target_info`, which ends there).
 const SHOWN_BYTES: usize = 4;
 
-/// The only table that has the target.
-pub(super) const TABLE: &str = "raw";
-/// What stands before everything: how long to wait for another that is changing rules, in seconds.
-const FIRST: [&str; 4] = ["-w", "5", "-t", TABLE];
+/// The only table that accepts the target.
+const TABLE: &str = "raw";
+/// First arguments of every command: wait at most 5 seconds for the lock on rule changes.
+const COMMON_ARGS: [&str; 4] = ["-w", "5", "-t", TABLE];
 
-/// The command that shows every rule.
+/// The command that lists every rule.
 pub(super) fn list(tool: Tool) -> Call {
     call(tool, ["-S".to_owned()])
 }
 
-/// The command that says which variant it is.
+/// The command that prints the version and variant.
 pub(super) fn version(tool: Tool) -> Call {
     Call {
         tool,
@@ -32,13 +32,14 @@ pub(super) fn version(tool: Tool) -> Call {
     }
 }
 
-/// Whether what it says means the variant that reads a whole table, changes it and writes it back: what the kernel cut of
-/// a name is lost then, and the kernel refuses the table. Versions before 1.8 are this one, and say nothing.
+/// Returns whether this is the output of the legacy variant, which reads a whole table, changes it and writes
+/// it back: a policy's name that the kernel cut is lost then, and the kernel refuses the table. Versions
+/// before 1.8 are this variant and print none.
 pub(super) fn is_legacy(version: &str) -> bool {
     !version.contains("(nf_tables)")
 }
 
-/// The command that makes a rule.
+/// The command that adds a rule.
 pub(super) fn add(rule: &Rule) -> Call {
     let Rule {
         policy,
@@ -63,7 +64,7 @@ pub(super) fn add(rule: &Rule) -> Call {
             continue;
         };
         if matching.proto == proto::UDPLITE {
-            // iptables has no match of its own for it.
+            // iptables has no port match for UDP-Lite.
             put("-m", Some("multiport".to_owned()));
             put(&format!("--{option}s"), Some(ports));
         } else {
@@ -77,8 +78,8 @@ pub(super) fn add(rule: &Rule) -> Call {
     call(Tool::of_family(*family), args)
 }
 
-/// The command that takes a rule away. It names the rule as it is shown, and not by its place, which another rule may
-/// have by then.
+/// The command that deletes a rule. It contains the listed rule itself and not its number, which may be
+/// another rule's by then.
 pub(super) fn delete(listed: &Listed) -> Call {
     let spec = std::iter::once("-D".to_owned()).chain(listed.key.iter().cloned());
     call(listed.tool, spec)
@@ -87,36 +88,37 @@ pub(super) fn delete(listed: &Listed) -> Call {
 fn call(tool: Tool, args: impl IntoIterator<Item = String>) -> Call {
     Call {
         tool,
-        args: FIRST.map(str::to_owned).into_iter().chain(args).collect(),
+        args: COMMON_ARGS.map(str::to_owned).into_iter().chain(args).collect(),
     }
 }
 
-/// The rules with a timeout among those that `-S` shows.
+/// The rules with a timeout in the output of `-S`.
 pub(super) fn parse(tool: Tool, output: &str) -> Vec<Listed> {
     let rules = || {
         let lines = output.lines().filter(|line| line.starts_with("-A "));
         lines.map(|line| (line, words::of_iptables(&line["-A ".len()..])))
     };
-    // A kernel that shows more of one name cuts none.
-    let cuts = rules().all(|(_, key)| last(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
+    // A kernel that shows a longer name for one rule cuts none.
+    let cuts =
+        rules().all(|(_, key)| last_value(&key, "--timeout").is_none_or(|name| name.len() <= SHOWN_BYTES));
     rules()
         .filter_map(|(line, key)| rule(tool, line, key, cuts))
         .collect()
 }
 
-/// The word behind an option, where it is given last: the target's options are behind everything else.
-fn last<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
+/// The word after the last_value occurrence of an option: the target's options follow all others.
+fn last_value<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
     let at = key.iter().rposition(|word| word == option)?;
     key.get(at + 1)
 }
 
 fn rule(tool: Tool, line: &str, key: Vec<String>, cuts: bool) -> Option<Listed> {
-    if last(&key, "-j").is_none_or(|target| target != "CT") {
+    if last_value(&key, "-j").is_none_or(|target| target != "CT") {
         return None;
     }
-    let name = last(&key, "--timeout")?;
+    let name = last_value(&key, "--timeout")?;
     let chain = key.first()?.clone();
-    let ours = last(&key, "--comment")
+    let ours = last_value(&key, "--comment")
         .and_then(|comment| policy_of(comment))
         .filter(|policy| policy == name || name.len() == SHOWN_BYTES && policy.starts_with(name.as_str()));
     Some(Listed {
@@ -135,7 +137,7 @@ fn rule(tool: Tool, line: &str, key: Vec<String>, cuts: bool) -> Option<Listed> 
     })
 }
 
-/// What the words behind the chain ask for, where all of them are among those that [`add`] has.
+/// The flows matched by the words after the chain; `None` if any of them is not one that [`add`] writes.
 fn matching(words: &[String]) -> Option<Matching> {
     let mut parts = Parts::default();
     let mut words = words.iter();
@@ -149,7 +151,7 @@ fn matching(words: &[String]) -> Option<Matching> {
             "-o" => parts.out_iface = Some(value.clone()),
             "--sport" | "--sports" => parts.sport = Some(Ports::parse(value)?),
             "--dport" | "--dports" => parts.dport = Some(Ports::parse(value)?),
-            // Whose options follow is told by the options.
+            // An option's name identifies its match, so the match's name is not needed.
             "-m" | "--comment" => {}
             "-j" if value == "CT" => {}
             "--timeout" => {}
@@ -172,12 +174,12 @@ mod tests {
     #[test]
     fn rules_with_timeouts_are_found() {
         let rules = parse(Tool::Iptables, IPTABLES);
-        let told: Vec<(&str, &str, bool)> = rules
+        let found: Vec<(&str, &str, bool)> = rules
             .iter()
             .map(|rule| (rule.chain.as_str(), rule.name.as_str(), rule.ours))
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 ("PREROUTING", "pi", true),
                 ("PREROUTING", "pg", false),
@@ -188,17 +190,24 @@ mod tests {
                 ("OUTPUT", "p-in", false),
             ]
         );
-        let asked: Vec<Option<String>> = rules
+        let matches: Vec<Option<String>> = rules
             .iter()
             .map(|rule| rule.matching.as_ref().map(ToString::to_string))
             .collect();
-        assert_eq!(asked[0].as_deref(), Some("--proto icmp"));
+        assert_eq!(matches[0].as_deref(), Some("--proto icmp"));
         assert_eq!(
-            asked[2].as_deref(),
+            matches[2].as_deref(),
             Some("--proto sctp --src 10.0.0.0/8 --dport 5:7")
         );
-        assert_eq!((&asked[3], &asked[4]), (&None, &None), "they ask for more");
-        assert_eq!(asked[6].as_deref(), Some("--proto udplite --sport 8 --dport 5:7"));
+        assert_eq!(
+            (&matches[3], &matches[4]),
+            (&None, &None),
+            "they have more conditions"
+        );
+        assert_eq!(
+            matches[6].as_deref(),
+            Some("--proto udplite --sport 8 --dport 5:7")
+        );
         let text = IPTABLES.lines().nth(7).unwrap();
         assert_eq!(rules[4].text, text);
     }
@@ -222,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_taken_away_as_it_is_shown() {
+    fn a_rule_is_deleted_as_listed() {
         let rules = parse(Tool::Iptables, IPTABLES);
         assert_eq!(
             delete(&rules[5]).to_string(),
@@ -265,9 +274,9 @@ mod tests {
     }
 
     proptest! {
-        /// Shown in the order that it was made in, or in another: what it asks for is the same.
+        /// iptables may list the options in another order: the parsed rule must still be equal.
         #[test]
-        fn what_is_made_is_found_again(
+        fn added_rules_are_found(
             protocol in prop::sample::select(vec![proto::TCP, proto::UDP, proto::UDPLITE, proto::SCTP]),
             src in prop::option::of((any::<u32>(), 0u8..=32)),
             sport in prop::option::of((any::<u16>(), any::<u16>())),
@@ -285,8 +294,8 @@ mod tests {
                 ..TypedMatch::default()
             };
             let rule = rule_of(typed, Family::Ipv4, protocol);
-            let made = add(&rule).args;
-            let line: Vec<String> = made[FIRST.len()..].iter().map(|word| {
+            let added = add(&rule).args;
+            let line: Vec<String> = added[COMMON_ARGS.len()..].iter().map(|word| {
                 if word.contains(' ') { format!("\"{word}\"") } else { word.clone() }
             }).collect();
             let found = parse(Tool::Iptables, &line.join(" "));

@@ -1,4 +1,4 @@
-//! Which flows a rule attaches a policy to.
+//! The flows to which a rule attaches a policy.
 
 use std::fmt::{self, Display};
 
@@ -15,29 +15,29 @@ use crate::{
     timeouts::{GENERIC, Protocol},
 };
 
-/// Bytes of an interface's name, with the zero behind it (IFNAMSIZ).
+/// Size of an interface's name with its zero byte (IFNAMSIZ).
 const IFNAMSIZ: usize = 16;
 
-/// What a flow's first packet must have.
+/// Conditions on a flow's first packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matching {
     /// Its protocol.
     pub proto: u8,
-    /// Where it comes from.
+    /// Its source address.
     pub src: Option<Prefix>,
-    /// Where it goes.
+    /// Its destination address.
     pub dst: Option<Prefix>,
-    /// The port that it comes from.
+    /// Its source port.
     pub sport: Option<Ports>,
-    /// The port that it goes to.
+    /// Its destination port.
     pub dport: Option<Ports>,
-    /// The interface that it came in by; a `+` at the end stands for anything.
+    /// The interface that received it; a `+` at the end matches any suffix.
     pub in_iface: Option<String>,
     /// The interface that it leaves by.
     pub out_iface: Option<String>,
 }
 
-/// Ports, from the first to the last.
+/// A range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports {
     /// The first.
@@ -46,7 +46,7 @@ pub struct Ports {
     pub last: u16,
 }
 
-/// A match as it was typed, each part under the name of its option.
+/// A match from the command line, one field per option.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "each field is the text of the option it is named for")]
 pub struct TypedMatch<'a> {
@@ -59,52 +59,53 @@ pub struct TypedMatch<'a> {
     pub out_iface: Option<&'a str>,
 }
 
-/// Why a match means nothing, or nothing for this policy.
+/// A match is invalid, or not possible for this policy.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum MatchError {
-    /// A value can't be read.
+    /// A value cannot be parsed.
     #[error("--{option} {value:?}: expected {expected}")]
     Value {
         /// The option.
         option: &'static str,
-        /// What was typed.
+        /// The value.
         value: String,
-        /// What belongs there.
+        /// The valid values.
         expected: &'static str,
     },
-    /// The policy is of one family, the address of the other.
-    #[error("--{option} {value}: the policy is {}'s, the address is none of that family", .policy.name())]
+    /// The policy and the address are of different families.
+    #[error("--{option} {value}: the policy is for {}, and the address is of another family", .policy.name())]
     Family {
         /// The option.
         option: &'static str,
-        /// What was typed.
+        /// The value.
         value: String,
         /// The policy's family.
         policy: Family,
     },
-    /// The policy is of one protocol, and another was asked for.
-    #[error("--proto {asked}: the policy is {policy}'s; leave --proto out")]
+    /// The policy is of another protocol than the requested one.
+    #[error("--proto {value}: the policy is for {policy}; omit --proto")]
     Protocol {
-        /// What was typed.
-        asked: String,
+        /// The value.
+        value: String,
         /// The policy's protocol.
         policy: &'static str,
     },
-    /// The generic policy is for a protocol that is not known.
+    /// The generic policy needs a protocol that conntrack has no handler for.
     #[error(
-        "--proto is missing: the policy is for protocols that conntrack has no handler for, and the kernel attaches it \
-         to one at a time; say which, such as --proto esp"
+        "--proto is missing: the policy is for protocols that conntrack has no handler for, and a rule \
+         attaches it to one of them; select one, such as --proto esp"
     )]
     WhichProtocol,
-    /// The generic policy is for no protocol with a policy of its own.
+    /// The generic policy does not apply to a protocol with a handler.
     #[error(
-        "--proto {asked}: the policy is for protocols that conntrack has no handler for, and it has one for this"
+        "--proto {value}: the policy is for protocols that conntrack has no handler for, and it has one for \
+         {value}"
     )]
     Handled {
-        /// What was typed.
-        asked: String,
+        /// The value.
+        value: String,
     },
-    /// There are no ports.
+    /// The protocol has no ports.
     #[error("--{option}: {proto} has no ports")]
     NoPorts {
         /// The option.
@@ -113,16 +114,16 @@ pub enum MatchError {
         proto: String,
     },
     /// The interface is not known at the hook.
-    #[error("--{option}: {why}")]
+    #[error("--{option}: {cause}")]
     Interface {
         /// The option.
         option: &'static str,
-        /// What is wrong with it.
-        why: &'static str,
+        /// The cause.
+        cause: &'static str,
     },
 }
 
-/// A match's parts, read; what was not typed is not asked for.
+/// A match's parsed conditions; `None` if the option was not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) proto: Option<u8>,
@@ -140,7 +141,7 @@ impl Ports {
         last: u16::MAX,
     };
 
-    /// Reads a port, or two with a `:` or a `-` between them.
+    /// Parses a port, or two with a `:` or a `-` between them.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (first, last) = text
             .split_once(':')
@@ -153,7 +154,7 @@ impl Ports {
         (ports.first <= ports.last).then_some(ports)
     }
 
-    /// With this between the first and the last.
+    /// The ports as text, with `between` as separator of a range.
     pub(super) fn text(self, between: char) -> String {
         let Self { first, last } = self;
         if first == last {
@@ -165,8 +166,8 @@ impl Ports {
 }
 
 impl Parts {
-    /// What is met by every packet is no condition, and no program shows it.
-    pub(super) fn without_the_obvious(mut self) -> Self {
+    /// Removes conditions that every packet meets, which iptables and nft do not list either.
+    pub(super) fn without_trivial(mut self) -> Self {
         self.src = self.src.filter(|prefix| prefix.bits > 0);
         self.dst = self.dst.filter(|prefix| prefix.bits > 0);
         self.sport = self.sport.filter(|ports| *ports != Ports::ALL);
@@ -176,9 +177,9 @@ impl Parts {
         self
     }
 
-    /// The match, of a rule that names its protocol.
+    /// The match of a rule that has a protocol.
     pub(super) fn matching(self) -> Option<Matching> {
-        let parts = self.without_the_obvious();
+        let parts = self.without_trivial();
         Some(Matching {
             proto: parts.proto?,
             src: parts.src,
@@ -192,7 +193,7 @@ impl Parts {
 }
 
 impl TypedMatch<'_> {
-    /// What it means for a policy of this family and protocol.
+    /// The match for a policy of this family and protocol.
     pub fn matching(&self, family: Family, l4proto: u8) -> Result<Matching, MatchError> {
         let parts = self.parts()?;
         for (option, prefix) in [("src", parts.src), ("dst", parts.dst)] {
@@ -222,40 +223,43 @@ impl TypedMatch<'_> {
         parts.matching().ok_or(MatchError::WhichProtocol)
     }
 
-    /// The hooks that a rule goes to where one was asked for, or none.
-    pub fn hooks(&self, asked: Option<Hook>) -> Result<Vec<Hook>, MatchError> {
+    /// The hooks for a rule, with a requested hook or without.
+    pub fn hooks(&self, requested: Option<Hook>) -> Result<Vec<Hook>, MatchError> {
         let only = match (self.in_iface, self.out_iface) {
-            (None, None) => return Ok(asked.map_or(Hook::ALL.to_vec(), |hook| vec![hook])),
+            (None, None) => return Ok(requested.map_or(Hook::ALL.to_vec(), |hook| vec![hook])),
             (Some(_), Some(_)) => {
                 return Err(MatchError::Interface {
                     option: "out-iface",
-                    why: "at no hook are both interfaces known: prerouting has --in-iface, output --out-iface",
+                    cause: "no hook knows both interfaces: use --in-iface (hook prerouting) or --out-iface \
+                         (hook output)",
                 });
             }
             (Some(_), None) => Hook::Prerouting,
             (None, Some(_)) => Hook::Output,
         };
-        match (asked, only) {
+        match (requested, only) {
             (Some(Hook::Output), Hook::Prerouting) => Err(MatchError::Interface {
                 option: "in-iface",
-                why: "packets at the hook output came in by no interface; use --out-iface or --hook prerouting",
+                cause: "packets at the hook output have no input interface; use --out-iface or --hook \
+                     prerouting",
             }),
             (Some(Hook::Prerouting), Hook::Output) => Err(MatchError::Interface {
                 option: "out-iface",
-                why: "at the hook prerouting it is not known yet; use --in-iface or --hook output",
+                cause: "packets at the hook prerouting have no output interface yet; use --in-iface or --hook \
+                     output",
             }),
             _ => Ok(vec![only]),
         }
     }
 
-    /// Whether nothing was typed.
+    /// Returns whether no option was given.
     pub fn is_empty(&self) -> bool {
         self.typed().into_iter().all(|text| text.is_none())
     }
 
-    /// A test whether a rule has every part that was typed.
+    /// Returns a test whether a rule has every given condition.
     pub fn picks(&self) -> Result<impl Fn(&Matching) -> bool + use<>, MatchError> {
-        let parts = self.parts()?.without_the_obvious();
+        let parts = self.parts()?.without_trivial();
         let typed = self.typed().map(|text| text.is_some());
         Ok(move |of: &Matching| {
             let same = [
@@ -285,9 +289,9 @@ impl TypedMatch<'_> {
     }
 
     fn parts(&self) -> Result<Parts, MatchError> {
-        const PORTS: &str = "a port or two with a : between them, the smaller first, such as 1000:2000";
-        const ADDRESS: &str = "an address, or one with the bits that count, such as 10.0.0.0/8";
-        const INTERFACE: &str = "an interface's name, with a + at its end for all that begin so";
+        const PORTS: &str = "a port, or a range with the smaller port first, such as 1000:2000";
+        const ADDRESS: &str = "an address with an optional prefix length, such as 10.0.0.0/8";
+        const INTERFACE: &str = "an interface name; a + at its end matches any suffix";
         fn read<T>(
             option: &'static str,
             text: Option<&str>,
@@ -315,38 +319,38 @@ impl TypedMatch<'_> {
         })
     }
 
-    fn protocol(&self, asked: Option<u8>, l4proto: u8) -> Result<u8, MatchError> {
+    fn protocol(&self, requested: Option<u8>, l4proto: u8) -> Result<u8, MatchError> {
         let text = || self.proto.unwrap_or_default().to_owned();
-        match asked {
+        match requested {
             None if l4proto == GENERIC => Err(MatchError::WhichProtocol),
             None => Ok(l4proto),
-            // Of the others, a kernel may have a handler or not.
+            // For other protocols a kernel may have a handler or not.
             Some(proto::TCP | proto::UDP | proto::ICMP | proto::ICMPV6) if l4proto == GENERIC => {
-                Err(MatchError::Handled { asked: text() })
+                Err(MatchError::Handled { value: text() })
             }
-            Some(asked) if asked == l4proto || l4proto == GENERIC => Ok(asked),
+            Some(requested) if requested == l4proto || l4proto == GENERIC => Ok(requested),
             Some(_) => Err(MatchError::Protocol {
-                asked: text(),
+                value: text(),
                 policy: Protocol::of_number(l4proto).name,
             }),
         }
     }
 }
 
-/// An interface's name, such as the kernel allows it (net/core/dev.c, `dev_valid_name`); more than one word, or what
-/// turns the meaning round, no tool takes.
+/// Parses an interface's name, as the kernel permits it (net/core/dev.c, `dev_valid_name`). Spaces and
+/// negation are refused, because no tool accepts them.
 fn interface(name: &str) -> Option<String> {
     let fits = !name.is_empty() && name.len() < IFNAMSIZ && name != "." && name != "..";
     let wrong = |c: char| c.is_whitespace() || c.is_control() || "/:!\"'\\*".contains(c);
     (fits && !name.starts_with('-') && !name.contains(wrong)).then(|| name.to_owned())
 }
 
-/// A protocol by conntrack's name, or by its number.
+/// A protocol's name in conntrack, or its number.
 pub(super) fn protocol_name(number: u8) -> String {
     proto::name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
-/// An address with its bits, where they are not all.
+/// An address, with its prefix length if that is not the full one.
 pub(super) fn text_of(prefix: Prefix) -> String {
     let Prefix { addr, bits } = prefix;
     let most = if addr.is_ipv4() { 32 } else { 128 };
@@ -358,7 +362,7 @@ pub(super) fn text_of(prefix: Prefix) -> String {
 }
 
 impl Display for Matching {
-    /// In the words that it is typed in.
+    /// Prints the options of the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "--proto {}", protocol_name(self.proto))?;
         let ports = |ports: Option<Ports>| ports.map(|ports| ports.text(':'));
@@ -389,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_says_the_protocol() {
+    fn the_policy_determines_the_protocol() {
         let matching = of_udp(TypedMatch {
             src: Some("10.1.2.3/8"),
             dport: Some("53-60"),
@@ -404,43 +408,47 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_said() {
+    fn invalid_matches_are_refused() {
         let typed = |proto, src, dport| TypedMatch {
             proto,
             src,
             dport,
             ..TypedMatch::default()
         };
-        for (typed, l4proto, said) in [
+        for (typed, l4proto, expected) in [
             (
                 typed(Some("tcp"), None, None),
                 proto::UDP,
-                "the policy is udp's; leave --proto out",
+                "the policy is for udp; omit --proto",
             ),
             (typed(Some("no"), None, None), proto::UDP, "a protocol's name"),
             (
                 typed(None, Some("::1"), None),
                 proto::UDP,
-                "--src ::1: the policy is ipv4's",
+                "--src ::1: the policy is for ipv4",
             ),
             (
                 typed(None, Some("10.0.0.1/33"), None),
                 proto::UDP,
                 "expected an address",
             ),
-            (typed(None, None, Some("5:4")), proto::UDP, "the smaller first"),
+            (
+                typed(None, None, Some("5:4")),
+                proto::UDP,
+                "the smaller port first",
+            ),
             (typed(None, None, Some("http")), proto::UDP, "expected a port"),
             (typed(None, None, Some("5")), proto::ICMP, "icmp has no ports"),
             (typed(None, None, None), GENERIC, "such as --proto esp"),
-            (typed(Some("udp"), None, None), GENERIC, "it has one for this"),
+            (typed(Some("udp"), None, None), GENERIC, "it has one for udp"),
         ] {
             let error = typed.matching(Family::Ipv4, l4proto).unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn interfaces_say_the_hook() {
+    fn interfaces_determine_the_hook() {
         let typed = |in_iface, out_iface| TypedMatch {
             in_iface,
             out_iface,
@@ -462,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_typed_picks() {
+    fn only_given_options_select() {
         let rule = of_udp(TypedMatch {
             src: Some("10.0.0.0/8"),
             dport: Some("53"),

@@ -1,5 +1,6 @@
-//! The firewall's rules that attach timeout policies to flows: which commands make, show and take away one, and what
-//! those commands print. [`System`] runs them; everything else here only builds and reads text.
+//! The firewall's rules that attach timeout policies to flows: commands to add, list and delete them, and
+//! parsers of the commands' output. [`System`] runs the commands; all other code here only builds and parses
+//! text.
 
 mod iptables;
 mod matching;
@@ -18,13 +19,15 @@ pub use system::{System, ToolError};
 
 use crate::family::Family;
 
-/// What stands before the policy's name in the comment of every rule that rsct makes.
+/// Prefix of the policy's name in the comment of every rule that rsct adds.
 const MARK: &str = "rsct timeout ";
+/// The nftables table of the objects that rsct adds.
+const TABLE: &str = "rsct";
 
 /// A program that changes the firewall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
-    /// For IPv4, whichever variant goes by this name.
+    /// For IPv4, in the variant that has this name.
     Iptables,
     /// For IPv6.
     Ip6tables,
@@ -33,7 +36,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// The CT target's tool for a family.
+    /// The tool with the CT target for a family.
     pub fn of_family(family: Family) -> Self {
         match family {
             Family::Ipv4 => Self::Iptables,
@@ -50,7 +53,7 @@ impl Tool {
         }
     }
 
-    /// The one family that it is for.
+    /// The only family that it supports, if any.
     pub fn family(self) -> Option<Family> {
         match self {
             Self::Iptables => Some(Family::Ipv4),
@@ -60,20 +63,20 @@ impl Tool {
     }
 }
 
-/// Where a packet meets a rule. Both are passed before a flow's first packet is given its timeouts.
+/// The hook of a rule. Packets traverse both before a flow's first packet gets its timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Packets that come in.
+    /// Received packets.
     Prerouting,
     /// Packets that this machine sends.
     Output,
 }
 
 impl Hook {
-    /// Both, in the order that rules are made.
+    /// Both, in the order in which rules are added.
     pub const ALL: [Self; 2] = [Self::Prerouting, Self::Output];
 
-    /// nft's word for it, and rsct's.
+    /// Its name in nft and rsct.
     pub fn name(self) -> &'static str {
         match self {
             Self::Prerouting => "prerouting",
@@ -81,7 +84,7 @@ impl Hook {
         }
     }
 
-    /// The chain that iptables has there.
+    /// iptables' chain at this hook.
     pub fn chain(self) -> &'static str {
         match self {
             Self::Prerouting => "PREROUTING",
@@ -94,61 +97,63 @@ impl Hook {
     }
 }
 
-/// A rule to be made.
+/// A rule to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The policy that it attaches.
     pub policy: String,
     /// The policy's family.
     pub family: Family,
-    /// Where.
+    /// The hook.
     pub hook: Hook,
-    /// To which flows.
+    /// The matching flows.
     pub matching: Matching,
 }
 
-/// A rule that there is.
+/// An existing rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The program that shows it.
+    /// The program that lists it.
     pub tool: Tool,
-    /// The table's family, where it is of one.
+    /// The table's family, if it has a single one.
     pub family: Option<Family>,
-    /// nft's table; iptables has the CT target in one alone.
+    /// nft's table; the CT target is possible in only one table of iptables.
     pub table: String,
-    /// The chain that it is in.
+    /// Its chain.
     pub chain: String,
-    /// The hook that the chain is called for; none of a chain of somebody's own.
+    /// The chain's hook; `None` for user-defined chains without a hook.
     pub hook: Option<Hook>,
-    /// The policy's name, as far as it is known.
+    /// The policy's name, as far as the kernel shows it.
     pub name: String,
-    /// The policies that it may be, where the kernel shows the beginning of the name alone and several begin so.
+    /// Possible policies, if the kernel shows only the beginning of the name and several policies begin with
+    /// it.
     pub candidates: Vec<String>,
-    /// Whether rsct made it: it has our comment.
+    /// True if it has rsct's comment, so rsct added it.
     pub ours: bool,
-    /// To which flows, where it says so in rsct's words alone.
+    /// The matching flows, if rsct's options can express the whole rule.
     pub matching: Option<Matching>,
-    /// As the program shows it.
+    /// The rule as the program lists it.
     pub text: String,
-    /// There may be more to the name than the kernel shows.
+    /// True if the name may be longer than the kernel shows.
     cut: bool,
-    /// By what the program finds it again: iptables' words behind `-A`, nft's handle.
+    /// The program's key for the rule: iptables' words after `-A`, or nft's handle.
     key: Vec<String>,
 }
 
 impl Listed {
-    /// Whether the rule attaches this policy, or may: see [`Listed::candidates`].
+    /// Returns whether the rule attaches this policy, or may: see [`Listed::candidates`].
     pub fn may_attach(&self, policy: &str) -> bool {
         self.name == policy || self.candidates.iter().any(|candidate| candidate == policy)
     }
 
-    /// Whether the kernel hands a part of the name back alone: the text would not make the rule again.
+    /// Returns whether the kernel shows only the beginning of the name: adding the rule again from the text
+    /// would fail.
     pub fn shows_a_part(&self) -> bool {
         self.tool != Tool::Nft && !self.key.contains(&self.name)
     }
 
-    /// Completes a name that the kernel shows a part of alone, from the policies that there are: one that a rule attaches
-    /// is among them, but for one that was deleted under it, which only some kernels allow.
+    /// Completes a cut name from the existing policies: one that a rule attaches is among them, unless it was
+    /// deleted despite the rule, which only some kernels allow.
     pub fn resolve<'a>(&mut self, policies: impl IntoIterator<Item = (&'a str, Family)>) {
         if !self.cut {
             return;
@@ -163,7 +168,7 @@ impl Listed {
         }
     }
 
-    /// Whether it does what the rule would do, and is ours.
+    /// Returns whether it has the same effect as `rule`, and rsct added it.
     pub fn is_already(&self, rule: &Rule) -> bool {
         self.ours
             && self.name == rule.policy
@@ -173,7 +178,7 @@ impl Listed {
     }
 }
 
-/// A command.
+/// A command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The program.
@@ -183,7 +188,7 @@ pub struct Call {
 }
 
 impl Display for Call {
-    /// As it would be typed into a shell.
+    /// Prints the command in shell syntax.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.tool.name())?;
         self.args
@@ -192,7 +197,7 @@ impl Display for Call {
     }
 }
 
-/// The rules with a timeout in what a program shows: `iptables -t raw -S`, or `nft -a list ruleset`.
+/// The rules with a timeout in a program's output: `iptables -t raw -S`, or `nft -a list ruleset`.
 pub fn parse(tool: Tool, shown: &str) -> Vec<Listed> {
     match tool {
         Tool::Nft => nft_list::Ruleset::parse(shown).rules,
@@ -205,7 +210,7 @@ fn comment(policy: &str) -> String {
     format!("{MARK}{policy}")
 }
 
-/// The policy that a comment of ours names.
+/// The policy in one of rsct's comments.
 fn policy_of(comment: &str) -> Option<&str> {
     comment.strip_prefix(MARK).filter(|policy| !policy.is_empty())
 }

@@ -1,63 +1,61 @@
-//! Rules for nftables, which knows nothing of ctnetlink's policies: it attaches timeouts of its own, with a policy's name
-//! and values, that a table of ours holds.
+//! Rules for nftables, which cannot attach ctnetlink's policies: rsct copies a policy's name and values into
+//! a `ct timeout` object in its own table.
 //!
-//! Each change is one transaction: all of it is done, or nothing.
+//! Each change is one transaction: nft applies all of it or nothing.
 
 use std::fmt::Write as _;
 
 use thiserror::Error;
 
 use super::{
-    Call, Hook, Listed, Rule, Tool, comment,
+    Call, Hook, Listed, Rule, TABLE, Tool, comment,
     matching::{Matching, Ports, protocol_name, text_of},
     nft_list::Ruleset,
 };
 use crate::{family::Family, flow::names::proto, netlink::timeout::Timeouts, timeouts::Protocol};
 
-/// The table that holds what rsct makes.
-pub(super) const TABLE: &str = "rsct";
-/// An entry exists behind conntrack's own hook (-200), and `ct timeout` wants one that is not confirmed; right behind it,
-/// addresses are those that iptables sees too, from before NAT (-100).
+/// `ct timeout` needs an unconfirmed entry, which exists after conntrack's hook (-200); directly after it,
+/// addresses are still those before NAT (-100), as in iptables' rules.
 const PRIORITY: i32 = -199;
 
-/// The values of a policy that nft takes: for all of a protocol's states but TCP's syn_sent2 it has words.
+/// A policy's values that nft supports: it has names for all of a protocol's states except TCP's syn_sent2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Copied {
-    /// Each state in nft's word, and its seconds.
+    /// Each state's name in nft, and its seconds.
     pub(super) values: Vec<(&'static str, u32)>,
 }
 
-/// Why nft can't do it.
+/// nft cannot attach a policy.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NftError {
-    /// nft has timeouts for two protocols.
+    /// nft has timeouts for only two protocols.
     #[error(
-        "nftables has timeouts for tcp and udp alone, and the policy is {protocol}'s; install iptables, whose CT target \
-         takes every policy"
+        "nftables supports timeouts only for tcp and udp, and the policy is for {protocol}; install \
+         iptables, whose CT target accepts every policy"
     )]
     Protocol {
         /// The policy's protocol.
         protocol: &'static str,
     },
-    /// The name is not one for nft.
+    /// nft does not accept the name.
     #[error(
-        "nftables takes a name of letters, digits and . _ - / alone, a letter first; name the policy so, or install \
-         iptables, whose CT target takes every name"
+        "nftables accepts only policy names that start with a letter and contain letters, digits and . _ - \
+         /; rename the policy, or install iptables, whose CT target accepts every name"
     )]
     Name,
-    /// An earlier attach has made it with other values.
+    /// An earlier attach added the object with other values.
     #[error(
-        "nftables has timeouts of this name with other values, from when the policy was attached before ({there}); \
-         `rsct timeout detach` it first"
+        "nftables already has timeouts with this name and other values, from an earlier attach \
+         ({existing}); run `rsct timeout detach` first"
     )]
     OtherValues {
-        /// What is there.
-        there: String,
+        /// The existing values.
+        existing: String,
     },
 }
 
 impl Copied {
-    /// What nft takes of a policy.
+    /// The values of a policy that nft supports.
     pub(super) fn of(timeouts: &Timeouts) -> Result<Self, NftError> {
         let protocol = Protocol::of_number(timeouts.l4proto);
         let word = |state: &'static str| match (timeouts.l4proto, state) {
@@ -72,7 +70,7 @@ impl Copied {
         }
         let mut copied = Self::default();
         for (attribute, seconds) in &timeouts.values {
-            // A state of a kernel from after us is none that nft knows.
+            // nft does not know the states of newer kernels either.
             if let Some(state) = protocol.state_of_attribute(*attribute)
                 && let Some(word) = word(state.name)
             {
@@ -82,7 +80,7 @@ impl Copied {
         Ok(copied)
     }
 
-    /// In nft's words.
+    /// The values in nft's syntax.
     fn text(&self) -> String {
         let values: Vec<String> = self
             .values
@@ -92,10 +90,11 @@ impl Copied {
         values.join(", ")
     }
 
-    /// Whether these are the values of what nft shows, which leaves those out that are its own defaults.
-    fn is(&self, there: &[(String, u32)]) -> bool {
+    /// Returns whether nft's output `listed` has these values; nft does not print values that are its own
+    /// defaults.
+    fn equals(&self, listed: &[(String, u32)]) -> bool {
         self.values.iter().all(
-            |(word, seconds)| match there.iter().find(|(name, _)| name == word) {
+            |(word, seconds)| match listed.iter().find(|(name, _)| name == word) {
                 Some((_, value)) => value == seconds,
                 None => defaults(word).contains(seconds),
             },
@@ -103,7 +102,7 @@ impl Copied {
     }
 }
 
-/// What nft takes for a state's default, in one version or another.
+/// nft's default for a state, in all its versions.
 fn defaults(word: &str) -> &'static [u32] {
     match word {
         "close" => &[10],
@@ -117,7 +116,7 @@ fn defaults(word: &str) -> &'static [u32] {
     }
 }
 
-/// The command that shows everything, with the handles by which rules are deleted.
+/// The command that lists everything, with the handles that a deletion needs.
 pub(super) fn list() -> Call {
     Call {
         tool: Tool::Nft,
@@ -125,7 +124,7 @@ pub(super) fn list() -> Call {
     }
 }
 
-/// The command that makes these rules, and what they need.
+/// The command that adds these rules, and the objects that they need.
 pub(super) fn add(rules: &[Rule], copied: &Copied, ruleset: &Ruleset) -> Result<Call, NftError> {
     let mut script = String::new();
     for rule in rules {
@@ -134,15 +133,15 @@ pub(super) fn add(rules: &[Rule], copied: &Copied, ruleset: &Ruleset) -> Result<
         let family = family_word(rule.family);
         if script.is_empty() {
             let protocol = protocol_name(rule.matching.proto);
-            let there = ruleset.object(family, TABLE, policy);
-            if let Some(there) = there
-                && !(there.protocol == protocol && copied.is(&there.values))
+            let existing = ruleset.object(family, TABLE, policy);
+            if let Some(existing) = existing
+                && !(existing.protocol == protocol && copied.equals(&existing.values))
             {
                 return Err(NftError::OtherValues {
-                    there: there.to_string(),
+                    existing: existing.to_string(),
                 });
             }
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = write!(
                 script,
                 "add table {family} {TABLE}; add ct timeout {family} {TABLE} {policy} {{ protocol {protocol}; policy = {{ \
@@ -162,7 +161,7 @@ pub(super) fn add(rules: &[Rule], copied: &Copied, ruleset: &Ruleset) -> Result<
     Ok(transaction(script))
 }
 
-/// The command that takes rules of ours away, and with the last one what they needed.
+/// The command that deletes rules that rsct added, and the objects that no other rule needs.
 pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
     let mut script = Vec::new();
     for rule in rules {
@@ -173,7 +172,7 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
             rule.table, rule.chain
         ));
     }
-    let goes = |listed: &Listed| rules.contains(&listed);
+    let is_deleted = |listed: &Listed| rules.contains(&listed);
     for family in [Family::Ipv4, Family::Ipv6] {
         if !rules.iter().any(|rule| rule.family == Some(family)) {
             continue;
@@ -182,9 +181,9 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
         let Some(table) = ruleset.table(word, TABLE) else {
             continue;
         };
-        let stays =
-            |listed: &&Listed| listed.family == Some(family) && listed.table == TABLE && !goes(listed);
-        let staying: Vec<&Listed> = ruleset.rules.iter().filter(stays).collect();
+        let is_kept =
+            |listed: &&Listed| listed.family == Some(family) && listed.table == TABLE && !is_deleted(listed);
+        let kept: Vec<&Listed> = ruleset.rules.iter().filter(is_kept).collect();
         let mut names: Vec<&str> = rules
             .iter()
             .filter(|rule| rule.family == Some(family))
@@ -193,9 +192,9 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
         names.sort_unstable();
         names.dedup();
         names.retain(|name| {
-            staying.iter().all(|rule| rule.name != *name) && ruleset.object(word, TABLE, name).is_some()
+            kept.iter().all(|rule| rule.name != *name) && ruleset.object(word, TABLE, name).is_some()
         });
-        let going = |chain: &str| {
+        let deleted_in = |chain: &str| {
             rules
                 .iter()
                 .filter(|rule| rule.family == Some(family) && rule.chain == chain)
@@ -205,7 +204,7 @@ pub(super) fn delete(rules: &[&Listed], ruleset: &Ruleset) -> Call {
             .chains
             .iter()
             .filter(|chain| Hook::ALL.iter().any(|hook| hook.name() == chain.name))
-            .filter(|chain| chain.rules == going(&chain.name))
+            .filter(|chain| chain.rules == deleted_in(&chain.name))
             .map(|chain| chain.name.as_str())
             .collect();
         for name in &names {
@@ -228,18 +227,18 @@ fn transaction(script: String) -> Call {
     }
 }
 
-/// What nft would stumble over is said in words of ours.
+/// Checks a name first, because nft's own error would be unclear.
 fn check(rule: &Rule) -> Result<(), NftError> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     let first = |c: char| c.is_ascii_alphabetic();
-    if rule.policy.starts_with(first) && rule.policy.chars().all(fits) {
+    if rule.policy.starts_with(first) && rule.policy.chars().all(is_valid) {
         Ok(())
     } else {
         Err(NftError::Name)
     }
 }
 
-/// nft's word for a family.
+/// A family's name in nft.
 pub(super) fn family_word(family: Family) -> &'static str {
     match family {
         Family::Ipv4 => "ip",
@@ -247,7 +246,7 @@ pub(super) fn family_word(family: Family) -> &'static str {
     }
 }
 
-/// The match in nft's words.
+/// The match in nft's syntax.
 fn conditions(family: Family, matching: &Matching) -> String {
     let protocol = protocol_name(matching.proto);
     let address = family_word(family);

@@ -1,12 +1,11 @@
-//! What `nft -a list ruleset` shows. Read is its text, and not its JSON: not every nft is built with that, and the text is
-//! what people know a rule by.
+//! Parser of `nft -a list ruleset`. It reads the text and not the JSON: nft can be built without JSON, and
+//! users know their rules as text.
 
 use std::fmt::{self, Display};
 
 use super::{
-    Hook, Listed, Tool, comment,
+    Hook, Listed, TABLE, Tool, comment,
     matching::{Matching, Parts, Ports},
-    nft::TABLE,
     words::{self, Word},
 };
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     filter::{protocol, values::prefix},
 };
 
-/// The rules with a timeout, and all of the tables.
+/// The rules with a timeout, and all tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ruleset {
     /// Every rule with `ct timeout set`.
@@ -22,7 +21,7 @@ pub(super) struct Ruleset {
     tables: Vec<Table>,
 }
 
-/// A table, as far as we must know what is in it.
+/// A table, with the contents that rsct needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
     family: String,
@@ -31,7 +30,7 @@ pub(super) struct Table {
     pub(super) objects: Vec<Object>,
     /// Its chains.
     pub(super) chains: Vec<Chain>,
-    /// It has more than these.
+    /// True if it has other contents.
     pub(super) has_more: bool,
 }
 
@@ -39,7 +38,7 @@ pub(super) struct Table {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
     pub(super) name: String,
-    /// How many rules are in it.
+    /// Number of its rules.
     pub(super) rules: usize,
 }
 
@@ -48,7 +47,7 @@ pub(super) struct Chain {
 pub(super) struct Object {
     name: String,
     pub(super) protocol: String,
-    /// Each state and its seconds.
+    /// Each state's name and seconds.
     pub(super) values: Vec<(String, u32)>,
 }
 
@@ -69,16 +68,16 @@ impl Ruleset {
             .find(|table| table.family == family && table.name == name)
     }
 
-    /// The timeouts of this name that a table holds.
+    /// The timeout object of this name in a table.
     pub(super) fn object(&self, family: &str, table: &str, name: &str) -> Option<&Object> {
         let objects = &self.table(family, table)?.objects;
         objects.iter().find(|object| object.name == name)
     }
 
-    /// Reads what was shown.
+    /// Parses nft's output.
     pub(super) fn parse(output: &str) -> Self {
         let mut ruleset = Self::default();
-        // What the braces that are open belong to.
+        // The open blocks, innermost last.
         let mut inside = Vec::new();
         for line in output.lines() {
             let words = words::of_nft(line);
@@ -87,14 +86,14 @@ impl Ruleset {
                 inside.pop();
                 continue;
             }
-            if let Some(block) = opens(&words) {
+            if let Some(block) = opened_block(&words) {
                 ruleset.open(block, &inside, &words);
                 inside.push(block);
                 continue;
             }
             match inside.last() {
-                Some(Block::Chain) => ruleset.take_in_chain(line, &words),
-                Some(Block::Object) => ruleset.take_in_object(&words),
+                Some(Block::Chain) => ruleset.parse_chain_line(line, &words),
+                Some(Block::Object) => ruleset.parse_object_line(&words),
                 _ => {}
             }
         }
@@ -119,7 +118,7 @@ impl Ruleset {
             return;
         };
         if inside != [Block::Table] {
-            // A rule that jumps to a chain without a name has it in braces.
+            // A rule that jumps to an anonymous chain has the chain in braces.
             if let ([.., Block::Chain], Some(chain)) = (inside, table.chains.last_mut()) {
                 chain.rules += 1;
             }
@@ -138,7 +137,7 @@ impl Ruleset {
         }
     }
 
-    fn take_in_chain(&mut self, line: &str, words: &[Word]) {
+    fn parse_chain_line(&mut self, line: &str, words: &[Word]) {
         let Some(table) = self.tables.last_mut() else {
             return;
         };
@@ -148,13 +147,15 @@ impl Ruleset {
         // A chain's own line, such as `type filter hook output priority -199; policy accept;`, has no handle.
         let Some(handle) = handle(words) else { return };
         chain.rules += 1;
-        let Some(name) = sets(words) else { return };
+        let Some(name) = attached_timeout(words) else {
+            return;
+        };
         let family = match table.family.as_str() {
             "ip" => Some(Family::Ipv4),
             "ip6" => Some(Family::Ipv6),
             _ => None,
         };
-        let ours = table.name == TABLE && remark(words) == Some(&comment(name));
+        let ours = table.name == TABLE && rule_comment(words) == Some(&comment(name));
         let (text, _) = line.rsplit_once(" # handle ").unwrap_or((line, ""));
         self.rules.push(Listed {
             tool: Tool::Nft,
@@ -178,7 +179,7 @@ impl Ruleset {
         });
     }
 
-    fn take_in_object(&mut self, words: &[Word]) {
+    fn parse_object_line(&mut self, words: &[Word]) {
         let object = self.tables.last_mut().and_then(|table| table.objects.last_mut());
         let Some(object) = object else { return };
         let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
@@ -190,19 +191,19 @@ impl Ruleset {
     }
 }
 
-/// What a brace opens.
+/// A block in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Table,
     Chain,
-    /// A `ct timeout`.
+    /// A `ct timeout` object.
     Object,
     /// Sets, maps, other objects, and elements over several lines.
     Other,
 }
 
-/// What begins with a line, where it ends in an open brace (and a handle behind it).
-fn opens(words: &[Word]) -> Option<Block> {
+/// The kind of block that a line opens, if it ends with an open brace, optionally followed by a handle.
+fn opened_block(words: &[Word]) -> Option<Block> {
     let end = words.iter().position(|word| word.text == "#" && !word.quoted);
     let words = &words[..end.unwrap_or(words.len())];
     if words.last()?.text != "{" || words.last()?.quoted {
@@ -224,8 +225,8 @@ fn handle(words: &[Word]) -> Option<&str> {
     }
 }
 
-/// The timeouts that a rule attaches.
-fn sets(words: &[Word]) -> Option<&str> {
+/// The timeout object that a rule attaches.
+fn attached_timeout(words: &[Word]) -> Option<&str> {
     words.windows(4).find_map(|four| match four {
         [ct, timeout, set, name]
             if (ct.text.as_str(), timeout.text.as_str(), set.text.as_str()) == ("ct", "timeout", "set")
@@ -238,7 +239,7 @@ fn sets(words: &[Word]) -> Option<&str> {
 }
 
 /// A rule's comment.
-fn remark(words: &[Word]) -> Option<&String> {
+fn rule_comment(words: &[Word]) -> Option<&String> {
     words.windows(2).find_map(|two| match two {
         [word, comment] if word.text == "comment" && !word.quoted && comment.quoted => Some(&comment.text),
         _ => None,
@@ -250,14 +251,14 @@ fn states(words: &[&str]) -> Vec<(String, u32)> {
     let text = words.join(" ");
     let state = |text: &str| {
         let (state, seconds) = text.split_once(':')?;
-        // Newer ones may show the unit.
+        // Newer versions may print the unit.
         let seconds = seconds.trim().trim_end_matches('s').parse().ok()?;
         Some((state.trim().to_owned(), seconds))
     };
     text.split(',').filter_map(state).collect()
 }
 
-/// What a rule asks for, where all of it is among what rsct writes.
+/// The flows that a rule matches; `None` if any condition is not one that rsct writes.
 fn matching(words: &[Word]) -> Option<Matching> {
     let mut parts = Parts::default();
     let mut texts = words.iter().map(|word| word.text.as_str());
@@ -297,7 +298,7 @@ fn matching(words: &[Word]) -> Option<Matching> {
             "comment" => {
                 texts.next()?;
             }
-            // The handle is behind it.
+            // The handle follows.
             "#" => break,
             _ => return None,
         }
@@ -347,7 +348,7 @@ mod tests {
     #[test]
     fn rules_with_timeouts_are_found() {
         let ruleset = Ruleset::parse(NFT);
-        let told: Vec<(&str, &str, bool)> = ruleset
+        let found: Vec<(&str, &str, bool)> = ruleset
             .rules
             .iter()
             .map(|rule| (rule.chain.as_str(), rule.name.as_str(), rule.ours))
@@ -358,7 +359,7 @@ mod tests {
             ("output", "udp-policy1", true),
             ("output", "udp-policy1", false),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(found, expected);
         assert_eq!(
             ruleset.rules[1].matching.as_ref().unwrap().to_string(),
             "--proto udp --src 10.0.0.0/8 --dst 1.2.3.4 --sport 5:65535 --dport 0:9 --in-iface lo+"
@@ -378,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_uses_stays() {
+    fn objects_in_use_are_kept() {
         let ruleset = Ruleset::parse(NFT);
         let ours: Vec<&Listed> = ruleset.rules.iter().filter(|rule| rule.ours).collect();
         assert_eq!(
@@ -402,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_made_in_one_transaction() {
+    fn rules_are_added_in_one_transaction() {
         let rules = Hook::ALL.map(rule);
         let copied = Copied::of(&policy()).unwrap();
         let call = nft::add(&rules, &copied, &Ruleset::default()).unwrap();
@@ -417,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nft_cannot_take_is_said() {
+    fn unsupported_policies_are_refused() {
         let policy = |l4proto| Timeouts { l4proto, ..policy() };
         let refused = Copied::of(&policy(proto::ICMP)).unwrap_err();
         assert_eq!(refused, NftError::Protocol { protocol: "icmp" });
@@ -428,7 +429,7 @@ mod tests {
             ..policy(proto::TCP)
         })
         .unwrap();
-        assert_eq!(tcp.values.len(), 10, "syn_sent2 is left out");
+        assert_eq!(tcp.values.len(), 10, "nft has no syn_sent2");
         assert_eq!(tcp.values[9], ("unack", 11));
         let ruleset = Ruleset::parse(NFT);
         let mut other = self::policy();
@@ -445,13 +446,13 @@ mod tests {
         added("udp-policy1", &same).unwrap();
         let refused = added("udp-policy1", &other).unwrap_err().to_string();
         assert!(refused.contains("(udp unreplied=3 replied=300)"), "{refused}");
-        // What nft leaves out is its default.
+        // nft does not print a default value.
         let hidden = NFT.replace("unreplied : 3, ", "");
-        for (seconds, is_there) in [(30, true), (3, false)] {
+        for (seconds, is_equal) in [(30, true), (3, false)] {
             let mut policy = self::policy();
             policy.values[0].1 = seconds;
             let added = nft::add(&[rule(Hook::Output)], &copied(&policy), &Ruleset::parse(&hidden));
-            assert_eq!(added.is_ok(), is_there, "{seconds}");
+            assert_eq!(added.is_ok(), is_equal, "{seconds}");
         }
         for name in ["1a", "a b", "a\"b", "", "ä", "a;b"] {
             assert_eq!(added(name, &other), Err(NftError::Name), "{name}");

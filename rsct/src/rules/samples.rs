@@ -1,6 +1,6 @@
-//! What the programs show.
+//! Sample output of iptables and nft.
 
-/// As `iptables -w 5 -t raw -S` of iptables 1.8.9 shows rules on Linux 6.18.
+/// Output of `iptables -w 5 -t raw -S` of iptables 1.8.9 on Linux 6.18.
 pub(crate) const IPTABLES: &str = r#"-P PREROUTING ACCEPT
 -P OUTPUT ACCEPT
 -N mine
@@ -15,7 +15,7 @@ pub(crate) const IPTABLES: &str = r#"-P PREROUTING ACCEPT
 -A OUTPUT -p udp -m comment --comment "rsct timeout pu" -j ACCEPT
 "#;
 
-/// As `nft -a list ruleset` of nft 1.0.6 shows it on Linux 6.18, but for the two chains in the middle.
+/// Output of `nft -a list ruleset` of nft 1.0.6 on Linux 6.18, except the two chains in the middle.
 pub(crate) const NFT: &str = r#"# Warning: table ip raw is managed by iptables-nft, do not touch!
 table ip raw { # handle 1
 	chain OUTPUT { # handle 1

@@ -1,4 +1,4 @@
-//! The programs on this machine, run in a network namespace.
+//! The programs iptables, ip6tables and nft, run in a network namespace.
 
 use std::{
     env,
@@ -25,46 +25,46 @@ use crate::{
     netlink::timeout::Timeouts,
 };
 
-/// Why a program did not do it.
+/// A program could not run, or failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ToolError {
-    /// It can't be started.
+    /// It cannot be started.
     #[error("running {program}: {source}")]
     Start {
         /// Its path.
         program: String,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// Its namespace can't be entered.
+    /// Its namespace cannot be entered.
     #[error("entering network namespace {name} to run {program} there: {source}")]
     Enter {
         /// The namespace's name.
         name: String,
         /// The program's path.
         program: String,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// It said no.
-    #[error("`{call}` ended with {status} and said: {said}{}", hint(*.tool, .said))]
+    /// It failed.
+    #[error("`{call}` failed ({status}): {stderr}{}", hint(*.tool, .stderr))]
     Failed {
         /// The program.
         tool: Tool,
-        /// As it was called.
+        /// The command.
         call: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// What it wrote to stderr, on one line.
-        said: String,
+        /// Its stderr, on one line.
+        stderr: String,
     },
-    /// nft is what there is, and can't.
+    /// Only nft is installed, and it cannot attach the policy.
     #[error(transparent)]
     Nft(#[from] NftError),
 }
 
-/// The programs that are there.
+/// The installed programs.
 #[derive(Debug)]
 pub struct System {
     netns: Option<(String, OwnedFd)>,
@@ -72,7 +72,7 @@ pub struct System {
 }
 
 impl System {
-    /// Looks for the programs in PATH. They run in the current namespace unless another is given.
+    /// Finds the programs in PATH. They run in the current namespace unless another is passed.
     pub fn find(netns: Option<&Netns>) -> io::Result<Self> {
         let netns = netns
             .map(|netns| io::Result::Ok((netns.name.to_string(), netns.as_fd().try_clone_to_owned()?)))
@@ -84,19 +84,19 @@ impl System {
         })
     }
 
-    /// Whether a program is there.
+    /// Returns whether a program is installed.
     pub fn has(&self, tool: Tool) -> bool {
-        self.programs.iter().any(|(there, _)| *there == tool)
+        self.programs.iter().any(|(found, _)| *found == tool)
     }
 
-    /// The program that attaches policies of a family: its iptables, or nft where that is missing.
+    /// The program that attaches policies of a family: its iptables, or nft if that is not installed.
     pub fn for_family(&self, family: Family) -> Option<Tool> {
         [Tool::of_family(family), Tool::Nft]
             .into_iter()
             .find(|tool| self.has(*tool))
     }
 
-    /// Every rule with a timeout that a program shows.
+    /// Lists every rule with a timeout in a program's output.
     pub fn list(&self, tool: Tool) -> Result<Vec<Listed>, ToolError> {
         let call = match tool {
             Tool::Nft => nft::list(),
@@ -105,7 +105,8 @@ impl System {
         Ok(super::parse(tool, &self.run(&call)?))
     }
 
-    /// The commands that make rules for a policy, all with one program: one for each with iptables, one for all with nft.
+    /// The commands that add rules for a policy, all with one program: iptables needs one command per rule,
+    /// nft one for all.
     pub fn adding(&self, tool: Tool, rules: &[Rule], timeouts: &Timeouts) -> Result<Vec<Call>, ToolError> {
         if tool != Tool::Nft {
             return Ok(rules.iter().map(iptables::add).collect());
@@ -114,7 +115,7 @@ impl System {
         Ok(vec![nft::add(rules, &copied, &self.ruleset()?)?])
     }
 
-    /// The commands that take rules away, each with those that it takes.
+    /// The commands that delete rules, each with the rules that it deletes.
     pub fn removing<'a>(&self, rules: &[&'a Listed]) -> Result<Vec<(Call, Vec<&'a Listed>)>, ToolError> {
         let (of_nft, others): (Vec<&Listed>, Vec<&Listed>) =
             rules.iter().partition(|rule| rule.tool == Tool::Nft);
@@ -128,13 +129,13 @@ impl System {
         Ok(calls)
     }
 
-    /// Whether a rule is one that its program could not leave in the table when it changes another: with the legacy
-    /// variant, one whose name the kernel hands a part of back.
+    /// Returns whether a rule prevents its program from changing other rules of the table: with
+    /// iptables-legacy, a rule whose policy name the kernel cuts.
     pub fn blocks_its_table(&self, rule: &Listed) -> Result<bool, ToolError> {
         Ok(rule.shows_a_part() && iptables::is_legacy(&self.run(&iptables::version(rule.tool))?))
     }
 
-    /// Runs a command to its end, and returns what it printed.
+    /// Runs a command and returns its output.
     pub fn run(&self, call: &Call) -> Result<String, ToolError> {
         let program = self.programs.iter().find(|(tool, _)| *tool == call.tool);
         let program = program.map_or_else(|| PathBuf::from(call.tool.name()), |(_, path)| path.clone());
@@ -163,7 +164,7 @@ impl System {
             tool: call.tool,
             call: call.to_string(),
             status: output.status.to_string(),
-            said: one_line(&String::from_utf8_lossy(&output.stderr)),
+            stderr: one_line(&String::from_utf8_lossy(&output.stderr)),
         })
     }
 
@@ -189,34 +190,34 @@ fn programs_in(path: &OsStr) -> Vec<(Tool, PathBuf)> {
         .collect()
 }
 
-/// What a program complained of, without what it quotes of our own command, points at, or advises.
+/// A program's error message on one line, without quoted parts of the command, markers and advice.
 fn one_line(stderr: &str) -> String {
     let points = |line: &str| !line.is_empty() && line.chars().all(|c| "^~".contains(c));
     let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
     let kept = lines.iter().enumerate().filter(|(index, line)| {
         let quoted = lines.get(index + 1).is_some_and(|next| points(next));
-        let beside_the_point = line.starts_with("Try `") || line.starts_with("# Warning: ");
-        !(line.is_empty() || points(line) || quoted || beside_the_point)
+        let is_advice = line.starts_with("Try `") || line.starts_with("# Warning: ");
+        !(line.is_empty() || points(line) || quoted || is_advice)
     });
     let kept: Vec<&str> = kept.map(|(_, line)| *line).collect();
     if kept.is_empty() {
-        "nothing".to_owned()
+        "no error message".to_owned()
     } else {
         kept.join("; ")
     }
 }
 
-fn hint(tool: Tool, said: &str) -> &'static str {
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+fn hint(tool: Tool, stderr: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
     if has(&["Permission denied", "must be root", "Operation not permitted"]) {
         "; run as root or with the capability CAP_NET_ADMIN"
     } else if tool == Tool::Nft {
         ""
     } else if has(&["No chain/target/match", "missing kernel module"]) {
-        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs, or, with iptables-legacy, \
-         have another rule there with a policy's name that it shows a part of alone"
+        "; the kernel may lack the CT target (`modprobe xt_CT`) or a match that the rule needs; with \
+         iptables-legacy, the table may have another rule whose policy name the kernel cuts"
     } else if has(&["Invalid argument", "RULE_APPEND failed"]) {
-        "; the kernel's log (`dmesg`) says more"
+        "; see the kernel log (`dmesg`)"
     } else {
         ""
     }
@@ -227,8 +228,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_one_line() {
-        for (stderr, said) in [
+    fn stderr_becomes_one_line() {
+        for (stderr, line) in [
             (
                 "iptables v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain OUTPUT\n",
                 "iptables v1.8.9 (nf_tables):  RULE_APPEND failed (Invalid argument): rule in chain OUTPUT",
@@ -242,9 +243,9 @@ mod tests {
                  `iptables -h' for more.\n",
                 "iptables: no",
             ),
-            ("", "nothing"),
+            ("", "no error message"),
         ] {
-            assert_eq!(one_line(stderr), said);
+            assert_eq!(one_line(stderr), line);
         }
     }
 

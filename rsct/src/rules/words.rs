@@ -1,20 +1,20 @@
-//! Lines as words: how iptables and nft quote what they print, and how a shell takes it.
+//! Quoting: splits the output of iptables and nft into words, and quotes words for a shell.
 
-/// A word, and whether it stood in quotation marks.
+/// A word; `quoted` is true if it was in quotation marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) quoted: bool,
 }
 
-/// The words of a line of `iptables -S`: in quotation marks, a backslash stands before a quotation mark, an apostrophe or
+/// Splits a line of `iptables -S`: in quotation marks, a backslash escapes a quotation mark, an apostrophe or
 /// another backslash.
 pub(super) fn of_iptables(line: &str) -> Vec<String> {
     let words = split(line, true);
     words.into_iter().map(|word| word.text).collect()
 }
 
-/// The words of a line of nft, whose quotation marks nothing escapes.
+/// Splits a line of nft, in which quotation marks cannot be escaped.
 pub(super) fn of_nft(line: &str) -> Vec<Word> {
     split(line, false)
 }
@@ -48,7 +48,7 @@ fn split(line: &str, backslash_escapes: bool) -> Vec<Word> {
     words
 }
 
-/// A word as a shell takes it for one.
+/// Quotes a word for a shell, if necessary.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@%".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    /// As libxtables' xtables_save_string() does it.
+    /// Quotes as libxtables' xtables_save_string() does.
     fn saved(text: &str) -> String {
         let mut saved = String::from("\"");
         for c in text.chars() {
@@ -78,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_iptables_quotes_is_read_back(text in "[^\n\0]{0,40}") {
+        fn iptables_quoting_is_reversed(text in "[^\n\0]{0,40}") {
             let line = format!("-A X --comment {} -j CT", saved(&text));
             prop_assert_eq!(of_iptables(&line), ["-A", "X", "--comment", &text, "-j", "CT"]);
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_gets_one_word() {
+    fn words_are_quoted_for_a_shell() {
         assert_eq!(quoted("--dport"), "--dport");
         assert_eq!(quoted("rsct timeout x"), "'rsct timeout x'");
         assert_eq!(quoted("it's"), r"'it'\''s'");

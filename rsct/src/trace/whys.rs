@@ -140,11 +140,11 @@ impl Whys {
         let Some(working) = &self.working else {
             return false;
         };
-        let sees_words = working.symbols.sees_words();
+        let sees_log_messages = working.symbols.sees_log_messages();
         if time_ns.abs_diff(self.newly_lost.0) > SAME_NS {
             self.newly_lost = (time_ns, self.lost() != self.lost_before);
         }
-        sees_words && !self.newly_lost.1
+        sees_log_messages && !self.newly_lost.1
     }
 
     /// Why something happened to an entry, if that is known.
@@ -286,7 +286,7 @@ impl Working {
         {
             unclaimed.pop_front();
         }
-        self.symbols.keep_up();
+        self.symbols.clear_if_modules_changed();
     }
 }
 

@@ -74,8 +74,14 @@ pub fn run() -> Result<()> {
     ensure!(left.lines().all(|line| line.ends_with(" 0")), "{left}");
 
     for (netns, sentence) in [
-        ("4026999999", "nothing in reach leads to this inode number"),
-        ("net:[4026999999]", "nothing in reach leads to this inode number"),
+        (
+            "4026999999",
+            "no visible process, mount or open file refers to this inode number",
+        ),
+        (
+            "net:[4026999999]",
+            "no visible process, mount or open file refers to this inode number",
+        ),
         ("/etc/passwd", "this is an ordinary file, not a namespace"),
         ("/proc/self/ns/uts", "a namespace of another type"),
         (

@@ -274,14 +274,14 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         ("attach nobody", 1, "there is none of this name; there are: "),
         ("detach nobody", 1, "there is none of this name; there are: "),
         ("rules nobody", 1, "there is none of this name; there are: "),
-        ("attach slow -p udp", 2, "the policy is tcp's; leave --proto out"),
-        ("attach slow -s ::1", 2, "--src ::1: the policy is ipv4's"),
+        ("attach slow -p udp", 2, "the policy is for tcp; omit --proto"),
+        ("attach slow -s ::1", 2, "--src ::1: the policy is for ipv4"),
         (
             "attach slow --dport https",
             2,
             "--dport \"https\": expected a port",
         ),
-        ("attach slow --dport 9:8", 2, "the smaller first"),
+        ("attach slow --dport 9:8", 2, "the smaller port first"),
         (
             "attach slow --in-iface a/b",
             2,
@@ -290,12 +290,12 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "attach slow --in-iface lo --hook output",
             2,
-            "came in by no interface",
+            "have no input interface",
         ),
         (
             "attach slow --in-iface lo --out-iface lo",
             2,
-            "at no hook are both",
+            "no hook knows both",
         ),
         (
             "attach slow --hook forward",
@@ -304,7 +304,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         ),
         ("attach pings --dport 7", 2, "icmp has no ports"),
         ("attach others", 2, "--proto is missing"),
-        ("attach others -p tcp", 2, "it has one for this"),
+        ("attach others -p tcp", 2, "it has one for tcp"),
         (
             "attach slow --netns all",
             2,
@@ -409,7 +409,7 @@ fn with_nft(namespace: &Namespace) -> Result<()> {
     for (args, said) in [
         (
             "attach pings",
-            "nftables has timeouts for tcp and udp alone, and the policy is icmp's",
+            "nftables supports timeouts only for tcp and udp, and the policy is for icmp",
         ),
         ("attach nobody", "there is none of this name"),
         ("detach pings", "no rule attaches it"),
@@ -430,7 +430,7 @@ fn copies_grow_old(namespace: &Namespace, run: &impl Fn(&str) -> Command) -> Res
     one_sentence(
         &mut run("attach slow --dport 80"),
         1,
-        "nftables has timeouts of this name with other values, from when the policy was attached before (tcp \
+        "nftables already has timeouts with this name and other values, from an earlier attach (tcp \
          established=100)",
     )?;
     succeeds(&mut run("detach slow"))?;

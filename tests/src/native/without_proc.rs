@@ -66,13 +66,13 @@ pub fn run() -> Result<()> {
         "sysctl",
     ] {
         let mut command = without(&format!("{args} --netns all"));
-        one_sentence(&mut command, 1, "/proc shows no processes; mount it")?;
+        one_sentence(&mut command, 1, "/proc has no processes; mount it")?;
     }
     one_sentence(&mut without("sysctl"), 1, "/proc is not mounted")?;
     one_sentence(
         &mut without("list --netns 4026531840"),
         1,
-        "/proc shows no processes",
+        "/proc has no processes",
     )?;
     let mut settings = rsct_after(&namespace, WITHOUT_SETTINGS, "", "sysctl");
     one_sentence(&mut settings, 1, "mounted with subset=pid")?;

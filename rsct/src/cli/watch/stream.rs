@@ -123,7 +123,7 @@ impl Stream {
         if !self.resyncs {
             return Ok(());
         }
-        let mut asking = self.socket.beside()?;
+        let mut asking = self.socket.open_sibling()?;
         let plan = self.filter.plan();
         let mut syncing = Syncing {
             filter: &self.filter,

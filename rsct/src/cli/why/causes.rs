@@ -128,7 +128,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     let mut held = Vec::new();
     for tries_left in (0..TRIES).rev() {
         let (after, counted_after) = read_both(&programs, &selector).await?;
-        symbols.keep_up();
+        symbols.clear_if_modules_changed();
         programs.drain(|record| tally.record(record, &symbols));
         let mut total = tally.clone();
         total.counted(&counted_after, &counted_before, &symbols);
@@ -223,7 +223,7 @@ async fn watch(
             () = signals.any() => return,
             () = sleep_until(end) => return,
             _ = tick.tick() => {
-                symbols.keep_up();
+                symbols.clear_if_modules_changed();
                 programs.drain(|record| tally.record(record, symbols));
             }
         }

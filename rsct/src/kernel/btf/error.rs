@@ -1,92 +1,89 @@
-//! What can go wrong between a name and its place in the kernel's types.
+//! Errors of looking up a name in the kernel's BTF.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why the kernel's type information could not be read, or does not hold what was asked of it.
+/// The kernel's BTF could not be read, or lacks the requested item.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BtfError {
-    /// The kernel shows no type information at all.
+    /// The kernel exposes no BTF at all.
     #[error(
-        "this kernel shows no type information at {}: it needs to be built with CONFIG_DEBUG_INFO_BTF, \
-         and sysfs to be mounted",
+        "this kernel has no BTF at {}: use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount sysfs",
         path.display()
     )]
     Absent {
-        /// Where it would be.
+        /// Path where it is expected.
         path: PathBuf,
     },
-    /// The types of modules cannot be seen.
+    /// The BTF of modules is not visible.
     #[error(
-        "/sys is not mounted, so the types of conntrack's modules cannot be read: `mount -t sysfs sysfs /sys`"
+        "cannot read the BTF of conntrack's modules: /sys is not mounted; run `mount -t sysfs sysfs /sys`"
     )]
     NoSysfs,
-    /// The module is loaded, and its types are not shown.
+    /// The module is loaded, but its BTF is not exposed.
     #[error(
-        "the kernel shows no types of the module nf_conntrack: it needs Linux 5.11 or later, built with \
+        "this kernel has no BTF for the module nf_conntrack: use Linux 5.11 or later, built with \
          CONFIG_DEBUG_INFO_BTF_MODULES"
     )]
     NoModuleTypes,
-    /// A file of type information could not be read.
-    #[error("cannot read the kernel's type information in {}: {source}", path.display())]
+    /// A BTF file could not be read.
+    #[error("cannot read the kernel's BTF in {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the kernel answered.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The bytes are not BTF, or end too early, or are newer than this reader.
-    #[error(
-        "the type information of {object} cannot be read: {what}; rsct may be older than this kernel's format"
-    )]
+    /// The bytes are not BTF, are truncated, or use a format newer than this reader.
+    #[error("cannot parse the BTF of {object}: {what}; rsct may be older than this kernel's format")]
     Malformed {
         /// `vmlinux` or a module.
         object: String,
-        /// What is wrong with it, and where.
+        /// The problem, and where it is.
         what: String,
     },
-    /// No type of that name in any object.
+    /// No object has a type of that name.
     #[error("this kernel has no type `{name}`; is nf_conntrack loaded?")]
     NoType {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// The type exists but has no such field.
-    #[error("this kernel's `{container}` has no field `{path}` (nothing called `{part}`)")]
+    #[error("this kernel's `{container}` has no field `{path}` (`{part}` does not exist)")]
     NoField {
-        /// Struct or union asked.
+        /// The struct or union.
         container: String,
-        /// The whole path asked for.
+        /// The whole requested path.
         path: String,
         /// The part of it that was not found.
         part: String,
     },
     /// A path that is not of the form `a.b[2].c`.
-    #[error("`{path}` is no path to a field; write it as `proto.tcp.state` or `tuplehash[1].tuple`")]
+    #[error("`{path}` is not a path to a field; write it as `proto.tcp.state` or `tuplehash[1].tuple`")]
     BadPath {
-        /// The path as given.
+        /// The path as passed in.
         path: String,
     },
     /// No enum has the value.
     #[error("this kernel has no value `{variant}`{}", in_enum(container))]
     NoVariant {
-        /// The enum asked, where one was named.
+        /// The enum, if one was named.
         container: Option<String>,
         /// The value's name.
         variant: String,
     },
-    /// An object describes the same type several times, and differently.
+    /// An object has several, different descriptions of the same type.
     ///
-    /// Happens where BTF deduplication failed at the kernel's build; guessing which copy is right
-    /// would read garbage.
-    #[error("{object} describes `{asked}` {copies} times and the descriptions differ; refusing to guess")]
+    /// Happens when BTF deduplication failed in the kernel's build. Picking the wrong copy would read
+    /// garbage.
+    #[error("the BTF of {object} has {copies} different descriptions of `{name}`, so rsct cannot use it")]
     Disagree {
         /// `vmlinux` or a module.
         object: String,
-        /// What was asked for.
-        asked: String,
-        /// How many descriptions there are.
+        /// The requested name.
+        name: String,
+        /// Number of descriptions.
         copies: usize,
     },
 }

@@ -1,50 +1,50 @@
-//! From a field's name to its place: what C's `offsetof` knew when the kernel was compiled.
+//! Finds the offset of a field by its name, as C's `offsetof` does at compile time.
 
 use super::error::BtfError;
 use super::raw::{Kind, Member, Type};
 use super::scope::Scope;
 
-/// Members looked at for one field before the search is given up; the largest kernel struct has
-/// some hundreds. Nested anonymous members of hostile BTF could otherwise go on for ever.
+/// Limit on members visited for one field; the largest kernel struct has some hundreds. It ends the search in
+/// hostile BTF with endlessly nested anonymous members.
 const MAX_MEMBERS: usize = 100_000;
-/// How deep anonymous structs and unions may nest.
+/// Nesting limit of anonymous structs and unions.
 const MAX_DEPTH: usize = 16;
 
-/// Where a field lies in its struct.
+/// Offset and size of a field in its struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Bytes from the struct's start to the field; for a bitfield, to the unit to be loaded.
+    /// Bytes from the struct's start to the field; for a bitfield, to the unit to load.
     pub offset: u32,
-    /// Bytes the field takes; for a bitfield, of the unit to be loaded.
+    /// Size of the field in bytes; for a bitfield, of the unit to load.
     pub size: u32,
-    /// Which bits of the unit, for a bitfield.
+    /// The bits of the unit, for a bitfield.
     pub bits: Option<Bits>,
 }
 
-/// The place of a bitfield in the unit at [`Field::offset`].
+/// Position of a bitfield in the unit at [`Field::offset`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bits {
-    /// How far to shift the loaded unit right (on a little-endian machine).
+    /// Right shift of the loaded unit (on a little-endian machine).
     pub shift: u32,
-    /// How many bits then count.
+    /// Number of bits after the shift.
     pub width: u32,
 }
 
-/// One step of a path: a member's name and, if given, which element of it.
+/// One step of a path: a member's name and optionally an array index.
 struct Step<'p> {
     name: &'p str,
     index: Option<u32>,
 }
 
-/// Walks `path` ("proto.tcp.state", "tuplehash\[1\].tuple") from the struct `id`. `None` where a
-/// step finds no member; its name is then in `missing`.
+/// Walks `path` ("proto.tcp.state", "tuplehash\[1\].tuple") from the struct `id`. Returns `None` if a step
+/// finds no member; its name is then in `missing`.
 pub(super) fn find<'p>(
     scope: Scope<'_>,
     id: u32,
     path: &'p str,
     missing: &mut &'p str,
 ) -> Result<Option<Field>, BtfError> {
-    let too_large = || scope.malformed(format!("the field `{path}` lies beyond 512 MiB"));
+    let too_large = || scope.malformed(format!("the field `{path}` is beyond offset 512 MiB"));
     let mut type_id = id;
     let mut bit_offset = 0_u32;
     let mut bit_width = None;
@@ -53,7 +53,7 @@ pub(super) fn find<'p>(
         let step = Step::parse(part).ok_or_else(|| BtfError::BadPath {
             path: path.to_owned(),
         })?;
-        // A step through an array without an index means its first element, as in C.
+        // A step through an array without an index uses its first element, as in C.
         let container = element_of(scope, type_id)?;
         let found = match container {
             Some(ty) if bit_width.is_none() => member(scope, ty, step.name, 0, &mut budget)?,
@@ -81,7 +81,7 @@ pub(super) fn find<'p>(
             type_id = element;
         }
     }
-    place(scope, type_id, bit_offset, bit_width).map(Some)
+    layout(scope, type_id, bit_offset, bit_width).map(Some)
 }
 
 impl<'p> Step<'p> {
@@ -94,7 +94,7 @@ impl<'p> Step<'p> {
     }
 }
 
-/// The struct or union that `id` is or is an array of.
+/// The struct or union that `id` is, or is an array of.
 fn element_of<'a>(scope: Scope<'a>, id: u32) -> Result<Option<Type<'a>>, BtfError> {
     let mut resolved = scope.resolve(id)?;
     for _ in 0..MAX_DEPTH {
@@ -106,7 +106,7 @@ fn element_of<'a>(scope: Scope<'a>, id: u32) -> Result<Option<Type<'a>>, BtfErro
     Ok(resolved)
 }
 
-/// The member called `name`, also inside anonymous structs and unions, with its offset from the
+/// Finds the member called `name`, also inside anonymous structs and unions, with its offset from the
 /// outermost one.
 fn member(
     scope: Scope<'_>,
@@ -118,35 +118,40 @@ fn member(
     for member in container.members() {
         *budget = budget
             .checked_sub(1)
-            .ok_or_else(|| scope.malformed("its structs nest without end"))?;
+            .ok_or_else(|| scope.malformed("its structs are nested too deeply"))?;
         if member.name_offset != 0 {
             if scope.is_named(member.name_offset, name) {
                 return Ok(Some(member));
             }
             continue;
         }
-        // Unnamed bitfields are padding; unnamed members else are anonymous structs and unions.
+        // Unnamed bitfields are padding; other unnamed members are anonymous structs and unions.
         let inner = scope.resolve(member.type_id)?;
         let Some(inner) = inner.filter(|ty| matches!(ty.kind, Kind::Struct | Kind::Union)) else {
             continue;
         };
         if depth == MAX_DEPTH {
-            return Err(scope.malformed("its structs nest without end"));
+            return Err(scope.malformed("its structs are nested too deeply"));
         }
         if let Some(found) = self::member(scope, inner, name, depth + 1, budget)? {
             let bit_offset = found
                 .bit_offset
                 .checked_add(member.bit_offset)
-                .ok_or_else(|| scope.malformed(format!("the field `{name}` lies beyond 512 MiB")))?;
+                .ok_or_else(|| scope.malformed(format!("the field `{name}` is beyond offset 512 MiB")))?;
             return Ok(Some(Member { bit_offset, ..found }));
         }
     }
     Ok(None)
 }
 
-/// Turns bits into what a program loads: the field's own bytes, or the smallest aligned unit that
+/// Converts bits into the unit that a program loads: the field's own bytes, or the smallest aligned unit that
 /// holds all of a bitfield.
-fn place(scope: Scope<'_>, type_id: u32, bit_offset: u32, bit_width: Option<u32>) -> Result<Field, BtfError> {
+fn layout(
+    scope: Scope<'_>,
+    type_id: u32,
+    bit_offset: u32,
+    bit_width: Option<u32>,
+) -> Result<Field, BtfError> {
     let Some(width) = bit_width else {
         if !bit_offset.is_multiple_of(8) {
             return Err(scope.malformed(format!("a field of type {type_id} does not start at a byte")));
@@ -168,5 +173,5 @@ fn place(scope: Scope<'_>, type_id: u32, bit_offset: u32, bit_width: Option<u32>
             });
         }
     }
-    Err(scope.malformed(format!("a bitfield of {width} bits fits into no integer")))
+    Err(scope.malformed(format!("a bitfield of {width} bits does not fit into an integer")))
 }

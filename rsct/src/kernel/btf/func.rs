@@ -1,4 +1,4 @@
-//! A kernel function as BTF describes it: where it lives, what it takes and what it returns.
+//! A kernel function as BTF describes it: its module, its parameters and its return type.
 
 use std::fmt;
 
@@ -8,52 +8,51 @@ use super::scope::Scope;
 
 /// A kernel function.
 ///
-/// That BTF describes it does not mean that a program can attach to it: functions that the
-/// compiler dropped stay listed.
+/// BTF also describes functions that the compiler dropped, so a program may be unable to attach to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Func {
     /// The function's name.
     pub name: String,
     /// The module whose BTF describes it; `None` for `vmlinux`.
     pub module: Option<String>,
-    /// Its id as the kernel counts them: a module's go on after those of vmlinux.
+    /// Its type id; a module's ids continue after those of vmlinux.
     pub type_id: u32,
     /// Its parameters in order, without the `...` of a variadic function.
     pub params: Vec<Param>,
-    /// Whether it ends in `...`; fentry refuses those (`btf_distill_func_proto` in
+    /// True if it ends in `...`; fentry refuses such functions (`btf_distill_func_proto` in
     /// kernel/bpf/btf.c).
     pub variadic: bool,
-    /// What it returns.
+    /// Its return type.
     pub returns: Value,
 }
 
 /// A parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Param {
-    /// Its name; empty where the kernel's source gives none.
+    /// Its name; empty if the kernel's source has none.
     pub name: String,
-    /// What is passed.
+    /// Its type.
     pub value: Value,
 }
 
-/// What a function takes or returns, as far as a program must know it to read it.
+/// The type of a parameter or return value, as far as a program needs it to read the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value {
-    /// Nothing.
+    /// No value.
     Void,
-    /// A pointer, and the struct or union it points at where it is one.
+    /// A pointer, with the name of the struct or union that it points to, if any.
     Pointer(Option<String>),
     /// An integer, `bool` or enum.
     Int {
-        /// Bytes that count; the rest of the register may be anything.
+        /// Significant bytes; the rest of the register is undefined.
         size: u32,
-        /// Whether it is signed.
+        /// True if it is signed.
         signed: bool,
     },
     /// A struct, union, float or array passed by value.
     Other {
-        /// Bytes it takes.
+        /// Size in bytes.
         size: u32,
     },
 }
@@ -64,7 +63,7 @@ impl Func {
         self.params.iter().position(|param| param.name == name)
     }
 
-    /// Reads function `id`; `None` if its prototype is missing.
+    /// Reads function `id`; returns `None` if its prototype is missing.
     pub(super) fn read(
         scope: Scope<'_>,
         name: &str,
@@ -84,7 +83,7 @@ impl Func {
                 })
             })
             .collect::<Result<Vec<_>, BtfError>>()?;
-        // No parameter is of type void: that is how BTF writes the dots.
+        // BTF encodes `...` as a last parameter of type void.
         let variadic = params.pop_if(|last| last.value == Value::Void).is_some();
         let returns = Value::read(scope, proto.size_or_type)?;
         let module = module.map(str::to_owned);
@@ -121,7 +120,7 @@ impl Value {
     }
 }
 
-/// The signature in a line, as in `nf_ct_delete(nf_conn *ct, u32 portid, s32 report) -> u8`.
+/// Prints the signature on one line, such as `nf_ct_delete(nf_conn *ct, u32 portid, s32 report) -> u8`.
 impl fmt::Display for Func {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.name)?;

@@ -1,10 +1,11 @@
-//! vmlinux's BTF, mapped: Linux 6.16 and later allow it (`btf_sysfs_vmlinux_mmap`, kernel/bpf/sysfs_btf.c), and copy nothing.
+//! Maps vmlinux's BTF without a copy (`btf_sysfs_vmlinux_mmap`, kernel/bpf/sysfs_btf.c; Linux 6.16 and
+//! later).
 
 use std::{fs::File, os::fd::AsRawFd as _, path::Path, ptr, slice, sync::OnceLock};
 
-/// All of vmlinux's BTF, or `None` if this kernel does not map it.
+/// Maps all of vmlinux's BTF; returns `None` if this kernel does not support it.
 ///
-/// The process maps it once and never unmaps it: the pages are the kernel's and take no memory.
+/// The process maps it once and never unmaps it: the pages are the kernel's and cost no memory.
 pub(super) fn vmlinux(path: &Path) -> Option<&'static [u8]> {
     static MAPPED: OnceLock<Option<&'static [u8]>> = OnceLock::new();
     *MAPPED.get_or_init(|| map(path))

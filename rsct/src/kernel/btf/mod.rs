@@ -1,12 +1,12 @@
-//! The kernel's own description of its types, asked by name.
+//! Lookup of types, fields and functions in the kernel's BTF.
 //!
-//! Rust programs for BPF carry no relocations, and offsets and argument positions differ between
-//! kernels that call themselves the same version. So the loader asks the running kernel, and hands
-//! the answers to the programs as constants. A reader of its own because starting has a budget:
-//! this one indexes vmlinux in a few million instructions and answers from the bytes as they are.
+//! Offsets and argument positions differ between kernels, even of the same version, and Rust eBPF programs
+//! carry no relocations. So the loader looks them up and passes them to the programs as constants. This
+//! reader exists because startup time matters: it indexes vmlinux in a few million instructions and reads
+//! from the raw bytes.
 //!
-//! Conntrack is mostly a module, whose types are "split" BTF over vmlinux's; where it is built in,
-//! everything is in vmlinux. Questions go to the modules first, then to vmlinux.
+//! Conntrack is mostly a module, whose types are "split" BTF on top of vmlinux's; if it is built in,
+//! everything is in vmlinux. Lookups search the modules first, then vmlinux.
 
 mod error;
 mod field;
@@ -32,11 +32,11 @@ use scope::Scope;
 
 use super::bpf_syscall;
 
-/// Where the kernel shows its BTF.
+/// Directory of the kernel's BTF files.
 const BTF_DIR: &str = "/sys/kernel/btf";
-/// The kernel proper, among its BTF objects.
+/// Name of the kernel's own BTF object.
 const VMLINUX: &str = "vmlinux";
-/// The modules whose types and functions matter here, in the order they are asked.
+/// The modules to search, in lookup order.
 const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
 
 /// The types of the running kernel and of its conntrack modules.
@@ -45,8 +45,9 @@ pub struct KernelTypes {
     modules: Vec<Object>,
 }
 
-/// Why conntrack's types are missing. Of one that is not loaded, others say so.
-fn why_missing(is_described: bool, has_sysfs: bool, is_module: bool) -> Option<BtfError> {
+/// The error if conntrack's types are missing. A module that is not loaded is reported by the code that
+/// attaches.
+fn missing_types(is_described: bool, has_sysfs: bool, is_module: bool) -> Option<BtfError> {
     match (is_described, has_sysfs, is_module) {
         (true, ..) => None,
         (false, false, _) => Some(BtfError::NoSysfs),
@@ -56,13 +57,14 @@ fn why_missing(is_described: bool, has_sysfs: bool, is_module: bool) -> Option<B
 }
 
 impl KernelTypes {
-    /// Reads the running kernel's types. Modules that are not loaded, or built in, are left out.
+    /// Reads the running kernel's types. Modules that are not loaded, or built in, are skipped.
     pub fn open() -> Result<Self, BtfError> {
         let dir = Path::new(BTF_DIR);
         if let Some(bytes) = mapped::vmlinux(&dir.join(VMLINUX)) {
             return Self::with_modules(bytes, dir);
         }
-        // The file comes a page at a time; the call copies all of it at once, but takes privileges.
+        // Reading the file copies one page at a time; the system call copies all at once, but needs
+        // privileges.
         match bpf_syscall::kernel_btf(VMLINUX) {
             Ok(bytes) => Self::with_modules(bytes, dir),
             Err(_) => Self::open_dir(dir),
@@ -88,7 +90,7 @@ impl KernelTypes {
         Self::from_bytes(vmlinux, modules)
     }
 
-    /// Takes types from bytes: vmlinux's, and modules' split BTF that builds on it.
+    /// Reads types from bytes: vmlinux's BTF, and modules' split BTF on top of it.
     pub fn from_bytes<'n>(
         vmlinux: impl Into<Cow<'static, [u8]>>,
         modules: impl IntoIterator<Item = (&'n str, Vec<u8>)>,
@@ -101,30 +103,29 @@ impl KernelTypes {
         Ok(Self { vmlinux, modules })
     }
 
-    /// Checks that the types of conntrack are there, or that it is not loaded.
+    /// Returns an error if conntrack is loaded and its types are missing.
     pub fn check_conntrack(&self) -> Result<(), BtfError> {
         let is_described = self.func("nf_conntrack_in")?.is_some();
         // Only a module has an `initstate`.
         let [has_sysfs, is_module] =
             [BTF_DIR, "/sys/module/nf_conntrack/initstate"].map(|path| Path::new(path).exists());
-        why_missing(is_described, has_sysfs, is_module).map_or(Ok(()), Err)
+        missing_types(is_described, has_sysfs, is_module).map_or(Ok(()), Err)
     }
 
-    /// Whether this module's types were found as a file of their own.
+    /// Returns whether this module has a BTF file of its own.
     pub fn has_module(&self, name: &str) -> bool {
         self.modules.iter().any(|module| module.name() == name)
     }
 
-    /// Where the field at `path` lies in the struct, union or typedef `container`.
+    /// Offset of the field at `path` in the struct, union or typedef `container`.
     ///
-    /// The path goes through named members with dots and through anonymous ones as in C:
-    /// `field("sk_buff", "_nfct")`, `field("nf_conn", "proto.tcp.state")`,
-    /// `field("nf_conn", "tuplehash[1].tuple")`. An array without an index stands for its first
-    /// element within a path, and for all of it at the end.
+    /// Dots separate named members; anonymous members are transparent as in C: `field("sk_buff", "_nfct")`,
+    /// `field("nf_conn", "proto.tcp.state")`, `field("nf_conn", "tuplehash[1].tuple")`. An array without an
+    /// index is its first element within a path, and the whole array at the end.
     pub fn field(&self, container: &str, path: &str) -> Result<Field, BtfError> {
         let mut missing = path;
-        let asked = || format!("{container}.{path}");
-        let found = self.agreed(container, asked, |scope, id| {
+        let label = || format!("{container}.{path}");
+        let found = self.agreed(container, label, |scope, id| {
             field::find(scope, id, path, &mut missing)
         })?;
         found.ok_or_else(|| BtfError::NoField {
@@ -134,14 +135,14 @@ impl KernelTypes {
         })
     }
 
-    /// Bytes that the struct, union or typedef `name` takes.
+    /// Size in bytes of the struct, union or typedef `name`.
     pub fn struct_size(&self, name: &str) -> Result<u32, BtfError> {
         self.agreed(name, || name.to_owned(), |scope, id| scope.size(id))
     }
 
     /// The value of the enumerator `variant`, of `container` or, with `None`, of any enum.
     ///
-    /// Naming the enum is much quicker; `None` is for anonymous ones.
+    /// Passing the enum is much faster; `None` is for anonymous enums.
     pub fn enum_value(&self, container: Option<&str>, variant: &str) -> Result<i64, BtfError> {
         for scope in self.scopes() {
             let named = container.map(|name| scope.named(name, &[Kind::Enum, Kind::Enum64]));
@@ -165,8 +166,8 @@ impl KernelTypes {
         })
     }
 
-    /// The names of the enum `container` that begin with `prefix`, without it, and their values; none where there is no
-    /// such enum.
+    /// Names, without `prefix`, and values of the enumerators of `container` that begin with `prefix`; empty
+    /// if there is no such enum.
     pub fn variants(&self, container: &str, prefix: &str) -> Vec<(String, i64)> {
         for scope in self.scopes() {
             let named = scope.named(container, &[Kind::Enum, Kind::Enum64]);
@@ -182,13 +183,7 @@ impl KernelTypes {
         Vec::new()
     }
 
-    /// Whether there is a struct, union, enum or typedef of that name.
-    pub fn type_exists(&self, name: &str) -> bool {
-        let kinds = [Kind::Struct, Kind::Union, Kind::Enum, Kind::Enum64, Kind::Typedef];
-        self.scopes().any(|scope| !scope.named(name, &kinds).is_empty())
-    }
-
-    /// The function of that name, if the kernel describes one.
+    /// The function of that name, if the kernel's BTF describes one.
     pub fn func(&self, name: &str) -> Result<Option<Func>, BtfError> {
         for scope in self.scopes() {
             let module = scope.base.map(|_| scope.object.name());
@@ -201,7 +196,7 @@ impl KernelTypes {
         Ok(None)
     }
 
-    /// Every object with what it builds on, modules first.
+    /// Each object with its base, modules first.
     fn scopes(&self) -> impl Iterator<Item = Scope<'_>> {
         let modules = self.modules.iter().map(|object| Scope {
             object,
@@ -213,24 +208,24 @@ impl KernelTypes {
         }])
     }
 
-    /// What `ask` finds for every description of `name` in the first object that has any.
+    /// Calls `lookup` for each description of `name` in the first object that has any.
     ///
-    /// Some distributions' modules carry several copies of `struct nf_conn`, as deduplication
-    /// failed at their build: the answer must be the same for all.
+    /// Some distributions' modules contain several copies of `struct nf_conn`, because deduplication failed
+    /// in their build: the results must be equal.
     fn agreed<T: PartialEq + Clone>(
         &self,
         name: &str,
-        asked: impl Fn() -> String,
-        mut ask: impl FnMut(Scope<'_>, u32) -> Result<T, BtfError>,
+        label: impl Fn() -> String,
+        mut lookup: impl FnMut(Scope<'_>, u32) -> Result<T, BtfError>,
     ) -> Result<T, BtfError> {
         for kinds in [&[Kind::Struct, Kind::Union][..], &[Kind::Typedef]] {
             for scope in self.scopes() {
                 let copies = scope.named(name, kinds);
                 let found = copies
                     .into_iter()
-                    .map(|id| ask(scope, id))
+                    .map(|id| lookup(scope, id))
                     .collect::<Result<Vec<_>, _>>()?;
-                if let Some(answer) = all_equal(&found, scope, &asked)? {
+                if let Some(answer) = all_equal(&found, scope, &label)? {
                     return Ok(answer);
                 }
             }
@@ -244,7 +239,7 @@ impl KernelTypes {
 fn all_equal<T: PartialEq + Clone>(
     found: &[T],
     scope: Scope<'_>,
-    asked: impl Fn() -> String,
+    label: impl Fn() -> String,
 ) -> Result<Option<T>, BtfError> {
     let Some((first, rest)) = found.split_first() else {
         return Ok(None);
@@ -253,7 +248,7 @@ fn all_equal<T: PartialEq + Clone>(
         let object = scope.object.name().to_owned();
         return Err(BtfError::Disagree {
             object,
-            asked: asked(),
+            name: label(),
             copies: found.len(),
         });
     }

@@ -1,8 +1,8 @@
 //! One BTF object, `vmlinux` or a module, indexed in a single pass.
 //!
-//! Tracing should start at once, and a kernel describes some 150,000 types. So the bytes stay as
-//! they were read: the pass notes where each type starts and chains the names that can be asked
-//! for into buckets; nothing is copied out and no string is allocated.
+//! A kernel has some 150,000 types and tracing should start at once. So the pass only records where each type
+//! starts and chains the names that can be looked up into buckets; it copies nothing and allocates no
+//! strings.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -19,23 +19,23 @@ pub(super) struct Object {
     bytes: Cow<'static, [u8]>,
     types: Range<usize>,
     strings: Range<usize>,
-    /// Id of the first type in here: 1, or for a module the first after vmlinux's.
+    /// Id of the first type in this object: 1, or for a module the first after vmlinux's.
     first_id: u32,
-    /// Offset that the first byte of the string section has in names.
+    /// Name offset of the first byte of this object's string section.
     first_string: u32,
-    /// Where each type starts in the type section.
+    /// Offset of each type in the type section.
     starts: Vec<u32>,
-    /// The latest type whose name falls into the bucket.
+    /// The latest type in each name bucket.
     buckets: Vec<u32>,
     /// For each type the previous one in its bucket.
     previous: Vec<u32>,
-    /// Every enum, named or not: values of anonymous ones are asked for by value name.
+    /// Every enum, named or not: values of anonymous enums are looked up by value name.
     enums: Vec<u32>,
 }
 
 impl Object {
-    /// Indexes `bytes`. A module's ids and string offsets go on where its base's end
-    /// (`btf_parse_module` in kernel/bpf/btf.c).
+    /// Indexes `bytes`. A module's ids and string offsets continue where its base's end (`btf_parse_module`
+    /// in kernel/bpf/btf.c).
     pub(super) fn parse(
         name: &str,
         bytes: impl Into<Cow<'static, [u8]>>,
@@ -75,7 +75,7 @@ impl Object {
     fn index(&mut self, base: Option<&Self>) -> Result<(), String> {
         let section = &self.bytes[self.types.clone()];
         let strings = &self.bytes[self.strings.clone()];
-        // Local: a field's length would go through memory for each type.
+        // A local variable: a struct field's length would be stored to memory for each type.
         let mut starts = std::mem::take(&mut self.starts);
         let mut previous = std::mem::take(&mut self.previous);
         let buckets = self.buckets.as_mut_slice();
@@ -93,7 +93,7 @@ impl Object {
                     None => base.and_then(|base| base.string_tail(head.name_offset)),
                 };
                 let name =
-                    name.ok_or_else(|| format!("the name of type {id} lies outside the string section"))?;
+                    name.ok_or_else(|| format!("the name of type {id} is outside the string section"))?;
                 namesake = std::mem::replace(&mut buckets[hash(name) as usize & mask], id);
             }
             if matches!(head.kind, Kind::Enum | Kind::Enum64) {
@@ -113,25 +113,25 @@ impl Object {
         &self.name
     }
 
-    /// The id after the last type in here.
+    /// The id after the last type in this object.
     fn end_id(&self) -> u32 {
-        // index() made sure that the sum fits.
+        // `index()` checked that the sum fits.
         self.first_id + u32::try_from(self.starts.len()).unwrap_or(0)
     }
 
-    /// The type with this id, if it is one of this object's own.
+    /// The type with this id, if it is in this object and not in its base.
     pub(super) fn ty(&self, id: u32) -> Option<Type<'_>> {
         let start = *self.starts.get(id.checked_sub(self.first_id)? as usize)?;
         Type::at(&self.bytes[self.types.clone()], start as usize)
     }
 
-    /// The string at this offset and all that follows it, if it is one of this object's own.
+    /// The string section from this offset on, if it is in this object and not in its base.
     pub(super) fn string_tail(&self, offset: u32) -> Option<&[u8]> {
         let offset = offset.checked_sub(self.first_string)? as usize;
         self.bytes[self.strings.clone()].get(offset..)
     }
 
-    /// The types that may have this name, latest first: the caller compares.
+    /// Types in this name's bucket, latest first; the caller must compare names.
     pub(super) fn candidates(&self, name: &str) -> impl Iterator<Item = u32> + '_ {
         let bucket = hash(name.as_bytes()) as usize & (self.buckets.len() - 1);
         let first = self.buckets[bucket];
@@ -147,7 +147,7 @@ impl Object {
     }
 }
 
-/// Where the types and the strings lie, from `struct btf_header`.
+/// The ranges of the types and the strings, from `struct btf_header`.
 fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), String> {
     let Some(header) = bytes.get(..raw::HEADER_BYTES) else {
         return Err(format!("{} bytes are too few for a header", bytes.len()));
@@ -155,12 +155,15 @@ fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), String> {
     let magic = u16::from_ne_bytes([header[0], header[1]]);
     if magic != raw::MAGIC {
         return Err(format!(
-            "it starts with {magic:#06x} where BTF starts with {:#06x}",
+            "it starts with {magic:#06x}, not with {:#06x}",
             raw::MAGIC
         ));
     }
     if header[2] != 1 {
-        return Err(format!("it is of version {}, and version 1 is known", header[2]));
+        return Err(format!(
+            "it has version {}, and only version 1 is supported",
+            header[2]
+        ));
     }
     let field =
         |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
@@ -172,10 +175,7 @@ fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), String> {
             (Some(start), Some(end)) if header_bytes >= raw::HEADER_BYTES && end <= bytes.len() => {
                 Ok(start..end)
             }
-            _ => Err(format!(
-                "its {what} section lies outside its {} bytes",
-                bytes.len()
-            )),
+            _ => Err(format!("its {what} section is outside its {} bytes", bytes.len())),
         }
     };
     let strings = section("string", field(16), field(20))?;
@@ -190,16 +190,16 @@ fn describe_bad_type(section: &[u8], at: usize, id: u32) -> String {
         Some(info) => {
             let info = u32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
             match Kind::from_info(info) {
-                Some(kind) => format!("type {id} ({kind:?}) runs over the end of the type section"),
-                None => format!("type {id} is of the unknown kind {}", raw::kind_number(info)),
+                Some(kind) => format!("type {id} ({kind:?}) exceeds the type section"),
+                None => format!("type {id} has the unknown kind {}", raw::kind_number(info)),
             }
         }
         None => format!("the type section ends inside type {id}"),
     }
 }
 
-/// A hash of a name's first 16 bytes, eight at a time: with 70,000 names to go through, finding the end and hashing are
-/// one walk. Few of the names that are asked for are longer and begin as another.
+/// Hashes a name's first 16 bytes, eight at a time, in the same walk that finds its end: there are 70,000
+/// names. Few of the names looked up are longer and share their first 16 bytes with another.
 #[inline]
 fn hash(name: &[u8]) -> u32 {
     const LOW: u64 = 0x0101_0101_0101_0101;
@@ -209,14 +209,14 @@ fn hash(name: &[u8]) -> u32 {
         let word = word(name.get(at..).unwrap_or_default());
         // Bit 7 of the lowest zero byte; borrows can only mark bytes above it.
         let zeros = word.wrapping_sub(LOW) & !word & HIGH;
-        // All bytes below that one; all eight where there is none.
+        // All bytes below that one; all eight if there is none.
         let word = word & ((zeros.isolate_lowest_one() >> 7).wrapping_sub(1));
         hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if zeros != 0 {
             break;
         }
     }
-    // The product's upper half is the well mixed one.
+    // The product's upper half is better mixed.
     (hash >> 32) as u32
 }
 

@@ -1,7 +1,7 @@
-//! The words of the BTF format, so that the rest of the reader speaks of members and parameters.
+//! The BTF format: kinds, members, parameters.
 //!
-//! Written against include/uapi/linux/btf.h. Everything is in the machine's byte order: BTF that a
-//! kernel shows of itself never needs swapping.
+//! Written against include/uapi/linux/btf.h. All values are in the machine's byte order: a running kernel's
+//! BTF is never byte-swapped.
 
 /// First two bytes of every BTF object.
 pub(super) const MAGIC: u16 = 0xeb9f;
@@ -10,7 +10,7 @@ pub(super) const HEADER_BYTES: usize = 24;
 /// Size of `struct btf_type`.
 pub(super) const TYPE_BYTES: usize = 12;
 
-/// What a type is (`BTF_KIND_*`).
+/// The kind of a type (`BTF_KIND_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Int,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Enum,
     Fwd,
     Typedef,
-    /// `volatile`, `const`, `restrict` and type tags: they change neither size nor layout.
+    /// `volatile`, `const`, `restrict` and type tags: they do not change size or layout.
     Qualifier,
     Func,
     FuncProto,
@@ -67,7 +67,7 @@ impl Kind {
         all + vlen * part
     }
 
-    /// Whether types of this kind are asked for by name.
+    /// Returns whether types of this kind are looked up by name.
     pub(super) fn is_looked_up(self) -> bool {
         matches!(
             self,
@@ -76,30 +76,30 @@ impl Kind {
     }
 }
 
-/// The kind's number. Two bits wider than the kinds that exist need: they were always zero.
+/// The kind's number. Two bits wider than today's kinds need: those bits were always zero.
 pub(super) fn kind_number(info: u32) -> u32 {
     (info >> 24) & 0x7f
 }
 
-/// How many members, parameters or values follow. The upper eight bits were always zero before
-/// kernels gave them this meaning.
+/// Number of members, parameters or values that follow. Its upper eight bits were always zero before kernels
+/// used them for this.
 pub(super) fn vlen(info: u32) -> usize {
     (info & 0x00ff_ffff) as usize
 }
 
-/// What every type begins with (`struct btf_type`).
+/// The common beginning of every type (`struct btf_type`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) kind: Kind,
     pub(super) name_offset: u32,
     info: u32,
-    /// The size in bytes, or the type referred to, as the kind has it.
+    /// The size in bytes or the type referred to, depending on the kind.
     pub(super) size_or_type: u32,
 }
 
 impl Head {
-    /// The head of the type that starts at `at` in `section`; `None` where the section ends inside it or the kind is one
-    /// that this reader has not heard of.
+    /// The head of the type that starts at `at` in `section`; `None` if it is truncated or of a kind unknown
+    /// to this reader.
     #[inline]
     pub(super) fn at(section: &[u8], at: usize) -> Option<Self> {
         let head: &[u8; TYPE_BYTES] = section.get(at..)?.first_chunk()?;
@@ -112,7 +112,7 @@ impl Head {
         })
     }
 
-    /// Where the type ends, if that is within `section`.
+    /// Offset of the type's end, if it is within `section`.
     #[inline]
     pub(super) fn end(self, section: &[u8], at: usize) -> Option<usize> {
         let end = at + TYPE_BYTES + self.kind.extra_bytes(vlen(self.info));
@@ -120,13 +120,13 @@ impl Head {
     }
 }
 
-/// One type, its extra bytes cut to the length its kind calls for.
+/// One type, with its extra bytes cut to the length that its kind requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Type<'a> {
     pub(super) kind: Kind,
     pub(super) name_offset: u32,
     info: u32,
-    /// The size in bytes, or the type referred to, as the kind has it.
+    /// The size in bytes or the type referred to, depending on the kind.
     pub(super) size_or_type: u32,
     extra: &'a [u8],
 }
@@ -136,7 +136,7 @@ pub(super) struct Member {
     pub(super) name_offset: u32,
     pub(super) type_id: u32,
     pub(super) bit_offset: u32,
-    /// Width if it is a bitfield.
+    /// Width, for a bitfield.
     pub(super) bit_width: Option<u32>,
 }
 
@@ -147,8 +147,8 @@ pub(super) struct Param {
 }
 
 impl<'a> Type<'a> {
-    /// The type that starts at `at` in `section`; `None` where it runs over the end or is of a
-    /// kind this reader has not heard of.
+    /// The type that starts at `at` in `section`; `None` if it is truncated or of a kind unknown to this
+    /// reader.
     pub(super) fn at(section: &'a [u8], at: usize) -> Option<Self> {
         let head = Head::at(section, at)?;
         Some(Self {
@@ -164,7 +164,7 @@ impl<'a> Type<'a> {
         self.info >> 31 == 1
     }
 
-    /// Members, of a struct or union only.
+    /// Members of a struct or union; empty for other kinds.
     pub(super) fn members(self) -> impl Iterator<Item = Member> + 'a {
         let bitfields = self.kind_flag();
         self.parts(&[Kind::Struct, Kind::Union], 12).map(move |part| {
@@ -190,7 +190,7 @@ impl<'a> Type<'a> {
         })
     }
 
-    /// Parameters, of a function prototype only. A last one of type 0 is the `...` of C.
+    /// Parameters of a function prototype; empty for other kinds. A last one of type 0 is C's `...`.
     pub(super) fn params(self) -> impl Iterator<Item = Param> + 'a {
         self.parts(&[Kind::FuncProto], 8).map(|part| Param {
             name_offset: word(part, 0),
@@ -198,7 +198,7 @@ impl<'a> Type<'a> {
         })
     }
 
-    /// Names (as string offsets) and values, of an enum only.
+    /// Names (as string offsets) and values of an enum; empty for other kinds.
     pub(super) fn values(self) -> impl Iterator<Item = (u32, i64)> + 'a {
         let (signed, wide) = (self.kind_flag(), self.kind == Kind::Enum64);
         self.parts(&[Kind::Enum, Kind::Enum64], if wide { 12 } else { 8 })
@@ -215,13 +215,13 @@ impl<'a> Type<'a> {
             })
     }
 
-    /// Element type and count, of an array only.
+    /// Element type and count of an array; `None` for other kinds.
     pub(super) fn array(self) -> Option<(u32, u32)> {
         let mut parts = self.parts(&[Kind::Array], 12);
         parts.next().map(|part| (word(part, 0), word(part, 8)))
     }
 
-    /// Whether an integer is signed (`BTF_INT_SIGNED`), or an enum has negative values.
+    /// Returns whether an integer is signed (`BTF_INT_SIGNED`), or an enum has negative values.
     pub(super) fn is_signed(self) -> bool {
         match self.kind {
             Kind::Int => self
@@ -242,7 +242,7 @@ impl<'a> Type<'a> {
     }
 }
 
-/// The `u32` at `at`, which the caller knows to lie inside.
+/// The `u32` at `at`, which the caller has checked to be inside `bytes`.
 #[inline]
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])

@@ -1,16 +1,16 @@
-//! A module's types together with the `vmlinux` types they build on.
+//! A module's types together with the `vmlinux` types that they refer to.
 //!
-//! Ids and string offsets of a module's BTF reach into vmlinux's; a scope follows them either way.
+//! Ids and string offsets of a module's BTF may refer to vmlinux's; a scope resolves both.
 
 use super::error::BtfError;
 use super::object::Object;
 use super::raw::{Kind, Type};
 
-/// How many typedefs and qualifiers may stand before a type; the kernel's own limit is 32
-/// (`MAX_RESOLVE_DEPTH` in kernel/bpf/btf.c).
+/// Limit on the typedefs and qualifiers in front of a type; the kernel's own limit is 32 (`MAX_RESOLVE_DEPTH`
+/// in kernel/bpf/btf.c).
 const MAX_CHAIN: usize = 32;
 
-/// The object that is asked, and its base where it is a module.
+/// The object to search, with its base if it is a module.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) object: &'a Object,
@@ -30,17 +30,17 @@ impl<'a> Scope<'a> {
         self.object
             .ty(id)
             .or_else(|| self.base.and_then(|base| base.ty(id)))
-            .ok_or_else(|| self.malformed(format!("something refers to type {id}, which it does not have")))
+            .ok_or_else(|| self.malformed(format!("it refers to type {id}, which does not exist")))
     }
 
-    /// The string at this offset with what follows it.
+    /// The string at this offset and all that follows it.
     fn tail(&self, offset: u32) -> Option<&'a [u8]> {
         self.object
             .string_tail(offset)
             .or_else(|| self.base.and_then(|base| base.string_tail(offset)))
     }
 
-    /// Whether the string at this offset is `name`.
+    /// Returns whether the string at this offset is `name`.
     pub(super) fn is_named(&self, offset: u32, name: &str) -> bool {
         self.tail(offset).is_some_and(|tail| {
             tail.get(..name.len()) == Some(name.as_bytes())
@@ -55,7 +55,7 @@ impl<'a> Scope<'a> {
         String::from_utf8_lossy(&tail[..end]).into_owned()
     }
 
-    /// This object's own types of that name and one of `kinds`.
+    /// Types of that name and one of `kinds`, in this object without its base.
     pub(super) fn named(&self, name: &str, kinds: &[Kind]) -> Vec<u32> {
         let mut found: Vec<u32> = self
             .object
@@ -70,7 +70,7 @@ impl<'a> Scope<'a> {
         found
     }
 
-    /// The type behind any typedefs and qualifiers; `None` is `void`.
+    /// The type after all typedefs and qualifiers are resolved; `None` is `void`.
     pub(super) fn resolve(&self, id: u32) -> Result<Option<Type<'a>>, BtfError> {
         let mut id = id;
         for _ in 0..=MAX_CHAIN {
@@ -83,10 +83,10 @@ impl<'a> Scope<'a> {
             }
             id = ty.size_or_type;
         }
-        Err(self.malformed(format!("type {id} stands behind more than {MAX_CHAIN} typedefs")))
+        Err(self.malformed(format!("type {id} has more than {MAX_CHAIN} typedefs")))
     }
 
-    /// Bytes that a value of this type takes.
+    /// Size in bytes of a value of this type.
     pub(super) fn size(&self, id: u32) -> Result<u32, BtfError> {
         let (mut id, mut count) = (id, 1_u32);
         for _ in 0..=MAX_CHAIN {
@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
                 .ok_or_else(|| self.malformed(format!("type {id} is larger than memory")));
         }
         Err(self.malformed(format!(
-            "type {id} is an array of more than {MAX_CHAIN} dimensions"
+            "type {id} is an array with more than {MAX_CHAIN} dimensions"
         )))
     }
 }

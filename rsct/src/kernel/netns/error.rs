@@ -1,10 +1,10 @@
-//! Why a network namespace cannot be used.
+//! Errors of finding and opening network namespaces.
 
 use std::io;
 
 use thiserror::Error;
 
-/// Why a network namespace cannot be used.
+/// A network namespace cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NetnsError {
@@ -13,23 +13,23 @@ pub enum NetnsError {
     NoSuchName {
         /// The value of `--netns`.
         wanted: String,
-        /// What else it was looked up as.
+        /// The other kinds of value that it was looked up as.
         also: &'static str,
         /// The names that exist.
         existing: String,
     },
-    /// It exists and cannot be opened.
+    /// It exists but cannot be opened.
     #[error("opening network namespace {wanted}: {source}{}", hint(source))]
     Open {
-        /// What was to be opened.
+        /// The namespace.
         wanted: String,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// Without /proc no namespace but the named ones can be found.
+    /// Without /proc only named namespaces can be found.
     #[error(
-        "listing network namespaces: /proc shows no processes; mount it (`mount -t proc proc /proc`), or name one \
-         namespace with --netns"
+        "listing network namespaces: /proc has no processes; mount it (`mount -t proc proc /proc`), or \
+         select one namespace with --netns"
     )]
     NoProc,
     /// A directory or file that leads to namespaces cannot be read.
@@ -37,13 +37,13 @@ pub enum NetnsError {
     List {
         /// The directory or file.
         path: String,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// No new one can be made.
-    #[error("making a network namespace: {source}{}", hint_to_make(source))]
+    /// A namespace cannot be created.
+    #[error("creating a network namespace: {source}{}", hint_to_make(source))]
     Make {
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
 }

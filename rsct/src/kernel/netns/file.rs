@@ -1,4 +1,4 @@
-//! A network namespace from a file that refers to it.
+//! Opens a network namespace from a file that refers to it.
 
 use std::{
     fs::File,
@@ -10,12 +10,12 @@ use std::{
 
 use super::Netns;
 
-/// The type of the namespaces' own file system; libc's constant and field differ in type between C libraries.
+/// The namespace file system's magic number; libc's constant and field differ in type between C libraries.
 const NSFS_MAGIC: i128 = 0x6e73_6673;
 /// `NS_GET_NSTYPE` (include/uapi/linux/nsfs.h, Linux 4.11 on).
 const NS_GET_NSTYPE: u32 = 0xb703;
 
-/// Opens a file that refers to a network namespace; without a name, the inode number is its name.
+/// Opens a file that refers to a network namespace; without a name, the inode number becomes its name.
 pub(super) fn open(path: &Path, name: Option<String>) -> io::Result<Netns> {
     of(File::open(path)?, name)
 }
@@ -27,7 +27,8 @@ pub(super) fn of(file: File, name: Option<String>) -> io::Result<Netns> {
     if !is_of_nsfs(&file)? {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
-            "this is an ordinary file, not a namespace: the namespace behind it is gone, or there never was one",
+            "this is an ordinary file, not a namespace; if a namespace was mounted there, it has been \
+             unmounted",
         ));
     }
     if !is_net(&file)? {
@@ -50,12 +51,12 @@ fn is_of_nsfs(file: &File) -> io::Result<bool> {
     if unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // Signed with one libc, unsigned with another.
+    // Signed in one libc, unsigned in another.
     Ok(i128::from(stat.f_type) == NSFS_MAGIC)
 }
 
 fn is_net(file: &File) -> io::Result<bool> {
-    // SAFETY: this request takes no argument, and the descriptor is open.
+    // SAFETY: this request has no argument, and the descriptor is open.
     match unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_NSTYPE as _) } {
         -1 => Err(io::Error::last_os_error()),
         found => Ok(found == libc::CLONE_NEWNET),

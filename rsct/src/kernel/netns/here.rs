@@ -12,10 +12,10 @@ use std::{
 
 use super::{Netns, NetnsError, file};
 
-/// `SIOCGSKNS` (include/uapi/linux/sockios.h, Linux 4.9 on): a descriptor of the namespace that a socket is in.
+/// `SIOCGSKNS` (include/uapi/linux/sockios.h, Linux 4.9 on): returns a descriptor of a socket's namespace.
 const SIOCGSKNS: u32 = 0x894c;
 
-/// Opens it through /proc; where /proc is not mounted, through a socket, which takes CAP_NET_ADMIN.
+/// Opens it through /proc or, if /proc is not mounted, through a socket, which needs CAP_NET_ADMIN.
 pub(super) fn open() -> Result<Netns, NetnsError> {
     let through_proc = file::open(Path::new("/proc/thread-self/ns/net"), None);
     through_proc.or_else(|error| {
@@ -25,7 +25,8 @@ pub(super) fn open() -> Result<Netns, NetnsError> {
                 io::ErrorKind::NotFound => io::Error::new(
                     of_socket.kind(),
                     format!(
-                        "/proc is not mounted, and a socket does not lead there: {of_socket}; run as root"
+                        "/proc is not mounted, and the namespace of a socket cannot be opened: {of_socket}; \
+                         run as root"
                     ),
                 ),
                 _ => error,
@@ -37,7 +38,7 @@ pub(super) fn open() -> Result<Netns, NetnsError> {
 
 fn through_socket() -> io::Result<Netns> {
     let socket = UnixDatagram::unbound()?;
-    // SAFETY: this request takes no argument, and the socket is open.
+    // SAFETY: this request has no argument, and the socket is open.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS as _) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
@@ -51,10 +52,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_leads_to_the_same_namespace_as_proc() {
+    fn socket_and_proc_refer_to_the_same_namespace() {
         match through_socket() {
             Ok(found) => assert_eq!(found.inode, open().unwrap().inode),
-            // An ordinary user runs the tests.
+            // Without CAP_NET_ADMIN.
             Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EPERM)),
         }
     }

@@ -1,4 +1,4 @@
-//! The network namespaces that are mounted somewhere: `ip netns`, Docker, Podman and others keep namespaces so.
+//! Mounted network namespaces: `ip netns`, Docker, Podman and others keep namespaces alive with a mount.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
@@ -9,12 +9,13 @@ pub(super) struct Mount {
     pub(super) path: PathBuf,
 }
 
-/// The network namespaces in the text of a mountinfo file (Documentation/filesystems/proc.rst, section 3.5).
+/// Parses the network namespaces in a mountinfo file (Documentation/filesystems/proc.rst, section 3.5).
 pub(super) fn of(mountinfo: &[u8]) -> impl Iterator<Item = Mount> + '_ {
     mountinfo.split(|byte| *byte == b'\n').filter_map(mount)
 }
 
-/// A line: id, parent, device, root, mount point, options; the file system's type follows a lone `-`.
+/// Parses one line: id, parent, device, root, mount point, options; the file system's type follows a lone
+/// `-`.
 fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let root = std::str::from_utf8(fields.nth(3)?).ok()?;
@@ -23,12 +24,12 @@ fn mount(line: &[u8]) -> Option<Mount> {
     Some(Mount { inode, path })
 }
 
-/// The inode number in `net:[4026531840]`, as mounts and links name a namespace.
+/// The inode number in `net:[4026531840]`, the format of mounts and links to a namespace.
 pub(super) fn inode_in(link: &str) -> Option<u64> {
     link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Spaces, tabs, line ends and backslashes are written in octal: `\040`.
+/// Decodes octal escapes: spaces, tabs, line ends and backslashes appear as `\040` and so on.
 fn unescaped(field: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -37,8 +38,8 @@ fn unescaped(field: &[u8]) -> PathBuf {
             .then(|| std::str::from_utf8(after.get(..3)?).ok())
             .flatten();
         match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(meant) => {
-                path.push(meant);
+            Some(decoded) => {
+                path.push(decoded);
                 rest = &after[3..];
             }
             None => {

@@ -1,4 +1,4 @@
-//! Every network namespace that something in reach leads to: a name, a mount, a process, a thread or an open file.
+//! Finds every network namespace that a name, mount, process, thread or open file refers to.
 
 use std::{
     collections::BTreeSet,
@@ -11,17 +11,17 @@ use std::{
 
 use super::{NAMES, Netns, NetnsError, file, mounts};
 
-/// What could not be looked at, so that namespaces may be missing.
+/// The parts of the search that failed, so that namespaces may be missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hidden {
-    /// Processes whose namespaces this process may not inspect.
+    /// Number of processes whose namespaces this process may not inspect.
     pub processes: usize,
-    /// Whether /proc leaves out other users' processes altogether (its mount option `hidepid`).
+    /// True if /proc hides other users' processes (its mount option `hidepid`).
     pub unlisted: bool,
 }
 
-/// Visits each namespace once until `visit` ends the walk, the cheap sources first: names, mounts, processes; then
-/// mounts in other mount namespaces, threads and open files.
+/// Visits each namespace once until `visit` ends the walk, cheap sources first: names, mounts, processes;
+/// then mounts in other mount namespaces, threads and open files.
 pub(super) fn walk(visit: impl FnMut(Netns) -> ControlFlow<()>) -> Result<Hidden, NetnsError> {
     let mut walk = Walk {
         seen: BTreeSet::new(),
@@ -34,7 +34,7 @@ pub(super) fn walk(visit: impl FnMut(Netns) -> ControlFlow<()>) -> Result<Hidden
     }
 }
 
-/// The names of the files in a directory that need not exist.
+/// File names in the `ip netns` directory, which may not exist.
 pub(super) fn names() -> Vec<OsString> {
     let mut names: Vec<OsString> = fs::read_dir(NAMES)
         .into_iter()
@@ -46,7 +46,7 @@ pub(super) fn names() -> Vec<OsString> {
     names
 }
 
-/// The name or the mount of a namespace.
+/// The name or the mount path of a namespace.
 pub(super) fn name_of(inode: u64) -> Option<String> {
     let is_it = |name: &OsString| {
         fs::metadata(Path::new(NAMES).join(name)).is_ok_and(|metadata| metadata.ino() == inode)
@@ -59,7 +59,7 @@ pub(super) fn name_of(inode: u64) -> Option<String> {
     Some(mount.path.to_string_lossy().into_owned())
 }
 
-/// Why a walk ends early.
+/// The cause of an early end of the walk.
 enum Stop {
     Enough,
     Failed(NetnsError),
@@ -81,9 +81,9 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
     fn all(&mut self) -> Result<(), Stop> {
         for name in names() {
             let path = Path::new(NAMES).join(&name);
-            self.look(&path, Some(name.to_string_lossy().into_owned()))?;
+            self.visit_path(&path, Some(name.to_string_lossy().into_owned()))?;
         }
-        // Without /proc, its files are no more readable than its directory: the directory's error is the plainer one.
+        // If /proc is missing, both reads fail; the directory's error is clearer.
         let pids = pids().map_err(Stop::Failed)?;
         self.mounts(Path::new("/proc/self"), Path::new("/"))?;
         let processes = self.processes(&pids)?;
@@ -93,7 +93,8 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         }
         let own = program(Path::new("/proc/self"));
         for process in &processes {
-            // rsct itself has namespaces open: two that watch would keep them alive for each other.
+            // Skip other rsct processes, which hold namespaces open: two watching ones would keep them alive
+            // for each other.
             if own.is_none() || program(&process.path) != own {
                 self.files(&process.path.join("fd"))?;
             }
@@ -101,12 +102,12 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         Ok(())
     }
 
-    /// Opens what a path leads to, unless it was visited before: opening one for each of a thousand processes would be
-    /// slow.
-    fn look(&mut self, path: &Path, name: Option<String>) -> Result<(), Stop> {
+    /// Opens the namespace at a path, unless it was visited before: opening one for each of a thousand
+    /// processes would be slow.
+    fn visit_path(&mut self, path: &Path, name: Option<String>) -> Result<(), Stop> {
         match fs::metadata(path) {
             Ok(metadata) if !self.seen.contains(&metadata.ino()) => self.open(path, name),
-            // Visited before, or gone by now.
+            // Visited before, or deleted.
             _ => Ok(()),
         }
     }
@@ -121,12 +122,12 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
                 let wanted = path.display().to_string();
                 Err(Stop::Failed(NetnsError::Open { wanted, source }))
             }
-            // Visited before, gone by now, or no namespace at all.
+            // Visited before, deleted, or not a namespace.
             _ => Ok(()),
         }
     }
 
-    /// The mounts that a process sees under its root.
+    /// Visits the mounts that a process sees under its root.
     fn mounts(&mut self, process: &Path, root: &Path) -> Result<(), Stop> {
         let path = process.join("mountinfo");
         let Ok(mountinfo) = fs::read(&path) else {
@@ -142,7 +143,7 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         Ok(())
     }
 
-    /// The namespaces of processes. Returns the processes that may be inspected.
+    /// Visits the namespaces of processes. Returns the processes that may be inspected.
     fn processes(&mut self, pids: &[u32]) -> Result<Vec<Process>, Stop> {
         // Process 1 exists in every process namespace.
         self.hidden.unlisted = !pids.contains(&1);
@@ -156,7 +157,7 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
                     self.hidden.processes += 1;
                     continue;
                 }
-                // Visited before; or its first thread has ended, and others may go on.
+                // Visited before, or the process's first thread has ended and others may still run.
                 _ => {}
             }
             processes.push(Process { pid: *pid, path });
@@ -164,28 +165,28 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         Ok(processes)
     }
 
-    /// Mounts in the mount namespaces of other processes, each namespace once.
+    /// Visits the mounts in the mount namespaces of other processes, each mount namespace once.
     fn mounts_elsewhere(&mut self, processes: &[Process]) -> Result<(), Stop> {
         let number = |process: &Path| fs::metadata(process.join("ns/mnt")).map(|metadata| metadata.ino());
-        let mut looked_at: BTreeSet<u64> = number(Path::new("/proc/self")).into_iter().collect();
+        let mut visited_mounts: BTreeSet<u64> = number(Path::new("/proc/self")).into_iter().collect();
         for process in processes {
-            if number(&process.path).is_ok_and(|number| looked_at.insert(number)) {
+            if number(&process.path).is_ok_and(|number| visited_mounts.insert(number)) {
                 self.mounts(&process.path, &process.path.join("root"))?;
             }
         }
         Ok(())
     }
 
-    /// Threads in namespaces of their own, and files of threads that do not share the process's.
+    /// Visits threads with namespaces of their own, and files of threads that do not share the process's.
     fn threads(&mut self, process: &Process) -> Result<(), Stop> {
-        // The directory's links: two, and one for each thread.
+        // The directory's link count: two, plus one per thread.
         let tasks = process.path.join("task");
         if fs::metadata(&tasks).is_ok_and(|metadata| metadata.nlink() == 3) {
             return Ok(());
         }
         for tid in numbers(&tasks).unwrap_or_default() {
             let thread = tasks.join(tid.to_string());
-            self.look(&thread.join("ns/net"), None)?;
+            self.visit_path(&thread.join("ns/net"), None)?;
             if tid != process.pid && !share_files(process.pid, tid) {
                 self.files(&thread.join("fd"))?;
             }
@@ -193,16 +194,16 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
         Ok(())
     }
 
-    /// Open files that refer to namespaces. Links are read and not followed: a file system that does not answer must not
-    /// hold this up.
+    /// Visits open files that refer to namespaces. Links are read but not followed: a file system that does
+    /// not respond must not block this.
     fn files(&mut self, directory: &Path) -> Result<(), Stop> {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
             let Ok(link) = fs::read_link(&path) else { continue };
             match mounts::inode_in(&link.to_string_lossy()) {
                 Some(inode) if !self.seen.contains(&inode) => self.open(&path, None)?,
-                // A file opened through a mount that is gone reads as the root of nothing.
-                None if link == Path::new("/") => self.look(&path, None)?,
+                // A file opened through a mount that no longer exists has the link `/`.
+                None if link == Path::new("/") => self.visit_path(&path, None)?,
                 _ => {}
             }
         }
@@ -210,21 +211,22 @@ impl<F: FnMut(Netns) -> ControlFlow<()>> Walk<F> {
     }
 }
 
-/// The file of the program that a process runs.
+/// Device and inode of a process's executable.
 fn program(process: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(process.join("exe")).ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// Whether two threads have the same open files. Where the kernel does not say, they have as a rule.
+/// Returns whether two threads share their open files. If the kernel does not report it, assume yes, as most
+/// do.
 fn share_files(one: u32, other: u32) -> bool {
     /// `KCMP_FILES` (include/uapi/linux/kcmp.h).
     const KCMP_FILES: libc::c_int = 2;
-    // SAFETY: kcmp takes no pointers.
+    // SAFETY: kcmp has no pointer arguments.
     unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0) <= 0 }
 }
 
-/// The processes that /proc shows: at least this one, if it is mounted.
+/// The process ids in /proc, which contains at least this process if it is mounted.
 fn pids() -> Result<Vec<u32>, NetnsError> {
     match numbers(Path::new("/proc")) {
         Ok(pids) if pids.is_empty() => Err(NetnsError::NoProc),

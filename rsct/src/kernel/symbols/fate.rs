@@ -1,6 +1,7 @@
-//! Why a function cannot be attached to: what became of it in the running kernel.
+//! Determines why a program cannot attach to a function.
 //!
-//! A function that the types describe may be absent: compilers inline functions, or keep them under a mangled name.
+//! A function that BTF describes may be absent from the kernel: compilers inline functions, or rename them
+//! with a suffix.
 
 use std::{fmt, io::BufRead};
 
@@ -11,9 +12,9 @@ use super::{
     namer::Namer,
 };
 
-/// What compilers append to a function they changed and kept (`.cold` parts are no entry).
+/// Suffixes of functions that compilers changed and kept (`.cold` parts are not function entries).
 const MANGLED: [&str; 5] = [".constprop.", ".isra.", ".part.", ".llvm.", ".lto_priv."];
-/// What GCC appends first. The kernel finds whole names only.
+/// Suffixes that GCC uses first. The kernel looks up whole names only.
 const USUAL: [&str; 5] = [
     ".constprop.0",
     ".isra.0",
@@ -25,24 +26,24 @@ const USUAL: [&str; 5] = [
 /// A function in the running kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// As the kernel spells it: `init_conntrack.constprop.0`.
+    /// The name as in the kernel: `init_conntrack.constprop.0`.
     pub name: String,
     /// The module it is in; `None` for the kernel itself.
     pub module: Option<String>,
 }
 
-/// What became of a function.
+/// State of a function in the running kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is there.
+    /// It exists.
     Present,
-    /// The compiler made another function of it; only a kprobe by that name can attach.
+    /// The compiler renamed it; only a kprobe by the new name can attach.
     Renamed(Symbol),
-    /// It is not there, nor is a function of a name that compilers usually make of its own.
+    /// It does not exist, nor does a function with one of the usual suffixes.
     Absent,
 }
 
-/// Looks functions up, in the order of `names`; in /proc/kallsyms where the kernel looks nothing up.
+/// Looks functions up, in the order of `names`; reads /proc/kallsyms if the kernel has no lookup helper.
 pub fn fates(names: &[&str]) -> Result<Vec<Fate>, SymbolsError> {
     match found(names) {
         Some(fates) => Ok(fates),
@@ -105,14 +106,14 @@ impl Fate {
         }
     }
 
-    /// Why the kernel's types do not describe the function `name`.
+    /// The reason why BTF does not describe the function `name`.
     pub fn why_not_in_btf(&self, name: &str) -> String {
         match self {
-            Self::Present => "the function is there, but this kernel's BTF does not describe it".to_owned(),
-            Self::Renamed(symbol) => format!("the compiler changed {name}; it is there as {symbol}"),
+            Self::Present => "the function exists, but this kernel's BTF does not describe it".to_owned(),
+            Self::Renamed(symbol) => format!("the compiler renamed {name} to {symbol}"),
             Self::Absent => format!(
-                "this kernel has no function {name}: inlined or renamed by the compiler, not part of it, or of a \
-                 module that is not loaded"
+                "this kernel has no function {name}: the compiler inlined or renamed it, this version lacks \
+                 it, or its module is not loaded"
             ),
         }
     }
@@ -142,7 +143,7 @@ ffffffffc0a01100 t init_conntrack.constprop.0.cold\t[nf_conntrack]
 ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
 
     #[test]
-    fn fates_are_told_apart() {
+    fn fates_are_distinguished() {
         let names = ["nf_ct_delete", "init_conntrack", "nf_confirm", "dup"];
         let fates = listed(LINES.as_bytes(), &names).unwrap();
         let renamed = Fate::Renamed(Symbol {
@@ -152,7 +153,7 @@ ffffffffc0a02000 T nf_confirm\t[nf_conntrack]";
         assert_eq!(fates, [Fate::Absent, renamed, Fate::Present, Fate::Present]);
         assert_eq!(
             fates[1].why_not_in_btf(names[1]),
-            "the compiler changed init_conntrack; it is there as init_conntrack.constprop.0 in nf_conntrack"
+            "the compiler renamed init_conntrack to init_conntrack.constprop.0 in nf_conntrack"
         );
     }
 }

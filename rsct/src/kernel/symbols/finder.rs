@@ -1,4 +1,4 @@
-//! From a symbol's name to its address (`bpf_kallsyms_lookup_name`, Linux 5.16 on).
+//! Looks up a symbol's address by name (`bpf_kallsyms_lookup_name`, Linux 5.16 on).
 
 use std::io;
 
@@ -13,10 +13,10 @@ use super::{
     program::Program,
 };
 
-/// Room for a name and its NUL.
+/// Size of a name and its NUL.
 const NAME_BYTES: usize = 128;
 
-/// What the program reads, and what it writes.
+/// Input and output of the program.
 #[derive(FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 struct Context {
@@ -30,36 +30,37 @@ pub(super) struct Finder {
     program: Program,
 }
 
-/// What the kernel knows of a name.
+/// Result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The first symbol of the name is here.
+    /// Address of the first symbol with the name.
     At(u64),
     /// No symbol has the name.
     Nowhere,
-    /// This process may not see addresses, in /proc/kallsyms neither (`kallsyms_show_value` in the kernel).
+    /// This process may not see addresses, nor does /proc/kallsyms show them (`kallsyms_show_value` in the
+    /// kernel).
     Hidden,
 }
 
 impl Finder {
-    /// Loads it.
+    /// Loads the program.
     pub(super) fn load() -> Result<Self, BpfError> {
         Ok(Self {
             program: Program::load(&instructions())?,
         })
     }
 
-    /// Finds a symbol of the kernel itself or, if there is none, of a module.
+    /// Finds a symbol of the kernel or, if there is none, of a module.
     pub(super) fn find(&self, name: &str) -> Result<Found, BpfError> {
         let mut context = Context {
             name: [0; NAME_BYTES],
             address: 0,
         };
         // The last byte stays zero.
-        let Some(room) = context.name[..NAME_BYTES - 1].get_mut(..name.len()) else {
+        let Some(buffer) = context.name[..NAME_BYTES - 1].get_mut(..name.len()) else {
             return Err(BpfError::TestRun(io::ErrorKind::InvalidInput.into()));
         };
-        room.copy_from_slice(name.as_bytes());
+        buffer.copy_from_slice(name.as_bytes());
         match -self.program.run(&mut context)? {
             0 => Ok(Found::At(context.address)),
             libc::ENOENT => Ok(Found::Nowhere),
@@ -69,15 +70,15 @@ impl Finder {
     }
 }
 
-/// `return bpf_kallsyms_lookup_name(context->name, sizeof(context->name), 0, &context->address)`, by way of the stack:
-/// helpers take a pointer into the context from Linux 6.1 on only.
+/// `return bpf_kallsyms_lookup_name(context->name, sizeof(context->name), 0, &context->address)`, with a copy
+/// on the stack: helpers accept a pointer into the context only from Linux 6.1 on.
 fn instructions() -> Vec<bpf_insn> {
     const ADDRESS: i16 = -8;
     const NAME: i16 = ADDRESS - NAME_BYTES as i16;
     let mut program = vec![insn::copy(R6, R1)];
-    for word in (0..NAME_BYTES as i16).step_by(8) {
-        program.push(insn::load(R1, R6, word));
-        program.push(insn::store(FRAME, NAME + word, R1));
+    for offset in (0..NAME_BYTES as i16).step_by(8) {
+        program.push(insn::load(R1, R6, offset));
+        program.push(insn::store(FRAME, NAME + offset, R1));
     }
     program.extend([
         insn::set(R1, 0),

@@ -1,14 +1,14 @@
-//! Named addresses, kept: a stack's functions come again and again. A name that was handed out stays where it is
-//! while others are added, so that naming needs no `&mut`.
+//! A cache of named addresses: a stack's functions recur. A returned name stays valid while others are added,
+//! so lookups need no `&mut`.
 
 use std::cell::OnceCell;
 
 use super::namer::Named;
 
-/// How many lists they are spread over: one for each value of a byte.
+/// Number of lists that the names are spread over: one per value of a byte.
 const LISTS: usize = 256;
 
-/// What addresses are called.
+/// The cached names.
 #[derive(Debug)]
 pub(in super::super) struct Known {
     lists: Box<[Link; LISTS]>,
@@ -32,7 +32,7 @@ impl Default for Known {
 }
 
 impl Known {
-    /// An address's name; `name` finds it if it is not known yet.
+    /// The name of an address; calls `name` if it is not cached.
     pub(in super::super) fn get_or_name(
         &self,
         address: u64,
@@ -56,7 +56,7 @@ impl Known {
     }
 }
 
-/// Which list an address is on. Many have the same low bits, as functions are aligned.
+/// The list that an address belongs to. Functions are aligned, so their low bits are often equal.
 fn list(address: u64) -> usize {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
     (address.wrapping_mul(GOLDEN_RATIO) >> (u64::BITS - u8::BITS)) as usize
@@ -76,7 +76,7 @@ mod tests {
                 module: None,
             })
         };
-        // More than there are lists.
+        // More addresses than lists.
         let addresses: Vec<u64> = (0..2 * LISTS as u64).map(|index| index * 16).collect();
         let name = |address: &u64| known.get_or_name(*address, || named(*address));
         let first: Vec<_> = addresses.iter().map(name).collect();

@@ -1,5 +1,5 @@
-//! /proc/kallsyms, line by line. The kernel spends hundreds of millions of instructions on printing it, so that it is
-//! read only where the kernel looks nothing up.
+//! Reads /proc/kallsyms line by line. The kernel needs hundreds of millions of instructions to print it, so
+//! it is read only if the kernel has no lookup helpers.
 
 use std::{
     fs::File,
@@ -34,25 +34,25 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Whether it is a function.
+    /// Returns whether it is a function.
     pub(super) fn is_function(&self) -> bool {
         matches!(self.kind, "t" | "T" | "w" | "W")
     }
 
-    /// Where it is; `None` where the kernel does not show it.
+    /// Its address; `None` if the kernel hides it.
     pub(super) fn address(&self) -> Option<u64> {
         let address = u64::from_str_radix(self.address, 16).ok()?;
         (address != 0).then_some(address)
     }
 }
 
-/// Opens the running kernel's.
+/// Opens the running kernel's list.
 pub(super) fn open() -> Result<impl BufRead, SymbolsError> {
     let file = File::open(KALLSYMS).map_err(SymbolsError)?;
     Ok(BufReader::with_capacity(1 << 16, file))
 }
 
-/// Hands over each line.
+/// Calls `take` for each line.
 pub(super) fn for_each(mut lines: impl BufRead, mut take: impl FnMut(Line<'_>)) -> Result<(), SymbolsError> {
     let mut line = String::new();
     while read(&mut lines, &mut line)? {

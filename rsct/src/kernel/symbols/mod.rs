@@ -1,7 +1,7 @@
-//! The running kernel's symbols: from a name to an address and back, and what became of a function that is not there.
+//! The running kernel's symbols: addresses by name, names by address, and the state of missing functions.
 //!
-//! The kernel looks single symbols up for eBPF programs (`finder`, `namer`), within thousands of instructions. A kernel
-//! that does not has /proc/kallsyms, which it spends hundreds of millions on.
+//! eBPF helpers look up single symbols (`finder`, `namer`) within thousands of instructions. Kernels without
+//! these helpers have only /proc/kallsyms, which takes hundreds of millions.
 
 mod fate;
 mod finder;
@@ -27,8 +27,8 @@ use super::bpf_syscall::BpfError;
 #[error("cannot look up symbols in /proc/kallsyms: {0}")]
 pub struct SymbolsError(#[from] io::Error);
 
-/// Where symbols of a module are, of any kind, in the order of `names`; none where the kernel does not show it. The
-/// kernel itself must have no symbol of such a name, unless the module is built into it.
+/// Addresses of symbols of any kind in a module, in the order of `names`; `None` for one that the kernel does
+/// not show. The kernel itself must have no symbol of such a name, unless the module is built in.
 pub fn addresses(module: &str, names: &[&str]) -> Result<Vec<Option<u64>>, SymbolsError> {
     match found(names) {
         Ok(addresses) => Ok(addresses),
@@ -54,7 +54,7 @@ fn listed_addresses(
 ) -> Result<Vec<Option<u64>>, SymbolsError> {
     let mut addresses = vec![None; names.len()];
     listing::for_each(lines, |line| {
-        // A kernel that has the module built in has no module to name.
+        // If the module is built in, the line names no module.
         if line.module.is_some_and(|home| home != module) {
             return;
         }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_those_of_the_module() {
+    fn addresses_are_of_the_module() {
         let lines = "\
 ffffffff81a00020 t dup
 ffffffffc0a03000 b dup\t[other]

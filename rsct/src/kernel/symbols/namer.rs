@@ -1,5 +1,5 @@
-//! From an address to its symbol, one at a time, by the kernel's own `%pS`. It holds for addresses that
-//! `kernel.kptr_restrict` hides in /proc/kallsyms too.
+//! Looks up the symbol at an address with the kernel's `%pS`. This also works for addresses that
+//! `kernel.kptr_restrict` hides in /proc/kallsyms.
 
 use std::{
     io,
@@ -17,10 +17,10 @@ use super::{
     program::{Program, constant},
 };
 
-/// Room for a symbol in words. A longer one stays unknown: a program's stack has 512 bytes.
+/// Size of a symbol's text. A longer one stays unknown: a program's stack has 512 bytes.
 const TEXT_BYTES: usize = 256;
 
-/// What the program reads, and what it writes.
+/// Input and output of the program.
 #[derive(FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 struct Context {
@@ -28,13 +28,13 @@ struct Context {
     text: [u8; TEXT_BYTES],
 }
 
-/// Names addresses.
+/// Looks up names of addresses.
 #[derive(Debug)]
 pub(in super::super) struct Namer {
     program: Program,
 }
 
-/// A symbol, and where in it an address is.
+/// A symbol, and the offset of an address in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Named {
     pub(in super::super) function: String,
@@ -43,20 +43,21 @@ pub(in super::super) struct Named {
 }
 
 impl Namer {
-    /// Loads it; an error where this kernel does not name addresses.
+    /// Loads the program; an error if this kernel cannot name addresses.
     pub(in super::super) fn load() -> Result<Self, BpfError> {
         let format = constant(b"%pS\0")?;
         let namer = Self {
             program: Program::load(&instructions(&format))?,
         };
-        // The kernel prints an address without a symbol as it is, and without CONFIG_KALLSYMS in 16 digits.
+        // The kernel prints an address without a symbol as a number, and without CONFIG_KALLSYMS in 16
+        // digits.
         if namer.text(0)?.as_deref() != Some("0x0") {
             return Err(BpfError::TestRun(io::ErrorKind::Unsupported.into()));
         }
         Ok(namer)
     }
 
-    /// The symbol that an address lies in, if any.
+    /// The symbol that contains an address, if any.
     pub(in super::super) fn name(&self, address: u64) -> Result<Option<Named>, BpfError> {
         Ok(self.text(address)?.and_then(|text| Named::parse(&text)))
     }
@@ -66,7 +67,7 @@ impl Namer {
             address,
             text: [0; TEXT_BYTES],
         };
-        // With its NUL, and as if there were room for all of it.
+        // The length includes the NUL and is that of the full text, even if it was cut.
         let length = self.program.run(&mut context)?;
         if let Some(errno) = length.checked_neg().filter(|errno| *errno > 0) {
             return Err(BpfError::TestRun(io::Error::from_raw_os_error(errno)));
@@ -79,7 +80,7 @@ impl Namer {
 }
 
 impl Named {
-    /// Takes `nf_confirm+0x3a/0x1d0 [nf_conntrack]` apart. An address without a symbol has no `+`.
+    /// Parses `nf_confirm+0x3a/0x1d0 [nf_conntrack]`. An address without a symbol has no `+`.
     fn parse(text: &str) -> Option<Self> {
         let (symbol, module) = match text.split_once(' ') {
             Some((symbol, module)) => (symbol, Some(module.strip_prefix('[')?.strip_suffix(']')?)),
@@ -95,8 +96,8 @@ impl Named {
     }
 }
 
-/// `return bpf_snprintf(context->text, sizeof(context->text), "%pS", &context->address, 8)`, by way of the stack:
-/// helpers take a pointer into the context from Linux 6.1 on only.
+/// `return bpf_snprintf(context->text, sizeof(context->text), "%pS", &context->address, 8)`, with a copy on
+/// the stack: helpers accept a pointer into the context only from Linux 6.1 on.
 fn instructions(format: &OwnedFd) -> Vec<bpf_insn> {
     const TEXT: i16 = -(TEXT_BYTES as i16);
     const ADDRESS: i16 = TEXT - 8;
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_symbol_in_words_is_taken_apart() {
+    fn symbol_text_is_parsed() {
         let named = |function: &str, offset, module: Option<&str>| {
             Some(Named {
                 function: function.to_owned(),

@@ -1,5 +1,5 @@
-//! Programs that run when rsct runs them, attached to nothing (`BPF_PROG_TYPE_SYSCALL`): they call helpers that look
-//! symbols up, which no system call does.
+//! Programs that rsct runs directly and attaches to nothing (`BPF_PROG_TYPE_SYSCALL`): they call helpers that
+//! look up symbols, which no system call does.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
@@ -15,7 +15,7 @@ use super::super::bpf_syscall::{BpfError, ProgLoad, call, call_fd, zeroed_attr};
 pub(super) struct Program(OwnedFd);
 
 impl Program {
-    /// Loads it.
+    /// Loads the program.
     pub(super) fn load(insns: &[bpf_insn]) -> Result<Self, BpfError> {
         let load = ProgLoad {
             name: "rsct_symbols",
@@ -33,21 +33,21 @@ impl Program {
         load.load().map(Self)
     }
 
-    /// Runs it once: it reads and writes `context`. The result is what it returns.
+    /// Runs the program once: it reads and writes `context`. Returns its return value.
     pub(super) fn run<C: FromBytes + IntoBytes>(&self, context: &mut C) -> Result<i32, BpfError> {
         let context = context.as_mut_bytes();
         let mut attr = zeroed_attr();
         attr.test.prog_fd = self.0.as_raw_fd().cast_unsigned();
         attr.test.ctx_in = context.as_mut_ptr().expose_provenance() as u64;
         attr.test.ctx_size_in = context.len() as u32;
-        // SAFETY: the only address is that of `context`, whose type takes any bytes.
+        // SAFETY: the only address is that of `context`, whose type accepts any bytes.
         unsafe { call(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr) }.map_err(BpfError::TestRun)?;
         // SAFETY: the kernel has written the variant that this command uses.
         Ok(unsafe { attr.test.retval }.cast_signed())
     }
 }
 
-/// Puts bytes where programs read them and nothing changes them any more, as the verifier wants it of a format.
+/// Creates a frozen map with these bytes: the verifier requires that a format string cannot change.
 pub(super) fn constant(bytes: &[u8]) -> Result<OwnedFd, BpfError> {
     let mut attr = zeroed_attr();
     // SAFETY: all variants are plain integers, and this one is what BPF_MAP_CREATE reads.
@@ -57,7 +57,7 @@ pub(super) fn constant(bytes: &[u8]) -> Result<OwnedFd, BpfError> {
     create.value_size = bytes.len() as u32;
     create.max_entries = 1;
     create.map_flags = BPF_F_RDONLY_PROG;
-    // SAFETY: there is no address in it, and a map comes back.
+    // SAFETY: the struct holds no address, and the call returns a map descriptor.
     let map = unsafe { call_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr) }.map_err(BpfError::Map)?;
 
     let first = 0_u32;
@@ -70,7 +70,7 @@ pub(super) fn constant(bytes: &[u8]) -> Result<OwnedFd, BpfError> {
 
     let mut attr = zeroed_attr();
     attr.__bindgen_anon_2.map_fd = map.as_raw_fd().cast_unsigned();
-    // SAFETY: there is no address in it.
+    // SAFETY: the struct holds no address.
     unsafe { call(bpf_cmd::BPF_MAP_FREEZE, &mut attr) }.map_err(BpfError::Map)?;
     Ok(map)
 }

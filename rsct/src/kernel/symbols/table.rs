@@ -1,4 +1,4 @@
-//! Every function of the running kernel by its address, for kernels that do not name single addresses.
+//! All functions of the running kernel by address, for kernels without a helper that names single addresses.
 
 use std::io::BufRead;
 
@@ -11,9 +11,9 @@ use crate::kernel::text::Place;
 /// All functions.
 #[derive(Debug, Default)]
 pub(in super::super) struct Table {
-    /// By address: where each begins, and its name's place.
+    /// Sorted by address; each has its start and the position of its name.
     functions: Vec<Function>,
-    /// All names, one after the other.
+    /// All names, concatenated.
     names: String,
     /// The modules' names.
     modules: Vec<String>,
@@ -24,12 +24,12 @@ struct Function {
     address: u64,
     name: u32,
     length: u16,
-    /// One more than the module's place; zero for the kernel itself.
+    /// The module's index plus one; zero for the kernel itself.
     module: u16,
 }
 
 impl Table {
-    /// Reads them, which costs hundreds of millions of instructions.
+    /// Reads all functions, which costs hundreds of millions of instructions.
     pub(in super::super) fn read() -> Result<Self, SymbolsError> {
         Self::parse(listing::open()?)
     }
@@ -46,25 +46,25 @@ impl Table {
             return;
         };
         let module = line.module.map_or(0, |name| self.module(name));
-        let place = self.names.len() as u32;
+        let name_start = self.names.len() as u32;
         self.names.push_str(line.name);
         self.functions.push(Function {
             address,
-            name: place,
+            name: name_start,
             length: line.name.len() as u16,
             module,
         });
     }
 
     fn module(&mut self, name: &str) -> u16 {
-        // A module's functions come in a row.
+        // A module's functions are consecutive.
         if self.modules.last().is_none_or(|last| last != name) {
             self.modules.push(name.to_owned());
         }
         self.modules.len() as u16
     }
 
-    /// Which function an address lies in.
+    /// The function that contains an address.
     pub(in super::super) fn place(&self, address: u64) -> Option<Place<'_>> {
         let after = self
             .functions

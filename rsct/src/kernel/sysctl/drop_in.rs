@@ -1,29 +1,29 @@
-//! The text of a file of sysctl.d(5), with some settings changed and everything else as it was.
+//! Edits the text of a sysctl.d(5) file: changes some settings and keeps everything else.
 
 use std::fmt::Write as _;
 
 const HEADER: &str =
     "# Kept by rsct; read by systemd-sysctl(8) when the machine starts, and by `sysctl --system`.\n";
 
-/// The text with these settings, by their names with dots, in it: where they stand already, or else at its end.
+/// Returns the text with these settings, by dotted name: changed in place, or else appended.
 pub fn merge(before: &str, settings: &[(String, String)]) -> String {
     let mut text = String::new();
-    let mut is_there = vec![false; settings.len()];
+    let mut is_written = vec![false; settings.len()];
     for line in before.split_inclusive('\n') {
         let found = settings
             .iter()
             .position(|(name, _)| key(line).as_deref() == Some(name));
         match found {
             Some(index) => {
-                is_there[index] = true;
-                // A dash before it has failures passed over.
+                is_written[index] = true;
+                // A dash before a setting makes sysctl ignore failures.
                 let dash = if line.trim_start().starts_with('-') {
                     "-"
                 } else {
                     ""
                 };
                 let (name, value) = &settings[index];
-                // Writing to a String can't fail.
+                // Writing to a String cannot fail.
                 let _ = writeln!(text, "{dash}{name} = {value}");
             }
             None => text.push_str(line),
@@ -34,15 +34,15 @@ pub fn merge(before: &str, settings: &[(String, String)]) -> String {
     } else if !text.ends_with('\n') {
         text.push('\n');
     }
-    for ((name, value), is_there) in settings.iter().zip(is_there) {
-        if !is_there {
+    for ((name, value), is_written) in settings.iter().zip(is_written) {
+        if !is_written {
             let _ = writeln!(text, "{name} = {value}");
         }
     }
     text
 }
 
-/// The setting that a line is of, with dots. Slashes are as good as dots in it.
+/// The dotted name of the setting on a line. sysctl.d accepts slashes as well as dots.
 fn key(line: &str) -> Option<String> {
     let line = line.trim_start();
     if line.starts_with(['#', ';']) {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_changed_where_they_stand_and_the_rest_stays() {
+    fn settings_are_changed_in_place() {
         let expected = "# mine\nvm.swappiness=1\nnet.netfilter.nf_conntrack_udp_timeout = 77\n; end\n";
         for line in [
             "net.netfilter.nf_conntrack_udp_timeout=30",
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_says_whose_it_is() {
+    fn a_new_file_names_its_owner() {
         assert_eq!(merged(""), format!("{HEADER}{NAME} = 77\n"));
     }
 

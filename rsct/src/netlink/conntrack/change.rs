@@ -1,4 +1,4 @@
-//! What ctnetlink is told about an entry: to make it, to change it, to look it up or to delete it.
+//! A request about an entry: to create, change, look up or delete it.
 
 use rsct_common::Tuple;
 
@@ -16,59 +16,59 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// Everything the kernel takes about one entry. What is `None` is not mentioned: a new entry gets the kernel's
-/// default, an old one keeps what it has.
+/// All attributes that the kernel accepts about one entry. It receives no `None` field: a new entry gets the
+/// default, an existing one keeps its value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change<'a> {
     /// The original direction.
     pub orig: Option<Tuple>,
-    /// The zone of the original direction alone.
+    /// The zone, if only of the original direction.
     pub zone_orig: Option<u16>,
     /// The reply direction.
     pub reply: Option<Tuple>,
-    /// The zone of the reply direction alone.
+    /// The zone, if only of the reply direction.
     pub zone_reply: Option<u16>,
-    /// The zone of both directions.
+    /// The zone, if of both directions.
     pub zone: Option<u16>,
-    /// The status bits (`enum ip_conntrack_status`). The kernel never takes one back.
+    /// The status bits (`enum ip_conntrack_status`). The kernel never clears one.
     pub status: Option<u32>,
     /// Seconds until it expires.
     pub timeout: Option<u32>,
     /// The mark.
     pub mark: Option<u32>,
-    /// Which bits of an old mark are replaced, or rather cleared before the new one is XORed in.
+    /// Mask of mark bits to clear before the new mark is XORed in.
     pub mark_mask: Option<u32>,
-    /// What belongs to the protocol.
+    /// The protocol's own state.
     pub protoinfo: Option<ProtoInfo>,
     /// The helper.
     pub helper: Option<Helper<'a>>,
-    /// What the source is translated to.
+    /// Translation of the source.
     pub nat_src: Option<Nat>,
-    /// What the destination is translated to.
+    /// Translation of the destination.
     pub nat_dst: Option<Nat>,
     /// The label bits, as in [`Entry::labels`](super::Entry::labels).
     pub labels: Option<&'a [u8]>,
-    /// Which label bits are replaced; as long as `labels`.
+    /// Mask of label bits to replace; as long as `labels`.
     pub labels_mask: Option<&'a [u8]>,
     /// Sequence adjustment of the original direction.
     pub seqadj_orig: Option<SeqAdj>,
     /// Sequence adjustment of the reply direction.
     pub seqadj_reply: Option<SeqAdj>,
-    /// SYNPROXY's part.
+    /// SYNPROXY's state.
     pub synproxy: Option<Synproxy>,
     /// The original tuple of the entry that expected this one.
     pub master: Option<Tuple>,
-    /// The entry's id: an entry that has another is not deleted.
+    /// The entry's id: a deletion fails if it differs.
     pub id: Option<u32>,
 }
 
 impl<'a> Change<'a> {
-    /// The zone's number, whether it is for both directions or for one.
+    /// The zone's number, of both directions or of one.
     pub fn zone_number(&self) -> Option<u16> {
         self.zone.or(self.zone_orig).or(self.zone_reply)
     }
 
-    /// The address family that goes into the message's header, 0 where no tuple says.
+    /// The address family for the message header; 0 without a tuple.
     pub fn family(&self) -> u8 {
         let tuple = self.orig.as_ref().or(self.reply.as_ref());
         tuple.map_or(0, |tuple| u8::try_from(tuple.family()).unwrap_or(0))
@@ -128,7 +128,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Reads attributes as [`emit`](Self::emit) writes them, which is as the kernel would take them.
+    /// Parses attributes in the format that [`emit`](Self::emit) writes, as the kernel would.
     pub fn parse(attributes: &'a [u8]) -> Result<Self, AttrError> {
         let mut change = Self::default();
         for attr in Attrs::new(attributes) {

@@ -6,7 +6,7 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// Packets and bytes of one direction; there while accounting is on.
+/// Packets and bytes of one direction; present while accounting is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Packets.

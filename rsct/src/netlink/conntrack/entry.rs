@@ -21,30 +21,30 @@ use crate::{
     },
 };
 
-/// Bytes of `struct nfgenmsg`, which stands before the attributes.
+/// Size of `struct nfgenmsg`, which precedes the attributes.
 const NFGENMSG_BYTES: usize = 4;
 
-/// Why a message is not an entry.
+/// A message is not a valid entry.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum DecodeError {
     /// The message ends before its attributes begin.
-    #[error("a conntrack message of {got} bytes ends inside its header of 4")]
+    #[error("a conntrack message's header is cut to {got} of 4 bytes")]
     Header {
         /// Its size.
         got: usize,
     },
-    /// The message's own attributes are damaged.
-    #[error("a conntrack message can't be read: {0}")]
+    /// The sequence of attributes is malformed.
+    #[error("a conntrack message is malformed: {0}")]
     Attributes(AttrError),
-    /// An attribute holds something else than the kernel puts there.
-    #[error("{name} of a conntrack message can't be read: {source}")]
+    /// An attribute has an invalid value.
+    #[error("{name} of a conntrack message is malformed: {source}")]
     Attribute {
         /// The kernel's name for the attribute.
         name: &'static str,
-        /// What is wrong.
+        /// The error.
         source: AttrError,
     },
-    /// An entry without a tuple names no flow.
+    /// The message lacks a tuple.
     #[error("a conntrack message lacks {name}")]
     Missing {
         /// The kernel's name for the attribute.
@@ -52,22 +52,22 @@ pub enum DecodeError {
     },
 }
 
-/// One entry, borrowing from the message it came in. `None` where the kernel sent nothing.
+/// One entry, borrowed from its message. A field is `None` if the kernel did not send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The original direction.
     pub orig: Tuple,
     /// The reply direction.
     pub reply: Tuple,
-    /// The entry's zone, where it holds for both directions and is not 0.
+    /// The zone, if of both directions and not 0.
     pub zone: Option<u16>,
-    /// The zone of the original direction alone.
+    /// The zone, if only of the original direction.
     pub zone_orig: Option<u16>,
-    /// The zone of the reply direction alone.
+    /// The zone, if only of the reply direction.
     pub zone_reply: Option<u16>,
     /// The status bits (`enum ip_conntrack_status`).
     pub status: Option<u32>,
-    /// What belongs to the protocol.
+    /// The protocol's own state.
     pub protoinfo: Option<ProtoInfo>,
     /// Seconds until it expires.
     pub timeout: Option<u32>,
@@ -77,13 +77,13 @@ pub struct Entry<'a> {
     pub counters_orig: Option<Counters>,
     /// The reply direction's counters.
     pub counters_reply: Option<Counters>,
-    /// When it came and went.
+    /// Times of its confirmation and destruction.
     pub timestamps: Option<Timestamps>,
-    /// When the event happened that this message tells of (Linux 6.14 on), nanoseconds since the epoch.
+    /// Time of the event that this message reports (Linux 6.14 on), in nanoseconds since the epoch.
     pub event_ns: Option<u64>,
     /// References to the entry, less the one that ctnetlink holds.
     pub use_count: Option<u32>,
-    /// A number that tells it from any other entry while both live.
+    /// A number that is unique among the entries that exist at one time.
     pub id: Option<u32>,
     /// The security mark.
     pub secmark: Option<u32>,
@@ -91,13 +91,13 @@ pub struct Entry<'a> {
     pub secctx: Option<&'a [u8]>,
     /// The helper.
     pub helper: Option<Helper<'a>>,
-    /// The label bits, lowest first, in the machine's order of bytes within words of 32 bits.
+    /// The label bits, lowest first, in 32-bit words of the machine's byte order.
     pub labels: Option<&'a [u8]>,
     /// Sequence adjustment of the original direction.
     pub seqadj_orig: Option<SeqAdj>,
     /// Sequence adjustment of the reply direction.
     pub seqadj_reply: Option<SeqAdj>,
-    /// SYNPROXY's part.
+    /// SYNPROXY's state.
     pub synproxy: Option<Synproxy>,
     /// The original tuple of the entry that expected this one.
     pub master: Option<Tuple>,
@@ -106,8 +106,7 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Reads the payload of a `IPCTNL_MSG_CT_NEW` or `_DELETE` message: `struct nfgenmsg`, then
-    /// attributes.
+    /// Parses the payload of an `IPCTNL_MSG_CT_NEW` or `_DELETE` message: `struct nfgenmsg`, then attributes.
     pub fn parse(payload: &'a [u8]) -> Result<Self, DecodeError> {
         let got = payload.len();
         let attributes = payload.get(NFGENMSG_BYTES..).ok_or(DecodeError::Header { got })?;
@@ -121,7 +120,7 @@ impl<'a> Entry<'a> {
                 });
             }
         }
-        // The kernel leaves no tuple out; a protocol number of 0 is possible, a family of 0 is not.
+        // The kernel always sends both tuples; a protocol number of 0 is possible, a family of 0 is not.
         if entry.orig.family() == 0 {
             return Err(DecodeError::Missing {
                 name: "CTA_TUPLE_ORIG",
@@ -135,7 +134,7 @@ impl<'a> Entry<'a> {
         Ok(entry)
     }
 
-    /// The attributes that this version of rsct doesn't know.
+    /// Attributes unknown to this version of rsct.
     pub fn unknown(&self) -> impl Iterator<Item = Attr<'a>> {
         let attributes = if self.has_unknown { self.attributes } else { &[] };
         Attrs::new(attributes)
@@ -212,21 +211,21 @@ impl<'a> Entry<'a> {
         Family::from_number(self.orig.family())
     }
 
-    /// The zone that holds for both directions; 0 is the default zone, and what an entry has whose
-    /// zone holds for one direction only.
+    /// The zone, if it is of both directions; 0 for the default zone and for an entry whose zone is only of
+    /// one direction.
     pub fn both_directions_zone(&self) -> u16 {
         self.zone.unwrap_or(0)
     }
 
-    /// `ct->zone.id`: one number, whether the zone holds for both directions or for one.
+    /// `ct->zone.id`: the zone's number, of both directions or of one.
     pub fn zone_number(&self) -> u16 {
         self.zone.or(self.zone_orig).or(self.zone_reply).unwrap_or(0)
     }
 
-    /// The numbers of the labels that are set.
+    /// Numbers of the labels that are set.
     pub fn label_bits(&self) -> impl Iterator<Item = u32> {
-        // The kernel keeps labels in words of `unsigned long`, conntrack reads them in words of 32
-        // bits: the same thing on little-endian machines.
+        // The kernel stores labels in words of `unsigned long`, conntrack reads 32-bit words: identical on
+        // little-endian machines.
         let (words, _) = self.labels.unwrap_or(&[]).as_chunks::<4>();
         (0u32..).zip(words).flat_map(|(index, word)| {
             let word = u32::from_ne_bytes(*word);

@@ -1,76 +1,42 @@
-//! What the kernel filters by itself, in a dump and in a flush: family, mark, status, zone, and from Linux 5.8 on
-//! parts of the tuples (`CTA_FILTER`).
+//! The filters that the kernel applies in a dump or a flush: family, mark, status, zone, and from Linux 5.8
+//! on parts of the tuples (`CTA_FILTER`).
 
 use rsct_common::Tuple;
 
-use super::{attribute::*, tuple};
+use super::{
+    attribute::*,
+    tuple::{self, TupleParts},
+};
 use crate::{family::Family, netlink::emit::Emitter};
 
-/// Which parts of a tuple count (`CTA_FILTER_F_*` in net/netfilter/nf_internals.h, which user space is not given).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TupleParts(u32);
-
-impl TupleParts {
-    /// None.
-    pub const NONE: Self = Self(0);
-    /// All.
-    pub const ALL: Self = Self(u32::MAX);
-    /// The source address.
-    pub const SRC: Self = Self(1 << 0);
-    /// The destination address.
-    pub const DST: Self = Self(1 << 1);
-    /// The protocol number.
-    pub const PROTO: Self = Self(1 << 3);
-    /// The source port, or an ICMP id.
-    pub const SRC_L4: Self = Self(1 << 4);
-    /// The destination port, or an ICMP type and code.
-    pub const DST_L4: Self = Self(1 << 5);
-
-    /// Whether `part` is among these.
-    pub fn has(self, part: Self) -> bool {
-        self.0 & part.0 == part.0
-    }
-
-    /// These and `part`.
-    #[must_use]
-    pub fn with(self, part: Self) -> Self {
-        Self(self.0 | part.0)
-    }
-
-    /// Whether none counts.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// A tuple of which some parts have to be met.
+/// A tuple of which some parts must match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TupleFilter {
     /// The values.
     pub tuple: Tuple,
-    /// Which of them count.
+    /// The parts that must match.
     pub parts: TupleParts,
 }
 
-/// A value under a mask.
+/// A value with a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaskedU32 {
-    /// What the masked bits must be.
+    /// Required value of the masked bits.
     pub value: u32,
-    /// Which bits count.
+    /// Mask of the compared bits.
     pub mask: u32,
 }
 
-/// What the kernel filters by itself. The conditions add up.
+/// A filter that the kernel applies. All conditions must match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DumpFilter {
-    /// The address family; the kernel wants one where parts of tuples count.
+    /// The address family; required with parts of tuples.
     pub family: Option<Family>,
     /// The mark.
     pub mark: Option<MaskedU32>,
     /// The status bits. The kernel refuses an empty mask.
     pub status: Option<MaskedU32>,
-    /// The zone's number, in whichever direction it holds. Kernels before 6.8 do not look at it.
+    /// The zone's number, of both directions or of one. Kernels before 6.8 ignore it.
     pub zone: Option<u16>,
     /// Parts of the original tuple.
     pub orig: TupleFilter,
@@ -79,12 +45,12 @@ pub struct DumpFilter {
 }
 
 impl DumpFilter {
-    /// Whether parts of tuples count, which takes Linux 5.8.
+    /// Returns whether it has parts of tuples, which need Linux 5.8.
     pub fn has_tuples(&self) -> bool {
         !self.orig.parts.is_empty() || !self.reply.parts.is_empty()
     }
 
-    /// Appends the attributes that tell the kernel.
+    /// Appends the filter's attributes.
     pub fn emit(&self, out: &mut Emitter<'_>) {
         for (kind, mask_kind, masked) in [
             (CTA_MARK, CTA_MARK_MASK, self.mark),
@@ -107,18 +73,18 @@ impl DumpFilter {
             }
         }
         out.nest(CTA_FILTER, |out| {
-            // Unlike every other number, these come in the machine's order.
+            // Unlike all other numbers, these are in the machine's byte order.
             out.put(CTA_FILTER_ORIG_FLAGS, &flags(&self.orig).to_ne_bytes());
             out.put(CTA_FILTER_REPLY_FLAGS, &flags(&self.reply).to_ne_bytes());
         });
     }
 }
 
-/// The kernel's flags: ICMP's parts have bits of their own.
+/// The kernel's flags: ICMP's parts have separate bits.
 fn flags(filter: &TupleFilter) -> u32 {
     use crate::flow::names::proto;
 
-    let TupleParts(mut flags) = filter.parts;
+    let mut flags = filter.parts.bits();
     let (src_l4, dst_l4) = match filter.tuple.protonum {
         proto::ICMP => (1 << 8, 1 << 6 | 1 << 7),
         proto::ICMPV6 => (1 << 11, 1 << 9 | 1 << 10),
@@ -126,7 +92,7 @@ fn flags(filter: &TupleFilter) -> u32 {
     };
     for (part, own) in [(TupleParts::SRC_L4, src_l4), (TupleParts::DST_L4, dst_l4)] {
         if filter.parts.has(part) {
-            flags = flags & !part.0 | own;
+            flags = flags & !part.bits() | own;
         }
     }
     flags

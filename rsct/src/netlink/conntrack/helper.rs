@@ -1,4 +1,4 @@
-//! The connection tracking helper at work on an entry.
+//! The connection tracking helper of an entry.
 
 use super::attribute::*;
 use crate::netlink::{
@@ -6,12 +6,12 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// The connection tracking helper at work on an entry.
+/// The connection tracking helper of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Helper<'a> {
-    /// Its name. In a request, an empty one takes the entry's helper away.
+    /// Its name. In a request, an empty name removes the entry's helper.
     pub name: &'a [u8],
-    /// What a helper in user space keeps about the entry.
+    /// Data that a user-space helper keeps with the entry.
     pub info: Option<&'a [u8]>,
 }
 

@@ -1,8 +1,8 @@
-//! Conntrack entries as ctnetlink sends and takes them.
+//! Conntrack entries in ctnetlink's format.
 //!
-//! [`Entry::parse`] walks a message once, in place. What is not understood is kept, not refused: a
-//! newer kernel's attributes are there in [`Entry::unknown`]. [`Change`] is what the kernel takes: an entry to make, to
-//! change, to look up or to delete. [`DumpFilter`] is what it filters by itself.
+//! [`Entry::parse`] reads a message once, in place. Unknown attributes of newer kernels are kept in
+//! [`Entry::unknown`], not refused. [`Change`] is a request to create, change, look up or delete an entry.
+//! [`DumpFilter`] is the filter that the kernel applies.
 
 mod attribute;
 mod change;
@@ -28,10 +28,11 @@ pub(super) use tuple::{emit as emit_tuple, parse as parse_tuple};
 pub use change::Change;
 pub use counters::Counters;
 pub use entry::{DecodeError, Entry};
-pub use filter::{DumpFilter, MaskedU32, TupleFilter, TupleParts};
+pub use filter::{DumpFilter, MaskedU32, TupleFilter};
 pub use helper::Helper;
 pub use nat::Nat;
 pub use protoinfo::{Dccp, DccpRole, ProtoInfo, Sctp, Tcp, TcpFlags};
 pub use seqadj::SeqAdj;
 pub use synproxy::Synproxy;
 pub use timestamps::Timestamps;
+pub use tuple::TupleParts;

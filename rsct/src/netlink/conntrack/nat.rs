@@ -1,5 +1,5 @@
-//! What an entry's addresses and ports are to be translated to; only ever in requests, as the kernel shows the
-//! outcome in the reply tuple.
+//! Requested NAT of an entry's addresses and ports; only in requests, because the kernel reports the result
+//! in the reply tuple.
 
 use std::net::IpAddr;
 
@@ -9,21 +9,21 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// What one end of an entry is to be translated to (`struct nf_nat_range2`).
+/// Requested NAT of an entry's source or destination (`struct nf_nat_range2`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nat {
     /// The address, or the first of a range.
     pub addr_min: Option<IpAddr>,
-    /// The last address, where there is a range.
+    /// The last address of a range.
     pub addr_max: Option<IpAddr>,
     /// The port, or the first of a range.
     pub port_min: Option<u16>,
-    /// The last port, where there is a range.
+    /// The last port of a range.
     pub port_max: Option<u16>,
 }
 
 impl Nat {
-    /// One address and, if wanted, one port.
+    /// One address and optionally one port.
     pub fn to(addr: Option<IpAddr>, port: Option<u16>) -> Self {
         Self {
             addr_min: addr,
@@ -33,7 +33,7 @@ impl Nat {
     }
 }
 
-/// Reads `CTA_NAT_SRC` or `CTA_NAT_DST`.
+/// Parses `CTA_NAT_SRC` or `CTA_NAT_DST`.
 pub(super) fn parse(attr: Attr<'_>) -> Result<Nat, AttrError> {
     let mut nat = Nat::default();
     for attr in attr.nested() {

@@ -1,4 +1,4 @@
-//! What conntrack knows of the connection's protocol: states, TCP's windows, SCTP's tags.
+//! Conntrack's protocol state: states, TCP's windows, SCTP's tags.
 
 use super::attribute::*;
 use crate::netlink::{
@@ -6,7 +6,7 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// The part of an entry that belongs to its protocol.
+/// The protocol's own part of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtoInfo {
@@ -33,12 +33,12 @@ pub struct Tcp {
     pub flags_reply: Option<TcpFlags>,
 }
 
-/// Flags with a mask that says which of them count (`struct nf_ct_tcp_flags`).
+/// TCP flags with a mask (`struct nf_ct_tcp_flags`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpFlags {
     /// The flags.
     pub flags: u8,
-    /// Which of them count; a dump leaves it zero.
+    /// Mask of the flags to set; zero in a dump.
     pub mask: u8,
 }
 
@@ -58,13 +58,13 @@ pub struct Sctp {
 pub struct Dccp {
     /// `enum ct_dccp_states`.
     pub state: Option<u8>,
-    /// Who the original direction's sender is.
+    /// The role of the original direction's sender.
     pub role: Option<DccpRole>,
     /// The sequence number of the handshake.
     pub handshake_seq: Option<u64>,
 }
 
-/// Who the original direction's sender is (`enum ct_dccp_roles`).
+/// The role of the original direction's sender (`enum ct_dccp_roles`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DccpRole {
@@ -72,12 +72,12 @@ pub enum DccpRole {
     Client,
     /// It answers.
     Server,
-    /// A role that this version of rsct doesn't know.
+    /// A role unknown to this version of rsct.
     Other(u8),
 }
 
 impl DccpRole {
-    /// The kernel's number for it.
+    /// The kernel's number of the role.
     pub fn number(self) -> u8 {
         match self {
             Self::Client => 0,
@@ -86,7 +86,7 @@ impl DccpRole {
         }
     }
 
-    /// A word for it.
+    /// The role as a word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -97,7 +97,7 @@ impl DccpRole {
 }
 
 impl ProtoInfo {
-    /// The state's number, in the protocol's own counting.
+    /// The state's number, in the protocol's own enum.
     #[inline]
     pub fn state(&self) -> Option<u8> {
         match self {
@@ -108,7 +108,7 @@ impl ProtoInfo {
     }
 }
 
-/// Reads `CTA_PROTOINFO`; of a protocol that isn't known here, nothing.
+/// Parses `CTA_PROTOINFO`; returns `None` for an unknown protocol.
 #[inline]
 pub(super) fn parse(attr: Attr<'_>) -> Result<Option<ProtoInfo>, AttrError> {
     let mut info = None;

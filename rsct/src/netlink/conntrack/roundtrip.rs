@@ -1,4 +1,4 @@
-//! What is written is what the kernel writes and takes: captured bytes both ways, and round trips.
+//! Written attributes have the kernel's format: comparison with captured bytes, and round trips.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn change_bytes(change: &Change<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Attributes by type: the order among them means nothing.
+/// Attributes by type: their order is not significant.
 fn by_kind(attributes: &[u8]) -> BTreeMap<u16, Vec<u8>> {
     Attrs::new(attributes)
         .map(Result::unwrap)
@@ -32,7 +32,7 @@ fn by_kind(attributes: &[u8]) -> BTreeMap<u16, Vec<u8>> {
 }
 
 #[test]
-fn an_entry_is_written_as_the_kernel_wrote_it() {
+fn entries_are_written_as_the_kernel_does() {
     for sample in ALL {
         let payload = sample.payload();
         let entry = Entry::parse(&payload).unwrap();
@@ -59,8 +59,8 @@ const CREATE_TCP: &str = "34000180140001800800010 0c000020108000200c00002021c000
     04d200000600030000500000 34000280140001800800010 0c000020208000200c00002011c000280050001000610000006000200\
     005000000600030004d20000 080003000000000e 080007000000012c 080008000000002a\
     200004801c0001800500010003100000060004000a0a0000060005000a0a0000 0c00068008000100cb007109";
-/// The same of `conntrack -I -p udp -s 2001:db8::1 -d 2001:db8::2 --sport 1234 --dport 80 -t 300 -g 2001:db8::9
-/// --orig-zone 3`.
+/// As above, of `conntrack -I -p udp -s 2001:db8::1 -d 2001:db8::2 --sport 1234 --dport 80 -t 300 -g
+/// 2001:db8::9 --orig-zone 3`.
 const CREATE_UDP6: &str = "540001802c0001801400030020010db800000000000000000000000114000400\
     20010db80000000000000000000000021c000280050001001100000006000200 04d20000060003000050000006000300 00030000\
     4c0002802c0001801400030020010db800000000000000000000000214000400\
@@ -95,7 +95,7 @@ fn tuple(src: &[u8], dst: &[u8], ports: (u16, u16), protonum: u8, dir: u8) -> Tu
 }
 
 #[test]
-fn a_request_of_conntracks_is_read_and_written() {
+fn a_conntrack_request_is_parsed_and_written() {
     let (a, b) = ([192, 0, 2, 1], [192, 0, 2, 2]);
     let flags = TcpFlags { flags: 10, mask: 10 };
     let expected = Change {
@@ -120,7 +120,7 @@ fn a_request_of_conntracks_is_read_and_written() {
 }
 
 #[test]
-fn a_request_of_conntracks_with_ipv6_and_a_direction_of_its_own_for_the_zone() {
+fn a_conntrack_request_with_ipv6_and_a_zone_of_one_direction() {
     let captured = bytes(CREATE_UDP6);
     let change = Change::parse(&captured).unwrap();
     assert_eq!(
@@ -135,10 +135,10 @@ fn a_request_of_conntracks_with_ipv6_and_a_direction_of_its_own_for_the_zone() {
     assert_eq!(Change::parse(&written).unwrap(), change);
 }
 
-/// `CTA_FILTER` as ctnetlink_parse_filter() and ctnetlink_parse_tuple_filter() in
-/// net/netfilter/nf_conntrack_netlink.c read it.
+/// `CTA_FILTER` in the format that ctnetlink_parse_filter() and ctnetlink_parse_tuple_filter() in
+/// net/netfilter/nf_conntrack_netlink.c read.
 #[test]
-fn a_filter_names_the_parts_that_count() {
+fn a_filter_has_flags_for_its_parts() {
     let mut filter = DumpFilter {
         family: Some(Family::Ipv4),
         status: Some(MaskedU32 { value: 4, mask: 6 }),
@@ -331,7 +331,7 @@ proptest! {
         entry.synproxy = Some(Synproxy { isn: 1, its: 2, tsoff: 3 });
         let bytes = [vec![2, 0, 0, 0], entry_bytes(&entry)].concat();
         let again = Entry::parse(&bytes).unwrap();
-        // The two keep different bytes behind them; all that can be seen of them has to agree.
+        // The two keep different bytes in unused fields; all visible fields must be equal.
         prop_assert_eq!(by_kind(&entry_bytes(&again)), by_kind(&bytes[4..]));
         prop_assert_eq!((again.orig, again.reply, again.zone_orig), (entry.orig, entry.reply, entry.zone_orig));
         prop_assert_eq!((again.protoinfo, again.helper, again.secctx), (entry.protoinfo, entry.helper, entry.secctx));

@@ -1,15 +1,14 @@
-//! Messages captured from Linux 6.18, for tests: `struct nfgenmsg` and the attributes of one entry
-//! each, as a dump brought them, and the line that `conntrack -L -o extended,id` printed for them at
-//! that moment.
+//! Messages captured from Linux 6.18, for tests: `struct nfgenmsg` and the attributes of one entry each, from
+//! a dump, and the line that `conntrack -L -o extended,id` printed for them at that moment.
 //!
-//! All were captured in a fresh namespace after
-//! `sysctl -w net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1`.
+//! All were captured in a fresh namespace after `sysctl -w net.netfilter.nf_conntrack_acct=1
+//! net.netfilter.nf_conntrack_timestamp=1`.
 
 /// One captured message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     hex: &'static str,
-    /// conntrack's line for it.
+    /// The line that conntrack printed for it.
     pub(crate) line: &'static str,
 }
 
@@ -76,9 +75,8 @@ pub(crate) const GRE: Sample = Sample {
     line: "ipv4     2 gre      47 179 src=192.0.2.1 dst=192.0.2.2 srckey=0xb dstkey=0x14 packets=0 bytes=0 [UNREPLIED] src=192.0.2.2 dst=203.0.113.9 srckey=0x14 dstkey=0xb packets=0 bytes=0 mark=0 delta-time=0 use=1 id=2650410430",
 };
 
-/// `nc 127.0.0.1 2121`, to a listener there, under
-/// `iptables -t raw -A OUTPUT -p tcp --dport 2121 -j CT --helper ftp` and
-/// `iptables -A OUTPUT -p tcp --dport 2121 -m connlabel --label N --set` for 3 and 127
+/// `nc 127.0.0.1 2121`, to a local listener, with `iptables -t raw -A OUTPUT -p tcp --dport 2121 -j CT
+/// --helper ftp` and `iptables -A OUTPUT -p tcp --dport 2121 -m connlabel --label N --set` for 3 and 127
 pub(crate) const FTP: Sample = Sample {
     hex: "020000003400018014000180080001007f000001080002007f0000011c000280050001000600000006000200e1\
         ac000006000300084900003400028014000180080001007f000001080002007f0000011c000280050001000600\

@@ -1,4 +1,4 @@
-//! How one direction's TCP sequence numbers are adjusted.
+//! Adjustment of one direction's TCP sequence numbers.
 
 use super::attribute::*;
 use crate::netlink::{
@@ -6,14 +6,14 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// How one direction's TCP sequence numbers are adjusted.
+/// Adjustment of one direction's TCP sequence numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SeqAdj {
-    /// The sequence number from which the second offset holds.
+    /// The sequence number from which the second offset applies.
     pub correction_pos: u32,
-    /// The offset up to there.
+    /// The offset before that number.
     pub offset_before: i32,
-    /// The offset from there on.
+    /// The offset from that number on.
     pub offset_after: i32,
 }
 

@@ -1,4 +1,4 @@
-//! What SYNPROXY keeps about an entry.
+//! SYNPROXY's state of an entry.
 
 use super::attribute::*;
 use crate::netlink::{
@@ -6,7 +6,7 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// What SYNPROXY keeps about an entry.
+/// SYNPROXY's state of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Synproxy {
     /// The initial sequence number.

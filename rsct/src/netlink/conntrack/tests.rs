@@ -69,7 +69,7 @@ fn sctp_in_a_zone_of_one_direction() {
     let entry = Entry::parse(&payload).unwrap();
     let expected = Sctp {
         state: Some(4),
-        // conntrack 1.4.7 turns the bytes of the tags it is given around.
+        // conntrack 1.4.7 reverses the bytes of the tags on its command line.
         vtag_orig: Some(17 << 24),
         vtag_reply: Some(34 << 24),
     };
@@ -120,10 +120,10 @@ fn attr(kind: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Numbers from include/uapi/linux/netfilter/nfnetlink_conntrack.h, for what no command here
+/// Numbers from include/uapi/linux/netfilter/nfnetlink_conntrack.h, for attributes that no command above
 /// makes the kernel send.
 #[test]
-fn what_only_rare_entries_have() {
+fn rare_attributes() {
     let mut payload = GRE.payload();
     let be = |n: u32| n.to_be_bytes();
     let orig_tuple = attr(14, &payload[8..4 + 0x34]);
@@ -182,7 +182,7 @@ fn a_message_cut_anywhere_is_an_entry_or_an_error() {
     for sample in ALL {
         let payload = sample.payload();
         for length in 0..payload.len() {
-            // Between two attributes a cut can't be told from an entry with fewer of them.
+            // A message cut between two attributes is a valid entry with fewer of them.
             if let Ok(entry) = Entry::parse(&payload[..length]) {
                 assert_eq!(entry.orig, Entry::parse(&payload).unwrap().orig);
             }
@@ -195,13 +195,13 @@ fn errors_name_the_attribute() {
     let message = |payload: &[u8]| Entry::parse(payload).unwrap_err().to_string();
     assert_eq!(
         message(&[0; 3]),
-        "a conntrack message of 3 bytes ends inside its header of 4"
+        "a conntrack message's header is cut to 3 of 4 bytes"
     );
     assert_eq!(message(&[0; 4]), "a conntrack message lacks CTA_TUPLE_ORIG");
     let short = [&[2, 0, 0, 0][..], &attr(8, &[1, 2])].concat();
     assert_eq!(
         message(&short),
-        "CTA_MARK of a conntrack message can't be read: attribute 8 has 2 bytes where 4 belong"
+        "CTA_MARK of a conntrack message is malformed: attribute 8 has 2 bytes instead of 4"
     );
 }
 

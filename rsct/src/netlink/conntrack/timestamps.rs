@@ -1,4 +1,4 @@
-//! When an entry came and went.
+//! Times of an entry's confirmation and destruction.
 
 use super::attribute::*;
 use crate::netlink::{
@@ -6,12 +6,13 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// When an entry came and went, in nanoseconds since the epoch; there while timestamping is on.
+/// Times of an entry's confirmation and destruction, in nanoseconds since the epoch; present while
+/// timestamping is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timestamps {
-    /// When it was confirmed.
+    /// Time of its confirmation.
     pub start_ns: Option<u64>,
-    /// When it was destroyed.
+    /// Time of its destruction.
     pub stop_ns: Option<u64>,
 }
 

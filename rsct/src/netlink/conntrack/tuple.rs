@@ -1,8 +1,8 @@
-//! One direction of an entry, read into the kernel's own layout.
+//! One direction of an entry, decoded into the kernel's own layout.
 
 use rsct_common::Tuple;
 
-use super::{attribute::*, filter::TupleParts};
+use super::attribute::*;
 use crate::{
     family::Family,
     flow::names::proto,
@@ -12,7 +12,50 @@ use crate::{
     },
 };
 
-/// Reads a `CTA_TUPLE_*` attribute: the tuple, and the direction's own zone where it has one.
+/// A set of tuple parts (`CTA_FILTER_F_*` in net/netfilter/nf_internals.h, which is not exported to user
+/// space).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TupleParts(u32);
+
+impl TupleParts {
+    /// No parts.
+    pub const NONE: Self = Self(0);
+    /// All parts.
+    pub const ALL: Self = Self(u32::MAX);
+    /// The source address.
+    pub const SRC: Self = Self(1 << 0);
+    /// The destination address.
+    pub const DST: Self = Self(1 << 1);
+    /// The protocol number.
+    pub const PROTO: Self = Self(1 << 3);
+    /// The source port, or an ICMP id.
+    pub const SRC_L4: Self = Self(1 << 4);
+    /// The destination port, or an ICMP type and code.
+    pub const DST_L4: Self = Self(1 << 5);
+
+    /// Returns whether the set contains `part`.
+    pub fn has(self, part: Self) -> bool {
+        self.0 & part.0 == part.0
+    }
+
+    /// Returns the set with `part` added.
+    #[must_use]
+    pub fn with(self, part: Self) -> Self {
+        Self(self.0 | part.0)
+    }
+
+    /// The parts as `CTA_FILTER_F_*` bits.
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Returns whether the set is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Parses a `CTA_TUPLE_*` attribute: the tuple, and the direction's own zone if it has one.
 #[inline]
 pub(in crate::netlink) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Option<u16>), AttrError> {
     let mut tuple = Tuple {
@@ -32,13 +75,13 @@ pub(in crate::netlink) fn parse(attr: Attr<'_>, dir: u8) -> Result<(Tuple, Optio
     Ok((tuple, zone))
 }
 
-/// Writes a tuple as a `CTA_TUPLE_*` attribute, as the kernel takes it, and the direction's own zone where it has
-/// one.
+/// Writes a tuple as a `CTA_TUPLE_*` attribute, in the format that the kernel accepts, and the direction's
+/// own zone if it has one.
 pub(in crate::netlink) fn emit(out: &mut Emitter<'_>, kind: u16, tuple: &Tuple, zone: Option<u16>) {
     emit_parts(out, kind, tuple, zone, TupleParts::ALL);
 }
 
-/// Writes those parts of a tuple that count: a filter gives the kernel no others.
+/// Writes only the given parts of a tuple: a filter must contain no others.
 pub(in crate::netlink) fn emit_parts(
     out: &mut Emitter<'_>,
     kind: u16,
@@ -90,7 +133,7 @@ fn emit_protocol(out: &mut Emitter<'_>, tuple: &Tuple, parts: TupleParts) {
             out.u8(code, icmp_code);
         }
     } else if proto::has_ports(tuple.protonum) || tuple.protonum == proto::GRE {
-        // GRE's keys are where ports are.
+        // GRE's keys are stored in the ports' fields.
         if parts.has(TupleParts::SRC_L4) {
             out.put(CTA_PROTO_SRC_PORT, &tuple.src_l4);
         }
@@ -128,8 +171,8 @@ fn addresses(attrs: Attrs<'_>, tuple: &mut Tuple) -> Result<(), AttrError> {
     Ok(())
 }
 
-/// Ports, ICMP's fields and GRE's keys share bytes, as they do in the kernel's unions. A protocol
-/// that conntrack doesn't know sends its number alone.
+/// Ports, ICMP's fields and GRE's keys share bytes, as in the kernel's unions. A protocol unknown to
+/// conntrack has only its number.
 #[inline]
 fn protocol(attrs: Attrs<'_>, tuple: &mut Tuple) -> Result<(), AttrError> {
     for attr in attrs {
@@ -160,19 +203,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tuple_is_written_as_the_kernel_writes_it() {
+    fn tuples_are_written_as_the_kernel_does() {
         for sample in samples::ALL {
             let payload = sample.payload();
             let entry = Entry::parse(&payload).unwrap();
             let bytes = emitted(&entry.orig);
-            // But for the length: a direction's own zone, which one of these has, stands behind the rest.
+            // The length differs: a direction's own zone, which one sample has, follows these attributes.
             assert_eq!(bytes[2..], payload[6..4 + bytes.len()], "{}", sample.line);
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn written_values_are_read_back(
             v6: bool,
             src: [u8; 16],
             dst: [u8; 16],

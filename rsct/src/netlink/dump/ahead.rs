@@ -1,5 +1,5 @@
-//! Receiving ahead. The kernel walks its table inside recvmsg(), and that takes most of a dump's time: a thread of
-//! its own stays in there, while the caller reads, formats and writes what came before.
+//! Receives ahead on a separate thread. The kernel walks its table inside recvmsg(), which is most of a
+//! dump's time: the thread stays in that call while the caller reads, formats and writes earlier entries.
 
 use std::{
     io::{self, PipeReader, PipeWriter},
@@ -16,20 +16,20 @@ use std::{
 use super::{Query, Source};
 use crate::netlink::{
     Error, Socket,
-    socket::{DATAGRAM_BYTES, failed, fits, is_overrun, receive_into, send_to},
+    socket::{DATAGRAM_BYTES, check_size, failed, is_overrun, receive_into, send_to},
 };
 
-/// How many chunks there are at most. Two would keep both sides at work on a machine with nothing else to do; on a busy
-/// one it can take milliseconds until a thread that was woken up runs, and a chunk holds less than two.
+/// Limit on the number of chunks. On an idle machine two would keep both sides busy; on a busy one a woken
+/// thread may take milliseconds to run, and a chunk holds less than two milliseconds' worth.
 const CHUNKS: usize = 12;
-/// Some datagrams of a dump, so that handing them over and waking the other side costs little for each; small enough to
-/// stay in a processor's cache.
+/// Several datagrams, so that the cost of handing over and waking is spread; small enough to stay in a
+/// processor's cache.
 const CHUNK_BYTES: usize = 4 * DATAGRAM_BYTES;
 
-/// A row of datagrams.
+/// A sequence of datagrams.
 struct Chunk {
     bytes: Box<[MaybeUninit<u8>]>,
-    /// Where each datagram ends; all bytes before have been written.
+    /// End offset of each datagram; all bytes before it have been written.
     ends: Vec<usize>,
 }
 
@@ -45,29 +45,29 @@ impl Chunk {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    fn has_room(&self) -> bool {
+    fn has_space(&self) -> bool {
         self.bytes.len() - self.filled() >= DATAGRAM_BYTES
     }
 
-    /// The datagram of this number, and whether there is one.
+    /// The datagram with this index, if there is one.
     fn datagram(&self, number: usize) -> Option<&[u8]> {
         let end = *self.ends.get(number)?;
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        // SAFETY: receive() notes an end only behind bytes that were written.
+        // SAFETY: receive() records an end only after it has written the bytes before it.
         Some(unsafe { self.bytes[start..end].assume_init_ref() })
     }
 
-    /// Takes a datagram in, if one is there.
-    fn receive(&mut self, socket: &OwnedFd) -> Result<(), Missing> {
+    /// Receives a datagram, if one is queued.
+    fn receive(&mut self, socket: &OwnedFd) -> Result<(), NoDatagram> {
         let filled = self.filled();
-        let room = &mut self.bytes[filled..];
-        let received = receive_into(socket.as_fd(), room).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Missing::NotYet,
-            _ if is_overrun(&error) => Missing::Lost,
-            _ => Missing::Failed(failed("receiving from")(error)),
+        let buffer = &mut self.bytes[filled..];
+        let received = receive_into(socket.as_fd(), buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => NoDatagram::NotYet,
+            _ if is_overrun(&error) => NoDatagram::Lost,
+            _ => NoDatagram::Failed(failed("receiving from")(error)),
         })?;
-        fits(received.bytes, received.room).map_err(Missing::Failed)?;
-        // Any process may send to a netlink port; only the kernel's word counts.
+        check_size(received.bytes, received.capacity).map_err(NoDatagram::Failed)?;
+        // Any process may send to a netlink port; only the kernel's messages count.
         if received.from_kernel {
             self.ends.push(filled + received.bytes);
         }
@@ -75,15 +75,15 @@ impl Chunk {
     }
 }
 
-/// Why no datagram came.
-enum Missing {
+/// The reason why no datagram was received.
+enum NoDatagram {
     NotYet,
     Lost,
     Failed(Error),
 }
 
-/// What the thread hands over.
-enum Handed {
+/// A message from the thread.
+enum FromThread {
     Chunk(Chunk),
     /// Messages were lost at this point.
     Lost,
@@ -94,9 +94,9 @@ enum Handed {
 pub(super) struct Ahead<'a> {
     socket: &'a mut Socket,
     chunk: Option<Chunk>,
-    /// The number of the chunk's datagram that is next.
+    /// Index of the chunk's next datagram.
     next: usize,
-    filled: Option<Receiver<Handed>>,
+    filled: Option<Receiver<FromThread>>,
     empty: Option<SyncSender<Chunk>>,
     /// Closed to wake the thread up.
     stop: Option<PipeWriter>,
@@ -104,9 +104,9 @@ pub(super) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    /// Starts the thread, with a request: the kernel begins its walk inside sendmsg(), and may be at it for long where
-    /// little of its table is meant. Where this process may have no more descriptors or threads, the socket is given
-    /// back, and nothing was asked.
+    /// Starts the thread with a request: the kernel begins its walk inside sendmsg(), and may take long if
+    /// few entries of its table match. If the process may have no more descriptors or threads, returns the
+    /// socket with nothing sent.
     pub(super) fn of(socket: &'a mut Socket, request: &[u8]) -> Result<Self, &'a mut Socket> {
         let shared: Arc<OwnedFd> = socket.shared();
         let Ok((stopped, stop)) = io::pipe() else {
@@ -118,12 +118,12 @@ impl<'a> Ahead<'a> {
         let chunks = Chunks {
             emptied,
             idle: Vec::new(),
-            unmade: CHUNKS,
+            unallocated: CHUNKS,
         };
         let thread = thread::Builder::new().name("rsct-receive".into()).spawn(move || {
             match send_to(shared.as_fd(), &request) {
                 Ok(_) => receive(&shared, &stopped, &fill, chunks),
-                Err(error) => drop(fill.send(Handed::Failed(failed("sending to")(error)))),
+                Err(error) => drop(fill.send(FromThread::Failed(failed("sending to")(error)))),
             }
         });
         let Ok(thread) = thread else {
@@ -140,21 +140,21 @@ impl<'a> Ahead<'a> {
         })
     }
 
-    /// Trades the chunk that was read for the next.
+    /// Swaps the chunk that was read for the next one.
     fn advance(&mut self) -> Result<(), Error> {
-        let handed = self.filled.as_ref().and_then(|filled| filled.recv().ok());
-        match handed {
-            Some(Handed::Chunk(chunk)) => {
+        let received = self.filled.as_ref().and_then(|filled| filled.recv().ok());
+        match received {
+            Some(FromThread::Chunk(chunk)) => {
                 self.next = 0;
                 if let (Some(mut read), Some(empty)) = (self.chunk.replace(chunk), &self.empty) {
                     read.ends.clear();
-                    // A thread that is gone has said why.
+                    // A thread that has ended has already sent its error.
                     let _ = empty.send(read);
                 }
                 Ok(())
             }
-            Some(Handed::Lost) => Err(self.socket.overrun()),
-            Some(Handed::Failed(error)) => Err(error),
+            Some(FromThread::Lost) => Err(self.socket.overrun()),
+            Some(FromThread::Failed(error)) => Err(error),
             None => Err(failed("receiving from")(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -165,8 +165,8 @@ impl Source for Ahead<'_> {
         self.socket.port()
     }
 
-    async fn ask(&mut self, query: &Query) -> Result<u32, Error> {
-        self.socket.ask(query).await
+    async fn request(&mut self, query: &Query) -> Result<u32, Error> {
+        self.socket.request(query).await
     }
 
     async fn next(&mut self) -> Result<impl Deref<Target = [u8]>, Error> {
@@ -187,12 +187,12 @@ impl Source for Ahead<'_> {
 
 impl Drop for Ahead<'_> {
     fn drop(&mut self) {
-        // Whatever the thread waits for ends with these.
+        // Dropping these ends all waits of the thread.
         self.filled = None;
         self.empty = None;
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say any more.
+            // The thread's result is no longer needed.
             let _ = thread.join();
         }
     }
@@ -200,53 +200,53 @@ impl Drop for Ahead<'_> {
 
 /// The chunks that the thread may fill.
 struct Chunks {
-    /// Those that were read.
+    /// Chunks that were read.
     emptied: Receiver<Chunk>,
-    /// Those of them that were taken back already.
+    /// Chunks already taken back from `emptied`.
     idle: Vec<Chunk>,
-    /// How many may be made yet.
-    unmade: usize,
+    /// Number of chunks that may still be allocated.
+    unallocated: usize,
 }
 
 impl Chunks {
-    /// The one that was read last, which is the likeliest to be in the processor's cache; a new one only if the other
-    /// side has all. `None` once it has gone.
+    /// The most recently read chunk, which is likely to be in the processor's cache; allocates one only if
+    /// the other side has all. `None` once the other side has been dropped.
     fn next(&mut self) -> Option<Chunk> {
         self.idle.extend(self.emptied.try_iter());
         if let Some(chunk) = self.idle.pop() {
             return Some(chunk);
         }
-        if self.unmade > 0 {
-            self.unmade -= 1;
+        if self.unallocated > 0 {
+            self.unallocated -= 1;
             return Some(Chunk::new());
         }
         self.emptied.recv().ok()
     }
 }
 
-/// Receives until the other side has had enough, or can't be served any more.
-fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, mut chunks: Chunks) {
+/// Receives until the other side is dropped or an error occurs.
+fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<FromThread>, mut chunks: Chunks) {
     while let Some(mut chunk) = chunks.next() {
-        let missing = loop {
+        let stop = loop {
             match chunk.receive(socket) {
-                Ok(()) if chunk.has_room() => {}
+                Ok(()) if chunk.has_space() => {}
                 Ok(()) => break None,
-                // With something in it, the chunk is handed over before anything is waited for.
-                Err(Missing::NotYet) if chunk.ends.is_empty() => {
+                // Hand over a chunk that has datagrams before waiting.
+                Err(NoDatagram::NotYet) if chunk.ends.is_empty() => {
                     if !wait(socket, stopped) {
                         return;
                     }
                 }
-                Err(missing) => break Some(missing),
+                Err(stop) => break Some(stop),
             }
         };
-        let more = match missing {
-            Some(Missing::Lost) => Some(Handed::Lost),
-            Some(Missing::Failed(error)) => Some(Handed::Failed(error)),
-            Some(Missing::NotYet) | None => None,
+        let more = match stop {
+            Some(NoDatagram::Lost) => Some(FromThread::Lost),
+            Some(NoDatagram::Failed(error)) => Some(FromThread::Failed(error)),
+            Some(NoDatagram::NotYet) | None => None,
         };
-        let failed = matches!(more, Some(Handed::Failed(_)));
-        if fill.send(Handed::Chunk(chunk)).is_err()
+        let failed = matches!(more, Some(FromThread::Failed(_)));
+        if fill.send(FromThread::Chunk(chunk)).is_err()
             || more.is_some_and(|more| fill.send(more).is_err())
             || failed
         {
@@ -255,7 +255,7 @@ fn receive(socket: &OwnedFd, stopped: &PipeReader, fill: &SyncSender<Handed>, mu
     }
 }
 
-/// Waits for a datagram. Says `false` once nobody wants any.
+/// Waits for a datagram. Returns `false` once the other side no longer receives.
 fn wait(socket: &OwnedFd, stopped: &PipeReader) -> bool {
     let mut both = [socket.as_raw_fd(), stopped.as_raw_fd()].map(|fd| libc::pollfd {
         fd,
@@ -264,7 +264,7 @@ fn wait(socket: &OwnedFd, stopped: &PipeReader) -> bool {
     });
     // SAFETY: the array outlives the call, and the count is its own.
     let ready = unsafe { libc::poll(both.as_mut_ptr(), both.len() as libc::nfds_t, -1) };
-    // A signal is no reason to stop.
+    // A signal must not end the wait.
     let interrupted = ready < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
     interrupted || (ready > 0 && both[1].revents == 0)
 }

@@ -1,4 +1,4 @@
-//! A thread plays the kernel, so that what rarely happens happens.
+//! A thread plays the kernel, so that rare events can be tested.
 
 use std::{os::unix::net::UnixDatagram, thread};
 
@@ -11,17 +11,17 @@ const ERROR: u16 = 2;
 const OVERRUN: u16 = 4;
 const DUMP_INTR: u16 = 16;
 
-/// A message of the kernel's; it gets the request's sequence number and our port unless it is a stray.
+/// A message from the kernel, with the request's sequence number and the socket's port unless it is a stray.
 #[derive(Clone)]
-struct Said {
+struct Message {
     kind: u16,
     flags: u16,
     payload: Vec<u8>,
     stray: bool,
 }
 
-fn said(kind: u16, flags: u16, payload: Vec<u8>) -> Said {
-    Said {
+fn message(kind: u16, flags: u16, payload: Vec<u8>) -> Message {
+    Message {
         kind,
         flags,
         payload,
@@ -29,20 +29,20 @@ fn said(kind: u16, flags: u16, payload: Vec<u8>) -> Said {
     }
 }
 
-fn entry() -> Said {
-    said(kind::NEW, 2, samples::TCP.payload())
+fn entry() -> Message {
+    message(kind::NEW, 2, samples::TCP.payload())
 }
 
-fn done(flags: u16) -> Said {
-    said(DONE, 2 | flags, vec![0; 4])
+fn done(flags: u16) -> Message {
+    message(DONE, 2 | flags, vec![0; 4])
 }
 
-fn error(errno: i32) -> Said {
-    said(ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
+fn error(errno: i32) -> Message {
+    message(ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
 }
 
-/// Answers each request with the next of the given rows of messages, each row two to a datagram.
-fn kernel(answers: Vec<Vec<Said>>) -> Socket {
+/// Answers each request with the next of the given lists of messages, two messages per datagram.
+fn kernel(answers: Vec<Vec<Message>>) -> Socket {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     thread::spawn(move || {
@@ -54,17 +54,17 @@ fn kernel(answers: Vec<Vec<Said>>) -> Socket {
             let sequence = u32::from_ne_bytes(request[8..12].try_into().unwrap());
             for messages in answer.chunks(2) {
                 let datagram: Vec<u8> = messages.iter().flat_map(|m| bytes(m, sequence)).collect();
-                // The other end may have had enough.
+                // The other end may have been closed.
                 let _ = theirs.send(&datagram);
             }
         }
-        // Held open: a kernel that falls silent is not one that is gone.
+        // Keep the socket open: a silent kernel must not look like a closed socket.
         thread::sleep(std::time::Duration::from_secs(5));
     });
     Socket::with_port(ours.into(), PORT).unwrap()
 }
 
-fn bytes(message: &Said, sequence: u32) -> Vec<u8> {
+fn bytes(message: &Message, sequence: u32) -> Vec<u8> {
     let length = u32::try_from(16 + message.payload.len()).unwrap();
     let (sequence, port) = if message.stray {
         (sequence + 9, PORT)
@@ -108,13 +108,15 @@ impl Sink for Taken {
     }
 }
 
-/// Dumps both ways, which must come to the same.
-fn dump(answers: Vec<Vec<Said>>, taken: &mut Taken) -> Result<Outcome, Error> {
+/// Dumps both ways; the results must be equal.
+fn dump(answers: Vec<Vec<Message>>, taken: &mut Taken) -> Result<Outcome, Error> {
     let runtime = crate::waiting::event_loop().unwrap();
     let mut taken_ahead = taken.clone();
     let ahead = runtime.block_on(async {
         let mut socket = kernel(answers.clone());
-        entries_ahead(&mut socket, &Query::default(), &mut taken_ahead).await
+        begin(&mut socket, &Query::default())?
+            .entries(&mut taken_ahead)
+            .await
     });
     let outcome = runtime.block_on(async { entries(&mut kernel(answers), &Query::default(), taken).await });
     assert_eq!(format!("{ahead:?}"), format!("{outcome:?}"));
@@ -134,27 +136,30 @@ fn a_dump_ends_with_done() {
 }
 
 #[test]
-fn an_incomplete_dump_is_taken_again() {
+fn an_incomplete_dump_is_repeated() {
     let interrupted = vec![
         entry(),
-        said(kind::NEW, 2 | DUMP_INTR, samples::TCP.payload()),
+        message(kind::NEW, 2 | DUMP_INTR, samples::TCP.payload()),
         entry(),
         done(0),
     ];
     let at_the_end = vec![entry(), done(DUMP_INTR)];
-    let lost = vec![entry(), said(OVERRUN, 0, vec![]), entry(), done(0)];
+    let overrun = vec![entry(), message(OVERRUN, 0, vec![]), entry(), done(0)];
     let mut taken = Taken::default();
-    let answers = vec![interrupted, at_the_end, lost, vec![entry(), entry(), done(0)]];
+    let answers = vec![interrupted, at_the_end, overrun, vec![entry(), entry(), done(0)]];
     let outcome = dump(answers, &mut taken).unwrap();
     assert_eq!((outcome.entries, taken.entries), (2, 2));
     assert_eq!((outcome.interrupted, outcome.overrun), (2, 1));
 }
 
 #[test]
-fn a_table_that_never_holds_still_is_an_error() {
+fn a_table_that_keeps_changing_is_an_error() {
     let answers = vec![vec![entry(), done(DUMP_INTR)]; 20];
     let error = dump(answers, &mut Taken::default()).unwrap_err();
-    assert!(matches!(error, Error::Interrupted { tries: TRIES }), "{error}");
+    assert!(
+        matches!(error, Error::Interrupted { tries: MAX_TRIES }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn a_sink_that_cannot_forget_gets_no_second_dump() {
 }
 
 #[test]
-fn a_sink_that_has_enough_ends_it() {
+fn a_sink_can_end_the_dump() {
     let mut taken = Taken {
         most: Some(2),
         ..Taken::default()
@@ -178,12 +183,12 @@ fn a_sink_that_has_enough_ends_it() {
 }
 
 #[test]
-fn answers_to_others_are_passed_over() {
-    let stray = Said {
+fn unrelated_answers_are_skipped() {
+    let stray = Message {
         stray: true,
         ..entry()
     };
-    let end = Said {
+    let end = Message {
         stray: true,
         ..done(0)
     };
@@ -192,7 +197,7 @@ fn answers_to_others_are_passed_over() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn a_refusal_includes_advice() {
     for (errno, sentence) in [
         (libc::EPERM, "CAP_NET_ADMIN"),
         (libc::EINVAL, "modprobe nf_conntrack_netlink"),
@@ -209,16 +214,16 @@ fn a_refusal_says_what_to_do() {
 }
 
 #[test]
-fn damaged_messages_are_errors() {
-    let cut = said(kind::NEW, 2, samples::TCP.payload()[..50].to_vec());
+fn malformed_messages_are_errors() {
+    let cut = message(kind::NEW, 2, samples::TCP.payload()[..50].to_vec());
     let failed = dump(vec![vec![cut]], &mut Taken::default()).unwrap_err();
     assert!(matches!(failed, Error::Decode(_)), "{failed}");
-    let failed = dump(vec![vec![said(ERROR, 0, vec![])]], &mut Taken::default()).unwrap_err();
+    let failed = dump(vec![vec![message(ERROR, 0, vec![])]], &mut Taken::default()).unwrap_err();
     assert!(matches!(failed, Error::Envelope(_)), "{failed}");
 }
 
 #[test]
-fn more_than_a_few_chunks_come_in_order() {
+fn many_chunks_arrive_in_order() {
     struct Ports(Vec<u16>);
     impl Sink for Ports {
         fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
@@ -230,27 +235,27 @@ fn more_than_a_few_chunks_come_in_order() {
             false
         }
     }
-    // Two to a datagram: some megabytes in all.
+    // Two per datagram: some megabytes in all.
     let count = 20_000;
     let answer = (0..count).map(|number: u16| {
         let mut payload = samples::TCP.payload();
-        // Where the original direction's source port stands.
+        // Offset of the original direction's source port.
         payload[44..46].copy_from_slice(&number.to_be_bytes());
-        said(kind::NEW, 2, payload)
+        message(kind::NEW, 2, payload)
     });
-    let answer: Vec<Said> = answer.chain([done(0)]).collect();
+    let answer: Vec<Message> = answer.chain([done(0)]).collect();
     let runtime = crate::waiting::event_loop().unwrap();
     let mut ports = Ports(Vec::new());
     let outcome = runtime.block_on(async {
         let mut socket = kernel(vec![answer]);
-        entries_ahead(&mut socket, &Query::default(), &mut ports).await
+        begin(&mut socket, &Query::default())?.entries(&mut ports).await
     });
     assert_eq!(outcome.unwrap().entries, u64::from(count));
     assert!(ports.0.into_iter().eq(0..count));
 }
 
 #[test]
-fn nobody_waits_for_a_thread_that_waits_for_a_silent_kernel() {
+fn dropping_ends_a_thread_that_waits_for_the_kernel() {
     let mut taken = Taken {
         most: Some(1),
         ..Taken::default()

@@ -1,4 +1,4 @@
-//! What becomes of expectations, as ctnetlink tells those who listen.
+//! Events about expectations from the kernel.
 
 use super::{Expectation, request::kind};
 use crate::netlink::{
@@ -10,17 +10,17 @@ use crate::netlink::{
 /// The groups to subscribe to.
 pub const GROUPS: [Group; 3] = [Group::ExpectNew, Group::ExpectUpdate, Group::ExpectDestroy];
 
-/// What happened to an expectation.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// It was made.
+    /// It was created.
     New,
-    /// It was met, expired, was deleted, or its master went.
+    /// It was matched, expired or was deleted, or its master was destroyed.
     Destroy,
 }
 
 impl EventKind {
-    /// A word for it.
+    /// The kind as a word.
     pub fn name(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -32,16 +32,16 @@ impl EventKind {
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// What happened.
+    /// Its kind.
     pub kind: EventKind,
-    /// The netlink port that asked for it; 0 where a packet or time did it.
+    /// The netlink port of the process that caused it; 0 if a packet or a timeout did.
     pub portid: u32,
-    /// The expectation it happened to.
+    /// The expectation.
     pub expectation: Expectation<'a>,
 }
 
 impl<'a> Event<'a> {
-    /// Reads a message that came to a listening socket; none where it tells of something else.
+    /// Parses a message to a listening socket; returns `None` for messages about other things.
     pub fn parse(message: &Message<'a>) -> Result<Option<Self>, Error> {
         let (kind, payload) = match message.body {
             Body::Data {
@@ -67,8 +67,8 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Waits for the next datagram and hands its events over. A loss is [`Error::Overrun`]; the socket goes on working
-/// after it.
+/// Waits for the next datagram and passes on its events. A loss is [`Error::Overrun`]; the socket remains
+/// usable after it.
 pub async fn next_events(socket: &mut Socket, mut take: impl FnMut(&Event<'_>)) -> Result<(), Error> {
     let datagram = socket.receive().await?;
     for message in Messages::new(&datagram) {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_are_told_apart_and_others_left_alone() {
+    fn both_kinds_are_distinguished_and_others_ignored() {
         let payload = samples::FTP.payload();
         for (message_type, kind) in [(0x200, EventKind::New), (0x202, EventKind::Destroy)] {
             let event = Event::parse(&message(message_type, &payload)).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! A request of this subsystem, and all that answers it.
+//! A request to this subsystem and all answers to it.
 
 use std::io;
 
@@ -9,27 +9,28 @@ use crate::netlink::{
     message::{Body, Messages},
 };
 
-/// How often a dump is begun before losses are an error. There are few expectations: one dump is nearly always enough.
-const TRIES: u32 = 8;
+/// Number of attempts at a dump before losses are an error. There are few expectations: one attempt is nearly
+/// always enough.
+const MAX_TRIES: u32 = 8;
 
-/// What became of a request.
+/// The answers to a request.
 struct Answer {
-    /// The payloads of its messages.
+    /// Payloads of the answers.
     payloads: Vec<Bytes>,
-    /// Some are missing.
+    /// True if some are missing.
     incomplete: bool,
     errno: i32,
     detail: Option<String>,
 }
 
-/// Dumps: takes an incomplete one again, and hands over a complete one's payloads.
+/// Dumps, repeats an incomplete dump, and returns the payloads of a complete one.
 pub(super) async fn dump(
     socket: &mut Socket,
     operation: &'static str,
     request: impl Fn(u32) -> Vec<u8>,
 ) -> Result<Vec<Bytes>, Error> {
-    for _ in 0..TRIES {
-        let answer = ask(socket, &request, true).await?;
+    for _ in 0..MAX_TRIES {
+        let answer = request_answer(socket, &request, true).await?;
         if answer.errno != 0 {
             return Err(Error::refused(operation, answer.errno, answer.detail));
         }
@@ -42,20 +43,21 @@ pub(super) async fn dump(
     })
 }
 
-/// Asks for one thing, and says what the kernel said.
-pub(super) async fn one(
+/// Sends a request about one object and returns the kernel's answer.
+pub(super) async fn single(
     socket: &mut Socket,
     operation: &'static str,
     request: impl Fn(u32) -> Vec<u8>,
 ) -> Result<Vec<Bytes>, Error> {
-    let answer = ask(socket, &request, false).await?;
+    let answer = request_answer(socket, &request, false).await?;
     match answer.errno {
         0 if answer.incomplete => Err(Error::Overrun {
-            hint: "what was read so far is incomplete",
+            hint: "the data read so far is incomplete",
         }),
         0 => Ok(answer.payloads),
         libc::EPERM => Err(Error::NotPermitted { operation }),
-        // EINVAL and EOPNOTSUPP have their own meanings here; that there is no ctnetlink can be told from others.
+        // EINVAL and EOPNOTSUPP have other meanings in this subsystem, so neither shows that there is no
+        // ctnetlink.
         errno => Err(Error::Refused {
             operation,
             source: io::Error::from_raw_os_error(errno),
@@ -64,10 +66,10 @@ pub(super) async fn one(
     }
 }
 
-async fn ask(
+async fn request_answer(
     socket: &mut Socket,
     request: &impl Fn(u32) -> Vec<u8>,
-    ends_for_certain: bool,
+    is_dump: bool,
 ) -> Result<Answer, Error> {
     let sequence = socket.next_sequence();
     socket.send(&request(sequence)).await?;
@@ -76,8 +78,8 @@ async fn ask(
     loop {
         let datagram = match socket.receive().await {
             Ok(datagram) => datagram,
-            // The kernel goes on with a dump; only once it has ended can a new one begin.
-            Err(Error::Overrun { .. }) if ends_for_certain => {
+            // The kernel continues a dump; only after its end can a new one begin.
+            Err(Error::Overrun { .. }) if is_dump => {
                 incomplete = true;
                 continue;
             }
@@ -85,7 +87,7 @@ async fn ask(
         };
         for message in Messages::new(&datagram) {
             let message = message?;
-            // What was left over from an earlier request on this socket, or was never ours.
+            // Skip answers to earlier requests on this socket and messages of other senders.
             if message.sequence != sequence || message.port != socket.port() {
                 continue;
             }

@@ -12,69 +12,70 @@ use crate::{
     },
 };
 
-/// Bytes of `struct nfgenmsg`, which stands before the attributes.
+/// Size of `struct nfgenmsg`, which precedes the attributes.
 const NFGENMSG_BYTES: usize = 4;
 
 /// Bits of an expectation's flags (include/uapi/linux/netfilter/nf_conntrack_common.h).
 pub mod flags {
-    /// It stays after a connection has met it.
+    /// It remains after a match.
     pub const PERMANENT: u32 = 1 << 0;
-    /// No connection meets it.
+    /// No connection matches it.
     pub const INACTIVE: u32 = 1 << 1;
-    /// A helper in user space made it.
+    /// A user-space helper created it.
     pub const USERSPACE: u32 = 1 << 2;
 
-    /// Every bit's name, the lowest first.
+    /// Names of all bits, lowest first.
     pub const NAMES: [&str; 3] = ["PERMANENT", "INACTIVE", "USERSPACE"];
 
-    /// The names of the bits that are set.
+    /// Names of the bits that are set.
     pub fn names(flags: u32) -> impl Iterator<Item = &'static str> {
         let set = move |(bit, _): &(usize, &&'static str)| flags & (1 << bit) != 0;
         NAMES.iter().enumerate().filter(set).map(|(_, name)| *name)
     }
 }
 
-/// How the expected connection is translated.
+/// NAT of the expected connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nat {
-    /// The direction of the master that the expected connection's first packet goes in: 0 original, 1 reply.
+    /// Direction of the expected connection's first packet, relative to the master: 0 original, 1 reply.
     pub dir: u32,
-    /// What the helper wrote over: the source address and port are those the peer was told of at first.
+    /// The values that the helper replaced: the source address and port that the peer originally announced.
     pub tuple: Tuple,
 }
 
-/// One expectation, borrowing from the message it came in. `None` where the kernel sent nothing.
+/// One expectation, borrowed from its message. A field is `None` if the kernel did not send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation<'a> {
-    /// What the first packet of the expected connection looks like, where the mask has bits.
+    /// The expected connection's first packet, in the bits of the mask.
     pub tuple: Tuple,
-    /// Which bits of the tuple count. The kernel keeps a mask of the source alone, and says that every bit of the
-    /// destination counts.
+    /// Mask of the tuple. The kernel stores only the source's mask, and reports all bits of the destination
+    /// as set.
     pub mask: Tuple,
-    /// The original tuple of the connection that the expectation came from.
+    /// The original tuple of the connection that the expectation belongs to.
     pub master: Tuple,
     /// Seconds until it expires.
     pub timeout: Option<u32>,
-    /// A number that tells it from any other while both live.
+    /// A number that is unique among the expectations that exist at one time.
     pub id: Option<u32>,
     /// The bits of [`flags`].
     pub flags: Option<u32>,
-    /// Which of its helper's policies it is under.
+    /// Index of the helper's policy for it.
     pub class: Option<u32>,
-    /// The zone; kernels up to now never send it.
+    /// The zone; no kernel so far sends it.
     pub zone: Option<u16>,
     /// The master's helper.
     pub helper: Option<&'a [u8]>,
     /// The function that the kernel calls for the expected connection.
     pub function: Option<&'a [u8]>,
-    /// How the expected connection is translated.
+    /// NAT of the expected connection.
     pub nat: Option<Nat>,
     attributes: &'a [u8],
     has_unknown: bool,
 }
 
 impl<'a> Expectation<'a> {
-    /// Reads the payload of a `IPCTNL_MSG_EXP_NEW` or `_DELETE` message: `struct nfgenmsg`, then attributes.
+    /// Parses the payload of an `IPCTNL_MSG_EXP_NEW` or `_DELETE` message: `struct nfgenmsg`, then
+    /// attributes.
     pub fn parse(payload: &'a [u8]) -> Result<Self, DecodeError> {
         let got = payload.len();
         let attributes = payload.get(NFGENMSG_BYTES..).ok_or(DecodeError::Header { got })?;
@@ -102,7 +103,7 @@ impl<'a> Expectation<'a> {
                 });
             }
         }
-        // The kernel leaves none of the three out; a protocol number of 0 is possible, a family of 0 is not.
+        // The kernel always sends all three; a protocol number of 0 is possible, a family of 0 is not.
         for (tuple, name) in [
             (&expectation.tuple, "CTA_EXPECT_TUPLE"),
             (&expectation.mask, "CTA_EXPECT_MASK"),
@@ -115,7 +116,7 @@ impl<'a> Expectation<'a> {
         Ok(expectation)
     }
 
-    /// The attributes that this version of rsct doesn't know.
+    /// Attributes unknown to this version of rsct.
     pub fn unknown(&self) -> impl Iterator<Item = Attr<'a>> {
         let attributes = if self.has_unknown { self.attributes } else { &[] };
         Attrs::new(attributes)
@@ -128,7 +129,7 @@ impl<'a> Expectation<'a> {
         Family::from_number(self.tuple.family())
     }
 
-    /// Writes its attributes as the kernel writes them.
+    /// Writes its attributes in the kernel's format.
     pub fn emit(&self, out: &mut Emitter<'_>) {
         emit_tuple(out, CTA_EXPECT_TUPLE, &self.tuple, None);
         emit_tuple(out, CTA_EXPECT_MASK, &self.mask, None);

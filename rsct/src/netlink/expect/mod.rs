@@ -1,7 +1,8 @@
-//! Expectations: the connections that a helper has read the announcement of, such as FTP's data connections.
+//! Expectations: connections that a helper predicts from another one's payload, such as FTP's data
+//! connections.
 //!
-//! They are ctnetlink's second subsystem, with messages and attributes of their own. [`Expectation::parse`] reads
-//! one in place; the functions here ask the kernel for them, and to make and delete them.
+//! They are ctnetlink's second subsystem, with its own messages and attributes. [`Expectation::parse`] reads
+//! one in place; the functions here dump, look up, create and delete them.
 
 mod attribute;
 mod event;
@@ -22,36 +23,36 @@ use bytes::Bytes;
 
 use super::{Error, Socket};
 
-/// The expectations that a dump brought.
+/// The expectations of a dump.
 #[derive(Clone, Debug, Default)]
 pub struct Dump {
     payloads: Vec<Bytes>,
 }
 
 impl Dump {
-    /// Each of them.
+    /// Iterates over the expectations.
     pub fn expectations(&self) -> impl Iterator<Item = Expectation<'_>> {
-        // All were read once already.
+        // All were parsed successfully before.
         self.payloads
             .iter()
             .flat_map(|payload| Expectation::parse(payload))
     }
 
-    /// How many there are.
+    /// Number of expectations.
     pub fn len(&self) -> usize {
         self.payloads.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.payloads.is_empty()
     }
 }
 
-/// Asks for the expectations that there are. The kernel keeps few (`net.netfilter.nf_conntrack_expect_max`), so they
-/// are all read before any is handed over, and an incomplete dump is taken again.
+/// Dumps expectations. The kernel keeps few (`net.netfilter.nf_conntrack_expect_max`), so all are read before
+/// any is returned, and an incomplete dump is repeated.
 ///
-/// Asking for one master's fails with ENOENT where there is no such connection.
+/// A dump of one master's expectations fails with ENOENT if the connection does not exist.
 pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
     const OPERATION: &str = "dumping the expectation table";
     let payloads = exchange::dump(socket, OPERATION, |sequence| request::dump(of, sequence)).await?;
@@ -61,7 +62,7 @@ pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
     Ok(Dump { payloads })
 }
 
-/// [`read`]s them and hands over each; says how many there were.
+/// Passes the expectations of a [`read`] to `take`, and returns their number.
 pub async fn dump(
     socket: &mut Socket,
     of: Of<'_>,
@@ -72,15 +73,15 @@ pub async fn dump(
     Ok(dump.len())
 }
 
-/// Asks for the expectation that a packet with this tuple would meet; says whether there is one.
+/// Looks up the expectation that a packet with this tuple would match; returns whether there is one.
 pub async fn get(
     socket: &mut Socket,
     key: &Key,
     mut take: impl FnMut(&Expectation<'_>),
 ) -> Result<bool, Error> {
     const OPERATION: &str = "getting an expectation";
-    let asked = exchange::one(socket, OPERATION, |sequence| request::get(key, sequence)).await;
-    let Some(payloads) = found(asked)? else {
+    let answer = exchange::single(socket, OPERATION, |sequence| request::get(key, sequence)).await;
+    let Some(payloads) = found(answer)? else {
         return Ok(false);
     };
     for payload in &payloads {
@@ -89,49 +90,50 @@ pub async fn get(
     Ok(!payloads.is_empty())
 }
 
-/// Makes an expectation.
+/// Creates an expectation.
 ///
-/// Of the errors: ENOENT is a master that isn't there; EEXIST and EBUSY say that the tuple is expected already, in
-/// part or as a whole, EALREADY by another master; EOPNOTSUPP a master without a helper, or a helper that the kernel
-/// doesn't know; EINVAL a class, function or flag that it doesn't know; EMFILE that the helper or the table is full.
+/// Errors: ENOENT: the master does not exist; EEXIST, EBUSY: another expectation has the same tuple or an
+/// overlapping one; EALREADY: that of another master; EOPNOTSUPP: the master has no helper, or the kernel
+/// does not know the helper; EINVAL: unknown class, function or flag; EMFILE: the helper's or the table's
+/// limit is reached.
 pub async fn create(socket: &mut Socket, new: &New<'_>) -> Result<(), Error> {
     const OPERATION: &str = "creating an expectation";
     let request = |sequence| request::new(new, request::How::Create, sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
-/// Has an expectation expire so many seconds from now. The kernel gives a new one its helper's timeout, whatever it
-/// is asked for.
+/// Sets an expectation's timeout in seconds. A new expectation always gets its helper's timeout, whatever the
+/// request contains.
 pub async fn set_timeout(socket: &mut Socket, new: &New<'_>, seconds: u32) -> Result<(), Error> {
     const OPERATION: &str = "setting an expectation's timeout";
     let request = |sequence| request::new(new, request::How::Timeout(seconds), sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
-/// Deletes the expectation that a packet with this tuple would meet; says whether there was one.
+/// Deletes the expectation that a packet with this tuple would match; returns whether there was one.
 pub async fn delete(socket: &mut Socket, key: &Key) -> Result<bool, Error> {
     const OPERATION: &str = "deleting an expectation";
-    let asked = exchange::one(socket, OPERATION, |sequence| request::delete(key, sequence)).await;
-    Ok(found(asked)?.is_some())
+    let answer = exchange::single(socket, OPERATION, |sequence| request::delete(key, sequence)).await;
+    Ok(found(answer)?.is_some())
 }
 
-/// Deletes what the connections have made that the helper of this name works for.
+/// Deletes the expectations of all connections with the helper of this name.
 pub async fn delete_by_helper(socket: &mut Socket, helper: &str) -> Result<(), Error> {
     const OPERATION: &str = "deleting a helper's expectations";
     let request = |sequence| request::delete_all(Some(helper), sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// Deletes every expectation of the namespace.
 pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
-    const OPERATION: &str = "emptying the expectation table";
+    const OPERATION: &str = "flushing the expectation table";
     let request = |sequence| request::delete_all(None, sequence);
-    exchange::one(socket, OPERATION, request).await.map(drop)
+    exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
-/// That there is none is an answer, not an error.
-fn found<T>(asked: Result<T, Error>) -> Result<Option<T>, Error> {
-    match asked {
+/// ENOENT is a result here, not an error.
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.errno() == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Requests to the expectation subsystem of ctnetlink, as its kernel side takes them
+//! Requests to ctnetlink's expectation subsystem, in the format that the kernel reads
 //! (net/netfilter/nf_conntrack_netlink.c, `ctnl_exp_cb`).
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
@@ -24,44 +24,44 @@ pub(super) mod kind {
     pub const GET_STATS_CPU: u16 = expect(3);
 }
 
-/// An expectation to be made.
+/// A request to create an expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct New<'a> {
-    /// A tuple of the connection that it comes from; its protocol is the master's.
+    /// A tuple of the master; its protocol is used as the master's.
     pub master: Tuple,
-    /// What the first packet of the expected connection looks like.
+    /// The expected connection's first packet.
     pub tuple: Tuple,
-    /// Which bits of the tuple count; the kernel takes only the source's part.
+    /// Mask of the tuple; the kernel reads only the source's part.
     pub mask: Tuple,
     /// The master's zone.
     pub zone: u16,
-    /// The bits of [`flags`](super::flags); newer kernels leave USERSPACE out.
+    /// The bits of [`flags`](super::flags); newer kernels drop USERSPACE.
     pub flags: u32,
-    /// Which of the helper's policies it is under. Older kernels take it only where a helper is named too.
+    /// Index of the helper's policy for it. Older kernels read it only if a helper is named too.
     pub class: Option<u32>,
-    /// The helper of the expected connection. Newer kernels take the master's, whatever is asked for.
+    /// The helper of the expected connection. Newer kernels always use the master's.
     pub helper: Option<&'a str>,
     /// The function that the kernel is to call for the expected connection.
     pub function: Option<&'a str>,
-    /// How the expected connection is translated.
+    /// NAT of the expected connection.
     pub nat: Option<Nat>,
 }
 
-/// Names an expectation.
+/// Identifies an expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Key {
-    /// A tuple that it expects.
+    /// Its tuple.
     pub tuple: Tuple,
     /// Its master's zone.
     pub zone: u16,
-    /// Its id, which must be right where it is given.
+    /// Its id, which must match if set.
     pub id: Option<u32>,
 }
 
-/// Whose expectations a dump is about.
+/// Selects the expectations to dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Of<'a> {
-    /// Everybody's.
+    /// All expectations.
     #[default]
     All,
     /// Those of one address family.
@@ -70,15 +70,15 @@ pub enum Of<'a> {
     Master(&'a Tuple, u16),
 }
 
-/// What is done with an expectation.
+/// An operation on an expectation.
 pub(super) enum How {
-    /// It is made, and must not be there.
+    /// Creates it; fails if it exists.
     Create,
-    /// It is there, and shall expire in so many seconds: nothing else of it can be changed.
+    /// Sets the timeout, in seconds, of one that exists: nothing else can be changed.
     Timeout(u32),
 }
 
-/// Makes or changes an expectation.
+/// Serializes a request to create or change an expectation.
 pub(super) fn new(new: &New<'_>, how: How, sequence: u32) -> Vec<u8> {
     let mut request = Request::acknowledged(kind::NEW, family(&new.tuple));
     if let How::Create = how {
@@ -97,7 +97,7 @@ pub(super) fn new(new: &New<'_>, how: How, sequence: u32) -> Vec<u8> {
 }
 
 impl New<'_> {
-    /// What only a new one is asked for with.
+    /// Writes the attributes that only a new expectation needs.
     fn emit_rest(&self, out: &mut Emitter<'_>) {
         if self.flags != 0 {
             out.be32(CTA_EXPECT_FLAGS, self.flags);
@@ -136,7 +136,7 @@ fn one(message_type: u16, key: &Key, sequence: u32) -> Vec<u8> {
     })
 }
 
-/// Deletes what the helper of this name made, or everything.
+/// Serializes a request to delete the expectations of this helper, or all.
 pub(super) fn delete_all(helper: Option<&str>, sequence: u32) -> Vec<u8> {
     with(Request::acknowledged(kind::DELETE, 0), sequence, |out| {
         if let Some(helper) = helper {
@@ -151,7 +151,8 @@ pub(super) fn dump(of: Of<'_>, sequence: u32) -> Vec<u8> {
         Of::Family(family) => Request::dump(kind::GET, family as u8).bare(sequence),
         Of::Master(master, of_zone) => {
             let mut request = Request::dump(kind::GET, family(master));
-            // Where the master has no helper the kernel starts no dump, and says nothing unless asked to.
+            // If the master has no helper, the kernel starts no dump, and answers only if an acknowledgement
+            // is requested.
             request.flags |= NLM_F_ACK;
             with(request, sequence, |out| {
                 emit_tuple(out, CTA_EXPECT_MASTER, master, None);

@@ -1,11 +1,11 @@
-//! Messages captured from Linux 6.18, for tests: `struct nfgenmsg` and the attributes of one expectation each, as a
-//! dump brought them, and the line that `conntrack -L expect` printed for them at that moment.
+//! Messages captured from Linux 6.18, for tests: `struct nfgenmsg` and the attributes of one expectation
+//! each, from a dump, and the line that `conntrack -L expect` printed for them at that moment.
 
 /// One captured message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     hex: &'static str,
-    /// conntrack's line for it.
+    /// The line that conntrack printed for it.
     pub(crate) line: &'static str,
 }
 
@@ -20,10 +20,10 @@ impl Sample {
 }
 
 /// All of them.
-pub(crate) const ALL: [Sample; 5] = [FTP, FTP_V6, TRANSLATED, BY_HAND, PERMANENT];
+pub(crate) const ALL: [Sample; 5] = [FTP, FTP_V6, TRANSLATED, MANUAL, PERMANENT];
 
-/// `nc 127.0.0.1 21` to a server that says `220 hi` and, asked `PASV`, `227 Entering Passive Mode
-/// (127,0,0,1,200,13)`, under `iptables -t raw -A OUTPUT -p tcp --dport 21 -j CT --helper ftp`
+/// `nc 127.0.0.1 21` to a server that sends `220 hi` and answers `PASV` with `227 Entering Passive Mode
+/// (127,0,0,1,200,13)`, with `iptables -t raw -A OUTPUT -p tcp --dport 21 -j CT --helper ftp`
 pub(crate) const FTP: Sample = Sample {
     hex: "020000003400028014000180080001007f000001080002007f0000011c00028005000100060000000600020000000000\
         06000300c80d0000340003801400018008000100ffffffff08000200ffffffff1c000280050001000600000006000200\
@@ -44,7 +44,7 @@ pub(crate) const FTP_V6: Sample = Sample {
     line: "298 proto=6 src=::1 dst=::1 sport=0 dport=51213 mask-src=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff mask-dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff sport=0 dport=65535 master-src=::1 master-dst=::1 sport=46424 dport=21 class=0 helper=ftp",
 };
 
-/// As the first, to 10.7.7.7 under `iptables -t nat -A OUTPUT -p tcp -d 10.7.7.7 -j DNAT --to 127.0.0.1`
+/// Like `FTP`, to 10.7.7.7 with `iptables -t nat -A OUTPUT -p tcp -d 10.7.7.7 -j DNAT --to 127.0.0.1`
 pub(crate) const TRANSLATED: Sample = Sample {
     hex: "020000003400028014000180080001007f000001080002000a0707071c00028005000100060000000600020000000000\
         06000300c80d0000340003801400018008000100ffffffff08000200ffffffff1c000280050001000600000006000200\
@@ -58,7 +58,7 @@ pub(crate) const TRANSLATED: Sample = Sample {
 /// `conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src 10.0.0.1
 /// --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255 --mask-dst 255.255.255.0
 /// --mask-port-src 0 --mask-port-dst 255 -t 100`, after a `tftp` request whose master had that helper
-pub(crate) const BY_HAND: Sample = Sample {
+pub(crate) const MANUAL: Sample = Sample {
     hex: "020000003400028014000180080001000a000001080002000a0000021c00028005000100110000000600020000000000\
         0600030007d00000340003801400018008000100ffffffff08000200ffffffff1c000280050001001100000006000200\
         0000000006000300ffff00003400018014000180080001007f000001080002007f0000011c0002800500010011000000\
@@ -67,7 +67,8 @@ pub(crate) const BY_HAND: Sample = Sample {
     line: "299 proto=17 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=2000 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.0.0.1 master-dst=127.0.0.1 sport=5555 dport=69 class=0 helper=tftp",
 };
 
-/// A request by hand with the flag PERMANENT, an expected protocol that is not the master's, and a mask of 16 bits
+/// A handwritten request with the flag PERMANENT, an expected protocol other than the master's, and a mask of
+/// 16 bits
 pub(crate) const PERMANENT: Sample = Sample {
     hex: "020000003400028014000180080001000a010001080002000a0100021c00028005000100110000000600020000000000\
         060003001e6b0000340003801400018008000100ffff000008000200ffffffff1c000280050001001100000006000200\

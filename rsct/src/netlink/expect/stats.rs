@@ -1,4 +1,4 @@
-//! What became of expectations on each CPU (`enum ctattr_expect_stats` in
+//! Counters of expectations per CPU (`enum ctattr_expect_stats` in
 //! include/uapi/linux/netfilter/nfnetlink_conntrack.h).
 
 use super::{exchange, request};
@@ -7,32 +7,32 @@ use crate::netlink::{
     stats::{Cpu, counter::Counter},
 };
 
-/// The counters that have a name, by number.
+/// The counters with a name, by number.
 pub const KNOWN: [Counter; 3] = [
     Counter {
         number: 1,
         name: "expect_new",
-        meaning: "connections that met an expectation",
+        meaning: "connections that matched an expectation",
     },
     Counter {
         number: 2,
         name: "expect_create",
-        meaning: "expectations made",
+        meaning: "expectations created",
     },
     Counter {
         number: 3,
         name: "expect_delete",
-        meaning: "expectations that were met, expired or were deleted",
+        meaning: "expectations that were matched, expired or were deleted",
     },
 ];
 
-/// A counter's name; none for those of a newer kernel.
+/// A counter's name; `None` for those of a newer kernel.
 pub fn name(number: u16) -> Option<&'static str> {
     let index = usize::from(number).checked_sub(1)?;
     KNOWN.get(index).map(|counter| counter.name)
 }
 
-/// Asks for the counters of every CPU that can be there.
+/// Reads the counters of every possible CPU.
 pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     const OPERATION: &str = "reading the expectation counters";
     let payloads = exchange::dump(socket, OPERATION, request::stats_cpu).await?;

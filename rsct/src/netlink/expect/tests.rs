@@ -73,7 +73,7 @@ fn flags_have_names() {
 }
 
 #[test]
-fn what_was_read_is_written_as_the_kernel_wrote_it() {
+fn expectations_are_written_as_the_kernel_does() {
     for sample in ALL {
         let payload = sample.payload();
         let expectation = Expectation::parse(&payload).unwrap();
@@ -115,7 +115,7 @@ fn a_message_cut_anywhere_is_an_expectation_or_an_error() {
     for sample in ALL {
         let payload = sample.payload();
         for length in 0..payload.len() {
-            // Between two attributes a cut can't be told from an expectation with fewer of them.
+            // A message cut between two attributes is a valid expectation with fewer of them.
             if let Ok(expectation) = Expectation::parse(&payload[..length]) {
                 assert_eq!(expectation.tuple, Expectation::parse(&payload).unwrap().tuple);
             }
@@ -123,7 +123,7 @@ fn a_message_cut_anywhere_is_an_expectation_or_an_error() {
     }
 }
 
-/// Tuples as netlink can say them: what a protocol has no attribute for is zero.
+/// Tuples that netlink can express: fields that a protocol has no attribute for are zero.
 fn any_tuple() -> impl Strategy<Value = Tuple> {
     let protonum = prop::sample::select(vec![6u8, 17, 33, 47, 50, 132, 136]);
     (
@@ -151,7 +151,7 @@ fn any_tuple() -> impl Strategy<Value = Tuple> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(
+    fn written_values_are_read_back(
         (tuple, mask, master) in (any_tuple(), any_tuple(), any_tuple()),
         numbers: [Option<u32>; 4],
         zone: Option<u16>,
@@ -197,7 +197,7 @@ proptest! {
             bytes[at] = byte;
         }
         if let Ok(expectation) = Expectation::parse(&bytes) {
-            // What was understood is understood again.
+            // A parsed message survives writing and parsing.
             let again = [&[0; 4][..], &attributes(&expectation)].concat();
             prop_assert!(Expectation::parse(&again).is_ok());
             let mut out = Vec::new();
@@ -213,7 +213,7 @@ proptest! {
 
 #[test]
 fn counters_have_the_kernels_names() {
-    // One of the answers to `conntrack -S expect`, its values made to differ.
+    // One of the answers to `conntrack -S expect`, with its values changed to differ.
     let payload = [
         0, 0, 0, 1, 8, 0, 1, 0, 0, 0, 0, 5, 8, 0, 2, 0, 0, 0, 0, 6, 8, 0, 3, 0, 0, 0, 0, 7,
     ];

@@ -11,16 +11,16 @@ pub const NFCTH_STATUS: u16 = 6;
 pub const NFCTH_TUPLE_L3PROTONUM: u16 = 1;
 pub const NFCTH_TUPLE_L4PROTONUM: u16 = 2;
 
-/// Inside [`NFCTH_POLICY`]: how many there are, and the first of them.
+/// Inside [`NFCTH_POLICY`]: the number of policies, and the first of them.
 pub const NFCTH_POLICY_SET_NUM: u16 = 1;
 pub const NFCTH_POLICY_SET: u16 = 2;
 
-/// Inside each of those.
+/// Inside each policy.
 pub const NFCTH_POLICY_NAME: u16 = 1;
 pub const NFCTH_POLICY_EXPECT_MAX: u16 = 2;
 pub const NFCTH_POLICY_EXPECT_TIMEOUT: u16 = 3;
 
-/// An attribute's name for people.
+/// An attribute's name in messages.
 pub fn name(kind: u16) -> &'static str {
     match kind {
         NFCTH_NAME => "NFCTH_NAME",

@@ -1,7 +1,7 @@
-//! The cthelper subsystem: helpers that live in user space, such as conntrackd's, as the kernel knows them.
+//! The cthelper subsystem: the kernel's list of user-space helpers, such as conntrackd's.
 //!
-//! `nfct helper` speaks the same messages. An errno tells what is wrong, and it is up to the caller to put it into
-//! words: [`Error::errno`] has it. EINVAL to everything is a kernel without the subsystem.
+//! `nfct helper` uses the same messages. An errno identifies the error, and the caller translates it into a
+//! message: see [`Error::errno`]. A kernel without the subsystem answers every request with EINVAL.
 
 mod attribute;
 mod registered;
@@ -15,13 +15,13 @@ pub(crate) use tests::PAYLOAD;
 
 use super::{Error, Socket, exchange};
 
-/// Every helper of the kernel, in its order; they belong to no namespace.
+/// Every helper, in the kernel's order; helpers are not per namespace.
 pub async fn list(socket: &mut Socket) -> Result<Vec<Helper>, Error> {
     helpers(socket, "listing the helpers", request::list).await
 }
 
-/// The first helper of this name, and for these flows where they are given. Where there is a helper, though none that
-/// is meant, the kernel may say nothing at all.
+/// The first helper with this name and, if given, these flows. If helpers exist and none matches, the kernel
+/// may send no answer.
 pub async fn get(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Result<Option<Helper>, Error> {
     let found = helpers(socket, "getting a helper", |sequence| {
         request::get(name, flows, sequence)
@@ -30,7 +30,7 @@ pub async fn get(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Resu
     Ok(found.into_iter().next())
 }
 
-/// Makes a helper, to which no packets go yet.
+/// Creates a helper; it does not receive packets yet.
 pub async fn create(socket: &mut Socket, helper: &Helper) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "adding a helper", |sequence| {
         request::new(helper, sequence)
@@ -38,7 +38,7 @@ pub async fn create(socket: &mut Socket, helper: &Helper) -> Result<(), Error> {
     .await
 }
 
-/// Has no packets go to a helper any more. EINVAL where there is no such helper.
+/// Stops the queueing of packets to a helper. EINVAL if it does not exist.
 pub async fn disable(socket: &mut Socket, name: &[u8], flows: Flows) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "disabling a helper", |sequence| {
         request::disable(name, flows, sequence)
@@ -46,7 +46,7 @@ pub async fn disable(socket: &mut Socket, name: &[u8], flows: Flows) -> Result<(
     .await
 }
 
-/// Deletes the helpers of this name. ENOENT where there is none, EBUSY where a rule uses it.
+/// Deletes the helpers of this name. ENOENT if there is none, EBUSY if a rule uses it.
 pub async fn delete(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting a helper", |sequence| {
         request::delete(name, flows, sequence)

@@ -1,4 +1,4 @@
-//! A helper in user space, as it is registered with the kernel.
+//! A user-space helper, as registered with the kernel.
 
 use super::attribute::*;
 use crate::netlink::{
@@ -7,10 +7,10 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// Bytes of `struct nfgenmsg`, which stands before the attributes.
+/// Size of `struct nfgenmsg`, which precedes the attributes.
 const NFGENMSG_BYTES: usize = 4;
 
-/// Which flows a helper looks into. Together with its name it says which helper is meant.
+/// The flows that a helper inspects. Together with the name they identify a helper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flows {
     /// The address family: 2 IPv4, 10 IPv6.
@@ -19,14 +19,14 @@ pub struct Flows {
     pub l4proto: u8,
 }
 
-/// A kind of expectation that a helper makes.
+/// A kind of expectation that a helper creates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpectPolicy {
     /// Its name, at most 15 bytes.
     pub name: Vec<u8>,
-    /// How many a flow may have at once.
+    /// Limit of expectations per flow.
     pub max: u32,
-    /// How long each waits.
+    /// Timeout of each.
     pub timeout_s: u32,
 }
 
@@ -35,20 +35,20 @@ pub struct ExpectPolicy {
 pub struct Helper {
     /// Its name, at most 15 bytes of any kind but zero.
     pub name: Vec<u8>,
-    /// The flows that it is for.
+    /// The flows that it inspects.
     pub flows: Flows,
     /// Its kinds of expectations.
     pub policies: Vec<ExpectPolicy>,
-    /// How many bytes it wants kept with each flow.
+    /// Bytes of private data that it needs per flow.
     pub priv_data_len: u32,
-    /// The queue by which packets reach it.
+    /// The queue that delivers packets to it.
     pub queue_num: u32,
-    /// Whether packets are queued to it: 0 says no.
+    /// Nonzero if packets are queued to it.
     pub status: u32,
 }
 
 impl Helper {
-    /// Reads the payload of an `NFNL_MSG_CTHELPER_NEW` message: `struct nfgenmsg`, then attributes.
+    /// Parses the payload of an `NFNL_MSG_CTHELPER_NEW` message: `struct nfgenmsg`, then attributes.
     pub fn parse(payload: &[u8]) -> Result<Self, DecodeError> {
         let got = payload.len();
         let attributes = payload.get(NFGENMSG_BYTES..).ok_or(DecodeError::Header { got })?;
@@ -83,7 +83,7 @@ impl Helper {
         Ok(())
     }
 
-    /// Writes what a new helper is made of. Without a queue and a status it is not one that packets go to yet.
+    /// Writes the attributes of a new helper. Without a queue and a status, it does not receive packets yet.
     pub(super) fn emit(&self, out: &mut Emitter<'_>) {
         out.string(NFCTH_NAME, &self.name);
         out.be32(NFCTH_PRIV_DATA_LEN, self.priv_data_len);

@@ -1,5 +1,5 @@
-//! Requests to the cthelper subsystem, as its kernel side takes them (net/netfilter/nfnetlink_cthelper.c,
-//! `nfnl_cthelper_cb`).
+//! Requests to the cthelper subsystem, in the format that the kernel reads
+//! (net/netfilter/nfnetlink_cthelper.c, `nfnl_cthelper_cb`).
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE};
 
@@ -28,14 +28,14 @@ mod kind {
 /// `NFCT_HELPER_STATUS_DISABLED`.
 const DISABLED: u32 = 0;
 
-/// A helper is to be made.
+/// Serializes a request to create a helper.
 pub(super) fn new(helper: &Helper, sequence: u32) -> Vec<u8> {
     message(kind::NEW, NLM_F_ACK | NLM_F_CREATE, sequence, |out| {
         helper.emit(out)
     })
 }
 
-/// No packets are to go to this helper any more.
+/// Serializes a request to stop the queueing of packets to this helper.
 pub(super) fn disable(name: &[u8], flows: Flows, sequence: u32) -> Vec<u8> {
     message(kind::NEW, NLM_F_ACK | NLM_F_CREATE, sequence, |out| {
         one(out, name, Some(flows));
@@ -43,22 +43,22 @@ pub(super) fn disable(name: &[u8], flows: Flows, sequence: u32) -> Vec<u8> {
     })
 }
 
-/// Every helper is asked for.
+/// Serializes a request for every helper.
 pub(super) fn list(sequence: u32) -> Vec<u8> {
     Request::dump(kind::GET, 0).bare(sequence)
 }
 
-/// A helper of this name is asked for.
+/// Serializes a request for the helpers of this name.
 pub(super) fn get(name: &[u8], flows: Option<Flows>, sequence: u32) -> Vec<u8> {
     message(kind::GET, NLM_F_ACK, sequence, |out| one(out, name, flows))
 }
 
-/// The helpers of this name are to go.
+/// Serializes a request to delete the helpers of this name.
 pub(super) fn delete(name: &[u8], flows: Option<Flows>, sequence: u32) -> Vec<u8> {
     message(kind::DELETE, NLM_F_ACK, sequence, |out| one(out, name, flows))
 }
 
-/// Every helper is to go.
+/// Serializes a request to delete every helper.
 pub(super) fn flush(sequence: u32) -> Vec<u8> {
     message(kind::DELETE, NLM_F_ACK, sequence, |_| {})
 }

@@ -3,8 +3,7 @@ use super::{
     request,
 };
 
-/// As `strace nfct add helper ftp inet tcp` shows it sent, but for the sequence number and what nfct leaves in the
-/// padding.
+/// As sent by `nfct add helper ftp inet tcp` (strace), except the sequence number and uninitialized padding.
 const ADD: [u8; 96] = [
     96, 0, 0, 0, 0, 9, 5, 4, 7, 0, 0, 0, 0, 0, 0, 0, // struct nlmsghdr
     0, 0, 0, 0, // struct nfgenmsg
@@ -17,7 +16,7 @@ const ADD: [u8; 96] = [
     8, 0, 1, 0, 0, 0, 0, 1, // NFCTH_POLICY_SET_NUM
 ];
 
-/// As `strace nfct get helper ftp` shows it received on Linux 6.12.
+/// As received by `nfct get helper ftp` (strace) on Linux 6.12.
 pub(crate) const PAYLOAD: [u8; 96] = [
     0, 0, 0, 0, // struct nfgenmsg
     8, 0, 1, 0, b'f', b't', b'p', 0, // NFCTH_NAME
@@ -49,13 +48,13 @@ fn ftp() -> Helper {
 }
 
 #[test]
-fn a_helper_is_added_as_nfct_adds_it() {
+fn add_equals_nfcts_request() {
     assert_eq!(request::new(&ftp(), 7), ADD);
 }
 
-/// As `strace nfct disable helper tns inet tcp` shows it.
+/// As sent by `nfct disable helper tns inet tcp` (strace).
 #[test]
-fn a_helper_is_disabled_as_nfct_disables_it() {
+fn disable_equals_nfcts_request() {
     let sent = [
         56, 0, 0, 0, 0, 9, 5, 4, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // the headers
         8, 0, 1, 0, b't', b'n', b's', 0, // NFCTH_NAME
@@ -65,9 +64,9 @@ fn a_helper_is_disabled_as_nfct_disables_it() {
     assert_eq!(request::disable(b"tns", ftp().flows, 7), sent);
 }
 
-/// As `strace nfct get helper rpc inet` shows it: no protocol is 0.
+/// As sent by `nfct get helper rpc inet` (strace): no protocol is 0.
 #[test]
-fn a_helper_is_asked_for_as_nfct_asks() {
+fn get_equals_nfcts_request() {
     let sent = [
         48, 0, 0, 0, 1, 9, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // the headers
         8, 0, 1, 0, b'r', b'p', b'c', 0, // NFCTH_NAME
@@ -84,7 +83,7 @@ fn a_helper_is_asked_for_as_nfct_asks() {
 fn a_helper_is_read() {
     assert_eq!(Helper::parse(&PAYLOAD), Ok(ftp()));
     for end in 0..PAYLOAD.len() {
-        // Cut anywhere, it is less or an error, and no panic.
+        // A truncated message has fewer policies or is an error, and causes no panic.
         let _ = Helper::parse(&PAYLOAD[..end]);
     }
 }
@@ -99,6 +98,6 @@ fn every_policy_is_written_and_read() {
             timeout_s: max * 10,
         })
         .collect();
-    // What is sent begins with struct nlmsghdr.
+    // The request begins with struct nlmsghdr.
     assert_eq!(Helper::parse(&request::new(&helper, 1)[16..]), Ok(helper));
 }

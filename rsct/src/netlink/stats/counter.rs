@@ -8,7 +8,7 @@ pub struct Counter {
     pub number: u16,
     /// Its name, as `conntrack -S` prints it.
     pub name: &'static str,
-    /// What it counts.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 
@@ -20,53 +20,45 @@ const fn counter(number: u16, name: &'static str, meaning: &'static str) -> Coun
     }
 }
 
-/// Those that have a name, by number.
+/// The counters with a name, by number.
 pub const KNOWN: [Counter; 15] = [
     counter(1, "searched", "entries compared in lookups (old kernels)"),
-    counter(2, "found", "tuples that were looked up for NAT and found taken"),
+    counter(
+        2,
+        "found",
+        "lookups by NAT for a free tuple that found the tuple in use",
+    ),
     counter(3, "new", "entries allocated (old kernels)"),
     counter(4, "invalid", "packets that could not be tracked: INVALID"),
-    counter(5, "ignore", "packets that had an entry already (old kernels)"),
+    counter(5, "ignore", "packets that already had an entry (old kernels)"),
     counter(6, "delete", "entries deleted (old kernels)"),
-    counter(
-        7,
-        "delete_list",
-        "entries put on the list of the dying (old kernels)",
-    ),
-    counter(
-        8,
-        "insert",
-        "entries inserted by request of user space or of a BPF program",
-    ),
+    counter(7, "delete_list", "entries put on the dying list (old kernels)"),
+    counter(8, "insert", "entries inserted by user space or by a BPF program"),
     counter(
         9,
         "insert_failed",
-        "entries not inserted: their tuple was in the table already, or they were dying",
+        "entries not inserted: their tuple was already in the table, or they were dying",
     ),
     counter(
         10,
         "drop",
-        "packets dropped because their entry could not be made or inserted",
+        "packets dropped because their entry could not be created or inserted",
     ),
-    counter(
-        11,
-        "early_drop",
-        "entries thrown out of a full table for new ones",
-    ),
+    counter(11, "early_drop", "entries evicted from a full table for new ones"),
     counter(
         12,
         "error",
-        "ICMP and ICMPv6 packets that are damaged or tell of no known flow",
+        "ICMP and ICMPv6 packets that are malformed or refer to no known flow",
     ),
     counter(
         13,
         "search_restart",
-        "lookups begun anew because the chain changed meanwhile",
+        "lookups restarted because the hash chain changed",
     ),
     counter(
         14,
         "clash_resolve",
-        "packets that lost the race to insert their flow, and were given the winner's entry",
+        "packets that lost the race to insert their flow, and got the winner's entry",
     ),
     counter(
         15,
@@ -75,7 +67,7 @@ pub const KNOWN: [Counter; 15] = [
     ),
 ];
 
-/// A counter's name; none for those of a newer kernel.
+/// A counter's name; `None` for those of a newer kernel.
 pub fn name(number: u16) -> Option<&'static str> {
     let index = usize::from(number).checked_sub(1)?;
     KNOWN.get(index).map(|counter| counter.name)

@@ -1,4 +1,4 @@
-//! Counters added up, and compared with an earlier reading.
+//! Sums counters, and compares them with an earlier reading.
 
 use super::Cpu;
 
@@ -14,12 +14,12 @@ pub fn total(cpus: &[Cpu]) -> Vec<(u16, u64)> {
     total
 }
 
-/// Growth that is none: a counter went back, as it belongs to a namespace made since under the inode number of one
-/// that is gone. No counter grows by as much between two readings.
+/// Differences from here on mean that a counter went back: the namespace was deleted, and a new one has its
+/// inode number. No counter grows this much between two readings.
 const WENT_BACK: u32 = 1 << 31;
 
-/// By how much each counter grew between two readings; none where they are not of the same namespace. What is new in
-/// the later one grew from 0.
+/// Growth of each counter between two readings; `None` if they are not of the same namespace. A counter
+/// missing in the earlier one counts from 0.
 pub fn since(now: &[Cpu], before: &[Cpu]) -> Option<Vec<Cpu>> {
     let grown: Vec<Cpu> = now
         .iter()

@@ -1,4 +1,4 @@
-//! What the kernel counts: entries in the table, and what became of lookups and inserts on each CPU.
+//! The kernel's counters: entries in the table, and results of lookups and inserts per CPU.
 
 pub mod counter;
 mod growth;
@@ -19,16 +19,16 @@ use super::{
 const CTA_STATS_GLOBAL_ENTRIES: u16 = 1;
 const CTA_STATS_GLOBAL_MAX_ENTRIES: u16 = 2;
 
-/// How full the table is.
+/// Fill level of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// Entries there are, those included that expired and have not been reaped yet.
+    /// Number of entries, including expired ones that have not been removed yet.
     pub entries: u32,
-    /// Entries there may be (`net.netfilter.nf_conntrack_max`), where the kernel says so (Linux 4.18 on).
+    /// Limit on entries (`net.netfilter.nf_conntrack_max`), if the kernel sends it (Linux 4.18 on).
     pub max_entries: Option<u32>,
 }
 
-/// One CPU's counters since the namespace was made.
+/// One CPU's counters since the namespace was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
     /// The CPU's number.
@@ -37,7 +37,7 @@ pub struct Cpu {
     pub counters: Vec<(u16, u32)>,
 }
 
-/// Asks how full the table of the socket's namespace is.
+/// Reads the fill level of the table in the socket's namespace.
 pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
     let mut table = Table::default();
     exchange::answers(
@@ -53,7 +53,7 @@ pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
     Ok(table)
 }
 
-/// Asks for the counters of every CPU that can be there.
+/// Reads the counters of every possible CPU.
 pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     let mut cpus = Vec::new();
     exchange::answers(
@@ -70,7 +70,7 @@ pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
 }
 
 impl Table {
-    /// Reads the payload of the kernel's answer: `struct nfgenmsg`, then attributes.
+    /// Parses the payload of the kernel's answer: `struct nfgenmsg`, then attributes.
     pub fn parse(payload: &[u8]) -> Result<Self, DecodeError> {
         let (_, attributes) = split(payload)?;
         let mut table = Self::default();
@@ -87,10 +87,10 @@ impl Table {
 }
 
 impl Cpu {
-    /// Reads the payload of one of the kernel's answers, each of which is about one CPU: `struct nfgenmsg`, then
+    /// Parses the payload of one of the kernel's answers, each about one CPU: `struct nfgenmsg`, then
     /// attributes.
     pub fn parse(payload: &[u8]) -> Result<Self, DecodeError> {
-        // The CPU stands where other messages have nothing: nfgenmsg's res_id.
+        // The CPU's number is in nfgenmsg's res_id, which other messages do not use.
         let (cpu, attributes) = split(payload)?;
         let mut counters = Vec::with_capacity(counter::KNOWN.len());
         for attr in attributes {
@@ -101,7 +101,7 @@ impl Cpu {
     }
 }
 
-/// `res_id` of `struct nfgenmsg`, and the attributes behind it.
+/// `res_id` of `struct nfgenmsg`, and the attributes after it.
 fn split(payload: &[u8]) -> Result<(u16, Attrs<'_>), DecodeError> {
     let got = payload.len();
     let (header, attributes) = payload

@@ -5,7 +5,7 @@ use super::*;
 /// Answer to `conntrack -C` in a namespace with one entry, Linux 6.18.
 const TABLE: &[u8] = &[0, 0, 0, 0, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 4, 0, 0];
 
-/// One of the answers to `conntrack -S` there, its values made to differ.
+/// One of the answers to `conntrack -S` there, with its values changed to differ.
 fn cpu() -> Vec<u8> {
     let mut bytes = vec![0, 0, 0, 1];
     for kind in [2, 4, 8, 9, 10, 11, 12, 13, 14, 15] {

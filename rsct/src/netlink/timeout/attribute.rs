@@ -6,7 +6,7 @@ pub const CTA_TIMEOUT_L4PROTO: u16 = 3;
 pub const CTA_TIMEOUT_DATA: u16 = 4;
 pub const CTA_TIMEOUT_USE: u16 = 5;
 
-/// An attribute's name for people.
+/// An attribute's name in messages.
 pub fn name(kind: u16) -> &'static str {
     match kind {
         CTA_TIMEOUT_NAME => "CTA_TIMEOUT_NAME",

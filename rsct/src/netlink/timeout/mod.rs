@@ -1,7 +1,7 @@
 //! The cttimeout subsystem: policies that rules attach to flows, and each protocol's defaults.
 //!
-//! `nfct timeout` speaks the same messages. An errno tells what is wrong, and it is up to the caller to put it into
-//! words with the object's name: [`Error::errno`] has it.
+//! `nfct timeout` uses the same messages. An errno identifies the error, and the caller translates it into a
+//! message with the object's name: see [`Error::errno`].
 
 mod attribute;
 mod policy;
@@ -21,7 +21,7 @@ pub async fn list(socket: &mut Socket) -> Result<Vec<Policy>, Error> {
     policies(socket, "listing the timeout policies", request::list).await
 }
 
-/// The policy of this name. ENOENT where there is none.
+/// The policy of this name. ENOENT if there is none.
 pub async fn get(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<Policy, Error> {
     const OPERATION: &str = "getting a timeout policy";
     let found = policies(socket, OPERATION, |sequence| {
@@ -31,10 +31,10 @@ pub async fn get(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<Policy, 
     found.into_iter().next().ok_or_else(|| nothing(OPERATION))
 }
 
-/// Makes a policy. States that it does not name get the namespace's defaults of this moment.
+/// Creates a policy. States without a value get the namespace's current defaults.
 ///
-/// EBUSY where there is one of this name; EINVAL where it names no state at all, or where the protocol's attributes
-/// don't fit; ENOMEM.
+/// EBUSY if one of this name exists; EINVAL if it has no value at all, or if the protocol's attributes do not
+/// fit; ENOMEM.
 pub async fn create(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Timeouts) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "adding a timeout policy", |sequence| {
         request::new(name.as_ref(), timeouts, How::Create, sequence)
@@ -42,10 +42,10 @@ pub async fn create(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Time
     .await
 }
 
-/// Changes a policy in place: flows that have it keep it. States that are not named get the namespace's defaults, as in
-/// a new one. The kernel makes the policy where there is none.
+/// Changes a policy in place, or creates it: flows that have it keep it. States without a value get the
+/// namespace's defaults, as in a new one.
 ///
-/// EINVAL where the policy there is of another protocol or family.
+/// EINVAL if the existing policy is of another protocol or family.
 pub async fn replace(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Timeouts) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "replacing a timeout policy", |sequence| {
         request::new(name.as_ref(), timeouts, How::Replace, sequence)
@@ -53,7 +53,7 @@ pub async fn replace(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Tim
     .await
 }
 
-/// Deletes a policy. ENOENT where there is none, EBUSY where a rule uses it.
+/// Deletes a policy. ENOENT if there is none, EBUSY if a rule uses it.
 pub async fn delete(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting a timeout policy", |sequence| {
         request::delete(Some(name.as_ref()), sequence)
@@ -61,7 +61,7 @@ pub async fn delete(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<(), E
     .await
 }
 
-/// Deletes every policy that no rule uses; the kernel does not say which.
+/// Deletes every policy that no rule uses; the kernel does not report which.
 pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting the timeout policies", |sequence| {
         request::delete(None, sequence)
@@ -69,7 +69,7 @@ pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
     .await
 }
 
-/// A protocol's defaults in the socket's namespace. EOPNOTSUPP where the kernel has no handler for the protocol.
+/// A protocol's defaults in the socket's namespace. EOPNOTSUPP if the kernel has no handler for the protocol.
 pub async fn defaults(socket: &mut Socket, l3proto: u16, l4proto: u8) -> Result<Timeouts, Error> {
     const OPERATION: &str = "getting a protocol's timeouts";
     let of = Timeouts {
@@ -82,7 +82,7 @@ pub async fn defaults(socket: &mut Socket, l3proto: u16, l4proto: u8) -> Result<
     Ok(first.timeouts)
 }
 
-/// Changes those of a protocol's defaults that are named.
+/// Changes the given values of a protocol's defaults.
 pub async fn set_defaults(socket: &mut Socket, timeouts: &Timeouts) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "setting a protocol's timeouts", |sequence| {
         request::default_set(timeouts, sequence)
@@ -104,7 +104,7 @@ async fn policies(
     Ok(policies)
 }
 
-/// The kernel said yes and sent nothing.
+/// The error if the kernel acknowledged the request without an answer.
 fn nothing(operation: &'static str) -> Error {
     Error::refused_plainly(operation, libc::ENOENT, None)
 }

@@ -7,18 +7,18 @@ use crate::netlink::{
     emit::Emitter,
 };
 
-/// Bytes of `struct nfgenmsg`, which stands before the attributes.
+/// Size of `struct nfgenmsg`, which precedes the attributes.
 const NFGENMSG_BYTES: usize = 4;
 
-/// A protocol's timeouts, as the kernel sends and takes them.
+/// A protocol's timeouts, in the kernel's format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// The address family: 2 IPv4, 10 IPv6. The kernel's answers about defaults have it as it was asked.
+    /// The address family: 2 IPv4, 10 IPv6. An answer about defaults repeats that of the request.
     pub l3proto: u16,
-    /// The protocol, 255 for the generic one. Where the kernel has no handler for the protocol of a policy, it makes it
-    /// this one.
+    /// The protocol, 255 for the generic one. The kernel stores 255 in a policy whose protocol it has no
+    /// handler for.
     pub l4proto: u8,
-    /// Each state's attribute, and its seconds. In a request, those that are to be other than the kernel's.
+    /// Each state's attribute, and its seconds. A request contains only the values to set.
     pub values: Vec<(u16, u32)>,
 }
 
@@ -41,13 +41,13 @@ impl Timeouts {
         }
     }
 
-    /// Writes which protocol is meant.
+    /// Writes the protocol's attributes.
     pub(super) fn emit_protocols(&self, out: &mut Emitter<'_>) {
         out.be16(CTA_TIMEOUT_L3PROTO, self.l3proto);
         out.u8(CTA_TIMEOUT_L4PROTO, self.l4proto);
     }
 
-    /// Reads states' seconds, one after the other.
+    /// Parses the states' values.
     pub(in crate::netlink) fn parse_values(&mut self, attr: Attr<'_>) -> Result<(), AttrError> {
         for attr in attr.nested() {
             let attr = attr?;
@@ -57,20 +57,21 @@ impl Timeouts {
     }
 }
 
-/// What a message of the subsystem holds.
+/// The content of a message of this subsystem.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Its name, at most 31 bytes of any kind but zero; none in an answer about defaults.
+    /// Its name, at most 31 bytes of any kind but zero; `None` in an answer about defaults.
     pub name: Option<Vec<u8>>,
-    /// What it says.
+    /// Its values.
     pub timeouts: Timeouts,
-    /// How often it is held: once by the list that it is in; then by each rule once on older kernels, and on those whose
-    /// `struct nf_ct_timeout` has a refcnt (6.1.191, 6.12.112, 7.3) by each rule twice and by each flow once.
+    /// Its reference count: one for the list that contains it; on older kernels one more per rule; on those
+    /// whose `struct nf_ct_timeout` has a refcnt (6.1.191, 6.12.112, 7.3) two per rule and one per flow.
     pub uses: Option<u32>,
 }
 
 impl Policy {
-    /// Reads the payload of an `IPCTNL_MSG_TIMEOUT_NEW` or `_DEFAULT_SET` message: `struct nfgenmsg`, then attributes.
+    /// Parses the payload of an `IPCTNL_MSG_TIMEOUT_NEW` or `_DEFAULT_SET` message: `struct nfgenmsg`, then
+    /// attributes.
     pub fn parse(payload: &[u8]) -> Result<Self, DecodeError> {
         let got = payload.len();
         let attributes = payload.get(NFGENMSG_BYTES..).ok_or(DecodeError::Header { got })?;

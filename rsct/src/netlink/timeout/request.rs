@@ -1,4 +1,4 @@
-//! Requests to the cttimeout subsystem, as its kernel side takes them
+//! Requests to the cttimeout subsystem, in the format that the kernel reads
 //! (net/netfilter/nfnetlink_cttimeout.c, `cttimeout_cb`).
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE};
@@ -21,19 +21,19 @@ mod kind {
     pub const DEFAULT_GET: u16 = timeout(4);
 }
 
-/// What is to become of a policy with the name that is there already.
+/// The effect of a request on an existing policy with its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// It stays, and the request fails.
+    /// The request fails.
     Create,
-    /// It is changed.
+    /// The policy is changed.
     Replace,
 }
 
-/// The policy of this name is to be made, or changed.
+/// Serializes a request to create or change the policy of this name.
 pub(super) fn new(name: &[u8], timeouts: &Timeouts, how: How, sequence: u32) -> Vec<u8> {
     let flags = match how {
-        // As nfct asks: without NLM_F_EXCL one that is there is EBUSY.
+        // As nfct does: without NLM_F_EXCL, an existing one causes EBUSY.
         How::Create => NLM_F_CREATE,
         How::Replace => NLM_F_REPLACE,
     };
@@ -43,19 +43,19 @@ pub(super) fn new(name: &[u8], timeouts: &Timeouts, how: How, sequence: u32) -> 
     })
 }
 
-/// Every policy is asked for.
+/// Serializes a request for every policy.
 pub(super) fn list(sequence: u32) -> Vec<u8> {
     Request::dump(kind::GET, 0).bare(sequence)
 }
 
-/// The policy of this name is asked for.
+/// Serializes a request for the policy of this name.
 pub(super) fn get(name: &[u8], sequence: u32) -> Vec<u8> {
     message(kind::GET, NLM_F_ACK, sequence, |out| {
         out.string(CTA_TIMEOUT_NAME, name)
     })
 }
 
-/// The policy of this name is to go, or all that nothing uses.
+/// Serializes a request to delete the policy of this name, or all unused ones.
 pub(super) fn delete(name: Option<&[u8]>, sequence: u32) -> Vec<u8> {
     message(kind::DELETE, NLM_F_ACK, sequence, |out| {
         if let Some(name) = name {
@@ -64,12 +64,12 @@ pub(super) fn delete(name: Option<&[u8]>, sequence: u32) -> Vec<u8> {
     })
 }
 
-/// A protocol's defaults are to be changed.
+/// Serializes a request to change a protocol's defaults.
 pub(super) fn default_set(timeouts: &Timeouts, sequence: u32) -> Vec<u8> {
     message(kind::DEFAULT_SET, NLM_F_ACK, sequence, |out| timeouts.emit(out))
 }
 
-/// A protocol's defaults are asked for.
+/// Serializes a request for a protocol's defaults.
 pub(super) fn default_get(timeouts: &Timeouts, sequence: u32) -> Vec<u8> {
     message(kind::DEFAULT_GET, NLM_F_ACK, sequence, |out| {
         timeouts.emit_protocols(out)

@@ -3,7 +3,7 @@ use super::{
     request::{self, How},
 };
 
-/// As `strace nfct add timeout t1 inet udp unreplied 10` shows it sent, but for the sequence number.
+/// As sent by `nfct add timeout t1 inet udp unreplied 10` (strace), except the sequence number.
 const ADD: [u8; 56] = [
     56, 0, 0, 0, 0, 8, 5, 4, 7, 0, 0, 0, 0, 0, 0, 0, // struct nlmsghdr
     0, 0, 0, 0, // struct nfgenmsg
@@ -13,7 +13,7 @@ const ADD: [u8; 56] = [
     12, 0, 4, 128, 8, 0, 1, 0, 0, 0, 0, 10, // CTA_TIMEOUT_DATA
 ];
 
-/// As `strace nfct get timeout t1` shows it received on Linux 6.18.
+/// As received by `nfct get timeout t1` (strace) on Linux 6.18.
 pub(crate) const PAYLOAD: [u8; 56] = [
     0, 0, 0, 0, // struct nfgenmsg
     7, 0, 1, 0, b't', b'1', 0, 0, // CTA_TIMEOUT_NAME
@@ -24,7 +24,7 @@ pub(crate) const PAYLOAD: [u8; 56] = [
 ];
 
 #[test]
-fn a_policy_is_added_as_nfct_adds_it() {
+fn add_equals_nfcts_request() {
     let timeouts = Timeouts {
         l3proto: 2,
         l4proto: 17,
@@ -46,7 +46,7 @@ fn a_policy_is_read() {
     };
     assert_eq!(Policy::parse(&PAYLOAD), Ok(policy));
     for end in 0..PAYLOAD.len() {
-        // Cut anywhere, it is less or an error, and no panic.
+        // A truncated message has fewer values or is an error, and causes no panic.
         let _ = Policy::parse(&PAYLOAD[..end]);
     }
 }

@@ -1,6 +1,6 @@
-//! Writes small BTF objects by hand, as the kernel's build would.
+//! Builds small BTF objects with the layout of a kernel build's.
 
-/// An object in the making. Ids count up from `first_id` in the order of the calls.
+/// A BTF object under construction. Ids count up from `first_id` in the order of the calls.
 pub(super) struct Builder {
     types: Vec<u8>,
     strings: Vec<u8>,
@@ -9,7 +9,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// A base, like vmlinux: types from 1, strings beginning with the empty one.
+    /// A base, like vmlinux: types start at 1, the first string is empty.
     pub(super) fn base() -> Self {
         Self {
             types: Vec::new(),
@@ -19,7 +19,7 @@ impl Builder {
         }
     }
 
-    /// A module on top of `base`: ids and string offsets go on where the base's end.
+    /// A module on top of `base`: its ids and string offsets continue where the base's end.
     pub(super) fn on(base: &Self) -> Self {
         let first_string = base.first_string + u32::try_from(base.strings.len()).unwrap();
         Self {

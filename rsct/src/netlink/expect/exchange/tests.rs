@@ -1,4 +1,4 @@
-//! A thread plays the kernel, so that what rarely happens happens.
+//! A thread plays the kernel, so that rare events can be tested.
 
 use std::{os::unix::net::UnixDatagram, thread};
 
@@ -12,23 +12,23 @@ const OVERRUN: u16 = 4;
 const NEW: u16 = 0x200;
 const DUMP_INTR: u16 = 16;
 
-/// A message's type, its flags, and what it holds.
-type Said = (u16, u16, Vec<u8>);
+/// A message's type, flags and payload.
+type Reply = (u16, u16, Vec<u8>);
 
-fn expectation() -> Said {
+fn expectation() -> Reply {
     (NEW, 2, samples::FTP.payload())
 }
 
-fn done(flags: u16) -> Said {
+fn done(flags: u16) -> Reply {
     (DONE, 2 | flags, vec![0; 4])
 }
 
-fn error(errno: i32) -> Said {
+fn error(errno: i32) -> Reply {
     (ERROR, 0, [&(-errno).to_ne_bytes()[..], &[0; 16]].concat())
 }
 
-/// Answers each request with the next of these rows of messages, after a stray one.
-fn kernel(answers: Vec<Vec<Said>>) -> Socket {
+/// Answers each request with the next of these lists of messages, after a stray one.
+fn kernel(answers: Vec<Vec<Reply>>) -> Socket {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     thread::spawn(move || {
@@ -41,13 +41,13 @@ fn kernel(answers: Vec<Vec<Said>>) -> Socket {
                 theirs.send(&bytes(message, sequence)).unwrap();
             }
         }
-        // Held open: a kernel that falls silent is not one that is gone.
+        // Keep the socket open: a silent kernel must not look like a closed socket.
         thread::sleep(std::time::Duration::from_secs(5));
     });
     Socket::with_port(ours.into(), PORT).unwrap()
 }
 
-fn bytes((kind, flags, payload): &Said, sequence: u32) -> Vec<u8> {
+fn bytes((kind, flags, payload): &Reply, sequence: u32) -> Vec<u8> {
     let length = u32::try_from(16 + payload.len()).unwrap();
     let mut bytes = length.to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
@@ -59,7 +59,7 @@ fn bytes((kind, flags, payload): &Said, sequence: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_incomplete_dump_is_taken_again() {
+async fn an_incomplete_dump_is_repeated() {
     let mut socket = kernel(vec![
         vec![expectation(), expectation(), done(DUMP_INTR)],
         vec![expectation(), (OVERRUN, 0, Vec::new()), done(0)],
@@ -88,7 +88,7 @@ async fn a_master_without_a_helper_has_none() {
     assert_eq!(error.errno(), Some(libc::ENOENT));
 }
 
-/// Whoever asked has to know which it was.
+/// Callers need the errno.
 #[tokio::test]
 async fn every_refusal_keeps_its_number() {
     for errno in [

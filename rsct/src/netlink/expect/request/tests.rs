@@ -19,10 +19,10 @@ fn bytes(hex: &str) -> Vec<u8> {
     pairs.map(|d| u8::from_str_radix(d, 16).unwrap()).collect()
 }
 
-/// As `strace conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src 10.0.0.1
-/// --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255 --mask-dst
-/// 255.255.255.255 --mask-port-src 0 --mask-port-dst 65535 -t 300` shows it sent, but for sequence number and port,
-/// and without the timeout, which the kernel doesn't read there.
+/// As sent by `conntrack -I expect -p udp -s 127.0.0.1 -d 127.0.0.1 --sport 5555 --dport 69 --tuple-src
+/// 10.0.0.1 --tuple-dst 10.0.0.2 --tuple-port-src 0 --tuple-port-dst 2000 --mask-src 255.255.255.255
+/// --mask-dst 255.255.255.255 --mask-port-src 0 --mask-port-dst 65535 -t 300` (strace), except sequence
+/// number and port, and without the timeout, which the kernel ignores there.
 const CREATE: &str = "
     b0000000 0002 0506 05000000 00000000 02000000
     34000280 14000180 08000100 0a000001 08000200 0a000002
@@ -43,13 +43,13 @@ fn example() -> New<'static> {
 }
 
 #[test]
-fn an_expectation_is_made_as_conntrack_makes_it() {
+fn create_equals_conntracks_request() {
     assert_eq!(new(&example(), How::Create, 5), bytes(CREATE));
 }
 
 #[test]
-fn what_conntrack_cannot_ask_for_stands_behind() {
-    let asked = New {
+fn attributes_beyond_conntracks_follow() {
+    let request = New {
         flags: 1,
         class: Some(2),
         helper: Some("tftp"),
@@ -61,49 +61,49 @@ fn what_conntrack_cannot_ask_for_stands_behind() {
         zone: 7,
         ..example()
     };
-    let behind = bytes(
+    let rest = bytes(
         "08000800 00000001 08000900 00000002
          40000a80 08000100 00000001
            34000280 14000180 08000100 0a000001 08000200 0a000002
                     1c000280 05000100 11000000 06000200 00000000 06000300 07d00000
          09000600 74667470 00000000 16000b00 6e61742d 666f6c6c 6f772d6d 61737465 72000000 06000700 00070000",
     );
-    let asked = new(&asked, How::Create, 5);
-    assert_eq!(asked[4..0xb0], bytes(CREATE)[4..]);
-    assert_eq!(asked[0xb0..], behind);
+    let request = new(&request, How::Create, 5);
+    assert_eq!(request[4..0xb0], bytes(CREATE)[4..]);
+    assert_eq!(request[0xb0..], rest);
 }
 
 /// With neither CREATE nor EXCL.
 #[test]
-fn a_timeout_is_set_on_one_that_is_there() {
-    let asked = new(&example(), How::Timeout(300), 5);
-    assert_eq!(asked[..8], bytes("b8000000 0002 0500"));
-    assert_eq!(asked[8..0xb0], bytes(CREATE)[8..]);
-    assert_eq!(asked[0xb0..], bytes("08000400 0000012c"));
+fn timeout_change_has_no_create_flags() {
+    let request = new(&example(), How::Timeout(300), 5);
+    assert_eq!(request[..8], bytes("b8000000 0002 0500"));
+    assert_eq!(request[8..0xb0], bytes(CREATE)[8..]);
+    assert_eq!(request[0xb0..], bytes("08000400 0000012c"));
 }
 
-/// As `strace conntrack -D expect -p udp -s 10.0.0.1 -d 10.0.0.2 --orig-port-src 0 --orig-port-dst 2000
-/// --reply-port-src 1 --reply-port-dst 2` shows it sent, but for sequence number and port.
+/// As sent by `conntrack -D expect -p udp -s 10.0.0.1 -d 10.0.0.2 --orig-port-src 0 --orig-port-dst 2000
+/// --reply-port-src 1 --reply-port-dst 2` (strace), except sequence number and port.
 #[test]
-fn one_is_deleted_as_conntrack_deletes_it() {
+fn delete_equals_conntracks_request() {
     let key = Key {
         tuple: example().tuple,
         ..Key::default()
     };
-    let asked = "48000000 0202 0500 05000000 00000000 02000000
+    let request = "48000000 0202 0500 05000000 00000000 02000000
         34000280 14000180 08000100 0a000001 08000200 0a000002
                  1c000280 05000100 11000000 06000200 00000000 06000300 07d00000";
-    assert_eq!(delete(&key, 5), bytes(asked));
+    assert_eq!(delete(&key, 5), bytes(request));
     let (zone, id) = (7, Some(9));
-    let asked = get(&Key { zone, id, ..key }, 5);
-    assert_eq!(asked[..8], bytes("58000000 0102 0500"));
-    assert_eq!(asked[0x48..], bytes("06000700 00070000 08000500 00000009"));
+    let request = get(&Key { zone, id, ..key }, 5);
+    assert_eq!(request[..8], bytes("58000000 0102 0500"));
+    assert_eq!(request[0x48..], bytes("06000700 00070000 08000500 00000009"));
 }
 
-/// As `strace conntrack -L expect`, `-F expect` and `-S expect` show them sent, but for sequence number and port, and
-/// for the family, which makes no difference to the second.
+/// As sent by `conntrack -L expect`, `-F expect` and `-S expect` (strace), except sequence number and port,
+/// and the family, which the second ignores.
 #[test]
-fn many_are_asked_for_as_conntrack_asks() {
+fn dumps_equal_conntracks_requests() {
     let listed = bytes("14000000 0102 0103 05000000 00000000 02000000");
     assert_eq!(dump(Of::Family(Family::Ipv4), 5), listed);
     assert_eq!(dump(Of::All, 5)[16..], [0; 4]);
@@ -114,15 +114,15 @@ fn many_are_asked_for_as_conntrack_asks() {
 }
 
 #[test]
-fn one_masters_and_one_helpers_are_asked_for_by_name() {
+fn master_and_helper_select_expectations() {
     let master = example().master;
-    let asked = dump(Of::Master(&master, 3), 5);
+    let request = dump(Of::Master(&master, 3), 5);
     // With an acknowledgement: without a helper there is no dump.
-    assert_eq!(asked[..8], bytes("50000000 0102 0503"));
+    assert_eq!(request[..8], bytes("50000000 0102 0503"));
     assert_eq!(
-        asked[16..0x48],
+        request[16..0x48],
         [&[2, 0, 0, 0][..], &bytes(CREATE)[0x48..0x48 + 52]].concat()
     );
-    let asked = delete_all(Some("ftp"), 5);
-    assert_eq!(asked[16..], bytes("00000000 08000600 66747000"));
+    let request = delete_all(Some("ftp"), 5);
+    assert_eq!(request[16..], bytes("00000000 08000600 66747000"));
 }
