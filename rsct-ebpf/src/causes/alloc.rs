@@ -1,4 +1,4 @@
-//! An entry could not be had, or only as another made room.
+//! A failed allocation of an entry, or one that evicted another entry.
 //!
 //! net/netfilter/nf_conntrack_core.c: `static struct nf_conn *__nf_conntrack_alloc(struct net *net,
 //! const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *orig,
@@ -33,10 +33,10 @@ use crate::{
     tell,
 };
 
-/// What is above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
+/// A result above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
 const LAST_POINTER: u64 = -4096i64 as u64;
 
-/// Which entry was asked for.
+/// The requested entry.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Asked {
@@ -46,7 +46,7 @@ struct Asked {
     reply: TupleWords,
 }
 
-/// A kretprobe has no arguments, so they are kept on the way in.
+/// A kretprobe has no arguments, so the kprobe saves them.
 #[map]
 static ASKED: PerCpuArray<Slots<Asked>> = PerCpuArray::with_max_entries(1, 0);
 
@@ -61,7 +61,7 @@ pub fn why_alloc_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn why_alloc_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(slots) = ASKED.get_ptr_mut(0)
-        // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+        // SAFETY: this CPU's slots; `scratch` explains who else can access them.
         && let Some(claim) = unsafe { &mut *slots }.claim(0, ctx.frame(), Loss::OperationForgotten)
     {
         claim.slot.record = asked(&ctx);
@@ -96,7 +96,7 @@ fn asked<C: Arguments>(ctx: &C) -> Asked {
     }
 }
 
-/// What is to be told of an allocation that returned `pointer`, if anything is.
+/// Returns the cause of an allocation that returned `pointer`, if any.
 #[inline(always)]
 fn judge(pointer: u64, frame: u64) -> Option<u8> {
     let failed = pointer > LAST_POINTER;

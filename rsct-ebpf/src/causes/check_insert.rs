@@ -1,4 +1,4 @@
-//! A program wants an entry in the table, through ctnetlink or BPF, and does not get it.
+//! A program requests an entry through ctnetlink or BPF, and the kernel refuses it.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_hash_check_insert(struct nf_conn *ct)`
 
@@ -25,11 +25,11 @@ use crate::{
     tell,
 };
 
-/// By entry.
+/// Arguments, by entry.
 #[map]
 static INSERTING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether it came to that at all, for whoever sees what a program was told.
+/// Set if this function was called, for the program that sees ctnetlink's result.
 #[map]
 pub static CHECKED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
 

@@ -1,8 +1,8 @@
-//! An entry leaves the table: who called for it says why.
+//! The kernel deletes an entry: the callers show why.
 //!
 //! net/netfilter/nf_conntrack_core.c: `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)`
 //!
-//! It takes out any entry that is not dying already, so all can be said on the way in.
+//! It deletes any entry that is not dying already, so the entry of the function has all facts.
 
 use aya_ebpf::{
     EbpfContext,
@@ -45,7 +45,8 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         return;
     }
     let portid = ctx.number(&arg::DELETE_PORTID) as u32;
-    // Who asked by netlink is not always on the stack, and the collector throws out others than what ran out, too.
+    // The stack does not always show a netlink request, and garbage collection also deletes entries that have not
+    // expired.
     let mut more = 0;
     if portid != 0 {
         more |= delete::BY_NETLINK;

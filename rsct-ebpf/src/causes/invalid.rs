@@ -33,7 +33,7 @@ use crate::{
     tell, words,
 };
 
-/// Whether a reason is told as soon as it is said, for somebody who sees for himself what becomes of the packet.
+/// Set to emit a reason as soon as it is logged, for a reader that sees the packet's verdict itself.
 #[unsafe(no_mangle)]
 static TELL_WHEN_SAID: Global<u32> = Global::new(0);
 
@@ -42,7 +42,7 @@ pub fn are_told_when_said() -> bool {
     TELL_WHEN_SAID.load() != 0
 }
 
-/// By packet, with its hook's state.
+/// Arguments, by packet: the state of its hook.
 #[map]
 static PASSES: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
@@ -71,7 +71,7 @@ pub fn why_in_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// INVALID is what may go on without an entry. What is dropped for want of an entry is another story (`alloc`).
+/// A packet is INVALID if it continues without an entry. `no_entry` handles packets that are dropped without one.
 #[inline(always)]
 fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u64) {
     const NF_ACCEPT: u32 = 1;
@@ -115,7 +115,7 @@ fn without_entry<M: Memory>(
     }
 }
 
-/// Where nobody has said why, the packet's kind tells causes apart.
+/// Without a logged reason, the type of packet distinguishes causes.
 #[inline(always)]
 fn key<'a>(
     room: &'a mut MaybeUninit<CauseKey>,
@@ -147,7 +147,7 @@ fn told<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, 
         record.tcp_flags = segment.tcp.flags;
     }
     if let Some(said) = said {
-        // SAFETY: words, in the record as in the reason.
+        // SAFETY: words, both in the record and in the reason.
         unsafe { words::copy(&raw mut record.numbers, &raw const said.numbers) };
         if said.window != 0 {
             record.flags |= CauseFlags::WINDOW;
@@ -155,10 +155,10 @@ fn told<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, 
     }
 }
 
-/// A reason without its verdict.
+/// Emits a reason without the packet's verdict.
 #[inline(always)]
 pub fn told_when_said(skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>, reason: &Reason) {
-    // The namespace is where the entry is; what is said before there is one is told without.
+    // The namespace is read from the entry; a reason logged without an entry has none.
     let netns = ct.map_or(0, NfConn::netns);
     if ct.is_some() && !filter::wants_netns(netns) {
         return;

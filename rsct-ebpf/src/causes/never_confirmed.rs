@@ -1,4 +1,4 @@
-//! An entry goes that was never in the table: its packet did not get to where it was bound.
+//! The kernel destroys an entry that was never in the table: its packet did not reach its destination.
 //!
 //! net/netfilter/nf_conntrack_core.c: `void nf_ct_destroy(struct nf_conntrack *nfct)`
 

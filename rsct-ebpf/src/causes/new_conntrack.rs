@@ -1,4 +1,4 @@
-//! A program asks ctnetlink for an entry that is there already: that is found before one is made.
+//! A program requests an entry through ctnetlink that already exists: the kernel finds it before it creates one.
 //!
 //! net/netfilter/nf_conntrack_netlink.c: `static int ctnetlink_new_conntrack(struct sk_buff *skb,
 //! const struct nfnl_info *info, const struct nlattr * const cda[])`
@@ -26,7 +26,7 @@ use crate::{
     tell,
 };
 
-/// By namespace.
+/// Arguments, by namespace.
 #[map]
 static ASKING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
@@ -61,7 +61,7 @@ fn netns<C: Arguments>(ctx: &C) -> u32 {
     field::<Untyped, _>(net as *const u8, &NET_INUM)
 }
 
-/// What was looked for on the way into the table has been told of, with its tuple, which only attributes say here.
+/// A failed insert is already reported with its tuple, which only the netlink attributes contain here.
 #[inline(always)]
 fn judge(netns: u32, returned: i32, frame: u64) {
     const EEXIST: i32 = 17;

@@ -1,4 +1,4 @@
-//! Conntrack drops a packet at its first look at it: there is no entry to be had for it.
+//! Conntrack drops a packet in `nf_conntrack_in` because it cannot allocate an entry.
 //!
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
@@ -27,7 +27,7 @@ use crate::{
     tell,
 };
 
-/// By packet, with its hook's state.
+/// Arguments, by packet: the state of its hook.
 #[map]
 static ENTERING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 

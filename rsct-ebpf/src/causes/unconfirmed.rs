@@ -1,4 +1,4 @@
-//! A packet comes to its end, but its entry does not get into the table, and not for a clash.
+//! A packet passes all hooks, but its entry is not inserted, for another reason than a clash.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
 
@@ -27,7 +27,7 @@ use crate::{
     tell,
 };
 
-/// By packet.
+/// Arguments, by packet.
 #[map]
 static CONFIRMING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
@@ -58,7 +58,7 @@ pub fn why_confirm_kretprobe(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
     const NF_DROP: u32 = 0;
-    // What was a clash has been told of already.
+    // `clash` has already reported a clash.
     let clashed = Nested::within(&RESOLVED, frame).is_some();
     if verdict != NF_DROP || clashed {
         return;
@@ -75,8 +75,8 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
     } else if status & IPS_DYING != 0 {
         what::INSERT_DYING
     } else {
-        // What is left: kernels that number their extensions (`nf_ct_ext.gen_id`) also refuse an entry whose module is
-        // going, which shows as this, and as a counter that does not agree.
+        // The remaining case. Kernels that number their extensions (`nf_ct_ext.gen_id`) also refuse an entry whose
+        // module is being unloaded: it appears as this cause, and as a counter that does not agree.
         what::INSERT_CHAIN
     };
     let mut room = MaybeUninit::uninit();
@@ -91,7 +91,7 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
     if let Some(mut record) = tell::tell(key, None) {
         tell::note_task(&mut record, frame);
         tell::describe(&mut record, ct);
-        // Before an entry is in the table, its timeout is how long it will have.
+        // Before an entry is inserted, its timeout is relative.
         record.left_jiffies = ct.timeout() as i32;
         record.send();
     }

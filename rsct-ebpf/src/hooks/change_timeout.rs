@@ -1,9 +1,9 @@
-//! An entry's timeout is set, by ctnetlink or by a BPF program.
+//! ctnetlink or a BPF program sets an entry's timeout.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_ct_change_timeout(struct nf_conn *ct, u64 timeout)`
 //!
-//! It sets the timeout to so many jiffies from now, but for an entry whose timeout is fixed; there is nothing more to see
-//! on its way out.
+//! It sets the timeout to `timeout` jiffies from now, except for an entry with a fixed timeout; the exit adds no
+//! information.
 
 use aya_ebpf::{
     helpers::bpf_jiffies64,
@@ -22,7 +22,7 @@ use crate::{
     policy,
 };
 
-/// As much as a timeout is cut to.
+/// The kernel's upper limit for a timeout.
 const LONGEST: u64 = i32::MAX as u64;
 
 #[fentry(function = "__nf_ct_change_timeout")]

@@ -1,7 +1,7 @@
-//! An entry's timeout is pushed out.
+//! The kernel refreshes an entry's timeout.
 //!
-//! net/netfilter/nf_conntrack_core.c, `void __nf_ct_refresh_acct(struct nf_conn *ct, …)`; what
-//! follows changed within stable series, `extra_jiffies` is in all of them.
+//! net/netfilter/nf_conntrack_core.c, `void __nf_ct_refresh_acct(struct nf_conn *ct, …)`; the other parameters
+//! changed within stable series, `extra_jiffies` exists in all of them.
 
 use aya_ebpf::{
     macros::{fentry, kprobe},
@@ -31,8 +31,8 @@ pub fn refresh_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// Within a packet's pass this is a part of the packet's record; elsewhere (a helper, an offloaded
-/// flow) it is told on its own.
+/// Within a packet's traversal it becomes part of the packet's record; outside (a helper, an offloaded flow) it gets
+/// a record of its own.
 #[inline(always)]
 fn refreshed<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::REFRESH_CT));

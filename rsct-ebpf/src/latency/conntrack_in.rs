@@ -1,11 +1,11 @@
-//! How long a packet's pass through conntrack takes.
+//! Duration of a packet's traversal of conntrack.
 //!
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
 //!
-//! A packet that comes with its entry is let through at once (loopback, a second pass), and so is one that a rule
-//! made untracked: those are counted, and neither remembered nor timed. A template (the CT target's) is not an entry,
-//! and hangs on packets as IP_CT_NEW does.
+//! The kernel accepts at once a packet that already has its entry (loopback, a second traversal) or that a rule made
+//! untracked: these are counted, but not timed. A template (the CT target's) is not an entry, and packets carry it
+//! with IP_CT_NEW.
 
 use aya_ebpf::{
     EbpfContext,
@@ -55,7 +55,7 @@ pub fn in_fentry(ctx: FEntryContext) -> u32 {
 #[kprobe]
 pub fn in_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(slot) = enter(&ctx) {
-        // A kretprobe has no arguments: what they were is kept with the rest.
+        // A kretprobe has no arguments: the slot keeps them.
         slot.number = ctx.pointer(&arg::IN_STATE) as u64;
         slot.claimed_ns = now_ns();
     }
@@ -83,12 +83,12 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<()>> {
     Some(slot)
 }
 
-/// Nothing is done to it.
+/// Conntrack does nothing with the packet.
 #[inline(always)]
 fn came_already(state: &mut State, came: Nfct) {
     let entry = NfConn::<Untyped>::new(came.ct());
     if entry.address() == 0 {
-        // Whose it is nobody knows: it counts where all do.
+        // Its entry is unknown: it is counted only without a filter.
         if !filter::asks_anything() {
             state.count(Count::UntrackedAlready);
         }
@@ -135,7 +135,7 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// A pass that is over. The hook's state is looked for where it is needed, as mostly it is not.
+/// A finished traversal. The state of the hook is read only where needed, which is rare.
 struct Pass<M, S> {
     came: Nfct,
     skb: SkBuff<M>,
@@ -151,7 +151,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
             return;
         }
         if self.came.0 != 0 && self.came.0 == leaves.0 {
-            // No template: an entry that is not in the table yet, on its second pass.
+            // Not a template: an entry that is not in the table yet, on its second traversal.
             if let Some(state) = timing::state(Function::ConntrackIn) {
                 state.count(Count::TrackedAlreadyAfterAll);
             }
@@ -176,7 +176,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
         }
     }
 
-    /// Its entry's, or what its headers say.
+    /// Returns the tuple of its entry, or of its headers.
     #[inline(always)]
     fn tuple(&self, leaves: Nfct) -> TupleWords {
         let entry = NfConn::<Untyped>::new(leaves.ct());
@@ -203,7 +203,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
         match leaves.ctinfo() {
             UNTRACKED => PassOutcome::Untracked,
             _ if leaves.ct().is_null() => PassOutcome::Invalid,
-            // Only those may be new; what was found in the table is confirmed.
+            // Only these can be new; an entry found in the table is confirmed.
             NEW | RELATED if NfConn::<Untyped>::new(leaves.ct()).status() & IPS_CONFIRMED == 0 => {
                 PassOutcome::Created
             }

@@ -1,9 +1,9 @@
-//! How long conntrack waits for a lock of its table that another CPU holds.
+//! Time that conntrack waits for a lock of its table held by another CPU.
 //!
-//! kernel/locking/qspinlock.c: `void queued_spin_lock_slowpath(struct qspinlock *lock, u32 val)`, which is called where a lock is
-//! not free, and only then; on x86 under the names `native_queued_spin_lock_slowpath` and, in a guest whose host helps,
-//! `__pv_queued_spin_lock_slowpath`. Conntrack's locks are an array, `nf_conntrack_locks`, and one that stands for all of
-//! them while the table is resized, `nf_conntrack_locks_all_lock` (net/netfilter/nf_conntrack_core.c).
+//! kernel/locking/qspinlock.c: `void queued_spin_lock_slowpath(struct qspinlock *lock, u32 val)`, which is called
+//! only for a lock that is not free; on x86 its name is `native_queued_spin_lock_slowpath`, and in a guest with
+//! paravirtual spinlocks `__pv_queued_spin_lock_slowpath`. Conntrack's locks are an array, `nf_conntrack_locks`, and
+//! one for all of them while the table is resized, `nf_conntrack_locks_all_lock` (net/netfilter/nf_conntrack_core.c).
 
 use aya_ebpf::{
     EbpfContext,
@@ -44,7 +44,7 @@ pub fn slowpath_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-// A kprobe program is one function's.
+// A kprobe program has only one function.
 
 #[fentry]
 pub fn pv_slowpath_fentry(ctx: FEntryContext) -> u32 {
@@ -80,7 +80,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     }
 }
 
-/// Whether the lock was one of conntrack's shows by whether its entry was remembered.
+/// A slot of this call exists only if the lock is conntrack's.
 #[inline(always)]
 fn leave<C: EbpfContext + Frame>(ctx: &C) {
     if let Some(state) = timing::state(Function::Contention)
@@ -97,7 +97,7 @@ fn leave<C: EbpfContext + Frame>(ctx: &C) {
     }
 }
 
-/// The address through memory: it is compared as a number.
+/// Reads the address back from memory, so that it is compared as a number.
 #[inline(always)]
 fn is_conntracks(lock: u64) -> bool {
     let Some(lock) = timing::number(Function::Contention, lock) else {

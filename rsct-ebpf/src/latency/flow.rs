@@ -1,4 +1,4 @@
-//! What happened to an entry, and how long it took.
+//! Durations of operations on an entry.
 
 use aya_ebpf::EbpfContext;
 use rsct_common::latency::Function;
@@ -13,7 +13,7 @@ use crate::{
     tally::{self, Key},
 };
 
-/// An entry, and what came of it.
+/// An entry and the operation's outcome.
 pub struct Flow<M> {
     pub entry: NfConn<M>,
     pub outcome: u8,
@@ -41,7 +41,7 @@ impl<M: Memory> Key for Flow<M> {
     }
 }
 
-/// Counts it, if its flow is wanted.
+/// Counts the operation, if the flow passes the filter.
 #[inline(always)]
 pub fn tell<C: EbpfContext + Frame, M: Memory>(
     ctx: &C,
@@ -65,7 +65,7 @@ pub fn tell<C: EbpfContext + Frame, M: Memory>(
     }
 }
 
-/// Whether an entry is in scope.
+/// True if the entry is in scope.
 #[inline(always)]
 pub fn is_wanted<M: Memory>(entry: NfConn<M>) -> bool {
     if filter::narrows_netns() && !filter::wants_netns(entry.netns()) {
