@@ -35,7 +35,7 @@ macro_rules! in_network {
 
 /// True if the filter has any test.
 #[inline(always)]
-pub fn asks_anything() -> bool {
+pub fn has_tests() -> bool {
     FILTER_TESTS.load() != 0
 }
 

@@ -13,7 +13,7 @@ use crate::{
 
 /// Emits the policy that governs `ct`, born at `birth_ns`. Returns true if there is one.
 #[inline(always)]
-pub fn tell<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
+pub fn send<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
     let Some(policy) = TimeoutPolicy::of(ct) else {
         return false;
     };
@@ -23,9 +23,9 @@ pub fn tell<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
 
 /// The same if an operation on an entry is its first sight: its packets will not be.
 #[inline(always)]
-pub fn tell_at_first_sight<M: Memory>(record: &EntryRecord, ct: NfConn<M>) {
+pub fn send_at_first_sight<M: Memory>(record: &EntryRecord, ct: NfConn<M>) {
     if record.flags & EntryFlags::FIRST_SIGHT != 0 {
-        tell(ct, record.birth_ns, record.netns);
+        send(ct, record.birth_ns, record.netns);
     }
 }
 

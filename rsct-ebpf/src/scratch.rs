@@ -76,7 +76,7 @@ pub struct Claim<'a, T> {
 impl<T> Claim<'_, T> {
     /// Marks that the exit runs: until the slot is freed, no slot can be claimed on this CPU.
     #[inline(always)]
-    pub fn at_work(mut self) -> Self {
+    pub fn begin_exit(mut self) -> Self {
         self.set_depth(LEAVING);
         self
     }
@@ -105,11 +105,11 @@ const CPUS: usize = 512;
 ///
 /// Global data instead of a per-CPU map: every program of a packet's traversal needs it first, and the lookup takes
 /// half the instructions. Not exported, so that objects without such programs do not contain it.
-static mut PASSES: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { MaybeUninit::zeroed() }; CPUS];
+static mut TRAVERSALS: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { MaybeUninit::zeroed() }; CPUS];
 
 /// Returns the slots of this CPU.
 #[inline(always)]
-pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
+pub fn traversals() -> Option<&'static mut Slots<PacketRecord>> {
     // SAFETY: no arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() } as usize;
     if cpu >= CPUS {
@@ -118,7 +118,7 @@ pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
     }
     // SAFETY: within the array; all zeros mean that no slot is claimed; the module's documentation explains who else
     // can access them.
-    Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
+    Some(unsafe { &mut *(&raw mut TRAVERSALS).cast::<Slots<PacketRecord>>().add(cpu) })
 }
 
 /// The maximum distance on the stack between a conntrack function and a function that it calls. Stacks are further
@@ -242,7 +242,7 @@ impl<T> Slots<T> {
 impl Slots<PacketRecord> {
     /// Returns the traversal of the packet at `skb`, for functions called within it.
     #[inline(always)]
-    pub fn pass_of(&mut self, skb: u64) -> Option<&mut Slot<PacketRecord>> {
+    pub fn traversal_of(&mut self, skb: u64) -> Option<&mut Slot<PacketRecord>> {
         self.last().filter(|slot| slot.owner == skb)
     }
 
@@ -265,7 +265,7 @@ pub enum Identified {
     /// The filter rejects it.
     Rejected,
     /// The previous packet on this CPU belongs to the same entry.
-    ToldAlready,
+    Known,
     New,
 }
 
@@ -275,8 +275,8 @@ impl Slot<PacketRecord> {
     #[inline(always)]
     pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) -> Identified {
         let epoch = births::epoch();
-        let news = self.record.ct != ct.address() || self.epoch != epoch;
-        if news {
+        let changed = self.record.ct != ct.address() || self.epoch != epoch;
+        if changed {
             self.epoch = epoch;
             self.record.ct = ct.address();
             self.record.tuple = ct.tuple(0);
@@ -284,17 +284,17 @@ impl Slot<PacketRecord> {
             self.record.netns = ct.netns();
             self.record.birth_ns = 0;
         }
-        if news || filter::may_change() {
+        if changed || filter::may_change() {
             self.wanted = filter::wants(&self.record.tuple, Some(ct)) as u64;
         }
         if self.wanted == 0 {
             self.record.flags |= PacketFlags::REJECTED;
             return Identified::Rejected;
         }
-        if news {
+        if changed {
             Identified::New
         } else {
-            Identified::ToldAlready
+            Identified::Known
         }
     }
 
@@ -302,7 +302,7 @@ impl Slot<PacketRecord> {
     #[inline(always)]
     pub fn rejects_again(&self, ct: u64) -> bool {
         ct != 0
-            && filter::asks_anything()
+            && filter::has_tests()
             && !filter::may_change()
             && self.wanted == 0
             && self.record.ct == ct

@@ -174,9 +174,9 @@ impl CauseFamily {
 /// What happened, by family.
 pub mod what {
     /// The protocol's tracker said why.
-    pub const INVALID_SAID: u8 = 1;
+    pub const INVALID_LOGGED: u8 = 1;
     /// The packet left without an entry, and nobody said why.
-    pub const INVALID_UNSAID: u8 = 2;
+    pub const INVALID_NO_REASON: u8 = 2;
 
     /// `nf_ct_delete` takes an entry out of the table.
     pub const DELETE: u8 = 1;
@@ -186,7 +186,7 @@ pub mod what {
     /// The kernel has no memory for an entry.
     pub const FULL_NO_MEMORY: u8 = 2;
     /// The table is full, and another entry made room.
-    pub const FULL_MADE_ROOM: u8 = 3;
+    pub const FULL_EVICTED: u8 = 3;
 
     /// The protocol allows no clash: the packet is dropped.
     pub const INSERT_CLASH_REFUSED: u8 = 1;
@@ -201,14 +201,14 @@ pub mod what {
     /// There are too many entries in the bucket.
     pub const INSERT_CHAIN: u8 = 6;
     /// The entry is in the table already.
-    pub const INSERT_TWICE: u8 = 7;
+    pub const INSERT_ALREADY_INSERTED: u8 = 7;
     /// A program's entry was refused: the detail is the errno.
-    pub const INSERT_BY_HAND: u8 = 8;
+    pub const INSERT_CREATE: u8 = 8;
 
     /// Nothing was changed, nothing was looked for.
     pub const NAT_UNCHANGED: u8 = 1;
     /// What was asked for first is free.
-    pub const NAT_AT_ONCE: u8 = 2;
+    pub const NAT_FIRST_TRY: u8 = 2;
     /// Several were tried.
     pub const NAT_SEARCHED: u8 = 3;
     /// None is free: the last that was tried is used all the same, and the packet dropped later.
@@ -223,14 +223,14 @@ pub mod what {
     /// A listener's buffer was full.
     pub const LOST_OVERRUN: u8 = 1;
     /// The same, and the listener will be told later.
-    pub const LOST_KEPT: u8 = 2;
+    pub const LOST_DEFERRED: u8 = 2;
     /// There was no memory for a message.
     pub const LOST_NO_MESSAGE: u8 = 3;
 
     /// The packet was freed, and the kernel has a reason.
-    pub const DROP_DIED: u8 = 1;
+    pub const DROP_FREED: u8 = 1;
     /// The entry was let go of, and no packet was freed for a reason.
-    pub const DROP_LET_GO: u8 = 2;
+    pub const DROP_RELEASED: u8 = 2;
     /// Conntrack dropped it for a clash.
     pub const DROP_CLASH: u8 = 3;
     /// Conntrack dropped it, as its entry could not be inserted.
@@ -284,7 +284,7 @@ pub mod delete {
     /// A netlink port asked for it.
     pub const BY_NETLINK: u16 = 1 << 0;
     /// Its timeout had run out.
-    pub const RAN_OUT: u16 = 1 << 1;
+    pub const EXPIRED: u16 = 1 << 1;
     /// No reply was seen.
     pub const UNREPLIED: u16 = 1 << 2;
 }

@@ -22,7 +22,7 @@ use crate::{
         tuple,
     },
     nested::Nested,
-    tell,
+    report,
 };
 
 /// Arguments, by entry.
@@ -68,17 +68,17 @@ fn judge<M: Memory>(ct: NfConn<M>, returned: i32, frame: u64) {
         return;
     }
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
-        what::INSERT_BY_HAND,
+        what::INSERT_CREATE,
         tuple::protonum(&orig) as u16,
         netns,
         returned.unsigned_abs() as u64,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         record.send();
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     },
     nested::Nested,
     scratch::Slots,
-    tell, words,
+    report, words,
 };
 
 /// Both entries before the kernel resolves the clash: the loser may be destroyed afterwards.
@@ -143,7 +143,7 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
     let Some(claim) = unsafe { &mut *slots }.claimed_at(frame) else {
         return;
     };
-    let claim = claim.at_work();
+    let claim = claim.begin_exit();
     let clash = &claim.slot.record;
     if clash.wanted != 0 {
         let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
@@ -154,15 +154,15 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
             (false, false) => what::INSERT_CLASH_REFUSED,
             (false, true) => what::INSERT_CLASH_UNRESOLVED,
         };
-        told(code, clash, frame);
+        report(code, clash, frame);
     }
     claim.free();
 }
 
 #[inline(always)]
-fn told(code: u8, clash: &Clash, frame: u64) {
+fn report(code: u8, clash: &Clash, frame: u64) {
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
         code,
@@ -170,8 +170,8 @@ fn told(code: u8, clash: &Clash, frame: u64) {
         clash.netns,
         0,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
         record.flags |= CauseFlags::CLASH;
         record.ct = clash.loser;
         record.zone = clash.zone as u16;

@@ -18,7 +18,7 @@ use crate::{
         packet,
         sk_buff::SkBuff,
     },
-    tell,
+    report,
 };
 
 /// The last freed packet on this CPU whose entry was not in the table. The kernel destroys the entry right after it.
@@ -59,7 +59,7 @@ pub fn kfree_skb_tracepoint(ctx: RawTracePointContext) -> u32 {
     let device: u64 = field::<Untyped, _>(skb.pointer(), &SK_BUFF_DEV);
     death.ifindex = field::<Untyped, _>(device as *const u8, &NET_DEVICE_IFINDEX);
     death.tcp = packet::segment(skb).map_or(0, |segment| segment.tcp.flags as u64 | Death::IS_TCP);
-    death.stack = tell::stack(&ctx);
+    death.stack = report::stack(&ctx);
     death.ct = ct.address();
     0
 }

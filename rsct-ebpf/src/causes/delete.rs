@@ -18,7 +18,7 @@ use crate::{
         args::{Arguments, Frame},
         nf_conn::{IPS_DYING, IPS_SEEN_REPLY, IPS_TEMPLATE, NfConn},
     },
-    tell,
+    report,
 };
 
 #[fentry(function = "nf_ct_delete")]
@@ -51,8 +51,8 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
     if portid != 0 {
         more |= delete::BY_NETLINK;
     }
-    if tell::left_jiffies(ct) <= 0 {
-        more |= delete::RAN_OUT;
+    if report::left_jiffies(ct) <= 0 {
+        more |= delete::EXPIRED;
     }
     if status & IPS_SEEN_REPLY == 0 {
         more |= delete::UNREPLIED;
@@ -63,11 +63,11 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         more,
         netns,
         detail: 0,
-        stack: tell::stack(ctx),
+        stack: report::stack(ctx),
     };
-    if let Some(mut record) = tell::tell(&key, None) {
-        tell::note_task(&mut record, ctx.frame());
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(&key, None) {
+        report::note_task(&mut record, ctx.frame());
+        report::describe(&mut record, ct);
         record.portid = portid;
         record.send();
     }

@@ -25,7 +25,7 @@ use crate::{
         nf_conn::NfConn,
     },
     scratch::Slots,
-    tell,
+    report,
 };
 
 /// An event that is being sent.
@@ -111,7 +111,7 @@ pub fn lost(frame: u64, code: u8, portid: u32) {
     }
     let ct = NfConn::<Untyped>::new(event.ct as *const u8);
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Lost,
         code,
@@ -119,9 +119,9 @@ pub fn lost(frame: u64, code: u8, portid: u32) {
         event.netns,
         portid as u64,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         record.portid = portid;
         record.send();
     }

@@ -26,7 +26,7 @@ pub fn kept(map: &'static PerCpuArray<Kept>, frame: u64, then: impl FnOnce(u64, 
         // SAFETY: as above.
         && let Some(claim) = unsafe { &mut *slots }.claimed_at(frame)
     {
-        let claim = claim.at_work();
+        let claim = claim.begin_exit();
         then(claim.slot.owner, claim.slot.number);
         claim.free();
     }

@@ -25,7 +25,7 @@ mod overrun;
 #[path = "../proof.rs"]
 mod proof;
 mod reason;
-mod tell;
+mod report;
 mod unconfirmed;
 
 use rsct_ebpf::{emit, filter, globals, kernel, scratch, task, words};

@@ -28,7 +28,7 @@ use crate::{
         tuple,
     },
     scratch::Slots,
-    tell, words,
+    report, words,
 };
 
 /// A search in progress.
@@ -133,7 +133,7 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
     let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
         return;
     };
-    let claim = claim.at_work();
+    let claim = claim.begin_exit();
     let duration_ns = now.wrapping_sub(claim.slot.claimed_ns);
     let search = &mut claim.slot.record;
     if search.wanted != 0 {
@@ -158,7 +158,7 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     } else if words::equal(&reply, &search.reply) {
         what::NAT_UNCHANGED
     } else {
-        what::NAT_AT_ONCE
+        what::NAT_FIRST_TRY
     };
     // The verifier knows no bounds of a number read from a map: it walks the rest once, instead of once for each
     // code.
@@ -168,7 +168,7 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
         (&raw const search.code).read_volatile() as u8
     };
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Nat,
         code,
@@ -178,12 +178,12 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     );
     // Most flows are not translated: they are counted, but get no record.
     if code == what::NAT_UNCHANGED {
-        tell::counted(key, None);
+        report::counted(key, None);
         return;
     }
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         record.left_jiffies = ct.timeout() as i32;
         record.numbers[nat::DURATION_NS] = duration_ns;
         record.numbers[nat::ATTEMPTS] = search.attempts as u64 | (search.taken as u64) << 32;

@@ -18,7 +18,7 @@ use crate::{
     globals::arg,
     kernel::args::{Arguments, Frame},
     nat::{self, Search},
-    tell,
+    report,
 };
 
 #[fexit(function = "nf_conntrack_tuple_taken")]
@@ -54,8 +54,8 @@ fn count_taken(search: &Search) {
         return;
     }
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(&mut room, CauseFamily::Nat, what::NAT_TAKEN, 0, search.netns(), 0);
-    tell::counted(key, None);
+    let key = report::key(&mut room, CauseFamily::Nat, what::NAT_TAKEN, 0, search.netns(), 0);
+    report::counted(key, None);
 }
 
 #[fexit(function = "nf_conntrack_find_get")]

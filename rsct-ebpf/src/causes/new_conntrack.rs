@@ -23,12 +23,12 @@ use crate::{
         field,
     },
     nested::Nested,
-    tell,
+    report,
 };
 
 /// Arguments, by namespace.
 #[map]
-static ASKING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
+static REQUESTS: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "ctnetlink_new_conntrack")]
 pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
@@ -42,13 +42,13 @@ pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
 
 #[kprobe]
 pub fn new_conntrack_kprobe(ctx: ProbeContext) -> u32 {
-    kept::keep(&ASKING, ctx.frame(), netns(&ctx) as u64, 0);
+    kept::keep(&REQUESTS, ctx.frame(), netns(&ctx) as u64, 0);
     0
 }
 
 #[kretprobe]
 pub fn new_conntrack_kretprobe(ctx: RetProbeContext) -> u32 {
-    kept::kept(&ASKING, ctx.frame(), |netns, _| {
+    kept::kept(&REQUESTS, ctx.frame(), |netns, _| {
         judge(netns as u32, ctx.ret::<i32>(), ctx.frame());
     });
     0
@@ -65,21 +65,21 @@ fn netns<C: Arguments>(ctx: &C) -> u32 {
 #[inline(always)]
 fn judge(netns: u32, returned: i32, frame: u64) {
     const EEXIST: i32 = 17;
-    let told = Nested::within(&CHECKED, frame).is_some();
-    if told || returned != -EEXIST || !filter::wants_netns(netns) || filter::asks_anything() {
+    let reported = Nested::within(&CHECKED, frame).is_some();
+    if reported || returned != -EEXIST || !filter::wants_netns(netns) || filter::has_tests() {
         return;
     }
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
-        what::INSERT_BY_HAND,
+        what::INSERT_CREATE,
         0,
         netns,
         EEXIST as u64,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
         record.send();
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         packet,
         sk_buff::SkBuff,
     },
-    tell,
+    report,
 };
 
 /// Arguments, by packet: the state of its hook.
@@ -69,10 +69,10 @@ fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u6
     }
     let hook = state.hook();
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(&mut room, CauseFamily::Drop, what::DROP_NO_ENTRY, 0, netns, 0);
-    if let Some(mut record) = tell::tell(key, None) {
+    let key = report::key(&mut room, CauseFamily::Drop, what::DROP_NO_ENTRY, 0, netns, 0);
+    if let Some(mut record) = report::reserve(key, None) {
         if hook == LOCAL_OUT {
-            tell::note_task(&mut record, frame);
+            report::note_task(&mut record, frame);
         }
         record.flags |= CauseFlags::HOOK;
         record.hook = hook;

@@ -45,7 +45,7 @@ fn overrun<C: Arguments + Frame>(ctx: &C) {
     let flags: u64 = field::<Untyped, _>(sock, &NETLINK_SOCK_FLAGS);
     // No branch: the verifier would walk the rest once for each code.
     let kept = words::opaque(flags >> BROADCAST_SEND_ERROR & 1);
-    let code = what::LOST_OVERRUN as u64 + kept * (what::LOST_KEPT - what::LOST_OVERRUN) as u64;
+    let code = what::LOST_OVERRUN as u64 + kept * (what::LOST_DEFERRED - what::LOST_OVERRUN) as u64;
     event::lost(ctx.frame(), code as u8, portid);
 }
 

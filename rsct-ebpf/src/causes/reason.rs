@@ -45,7 +45,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Reason {
     /// The address of the text: one for each reason.
-    pub said: u64,
+    pub text_address: u64,
     /// See `rsct_common::record::window`.
     pub numbers: [u64; NUMBERS],
     /// Nonzero if the numbers are known.
@@ -60,7 +60,7 @@ static REASONS: HashMap<u64, Reason> = HashMap::with_max_entries(1024, 0);
 /// A buffer for the reason, which is too large for a program's stack. The kernel runs one kprobe at a time on a CPU,
 /// and counts skipped ones (`bpf_prog_active`, kernel/trace/bpf_trace.c).
 #[map]
-static SAID: PerCpuArray<Reason> = PerCpuArray::with_max_entries(1, 0);
+static BUFFER: PerCpuArray<Reason> = PerCpuArray::with_max_entries(1, 0);
 
 /// The number of packets without a verdict: while it is zero, no packet looks for a reason.
 static mut PENDING: u64 = 0;
@@ -69,36 +69,36 @@ static mut PENDING: u64 = 0;
 pub fn ct_log_invalid_kprobe(ctx: ProbeContext) -> u32 {
     let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CT_LOG_SKB));
     let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::CT_LOG_CT));
-    said(&ctx, &arg::CT_LOG_FMT, skb, Some(ct));
+    logged(&ctx, &arg::CT_LOG_FMT, skb, Some(ct));
     0
 }
 
 #[kprobe]
 pub fn log_invalid_kprobe(ctx: ProbeContext) -> u32 {
     let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::LOG_SKB));
-    said(&ctx, &arg::LOG_FMT, skb, None);
+    logged(&ctx, &arg::LOG_FMT, skb, None);
     0
 }
 
 #[inline(always)]
-fn said(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>) {
+fn logged(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>) {
     // SAFETY: data of this CPU, see there.
-    let Some(reason) = SAID.get_ptr_mut(0).map(|reason| unsafe { &mut *reason }) else {
+    let Some(reason) = BUFFER.get_ptr_mut(0).map(|reason| unsafe { &mut *reason }) else {
         return;
     };
-    reason.said = words(ctx.number(fmt), ctx.behind(fmt));
+    reason.text_address = words(ctx.number(fmt), ctx.following(fmt));
     reason.window = 0;
     reason.numbers = [0; NUMBERS];
     reason.text = [0; TEXT_BYTES];
     // SAFETY: the helper accepts any address. Unreadable text stays empty.
-    let _ = unsafe { bpf_probe_read_kernel_str_bytes(reason.said as *const u8, &mut reason.text) };
+    let _ = unsafe { bpf_probe_read_kernel_str_bytes(reason.text_address as *const u8, &mut reason.text) };
     if let Some(ct) = ct
         && tuple::protonum(&ct.tuple(0)) == IPPROTO_TCP
     {
         note_window(reason, skb, ct);
     }
-    if invalid::are_told_when_said() {
-        invalid::told_when_said(skb, ct, reason);
+    if invalid::emits_when_logged() {
+        invalid::emit_logged(skb, ct, reason);
         return;
     }
     let address = skb.address();

@@ -24,7 +24,7 @@ use crate::{
         tuple,
     },
     nested::Nested,
-    tell,
+    report,
 };
 
 /// Arguments, by packet.
@@ -71,7 +71,7 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
     }
     let status = ct.status();
     let code = if status & IPS_CONFIRMED != 0 {
-        what::INSERT_TWICE
+        what::INSERT_ALREADY_INSERTED
     } else if status & IPS_DYING != 0 {
         what::INSERT_DYING
     } else {
@@ -80,7 +80,7 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
         what::INSERT_CHAIN
     };
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
         code,
@@ -88,9 +88,9 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
         netns,
         0,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         // Before an entry is inserted, its timeout is relative.
         record.left_jiffies = ct.timeout() as i32;
         record.send();

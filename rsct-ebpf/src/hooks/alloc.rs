@@ -87,13 +87,13 @@ fn born(ct: u64) {
 fn begin<C: Arguments + Frame>(ctx: &C) -> Option<Claim<'static, EntryRecord>> {
     let orig = ctx.pointer(&arg::ALLOC_ORIG) as u64;
     let claim = entry::begin(Operation::Alloc, orig, ctx.frame())?;
-    asked_for(claim.slot, ctx);
+    record_request(claim.slot, ctx);
     Some(claim)
 }
 
 /// Records the tuple of the requested entry.
 #[inline(always)]
-fn asked_for<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
+fn record_request<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
     let record = &mut slot.record;
     // SAFETY: a record of the slot; all zeros are valid.
     unsafe { words::zero(record) };

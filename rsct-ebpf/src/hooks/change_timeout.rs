@@ -44,7 +44,7 @@ fn changed<C: Arguments + Frame>(ctx: &C) {
         return;
     };
     if entry::describe(claim.slot, EntryKind::ChangeTimeout, ct) {
-        policy::tell_at_first_sight(&claim.slot.record, ct);
+        policy::send_at_first_sight(&claim.slot.record, ct);
         entry::note_task(claim.slot, ctx.frame());
         let record = &mut claim.slot.record;
         record.status_after = record.status_before;
@@ -52,10 +52,10 @@ fn changed<C: Arguments + Frame>(ctx: &C) {
         record.timeout_after_jiffies = if record.status_before & IPS_FIXED_TIMEOUT != 0 {
             record.timeout_before_jiffies
         } else {
-            let asked = ctx.number(&arg::CHANGE_TIMEOUT_JIFFIES).min(LONGEST);
+            let requested = ctx.number(&arg::CHANGE_TIMEOUT_JIFFIES).min(LONGEST);
             // SAFETY: no arguments.
             let now = unsafe { bpf_jiffies64() };
-            (now + asked) as u32
+            (now + requested) as u32
         };
         record.flags |= EntryFlags::RETURNED;
     }

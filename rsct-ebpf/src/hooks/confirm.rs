@@ -45,7 +45,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     {
         // An nftables rule may have assigned a policy since conntrack saw the packet.
         let record = &claim.slot.record;
-        policy::tell(ct, record.birth_ns, record.netns);
+        policy::send(ct, record.birth_ns, record.netns);
     }
 }
 

@@ -54,7 +54,7 @@ pub fn in_kprobe(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
-    let slot = scratch::passes()?
+    let slot = scratch::traversals()?
         .claim(skb.address(), ctx.frame(), Loss::PassForgotten)?
         .slot;
     if filter::narrows_netns() {
@@ -81,7 +81,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
 pub fn in_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
     let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return 0;
     };
     let claim = match slots.claimed_by(skb.address(), ctx.frame()) {
@@ -106,7 +106,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
 
 #[kretprobe]
 pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(claim) = scratch::passes().and_then(|slots| slots.claimed_at(ctx.frame())) else {
+    let Some(claim) = scratch::traversals().and_then(|slots| slots.claimed_at(ctx.frame())) else {
         return 0;
     };
     let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
@@ -124,13 +124,13 @@ fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookS
         claim.free();
         return;
     }
-    let claim = claim.at_work();
-    tell(claim.slot, skb, state, verdict);
+    let claim = claim.begin_exit();
+    finish(claim.slot, skb, state, verdict);
     claim.free();
 }
 
 #[inline(always)]
-fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+fn finish<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let nfct = skb.nfct();
@@ -143,7 +143,7 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
         match identify(slot, skb, entry, state) {
             Identified::Rejected => return,
             // The entry is unchanged, and its state was emitted with the previous packet.
-            Identified::ToldAlready => look = slot.nfct != nfct.0,
+            Identified::Known => look = slot.nfct != nfct.0,
             Identified::New => {}
         }
     }
@@ -160,7 +160,7 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
             record.state_after = entry.proto_state(protonum);
         }
         if (record.flags & PacketFlags::FIRST_SIGHT != 0 || record.status_after & IPS_CONFIRMED == 0)
-            && policy::tell(entry, record.birth_ns, record.netns)
+            && policy::send(entry, record.birth_ns, record.netns)
         {
             record.flags |= PacketFlags::POLICY;
         }

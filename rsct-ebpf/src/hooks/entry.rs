@@ -61,13 +61,13 @@ pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'stat
 /// Finds the slot claimed when the function at `frame` was entered.
 #[inline(always)]
 pub fn begun(operation: Operation, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    slots(operation)?.claimed_at(frame).map(Claim::at_work)
+    slots(operation)?.claimed_at(frame).map(Claim::begin_exit)
 }
 
 /// The same if the owner is known.
 #[inline(always)]
 pub fn begun_by(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    slots(operation)?.claimed_by(owner, frame).map(Claim::at_work)
+    slots(operation)?.claimed_by(owner, frame).map(Claim::begin_exit)
 }
 
 /// Fills in the fields read from the entry. Returns true if the filter matches.

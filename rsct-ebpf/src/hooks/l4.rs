@@ -20,10 +20,10 @@ use crate::{
 #[inline(always)]
 fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
     let skb = ctx.pointer(skb) as u64;
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    let Some(slot) = slots.pass_of(skb) else {
+    let Some(slot) = slots.traversal_of(skb) else {
         return;
     };
     remember(slot, NfConn::<C::Pointer>::new(ctx.pointer(ct)));
@@ -51,10 +51,10 @@ fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
 #[inline(always)]
 fn tcp_header<C: Arguments>(ctx: &C) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::TCP_SKB));
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    let Some(slot) = slots.pass_of(skb.address()) else {
+    let Some(slot) = slots.traversal_of(skb.address()) else {
         return;
     };
     if slot.record.flags & PacketFlags::REJECTED != 0 {

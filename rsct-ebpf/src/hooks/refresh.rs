@@ -37,17 +37,17 @@ pub fn refresh_kprobe(ctx: ProbeContext) -> u32 {
 fn refreshed<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::REFRESH_CT));
     let extra = ctx.number(&arg::REFRESH_EXTRA) as u32;
-    let Some(passes) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    if let Some(pass) = passes.handling(ct.address(), ctx.frame()) {
-        pass.record.flags |= PacketFlags::REFRESHED;
-        pass.record.refresh_jiffies = extra;
+    if let Some(slot) = slots.handling(ct.address(), ctx.frame()) {
+        slot.record.flags |= PacketFlags::REFRESHED;
+        slot.record.refresh_jiffies = extra;
         return;
     }
     if let Some(claim) = entry::begin(Operation::Refresh, ct.address(), ctx.frame()) {
         if entry::describe(claim.slot, EntryKind::Refresh, ct) {
-            policy::tell_at_first_sight(&claim.slot.record, ct);
+            policy::send_at_first_sight(&claim.slot.record, ct);
         }
         claim.slot.record.refresh_jiffies = extra;
         entry::finish(claim);

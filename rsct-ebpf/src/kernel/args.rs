@@ -18,7 +18,7 @@ pub trait Arguments {
     fn number(&self, position: &Global<u64>) -> u64;
 
     /// Returns the argument after it: the first variadic argument of a variadic function.
-    fn behind(&self, position: &Global<u64>) -> u64;
+    fn following(&self, position: &Global<u64>) -> u64;
 }
 
 /// Loads the eight bytes at `$offset` of the context, with the offset in the instruction itself: the verifier refuses
@@ -92,7 +92,7 @@ macro_rules! typed_arguments {
             }
 
             #[inline(always)]
-            fn behind(&self, position: &Global<u64>) -> u64 {
+            fn following(&self, position: &Global<u64>) -> u64 {
                 typed(self.as_ptr().cast(), position.load() + 1)
             }
         })*
@@ -115,7 +115,7 @@ impl Arguments for ProbeContext {
     }
 
     #[inline(always)]
-    fn behind(&self, position: &Global<u64>) -> u64 {
+    fn following(&self, position: &Global<u64>) -> u64 {
         register(self.as_ptr().cast(), position.load() + 1)
     }
 }

@@ -111,6 +111,6 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
         entry: NfConn::<Untyped>::new(leaves),
         outcome: outcome as u8,
     };
-    flow::tell(ctx, slot, Function::Confirm, flow, took_ns);
+    flow::count(ctx, slot, Function::Confirm, flow, took_ns);
     true
 }

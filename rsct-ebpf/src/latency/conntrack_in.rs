@@ -89,10 +89,10 @@ fn came_already(state: &mut State, came: Nfct) {
     let entry = NfConn::<Untyped>::new(came.ct());
     if entry.address() == 0 {
         // Its entry is unknown: it is counted only without a filter.
-        if !filter::asks_anything() {
+        if !filter::has_tests() {
             state.count(Count::UntrackedAlready);
         }
-    } else if !filter::asks_anything() || filter::wants(&entry.tuple(0), Some(entry)) {
+    } else if !filter::has_tests() || filter::wants(&entry.tuple(0), Some(entry)) {
         state.count(Count::TrackedAlready);
     }
 }
@@ -104,13 +104,13 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
         && let Some(claim) = state.left_by(skb.address(), ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        let pass = Pass {
+        let traversal = Traversal {
             came: Nfct(claim.slot.nfct),
             skb,
             state: || HookState::new(ctx.pointer(&arg::IN_STATE)),
             accepted: ctx.number(&arg::IN_RETURN) as u32 == ACCEPT,
         };
-        pass.tell(&ctx, claim.slot, took_ns);
+        traversal.report(&ctx, claim.slot, took_ns);
         claim.free();
     }
     0
@@ -123,31 +123,31 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
         let state_address = claim.slot.number;
-        let pass = Pass {
+        let traversal = Traversal {
             came: Nfct(claim.slot.nfct),
             skb: SkBuff::<Untyped>::new(claim.slot.owner as *const u8),
             state: || HookState::new(state_address as *const u8),
             accepted: ctx.ret::<u32>() == ACCEPT,
         };
-        pass.tell(&ctx, claim.slot, took_ns);
+        traversal.report(&ctx, claim.slot, took_ns);
         claim.free();
     }
     0
 }
 
 /// A finished traversal. The state of the hook is read only where needed, which is rare.
-struct Pass<M, S> {
+struct Traversal<M, S> {
     came: Nfct,
     skb: SkBuff<M>,
     state: S,
     accepted: bool,
 }
 
-impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
+impl<M: Memory, S: Fn() -> HookState<M>> Traversal<M, S> {
     #[inline(always)]
-    fn tell<C: EbpfContext + Frame>(&self, ctx: &C, slot: &mut Slot<()>, took_ns: u64) {
+    fn report<C: EbpfContext + Frame>(&self, ctx: &C, slot: &mut Slot<()>, took_ns: u64) {
         let leaves = self.skb.nfct();
-        if filter::asks_anything() && !self.is_wanted(leaves) {
+        if filter::has_tests() && !self.is_wanted(leaves) {
             return;
         }
         if self.came.0 != 0 && self.came.0 == leaves.0 {
@@ -160,7 +160,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
         tally::add(Function::ConntrackIn, self, took_ns);
         if slow::is_slow(took_ns) {
             let hook = (self.state)().hook();
-            slow::tell(
+            slow::send(
                 ctx,
                 &mut slot.number,
                 Slow {
@@ -212,10 +212,10 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
     }
 }
 
-impl<M: Memory, S: Fn() -> HookState<M>> Key for Pass<M, S> {
+impl<M: Memory, S: Fn() -> HookState<M>> Key for Traversal<M, S> {
     #[inline(always)]
     fn outcome(&self) -> u32 {
-        Pass::outcome(self) as u32
+        Traversal::outcome(self) as u32
     }
 
     #[inline(always)]

@@ -16,7 +16,7 @@ use rsct_ebpf::kernel::args::{Arguments, Frame};
 use crate::{
     globals::{ARG_SLOWPATH_LOCK, LATENCY_ALL_LOCK, LATENCY_LOCKS, LATENCY_LOCKS_BYTES},
     slow::{self, Slow},
-    tally::{self, Nobodys},
+    tally::{self, NoKey},
     timing::{self, now_ns},
 };
 
@@ -88,10 +88,10 @@ fn leave<C: EbpfContext + Frame>(ctx: &C) {
     {
         let slot = &mut *claim.slot;
         let took_ns = now_ns() - slot.claimed_ns;
-        tally::add(Function::Contention, &Nobodys, took_ns);
+        tally::add(Function::Contention, &NoKey, took_ns);
         if slow::is_slow(took_ns) {
-            let slow = Slow::nobodys(Function::Contention, slot.claimed_ns, took_ns);
-            slow::tell(ctx, &mut slot.number, slow);
+            let slow = Slow::without_flow(Function::Contention, slot.claimed_ns, took_ns);
+            slow::send(ctx, &mut slot.number, slow);
         }
         claim.free();
     }

@@ -43,7 +43,7 @@ impl<M: Memory> Key for Flow<M> {
 
 /// Counts the operation, if the flow passes the filter.
 #[inline(always)]
-pub fn tell<C: EbpfContext + Frame, M: Memory>(
+pub fn count<C: EbpfContext + Frame, M: Memory>(
     ctx: &C,
     slot: &mut Slot<()>,
     function: Function,
@@ -59,9 +59,9 @@ pub fn tell<C: EbpfContext + Frame, M: Memory>(
             outcome: flow.outcome,
             tuple: flow.entry.tuple(0),
             netns: flow.entry.netns(),
-            ..Slow::nobodys(function, slot.claimed_ns, took_ns)
+            ..Slow::without_flow(function, slot.claimed_ns, took_ns)
         };
-        slow::tell(ctx, &mut slot.number, slow);
+        slow::send(ctx, &mut slot.number, slow);
     }
 }
 
@@ -71,5 +71,5 @@ pub fn is_wanted<M: Memory>(entry: NfConn<M>) -> bool {
     if filter::narrows_netns() && !filter::wants_netns(entry.netns()) {
         return false;
     }
-    !filter::asks_anything() || filter::wants(&entry.tuple(0), Some(entry))
+    !filter::has_tests() || filter::wants(&entry.tuple(0), Some(entry))
 }

@@ -36,7 +36,7 @@ use crate::{
     flow,
     globals::{ARG_GC_WORK, GC_WORK_FIRST, GC_WORK_NEXT_BUCKET, LATENCY_TABLE_BUCKETS},
     slow::{self, Slow},
-    tally::{self, Nobodys, add_to_row},
+    tally::{self, NoKey, add_to_row},
     timing::{self, now_ns},
 };
 
@@ -122,14 +122,14 @@ fn leave<C: EbpfContext + Frame>(ctx: &C) {
     }
     run.frame = 0;
     let took_ns = now_ns() - run.started_ns;
-    tally::add(Function::Gc, &Nobodys, took_ns);
+    tally::add(Function::Gc, &NoKey, took_ns);
     if let Some(buckets) = buckets(run) {
         add_to_row(gc::BUCKETS, buckets as u64);
     }
     add_to_row(gc::REAPED, run.reaped as u64);
     if slow::is_slow(took_ns) {
-        let slow = Slow::nobodys(Function::Gc, run.started_ns, took_ns);
-        slow::tell(ctx, &mut run.number, slow);
+        let slow = Slow::without_flow(Function::Gc, run.started_ns, took_ns);
+        slow::send(ctx, &mut run.number, slow);
     }
 }
 

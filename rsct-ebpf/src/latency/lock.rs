@@ -16,7 +16,7 @@ use rsct_ebpf::kernel::args::Frame;
 
 use crate::{
     slow::{self, Slow},
-    tally::{self, Nobodys},
+    tally::{self, NoKey},
     timing::{self, now_ns},
 };
 
@@ -84,10 +84,10 @@ fn leave<C: EbpfContext + Frame>(ctx: &C, function: Function) {
     {
         let slot = &mut *claim.slot;
         let took_ns = now_ns() - slot.claimed_ns;
-        tally::add(function, &Nobodys, took_ns);
+        tally::add(function, &NoKey, took_ns);
         if slow::is_slow(took_ns) {
-            let slow = Slow::nobodys(function, slot.claimed_ns, took_ns);
-            slow::tell(ctx, &mut slot.number, slow);
+            let slow = Slow::without_flow(function, slot.claimed_ns, took_ns);
+            slow::send(ctx, &mut slot.number, slow);
         }
         claim.free();
     }

@@ -98,5 +98,5 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
         entry,
         outcome: outcome as u8,
     };
-    flow::tell(ctx, slot, Function::NatSetup, flow, took_ns);
+    flow::count(ctx, slot, Function::NatSetup, flow, took_ns);
 }

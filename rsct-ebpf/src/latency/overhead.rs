@@ -13,7 +13,7 @@ use rsct_common::latency::{CLOCK_READS, Function};
 use rsct_ebpf::kernel::args::Frame;
 
 use crate::{
-    tally::{self, Nobodys},
+    tally::{self, NoKey},
     timing::{self, now_ns},
 };
 
@@ -56,7 +56,7 @@ fn leave<C: Frame>(ctx: &C) {
         && let Some(claim) = state.left(ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        tally::add(Function::Nothing, &Nobodys, took_ns);
+        tally::add(Function::Nothing, &NoKey, took_ns);
         claim.free();
     }
 }

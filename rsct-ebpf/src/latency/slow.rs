@@ -33,7 +33,7 @@ pub struct Slow {
 impl Slow {
     /// A call that belongs to no flow.
     #[inline(always)]
-    pub fn nobodys(function: Function, started_ns: u64, took_ns: u64) -> Self {
+    pub fn without_flow(function: Function, started_ns: u64, took_ns: u64) -> Self {
         Self {
             function,
             outcome: 0,
@@ -55,7 +55,7 @@ pub fn is_slow(took_ns: u64) -> bool {
 
 /// Emits a slow call. `number` is memory through which an address becomes a number.
 #[inline(always)]
-pub fn tell<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
+pub fn send<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
     // SAFETY: the slot's own field; volatile, so that the pointer is really read back as a number.
     let address = unsafe {
         (&raw mut *number).write_volatile(ctx.frame());

@@ -36,9 +36,9 @@ pub trait Key {
 }
 
 /// The key of locks and garbage collection, which belong to no flow.
-pub struct Nobodys;
+pub struct NoKey;
 
-impl Key for Nobodys {
+impl Key for NoKey {
     #[inline(always)]
     fn outcome(&self) -> u32 {
         0

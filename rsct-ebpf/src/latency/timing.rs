@@ -64,7 +64,7 @@ impl State {
     pub fn left(&mut self, frame: u64) -> Option<Claim<'_, ()>> {
         let claim = self.slots.claimed_at(frame)?;
         self.counts[Count::Left as usize] += 1;
-        Some(claim.at_work())
+        Some(claim.begin_exit())
     }
 
     /// Records that the slot belongs to an earlier call whose exit did not run: that call counts as unfinished.
@@ -78,7 +78,7 @@ impl State {
     pub fn left_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, ()>> {
         let claim = self.slots.claimed_by(owner, frame)?;
         self.counts[Count::Left as usize] += 1;
-        Some(claim.at_work())
+        Some(claim.begin_exit())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rsct_common::record::{
     CauseKey,
-    delete::{BY_NETLINK, RAN_OUT, UNREPLIED},
+    delete::{BY_NETLINK, EXPIRED, UNREPLIED},
 };
 
 use crate::kernel::text::Symbols;
@@ -92,7 +92,7 @@ impl DeleteCause {
 
     fn of_callers(callers: &[&str], more: u16) -> Self {
         let called_by = |part: &str| callers.iter().any(|name| name.starts_with(part));
-        let ran_out = more & RAN_OUT != 0;
+        let ran_out = more & EXPIRED != 0;
         let first = callers.first().copied().unwrap_or_default();
         if called_by("nf_ct_iterate_") {
             return if called_by("ctnetlink_") || more & BY_NETLINK != 0 {
@@ -158,11 +158,11 @@ mod tests {
     fn each_caller_is_a_cause() {
         let cause = |callers: &[&str], more| DeleteCause::of_callers(callers, more).name();
         assert_eq!(
-            cause(&["gc_worker", "process_one_work", "worker_thread"], RAN_OUT),
+            cause(&["gc_worker", "process_one_work", "worker_thread"], EXPIRED),
             "expired"
         );
         assert_eq!(
-            cause(&["nf_ct_gc_expired", "gc_worker", "process_one_work"], RAN_OUT),
+            cause(&["nf_ct_gc_expired", "gc_worker", "process_one_work"], EXPIRED),
             "expired"
         );
         assert_eq!(cause(&["gc_worker", "process_one_work"], 0), "pressure");
@@ -203,11 +203,11 @@ mod tests {
             "namespace_exit"
         );
         assert_eq!(
-            cause(&["nf_ct_gc_expired", "__nf_conntrack_find_get"], RAN_OUT),
+            cause(&["nf_ct_gc_expired", "__nf_conntrack_find_get"], EXPIRED),
             "expired_in_lookup"
         );
         assert_eq!(
-            cause(&["ct_seq_show", "seq_read_iter"], RAN_OUT),
+            cause(&["ct_seq_show", "seq_read_iter"], EXPIRED),
             "expired_in_lookup"
         );
         assert_eq!(
@@ -217,9 +217,9 @@ mod tests {
         assert_eq!(cause(&["ip_vs_conn_drop_conntrack"], 0), "ip_vs");
         let unnamed = |callers: &[&str], more| DeleteCause::of_named(callers, more, false).name();
         assert_eq!(unnamed(&[], BY_NETLINK), "unknown");
-        assert_eq!(unnamed(&[], RAN_OUT), "unknown");
+        assert_eq!(unnamed(&[], EXPIRED), "unknown");
         assert_eq!(unnamed(&[], 0), "unknown");
-        assert_eq!(unnamed(&["gc_worker"], RAN_OUT), "expired");
+        assert_eq!(unnamed(&["gc_worker"], EXPIRED), "expired");
         assert_eq!(cause(&["some_module_of_mine"], 0), "other");
         assert_eq!(cause(&[], 0), "other");
     }

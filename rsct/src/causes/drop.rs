@@ -63,8 +63,8 @@ impl DropCause {
             what::DROP_CLASH => Self::Clash,
             what::DROP_NOT_INSERTED => Self::NotInserted,
             what::DROP_NO_ENTRY => Self::NoEntry,
-            what::DROP_LET_GO => Self::let_go(trace.key, symbols).if_named(trace.key, symbols),
-            what::DROP_DIED => Self::died(trace.key, symbols).if_named(trace.key, symbols),
+            what::DROP_RELEASED => Self::let_go(trace.key, symbols).if_named(trace.key, symbols),
+            what::DROP_FREED => Self::died(trace.key, symbols).if_named(trace.key, symbols),
             _ => Self::Unknown,
         }
     }

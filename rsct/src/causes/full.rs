@@ -28,7 +28,7 @@ impl FullCause {
     pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
         match trace.key.what {
             what::FULL_REFUSED => Self::Refused,
-            what::FULL_MADE_ROOM => Self::MadeRoom,
+            what::FULL_EVICTED => Self::MadeRoom,
             what::FULL_NO_MEMORY => Self::NoMemory,
             _ => Self::Unknown,
         }

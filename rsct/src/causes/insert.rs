@@ -61,8 +61,8 @@ impl InsertCause {
             what::INSERT_CLASH_UNRESOLVED => Self::ClashUnresolved,
             what::INSERT_DYING => Self::Dying,
             what::INSERT_CHAIN => Self::ChainTooLong,
-            what::INSERT_TWICE => Self::Twice,
-            what::INSERT_BY_HAND => match trace.key.detail {
+            what::INSERT_ALREADY_INSERTED => Self::Twice,
+            what::INSERT_CREATE => match trace.key.detail {
                 EEXIST => Self::Exists,
                 ENOSPC => Self::ChainTooLongByHand,
                 EAGAIN => Self::ExtensionsChanged,

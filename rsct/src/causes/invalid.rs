@@ -114,7 +114,7 @@ const WORDS: &[(&str, InvalidCause)] = &[
 
 impl InvalidCause {
     pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
-        if trace.key.what == what::INVALID_SAID {
+        if trace.key.what == what::INVALID_LOGGED {
             return Self::of_words(trace.words());
         }
         if !symbols.sees_words() {

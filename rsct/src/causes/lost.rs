@@ -28,7 +28,7 @@ impl LostCause {
     pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
         match trace.key.what {
             what::LOST_OVERRUN => Self::Overrun,
-            what::LOST_KEPT => Self::Kept,
+            what::LOST_DEFERRED => Self::Kept,
             what::LOST_NO_MESSAGE => Self::NoMessage,
             _ => Self::Unknown,
         }

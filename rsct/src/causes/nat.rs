@@ -50,7 +50,7 @@ impl NatCause {
             what::NAT_EXHAUSTED => Self::Exhausted,
             what::NAT_SEARCHED => Self::Searched,
             what::NAT_EVICTED => Self::Evicted,
-            what::NAT_AT_ONCE => Self::AtOnce,
+            what::NAT_FIRST_TRY => Self::AtOnce,
             what::NAT_UNCHANGED => Self::Unchanged,
             what::NAT_REFUSED => Self::Refused,
             what::NAT_TAKEN => Self::Taken,

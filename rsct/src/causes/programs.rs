@@ -95,7 +95,7 @@ impl Programs {
         form: Form,
         scope: Scope,
         one_topic: bool,
-        tell_when_said: bool,
+        emit_when_logged: bool,
     ) -> Result<Self, ProgramsError> {
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &CAUSES)?;
@@ -110,7 +110,7 @@ impl Programs {
             scope,
             log_bpf: false,
             left_out: Vec::new(),
-            globals: vec![("TELL_WHEN_SAID", Value::Word(tell_when_said.into()))],
+            globals: vec![("EMIT_WHEN_LOGGED", Value::Word(emit_when_logged.into()))],
             map_sizes: Vec::new(),
         };
         let mut session = Session::start(&CAUSES, &there, &types, &layout, &options)?;

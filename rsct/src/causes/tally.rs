@@ -310,10 +310,10 @@ mod tests {
 
     #[test]
     fn what_was_counted_before_does_not_count() {
-        let before = [counted(what::INVALID_SAID, 3, "bad checksum")];
+        let before = [counted(what::INVALID_LOGGED, 3, "bad checksum")];
         let now = [
-            counted(what::INVALID_SAID, 5, "bad checksum"),
-            counted(what::INVALID_SAID, 7, "SEQ is over"),
+            counted(what::INVALID_LOGGED, 5, "bad checksum"),
+            counted(what::INVALID_LOGGED, 7, "SEQ is over"),
         ];
         let mut tally = Tally::default();
         tally.counted(&now, &before, &Symbols::default());

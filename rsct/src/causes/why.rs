@@ -34,7 +34,7 @@ impl Why {
         let headers = Tuple::from_words(*tuple);
         let record = CauseRecord {
             family: CauseFamily::Invalid as u8,
-            what: what::INVALID_UNSAID,
+            what: what::INVALID_NO_REASON,
             netns,
             time_ns,
             tuple: *tuple,

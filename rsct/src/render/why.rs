@@ -283,7 +283,7 @@ mod tests {
         };
         let mut record = CauseRecord {
             family: CauseFamily::Invalid as u8,
-            what: what::INVALID_SAID,
+            what: what::INVALID_LOGGED,
             flags: CauseFlags::WINDOW | CauseFlags::TCP | CauseFlags::HOOK,
             tcp_flags: 16,
             ifindex: 2,

@@ -122,9 +122,9 @@ pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
 }
 
 /// A reserved record in the ring. A program that interrupts this one on the CPU reserves another.
-pub struct Told(RingBufEntry<CauseRecord>);
+pub struct Reserved(RingBufEntry<CauseRecord>);
 
-impl Told {
+impl Reserved {
     /// Submits it to user space.
     #[inline(always)]
     pub fn send(self) {
@@ -132,7 +132,7 @@ impl Told {
     }
 }
 
-impl Deref for Told {
+impl Deref for Reserved {
     type Target = CauseRecord;
 
     #[inline(always)]
@@ -142,7 +142,7 @@ impl Deref for Told {
     }
 }
 
-impl DerefMut for Told {
+impl DerefMut for Reserved {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut CauseRecord {
         // SAFETY: as above.
@@ -152,7 +152,7 @@ impl DerefMut for Told {
 
 /// Counts the cause and reserves its record. If the ring is full, it counts a loss and returns none.
 #[inline(always)]
-pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Told> {
+pub fn reserve(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Reserved> {
     counted(key, text);
     let Some(mut room) = RECORDS.reserve::<CauseRecord>(0) else {
         count(Loss::CauseRecord);
@@ -160,7 +160,7 @@ pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Told> {
     };
     // SAFETY: memory for a record; all zeros are valid.
     unsafe { words::zero(MaybeUninit::as_mut_ptr(&mut *room)) };
-    let mut record = Told(room);
+    let mut record = Reserved(room);
     record.kind = kind::CAUSE;
     record.family = key.family;
     record.what = key.what;
