@@ -44,7 +44,7 @@ pub fn emits_when_logged() -> bool {
 
 /// Arguments, by packet: the state of its hook.
 #[map]
-static CALLS: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
+static CLASSIFYING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "nf_conntrack_in")]
 pub fn why_in_fexit(ctx: FExitContext) -> u32 {
@@ -57,13 +57,13 @@ pub fn why_in_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn why_in_kprobe(ctx: ProbeContext) -> u32 {
     let skb = ctx.pointer(&arg::IN_SKB) as u64;
-    kept::keep(&CALLS, ctx.frame(), skb, ctx.pointer(&arg::IN_STATE) as u64);
+    kept::keep(&CLASSIFYING, ctx.frame(), skb, ctx.pointer(&arg::IN_STATE) as u64);
     0
 }
 
 #[kretprobe]
 pub fn why_in_kretprobe(ctx: RetProbeContext) -> u32 {
-    kept::kept(&CALLS, ctx.frame(), |skb, state| {
+    kept::kept(&CLASSIFYING, ctx.frame(), |skb, state| {
         let skb = SkBuff::<Untyped>::new(skb as *const u8);
         let state = HookState::<Untyped>::new(state as *const u8);
         judge(skb, state, ctx.ret::<u32>(), ctx.frame());

@@ -28,7 +28,7 @@ use crate::{
 
 /// Arguments, by namespace.
 #[map]
-static REQUESTS: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
+static CREATING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "ctnetlink_new_conntrack")]
 pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
@@ -42,13 +42,13 @@ pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
 
 #[kprobe]
 pub fn new_conntrack_kprobe(ctx: ProbeContext) -> u32 {
-    kept::keep(&REQUESTS, ctx.frame(), netns(&ctx) as u64, 0);
+    kept::keep(&CREATING, ctx.frame(), netns(&ctx) as u64, 0);
     0
 }
 
 #[kretprobe]
 pub fn new_conntrack_kretprobe(ctx: RetProbeContext) -> u32 {
-    kept::kept(&REQUESTS, ctx.frame(), |netns, _| {
+    kept::kept(&CREATING, ctx.frame(), |netns, _| {
         judge(netns as u32, ctx.ret::<i32>(), ctx.frame());
     });
     0
