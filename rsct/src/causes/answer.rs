@@ -8,7 +8,7 @@ use crate::{
     probe::{proof::Unproven, ring::Lost, session::Skips},
 };
 
-use super::{counters::Held, tally::CauseTally};
+use super::{counters::CounterCheck, tally::CauseTally};
 
 /// An answer.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Answer<'a> {
     /// What was met, the most frequent first.
     pub causes: Vec<&'a CauseTally>,
     /// The kernel's counters beside it; none where a filter narrows what we count and not what the kernel does.
-    pub held: Vec<Held>,
+    pub held: Vec<CounterCheck>,
     /// Whether a filter narrows it.
     pub filtered: bool,
     /// What could not be seen on this kernel.

@@ -67,9 +67,9 @@ macro_rules! families {
 
         impl Cause {
             /// What the kernel counted under `key`; none for a family that this rsct does not know.
-            pub fn of(trace: &Trace<'_>, symbols: &Symbols) -> Option<Self> {
-                Some(match CauseFamily::from_byte(trace.key.family)? {
-                    $(CauseFamily::$family => Self::$family($enum::of(trace, symbols)),)*
+            pub fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Option<Self> {
+                Some(match CauseFamily::from_byte(evidence.key.family)? {
+                    $(CauseFamily::$family => Self::$family($enum::of(evidence, symbols)),)*
                 })
             }
 
@@ -124,7 +124,7 @@ impl Cause {
     pub fn is_ordinary(self) -> bool {
         matches!(
             self,
-            Self::Nat(NatCause::AtOnce | NatCause::Unchanged | NatCause::Taken)
+            Self::Nat(NatCause::FirstTry | NatCause::Unchanged | NatCause::Taken)
                 | Self::Drop(
                     DropCause::Clash
                         | DropCause::ClashResolved
@@ -138,14 +138,14 @@ impl Cause {
 
 /// What there is to tell a cause by: a count has it, and so has a record.
 #[derive(Clone, Copy, Debug)]
-pub struct Trace<'a> {
+pub struct Evidence<'a> {
     /// What it is counted under.
     pub key: &'a CauseKey,
     /// The kernel's own words.
     pub text: &'a [u8],
 }
 
-impl Trace<'_> {
+impl Evidence<'_> {
     /// The kernel's words up to their end.
     pub fn words(&self) -> &[u8] {
         let end = self.text.iter().position(|byte| *byte == 0);

@@ -17,12 +17,12 @@ use crate::{
 
 use super::{
     Cause, delete::DeleteCause, drop::DropCause, full::FullCause, insert::InsertCause, lost::LostCause,
-    nat::NatCause, tally::Tally,
+    nat::NatCause, tally::CauseTotals,
 };
 
 /// The counters of every namespace in scope, added up over CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct KernelCounters {
     /// By the namespace's inode number.
     pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
     /// Who listens to events, by the namespace's inode number.
@@ -53,7 +53,7 @@ pub enum CountersError {
     },
 }
 
-impl Counters {
+impl KernelCounters {
     /// Reads them.
     pub async fn read(selector: &Selector) -> Result<Self, CountersError> {
         let mut counters = Self::default();
@@ -144,7 +144,7 @@ pub struct Comparison {
 
 /// Both, side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct CounterCheck {
     /// What is compared, for people.
     pub what: &'static str,
     /// The kernel's counters, and by how much each grew.
@@ -157,7 +157,7 @@ pub struct Held {
     pub unknown: Option<String>,
 }
 
-impl Held {
+impl CounterCheck {
     /// What the kernel counted in all.
     pub fn theirs(&self) -> u64 {
         self.counters.iter().map(|(_, growth)| growth).sum()
@@ -178,7 +178,7 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
     match family {
         // An ICMP error of no known flow moves `error`, and leaves its packet INVALID too.
         CauseFamily::Invalid => &[Comparison {
-            what: "packets that are INVALID",
+            what: "INVALID packets",
             counters: &["invalid", "error"],
             ours: |cause| matches!(cause, Cause::Invalid(_)),
             others_too: false,
@@ -188,7 +188,7 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
             EARLY_DROP,
             // What could not be inserted moves it as well.
             Comparison {
-                what: "packets dropped as no entry could be had",
+                what: "packets dropped without an entry",
                 counters: &["drop"],
                 ours: |cause| matches!(cause, Cause::Full(FullCause::Refused | FullCause::NoMemory)),
                 others_too: true,
@@ -202,7 +202,7 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
                 others_too: false,
             },
             Comparison {
-                what: "clashes that were resolved",
+                what: "resolved clashes",
                 counters: &["clash_resolve"],
                 ours: |cause| {
                     matches!(
@@ -213,19 +213,19 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
                 others_too: false,
             },
             Comparison {
-                what: "hash buckets that were too full",
+                what: "hash buckets with too many entries",
                 counters: &["chaintoolong"],
                 ours: |cause| {
                     matches!(
                         cause,
-                        Cause::Insert(InsertCause::ChainTooLong | InsertCause::ChainTooLongByHand)
+                        Cause::Insert(InsertCause::ChainTooLong | InsertCause::CreateChainTooLong)
                     )
                 },
                 others_too: false,
             },
             // So does what could have no entry.
             Comparison {
-                what: "packets dropped for a clash",
+                what: "packets dropped because of a clash",
                 counters: &["drop"],
                 ours: |cause| {
                     matches!(
@@ -237,16 +237,16 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
             },
         ],
         CauseFamily::Nat => &[Comparison {
-            what: "tuples that were tried in vain",
+            what: "taken tuples that NAT tried",
             counters: &["found"],
             ours: |cause| matches!(cause, Cause::Nat(NatCause::Taken)),
             others_too: false,
         }],
         // A listener may listen to more than conntrack.
         CauseFamily::Lost => &[Comparison {
-            what: "messages that found no room with who listens now",
+            what: "messages lost or deferred for current listeners",
             counters: &[NETLINK_DROPS],
-            ours: |cause| matches!(cause, Cause::Lost(LostCause::Overrun | LostCause::Kept)),
+            ours: |cause| matches!(cause, Cause::Lost(LostCause::Overrun | LostCause::Deferred)),
             others_too: true,
         }],
         CauseFamily::Drop => &[Comparison {
@@ -259,7 +259,7 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
 }
 
 const EARLY_DROP: Comparison = Comparison {
-    what: "entries thrown out of a full table",
+    what: "entries evicted from a full table",
     counters: &["early_drop"],
     ours: |cause| matches!(cause, Cause::Delete(DeleteCause::EarlyDrop)),
     others_too: false,
@@ -269,7 +269,7 @@ impl Comparison {
     /// Holds both against each other.
     ///
     /// Of namespaces that have gone meanwhile nobody knows any more what the kernel counted there.
-    pub fn hold(&self, tally: &Tally, grown: &[(&'static str, u64)], there: &Counters) -> Held {
+    pub fn check(&self, tally: &CauseTotals, grown: &[(&'static str, u64)], there: &KernelCounters) -> CounterCheck {
         let missing = self
             .counters
             .iter()
@@ -278,7 +278,7 @@ impl Comparison {
             let growth = grown.iter().find(|(known, _)| known == name);
             (*name, growth.map_or(0, |(_, growth)| *growth))
         });
-        Held {
+        CounterCheck {
             what: self.what,
             counters: counters.collect(),
             ours: tally.count_in(|netns| there.has(netns), self.ours),
@@ -303,11 +303,11 @@ mod tests {
 
     #[test]
     fn counters_grow_and_wrap_around() {
-        let before = Counters {
+        let before = KernelCounters {
             namespaces: vec![(1, vec![(4, u64::from(u32::MAX)), (10, 3)])],
             listeners: vec![(1, listener(7, 3))],
         };
-        let now = Counters {
+        let now = KernelCounters {
             namespaces: vec![(1, vec![(4, 1), (10, 3)]), (2, vec![(4, 7)])],
             listeners: vec![(1, listener(7, 5)), (2, listener(8, 4))],
         };
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn both_agree_or_not() {
-        let held = |ours, theirs, others_too| Held {
+        let held = |ours, theirs, others_too| CounterCheck {
             what: "",
             counters: vec![("invalid", theirs), ("error", 0)],
             ours,

@@ -4,67 +4,67 @@ use rsct_common::record::{CauseKey, what};
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
     /// Where a packet ended.
     DropCause {
         Rule "rule"
-            "a rule of nftables or iptables, or another netfilter hook, dropped it"
-            "look for the rule: `nft -a list ruleset` with counters, `nft monitor trace` with `meta nftrace set 1`; the hook is named";
+            "a rule of nftables or iptables, or another netfilter hook, dropped the packet"
+            "find the rule at the named hook: read the counters in `nft -a list ruleset`, or run `nft monitor trace` with `meta nftrace set 1`";
         ReversePath "reverse_path"
-            "the reverse path filter dropped it: the route back to its source is another interface's, or there is none"
-            "set net.ipv4.conf.IFACE.rp_filter to 2 (loose) or 0, for conf.all as well, or mend the route back";
+            "the reverse path filter dropped the packet: the route to its source uses another interface, or there is none"
+            "set net.ipv4.conf.IFACE.rp_filter and net.ipv4.conf.all.rp_filter to 2 (loose) or 0, or fix the route to the source";
         NoRoute "no_route"
-            "the host has no route to where it goes, or does not forward"
-            "add the route; `ip route get DST from SRC iif IFACE` says what the kernel would do; net.ipv4.ip_forward, net.ipv6.conf.all.forwarding";
+            "the host has no route to the destination, or does not forward"
+            "add the route (`ip route get DST from SRC iif IFACE` prints the kernel's decision), or enable net.ipv4.ip_forward or net.ipv6.conf.all.forwarding";
         Address "address"
-            "its addresses are not to be routed: a martian, or not ours"
-            "`ip route get DST from SRC iif IFACE`; net.ipv4.conf.all.log_martians has the kernel log them";
+            "the kernel does not route the packet's addresses: a martian source, or an invalid destination"
+            "run `ip route get DST from SRC iif IFACE`, and set net.ipv4.conf.all.log_martians=1 to log such packets";
         Policy "policy"
-            "IPsec's policy does not allow it"
-            "look at `ip xfrm policy` and `ip xfrm state`";
+            "the IPsec policy does not allow the packet"
+            "check `ip xfrm policy` and `ip xfrm state`";
         Queue "queue"
-            "an NFQUEUE dropped it: the program behind it said so, or there is none, or its queue is full; or what came after it did"
-            "look at /proc/net/netfilter/nfnetlink_queue; `queue ... bypass` lets packets go on without the program";
+            "the packet was dropped by NFQUEUE (its program's verdict, no program, or a full queue), or after it"
+            "check /proc/net/netfilter/nfnetlink_queue; `queue ... bypass` accepts packets if there is no program";
         Clash "clash"
-            "conntrack dropped it, as another entry has its tuple"
-            "`rsct why insert` shows both entries";
+            "conntrack dropped the packet because another entry has its tuple"
+            "run `rsct why insert` to see both entries";
         NotInserted "not_inserted"
-            "conntrack dropped it, as its entry could not be inserted"
-            "`rsct why insert` tells why";
+            "conntrack dropped the packet because its entry could not be inserted"
+            "run `rsct why insert` for the reason";
         NoEntry "no_entry"
-            "conntrack dropped it at first sight, as it could have no entry: the table is full, memory is short, or what it would reopen is just being closed"
-            "`rsct why full` tells who fills the table; raise net.netfilter.nf_conntrack_max";
+            "conntrack dropped the packet before it had an entry: the table is full, memory is short, or the entry that it reopens is still closing"
+            "run `rsct why full` to see which entries fill the table, or raise net.netfilter.nf_conntrack_max";
         ClashResolved "clash_resolved"
-            "nothing ended: the packet goes on with the entry of another, which was first"
-            "`rsct why insert` shows both entries";
+            "the packet was not dropped: it uses the entry of the packet that was first"
+            "run `rsct why insert` to see both entries";
         Invalid "invalid"
-            "its protocol's tracker wanted none of it: it goes on without an entry, as INVALID"
-            "`rsct why invalid` tells why";
+            "the protocol's tracker rejected the packet: it continues without an entry, as INVALID"
+            "run `rsct why invalid` for the reason";
         Other "other"
-            "the kernel dropped it elsewhere"
-            "look at the reason and the function that are named";
-        LetGo "let_go"
-            "its entry was let go of, and the kernel gives no reason: it was not dropped, but taken by somebody (a tunnel, a socket, a queue)"
-            "look at the functions that are named";
+            "the kernel dropped the packet in another place"
+            "look at the named reason and function";
+        Consumed "consumed"
+            "the packet was not dropped: a tunnel, a socket or a queue consumed it, and its entry was released"
+            "look at the named functions";
         Unnamed "unknown_functions"
-            "the kernel dropped it and does not name the functions that did"
-            "set kernel.kptr_restrict to 0 or 1 and ask again; a kernel without CONFIG_KALLSYMS names none";
+            "the kernel dropped the packet and does not name the functions that did it"
+            "set kernel.kptr_restrict to 0 or 1 and run the command again; a kernel without CONFIG_KALLSYMS names no functions";
         Unknown "unknown"
-            "a code that this rsct does not know"
-            "rsct and its programs are of different versions: please report it";
+            "the eBPF programs reported a code that this rsct does not know"
+            "report a bug: rsct and its eBPF programs are of different versions";
     }
 }
 
 impl DropCause {
-    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
-        match trace.key.what {
+    pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
+        match evidence.key.what {
             what::DROP_CLASH => Self::Clash,
             what::DROP_NOT_INSERTED => Self::NotInserted,
             what::DROP_NO_ENTRY => Self::NoEntry,
-            what::DROP_RELEASED => Self::let_go(trace.key, symbols).if_named(trace.key, symbols),
-            what::DROP_FREED => Self::died(trace.key, symbols).if_named(trace.key, symbols),
+            what::DROP_RELEASED => Self::let_go(evidence.key, symbols).if_named(evidence.key, symbols),
+            what::DROP_FREED => Self::died(evidence.key, symbols).if_named(evidence.key, symbols),
             _ => Self::Unknown,
         }
     }
@@ -72,7 +72,7 @@ impl DropCause {
     /// If no caller has a name, no name can show the cause: it is [`Self::Unnamed`].
     fn if_named(self, key: &CauseKey, symbols: &Symbols) -> Self {
         match self {
-            Self::LetGo | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,
+            Self::Consumed | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,
             cause => cause,
         }
     }
@@ -84,7 +84,7 @@ impl DropCause {
         } else if by("nf_conntrack_in") {
             Self::Invalid
         } else {
-            Self::LetGo
+            Self::Consumed
         }
     }
 

@@ -32,12 +32,12 @@ impl Fill {
         self.entries += 1;
         self.unreplied += u64::from(!has(status::SEEN_REPLY));
         self.assured += u64::from(has(status::ASSURED));
-        self.sources.met(entry.orig.src_addr());
+        self.sources.add(entry.orig.src_addr());
         let port = entry.orig.dst_port();
         self.services
-            .met((entry.orig.protonum, entry.orig.dst_addr(), port));
+            .add((entry.orig.protonum, entry.orig.dst_addr(), port));
         let state = entry.protoinfo.as_ref().and_then(|info| info.state());
-        self.states.met((entry.orig.protonum, state.unwrap_or(0)));
-        self.zones.met(entry.zone_number());
+        self.states.add((entry.orig.protonum, state.unwrap_or(0)));
+        self.zones.add(entry.zone_number());
     }
 }

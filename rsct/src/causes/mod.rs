@@ -21,5 +21,5 @@ mod why;
 pub mod window;
 
 pub use answer::{Answer, Unseen};
-pub use cause::{Cause, Trace};
+pub use cause::{Cause, Evidence};
 pub use why::Why;

@@ -12,45 +12,45 @@ use rsct_common::{
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
     /// What became of a search.
     NatCause {
         Exhausted "exhausted"
-            "every tuple that was tried is taken: the last is used all the same, and the packet is dropped when its entry is to be inserted"
-            "give the rule more ports or addresses (`masquerade to :1024-65535`, `snat to` a range of addresses), shorten the timeouts of what holds the ports (`rsct timeout show`), or spread the destinations";
+            "every tuple that NAT tried is taken: it uses the last one, and the packet is dropped at its confirm"
+            "give the rule more ports or addresses (`masquerade to :1024-65535`, `snat to` a range of addresses), shorten the timeouts of the entries that hold the ports (`rsct timeout show`), or spread the destinations";
         Searched "searched"
-            "what was asked for first is taken, and another was found"
-            "nothing while the tries are few; many mean that the range is nearly full: give the rule more ports or addresses, or the flag random";
+            "the first tuple is taken, and NAT found another one"
+            "ignore it while the attempts are few; if they are many, the range is nearly full: give the rule more ports or addresses, or the flag `random`";
         Evicted "evicted"
-            "a closed connection was thrown out of TIME_WAIT for its tuple"
-            "the range is full of closed connections: give the rule more ports or addresses, or lower net.netfilter.nf_conntrack_tcp_timeout_time_wait";
-        AtOnce "at_once"
-            "the first tuple that was tried is free"
-            "nothing";
+            "NAT evicted a connection in TIME_WAIT to use its tuple"
+            "give the rule more ports or addresses, or lower net.netfilter.nf_conntrack_tcp_timeout_time_wait: closed connections fill the range";
+        FirstTry "first_try"
+            "the first tuple that NAT tried is free"
+            "ignore it";
         Unchanged "unchanged"
-            "no rule translates the flow, or its rule leaves it as it is"
-            "nothing";
+            "no rule translates the flow, or the rule keeps its addresses and ports"
+            "ignore it";
         Refused "refused"
-            "the kernel gave up, for want of memory: the packet is dropped"
-            "look at free memory";
+            "NAT could not set up the translation because memory is short; the packet is dropped"
+            "check free memory in /proc/meminfo";
         Taken "taken"
-            "a tuple that was tried is taken: these are the tries of all searches that were in vain"
-            "see the searches";
+            "a tuple that NAT tried is taken (one count per attempt of all searches)"
+            "look at the searches: `exhausted` and `searched`";
         Unknown "unknown"
-            "a code that this rsct does not know"
-            "rsct and its programs are of different versions: please report it";
+            "the eBPF programs reported a code that this rsct does not know"
+            "report a bug: rsct and its eBPF programs are of different versions";
     }
 }
 
 impl NatCause {
-    pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
-        match trace.key.what {
+    pub(super) fn of(evidence: &Evidence<'_>, _: &Symbols) -> Self {
+        match evidence.key.what {
             what::NAT_EXHAUSTED => Self::Exhausted,
             what::NAT_SEARCHED => Self::Searched,
             what::NAT_EVICTED => Self::Evicted,
-            what::NAT_FIRST_TRY => Self::AtOnce,
+            what::NAT_FIRST_TRY => Self::FirstTry,
             what::NAT_UNCHANGED => Self::Unchanged,
             what::NAT_REFUSED => Self::Refused,
             what::NAT_TAKEN => Self::Taken,

@@ -17,8 +17,8 @@ use crate::{
         object::CAUSES,
         proof::Unproven,
         ring::{Lost, Record},
-        scope::{Scope, Value},
-        session::{Attached, Form, HookReport, How, Options, Session, SessionError, Skips},
+        scope::{Scope, GlobalValue},
+        session::{HookCounts, Form, HookReport, How, Options, Session, SessionError, Skips},
     },
 };
 
@@ -65,7 +65,7 @@ pub struct Programs {
 
 /// How often something was met: exact, whatever became of its records.
 #[derive(Clone, Copy, Debug)]
-pub struct Counted {
+pub struct KeyCount {
     /// What.
     pub key: CauseKey,
     /// How often, and in which words.
@@ -86,8 +86,8 @@ impl Programs {
     }
 
     /// Attaches those whose causes a trace has something to say of. What becomes of packets it sees for itself.
-    pub fn beside_a_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        Self::attach(&cause_hooks::beside_a_trace(), form, scope, false, true)
+    pub fn for_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+        Self::attach(&cause_hooks::for_trace(), form, scope, false, true)
     }
 
     fn attach(
@@ -110,7 +110,7 @@ impl Programs {
             scope,
             log_bpf: false,
             left_out: Vec::new(),
-            globals: vec![("EMIT_WHEN_LOGGED", Value::Word(emit_when_logged.into()))],
+            globals: vec![("EMIT_WHEN_LOGGED", GlobalValue::Word(emit_when_logged.into()))],
             map_sizes: Vec::new(),
         };
         let mut session = Session::start(&CAUSES, &there, &types, &layout, &options)?;
@@ -150,8 +150,8 @@ impl Programs {
     }
 
     /// How each hook is attached, counted.
-    pub fn attached(&self) -> Attached {
-        Attached::of(self.hooks())
+    pub fn attached(&self) -> HookCounts {
+        HookCounts::of(self.hooks())
     }
 
     /// Hands over the records that have come: no more than the ring holds, as in a flood there are new ones all the time.
@@ -165,12 +165,12 @@ impl Programs {
     }
 
     /// What was counted up to now.
-    pub fn counts(&self) -> Result<Vec<Counted>, ProgramsError> {
+    pub fn counts(&self) -> Result<Vec<KeyCount>, ProgramsError> {
         let counts: Result<Vec<_>, _> = self.counts.iter().collect();
         let counts = counts.map_err(|error| ProgramsError::Counts(error.to_string()))?;
         Ok(counts
             .into_iter()
-            .map(|(key, count)| Counted {
+            .map(|(key, count)| KeyCount {
                 key: zerocopy::transmute!(key),
                 count: zerocopy::transmute!(count),
             })

@@ -7,7 +7,7 @@ use rsct_common::{
 
 use crate::kernel::text::Symbols;
 
-use super::{Cause, Trace, delete, drop, nat, programs::Counted, top::Top, window::Miss};
+use super::{Cause, Evidence, delete, drop, nat, programs::KeyCount, top::Top, window::Miss};
 
 /// A flow as people know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub struct FlowName {
 
 /// An interface that packets came in by, or were to leave by, and at which hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Port {
+pub struct HookPoint {
     /// Inode number of the network namespace.
     pub netns: u32,
     /// The interface.
@@ -67,7 +67,7 @@ pub struct CauseTally {
     /// Whose packets or entries, as far as there are records.
     pub flows: Top<FlowName>,
     /// Where.
-    pub ports: Top<Port>,
+    pub ports: Top<HookPoint>,
     /// By which processes.
     pub tasks: Top<TaskName>,
     /// By how many bytes TCP's windows were missed.
@@ -84,28 +84,28 @@ pub struct CauseTally {
 
 /// Causes as they were met.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct CauseTotals {
     causes: Vec<CauseTally>,
 }
 
 /// Amounts that are kept for their distribution: of more, those that came first.
 const MOST_AMOUNTS: usize = 1 << 16;
 
-impl Tally {
+impl CauseTotals {
     /// Takes in a record.
     pub fn record(&mut self, record: &CauseRecord, symbols: &Symbols) {
         let key = record.key();
-        let trace = Trace {
+        let evidence = Evidence {
             key: &key,
             text: &record.text,
         };
-        let Some(cause) = Cause::of(&trace, symbols) else {
+        let Some(cause) = Cause::of(&evidence, symbols) else {
             return;
         };
         let tally = self.of_mut(cause);
         tally.recorded += 1;
         if record.tuple != TupleWords::default() {
-            tally.flows.met(FlowName {
+            tally.flows.add(FlowName {
                 netns: record.netns,
                 zone: record.zone,
                 tuple: record.tuple,
@@ -114,7 +114,7 @@ impl Tally {
         if record.ifindex != 0
             && let Some(hook) = hook(record, symbols)
         {
-            tally.ports.met(Port {
+            tally.ports.add(HookPoint {
                 netns: record.netns,
                 ifindex: record.ifindex,
                 hook,
@@ -124,7 +124,7 @@ impl Tally {
             note_longest(&mut tally.longest, record);
         }
         if record.flags & CauseFlags::TASK != 0 {
-            tally.tasks.met(TaskName {
+            tally.tasks.add(TaskName {
                 pid: record.pid,
                 comm: record.comm,
             });
@@ -140,21 +140,21 @@ impl Tally {
     }
 
     /// Takes in what the kernel counted: `now` against `before`.
-    pub fn counted(&mut self, now: &[Counted], before: &[Counted], symbols: &Symbols) {
+    pub fn counted(&mut self, now: &[KeyCount], before: &[KeyCount], symbols: &Symbols) {
         for counted in now {
             let earlier = before.iter().find(|before| before.key == counted.key);
             let count = counted.count.count - earlier.map_or(0, |earlier| earlier.count.count);
             if count == 0 {
                 continue;
             }
-            let trace = Trace {
+            let evidence = Evidence {
                 key: &counted.key,
                 text: &counted.count.text,
             };
-            let Some(cause) = Cause::of(&trace, symbols) else {
+            let Some(cause) = Cause::of(&evidence, symbols) else {
                 continue;
             };
-            let place = place(cause, &trace, symbols);
+            let place = place(cause, &evidence, symbols);
             let tally = self.of_mut(cause);
             tally.count += count;
             add(&mut tally.namespaces, counted.key.netns, count);
@@ -241,18 +241,18 @@ pub fn hook(record: &CauseRecord, symbols: &Symbols) -> Option<u8> {
 }
 
 /// The kernel's own words where there are any, else who called.
-fn place(cause: Cause, trace: &Trace<'_>, symbols: &Symbols) -> Option<String> {
+fn place(cause: Cause, evidence: &Evidence<'_>, symbols: &Symbols) -> Option<String> {
     /// Enough to tell who called.
     const CALLERS: usize = 4;
-    if !trace.words().is_empty() {
-        return Some(String::from_utf8_lossy(trace.words()).into_owned());
+    if !evidence.words().is_empty() {
+        return Some(String::from_utf8_lossy(evidence.words()).into_owned());
     }
     match cause {
         Cause::Delete(_) => {
-            let callers: Vec<&str> = delete::callers(trace.key, symbols).take(CALLERS).collect();
+            let callers: Vec<&str> = delete::callers(evidence.key, symbols).take(CALLERS).collect();
             Some(callers.join(" < "))
         }
-        Cause::Drop(_) => drop::place(trace.key, symbols),
+        Cause::Drop(_) => drop::place(evidence.key, symbols),
         _ => None,
     }
 }
@@ -294,10 +294,10 @@ mod tests {
 
     use super::*;
 
-    fn counted(what: u8, count: u64, words: &str) -> Counted {
+    fn counted(what: u8, count: u64, words: &str) -> KeyCount {
         let mut text = [0; TEXT_BYTES];
         text[..words.len()].copy_from_slice(words.as_bytes());
-        Counted {
+        KeyCount {
             key: CauseKey {
                 family: CauseFamily::Invalid as u8,
                 what,
@@ -315,7 +315,7 @@ mod tests {
             counted(what::INVALID_LOGGED, 5, "bad checksum"),
             counted(what::INVALID_LOGGED, 7, "SEQ is over"),
         ];
-        let mut tally = Tally::default();
+        let mut tally = CauseTotals::default();
         tally.counted(&now, &before, &Symbols::default());
         let causes = tally.causes(|_| true);
         assert_eq!(causes.len(), 2);

@@ -24,7 +24,7 @@ impl<K> Default for Top<K> {
 
 impl<K: Eq + Hash + Clone + Ord> Top<K> {
     /// One was met.
-    pub fn met(&mut self, which: K) {
+    pub fn add(&mut self, which: K) {
         if self.counts.len() >= MOST && !self.counts.contains_key(&which) {
             self.others += 1;
             return;
@@ -58,7 +58,7 @@ mod tests {
     fn the_most_frequent_comes_first() {
         let mut top = Top::default();
         for which in ["b", "a", "b", "c", "a", "b"] {
-            top.met(which);
+            top.add(which);
         }
         assert_eq!(top.first(2), [("b", 3), ("a", 2)]);
         assert_eq!(top.kinds(), 3);
@@ -68,9 +68,9 @@ mod tests {
     fn beyond_the_room_there_is_only_a_count() {
         let mut top = Top::default();
         for which in 0..MOST + 10 {
-            top.met(which);
+            top.add(which);
         }
-        top.met(0);
+        top.add(0);
         assert_eq!(top.kinds(), MOST);
         assert_eq!(top.others, 10);
         assert_eq!(top.first(1), [(0, 2)]);

@@ -8,7 +8,7 @@ use zerocopy::FromZeros as _;
 
 use crate::kernel::text::Symbols;
 
-use super::{Cause, Trace, delete, drop, invalid::InvalidCause, window::Miss};
+use super::{Cause, Evidence, delete, drop, invalid::InvalidCause, window::Miss};
 
 /// A cause, and what there is to say of it.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ const CALLERS: usize = 4;
 
 impl Why {
     /// Why a packet is INVALID that has no record. `all_seen`: no record was lost, so the kernel logged nothing about it.
-    pub fn unsaid(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
+    pub fn without_reason(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
         let headers = Tuple::from_words(*tuple);
         let record = CauseRecord {
             family: CauseFamily::Invalid as u8,
@@ -55,14 +55,14 @@ impl Why {
     /// What a record says; none where this rsct does not know what it is about.
     pub fn of(record: &CauseRecord, symbols: &Symbols) -> Option<Self> {
         let key = record.key();
-        let trace = Trace {
+        let evidence = Evidence {
             key: &key,
             text: &record.text,
         };
-        let cause = Cause::of(&trace, symbols)?;
+        let cause = Cause::of(&evidence, symbols)?;
         let said = match cause {
             Cause::Drop(_) => drop::place(&key, symbols).unwrap_or_default(),
-            _ => String::from_utf8_lossy(trace.words()).into_owned(),
+            _ => String::from_utf8_lossy(evidence.words()).into_owned(),
         };
         let callers = match cause {
             Cause::Delete(_) => delete::callers(&key, symbols)

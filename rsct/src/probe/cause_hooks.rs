@@ -228,7 +228,7 @@ static HOOKS: &[Needed] = &[
 ];
 
 /// The hooks whose causes a trace has something to say of: all but those that look at every packet, which it does itself.
-pub fn beside_a_trace() -> Vec<&'static Hook> {
+pub fn for_trace() -> Vec<&'static Hook> {
     let all = HOOKS.iter().map(|needed| &needed.hook);
     all.filter(|hook| hook.function != "nf_conntrack_in").collect()
 }

@@ -16,7 +16,7 @@ use crate::kernel::btf::{BtfError, Func, KernelTypes};
 #[derive(Debug)]
 pub struct Layout {
     /// Every field, and where it is.
-    pub fields: Vec<(Field, Place)>,
+    pub fields: Vec<(Field, FieldOffset)>,
     /// Every argument, and which one it is.
     pub arguments: Vec<(Argument, Option<u64>)>,
     /// Where `struct nf_ct_ext` says where the timeout extension is, if this kernel has it.
@@ -25,7 +25,7 @@ pub struct Layout {
 
 /// Where a field is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FieldOffset {
     /// At this offset.
     At(u32),
     /// Not there, and why; tracing goes on without it.
@@ -111,8 +111,8 @@ impl Layout {
     pub fn globals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let fields = self.fields.iter().map(|(field, place)| {
             let value = match place {
-                Place::At(offset) => u64::from(*offset),
-                Place::Absent(_) => ABSENT,
+                FieldOffset::At(offset) => u64::from(*offset),
+                FieldOffset::Absent(_) => ABSENT,
             };
             (field.global, value)
         });
@@ -173,9 +173,9 @@ fn position(function: &Func, name: &str) -> Option<u64> {
 }
 
 /// Where one field is; an error if tracing cannot do without it.
-pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
+pub fn place(types: &KernelTypes, field: &Field) -> Result<FieldOffset, LayoutError> {
     match types.field(field.of, field.path) {
-        Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(Place::At(found.offset)),
+        Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(FieldOffset::At(found.offset)),
         Ok(found) => match field.need {
             Need::Required => Err(LayoutError::Size {
                 of: field.of,
@@ -183,7 +183,7 @@ pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
                 found: found.size,
                 expected: field.bytes,
             }),
-            Need::Optional => Ok(Place::Absent(format!(
+            Need::Optional => Ok(FieldOffset::Absent(format!(
                 "{} bytes here, the programs read {}",
                 found.size, field.bytes
             ))),
@@ -194,7 +194,7 @@ pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
                 path: field.path,
                 cause,
             }),
-            Need::Optional => Ok(Place::Absent(cause.to_string())),
+            Need::Optional => Ok(FieldOffset::Absent(cause.to_string())),
         },
     }
 }

@@ -18,14 +18,14 @@ pub struct Scope {
 
 /// A global's value, in the width the program has it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum GlobalValue {
     /// 32 bits.
     Word(u32),
     /// 64 bits.
     Double(u64),
 }
 
-impl Value {
+impl GlobalValue {
     /// Sets the global called `name`.
     pub fn apply<'a>(&'a self, name: &'a str, loader: &mut EbpfLoader<'a>) {
         match self {
@@ -37,7 +37,7 @@ impl Value {
 
 impl Scope {
     /// The globals and their values.
-    pub fn globals(&self) -> Vec<(String, Value)> {
+    pub fn globals(&self) -> Vec<(String, GlobalValue)> {
         let mut globals = Globals {
             tests: 0,
             values: Vec::new(),
@@ -68,12 +68,12 @@ impl Scope {
 
 struct Globals {
     tests: u32,
-    values: Vec<(String, Value)>,
+    values: Vec<(String, GlobalValue)>,
 }
 
 impl Globals {
     fn word(&mut self, name: &str, value: u32) {
-        self.values.push((name.to_owned(), Value::Word(value)));
+        self.values.push((name.to_owned(), GlobalValue::Word(value)));
     }
 
     fn test(&mut self, test: u32, name: &str, value: Option<u32>) {
@@ -94,7 +94,7 @@ impl Globals {
             ("LOW_MASK", low_mask),
             ("HIGH_MASK", high_mask),
         ] {
-            self.values.push((format!("{name}_{part}"), Value::Double(value)));
+            self.values.push((format!("{name}_{part}"), GlobalValue::Double(value)));
         }
     }
 }
@@ -128,13 +128,13 @@ fn mask(prefix: Prefix) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn globals(filter: Filter) -> Vec<(String, Value)> {
+    fn globals(filter: Filter) -> Vec<(String, GlobalValue)> {
         Scope { netns: None, filter }.globals()
     }
 
     #[test]
     fn no_filter_asks_for_no_test() {
-        assert!(globals(Filter::default()).contains(&("FILTER_TESTS".to_owned(), Value::Word(0))));
+        assert!(globals(Filter::default()).contains(&("FILTER_TESTS".to_owned(), GlobalValue::Word(0))));
     }
 
     #[test]
@@ -149,9 +149,9 @@ mod tests {
         });
         let low = u64::from_ne_bytes([192, 168, 34, 0, 0, 0, 0, 0]);
         let mask = u64::from_ne_bytes([255, 255, 255, 0, 0, 0, 0, 0]);
-        assert!(globals.contains(&("FILTER_SRC_LOW".to_owned(), Value::Double(low))));
-        assert!(globals.contains(&("FILTER_SRC_LOW_MASK".to_owned(), Value::Double(mask))));
-        assert!(globals.contains(&("FILTER_TESTS".to_owned(), Value::Word(test::SRC))));
+        assert!(globals.contains(&("FILTER_SRC_LOW".to_owned(), GlobalValue::Double(low))));
+        assert!(globals.contains(&("FILTER_SRC_LOW_MASK".to_owned(), GlobalValue::Double(mask))));
+        assert!(globals.contains(&("FILTER_TESTS".to_owned(), GlobalValue::Word(test::SRC))));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::{
     object::Object,
     proof::{PROOF, Proof, Unproven},
     ring::Ring,
-    scope::{Scope, Value},
+    scope::{Scope, GlobalValue},
     tracing::{self, Tracing},
 };
 
@@ -55,7 +55,7 @@ pub struct Options {
     /// Hooks to leave out, and why.
     pub left_out: Vec<(&'static str, &'static str)>,
     /// Globals of the object's own.
-    pub globals: Vec<(&'static str, Value)>,
+    pub globals: Vec<(&'static str, GlobalValue)>,
     /// How many entries maps of the object's own have.
     pub map_sizes: Vec<(&'static str, u32)>,
 }
@@ -118,7 +118,7 @@ impl HookReport {
 
 /// How many hooks are attached in each form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attached {
+pub struct HookCounts {
     /// By fentry and fexit.
     pub fentry: usize,
     /// By kprobe and kretprobe.
@@ -129,7 +129,7 @@ pub struct Attached {
     pub not: usize,
 }
 
-impl Attached {
+impl HookCounts {
     /// Counts them.
     pub fn of(hooks: &[HookReport]) -> Self {
         let count = |how| hooks.iter().filter(|report| report.how == how).count();

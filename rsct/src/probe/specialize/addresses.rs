@@ -1,10 +1,10 @@
 //! Shorter ways to an address. A load or store adds a constant itself, and uses the pointer instead of its copy.
 
-use super::{flow::Flow, insn::*, opcode::*};
+use super::{flow::Liveness, insn::*, opcode::*};
 
 /// Moves a constant that is added to a pointer into the loads and stores through it, if the pointer has no other use.
 /// Returns whether it changed anything.
-pub fn displace(code: &mut [Insn], flow: &Flow) -> bool {
+pub fn displace(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     // Backwards: of two additions to a pointer, the first then absorbs the second.
     for index in (0..code.len()).rev() {
@@ -35,7 +35,7 @@ fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
 }
 
 /// Replaces a register's copy by the register in all users. Returns whether it changed anything.
-pub fn uncopy(code: &mut [Insn], flow: &Flow) -> bool {
+pub fn uncopy(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     for index in 0..code.len() {
         let copy = code[index];

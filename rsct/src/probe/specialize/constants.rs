@@ -7,7 +7,7 @@ use super::{Rodata, insn::*, opcode::*, value};
 
 /// What is known of a register at one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum Known {
     /// It may hold anything.
     Unknown,
     /// It holds this number.
@@ -18,23 +18,23 @@ pub enum Value {
 
 /// What is known of r0 to r9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State([Value; FRAME as usize]);
+pub struct Registers([Known; FRAME as usize]);
 
-impl State {
+impl Registers {
     /// Nothing is known.
-    pub const UNKNOWN: Self = Self([Value::Unknown; FRAME as usize]);
+    pub const UNKNOWN: Self = Self([Known::Unknown; FRAME as usize]);
 
-    pub fn get(&self, register: u8) -> Value {
+    pub fn get(&self, register: u8) -> Known {
         // Of the frame pointer nothing is ever known.
         self.0
             .get(usize::from(register))
             .copied()
-            .unwrap_or(Value::Unknown)
+            .unwrap_or(Known::Unknown)
     }
 
     fn number(&self, register: u8) -> Option<u64> {
         match self.get(register) {
-            Value::Number(number) => Some(number),
+            Known::Number(number) => Some(number),
             _ => None,
         }
     }
@@ -66,26 +66,26 @@ impl State {
     }
 
     /// What `insn` puts into the registers that it writes.
-    fn result(&self, insn: &Insn, rodata: &Rodata) -> Value {
+    fn result(&self, insn: &Insn, rodata: &Rodata) -> Known {
         match insn.class() {
-            LD if insn.src == NUMBER => Value::Number(
+            LD if insn.src == NUMBER => Known::Number(
                 u64::from(insn.imm.cast_unsigned()) | u64::from(insn.high.cast_unsigned()) << 32,
             ),
             LD if insn.src == MAP_VALUE && insn.imm == rodata.fd => {
-                Value::Rodata(insn.high.cast_unsigned().into())
+                Known::Rodata(insn.high.cast_unsigned().into())
             }
             LDX if insn.mode() == MEM => match self.get(insn.src) {
-                Value::Rodata(at) => rodata
+                Known::Rodata(at) => rodata
                     .load(at.wrapping_add_signed(insn.off.into()), insn.bytes())
-                    .map_or(Value::Unknown, Value::Number),
-                _ => Value::Unknown,
+                    .map_or(Known::Unknown, Known::Number),
+                _ => Known::Unknown,
             },
-            ALU | ALU64 => self.arithmetic(insn).unwrap_or(Value::Unknown),
-            _ => Value::Unknown,
+            ALU | ALU64 => self.arithmetic(insn).unwrap_or(Known::Unknown),
+            _ => Known::Unknown,
         }
     }
 
-    fn arithmetic(&self, insn: &Insn) -> Option<Value> {
+    fn arithmetic(&self, insn: &Insn) -> Option<Known> {
         let is_move = insn.op() == MOV && insn.code & X != 0;
         if is_move && insn.class() == ALU64 && insn.off == 0 {
             return Some(self.get(insn.src));
@@ -93,17 +93,17 @@ impl State {
         let operand = self.operand(insn)?;
         // A move does not read what it overwrites.
         let dst = if insn.op() == MOV {
-            Value::Number(0)
+            Known::Number(0)
         } else {
             self.get(insn.dst)
         };
         match dst {
-            Value::Unknown => None,
-            Value::Number(dst) => value::arithmetic(insn, dst, operand).map(Value::Number),
-            Value::Rodata(at) if insn.class() == ALU64 && matches!(insn.op(), ADD | SUB) => {
-                value::arithmetic(insn, at, operand).map(Value::Rodata)
+            Known::Unknown => None,
+            Known::Number(dst) => value::arithmetic(insn, dst, operand).map(Known::Number),
+            Known::Rodata(at) if insn.class() == ALU64 && matches!(insn.op(), ADD | SUB) => {
+                value::arithmetic(insn, at, operand).map(Known::Rodata)
             }
-            Value::Rodata(_) => None,
+            Known::Rodata(_) => None,
         }
     }
 
@@ -111,8 +111,8 @@ impl State {
     fn meet(&mut self, other: &Self) -> bool {
         let mut less = false;
         for (mine, other) in self.0.iter_mut().zip(&other.0) {
-            if mine != other && *mine != Value::Unknown {
-                *mine = Value::Unknown;
+            if mine != other && *mine != Known::Unknown {
+                *mine = Known::Unknown;
                 less = true;
             }
         }
@@ -125,7 +125,7 @@ pub struct Constants {
     /// For an instruction that a straight run starts with, its place in `entries`, plus one.
     runs: Vec<u32>,
     /// `None` for what is not reached.
-    entries: Vec<Option<State>>,
+    entries: Vec<Option<Registers>>,
 }
 
 impl Constants {
@@ -150,7 +150,7 @@ impl Constants {
             runs,
             entries: vec![None; count as usize],
         };
-        constants.reach(0, &State::UNKNOWN);
+        constants.reach(0, &Registers::UNKNOWN);
         let mut pending = BTreeSet::from([0]);
         while let Some(start) = pending.pop_first() {
             constants.follow(code, rodata, start, &mut pending);
@@ -176,7 +176,7 @@ impl Constants {
                 pending.insert(insn.target);
             }
             // Of a function's arguments nothing is known: it may have several callers.
-            if insn.is_local_call() && self.reach(insn.target, &State::UNKNOWN) {
+            if insn.is_local_call() && self.reach(insn.target, &Registers::UNKNOWN) {
                 pending.insert(insn.target);
             }
             if !falls {
@@ -192,7 +192,7 @@ impl Constants {
     }
 
     /// Merges `state` into the state at the start of a run. Returns whether that one changed.
-    fn reach(&mut self, start: usize, state: &State) -> bool {
+    fn reach(&mut self, start: usize, state: &Registers) -> bool {
         match &mut self.entries[self.runs[start] as usize - 1] {
             Some(known) => known.meet(state),
             unreached => {
@@ -203,7 +203,7 @@ impl Constants {
     }
 
     /// What is known at the start of a run; `Some(None)` if it is not reached, `None` where no run starts.
-    pub fn entry(&self, index: usize) -> Option<Option<State>> {
+    pub fn entry(&self, index: usize) -> Option<Option<Registers>> {
         let run = self.runs[index].checked_sub(1)?;
         Some(self.entries[run as usize])
     }

@@ -3,14 +3,14 @@
 use super::insn::*;
 
 /// A program's liveness, and where control joins. It stays true where an instruction needs less than before.
-pub struct Flow {
+pub struct Liveness {
     /// The registers that are needed before each instruction, a bit each.
     live: Vec<u16>,
     /// Whether it is jumped to.
     joins: Vec<bool>,
 }
 
-impl Flow {
+impl Liveness {
     /// Finds them for a program. The operands of an instruction whose result is not needed are not needed either.
     pub fn of(code: &[Insn]) -> Self {
         let mut joins = vec![false; code.len() + 1];
@@ -65,7 +65,7 @@ impl Flow {
 }
 
 /// Removes instructions that only compute unused values. Returns whether it changed anything.
-pub fn sweep(code: &mut [Insn], flow: &Flow) -> bool {
+pub fn sweep(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     for (index, insn) in code.iter_mut().enumerate() {
         if is_idle(insn, after(insn, index, &flow.live)) {

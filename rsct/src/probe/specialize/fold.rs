@@ -2,7 +2,7 @@
 
 use super::{
     Rodata,
-    constants::{Constants, State, Value},
+    constants::{Constants, Registers, Known},
     insn::*,
     opcode::*,
     value,
@@ -24,7 +24,7 @@ pub fn fold(code: &mut [Insn], rodata: &Rodata) {
     }
 }
 
-fn folded(insn: Insn, before: &State, after: &State, next: usize) -> Insn {
+fn folded(insn: Insn, before: &Registers, after: &Registers, next: usize) -> Insn {
     if insn.is_branch() {
         return match before.decides(&insn) {
             Some(true) => Insn::jump(insn.target),
@@ -36,10 +36,10 @@ fn folded(insn: Insn, before: &State, after: &State, next: usize) -> Insn {
         return insn;
     }
     let known = after.get(insn.dst);
-    if known != Value::Unknown && known == before.get(insn.dst) {
+    if known != Known::Unknown && known == before.get(insn.dst) {
         return Insn::jump(next);
     }
-    if let Value::Number(number) = known {
+    if let Known::Number(number) = known {
         return Insn::constant(insn.dst, number);
     }
     if !insn.is_alu() {
@@ -54,13 +54,13 @@ fn folded(insn: Insn, before: &State, after: &State, next: usize) -> Insn {
 }
 
 /// A branch that has one register operand at the most, if one is known.
-fn branch(insn: Insn, before: &State) -> Insn {
+fn branch(insn: Insn, before: &Registers) -> Insn {
     if !insn.takes_register() {
         return insn;
     }
     let number = |register| match before.get(register) {
-        Value::Number(number) if insn.class() == JMP32 => Some(number as i32),
-        Value::Number(number) => fits(number),
+        Known::Number(number) if insn.class() == JMP32 => Some(number as i32),
+        Known::Number(number) => fits(number),
         _ => None,
     };
     let (dst, op, imm) = if let Some(imm) = number(insn.src) {
@@ -80,7 +80,7 @@ fn branch(insn: Insn, before: &State) -> Insn {
 }
 
 /// Arithmetic with a number as its second operand, if that is known.
-fn arithmetic(insn: Insn, before: &State) -> Insn {
+fn arithmetic(insn: Insn, before: &Registers) -> Insn {
     if !insn.takes_register() || insn.op() == MOV {
         return insn;
     }

@@ -22,7 +22,7 @@ mod tests;
 
 use aya_obj::generated::bpf_insn;
 
-use flow::Flow;
+use flow::Liveness;
 
 /// The map `.rodata`, which nothing changes any more.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ fn shortened(program: &[bpf_insn], rodata: &Rodata) -> Option<Vec<bpf_insn>> {
     fold::fold(&mut code, rodata);
     loop {
         jumps::straighten(&mut code);
-        let flow = Flow::of(&code);
+        let flow = Liveness::of(&code);
         let swept = flow::sweep(&mut code, &flow);
         let displaced = addresses::displace(&mut code, &flow);
         let uncopied = addresses::uncopy(&mut code, &flow);
