@@ -1,4 +1,4 @@
-//! Why an entry left the table: who called for it.
+//! The reason of a delete, found by the callers of `nf_ct_delete`.
 
 use rsct_common::record::{
     CauseKey,
@@ -10,7 +10,7 @@ use crate::kernel::text::Symbols;
 use super::cause::{Evidence, causes};
 
 causes! {
-    /// Why an entry left the table.
+    /// Why an entry was deleted.
     DeleteCause {
         Expired "expired"
             "garbage collection deleted the entry after its timeout expired"
@@ -70,14 +70,14 @@ causes! {
 }
 
 impl DeleteCause {
-    /// What the callers of `nf_ct_delete` say.
+    /// Determines the cause from the callers of `nf_ct_delete`.
     pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
         let names: Vec<&str> = callers(evidence.key, symbols).collect();
         let named = symbols.names_caller_of("nf_ct_delete", &evidence.key.stack);
         Self::of_named(&names, evidence.key.more, named)
     }
 
-    /// If the callers have no names, only a cause that a name shows is known; every other is unknown.
+    /// Without names of the callers, only a cause that a name shows is known; every other is unknown.
     fn of_named(callers: &[&str], more: u16, named: bool) -> Self {
         let cause = Self::of_callers(callers, more);
         let shown = match cause {
@@ -119,7 +119,7 @@ impl DeleteCause {
             return if ran_out { Self::Expired } else { Self::Pressure };
         }
         if first == "nf_conntrack_tcp_packet" {
-            // A reset ends only what nobody has replied to (nf_ct_kill_acct(), which jumps rather than calls).
+            // A reset deletes only unreplied entries (nf_ct_kill_acct(), a tail call, which the stack does not show).
             return if more & UNREPLIED != 0 {
                 Self::Reset
             } else {
@@ -144,7 +144,7 @@ impl DeleteCause {
     }
 }
 
-/// The functions that led to `nf_ct_delete`, the innermost first.
+/// Returns the callers of `nf_ct_delete`, the innermost first.
 pub fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> + 'a {
     symbols.callers_of("nf_ct_delete", &key.stack)
 }
@@ -153,7 +153,7 @@ pub fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Ite
 mod tests {
     use super::*;
 
-    /// Callers as kernels showed them, by what was done.
+    /// Callers observed on real kernels.
     #[test]
     fn each_caller_is_a_cause() {
         let cause = |callers: &[&str], more| DeleteCause::of_callers(callers, more).name();

@@ -1,4 +1,4 @@
-//! Where a packet ended whose entry was never in the table.
+//! Drops of packets whose entry was never in the table.
 
 use rsct_common::record::{CauseKey, what};
 
@@ -7,7 +7,7 @@ use crate::kernel::text::Symbols;
 use super::cause::{Evidence, causes};
 
 causes! {
-    /// Where a packet ended.
+    /// Where a packet was dropped.
     DropCause {
         Rule "rule"
             "a rule of nftables or iptables, or another netfilter hook, dropped the packet"
@@ -63,13 +63,13 @@ impl DropCause {
             what::DROP_CLASH => Self::Clash,
             what::DROP_NOT_INSERTED => Self::NotInserted,
             what::DROP_NO_ENTRY => Self::NoEntry,
-            what::DROP_RELEASED => Self::let_go(evidence.key, symbols).if_named(evidence.key, symbols),
-            what::DROP_FREED => Self::died(evidence.key, symbols).if_named(evidence.key, symbols),
+            what::DROP_RELEASED => Self::released(evidence.key, symbols).if_named(evidence.key, symbols),
+            what::DROP_FREED => Self::freed(evidence.key, symbols).if_named(evidence.key, symbols),
             _ => Self::Unknown,
         }
     }
 
-    /// If no caller has a name, no name can show the cause: it is [`Self::Unnamed`].
+    /// Without a name of any caller, the cause is [`Self::Unnamed`].
     fn if_named(self, key: &CauseKey, symbols: &Symbols) -> Self {
         match self {
             Self::Consumed | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,
@@ -77,7 +77,7 @@ impl DropCause {
         }
     }
 
-    fn let_go(key: &CauseKey, symbols: &Symbols) -> Self {
+    fn released(key: &CauseKey, symbols: &Symbols) -> Self {
         let by = |name: &str| path(key, symbols).any(|function| function == name);
         if by("__nf_ct_resolve_clash") || by("nf_ct_resolve_clash") {
             Self::ClashResolved
@@ -88,13 +88,13 @@ impl DropCause {
         }
     }
 
-    /// By the kernel's reason, or, where that says nothing in particular, by the functions that freed the packet.
-    fn died(key: &CauseKey, symbols: &Symbols) -> Self {
+    /// Uses the kernel's drop reason, or, if that is not specific, the functions that freed the packet.
+    fn freed(key: &CauseKey, symbols: &Symbols) -> Self {
         let path: Vec<&str> = path(key, symbols).collect();
-        Self::of_death(symbols.drop_reason(key.more).unwrap_or_default(), &path)
+        Self::of_reason(symbols.drop_reason(key.more).unwrap_or_default(), &path)
     }
 
-    fn of_death(reason: &str, path: &[&str]) -> Self {
+    fn of_reason(reason: &str, path: &[&str]) -> Self {
         match reason {
             "IP_RPFILTER" => return Self::ReversePath,
             "IP_INNOROUTES" | "IP_OUTNOROUTES" => return Self::NoRoute,
@@ -118,7 +118,7 @@ impl DropCause {
     }
 }
 
-/// Functions that free a packet and its entry for whoever calls them, and the probe's own.
+/// Functions that free packets and entries on behalf of their callers, and the probe's own.
 const FREEING: &[&str] = &[
     "nf_ct_destroy",
     "nf_conntrack_destroy",
@@ -131,7 +131,7 @@ const FREEING: &[&str] = &[
     "__traceiter_kfree_skb",
 ];
 
-/// The functions that led to the end, the innermost first.
+/// Returns the functions that freed the packet or entry, the innermost first.
 pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> {
     symbols
         .functions(&key.stack)
@@ -139,7 +139,7 @@ pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item =
         .filter(|name| !name.starts_with("bpf_") && !name.starts_with("__bpf_") && !FREEING.contains(name))
 }
 
-/// The netfilter hook that the packet was in, as the functions around say, or about to be in.
+/// Returns the netfilter hook of the drop, found by the functions on the stack; the next hook if it was between two.
 pub fn hook(key: &CauseKey, symbols: &Symbols) -> Option<u8> {
     hook_of(path(key, symbols))
 }
@@ -154,7 +154,7 @@ fn hook_of<'a>(mut path: impl Iterator<Item = &'a str>) -> Option<u8> {
             "__ip_local_out" | "__ip6_local_out" | "ip_local_out" | "ip6_local_out" | "raw_sendmsg"
             | "rawv6_sendmsg" => 3,
             "ip_output" | "ip_mc_output" | "ip6_output" => 4,
-            // What is not on its way to a socket yet, and has not been forwarded.
+            // Not on its way to a socket yet, and not forwarded.
             _ if function.starts_with("__netif_receive_skb") => 0,
             _ => return None,
         })
@@ -177,10 +177,10 @@ pub fn place(key: &CauseKey, symbols: &Symbols) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Paths as kernels showed them, by what was done.
+    /// Stacks observed on real kernels.
     #[test]
-    fn a_death_is_told_by_its_reason_and_its_place() {
-        let cause = |reason: &str, path: &[&str]| DropCause::of_death(reason, path).name();
+    fn a_drop_is_classified_by_reason_and_stack() {
+        let cause = |reason: &str, path: &[&str]| DropCause::of_reason(reason, path).name();
         let rule = [
             "nft_do_chain",
             "nft_do_chain_ipv4",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_tell_the_hook() {
+    fn functions_show_the_hook() {
         let hook = |path: &[&'static str]| hook_of(path.iter().copied());
         assert_eq!(hook(&["nf_hook_slow", "ip_local_deliver", "ip_rcv"]), Some(1));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Why an entry could not be had, or only at another's expense.
+//! Failed allocations of entries, and allocations that evicted another entry.
 
 use rsct_common::record::what;
 
@@ -7,7 +7,7 @@ use crate::kernel::text::Symbols;
 use super::cause::{Evidence, causes};
 
 causes! {
-    /// Who pays for a full table.
+    /// The result of an allocation in a full table.
     FullCause {
         Refused "refused"
             "the table was full, and early_drop found no entry to evict in the 8 hash buckets that it checks: they are empty or hold only ASSURED entries; the packet is dropped"

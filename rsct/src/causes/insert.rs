@@ -1,4 +1,4 @@
-//! Why an entry was not inserted, or not as it was meant to be.
+//! Failed inserts of entries, and clashes.
 
 use rsct_common::record::what;
 
@@ -7,7 +7,7 @@ use crate::kernel::text::Symbols;
 use super::cause::{Evidence, causes};
 
 causes! {
-    /// What became of an entry that was to be inserted.
+    /// The result of an insert.
     InsertCause {
         ClashResolved "clash_resolved"
             "two first packets of one flow had an entry each, and the second packet uses the first one's entry"
@@ -49,7 +49,7 @@ causes! {
 }
 
 impl InsertCause {
-    /// `nf_conntrack_hash_check_insert` (net/netfilter/nf_conntrack_core.c) says by its errno what it found.
+    /// `nf_conntrack_hash_check_insert` (net/netfilter/nf_conntrack_core.c) returns its reason as errno.
     pub(super) fn of(evidence: &Evidence<'_>, _: &Symbols) -> Self {
         const EEXIST: u64 = libc::EEXIST as u64;
         const ENOSPC: u64 = libc::ENOSPC as u64;
@@ -72,7 +72,7 @@ impl InsertCause {
         }
     }
 
-    /// Whether the kernel counts it as `insert_failed`.
+    /// True if the kernel counts it as `insert_failed`.
     pub fn is_failure(self) -> bool {
         matches!(
             self,
@@ -87,7 +87,7 @@ mod tests {
 
     /// Linux 7.3 resolves clashes that 6.18 refuses.
     #[test]
-    fn no_protocol_is_said_to_refuse_clashes_on_every_kernel() {
+    fn the_meaning_of_clash_refused_names_no_protocol() {
         let meaning = InsertCause::ClashRefused.meaning();
         for protocol in ["TCP", "UDP", "SCTP", "DCCP", "ICMP"] {
             assert!(!meaning.contains(protocol), "{meaning}");

@@ -1,4 +1,4 @@
-//! Why a packet is INVALID: the kernel's own words where there are any, else what kind of packet it is.
+//! The reason for an INVALID packet: the kernel's text if there is one, else the type of packet.
 
 use rsct_common::record::what;
 
@@ -78,8 +78,8 @@ causes! {
     }
 }
 
-/// What the kernel's words begin with, and what they mean (net/netfilter/nf_conntrack_proto_*.c).
-const WORDS: &[(&str, InvalidCause)] = &[
+/// Beginnings of the kernel's texts, and their causes (net/netfilter/nf_conntrack_proto_*.c).
+const TEXTS: &[(&str, InvalidCause)] = &[
     ("SEQ is over", InvalidCause::SeqOver),
     ("SEQ is under", InvalidCause::SeqUnder),
     ("ACK is over", InvalidCause::AckOver),
@@ -115,7 +115,7 @@ const WORDS: &[(&str, InvalidCause)] = &[
 impl InvalidCause {
     pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
         if evidence.key.what == what::INVALID_LOGGED {
-            return Self::of_words(evidence.words());
+            return Self::of_text(evidence.text());
         }
         if !symbols.sees_words() {
             return Self::Unknown;
@@ -123,19 +123,19 @@ impl InvalidCause {
         Self::of_kind(evidence.key.more as u8, evidence.key.detail)
     }
 
-    /// What a tracker's words mean.
-    pub fn of_words(words: &[u8]) -> Self {
-        let known = WORDS
+    /// Determines the cause from a tracker's text.
+    pub fn of_text(text: &[u8]) -> Self {
+        let known = TEXTS
             .iter()
-            .find(|(begin, _)| words.starts_with(begin.as_bytes()));
+            .find(|(begin, _)| text.starts_with(begin.as_bytes()));
         known.map_or(Self::OtherReason, |(_, cause)| *cause)
     }
 
-    /// What it must be where nobody said anything: `detail` has an ICMP message's type in its low byte.
+    /// Determines the cause without a text: `detail` has an ICMP message's type in its low byte.
     pub(super) fn of_kind(protonum: u8, detail: u64) -> Self {
-        // ICMP's errors: unreachable, quench, redirect, time exceeded, parameter problem.
+        // ICMP errors: unreachable, quench, redirect, time exceeded, parameter problem.
         const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
-        // ICMPv6's stand below the informational messages.
+        // ICMPv6 errors have lower types than informational messages.
         const ICMPV6_INFORMATIONAL: u8 = 128;
         let icmp_type = detail as u8;
         match protonum {
@@ -150,7 +150,7 @@ impl InvalidCause {
         }
     }
 
-    /// Whether it is about the window of TCP, which the segment missed by so and so much.
+    /// True if the segment missed a bound of TCP's window.
     pub fn is_of_window(self) -> bool {
         matches!(
             self,
@@ -164,8 +164,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_words_are_known() {
-        let cause = |words: &str| InvalidCause::of_words(words.as_bytes()).name();
+    fn the_kernels_texts_are_known() {
+        let cause = |text: &str| InvalidCause::of_text(text.as_bytes()).name();
         assert_eq!(
             cause("SEQ is over upper bound %u (over the window of the receiver)"),
             "seq_over"
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn without_words_the_kind_of_packet_tells() {
+    fn without_a_text_the_type_of_packet_decides() {
         assert_eq!(InvalidCause::of_kind(proto::TCP, 0), InvalidCause::TcpNotNew);
         assert_eq!(
             InvalidCause::of_kind(proto::ICMP, 3),

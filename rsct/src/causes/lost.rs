@@ -1,4 +1,4 @@
-//! Which events did not reach who listens for them, and why.
+//! Events that did not reach a listener.
 
 use rsct_common::record::{lost, what};
 
@@ -35,7 +35,7 @@ impl LostCause {
     }
 }
 
-/// The name of an event's kind.
+/// Returns the name of a kind of event.
 pub fn event(kind: u16) -> &'static str {
     match kind {
         lost::NEW => "NEW",

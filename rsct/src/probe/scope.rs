@@ -1,4 +1,4 @@
-//! What is asked for, as the programs' globals: see `rsct_common::filter`.
+//! The filter of a command, as the programs' globals: see `rsct_common::filter`.
 
 use std::net::IpAddr;
 
@@ -7,16 +7,16 @@ use rsct_common::filter::test;
 
 use crate::filter::{Filter, Prefix};
 
-/// What the programs let through.
+/// The flows that the programs record.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Inode number of the one namespace traced; none for all.
+    /// Inode number of the traced namespace; none for all.
     pub netns: Option<u32>,
-    /// Which flows.
+    /// The filter on flows.
     pub filter: Filter,
 }
 
-/// A global's value, in the width the program has it in.
+/// The value of a global, with its width in the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GlobalValue {
     /// 32 bits.
@@ -36,7 +36,7 @@ impl GlobalValue {
 }
 
 impl Scope {
-    /// The globals and their values.
+    /// Returns the globals and their values.
     pub fn globals(&self) -> Vec<(String, GlobalValue)> {
         let mut globals = Globals {
             tests: 0,
@@ -99,12 +99,12 @@ impl Globals {
     }
 }
 
-/// A port as the tuple holds it: in network order, read as a number of this machine's.
+/// Returns a port as in a tuple: in network order, read as a number of this machine.
 fn port(port: u16) -> u32 {
     u32::from(port.to_be())
 }
 
-/// An address as the tuple holds it: IPv4 in the first four bytes.
+/// Returns an address as in a tuple: IPv4 in the first four bytes.
 fn words(address: IpAddr) -> (u64, u64) {
     let mut bytes = [0; 16];
     match address {
@@ -115,7 +115,7 @@ fn words(address: IpAddr) -> (u64, u64) {
     (word(0), word(8))
 }
 
-/// The bits of the address that count.
+/// Returns the mask of the prefix.
 fn mask(prefix: Prefix) -> IpAddr {
     let bits = u32::from(prefix.bits);
     match prefix.addr {

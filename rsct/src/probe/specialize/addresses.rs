@@ -1,4 +1,4 @@
-//! Shorter ways to an address. A load or store adds a constant itself, and uses the pointer instead of its copy.
+//! Shorter code for addresses. A load or store adds a constant itself, and uses the pointer instead of its copy.
 
 use super::{flow::Liveness, insn::*, opcode::*};
 
@@ -20,7 +20,7 @@ pub fn displace(code: &mut [Insn], flow: &Liveness) -> bool {
     changed
 }
 
-/// The same instruction where `pointer` is less by `distance`.
+/// Returns the same instruction where `pointer` is less by `distance`.
 fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
     if user.code == ALU64 | ADD | K && user.dst == pointer {
         let imm = user.imm.checked_add(distance)?;
@@ -66,7 +66,7 @@ fn replace(code: &mut [Insn], index: usize, uses: &[usize], rewrite: impl Fn(&In
     true
 }
 
-/// The same instruction where it reads `original` in place of `copy`.
+/// Returns the same instruction where it reads `original` in place of `copy`.
 fn renamed(user: &Insn, copy: u8, original: u8) -> Option<Insn> {
     let reads_dst = user.is_branch() || matches!(user.class(), ST | STX);
     let reads_src = user.takes_register() || matches!(user.class(), LDX | STX);

@@ -1,31 +1,31 @@
-//! Which registers hold which constants: sparse conditional constant propagation (Wegman and Zadeck, 1991). A branch
-//! whose operands are constants is followed in one direction only, so that the other does not spoil what is known.
+//! Constants in registers: sparse conditional constant propagation (Wegman and Zadeck, 1991). A branch whose operands
+//! are constants is followed in one direction only, so that the other does not lose constants.
 
 use std::collections::BTreeSet;
 
 use super::{Rodata, insn::*, opcode::*, value};
 
-/// What is known of a register at one instruction.
+/// A register's value at one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// It may hold anything.
+    /// Any value.
     Unknown,
-    /// It holds this number.
+    /// This number.
     Number(u64),
-    /// It points this far into the value of the `.rodata` map.
+    /// A pointer to this offset in the value of the `.rodata` map.
     Rodata(u64),
 }
 
-/// What is known of r0 to r9.
+/// The values of r0 to r9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registers([Known; FRAME as usize]);
 
 impl Registers {
-    /// Nothing is known.
+    /// All registers are unknown.
     pub const UNKNOWN: Self = Self([Known::Unknown; FRAME as usize]);
 
     pub fn get(&self, register: u8) -> Known {
-        // Of the frame pointer nothing is ever known.
+        // The frame pointer is always unknown.
         self.0
             .get(usize::from(register))
             .copied()
@@ -39,7 +39,7 @@ impl Registers {
         }
     }
 
-    /// The second operand of arithmetic or of a branch.
+    /// Returns the second operand of arithmetic or of a branch.
     pub fn operand(&self, insn: &Insn) -> Option<u64> {
         if insn.takes_register() {
             self.number(insn.src)
@@ -48,13 +48,13 @@ impl Registers {
         }
     }
 
-    /// Whether the branch is taken, where that is known.
+    /// Returns if the branch is taken, if known.
     pub fn decides(&self, branch: &Insn) -> Option<bool> {
         let (dst, operand) = (self.number(branch.dst)?, self.operand(branch)?);
         Some(value::is_taken(branch, dst, operand))
     }
 
-    /// What is known after `insn`.
+    /// Changes the values to those after `insn`.
     pub fn step(&mut self, insn: &Insn, rodata: &Rodata) {
         let result = self.result(insn, rodata);
         let written = insn.writes();
@@ -65,7 +65,7 @@ impl Registers {
         }
     }
 
-    /// What `insn` puts into the registers that it writes.
+    /// Returns the value of the registers that `insn` writes.
     fn result(&self, insn: &Insn, rodata: &Rodata) -> Known {
         match insn.class() {
             LD if insn.src == NUMBER => Known::Number(
@@ -91,7 +91,7 @@ impl Registers {
             return Some(self.get(insn.src));
         }
         let operand = self.operand(insn)?;
-        // A move does not read what it overwrites.
+        // A move does not read its destination.
         let dst = if insn.op() == MOV {
             Known::Number(0)
         } else {
@@ -107,7 +107,7 @@ impl Registers {
         }
     }
 
-    /// Keeps the values that both states agree on. Returns whether this state lost any.
+    /// Keeps the values that both states agree on. Returns true if this state lost any.
     fn meet(&mut self, other: &Self) -> bool {
         let mut less = false;
         for (mine, other) in self.0.iter_mut().zip(&other.0) {
@@ -120,16 +120,16 @@ impl Registers {
     }
 }
 
-/// What is known where control can come from elsewhere than from the instruction before.
+/// The values at instructions that control reaches from elsewhere than the previous instruction.
 pub struct Constants {
-    /// For an instruction that a straight run starts with, its place in `entries`, plus one.
+    /// For an instruction that starts a straight run, its index in `entries`, plus one.
     runs: Vec<u32>,
-    /// `None` for what is not reached.
+    /// `None` for unreachable instructions.
     entries: Vec<Option<Registers>>,
 }
 
 impl Constants {
-    /// Finds all there is to know of a program.
+    /// Finds the constants of a program.
     pub fn of(code: &[Insn], rodata: &Rodata) -> Self {
         let mut runs = vec![0_u32; code.len()];
         runs[0] = 1;
@@ -158,7 +158,7 @@ impl Constants {
         constants
     }
 
-    /// Follows one straight run to its end, and marks those that start with less than before.
+    /// Follows one straight run to its end, and marks the runs whose start lost values.
     fn follow(&mut self, code: &[Insn], rodata: &Rodata, start: usize, pending: &mut BTreeSet<usize>) {
         let Some(Some(mut state)) = self.entry(start) else {
             return;
@@ -175,7 +175,7 @@ impl Constants {
             if jumps && self.reach(insn.target, &state) {
                 pending.insert(insn.target);
             }
-            // Of a function's arguments nothing is known: it may have several callers.
+            // A function's arguments are unknown: it may have several callers.
             if insn.is_local_call() && self.reach(insn.target, &Registers::UNKNOWN) {
                 pending.insert(insn.target);
             }
@@ -191,7 +191,7 @@ impl Constants {
         }
     }
 
-    /// Merges `state` into the state at the start of a run. Returns whether that one changed.
+    /// Merges `state` into the state at the start of a run. Returns true if that state changed.
     fn reach(&mut self, start: usize, state: &Registers) -> bool {
         match &mut self.entries[self.runs[start] as usize - 1] {
             Some(known) => known.meet(state),
@@ -202,7 +202,7 @@ impl Constants {
         }
     }
 
-    /// What is known at the start of a run; `Some(None)` if it is not reached, `None` where no run starts.
+    /// Returns the values at the start of a run; `Some(None)` if it is unreachable, `None` if no run starts there.
     pub fn entry(&self, index: usize) -> Option<Option<Registers>> {
         let run = self.runs[index].checked_sub(1)?;
         Some(self.entries[run as usize])

@@ -2,16 +2,16 @@
 
 use super::insn::*;
 
-/// A program's liveness, and where control joins. It stays true where an instruction needs less than before.
+/// A program's liveness, and where control joins. It stays valid if an instruction needs less than before.
 pub struct Liveness {
-    /// The registers that are needed before each instruction, a bit each.
+    /// The registers needed before each instruction, a bit each.
     live: Vec<u16>,
-    /// Whether it is jumped to.
+    /// True for a jump target.
     joins: Vec<bool>,
 }
 
 impl Liveness {
-    /// Finds them for a program. The operands of an instruction whose result is not needed are not needed either.
+    /// Computes them for a program. The operands of an instruction whose result is unused are unused too.
     pub fn of(code: &[Insn]) -> Self {
         let mut joins = vec![false; code.len() + 1];
         for (index, insn) in code.iter().enumerate() {
@@ -76,7 +76,7 @@ pub fn sweep(code: &mut [Insn], flow: &Liveness) -> bool {
     changed
 }
 
-/// The registers that are needed after an instruction.
+/// The registers needed after an instruction.
 fn after(insn: &Insn, index: usize, live: &[u16]) -> u16 {
     insn.successors(index)
         .fold(0, |needed, successor| needed | live[successor])

@@ -1,4 +1,4 @@
-//! Puts known constants into the instructions: loads become moves, register operands numbers, branches jumps.
+//! Folding of known constants into the instructions: loads become moves, register operands numbers, branches jumps.
 
 use super::{
     Rodata,
@@ -8,7 +8,7 @@ use super::{
     value,
 };
 
-/// Rewrites all instructions of a program by what is known of their operands.
+/// Rewrites all instructions of a program with their known operands.
 pub fn fold(code: &mut [Insn], rodata: &Rodata) {
     let constants = Constants::of(code, rodata);
     let mut state = None;
@@ -16,7 +16,7 @@ pub fn fold(code: &mut [Insn], rodata: &Rodata) {
         if let Some(entry) = constants.entry(index) {
             state = entry;
         }
-        // What is not reached goes later.
+        // Unreachable instructions are removed later.
         let Some(state) = &mut state else { continue };
         let before = *state;
         state.step(insn, rodata);
@@ -91,7 +91,7 @@ fn arithmetic(insn: Insn, before: &Registers) -> Insn {
         None => None,
     };
     let refused = |imm: i32| match insn.op() {
-        // The verifier takes neither a division by zero nor a shift by more than there are bits.
+        // The verifier accepts neither a division by zero nor a shift by more bits than there are.
         DIV | MOD => imm == 0,
         LSH | RSH | ARSH => !(0..if wide { 64 } else { 32 }).contains(&imm),
         _ => false,
@@ -107,7 +107,7 @@ fn arithmetic(insn: Insn, before: &Registers) -> Insn {
     }
 }
 
-/// Whether arithmetic leaves all 64 bits as they are.
+/// True if arithmetic leaves all 64 bits unchanged.
 fn changes_nothing(insn: &Insn) -> bool {
     if insn.class() != ALU64 || insn.off != 0 {
         return false;
