@@ -45,7 +45,7 @@ pub fn narrows_netns() -> bool {
     NETNS.load() != 0
 }
 
-/// True if a matching entry can stop to match at any moment: any rule can set its mark.
+/// True if a matching entry can stop matching at any moment: any rule can set its mark.
 #[inline(always)]
 pub fn may_change() -> bool {
     FILTER_TESTS.load() & test::MARK != 0

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_last_is_in_it() {
+    fn values_beyond_the_last_bucket_are_in_it() {
         for value in [1 << 40, 1 << 41, 1 << 52, 1 << 60, u64::MAX] {
             assert_eq!(bucket_of(value), BUCKETS - 1, "{value}");
         }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_table_is_asked_for() {
+    fn every_table_is_compared() {
         let known: Vec<_> = known().collect();
         for (of, variant, value) in [
             ("ip_conntrack_status", "IPS_SEEN_REPLY_BIT", 1),

@@ -44,7 +44,7 @@ fn all_accesses_through_a_pointer_are_displaced() {
 }
 
 #[test]
-fn a_pointer_that_goes_elsewhere_is_computed() {
+fn a_pointer_with_other_uses_is_computed() {
     let computed = |after: &dyn Fn() -> Vec<_>| {
         let mut program = program![mov_register(3, 1), add(3, 16), load(W, 0, 3, 4)];
         program.extend(after());

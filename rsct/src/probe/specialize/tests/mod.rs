@@ -172,7 +172,7 @@ fn what_changes_nothing_goes() {
 }
 
 #[test]
-fn what_two_directions_disagree_on_is_unknown() {
+fn a_value_that_differs_between_directions_is_unknown() {
     let joined = |one, other| {
         program![
             load(DW, 2, 1, 0),

@@ -251,7 +251,7 @@ proptest! {
 
     /// Not even a meaningless program may cause a panic.
     #[test]
-    fn any_slots_are_taken(slots in prop::collection::vec(any::<u64>(), 0..40), rodata in constants()) {
+    fn any_program_is_accepted(slots in prop::collection::vec(any::<u64>(), 0..40), rodata in constants()) {
         let slots: Vec<bpf_insn> = slots
             .iter()
             .map(|slot| insn(*slot as u8, (slot >> 8) as u8 & 15, (slot >> 12) as u8 & 15, (slot >> 16) as i16 % 8, (slot >> 32) as i32))
