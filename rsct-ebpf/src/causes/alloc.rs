@@ -29,8 +29,8 @@ use crate::{
         nf_conn::NfConn,
     },
     nested::Nested,
-    scratch::Slots,
     report,
+    scratch::Slots,
 };
 
 /// A result above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
@@ -110,7 +110,9 @@ fn judge(pointer: u64, frame: u64) -> Option<u8> {
 
 #[inline(always)]
 fn report<C: Frame + EbpfContext>(code: u8, request: &Request, ctx: &C) {
-    if !filter::wants_netns(request.netns) || !filter::wants::<Untyped>(&request.orig, None::<NfConn<Untyped>>) {
+    if !filter::wants_netns(request.netns)
+        || !filter::wants::<Untyped>(&request.orig, None::<NfConn<Untyped>>)
+    {
         return;
     }
     let mut room = MaybeUninit::uninit();

@@ -30,8 +30,9 @@ use crate::{
         tuple,
     },
     nested::Nested,
+    report,
     scratch::Slots,
-    report, words,
+    words,
 };
 
 /// Both entries before the kernel resolves the clash: the loser may be destroyed afterwards.

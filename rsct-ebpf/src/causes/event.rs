@@ -24,8 +24,8 @@ use crate::{
         field,
         nf_conn::NfConn,
     },
-    scratch::Slots,
     report,
+    scratch::Slots,
 };
 
 /// An event that is being sent.

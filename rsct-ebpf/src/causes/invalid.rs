@@ -140,7 +140,12 @@ fn key<'a>(
 }
 
 #[inline(always)]
-fn add_headers<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, reason: Option<&Reason>) {
+fn add_headers<M: Memory>(
+    record: &mut CauseRecord,
+    skb: SkBuff<M>,
+    flow: &TupleWords,
+    reason: Option<&Reason>,
+) {
     record.tuple = *flow;
     if let Some(segment) = packet::segment(SkBuff::<Untyped>::new(skb.pointer())) {
         record.flags |= CauseFlags::TCP;

@@ -27,8 +27,9 @@ use crate::{
         nf_conn::{IPPROTO_TCP, IPS_CONFIRMED, NfConn},
         tuple,
     },
+    report,
     scratch::Slots,
-    report, words,
+    words,
 };
 
 /// A search in progress.

@@ -269,7 +269,12 @@ impl Comparison {
     /// Compares both sides.
     ///
     /// The kernel's counters of a namespace that was destroyed are unknown, so its causes are not compared.
-    pub fn check(&self, tally: &CauseTotals, grown: &[(&'static str, u64)], there: &KernelCounters) -> CounterCheck {
+    pub fn check(
+        &self,
+        tally: &CauseTotals,
+        grown: &[(&'static str, u64)],
+        there: &KernelCounters,
+    ) -> CounterCheck {
         let missing = self
             .counters
             .iter()

@@ -17,8 +17,8 @@ use crate::{
         object::CAUSES,
         proof::Unproven,
         ring::{Lost, Record},
-        scope::{Scope, GlobalValue},
-        session::{HookCounts, Form, HookReport, How, Options, Session, SessionError, Skips},
+        scope::{GlobalValue, Scope},
+        session::{Form, HookCounts, HookReport, How, Options, Session, SessionError, Skips},
     },
 };
 

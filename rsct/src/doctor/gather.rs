@@ -12,7 +12,7 @@ use crate::{
         trial::{self, Refusal},
     },
     probe::{
-        layout::{self, LayoutError, FieldOffset},
+        layout::{self, FieldOffset, LayoutError},
         object::TRACE,
     },
 };

@@ -163,7 +163,7 @@ fn why_refused(error: &ProgramError) -> String {
 
 /// True if the error or one of its causes is EPERM or EACCES.
 fn is_denied(error: &(dyn Error + 'static)) -> bool {
-    iter::successors(Some(error), |error| error.source())
+    iter::successors(Some(error), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }

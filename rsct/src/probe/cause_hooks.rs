@@ -161,7 +161,10 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[entry("overrun_fentry")],
             kprobe: &[entry("overrun_kprobe")],
-            ..hook("netlink_overrun", "events lost because a listener's buffer is full")
+            ..hook(
+                "netlink_overrun",
+                "events lost because a listener's buffer is full",
+            )
         },
     },
     Needed {
@@ -219,10 +222,7 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[entry("why_destroy_fentry")],
             kprobe: &[entry("why_destroy_kprobe")],
-            ..hook(
-                "nf_ct_destroy",
-                "destroyed entries that were never in the table",
-            )
+            ..hook("nf_ct_destroy", "destroyed entries that were never in the table")
         },
     },
 ];

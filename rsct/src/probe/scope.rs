@@ -94,7 +94,8 @@ impl Globals {
             ("LOW_MASK", low_mask),
             ("HIGH_MASK", high_mask),
         ] {
-            self.values.push((format!("{name}_{part}"), GlobalValue::Double(value)));
+            self.values
+                .push((format!("{name}_{part}"), GlobalValue::Double(value)));
         }
     }
 }

@@ -23,7 +23,7 @@ use super::{
     object::Object,
     proof::{PROOF, Proof, Unproven},
     ring::Ring,
-    scope::{Scope, GlobalValue},
+    scope::{GlobalValue, Scope},
     tracing::{self, Tracing},
 };
 

@@ -21,7 +21,7 @@ use crate::{
     kernel::{interrupt, text::Symbols},
     probe::{
         scope::Scope,
-        session::{HookCounts, Form, HookReport},
+        session::{Form, HookCounts, HookReport},
     },
 };
 
@@ -125,7 +125,12 @@ impl Whys {
         // If the tracker said nothing, the kind of the packet shows the cause.
         claimed.unwrap_or_else(|| {
             let all_seen = self.saw_all(record.time_ns);
-            Box::new(Why::without_reason(&record.tuple, record.netns, record.time_ns, all_seen))
+            Box::new(Why::without_reason(
+                &record.tuple,
+                record.netns,
+                record.time_ns,
+                all_seen,
+            ))
         })
     }
 

@@ -16,7 +16,7 @@ use super::common::{CommonArgs, Output, print};
 use crate::{
     causes::{
         Answer, Cause, Unseen,
-        counters::{self, KernelCounters, CounterCheck},
+        counters::{self, CounterCheck, KernelCounters},
         programs::{KeyCount, Programs, ProgramsError},
         tally::CauseTotals,
     },
@@ -192,7 +192,10 @@ fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counte
 const TRIES: u32 = 5;
 
 /// The kernel's counters and ours, as close to the same moment as they can be had.
-async fn read_both(programs: &Programs, selector: &Selector) -> anyhow::Result<(KernelCounters, Vec<KeyCount>)> {
+async fn read_both(
+    programs: &Programs,
+    selector: &Selector,
+) -> anyhow::Result<(KernelCounters, Vec<KeyCount>)> {
     let mut counters = KernelCounters::read(selector).await?;
     for _ in 0..TRIES {
         let counts = programs.counts()?;

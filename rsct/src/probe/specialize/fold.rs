@@ -2,7 +2,7 @@
 
 use super::{
     Rodata,
-    constants::{Constants, Registers, Known},
+    constants::{Constants, Known, Registers},
     insn::*,
     opcode::*,
     value,
