@@ -1,4 +1,4 @@
-//! Tells the linker, which is what generates the code, which instructions every kernel from 5.12 on has.
+//! Passes the linker, which generates the code, the instruction set that every kernel from 5.12 on supports.
 
 fn main() {
     println!("cargo::rustc-link-arg-bins=--cpu-features=+alu32");

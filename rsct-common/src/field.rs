@@ -1,15 +1,14 @@
-//! The kernel's fields that the programs read: the one list that the programs' offsets, the
-//! resolver and `rsct doctor` are all made from.
+//! The kernel's fields that the programs read: one list for the programs' offsets, the resolver and `rsct doctor`.
 
-/// What an offset holds while its field is not there on this kernel.
+/// The offset of a field that this kernel does not have.
 pub const ABSENT: u64 = u64::MAX;
 
-/// Whether tracing can do without a field.
+/// Whether tracing needs a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Without it nothing true can be said of a packet.
+    /// Without it, no record of a packet would be right.
     Required,
-    /// Kernels are built without it; what it would show is reported as absent.
+    /// Some kernels are built without it; the values read from it are reported as absent.
     Optional,
 }
 
@@ -20,11 +19,11 @@ pub struct Field {
     pub global: &'static str,
     /// The struct's name.
     pub of: &'static str,
-    /// The path to the member, as C would write it.
+    /// The path to the member, in C syntax.
     pub path: &'static str,
     /// The size the programs read.
     pub bytes: u32,
-    /// Whether tracing can do without it.
+    /// Required or optional.
     pub need: Need,
 }
 
@@ -78,11 +77,11 @@ macro_rules! for_each_kernel_field {
     };
 }
 
-/// The program's global that receives where `struct nf_ct_ext` says where an entry's timeout extension is: the
-/// extension's number depends on how the kernel was built.
+/// The program's global for the offset in `struct nf_ct_ext` of the timeout extension's offset: the extension's
+/// number depends on the kernel's configuration.
 pub const EXT_TIMEOUT: &str = "EXT_TIMEOUT";
 
-/// The same for what only the programs of causes read.
+/// The same for the fields that only the programs of causes read.
 #[macro_export]
 macro_rules! for_each_cause_field {
     ($list:ident) => {
@@ -121,10 +120,10 @@ macro_rules! rows {
 /// Every field that the programs of `rsct trace` read.
 pub const FIELDS: &[Field] = for_each_kernel_field!(rows);
 
-/// What the programs of causes read beside those.
+/// The fields that only the programs of causes read.
 pub const CAUSE_FIELDS: &[Field] = for_each_cause_field!(rows);
 
-/// A member of `struct nf_conntrack_tuple` and where [`crate::Tuple`] has it.
+/// A member of `struct nf_conntrack_tuple` and its offset in [`crate::Tuple`].
 pub const TUPLE_LAYOUT: &[(&str, u32)] = &[
     ("src.u3", 0),
     ("src.u", 16),

@@ -1,9 +1,9 @@
-//! What the programs let through, decided in the kernel.
+//! The filter of the programs, applied in the kernel.
 //!
-//! Each part is a global of its own. The verifier knows the globals' values when it loads a
-//! program, so that a test nobody asked for is not even in the machine code.
+//! Each part is a global of its own. The verifier knows the globals' values when it loads a program, so unused tests
+//! are not part of the machine code.
 
-/// Which tests are asked for; bits of the global `FILTER_TESTS`.
+/// The tests of the filter; bits of the global `FILTER_TESTS`.
 pub mod test {
     /// The protocol number.
     pub const PROTO: u32 = 1 << 0;

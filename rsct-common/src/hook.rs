@@ -1,6 +1,6 @@
-//! Where the programs get a kernel function's arguments from.
+//! The kernel functions' arguments that the programs read.
 
-/// What an argument's position holds while the running kernel's function has no such argument.
+/// The position of an argument that this kernel's function does not have.
 pub const NO_ARGUMENT: u64 = u64::MAX;
 
 /// One argument of a hooked function, by name.
@@ -69,7 +69,7 @@ macro_rules! for_each_argument {
     };
 }
 
-/// The same for what only the programs of causes use.
+/// The same for the arguments that only the programs of causes use.
 #[macro_export]
 macro_rules! for_each_cause_argument {
     ($list:ident) => {
@@ -112,5 +112,5 @@ macro_rules! rows {
 /// Every argument that the programs of `rsct trace` use.
 pub const ARGUMENTS: &[Argument] = for_each_argument!(rows);
 
-/// What the programs of causes use beside those.
+/// The arguments that only the programs of causes use.
 pub const CAUSE_ARGUMENTS: &[Argument] = for_each_cause_argument!(rows);

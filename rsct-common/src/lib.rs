@@ -1,4 +1,4 @@
-//! The words that the eBPF programs and user space both speak.
+//! Types that the eBPF programs and user space share.
 //!
 //! Everything here is `repr(C)` with fixed-width fields and no implicit padding, so that a record
 //! written by a program is read back by a cast.

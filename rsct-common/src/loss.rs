@@ -1,37 +1,36 @@
-//! What the programs could not deliver, counted per CPU: nothing is lost in silence.
+//! Losses in the programs, counted per CPU.
 
-/// Why a record did not come, or came incomplete. The index into the programs' counters.
+/// Why a record is missing or incomplete. The index into the programs' counters.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// No room in the ring for a packet's record.
+    /// The ring was full for a packet's record.
     PacketRecord = 0,
-    /// No room in the ring for an entry's record.
+    /// The ring was full for an entry's record.
     EntryRecord = 1,
-    /// A packet's pass found no free slot for what it had to remember; it was recorded without its
-    /// state before and without its cost.
+    /// No slot was free for a packet's traversal; its record has no state before and no cost.
     PassForgotten = 2,
-    /// The same for an operation on an entry, which then went unrecorded.
+    /// No slot was free for an operation on an entry, which has no record.
     OperationForgotten = 3,
-    /// The table of flows' births is full; a flow's records carry no birth.
+    /// The table of births is full; the flow's records carry no birth.
     BirthUnknown = 4,
-    /// No room in the ring for which policy governs a flow's timeouts.
+    /// The ring was full for the policy that governs a flow's timeouts.
     PolicyRecord = 5,
-    /// No room in the ring for what else is known of an entry of a dump.
+    /// The ring was full for the record of a dumped entry.
     DumpRecord = 6,
-    /// No room in the ring for why something happened; it was counted all the same.
+    /// The ring was full for a cause's record; its count includes it.
     CauseRecord = 7,
-    /// No room in the table of counts: what happened was not counted under its cause.
+    /// The table of counts is full: the cause was not counted.
     CauseCount = 8,
-    /// No room for what a tracker said of a packet before that is judged.
+    /// The table of reasons is full: the tracker's reason was lost before the packet's verdict.
     ReasonForgotten = 9,
-    /// No room in the ring for what took too long.
+    /// The ring was full for the record of a slow call.
     SlowRecord = 10,
-    /// No room for the durations of another namespace or protocol.
+    /// The table of durations is full: no key for another namespace or protocol.
     TallyUnkept = 11,
 }
 
-/// How many kinds of loss there are.
+/// The number of kinds of loss.
 pub const LOSSES: usize = 12;
 
 impl Loss {
@@ -51,7 +50,7 @@ impl Loss {
         Self::TallyUnkept,
     ];
 
-    /// The name it is shown and documented under.
+    /// The name in output and documentation.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PacketRecord => "packet_record",
@@ -69,23 +68,23 @@ impl Loss {
         }
     }
 
-    /// One sentence for people.
+    /// One sentence for users.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::PacketRecord => "the ring was full when a packet had to be recorded",
-            Self::EntryRecord => "the ring was full when a change of an entry had to be recorded",
+            Self::PacketRecord => "the ring was full: packet not recorded",
+            Self::EntryRecord => "the ring was full: operation on an entry not recorded",
             Self::PassForgotten => {
-                "too many packets were under way at once on one CPU; this one has no cost and no state before"
+                "too many packets in progress on one CPU: packet recorded without cost and previous state"
             }
-            Self::OperationForgotten => "too many operations on entries were under way at once on one CPU",
-            Self::BirthUnknown => "the table of flows' births was full",
-            Self::PolicyRecord => "the ring was full when a flow's timeout policy had to be recorded",
-            Self::DumpRecord => "the ring was full when an entry of a dump had to be told more of",
-            Self::CauseRecord => "the ring was full when a cause had to be recorded; its count holds it",
-            Self::CauseCount => "the table of causes' counts was full",
-            Self::ReasonForgotten => "too many packets with a reason were under way at once",
-            Self::SlowRecord => "the ring was full when something slow had to be told of",
-            Self::TallyUnkept => "there was no room for the durations of another namespace or protocol",
+            Self::OperationForgotten => "too many operations in progress on one CPU: operation not recorded",
+            Self::BirthUnknown => "the table of births was full: flow recorded without its birth",
+            Self::PolicyRecord => "the ring was full: timeout policy of a flow not recorded",
+            Self::DumpRecord => "the ring was full: timeout source of a dumped entry not recorded",
+            Self::CauseRecord => "the ring was full: cause counted, but not recorded",
+            Self::CauseCount => "the table of counts was full: cause not counted",
+            Self::ReasonForgotten => "too many packets in progress with a logged reason: reason forgotten",
+            Self::SlowRecord => "the ring was full: slow call not recorded",
+            Self::TallyUnkept => "the table of durations was full: namespace or protocol not measured",
         }
     }
 }

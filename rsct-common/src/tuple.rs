@@ -7,9 +7,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// One direction of a flow, byte for byte as the kernel lays out `struct nf_conntrack_tuple`
 /// (include/net/netfilter/nf_conntrack_tuple.h), so that the programs copy it in five loads.
 ///
-/// The loader holds this layout against the running kernel's BTF and refuses to trace where it
-/// differs. Parts made from netlink are zero where the kernel leaves the bytes zero, so the whole
-/// struct serves as a hash key whatever its source.
+/// The loader checks this layout against the running kernel's BTF and refuses to trace if it differs. Parts made from
+/// netlink are zero where the kernel leaves the bytes zero, so the whole struct serves as a hash key from any source.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
@@ -33,52 +32,52 @@ pub struct Tuple {
 
 const _: () = assert!(size_of::<Tuple>() == 40);
 
-/// A [`Tuple`] as eight-byte words: what records hold, so that the programs store words, not bytes.
+/// A [`Tuple`] as eight-byte words: records hold these, so that the programs store words, not bytes.
 pub type TupleWords = [u64; 5];
 
 impl Tuple {
-    /// Reads a tuple out of a record.
+    /// Reads a tuple from a record.
     pub fn from_words(words: TupleWords) -> Self {
         zerocopy::transmute!(words)
     }
 
-    /// The words a record would hold for this tuple.
+    /// Returns the words of this tuple in a record.
     pub fn to_words(self) -> TupleWords {
         zerocopy::transmute!(self)
     }
 
-    /// `AF_INET` (2) or `AF_INET6` (10).
+    /// Returns `AF_INET` (2) or `AF_INET6` (10).
     pub fn family(&self) -> u16 {
         u16::from_ne_bytes(self.l3num)
     }
 
-    /// The source address.
+    /// Returns the source address.
     pub fn src_addr(&self) -> IpAddr {
         addr(self.family(), &self.src)
     }
 
-    /// The destination address.
+    /// Returns the destination address.
     pub fn dst_addr(&self) -> IpAddr {
         addr(self.family(), &self.dst)
     }
 
-    /// The source port, for protocols that have ports (also the ICMP id, the GRE source key).
+    /// Returns the source port, for protocols that have ports (also the ICMP id, the GRE source key).
     pub fn src_port(&self) -> u16 {
         u16::from_be_bytes(self.src_l4)
     }
 
-    /// The destination port, for protocols that have ports (also the GRE destination key).
+    /// Returns the destination port, for protocols that have ports (also the GRE destination key).
     pub fn dst_port(&self) -> u16 {
         u16::from_be_bytes(self.dst_l4)
     }
 
-    /// ICMP type and code.
+    /// Returns ICMP type and code.
     pub fn icmp_type_code(&self) -> (u8, u8) {
         (self.dst_l4[0], self.dst_l4[1])
     }
 }
 
-/// Linux's `AF_INET6`; everything else is shown as IPv4, as conntrack tracks nothing else.
+/// Linux's `AF_INET6`; everything else is shown as IPv4, because conntrack tracks nothing else.
 const AF_INET6: u16 = 10;
 
 fn addr(family: u16, bytes: &[u8; 16]) -> IpAddr {

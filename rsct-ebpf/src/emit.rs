@@ -1,4 +1,4 @@
-//! The only place that touches the ring.
+//! The only module that accesses the ring.
 
 use core::mem::MaybeUninit;
 
@@ -7,7 +7,7 @@ use rsct_common::loss::Loss;
 
 use crate::maps::{LOST, RECORDS};
 
-/// User space looks on a timer: waking it for every record would cost more than the record.
+/// User space polls on a timer: a wakeup for every record would cost more than the record.
 const BPF_RB_NO_WAKEUP: u64 = 1;
 
 /// Copies `record` into the ring, word by word, or counts it as lost.
@@ -29,7 +29,7 @@ pub fn emit<T: 'static>(record: &T, loss: Loss) {
     room.submit(BPF_RB_NO_WAKEUP);
 }
 
-/// Has `fill` write a record in the ring itself, every byte of it, or counts it as lost.
+/// Lets `fill` write a record in place, every byte of it, or counts it as lost.
 #[inline(always)]
 pub fn emit_in_place<T: 'static>(loss: Loss, fill: impl FnOnce(*mut T)) {
     match RECORDS.reserve::<T>(0) {
@@ -52,13 +52,13 @@ pub fn count(loss: Loss) {
     }
 }
 
-/// Counts one more.
+/// Adds one.
 #[inline(always)]
 pub fn atomic_add(counter: *mut u64) {
     atomic_add_many(counter, 1);
 }
 
-/// One instruction (BPF_ATOMIC); what the BPF target's `core::sync::atomic` does not offer.
+/// A single instruction (BPF_ATOMIC), which `core::sync::atomic` does not offer on the BPF target.
 #[inline(always)]
 pub fn atomic_add_many(counter: *mut u64, many: u64) {
     // SAFETY: aligned and alive.
@@ -72,7 +72,7 @@ pub fn atomic_add_many(counter: *mut u64, many: u64) {
     }
 }
 
-/// This CPU's number.
+/// Returns the number of this CPU.
 #[inline(always)]
 pub fn cpu() -> u16 {
     // SAFETY: no arguments.

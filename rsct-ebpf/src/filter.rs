@@ -1,4 +1,4 @@
-//! Whether a flow is wanted at all.
+//! Tests whether a flow passes the filter.
 
 use rsct_common::{TupleWords, filter::test};
 
@@ -33,33 +33,33 @@ macro_rules! in_network {
     };
 }
 
-/// Whether any test is asked for.
+/// True if the filter has any test.
 #[inline(always)]
-pub fn asks_anything() -> bool {
+pub fn has_tests() -> bool {
     FILTER_TESTS.load() != 0
 }
 
-/// Whether one namespace is asked for.
+/// True if the filter is limited to one namespace.
 #[inline(always)]
 pub fn narrows_netns() -> bool {
     NETNS.load() != 0
 }
 
-/// Whether an entry that is wanted now may not be in a moment: its mark can be set by any rule.
+/// True if a matching entry can stop matching at any moment: any rule can set its mark.
 #[inline(always)]
 pub fn may_change() -> bool {
     FILTER_TESTS.load() & test::MARK != 0
 }
 
-/// Whether the namespace is in scope.
+/// True if the namespace is in scope.
 #[inline(always)]
 pub fn wants_netns(inum: u32) -> bool {
     let wanted = NETNS.load();
     wanted == 0 || wanted == inum
 }
 
-/// Whether the tests say yes to a flow. `reply` and `entry` are only looked at by tests that ask for
-/// them; a packet without an entry has neither, and fails those.
+/// True if a flow passes all tests. Only tests that need `reply` or `entry` read them; a packet without an entry has
+/// neither, and fails those.
 #[inline(always)]
 pub fn wants<M: Memory>(orig: &TupleWords, entry: Option<NfConn<M>>) -> bool {
     let tests = FILTER_TESTS.load();

@@ -1,4 +1,4 @@
-//! What the loader found out before the programs start: constants to the verifier.
+//! Values that the loader sets before the programs start: constants to the verifier.
 
 use aya_ebpf::Global;
 use rsct_common::{
@@ -18,7 +18,7 @@ macro_rules! offsets {
 for_each_kernel_field!(offsets);
 for_each_cause_field!(offsets);
 
-/// Where `struct nf_ct_ext` says where the timeout extension is: `rsct_common::field::EXT_TIMEOUT`.
+/// Offset in `struct nf_ct_ext` of the timeout extension's offset: `rsct_common::field::EXT_TIMEOUT`.
 #[unsafe(no_mangle)]
 pub static EXT_TIMEOUT: Global<u64> = Global::new(ABSENT);
 

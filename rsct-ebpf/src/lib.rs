@@ -1,7 +1,7 @@
-//! What the programs of all objects are made of: `kernel` holds the typed readers of the kernel's structs, `globals`
-//! what the loader tells the programs, `emit` the only way into the ring.
+//! Code that the programs of all objects share: `kernel` holds the typed readers of the kernel's structs, `globals`
+//! the values set by the loader, `emit` the only access to the ring.
 //!
-//! Each object is a binary beside this: whoever starts one loads, and pays for, what it needs and no more.
+//! Each object is a separate binary, so each command loads only the programs that it needs.
 
 #![no_std]
 #![expect(

@@ -1,4 +1,4 @@
-//! The maps that every object has.
+//! The maps of every object.
 
 use aya_ebpf::{
     macros::map,
@@ -6,10 +6,10 @@ use aya_ebpf::{
 };
 use rsct_common::loss::LOSSES;
 
-/// What user space reads. Its size is set when it is loaded.
+/// The ring that user space reads. Its size is set at load time.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 22, 0);
 
-/// What could not be delivered, by `rsct_common::loss::Loss`.
+/// Losses, by `rsct_common::loss::Loss`.
 #[map]
 pub static LOST: PerCpuArray<[u64; LOSSES]> = PerCpuArray::with_max_entries(1, 0);

@@ -1,4 +1,4 @@
-//! Which policy governs a flow's timeouts: told once or twice a flow, not with each packet.
+//! The policy that governs a flow's timeouts, emitted once or twice per flow, not with each packet.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use rsct_common::{
@@ -11,9 +11,9 @@ use crate::{
     kernel::{Memory, nf_conn::NfConn, timeout_policy::TimeoutPolicy},
 };
 
-/// Tells of the policy that governs `ct`, born at `birth_ns`. Says whether there is one.
+/// Emits the policy that governs `ct`, born at `birth_ns`. Returns true if there is one.
 #[inline(always)]
-pub fn tell<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
+pub fn send<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
     let Some(policy) = TimeoutPolicy::of(ct) else {
         return false;
     };
@@ -21,15 +21,15 @@ pub fn tell<M: Memory>(ct: NfConn<M>, birth_ns: u64, netns: u32) -> bool {
     true
 }
 
-/// The same where an operation on an entry is the first sight of it: its packets will not be.
+/// The same if an operation on an entry is its first sight: its packets will not be.
 #[inline(always)]
-pub fn tell_at_first_sight<M: Memory>(record: &EntryRecord, ct: NfConn<M>) {
+pub fn send_at_first_sight<M: Memory>(record: &EntryRecord, ct: NfConn<M>) {
     if record.flags & EntryFlags::FIRST_SIGHT != 0 {
-        tell(ct, record.birth_ns, record.netns);
+        send(ct, record.birth_ns, record.netns);
     }
 }
 
-/// Tells of the policy that governs the entry at `ct`.
+/// Emits the policy that governs the entry at `ct`.
 #[inline(always)]
 pub fn governs(policy: TimeoutPolicy, ct: u64, birth_ns: u64, netns: u32) {
     let mut record = blank(PolicyEvent::Governs, netns);
@@ -39,7 +39,7 @@ pub fn governs(policy: TimeoutPolicy, ct: u64, birth_ns: u64, netns: u32) {
     emit(&record, Loss::PolicyRecord);
 }
 
-/// Tells that the policy at this address governs none from now on; zero means all of the namespace.
+/// Emits that the policy at this address governs no flow from now on; zero stands for all policies of the namespace.
 #[inline(always)]
 pub fn ended(policy: u64, netns: u32) {
     let mut record = blank(PolicyEvent::Ended, netns);

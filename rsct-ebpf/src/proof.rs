@@ -1,6 +1,6 @@
-//! Proof that the kernel runs attached programs: these count the calls of a function that a test run calls.
+//! Proof that the kernel runs attached programs: they count the calls of a function that a test run calls.
 //!
-//! net/bpf/test_run.c: `int bpf_fentry_test1(int a)`, called when a tracing program is given a test run.
+//! net/bpf/test_run.c: `int bpf_fentry_test1(int a)`, called by a test run of a tracing program.
 
 use aya_ebpf::{
     macros::{fentry, kprobe, map},
@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 
-/// The calls that each program has seen: fentry, kprobe.
+/// The calls counted by each program: fentry, kprobe.
 #[map]
 static PROOF: Array<u64> = Array::with_max_entries(2, 0);
 

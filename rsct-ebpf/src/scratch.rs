@@ -1,19 +1,19 @@
-//! What a program remembers from entering a function to leaving it.
+//! State that a program keeps from the entry to the exit of a function.
 //!
-//! One CPU can have several packets under way at once: a softirq interrupts a process inside
-//! `nf_conntrack_in`, or the scheduler does, and the CPU runs `nf_conntrack_in` again. What comes in
-//! between ends first, so each CPU has a small stack of slots: entering a function claims the next one,
-//! leaving it frees that and whatever is still above. A slot says where on the kernel's stack its
-//! function was entered; leaving takes only the slot that was claimed right there.
+//! One CPU can process several packets at once: a softirq or the scheduler interrupts a process inside
+//! `nf_conntrack_in`, and the CPU runs `nf_conntrack_in` again. The inner call ends first, so each CPU has a small
+//! stack of slots: the entry of a function claims the next slot, the exit frees it and all slots above it. A slot
+//! stores the position on the kernel stack at which its function was entered; an exit uses only the slot claimed at
+//! its own position.
 //!
-//! A program does not interrupt itself on one CPU (the kernel's own guard, whose refusals user space
-//! reads as `recursion_misses`), so claiming needs no atomics. Another program can: the entry of a
-//! softirq's packet within the exit of the packet that it interrupts. Hence
-//! - a slot is freed last, when nothing of it is read any more;
-//! - while an exit is at work, nobody claims a slot, as the guard would keep that one's exit from running;
-//! - a slot that was left behind nevertheless goes when the one below it is freed;
-//! - where the guard kept an entry from running, or the scheduler took the process to another CPU, the
-//!   exit finds no slot, and says that it knows nothing. It never takes another's.
+//! The kernel does not let a program interrupt itself on one CPU (user space reads the refused runs as
+//! `recursion_misses`), so a claim needs no atomics. Another program can interrupt: the entry for a softirq's packet
+//! can run inside the exit for the packet that it interrupts. Therefore
+//! - an exit frees its slot last, after it has read all of it;
+//! - no slot can be claimed while an exit runs, because the kernel would refuse the exit of that claim;
+//! - a slot that was never freed is freed together with the slot below it;
+//! - if the kernel refused an entry, or the scheduler moved the process to another CPU, the exit finds no slot and
+//!   treats the state as unknown. It never uses the slot of another call.
 
 use core::{mem::MaybeUninit, ptr};
 
@@ -31,37 +31,37 @@ use crate::{
     words,
 };
 
-/// How many may be under way at once on one CPU.
+/// The number of calls in progress that one CPU can track.
 const SLOTS: usize = 3;
-/// The depth while an exit is at work.
+/// The depth while an exit runs.
 const LEAVING: usize = 1 << 8;
 
 /// One CPU's slots.
 #[repr(C)]
 pub struct Slots<T> {
-    /// How many are claimed, or [`LEAVING`].
+    /// The number of claimed slots, or [`LEAVING`].
     depth: u64,
-    /// A number read back from a pointer, which the verifier does not let reckon with.
+    /// A number read back from a pointer, with which the verifier allows no arithmetic.
     number: u64,
     slots: [Slot<T>; SLOTS],
 }
 
-/// What one packet or operation left behind on its way in.
+/// State from the entry of one packet's traversal or one operation.
 #[repr(C)]
 pub struct Slot<T> {
     /// The address of the packet or the entry.
     pub owner: u64,
-    /// Where it was claimed: see `kernel::args::Frame`.
+    /// The stack position of the claim: see `kernel::args::Frame`.
     frame: u64,
-    /// When it was claimed.
+    /// The time of the claim.
     pub claimed_ns: u64,
     /// A number read back from a pointer: see `task`.
     pub number: u64,
-    /// What the packet carried when it came: `skb->_nfct`.
+    /// `skb->_nfct` when the packet entered.
     pub nfct: u64,
     /// The epoch of births in which the record's entry was identified: see `births`.
     pub epoch: u64,
-    /// What the filter said of it.
+    /// The filter's verdict: nonzero if it matched.
     pub wanted: u64,
     pub record: T,
 }
@@ -74,85 +74,85 @@ pub struct Claim<'a, T> {
 }
 
 impl<T> Claim<'_, T> {
-    /// The exit goes to work on the slot: until it is freed, nobody finds one on this CPU.
+    /// Marks that the exit runs: until the slot is freed, no slot can be claimed on this CPU.
     #[inline(always)]
-    pub fn at_work(mut self) -> Self {
+    pub fn begin_exit(mut self) -> Self {
         self.set_depth(LEAVING);
         self
     }
 
-    /// Lets others have the slot, and those above it, whose functions have long been left.
+    /// Frees the slot and all slots above it, whose functions have already returned.
     #[inline(always)]
     pub fn free(mut self) {
         let index = self.index;
         self.set_depth(index);
     }
 
-    /// Volatile, as the record's copy into the ring is: the compiler keeps what is done to a slot, and who
-    /// may look at it, in order.
+    /// Volatile, as the record's copy into the ring is: the compiler keeps the order of accesses to a slot and of
+    /// changes to the depth.
     #[inline(always)]
     fn set_depth(&mut self, depth: usize) {
-        // SAFETY: the slots' own field.
+        // SAFETY: a field of the slots.
         unsafe { ptr::write_volatile(self.depth, depth as u64) };
     }
 }
 
-/// CPUs whose packets are remembered; on those beyond nothing is recorded, and each packet counted as
-/// forgotten, at both ends.
+/// The number of CPUs with slots. On any other CPU nothing is recorded, and each packet counts as forgotten, at entry
+/// and at exit.
 const CPUS: usize = 512;
 
-/// Packets between entering and leaving `nf_conntrack_in`.
+/// Packets inside `nf_conntrack_in`.
 ///
-/// Global data, not a per-CPU map: every program on a packet's path comes here first, and this is
-/// found in half the instructions. Not exported, so that objects without such programs go without it.
-static mut PASSES: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { MaybeUninit::zeroed() }; CPUS];
+/// Global data instead of a per-CPU map: every program of a packet's traversal needs it first, and the lookup takes
+/// half the instructions. Not exported, so that objects without such programs do not contain it.
+static mut TRAVERSALS: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { MaybeUninit::zeroed() }; CPUS];
 
-/// This CPU's packets.
+/// Returns the slots of this CPU.
 #[inline(always)]
-pub fn passes() -> Option<&'static mut Slots<PacketRecord>> {
+pub fn traversals() -> Option<&'static mut Slots<PacketRecord>> {
     // SAFETY: no arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() } as usize;
     if cpu >= CPUS {
         count(Loss::PassForgotten);
         return None;
     }
-    // SAFETY: within the array; all zeros are no slot claimed; see above for who else may look at them.
-    Some(unsafe { &mut *(&raw mut PASSES).cast::<Slots<PacketRecord>>().add(cpu) })
+    // SAFETY: within the array; all zeros mean that no slot is claimed; the module's documentation explains who else
+    // can access them.
+    Some(unsafe { &mut *(&raw mut TRAVERSALS).cast::<Slots<PacketRecord>>().add(cpu) })
 }
 
-/// How far a function can be below the one of conntrack that it is called in, on the stack. Stacks are further apart:
-/// a guard page lies between them.
+/// The maximum distance on the stack between a conntrack function and a function that it calls. Stacks are further
+/// apart: a guard page lies between them.
 pub const NESTED_BYTES: u64 = 4096;
 
-/// The index so many below. The compiler must not see how it came about: it would reckon with the depth where
-/// the verifier has only the index's bounds.
+/// Returns the index `by` below `depth`. It hides the depth from the compiler: the verifier knows only the index's
+/// bounds.
 #[inline(always)]
 fn below(depth: usize, by: usize) -> usize {
     words::opaque(depth.wrapping_sub(by) as u64) as usize
 }
 
 impl<T> Slots<T> {
-    /// How many are claimed: read anew, as a softirq may have come.
+    /// Returns the number of claimed slots, read anew because a softirq can change it.
     #[inline(always)]
     fn depth(&self) -> usize {
-        // SAFETY: its own field.
+        // SAFETY: a field of this struct.
         unsafe { ptr::read_volatile(&raw const self.depth) as usize }
     }
 
-    /// What the verifier knows by its origin, as a number it knows nothing of.
+    /// Turns a pointer, whose origin the verifier tracks, into a number without known bounds.
     #[inline(always)]
     fn number_of(&mut self, known: u64) -> u64 {
         let number = &raw mut self.number;
-        // SAFETY: its own field.
+        // SAFETY: a field of this struct.
         unsafe {
             ptr::write_volatile(number, known);
             ptr::read_volatile(number)
         }
     }
 
-    /// The next slot, for what `owner` goes through in the function entered at `frame`. Where others' memory has
-    /// to go for it, that is counted as `loss`. None while an exit is at work: the kernel would not run the exit
-    /// for this one.
+    /// Claims the next slot for `owner` in the function entered at `frame`. If that overwrites another slot, it
+    /// counts `loss`. Returns none while an exit runs: the kernel would refuse the exit of this claim.
     #[inline(always)]
     pub fn claim(&mut self, owner: u64, frame: u64, loss: Loss) -> Option<Claim<'_, T>> {
         let mut index = self.depth();
@@ -160,7 +160,8 @@ impl<T> Slots<T> {
             if index >= LEAVING {
                 return None;
             }
-            // What was entered further down this very stack has been left, whether its exit ran or not.
+            // A slot claimed deeper on this stack belongs to a function that has returned, even if its exit did not
+            // run.
             let frame = self.number_of(frame);
             let last = below(index, 1);
             if last < SLOTS && frame.wrapping_sub(self.slots[last].frame) < NESTED_BYTES {
@@ -170,7 +171,7 @@ impl<T> Slots<T> {
                 index = 0;
                 count(loss);
             }
-            // Through memory, so that the verifier has one case to walk the rest with, not all the above.
+            // Through memory, so that the verifier walks the rest once, not once for each case above.
             index = self.number_of(index as u64) as usize;
             if index >= SLOTS {
                 return None;
@@ -184,18 +185,18 @@ impl<T> Slots<T> {
             depth: &mut self.depth,
             index,
         };
-        // Only now: a softirq must not take what the last owner left for its own.
+        // Last: a softirq must not see the previous owner's data in a claimed slot.
         claim.set_depth(index + 1);
         Some(claim)
     }
 
-    /// The slot claimed by the function that was entered at `frame`.
+    /// Finds the slot claimed by the function that was entered at `frame`.
     #[inline(always)]
     pub fn claimed_at(&mut self, frame: u64) -> Option<Claim<'_, T>> {
         self.find(|slot| slot.frame == frame)
     }
 
-    /// The same where it is known for whom: what another left behind in the same place is not taken.
+    /// The same if the owner is known: a stale slot of another owner at the same position does not match.
     #[inline(always)]
     pub fn claimed_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, T>> {
         self.find(|slot| slot.frame == frame && slot.owner == owner)
@@ -209,7 +210,7 @@ impl<T> Slots<T> {
             return None;
         }
         if !is_it(&self.slots[index]) {
-            // Nearly never: another process came in between, and has not left yet.
+            // Rare: another process interrupted, and has not left yet.
             index = below(depth, 2);
             if index >= SLOTS || !is_it(&self.slots[index]) {
                 return None;
@@ -222,7 +223,7 @@ impl<T> Slots<T> {
         })
     }
 
-    /// The slot claimed last, by a function that the one whose own place on the stack is `frame` was called in.
+    /// Returns the slot claimed last, if the function at `frame` was called by the function that claimed it.
     #[inline(always)]
     pub fn within(&mut self, frame: u64) -> Option<&mut Slot<T>> {
         let frame = self.number_of(frame);
@@ -230,7 +231,7 @@ impl<T> Slots<T> {
         (slot.frame.wrapping_sub(frame) < NESTED_BYTES).then_some(slot)
     }
 
-    /// The slot claimed last.
+    /// Returns the slot claimed last.
     #[inline(always)]
     fn last(&mut self) -> Option<&mut Slot<T>> {
         let index = below(self.depth(), 1);
@@ -239,16 +240,16 @@ impl<T> Slots<T> {
 }
 
 impl Slots<PacketRecord> {
-    /// The pass of the packet at `skb`, for what is called within it.
+    /// Returns the traversal of the packet at `skb`, for functions called within it.
     #[inline(always)]
-    pub fn pass_of(&mut self, skb: u64) -> Option<&mut Slot<PacketRecord>> {
+    pub fn traversal_of(&mut self, skb: u64) -> Option<&mut Slot<PacketRecord>> {
         self.last().filter(|slot| slot.owner == skb)
     }
 
-    /// The pass in which the entry at `ct` is being handled, by the function that was entered at `frame`.
+    /// Returns the traversal that handles the entry at `ct`, in the function that was entered at `frame`.
     #[inline(always)]
     pub fn handling(&mut self, ct: u64, frame: u64) -> Option<&mut Slot<PacketRecord>> {
-        // Before the protocol's handler, a slot still has the last packet's entry.
+        // Before the protocol's handler runs, a slot still holds the previous packet's entry.
         const SEEN: u16 = PacketFlags::BEFORE | PacketFlags::REJECTED;
         let frame = self.number_of(frame);
         let slot = self.last()?;
@@ -259,23 +260,23 @@ impl Slots<PacketRecord> {
     }
 }
 
-/// What came of looking whose packet it is.
+/// The result of [`Slot::identify`].
 pub enum Identified {
-    /// The filter does not want it.
+    /// The filter rejects it.
     Rejected,
-    /// The last packet on this CPU was of the same entry.
-    ToldAlready,
+    /// The previous packet on this CPU belongs to the same entry.
+    Known,
     New,
 }
 
 impl Slot<PacketRecord> {
-    /// Notes whose packet it is, and says whether the filter wants it. Nothing is read, nor asked again,
-    /// where the slot's last packet was of the same entry.
+    /// Records the packet's entry and applies the filter. If the slot's previous packet belongs to the same entry, it
+    /// neither reads the entry nor runs the filter again.
     #[inline(always)]
     pub fn identify<M: Memory>(&mut self, ct: NfConn<M>) -> Identified {
         let epoch = births::epoch();
-        let news = self.record.ct != ct.address() || self.epoch != epoch;
-        if news {
+        let changed = self.record.ct != ct.address() || self.epoch != epoch;
+        if changed {
             self.epoch = epoch;
             self.record.ct = ct.address();
             self.record.tuple = ct.tuple(0);
@@ -283,32 +284,32 @@ impl Slot<PacketRecord> {
             self.record.netns = ct.netns();
             self.record.birth_ns = 0;
         }
-        if news || filter::may_change() {
+        if changed || filter::may_change() {
             self.wanted = filter::wants(&self.record.tuple, Some(ct)) as u64;
         }
         if self.wanted == 0 {
             self.record.flags |= PacketFlags::REJECTED;
             return Identified::Rejected;
         }
-        if news {
+        if changed {
             Identified::New
         } else {
-            Identified::ToldAlready
+            Identified::Known
         }
     }
 
-    /// Whether the entry at `ct` is the last packet's, and the filter did not want that.
+    /// True if the entry at `ct` is the previous packet's, and the filter rejected that.
     #[inline(always)]
     pub fn rejects_again(&self, ct: u64) -> bool {
         ct != 0
-            && filter::asks_anything()
+            && filter::has_tests()
             && !filter::may_change()
             && self.wanted == 0
             && self.record.ct == ct
             && self.epoch == births::epoch()
     }
 
-    /// Notes when the entry was born, unless that is known.
+    /// Looks up when the entry was born, unless that is known.
     #[inline(always)]
     pub fn find_birth(&mut self) {
         if self.record.birth_ns != 0 {

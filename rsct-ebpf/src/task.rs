@@ -1,4 +1,4 @@
-//! Which process did it, if a process did.
+//! The process that caused an event, if there is one.
 
 use aya_ebpf::helpers::bpf_get_current_task_btf;
 
@@ -23,17 +23,17 @@ impl Task {
     }
 }
 
-/// `THREAD_SIZE`: 16 KiB on amd64 and arm64; larger stacks (KASAN) only make this say "no one".
+/// `THREAD_SIZE`: 16 KiB on amd64 and arm64. With larger stacks (KASAN) a process may not be found.
 const STACK_BYTES: u64 = 16 << 10;
 
-/// The current task, if `address` lies on its stack.
+/// Returns the current task, if `address` lies on its stack.
 ///
-/// A softirq that interrupts a process has that process as its current task too, and nothing to do
-/// with it. But softirqs run on a stack of their own (arch/x86/kernel/irq_64.c, arm64's
-/// `call_on_irq_stack`), so what lies on the task's own stack was done by the task.
+/// A softirq has the interrupted process as its current task, although that process did not cause it. But softirqs
+/// run on a separate stack (arch/x86/kernel/irq_64.c, arm64's `call_on_irq_stack`), so an operation on the task's own
+/// stack was caused by the task.
 #[inline(always)]
 pub fn on_whose_stack(address: u64) -> Option<Task> {
-    // SAFETY: no arguments; the pointer it gives is a live task_struct to the verifier.
+    // SAFETY: no arguments; the verifier knows the result as a live task_struct.
     let task = unsafe { bpf_get_current_task_btf() } as *const u8;
     let stack: u64 = optional::<Typed, _>(task, &globals::TASK_STACK);
     if stack == 0 || address.wrapping_sub(stack) >= STACK_BYTES {

@@ -6,7 +6,7 @@
 /// Writes zeros over a `T`, which is made of words.
 ///
 /// # Safety
-/// `place` is valid for writes and aligned to a word, and all zeros are a `T`.
+/// `place` is valid for writes and aligned to a word, and all zeros are a valid `T`.
 #[inline(always)]
 pub unsafe fn zero<T>(place: *mut T) {
     const { assert!(size_of::<T>().is_multiple_of(8)) };
@@ -19,10 +19,10 @@ pub unsafe fn zero<T>(place: *mut T) {
     }
 }
 
-/// Copies words; a plain copy of more than a few may be a call of `memcpy`.
+/// Copies words; a plain copy of more than a few may become a call of `memcpy`.
 ///
 /// # Safety
-/// Both are valid for as many bytes, and aligned to a word.
+/// Both are valid for the size of a `T`, and aligned to a word.
 #[inline(always)]
 pub unsafe fn copy<const N: usize, T>(to: *mut T, from: *const [u64; N]) {
     const { assert!(size_of::<T>() == N * 8) };
@@ -35,7 +35,7 @@ pub unsafe fn copy<const N: usize, T>(to: *mut T, from: *const [u64; N]) {
     }
 }
 
-/// Whether both are the same; `==` would call `memcmp`.
+/// True if both are equal; `==` would call `memcmp`.
 #[inline(always)]
 pub fn equal<const N: usize>(one: &[u64; N], other: &[u64; N]) -> bool {
     let mut difference = 0;
@@ -51,7 +51,7 @@ pub fn equal<const N: usize>(one: &[u64; N], other: &[u64; N]) -> bool {
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {
     let mut number = number;
-    // SAFETY: no instruction at all.
+    // SAFETY: emits no instruction.
     unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack)) };
     number
 }

@@ -1,4 +1,4 @@
-//! Buckets that are a sixteenth of their octave wide: what one holds is known to 3.1 % of itself.
+//! Buckets with a width of a sixteenth of their octave: a value is known with an error of at most 3.1 %.
 
 /// Parts of an octave.
 pub const PARTS: u64 = 1 << PARTS_SHIFT;
@@ -6,13 +6,13 @@ const PARTS_SHIFT: u32 = 4;
 /// Values from 2^40 on (18 minutes, in nanoseconds) share the last bucket.
 const OCTAVES: u32 = 40;
 
-/// How many buckets there are.
+/// The number of buckets.
 pub const BUCKETS: usize = ((OCTAVES - PARTS_SHIFT + 1) << PARTS_SHIFT) as usize;
 
-/// Where a value is counted: below [`BUCKETS`].
+/// Returns the bucket of a value, below [`BUCKETS`].
 ///
-/// eBPF has no instruction that finds the highest bit: a few comparisons do. What is beyond the last bucket is cut off
-/// first, so that the verifier walks no way that leads beyond the last.
+/// eBPF has no instruction that finds the highest bit: a few comparisons do. Values beyond the last bucket are
+/// reduced first, so that the verifier walks no path to an index beyond it.
 #[inline(always)]
 pub fn bucket_of(value: u64) -> usize {
     let value = if value < 1 << OCTAVES {
@@ -49,7 +49,7 @@ pub fn bucket_of(value: u64) -> usize {
     ((shift << PARTS_SHIFT) + (value >> shift)) as usize
 }
 
-/// The least value of a bucket, and the least that is beyond it.
+/// Returns the least value of a bucket, and the least value beyond it.
 pub const fn bounds(bucket: usize) -> (u64, u64) {
     let bucket = bucket as u64;
     if bucket < 2 * PARTS {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_last_is_in_it() {
+    fn values_beyond_the_last_bucket_are_in_it() {
         for value in [1 << 40, 1 << 41, 1 << 52, 1 << 60, u64::MAX] {
             assert_eq!(bucket_of(value), BUCKETS - 1, "{value}");
         }

@@ -1,4 +1,4 @@
-//! What the programs of `rsct latency` have to be told of the running kernel, beside what those of `rsct trace` have.
+//! The fields and arguments that only the programs of `rsct latency` need from the running kernel.
 
 use crate::{
     field::{Field, Need},
@@ -41,6 +41,6 @@ pub const ARGUMENTS: &[Argument] = &[
     argument("ARG_SETUP_CT", "nf_nat_setup_info", "ct"),
     argument("ARG_SETUP_RETURN", "nf_nat_setup_info", "return"),
     argument("ARG_GC_WORK", "gc_worker", "work"),
-    // The names that it goes by have the same arguments.
+    // All names of the function have the same arguments.
     argument("ARG_SLOWPATH_LOCK", SLOWPATH, "lock"),
 ];

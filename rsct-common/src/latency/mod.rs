@@ -1,4 +1,4 @@
-//! What the programs of `rsct latency` count, where, and under which key.
+//! The counts of the programs of `rsct latency`: their maps, rows and keys.
 
 mod bucket;
 mod list;
@@ -6,38 +6,38 @@ mod list;
 pub use bucket::{BUCKETS, PARTS, bounds, bucket_of};
 pub use list::{ARGUMENTS, FIELDS};
 
-/// A histogram as a map has it, a CPU's share: a count for each bucket, and behind them [`SUM`] and [`MAX`].
+/// A histogram in a map, one CPU's share: a count for each bucket, followed by [`SUM`] and [`MAX`].
 pub type Tally = [u64; BUCKETS + 2];
 
-/// Where a [`Tally`] has the sum of all values.
+/// The index in a [`Tally`] of the sum of all values.
 pub const SUM: usize = BUCKETS;
-/// Where it has the largest, exactly.
+/// The index of the largest value, exact.
 pub const MAX: usize = BUCKETS + 1;
 
 /// A function whose duration is measured.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Function {
-    /// `nf_conntrack_in`: a packet's pass.
+    /// `nf_conntrack_in`: a packet's traversal.
     ConntrackIn = 0,
     /// `__nf_conntrack_confirm`: a flow's first packet puts its entry into the table.
     Confirm = 1,
-    /// `nf_nat_setup_info`: the search for a tuple that nobody uses.
+    /// `nf_nat_setup_info`: the search for a free tuple.
     NatSetup = 2,
-    /// `nf_conntrack_lock`, where it is called: taking one of the table's locks.
+    /// `nf_conntrack_lock`, where it is not inlined: taking one of the table's locks.
     Lock = 3,
-    /// `nf_conntrack_double_lock`, where it is a function: taking both of a pair.
+    /// `nf_conntrack_double_lock`, where it is not inlined: taking both locks of a pair.
     DoubleLock = 4,
     /// `gc_worker`: a run of garbage collection.
     Gc = 5,
-    /// No function, but the table's locks (`nf_conntrack_locks`): waiting for one while another CPU has it.
+    /// No function, but the table's locks (`nf_conntrack_locks`): waiting for one held by another CPU.
     Contention = 6,
-    /// The kernel's own function that does nothing (`bpf_fentry_test1`): what measuring itself shows.
+    /// A kernel function that does nothing (`bpf_fentry_test1`): the cost of measuring itself.
     Nothing = 7,
 }
 
 impl Function {
-    /// Every one of them that is shown.
+    /// Every function that is shown.
     pub const ALL: [Self; 7] = [
         Self::ConntrackIn,
         Self::Confirm,
@@ -48,12 +48,12 @@ impl Function {
         Self::Gc,
     ];
 
-    /// Reads the byte of a record.
+    /// Converts the byte in a record.
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|function| *function as u8 == byte)
     }
 
-    /// As the kernel calls it.
+    /// The name of the kernel function.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConntrackIn => "nf_conntrack_in",
@@ -82,29 +82,29 @@ impl Function {
     }
 }
 
-/// Rows for netfilter's hooks, of which `nf_conntrack_in` has one each: more than there are outcomes.
+/// The number of rows for netfilter's hooks, one each for `nf_conntrack_in`: more than there are outcomes.
 pub const HOOKS: u32 = 8;
 
-/// What garbage collection is measured by, beside its runs' durations: rows behind [`Function::Gc`]'s.
+/// Further values of garbage collection: rows after those of [`Function::Gc`].
 pub mod gc {
     use super::Function;
 
-    /// Buckets that a run looked at.
+    /// Buckets that a run scanned.
     pub const BUCKETS: u32 = Function::Gc.first_row() + 1;
-    /// Entries that it took out.
+    /// Entries that it deleted.
     pub const REAPED: u32 = Function::Gc.first_row() + 2;
-    /// How late each of them was, in jiffies.
+    /// The lateness of each of them, in jiffies.
     pub const LATE: u32 = Function::Gc.first_row() + 3;
 }
 
-/// A row that nobody writes to: what a new key's tally begins with.
+/// A row that is never written: the initial value of a new key's tally.
 pub const ZEROES: u32 = Function::Nothing.first_row() + 1;
-/// How many rows there are.
+/// The number of rows.
 pub const ROWS: u32 = ZEROES + 1;
 
-/// By what durations are told apart; the program's global `BY`.
+/// The key that durations are grouped by; the program's global `BY`.
 pub mod by {
-    /// What came of it.
+    /// The outcome.
     pub const OUTCOME: u32 = 0;
     /// The IP protocol.
     pub const PROTO: u32 = 1;
@@ -112,23 +112,23 @@ pub mod by {
     pub const NETNS: u32 = 2;
     /// Netfilter's hook.
     pub const HOOK: u32 = 3;
-    /// The CPU, for which nothing has to be done: each counts for itself.
+    /// The CPU, which needs no key: each counts separately.
     pub const CPU: u32 = 4;
 }
 
-/// What came of a pass through `nf_conntrack_in`; the names are those of `rsct trace`.
+/// The outcome of a traversal of `nf_conntrack_in`, named as in `rsct trace`.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassOutcome {
-    /// It has a new entry.
+    /// The packet has a new entry.
     Created = 0,
-    /// It belongs to an entry of the table.
+    /// The packet belongs to an entry of the table.
     Tracked = 1,
-    /// It goes on without an entry.
+    /// The packet continues without an entry.
     Invalid = 2,
-    /// It does not go on.
+    /// The packet is dropped.
     Dropped = 3,
-    /// Conntrack itself leaves it alone, such as neighbour discovery.
+    /// Conntrack itself skips the packet, such as neighbour discovery.
     Untracked = 4,
 }
 
@@ -137,15 +137,15 @@ impl PassOutcome {
     pub const NAMES: [&'static str; 5] = ["created", "tracked", "invalid", "dropped", "untracked"];
 }
 
-/// What came of `__nf_conntrack_confirm`.
+/// The outcome of `__nf_conntrack_confirm`.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfirmOutcome {
     /// The entry is in the table.
     Inserted = 0,
-    /// Another entry was there first, and the packet goes on with that.
+    /// Another entry was inserted first, and the packet continues with that.
     Clash = 1,
-    /// The packet does not go on.
+    /// The packet is dropped.
     Dropped = 2,
 }
 
@@ -154,13 +154,13 @@ impl ConfirmOutcome {
     pub const NAMES: [&'static str; 3] = ["inserted", "clash", "dropped"];
 }
 
-/// What came of `nf_nat_setup_info`.
+/// The outcome of `nf_nat_setup_info`.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NatOutcome {
-    /// The entry has its translation, be it none.
+    /// The entry has its translation, possibly none.
     Bound = 0,
-    /// It has none, and the packet does not go on.
+    /// It has none, and the packet is dropped.
     Failed = 1,
 }
 
@@ -169,47 +169,47 @@ impl NatOutcome {
     pub const NAMES: [&'static str; 2] = ["bound", "failed"];
 }
 
-/// What is only counted, per function and CPU.
+/// Counts without durations, per function and CPU.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// Packets that came to `nf_conntrack_in` with their entry: a second pass, on which nothing is done.
+    /// Packets that already had their entry in `nf_conntrack_in`: a second traversal, which does nothing.
     TrackedAlready = 0,
-    /// Packets that came as untracked, by a rule: nothing is done either.
+    /// Packets that a rule had made untracked: nothing to do either.
     UntrackedAlready = 1,
-    /// As [`Self::TrackedAlready`], of those that could have come with a template: they are told apart on their way out, by
-    /// another program, and a count is one program's.
+    /// As [`Self::TrackedAlready`], for packets that could have had a template: another program recognises them at
+    /// exit, and a count is written by one program.
     TrackedAlreadyAfterAll = 2,
-    /// Entries that garbage collection took out before their time, as the table was nearly full.
+    /// Entries that garbage collection deleted before their timeout, because the table was nearly full.
     EvictedByGc = 3,
-    /// Calls that were entered, and are to be timed.
+    /// Timed calls that were entered.
     Entered = 4,
-    /// Calls that were left, of those.
+    /// Of those, calls that returned.
     Left = 5,
 }
 
-/// How many counts a function has.
+/// The number of counts of a function.
 pub const COUNTS: usize = 6;
-/// How many words the map of counts has for a function, which begin with the counts: the rest is what the programs
-/// remember of calls under way.
+/// The number of words of a function in the map of counts, which begin with the counts: the rest is the programs'
+/// state of calls in progress.
 pub const STATE_WORDS: usize = COUNTS + 1 + 2 + 3 * 7;
 
-/// How often the clock is read by the program that measures what that takes.
+/// The number of clock reads of the program that measures their cost.
 pub const CLOCK_READS: u32 = 64;
 
-/// What the loader tells the programs beside where things are: the names of their globals.
+/// The names of the settings' globals, which the loader sets in addition to offsets.
 pub mod setting {
-    /// By what durations are told apart: see [`super::by`].
+    /// The key that durations are grouped by: see [`super::by`].
     pub const BY: &str = "LATENCY_BY";
-    /// From how many nanoseconds on a pass gets a record; zero for none.
+    /// The duration in nanoseconds from which on a call gets a record; zero for no records.
     pub const SLOWER_THAN_NS: &str = "LATENCY_SLOWER_THAN_NS";
-    /// Where the table's locks are.
+    /// The address of the table's locks.
     pub const LOCKS: &str = "LATENCY_LOCKS";
-    /// How many bytes they take.
+    /// Their size in bytes.
     pub const LOCKS_BYTES: &str = "LATENCY_LOCKS_BYTES";
-    /// Where the one is that stands for all of them.
+    /// The address of the lock that stands for all of them.
     pub const ALL_LOCK: &str = "LATENCY_ALL_LOCK";
-    /// How many buckets the table has.
+    /// The number of buckets of the table.
     pub const TABLE_BUCKETS: &str = "LATENCY_TABLE_BUCKETS";
 }
 

@@ -1,17 +1,17 @@
-//! Why something happened: one record for each time, and a count for each cause that holds when records are lost.
+//! Causes: one record per occurrence, and one count per cause, which is exact even if records are lost.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::TupleWords;
 
-/// How many frames of the kernel's stack a cause has.
+/// The number of kernel stack frames in a cause.
 pub const STACK_FRAMES: usize = 10;
-/// How many bytes of a text.
+/// The size of a text in bytes.
 pub const TEXT_BYTES: usize = 64;
-/// How many numbers, whose meaning depends on the cause.
+/// The number of numbers, whose meaning depends on the cause.
 pub const NUMBERS: usize = 8;
 
-/// One thing that happened, and what tells why.
+/// One occurrence of a cause.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct CauseRecord {
@@ -19,7 +19,7 @@ pub struct CauseRecord {
     pub kind: u8,
     /// [`CauseFamily`].
     pub family: u8,
-    /// What happened: the codes of [`what`].
+    /// The code of the cause: see [`what`].
     pub what: u8,
     /// The netfilter hook, with [`CauseFlags::HOOK`].
     pub hook: u8,
@@ -35,13 +35,13 @@ pub struct CauseRecord {
     pub netns: u32,
     /// Index of the interface.
     pub ifindex: u32,
-    /// The netlink port that asked for it, if one did.
+    /// The netlink port that requested it, if any.
     pub portid: u32,
-    /// The process that did it.
+    /// The process that caused it.
     pub pid: u32,
     /// `ct->status`.
     pub status: u32,
-    /// `ct->timeout`, as far as it has come: negative where it ran out in the past.
+    /// The rest of `ct->timeout`: negative if it has expired.
     pub left_jiffies: i32,
     /// The zone.
     pub zone: u16,
@@ -55,26 +55,26 @@ pub struct CauseRecord {
     pub more: u16,
     /// [`CauseKey::detail`].
     pub detail: u64,
-    /// What they are depends on the cause.
+    /// Numbers whose meaning depends on the cause.
     pub numbers: [u64; NUMBERS],
     /// The process's name.
     pub comm: [u8; 16],
-    /// The flow: its original direction, or for a packet without an entry what its headers say.
+    /// The flow: its original direction, or for a packet without an entry the tuple of its headers.
     pub tuple: TupleWords,
     /// The other tuple, where there is one: the reply direction.
     pub other: TupleWords,
-    /// The tuples of the entry that was there first.
+    /// The tuples of the entry that was inserted first.
     pub rival: [TupleWords; 2],
-    /// Where in the kernel, the innermost first: return addresses.
+    /// The kernel stack, the innermost frame first: return addresses.
     pub stack: [u64; STACK_FRAMES],
-    /// The kernel's own words, up to the first zero.
+    /// The kernel's text, up to the first zero.
     pub text: [u8; TEXT_BYTES],
 }
 
 const _: () = assert!(size_of::<CauseRecord>() == 448);
 
 impl CauseRecord {
-    /// What it was counted under, but for the stack of a cause that is not told by it.
+    /// Returns the key of its count, without the stack if the stack is not part of the cause.
     pub fn key(&self) -> CauseKey {
         CauseKey {
             family: self.family,
@@ -87,56 +87,56 @@ impl CauseRecord {
     }
 }
 
-/// What a count is of.
+/// The key of a count.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct CauseKey {
     /// [`CauseFamily`].
     pub family: u8,
-    /// What happened: the codes of [`what`].
+    /// The code of the cause: see [`what`].
     pub what: u8,
-    /// More of it, where the cause has more.
+    /// An addition to the code, for some causes.
     pub more: u16,
     /// Inode number of the network namespace.
     pub netns: u32,
-    /// What tells causes of the same code apart: an address in the kernel.
+    /// An address in the kernel that distinguishes causes of the same code.
     pub detail: u64,
-    /// Where in the kernel, where that tells causes apart.
+    /// The kernel stack, if it distinguishes causes.
     pub stack: [u64; STACK_FRAMES],
 }
 
-/// How often.
+/// The count of a cause.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct CauseCount {
-    /// How often it happened.
+    /// The number of occurrences.
     pub count: u64,
-    /// The kernel's own words.
+    /// The kernel's text.
     pub text: [u8; TEXT_BYTES],
 }
 
-/// [`CauseKey`] as words: what the map's key is to a reader.
+/// [`CauseKey`] as words: the type of the map's key for a reader.
 pub type CauseKeyWords = [u64; size_of::<CauseKey>() / 8];
 /// [`CauseCount`] as words.
 pub type CauseCountWords = [u64; size_of::<CauseCount>() / 8];
 
-/// What a cause is asked for.
+/// A family of causes, one per topic.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CauseFamily {
-    /// A packet that conntrack wants none of.
+    /// A packet that conntrack marked INVALID.
     Invalid = 1,
-    /// An entry that left the table.
+    /// An entry that was deleted from the table.
     Delete = 2,
-    /// An entry that could not be had, or only by throwing another out.
+    /// An entry that could not be allocated, or only by evicting another.
     Full = 3,
-    /// An entry that was not inserted, or not as it was meant to be.
+    /// An entry that was not inserted, or only after a clash.
     Insert = 4,
-    /// Addresses and ports that were looked for.
+    /// NAT's search for addresses and ports.
     Nat = 5,
-    /// An event that did not reach who listens.
+    /// An event that did not reach a listener.
     Lost = 6,
-    /// A packet that died before its entry was in the table.
+    /// A packet that was dropped before its entry was in the table.
     Drop = 7,
 }
 
@@ -152,12 +152,12 @@ impl CauseFamily {
         Self::Drop,
     ];
 
-    /// Reads the byte of a record.
+    /// Converts the byte in a record.
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|family| *family as u8 == byte)
     }
 
-    /// The name it is asked for and shown under.
+    /// The name of the topic, in options and output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
@@ -171,71 +171,71 @@ impl CauseFamily {
     }
 }
 
-/// What happened, by family.
+/// Codes of causes, by family.
 pub mod what {
-    /// The protocol's tracker said why.
-    pub const INVALID_SAID: u8 = 1;
-    /// The packet left without an entry, and nobody said why.
-    pub const INVALID_UNSAID: u8 = 2;
+    /// The protocol's tracker logged a reason.
+    pub const INVALID_LOGGED: u8 = 1;
+    /// The packet left without an entry, and no tracker logged a reason.
+    pub const INVALID_NO_REASON: u8 = 2;
 
-    /// `nf_ct_delete` takes an entry out of the table.
+    /// `nf_ct_delete` deletes an entry from the table.
     pub const DELETE: u8 = 1;
 
-    /// The table is full, and nobody could be thrown out.
+    /// The table is full, and no entry could be evicted.
     pub const FULL_REFUSED: u8 = 1;
     /// The kernel has no memory for an entry.
     pub const FULL_NO_MEMORY: u8 = 2;
-    /// The table is full, and another entry made room.
-    pub const FULL_MADE_ROOM: u8 = 3;
+    /// The table is full, and another entry was evicted.
+    pub const FULL_EVICTED: u8 = 3;
 
     /// The protocol allows no clash: the packet is dropped.
     pub const INSERT_CLASH_REFUSED: u8 = 1;
     /// The reply is taken too: the packet is dropped.
     pub const INSERT_CLASH_UNRESOLVED: u8 = 2;
-    /// The packet goes on with the entry that was there first.
+    /// The packet continues with the entry that was inserted first.
     pub const INSERT_CLASH_RESOLVED: u8 = 3;
-    /// The entry is in the table for its reply only, for a second.
+    /// The entry is in the table for its reply only, for one second.
     pub const INSERT_CLASH_HIDDEN: u8 = 4;
-    /// The entry was given up before.
+    /// The entry was deleted before.
     pub const INSERT_DYING: u8 = 5;
-    /// There are too many entries in the bucket.
+    /// The hash bucket has too many entries.
     pub const INSERT_CHAIN: u8 = 6;
-    /// The entry is in the table already.
-    pub const INSERT_TWICE: u8 = 7;
-    /// A program's entry was refused: the detail is the errno.
-    pub const INSERT_BY_HAND: u8 = 8;
+    /// The entry is already in the table.
+    pub const INSERT_ALREADY_INSERTED: u8 = 7;
+    /// The kernel refused an entry created by a program: the detail is the errno.
+    pub const INSERT_CREATE: u8 = 8;
 
-    /// Nothing was changed, nothing was looked for.
+    /// NAT changed nothing and searched nothing.
     pub const NAT_UNCHANGED: u8 = 1;
-    /// What was asked for first is free.
-    pub const NAT_AT_ONCE: u8 = 2;
-    /// Several were tried.
+    /// The first tuple is free.
+    pub const NAT_FIRST_TRY: u8 = 2;
+    /// NAT tried several tuples.
     pub const NAT_SEARCHED: u8 = 3;
-    /// None is free: the last that was tried is used all the same, and the packet dropped later.
+    /// No tuple is free: NAT uses the last one, and the packet is dropped later.
     pub const NAT_EXHAUSTED: u8 = 4;
-    /// A closed connection was thrown out for its tuple.
+    /// A closed connection was evicted for its tuple.
     pub const NAT_EVICTED: u8 = 5;
-    /// There was no setting up.
+    /// The setup failed.
     pub const NAT_REFUSED: u8 = 6;
-    /// A tuple that was tried is taken: counted for each, besides.
+    /// A tuple is taken: counted once per attempt, in addition to the result.
     pub const NAT_TAKEN: u8 = 7;
 
     /// A listener's buffer was full.
     pub const LOST_OVERRUN: u8 = 1;
-    /// The same, and the listener will be told later.
-    pub const LOST_KEPT: u8 = 2;
+    /// The same, and the kernel sends the event later.
+    pub const LOST_DEFERRED: u8 = 2;
     /// There was no memory for a message.
     pub const LOST_NO_MESSAGE: u8 = 3;
 
-    /// The packet was freed, and the kernel has a reason.
-    pub const DROP_DIED: u8 = 1;
-    /// The entry was let go of, and no packet was freed for a reason.
-    pub const DROP_LET_GO: u8 = 2;
-    /// Conntrack dropped it for a clash.
+    /// The packet was freed, with the kernel's drop reason.
+    pub const DROP_FREED: u8 = 1;
+    /// The entry was released, and no packet was freed with a reason.
+    pub const DROP_RELEASED: u8 = 2;
+    /// Conntrack dropped the packet because of a clash.
     pub const DROP_CLASH: u8 = 3;
-    /// Conntrack dropped it, as its entry could not be inserted.
+    /// Conntrack dropped the packet because its entry could not be inserted.
     pub const DROP_NOT_INSERTED: u8 = 4;
-    /// Conntrack dropped it, as there was no entry to be had.
+    /// Conntrack dropped the packet because no entry could be allocated.
     pub const DROP_NO_ENTRY: u8 = 5;
 }
 
@@ -244,7 +244,7 @@ pub mod what {
 pub struct CauseFlags;
 
 impl CauseFlags {
-    /// The process is known: it happened on a process's own stack.
+    /// The process is known: it happened on the process's own stack.
     pub const TASK: u16 = 1 << 0;
     /// The TCP window's numbers are known.
     pub const WINDOW: u16 = 1 << 1;
@@ -258,14 +258,14 @@ impl CauseFlags {
     pub const HOOK: u16 = 1 << 5;
 }
 
-/// Places in [`CauseRecord::numbers`] of what an INVALID TCP segment was held against
-/// (`tcp_in_window`, net/netfilter/nf_conntrack_proto_tcp.c).
+/// Indices in [`CauseRecord::numbers`] of the values that the kernel compares a TCP segment with (`tcp_in_window`,
+/// net/netfilter/nf_conntrack_proto_tcp.c).
 pub mod window {
     /// The segment's first sequence number.
     pub const SEQ: usize = 0;
-    /// The one after its last.
+    /// The sequence number after its last.
     pub const END: usize = 1;
-    /// What it acknowledges.
+    /// Its acknowledgement number.
     pub const ACK: usize = 2;
     /// The sender's `td_end`.
     pub const SENDER_END: usize = 3;
@@ -281,46 +281,46 @@ pub mod window {
 
 /// Bits of [`CauseKey::more`] of a delete.
 pub mod delete {
-    /// A netlink port asked for it.
+    /// A netlink port requested it.
     pub const BY_NETLINK: u16 = 1 << 0;
-    /// Its timeout had run out.
-    pub const RAN_OUT: u16 = 1 << 1;
+    /// Its timeout had expired.
+    pub const EXPIRED: u16 = 1 << 1;
     /// No reply was seen.
     pub const UNREPLIED: u16 = 1 << 2;
 }
 
-/// Of a search of NAT.
+/// Indices in [`CauseRecord::numbers`] of a NAT search.
 pub mod nat {
-    /// How long it took.
+    /// The duration.
     pub const DURATION_NS: usize = 0;
-    /// How many tuples were tried, and in the upper half how many of them are taken.
+    /// The number of attempts, and in the upper half how many of the tuples are taken.
     pub const ATTEMPTS: usize = 1;
     /// `flags` of `struct nf_nat_range2`.
     pub const FLAGS: usize = 2;
-    /// Its ports: the least, and in the next 16 bits the greatest.
+    /// Its ports: the lowest, and in the next 16 bits the highest.
     pub const PORTS: usize = 3;
-    /// Its least address, in two words as a tuple has it.
+    /// Its lowest address, in two words like in a tuple.
     pub const MIN: usize = 4;
-    /// Its greatest address.
+    /// Its highest address.
     pub const MAX: usize = 6;
 
-    /// What a search is counted under, beside what came of it: the powers of two of its attempts and of its nanoseconds.
+    /// The key of a search's count, in addition to the result: the powers of two of its attempts and nanoseconds.
     pub const fn steps(attempts: u64, duration: u64) -> u64 {
         attempts | duration << 8
     }
 }
 
-/// Of an event that got lost: its kinds.
+/// Kinds of events.
 pub mod lost {
     /// `IPCT_NEW` or `IPCT_RELATED`.
     pub const NEW: u16 = 1;
-    /// Anything in between.
+    /// Any other event.
     pub const UPDATE: u16 = 2;
     /// `IPCT_DESTROY`.
     pub const DESTROY: u16 = 3;
 
-    /// What is told of these events (`ctnetlink_conntrack_event`, net/netfilter/nf_conntrack_netlink.c; the bits are those
-    /// of `enum ip_conntrack_events`).
+    /// Returns the kind of these events (`ctnetlink_conntrack_event`, net/netfilter/nf_conntrack_netlink.c; the bits
+    /// are those of `enum ip_conntrack_events`).
     pub const fn kind(events: u32) -> u16 {
         const IPCT_NEW: u32 = 0;
         const IPCT_RELATED: u32 = 1;
@@ -335,7 +335,7 @@ pub mod lost {
     }
 }
 
-/// Of a packet that died.
+/// Indices in [`CauseRecord::numbers`] of a dropped packet.
 pub mod drop {
     /// `enum skb_drop_reason`.
     pub const REASON: usize = 0;

@@ -1,4 +1,4 @@
-//! What happened to an entry.
+//! Operations on entries.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -20,13 +20,13 @@ pub struct EntryRecord {
     pub zone: u16,
     /// Monotonic time when the operation began.
     pub time_ns: u64,
-    /// The entry's address; zero where none could be allocated.
+    /// The entry's address; zero if the allocation failed.
     pub ct: u64,
     /// When the entry was allocated or first seen; with [`Self::ct`] this names the flow.
     pub birth_ns: u64,
-    /// What the function returned: a verdict, a boolean or a negative errno.
+    /// The function's result: a verdict, a boolean or a negative errno.
     pub ret: i32,
-    /// Time the operation took.
+    /// Duration of the operation.
     pub duration_ns: u32,
     /// Inode number of the network namespace.
     pub netns: u32,
@@ -44,7 +44,7 @@ pub struct EntryRecord {
     pub now_jiffies: u32,
     /// `extra_jiffies` of a refresh.
     pub refresh_jiffies: u32,
-    /// The netlink port that asked for it, if one did.
+    /// The netlink port that requested it, if any.
     pub portid: u32,
     /// The process that did it.
     pub pid: u32,
@@ -64,30 +64,30 @@ pub struct EntryRecord {
 
 const _: () = assert!(size_of::<EntryRecord>() == 184);
 
-/// Which operation an [`EntryRecord`] tells of.
+/// The operation of an [`EntryRecord`].
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
-    /// `__nf_conntrack_alloc` failed: no entry could be had.
+    /// `__nf_conntrack_alloc` failed: no entry was allocated.
     AllocFailed = 1,
     /// `__nf_conntrack_hash_insert`: the entry is in the table from now on.
     Insert = 2,
     /// `__nf_conntrack_confirm`: the first packet leaves the host, or reaches its process.
     Confirm = 3,
-    /// `nf_conntrack_hash_check_insert`: made by ctnetlink or a BPF program.
+    /// `nf_conntrack_hash_check_insert`: created by ctnetlink or a BPF program.
     CheckInsert = 4,
-    /// `__nf_ct_refresh_acct` outside a packet's pass.
+    /// `__nf_ct_refresh_acct` outside a packet's traversal.
     Refresh = 5,
-    /// `nf_ct_delete`: out of the table.
+    /// `nf_ct_delete`: deleted from the table.
     Delete = 6,
-    /// `nf_ct_destroy`: the last reference is gone.
+    /// `nf_ct_destroy`: destroyed after its last reference.
     Destroy = 7,
-    /// `__nf_ct_change_timeout`: ctnetlink, or a BPF program, sets the timeout.
+    /// `__nf_ct_change_timeout`: ctnetlink or a BPF program sets the timeout.
     ChangeTimeout = 8,
 }
 
 impl EntryKind {
-    /// Reads the byte of a record.
+    /// Converts the byte in a record.
     pub const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::AllocFailed,
@@ -110,14 +110,14 @@ pub struct EntryFlags;
 impl EntryFlags {
     /// [`EntryRecord::ret`] and the values after are known.
     pub const RETURNED: u16 = 1 << 0;
-    /// The process is known: it happened on a process's own stack.
+    /// The process is known: it happened on the process's own stack.
     pub const TASK: u16 = 1 << 1;
-    /// The flow was not known to be born: this is its first sight.
+    /// The birth of the flow was not seen: this is its first sight.
     pub const FIRST_SIGHT: u16 = 1 << 2;
-    /// Confirming found a clash and gave the packet another entry.
+    /// The confirm found a clash and assigned another entry to the packet.
     pub const OTHER_ENTRY: u16 = 1 << 3;
     /// [`EntryRecord::duration_ns`] is known.
     pub const DURATION: u16 = 1 << 4;
-    /// Kept inside the kernel only: the filter said no.
+    /// Used inside the kernel only: the filter rejected it.
     pub const REJECTED: u16 = 1 << 15;
 }

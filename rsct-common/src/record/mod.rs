@@ -1,4 +1,4 @@
-//! What the programs write into the ring.
+//! The records that the programs write into the ring.
 
 mod cause;
 mod dump;

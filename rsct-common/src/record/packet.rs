@@ -1,10 +1,10 @@
-//! A packet's pass through `nf_conntrack_in`.
+//! A packet's traversal of `nf_conntrack_in`.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::TupleWords;
 
-/// One pass of one packet through `nf_conntrack_in`.
+/// One traversal of `nf_conntrack_in` by one packet.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct PacketRecord {
@@ -12,7 +12,7 @@ pub struct PacketRecord {
     pub kind: u8,
     /// The netfilter hook: 0 PRE_ROUTING, 3 LOCAL_OUT.
     pub hook: u8,
-    /// What `nf_conntrack_in` returned: 1 ACCEPT, 0 DROP.
+    /// The result of `nf_conntrack_in`: 1 ACCEPT, 0 DROP.
     pub verdict: u8,
     /// `enum ip_conntrack_info`, the low three bits of `skb->_nfct`.
     pub ctinfo: u8,
@@ -22,27 +22,27 @@ pub struct PacketRecord {
     pub flags: u16,
     /// Monotonic time when `nf_conntrack_in` was entered.
     pub time_ns: u64,
-    /// The entry's address; zero for a packet that conntrack gave no entry.
+    /// The entry's address; zero for a packet without an entry.
     pub ct: u64,
     /// When the entry was allocated or first seen; with [`Self::ct`] this names the flow.
     pub birth_ns: u64,
-    /// Time from entering to leaving `nf_conntrack_in`.
+    /// Duration of `nf_conntrack_in`.
     pub duration_ns: u32,
     /// Length of the packet from its network header, in bytes.
     pub len_bytes: u32,
     /// Inode number of the network namespace.
     pub netns: u32,
-    /// Index of the interface: the one it came in by, or the one it leaves by.
+    /// Index of the interface: the one it arrived on, or the one it leaves by.
     pub ifindex: u32,
     /// `ct->status` when the protocol's handler was entered.
     pub status_before: u32,
-    /// `ct->status` when `nf_conntrack_in` was left.
+    /// `ct->status` when `nf_conntrack_in` returned.
     pub status_after: u32,
     /// `ct->timeout` when the protocol's handler was entered.
     pub timeout_before_jiffies: u32,
-    /// `ct->timeout` when `nf_conntrack_in` was left.
+    /// `ct->timeout` when `nf_conntrack_in` returned.
     pub timeout_after_jiffies: u32,
-    /// The jiffies when the record was written: what the two timeouts count against.
+    /// The jiffies when the record was written: the reference of the two timeouts.
     pub now_jiffies: u32,
     /// `ct->mark`.
     pub mark: u32,
@@ -60,7 +60,7 @@ pub struct PacketRecord {
     pub tcp_flags: u8,
     /// The protocol's state when its handler was entered.
     pub state_before: u8,
-    /// The protocol's state when `nf_conntrack_in` was left.
+    /// The protocol's state when `nf_conntrack_in` returned.
     pub state_after: u8,
     /// The address family of the hook: 2 IPv4, 10 IPv6.
     pub family: u8,
@@ -68,32 +68,32 @@ pub struct PacketRecord {
     pub zone: u16,
     /// The process's name.
     pub comm: [u8; 16],
-    /// The original direction, or for a packet without an entry what its headers say.
+    /// The original direction, or for a packet without an entry the tuple of its headers.
     pub tuple: TupleWords,
 }
 
 const _: () = assert!(size_of::<PacketRecord>() == 152);
 
-/// What the header of an ICMP error says. Such a packet has no handler, so it lies in fields that only handlers fill.
+/// The header of an ICMP error. Such a packet has no handler, so it is stored in fields that only handlers fill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IcmpError {
     /// The type.
     pub kind: u8,
     /// The code.
     pub code: u8,
-    /// The sender's address as its header has it; of IPv4 the first word.
+    /// The sender's address from its header; of IPv4 the first word.
     pub from: [u32; 4],
 }
 
 impl PacketRecord {
-    /// Whether the fields of TCP's header are known.
+    /// True if the fields of the TCP header are known.
     #[inline(always)]
     pub const fn has_tcp(&self) -> bool {
         const TCP: u16 = PacketFlags::HEADER | PacketFlags::BEFORE;
         self.flags & TCP == TCP
     }
 
-    /// The ICMP error that this packet is.
+    /// Returns the ICMP error that this packet is.
     #[inline(always)]
     pub const fn icmp_error(&self) -> Option<IcmpError> {
         if self.flags & (PacketFlags::HEADER | PacketFlags::BEFORE) != PacketFlags::HEADER {
@@ -111,7 +111,7 @@ impl PacketRecord {
         })
     }
 
-    /// Notes the ICMP error that this packet is.
+    /// Stores the ICMP error that this packet is.
     #[inline(always)]
     pub const fn set_icmp_error(&mut self, error: IcmpError) {
         self.flags |= PacketFlags::HEADER;
@@ -135,13 +135,13 @@ impl PacketFlags {
     pub const BEFORE: u16 = 1 << 0;
     /// The packet's own header is known: see [`PacketRecord::has_tcp`] and [`PacketRecord::icmp_error`].
     pub const HEADER: u16 = 1 << 1;
-    /// The packet had its entry already when it came (loopback, or a second pass): nothing was done.
+    /// The packet already had its entry on entry (loopback, or a second traversal): conntrack did nothing.
     pub const SEEN_ALREADY: u16 = 1 << 2;
-    /// Untracked: conntrack was told to leave it alone.
+    /// Untracked: conntrack skips it.
     pub const UNTRACKED: u16 = 1 << 3;
-    /// The flow was not known to be born: this is its first sight.
+    /// The birth of the flow was not seen: this is its first sight.
     pub const FIRST_SIGHT: u16 = 1 << 4;
-    /// A refresh of the timeout was asked for in this pass.
+    /// The traversal requested a refresh of the timeout.
     pub const REFRESHED: u16 = 1 << 5;
     /// The process is known: the packet leaves from a process, on its own stack.
     pub const TASK: u16 = 1 << 6;
@@ -153,16 +153,16 @@ impl PacketFlags {
     pub const AFTER: u16 = 1 << 9;
     /// The mark is known.
     pub const MARK: u16 = 1 << 10;
-    /// A policy governs the flow's timeouts. Known where [`Self::FIRST_SIGHT`] is set, and while the entry is not in
-    /// the table yet; a [`super::PolicyRecord`] came before.
+    /// A policy governs the flow's timeouts. Known if [`Self::FIRST_SIGHT`] is set, and while the entry is not in the
+    /// table yet; a [`super::PolicyRecord`] precedes it.
     pub const POLICY: u16 = 1 << 11;
-    /// TCP: data was sent that nobody has acknowledged.
+    /// TCP: sent data is unacknowledged.
     pub const UNACKNOWLEDGED: u16 = 1 << 12;
-    /// TCP: as many segments were sent again as the namespace allows.
+    /// TCP: the number of retransmissions has reached the namespace's limit.
     pub const RETRANSMITTED: u16 = 1 << 13;
     /// TCP: the last window was zero.
     pub const ZERO_WINDOW: u16 = 1 << 14;
-    /// Kept inside the kernel only: the filter said no.
+    /// Used inside the kernel only: the filter rejected it.
     pub const REJECTED: u16 = 1 << 15;
 }
 

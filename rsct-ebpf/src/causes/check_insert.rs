@@ -1,4 +1,4 @@
-//! A program wants an entry in the table, through ctnetlink or BPF, and does not get it.
+//! A program requests an entry through ctnetlink or BPF, and the kernel refuses it.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_hash_check_insert(struct nf_conn *ct)`
 
@@ -22,14 +22,14 @@ use crate::{
         tuple,
     },
     nested::Nested,
-    tell,
+    report,
 };
 
-/// By entry.
+/// Arguments, by entry.
 #[map]
 static INSERTING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether it came to that at all, for whoever sees what a program was told.
+/// Set if this function was called, for the program that sees ctnetlink's result.
 #[map]
 pub static CHECKED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
 
@@ -68,17 +68,17 @@ fn judge<M: Memory>(ct: NfConn<M>, returned: i32, frame: u64) {
         return;
     }
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
-        what::INSERT_BY_HAND,
+        what::INSERT_CREATE,
         tuple::protonum(&orig) as u16,
         netns,
         returned.unsigned_abs() as u64,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         record.send();
     }
 }

@@ -1,9 +1,9 @@
-//! Two entries for one tuple: which came first, which came second, and how it ended.
+//! Two entries for one tuple: which was first, which was second, and the result.
 //!
 //! net/netfilter/nf_conntrack_core.c: `static int nf_ct_resolve_clash(struct sk_buff *skb,
 //! struct nf_conntrack_tuple_hash *h, u32 reply_hash)`, and `static int __nf_ct_resolve_clash(struct sk_buff *skb,
-//! struct nf_conntrack_tuple_hash *h)`, which it calls where the protocol allows a clash at all. What comes after that,
-//! `nf_ct_resolve_clash_harder`, is inlined: it leaves the packet the entry that it came with.
+//! struct nf_conntrack_tuple_hash *h)`, which it calls if the protocol allows clashes. The step after that,
+//! `nf_ct_resolve_clash_harder`, is inlined: it does not change the packet's entry.
 
 use core::mem::MaybeUninit;
 
@@ -30,11 +30,12 @@ use crate::{
         tuple,
     },
     nested::Nested,
+    report,
     scratch::Slots,
-    tell, words,
+    words,
 };
 
-/// Both entries as they are before it is decided what becomes of them: the loser may be gone when that has been done.
+/// Both entries before the kernel resolves the clash: the loser may be destroyed afterwards.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Clash {
@@ -51,11 +52,11 @@ struct Clash {
 #[map]
 static CLASHES: PerCpuArray<Slots<Clash>> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether the protocol allows a clash: then it was tried to have both packets use one entry.
+/// Set if the protocol allows clashes: the kernel then tried to use one entry for both packets.
 #[map]
 static TRIED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether there was a clash at all, for whoever sees that an entry was not confirmed.
+/// Set if there was a clash, for the program that sees that an entry was not confirmed.
 #[map]
 pub static RESOLVED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
 
@@ -102,19 +103,19 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     };
     let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CLASH_SKB));
     let loser = NfConn::<Untyped>::new(skb.nfct().ct());
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    // SAFETY: this CPU's slots; `scratch` explains who else can access them.
     let Some(claim) = unsafe { &mut *slots }.claim(skb.address(), ctx.frame(), Loss::OperationForgotten)
     else {
         return;
     };
-    // A pointer becomes a number on its way through memory, and can be reckoned with.
+    // Memory turns the pointer into a number, which allows arithmetic.
     let number = &raw mut claim.slot.number;
     // SAFETY: the slot's own field; volatile, so that the number is really read back.
     let hash = unsafe {
         core::ptr::write_volatile(number, ctx.number(&arg::CLASH_H));
         core::ptr::read_volatile(number) as *const u8
     };
-    // The hash that was found says by its direction where in its entry it is.
+    // The direction in the tuple hash shows its position in the entry.
     let found = Untyped::read_tuple(at(hash, TUPLE_HASH_TUPLE.load()));
     let direction = tuple::direction(&found) as u64 & 1;
     let into_entry = NF_CONN_TUPLEHASH.load() + direction * TUPLE_HASH_BYTES;
@@ -143,7 +144,7 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
     let Some(claim) = unsafe { &mut *slots }.claimed_at(frame) else {
         return;
     };
-    let claim = claim.at_work();
+    let claim = claim.begin_exit();
     let clash = &claim.slot.record;
     if clash.wanted != 0 {
         let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
@@ -154,15 +155,15 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
             (false, false) => what::INSERT_CLASH_REFUSED,
             (false, true) => what::INSERT_CLASH_UNRESOLVED,
         };
-        told(code, clash, frame);
+        report(code, clash, frame);
     }
     claim.free();
 }
 
 #[inline(always)]
-fn told(code: u8, clash: &Clash, frame: u64) {
+fn report(code: u8, clash: &Clash, frame: u64) {
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
         code,
@@ -170,13 +171,13 @@ fn told(code: u8, clash: &Clash, frame: u64) {
         clash.netns,
         0,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
         record.flags |= CauseFlags::CLASH;
         record.ct = clash.loser;
         record.zone = clash.zone as u16;
         record.status = clash.status;
-        // SAFETY: tuples are words, in the record as in the slot.
+        // SAFETY: tuples are words, both in the record and in the slot.
         unsafe {
             words::copy(&raw mut record.tuple, &raw const clash.loser_tuple[0]);
             words::copy(&raw mut record.other, &raw const clash.loser_tuple[1]);

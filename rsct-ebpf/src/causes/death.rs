@@ -1,4 +1,4 @@
-//! A packet dies: where, and for which of the kernel's reasons.
+//! The kernel frees a packet: the place, and the kernel's drop reason.
 //!
 //! include/trace/events/skb.h: the tracepoint `kfree_skb`, whose first three arguments are `struct sk_buff *skb, void
 //! *location, enum skb_drop_reason reason` from Linux 5.17 on.
@@ -18,10 +18,10 @@ use crate::{
         packet,
         sk_buff::SkBuff,
     },
-    tell,
+    report,
 };
 
-/// The last packet that died on this CPU while its entry was not in the table. The entry goes right after it.
+/// The last freed packet on this CPU whose entry was not in the table. The kernel destroys the entry right after it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Death {
@@ -30,7 +30,7 @@ pub struct Death {
     pub location: u64,
     pub reason: u32,
     pub ifindex: u32,
-    /// The TCP flags, with [`Death::IS_TCP`] where there are any.
+    /// The TCP flags, with [`Death::IS_TCP`] if there are any.
     pub tcp: u64,
     pub stack: [u64; STACK_FRAMES],
 }
@@ -52,28 +52,28 @@ pub fn kfree_skb_tracepoint(ctx: RawTracePointContext) -> u32 {
     let Some(death) = DEATHS.get_ptr_mut(0) else {
         return 0;
     };
-    // SAFETY: this CPU's own.
+    // SAFETY: data of this CPU.
     let death = unsafe { &mut *death };
     death.location = ctx.arg(1);
     death.reason = ctx.arg(2);
     let device: u64 = field::<Untyped, _>(skb.pointer(), &SK_BUFF_DEV);
     death.ifindex = field::<Untyped, _>(device as *const u8, &NET_DEVICE_IFINDEX);
     death.tcp = packet::segment(skb).map_or(0, |segment| segment.tcp.flags as u64 | Death::IS_TCP);
-    death.stack = tell::stack(&ctx);
+    death.stack = report::stack(&ctx);
     death.ct = ct.address();
     0
 }
 
-/// How the packet died that had the entry at `ct`, if one did just now.
+/// Returns the death of the packet that had the entry at `ct`, if it was just freed.
 #[inline(always)]
 pub fn of(ct: u64) -> Option<&'static Death> {
     let death = DEATHS.get_ptr_mut(0)?;
-    // SAFETY: this CPU's own.
+    // SAFETY: data of this CPU.
     let death = unsafe { &mut *death };
     if death.ct != ct {
         return None;
     }
-    // The address may be another entry's next time.
+    // The address may belong to another entry next time.
     death.ct = 0;
     Some(death)
 }

@@ -1,8 +1,8 @@
-//! An entry leaves the table: who called for it says why.
+//! The kernel deletes an entry: the callers show why.
 //!
 //! net/netfilter/nf_conntrack_core.c: `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)`
 //!
-//! It takes out any entry that is not dying already, so all can be said on the way in.
+//! It deletes any entry that is not dying already, so the entry of the function has all facts.
 
 use aya_ebpf::{
     EbpfContext,
@@ -18,7 +18,7 @@ use crate::{
         args::{Arguments, Frame},
         nf_conn::{IPS_DYING, IPS_SEEN_REPLY, IPS_TEMPLATE, NfConn},
     },
-    tell,
+    report,
 };
 
 #[fentry(function = "nf_ct_delete")]
@@ -45,13 +45,14 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         return;
     }
     let portid = ctx.number(&arg::DELETE_PORTID) as u32;
-    // Who asked by netlink is not always on the stack, and the collector throws out others than what ran out, too.
+    // The stack does not always show a netlink request, and garbage collection also deletes entries that have not
+    // expired.
     let mut more = 0;
     if portid != 0 {
         more |= delete::BY_NETLINK;
     }
-    if tell::left_jiffies(ct) <= 0 {
-        more |= delete::RAN_OUT;
+    if report::left_jiffies(ct) <= 0 {
+        more |= delete::EXPIRED;
     }
     if status & IPS_SEEN_REPLY == 0 {
         more |= delete::UNREPLIED;
@@ -62,11 +63,11 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         more,
         netns,
         detail: 0,
-        stack: tell::stack(ctx),
+        stack: report::stack(ctx),
     };
-    if let Some(mut record) = tell::tell(&key, None) {
-        tell::note_task(&mut record, ctx.frame());
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(&key, None) {
+        report::note_task(&mut record, ctx.frame());
+        report::describe(&mut record, ct);
         record.portid = portid;
         record.send();
     }

@@ -1,4 +1,4 @@
-//! The table is full: somebody is thrown out for a new entry, or nobody could be.
+//! The table is full: the kernel evicts an entry for a new one, or finds none to evict.
 //!
 //! net/netfilter/nf_conntrack_core.c: `static noinline int early_drop(struct net *net, unsigned int hash)`
 
@@ -14,7 +14,7 @@ use crate::{
     nested::Nested,
 };
 
-/// Whether it threw somebody out, for whoever sees what the allocation came to that it was called in.
+/// True if it evicted an entry, for the program that sees the result of the allocation that called it.
 #[map]
 pub static EARLY_DROP: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
 
@@ -30,7 +30,7 @@ pub fn early_drop_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// What it returns is a bool: the rest of the register may be anything.
+/// The function returns a bool: the rest of the register is undefined.
 #[inline(always)]
 fn note(frame: u64, returned: u64) {
     Nested::note(&EARLY_DROP, frame, returned & 0xff);

@@ -1,4 +1,4 @@
-//! Conntrack tells its listeners of an event, and not all of them get to know.
+//! Conntrack sends an event, and a listener does not receive it.
 //!
 //! net/netfilter/nf_conntrack_netlink.c:
 //! `static int ctnetlink_conntrack_event(unsigned int events, const struct nf_ct_event *item)`
@@ -24,16 +24,16 @@ use crate::{
         field,
         nf_conn::NfConn,
     },
+    report,
     scratch::Slots,
-    tell,
 };
 
-/// An event that is being told.
+/// An event that is being sent.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Event {
     ct: u64,
-    /// [`lost`]'s kind.
+    /// A kind of [`lost`].
     kind: u32,
     netns: u32,
     wanted: u64,
@@ -73,7 +73,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     };
     let item = ctx.pointer(&arg::EVENT_ITEM);
     let ct = NfConn::<Untyped>::new(field::<Untyped, u64>(item, &CT_EVENT_CT) as *const u8);
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    // SAFETY: this CPU's slots; `scratch` explains who else can access them.
     let Some(claim) = unsafe { &mut *slots }.claim(ct.address(), ctx.frame(), Loss::OperationForgotten)
     else {
         return;
@@ -95,7 +95,7 @@ fn leave<C: Frame>(ctx: &C) {
     }
 }
 
-/// Tells of an event that is under way and did not reach a listener: that of this port, or all of them.
+/// Emits that the current event did not reach the listener at this port, or, without a port, any listener.
 #[inline(always)]
 pub fn lost(frame: u64, code: u8, portid: u32) {
     let Some(slots) = EVENTS.get_ptr_mut(0) else {
@@ -111,7 +111,7 @@ pub fn lost(frame: u64, code: u8, portid: u32) {
     }
     let ct = NfConn::<Untyped>::new(event.ct as *const u8);
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Lost,
         code,
@@ -119,9 +119,9 @@ pub fn lost(frame: u64, code: u8, portid: u32) {
         event.netns,
         portid as u64,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         record.portid = portid;
         record.send();
     }

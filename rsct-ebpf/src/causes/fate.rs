@@ -1,4 +1,4 @@
-//! Conntrack itself will have none of a packet's entry: it drops the packet, and then the entry goes.
+//! Conntrack itself drops a packet, and the packet's entry is then destroyed.
 //!
 //! net/netfilter/nf_conntrack_core.c: `static int nf_ct_resolve_clash(struct sk_buff *skb,
 //! struct nf_conntrack_tuple_hash *h, u32 reply_hash)`, `int __nf_conntrack_confirm(struct sk_buff *skb)`
@@ -22,11 +22,11 @@ use crate::{
     },
 };
 
-/// What became of entries that are still there, by their address.
+/// The cause for each entry that is not destroyed yet, by the entry's address.
 #[map]
 static FATES: HashMap<u64, u64> = HashMap::with_max_entries(1024, 0);
 
-/// By packet.
+/// Arguments, by packet.
 #[map]
 static CLASHING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 #[map]
@@ -66,7 +66,7 @@ verdict!("nf_ct_resolve_clash" drop_clash_fexit drop_clash_kprobe drop_clash_kre
 verdict!("__nf_conntrack_confirm" drop_confirm_fexit drop_confirm_kprobe drop_confirm_kretprobe
     CONFIRM_SKB CONFIRM_RETURN BEING_CONFIRMED DROP_NOT_INSERTED);
 
-/// What a clash came to is known before what confirming came to, and stays.
+/// A clash is decided before the confirm returns, so its cause stays.
 #[inline(always)]
 fn judge(skb: SkBuff<Untyped>, verdict: u32, what: u8) {
     const NF_DROP: u32 = 0;
@@ -79,11 +79,11 @@ fn judge(skb: SkBuff<Untyped>, verdict: u32, what: u8) {
     }
 }
 
-/// What became of the entry at `ct`, which goes now: zero where nothing is known of it.
+/// Returns the cause for the entry at `ct`, which is being destroyed: zero if none is known.
 #[inline(always)]
 pub fn take(ct: u64) -> u64 {
     let fate = match FATES.get_ptr(&ct) {
-        // SAFETY: only the entry's end takes it away, and that is now.
+        // SAFETY: only the destruction of the entry removes it, and that is now.
         Some(fate) => unsafe { *fate },
         None => return 0,
     };

@@ -30,21 +30,21 @@ use crate::{
         tuple,
     },
     reason::{self, Reason},
-    tell, words,
+    report, words,
 };
 
-/// Whether a reason is told as soon as it is said, for somebody who sees for himself what becomes of the packet.
+/// Set to emit a reason as soon as it is logged, for a reader that sees the packet's verdict itself.
 #[unsafe(no_mangle)]
-static TELL_WHEN_SAID: Global<u32> = Global::new(0);
+static EMIT_WHEN_LOGGED: Global<u32> = Global::new(0);
 
 #[inline(always)]
-pub fn are_told_when_said() -> bool {
-    TELL_WHEN_SAID.load() != 0
+pub fn emits_when_logged() -> bool {
+    EMIT_WHEN_LOGGED.load() != 0
 }
 
-/// By packet, with its hook's state.
+/// Arguments, by packet: the state of its hook.
 #[map]
-static PASSES: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
+static CLASSIFYING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "nf_conntrack_in")]
 pub fn why_in_fexit(ctx: FExitContext) -> u32 {
@@ -57,13 +57,13 @@ pub fn why_in_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 pub fn why_in_kprobe(ctx: ProbeContext) -> u32 {
     let skb = ctx.pointer(&arg::IN_SKB) as u64;
-    kept::keep(&PASSES, ctx.frame(), skb, ctx.pointer(&arg::IN_STATE) as u64);
+    kept::keep(&CLASSIFYING, ctx.frame(), skb, ctx.pointer(&arg::IN_STATE) as u64);
     0
 }
 
 #[kretprobe]
 pub fn why_in_kretprobe(ctx: RetProbeContext) -> u32 {
-    kept::kept(&PASSES, ctx.frame(), |skb, state| {
+    kept::kept(&CLASSIFYING, ctx.frame(), |skb, state| {
         let skb = SkBuff::<Untyped>::new(skb as *const u8);
         let state = HookState::<Untyped>::new(state as *const u8);
         judge(skb, state, ctx.ret::<u32>(), ctx.frame());
@@ -71,16 +71,16 @@ pub fn why_in_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// INVALID is what may go on without an entry. What is dropped for want of an entry is another story (`alloc`).
+/// A packet is INVALID if it continues without an entry. `no_entry` handles packets that are dropped without one.
 #[inline(always)]
 fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u64) {
     const NF_ACCEPT: u32 = 1;
     let pending = reason::are_pending();
     if verdict == NF_ACCEPT && skb.nfct().0 == 0 {
-        let said = if pending { reason::of(skb.address()) } else { None };
+        let reason = if pending { reason::of(skb.address()) } else { None };
         let netns = state.netns();
         if filter::wants_netns(netns) {
-            without_entry(skb, state, netns, said, frame);
+            without_entry(skb, state, netns, reason, frame);
         }
     }
     if pending {
@@ -93,7 +93,7 @@ fn without_entry<M: Memory>(
     skb: SkBuff<M>,
     state: HookState<M>,
     netns: u32,
-    said: Option<&Reason>,
+    reason: Option<&Reason>,
     frame: u64,
 ) {
     let flow = packet::tuple_of(skb, state.family());
@@ -102,34 +102,34 @@ fn without_entry<M: Memory>(
     }
     let hook = state.hook();
     let mut room = MaybeUninit::uninit();
-    let key = key(&mut room, netns, &flow, said);
-    if let Some(mut record) = tell::tell(key, said.map(|said| &said.text)) {
+    let key = key(&mut room, netns, &flow, reason);
+    if let Some(mut record) = report::reserve(key, reason.map(|reason| &reason.text)) {
         if hook == LOCAL_OUT {
-            tell::note_task(&mut record, frame);
+            report::note_task(&mut record, frame);
         }
         record.flags |= CauseFlags::HOOK;
         record.hook = hook;
         record.ifindex = state.ifindex(hook);
-        told(&mut record, skb, &flow, said);
+        add_headers(&mut record, skb, &flow, reason);
         record.send();
     }
 }
 
-/// Where nobody has said why, the packet's kind tells causes apart.
+/// Without a logged reason, the type of packet distinguishes causes.
 #[inline(always)]
 fn key<'a>(
     room: &'a mut MaybeUninit<CauseKey>,
     netns: u32,
     flow: &TupleWords,
-    said: Option<&Reason>,
+    reason: Option<&Reason>,
 ) -> &'a CauseKey {
-    let (code, detail) = match said {
-        Some(said) => (what::INVALID_SAID, said.said),
+    let (code, detail) = match reason {
+        Some(reason) => (what::INVALID_LOGGED, reason.text_address),
         // An ICMP message's type and code.
-        None if tuple::is_icmp(flow) => (what::INVALID_UNSAID, flow[4] >> 32 & 0xffff),
-        None => (what::INVALID_UNSAID, 0),
+        None if tuple::is_icmp(flow) => (what::INVALID_NO_REASON, flow[4] >> 32 & 0xffff),
+        None => (what::INVALID_NO_REASON, 0),
     };
-    tell::key(
+    report::key(
         room,
         CauseFamily::Invalid,
         code,
@@ -140,25 +140,30 @@ fn key<'a>(
 }
 
 #[inline(always)]
-fn told<M: Memory>(record: &mut CauseRecord, skb: SkBuff<M>, flow: &TupleWords, said: Option<&Reason>) {
+fn add_headers<M: Memory>(
+    record: &mut CauseRecord,
+    skb: SkBuff<M>,
+    flow: &TupleWords,
+    reason: Option<&Reason>,
+) {
     record.tuple = *flow;
     if let Some(segment) = packet::segment(SkBuff::<Untyped>::new(skb.pointer())) {
         record.flags |= CauseFlags::TCP;
         record.tcp_flags = segment.tcp.flags;
     }
-    if let Some(said) = said {
-        // SAFETY: words, in the record as in the reason.
-        unsafe { words::copy(&raw mut record.numbers, &raw const said.numbers) };
-        if said.window != 0 {
+    if let Some(reason) = reason {
+        // SAFETY: words, both in the record and in the reason.
+        unsafe { words::copy(&raw mut record.numbers, &raw const reason.numbers) };
+        if reason.window != 0 {
             record.flags |= CauseFlags::WINDOW;
         }
     }
 }
 
-/// A reason without its verdict.
+/// Emits a reason without the packet's verdict.
 #[inline(always)]
-pub fn told_when_said(skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>, reason: &Reason) {
-    // The namespace is where the entry is; what is said before there is one is told without.
+pub fn emit_logged(skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>, reason: &Reason) {
+    // The namespace is read from the entry; a reason logged without an entry has none.
     let netns = ct.map_or(0, NfConn::netns);
     if ct.is_some() && !filter::wants_netns(netns) {
         return;
@@ -169,11 +174,11 @@ pub fn told_when_said(skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>, reason:
     }
     let mut room = MaybeUninit::uninit();
     let key = key(&mut room, netns, &flow, Some(reason));
-    if let Some(mut record) = tell::tell(key, Some(&reason.text)) {
+    if let Some(mut record) = report::reserve(key, Some(&reason.text)) {
         if let Some(ct) = ct {
-            tell::describe(&mut record, ct);
+            report::describe(&mut record, ct);
         }
-        told(&mut record, skb, &flow, Some(reason));
+        add_headers(&mut record, skb, &flow, Some(reason));
         record.send();
     }
 }

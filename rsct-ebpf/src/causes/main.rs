@@ -1,6 +1,6 @@
-//! The programs that tell why: the object of `rsct why`, and of `rsct trace` where it names causes.
+//! The programs that find causes: the object of `rsct why`, and of `rsct trace` for the causes that it shows.
 //!
-//! One file per hooked function; `tell` counts a cause and sends its record off.
+//! One file per hooked function; `report` counts a cause and emits its record.
 
 #![no_std]
 #![no_main]
@@ -25,12 +25,12 @@ mod overrun;
 #[path = "../proof.rs"]
 mod proof;
 mod reason;
-mod tell;
+mod report;
 mod unconfirmed;
 
 use rsct_ebpf::{emit, filter, globals, kernel, scratch, task, words};
 
-/// The licence declared to the kernel; without it the helpers are not to be had.
+/// The license declared to the kernel; it allows no GPL-only helpers without it.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,4 +1,4 @@
-//! NAT looks for a tuple that nobody has: how long, how many it tried, and which it took.
+//! NAT searches a free tuple: the duration, the number of attempts, and the result.
 //!
 //! net/netfilter/nf_nat_core.c: `unsigned int nf_nat_setup_info(struct nf_conn *ct, const struct nf_nat_range2 *range,
 //! enum nf_nat_manip_type maniptype)`
@@ -27,11 +27,12 @@ use crate::{
         nf_conn::{IPPROTO_TCP, IPS_CONFIRMED, NfConn},
         tuple,
     },
+    report,
     scratch::Slots,
-    tell, words,
+    words,
 };
 
-/// A search under way.
+/// A search in progress.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Search {
@@ -40,15 +41,15 @@ pub struct Search {
     wanted: u32,
     /// 0 the source is changed, 1 the destination (`enum nf_nat_manip_type`).
     manip: u32,
-    /// The cause's code, once it is known.
+    /// The cause's code, once known.
     code: u32,
-    /// Tuples that were asked for.
+    /// The number of tuples that NAT tried.
     attempts: u32,
-    /// Those that somebody has.
+    /// The number of taken tuples among them.
     taken: u32,
-    /// Whether the last of them is taken.
+    /// Nonzero if the last of them is taken.
     last_taken: u32,
-    /// After which attempt an old connection was thrown out for its tuple.
+    /// The attempt after which an old connection was evicted for its tuple.
     evicted: u32,
     reply: TupleWords,
     /// `flags`, `min_proto`, `max_proto`, `min_addr`, `max_addr` of the range.
@@ -88,7 +89,7 @@ pub fn nat_kretprobe(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::NAT_CT));
-    // Of an entry that is in the table nothing is changed any more.
+    // A confirmed entry is not translated any more.
     if ct.status() & IPS_CONFIRMED != 0 {
         return;
     }
@@ -96,7 +97,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
         return;
     };
     let range = ctx.pointer(&arg::NAT_RANGE);
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    // SAFETY: this CPU's slots; `scratch` explains who else can access them.
     let Some(claim) = unsafe { &mut *slots }.claim(ct.address(), ctx.frame(), Loss::OperationForgotten)
     else {
         return;
@@ -133,7 +134,7 @@ fn leave<C: Frame>(ctx: &C, verdict: u32) {
     let Some(claim) = unsafe { &mut *slots }.claimed_at(ctx.frame()) else {
         return;
     };
-    let claim = claim.at_work();
+    let claim = claim.begin_exit();
     let duration_ns = now.wrapping_sub(claim.slot.claimed_ns);
     let search = &mut claim.slot.record;
     if search.wanted != 0 {
@@ -158,16 +159,17 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     } else if words::equal(&reply, &search.reply) {
         what::NAT_UNCHANGED
     } else {
-        what::NAT_AT_ONCE
+        what::NAT_FIRST_TRY
     };
-    // The verifier knows no bounds of a number read from a map: it walks the rest once, and not once for each code.
-    // SAFETY: its own field; volatile, so that it is really read back.
+    // The verifier knows no bounds of a number read from a map: it walks the rest once, instead of once for each
+    // code.
+    // SAFETY: a field of the slot; volatile, so that it is really read back.
     let code = unsafe {
         (&raw mut search.code).write_volatile(code as u32);
         (&raw const search.code).read_volatile() as u8
     };
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Nat,
         code,
@@ -175,14 +177,14 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
         search.netns,
         nat::steps(bit_length(search.attempts as u64), bit_length(duration_ns)),
     );
-    // Most flows are not translated at all: they count, but have nothing to tell.
+    // Most flows are not translated: they are counted, but get no record.
     if code == what::NAT_UNCHANGED {
-        tell::counted(key, None);
+        report::counted(key, None);
         return;
     }
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
         record.left_jiffies = ct.timeout() as i32;
         record.numbers[nat::DURATION_NS] = duration_ns;
         record.numbers[nat::ATTEMPTS] = search.attempts as u64 | (search.taken as u64) << 32;
@@ -197,16 +199,16 @@ fn judge(search: &mut Search, verdict: u32, duration_ns: u64, frame: u64) {
     }
 }
 
-/// The number of bits in `number` without leading zeros.
+/// Returns the number of bits in `number` without leading zeros.
 ///
-/// Compiles to arithmetic without a branch. Each branch would leave the verifier two sets of known bits, and it walks the
-/// rest of the program once for each combination.
+/// Compiles to arithmetic without a branch. After each branch the verifier would have two sets of known bits, and
+/// would walk the rest of the program once for each combination.
 #[inline(always)]
 fn bit_length(number: u64) -> u64 {
     (u64::BITS - number.leading_zeros()) as u64
 }
 
-/// The search of the entry that a tuple is asked for, if NAT is at it on this CPU: one for `ct`, where that is known.
+/// Returns NAT's search in progress on this CPU, if any; with `ct`, only that entry's.
 #[inline(always)]
 pub fn under_way(frame: u64, ct: Option<u64>) -> Option<&'static mut Search> {
     let slots = SEARCHES.get_ptr_mut(0)?;
@@ -217,25 +219,25 @@ pub fn under_way(frame: u64, ct: Option<u64>) -> Option<&'static mut Search> {
 }
 
 impl Search {
-    /// Nobody else's tuples count.
+    /// Returns true for the tuples of this search only.
     #[inline(always)]
     pub fn is_wanted(&self) -> bool {
         self.wanted != 0
     }
 
-    /// Inode number of the entry's namespace.
+    /// Returns the inode number of the entry's namespace.
     #[inline(always)]
     pub fn netns(&self) -> u32 {
         self.netns
     }
 
-    /// Whether it is TCP's, which asks in another way for the last few tuples.
+    /// True for TCP, which uses another lookup for the last few tuples.
     #[inline(always)]
     pub fn is_tcp(&self) -> bool {
         tuple::protonum(&self.reply) == IPPROTO_TCP
     }
 
-    /// A tuple was asked for, and is free or not.
+    /// Records an attempt: a tuple, and whether it is taken.
     #[inline(always)]
     pub fn tried(&mut self, is_taken: bool) {
         self.attempts += 1;
@@ -243,7 +245,7 @@ impl Search {
         self.last_taken = is_taken as u32;
     }
 
-    /// The last tuple that was asked for has been taken from somebody.
+    /// Records that the last tuple was freed by an eviction.
     #[inline(always)]
     pub fn evicts(&mut self) {
         if self.last_taken != 0 {

@@ -1,10 +1,10 @@
-//! What NAT does while it looks for a tuple.
+//! The lookups and evictions of NAT's search for a tuple.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_tuple_taken(const struct nf_conntrack_tuple *tuple,
-//! const struct nf_conn *ignored_conntrack)`, and, for the last tuples that a TCP connection tries, from Linux 6.2 or so on
-//! (`nf_nat_used_tuple_harder`, net/netfilter/nf_nat_core.c), `struct nf_conntrack_tuple_hash
-//! *nf_conntrack_find_get(struct net *net, const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *tuple)`,
-//! after which `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)` makes a tuple free.
+//! const struct nf_conn *ignored_conntrack)`, and, for the last tuples that a TCP connection tries, from about Linux
+//! 6.2 on (`nf_nat_used_tuple_harder`, net/netfilter/nf_nat_core.c), `struct nf_conntrack_tuple_hash
+//! *nf_conntrack_find_get(struct net *net, const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple
+//! *tuple)`, after which `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)` frees a tuple.
 
 use core::mem::MaybeUninit;
 
@@ -18,7 +18,7 @@ use crate::{
     globals::arg,
     kernel::args::{Arguments, Frame},
     nat::{self, Search},
-    tell,
+    report,
 };
 
 #[fexit(function = "nf_conntrack_tuple_taken")]
@@ -54,8 +54,8 @@ fn count_taken(search: &Search) {
         return;
     }
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(&mut room, CauseFamily::Nat, what::NAT_TAKEN, 0, search.netns(), 0);
-    tell::counted(key, None);
+    let key = report::key(&mut room, CauseFamily::Nat, what::NAT_TAKEN, 0, search.netns(), 0);
+    report::counted(key, None);
 }
 
 #[fexit(function = "nf_conntrack_find_get")]
@@ -70,7 +70,7 @@ pub fn nat_find_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// UDP and its like look a tuple up once more that was asked for already.
+/// UDP and similar protocols look up a tuple a second time.
 #[inline(always)]
 fn found(frame: u64, hash: u64) {
     if let Some(search) = nat::under_way(frame, None)
@@ -92,8 +92,8 @@ pub fn nat_delete_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// What had run out (`nf_ct_gc_expired`) is deleted on the way too: the tuple that is asked for after that says that this
-/// was not its end.
+/// The search also deletes expired entries (`nf_ct_gc_expired`): the next lookup shows that such a delete was not its
+/// end.
 #[inline(always)]
 fn deleted(frame: u64, returned: u64) {
     if returned & 0xff != 0

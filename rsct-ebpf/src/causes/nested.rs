@@ -1,26 +1,26 @@
-//! What came of a function that another one calls, for the program at that one's end.
+//! The result of a called function, for the exit program of its caller.
 
 use aya_ebpf::maps::PerCpuArray;
 
 use crate::scratch::NESTED_BYTES;
 
-/// What came of it last on this CPU.
+/// The last result on this CPU.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Nested {
-    /// Where it was called from: its place on the kernel's stack.
+    /// The stack position of the call.
     frame: u64,
-    /// A number read back from a pointer, which the verifier does not let reckon with.
+    /// A number read back from a pointer, with which the verifier allows no arithmetic.
     number: u64,
     outcome: u64,
 }
 
 impl Nested {
-    /// Notes what came of the function whose own place on the stack is `frame`.
+    /// Records the result of the function at the stack position `frame`.
     #[inline(always)]
     pub fn note(map: &PerCpuArray<Self>, frame: u64, outcome: u64) {
         if let Some(nested) = map.get_ptr_mut(0) {
-            // SAFETY: this CPU's own; a softirq in between is told apart by its frame.
+            // SAFETY: data of this CPU; the frame distinguishes a softirq in between.
             unsafe {
                 (*nested).outcome = outcome;
                 core::ptr::write_volatile(&raw mut (*nested).frame, frame);
@@ -28,11 +28,12 @@ impl Nested {
         }
     }
 
-    /// What came of it within the function whose own place on the stack is `frame`: none where it was not called there.
+    /// Returns the result of the call made by the function at the stack position `frame`: none if it made no such
+    /// call.
     #[inline(always)]
     pub fn within(map: &PerCpuArray<Self>, frame: u64) -> Option<u64> {
         let nested = map.get_ptr_mut(0)?;
-        // SAFETY: this CPU's own.
+        // SAFETY: data of this CPU.
         let (theirs, frame, outcome) = unsafe {
             core::ptr::write_volatile(&raw mut (*nested).number, frame);
             (

@@ -1,4 +1,4 @@
-//! An entry goes that was never in the table: its packet did not get to where it was bound.
+//! The kernel destroys an entry that was never in the table: its packet did not reach its destination.
 //!
 //! net/netfilter/nf_conntrack_core.c: `void nf_ct_destroy(struct nf_conntrack *nfct)`
 
@@ -18,7 +18,7 @@ use crate::{
         args::{Arguments, Frame},
         nf_conn::{IPS_CONFIRMED, IPS_TEMPLATE, NfConn},
     },
-    tell,
+    report,
 };
 
 #[fentry(function = "nf_ct_destroy")]
@@ -50,28 +50,28 @@ fn enter<C: Arguments + Frame + EbpfContext>(ctx: &C) {
         what: if fate != 0 {
             fate as u8
         } else if death.is_some() {
-            what::DROP_DIED
+            what::DROP_FREED
         } else {
-            what::DROP_LET_GO
+            what::DROP_RELEASED
         },
         more: death.map_or(0, |death| death.reason as u16),
         netns,
         detail: death.map_or(0, |death| death.location),
-        stack: death.map_or_else(|| tell::stack(ctx), |death| death.stack),
+        stack: death.map_or_else(|| report::stack(ctx), |death| death.stack),
     };
-    if let Some(mut record) = tell::tell(&key, None) {
-        tell::note_task(&mut record, ctx.frame());
-        tell::describe(&mut record, ct);
+    if let Some(mut record) = report::reserve(&key, None) {
+        report::note_task(&mut record, ctx.frame());
+        report::describe(&mut record, ct);
         record.left_jiffies = ct.timeout() as i32;
         if let Some(death) = death {
-            told(&mut record, death);
+            add_death(&mut record, death);
         }
         record.send();
     }
 }
 
 #[inline(always)]
-fn told(record: &mut rsct_common::record::CauseRecord, death: &Death) {
+fn add_death(record: &mut rsct_common::record::CauseRecord, death: &Death) {
     record.ifindex = death.ifindex;
     record.numbers[drop::REASON] = death.reason as u64;
     if death.tcp & Death::IS_TCP != 0 {

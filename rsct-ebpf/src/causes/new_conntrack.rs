@@ -1,4 +1,4 @@
-//! A program asks ctnetlink for an entry that is there already: that is found before one is made.
+//! A program requests an entry through ctnetlink that already exists: the kernel finds it before it creates one.
 //!
 //! net/netfilter/nf_conntrack_netlink.c: `static int ctnetlink_new_conntrack(struct sk_buff *skb,
 //! const struct nfnl_info *info, const struct nlattr * const cda[])`
@@ -23,12 +23,12 @@ use crate::{
         field,
     },
     nested::Nested,
-    tell,
+    report,
 };
 
-/// By namespace.
+/// Arguments, by namespace.
 #[map]
-static ASKING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
+static CREATING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 #[fexit(function = "ctnetlink_new_conntrack")]
 pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
@@ -42,13 +42,13 @@ pub fn new_conntrack_fexit(ctx: FExitContext) -> u32 {
 
 #[kprobe]
 pub fn new_conntrack_kprobe(ctx: ProbeContext) -> u32 {
-    kept::keep(&ASKING, ctx.frame(), netns(&ctx) as u64, 0);
+    kept::keep(&CREATING, ctx.frame(), netns(&ctx) as u64, 0);
     0
 }
 
 #[kretprobe]
 pub fn new_conntrack_kretprobe(ctx: RetProbeContext) -> u32 {
-    kept::kept(&ASKING, ctx.frame(), |netns, _| {
+    kept::kept(&CREATING, ctx.frame(), |netns, _| {
         judge(netns as u32, ctx.ret::<i32>(), ctx.frame());
     });
     0
@@ -61,25 +61,25 @@ fn netns<C: Arguments>(ctx: &C) -> u32 {
     field::<Untyped, _>(net as *const u8, &NET_INUM)
 }
 
-/// What was looked for on the way into the table has been told of, with its tuple, which only attributes say here.
+/// A failed insert is already reported with its tuple, which only the netlink attributes contain here.
 #[inline(always)]
 fn judge(netns: u32, returned: i32, frame: u64) {
     const EEXIST: i32 = 17;
-    let told = Nested::within(&CHECKED, frame).is_some();
-    if told || returned != -EEXIST || !filter::wants_netns(netns) || filter::asks_anything() {
+    let reported = Nested::within(&CHECKED, frame).is_some();
+    if reported || returned != -EEXIST || !filter::wants_netns(netns) || filter::has_tests() {
         return;
     }
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
-        what::INSERT_BY_HAND,
+        what::INSERT_CREATE,
         0,
         netns,
         EEXIST as u64,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
         record.send();
     }
 }

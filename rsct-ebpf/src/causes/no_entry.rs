@@ -1,4 +1,4 @@
-//! Conntrack drops a packet at its first look at it: there is no entry to be had for it.
+//! Conntrack drops a packet in `nf_conntrack_in` because it cannot allocate an entry.
 //!
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
@@ -24,10 +24,10 @@ use crate::{
         packet,
         sk_buff::SkBuff,
     },
-    tell,
+    report,
 };
 
-/// By packet, with its hook's state.
+/// Arguments, by packet: the state of its hook.
 #[map]
 static ENTERING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
@@ -69,10 +69,10 @@ fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u6
     }
     let hook = state.hook();
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(&mut room, CauseFamily::Drop, what::DROP_NO_ENTRY, 0, netns, 0);
-    if let Some(mut record) = tell::tell(key, None) {
+    let key = report::key(&mut room, CauseFamily::Drop, what::DROP_NO_ENTRY, 0, netns, 0);
+    if let Some(mut record) = report::reserve(key, None) {
         if hook == LOCAL_OUT {
-            tell::note_task(&mut record, frame);
+            report::note_task(&mut record, frame);
         }
         record.flags |= CauseFlags::HOOK;
         record.hook = hook;

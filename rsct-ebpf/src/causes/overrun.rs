@@ -1,9 +1,8 @@
-//! A netlink message finds no room with who listens, or could not be written at all.
+//! A listener's buffer is full, or the kernel could not allocate a netlink message.
 //!
-//! net/netlink/af_netlink.c: `static void netlink_overrun(struct sock *sk)`, which counts what
-//! /proc/net/netlink shows as drops.
-//! and `int netlink_set_err(struct sock *ssk, u32 portid, u32 group, int code)`, called where
-//! there was no memory for a message.
+//! net/netlink/af_netlink.c: `static void netlink_overrun(struct sock *sk)`, which counts the drops of
+//! /proc/net/netlink, and `int netlink_set_err(struct sock *ssk, u32 portid, u32 group, int code)`, called if there
+//! is no memory for a message.
 
 use aya_ebpf::{
     macros::{fentry, kprobe},
@@ -22,8 +21,8 @@ use crate::{
     words,
 };
 
-/// The kernel keeps events that this listener had no room for (NETLINK_BROADCAST_ERROR): the bit's place in
-/// `nlk_sk(sk)->flags` (NETLINK_F_BROADCAST_SEND_ERROR, net/netlink/af_netlink.h).
+/// The bit in `nlk_sk(sk)->flags` (NETLINK_F_BROADCAST_SEND_ERROR, net/netlink/af_netlink.h) of a listener whose
+/// events the kernel defers if its buffer is full (NETLINK_BROADCAST_ERROR).
 const BROADCAST_SEND_ERROR: u64 = 2;
 
 #[fentry(function = "netlink_overrun")]
@@ -44,9 +43,9 @@ fn overrun<C: Arguments + Frame>(ctx: &C) {
     let sock = ctx.pointer(&arg::OVERRUN_SK);
     let portid: u32 = field::<Untyped, _>(sock, &NETLINK_SOCK_PORTID);
     let flags: u64 = field::<Untyped, _>(sock, &NETLINK_SOCK_FLAGS);
-    // No branch: the verifier would walk all that follows once for each code.
+    // No branch: the verifier would walk the rest once for each code.
     let kept = words::opaque(flags >> BROADCAST_SEND_ERROR & 1);
-    let code = what::LOST_OVERRUN as u64 + kept * (what::LOST_KEPT - what::LOST_OVERRUN) as u64;
+    let code = what::LOST_OVERRUN as u64 + kept * (what::LOST_DEFERRED - what::LOST_OVERRUN) as u64;
     event::lost(ctx.frame(), code as u8, portid);
 }
 

@@ -1,5 +1,5 @@
-//! A protocol's tracker says what is wrong with a packet. Whether the packet is INVALID for it is decided later: some
-//! are let go on all the same.
+//! A protocol's tracker logs why a packet is invalid. The verdict follows later: some of these packets continue with
+//! their entry.
 //!
 //! net/netfilter/nf_conntrack_proto.c:
 //! `void nf_ct_l4proto_log_invalid(const struct sk_buff *skb, const struct nf_conn *ct,
@@ -7,7 +7,7 @@
 //! `void nf_l4proto_log_invalid(const struct sk_buff *skb, const struct nf_hook_state *state, u8 protonum,
 //! const char *fmt, ...)`
 //!
-//! They are called whatever net.netfilter.nf_conntrack_log_invalid says, and look at it themselves.
+//! The kernel calls them independently of net.netfilter.nf_conntrack_log_invalid, which they check themselves.
 
 use aya_ebpf::{
     Global,
@@ -40,69 +40,69 @@ use crate::{
     },
 };
 
-/// What was said of a packet.
+/// The tracker's reason for a packet.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Reason {
-    /// The address of the words: one for each reason.
-    pub said: u64,
+    /// The address of the text: one for each reason.
+    pub text_address: u64,
     /// See `rsct_common::record::window`.
     pub numbers: [u64; NUMBERS],
-    /// Whether those are known.
+    /// Nonzero if the numbers are known.
     pub window: u64,
     pub text: [u8; TEXT_BYTES],
 }
 
-/// What was said of packets that have not been judged yet, by the packet's address.
+/// The reasons for packets without a verdict yet, by the packet's address.
 #[map]
 static REASONS: HashMap<u64, Reason> = HashMap::with_max_entries(1024, 0);
 
-/// Where what is being said is put together: a program's stack has no room for it. The kernel runs one kprobe at a time on
-/// a CPU, and counts those that it leaves out (`bpf_prog_active`, kernel/trace/bpf_trace.c).
+/// A buffer for the reason, which is too large for a program's stack. The kernel runs one kprobe at a time on a CPU,
+/// and counts skipped ones (`bpf_prog_active`, kernel/trace/bpf_trace.c).
 #[map]
-static SAID: PerCpuArray<Reason> = PerCpuArray::with_max_entries(1, 0);
+static BUFFER: PerCpuArray<Reason> = PerCpuArray::with_max_entries(1, 0);
 
-/// How many have not been judged yet: while it is zero, no packet looks for a reason.
+/// The number of packets without a verdict: while it is zero, no packet looks for a reason.
 static mut PENDING: u64 = 0;
 
 #[kprobe]
 pub fn ct_log_invalid_kprobe(ctx: ProbeContext) -> u32 {
     let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CT_LOG_SKB));
     let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::CT_LOG_CT));
-    said(&ctx, &arg::CT_LOG_FMT, skb, Some(ct));
+    logged(&ctx, &arg::CT_LOG_FMT, skb, Some(ct));
     0
 }
 
 #[kprobe]
 pub fn log_invalid_kprobe(ctx: ProbeContext) -> u32 {
     let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::LOG_SKB));
-    said(&ctx, &arg::LOG_FMT, skb, None);
+    logged(&ctx, &arg::LOG_FMT, skb, None);
     0
 }
 
 #[inline(always)]
-fn said(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>) {
-    // SAFETY: this CPU's own, see there.
-    let Some(reason) = SAID.get_ptr_mut(0).map(|reason| unsafe { &mut *reason }) else {
+fn logged(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<NfConn<Untyped>>) {
+    // SAFETY: data of this CPU, see there.
+    let Some(reason) = BUFFER.get_ptr_mut(0).map(|reason| unsafe { &mut *reason }) else {
         return;
     };
-    reason.said = words(ctx.number(fmt), ctx.behind(fmt));
+    reason.text_address = words(ctx.number(fmt), ctx.following(fmt));
     reason.window = 0;
     reason.numbers = [0; NUMBERS];
     reason.text = [0; TEXT_BYTES];
-    // SAFETY: the helper survives any address. What can't be read stays empty.
-    let _ = unsafe { bpf_probe_read_kernel_str_bytes(reason.said as *const u8, &mut reason.text) };
+    // SAFETY: the helper accepts any address. Unreadable text stays empty.
+    let _ = unsafe { bpf_probe_read_kernel_str_bytes(reason.text_address as *const u8, &mut reason.text) };
     if let Some(ct) = ct
         && tuple::protonum(&ct.tuple(0)) == IPPROTO_TCP
     {
         note_window(reason, skb, ct);
     }
-    if invalid::are_told_when_said() {
-        invalid::told_when_said(skb, ct, reason);
+    if invalid::emits_when_logged() {
+        invalid::emit_logged(skb, ct, reason);
         return;
     }
     let address = skb.address();
-    // What is said first is what matters: with logging switched on, the same comes again as a line for the log.
+    // The first reason counts: with logging enabled, the same text follows again as a log line.
     if REASONS.get_ptr(&address).is_some() {
         return;
     }
@@ -113,7 +113,7 @@ fn said(ctx: &ProbeContext, fmt: &Global<u64>, skb: SkBuff<Untyped>, ct: Option<
     }
 }
 
-/// The words themselves: of `"%s"` they are what it stands for, of `"%pV"` those of the inner format.
+/// Returns the address of the text: for `"%s"` the argument, for `"%pV"` the inner format.
 #[inline(always)]
 fn words(fmt: u64, first: u64) -> u64 {
     let begin: [u8; 4] = Untyped::read(fmt as *const u8);
@@ -126,13 +126,13 @@ fn words(fmt: u64, first: u64) -> u64 {
     }
 }
 
-/// `sizeof(struct ip_ct_tcp_state)`, as far as its fields tell.
+/// `sizeof(struct ip_ct_tcp_state)`, computed from the offsets of its fields.
 #[inline(always)]
 fn state_bytes() -> u64 {
     TCP_REPLY_TD_END.load().wrapping_sub(TCP_ORIG_TD_END.load())
 }
 
-/// What a segment is held against.
+/// Records the numbers that the kernel compares the segment with.
 #[inline(always)]
 fn note_window(reason: &mut Reason, skb: SkBuff<Untyped>, ct: NfConn<Untyped>) {
     if TCP_ORIG_TD_END.load() == ABSENT || TCP_REPLY_TD_END.load() == ABSENT {
@@ -157,21 +157,21 @@ fn note_window(reason: &mut Reason, skb: SkBuff<Untyped>, ct: NfConn<Untyped>) {
     reason.numbers[window::RECEIVER_MAXWIN] = of(&TCP_ORIG_TD_MAXWIN, 1 - reply);
 }
 
-/// Whether anything was said that no packet has been judged by yet.
+/// True if a reason waits for its packet's verdict.
 #[inline(always)]
 pub fn are_pending() -> bool {
     // SAFETY: an aligned word; volatile, so that it is really read.
     unsafe { core::ptr::read_volatile(&raw const PENDING) != 0 }
 }
 
-/// What was said of the packet at `skb`.
+/// Returns the reason for the packet at `skb`.
 #[inline(always)]
 pub fn of(skb: u64) -> Option<&'static Reason> {
-    // SAFETY: its packet is still on its way through conntrack, so it stays until it is forgotten.
+    // SAFETY: the packet is still in conntrack, so its reason stays until `forget`.
     REASONS.get_ptr(&skb).map(|reason| unsafe { &*reason })
 }
 
-/// The packet has been judged.
+/// Removes the reason after the packet's verdict.
 #[inline(always)]
 pub fn forget(skb: u64) {
     if REASONS.remove(&skb).is_ok() {

@@ -1,4 +1,4 @@
-//! A packet comes to its end, but its entry does not get into the table, and not for a clash.
+//! A packet passes all hooks, but its entry is not inserted, for another reason than a clash.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
 
@@ -24,10 +24,10 @@ use crate::{
         tuple,
     },
     nested::Nested,
-    tell,
+    report,
 };
 
-/// By packet.
+/// Arguments, by packet.
 #[map]
 static CONFIRMING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
@@ -58,7 +58,7 @@ pub fn why_confirm_kretprobe(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
     const NF_DROP: u32 = 0;
-    // What was a clash has been told of already.
+    // `clash` has already reported a clash.
     let clashed = Nested::within(&RESOLVED, frame).is_some();
     if verdict != NF_DROP || clashed {
         return;
@@ -71,16 +71,16 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
     }
     let status = ct.status();
     let code = if status & IPS_CONFIRMED != 0 {
-        what::INSERT_TWICE
+        what::INSERT_ALREADY_INSERTED
     } else if status & IPS_DYING != 0 {
         what::INSERT_DYING
     } else {
-        // What is left: kernels that number their extensions (`nf_ct_ext.gen_id`) also refuse an entry whose module is
-        // going, which shows as this, and as a counter that does not agree.
+        // The remaining case. Kernels that number their extensions (`nf_ct_ext.gen_id`) also refuse an entry whose
+        // module is being unloaded: it appears as this cause, and as a counter that does not agree.
         what::INSERT_CHAIN
     };
     let mut room = MaybeUninit::uninit();
-    let key = tell::key(
+    let key = report::key(
         &mut room,
         CauseFamily::Insert,
         code,
@@ -88,10 +88,10 @@ fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
         netns,
         0,
     );
-    if let Some(mut record) = tell::tell(key, None) {
-        tell::note_task(&mut record, frame);
-        tell::describe(&mut record, ct);
-        // Before an entry is in the table, its timeout is how long it will have.
+    if let Some(mut record) = report::reserve(key, None) {
+        report::note_task(&mut record, frame);
+        report::describe(&mut record, ct);
+        // Before an entry is inserted, its timeout is relative.
         record.left_jiffies = ct.timeout() as i32;
         record.send();
     }

@@ -1,4 +1,4 @@
-//! An entry is born, or could not be had.
+//! The birth of an entry, or a failed allocation.
 //!
 //! net/netfilter/nf_conntrack_core.c: `static struct nf_conn *__nf_conntrack_alloc(struct net *net,
 //! const struct nf_conntrack_zone *zone, const struct nf_conntrack_tuple *orig,
@@ -26,7 +26,7 @@ use crate::{
     words,
 };
 
-/// What is above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
+/// A result above this is a negative errno (`IS_ERR`, include/linux/err.h: up to 4095).
 const LAST_POINTER: u64 = -4096i64 as u64;
 
 #[fexit(function = "__nf_conntrack_alloc")]
@@ -43,7 +43,7 @@ pub fn alloc_fexit(ctx: FExitContext) -> u32 {
     0
 }
 
-/// A kretprobe has no arguments, so they are kept on the way in.
+/// A kretprobe has no arguments, so the kprobe saves them.
 #[kprobe]
 pub fn alloc_kprobe(ctx: ProbeContext) -> u32 {
     begin(&ctx);
@@ -72,7 +72,7 @@ pub fn alloc_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn errno(pointer: u64) -> Option<i32> {
-    // One comparison: the verifier lets a pointer be compared, not be reckoned with.
+    // One comparison: the verifier allows comparisons with a pointer, but no arithmetic.
     (pointer > LAST_POINTER).then(|| core::hint::black_box(pointer) as i32)
 }
 
@@ -87,15 +87,15 @@ fn born(ct: u64) {
 fn begin<C: Arguments + Frame>(ctx: &C) -> Option<Claim<'static, EntryRecord>> {
     let orig = ctx.pointer(&arg::ALLOC_ORIG) as u64;
     let claim = entry::begin(Operation::Alloc, orig, ctx.frame())?;
-    asked_for(claim.slot, ctx);
+    record_request(claim.slot, ctx);
     Some(claim)
 }
 
-/// Notes which entry was asked for.
+/// Records the tuple of the requested entry.
 #[inline(always)]
-fn asked_for<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
+fn record_request<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
     let record = &mut slot.record;
-    // SAFETY: its own record, for which all zeros are one.
+    // SAFETY: a record of the slot; all zeros are valid.
     unsafe { words::zero(record) };
     record.kind = kind::ENTRY;
     record.what = EntryKind::AllocFailed as u8;

@@ -1,9 +1,9 @@
-//! An entry's timeout is set, by ctnetlink or by a BPF program.
+//! ctnetlink or a BPF program sets an entry's timeout.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_ct_change_timeout(struct nf_conn *ct, u64 timeout)`
 //!
-//! It sets the timeout to so many jiffies from now, but for an entry whose timeout is fixed; there is nothing more to see
-//! on its way out.
+//! It sets the timeout to `timeout` jiffies from now, except for an entry with a fixed timeout; the exit adds no
+//! information.
 
 use aya_ebpf::{
     helpers::bpf_jiffies64,
@@ -22,7 +22,7 @@ use crate::{
     policy,
 };
 
-/// As much as a timeout is cut to.
+/// The kernel's upper limit for a timeout.
 const LONGEST: u64 = i32::MAX as u64;
 
 #[fentry(function = "__nf_ct_change_timeout")]
@@ -44,7 +44,7 @@ fn changed<C: Arguments + Frame>(ctx: &C) {
         return;
     };
     if entry::describe(claim.slot, EntryKind::ChangeTimeout, ct) {
-        policy::tell_at_first_sight(&claim.slot.record, ct);
+        policy::send_at_first_sight(&claim.slot.record, ct);
         entry::note_task(claim.slot, ctx.frame());
         let record = &mut claim.slot.record;
         record.status_after = record.status_before;
@@ -52,10 +52,10 @@ fn changed<C: Arguments + Frame>(ctx: &C) {
         record.timeout_after_jiffies = if record.status_before & IPS_FIXED_TIMEOUT != 0 {
             record.timeout_before_jiffies
         } else {
-            let asked = ctx.number(&arg::CHANGE_TIMEOUT_JIFFIES).min(LONGEST);
+            let requested = ctx.number(&arg::CHANGE_TIMEOUT_JIFFIES).min(LONGEST);
             // SAFETY: no arguments.
             let now = unsafe { bpf_jiffies64() };
-            (now + asked) as u32
+            (now + requested) as u32
         };
         record.flags |= EntryFlags::RETURNED;
     }

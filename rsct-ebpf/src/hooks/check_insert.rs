@@ -1,4 +1,4 @@
-//! An entry made by hand: through ctnetlink, or by a BPF program.
+//! ctnetlink or a BPF program creates an entry.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int nf_conntrack_hash_check_insert(struct nf_conn *ct)`
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// All that is to be said can be said on the way out: the caller still holds the entry.
+/// The exit alone is enough: the caller still holds the entry.
 #[fexit(function = "nf_conntrack_hash_check_insert")]
 pub fn check_insert_fexit(ctx: FExitContext) -> u32 {
     let ct = NfConn::<Typed>::new(ctx.pointer(&arg::CHECK_INSERT_CT));

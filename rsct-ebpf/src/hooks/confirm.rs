@@ -1,4 +1,4 @@
-//! The first packet of a flow has come through: its entry goes into the table.
+//! The first packet of a flow passes all hooks, and its entry is inserted into the table.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
 
@@ -43,9 +43,9 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     if let Some(claim) = entry::begin(Operation::Confirm, skb.address(), ctx.frame())
         && entry::describe(claim.slot, EntryKind::Confirm, ct)
     {
-        // An nftables rule may have given it one since conntrack saw the packet.
+        // An nftables rule may have assigned a policy since conntrack saw the packet.
         let record = &claim.slot.record;
-        policy::tell(ct, record.birth_ns, record.netns);
+        policy::send(ct, record.birth_ns, record.netns);
     }
 }
 
@@ -72,7 +72,7 @@ fn leave<M: Memory>(claim: Claim<'_, EntryRecord>, skb: SkBuff<M>, verdict: i32)
     let record = &mut claim.slot.record;
     if record.flags & EntryFlags::REJECTED == 0 {
         entry::returned(record, verdict);
-        // A clash that was resolved gives the packet the entry that was there first.
+        // After a resolved clash, the packet has the entry that was inserted first.
         let ct = NfConn::<Untyped>::new(skb.nfct().ct());
         if ct.address() == record.ct {
             entry::after(record, ct);

@@ -1,4 +1,4 @@
-//! A packet's pass through conntrack.
+//! A packet's traversal of conntrack.
 //!
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
@@ -45,7 +45,7 @@ pub fn in_fentry(ctx: FEntryContext) -> u32 {
 #[kprobe]
 pub fn in_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(slot) = enter(&ctx) {
-        // A kretprobe has no arguments: what they were is kept with the rest.
+        // A kretprobe has no arguments: the slot keeps them.
         slot.number = ctx.pointer(&arg::IN_STATE) as u64;
     }
     0
@@ -54,7 +54,7 @@ pub fn in_kprobe(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
-    let slot = scratch::passes()?
+    let slot = scratch::traversals()?
         .claim(skb.address(), ctx.frame(), Loss::PassForgotten)?
         .slot;
     if filter::narrows_netns() {
@@ -71,7 +71,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
     }
     slot.record.flags = PacketFlags::DURATION;
     slot.record.refresh_jiffies = 0;
-    // Last, so that the cost shown is conntrack's, not ours.
+    // Last, so that the cost does not include rsct's own.
     // SAFETY: no arguments.
     slot.claimed_ns = unsafe { bpf_ktime_get_ns() };
     Some(slot)
@@ -81,15 +81,15 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
 pub fn in_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
     let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return 0;
     };
     let claim = match slots.claimed_by(skb.address(), ctx.frame()) {
         Some(claim) => claim,
-        // Of another namespace.
+        // A packet of another namespace.
         None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
         None => {
-            // Attached in mid-pass, skipped, or forgotten: what can still be said is said.
+            // Attached during the traversal, skipped, or forgotten: the record has only what the exit knows.
             debug!(&ctx, "a packet leaves that was not seen entering");
             let Some(claim) = slots.claim(skb.address(), ctx.frame(), Loss::PassForgotten) else {
                 return 0;
@@ -106,7 +106,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
 
 #[kretprobe]
 pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
-    let Some(claim) = scratch::passes().and_then(|slots| slots.claimed_at(ctx.frame())) else {
+    let Some(claim) = scratch::traversals().and_then(|slots| slots.claimed_at(ctx.frame())) else {
         return 0;
     };
     let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
@@ -115,22 +115,22 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// The slot stays claimed until its record is in the ring: a softirq may come in between, and its pass
-/// begins with another program, which nothing keeps from running within this one.
+/// The slot stays claimed until its record is in the ring: a softirq's traversal begins with another program, which
+/// can run within this one.
 #[inline(always)]
 fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     if claim.slot.record.flags & PacketFlags::REJECTED != 0 {
-        // Nothing is read any more: no need to keep others out first.
+        // The slot is not read any more: no need to block claims first.
         claim.free();
         return;
     }
-    let claim = claim.at_work();
-    tell(claim.slot, skb, state, verdict);
+    let claim = claim.begin_exit();
+    finish(claim.slot, skb, state, verdict);
     claim.free();
 }
 
 #[inline(always)]
-fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+fn finish<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let nfct = skb.nfct();
@@ -142,8 +142,8 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
     if slot.record.flags & PacketFlags::BEFORE == 0 {
         match identify(slot, skb, entry, state) {
             Identified::Rejected => return,
-            // Nothing was done to the entry, and what it looks like was told a packet ago.
-            Identified::ToldAlready => look = slot.nfct != nfct.0,
+            // The entry is unchanged, and its state was emitted with the previous packet.
+            Identified::Known => look = slot.nfct != nfct.0,
             Identified::New => {}
         }
     }
@@ -160,7 +160,7 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
             record.state_after = entry.proto_state(protonum);
         }
         if (record.flags & PacketFlags::FIRST_SIGHT != 0 || record.status_after & IPS_CONFIRMED == 0)
-            && policy::tell(entry, record.birth_ns, record.netns)
+            && policy::send(entry, record.birth_ns, record.netns)
         {
             record.flags |= PacketFlags::POLICY;
         }
@@ -178,9 +178,9 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
     // SAFETY: no arguments.
     record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
     if record.hook == LOCAL_OUT {
-        // A pointer becomes a number on its way through memory.
+        // Memory turns the pointer into a number.
         slot.number = state.address();
-        // SAFETY: its own field; volatile, so that the number is really read back.
+        // SAFETY: a field of the slot; volatile, so that the number is really read back.
         let stack_address = unsafe { core::ptr::read_volatile(&raw const slot.number) };
         if let Some(task) = task::on_whose_stack(stack_address) {
             record.flags |= PacketFlags::TASK;
@@ -191,7 +191,8 @@ fn tell<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookSta
     emit(record, Loss::PacketRecord);
 }
 
-/// The state of TCP, and what shortens its timeout (nf_conntrack_proto_tcp.c, nf_conntrack_tcp_packet()).
+/// Records the TCP state, and the conditions that shorten its timeout (nf_conntrack_proto_tcp.c,
+/// nf_conntrack_tcp_packet()).
 #[inline(always)]
 fn tcp_after(record: &mut PacketRecord, entry: NfConn<Untyped>) {
     let Some(tcp) = Tcp::of(entry) else {
@@ -210,14 +211,14 @@ fn tcp_after(record: &mut PacketRecord, entry: NfConn<Untyped>) {
     }
 }
 
-/// Notes what the packet carried when it came.
+/// Records the entry that the packet carries on entry.
 ///
-/// nf_conntrack_in leaves a packet alone that has an entry already, or is not to be tracked; a
-/// template (the CT target's) it takes off and goes on.
+/// nf_conntrack_in skips a packet that already has an entry or is untracked; it removes a template (of the CT target)
+/// and continues.
 #[inline(always)]
 fn came_with(record: &mut PacketRecord, came: Nfct, leaves: Nfct) {
-    // Conntrack itself leaves neighbour discovery and its like alone (net/netfilter/
-    // nf_conntrack_proto_icmpv6.c, `noct_valid_new`).
+    // Conntrack itself skips neighbour discovery and similar packets (net/netfilter/nf_conntrack_proto_icmpv6.c,
+    // `noct_valid_new`).
     if leaves.ctinfo() == UNTRACKED {
         record.flags |= PacketFlags::UNTRACKED;
         return;
@@ -234,8 +235,8 @@ fn came_with(record: &mut PacketRecord, came: Nfct, leaves: Nfct) {
     };
 }
 
-/// Fills in whose packet it is where no protocol handler did: it was seen before, is an ICMP error,
-/// of a protocol without a handler, or invalid.
+/// Identifies the packet if no protocol handler did: it already had an entry, is an ICMP error, is invalid, or its
+/// protocol has no handler.
 #[inline(always)]
 fn identify<M: Memory>(
     slot: &mut Slot<PacketRecord>,

@@ -1,4 +1,4 @@
-//! An entry leaves the table.
+//! The kernel deletes an entry from the table.
 //!
 //! net/netfilter/nf_conntrack_core.c: `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)`
 //!
@@ -32,7 +32,7 @@ pub fn delete_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// All is read on the way in: on the way out the entry may be another's.
+/// Reads everything at entry: at exit the address may belong to another entry.
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::DELETE_CT));

@@ -1,4 +1,4 @@
-//! The last reference to an entry is gone: its address is free for another flow.
+//! The kernel destroys an entry after its last reference: the address is free for another flow.
 //!
 //! net/netfilter/nf_conntrack_core.c: `void nf_ct_destroy(struct nf_conntrack *nfct)`
 
@@ -31,14 +31,14 @@ pub fn destroy_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// The argument is the entry's `ct_general`, not typed as an entry.
+/// The argument is the entry's `ct_general`, without the type of an entry.
 #[inline(always)]
 fn destroyed<C: Arguments + Frame>(ctx: &C) {
     let nfct = ctx.pointer(&arg::DESTROY_NFCT) as u64;
     let Some(claim) = entry::begin(Operation::Destroy, nfct, ctx.frame()) else {
         return;
     };
-    // SAFETY: its own field; volatile, so that a pointer really comes back as a number.
+    // SAFETY: a field of the slot; volatile, so that the pointer is really read back as a number.
     let general = unsafe { core::ptr::read_volatile(&raw const claim.slot.owner) };
     let ct = NfConn::<Untyped>::new(general.wrapping_sub(NF_CONN_GENERAL.load()) as *const u8);
     entry::describe(claim.slot, EntryKind::Destroy, ct);

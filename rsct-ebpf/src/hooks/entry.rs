@@ -1,4 +1,4 @@
-//! What all records of entries have in common.
+//! The common part of all records of entries.
 
 use aya_ebpf::{
     helpers::{bpf_jiffies64, bpf_ktime_get_ns},
@@ -23,8 +23,7 @@ use crate::{
     task, words,
 };
 
-/// Which slots an operation uses: one set a function, as one function's operation can lie within
-/// another's.
+/// The set of slots that an operation uses: one for each function, because operations can nest.
 #[derive(Clone, Copy)]
 pub enum Operation {
     Confirm = 0,
@@ -37,41 +36,41 @@ pub enum Operation {
     ChangeTimeout = 7,
 }
 
-/// How many sets of slots that makes.
+/// The number of these sets.
 const OPERATIONS_COUNT: u32 = 8;
 
-/// Operations on entries between entering and leaving their function; one slot set a function.
+/// Operations on entries in progress; one set of slots for each function.
 #[map]
 static OPERATIONS: PerCpuArray<Slots<EntryRecord>> = PerCpuArray::with_max_entries(OPERATIONS_COUNT, 0);
 
-/// This CPU's slots for `operation`.
+/// Returns this CPU's slots for `operation`.
 #[inline(always)]
 fn slots(operation: Operation) -> Option<&'static mut Slots<EntryRecord>> {
-    // SAFETY: this CPU's slots; see `scratch` for who else may look at them meanwhile.
+    // SAFETY: this CPU's slots; `scratch` explains who else can access them.
     OPERATIONS
         .get_ptr_mut(operation as u32)
         .map(|slots| unsafe { &mut *slots })
 }
 
-/// Claims a slot for what `owner` goes through in the function entered at `frame`.
+/// Claims a slot for `owner` in the function entered at `frame`.
 #[inline(always)]
 pub fn begin(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
     slots(operation)?.claim(owner, frame, Loss::OperationForgotten)
 }
 
-/// What was claimed when the function at `frame` was entered.
+/// Finds the slot claimed when the function at `frame` was entered.
 #[inline(always)]
 pub fn begun(operation: Operation, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    slots(operation)?.claimed_at(frame).map(Claim::at_work)
+    slots(operation)?.claimed_at(frame).map(Claim::begin_exit)
 }
 
-/// The same where it is known for whom.
+/// The same if the owner is known.
 #[inline(always)]
 pub fn begun_by(operation: Operation, owner: u64, frame: u64) -> Option<Claim<'static, EntryRecord>> {
-    slots(operation)?.claimed_by(owner, frame).map(Claim::at_work)
+    slots(operation)?.claimed_by(owner, frame).map(Claim::begin_exit)
 }
 
-/// Fills in all that an entry says of itself. Says whether the filter wants it.
+/// Fills in the fields read from the entry. Returns true if the filter matches.
 #[inline(always)]
 pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: NfConn<M>) -> bool {
     let record = &mut slot.record;
@@ -119,11 +118,11 @@ pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: Nf
     true
 }
 
-/// Fills in the process on whose stack `context` lies, if it is one's.
+/// Fills in the process whose stack holds `context`, if any.
 #[inline(always)]
 pub fn note_task(slot: &mut Slot<EntryRecord>, context: u64) {
     slot.number = context;
-    // SAFETY: its own field; volatile, so that a pointer really comes back as a number.
+    // SAFETY: a field of the slot; volatile, so that the pointer is really read back as a number.
     let address = unsafe { core::ptr::read_volatile(&raw const slot.number) };
     if let Some(task) = task::on_whose_stack(address) {
         slot.record.flags |= EntryFlags::TASK;
@@ -132,7 +131,7 @@ pub fn note_task(slot: &mut Slot<EntryRecord>, context: u64) {
     }
 }
 
-/// Fills in what the function returned and how long it took.
+/// Fills in the function's result and duration.
 #[inline(always)]
 pub fn returned(record: &mut EntryRecord, ret: i32) {
     // SAFETY: no arguments.
@@ -142,7 +141,7 @@ pub fn returned(record: &mut EntryRecord, ret: i32) {
     record.flags |= EntryFlags::RETURNED | EntryFlags::DURATION;
 }
 
-/// Fills in the entry as it is now.
+/// Fills in the current state of the entry.
 #[inline(always)]
 pub fn after<M: Memory>(record: &mut EntryRecord, ct: NfConn<M>) {
     record.status_after = ct.status();
@@ -150,7 +149,7 @@ pub fn after<M: Memory>(record: &mut EntryRecord, ct: NfConn<M>) {
     record.state_after = ct.proto_state(tuple::protonum(&record.orig));
 }
 
-/// Sends the record off and frees the slot, in this order: a softirq in between must not get it.
+/// Emits the record, then frees the slot: a softirq in between must not get it.
 #[inline(always)]
 pub fn finish(claim: Claim<'_, EntryRecord>) {
     let record = &mut claim.slot.record;

@@ -1,4 +1,4 @@
-//! An entry is written into a netlink message: what the message does not say of its timeout.
+//! ctnetlink writes an entry into a message: facts about its timeout that the message does not contain.
 //!
 //! net/netfilter/nf_conntrack_netlink.c: `static int ctnetlink_fill_info(struct sk_buff *skb, u32 portid, u32 seq,
 //! u32 type, struct nf_conn *ct, bool extinfo, unsigned int flags)`
@@ -38,7 +38,7 @@ pub fn fill_info_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// Nothing is told of an entry of which there is no more to know: in most tables that is nearly all.
+/// Emits nothing for an entry without such facts: in most tables that is nearly all.
 #[inline(always)]
 fn written<C: Arguments>(ctx: &C) {
     let ct = NfConn::<Untyped>::new(ctx.pointer(&arg::FILL_INFO_CT));
@@ -50,8 +50,8 @@ fn written<C: Arguments>(ctx: &C) {
     if tuple::protonum(&record.orig) == IPPROTO_TCP {
         record.flags = shortened(ct);
     }
-    // Zero where there is none: the compiler may keep an absent policy in a register that nothing was written to, which
-    // 6.1's verifier refuses to have copied.
+    // Zero for none: the compiler may keep an absent policy in an uninitialized register, which 6.1's verifier does
+    // not allow to be copied.
     let policy = words::opaque(TimeoutPolicy::of(ct).map_or(0, TimeoutPolicy::address));
     if record.flags == 0 && policy == 0 {
         return;
@@ -66,7 +66,7 @@ fn written<C: Arguments>(ctx: &C) {
     emit(&record, Loss::DumpRecord);
 }
 
-/// Why TCP shortens the timeout, if it does.
+/// Returns the reasons why TCP shortens the timeout, if any.
 #[inline(always)]
 fn shortened(ct: NfConn<Untyped>) -> u8 {
     let Some(tcp) = Tcp::of(ct) else { return 0 };

@@ -1,4 +1,4 @@
-//! An entry is in the table, whoever put it there.
+//! The kernel inserts an entry into the table, by any path.
 //!
 //! net/netfilter/nf_conntrack_core.c: `static void __nf_conntrack_hash_insert(struct nf_conn *ct,
 //! unsigned int hash, unsigned int reply_hash)`

@@ -44,10 +44,10 @@ pub fn icmpv6_error_kprobe(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn note<C: Arguments>(ctx: &C, skb: &Global<u64>, dataoff: &Global<u64>) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(skb));
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    let Some(slot) = slots.pass_of(skb.address()) else {
+    let Some(slot) = slots.traversal_of(skb.address()) else {
         return;
     };
     if slot.record.flags & PacketFlags::REJECTED == 0

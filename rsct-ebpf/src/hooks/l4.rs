@@ -1,6 +1,6 @@
-//! The state before: what the entry looked like when the protocol's handler was entered.
+//! The entry's state before the packet: at the entry of the protocol's handler.
 //!
-//! net/netfilter/nf_conntrack_proto_*.c, all alike but for ICMP's, which have no `dataoff`:
+//! net/netfilter/nf_conntrack_proto_*.c, all alike except those of ICMP, which have no `dataoff`:
 //! `int nf_conntrack_udp_packet(struct nf_conn *ct, struct sk_buff *skb, unsigned int dataoff,
 //! enum ip_conntrack_info ctinfo, const struct nf_hook_state *state)`
 
@@ -20,10 +20,10 @@ use crate::{
 #[inline(always)]
 fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
     let skb = ctx.pointer(skb) as u64;
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    let Some(slot) = slots.pass_of(skb) else {
+    let Some(slot) = slots.traversal_of(skb) else {
         return;
     };
     remember(slot, NfConn::<C::Pointer>::new(ctx.pointer(ct)));
@@ -31,7 +31,7 @@ fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
 
 #[inline(always)]
 fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
-    // Of another namespace.
+    // A packet of another namespace.
     if slot.record.flags & PacketFlags::REJECTED != 0 {
         return;
     }
@@ -47,14 +47,14 @@ fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
     slot.find_birth();
 }
 
-/// What TCP's header says of the packet.
+/// Copies the fields of the packet's TCP header.
 #[inline(always)]
 fn tcp_header<C: Arguments>(ctx: &C) {
     let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::TCP_SKB));
-    let Some(slots) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    let Some(slot) = slots.pass_of(skb.address()) else {
+    let Some(slot) = slots.traversal_of(skb.address()) else {
         return;
     };
     if slot.record.flags & PacketFlags::REJECTED != 0 {
@@ -69,7 +69,7 @@ fn tcp_header<C: Arguments>(ctx: &C) {
     }
 }
 
-/// The two entries of a protocol's handler.
+/// The fentry and kprobe programs of a protocol's handler.
 macro_rules! handler {
     ($function:literal, $fentry:ident, $kprobe:ident, $ct:ident, $skb:ident $(, $more:ident)?) => {
         #[fentry(function = $function)]

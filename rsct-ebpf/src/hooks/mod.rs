@@ -1,7 +1,7 @@
 //! One file per hooked function: thin fentry/fexit and kprobe/kretprobe entries over one body.
 //!
-//! Above each body stands the kernel's own signature that it leans on. Arguments are found by name
-//! (`rsct_common::hook`), so their order may differ from kernel to kernel.
+//! The kernel's signature stands above each body. The loader finds arguments by name (`rsct_common::hook`), so their
+//! order may differ between kernels.
 
 mod alloc;
 mod change_timeout;

@@ -1,7 +1,7 @@
-//! An entry's timeout is pushed out.
+//! The kernel refreshes an entry's timeout.
 //!
-//! net/netfilter/nf_conntrack_core.c, `void __nf_ct_refresh_acct(struct nf_conn *ct, …)`; what
-//! follows changed within stable series, `extra_jiffies` is in all of them.
+//! net/netfilter/nf_conntrack_core.c, `void __nf_ct_refresh_acct(struct nf_conn *ct, …)`; the other parameters
+//! changed within stable series, `extra_jiffies` exists in all of them.
 
 use aya_ebpf::{
     macros::{fentry, kprobe},
@@ -31,23 +31,23 @@ pub fn refresh_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// Within a packet's pass this is a part of the packet's record; elsewhere (a helper, an offloaded
-/// flow) it is told on its own.
+/// Within a packet's traversal it becomes part of the packet's record; outside (a helper, an offloaded flow) it gets
+/// a record of its own.
 #[inline(always)]
 fn refreshed<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<C::Pointer>::new(ctx.pointer(&arg::REFRESH_CT));
     let extra = ctx.number(&arg::REFRESH_EXTRA) as u32;
-    let Some(passes) = scratch::passes() else {
+    let Some(slots) = scratch::traversals() else {
         return;
     };
-    if let Some(pass) = passes.handling(ct.address(), ctx.frame()) {
-        pass.record.flags |= PacketFlags::REFRESHED;
-        pass.record.refresh_jiffies = extra;
+    if let Some(slot) = slots.handling(ct.address(), ctx.frame()) {
+        slot.record.flags |= PacketFlags::REFRESHED;
+        slot.record.refresh_jiffies = extra;
         return;
     }
     if let Some(claim) = entry::begin(Operation::Refresh, ct.address(), ctx.frame()) {
         if entry::describe(claim.slot, EntryKind::Refresh, ct) {
-            policy::tell_at_first_sight(&claim.slot.record, ct);
+            policy::send_at_first_sight(&claim.slot.record, ct);
         }
         claim.slot.record.refresh_jiffies = extra;
         entry::finish(claim);

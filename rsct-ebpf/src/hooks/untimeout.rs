@@ -1,7 +1,7 @@
-//! A policy is deleted: the flows that it governed go back to the defaults.
+//! A policy is deleted: its flows return to the defaults.
 //!
 //! net/netfilter/nf_conntrack_timeout.c: `void nf_ct_untimeout(struct net *net, struct nf_ct_timeout *timeout)`;
-//! without a timeout it is all of the namespace's, which comes to its end.
+//! without a timeout it applies to all policies of a namespace that is destroyed.
 
 use aya_ebpf::{
     macros::{fentry, kprobe},

@@ -6,24 +6,23 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
-/// A context that has a function's arguments.
+/// A context with a function's arguments.
 pub trait Arguments {
-    /// What the verifier knows of a pointer that comes out of this context.
+    /// How to read memory through a pointer of this context.
     type Pointer: Memory;
 
-    /// The argument whose position `position` holds.
+    /// Returns the argument at the position stored in `position`.
     fn pointer(&self, position: &Global<u64>) -> *const u8;
 
     /// The same for a number.
     fn number(&self, position: &Global<u64>) -> u64;
 
-    /// The argument behind it: the first of those that a variadic function takes beside those it names.
-    fn behind(&self, position: &Global<u64>) -> u64;
+    /// Returns the argument after it: the first variadic argument of a variadic function.
+    fn following(&self, position: &Global<u64>) -> u64;
 }
 
-/// Loads the eight bytes at `$offset` of the context, with the offset in the instruction itself: the
-/// verifier refuses a context pointer that was moved first, and the compiler would move it, as the
-/// loads are alike.
+/// Loads the eight bytes at `$offset` of the context, with the offset in the instruction itself: the verifier refuses
+/// a modified context pointer, and the compiler would modify it, because the loads are alike.
 macro_rules! word {
     ($ctx:expr, $offset:expr) => {{
         let value: u64;
@@ -41,7 +40,7 @@ macro_rules! word {
     }};
 }
 
-/// The position is a constant to the verifier: it prunes all branches but one.
+/// The position is a constant to the verifier, which prunes all other branches.
 #[inline(always)]
 fn typed(ctx: *const u8, position: u64) -> u64 {
     match position {
@@ -57,7 +56,7 @@ fn typed(ctx: *const u8, position: u64) -> u64 {
     }
 }
 
-/// Where `struct pt_regs` has the registers that carry arguments.
+/// The offsets in `struct pt_regs` of the registers that carry arguments.
 #[cfg(bpf_target_arch = "x86_64")]
 const ARGUMENT_REGISTERS: [i32; 6] = [112, 104, 96, 88, 72, 64];
 #[cfg(bpf_target_arch = "aarch64")]
@@ -93,7 +92,7 @@ macro_rules! typed_arguments {
             }
 
             #[inline(always)]
-            fn behind(&self, position: &Global<u64>) -> u64 {
+            fn following(&self, position: &Global<u64>) -> u64 {
                 typed(self.as_ptr().cast(), position.load() + 1)
             }
         })*
@@ -116,19 +115,19 @@ impl Arguments for ProbeContext {
     }
 
     #[inline(always)]
-    fn behind(&self, position: &Global<u64>) -> u64 {
+    fn following(&self, position: &Global<u64>) -> u64 {
         register(self.as_ptr().cast(), position.load() + 1)
     }
 }
 
-/// A place on the stack that names a function's frame while that is under way: it is the same when the
-/// function is entered and when it has returned, and lies above those of the functions that it calls.
+/// A stack address that identifies a function's frame during the call: the same at entry and at exit, and above the
+/// frames of the functions that it calls.
 pub trait Frame {
-    /// That place.
+    /// Returns that address.
     fn frame(&self) -> u64;
 }
 
-/// The trampoline keeps the arguments on the stack, for all the programs of a function.
+/// The trampoline stores the arguments on the stack, for all programs of a function.
 macro_rules! trampoline_frames {
     ($($context:ty),*) => {
         $(impl Frame for $context {
@@ -147,7 +146,7 @@ trampoline_frames!(FEntryContext, FExitContext);
 impl Frame for ProbeContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
-        // On entry the return address lies on top of the caller's stack.
+        // On entry, the return address is on top of the caller's stack.
         // SAFETY: the registers are the context.
         unsafe { (*self.regs).rsp + 8 }
     }

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::{Memory, field};
 use crate::globals;
 
-/// Where in the stack a packet is.
+/// The hook at which a packet is.
 #[derive(Clone, Copy)]
 pub struct HookState<M>(*const u8, PhantomData<M>);
 

@@ -1,8 +1,7 @@
 //! Typed readers of the kernel's structs.
 //!
-//! A pointer that the verifier knows by its BTF type is read directly ([`Typed`]): no helper, and a
-//! wrong offset is refused when the program loads. Any other pointer goes through
-//! `bpf_probe_read_kernel` ([`Untyped`]).
+//! A pointer whose BTF type the verifier knows is read directly ([`Typed`]): no helper, and the kernel refuses to
+//! load a program with a wrong offset. Any other pointer is read with `bpf_probe_read_kernel` ([`Untyped`]).
 
 use core::{mem::MaybeUninit, ptr};
 
@@ -18,12 +17,12 @@ pub mod tcp;
 pub mod timeout_policy;
 pub mod tuple;
 
-/// How memory behind a kernel pointer is read.
+/// The method to read memory through a kernel pointer.
 pub trait Memory: Copy {
-    /// Reads a `T`; what can't be read is zero.
+    /// Reads a `T`; unreadable memory reads as zero.
     fn read<T: Copy + Default>(pointer: *const u8) -> T;
 
-    /// The tuple at `pointer`, in words.
+    /// Reads the tuple at `pointer`, in words.
     fn read_tuple(pointer: *const u8) -> [u64; 5];
 }
 
@@ -53,7 +52,7 @@ impl Memory for Untyped {
     #[inline(always)]
     fn read<T: Copy + Default>(pointer: *const u8) -> T {
         let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper takes any address. It always writes the whole value: zeros if it cannot read
+        // SAFETY: the helper accepts any address. It always writes the whole value: zeros if it cannot read
         // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c), so its result does not matter.
         unsafe {
             bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, pointer.cast());
@@ -67,19 +66,19 @@ impl Memory for Untyped {
     }
 }
 
-/// `pointer` plus a constant.
+/// Returns `pointer` plus a constant.
 #[inline(always)]
 pub fn at(pointer: *const u8, offset: u64) -> *const u8 {
     pointer.wrapping_add(offset as usize)
 }
 
-/// Reads the field that `offset` names.
+/// Reads the field at `offset`.
 #[inline(always)]
 pub fn field<M: Memory, T: Copy + Default>(base: *const u8, offset: &Global<u64>) -> T {
     M::read(at(base, offset.load()))
 }
 
-/// Reads the field that `offset` names, or the default where this kernel has no such field.
+/// Reads the field at `offset`, or returns the default if this kernel has no such field.
 #[inline(always)]
 pub fn optional<M: Memory, T: Copy + Default>(base: *const u8, offset: &Global<u64>) -> T {
     let offset = offset.load();

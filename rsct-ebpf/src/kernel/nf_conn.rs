@@ -13,20 +13,20 @@ pub const IPS_SEEN_REPLY: u32 = 1 << 1;
 /// `IPS_CONFIRMED`: in the table.
 pub const IPS_CONFIRMED: u32 = 1 << 3;
 
-/// `IPS_DYING`: on its way out.
+/// `IPS_DYING`: being deleted.
 pub const IPS_DYING: u32 = 1 << 9;
 
 /// `IPS_FIXED_TIMEOUT`: the timeout stays as it is.
 pub const IPS_FIXED_TIMEOUT: u32 = 1 << 10;
 
-/// `IPS_TEMPLATE`: not an entry, but what the CT target hangs on a packet.
+/// `IPS_TEMPLATE`: not an entry, but the CT target's template, attached to a packet.
 pub const IPS_TEMPLATE: u32 = 1 << 11;
 
 pub const IPPROTO_TCP: u8 = 6;
 const IPPROTO_DCCP: u8 = 33;
 const IPPROTO_SCTP: u8 = 132;
 
-/// An entry, whatever its state.
+/// An entry in any state.
 #[derive(Clone, Copy)]
 pub struct NfConn<M>(*const u8, PhantomData<M>);
 
@@ -46,7 +46,7 @@ impl<M: Memory> NfConn<M> {
         self.0
     }
 
-    /// `struct net`, null where the kernel has but one.
+    /// Returns the `struct net`, null on a kernel without network namespaces.
     #[inline(always)]
     pub fn net(self) -> *const u8 {
         match globals::NF_CONN_NET.load() {
@@ -75,7 +75,7 @@ impl<M: Memory> NfConn<M> {
         optional::<M, _>(self.0, &globals::NF_CONN_MARK)
     }
 
-    /// Inode number of the namespace, zero where the kernel has but one.
+    /// Returns the inode number of the namespace, zero on a kernel without network namespaces.
     #[inline(always)]
     pub fn netns(self) -> u32 {
         if globals::NF_CONN_NET.load() == ABSENT {
@@ -84,7 +84,7 @@ impl<M: Memory> NfConn<M> {
         field::<M, _>(self.net(), &globals::NET_INUM)
     }
 
-    /// The tuple of direction 0 (original) or 1 (reply).
+    /// Returns the tuple of direction 0 (original) or 1 (reply).
     #[inline(always)]
     pub fn tuple(self, direction: u64) -> TupleWords {
         let offset = globals::NF_CONN_TUPLEHASH.load()
@@ -93,13 +93,13 @@ impl<M: Memory> NfConn<M> {
         M::read_tuple(at(self.0, offset))
     }
 
-    /// The state that the protocol's tracker keeps, zero for the protocols without one.
+    /// Returns the protocol tracker's state, zero for protocols without one.
     #[inline(always)]
     pub fn proto_state(self, protonum: u8) -> u8 {
         match protonum {
             IPPROTO_TCP => field::<M, u8>(self.0, &globals::NF_CONN_TCP_STATE),
-            // The enum's low byte: 6.1's verifier holds a read against the first member of the union
-            // that lies there, DCCP's two bytes, and refuses four.
+            // The enum's low byte: 6.1's verifier checks a read against the first member of the union, DCCP's two
+            // bytes, and refuses a read of four.
             IPPROTO_SCTP => match globals::NF_CONN_SCTP_STATE.load() {
                 ABSENT => 0,
                 offset => M::read(at(self.0, offset + ENUM_LOW_BYTE)),
@@ -110,8 +110,8 @@ impl<M: Memory> NfConn<M> {
     }
 }
 
-/// Where an enum's low byte lies.
+/// The offset of an enum's low byte.
 const ENUM_LOW_BYTE: u64 = if cfg!(target_endian = "big") { 3 } else { 0 };
 
-/// `sizeof(struct nf_conntrack_tuple_hash)`: the field list asks for two of them.
+/// `sizeof(struct nf_conntrack_tuple_hash)`: the field list needs two of them.
 pub const TUPLE_HASH_BYTES: u64 = 56;

@@ -1,4 +1,4 @@
-//! A packet's own headers, where conntrack left nothing else to go by.
+//! A packet's own headers, for packets without an entry.
 
 use rsct_common::{TupleWords, record::IcmpError};
 
@@ -13,7 +13,7 @@ const IPPROTO_ICMP: u8 = 1;
 const IPPROTO_ICMPV6: u8 = 58;
 const AF_INET6: u8 = 10;
 
-/// The packet's own addresses and ports as a tuple.
+/// Returns the packet's own addresses and ports as a tuple.
 #[inline(always)]
 pub fn tuple_of<M: Memory>(skb: SkBuff<M>, family: u8) -> TupleWords {
     let network = at(skb.head(), skb.network_header() as u64);
@@ -42,7 +42,7 @@ pub fn tuple_of<M: Memory>(skb: SkBuff<M>, family: u8) -> TupleWords {
             bytes[36..38].copy_from_slice(&words[1].to_ne_bytes());
         }
         IPPROTO_ICMP | IPPROTO_ICMPV6 => {
-            // Type and code stand first, the id behind the checksum.
+            // Type and code are first; the id follows the checksum.
             bytes[16..18].copy_from_slice(&words[2].to_ne_bytes());
             bytes[36..38].copy_from_slice(&words[0].to_ne_bytes());
         }
@@ -54,7 +54,7 @@ pub fn tuple_of<M: Memory>(skb: SkBuff<M>, family: u8) -> TupleWords {
     unsafe { core::mem::transmute::<[u8; 40], TupleWords>(bytes) }
 }
 
-/// What rsct shows of a TCP header.
+/// The fields of a TCP header that rsct shows.
 #[derive(Clone, Copy)]
 pub struct Tcp {
     pub seq: u32,
@@ -63,7 +63,7 @@ pub struct Tcp {
     pub flags: u8,
 }
 
-/// The TCP header at `dataoff`, unless it lies beyond the linear part.
+/// Reads the TCP header at `dataoff`, unless it lies beyond the linear part.
 #[inline(always)]
 pub fn tcp_header<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<Tcp> {
     const FIXED_BYTES: u32 = 20;
@@ -80,7 +80,7 @@ pub fn tcp_header<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<Tcp> {
     })
 }
 
-/// The ICMP header at `dataoff`, if it is an error's and does not lie beyond the linear part.
+/// Reads the ICMP header at `dataoff`, if it is an error's and lies in the linear part.
 #[inline(always)]
 pub fn icmp_error<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<IcmpError> {
     /// Destination unreachable, source quench, redirect, time exceeded, parameter problem
@@ -106,7 +106,7 @@ pub fn icmp_error<M: Memory>(skb: SkBuff<M>, dataoff: u32) -> Option<IcmpError> 
     Some(IcmpError { kind, code, from })
 }
 
-/// `AF_INET` or `AF_INET6`, as the packet's own header says.
+/// Returns `AF_INET` or `AF_INET6`, from the packet's own header.
 #[inline(always)]
 pub fn family_of<M: Memory>(skb: SkBuff<M>) -> u8 {
     const AF_INET: u8 = 2;
@@ -122,7 +122,8 @@ pub struct Segment {
     pub end: u32,
 }
 
-/// The segment that an IPv4 packet, or an IPv6 packet without extension headers, holds, if it holds one whole header.
+/// Returns the TCP segment of an IPv4 packet, or of an IPv6 packet without extension headers, if its header is
+/// complete.
 #[inline(always)]
 pub fn segment(skb: SkBuff<Untyped>) -> Option<Segment> {
     const FIN: u32 = 1;

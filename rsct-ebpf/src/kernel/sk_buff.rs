@@ -12,24 +12,24 @@ pub struct SkBuff<M>(*const u8, PhantomData<M>);
 /// The low three bits of `_nfct` are the ctinfo (NFCT_INFOMASK).
 const NFCT_INFO_MASK: u64 = 7;
 
-/// What a packet says of its entry.
+/// The entry and ctinfo of a packet.
 #[derive(Clone, Copy)]
 pub struct Nfct(pub u64);
 
 impl Nfct {
-    /// The entry's address, or null.
+    /// Returns the entry's address, or null.
     #[inline(always)]
     pub fn ct(self) -> *const u8 {
         (self.0 & !NFCT_INFO_MASK) as *const u8
     }
 
-    /// `enum ip_conntrack_info`.
+    /// Returns the `enum ip_conntrack_info`.
     #[inline(always)]
     pub fn ctinfo(self) -> u8 {
         (self.0 & NFCT_INFO_MASK) as u8
     }
 
-    /// Whether the packet goes in its entry's reply direction (`CTINFO2DIR`).
+    /// True if the packet has its entry's reply direction (`CTINFO2DIR`).
     #[inline(always)]
     pub fn is_reply(self) -> bool {
         const IP_CT_IS_REPLY: u8 = 3;
@@ -63,7 +63,7 @@ impl<M: Memory> SkBuff<M> {
         field::<M, _>(self.0, &globals::SK_BUFF_LEN)
     }
 
-    /// Bytes that lie in fragments, beyond the linear part.
+    /// Returns the number of bytes in fragments, beyond the linear part.
     #[inline(always)]
     pub fn data_len(self) -> u32 {
         field::<M, _>(self.0, &globals::SK_BUFF_DATA_LEN)

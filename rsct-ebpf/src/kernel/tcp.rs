@@ -1,4 +1,4 @@
-//! What TCP keeps of a connection beside its state: `struct ip_ct_tcp` (include/linux/netfilter/nf_conntrack_tcp.h).
+//! TCP's private data of an entry: `struct ip_ct_tcp` (include/linux/netfilter/nf_conntrack_tcp.h).
 
 use aya_ebpf::Global;
 use rsct_common::field::ABSENT;
@@ -12,17 +12,17 @@ use crate::globals::{
 /// `IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED`.
 const DATA_UNACKNOWLEDGED: u8 = 0x10;
 
-/// As much as all the fields lie in.
+/// The size that covers all fields.
 const BYTES: usize = 64;
 
-/// Read at once: one helper's call for all.
+/// A copy of the struct, read with one helper call.
 #[derive(Clone, Copy)]
 pub struct Tcp {
     bytes: [u8; BYTES],
 }
 
 impl Tcp {
-    /// What an entry of TCP holds; none where this kernel's has not all the fields, or elsewhere.
+    /// Reads it from a TCP entry; none for other protocols, or if this kernel lacks one of the fields.
     #[inline(always)]
     pub fn of(ct: NfConn<Untyped>) -> Option<Self> {
         let begin = NF_CONN_TCP_SEEN.load();
@@ -58,7 +58,7 @@ impl Tcp {
         self.at(place) | self.at(place + 1) == 0
     }
 
-    /// Whether as many segments were sent again as the entry's namespace allows.
+    /// True if the number of retransmissions has reached the limit of the entry's namespace.
     #[inline(always)]
     pub fn was_retransmitted(&self, ct: NfConn<Untyped>) -> bool {
         let retrans = self.byte(&NF_CONN_TCP_RETRANS);
@@ -80,7 +80,7 @@ impl Tcp {
     }
 }
 
-/// Whether a field of so many bytes lies in what is read.
+/// True if a field of `bytes` bytes lies in the copy.
 #[inline(always)]
 fn within(field: &Global<u64>, bytes: u64) -> bool {
     field.load().wrapping_sub(NF_CONN_TCP_SEEN.load()) <= BYTES as u64 - bytes

@@ -1,8 +1,8 @@
-//! The policy that governs an entry's timeouts, if one does: `struct nf_conn_timeout`, an extension of the entry, points
+//! The policy that governs an entry's timeouts, if any: `struct nf_conn_timeout`, an extension of the entry, points
 //! to it (include/net/netfilter/nf_conntrack_timeout.h).
 //!
-//! The CT target's template brings it to the new entry, and an nftables rule to one that is not confirmed yet; nobody
-//! adds it later.
+//! The CT target's template passes it to a new entry, an nftables rule to an entry that is not confirmed yet; it is
+//! never added later.
 
 use rsct_common::{
     field::ABSENT,
@@ -19,7 +19,7 @@ use crate::globals::{
 pub struct TimeoutPolicy(*const u8);
 
 impl TimeoutPolicy {
-    /// The policy of an entry.
+    /// Returns the policy of an entry.
     #[inline(always)]
     pub fn of<M: Memory>(ct: NfConn<M>) -> Option<Self> {
         let (ext, place) = (NF_CONN_EXT.load(), EXT_TIMEOUT.load());
@@ -38,7 +38,7 @@ impl TimeoutPolicy {
         (policy != 0).then_some(Self(policy as *const u8))
     }
 
-    /// The policy at an address that [`TimeoutPolicy::address`] gave.
+    /// Returns the policy at an address from [`TimeoutPolicy::address`].
     #[inline(always)]
     pub fn at(address: u64) -> Self {
         Self(address as *const u8)
@@ -49,7 +49,7 @@ impl TimeoutPolicy {
         self.0 as u64
     }
 
-    /// Notes what it is for and what it says.
+    /// Copies its protocol and its values.
     #[inline(always)]
     pub fn describe(self, record: &mut PolicyRecord) {
         record.policy = self.address();

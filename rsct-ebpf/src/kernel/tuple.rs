@@ -2,10 +2,10 @@
 
 use super::{Memory as _, Typed};
 
-/// The tuple whose bytes at an offset `at` points to.
+/// Reads the tuple at offset `at`.
 ///
-/// A typed pointer lets no load cross from one member into the next, so the words are put
-/// together from the members (`rsct_common::field::TUPLE_LAYOUT`).
+/// The verifier does not allow a load across members of a typed struct, so the words are assembled from the members
+/// (`rsct_common::field::TUPLE_LAYOUT`).
 #[inline(always)]
 pub fn words(at: impl Fn(u64) -> *const u8) -> [u64; 5] {
     let src_l4 = Typed::read::<u16>(at(16)) as u64;
@@ -24,7 +24,7 @@ pub fn words(at: impl Fn(u64) -> *const u8) -> [u64; 5] {
     ]
 }
 
-/// Whether the ports are an ICMP message's id, type and code.
+/// True if the ports are an ICMP message's id, type and code.
 #[inline(always)]
 pub fn is_icmp(words: &[u64; 5]) -> bool {
     const IPPROTO_ICMP: u8 = 1;
@@ -32,7 +32,7 @@ pub fn is_icmp(words: &[u64; 5]) -> bool {
     matches!(protonum(words), IPPROTO_ICMP | IPPROTO_ICMPV6)
 }
 
-/// The protocol number inside the words.
+/// Returns the protocol number in the words.
 #[inline(always)]
 pub fn protonum(words: &[u64; 5]) -> u8 {
     (words[4] >> 48) as u8

@@ -1,4 +1,4 @@
-//! How long it takes until a flow's entry is in the table.
+//! Duration of the confirm, until a flow's entry is in the table.
 //!
 //! net/netfilter/nf_conntrack_core.c: `int __nf_conntrack_confirm(struct sk_buff *skb)`
 
@@ -84,9 +84,9 @@ pub fn confirm_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Counts the call and returns true, or returns false if the slot belongs to an earlier call. The kernel can skip that call's
-/// exit and this call's entry; the slot still matches if both packets had the same address. The entry shows it: the loser
-/// of a clash is not confirmed.
+/// Counts the call and returns true, or returns false if the slot belongs to an earlier call. The kernel can skip
+/// that call's exit and this call's entry; the slot still matches if both packets had the same address. The entry
+/// shows it: the loser of a clash is not confirmed.
 #[inline(always)]
 fn leave<C: EbpfContext + Frame, M: Memory>(
     ctx: &C,
@@ -95,7 +95,7 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
     verdict: u32,
     took_ns: u64,
 ) -> bool {
-    // A clash that was resolved gives the packet the entry that was there first.
+    // After a resolved clash, the packet has the entry that was inserted first.
     let leaves = skb.nfct().ct();
     let came = Nfct(slot.nfct).ct();
     let outcome = if verdict != ACCEPT {
@@ -111,6 +111,6 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
         entry: NfConn::<Untyped>::new(leaves),
         outcome: outcome as u8,
     };
-    flow::tell(ctx, slot, Function::Confirm, flow, took_ns);
+    flow::count(ctx, slot, Function::Confirm, flow, took_ns);
     true
 }

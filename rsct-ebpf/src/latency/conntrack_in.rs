@@ -1,11 +1,11 @@
-//! How long a packet's pass through conntrack takes.
+//! Duration of a packet's traversal of conntrack.
 //!
 //! net/netfilter/nf_conntrack_core.c:
 //! `unsigned int nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`
 //!
-//! A packet that comes with its entry is let through at once (loopback, a second pass), and so is one that a rule
-//! made untracked: those are counted, and neither remembered nor timed. A template (the CT target's) is not an entry,
-//! and hangs on packets as IP_CT_NEW does.
+//! The kernel accepts at once a packet that already has its entry (loopback, a second traversal) or that a rule made
+//! untracked: these are counted, but not timed. A template (the CT target's) is not an entry, and packets carry it
+//! with IP_CT_NEW.
 
 use aya_ebpf::{
     EbpfContext,
@@ -55,7 +55,7 @@ pub fn in_fentry(ctx: FEntryContext) -> u32 {
 #[kprobe]
 pub fn in_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(slot) = enter(&ctx) {
-        // A kretprobe has no arguments: what they were is kept with the rest.
+        // A kretprobe has no arguments: the slot keeps them.
         slot.number = ctx.pointer(&arg::IN_STATE) as u64;
         slot.claimed_ns = now_ns();
     }
@@ -83,16 +83,16 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<()>> {
     Some(slot)
 }
 
-/// Nothing is done to it.
+/// Conntrack does nothing with the packet.
 #[inline(always)]
 fn came_already(state: &mut State, came: Nfct) {
     let entry = NfConn::<Untyped>::new(came.ct());
     if entry.address() == 0 {
-        // Whose it is nobody knows: it counts where all do.
-        if !filter::asks_anything() {
+        // Its entry is unknown: it is counted only without a filter.
+        if !filter::has_tests() {
             state.count(Count::UntrackedAlready);
         }
-    } else if !filter::asks_anything() || filter::wants(&entry.tuple(0), Some(entry)) {
+    } else if !filter::has_tests() || filter::wants(&entry.tuple(0), Some(entry)) {
         state.count(Count::TrackedAlready);
     }
 }
@@ -104,13 +104,13 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
         && let Some(claim) = state.left_by(skb.address(), ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        let pass = Pass {
+        let traversal = Traversal {
             came: Nfct(claim.slot.nfct),
             skb,
             state: || HookState::new(ctx.pointer(&arg::IN_STATE)),
             accepted: ctx.number(&arg::IN_RETURN) as u32 == ACCEPT,
         };
-        pass.tell(&ctx, claim.slot, took_ns);
+        traversal.report(&ctx, claim.slot, took_ns);
         claim.free();
     }
     0
@@ -123,35 +123,35 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
         let state_address = claim.slot.number;
-        let pass = Pass {
+        let traversal = Traversal {
             came: Nfct(claim.slot.nfct),
             skb: SkBuff::<Untyped>::new(claim.slot.owner as *const u8),
             state: || HookState::new(state_address as *const u8),
             accepted: ctx.ret::<u32>() == ACCEPT,
         };
-        pass.tell(&ctx, claim.slot, took_ns);
+        traversal.report(&ctx, claim.slot, took_ns);
         claim.free();
     }
     0
 }
 
-/// A pass that is over. The hook's state is looked for where it is needed, as mostly it is not.
-struct Pass<M, S> {
+/// A finished traversal. The state of the hook is read only where needed, which is rare.
+struct Traversal<M, S> {
     came: Nfct,
     skb: SkBuff<M>,
     state: S,
     accepted: bool,
 }
 
-impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
+impl<M: Memory, S: Fn() -> HookState<M>> Traversal<M, S> {
     #[inline(always)]
-    fn tell<C: EbpfContext + Frame>(&self, ctx: &C, slot: &mut Slot<()>, took_ns: u64) {
+    fn report<C: EbpfContext + Frame>(&self, ctx: &C, slot: &mut Slot<()>, took_ns: u64) {
         let leaves = self.skb.nfct();
-        if filter::asks_anything() && !self.is_wanted(leaves) {
+        if filter::has_tests() && !self.is_wanted(leaves) {
             return;
         }
         if self.came.0 != 0 && self.came.0 == leaves.0 {
-            // No template: an entry that is not in the table yet, on its second pass.
+            // Not a template: an entry that is not in the table yet, on its second traversal.
             if let Some(state) = timing::state(Function::ConntrackIn) {
                 state.count(Count::TrackedAlreadyAfterAll);
             }
@@ -160,7 +160,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
         tally::add(Function::ConntrackIn, self, took_ns);
         if slow::is_slow(took_ns) {
             let hook = (self.state)().hook();
-            slow::tell(
+            slow::send(
                 ctx,
                 &mut slot.number,
                 Slow {
@@ -176,7 +176,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
         }
     }
 
-    /// Its entry's, or what its headers say.
+    /// Returns the tuple of its entry, or of its headers.
     #[inline(always)]
     fn tuple(&self, leaves: Nfct) -> TupleWords {
         let entry = NfConn::<Untyped>::new(leaves.ct());
@@ -203,7 +203,7 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
         match leaves.ctinfo() {
             UNTRACKED => PassOutcome::Untracked,
             _ if leaves.ct().is_null() => PassOutcome::Invalid,
-            // Only those may be new; what was found in the table is confirmed.
+            // Only these can be new; an entry found in the table is confirmed.
             NEW | RELATED if NfConn::<Untyped>::new(leaves.ct()).status() & IPS_CONFIRMED == 0 => {
                 PassOutcome::Created
             }
@@ -212,10 +212,10 @@ impl<M: Memory, S: Fn() -> HookState<M>> Pass<M, S> {
     }
 }
 
-impl<M: Memory, S: Fn() -> HookState<M>> Key for Pass<M, S> {
+impl<M: Memory, S: Fn() -> HookState<M>> Key for Traversal<M, S> {
     #[inline(always)]
     fn outcome(&self) -> u32 {
-        Pass::outcome(self) as u32
+        Traversal::outcome(self) as u32
     }
 
     #[inline(always)]

@@ -1,9 +1,9 @@
-//! How long conntrack waits for a lock of its table that another CPU holds.
+//! Time that conntrack waits for a lock of its table held by another CPU.
 //!
-//! kernel/locking/qspinlock.c: `void queued_spin_lock_slowpath(struct qspinlock *lock, u32 val)`, which is called where a lock is
-//! not free, and only then; on x86 under the names `native_queued_spin_lock_slowpath` and, in a guest whose host helps,
-//! `__pv_queued_spin_lock_slowpath`. Conntrack's locks are an array, `nf_conntrack_locks`, and one that stands for all of
-//! them while the table is resized, `nf_conntrack_locks_all_lock` (net/netfilter/nf_conntrack_core.c).
+//! kernel/locking/qspinlock.c: `void queued_spin_lock_slowpath(struct qspinlock *lock, u32 val)`, which is called
+//! only for a lock that is not free; on x86 its name is `native_queued_spin_lock_slowpath`, and in a guest with
+//! paravirtual spinlocks `__pv_queued_spin_lock_slowpath`. Conntrack's locks are an array, `nf_conntrack_locks`, and
+//! one for all of them while the table is resized, `nf_conntrack_locks_all_lock` (net/netfilter/nf_conntrack_core.c).
 
 use aya_ebpf::{
     EbpfContext,
@@ -16,7 +16,7 @@ use rsct_ebpf::kernel::args::{Arguments, Frame};
 use crate::{
     globals::{ARG_SLOWPATH_LOCK, LATENCY_ALL_LOCK, LATENCY_LOCKS, LATENCY_LOCKS_BYTES},
     slow::{self, Slow},
-    tally::{self, Nobodys},
+    tally::{self, NoKey},
     timing::{self, now_ns},
 };
 
@@ -44,7 +44,7 @@ pub fn slowpath_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-// A kprobe program is one function's.
+// A kprobe program has only one function.
 
 #[fentry]
 pub fn pv_slowpath_fentry(ctx: FEntryContext) -> u32 {
@@ -80,7 +80,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     }
 }
 
-/// Whether the lock was one of conntrack's shows by whether its entry was remembered.
+/// A slot of this call exists only if the lock is conntrack's.
 #[inline(always)]
 fn leave<C: EbpfContext + Frame>(ctx: &C) {
     if let Some(state) = timing::state(Function::Contention)
@@ -88,16 +88,16 @@ fn leave<C: EbpfContext + Frame>(ctx: &C) {
     {
         let slot = &mut *claim.slot;
         let took_ns = now_ns() - slot.claimed_ns;
-        tally::add(Function::Contention, &Nobodys, took_ns);
+        tally::add(Function::Contention, &NoKey, took_ns);
         if slow::is_slow(took_ns) {
-            let slow = Slow::nobodys(Function::Contention, slot.claimed_ns, took_ns);
-            slow::tell(ctx, &mut slot.number, slow);
+            let slow = Slow::without_flow(Function::Contention, slot.claimed_ns, took_ns);
+            slow::send(ctx, &mut slot.number, slow);
         }
         claim.free();
     }
 }
 
-/// The address through memory: it is compared as a number.
+/// Reads the address back from memory, so that it is compared as a number.
 #[inline(always)]
 fn is_conntracks(lock: u64) -> bool {
     let Some(lock) = timing::number(Function::Contention, lock) else {

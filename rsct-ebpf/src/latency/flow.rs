@@ -1,4 +1,4 @@
-//! What happened to an entry, and how long it took.
+//! Durations of operations on an entry.
 
 use aya_ebpf::EbpfContext;
 use rsct_common::latency::Function;
@@ -13,7 +13,7 @@ use crate::{
     tally::{self, Key},
 };
 
-/// An entry, and what came of it.
+/// An entry and the operation's outcome.
 pub struct Flow<M> {
     pub entry: NfConn<M>,
     pub outcome: u8,
@@ -41,9 +41,9 @@ impl<M: Memory> Key for Flow<M> {
     }
 }
 
-/// Counts it, if its flow is wanted.
+/// Counts the operation, if the flow passes the filter.
 #[inline(always)]
-pub fn tell<C: EbpfContext + Frame, M: Memory>(
+pub fn count<C: EbpfContext + Frame, M: Memory>(
     ctx: &C,
     slot: &mut Slot<()>,
     function: Function,
@@ -59,17 +59,17 @@ pub fn tell<C: EbpfContext + Frame, M: Memory>(
             outcome: flow.outcome,
             tuple: flow.entry.tuple(0),
             netns: flow.entry.netns(),
-            ..Slow::nobodys(function, slot.claimed_ns, took_ns)
+            ..Slow::without_flow(function, slot.claimed_ns, took_ns)
         };
-        slow::tell(ctx, &mut slot.number, slow);
+        slow::send(ctx, &mut slot.number, slow);
     }
 }
 
-/// Whether an entry is in scope.
+/// True if the entry is in scope.
 #[inline(always)]
 pub fn is_wanted<M: Memory>(entry: NfConn<M>) -> bool {
     if filter::narrows_netns() && !filter::wants_netns(entry.netns()) {
         return false;
     }
-    !filter::asks_anything() || filter::wants(&entry.tuple(0), Some(entry))
+    !filter::has_tests() || filter::wants(&entry.tuple(0), Some(entry))
 }

@@ -1,14 +1,14 @@
-//! What garbage collection does: how long a run takes, how many buckets it looks at, how many entries it takes out, and
-//! how late.
+//! Garbage collection: the duration of a run, the buckets that it scans, the entries that it deletes, and how late it
+//! deletes them.
 //!
-//! net/netfilter/nf_conntrack_core.c: `static void gc_worker(struct work_struct *work)`, which takes entries out by
+//! net/netfilter/nf_conntrack_core.c: `static void gc_worker(struct work_struct *work)`, which deletes entries with
 //! `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)`
 //!
-//! The kernel has one gc_worker, which never runs twice at once, so one place remembers the run. It may sleep, and go on
-//! on another CPU, in between: no per-CPU slot would be found again.
+//! The kernel has one gc_worker, which never runs twice at once, so one global struct stores the run. It may sleep
+//! and continue on another CPU, so it would not find a per-CPU slot again.
 //!
-//! Whether an entry is taken out by a run shows by the stack: it lies below that of gc_worker, which neither a softirq
-//! (on a stack of its own) nor another task shares.
+//! The stack shows whether a run deletes an entry: the call lies below gc_worker's frame, and neither a softirq (on a
+//! separate stack) nor another task shares that stack.
 
 use core::ptr::{read_volatile, write_volatile};
 
@@ -36,26 +36,26 @@ use crate::{
     flow,
     globals::{ARG_GC_WORK, GC_WORK_FIRST, GC_WORK_NEXT_BUCKET, LATENCY_TABLE_BUCKETS},
     slow::{self, Slow},
-    tally::{self, Nobodys, add_to_row},
+    tally::{self, NoKey, add_to_row},
     timing::{self, now_ns},
 };
 
-/// How far nf_ct_delete can be below gc_worker on the stack.
+/// The maximum distance of nf_ct_delete below gc_worker on the stack.
 const NESTED_BYTES: u64 = 4096;
 
-/// The run that is under way.
+/// The run in progress.
 struct Run {
-    /// Where gc_worker was entered (`kernel::args::Frame`), or zero.
+    /// The stack position at which gc_worker was entered (`kernel::args::Frame`), or zero.
     frame: u64,
     started_ns: u64,
-    /// The worker's own struct.
+    /// The `struct work_struct` of the worker.
     work: u64,
     first_bucket: u32,
     reaped: u32,
-    /// How late what nf_ct_delete was called with last was, and whether it is wanted: for its kretprobe.
+    /// For the kretprobe of nf_ct_delete: the lateness of its entry, and whether the filter matches it.
     lateness: i32,
     wanted: u32,
-    /// A number read back from a pointer, which the verifier does not let reckon with.
+    /// A number read back from a pointer, with which the verifier allows no arithmetic.
     number: u64,
 }
 
@@ -70,11 +70,11 @@ static mut RUN: Run = Run {
     number: 0,
 };
 
-/// The run's memory.
+/// Returns the global struct.
 #[inline(always)]
 fn run() -> &'static mut Run {
     let run = &raw mut RUN;
-    // SAFETY: gc_worker's own programs, and those of what it calls, are all that write there, one after the other.
+    // SAFETY: only the programs of gc_worker and of the functions that it calls write it, one after the other.
     unsafe { &mut *run }
 }
 
@@ -109,7 +109,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
     run.reaped = 0;
     run.first_bucket = next_bucket(run);
     run.started_ns = now_ns();
-    // SAFETY: its own field; last, as it says that all the rest is there.
+    // SAFETY: a field of the run; last, because it marks the rest as valid.
     unsafe { write_volatile(&raw mut run.frame, ctx.frame()) };
 }
 
@@ -117,23 +117,23 @@ fn enter<C: Arguments + Frame>(ctx: &C) {
 fn leave<C: EbpfContext + Frame>(ctx: &C) {
     let run = run();
     if run.frame == 0 {
-        // It was entered before anybody looked.
+        // It was entered before the programs were attached.
         return;
     }
     run.frame = 0;
     let took_ns = now_ns() - run.started_ns;
-    tally::add(Function::Gc, &Nobodys, took_ns);
+    tally::add(Function::Gc, &NoKey, took_ns);
     if let Some(buckets) = buckets(run) {
         add_to_row(gc::BUCKETS, buckets as u64);
     }
     add_to_row(gc::REAPED, run.reaped as u64);
     if slow::is_slow(took_ns) {
-        let slow = Slow::nobodys(Function::Gc, run.started_ns, took_ns);
-        slow::tell(ctx, &mut run.number, slow);
+        let slow = Slow::without_flow(Function::Gc, run.started_ns, took_ns);
+        slow::send(ctx, &mut run.number, slow);
     }
 }
 
-/// The bucket that the next run begins with: `gc_work->next_bucket`, zero after the last.
+/// Returns the bucket with which the next run begins: `gc_work->next_bucket`, zero after the last.
 #[inline(always)]
 fn next_bucket(run: &Run) -> u32 {
     if GC_WORK_NEXT_BUCKET.load() == ABSENT || GC_WORK_FIRST.load() == ABSENT {
@@ -143,7 +143,7 @@ fn next_bucket(run: &Run) -> u32 {
     Untyped::read(at(whole, GC_WORK_NEXT_BUCKET.load()))
 }
 
-/// How many buckets the run has looked at to the end.
+/// Returns the number of buckets that the run has scanned completely.
 #[inline(always)]
 fn buckets(run: &Run) -> Option<u32> {
     if GC_WORK_NEXT_BUCKET.load() == ABSENT {
@@ -159,7 +159,7 @@ fn buckets(run: &Run) -> Option<u32> {
 
 #[fexit(function = "nf_ct_delete")]
 pub fn delete_fexit(ctx: FExitContext) -> u32 {
-    // The collector holds a reference: the entry is still what it was.
+    // Garbage collection holds a reference, so the entry is still the same.
     let ct = NfConn::<Typed>::new(ctx.pointer(&arg::DELETE_CT));
     if is_in_run(&ctx) && ctx.number(&arg::DELETE_RETURN) as u8 != 0 && flow::is_wanted(ct) {
         reaped(lateness(ct));
@@ -186,7 +186,7 @@ pub fn delete_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// How many jiffies ago the entry's time was over.
+/// Returns how many jiffies ago the entry expired.
 #[inline(always)]
 fn lateness<M: Memory>(ct: NfConn<M>) -> i32 {
     // SAFETY: no arguments.
@@ -194,10 +194,10 @@ fn lateness<M: Memory>(ct: NfConn<M>) -> i32 {
     now.wrapping_sub(ct.timeout()) as i32
 }
 
-/// Whether the function at this frame is called by the run.
+/// True if the run called the function at this frame.
 #[inline(always)]
 fn is_in_run<C: Frame>(ctx: &C) -> bool {
-    // SAFETY: its own field, which may change at any time.
+    // SAFETY: a field of the run, which may change at any time.
     let frame = unsafe { read_volatile(&raw const run().frame) };
     if frame == 0 {
         return false;

@@ -1,19 +1,20 @@
-//! What the loader tells these programs beside `rsct_ebpf::globals`: constants to the verifier too.
+//! Values that the loader sets for these programs only (see also `rsct_ebpf::globals`): constants to the verifier
+//! too.
 
 use aya_ebpf::Global;
 use rsct_common::{field::ABSENT, hook::NO_ARGUMENT};
 
-/// By what durations are told apart: `rsct_common::latency::by`.
+/// The key that durations are grouped by: `rsct_common::latency::by`.
 #[unsafe(no_mangle)]
 pub static LATENCY_BY: Global<u32> = Global::new(0);
-/// From how many nanoseconds on a pass gets a record; zero for none.
+/// The duration in nanoseconds from which on a call gets a record; zero for no records.
 #[unsafe(no_mangle)]
 pub static LATENCY_SLOWER_THAN_NS: Global<u64> = Global::new(0);
-/// How many buckets the table has.
+/// The number of buckets of the table.
 #[unsafe(no_mangle)]
 pub static LATENCY_TABLE_BUCKETS: Global<u32> = Global::new(0);
 
-/// Where `nf_conntrack_locks` is, and how long; and `nf_conntrack_locks_all_lock`.
+/// The address and size of `nf_conntrack_locks`, and the address of `nf_conntrack_locks_all_lock`.
 #[unsafe(no_mangle)]
 pub static LATENCY_LOCKS: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
@@ -21,11 +22,11 @@ pub static LATENCY_LOCKS_BYTES: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static LATENCY_ALL_LOCK: Global<u64> = Global::new(0);
 
-/// The lock among the arguments of all names of `queued_spin_lock_slowpath`.
+/// The position of the lock among the arguments of all variants of `queued_spin_lock_slowpath`.
 #[unsafe(no_mangle)]
 pub static ARG_SLOWPATH_LOCK: Global<u64> = Global::new(NO_ARGUMENT);
 
-/// Where `struct conntrack_gc_work` begins its work, and has the bucket that the next run begins with.
+/// Offsets in `struct conntrack_gc_work` of its work and of the bucket with which the next run begins.
 #[unsafe(no_mangle)]
 pub static GC_WORK_FIRST: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]

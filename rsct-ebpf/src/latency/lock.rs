@@ -1,10 +1,10 @@
-//! How long conntrack waits for the locks of its table.
+//! Time that conntrack needs to take the locks of its table.
 //!
 //! net/netfilter/nf_conntrack_core.c: `void nf_conntrack_lock(spinlock_t *lock)`, and
 //! `static bool nf_conntrack_double_lock(unsigned int h1, unsigned int h2, unsigned int sequence)`
 //!
-//! The latter takes the first lock of a pair by the former and the second by itself; many kernels have it inlined, and
-//! then nothing shows how long the second took.
+//! The latter takes the first lock of a pair with the former and the second directly; many kernels inline it, and the
+//! duration for the second lock is then unknown.
 
 use aya_ebpf::{
     EbpfContext,
@@ -16,7 +16,7 @@ use rsct_ebpf::kernel::args::Frame;
 
 use crate::{
     slow::{self, Slow},
-    tally::{self, Nobodys},
+    tally::{self, NoKey},
     timing::{self, now_ns},
 };
 
@@ -84,10 +84,10 @@ fn leave<C: EbpfContext + Frame>(ctx: &C, function: Function) {
     {
         let slot = &mut *claim.slot;
         let took_ns = now_ns() - slot.claimed_ns;
-        tally::add(function, &Nobodys, took_ns);
+        tally::add(function, &NoKey, took_ns);
         if slow::is_slow(took_ns) {
-            let slow = Slow::nobodys(function, slot.claimed_ns, took_ns);
-            slow::tell(ctx, &mut slot.number, slow);
+            let slow = Slow::without_flow(function, slot.claimed_ns, took_ns);
+            slow::send(ctx, &mut slot.number, slow);
         }
         claim.free();
     }

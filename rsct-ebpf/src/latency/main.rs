@@ -1,7 +1,7 @@
-//! The programs that measure how long conntrack takes: histograms kept in the kernel, and no record for a packet.
+//! The programs that measure conntrack's durations: histograms in the kernel, without a record per packet.
 //!
-//! The object of `rsct latency`: one file per measured function. `timing` remembers when a function was entered, `tally`
-//! counts how long it took, `slow` tells of what took too long.
+//! The object of `rsct latency`: one file per measured function. `timing` stores when a function was entered, `tally`
+//! counts its duration, `slow` emits calls that took too long.
 
 #![no_std]
 #![no_main]
@@ -21,7 +21,7 @@ mod slow;
 mod tally;
 mod timing;
 
-/// The licence declared to the kernel; without it the helpers are not to be had.
+/// The license declared to the kernel; it allows no GPL-only helpers without it.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,4 +1,4 @@
-//! How long an entry's translation takes to be found.
+//! Duration of the search for an entry's translation.
 //!
 //! net/netfilter/nf_nat_core.c:
 //! `unsigned int nf_nat_setup_info(struct nf_conn *ct, const struct nf_nat_range2 *range, enum nf_nat_manip_type maniptype)`
@@ -98,5 +98,5 @@ fn leave<C: EbpfContext + Frame, M: Memory>(
         entry,
         outcome: outcome as u8,
     };
-    flow::tell(ctx, slot, Function::NatSetup, flow, took_ns);
+    flow::count(ctx, slot, Function::NatSetup, flow, took_ns);
 }

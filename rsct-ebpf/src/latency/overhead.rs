@@ -1,7 +1,7 @@
-//! What measuring costs, measured: the clock by itself, and a pair of programs like the others' on a function of the
-//! kernel's own that does nothing.
+//! The cost of measuring: the clock alone, and a pair of programs like the others on a kernel function that does
+//! nothing.
 //!
-//! net/bpf/test_run.c: `int bpf_fentry_test1(int a)`, called when a tracing program is given a test run.
+//! net/bpf/test_run.c: `int bpf_fentry_test1(int a)`, called by a test run of a tracing program.
 
 use core::hint::black_box;
 
@@ -13,7 +13,7 @@ use rsct_common::latency::{CLOCK_READS, Function};
 use rsct_ebpf::kernel::args::Frame;
 
 use crate::{
-    tally::{self, Nobodys},
+    tally::{self, NoKey},
     timing::{self, now_ns},
 };
 
@@ -56,12 +56,12 @@ fn leave<C: Frame>(ctx: &C) {
         && let Some(claim) = state.left(ctx.frame())
     {
         let took_ns = now_ns() - claim.slot.claimed_ns;
-        tally::add(Function::Nothing, &Nobodys, took_ns);
+        tally::add(Function::Nothing, &NoKey, took_ns);
         claim.free();
     }
 }
 
-/// Reads the clock, again and again.
+/// Reads the clock [`CLOCK_READS`] times.
 #[classifier]
 pub fn clock(_ctx: TcContext) -> i32 {
     let mut read = 0;
@@ -72,7 +72,7 @@ pub fn clock(_ctx: TcContext) -> i32 {
     0
 }
 
-/// Does nothing: what a test run of its own takes.
+/// Does nothing: the baseline duration of a test run.
 #[classifier]
 pub fn no_clock(_ctx: TcContext) -> i32 {
     0

@@ -1,4 +1,4 @@
-//! What took too long is told of, with the way that led there.
+//! Emits calls that took too long, with their kernel stack.
 
 use core::ptr::read_volatile;
 
@@ -17,23 +17,23 @@ use rsct_ebpf::{
 
 use crate::globals::LATENCY_SLOWER_THAN_NS;
 
-/// What is told.
+/// A slow call.
 pub struct Slow {
     pub function: Function,
     pub outcome: u8,
     pub started_ns: u64,
     pub took_ns: u64,
-    /// The original direction; zeroes where there is no flow.
+    /// The original direction; zeros if there is no flow.
     pub tuple: TupleWords,
     pub netns: u32,
-    /// Netfilter's hook, and the interface.
+    /// The netfilter hook and the interface.
     pub hook: Option<(u8, u32)>,
 }
 
 impl Slow {
-    /// What belongs to no flow.
+    /// A call that belongs to no flow.
     #[inline(always)]
-    pub fn nobodys(function: Function, started_ns: u64, took_ns: u64) -> Self {
+    pub fn without_flow(function: Function, started_ns: u64, took_ns: u64) -> Self {
         Self {
             function,
             outcome: 0,
@@ -46,17 +46,17 @@ impl Slow {
     }
 }
 
-/// Whether a duration is one to tell of.
+/// True if a duration is long enough for a record.
 #[inline(always)]
 pub fn is_slow(took_ns: u64) -> bool {
     let slower_than = LATENCY_SLOWER_THAN_NS.load();
     slower_than != 0 && took_ns >= slower_than
 }
 
-/// Tells of it. `number` is room for an address that the verifier is to forget the origin of.
+/// Emits a slow call. `number` is memory through which an address becomes a number.
 #[inline(always)]
-pub fn tell<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
-    // SAFETY: the slot's own field; volatile, so that a pointer really comes back as a number.
+pub fn send<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
+    // SAFETY: the slot's own field; volatile, so that the pointer is really read back as a number.
     let address = unsafe {
         (&raw mut *number).write_volatile(ctx.frame());
         read_volatile(&raw const *number)
@@ -65,7 +65,7 @@ pub fn tell<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
     let flags = if slow.hook.is_some() { SlowFlags::HOOK } else { 0 };
     // The record is larger than a program's stack may be.
     emit_in_place::<SlowRecord>(Loss::SlowRecord, |record| {
-        // SAFETY: room for a record; every field is written. The helper writes no more than it is told.
+        // SAFETY: memory for a record; every field is written. The helper writes no more than the given size.
         unsafe {
             (&raw mut (*record).kind).write(kind::SLOW);
             (&raw mut (*record).function).write(slow.function as u8);
@@ -76,7 +76,8 @@ pub fn tell<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
             (&raw mut (*record).duration_ns).write(slow.took_ns);
             (&raw mut (*record).netns).write(slow.netns);
             (&raw mut (*record).ifindex).write(ifindex);
-            // Written at once: what were kept of it until later, or not, older verifiers can't tell apart.
+            // Written at once: older verifiers lose track of values that one branch keeps for later and the other
+            // does not.
             if let Some(task) = task::on_whose_stack(address) {
                 (&raw mut (*record).flags).write(flags | SlowFlags::TASK);
                 (&raw mut (*record).pid).write(task.tgid);

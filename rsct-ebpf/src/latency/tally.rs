@@ -1,4 +1,4 @@
-//! Where durations are counted.
+//! The histograms of durations.
 
 use aya_ebpf::{
     macros::map,
@@ -12,34 +12,33 @@ use rsct_ebpf::{emit::count, words};
 
 use crate::globals::LATENCY_BY;
 
-/// Rows as `rsct_common::latency` lays them out.
+/// Rows as laid out in `rsct_common::latency`.
 #[map]
 pub static TALLIES: PerCpuArray<Tally> = PerCpuArray::with_max_entries(ROWS, 0);
 
-/// By function and protocol, or function and namespace: the function in the upper half. Its size is set when it is
-/// loaded, and all of it is there from the start: a key that came while the kernel had no such memory at hand would go
-/// uncounted.
+/// By function and protocol, or function and namespace: the function is the upper half. Its size is set at load time,
+/// and it is preallocated: otherwise the kernel could fail to allocate a new key, which would then not be counted.
 #[map]
 pub static TALLIES_BY_KEY: PerCpuHashMap<u64, Tally> = PerCpuHashMap::with_max_entries(1, 0);
 
 const BPF_NOEXIST: u64 = 1;
 
-/// By what a duration can be told apart from others. Only what is asked for is read.
+/// The keys by which durations can be grouped. Only the selected one is read.
 pub trait Key {
-    /// What came of it.
+    /// Returns the outcome.
     fn outcome(&self) -> u32;
-    /// The IP protocol.
+    /// Returns the IP protocol.
     fn protonum(&self) -> u8;
-    /// The inode number of the namespace.
+    /// Returns the inode number of the namespace.
     fn netns(&self) -> u32;
-    /// Netfilter's hook, below `rsct_common::latency::HOOKS`; zero where none is known.
+    /// Returns the netfilter hook, below `rsct_common::latency::HOOKS`; zero if unknown.
     fn hook(&self) -> u32;
 }
 
-/// What has no such key: locks and garbage collection belong to nobody.
-pub struct Nobodys;
+/// The key of locks and garbage collection, which belong to no flow.
+pub struct NoKey;
 
-impl Key for Nobodys {
+impl Key for NoKey {
     #[inline(always)]
     fn outcome(&self) -> u32 {
         0
@@ -84,8 +83,8 @@ pub fn add_to_row(index: u32, value: u64) {
     }
 }
 
-/// No atomics: a program does not interrupt itself on one CPU, and each row is one program's. (A key's tally is one
-/// program's too, as the function is part of the key.)
+/// No atomics: a program does not interrupt itself on one CPU, and each row is written by one program. (A key's tally
+/// too, because the function is part of the key.)
 #[inline(always)]
 fn put(tally: &mut Tally, value: u64) {
     tally[bucket(value)] += 1;
@@ -95,7 +94,7 @@ fn put(tally: &mut Tally, value: u64) {
     }
 }
 
-/// The bucket, in a form in which the verifier sees that it is one: the compiler knows, and would leave the check out.
+/// Returns the bucket, hidden from the compiler, which would remove the check that the verifier needs.
 #[inline(always)]
 fn bucket(value: u64) -> usize {
     let bucket = words::opaque(bucket_of(value) as u64) as usize;
@@ -104,7 +103,7 @@ fn bucket(value: u64) -> usize {
 
 #[inline(always)]
 fn row(index: u32) -> Option<&'static mut Tally> {
-    // SAFETY: this CPU's value, and nobody else's: see above.
+    // SAFETY: this CPU's value, which only this program writes: see above.
     TALLIES.get_ptr_mut(index).map(|tally| unsafe { &mut *tally })
 }
 
@@ -115,7 +114,7 @@ fn keyed(function: Function, key: u32) -> Option<&'static mut Tally> {
         // SAFETY: as above.
         return Some(unsafe { &mut *tally });
     }
-    // Another CPU may be faster: then it is there already.
+    // Another CPU may be faster: then the key already exists.
     let _ = TALLIES_BY_KEY.insert(&key, TALLIES.get(ZEROES)?, BPF_NOEXIST);
     let tally = TALLIES_BY_KEY.get_ptr_mut(&key);
     if tally.is_none() {

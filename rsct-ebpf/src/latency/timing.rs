@@ -1,4 +1,4 @@
-//! When a function was entered, kept until it is left; and how many were.
+//! The entry time of a function until it returns, and the counts of calls.
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
 use rsct_common::{
@@ -7,10 +7,10 @@ use rsct_common::{
 };
 use rsct_ebpf::scratch::{Claim, Slot, Slots};
 
-/// What a CPU knows of one function.
+/// A CPU's state of one function.
 ///
-/// A program does not interrupt itself on one CPU (see `scratch`), and each count is one program's: adding to it
-/// needs no atomics.
+/// A program does not interrupt itself on one CPU (see `scratch`), and each count is written by one program:
+/// additions need no atomics.
 #[repr(C)]
 pub struct State {
     /// By `rsct_common::latency::Count`.
@@ -26,16 +26,16 @@ const _: () = assert!(size_of::<State>() == STATE_WORDS * 8);
 #[map]
 pub static STATES: PerCpuArray<State> = PerCpuArray::with_max_entries(Function::Nothing as u32 + 1, 0);
 
-/// This CPU's.
+/// Returns this CPU's state.
 #[inline(always)]
 pub fn state(function: Function) -> Option<&'static mut State> {
-    // SAFETY: a per-CPU value; see `scratch` for who else may look at it meanwhile.
+    // SAFETY: a per-CPU value; `scratch` explains who else can access it.
     STATES
         .get_ptr_mut(function as u32)
         .map(|state| unsafe { &mut *state })
 }
 
-/// The clock.
+/// Reads the clock.
 #[inline(always)]
 pub fn now_ns() -> u64 {
     // SAFETY: no arguments.
@@ -43,14 +43,14 @@ pub fn now_ns() -> u64 {
 }
 
 impl State {
-    /// One more.
+    /// Adds one.
     #[inline(always)]
     pub fn count(&mut self, what: Count) {
         self.counts[what as usize] += 1;
     }
 
-    /// The function was entered at `frame`, for `owner`. The clock is yet to be read, and last of all: what is shown is
-    /// conntrack's, not ours.
+    /// Claims a slot for `owner` in the function entered at `frame`. The caller reads the clock last, so that the
+    /// duration does not include rsct's own cost.
     #[inline(always)]
     pub fn entered(&mut self, owner: u64, frame: u64) -> Option<&mut Slot<()>> {
         self.counts[Count::Entered as usize] += 1;
@@ -58,36 +58,35 @@ impl State {
         Some(claim.slot)
     }
 
-    /// What was remembered when the function was entered at `frame`. To be freed once nothing of it is read any more:
-    /// until then nobody claims a slot, as the kernel would not run the exit for that one, and what it left behind could
-    /// be taken for a later call's.
+    /// Finds the slot of the function entered at `frame`. Free it after the last read: until then no slot can be
+    /// claimed, because the kernel would refuse the exit of that claim, and a later call could use the stale slot.
     #[inline(always)]
     pub fn left(&mut self, frame: u64) -> Option<Claim<'_, ()>> {
         let claim = self.slots.claimed_at(frame)?;
         self.counts[Count::Left as usize] += 1;
-        Some(claim.at_work())
+        Some(claim.begin_exit())
     }
 
-    /// The slot belonged to an earlier call, whose exit did not run: that call counts as unfinished.
+    /// Records that the slot belongs to an earlier call whose exit did not run: that call counts as unfinished.
     #[inline(always)]
     pub fn was_left_behind(&mut self) {
         self.counts[Count::Left as usize] -= 1;
     }
 
-    /// The same where it is known for whom it was entered.
+    /// The same if the owner is known.
     #[inline(always)]
     pub fn left_by(&mut self, owner: u64, frame: u64) -> Option<Claim<'_, ()>> {
         let claim = self.slots.claimed_by(owner, frame)?;
         self.counts[Count::Left as usize] += 1;
-        Some(claim.at_work())
+        Some(claim.begin_exit())
     }
 }
 
-/// What the verifier knows by its origin, as a number it knows nothing of. For one program of each function alone.
+/// Turns a pointer, whose origin the verifier tracks, into a number. Only one program of each function may use it.
 #[inline(always)]
 pub fn number(of: Function, known: u64) -> Option<u64> {
     let number = &raw mut state(of)?.number;
-    // SAFETY: its own field.
+    // SAFETY: a field of the state.
     unsafe {
         number.write_volatile(known);
         Some(number.read_volatile())

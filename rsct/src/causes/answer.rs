@@ -1,4 +1,4 @@
-//! All that there is to say about a question, for whoever writes it down.
+//! The answer to a question of `rsct why`, as data for the renderers.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,42 +8,43 @@ use crate::{
     probe::{proof::Unproven, ring::Lost, session::Skips},
 };
 
-use super::{counters::Held, tally::CauseTally};
+use super::{counters::CounterCheck, tally::CauseTally};
 
 /// An answer.
 #[derive(Debug)]
 pub struct Answer<'a> {
-    /// What was asked.
+    /// The topic.
     pub topic: &'static str,
-    /// What is counted, in the singular and in the plural: `packet is …`, `packets are …`.
+    /// The counted things, in the singular and in the plural: `packet is …`, `packets are …`.
     pub things: [&'static str; 2],
-    /// How long was watched.
+    /// The duration of the watch.
     pub elapsed: Duration,
-    /// What was met, the most frequent first.
+    /// The causes that occurred, the most frequent first.
     pub causes: Vec<&'a CauseTally>,
-    /// The kernel's counters beside it; none where a filter narrows what we count and not what the kernel does.
-    pub held: Vec<Held>,
-    /// Whether a filter narrows it.
+    /// Comparisons with the kernel's counters; none with a filter, which limits the programs' counts but not the
+    /// kernel's.
+    pub held: Vec<CounterCheck>,
+    /// True if a filter limits it.
     pub filtered: bool,
-    /// What could not be seen on this kernel.
+    /// The hooks that are not attached on this kernel.
     pub unseen: Vec<Unseen>,
-    /// Why more may have gone unseen.
+    /// Why the programs may have missed more.
     pub unproven: Option<Unproven>,
-    /// What was lost.
+    /// The lost records.
     pub lost: Lost,
-    /// What the kernel left out.
+    /// The program runs that the kernel skipped.
     pub skips: Skips,
-    /// Records that made no sense.
+    /// Records that could not be decoded.
     pub malformed: u64,
-    /// What namespaces and interfaces are called.
+    /// The names of namespaces and interfaces.
     pub names: &'a Names,
     /// The kernel's functions.
     pub symbols: &'a Symbols,
     /// Jiffies a second.
     pub ticks: Ticks,
-    /// The programs behind listeners' netlink ports, by namespace and port.
+    /// The names of the listeners, by namespace and netlink port.
     pub listeners: &'a HashMap<(u32, u32), String>,
-    /// How many flows, tasks and so on are shown of each cause.
+    /// The number of flows, tasks and so on to show for each cause.
     pub most: usize,
 }
 
@@ -52,8 +53,8 @@ pub struct Answer<'a> {
 pub struct Unseen {
     /// The kernel function.
     pub function: &'static str,
-    /// What is not shown for it.
+    /// The information that is missing.
     pub shows: &'static str,
-    /// Why not.
+    /// Why it is not attached.
     pub why: String,
 }

@@ -1,4 +1,4 @@
-//! A cause: a name, what it means, and what to do about it.
+//! A cause: its name, its meaning, and what to do about it.
 
 use rsct_common::record::{CauseFamily, CauseKey};
 
@@ -9,7 +9,7 @@ use super::{
     lost::LostCause, nat::NatCause,
 };
 
-/// An enum of causes: each variant with its name, one sentence that says what it means, and what to do about it.
+/// An enum of causes: each variant with its name, its meaning in one sentence, and what to do about it.
 macro_rules! causes {
     (
         $(#[$doc:meta])*
@@ -34,14 +34,14 @@ macro_rules! causes {
                 }
             }
 
-            /// What it means, in one sentence.
+            /// The meaning, in one sentence.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$variant => $meaning,)*
                 }
             }
 
-            /// What to do about it.
+            /// Advice, as an imperative.
             pub fn advice(self) -> &'static str {
                 match self {
                     $(Self::$variant => $advice,)*
@@ -53,7 +53,7 @@ macro_rules! causes {
 
 pub(super) use causes;
 
-/// All families' causes in one.
+/// The enum of all families.
 macro_rules! families {
     ($($family:ident($enum:ident);)*) => {
         /// A cause of any family.
@@ -66,10 +66,10 @@ macro_rules! families {
         }
 
         impl Cause {
-            /// What the kernel counted under `key`; none for a family that this rsct does not know.
-            pub fn of(trace: &Trace<'_>, symbols: &Symbols) -> Option<Self> {
-                Some(match CauseFamily::from_byte(trace.key.family)? {
-                    $(CauseFamily::$family => Self::$family($enum::of(trace, symbols)),)*
+            /// Determines the cause of a count or a record; none for a family that this rsct does not know.
+            pub fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Option<Self> {
+                Some(match CauseFamily::from_byte(evidence.key.family)? {
+                    $(CauseFamily::$family => Self::$family($enum::of(evidence, symbols)),)*
                 })
             }
 
@@ -78,7 +78,7 @@ macro_rules! families {
                 std::iter::empty()$(.chain($enum::ALL.iter().copied().map(Self::$family)))*
             }
 
-            /// Its family.
+            /// The family.
             pub fn family(self) -> CauseFamily {
                 match self {
                     $(Self::$family(_) => CauseFamily::$family,)*
@@ -92,14 +92,14 @@ macro_rules! families {
                 }
             }
 
-            /// What it means, in one sentence.
+            /// The meaning, in one sentence.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$family(cause) => cause.meaning(),)*
                 }
             }
 
-            /// What to do about it.
+            /// Advice, as an imperative.
             pub fn advice(self) -> &'static str {
                 match self {
                     $(Self::$family(cause) => cause.advice(),)*
@@ -120,11 +120,11 @@ families! {
 }
 
 impl Cause {
-    /// Whether it is how things go, or is told under another name: nothing that a trace should have a line for.
+    /// True if a trace needs no line for it: it is ordinary, or is shown under another name.
     pub fn is_ordinary(self) -> bool {
         matches!(
             self,
-            Self::Nat(NatCause::AtOnce | NatCause::Unchanged | NatCause::Taken)
+            Self::Nat(NatCause::FirstTry | NatCause::Unchanged | NatCause::Taken)
                 | Self::Drop(
                     DropCause::Clash
                         | DropCause::ClashResolved
@@ -136,18 +136,18 @@ impl Cause {
     }
 }
 
-/// What there is to tell a cause by: a count has it, and so has a record.
+/// The facts that determine a cause: counts and records both have them.
 #[derive(Clone, Copy, Debug)]
-pub struct Trace<'a> {
-    /// What it is counted under.
+pub struct Evidence<'a> {
+    /// The key of the count.
     pub key: &'a CauseKey,
-    /// The kernel's own words.
+    /// The kernel's text.
     pub text: &'a [u8],
 }
 
-impl Trace<'_> {
-    /// The kernel's words up to their end.
-    pub fn words(&self) -> &[u8] {
+impl Evidence<'_> {
+    /// Returns the kernel's text up to its end.
+    pub fn text(&self) -> &[u8] {
         let end = self.text.iter().position(|byte| *byte == 0);
         &self.text[..end.unwrap_or(self.text.len())]
     }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_cause_has_a_name_of_its_own_and_something_to_say() {
+    fn each_cause_has_a_unique_name_and_texts() {
         let mut names = HashSet::new();
         for cause in Cause::all() {
             assert!(

@@ -1,4 +1,4 @@
-//! What the kernel counts by itself, held against what the programs counted: they must agree.
+//! Comparison of the kernel's own counters with the programs' counts.
 
 use std::{io, os::fd::AsFd as _};
 
@@ -17,22 +17,22 @@ use crate::{
 
 use super::{
     Cause, delete::DeleteCause, drop::DropCause, full::FullCause, insert::InsertCause, lost::LostCause,
-    nat::NatCause, tally::Tally,
+    nat::NatCause, tally::CauseTotals,
 };
 
 /// The counters of every namespace in scope, added up over CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct KernelCounters {
     /// By the namespace's inode number.
     pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
-    /// Who listens to events, by the namespace's inode number.
+    /// The listeners to events, by the namespace's inode number.
     pub listeners: Vec<(u32, NetlinkSocket)>,
 }
 
-/// Why they can't be read.
+/// The counters cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CountersError {
-    /// The namespace is not there, or not ours to look at.
+    /// The namespace does not exist, or access is denied.
     #[error(transparent)]
     Netns(#[from] NetnsError),
     /// ctnetlink refused or failed.
@@ -40,21 +40,21 @@ pub enum CountersError {
     Netlink {
         /// The namespace.
         netns: String,
-        /// What went wrong.
+        /// The cause.
         error: Error,
     },
-    /// The table of netlink sockets can't be read.
+    /// The table of netlink sockets cannot be read.
     #[error("cannot read /proc/net/netlink of network namespace {netns}: {error}")]
     Listeners {
         /// The namespace.
         netns: String,
-        /// What went wrong.
+        /// The cause.
         error: io::Error,
     },
 }
 
-impl Counters {
-    /// Reads them.
+impl KernelCounters {
+    /// Reads the counters.
     pub async fn read(selector: &Selector) -> Result<Self, CountersError> {
         let mut counters = Self::default();
         for netns in netns::open(selector)?.namespaces {
@@ -63,7 +63,7 @@ impl Counters {
                 error,
             };
             let mut socket = match selector {
-                // The current namespace needs no rights to be entered.
+                // Entering the current namespace needs no privileges.
                 Selector::Current => Socket::open(),
                 _ => Socket::open_in(netns.as_fd()),
             }
@@ -84,7 +84,7 @@ impl Counters {
         Ok(counters)
     }
 
-    /// By how much each counter has grown since `before`, over all namespaces that were there both times. The kernel's
+    /// Returns the growth of each counter since `before`, over all namespaces of both readings. The kernel's counters
     /// have 32 bits, and wrap around.
     pub fn since(&self, before: &Self) -> Vec<(&'static str, u64)> {
         let mut grown: Vec<(&'static str, u64)> = Vec::new();
@@ -108,12 +108,12 @@ impl Counters {
         grown
     }
 
-    /// Whether the namespace was there; that of a kernel with but one has no number.
+    /// True if the namespace was read; on a kernel without network namespaces it has no number.
     fn has(&self, netns: u32) -> bool {
         netns == 0 || self.namespaces.iter().any(|(known, _)| *known == netns)
     }
 
-    /// How many more messages did not reach who listens now.
+    /// Returns the growth of the drops of the current listeners.
     fn drops_since(&self, before: &Self) -> u64 {
         let drops = |counters: &Self, inode: u64| {
             let found = counters.listeners.iter().find(|(_, one)| one.inode == inode);
@@ -126,44 +126,44 @@ impl Counters {
     }
 }
 
-/// What /proc/net/netlink counts as drops of those who listen to conntrack's events.
+/// The drops in /proc/net/netlink of listeners to conntrack's events.
 pub const NETLINK_DROPS: &str = "netlink_drops";
 
-/// What of ours is to be what of the kernel's.
+/// Causes and the kernel counters that must agree with them.
 #[derive(Clone, Copy)]
 pub struct Comparison {
-    /// What is compared, for people.
+    /// The name of the compared thing, for users.
     pub what: &'static str,
     /// The kernel's counters, added up.
     pub counters: &'static [&'static str],
-    /// The causes that move them.
+    /// The causes that increase them.
     ours: fn(Cause) -> bool,
-    /// Whether others move them too: then they are at least as many.
+    /// True if other events increase them too: then the counters are at least as high.
     pub others_too: bool,
 }
 
-/// Both, side by side.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// What is compared, for people.
+pub struct CounterCheck {
+    /// The name of the compared thing, for users.
     pub what: &'static str,
-    /// The kernel's counters, and by how much each grew.
+    /// The kernel's counters, and the growth of each.
     pub counters: Vec<(&'static str, u64)>,
-    /// How many the programs counted.
+    /// The programs' count.
     pub ours: u64,
-    /// Whether others move the counters too.
+    /// True if other events increase the counters too.
     pub others_too: bool,
-    /// Why one side could not count, if so.
+    /// Why one side is unknown, if so.
     pub unknown: Option<String>,
 }
 
-impl Held {
-    /// What the kernel counted in all.
+impl CounterCheck {
+    /// Returns the kernel's total.
     pub fn theirs(&self) -> u64 {
         self.counters.iter().map(|(_, growth)| growth).sum()
     }
 
-    /// Whether they agree.
+    /// True if both sides agree.
     pub fn agrees(&self) -> bool {
         if self.others_too {
             self.theirs() >= self.ours
@@ -173,12 +173,12 @@ impl Held {
     }
 }
 
-/// What is compared for a family.
+/// The comparisons for a family.
 pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
     match family {
-        // An ICMP error of no known flow moves `error`, and leaves its packet INVALID too.
+        // An ICMP error of an unknown flow increases `error`, and its packet is INVALID too.
         CauseFamily::Invalid => &[Comparison {
-            what: "packets that are INVALID",
+            what: "INVALID packets",
             counters: &["invalid", "error"],
             ours: |cause| matches!(cause, Cause::Invalid(_)),
             others_too: false,
@@ -186,9 +186,9 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
         CauseFamily::Delete => &[EARLY_DROP],
         CauseFamily::Full => &[
             EARLY_DROP,
-            // What could not be inserted moves it as well.
+            // Failed inserts increase it as well.
             Comparison {
-                what: "packets dropped as no entry could be had",
+                what: "packets dropped without an entry",
                 counters: &["drop"],
                 ours: |cause| matches!(cause, Cause::Full(FullCause::Refused | FullCause::NoMemory)),
                 others_too: true,
@@ -202,7 +202,7 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
                 others_too: false,
             },
             Comparison {
-                what: "clashes that were resolved",
+                what: "resolved clashes",
                 counters: &["clash_resolve"],
                 ours: |cause| {
                     matches!(
@@ -213,19 +213,19 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
                 others_too: false,
             },
             Comparison {
-                what: "hash buckets that were too full",
+                what: "hash buckets with too many entries",
                 counters: &["chaintoolong"],
                 ours: |cause| {
                     matches!(
                         cause,
-                        Cause::Insert(InsertCause::ChainTooLong | InsertCause::ChainTooLongByHand)
+                        Cause::Insert(InsertCause::ChainTooLong | InsertCause::CreateChainTooLong)
                     )
                 },
                 others_too: false,
             },
-            // So does what could have no entry.
+            // Packets without an entry increase it as well.
             Comparison {
-                what: "packets dropped for a clash",
+                what: "packets dropped because of a clash",
                 counters: &["drop"],
                 ours: |cause| {
                     matches!(
@@ -237,16 +237,16 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
             },
         ],
         CauseFamily::Nat => &[Comparison {
-            what: "tuples that were tried in vain",
+            what: "taken tuples that NAT tried",
             counters: &["found"],
             ours: |cause| matches!(cause, Cause::Nat(NatCause::Taken)),
             others_too: false,
         }],
-        // A listener may listen to more than conntrack.
+        // A listener may also subscribe to events of other subsystems.
         CauseFamily::Lost => &[Comparison {
-            what: "messages that found no room with who listens now",
+            what: "messages lost or deferred for current listeners",
             counters: &[NETLINK_DROPS],
-            ours: |cause| matches!(cause, Cause::Lost(LostCause::Overrun | LostCause::Kept)),
+            ours: |cause| matches!(cause, Cause::Lost(LostCause::Overrun | LostCause::Deferred)),
             others_too: true,
         }],
         CauseFamily::Drop => &[Comparison {
@@ -259,17 +259,22 @@ pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
 }
 
 const EARLY_DROP: Comparison = Comparison {
-    what: "entries thrown out of a full table",
+    what: "entries evicted from a full table",
     counters: &["early_drop"],
     ours: |cause| matches!(cause, Cause::Delete(DeleteCause::EarlyDrop)),
     others_too: false,
 };
 
 impl Comparison {
-    /// Holds both against each other.
+    /// Compares both sides.
     ///
-    /// Of namespaces that have gone meanwhile nobody knows any more what the kernel counted there.
-    pub fn hold(&self, tally: &Tally, grown: &[(&'static str, u64)], there: &Counters) -> Held {
+    /// The kernel's counters of a namespace that was destroyed are unknown, so its causes are not compared.
+    pub fn check(
+        &self,
+        tally: &CauseTotals,
+        grown: &[(&'static str, u64)],
+        there: &KernelCounters,
+    ) -> CounterCheck {
         let missing = self
             .counters
             .iter()
@@ -278,7 +283,7 @@ impl Comparison {
             let growth = grown.iter().find(|(known, _)| known == name);
             (*name, growth.map_or(0, |(_, growth)| *growth))
         });
-        Held {
+        CounterCheck {
             what: self.what,
             counters: counters.collect(),
             ours: tally.count_in(|netns| there.has(netns), self.ours),
@@ -303,11 +308,11 @@ mod tests {
 
     #[test]
     fn counters_grow_and_wrap_around() {
-        let before = Counters {
+        let before = KernelCounters {
             namespaces: vec![(1, vec![(4, u64::from(u32::MAX)), (10, 3)])],
             listeners: vec![(1, listener(7, 3))],
         };
-        let now = Counters {
+        let now = KernelCounters {
             namespaces: vec![(1, vec![(4, 1), (10, 3)]), (2, vec![(4, 7)])],
             listeners: vec![(1, listener(7, 5)), (2, listener(8, 4))],
         };
@@ -319,7 +324,7 @@ mod tests {
 
     #[test]
     fn both_agree_or_not() {
-        let held = |ours, theirs, others_too| Held {
+        let held = |ours, theirs, others_too| CounterCheck {
             what: "",
             counters: vec![("invalid", theirs), ("error", 0)],
             ours,

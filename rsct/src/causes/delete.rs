@@ -1,83 +1,83 @@
-//! Why an entry left the table: who called for it.
+//! The reason of a delete, found by the callers of `nf_ct_delete`.
 
 use rsct_common::record::{
     CauseKey,
-    delete::{BY_NETLINK, RAN_OUT, UNREPLIED},
+    delete::{BY_NETLINK, EXPIRED, UNREPLIED},
 };
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
-    /// Why an entry left the table.
+    /// Why an entry was deleted.
     DeleteCause {
         Expired "expired"
-            "garbage collection found that its timeout had run out"
-            "longer timeouts keep it: `rsct timeout show`, `rsct timeout set`; `rsct latency` shows how late collection comes";
+            "garbage collection deleted the entry after its timeout expired"
+            "raise the timeout to keep such entries (`rsct timeout show`, `rsct timeout set`); run `rsct latency` to see how late garbage collection runs";
         ExpiredInLookup "expired_in_lookup"
-            "a packet, a dump or a reader of /proc came across it after its timeout had run out"
-            "it was over in any case; longer timeouts keep it: `rsct timeout show`, `rsct timeout set`";
+            "a packet, a dump or a reader of /proc found the entry after its timeout expired"
+            "raise the timeout to keep such entries (`rsct timeout show`, `rsct timeout set`)";
         Pressure "pressure"
-            "the table is over 95 % full, and garbage collection throws out what its protocol calls closing, or never answered"
-            "raise net.netfilter.nf_conntrack_max (and the hash size with it), or look who fills the table: `rsct why full`";
+            "the table is over 95 % full, and garbage collection deletes entries that are closing or unreplied"
+            "raise net.netfilter.nf_conntrack_max and net.netfilter.nf_conntrack_buckets, or run `rsct why full` to see which entries fill the table";
         EarlyDrop "early_drop"
-            "the table was full, and it had to go for a new entry, as it was not ASSURED"
-            "raise net.netfilter.nf_conntrack_max, or look who fills the table: `rsct why full`";
+            "the table was full, and the kernel evicted the entry for a new one, because it was not ASSURED"
+            "raise net.netfilter.nf_conntrack_max, or run `rsct why full` to see which entries fill the table";
         Reset "reset"
-            "a TCP reset answered its first packet, so there is no connection"
-            "nobody listens there, or a firewall rejects it: look at who sent the RST";
+            "a TCP RST answered the first packet, so there is no connection"
+            "check if the server listens, or if a firewall sent the RST";
         Reopened "reopened"
-            "a SYN opens the same connection again, and the closed one made room"
-            "nothing: a client uses its port again";
+            "a SYN opened the same connection again, and the closed entry was deleted"
+            "ignore it: a client reused its port";
         Protocol "protocol"
-            "its protocol's tracker ended it"
-            "look at the function that is named: the tracker saw the connection end";
+            "the protocol's tracker deleted the entry"
+            "look at the named function: the tracker saw the connection end";
         NatPortReuse "nat_port_reuse"
-            "NAT needed its port, and took it from a connection in TIME_WAIT"
-            "widen the range of the rule, or of net.ipv4.ip_local_port_range; `rsct why nat` shows the search";
+            "NAT evicted the connection in TIME_WAIT to use its port"
+            "widen the port range of the rule, or net.ipv4.ip_local_port_range; run `rsct why nat` to see the search";
         Nat "nat"
-            "NAT found that its translation does not hold any more"
-            "a route or an address changed: look at the interface and the rule that translates";
+            "NAT found that the entry's translation is not valid any more"
+            "check for a changed route or address, at the interface and the rule that translates";
         Netlink "netlink"
-            "a program deleted it through ctnetlink"
-            "look at the task that is named";
+            "a program deleted the entry through ctnetlink"
+            "look at the named task";
         Flush "flush"
-            "a program flushed the table, or all that meets a filter, through ctnetlink"
-            "look at the task that is named";
+            "a program flushed the table, or all entries that match a filter, through ctnetlink"
+            "look at the named task";
         NamespaceExit "namespace_exit"
-            "its network namespace came to its end"
-            "nothing: the container or namespace was removed";
+            "the network namespace was destroyed"
+            "ignore it: the container or namespace was removed";
         MasqueradeDown "masquerade_down"
-            "the interface that it was masqueraded behind went down, or lost its address"
-            "keep the interface's address (a DHCP client that replaces it, ppp that reconnects), or use SNAT to a fixed one";
+            "the interface that masquerades the flow went down or lost its address"
+            "keep the interface's address (check its DHCP client, or ppp), or use SNAT to a fixed address";
         ModuleUnloaded "module_unloaded"
-            "a module that it depended on was unloaded"
+            "a module that the entry depends on was unloaded"
             "keep the module loaded";
-        Unconfirmable "unconfirmable"
-            "it was taken out again right after it was inserted, as an extension of it had gone meanwhile"
-            "nothing: a helper or timeout was unloaded in that moment";
+        ExtensionsChanged "extensions_changed"
+            "the entry was deleted right after its insertion, because the module of one of its extensions was unloaded"
+            "ignore it: a helper or timeout module was unloaded at that moment";
         IpVs "ip_vs"
-            "IPVS dropped the connection it belongs to"
-            "look at ipvsadm's timeouts and its conntrack setting";
+            "IPVS dropped the connection that the entry belongs to"
+            "check the timeouts of `ipvsadm`, and its conntrack setting";
         Other "other"
-            "something else in the kernel called for it: the function is named"
-            "look at the function that is named";
+            "another function of the kernel deleted the entry"
+            "look at the named function";
         Unknown "unknown"
-            "the kernel does not name the functions that called for it"
-            "set kernel.kptr_restrict to 0 or 1 and ask again; a kernel without CONFIG_KALLSYMS names none";
+            "the kernel does not name the functions that deleted the entry"
+            "set kernel.kptr_restrict to 0 or 1 and run the command again; a kernel without CONFIG_KALLSYMS names no functions";
     }
 }
 
 impl DeleteCause {
-    /// What the callers of `nf_ct_delete` say.
-    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
-        let names: Vec<&str> = callers(trace.key, symbols).collect();
-        let named = symbols.names_caller_of("nf_ct_delete", &trace.key.stack);
-        Self::of_named(&names, trace.key.more, named)
+    /// Determines the cause from the callers of `nf_ct_delete`.
+    pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
+        let names: Vec<&str> = callers(evidence.key, symbols).collect();
+        let named = symbols.names_caller_of("nf_ct_delete", &evidence.key.stack);
+        Self::of_named(&names, evidence.key.more, named)
     }
 
-    /// If the callers have no names, only a cause that a name shows is known; every other is unknown.
+    /// Without names of the callers, only a cause that a name shows is known; every other is unknown.
     fn of_named(callers: &[&str], more: u16, named: bool) -> Self {
         let cause = Self::of_callers(callers, more);
         let shown = match cause {
@@ -92,7 +92,7 @@ impl DeleteCause {
 
     fn of_callers(callers: &[&str], more: u16) -> Self {
         let called_by = |part: &str| callers.iter().any(|name| name.starts_with(part));
-        let ran_out = more & RAN_OUT != 0;
+        let ran_out = more & EXPIRED != 0;
         let first = callers.first().copied().unwrap_or_default();
         if called_by("nf_ct_iterate_") {
             return if called_by("ctnetlink_") || more & BY_NETLINK != 0 {
@@ -119,7 +119,7 @@ impl DeleteCause {
             return if ran_out { Self::Expired } else { Self::Pressure };
         }
         if first == "nf_conntrack_tcp_packet" {
-            // A reset ends only what nobody has replied to (nf_ct_kill_acct(), which jumps rather than calls).
+            // A reset deletes only unreplied entries (nf_ct_kill_acct(), a tail call, which the stack does not show).
             return if more & UNREPLIED != 0 {
                 Self::Reset
             } else {
@@ -136,7 +136,7 @@ impl DeleteCause {
             return Self::NatPortReuse;
         }
         match first {
-            "__nf_conntrack_confirm" => Self::Unconfirmable,
+            "__nf_conntrack_confirm" => Self::ExtensionsChanged,
             name if name.starts_with("ip_vs_") => Self::IpVs,
             name if name.starts_with("pptp_") || name.ends_with("_packet") => Self::Protocol,
             _ => Self::Other,
@@ -144,7 +144,7 @@ impl DeleteCause {
     }
 }
 
-/// The functions that led to `nf_ct_delete`, the innermost first.
+/// Returns the callers of `nf_ct_delete`, the innermost first.
 pub fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> + 'a {
     symbols.callers_of("nf_ct_delete", &key.stack)
 }
@@ -153,16 +153,16 @@ pub fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Ite
 mod tests {
     use super::*;
 
-    /// Callers as kernels showed them, by what was done.
+    /// Callers observed on real kernels.
     #[test]
     fn each_caller_is_a_cause() {
         let cause = |callers: &[&str], more| DeleteCause::of_callers(callers, more).name();
         assert_eq!(
-            cause(&["gc_worker", "process_one_work", "worker_thread"], RAN_OUT),
+            cause(&["gc_worker", "process_one_work", "worker_thread"], EXPIRED),
             "expired"
         );
         assert_eq!(
-            cause(&["nf_ct_gc_expired", "gc_worker", "process_one_work"], RAN_OUT),
+            cause(&["nf_ct_gc_expired", "gc_worker", "process_one_work"], EXPIRED),
             "expired"
         );
         assert_eq!(cause(&["gc_worker", "process_one_work"], 0), "pressure");
@@ -203,11 +203,11 @@ mod tests {
             "namespace_exit"
         );
         assert_eq!(
-            cause(&["nf_ct_gc_expired", "__nf_conntrack_find_get"], RAN_OUT),
+            cause(&["nf_ct_gc_expired", "__nf_conntrack_find_get"], EXPIRED),
             "expired_in_lookup"
         );
         assert_eq!(
-            cause(&["ct_seq_show", "seq_read_iter"], RAN_OUT),
+            cause(&["ct_seq_show", "seq_read_iter"], EXPIRED),
             "expired_in_lookup"
         );
         assert_eq!(
@@ -217,9 +217,9 @@ mod tests {
         assert_eq!(cause(&["ip_vs_conn_drop_conntrack"], 0), "ip_vs");
         let unnamed = |callers: &[&str], more| DeleteCause::of_named(callers, more, false).name();
         assert_eq!(unnamed(&[], BY_NETLINK), "unknown");
-        assert_eq!(unnamed(&[], RAN_OUT), "unknown");
+        assert_eq!(unnamed(&[], EXPIRED), "unknown");
         assert_eq!(unnamed(&[], 0), "unknown");
-        assert_eq!(unnamed(&["gc_worker"], RAN_OUT), "expired");
+        assert_eq!(unnamed(&["gc_worker"], EXPIRED), "expired");
         assert_eq!(cause(&["some_module_of_mine"], 0), "other");
         assert_eq!(cause(&[], 0), "other");
     }

@@ -1,100 +1,100 @@
-//! Where a packet ended whose entry was never in the table.
+//! Drops of packets whose entry was never in the table.
 
 use rsct_common::record::{CauseKey, what};
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
-    /// Where a packet ended.
+    /// Where a packet was dropped.
     DropCause {
         Rule "rule"
-            "a rule of nftables or iptables, or another netfilter hook, dropped it"
-            "look for the rule: `nft -a list ruleset` with counters, `nft monitor trace` with `meta nftrace set 1`; the hook is named";
+            "a rule of nftables or iptables, or another netfilter hook, dropped the packet"
+            "find the rule at the named hook: read the counters in `nft -a list ruleset`, or run `nft monitor trace` with `meta nftrace set 1`";
         ReversePath "reverse_path"
-            "the reverse path filter dropped it: the route back to its source is another interface's, or there is none"
-            "set net.ipv4.conf.IFACE.rp_filter to 2 (loose) or 0, for conf.all as well, or mend the route back";
+            "the reverse path filter dropped the packet: the route to its source uses another interface, or there is none"
+            "set net.ipv4.conf.IFACE.rp_filter and net.ipv4.conf.all.rp_filter to 2 (loose) or 0, or fix the route to the source";
         NoRoute "no_route"
-            "the host has no route to where it goes, or does not forward"
-            "add the route; `ip route get DST from SRC iif IFACE` says what the kernel would do; net.ipv4.ip_forward, net.ipv6.conf.all.forwarding";
+            "the host has no route to the destination, or does not forward"
+            "add the route (`ip route get DST from SRC iif IFACE` prints the kernel's decision), or enable net.ipv4.ip_forward or net.ipv6.conf.all.forwarding";
         Address "address"
-            "its addresses are not to be routed: a martian, or not ours"
-            "`ip route get DST from SRC iif IFACE`; net.ipv4.conf.all.log_martians has the kernel log them";
+            "the kernel does not route the packet's addresses: a martian source, or an invalid destination"
+            "run `ip route get DST from SRC iif IFACE`, and set net.ipv4.conf.all.log_martians=1 to log such packets";
         Policy "policy"
-            "IPsec's policy does not allow it"
-            "look at `ip xfrm policy` and `ip xfrm state`";
+            "the IPsec policy does not allow the packet"
+            "check `ip xfrm policy` and `ip xfrm state`";
         Queue "queue"
-            "an NFQUEUE dropped it: the program behind it said so, or there is none, or its queue is full; or what came after it did"
-            "look at /proc/net/netfilter/nfnetlink_queue; `queue ... bypass` lets packets go on without the program";
+            "the packet was dropped by NFQUEUE (its program's verdict, no program, or a full queue), or after it"
+            "check /proc/net/netfilter/nfnetlink_queue; `queue ... bypass` accepts packets if there is no program";
         Clash "clash"
-            "conntrack dropped it, as another entry has its tuple"
-            "`rsct why insert` shows both entries";
+            "conntrack dropped the packet because another entry has its tuple"
+            "run `rsct why insert` to see both entries";
         NotInserted "not_inserted"
-            "conntrack dropped it, as its entry could not be inserted"
-            "`rsct why insert` tells why";
+            "conntrack dropped the packet because its entry could not be inserted"
+            "run `rsct why insert` for the reason";
         NoEntry "no_entry"
-            "conntrack dropped it at first sight, as it could have no entry: the table is full, memory is short, or what it would reopen is just being closed"
-            "`rsct why full` tells who fills the table; raise net.netfilter.nf_conntrack_max";
+            "conntrack dropped the packet before it had an entry: the table is full, memory is short, or the entry that it reopens is still closing"
+            "run `rsct why full` to see which entries fill the table, or raise net.netfilter.nf_conntrack_max";
         ClashResolved "clash_resolved"
-            "nothing ended: the packet goes on with the entry of another, which was first"
-            "`rsct why insert` shows both entries";
+            "the packet was not dropped: it uses the entry of the packet that was first"
+            "run `rsct why insert` to see both entries";
         Invalid "invalid"
-            "its protocol's tracker wanted none of it: it goes on without an entry, as INVALID"
-            "`rsct why invalid` tells why";
+            "the protocol's tracker rejected the packet: it continues without an entry, as INVALID"
+            "run `rsct why invalid` for the reason";
         Other "other"
-            "the kernel dropped it elsewhere"
-            "look at the reason and the function that are named";
-        LetGo "let_go"
-            "its entry was let go of, and the kernel gives no reason: it was not dropped, but taken by somebody (a tunnel, a socket, a queue)"
-            "look at the functions that are named";
+            "the kernel dropped the packet in another place"
+            "look at the named reason and function";
+        Consumed "consumed"
+            "the packet was not dropped: a tunnel, a socket or a queue consumed it, and its entry was released"
+            "look at the named functions";
         Unnamed "unknown_functions"
-            "the kernel dropped it and does not name the functions that did"
-            "set kernel.kptr_restrict to 0 or 1 and ask again; a kernel without CONFIG_KALLSYMS names none";
+            "the kernel dropped the packet and does not name the functions that did it"
+            "set kernel.kptr_restrict to 0 or 1 and run the command again; a kernel without CONFIG_KALLSYMS names no functions";
         Unknown "unknown"
-            "a code that this rsct does not know"
-            "rsct and its programs are of different versions: please report it";
+            "the eBPF programs reported a code that this rsct does not know"
+            "report a bug: rsct and its eBPF programs are of different versions";
     }
 }
 
 impl DropCause {
-    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
-        match trace.key.what {
+    pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
+        match evidence.key.what {
             what::DROP_CLASH => Self::Clash,
             what::DROP_NOT_INSERTED => Self::NotInserted,
             what::DROP_NO_ENTRY => Self::NoEntry,
-            what::DROP_LET_GO => Self::let_go(trace.key, symbols).if_named(trace.key, symbols),
-            what::DROP_DIED => Self::died(trace.key, symbols).if_named(trace.key, symbols),
+            what::DROP_RELEASED => Self::released(evidence.key, symbols).if_named(evidence.key, symbols),
+            what::DROP_FREED => Self::freed(evidence.key, symbols).if_named(evidence.key, symbols),
             _ => Self::Unknown,
         }
     }
 
-    /// If no caller has a name, no name can show the cause: it is [`Self::Unnamed`].
+    /// Without a name of any caller, the cause is [`Self::Unnamed`].
     fn if_named(self, key: &CauseKey, symbols: &Symbols) -> Self {
         match self {
-            Self::LetGo | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,
+            Self::Consumed | Self::Other if symbols.functions(&key.stack).next().is_none() => Self::Unnamed,
             cause => cause,
         }
     }
 
-    fn let_go(key: &CauseKey, symbols: &Symbols) -> Self {
+    fn released(key: &CauseKey, symbols: &Symbols) -> Self {
         let by = |name: &str| path(key, symbols).any(|function| function == name);
         if by("__nf_ct_resolve_clash") || by("nf_ct_resolve_clash") {
             Self::ClashResolved
         } else if by("nf_conntrack_in") {
             Self::Invalid
         } else {
-            Self::LetGo
+            Self::Consumed
         }
     }
 
-    /// By the kernel's reason, or, where that says nothing in particular, by the functions that freed the packet.
-    fn died(key: &CauseKey, symbols: &Symbols) -> Self {
+    /// Uses the kernel's drop reason, or, if that is not specific, the functions that freed the packet.
+    fn freed(key: &CauseKey, symbols: &Symbols) -> Self {
         let path: Vec<&str> = path(key, symbols).collect();
-        Self::of_death(symbols.drop_reason(key.more).unwrap_or_default(), &path)
+        Self::of_reason(symbols.drop_reason(key.more).unwrap_or_default(), &path)
     }
 
-    fn of_death(reason: &str, path: &[&str]) -> Self {
+    fn of_reason(reason: &str, path: &[&str]) -> Self {
         match reason {
             "IP_RPFILTER" => return Self::ReversePath,
             "IP_INNOROUTES" | "IP_OUTNOROUTES" => return Self::NoRoute,
@@ -118,7 +118,7 @@ impl DropCause {
     }
 }
 
-/// Functions that free a packet and its entry for whoever calls them, and the probe's own.
+/// Functions that free packets and entries on behalf of their callers, and the probe's own.
 const FREEING: &[&str] = &[
     "nf_ct_destroy",
     "nf_conntrack_destroy",
@@ -131,7 +131,7 @@ const FREEING: &[&str] = &[
     "__traceiter_kfree_skb",
 ];
 
-/// The functions that led to the end, the innermost first.
+/// Returns the functions that freed the packet or entry, the innermost first.
 pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> {
     symbols
         .functions(&key.stack)
@@ -139,7 +139,7 @@ pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item =
         .filter(|name| !name.starts_with("bpf_") && !name.starts_with("__bpf_") && !FREEING.contains(name))
 }
 
-/// The netfilter hook that the packet was in, as the functions around say, or about to be in.
+/// Returns the netfilter hook of the drop, found by the functions on the stack; the next hook if it was between two.
 pub fn hook(key: &CauseKey, symbols: &Symbols) -> Option<u8> {
     hook_of(path(key, symbols))
 }
@@ -154,7 +154,7 @@ fn hook_of<'a>(mut path: impl Iterator<Item = &'a str>) -> Option<u8> {
             "__ip_local_out" | "__ip6_local_out" | "ip_local_out" | "ip6_local_out" | "raw_sendmsg"
             | "rawv6_sendmsg" => 3,
             "ip_output" | "ip_mc_output" | "ip6_output" => 4,
-            // What is not on its way to a socket yet, and has not been forwarded.
+            // Not on its way to a socket yet, and not forwarded.
             _ if function.starts_with("__netif_receive_skb") => 0,
             _ => return None,
         })
@@ -177,10 +177,10 @@ pub fn place(key: &CauseKey, symbols: &Symbols) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Paths as kernels showed them, by what was done.
+    /// Stacks observed on real kernels.
     #[test]
-    fn a_death_is_told_by_its_reason_and_its_place() {
-        let cause = |reason: &str, path: &[&str]| DropCause::of_death(reason, path).name();
+    fn a_drop_is_classified_by_reason_and_stack() {
+        let cause = |reason: &str, path: &[&str]| DropCause::of_reason(reason, path).name();
         let rule = [
             "nft_do_chain",
             "nft_do_chain_ipv4",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_tell_the_hook() {
+    fn functions_show_the_hook() {
         let hook = |path: &[&'static str]| hook_of(path.iter().copied());
         assert_eq!(hook(&["nf_hook_slow", "ip_local_deliver", "ip_rcv"]), Some(1));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Who fills a table.
+//! The contents of a table, by source, service, state and zone.
 
 use std::net::IpAddr;
 
@@ -6,18 +6,18 @@ use crate::{flow::names::status, netlink::conntrack::Entry};
 
 use super::top::Top;
 
-/// What a table is full of.
+/// The contents of a table.
 #[derive(Debug, Default)]
 pub struct Fill {
-    /// Entries that were read.
+    /// The number of entries.
     pub entries: u64,
-    /// Of those, the ones that nobody has replied to.
+    /// Of those, unreplied entries.
     pub unreplied: u64,
-    /// Of those, the ones that can't be thrown out for others.
+    /// Of those, entries that early_drop cannot evict.
     pub assured: u64,
-    /// By who began them.
+    /// By source address.
     pub sources: Top<IpAddr>,
-    /// By what they were for: protocol, address and port.
+    /// By service: protocol, destination address and port.
     pub services: Top<(u8, IpAddr, u16)>,
     /// By protocol and state.
     pub states: Top<(u8, u8)>,
@@ -26,18 +26,18 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// Takes in an entry.
+    /// Adds an entry.
     pub fn entry(&mut self, entry: &Entry<'_>) {
         let has = |bit| entry.status.unwrap_or(0) & bit != 0;
         self.entries += 1;
         self.unreplied += u64::from(!has(status::SEEN_REPLY));
         self.assured += u64::from(has(status::ASSURED));
-        self.sources.met(entry.orig.src_addr());
+        self.sources.add(entry.orig.src_addr());
         let port = entry.orig.dst_port();
         self.services
-            .met((entry.orig.protonum, entry.orig.dst_addr(), port));
+            .add((entry.orig.protonum, entry.orig.dst_addr(), port));
         let state = entry.protoinfo.as_ref().and_then(|info| info.state());
-        self.states.met((entry.orig.protonum, state.unwrap_or(0)));
-        self.zones.met(entry.zone_number());
+        self.states.add((entry.orig.protonum, state.unwrap_or(0)));
+        self.zones.add(entry.zone_number());
     }
 }

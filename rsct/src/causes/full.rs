@@ -1,34 +1,34 @@
-//! Why an entry could not be had, or only at another's expense.
+//! Failed allocations of entries, and allocations that evicted another entry.
 
 use rsct_common::record::what;
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
-    /// Who pays for a full table.
+    /// The result of an allocation in a full table.
     FullCause {
         Refused "refused"
-            "the table was full, and early_drop found no entry to evict in the 8 hash buckets that it looks at: they are empty, or their entries are ASSURED; the packet is dropped"
-            "raise net.netfilter.nf_conntrack_max, shorten the timeouts of what fills the table (`rsct timeout show`), or leave it untracked (NOTRACK); if few entries are ASSURED, set net.netfilter.nf_conntrack_buckets to nf_conntrack_max or less, so that its buckets are not empty";
-        MadeRoom "made_room"
-            "the table was full, and an entry that is not ASSURED was thrown out for this one"
-            "raise net.netfilter.nf_conntrack_max; `rsct why delete` shows who was thrown out";
+            "the table was full, and early_drop found no entry to evict in the 8 hash buckets that it checks: they are empty or hold only ASSURED entries; the packet is dropped"
+            "raise net.netfilter.nf_conntrack_max, shorten the timeouts of the entries that fill the table (`rsct timeout show`), or exclude traffic with NOTRACK; if few entries are ASSURED, set net.netfilter.nf_conntrack_buckets to at most nf_conntrack_max, so that fewer buckets are empty";
+        Evicted "evicted"
+            "the table was full, and the kernel evicted an entry that is not ASSURED for this one"
+            "raise net.netfilter.nf_conntrack_max, and run `rsct why delete` to see the evicted entries";
         NoMemory "no_memory"
-            "the kernel had no memory for an entry: the packet is dropped"
-            "look at free memory and the slab nf_conntrack in /proc/slabinfo";
+            "the kernel had no memory for an entry; the packet is dropped"
+            "check free memory, and the slab nf_conntrack in /proc/slabinfo";
         Unknown "unknown"
-            "a code that this rsct does not know"
-            "rsct and its programs are of different versions: please report it";
+            "the eBPF programs reported a code that this rsct does not know"
+            "report a bug: rsct and its eBPF programs are of different versions";
     }
 }
 
 impl FullCause {
-    pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
-        match trace.key.what {
+    pub(super) fn of(evidence: &Evidence<'_>, _: &Symbols) -> Self {
+        match evidence.key.what {
             what::FULL_REFUSED => Self::Refused,
-            what::FULL_MADE_ROOM => Self::MadeRoom,
+            what::FULL_EVICTED => Self::Evicted,
             what::FULL_NO_MEMORY => Self::NoMemory,
             _ => Self::Unknown,
         }

@@ -1,85 +1,85 @@
-//! Why a packet is INVALID: the kernel's own words where there are any, else what kind of packet it is.
+//! The reason for an INVALID packet: the kernel's text if there is one, else the type of packet.
 
 use rsct_common::record::what;
 
 use crate::{flow::names::proto, kernel::text::Symbols};
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
     /// Why a packet is INVALID.
     InvalidCause {
         SeqOver "seq_over"
-            "TCP: the segment lies beyond the window that the receiver has opened"
-            "packets went another way or were lost to conntrack (asymmetric routing, offload): mend that, or net.netfilter.nf_conntrack_tcp_be_liberal=1";
+            "TCP: the segment lies beyond the receiver's window"
+            "fix the path on which packets bypass conntrack (asymmetric routing, offload), or set net.netfilter.nf_conntrack_tcp_be_liberal=1";
         SeqUnder "seq_under"
-            "TCP: data that was acknowledged already is sent again"
-            "harmless where the peer retransmits; if it is dropped, net.netfilter.nf_conntrack_tcp_be_liberal=1";
+            "TCP: the segment repeats data that was already acknowledged"
+            "ignore retransmissions; if a rule drops the packet, set net.netfilter.nf_conntrack_tcp_be_liberal=1";
         AckOver "ack_over"
-            "TCP: data is acknowledged that conntrack has not seen"
-            "packets of the other direction do not pass here: mend the asymmetric route, or net.netfilter.nf_conntrack_tcp_be_liberal=1";
+            "TCP: the segment acknowledges data that conntrack has not seen"
+            "fix the asymmetric route on which the other direction bypasses this host, or set net.netfilter.nf_conntrack_tcp_be_liberal=1";
         AckUnder "ack_under"
-            "TCP: an acknowledgement that is far too old"
-            "packets were held up somewhere for long; net.netfilter.nf_conntrack_tcp_be_liberal=1 lets them pass";
+            "TCP: the acknowledgement is far too old"
+            "find the queue or link that delays packets, or set net.netfilter.nf_conntrack_tcp_be_liberal=1";
         Overshot "overshot"
-            "TCP: the sender sent more than the receiver's window allows"
-            "a peer that ignores windows; net.netfilter.nf_conntrack_tcp_be_liberal=1 lets it pass";
+            "TCP: the sender sent more data than the receiver's window allows"
+            "check the sender, which ignores the window, or set net.netfilter.nf_conntrack_tcp_be_liberal=1";
         TcpInvalidState "tcp_invalid_state"
-            "TCP: these flags make no sense in the connection's state"
-            "the entry is of an older connection, or packets were missed: look at the example's state, `rsct why FLOW`";
+            "TCP: the flags are not valid in the connection's state"
+            "compare the flags with the example's state, and run `rsct why FLOW`: the entry is older than the connection, or packets bypassed conntrack";
         TcpInvalidRst "tcp_invalid_rst"
-            "TCP: a reset whose sequence number does not fit what was acknowledged"
-            "a late or forged RST; net.netfilter.nf_conntrack_tcp_ignore_invalid_rst=1 lets it pass without ending the entry";
+            "TCP: the sequence number of the RST does not match the last acknowledgement"
+            "check for a delayed or forged RST, or set net.netfilter.nf_conntrack_tcp_ignore_invalid_rst=1 to let it pass without closing the entry";
         TcpNotNew "tcp_not_new"
-            "TCP: there is no entry, and this segment can't begin one"
-            "the entry expired, was deleted or never seen here (`rsct why delete`); segments with ACK are picked up with net.netfilter.nf_conntrack_tcp_loose=1, others never";
+            "TCP: there is no entry, and the segment cannot create one"
+            "run `rsct why delete` to see if the entry expired or was deleted; set net.netfilter.nf_conntrack_tcp_loose=1 to create entries from segments with ACK";
         TcpFlags "tcp_flags"
-            "TCP: flags that no segment may have together"
-            "a scan, or a broken sender: look at the source";
+            "TCP: the combination of flags is invalid"
+            "check the source: it scans ports or is broken";
         Checksum "checksum"
-            "the checksum is wrong"
-            "a broken link or sender, or a capture point before checksum offload: ethtool -K DEV rx off shows it; net.netfilter.nf_conntrack_checksum=0 lets it pass";
+            "the packet's checksum is wrong"
+            "check the link and the sender, or test checksum offload with `ethtool -K DEV rx off`; net.netfilter.nf_conntrack_checksum=0 disables the check";
         Truncated "truncated"
-            "the packet is shorter than its headers say"
-            "a broken or malicious sender, or a wrong MTU on the way";
+            "the packet is shorter than its headers require"
+            "check the sender, and the MTU on the path";
         IcmpNotRequest "icmp_not_request"
-            "ICMP: an answer to no request that conntrack has seen"
-            "the request went another way, or its entry has expired: look at routes, net.netfilter.nf_conntrack_icmp_timeout";
+            "ICMP: a reply to a request that conntrack has not seen"
+            "check the route of the request, and net.netfilter.nf_conntrack_icmp_timeout if the entry expired before the reply";
         IcmpUnknownFlow "icmp_unknown_flow"
-            "ICMP: an error about a packet of no flow that conntrack has"
-            "the flow's entry has expired or is in another namespace or zone; dropping these breaks path MTU discovery";
+            "ICMP: an error about a packet that belongs to no entry"
+            "check if the flow's entry expired, or is in another namespace or zone; do not drop such errors: path MTU discovery needs them";
         IcmpWrongAddress "icmp_wrong_address"
-            "ICMP: an error that is addressed to somebody else than the sender of the packet that it is about"
-            "a broken or spoofing router: look at the source";
+            "ICMP: the error is not addressed to the sender of the packet that it quotes"
+            "check the source: a broken or spoofing router";
         IcmpRedirect "icmp_redirect"
-            "ICMPv6: a redirect that no router near by can have sent"
-            "a spoofed or forwarded redirect: look at the source";
+            "ICMPv6: the redirect does not come from a router on the link"
+            "check the source: the redirect is spoofed or was forwarded";
         IcmpType "icmp_type"
-            "ICMP: a type that does not exist"
-            "a scan, or a broken sender";
+            "ICMP: the message type does not exist"
+            "check the source: it scans or is broken";
         Fragment "fragment"
-            "a fragment that was not put together, or a header that can't be read"
-            "load nf_defrag_ipv4 or nf_defrag_ipv6, which conntrack switches on where a rule asks for the state";
+            "the packet is a fragment that was not reassembled, or a header cannot be read"
+            "load nf_defrag_ipv4 or nf_defrag_ipv6; conntrack enables them if a rule matches `ct state`";
         SctpState "sctp_state"
-            "SCTP: a chunk that does not fit the association's state, or its verification tag"
-            "packets of the association went another way, or its entry has expired: look at the example";
+            "SCTP: the chunk or its verification tag does not match the association's state"
+            "check the route of the association's packets, and if its entry expired: see the example";
         DccpState "dccp_state"
-            "DCCP: a packet that does not fit the connection's state"
-            "look at the example's state";
-        Said "said"
-            "the protocol's tracker says so, in words that this rsct does not know"
-            "look at the kernel's words, which are shown";
-        Unsaid "unsaid"
-            "the kernel does not say why"
+            "DCCP: the packet is not valid in the connection's state"
+            "compare the packet with the example's state";
+        OtherReason "other_reason"
+            "the protocol's tracker logged a reason that this rsct does not know"
+            "read the kernel's reason in the line `kernel`";
+        NoReason "no_reason"
+            "the kernel logged no reason"
             "look at the example";
         Unknown "unknown"
-            "rsct did not see what the tracker said of it: records were lost, or its hooks are not attached"
-            "see which hooks are missing (`rsct doctor`) and what was lost (the end of this output), and ask again";
+            "rsct did not see the tracker's reason: records were lost, or a hook is not attached"
+            "run `rsct doctor` for missing hooks, read the lost records at the end of this output, and run the command again";
     }
 }
 
-/// What the kernel's words begin with, and what they mean (net/netfilter/nf_conntrack_proto_*.c).
-const WORDS: &[(&str, InvalidCause)] = &[
+/// Beginnings of the kernel's texts, and their causes (net/netfilter/nf_conntrack_proto_*.c).
+const TEXTS: &[(&str, InvalidCause)] = &[
     ("SEQ is over", InvalidCause::SeqOver),
     ("SEQ is under", InvalidCause::SeqUnder),
     ("ACK is over", InvalidCause::AckOver),
@@ -113,29 +113,27 @@ const WORDS: &[(&str, InvalidCause)] = &[
 ];
 
 impl InvalidCause {
-    pub(super) fn of(trace: &Trace<'_>, symbols: &Symbols) -> Self {
-        if trace.key.what == what::INVALID_SAID {
-            return Self::of_words(trace.words());
+    pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
+        if evidence.key.what == what::INVALID_LOGGED {
+            return Self::of_text(evidence.text());
         }
         if !symbols.sees_log_messages() {
             return Self::Unknown;
         }
-        Self::of_kind(trace.key.more as u8, trace.key.detail)
+        Self::of_kind(evidence.key.more as u8, evidence.key.detail)
     }
 
-    /// What a tracker's words mean.
-    pub fn of_words(words: &[u8]) -> Self {
-        let known = WORDS
-            .iter()
-            .find(|(begin, _)| words.starts_with(begin.as_bytes()));
-        known.map_or(Self::Said, |(_, cause)| *cause)
+    /// Determines the cause from a tracker's text.
+    pub fn of_text(text: &[u8]) -> Self {
+        let known = TEXTS.iter().find(|(begin, _)| text.starts_with(begin.as_bytes()));
+        known.map_or(Self::OtherReason, |(_, cause)| *cause)
     }
 
-    /// What it must be where nobody said anything: `detail` has an ICMP message's type in its low byte.
+    /// Determines the cause without a text: `detail` has an ICMP message's type in its low byte.
     pub(super) fn of_kind(protonum: u8, detail: u64) -> Self {
-        // ICMP's errors: unreachable, quench, redirect, time exceeded, parameter problem.
+        // ICMP errors: unreachable, quench, redirect, time exceeded, parameter problem.
         const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
-        // ICMPv6's stand below the informational messages.
+        // ICMPv6 errors have lower types than informational messages.
         const ICMPV6_INFORMATIONAL: u8 = 128;
         let icmp_type = detail as u8;
         match protonum {
@@ -146,11 +144,11 @@ impl InvalidCause {
             proto::SCTP => Self::SctpState,
             proto::DCCP => Self::DccpState,
             proto::UDP => Self::Fragment,
-            _ => Self::Unsaid,
+            _ => Self::NoReason,
         }
     }
 
-    /// Whether it is about the window of TCP, which the segment missed by so and so much.
+    /// True if the segment missed a bound of TCP's window.
     pub fn is_of_window(self) -> bool {
         matches!(
             self,
@@ -164,8 +162,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_words_are_known() {
-        let cause = |words: &str| InvalidCause::of_words(words.as_bytes()).name();
+    fn the_kernels_texts_are_known() {
+        let cause = |text: &str| InvalidCause::of_text(text.as_bytes()).name();
         assert_eq!(
             cause("SEQ is over upper bound %u (over the window of the receiver)"),
             "seq_over"
@@ -179,11 +177,11 @@ mod tests {
             "tcp_invalid_state"
         );
         assert_eq!(cause("bad checksum"), "checksum");
-        assert_eq!(cause("something new"), "said");
+        assert_eq!(cause("something new"), "other_reason");
     }
 
     #[test]
-    fn without_words_the_kind_of_packet_tells() {
+    fn without_a_text_the_type_of_packet_decides() {
         assert_eq!(InvalidCause::of_kind(proto::TCP, 0), InvalidCause::TcpNotNew);
         assert_eq!(
             InvalidCause::of_kind(proto::ICMP, 3),

@@ -1,41 +1,41 @@
-//! Which events did not reach who listens for them, and why.
+//! Events that did not reach a listener.
 
 use rsct_common::record::{lost, what};
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
     /// Why an event did not reach a listener.
     LostCause {
         Overrun "overrun"
-            "the listener's buffer was full: the event is gone for good, and the listener is told ENOBUFS, but not which"
-            "give it a larger buffer (`rsct watch --buffer-size`, NetlinkBufferSize and NetlinkBufferSizeMaxGrowth of conntrackd, net.core.rmem_max for those who don't force it), or have it ask for fewer events";
-        Kept "kept"
-            "the listener's buffer was full, and it asked for reliable delivery: the event will be told later, with the entry's next one or, of a dying entry, again and again until it is read"
-            "entries stay in memory until then: let it read faster, or leave NetlinkEventsReliable of conntrackd, and with it NETLINK_BROADCAST_ERROR, off";
+            "the listener's receive buffer was full: the event is lost, and the listener gets ENOBUFS"
+            "enlarge the buffer (`rsct watch --buffer-size`; NetlinkBufferSize and NetlinkBufferSizeMaxGrowth of conntrackd; net.core.rmem_max for listeners without SO_RCVBUFFORCE), or subscribe to fewer events";
+        Deferred "deferred"
+            "the listener's receive buffer was full, and it requested reliable delivery: the kernel sends the event later, with the entry's next event, or repeatedly if the entry is dying"
+            "speed up the listener, or set NetlinkEventsReliable of conntrackd to off (it sets NETLINK_BROADCAST_ERROR): deferred entries stay in memory";
         NoMessage "no_message"
-            "there was no memory for the message: no listener gets to know"
-            "look at free memory; all listeners are told ENOBUFS";
+            "the kernel had no memory for the message: no listener receives the event, and all get ENOBUFS"
+            "check free memory in /proc/meminfo";
         Unknown "unknown"
-            "a code that this rsct does not know"
-            "rsct and its programs are of different versions: please report it";
+            "the eBPF programs reported a code that this rsct does not know"
+            "report a bug: rsct and its eBPF programs are of different versions";
     }
 }
 
 impl LostCause {
-    pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
-        match trace.key.what {
+    pub(super) fn of(evidence: &Evidence<'_>, _: &Symbols) -> Self {
+        match evidence.key.what {
             what::LOST_OVERRUN => Self::Overrun,
-            what::LOST_KEPT => Self::Kept,
+            what::LOST_DEFERRED => Self::Deferred,
             what::LOST_NO_MESSAGE => Self::NoMessage,
             _ => Self::Unknown,
         }
     }
 }
 
-/// The name of an event's kind.
+/// Returns the name of a kind of event.
 pub fn event(kind: u16) -> &'static str {
     match kind {
         lost::NEW => "NEW",

@@ -1,7 +1,7 @@
-//! Why things happen: the causes, each with its meaning and what to do about it, and what tells them apart.
+//! Causes of drops, failed inserts, deletions and lost events, each with its meaning and what to do about it.
 //!
-//! [`programs`] attaches the probes and reads what they count and record, [`tally`] adds that up, [`counters`] holds it
-//! against the kernel's own counters. Each family of causes has a file of its own.
+//! [`programs`] attaches the probes and reads their counts and records, [`tally`] adds them up, [`counters`] compares
+//! the sums with the kernel's own counters. Each family of causes has a file of its own.
 
 mod answer;
 mod cause;
@@ -21,5 +21,5 @@ mod why;
 pub mod window;
 
 pub use answer::{Answer, Unseen};
-pub use cause::{Cause, Trace};
+pub use cause::{Cause, Evidence};
 pub use why::Why;

@@ -1,4 +1,4 @@
-//! What became of NAT's search for a tuple that nobody has.
+//! The results of NAT's search for a free tuple.
 
 use std::{
     collections::BTreeMap,
@@ -12,45 +12,45 @@ use rsct_common::{
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Trace, causes};
+use super::cause::{Evidence, causes};
 
 causes! {
-    /// What became of a search.
+    /// The result of a search.
     NatCause {
         Exhausted "exhausted"
-            "every tuple that was tried is taken: the last is used all the same, and the packet is dropped when its entry is to be inserted"
-            "give the rule more ports or addresses (`masquerade to :1024-65535`, `snat to` a range of addresses), shorten the timeouts of what holds the ports (`rsct timeout show`), or spread the destinations";
+            "every tuple that NAT tried is taken: it uses the last one, and the packet is dropped at its confirm"
+            "give the rule more ports or addresses (`masquerade to :1024-65535`, `snat to` a range of addresses), shorten the timeouts of the entries that hold the ports (`rsct timeout show`), or spread the destinations";
         Searched "searched"
-            "what was asked for first is taken, and another was found"
-            "nothing while the tries are few; many mean that the range is nearly full: give the rule more ports or addresses, or the flag random";
+            "the first tuple is taken, and NAT found another one"
+            "ignore it while the attempts are few; if they are many, the range is nearly full: give the rule more ports or addresses, or the flag `random`";
         Evicted "evicted"
-            "a closed connection was thrown out of TIME_WAIT for its tuple"
-            "the range is full of closed connections: give the rule more ports or addresses, or lower net.netfilter.nf_conntrack_tcp_timeout_time_wait";
-        AtOnce "at_once"
-            "the first tuple that was tried is free"
-            "nothing";
+            "NAT evicted a connection in TIME_WAIT to use its tuple"
+            "give the rule more ports or addresses, or lower net.netfilter.nf_conntrack_tcp_timeout_time_wait: closed connections fill the range";
+        FirstTry "first_try"
+            "the first tuple that NAT tried is free"
+            "ignore it";
         Unchanged "unchanged"
-            "no rule translates the flow, or its rule leaves it as it is"
-            "nothing";
+            "no rule translates the flow, or the rule keeps its addresses and ports"
+            "ignore it";
         Refused "refused"
-            "the kernel gave up, for want of memory: the packet is dropped"
-            "look at free memory";
+            "NAT could not set up the translation because memory is short; the packet is dropped"
+            "check free memory in /proc/meminfo";
         Taken "taken"
-            "a tuple that was tried is taken: these are the tries of all searches that were in vain"
-            "see the searches";
+            "a tuple that NAT tried is taken (one count per attempt of all searches)"
+            "look at the searches: `exhausted` and `searched`";
         Unknown "unknown"
-            "a code that this rsct does not know"
-            "rsct and its programs are of different versions: please report it";
+            "the eBPF programs reported a code that this rsct does not know"
+            "report a bug: rsct and its eBPF programs are of different versions";
     }
 }
 
 impl NatCause {
-    pub(super) fn of(trace: &Trace<'_>, _: &Symbols) -> Self {
-        match trace.key.what {
+    pub(super) fn of(evidence: &Evidence<'_>, _: &Symbols) -> Self {
+        match evidence.key.what {
             what::NAT_EXHAUSTED => Self::Exhausted,
             what::NAT_SEARCHED => Self::Searched,
             what::NAT_EVICTED => Self::Evicted,
-            what::NAT_AT_ONCE => Self::AtOnce,
+            what::NAT_FIRST_TRY => Self::FirstTry,
             what::NAT_UNCHANGED => Self::Unchanged,
             what::NAT_REFUSED => Self::Refused,
             what::NAT_TAKEN => Self::Taken,
@@ -59,10 +59,10 @@ impl NatCause {
     }
 }
 
-/// How numbers are spread: how often between each power of two and the next. Step 0 is zero itself.
+/// A histogram: the count between each power of two and the next. Step 0 is zero itself.
 pub type Steps = BTreeMap<u8, u64>;
 
-/// The numbers of a step: the least and the greatest.
+/// Returns the least and the greatest number of a step.
 pub fn range_of(step: u8) -> (u64, u64) {
     match step {
         0 => (0, 0),
@@ -73,7 +73,7 @@ pub fn range_of(step: u8) -> (u64, u64) {
     }
 }
 
-/// How long searches were, and how many tuples they tried: counted in the kernel.
+/// Durations and attempts of searches: counted in the kernel.
 #[derive(Clone, Debug, Default)]
 pub struct Spread {
     /// By attempts.
@@ -83,29 +83,29 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// So many more were counted under [`nat::steps`].
+    /// Adds `count` searches with the key [`nat::steps`].
     pub(super) fn add(&mut self, steps: u64, count: u64) {
         *self.attempts.entry(steps as u8).or_default() += count;
         *self.nanoseconds.entry((steps >> 8) as u8).or_default() += count;
     }
 }
 
-/// What a record says of a search.
+/// A search, from a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Search {
-    /// How long it took.
+    /// The duration.
     pub duration_ns: u64,
-    /// How many tuples were tried.
+    /// The number of tuples that NAT tried.
     pub attempts: u32,
-    /// How many of these are taken.
+    /// The number of taken tuples among them.
     pub taken: u32,
-    /// Whether the source is what is changed; else the destination.
+    /// True if NAT translates the source, false for the destination.
     pub source: bool,
     /// `NF_NAT_RANGE_*` bits.
     pub flags: u32,
-    /// The addresses that were asked for, where they are fixed.
+    /// The requested addresses, if the rule sets any.
     pub addresses: Option<(IpAddr, IpAddr)>,
-    /// The ports, or ids, that were asked for, where they are fixed.
+    /// The requested ports or ids, if the rule sets any.
     pub ports: Option<(u16, u16)>,
 }
 
@@ -113,7 +113,7 @@ pub struct Search {
 const MAP_IPS: u32 = 1 << 0;
 const PROTO_SPECIFIED: u32 = 1 << 1;
 
-/// The flags' names, as nft and iptables call what sets them.
+/// The flags' names in nft and iptables.
 pub const FLAGS: &[(u32, &str)] = &[
     (1 << 2, "random"),
     (1 << 3, "persistent"),
@@ -123,16 +123,16 @@ pub const FLAGS: &[(u32, &str)] = &[
 ];
 
 impl Search {
-    /// Reads it out of a record.
+    /// Reads it from a record.
     pub fn of(record: &CauseRecord) -> Self {
         const IPV6: u16 = 10;
-        let number = |place: usize| record.numbers[place];
+        let number = |index: usize| record.numbers[index];
         let flags = number(nat::FLAGS) as u32;
         let is_v6 = Tuple::from_words(record.tuple).family() == IPV6;
-        let address = |place: usize| {
+        let address = |index: usize| {
             let mut octets = [0; 16];
-            octets[..8].copy_from_slice(&number(place).to_ne_bytes());
-            octets[8..].copy_from_slice(&number(place + 1).to_ne_bytes());
+            octets[..8].copy_from_slice(&number(index).to_ne_bytes());
+            octets[8..].copy_from_slice(&number(index + 1).to_ne_bytes());
             if is_v6 {
                 IpAddr::V6(Ipv6Addr::from(octets))
             } else {

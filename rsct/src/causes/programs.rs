@@ -1,4 +1,4 @@
-//! The programs of causes at work: what they record, and what they count.
+//! The attached programs of causes: their records and their counts.
 
 use aya::maps::{HashMap, MapData};
 use rsct_common::record::{CauseCount, CauseCountWords, CauseFamily, CauseKey, CauseKeyWords, CauseRecord};
@@ -17,41 +17,41 @@ use crate::{
         object::CAUSES,
         proof::Unproven,
         ring::{Lost, Record},
-        scope::{Scope, Value},
-        session::{Attached, Form, HookReport, How, Options, Session, SessionError, Skips},
+        scope::{GlobalValue, Scope},
+        session::{Form, HookCounts, HookReport, How, Options, Session, SessionError, Skips},
     },
 };
 
-/// Room for what comes between two looks.
+/// Enough for the records between two reads.
 const RING_BYTES: u32 = 1 << 23;
 
-/// Why causes can't be told.
+/// The programs of causes cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramsError {
-    /// The kernel's types can't be read.
+    /// The kernel's types cannot be read.
     #[error(transparent)]
     Types(#[from] BtfError),
-    /// They are not what the programs need.
+    /// The kernel's types differ from those that the programs need.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// How long a jiffy is can't be found out.
+    /// The duration of a jiffy is unknown.
     #[error(transparent)]
     Hz(#[from] HzError),
-    /// The programs can't be attached.
+    /// The programs cannot be attached.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The kernel's functions can't be read.
+    /// The kernel's functions cannot be read.
     #[error(transparent)]
     Symbols(#[from] SymbolsError),
     /// The programs do not run.
     #[error(transparent)]
     Unproven(#[from] Unproven),
-    /// The counts can't be read.
-    #[error("cannot read what the programs have counted: {0}")]
+    /// The counts cannot be read.
+    #[error("cannot read the programs' counts: {0}")]
     Counts(String),
 }
 
-/// Programs at work.
+/// Attached programs.
 pub struct Programs {
     session: Session,
     counts: HashMap<MapData, CauseKeyWords, CauseCountWords>,
@@ -59,23 +59,23 @@ pub struct Programs {
     pub hz: u32,
     /// The kernel's types.
     pub types: KernelTypes,
-    /// What this kernel has not, or not yet: its module is not loaded.
+    /// The hooks whose function this kernel does not have, or not yet: its module is not loaded.
     pub absent: Vec<&'static Hook>,
 }
 
-/// How often something was met: exact, whatever became of its records.
+/// The count of a cause's key: exact, even if records were lost.
 #[derive(Clone, Copy, Debug)]
-pub struct Counted {
-    /// What.
+pub struct KeyCount {
+    /// The key.
     pub key: CauseKey,
-    /// How often, and in which words.
+    /// The count, and the kernel's text.
     pub count: CauseCount,
 }
 
 impl Programs {
-    /// Attaches those that tell of `families`.
+    /// Attaches the programs for `families`.
     pub fn start(families: &[CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        // Where much is asked for, what can't be told here does not keep the rest from being told.
+        // With several families, one that is not available here does not prevent the others.
         Self::attach(
             &cause_hooks::of(families),
             form,
@@ -85,9 +85,9 @@ impl Programs {
         )
     }
 
-    /// Attaches those whose causes a trace has something to say of. What becomes of packets it sees for itself.
-    pub fn beside_a_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        Self::attach(&cause_hooks::beside_a_trace(), form, scope, false, true)
+    /// Attaches the programs for a trace, which records packets itself.
+    pub fn for_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+        Self::attach(&cause_hooks::for_trace(), form, scope, false, true)
     }
 
     fn attach(
@@ -95,7 +95,7 @@ impl Programs {
         form: Form,
         scope: Scope,
         one_topic: bool,
-        tell_when_said: bool,
+        emit_when_logged: bool,
     ) -> Result<Self, ProgramsError> {
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &CAUSES)?;
@@ -110,7 +110,7 @@ impl Programs {
             scope,
             log_bpf: false,
             left_out: Vec::new(),
-            globals: vec![("TELL_WHEN_SAID", Value::Word(tell_when_said.into()))],
+            globals: vec![("EMIT_WHEN_LOGGED", GlobalValue::Word(emit_when_logged.into()))],
             map_sizes: Vec::new(),
         };
         let mut session = Session::start(&CAUSES, &there, &types, &layout, &options)?;
@@ -127,16 +127,16 @@ impl Programs {
         })
     }
 
-    /// What the causes are named by.
+    /// Reads the symbols that name causes.
     pub fn symbols(&self) -> Result<Symbols, ProgramsError> {
-        let says = |report: &HookReport| report.hook.function.ends_with("l4proto_log_invalid");
-        let wordless = self
+        let logs = |report: &HookReport| report.hook.function.ends_with("l4proto_log_invalid");
+        let without_texts = self
             .hooks()
             .iter()
-            .any(|report| says(report) && report.how == How::Not);
+            .any(|report| logs(report) && report.how == How::Not);
         Ok(Symbols::read()?
             .with_drop_reasons(&self.types)
-            .without_log_messages(wordless))
+            .without_log_messages(without_texts))
     }
 
     /// Proves that the kernel runs the programs.
@@ -149,12 +149,12 @@ impl Programs {
         &self.session.hooks
     }
 
-    /// How each hook is attached, counted.
-    pub fn attached(&self) -> Attached {
-        Attached::of(self.hooks())
+    /// Counts the hooks by how they are attached.
+    pub fn attached(&self) -> HookCounts {
+        HookCounts::of(self.hooks())
     }
 
-    /// Hands over the records that have come: no more than the ring holds, as in a flood there are new ones all the time.
+    /// Passes on the available records: no more than the ring holds, because in a flood there are always new ones.
     pub fn drain(&mut self, mut take: impl FnMut(&CauseRecord)) {
         let most = self.session.ring.capacity();
         self.session.ring.drain(most, |record| {
@@ -164,30 +164,30 @@ impl Programs {
         });
     }
 
-    /// What was counted up to now.
-    pub fn counts(&self) -> Result<Vec<Counted>, ProgramsError> {
+    /// Reads the counts up to now.
+    pub fn counts(&self) -> Result<Vec<KeyCount>, ProgramsError> {
         let counts: Result<Vec<_>, _> = self.counts.iter().collect();
         let counts = counts.map_err(|error| ProgramsError::Counts(error.to_string()))?;
         Ok(counts
             .into_iter()
-            .map(|(key, count)| Counted {
+            .map(|(key, count)| KeyCount {
                 key: zerocopy::transmute!(key),
                 count: zerocopy::transmute!(count),
             })
             .collect())
     }
 
-    /// What was lost.
+    /// Returns the number of lost records.
     pub fn lost(&self) -> Lost {
         self.session.ring.lost()
     }
 
-    /// Records that made no sense: there must be none.
+    /// Records that could not be decoded: there must be none.
     pub fn malformed(&self) -> u64 {
         self.session.ring.malformed
     }
 
-    /// What the kernel left out.
+    /// Returns the number of program runs that the kernel skipped.
     pub fn skips(&self) -> Skips {
         self.session.skips()
     }

@@ -1,4 +1,4 @@
-//! Causes added up: how often each was met, which the kernel counts, and who was behind it, which the records say.
+//! Totals of causes: exact counts from the kernel, and details from the records.
 
 use rsct_common::{
     TupleWords,
@@ -7,9 +7,9 @@ use rsct_common::{
 
 use crate::kernel::text::Symbols;
 
-use super::{Cause, Trace, delete, drop, nat, programs::Counted, top::Top, window::Miss};
+use super::{Cause, Evidence, delete, drop, nat, programs::KeyCount, top::Top, window::Miss};
 
-/// A flow as people know it.
+/// The identity of a flow for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowName {
     /// Inode number of the network namespace.
@@ -20,9 +20,9 @@ pub struct FlowName {
     pub tuple: TupleWords,
 }
 
-/// An interface that packets came in by, or were to leave by, and at which hook.
+/// An interface and a hook, of incoming or outgoing packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Port {
+pub struct HookPoint {
     /// Inode number of the network namespace.
     pub netns: u32,
     /// The interface.
@@ -40,7 +40,7 @@ pub struct TaskName {
     pub comm: [u8; 16],
 }
 
-/// Who listens to events, and of which kind they were that did not come.
+/// A listener to events, and the kind of the missed events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Listener {
     /// Inode number of the network namespace.
@@ -51,61 +51,61 @@ pub struct Listener {
     pub kind: u16,
 }
 
-/// What is known of one cause.
+/// The totals of one cause.
 #[derive(Clone, Debug)]
 pub struct CauseTally {
     /// The cause.
     pub cause: Cause,
-    /// How often it was met: counted in the kernel.
+    /// The number of occurrences: counted in the kernel.
     pub count: u64,
-    /// How many records there are of it: the rest was lost.
+    /// The number of records: the other records were lost.
     pub recorded: u64,
-    /// How often in each namespace: counted in the kernel.
+    /// The count of each namespace: counted in the kernel.
     pub namespaces: Vec<(u32, u64)>,
-    /// How often in which words, or from where in the kernel: counted in the kernel.
+    /// The count of each kernel text, or of each place in the kernel: counted in the kernel.
     pub places: Vec<(String, u64)>,
-    /// Whose packets or entries, as far as there are records.
+    /// The flows, as far as there are records.
     pub flows: Top<FlowName>,
-    /// Where.
-    pub ports: Top<Port>,
-    /// By which processes.
+    /// The interfaces and hooks.
+    pub ports: Top<HookPoint>,
+    /// The processes.
     pub tasks: Top<TaskName>,
-    /// By how many bytes TCP's windows were missed.
+    /// The numbers of bytes by which segments missed TCP's window.
     pub misses: Vec<u32>,
-    /// How long NAT's searches were: counted in the kernel.
+    /// The durations and attempts of NAT's searches: counted in the kernel.
     pub spread: nat::Spread,
     /// NAT's longest searches, the longest first.
     pub longest: Vec<CauseRecord>,
-    /// Whom events did not reach: counted in the kernel.
+    /// The listeners that events did not reach: counted in the kernel.
     pub listeners: Vec<(Listener, u64)>,
     /// The first record.
     pub example: Option<CauseRecord>,
 }
 
-/// Causes as they were met.
+/// The totals of all causes that occurred.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct CauseTotals {
     causes: Vec<CauseTally>,
 }
 
-/// Amounts that are kept for their distribution: of more, those that came first.
+/// The maximum number of amounts kept for their distribution: the first ones.
 const MOST_AMOUNTS: usize = 1 << 16;
 
-impl Tally {
-    /// Takes in a record.
+impl CauseTotals {
+    /// Adds a record.
     pub fn record(&mut self, record: &CauseRecord, symbols: &Symbols) {
         let key = record.key();
-        let trace = Trace {
+        let evidence = Evidence {
             key: &key,
             text: &record.text,
         };
-        let Some(cause) = Cause::of(&trace, symbols) else {
+        let Some(cause) = Cause::of(&evidence, symbols) else {
             return;
         };
         let tally = self.of_mut(cause);
         tally.recorded += 1;
         if record.tuple != TupleWords::default() {
-            tally.flows.met(FlowName {
+            tally.flows.add(FlowName {
                 netns: record.netns,
                 zone: record.zone,
                 tuple: record.tuple,
@@ -114,7 +114,7 @@ impl Tally {
         if record.ifindex != 0
             && let Some(hook) = hook(record, symbols)
         {
-            tally.ports.met(Port {
+            tally.ports.add(HookPoint {
                 netns: record.netns,
                 ifindex: record.ifindex,
                 hook,
@@ -124,7 +124,7 @@ impl Tally {
             note_longest(&mut tally.longest, record);
         }
         if record.flags & CauseFlags::TASK != 0 {
-            tally.tasks.met(TaskName {
+            tally.tasks.add(TaskName {
                 pid: record.pid,
                 comm: record.comm,
             });
@@ -139,22 +139,22 @@ impl Tally {
         tally.example.get_or_insert(*record);
     }
 
-    /// Takes in what the kernel counted: `now` against `before`.
-    pub fn counted(&mut self, now: &[Counted], before: &[Counted], symbols: &Symbols) {
+    /// Adds the kernel's counts since `before`.
+    pub fn counted(&mut self, now: &[KeyCount], before: &[KeyCount], symbols: &Symbols) {
         for counted in now {
             let earlier = before.iter().find(|before| before.key == counted.key);
             let count = counted.count.count - earlier.map_or(0, |earlier| earlier.count.count);
             if count == 0 {
                 continue;
             }
-            let trace = Trace {
+            let evidence = Evidence {
                 key: &counted.key,
                 text: &counted.count.text,
             };
-            let Some(cause) = Cause::of(&trace, symbols) else {
+            let Some(cause) = Cause::of(&evidence, symbols) else {
                 continue;
             };
-            let place = place(cause, &trace, symbols);
+            let place = place(cause, &evidence, symbols);
             let tally = self.of_mut(cause);
             tally.count += count;
             add(&mut tally.namespaces, counted.key.netns, count);
@@ -186,7 +186,7 @@ impl Tally {
         }
     }
 
-    /// The causes that were met and that `which` says yes to, the most frequent first.
+    /// Returns the causes that occurred and match `which`, the most frequent first.
     pub fn causes(&self, which: impl Fn(Cause) -> bool) -> Vec<&CauseTally> {
         let met = |tally: &&CauseTally| tally.count != 0 && which(tally.cause);
         let mut causes: Vec<&CauseTally> = self.causes.iter().filter(met).collect();
@@ -194,7 +194,7 @@ impl Tally {
         causes
     }
 
-    /// How often any of the causes that `which` says yes to was met, in those namespaces that `there` says yes to.
+    /// Returns the sum of the counts of the causes that match `which`, in the namespaces that match `there`.
     pub fn count_in(&self, there: impl Fn(u32) -> bool, which: impl Fn(Cause) -> bool) -> u64 {
         self.causes
             .iter()
@@ -229,7 +229,7 @@ impl Tally {
     }
 }
 
-/// The netfilter hook that it happened at, where that is known: where a packet died, the functions around it tell.
+/// Returns the netfilter hook, if known: of a dropped packet, the functions on the stack show it.
 pub fn hook(record: &CauseRecord, symbols: &Symbols) -> Option<u8> {
     if record.flags & CauseFlags::HOOK != 0 {
         return Some(record.hook);
@@ -240,27 +240,27 @@ pub fn hook(record: &CauseRecord, symbols: &Symbols) -> Option<u8> {
     }
 }
 
-/// The kernel's own words where there are any, else who called.
-fn place(cause: Cause, trace: &Trace<'_>, symbols: &Symbols) -> Option<String> {
-    /// Enough to tell who called.
+/// Returns the kernel's text if there is one, else the callers.
+fn place(cause: Cause, evidence: &Evidence<'_>, symbols: &Symbols) -> Option<String> {
+    /// Enough to identify the caller.
     const CALLERS: usize = 4;
-    if !trace.words().is_empty() {
-        return Some(String::from_utf8_lossy(trace.words()).into_owned());
+    if !evidence.text().is_empty() {
+        return Some(String::from_utf8_lossy(evidence.text()).into_owned());
     }
     match cause {
         Cause::Delete(_) => {
-            let callers: Vec<&str> = delete::callers(trace.key, symbols).take(CALLERS).collect();
+            let callers: Vec<&str> = delete::callers(evidence.key, symbols).take(CALLERS).collect();
             Some(callers.join(" < "))
         }
-        Cause::Drop(_) => drop::place(trace.key, symbols),
+        Cause::Drop(_) => drop::place(evidence.key, symbols),
         _ => None,
     }
 }
 
-/// How many of the longest searches are kept.
+/// The maximum number of longest searches kept.
 const MOST_SEARCHES: usize = 64;
 
-/// Keeps a record if it is one of the longest: by what was tried, then by the time that took.
+/// Keeps a record if it is one of the longest: by attempts, then by duration.
 fn note_longest(longest: &mut Vec<CauseRecord>, record: &CauseRecord) {
     let length = |record: &CauseRecord| {
         let search = nat::Search::of(record);
@@ -281,7 +281,7 @@ fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, which: K, count: u64) {
     }
 }
 
-/// The least, the median and the greatest of amounts.
+/// Returns the least, the median and the greatest of amounts.
 pub fn spread(amounts: &[u32]) -> Option<(u32, u32, u32)> {
     let mut sorted = amounts.to_vec();
     sorted.sort_unstable();
@@ -294,10 +294,10 @@ mod tests {
 
     use super::*;
 
-    fn counted(what: u8, count: u64, words: &str) -> Counted {
+    fn counted(what: u8, count: u64, words: &str) -> KeyCount {
         let mut text = [0; TEXT_BYTES];
         text[..words.len()].copy_from_slice(words.as_bytes());
-        Counted {
+        KeyCount {
             key: CauseKey {
                 family: CauseFamily::Invalid as u8,
                 what,
@@ -309,13 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_before_does_not_count() {
-        let before = [counted(what::INVALID_SAID, 3, "bad checksum")];
+    fn earlier_counts_are_subtracted() {
+        let before = [counted(what::INVALID_LOGGED, 3, "bad checksum")];
         let now = [
-            counted(what::INVALID_SAID, 5, "bad checksum"),
-            counted(what::INVALID_SAID, 7, "SEQ is over"),
+            counted(what::INVALID_LOGGED, 5, "bad checksum"),
+            counted(what::INVALID_LOGGED, 7, "SEQ is over"),
         ];
-        let mut tally = Tally::default();
+        let mut tally = CauseTotals::default();
         tally.counted(&now, &before, &Symbols::default());
         let causes = tally.causes(|_| true);
         assert_eq!(causes.len(), 2);

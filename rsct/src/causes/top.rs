@@ -1,15 +1,15 @@
-//! The most frequent of many.
+//! The most frequent of many values.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// Kinds that are told apart, so that a flood of ever new ones does not fill the memory.
+/// The maximum number of different values: a flood of new ones must not fill the memory.
 const MOST: usize = 1 << 16;
 
-/// How often each of many was met.
+/// The count of each value.
 #[derive(Clone, Debug)]
 pub struct Top<K> {
     counts: HashMap<K, u64>,
-    /// How often one was met that there was no room for.
+    /// The number of occurrences of values beyond the maximum.
     pub others: u64,
 }
 
@@ -23,8 +23,8 @@ impl<K> Default for Top<K> {
 }
 
 impl<K: Eq + Hash + Clone + Ord> Top<K> {
-    /// One was met.
-    pub fn met(&mut self, which: K) {
+    /// Counts an occurrence.
+    pub fn add(&mut self, which: K) {
         if self.counts.len() >= MOST && !self.counts.contains_key(&which) {
             self.others += 1;
             return;
@@ -32,7 +32,7 @@ impl<K: Eq + Hash + Clone + Ord> Top<K> {
         *self.counts.entry(which).or_default() += 1;
     }
 
-    /// The `most` most frequent, these first.
+    /// Returns the `most` most frequent values, these first.
     pub fn first(&self, most: usize) -> Vec<(K, u64)> {
         let mut all: Vec<(K, u64)> = self
             .counts
@@ -44,7 +44,7 @@ impl<K: Eq + Hash + Clone + Ord> Top<K> {
         all
     }
 
-    /// How many kinds were met.
+    /// Returns the number of different values.
     pub fn kinds(&self) -> usize {
         self.counts.len()
     }
@@ -58,19 +58,19 @@ mod tests {
     fn the_most_frequent_comes_first() {
         let mut top = Top::default();
         for which in ["b", "a", "b", "c", "a", "b"] {
-            top.met(which);
+            top.add(which);
         }
         assert_eq!(top.first(2), [("b", 3), ("a", 2)]);
         assert_eq!(top.kinds(), 3);
     }
 
     #[test]
-    fn beyond_the_room_there_is_only_a_count() {
+    fn values_beyond_the_maximum_are_only_counted() {
         let mut top = Top::default();
         for which in 0..MOST + 10 {
-            top.met(which);
+            top.add(which);
         }
-        top.met(0);
+        top.add(0);
         assert_eq!(top.kinds(), MOST);
         assert_eq!(top.others, 10);
         assert_eq!(top.first(1), [(0, 2)]);

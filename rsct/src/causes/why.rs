@@ -1,4 +1,4 @@
-//! One cause as it was met, for whoever tells of what it came to.
+//! One occurrence of a cause, as data for a trace.
 
 use rsct_common::{
     Tuple, TupleWords,
@@ -8,33 +8,34 @@ use zerocopy::FromZeros as _;
 
 use crate::kernel::text::Symbols;
 
-use super::{Cause, Trace, delete, drop, invalid::InvalidCause, window::Miss};
+use super::{Cause, Evidence, delete, drop, invalid::InvalidCause, window::Miss};
 
-/// A cause, and what there is to say of it.
+/// A cause and its details.
 #[derive(Clone, Debug)]
 pub struct Why {
     /// The cause.
     pub cause: Cause,
-    /// What was recorded.
+    /// The record.
     pub record: CauseRecord,
-    /// The kernel's own words, if it said any: of a drop its reason, and where that was.
+    /// The kernel's text, if there is one: of a drop its reason and place.
     pub said: Option<String>,
-    /// Who in the kernel called for it, the innermost first.
+    /// The functions that called for it, the innermost first.
     pub callers: Vec<String>,
-    /// Which bound of TCP's window was missed, and by how much.
+    /// The bound of TCP's window that the segment missed, and by how much.
     pub miss: Option<Miss>,
 }
 
-/// So many callers tell who it was.
+/// Enough callers to identify the cause.
 const CALLERS: usize = 4;
 
 impl Why {
-    /// Why a packet is INVALID that has no record. `all_seen`: no record was lost, so the kernel logged nothing about it.
-    pub fn unsaid(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
+    /// Determines the cause of an INVALID packet without a record. `all_seen`: no record was lost, so the kernel
+    /// logged no reason.
+    pub fn without_reason(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
         let headers = Tuple::from_words(*tuple);
         let record = CauseRecord {
             family: CauseFamily::Invalid as u8,
-            what: what::INVALID_UNSAID,
+            what: what::INVALID_NO_REASON,
             netns,
             time_ns,
             tuple: *tuple,
@@ -52,17 +53,17 @@ impl Why {
         }
     }
 
-    /// What a record says; none where this rsct does not know what it is about.
+    /// Reads a record; none if this rsct does not know its family.
     pub fn of(record: &CauseRecord, symbols: &Symbols) -> Option<Self> {
         let key = record.key();
-        let trace = Trace {
+        let evidence = Evidence {
             key: &key,
             text: &record.text,
         };
-        let cause = Cause::of(&trace, symbols)?;
+        let cause = Cause::of(&evidence, symbols)?;
         let said = match cause {
             Cause::Drop(_) => drop::place(&key, symbols).unwrap_or_default(),
-            _ => String::from_utf8_lossy(trace.words()).into_owned(),
+            _ => String::from_utf8_lossy(evidence.text()).into_owned(),
         };
         let callers = match cause {
             Cause::Delete(_) => delete::callers(&key, symbols)

@@ -1,4 +1,4 @@
-//! By how much a TCP segment missed its window.
+//! Distance of a TCP segment from its window.
 
 use rsct_common::record::{NUMBERS, window};
 
@@ -7,22 +7,23 @@ use super::invalid::InvalidCause;
 /// A segment and the bound that it missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Miss {
-    /// What was held against the bound: a sequence number or an acknowledgement.
+    /// The compared value: a sequence number or an acknowledgement.
     pub value: u32,
-    /// The last that would have been let pass.
+    /// The last value that conntrack would have accepted.
     pub bound: u32,
-    /// By how many bytes it was missed.
+    /// The distance in bytes.
     pub bytes: u32,
 }
 
-/// How far back an acknowledgement may lie at least (`MAXACKWINCONST`, net/netfilter/nf_conntrack_proto_tcp.c).
+/// The least distance at which an acknowledgement is too old (`MAXACKWINCONST`,
+/// net/netfilter/nf_conntrack_proto_tcp.c).
 const MAX_ACK_WINDOW: u32 = 66_000;
 
 impl Miss {
-    /// By how much a segment missed the bound that `cause` is about; none where the numbers do not say so, as with
-    /// selective acknowledgements, or numbers that NAT shifted.
+    /// Computes the distance from the bound that `cause` names; none if the numbers do not show it, as with selective
+    /// acknowledgements, or numbers that NAT shifted.
     pub fn of(cause: InvalidCause, numbers: &[u64; NUMBERS]) -> Option<Self> {
-        let number = |place: usize| numbers[place] as u32;
+        let number = |index: usize| numbers[index] as u32;
         let sender_end = number(window::SENDER_END);
         let sender_max_end = number(window::SENDER_MAXEND);
         let receiver_end = number(window::RECEIVER_END);
@@ -61,8 +62,8 @@ mod tests {
 
     fn numbers(values: &[(usize, u32)]) -> [u64; NUMBERS] {
         let mut numbers = [0; NUMBERS];
-        for (place, value) in values {
-            numbers[*place] = u64::from(*value);
+        for (index, value) in values {
+            numbers[*index] = u64::from(*value);
         }
         numbers
     }
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_no_miss() {
+    fn accepted_values_are_no_miss() {
         let numbers = numbers(&[(window::ACK, 5), (window::RECEIVER_END, 6)]);
         assert_eq!(Miss::of(InvalidCause::AckOver, &numbers), None);
         assert_eq!(Miss::of(InvalidCause::Checksum, &numbers), None);

@@ -12,7 +12,7 @@ use crate::{
         trial::{self, Refusal},
     },
     probe::{
-        layout::{self, LayoutError, Place},
+        layout::{self, FieldOffset, LayoutError},
         object::TRACE,
     },
 };
@@ -155,8 +155,8 @@ fn conntrack(present: conntrack::Present) -> Conntrack {
 fn fields(types: &KernelTypes) -> Vec<Field> {
     let field = |field: &rsct_common::field::Field| {
         let (offset, absent) = match layout::place(types, field) {
-            Ok(Place::At(offset)) => (Some(offset), None),
-            Ok(Place::Absent(why)) => (None, Some(why)),
+            Ok(FieldOffset::At(offset)) => (Some(offset), None),
+            Ok(FieldOffset::Absent(why)) => (None, Some(why)),
             Err(error) => (None, Some(without_conclusion(error))),
         };
         Field {

@@ -1,4 +1,6 @@
-//! One hook attached: in the best form that works here, with the reasons against the better ones.
+//! Attachment of one hook in the best form that works on this kernel, and the reasons against better forms.
+
+use std::{error::Error, io, iter};
 
 use aya::{
     Ebpf,
@@ -20,7 +22,7 @@ use super::{
     tracing::{Attached, Tracing},
 };
 
-/// What hooks are attached with, and the programs that were.
+/// The settings for attaching hooks, and the programs attached so far.
 pub(super) struct Attaching<'a> {
     with: Settings<'a>,
     ebpf: &'a mut Ebpf,
@@ -48,10 +50,12 @@ impl<'a> Attaching<'a> {
             hook,
             how: How::Not,
             why_not_better: Vec::new(),
+            is_expected: false,
         };
         let left_out = &self.with.options.left_out;
         if let Some((_, why)) = left_out.iter().find(|(function, _)| *function == hook.function) {
             report.why_not_better.push((*why).to_owned());
+            report.is_expected = true;
             return report;
         }
         if let [program] = hook.kprobe
@@ -63,7 +67,7 @@ impl<'a> Attaching<'a> {
             }
             return report;
         }
-        // A hook that has programs of one form alone is attached in that form, whatever is asked for.
+        // A hook with programs of one form only is attached in that form, whatever the options request.
         if self.with.options.form != Form::Kprobe && !hook.trampoline.is_empty() {
             match attach_tracing(self.with.types, self.with.layout, self.tracing, hook) {
                 Ok(programs) => {
@@ -83,16 +87,18 @@ impl<'a> Attaching<'a> {
                 Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
             }
         }
+        report.is_expected =
+            report.how == How::Not && matches!(self.with.types.func(hook.function), Ok(None));
         report
     }
 
-    /// Attaches the programs that prove that those of `hooks` run.
+    /// Attaches the programs that prove that the programs of `hooks` run.
     pub(super) fn proof(&mut self, hooks: &[HookReport]) -> Result<Proof, String> {
         Proof::attach(hooks, self.with, self.ebpf, self.tracing)
     }
 }
 
-/// Both ends of the function, the return first: a packet whose entry was seen is also seen leaving.
+/// Both ends of the function, the exit first: a packet recorded at entry then also has its exit.
 pub(super) fn attach_tracing(
     types: &KernelTypes,
     layout: &Layout,
@@ -101,7 +107,7 @@ pub(super) fn attach_tracing(
 ) -> Result<Vec<Attached>, String> {
     let function = find_function(types, hook)?;
     if function.variadic {
-        return Err("the function takes a variable number of arguments".to_owned());
+        return Err("the function has a variable number of arguments".to_owned());
     }
     check_arguments(layout, hook)?;
     hook.trampoline
@@ -127,10 +133,10 @@ pub(super) fn attach_kprobes(
         };
         loaded
             .load()
-            .map_err(|error| format!("loading {}: {}", program.name, refusal(&error)))?;
+            .map_err(|error| format!("cannot load {}: {}", program.name, refusal(&error)))?;
         loaded.attach(hook.function, 0).map_err(|error| {
             format!(
-                "attaching {}: {}{}",
+                "cannot attach {}: {}{}",
                 program.name,
                 chain(&error),
                 why_refused(&error)
@@ -141,18 +147,25 @@ pub(super) fn attach_kprobes(
     Ok(())
 }
 
-/// What makes the kernel refuse a kprobe that it has: aya opens a perf event for it.
+/// Names the setting that makes the kernel refuse a supported kprobe: aya opens a perf event for it.
 fn why_refused(error: &ProgramError) -> String {
     if facts::has_kprobes().is_none() {
-        return " (/sys is not mounted)".to_owned();
+        return " (/sys is not mounted: `mount -t sysfs sysfs /sys`)".to_owned();
     }
-    let denied = chain(error).contains("ermission denied") || chain(error).contains("not permitted");
     match facts::perf_event_paranoid() {
-        Some(paranoid) if denied && paranoid > 2 => {
-            format!(" (kernel.perf_event_paranoid is {paranoid}: perf events need CAP_SYS_ADMIN)")
-        }
+        Some(paranoid) if paranoid > 2 && is_denied(error) => format!(
+            " (kernel.perf_event_paranoid is {paranoid}, so kprobes need CAP_SYS_ADMIN; \
+             `sysctl -w kernel.perf_event_paranoid=2` allows them)"
+        ),
         _ => String::new(),
     }
+}
+
+/// True if the error or one of its causes is EPERM or EACCES.
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {
@@ -162,15 +175,15 @@ fn attach_tracepoint(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result
     };
     loaded
         .load()
-        .map_err(|error| format!("loading {program}: {}", refusal(&error)))?;
+        .map_err(|error| format!("cannot load {program}: {}", refusal(&error)))?;
     loaded
         .attach(tracepoint)
-        .map_err(|error| format!("attaching {program}: {}", chain(&error)))?;
+        .map_err(|error| format!("cannot attach {program}: {}", chain(&error)))?;
     detach::attached();
     Ok(())
 }
 
-/// The function as BTF describes it; without that nobody knows where its arguments are.
+/// Finds the function in BTF, which has the positions of its arguments.
 pub(super) fn find_function(types: &KernelTypes, hook: &Hook) -> Result<Func, String> {
     types
         .func(hook.function)
@@ -189,7 +202,8 @@ fn check_arguments(layout: &Layout, hook: &Hook) -> Result<(), String> {
     ))
 }
 
-/// Why a program was not loaded; of the verifier's log, which may be thousands of lines, the end.
+/// The error of a program that could not be loaded, with the end of the verifier's log, which may have thousands of
+/// lines.
 fn refusal(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError {
@@ -203,8 +217,8 @@ fn refusal(error: &ProgramError) -> String {
     }
 }
 
-/// An error with its causes on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+/// Joins an error and its causes on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -224,4 +238,25 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
         .join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::sys::SyscallError;
+
+    use super::*;
+
+    #[test]
+    fn a_denial_is_found_in_the_chain_of_errors() {
+        let error = |errno| {
+            ProgramError::from(SyscallError {
+                call: "perf_event_open",
+                io_error: io::Error::from_raw_os_error(errno),
+            })
+        };
+        assert!(is_denied(&error(libc::EACCES)));
+        assert!(is_denied(&error(libc::EPERM)));
+        assert!(!is_denied(&error(libc::ENOENT)));
+        assert!(!is_denied(&ProgramError::NotLoaded));
+    }
 }

@@ -1,4 +1,4 @@
-//! What the programs of causes attach to, by what is asked for.
+//! The hooks of the programs of causes, by family.
 
 use rsct_common::record::CauseFamily::{self, Delete, Drop, Full, Insert, Invalid, Lost, Nat};
 
@@ -21,14 +21,14 @@ const fn hook(function: &'static str, shows: &'static str) -> Hook {
     }
 }
 
-/// All of them, in the order they are attached: what a later one leans on comes first.
+/// All of them, in the order of attachment: a hook that others depend on is before them.
 static HOOKS: &[Needed] = &[
     Needed {
         by: &[Delete, Full],
         hook: Hook {
             trampoline: &[entry("why_delete_fentry")],
             kprobe: &[entry("why_delete_kprobe")],
-            ..hook("nf_ct_delete", "deletes, and who called for them")
+            ..hook("nf_ct_delete", "deletions, and their callers")
         },
     },
     Needed {
@@ -36,7 +36,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("early_drop_fexit")],
             kprobe: &[exit("early_drop_kretprobe")],
-            ..hook("early_drop", "whether a full table is why no entry could be had")
+            ..hook("early_drop", "failed allocations because of a full table")
         },
     },
     Needed {
@@ -44,7 +44,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("why_alloc_fexit")],
             kprobe: &[entry("why_alloc_kprobe"), exit("why_alloc_kretprobe")],
-            ..hook("__nf_conntrack_alloc", "entries that could not be had")
+            ..hook("__nf_conntrack_alloc", "failed allocations of entries")
         },
     },
     Needed {
@@ -53,7 +53,7 @@ static HOOKS: &[Needed] = &[
             kprobe: &[entry("ct_log_invalid_kprobe")],
             ..hook(
                 "nf_ct_l4proto_log_invalid",
-                "what the trackers say of INVALID packets of known flows",
+                "the trackers' reasons for INVALID packets with an entry",
             )
         },
     },
@@ -63,7 +63,7 @@ static HOOKS: &[Needed] = &[
             kprobe: &[entry("log_invalid_kprobe")],
             ..hook(
                 "nf_l4proto_log_invalid",
-                "what the trackers say of INVALID packets by themselves",
+                "the trackers' reasons for INVALID packets without an entry",
             )
         },
     },
@@ -73,7 +73,7 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[exit("why_in_fexit")],
             kprobe: &[entry("why_in_kprobe"), exit("why_in_kretprobe")],
-            ..hook("nf_conntrack_in", "INVALID packets at all")
+            ..hook("nf_conntrack_in", "INVALID packets")
         },
     },
     Needed {
@@ -89,7 +89,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[entry("clash_fentry"), exit("clash_fexit")],
             kprobe: &[entry("clash_kprobe"), exit("clash_kretprobe")],
-            ..hook("nf_ct_resolve_clash", "clashes, and how they ended")
+            ..hook("nf_ct_resolve_clash", "clashes and their results")
         },
     },
     Needed {
@@ -97,7 +97,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("why_confirm_fexit")],
             kprobe: &[entry("why_confirm_kprobe"), exit("why_confirm_kretprobe")],
-            ..hook("__nf_conntrack_confirm", "entries that could not be inserted")
+            ..hook("__nf_conntrack_confirm", "failed inserts")
         },
     },
     Needed {
@@ -107,7 +107,7 @@ static HOOKS: &[Needed] = &[
             kprobe: &[entry("why_insert_kprobe"), exit("why_insert_kretprobe")],
             ..hook(
                 "nf_conntrack_hash_check_insert",
-                "programs' entries that could not be inserted",
+                "failed inserts that programs requested",
             )
         },
     },
@@ -118,7 +118,7 @@ static HOOKS: &[Needed] = &[
             kprobe: &[entry("new_conntrack_kprobe"), exit("new_conntrack_kretprobe")],
             ..hook(
                 "ctnetlink_new_conntrack",
-                "entries that programs ask for and that are there already",
+                "requests of programs for existing entries",
             )
         },
     },
@@ -127,7 +127,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("tuple_taken_fexit")],
             kprobe: &[exit("tuple_taken_kretprobe")],
-            ..hook("nf_conntrack_tuple_taken", "what NAT tries")
+            ..hook("nf_conntrack_tuple_taken", "tuples that NAT tries")
         },
     },
     Needed {
@@ -143,7 +143,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("nat_delete_fexit")],
             kprobe: &[exit("nat_delete_kretprobe")],
-            ..hook("nf_ct_delete", "connections that NAT throws out for their tuple")
+            ..hook("nf_ct_delete", "connections that NAT evicts for their tuple")
         },
     },
     Needed {
@@ -152,7 +152,7 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[entry("nat_fentry"), exit("nat_fexit")],
             kprobe: &[entry("nat_kprobe"), exit("nat_kretprobe")],
-            ..hook("nf_nat_setup_info", "what NAT does at all")
+            ..hook("nf_nat_setup_info", "NAT's searches")
         },
     },
     Needed {
@@ -161,7 +161,10 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[entry("overrun_fentry")],
             kprobe: &[entry("overrun_kprobe")],
-            ..hook("netlink_overrun", "events that find no room with a listener")
+            ..hook(
+                "netlink_overrun",
+                "events lost because a listener's buffer is full",
+            )
         },
     },
     Needed {
@@ -169,7 +172,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[entry("set_err_fentry")],
             kprobe: &[entry("set_err_kprobe")],
-            ..hook("netlink_set_err", "events that there is no memory for")
+            ..hook("netlink_set_err", "events lost because memory is short")
         },
     },
     Needed {
@@ -178,7 +181,7 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[entry("event_fentry"), exit("event_fexit")],
             kprobe: &[entry("event_kprobe"), exit("event_kretprobe")],
-            ..hook("ctnetlink_conntrack_event", "events at all")
+            ..hook("ctnetlink_conntrack_event", "events")
         },
     },
     Needed {
@@ -186,7 +189,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("drop_clash_fexit")],
             kprobe: &[entry("drop_clash_kprobe"), exit("drop_clash_kretprobe")],
-            ..hook("nf_ct_resolve_clash", "drops for a clash")
+            ..hook("nf_ct_resolve_clash", "drops because of a clash")
         },
     },
     Needed {
@@ -202,7 +205,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[exit("drop_in_fexit")],
             kprobe: &[entry("drop_in_kprobe"), exit("drop_in_kretprobe")],
-            ..hook("nf_conntrack_in", "drops for want of an entry")
+            ..hook("nf_conntrack_in", "drops without an entry")
         },
     },
     Needed {
@@ -210,7 +213,7 @@ static HOOKS: &[Needed] = &[
         hook: Hook {
             trampoline: &[],
             kprobe: &[tracepoint("kfree_skb_tracepoint")],
-            ..hook("kfree_skb", "the kernel's reasons for drops")
+            ..hook("kfree_skb", "the kernel's drop reasons")
         },
     },
     Needed {
@@ -219,21 +222,18 @@ static HOOKS: &[Needed] = &[
             essential: true,
             trampoline: &[entry("why_destroy_fentry")],
             kprobe: &[entry("why_destroy_kprobe")],
-            ..hook(
-                "nf_ct_destroy",
-                "entries that go without having been in the table",
-            )
+            ..hook("nf_ct_destroy", "destroyed entries that were never in the table")
         },
     },
 ];
 
-/// The hooks whose causes a trace has something to say of: all but those that look at every packet, which it does itself.
-pub fn beside_a_trace() -> Vec<&'static Hook> {
+/// The hooks for a trace: all except those that look at every packet, which the trace does itself.
+pub fn for_trace() -> Vec<&'static Hook> {
     let all = HOOKS.iter().map(|needed| &needed.hook);
     all.filter(|hook| hook.function != "nf_conntrack_in").collect()
 }
 
-/// The hooks that tell of `families`.
+/// The hooks of `families`.
 pub fn of(families: &[CauseFamily]) -> Vec<&'static Hook> {
     HOOKS
         .iter()

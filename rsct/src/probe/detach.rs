@@ -1,14 +1,14 @@
 //! Detaching in a child process.
 //!
-//! When a tracing link is closed, the kernel waits until no CPU runs the old code (`ftrace_shutdown`,
-//! kernel/trace/ftrace.c). On Linux 6.1 and 6.12 each link takes 0.13 s, one after the other. So a child process keeps copies
-//! of the descriptors and exits after this process, which then closes its own without waiting.
+//! To close a tracing link, the kernel waits until no CPU runs the old code (`ftrace_shutdown`,
+//! kernel/trace/ftrace.c). On Linux 6.1 and 6.12 that takes 0.13 s for each link, one after the other. So a child
+//! process keeps copies of the descriptors and exits after this process, which then closes its own without waiting.
 //!
 //! If either process is killed, the kernel still closes its descriptors.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The number of links of which no child has a copy.
+/// The number of links without a copy in a child.
 static OURS_ALONE: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts a new link.
@@ -16,10 +16,10 @@ pub fn attached() {
     OURS_ALONE.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How long the child waits for this process to exit before it exits itself: on one CPU it would delay this process.
+/// The child's wait for this process to exit before it exits itself: on one CPU it would delay this process.
 const HEAD_START_MS: i32 = 100;
 
-/// Forks the child, if there are links of which no child has a copy. Call it before links are closed.
+/// Forks the child, if there are links without a copy in a child. Call it before links are closed.
 ///
 /// If fork fails, this process closes the links itself and waits.
 pub fn in_background() {
@@ -30,7 +30,7 @@ pub fn in_background() {
     // SAFETY: the array holds two descriptors. If the call fails, the child waits HEAD_START_MS.
     unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
     let [end, others] = ends;
-    // SAFETY: the child makes system calls only and never returns; it takes no lock that another thread may hold.
+    // SAFETY: the child makes system calls only and never returns; it acquires no lock that another thread may hold.
     if unsafe { libc::fork() } == 0 {
         // SAFETY: as above.
         unsafe { exit_in_background(end, others) }

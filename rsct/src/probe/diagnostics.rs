@@ -1,18 +1,18 @@
-//! The programs' own diagnostics (aya-log): compiled in, and off unless asked for, so that the kernel
-//! drops them from the programs when it loads them.
+//! The programs' diagnostics (aya-log): compiled in, and disabled by default, so that the kernel removes them from
+//! the programs at load time.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 
-/// The global that says what is logged (`aya_log::LEVEL`).
+/// The global with the log level (`aya_log::LEVEL`).
 pub(super) const LEVEL: &str = aya_log::LEVEL;
-/// Nothing is.
+/// Log nothing.
 pub(super) const OFF: u8 = 0;
-/// Everything is.
+/// Log everything.
 pub(super) const ALL: u8 = log::Level::Trace as u8;
 
-/// Shows diagnostics on standard error.
+/// Prints diagnostics to standard error.
 struct ToStderr;
 
 impl Log for ToStderr {
@@ -31,17 +31,17 @@ impl Log for ToStderr {
     fn flush(&self) {}
 }
 
-/// Reads the diagnostics.
+/// The reader of the diagnostics.
 pub struct Diagnostics(EbpfLogger<ToStderr>);
 
 impl Diagnostics {
     pub(super) fn of(ebpf: &mut Ebpf) -> Result<Self, String> {
         EbpfLogger::init_with_logger(ebpf, ToStderr)
             .map(Self)
-            .map_err(|error| format!("the programs' diagnostics cannot be read: {error}"))
+            .map_err(|error| format!("cannot read the programs' diagnostics: {error}"))
     }
 
-    /// Shows what has come.
+    /// Prints the diagnostics received so far.
     pub fn show(&mut self) {
         self.0.flush();
     }

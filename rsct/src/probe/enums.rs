@@ -1,28 +1,28 @@
-//! Whether the numbers in records mean in this kernel what rsct calls them.
+//! Comparison of rsct's numbers with the kernel's enums.
 //!
-//! A status bit, a ctinfo, a hook or a protocol's state is a number on its way from the kernel to the
-//! screen. The names are the kernel's own, so its BTF can be asked what number each has there.
+//! A record contains a status bit, a ctinfo, a hook or a protocol's state as a number. rsct uses the kernel's names,
+//! so the kernel's BTF shows if a number has the same name there.
 
 use crate::{
     flow::names::{self, proto, status},
     kernel::btf::KernelTypes,
 };
 
-/// An enumerator that has another value than rsct knows it with.
+/// An enumerator with another value than in rsct's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differs {
     /// The enum.
     pub of: &'static str,
     /// The enumerator.
     pub variant: String,
-    /// Its value here.
+    /// The kernel's value.
     pub found: i64,
-    /// The value that rsct gives its name to.
+    /// The value in rsct's tables.
     pub expected: i64,
 }
 
-/// The first enumerator that this kernel numbers differently. One that it does not have (a protocol that has
-/// gone, a bit that came later) cannot turn up in a record either.
+/// Returns the first enumerator with another value. An enumerator that this kernel does not have (a removed protocol,
+/// a newer bit) cannot occur in a record either.
 pub fn first_difference(types: &KernelTypes) -> Option<Differs> {
     known().find_map(|(of, variant, expected)| {
         let found = types.enum_value(Some(of), &variant).ok()?;
@@ -35,7 +35,7 @@ pub fn first_difference(types: &KernelTypes) -> Option<Differs> {
     })
 }
 
-/// What rsct takes each number for: its own tables, under the kernel's names.
+/// The values in rsct's tables, under the kernel's names.
 fn known() -> impl Iterator<Item = (&'static str, String, i64)> {
     let fixed = [
         ("ip_conntrack_info", "IP_CT_ESTABLISHED", 0),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_table_is_asked_for() {
+    fn every_table_is_compared() {
         let known: Vec<_> = known().collect();
         for (of, variant, value) in [
             ("ip_conntrack_status", "IPS_SEEN_REPLY_BIT", 1),

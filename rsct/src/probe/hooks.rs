@@ -1,15 +1,15 @@
-//! What the programs attach to, and in which forms.
+//! The kernel functions that the programs attach to, and in which forms.
 
-/// One kernel function, what rsct learns there, and the programs that can be put on it.
+/// A kernel function, its use for rsct, and its programs.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
     /// The kernel function.
     pub function: &'static str,
-    /// What is not seen without it.
+    /// The information that is missing without it.
     pub shows: &'static str,
-    /// Whether there is no trace at all without it.
+    /// True if no trace is possible without it.
     pub essential: bool,
-    /// When it is attached.
+    /// The stage in which it is attached.
     pub stage: Stage,
     /// fentry and fexit programs.
     pub trampoline: &'static [Program],
@@ -17,11 +17,11 @@ pub struct Hook {
     pub kprobe: &'static [Program],
 }
 
-/// When a trace attaches a hook. It shows packets after the first stage.
+/// The stage in which a trace attaches a hook. It shows packets after the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before it shows packets: `nf_conntrack_in`, TCP, UDP, and the end of entries. After an entry's end its address names
-    /// another flow; an entry whose allocation was not seen is born when it is first seen.
+    /// Before it shows packets: `nf_conntrack_in`, TCP, UDP, and the destruction of entries. After that, an entry's
+    /// address identifies another flow; an entry without a seen allocation is born at its first sight.
     First,
     /// While it shows packets, before the first dump: alloc, confirm, insert, delete, refresh and other protocols.
     Second,
@@ -34,18 +34,18 @@ pub enum Stage {
 pub struct Program {
     /// Its name in the object.
     pub name: &'static str,
-    /// Where it runs.
+    /// The point at which it runs.
     pub at: At,
 }
 
-/// The two ends of a function.
+/// The ends of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// fentry, or kprobe.
     Entry,
     /// fexit, or kretprobe.
     Return,
-    /// A tracepoint of that name: in this form only, whatever is asked for.
+    /// A tracepoint of that name: in this form only, whatever the options request.
     Tracepoint,
 }
 
@@ -64,7 +64,8 @@ pub(super) const fn exit(name: &'static str) -> Program {
     Program { name, at: At::Return }
 }
 
-/// A protocol's handler, hooked at its entry. Packets that pass before it is attached are shown without their state before.
+/// The handler of a protocol, hooked at its entry. Packets before its attachment are shown without their state
+/// before.
 const fn handler(
     stage: Stage,
     function: &'static str,
@@ -73,7 +74,7 @@ const fn handler(
 ) -> Hook {
     Hook {
         function,
-        shows: "the state before each packet of that protocol",
+        shows: "the state before each packet of this protocol",
         essential: false,
         stage,
         trampoline: fentry,
@@ -81,7 +82,7 @@ const fn handler(
     }
 }
 
-/// Where conntrack looks at an ICMP error.
+/// The conntrack function for ICMP errors.
 const fn icmp_error(function: &'static str, fentry: &'static [Program], kprobe: &'static [Program]) -> Hook {
     Hook {
         function,
@@ -93,12 +94,13 @@ const fn icmp_error(function: &'static str, fentry: &'static [Program], kprobe: 
     }
 }
 
-/// Every hook of a trace, in the order in which each stage is attached. `nf_conntrack_in` is the last of its stage: before
+/// Every hook of a trace, in the order of attachment in each stage. `nf_conntrack_in` is the last of its stage:
+/// before it, no packet is recorded.
 /// it, no packet is recorded.
 pub const HOOKS: &[&Hook] = &[
     &Hook {
         function: "__nf_conntrack_alloc",
-        shows: "the birth of entries, and entries that could not be allocated",
+        shows: "births of entries, and failed allocations",
         essential: false,
         stage: Stage::Second,
         trampoline: &[exit("alloc_fexit")],
@@ -106,7 +108,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "nf_ct_destroy",
-        shows: "the end of entries",
+        shows: "destroyed entries",
         essential: false,
         stage: Stage::First,
         trampoline: &[entry("destroy_fentry")],
@@ -114,7 +116,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "__nf_conntrack_hash_insert",
-        shows: "the moment an entry is in the table (confirm and hash_check_insert show it too)",
+        shows: "inserts into the table (confirm and hash_check_insert show them too)",
         essential: false,
         stage: Stage::Second,
         trampoline: &[entry("hash_insert_fentry")],
@@ -122,7 +124,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "nf_conntrack_hash_check_insert",
-        shows: "entries made through ctnetlink or by BPF programs",
+        shows: "entries created by ctnetlink or BPF programs",
         essential: false,
         stage: Stage::Second,
         trampoline: &[exit("check_insert_fexit")],
@@ -130,7 +132,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "__nf_conntrack_confirm",
-        shows: "confirming, its verdict and its cost",
+        shows: "confirms, their verdicts and costs",
         essential: false,
         stage: Stage::Second,
         trampoline: &[entry("confirm_fentry"), exit("confirm_fexit")],
@@ -138,7 +140,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "nf_ct_delete",
-        shows: "deletes, and who asked for them",
+        shows: "deletions, and their callers",
         essential: false,
         stage: Stage::Second,
         trampoline: &[entry("delete_fentry"), exit("delete_fexit")],
@@ -146,7 +148,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "__nf_ct_change_timeout",
-        shows: "timeouts set through ctnetlink or by BPF programs, and by which task",
+        shows: "timeouts set by ctnetlink or BPF programs, and the task",
         essential: false,
         stage: Stage::Last,
         trampoline: &[entry("change_timeout_fentry")],
@@ -154,7 +156,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "nf_ct_untimeout",
-        shows: "the end of timeout policies that govern flows",
+        shows: "deleted timeout policies",
         essential: false,
         stage: Stage::Last,
         trampoline: &[entry("untimeout_fentry")],
@@ -162,7 +164,7 @@ pub const HOOKS: &[&Hook] = &[
     },
     &Hook {
         function: "__nf_ct_refresh_acct",
-        shows: "the timeout each packet asks for",
+        shows: "the timeout that each packet sets",
         essential: false,
         stage: Stage::Second,
         trampoline: &[entry("refresh_fentry")],
@@ -228,7 +230,7 @@ pub const HOOKS: &[&Hook] = &[
     ),
     &Hook {
         function: "nf_conntrack_in",
-        shows: "packets at all",
+        shows: "packets",
         essential: true,
         stage: Stage::First,
         trampoline: &[entry("in_fentry"), exit("in_fexit")],
@@ -236,14 +238,14 @@ pub const HOOKS: &[&Hook] = &[
     },
 ];
 
-/// What the slow path of spinlocks shows.
+/// The information from the slow path of spinlocks.
 const WAITING: &str = "waiting for the table's locks";
 
-/// Where `rsct latency` measures: what it can't attach to is not measured, and the rest is.
+/// The hooks of `rsct latency`: it measures those that can be attached.
 pub const LATENCY_HOOKS: &[Hook] = &[
     measured(
         "nf_ct_delete",
-        "how many entries garbage collection takes out, and how late",
+        "the entries that garbage collection deletes, and how late",
         &[exit("delete_fexit")],
         &[entry("delete_kprobe"), exit("delete_kretprobe")],
     ),
@@ -271,7 +273,7 @@ pub const LATENCY_HOOKS: &[Hook] = &[
         &[entry("slowpath_fentry"), exit("slowpath_fexit")],
         &[entry("slowpath_kprobe"), exit("slowpath_kretprobe")],
     ),
-    // The same where it has no other name: no kernel has both.
+    // The same function without another name: no kernel has both.
     measured(
         "queued_spin_lock_slowpath",
         WAITING,
@@ -280,19 +282,19 @@ pub const LATENCY_HOOKS: &[Hook] = &[
     ),
     measured(
         "__pv_queued_spin_lock_slowpath",
-        "waiting for the table's locks in a guest whose host helps",
+        "waiting for the table's locks in a paravirtualised guest",
         &[entry("pv_slowpath_fentry"), exit("pv_slowpath_fexit")],
         &[entry("pv_slowpath_kprobe"), exit("pv_slowpath_kretprobe")],
     ),
     measured(
         "nf_nat_setup_info",
-        "the time NAT takes to find a tuple",
+        "the duration of NAT's search for a tuple",
         &[entry("setup_fentry"), exit("setup_fexit")],
         &[entry("setup_kprobe"), exit("setup_kretprobe")],
     ),
     measured(
         "__nf_conntrack_confirm",
-        "the time confirming takes",
+        "the duration of confirms",
         &[entry("confirm_fentry"), exit("confirm_fexit")],
         &[entry("confirm_kprobe"), exit("confirm_kretprobe")],
     ),
@@ -300,17 +302,17 @@ pub const LATENCY_HOOKS: &[Hook] = &[
         essential: true,
         ..measured(
             "nf_conntrack_in",
-            "the time packets take",
+            "the duration of packets' traversals",
             &[entry("in_fentry"), exit("in_fexit")],
             &[entry("in_kprobe"), exit("in_kretprobe")],
         )
     },
 ];
 
-/// What measuring costs is measured on a function of the kernel's own that does nothing.
+/// The hook for the cost of measuring: a kernel function that does nothing.
 pub const NOTHING: Hook = measured(
     "bpf_fentry_test1",
-    "what measuring costs",
+    "the cost of measuring",
     &[entry("nothing_fentry"), exit("nothing_fexit")],
     &[entry("nothing_kprobe"), exit("nothing_kretprobe")],
 );
@@ -332,10 +334,10 @@ const fn measured(
     }
 }
 
-/// The one hook of a listing with sources of timeouts.
+/// The hook of a listing with timeout sources.
 pub const DUMP_HOOKS: &[&Hook] = &[&Hook {
     function: "ctnetlink_fill_info",
-    shows: "whose the timeouts of listed entries are (list --timeout-source)",
+    shows: "the sources of listed timeouts (list --timeout-source)",
     essential: true,
     stage: Stage::First,
     trampoline: &[entry("fill_info_fentry")],

@@ -1,5 +1,5 @@
-//! Where the running kernel keeps what the programs read: offsets of fields and positions of
-//! arguments, found by name in its BTF, handed to the programs as globals.
+//! Offsets of fields and positions of arguments in the running kernel, found by name in its BTF and passed to the
+//! programs as globals.
 
 use rsct_common::{
     field::{ABSENT, EXT_TIMEOUT, Field, Need, TUPLE_LAYOUT},
@@ -12,71 +12,71 @@ use super::{
 };
 use crate::kernel::btf::{BtfError, Func, KernelTypes};
 
-/// What the programs' globals are set to.
+/// The values of the programs' globals.
 #[derive(Debug)]
 pub struct Layout {
-    /// Every field, and where it is.
-    pub fields: Vec<(Field, Place)>,
-    /// Every argument, and which one it is.
+    /// Every field with its offset.
+    pub fields: Vec<(Field, FieldOffset)>,
+    /// Every argument with its position.
     pub arguments: Vec<(Argument, Option<u64>)>,
-    /// Where `struct nf_ct_ext` says where the timeout extension is, if this kernel has it.
+    /// The offset in `struct nf_ct_ext` of the timeout extension's offset, if this kernel has it.
     pub ext_timeout: Option<u32>,
 }
 
-/// Where a field is.
+/// The offset of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FieldOffset {
     /// At this offset.
     At(u32),
-    /// Not there, and why; tracing goes on without it.
+    /// Missing, and why; tracing works without it.
     Absent(String),
 }
 
-/// Why the programs cannot read this kernel.
+/// The programs cannot read this kernel's structs.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    /// A field without which nothing true can be said.
+    /// A required field is missing.
     #[error("cannot trace on this kernel: `{of}.{path}` cannot be found: {cause}")]
     Missing {
         /// The struct.
         of: &'static str,
         /// The member.
         path: &'static str,
-        /// What the lookup said.
+        /// The error of the lookup.
         cause: BtfError,
     },
     /// A field of another size than the programs read.
     #[error(
         "cannot trace on this kernel: `{of}.{path}` has {found} bytes, the programs read {expected}; \
-         this rsct is too old for it, please report it"
+         this rsct does not support the kernel, please report it"
     )]
     Size {
         /// The struct.
         of: &'static str,
         /// The member.
         path: &'static str,
-        /// Its size here.
+        /// Its size in this kernel.
         found: u32,
         /// The size the programs read.
         expected: u32,
     },
-    /// The tuple is copied whole, so it has to look as expected.
+    /// The tuple is copied whole, so its layout must match.
     #[error(
         "cannot trace on this kernel: `struct nf_conntrack_tuple` has `{member}` at {found}, expected at \
-         {expected}; this rsct is too old for it, please report it"
+         {expected}; this rsct does not support the kernel, please report it"
     )]
     Tuple {
-        /// The member that lies elsewhere.
+        /// The member at another offset.
         member: &'static str,
-        /// Where it is.
+        /// Its offset in this kernel.
         found: u32,
-        /// Where it was expected.
+        /// The expected offset.
         expected: u32,
     },
-    /// A number that means something else here.
+    /// An enumerator has another value in this kernel.
     #[error(
-        "cannot trace on this kernel: `{}` of `enum {}` is {}, and rsct takes {} for it; this rsct is too old for \
-         it, please report it", .0.variant, .0.of, .0.found, .0.expected
+        "cannot trace on this kernel: `{}` of `enum {}` is {}, but rsct expects {}; this rsct does not \
+         support the kernel, please report it", .0.variant, .0.of, .0.found, .0.expected
     )]
     Enum(Differs),
     /// The lookup itself failed.
@@ -85,7 +85,7 @@ pub enum LayoutError {
 }
 
 impl Layout {
-    /// Looks up all that the programs of `object` have to know.
+    /// Looks up all fields and arguments of the programs of `object`.
     pub fn resolve(types: &KernelTypes, object: &Object) -> Result<Self, LayoutError> {
         types.check_conntrack()?;
         check_tuple(types)?;
@@ -107,12 +107,12 @@ impl Layout {
         })
     }
 
-    /// The globals' names and values.
+    /// The names and values of the globals.
     pub fn globals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let fields = self.fields.iter().map(|(field, place)| {
             let value = match place {
-                Place::At(offset) => u64::from(*offset),
-                Place::Absent(_) => ABSENT,
+                FieldOffset::At(offset) => u64::from(*offset),
+                FieldOffset::Absent(_) => ABSENT,
             };
             (field.global, value)
         });
@@ -124,7 +124,7 @@ impl Layout {
         fields.chain(arguments).chain([(EXT_TIMEOUT, ext_timeout)])
     }
 
-    /// The arguments of `function` that the programs need and this kernel's has not.
+    /// The arguments of `function` that the programs need and this kernel's function does not have.
     pub fn missing_arguments<'a>(&'a self, function: &'a str) -> impl Iterator<Item = &'static str> + 'a {
         self.arguments
             .iter()
@@ -133,14 +133,14 @@ impl Layout {
     }
 }
 
-/// Kernels are built without policies (CONFIG_NF_CONNTRACK_TIMEOUT): they number their extensions otherwise.
+/// Kernels without policies (CONFIG_NF_CONNTRACK_TIMEOUT) number their extensions differently.
 fn ext_timeout(types: &KernelTypes) -> Option<u32> {
     let id = types.enum_value(Some("nf_ct_ext_id"), "NF_CT_EXT_TIMEOUT").ok()?;
     let place = types.field("nf_ct_ext", &format!("offset[{id}]")).ok()?;
     (place.size == 1).then_some(place.offset)
 }
 
-/// Every argument wanted, and which one it is in the running kernel.
+/// Looks up the positions of all arguments in the running kernel.
 pub fn arguments(
     types: &KernelTypes,
     wanted: &[&[Argument]],
@@ -164,7 +164,7 @@ pub fn arguments(
     Ok(arguments)
 }
 
-/// Which argument of `function` is called `name`; the value returned comes after the last.
+/// Returns the position of the argument `name` of `function`; the return value has the position after the last.
 fn position(function: &Func, name: &str) -> Option<u64> {
     if name == "return" {
         return Some(function.params.len() as u64);
@@ -172,10 +172,10 @@ fn position(function: &Func, name: &str) -> Option<u64> {
     function.param_index(name).map(|index| index as u64)
 }
 
-/// Where one field is; an error if tracing cannot do without it.
-pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
+/// Looks up the offset of a field; an error if tracing requires it.
+pub fn place(types: &KernelTypes, field: &Field) -> Result<FieldOffset, LayoutError> {
     match types.field(field.of, field.path) {
-        Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(Place::At(found.offset)),
+        Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(FieldOffset::At(found.offset)),
         Ok(found) => match field.need {
             Need::Required => Err(LayoutError::Size {
                 of: field.of,
@@ -183,7 +183,7 @@ pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
                 found: found.size,
                 expected: field.bytes,
             }),
-            Need::Optional => Ok(Place::Absent(format!(
+            Need::Optional => Ok(FieldOffset::Absent(format!(
                 "{} bytes here, the programs read {}",
                 found.size, field.bytes
             ))),
@@ -194,7 +194,7 @@ pub fn place(types: &KernelTypes, field: &Field) -> Result<Place, LayoutError> {
                 path: field.path,
                 cause,
             }),
-            Need::Optional => Ok(Place::Absent(cause.to_string())),
+            Need::Optional => Ok(FieldOffset::Absent(cause.to_string())),
         },
     }
 }

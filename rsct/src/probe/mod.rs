@@ -1,10 +1,9 @@
-//! Getting the programs into the kernel, and their records out of it.
+//! Loads the programs into the kernel, and reads their records.
 //!
-//! [`layout`] finds out where this kernel keeps what the programs read, [`enums`] that its
-//! numbers mean what rsct calls them, [`object`] has the programs, [`hooks`] lists what they
-//! attach to, `specialize` shortens them for this kernel, `attach` loads and attaches one hook and
-//! [`session`] all of them, `detach` detaches them; [`ring`] reads records, [`tallies`] counts;
-//! [`overhead`] measures the cost of measuring.
+//! [`layout`] finds the offsets that the programs read, [`enums`] checks the kernel's numbers against rsct's names,
+//! [`object`] contains the programs, [`hooks`] lists the functions that they attach to, `specialize` shortens them
+//! for this kernel, `attach` loads and attaches one hook and [`session`] all of them, `detach` detaches them;
+//! [`ring`] reads records, [`tallies`] counts; [`overhead`] measures the cost of measuring.
 
 mod attach;
 pub mod cause_hooks;

@@ -1,5 +1,4 @@
-//! The eBPF objects that this program carries, one for each thing that may be asked for: whoever starts one pays for what
-//! it needs and no more.
+//! The eBPF objects in rsct, one for each task: each command loads only the object that it needs.
 
 use rsct_common::{
     field::{CAUSE_FIELDS, FIELDS, Field},
@@ -7,10 +6,10 @@ use rsct_common::{
     latency,
 };
 
-/// An object, and what its programs have to be told of the running kernel.
+/// An object, and the fields and arguments that its programs need from the running kernel.
 #[derive(Debug)]
 pub struct Object {
-    /// The ELF file of its maps and of all programs but fentry and fexit, built with this program.
+    /// The ELF file of its maps and of all programs except fentry and fexit, built together with rsct.
     pub bytes: &'static [u8],
     /// The ELF file of its fentry and fexit programs.
     pub trampolines: &'static [u8],
@@ -20,7 +19,7 @@ pub struct Object {
     pub arguments: &'static [&'static [Argument]],
 }
 
-/// The story of every packet and every entry.
+/// The object of `rsct trace`: packets and entries.
 pub static TRACE: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace")),
     trampolines: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace-trampolines")),
@@ -28,7 +27,7 @@ pub static TRACE: Object = Object {
     arguments: &[ARGUMENTS],
 };
 
-/// Why things happen.
+/// The object of causes.
 pub static CAUSES: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/causes")),
     trampolines: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/causes-trampolines")),
@@ -36,7 +35,7 @@ pub static CAUSES: Object = Object {
     arguments: &[ARGUMENTS, CAUSE_ARGUMENTS],
 };
 
-/// How long conntrack takes.
+/// The object of `rsct latency`.
 pub static LATENCY: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/latency")),
     trampolines: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/latency-trampolines")),

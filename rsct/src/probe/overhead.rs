@@ -1,4 +1,4 @@
-//! What measuring costs on this machine, measured by test runs that the kernel gives programs (`BPF_PROG_TEST_RUN`).
+//! The cost of measuring on this machine, measured by test runs of programs (`BPF_PROG_TEST_RUN`).
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
@@ -29,29 +29,30 @@ use super::{
     tracing::Tracing,
 };
 
-/// How often a program that reads the clock [`CLOCK_READS`] times is run at a stretch, and how many stretches there are,
-/// of which the shortest counts: something else may come in between.
+/// The number of runs in a stretch of a program that reads the clock [`CLOCK_READS`] times, and the number of
+/// stretches, of which the shortest counts: interrupts lengthen the others.
 const CLOCK_ROUNDS: u32 = 50;
 const STRETCHES: u32 = 5;
-/// How often the function that does nothing is called, with and without programs on it.
+/// The number of calls of the function that does nothing, with and without programs.
 pub const CALLS: u32 = 200;
-/// The least packet that such a program takes: an Ethernet header.
+/// The smallest packet for such a program: an Ethernet header.
 const PACKET: [u8; 14] = [0; 14];
 
-/// What measuring costs.
+/// The cost of measuring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overhead {
     /// Nanoseconds to read the clock.
     pub clock_ns: f64,
-    /// Nanoseconds that a call takes longer with the two programs of a measured function on it.
+    /// The additional nanoseconds of a call with the two programs of a measured function.
     pub pair_ns: u64,
-    /// Nanoseconds that the programs show for a function that does nothing: so much of each duration is the programs' own.
+    /// The nanoseconds that the programs measure for a function that does nothing: the programs' share of each
+    /// duration.
     pub shown_ns: u64,
 }
 
-/// Measures it with programs of the form that is used.
+/// Measures it with programs of the form in use.
 pub fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Result<Overhead, String> {
-    // What is asked for besides would have the function's durations counted elsewhere, or told of.
+    // Other settings would count the function's durations elsewhere, or emit records.
     let options = Options {
         globals: Vec::new(),
         map_sizes: Vec::new(),
@@ -66,11 +67,11 @@ pub fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Resul
 
     let function = find_function(types, &NOTHING)?;
     let mut tracing = Tracing::link(LATENCY.trampolines, &ebpf, &[&NOTHING])?;
-    // What has the kernel call the function: it need not be attached itself.
+    // Its test run makes the kernel call the function; it needs no attachment.
     let caller = tracing.load(NOTHING.trampoline[0], &function)?;
     let without_ns = call(caller.as_fd()).map_err(|error| error.to_string())?;
     let by_fentry = match options.form {
-        Form::Kprobe => Err("not wanted".to_owned()),
+        Form::Kprobe => Err("kprobes requested".to_owned()),
         Form::Best | Form::Fentry => attach_tracing(types, layout, &mut tracing, &NOTHING),
     };
     if let Err(why) = &by_fentry {
@@ -88,11 +89,11 @@ pub fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Resul
         pair_ns: with_ns.saturating_sub(without_ns),
         shown_ns: shown
             .quantile(500)
-            .ok_or("the kernel did not call its function")?,
+            .ok_or("the test run did not call bpf_fentry_test1")?,
     })
 }
 
-/// Nanoseconds that a round of a program of its own takes.
+/// Returns the nanoseconds of one run of a program.
 fn run_alone(ebpf: &mut Ebpf, name: &str) -> Result<u32, String> {
     let program: &mut SchedClassifier = match ebpf.program_mut(name) {
         Some(AyaProgram::SchedClassifier(program)) => program,
@@ -109,7 +110,7 @@ fn run_alone(ebpf: &mut Ebpf, name: &str) -> Result<u32, String> {
     Ok(least)
 }
 
-/// Nanoseconds that a test run takes in which the kernel calls the function once: the median.
+/// Returns the nanoseconds of a test run in which the kernel calls the function once: the median.
 fn call(caller: BorrowedFd<'_>) -> Result<u64, BpfError> {
     let mut times = Vec::with_capacity(CALLS as usize);
     for _ in 0..CALLS {

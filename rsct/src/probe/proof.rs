@@ -1,7 +1,7 @@
 //! Proof that the kernel runs attached programs. A kernel with `kernel.ftrace_enabled=0` attaches every program and runs none.
 //!
-//! A program on `bpf_fentry_test1` counts the calls of a test run (`BPF_PROG_TEST_RUN`). It stays attached for as long as
-//! the session, so that the proof can be repeated; no packet passes that function.
+//! A program on `bpf_fentry_test1` counts the calls of a test run (`BPF_PROG_TEST_RUN`). It stays attached as long as
+//! the session, so that the proof can be repeated; packets never reach that function.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use super::{
     tracing::{Attached, Tracing},
 };
 
-/// Where the program of the proof is attached.
+/// The hook of the proof's programs.
 pub(super) const PROOF: Hook = Hook {
     function: "bpf_fentry_test1",
     shows: "whether attached programs run",
@@ -35,11 +35,11 @@ pub(super) const PROOF: Hook = Hook {
 /// The forms that a proof covers, in the order of the counters.
 const FORMS: [How; 2] = [How::Fentry, How::Kprobe];
 
-/// Why nothing shows that attached programs run.
+/// There is no proof that attached programs run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unproven {
     /// The kernel called the function and ran no program.
-    #[error("the kernel attaches {form} programs and does not run them: {}", why(*.ftrace_enabled))]
+    #[error("the kernel attaches {form} programs but does not run them: {}", why(*.ftrace_enabled))]
     NotRun {
         /// The form of the programs.
         form: &'static str,
@@ -47,12 +47,12 @@ pub enum Unproven {
         ftrace_enabled: Option<bool>,
     },
     /// The test itself failed.
-    #[error("cannot test whether attached programs run ({0}): a missing event may be one that was not seen")]
+    #[error("cannot test whether attached programs run ({0}); events may be missing")]
     Untested(String),
 }
 
 impl Unproven {
-    /// Whether the programs run, if that is known.
+    /// True if the programs run, false if not; none if unknown.
     pub fn run(&self) -> Option<bool> {
         match self {
             Self::NotRun { .. } => Some(false),
@@ -63,9 +63,9 @@ impl Unproven {
 
 fn why(ftrace_enabled: Option<bool>) -> &'static str {
     match ftrace_enabled {
-        Some(false) => "kernel.ftrace_enabled is 0 (`sysctl -w kernel.ftrace_enabled=1` enables them)",
+        Some(false) => "kernel.ftrace_enabled is 0; run `sysctl -w kernel.ftrace_enabled=1`",
         Some(true) => "kernel.ftrace_enabled is 1, so the reason is unknown",
-        None => "the reason is unknown, as /proc/sys/kernel/ftrace_enabled cannot be read",
+        None => "the reason is unknown, because /proc/sys/kernel/ftrace_enabled cannot be read",
     }
 }
 
@@ -107,11 +107,11 @@ impl Proof {
         })
     }
 
-    /// Has the kernel call the function, and checks that each program ran.
+    /// Makes the kernel call the function, and checks that each program ran.
     pub(super) fn check(&self) -> Result<(), Unproven> {
         let untested = |error: &dyn std::error::Error| Unproven::Untested(chain(error));
         if self.attached == [false; 2] {
-            return Err(Unproven::Untested("no function is hooked".to_owned()));
+            return Err(Unproven::Untested("no program is attached".to_owned()));
         }
         let counts = || -> Result<Vec<u64>, Unproven> {
             let count = |index| self.counts.get(&index, 0).map_err(|error| untested(&error));

@@ -1,4 +1,4 @@
-//! What the programs wrote, read in place.
+//! The reader of the ring, which decodes records in place.
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use rsct_common::{
@@ -10,45 +10,45 @@ use zerocopy::FromBytes as _;
 /// One record.
 #[derive(Clone, Copy, Debug)]
 pub enum Record<'a> {
-    /// A packet's pass.
+    /// A packet's traversal.
     Packet(&'a PacketRecord),
-    /// Something happened to an entry.
+    /// An operation on an entry.
     Entry(&'a EntryRecord),
-    /// A policy governs a flow, or ends.
+    /// A policy that starts to govern a flow, or ends.
     Policy(&'a PolicyRecord),
-    /// What a dump does not tell of an entry.
+    /// Facts about a dumped entry that the dump does not contain.
     Dump(&'a DumpRecord),
-    /// Why something happened.
+    /// A cause.
     Cause(&'a CauseRecord),
-    /// Something took too long.
+    /// A slow call.
     Slow(&'a SlowRecord),
 }
 
-/// The reader's end of the ring, and the counters of what did not fit.
+/// The reader's end of the ring, and the counters of losses.
 pub struct Ring {
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, [u64; LOSSES]>,
-    /// Records that are not what this rsct writes: there must be none.
+    /// Records that could not be decoded: there must be none.
     pub malformed: u64,
-    /// All records so far.
+    /// The number of all records so far.
     pub taken: u64,
     bytes: usize,
 }
 
-/// What was lost, per CPU and kind.
+/// The losses, per CPU and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// For each CPU a count for each [`rsct_common::loss::Loss`].
+    /// For each CPU, a count for each [`rsct_common::loss::Loss`].
     pub per_cpu: Vec<[u64; LOSSES]>,
 }
 
 impl Lost {
-    /// The sum over CPUs of one kind.
+    /// Returns the sum of one kind over all CPUs.
     pub fn of(&self, kind: usize) -> u64 {
         self.per_cpu.iter().map(|counts| counts[kind]).sum()
     }
 
-    /// The sum of all.
+    /// Returns the sum of all kinds.
     pub fn total(&self) -> u64 {
         (0..LOSSES).map(|kind| self.of(kind)).sum()
     }
@@ -65,14 +65,14 @@ impl Ring {
         }
     }
 
-    /// The most records that it can hold.
+    /// Returns the most records that it can hold.
     pub fn capacity(&self) -> usize {
-        /// Less than any record takes with its header.
+        /// Less than the size of any record with its header.
         const LEAST: usize = 64;
         self.bytes / LEAST
     }
 
-    /// Hands over records until none is left, or `most` were handed over. Says how many there were.
+    /// Passes on records until none is left, or `most` were passed on. Returns their number.
     pub fn drain(&mut self, most: usize, mut take: impl FnMut(Record<'_>)) -> usize {
         let mut taken = 0;
         while taken < most
@@ -88,7 +88,7 @@ impl Ring {
         taken
     }
 
-    /// What the programs have lost so far.
+    /// Returns the losses so far.
     pub fn lost(&self) -> Lost {
         let per_cpu = self
             .lost

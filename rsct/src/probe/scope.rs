@@ -1,4 +1,4 @@
-//! What is asked for, as the programs' globals: see `rsct_common::filter`.
+//! The filter of a command, as the programs' globals: see `rsct_common::filter`.
 
 use std::net::IpAddr;
 
@@ -7,25 +7,25 @@ use rsct_common::filter::test;
 
 use crate::filter::{Filter, Prefix};
 
-/// What the programs let through.
+/// The flows that the programs record.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Inode number of the one namespace traced; none for all.
+    /// Inode number of the traced namespace; none for all.
     pub netns: Option<u32>,
-    /// Which flows.
+    /// The filter on flows.
     pub filter: Filter,
 }
 
-/// A global's value, in the width the program has it in.
+/// The value of a global, with its width in the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum GlobalValue {
     /// 32 bits.
     Word(u32),
     /// 64 bits.
     Double(u64),
 }
 
-impl Value {
+impl GlobalValue {
     /// Sets the global called `name`.
     pub fn apply<'a>(&'a self, name: &'a str, loader: &mut EbpfLoader<'a>) {
         match self {
@@ -36,8 +36,8 @@ impl Value {
 }
 
 impl Scope {
-    /// The globals and their values.
-    pub fn globals(&self) -> Vec<(String, Value)> {
+    /// Returns the globals and their values.
+    pub fn globals(&self) -> Vec<(String, GlobalValue)> {
         let mut globals = Globals {
             tests: 0,
             values: Vec::new(),
@@ -68,12 +68,12 @@ impl Scope {
 
 struct Globals {
     tests: u32,
-    values: Vec<(String, Value)>,
+    values: Vec<(String, GlobalValue)>,
 }
 
 impl Globals {
     fn word(&mut self, name: &str, value: u32) {
-        self.values.push((name.to_owned(), Value::Word(value)));
+        self.values.push((name.to_owned(), GlobalValue::Word(value)));
     }
 
     fn test(&mut self, test: u32, name: &str, value: Option<u32>) {
@@ -94,17 +94,18 @@ impl Globals {
             ("LOW_MASK", low_mask),
             ("HIGH_MASK", high_mask),
         ] {
-            self.values.push((format!("{name}_{part}"), Value::Double(value)));
+            self.values
+                .push((format!("{name}_{part}"), GlobalValue::Double(value)));
         }
     }
 }
 
-/// A port as the tuple holds it: in network order, read as a number of this machine's.
+/// Returns a port as in a tuple: in network order, read as a number of this machine.
 fn port(port: u16) -> u32 {
     u32::from(port.to_be())
 }
 
-/// An address as the tuple holds it: IPv4 in the first four bytes.
+/// Returns an address as in a tuple: IPv4 in the first four bytes.
 fn words(address: IpAddr) -> (u64, u64) {
     let mut bytes = [0; 16];
     match address {
@@ -115,7 +116,7 @@ fn words(address: IpAddr) -> (u64, u64) {
     (word(0), word(8))
 }
 
-/// The bits of the address that count.
+/// Returns the mask of the prefix.
 fn mask(prefix: Prefix) -> IpAddr {
     let bits = u32::from(prefix.bits);
     match prefix.addr {
@@ -128,13 +129,13 @@ fn mask(prefix: Prefix) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn globals(filter: Filter) -> Vec<(String, Value)> {
+    fn globals(filter: Filter) -> Vec<(String, GlobalValue)> {
         Scope { netns: None, filter }.globals()
     }
 
     #[test]
     fn no_filter_asks_for_no_test() {
-        assert!(globals(Filter::default()).contains(&("FILTER_TESTS".to_owned(), Value::Word(0))));
+        assert!(globals(Filter::default()).contains(&("FILTER_TESTS".to_owned(), GlobalValue::Word(0))));
     }
 
     #[test]
@@ -149,9 +150,9 @@ mod tests {
         });
         let low = u64::from_ne_bytes([192, 168, 34, 0, 0, 0, 0, 0]);
         let mask = u64::from_ne_bytes([255, 255, 255, 0, 0, 0, 0, 0]);
-        assert!(globals.contains(&("FILTER_SRC_LOW".to_owned(), Value::Double(low))));
-        assert!(globals.contains(&("FILTER_SRC_LOW_MASK".to_owned(), Value::Double(mask))));
-        assert!(globals.contains(&("FILTER_TESTS".to_owned(), Value::Word(test::SRC))));
+        assert!(globals.contains(&("FILTER_SRC_LOW".to_owned(), GlobalValue::Double(low))));
+        assert!(globals.contains(&("FILTER_SRC_LOW_MASK".to_owned(), GlobalValue::Double(mask))));
+        assert!(globals.contains(&("FILTER_TESTS".to_owned(), GlobalValue::Word(test::SRC))));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Programs loaded and attached, for as long as the session is kept.
+//! A session: loaded and attached programs.
 
 use std::os::fd::AsFd;
 
@@ -23,14 +23,14 @@ use super::{
     object::Object,
     proof::{PROOF, Proof, Unproven},
     ring::Ring,
-    scope::{Scope, Value},
+    scope::{GlobalValue, Scope},
     tracing::{self, Tracing},
 };
 
-/// Which form of the programs to use.
+/// The form of programs to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// For each hook the best that attaches.
+    /// The best form that attaches, for each hook.
     #[default]
     Best,
     /// fentry and fexit only.
@@ -39,33 +39,33 @@ pub enum Form {
     Kprobe,
 }
 
-/// What a session is started with.
+/// The options of a session.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which form of the programs to use.
+    /// The form of programs to use.
     pub form: Form,
     /// Size of the ring: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// How many flows' births are kept.
+    /// The capacity of the table of births.
     pub births: u32,
-    /// What is let through.
+    /// The flows to record.
     pub scope: Scope,
-    /// Whether the programs' own diagnostics are wanted.
+    /// True to read the programs' diagnostics.
     pub log_bpf: bool,
-    /// Hooks to leave out, and why.
+    /// Hooks not to attach, and why.
     pub left_out: Vec<(&'static str, &'static str)>,
-    /// Globals of the object's own.
-    pub globals: Vec<(&'static str, Value)>,
-    /// How many entries maps of the object's own have.
+    /// Globals that only this object has.
+    pub globals: Vec<(&'static str, GlobalValue)>,
+    /// Capacities of maps that only this object has.
     pub map_sizes: Vec<(&'static str, u32)>,
 }
 
-/// The kernel and the options that all stages of a session are attached with.
+/// The kernel and the options, which are the same for all stages of a session.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
     /// The kernel's types.
     pub types: &'a KernelTypes,
-    /// The offsets and arguments in them.
+    /// The offsets and argument positions.
     pub layout: &'a Layout,
     /// The options of the session.
     pub options: &'a Options,
@@ -78,14 +78,14 @@ pub enum How {
     Fentry,
     /// By kprobe and kretprobe.
     Kprobe,
-    /// By a tracepoint of the kernel's own.
+    /// By a tracepoint of the kernel.
     Tracepoint,
     /// Not at all.
     Not,
 }
 
 impl How {
-    /// As shown to people.
+    /// The name for users.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fentry => "fentry",
@@ -96,29 +96,29 @@ impl How {
     }
 }
 
-/// A hook and what became of it.
+/// A hook and the result of its attachment.
 #[derive(Debug)]
 pub struct HookReport {
     /// The hook.
     pub hook: &'static Hook,
     /// How it is attached.
     pub how: How,
-    /// Why not in a better way.
+    /// The reasons why better forms failed.
     pub why_not_better: Vec<String>,
+    /// True if it is not attached on purpose, or because the kernel's BTF has no such function.
+    pub is_expected: bool,
 }
 
 impl HookReport {
-    /// Whether it is not attached for a reason to warn of: that a kernel does not have what is hooked is none, nor is
-    /// that it was left out on purpose.
+    /// True if the hook should be attached and is not.
     pub fn is_missed(&self) -> bool {
-        let absent = |why: &String| why.contains("BTF has no such function") || why.starts_with("left out");
-        self.how == How::Not && !self.why_not_better.iter().any(absent)
+        self.how == How::Not && !self.is_expected
     }
 }
 
-/// How many hooks are attached in each form.
+/// The number of hooks attached in each form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attached {
+pub struct HookCounts {
     /// By fentry and fexit.
     pub fentry: usize,
     /// By kprobe and kretprobe.
@@ -129,8 +129,8 @@ pub struct Attached {
     pub not: usize,
 }
 
-impl Attached {
-    /// Counts them.
+impl HookCounts {
+    /// Counts the hooks.
     pub fn of(hooks: &[HookReport]) -> Self {
         let count = |how| hooks.iter().filter(|report| report.how == how).count();
         Self {
@@ -141,7 +141,7 @@ impl Attached {
         }
     }
 
-    /// As a member of a JSON object.
+    /// Formats it as a member of a JSON object.
     pub fn json(&self) -> String {
         let Self {
             fentry,
@@ -155,49 +155,49 @@ impl Attached {
     }
 }
 
-/// Why there is no session.
+/// A session could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The kernel's types are not what the programs need.
+    /// The kernel's types differ from those that the programs need.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// The maps could not be made.
-    #[error("cannot create the programs' maps: {0}")]
+    /// The maps could not be created.
+    #[error("cannot create the eBPF programs' maps: {0}")]
     Maps(String),
-    /// The one hook without which there is nothing to see.
+    /// An essential hook could not be attached.
     #[error("cannot attach to {function}: {why}")]
     Essential {
         /// The kernel function.
         function: &'static str,
-        /// What was tried and what came of it.
+        /// The attempts and their errors.
         why: String,
         /// Every hook up to this one.
         hooks: Vec<HookReport>,
     },
     /// A signal arrived, or the command ended.
-    #[error("stopped while programs were being attached; nothing stays attached")]
+    #[error("interrupted while attaching eBPF programs; all are detached again")]
     Stopped,
 }
 
-/// Programs that run.
+/// Attached programs.
 pub struct Session {
-    /// What the programs write.
+    /// The ring of the programs' records.
     pub ring: Ring,
     /// Every hook, and how it is attached.
     pub hooks: Vec<HookReport>,
-    /// The programs' own diagnostics, where asked for.
+    /// The programs' diagnostics, if requested.
     pub diagnostics: Option<Diagnostics>,
     tracing: Vec<tracing::Attached>,
     /// The names of the kprobe programs among them.
     kprobes: Vec<&'static str>,
     kprobe_links: Option<KprobeLinks>,
-    /// The object, as far as programs are loaded from it by hand.
+    /// The object whose fentry and fexit programs are loaded without aya.
     links: Tracing,
     /// The proof that attached programs run, once all are attached.
     proof: Option<Result<Proof, String>>,
     /// The hooks of later stages.
     pending: Vec<&'static Hook>,
-    /// Keeps the maps and the kprobes.
+    /// Owns the maps and the kprobes.
     ebpf: Detaching,
 }
 
@@ -211,7 +211,7 @@ impl Drop for Detaching {
 }
 
 impl Session {
-    /// Loads the programs of `object`, and attaches the first stage's hooks, as far as this kernel allows.
+    /// Loads the programs of `object`, and attaches the hooks of the first stage that this kernel allows.
     pub fn start(
         object: &Object,
         wanted: &[&'static Hook],
@@ -276,8 +276,8 @@ impl Session {
         })
     }
 
-    /// Attaches the hooks of a later stage. Before each it calls `go_on`, and stops if that returns false. Returns the index
-    /// of the first in [`Session::hooks`].
+    /// Attaches the hooks of a later stage. Before each it calls `go_on`, and stops if that returns false. Returns
+    /// the index of the first in [`Session::hooks`].
     pub fn attach(
         &mut self,
         stage: Stage,
@@ -314,13 +314,13 @@ impl Session {
     /// Proves that the kernel runs the attached programs, once all are attached.
     pub fn prove(&self) -> Result<(), Unproven> {
         match &self.proof {
-            None => Err(Unproven::Untested("not all are attached yet".to_owned())),
+            None => Err(Unproven::Untested("not all programs are attached yet".to_owned())),
             Some(Ok(proof)) => proof.check(),
             Some(Err(error)) => Err(Unproven::Untested(error.clone())),
         }
     }
 
-    /// A map of the object, beside those that every object has.
+    /// Returns a map that only this object has.
     pub fn take_map(&mut self, name: &str) -> Result<Map, String> {
         self.ebpf
             .0
@@ -328,7 +328,7 @@ impl Session {
             .ok_or_else(|| format!("the object has no map {name}"))
     }
 
-    /// What the kernel left out until now.
+    /// Returns the number of skipped program runs so far.
     pub fn skips(&self) -> Skips {
         let fentry = self
             .tracing
@@ -346,13 +346,13 @@ impl Session {
     }
 }
 
-/// How often the kernel did not run a program because one was running already on that CPU: each is a
-/// record that is missing or incomplete.
+/// Program runs that the kernel skipped because a program was already running on that CPU: each is a missing or
+/// incomplete record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skips {
-    /// As often as it says.
+    /// The number that the kernel counted.
     pub counted: u64,
-    /// There are kprobes, and this kernel does not say how often it left them out.
+    /// True if there are kprobes, and this kernel does not count their skipped runs.
     pub uncounted: bool,
 }
 
@@ -360,7 +360,7 @@ fn recursion_misses(program: impl AsFd) -> u64 {
     bpf_syscall::prog_info(program).map_or(0, |info| info.recursion_misses)
 }
 
-/// The links of the kprobes among `programs`, where the kernel tells what they missed.
+/// The links of the kprobes among `programs`, on a kernel that counts their missed runs.
 fn kprobe_links(types: &KernelTypes, ebpf: &Ebpf, programs: &[&str]) -> Option<KprobeLinks> {
     if programs.is_empty() || !kprobe_misses::are_reported(types) {
         return None;
@@ -400,7 +400,7 @@ pub(super) fn create_maps(
     } else {
         diagnostics::OFF
     };
-    // Not every object has something to say.
+    // Not every object has diagnostics.
     loader.override_global(diagnostics::LEVEL, &level, false);
     loader.load(object.bytes)
 }

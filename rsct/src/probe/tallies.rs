@@ -1,4 +1,4 @@
-//! What the programs of `rsct latency` have counted, read out of their maps.
+//! The counts of the programs of `rsct latency`, read from their maps.
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues};
 use rsct_common::latency::{
@@ -9,7 +9,7 @@ use crate::latency::{By, Counts, Gc, Key, Reading, Tally};
 
 use super::{attach::chain, session::Session};
 
-/// The maps, and by what they tell durations apart.
+/// The maps, and the key of the groups.
 pub struct Tallies {
     by: By,
     rows: PerCpuArray<MapData, Counted>,
@@ -17,9 +17,9 @@ pub struct Tallies {
     states: PerCpuArray<MapData, [u64; STATE_WORDS]>,
 }
 
-/// The maps could not be read.
+/// The maps cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read what the programs have counted: {0}")]
+#[error("cannot read the programs' counts: {0}")]
 pub struct TalliesError(String);
 
 impl From<MapError> for TalliesError {
@@ -29,7 +29,7 @@ impl From<MapError> for TalliesError {
 }
 
 impl Tallies {
-    /// Takes the maps of a session of the latency object.
+    /// Opens the maps of a session of the latency object.
     pub fn of(session: &mut Session, by: By) -> Result<Self, TalliesError> {
         let mut take = |name| session.take_map(name).map_err(TalliesError);
         Ok(Self {
@@ -40,8 +40,8 @@ impl Tallies {
         })
     }
 
-    /// Forgets all that was counted while programs were being attached, the largest values too. What is counted at this
-    /// very moment may stay: a reading taken right after says what.
+    /// Resets all that was counted while programs were being attached, including the largest values. Concurrent
+    /// counts may stay: a reading right after it shows them.
     pub fn clear(&mut self) -> Result<(), TalliesError> {
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| TalliesError(error.to_string()))?;
         let cpus = usize::try_from(u32::from(cpus)).unwrap_or(1);
@@ -57,7 +57,7 @@ impl Tallies {
         Ok(())
     }
 
-    /// All that has been counted by now.
+    /// Reads all counts so far.
     pub fn read(&self) -> Result<Reading, TalliesError> {
         let mut reading = Reading {
             counts: self.counts()?,
@@ -78,7 +78,7 @@ impl Tallies {
         Ok(reading)
     }
 
-    /// Durations of a function whose rows stand for outcomes, hooks or nothing at all.
+    /// Reads the durations of a function whose rows are outcomes, hooks, or a single row.
     fn durations(&self, function: Function, reading: &mut Reading) -> Result<(), TalliesError> {
         let first = function.first_row();
         match self.by {
@@ -88,7 +88,7 @@ impl Tallies {
                         _ if rows(function) == 1 => Key::All,
                         By::Outcome => Key::Outcome(index as u8),
                         _ if function == Function::ConntrackIn => Key::Hook(index as u8),
-                        // All are in the first.
+                        // The first row has all of them.
                         _ => Key::All,
                     };
                     keep(reading, function, key, self.row(first + index)?);
@@ -106,7 +106,7 @@ impl Tallies {
         Ok(())
     }
 
-    /// Durations by protocol or namespace.
+    /// Reads the durations by protocol or namespace.
     fn keyed(&self, reading: &mut Reading) -> Result<(), TalliesError> {
         for entry in self.by_key.iter() {
             let (key, per_cpu) = entry?;
@@ -135,7 +135,7 @@ impl Tallies {
             ..Counts::default()
         };
         for function in Function::ALL {
-            // One copy of each CPU's counts: what begins and ends in between is in neither or both.
+            // One copy of each CPU's counts: a call that begins and ends in between is in neither or both.
             let per_cpu = self.states.get(&(function as u32), 0)?;
             let under_way = |state: &[u64; STATE_WORDS]| {
                 state[Count::Entered as usize].saturating_sub(state[Count::Left as usize])
@@ -154,7 +154,7 @@ impl Tallies {
     }
 }
 
-/// How many rows a function has.
+/// Returns the number of rows of a function.
 fn rows(function: Function) -> u32 {
     match function {
         Function::ConntrackIn => HOOKS,
@@ -163,7 +163,7 @@ fn rows(function: Function) -> u32 {
     }
 }
 
-/// Whether the function does something for a flow.
+/// True if the function handles flows.
 fn is_of_flows(function: Function) -> bool {
     rows(function) > 1
 }
@@ -186,7 +186,7 @@ fn sum(per_cpu: &PerCpuValues<Counted>) -> Tally {
     tally
 }
 
-/// The durations of one row of a map that nothing else is known of.
+/// Reads the durations in a function's first row.
 pub(super) fn first_row(map: Map, function: Function) -> Result<Tally, TalliesError> {
     let rows: PerCpuArray<MapData, Counted> = PerCpuArray::try_from(map)?;
     Ok(sum(&rows.get(&function.first_row(), 0)?))

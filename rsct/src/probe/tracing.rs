@@ -1,9 +1,9 @@
 //! fentry and fexit on a module's functions.
 //!
-//! The kernel wants to be told in whose BTF the function is (`attach_btf_obj_fd`); aya 0.16 tells it
-//! only the function's id, so its `FEntry::load` finds vmlinux's functions and no module's (aya issue
-//! 300). Until aya can, this file does that part: it relocates fentry and fexit programs for the maps
-//! that aya made, and loads them with both. When aya has it, this file goes.
+//! The kernel needs the BTF of the function's module (`attach_btf_obj_fd`); aya 0.16 passes only the function's id,
+//! so its `FEntry::load` finds functions of vmlinux but not of modules (aya issue 300). Until aya supports it, this
+//! file relocates fentry and fexit programs for the maps that aya created, and loads them with both. Remove the file
+//! when aya supports it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,21 +30,21 @@ use super::{
     specialize::{Rodata, specialize},
 };
 
-/// The programs that hooks need, relocated for maps that exist already.
+/// The programs of the hooks, relocated for existing maps.
 pub struct Tracing {
     object: Object,
     text_sections: HashSet<usize>,
-    /// Those whose calls are not linked yet: only programs that are loaded are worth that.
+    /// Programs whose calls are not linked yet: each is linked when it is loaded.
     unlinked: HashMap<String, aya_obj::Program>,
     linked: HashMap<String, Function>,
-    /// What the programs are specialized by, where the object has it.
+    /// The constants by which programs are specialized, if the object has any.
     rodata: Option<Rodata>,
     /// The fd of each module's BTF.
     modules: HashMap<String, OwnedFd>,
 }
 
 impl Tracing {
-    /// Relocates those programs of `object` that the hooks need for the maps of `ebpf`, which has maps of the same names.
+    /// Relocates the programs of `object` that the hooks need for the maps of the same names in `ebpf`.
     pub fn link(object: &[u8], ebpf: &Ebpf, hooks: &[&Hook]) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
         let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
@@ -75,7 +75,7 @@ impl Tracing {
         })
     }
 
-    /// Appends the functions that a program calls, if that is not done yet.
+    /// Appends the functions that a program calls, unless already done.
     fn link_calls(&mut self, name: &str) -> Result<(), String> {
         if let Some((name, program)) = self.unlinked.remove_entry(name) {
             let key = program.function_key();
@@ -98,7 +98,7 @@ impl Tracing {
         Ok(Attached { program, _link: link })
     }
 
-    /// Loads `program` for `function`, and no more.
+    /// Loads `program` for `function`, without attaching it.
     pub fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
         self.link_calls(program.name)?;
         let code = self
@@ -124,7 +124,7 @@ impl Tracing {
     }
 }
 
-/// A program that runs, for as long as this is kept.
+/// An attached program; dropping it detaches the program.
 pub struct Attached {
     /// The program.
     pub program: OwnedFd,
@@ -164,7 +164,7 @@ fn load(
     load.load().map_err(|error| error.to_string())
 }
 
-/// The constants as the kernel has them: the loader put its findings in, and froze the map.
+/// Reads the constants from the kernel: the loader wrote them, and froze the map.
 fn rodata(ebpf: &Ebpf) -> Result<Option<Rodata>, String> {
     let Some(map) = ebpf.map(".rodata").and_then(data) else {
         return Ok(None);
@@ -177,12 +177,12 @@ fn rodata(ebpf: &Ebpf) -> Result<Option<Rodata>, String> {
     }))
 }
 
-/// The programs that can be loaded here.
+/// The fentry and fexit programs of the hooks.
 fn trampolines<'a>(hooks: &'a [&Hook]) -> impl Iterator<Item = &'static Program> + 'a {
     hooks.iter().flat_map(|hook| hook.trampoline)
 }
 
-/// The kinds of maps that the object has.
+/// Returns the data of a map, for the types in the objects.
 fn data(map: &Map) -> Option<&MapData> {
     match map {
         Map::Array(data)

@@ -10,9 +10,9 @@ use rsct_common::{
 use crate::{
     causes::{
         Answer, Cause,
-        counters::Held,
+        counters::CounterCheck,
         nat::NatCause,
-        tally::{CauseTally, FlowName, Port, TaskName, spread},
+        tally::{CauseTally, FlowName, HookPoint, TaskName, spread},
         window::Miss,
     },
     flow::names,
@@ -50,7 +50,7 @@ fn heading(out: &mut Vec<u8>, answer: &Answer<'_>, total: u64) {
     out.push(b'\n');
 }
 
-fn side_by_side(out: &mut Vec<u8>, held: &Held) {
+fn side_by_side(out: &mut Vec<u8>, held: &CounterCheck) {
     let counters: Vec<String> = held
         .counters
         .iter()
@@ -180,7 +180,7 @@ pub(super) fn flow_name(out: &mut Vec<u8>, answer: &Answer<'_>, flow: &FlowName)
     }
 }
 
-fn port(out: &mut Vec<u8>, answer: &Answer<'_>, port: &Port) {
+fn port(out: &mut Vec<u8>, answer: &Answer<'_>, port: &HookPoint) {
     match answer.names.interface(port.netns, port.ifindex) {
         Some(name) => out.extend_from_slice(name.to_string().as_bytes()),
         None => {
@@ -259,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        causes::{programs::Counted, tally::Tally},
+        causes::{programs::KeyCount, tally::CauseTotals},
         flow::observation::Ticks,
         kernel::{interfaces::Names, text::Symbols},
         probe::{ring::Lost, session::Skips},
@@ -269,7 +269,7 @@ mod tests {
     const SAID: &[u8] = b"SEQ is over upper bound %u (over the window of the receiver)";
 
     /// Three segments out of their window, of which one record came through.
-    fn tally(symbols: &Symbols) -> Tally {
+    fn tally(symbols: &Symbols) -> CauseTotals {
         let mut text = [0; TEXT_BYTES];
         text[..SAID.len()].copy_from_slice(SAID);
         let orig = Tuple {
@@ -283,7 +283,7 @@ mod tests {
         };
         let mut record = CauseRecord {
             family: CauseFamily::Invalid as u8,
-            what: what::INVALID_SAID,
+            what: what::INVALID_LOGGED,
             flags: CauseFlags::WINDOW | CauseFlags::TCP | CauseFlags::HOOK,
             tcp_flags: 16,
             ifindex: 2,
@@ -294,9 +294,9 @@ mod tests {
         };
         record.numbers[window::SEQ] = 5000;
         record.numbers[window::SENDER_MAXEND] = 2000;
-        let mut tally = Tally::default();
+        let mut tally = CauseTotals::default();
         tally.record(&record, symbols);
-        let counted = Counted {
+        let counted = KeyCount {
             key: record.key(),
             count: CauseCount { count: 3, text },
         };
@@ -313,8 +313,8 @@ mod tests {
             things: ["packet is INVALID", "packets are INVALID"],
             elapsed: Duration::from_secs(10),
             causes: tally.causes(|_| true),
-            held: vec![Held {
-                what: "packets that are INVALID",
+            held: vec![CounterCheck {
+                what: "INVALID packets",
                 counters: vec![("invalid", 3)],
                 ours: 3,
                 others_too: false,

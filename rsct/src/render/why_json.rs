@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     causes::{
         Answer, Cause,
-        counters::Held,
+        counters::CounterCheck,
         tally::{CauseTally, FlowName, hook, spread},
         top::Top,
         window::Miss,
@@ -58,7 +58,7 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
     out.push(b'\n');
 }
 
-fn held(held: &Held) -> Value {
+fn held(held: &CounterCheck) -> Value {
     let kernel: serde_json::Map<String, Value> = held
         .counters
         .iter()

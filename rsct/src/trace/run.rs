@@ -13,7 +13,7 @@ use crate::{
         hooks::Stage,
         proof::Unproven,
         ring::{Lost, Ring},
-        session::{Attached, Session},
+        session::{HookCounts, Session},
     },
 };
 
@@ -145,7 +145,7 @@ fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
         let line = format!(
             "{{\"type\":\"started\",\"time_ns\":{},{},\"flows_from_dump\":{}}}\n",
             clock::monotonic_ns(),
-            Attached::of(&session.hooks).json(),
+            HookCounts::of(&session.hooks).json(),
             Summary::count_table(&join.table)[0],
         );
         let written = join.output.line(|out| out.extend_from_slice(line.as_bytes()));

@@ -21,7 +21,7 @@ use crate::{
     kernel::{interrupt, text::Symbols},
     probe::{
         scope::Scope,
-        session::{Attached, Form, HookReport},
+        session::{Form, HookCounts, HookReport},
     },
 };
 
@@ -49,7 +49,7 @@ struct Working {
 /// What became of attaching.
 pub enum Begun {
     /// From now on causes are told.
-    Working(Attached),
+    Working(HookCounts),
     /// They can't be told here.
     Failed(ProgramsError),
 }
@@ -125,7 +125,12 @@ impl Whys {
         // If the tracker said nothing, the kind of the packet shows the cause.
         claimed.unwrap_or_else(|| {
             let all_seen = self.saw_all(record.time_ns);
-            Box::new(Why::unsaid(&record.tuple, record.netns, record.time_ns, all_seen))
+            Box::new(Why::without_reason(
+                &record.tuple,
+                record.netns,
+                record.time_ns,
+                all_seen,
+            ))
         })
     }
 
@@ -258,7 +263,7 @@ impl Drop for Whys {
 
 impl Working {
     fn begin(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        let programs = Programs::beside_a_trace(form, scope)?;
+        let programs = Programs::for_trace(form, scope)?;
         Ok(Self {
             symbols: programs.symbols()?,
             programs,

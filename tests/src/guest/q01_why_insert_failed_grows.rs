@@ -66,7 +66,7 @@ pub fn run() -> Result<()> {
     ensure!(exists.text("/example/orig/src") == "10.0.0.2", "{exists}");
     let long = answer.met("chain_too_long", 1)?;
     ensure!(long.text("/example/orig/dst") == SERVER, "{long}");
-    let by_hand = answer.met("chain_too_long_by_hand", 1)?;
+    let by_hand = answer.met("create_chain_too_long", 1)?;
     ensure!(by_hand.text("/tasks/0/comm") == "conntrack", "{by_hand}");
     ensure!(
         answer.counter("insert_failed") == Some(3) && answer.counter("chaintoolong") == Some(2),

@@ -96,7 +96,7 @@ pub fn run() -> Result<()> {
         "{exhausted}"
     );
     // The others found theirs, after as many tries in vain as the kernel counts.
-    let found_one = answer.count("at_once") + answer.count("searched");
+    let found_one = answer.count("first_try") + answer.count("searched");
     ensure!(found_one == i64::from(PORTS + TCP_PORTS), "{}", answer.told);
     ensure!(
         answer.counter("found") == Some(i64::try_from(all)?),

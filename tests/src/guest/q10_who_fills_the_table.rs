@@ -37,7 +37,7 @@ pub fn run() -> Result<()> {
     let late = i64::from(late.local_addr()?.port());
 
     let answer = why.answer()?;
-    let made_room = answer.met("made_room", 1)?;
+    let made_room = answer.met("evicted", 1)?;
     ensure!(
         made_room.number("/flows/0/orig/sport") == Some(port),
         "{made_room}"

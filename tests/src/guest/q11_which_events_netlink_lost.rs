@@ -71,7 +71,7 @@ fn kept() -> Result<()> {
     })?;
     let drops = listener.drops(&lab.server)?;
     let answer = why.answer()?;
-    let kept = answer.met("kept", i64::try_from(drops)?)?;
+    let kept = answer.met("deferred", i64::try_from(drops)?)?;
     is_ours(&kept, &listener, "destroy", drops)?;
     answer.agrees()
 }

@@ -16,9 +16,9 @@ use super::common::{CommonArgs, Output, print};
 use crate::{
     causes::{
         Answer, Cause, Unseen,
-        counters::{self, Counters, Held},
-        programs::{Counted, Programs, ProgramsError},
-        tally::Tally,
+        counters::{self, CounterCheck, KernelCounters},
+        programs::{KeyCount, Programs, ProgramsError},
+        tally::CauseTotals,
     },
     cli::{UsageError, probing::why_not},
     flow::observation::Ticks,
@@ -34,7 +34,7 @@ use crate::{
         cause_hooks,
         proof::Unproven,
         scope::Scope,
-        session::{Attached, How},
+        session::{HookCounts, How},
     },
     render::{color::Palette, why, why_json},
     waiting,
@@ -115,7 +115,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     started(watching.output, watching.duration, programs.attached());
 
     let begin = Instant::now();
-    let mut tally = Tally::default();
+    let mut tally = CauseTotals::default();
     watch(
         &mut programs,
         &mut tally,
@@ -176,7 +176,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Looks up who is behind the sockets that events go to.
-fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counters: &Counters) {
+fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counters: &KernelCounters) {
     if !topic.families.contains(&CauseFamily::Lost) {
         return;
     }
@@ -192,11 +192,14 @@ fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counte
 const TRIES: u32 = 5;
 
 /// The kernel's counters and ours, as close to the same moment as they can be had.
-async fn read_both(programs: &Programs, selector: &Selector) -> anyhow::Result<(Counters, Vec<Counted>)> {
-    let mut counters = Counters::read(selector).await?;
+async fn read_both(
+    programs: &Programs,
+    selector: &Selector,
+) -> anyhow::Result<(KernelCounters, Vec<KeyCount>)> {
+    let mut counters = KernelCounters::read(selector).await?;
     for _ in 0..TRIES {
         let counts = programs.counts()?;
-        let again = Counters::read(selector).await?;
+        let again = KernelCounters::read(selector).await?;
         if again == counters {
             return Ok((counters, counts));
         }
@@ -209,7 +212,7 @@ async fn read_both(programs: &Programs, selector: &Selector) -> anyhow::Result<(
 /// Takes records in until the time is over, or until a signal.
 async fn watch(
     programs: &mut Programs,
-    tally: &mut Tally,
+    tally: &mut CauseTotals,
     symbols: &mut Symbols,
     signals: &mut Signals,
     duration: Duration,
@@ -231,7 +234,7 @@ async fn watch(
 }
 
 /// Says that from now on nothing goes unseen.
-fn started(output: Output, duration: Duration, attached: Attached) {
+fn started(output: Output, duration: Duration, attached: HookCounts) {
     match output {
         Output::Text => message!(
             "watching for {} s; Ctrl-C ends it before …",
@@ -247,15 +250,15 @@ fn started(output: Output, duration: Duration, attached: Attached) {
 
 fn compare(
     topic: &Topic,
-    tally: &Tally,
+    tally: &CauseTotals,
     grown: &[(&'static str, u64)],
-    there: &Counters,
-) -> Vec<(CauseFamily, Held)> {
-    let mut held: Vec<(CauseFamily, Held)> = Vec::new();
+    there: &KernelCounters,
+) -> Vec<(CauseFamily, CounterCheck)> {
+    let mut held: Vec<(CauseFamily, CounterCheck)> = Vec::new();
     for family in topic.families {
         for comparison in counters::comparisons(*family) {
             if held.iter().all(|(_, known)| known.what != comparison.what) {
-                held.push((*family, comparison.hold(tally, grown, there)));
+                held.push((*family, comparison.check(tally, grown, there)));
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Shorter ways to an address. A load or store adds a constant itself, and uses the pointer instead of its copy.
+//! Shorter code for addresses. A load or store adds a constant itself, and uses the pointer instead of its copy.
 
-use super::{flow::Flow, insn::*, opcode::*};
+use super::{flow::Liveness, insn::*, opcode::*};
 
 /// Moves a constant that is added to a pointer into the loads and stores through it, if the pointer has no other use.
 /// Returns whether it changed anything.
-pub fn displace(code: &mut [Insn], flow: &Flow) -> bool {
+pub fn displace(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     // Backwards: of two additions to a pointer, the first then absorbs the second.
     for index in (0..code.len()).rev() {
@@ -20,7 +20,7 @@ pub fn displace(code: &mut [Insn], flow: &Flow) -> bool {
     changed
 }
 
-/// The same instruction where `pointer` is less by `distance`.
+/// Returns the same instruction where `pointer` is less by `distance`.
 fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
     if user.code == ALU64 | ADD | K && user.dst == pointer {
         let imm = user.imm.checked_add(distance)?;
@@ -35,7 +35,7 @@ fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
 }
 
 /// Replaces a register's copy by the register in all users. Returns whether it changed anything.
-pub fn uncopy(code: &mut [Insn], flow: &Flow) -> bool {
+pub fn uncopy(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     for index in 0..code.len() {
         let copy = code[index];
@@ -66,7 +66,7 @@ fn replace(code: &mut [Insn], index: usize, uses: &[usize], rewrite: impl Fn(&In
     true
 }
 
-/// The same instruction where it reads `original` in place of `copy`.
+/// Returns the same instruction where it reads `original` in place of `copy`.
 fn renamed(user: &Insn, copy: u8, original: u8) -> Option<Insn> {
     let reads_dst = user.is_branch() || matches!(user.class(), ST | STX);
     let reads_src = user.takes_register() || matches!(user.class(), LDX | STX);

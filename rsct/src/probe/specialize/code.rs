@@ -1,10 +1,10 @@
-//! A program's instructions as the kernel has them, and as the passes have them.
+//! Conversion of a program's instructions between the kernel's form and that of the passes.
 
 use aya_obj::generated::bpf_insn;
 
 use super::{insn::*, opcode::*};
 
-/// Decodes a program. `None` if it has an instruction that the passes do not know: nothing may be concluded then.
+/// Decodes a program. `None` for an instruction that the passes do not know: then no conclusion is safe.
 pub fn decode(slots: &[bpf_insn]) -> Option<Vec<Insn>> {
     let mut index_of_slot = vec![None; slots.len()];
     let mut slot_of_index = Vec::with_capacity(slots.len());
@@ -60,7 +60,7 @@ fn is_known(insn: &Insn) -> bool {
         },
         ALU | ALU64 => insn.op() <= END && (insn.op() != NEG || insn.code & X == 0),
         _ if insn.is_goto() || insn.is_exit() => true,
-        // A function of the kernel's may be of any kind.
+        // A call of a kernel function may be of any kind.
         _ if insn.is_call() => matches!(insn.src, 0 | LOCAL),
         _ => insn.is_branch() && insn.op() <= JSLE,
     };

@@ -1,45 +1,45 @@
-//! Which registers hold which constants: sparse conditional constant propagation (Wegman and Zadeck, 1991). A branch
-//! whose operands are constants is followed in one direction only, so that the other does not spoil what is known.
+//! Constants in registers: sparse conditional constant propagation (Wegman and Zadeck, 1991). A branch whose operands
+//! are constants is followed in one direction only, so that the other does not lose constants.
 
 use std::collections::BTreeSet;
 
 use super::{Rodata, insn::*, opcode::*, value};
 
-/// What is known of a register at one instruction.
+/// A register's value at one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// It may hold anything.
+pub enum Known {
+    /// Any value.
     Unknown,
-    /// It holds this number.
+    /// This number.
     Number(u64),
-    /// It points this far into the value of the `.rodata` map.
+    /// A pointer to this offset in the value of the `.rodata` map.
     Rodata(u64),
 }
 
-/// What is known of r0 to r9.
+/// The values of r0 to r9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State([Value; FRAME as usize]);
+pub struct Registers([Known; FRAME as usize]);
 
-impl State {
-    /// Nothing is known.
-    pub const UNKNOWN: Self = Self([Value::Unknown; FRAME as usize]);
+impl Registers {
+    /// All registers are unknown.
+    pub const UNKNOWN: Self = Self([Known::Unknown; FRAME as usize]);
 
-    pub fn get(&self, register: u8) -> Value {
-        // Of the frame pointer nothing is ever known.
+    pub fn get(&self, register: u8) -> Known {
+        // The frame pointer is always unknown.
         self.0
             .get(usize::from(register))
             .copied()
-            .unwrap_or(Value::Unknown)
+            .unwrap_or(Known::Unknown)
     }
 
     fn number(&self, register: u8) -> Option<u64> {
         match self.get(register) {
-            Value::Number(number) => Some(number),
+            Known::Number(number) => Some(number),
             _ => None,
         }
     }
 
-    /// The second operand of arithmetic or of a branch.
+    /// Returns the second operand of arithmetic or of a branch.
     pub fn operand(&self, insn: &Insn) -> Option<u64> {
         if insn.takes_register() {
             self.number(insn.src)
@@ -48,13 +48,13 @@ impl State {
         }
     }
 
-    /// Whether the branch is taken, where that is known.
+    /// Returns if the branch is taken, if known.
     pub fn decides(&self, branch: &Insn) -> Option<bool> {
         let (dst, operand) = (self.number(branch.dst)?, self.operand(branch)?);
         Some(value::is_taken(branch, dst, operand))
     }
 
-    /// What is known after `insn`.
+    /// Changes the values to those after `insn`.
     pub fn step(&mut self, insn: &Insn, rodata: &Rodata) {
         let result = self.result(insn, rodata);
         let written = insn.writes();
@@ -65,54 +65,54 @@ impl State {
         }
     }
 
-    /// What `insn` puts into the registers that it writes.
-    fn result(&self, insn: &Insn, rodata: &Rodata) -> Value {
+    /// Returns the value of the registers that `insn` writes.
+    fn result(&self, insn: &Insn, rodata: &Rodata) -> Known {
         match insn.class() {
-            LD if insn.src == NUMBER => Value::Number(
+            LD if insn.src == NUMBER => Known::Number(
                 u64::from(insn.imm.cast_unsigned()) | u64::from(insn.high.cast_unsigned()) << 32,
             ),
             LD if insn.src == MAP_VALUE && insn.imm == rodata.fd => {
-                Value::Rodata(insn.high.cast_unsigned().into())
+                Known::Rodata(insn.high.cast_unsigned().into())
             }
             LDX if insn.mode() == MEM => match self.get(insn.src) {
-                Value::Rodata(at) => rodata
+                Known::Rodata(at) => rodata
                     .load(at.wrapping_add_signed(insn.off.into()), insn.bytes())
-                    .map_or(Value::Unknown, Value::Number),
-                _ => Value::Unknown,
+                    .map_or(Known::Unknown, Known::Number),
+                _ => Known::Unknown,
             },
-            ALU | ALU64 => self.arithmetic(insn).unwrap_or(Value::Unknown),
-            _ => Value::Unknown,
+            ALU | ALU64 => self.arithmetic(insn).unwrap_or(Known::Unknown),
+            _ => Known::Unknown,
         }
     }
 
-    fn arithmetic(&self, insn: &Insn) -> Option<Value> {
+    fn arithmetic(&self, insn: &Insn) -> Option<Known> {
         let is_move = insn.op() == MOV && insn.code & X != 0;
         if is_move && insn.class() == ALU64 && insn.off == 0 {
             return Some(self.get(insn.src));
         }
         let operand = self.operand(insn)?;
-        // A move does not read what it overwrites.
+        // A move does not read its destination.
         let dst = if insn.op() == MOV {
-            Value::Number(0)
+            Known::Number(0)
         } else {
             self.get(insn.dst)
         };
         match dst {
-            Value::Unknown => None,
-            Value::Number(dst) => value::arithmetic(insn, dst, operand).map(Value::Number),
-            Value::Rodata(at) if insn.class() == ALU64 && matches!(insn.op(), ADD | SUB) => {
-                value::arithmetic(insn, at, operand).map(Value::Rodata)
+            Known::Unknown => None,
+            Known::Number(dst) => value::arithmetic(insn, dst, operand).map(Known::Number),
+            Known::Rodata(at) if insn.class() == ALU64 && matches!(insn.op(), ADD | SUB) => {
+                value::arithmetic(insn, at, operand).map(Known::Rodata)
             }
-            Value::Rodata(_) => None,
+            Known::Rodata(_) => None,
         }
     }
 
-    /// Keeps the values that both states agree on. Returns whether this state lost any.
+    /// Keeps the values that both states agree on. Returns true if this state lost any.
     fn meet(&mut self, other: &Self) -> bool {
         let mut less = false;
         for (mine, other) in self.0.iter_mut().zip(&other.0) {
-            if mine != other && *mine != Value::Unknown {
-                *mine = Value::Unknown;
+            if mine != other && *mine != Known::Unknown {
+                *mine = Known::Unknown;
                 less = true;
             }
         }
@@ -120,16 +120,16 @@ impl State {
     }
 }
 
-/// What is known where control can come from elsewhere than from the instruction before.
+/// The values at instructions that control reaches from elsewhere than the previous instruction.
 pub struct Constants {
-    /// For an instruction that a straight run starts with, its place in `entries`, plus one.
+    /// For an instruction that starts a straight run, its index in `entries`, plus one.
     runs: Vec<u32>,
-    /// `None` for what is not reached.
-    entries: Vec<Option<State>>,
+    /// `None` for unreachable instructions.
+    entries: Vec<Option<Registers>>,
 }
 
 impl Constants {
-    /// Finds all there is to know of a program.
+    /// Finds the constants of a program.
     pub fn of(code: &[Insn], rodata: &Rodata) -> Self {
         let mut runs = vec![0_u32; code.len()];
         runs[0] = 1;
@@ -150,7 +150,7 @@ impl Constants {
             runs,
             entries: vec![None; count as usize],
         };
-        constants.reach(0, &State::UNKNOWN);
+        constants.reach(0, &Registers::UNKNOWN);
         let mut pending = BTreeSet::from([0]);
         while let Some(start) = pending.pop_first() {
             constants.follow(code, rodata, start, &mut pending);
@@ -158,7 +158,7 @@ impl Constants {
         constants
     }
 
-    /// Follows one straight run to its end, and marks those that start with less than before.
+    /// Follows one straight run to its end, and marks the runs whose start lost values.
     fn follow(&mut self, code: &[Insn], rodata: &Rodata, start: usize, pending: &mut BTreeSet<usize>) {
         let Some(Some(mut state)) = self.entry(start) else {
             return;
@@ -175,8 +175,8 @@ impl Constants {
             if jumps && self.reach(insn.target, &state) {
                 pending.insert(insn.target);
             }
-            // Of a function's arguments nothing is known: it may have several callers.
-            if insn.is_local_call() && self.reach(insn.target, &State::UNKNOWN) {
+            // A function's arguments are unknown: it may have several callers.
+            if insn.is_local_call() && self.reach(insn.target, &Registers::UNKNOWN) {
                 pending.insert(insn.target);
             }
             if !falls {
@@ -191,8 +191,8 @@ impl Constants {
         }
     }
 
-    /// Merges `state` into the state at the start of a run. Returns whether that one changed.
-    fn reach(&mut self, start: usize, state: &State) -> bool {
+    /// Merges `state` into the state at the start of a run. Returns true if that state changed.
+    fn reach(&mut self, start: usize, state: &Registers) -> bool {
         match &mut self.entries[self.runs[start] as usize - 1] {
             Some(known) => known.meet(state),
             unreached => {
@@ -202,8 +202,8 @@ impl Constants {
         }
     }
 
-    /// What is known at the start of a run; `Some(None)` if it is not reached, `None` where no run starts.
-    pub fn entry(&self, index: usize) -> Option<Option<State>> {
+    /// Returns the values at the start of a run; `Some(None)` if it is unreachable, `None` if no run starts there.
+    pub fn entry(&self, index: usize) -> Option<Option<Registers>> {
         let run = self.runs[index].checked_sub(1)?;
         Some(self.entries[run as usize])
     }

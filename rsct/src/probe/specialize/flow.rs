@@ -2,16 +2,16 @@
 
 use super::insn::*;
 
-/// A program's liveness, and where control joins. It stays true where an instruction needs less than before.
-pub struct Flow {
-    /// The registers that are needed before each instruction, a bit each.
+/// A program's liveness, and where control joins. It stays valid if an instruction needs less than before.
+pub struct Liveness {
+    /// The registers needed before each instruction, a bit each.
     live: Vec<u16>,
-    /// Whether it is jumped to.
+    /// True for a jump target.
     joins: Vec<bool>,
 }
 
-impl Flow {
-    /// Finds them for a program. The operands of an instruction whose result is not needed are not needed either.
+impl Liveness {
+    /// Computes them for a program. The operands of an instruction whose result is unused are unused too.
     pub fn of(code: &[Insn]) -> Self {
         let mut joins = vec![false; code.len() + 1];
         for (index, insn) in code.iter().enumerate() {
@@ -65,7 +65,7 @@ impl Flow {
 }
 
 /// Removes instructions that only compute unused values. Returns whether it changed anything.
-pub fn sweep(code: &mut [Insn], flow: &Flow) -> bool {
+pub fn sweep(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     for (index, insn) in code.iter_mut().enumerate() {
         if is_idle(insn, after(insn, index, &flow.live)) {
@@ -76,7 +76,7 @@ pub fn sweep(code: &mut [Insn], flow: &Flow) -> bool {
     changed
 }
 
-/// The registers that are needed after an instruction.
+/// The registers needed after an instruction.
 fn after(insn: &Insn, index: usize, live: &[u16]) -> u16 {
     insn.successors(index)
         .fold(0, |needed, successor| needed | live[successor])

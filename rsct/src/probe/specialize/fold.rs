@@ -1,14 +1,14 @@
-//! Puts known constants into the instructions: loads become moves, register operands numbers, branches jumps.
+//! Folding of known constants into the instructions: loads become moves, register operands numbers, branches jumps.
 
 use super::{
     Rodata,
-    constants::{Constants, State, Value},
+    constants::{Constants, Known, Registers},
     insn::*,
     opcode::*,
     value,
 };
 
-/// Rewrites all instructions of a program by what is known of their operands.
+/// Rewrites all instructions of a program with their known operands.
 pub fn fold(code: &mut [Insn], rodata: &Rodata) {
     let constants = Constants::of(code, rodata);
     let mut state = None;
@@ -16,7 +16,7 @@ pub fn fold(code: &mut [Insn], rodata: &Rodata) {
         if let Some(entry) = constants.entry(index) {
             state = entry;
         }
-        // What is not reached goes later.
+        // Unreachable instructions are removed later.
         let Some(state) = &mut state else { continue };
         let before = *state;
         state.step(insn, rodata);
@@ -24,7 +24,7 @@ pub fn fold(code: &mut [Insn], rodata: &Rodata) {
     }
 }
 
-fn folded(insn: Insn, before: &State, after: &State, next: usize) -> Insn {
+fn folded(insn: Insn, before: &Registers, after: &Registers, next: usize) -> Insn {
     if insn.is_branch() {
         return match before.decides(&insn) {
             Some(true) => Insn::jump(insn.target),
@@ -36,10 +36,10 @@ fn folded(insn: Insn, before: &State, after: &State, next: usize) -> Insn {
         return insn;
     }
     let known = after.get(insn.dst);
-    if known != Value::Unknown && known == before.get(insn.dst) {
+    if known != Known::Unknown && known == before.get(insn.dst) {
         return Insn::jump(next);
     }
-    if let Value::Number(number) = known {
+    if let Known::Number(number) = known {
         return Insn::constant(insn.dst, number);
     }
     if !insn.is_alu() {
@@ -54,13 +54,13 @@ fn folded(insn: Insn, before: &State, after: &State, next: usize) -> Insn {
 }
 
 /// A branch that has one register operand at the most, if one is known.
-fn branch(insn: Insn, before: &State) -> Insn {
+fn branch(insn: Insn, before: &Registers) -> Insn {
     if !insn.takes_register() {
         return insn;
     }
     let number = |register| match before.get(register) {
-        Value::Number(number) if insn.class() == JMP32 => Some(number as i32),
-        Value::Number(number) => fits(number),
+        Known::Number(number) if insn.class() == JMP32 => Some(number as i32),
+        Known::Number(number) => fits(number),
         _ => None,
     };
     let (dst, op, imm) = if let Some(imm) = number(insn.src) {
@@ -80,7 +80,7 @@ fn branch(insn: Insn, before: &State) -> Insn {
 }
 
 /// Arithmetic with a number as its second operand, if that is known.
-fn arithmetic(insn: Insn, before: &State) -> Insn {
+fn arithmetic(insn: Insn, before: &Registers) -> Insn {
     if !insn.takes_register() || insn.op() == MOV {
         return insn;
     }
@@ -91,7 +91,7 @@ fn arithmetic(insn: Insn, before: &State) -> Insn {
         None => None,
     };
     let refused = |imm: i32| match insn.op() {
-        // The verifier takes neither a division by zero nor a shift by more than there are bits.
+        // The verifier accepts neither a division by zero nor a shift by more bits than there are.
         DIV | MOD => imm == 0,
         LSH | RSH | ARSH => !(0..if wide { 64 } else { 32 }).contains(&imm),
         _ => false,
@@ -107,7 +107,7 @@ fn arithmetic(insn: Insn, before: &State) -> Insn {
     }
 }
 
-/// Whether arithmetic leaves all 64 bits as they are.
+/// True if arithmetic leaves all 64 bits unchanged.
 fn changes_nothing(insn: &Insn) -> bool {
     if insn.class() != ALU64 || insn.off != 0 {
         return false;

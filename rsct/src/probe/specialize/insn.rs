@@ -1,4 +1,4 @@
-//! One instruction: which registers it reads and writes, and where control continues after it.
+//! An instruction: the registers that it reads and writes, and its successors.
 
 use super::opcode::*;
 
@@ -17,8 +17,8 @@ pub struct Insn {
     pub imm: i32,
     /// The second slot's number.
     pub high: i32,
-    /// For jumps and for calls of the program's own functions, the index of the instruction that control continues
-    /// at; what says so in the encoded instruction is not used.
+    /// For jumps and for calls of the program's own functions, the index of the target; the target in the encoded
+    /// instruction is unused.
     pub target: usize,
 }
 
@@ -58,17 +58,17 @@ impl Insn {
         self.code & 0x07
     }
 
-    /// The operation of arithmetic and of jumps.
+    /// Returns the operation of arithmetic and of jumps.
     pub fn op(&self) -> u8 {
         self.code & 0xf0
     }
 
-    /// How a load or a store accesses memory.
+    /// Returns the mode of a load or a store.
     pub fn mode(&self) -> u8 {
         self.code & 0xe0
     }
 
-    /// How many bytes a load or a store accesses.
+    /// Returns the number of bytes that a load or a store accesses.
     pub fn bytes(&self) -> usize {
         match self.code & 0x18 {
             B => 1,
@@ -94,33 +94,33 @@ impl Insn {
         self.code == JMP | CALL
     }
 
-    /// Whether this calls one of the program's own functions, which has r6 to r10 for itself.
+    /// True for a call of one of the program's own functions, which have their own r6 to r10.
     pub fn is_local_call(&self) -> bool {
         self.is_call() && self.src == LOCAL
     }
 
-    /// Whether this jumps in all cases.
+    /// True for an unconditional jump.
     pub fn is_goto(&self) -> bool {
         self.code == JMP | JA
     }
 
-    /// Whether this jumps in some cases.
+    /// True for a conditional jump.
     pub fn is_branch(&self) -> bool {
         self.is_jump_class() && !matches!(self.op(), JA | CALL | EXIT)
     }
 
-    /// Whether the second operand is a register.
+    /// True if the second operand is a register.
     pub fn takes_register(&self) -> bool {
         let unary = self.is_alu() && matches!(self.op(), NEG | END);
         (self.is_alu() || self.is_branch()) && self.code & X != 0 && !unary
     }
 
-    /// Whether this stores into memory only, or loads from it without a sign: no atomics.
+    /// True for a store into memory, or a load without sign extension: no atomics.
     pub fn is_plain_access(&self) -> bool {
         matches!(self.class(), LDX | ST | STX) && self.mode() == MEM
     }
 
-    /// The register that memory is addressed by.
+    /// Returns the register of the memory address.
     pub fn base(&self) -> Option<u8> {
         match self.class() {
             LDX => Some(self.src),
@@ -129,12 +129,12 @@ impl Insn {
         }
     }
 
-    /// Whether nothing but the value of `dst` is different afterwards.
+    /// True if it changes only the value of `dst`.
     pub fn only_computes(&self) -> bool {
         self.class() == LD || self.is_alu()
     }
 
-    /// The registers whose values matter, a bit each.
+    /// Returns the registers that it reads, a bit each.
     pub fn reads(&self) -> u16 {
         let second = if self.takes_register() { bit(self.src) } else { 0 };
         match self.class() {
@@ -152,7 +152,7 @@ impl Insn {
         }
     }
 
-    /// The registers that lose their values, a bit each.
+    /// Returns the registers that it overwrites, a bit each.
     pub fn writes(&self) -> u16 {
         match self.class() {
             LD | LDX | ALU | ALU64 => bit(self.dst),
@@ -163,7 +163,7 @@ impl Insn {
         }
     }
 
-    /// The instructions that can be next in the same function, given this one's index.
+    /// Returns the possible next instructions in the same function, given this one's index.
     pub fn successors(&self, index: usize) -> impl Iterator<Item = usize> {
         let falls = !self.is_goto() && !self.is_exit();
         let jumps = self.is_goto() || self.is_branch();
@@ -174,12 +174,12 @@ impl Insn {
     }
 }
 
-/// The register's bit.
+/// Returns the register's bit.
 pub fn bit(register: u8) -> u16 {
     1 << register
 }
 
-/// The number that an instruction extends to `value`, where there is one.
+/// Returns the number that an instruction extends to `value`, if there is one.
 pub fn fits(value: u64) -> Option<i32> {
     i32::try_from(value.cast_signed()).ok()
 }

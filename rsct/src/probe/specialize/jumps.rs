@@ -35,10 +35,10 @@ pub fn straighten(code: &mut Vec<Insn>) {
     });
 }
 
-/// The first instruction from `index` on that is not a jump in all cases.
+/// Returns the first instruction from `index` on that is not an unconditional jump.
 fn end(code: &[Insn], index: usize) -> usize {
     let mut end = index;
-    // Jumps alone may be a loop.
+    // A chain of jumps may be a loop.
     for _ in 0..code.len() {
         match code.get(end) {
             Some(insn) if insn.is_goto() => end = insn.target,
@@ -48,7 +48,7 @@ fn end(code: &[Insn], index: usize) -> usize {
     end
 }
 
-/// Which instructions are reached and do something: a jump over removed instructions alone does nothing.
+/// Marks the instructions that are reachable and do something: a jump over removed instructions alone does nothing.
 fn kept(code: &[Insn]) -> Vec<bool> {
     let mut kept = reached(code);
     // Backwards: the next kept instruction of a forward target is already known.
@@ -62,7 +62,7 @@ fn kept(code: &[Insn]) -> Vec<bool> {
     kept
 }
 
-/// Which instructions are reached from the first.
+/// Marks the instructions that are reachable from the first.
 pub fn reached(code: &[Insn]) -> Vec<bool> {
     let mut reached = vec![false; code.len()];
     let mut pending = vec![0];

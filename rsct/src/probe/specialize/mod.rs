@@ -1,11 +1,11 @@
-//! Programs made for this kernel and this command line, before the kernel sees them.
+//! Specialization of programs for this kernel and this command line, before they are loaded.
 //!
-//! The loader's findings and the filter are constants in the map `.rodata`. The verifier prunes what they rule out,
-//! but only after passes over all instructions, and those take most of the time that Linux 7.3 needs to load a
-//! program. The passes here do it first: [`fold`] puts the constants into the instructions, [`flow`] and [`jumps`]
-//! remove what is not needed and not reached, [`addresses`] has fewer instructions reach a field.
+//! Offsets and the filter are constants in the map `.rodata`. The verifier prunes unreachable code, but only after
+//! passes over all instructions, and those need most of the time in which Linux 7.3 loads a program. The passes here
+//! do it first: [`fold`] puts the constants into the instructions, [`flow`] and [`jumps`] remove unused and
+//! unreachable ones, [`addresses`] shortens address computations.
 //!
-//! A program with an instruction that the decoder does not know stays as it is.
+//! A program with an instruction that the decoder does not know stays unchanged.
 
 mod addresses;
 mod code;
@@ -22,19 +22,19 @@ mod tests;
 
 use aya_obj::generated::bpf_insn;
 
-use flow::Flow;
+use flow::Liveness;
 
-/// The map `.rodata`, which nothing changes any more.
+/// The frozen map `.rodata`.
 #[derive(Debug)]
 pub struct Rodata {
-    /// Its fd, which instructions name it by.
+    /// Its fd, by which instructions refer to it.
     pub fd: i32,
     /// Its value.
     pub bytes: Vec<u8>,
 }
 
 impl Rodata {
-    /// The number in `bytes` bytes from `at` on, if all of them are the map's.
+    /// Returns the number in `bytes` bytes at `at`, if all of them are in the map.
     fn load(&self, at: u64, bytes: usize) -> Option<u64> {
         let at = usize::try_from(at).ok()?;
         let bytes = self.bytes.get(at..at.checked_add(bytes)?)?;
@@ -47,7 +47,7 @@ impl Rodata {
     }
 }
 
-/// The program that does the same with this `.rodata`, in fewer instructions.
+/// Returns a program that does the same with this `.rodata`, in fewer instructions.
 pub fn specialize(program: &[bpf_insn], rodata: &Rodata) -> Vec<bpf_insn> {
     shortened(program, rodata).unwrap_or_else(|| program.to_vec())
 }
@@ -57,7 +57,7 @@ fn shortened(program: &[bpf_insn], rodata: &Rodata) -> Option<Vec<bpf_insn>> {
     fold::fold(&mut code, rodata);
     loop {
         jumps::straighten(&mut code);
-        let flow = Flow::of(&code);
+        let flow = Liveness::of(&code);
         let swept = flow::sweep(&mut code, &flow);
         let displaced = addresses::displace(&mut code, &flow);
         let uncopied = addresses::uncopy(&mut code, &flow);

@@ -1,4 +1,4 @@
-//! The parts of an opcode, as bytes: aya-obj has them as `u32`.
+//! The parts of an opcode, as bytes: in aya-obj they are `u32`.
 
 use aya_obj::generated as bpf;
 
@@ -20,7 +20,7 @@ bytes! {
     ALU64 = BPF_ALU64;
 }
 
-// Whether the second operand is a number or a register.
+// The second operand: a number or a register.
 bytes! {
     K = BPF_K;
     X = BPF_X;
@@ -62,7 +62,7 @@ bytes! {
     JSLE = BPF_JSLE;
 }
 
-// How memory is accessed, and in which width.
+// Modes and widths of memory accesses.
 bytes! {
     MEM = BPF_MEM;
     MEMSX = BPF_MEMSX;
@@ -88,7 +88,7 @@ pub const LOCAL: u8 = bpf::BPF_PSEUDO_CALL as u8;
 
 /// The atomic operations: all known ones, each with and without [`FETCH`].
 pub const ATOMICS: [i32; 4] = [ADD as i32, OR as i32, AND as i32, XOR as i32];
-/// The atomic operation's bit that has the old value stored in `src`.
+/// The bit of an atomic operation that stores the old value in `src`.
 pub const FETCH: i32 = bpf::BPF_FETCH as i32;
 /// Atomic exchange: always fetches.
 pub const XCHG: i32 = bpf::BPF_XCHG as i32;

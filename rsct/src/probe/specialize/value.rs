@@ -1,9 +1,9 @@
-//! What arithmetic and comparisons of known numbers give, as the BPF instruction set defines it (RFC 9669).
+//! Results of arithmetic and comparisons of known numbers, as the BPF instruction set defines them (RFC 9669).
 
 use super::{insn::Insn, opcode::*};
 
-/// The result of an arithmetic instruction on `dst` and its second operand. `None` for the operations that are left
-/// to the kernel: division, byte swaps and moves of less than a register.
+/// Returns the result of an arithmetic instruction on `dst` and its second operand. `None` for operations that only
+/// the kernel computes: division, byte swaps and moves of less than a register.
 pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
     if insn.off != 0 {
         return None;
@@ -29,7 +29,7 @@ pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
     }))
 }
 
-/// Whether a branch on `dst` and its second operand is taken.
+/// True if a branch on `dst` and its second operand is taken.
 pub fn is_taken(insn: &Insn, dst: u64, operand: u64) -> bool {
     let (dst, operand, signed_dst, signed_operand) = if insn.class() == JMP {
         (dst, operand, dst.cast_signed(), operand.cast_signed())
@@ -53,12 +53,12 @@ pub fn is_taken(insn: &Insn, dst: u64, operand: u64) -> bool {
         JSGT => signed_dst > signed_operand,
         JSGE => signed_dst >= signed_operand,
         JSLT => signed_dst < signed_operand,
-        // The decoder lets no other through.
+        // The decoder accepts no other.
         _ => signed_dst <= signed_operand,
     }
 }
 
-/// The comparison that gives the same with its operands exchanged.
+/// Returns the comparison with the same result for exchanged operands.
 pub fn mirrored(op: u8) -> u8 {
     match op {
         JGT => JLT,

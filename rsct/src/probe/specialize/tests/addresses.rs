@@ -1,9 +1,9 @@
-//! Which constants and copies go into the accesses, and which can't.
+//! Constants and copies that can be merged into accesses, and those that cannot.
 
 use super::super::opcode::*;
 use super::{assemble::*, assert_becomes, assert_stays};
 
-/// `r0 = *(u32 *)(r1 + 16 + 4)`, as the compiler has it without knowing the 16.
+/// `r0 = *(u32 *)(r1 + 16 + 4)`, as compiled without knowing the 16.
 fn field(after: impl FnOnce() -> Vec<aya_obj::generated::bpf_insn>) -> Vec<aya_obj::generated::bpf_insn> {
     let mut program = program![
         rodata(2, 0),
@@ -44,7 +44,7 @@ fn all_accesses_through_a_pointer_are_displaced() {
 }
 
 #[test]
-fn a_pointer_that_goes_elsewhere_is_computed() {
+fn a_pointer_with_other_uses_is_computed() {
     let computed = |after: &dyn Fn() -> Vec<_>| {
         let mut program = program![mov_register(3, 1), add(3, 16), load(W, 0, 3, 4)];
         program.extend(after());
@@ -54,7 +54,7 @@ fn a_pointer_that_goes_elsewhere_is_computed() {
     computed(&|| program![store(DW, 10, -8, 3), exit()]);
     computed(&|| program![store(DW, 3, 0, 3), exit()]);
     computed(&|| program![branch_register(JEQ, 3, 4, 1), mov(0, 1), exit()]);
-    // An atomic operation is none that is looked into.
+    // Atomic operations are not rewritten.
     computed(&|| program![insn(STX | ATOMIC | DW, 3, 0, 0, 0), exit()]);
 }
 
@@ -129,7 +129,7 @@ fn a_pointer_that_is_needed_where_control_joins_is_computed() {
         mov(0, 0),
         exit()
     ]);
-    // But not where the one direction that is left does not need it.
+    // But not if the remaining direction does not need it.
     assert_becomes(
         &program![
             load(DW, 2, 1, 0),

@@ -1,4 +1,4 @@
-//! Instructions by name, and programs as they can be compared.
+//! Instructions by name, and comparable programs.
 
 use aya_obj::generated::bpf_insn;
 
@@ -76,7 +76,7 @@ pub fn call(helper: i32) -> bpf_insn {
     insn(JMP | CALL, 0, 0, 0, helper)
 }
 
-/// Calls the function so many slots after the next instruction.
+/// Calls the function `distance` slots after the next instruction.
 pub fn local_call(distance: i32) -> bpf_insn {
     insn(JMP | CALL, 0, LOCAL, 0, distance)
 }
@@ -85,7 +85,7 @@ pub fn exit() -> bpf_insn {
     insn(JMP | EXIT, 0, 0, 0, 0)
 }
 
-/// Opcode, destination, source, offset and number of each slot: `bpf_insn` can't be compared.
+/// Opcode, destination, source, offset and number of each slot: `bpf_insn` cannot be compared.
 pub fn listing(program: &[bpf_insn]) -> Vec<(u8, u8, u8, i16, i32)> {
     program
         .iter()
@@ -103,7 +103,7 @@ macro_rules! program {
 }
 pub(super) use program;
 
-/// What `program!` takes.
+/// The arguments of `program!`.
 pub trait Slots {
     fn slots(self) -> Vec<bpf_insn>;
 }

@@ -1,22 +1,23 @@
-//! A machine that runs eBPF programs as RFC 9669 defines it, and records what can be seen of them from outside.
+//! A machine that runs eBPF programs as RFC 9669 defines it, and records their externally visible effects.
 //!
-//! It shares nothing with the passes but the opcodes: a mistake in one is none in the other.
+//! It shares only the opcodes with the passes, so that a mistake in one is not repeated in the other.
 
 use aya_obj::generated::bpf_insn;
 
 use super::super::{Rodata, opcode::*};
 
-/// Where `.rodata` is in the machine's memory. Programs have no other memory: elsewhere, a byte follows from its address.
+/// The address of `.rodata` in the machine's memory. Programs have no other memory: elsewhere, a byte is computed
+/// from its address.
 const RODATA_AT: u64 = 0xffff_8881_0000_0000;
 /// More instructions than any program of the tests executes.
 const FUEL: usize = 20_000;
 
-/// What a program does besides computing.
+/// An externally visible effect of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It writes `value` to an address.
     Store { at: u64, bytes: usize, value: u64 },
-    /// It changes memory atomically, in the way of the instruction's `imm`.
+    /// It changes memory atomically, as the instruction's `imm` defines.
     Atomic {
         at: u64,
         operation: i32,
@@ -27,14 +28,14 @@ pub enum Effect {
     Call { helper: i32, arguments: [u64; 5] },
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub r0: u64,
     pub effects: Vec<Effect>,
 }
 
-/// Runs a program to its end, and also counts the instructions that it executes.
+/// Runs a program to its end, and counts the executed instructions.
 pub fn run(program: &[bpf_insn], rodata: &Rodata) -> (Run, usize) {
     let mut machine = Machine {
         rodata,
@@ -67,7 +68,7 @@ struct Machine<'a> {
     rodata: &'a Rodata,
     registers: [u64; 11],
     effects: Vec<Effect>,
-    /// Where functions under way were called, and r6 to r10 there.
+    /// The call sites of functions in progress, and r6 to r10 there.
     callers: Vec<(usize, [u64; 5])>,
 }
 
@@ -209,7 +210,7 @@ fn arithmetic(insn: &bpf_insn, wide: bool, dst: u64, operand: u64) -> u64 {
         NEG => 0_u64.wrapping_sub(a),
         MOV if insn.off != 0 => sign(b, insn.off as u32) as u64,
         MOV => b,
-        // Of the byte swaps, the tests have the one that swaps all.
+        // The only byte swap in the tests swaps all bytes.
         _ => dst.swap_bytes(),
     }
 }
@@ -241,7 +242,7 @@ fn is_taken(op: u8, wide: bool, dst: u64, operand: u64) -> bool {
     }
 }
 
-/// Bits that nothing can be told from.
+/// Mixes the bits of a value beyond recognition.
 fn mixed(value: u64) -> u64 {
     let value = (value ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (value ^ value >> 29).wrapping_mul(0x94d0_49bb_1331_11eb) ^ value >> 32

@@ -1,4 +1,4 @@
-//! What each rule rewrites, and what it leaves alone.
+//! Tests of each rule: rewrites, and code that stays unchanged.
 
 mod addresses;
 mod assemble;
@@ -94,7 +94,7 @@ fn a_branch_of_32_bits_looks_at_those() {
 
 #[test]
 fn one_of_eight_arguments_is_loaded() {
-    // What the compiler makes of `kernel::args::typed`, for three positions.
+    // The compiler's code for `kernel::args::typed`, for three positions.
     assert_becomes(
         &program![
             rodata(2, 8),
@@ -142,7 +142,7 @@ fn an_operand_that_the_verifier_refuses_stays_in_its_register() {
     }
     let shift = insn(ALU64 | RSH | X, 0, 3, 0, 0);
     assert_becomes(&with(32, shift), &kept(mov(3, -1), shift));
-    // More than an instruction holds.
+    // Larger than an instruction can hold.
     let wide = insn(ALU64 | AND | X, 0, 3, 0, 0);
     let expected = program![number64(3, 0x1_0000_0002), load(DW, 0, 1, 0), wide, exit()];
     assert_becomes(&with(16, wide), &expected);
@@ -172,7 +172,7 @@ fn what_changes_nothing_goes() {
 }
 
 #[test]
-fn what_two_directions_disagree_on_is_unknown() {
+fn a_value_that_differs_between_directions_is_unknown() {
     let joined = |one, other| {
         program![
             load(DW, 2, 1, 0),
@@ -269,7 +269,7 @@ fn a_jump_leads_where_control_ends_up() {
             call(5),
             exit()
         ],
-        // Both branches skipped what nothing needs.
+        // Both branches skipped unused instructions.
         &program![load(DW, 0, 1, 0), exit()],
     );
 }

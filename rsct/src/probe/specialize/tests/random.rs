@@ -10,7 +10,7 @@ use super::{assemble::*, machine};
 #[derive(Clone, Debug)]
 enum Step {
     Slots(Vec<bpf_insn>),
-    /// A jump over so many steps.
+    /// A jump over this many steps.
     Jump(bpf_insn, usize),
     /// A call of the function that follows the program.
     Call,
@@ -119,7 +119,7 @@ fn jump() -> impl Strategy<Value = Step> {
         })
 }
 
-/// What the compiler makes of a field: a pointer, plus a constant, and a load from there.
+/// The compiler's code for a field: a pointer plus a constant, and a load from there.
 fn field() -> impl Strategy<Value = Vec<bpf_insn>> {
     (register(), register(), register(), 0..8_i32, -8..32_i16).prop_map(
         |(offset, base, pointer, word, off)| {
@@ -214,7 +214,7 @@ fn check(program: &[bpf_insn], rodata: &Rodata) -> Result<(), TestCaseError> {
     let (run, executed) = machine::run(&special, rodata);
     prop_assert_eq!(run, expected, "{:#?}", listing(&special));
     prop_assert!(executed <= most, "{} > {}", executed, most);
-    // The verifier refuses what is not reached, and a program that runs out.
+    // The verifier refuses unreachable code, and a program without an end.
     let decoded = code::decode(&special);
     prop_assert!(decoded.is_some_and(|code| jumps::reached(&code).iter().all(|reached| *reached)));
     Ok(())
@@ -229,7 +229,7 @@ proptest! {
         check(&program, &rodata)?;
     }
 
-    /// What is known at the start of a loop must hold in all its rounds.
+    /// The values at the start of a loop must hold in all its rounds.
     #[test]
     fn a_specialized_loop_does_the_same(
         before in steps(),
@@ -249,9 +249,9 @@ proptest! {
         check(&program, &rodata)?;
     }
 
-    /// Not even a program that makes no sense is a reason to stop.
+    /// Not even a meaningless program may cause a panic.
     #[test]
-    fn any_slots_are_taken(slots in prop::collection::vec(any::<u64>(), 0..40), rodata in constants()) {
+    fn any_program_is_accepted(slots in prop::collection::vec(any::<u64>(), 0..40), rodata in constants()) {
         let slots: Vec<bpf_insn> = slots
             .iter()
             .map(|slot| insn(*slot as u8, (slot >> 8) as u8 & 15, (slot >> 12) as u8 & 15, (slot >> 16) as i16 % 8, (slot >> 32) as i32))

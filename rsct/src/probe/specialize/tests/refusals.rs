@@ -1,4 +1,4 @@
-//! Programs that are left as they are.
+//! Programs that stay unchanged.
 
 use aya_obj::generated::{BPF_JCOND, BPF_PSEUDO_KFUNC_CALL, bpf_insn};
 
@@ -11,7 +11,7 @@ fn a_program_with_something_unknown_stays() {
     assert_stays(&with(insn(JMP | CALL, 0, BPF_PSEUDO_KFUNC_CALL as u8, 0, 0)));
     assert_stays(&with(insn(JMP | BPF_JCOND as u8, 0, 0, 0, 0)));
     assert_stays(&with(insn(JMP32 | JA, 0, 0, 0, 0)));
-    // A load from the packet, as classic BPF has it.
+    // A load from the packet, as in classic BPF.
     assert_stays(&with(insn(LD | 0x20, 0, 0, 0, 0)));
     // An atomic operation that is newer than these passes.
     assert_stays(&with(insn(STX | ATOMIC | DW, 10, 1, -8, 0x100)));

@@ -1,4 +1,4 @@
-//! A cause is counted first, so that the count holds whatever becomes of its record.
+//! Counts a cause, then emits its record: the count holds even if the record is lost.
 
 use core::{
     mem::{MaybeUninit, offset_of},
@@ -24,18 +24,18 @@ use crate::{
 };
 use rsct_ebpf::maps::RECORDS;
 
-/// User space looks on a timer.
+/// User space polls on a timer.
 const BPF_RB_NO_WAKEUP: u64 = 1;
 
-/// How often each cause was met.
+/// The count of each cause.
 #[map]
 static CAUSES: HashMap<CauseKey, CauseCount> = HashMap::with_max_entries(4096, 0);
 
-/// Where in the kernel the program was called, the innermost frame first.
+/// Returns the kernel stack of the hooked call, the innermost frame first.
 #[inline(always)]
 pub fn stack<C: EbpfContext>(ctx: &C) -> [u64; STACK_FRAMES] {
     let mut frames = MaybeUninit::<[u64; STACK_FRAMES]>::uninit();
-    // SAFETY: the helper writes at most as many bytes, and all of them are zeroed first.
+    // SAFETY: the helper writes at most this many bytes, and all of them are zeroed first.
     unsafe {
         words::zero(frames.as_mut_ptr());
         bpf_get_stack(
@@ -48,7 +48,7 @@ pub fn stack<C: EbpfContext>(ctx: &C) -> [u64; STACK_FRAMES] {
     }
 }
 
-/// Makes a key without a stack in `room`. Returned by value, its zeros would be a call of `memset`.
+/// Initialises a key without a stack in `room`. Returned by value, its zeros would be a call of `memset`.
 #[inline(always)]
 pub fn key(
     room: &mut MaybeUninit<CauseKey>,
@@ -71,7 +71,7 @@ pub fn key(
     key
 }
 
-/// Makes a count of one in `room`.
+/// Initialises a count of one in `room`.
 #[inline(always)]
 fn first<'a>(room: &'a mut MaybeUninit<CauseCount>, text: Option<&[u8; TEXT_BYTES]>) -> &'a CauseCount {
     // SAFETY: a count is made of words, and all zeros are one.
@@ -95,15 +95,16 @@ fn copy_text(to: &mut [u8; TEXT_BYTES], from: &[u8; TEXT_BYTES]) {
         )
     };
     let from: *const [u64; TEXT_BYTES / 8] = core::ptr::from_ref(from).cast();
-    // SAFETY: both are as long; each follows words in its struct (for `Reason`, see there), so both are aligned.
+    // SAFETY: both have the same length; each follows words in its struct (for `Reason`, see there), so both are
+    // aligned.
     unsafe { words::copy(to, from) };
 }
 
-/// Counts what `key` names; `text` is kept with it.
+/// Adds one to the count of `key`, and keeps `text` with it.
 #[inline(always)]
 pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
     if let Some(known) = CAUSES.get_ptr_mut(key) {
-        // SAFETY: alive while the program runs; other CPUs only add to it.
+        // SAFETY: valid while the program runs; other CPUs only add to it.
         atomic_add(unsafe { &raw mut (*known).count });
         return;
     }
@@ -112,7 +113,7 @@ pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
     if CAUSES.insert(key, first, BPF_NOEXIST as u64).is_ok() {
         return;
     }
-    // Another CPU was first, or there is no room.
+    // Another CPU was first, or the map is full.
     match CAUSES.get_ptr_mut(key) {
         // SAFETY: as above.
         Some(known) => atomic_add(unsafe { &raw mut (*known).count }),
@@ -121,9 +122,9 @@ pub fn counted(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) {
 }
 
 /// A reserved record in the ring. A program that interrupts this one on the CPU reserves another.
-pub struct Told(RingBufEntry<CauseRecord>);
+pub struct Reserved(RingBufEntry<CauseRecord>);
 
-impl Told {
+impl Reserved {
     /// Submits it to user space.
     #[inline(always)]
     pub fn send(self) {
@@ -131,17 +132,17 @@ impl Told {
     }
 }
 
-impl Deref for Told {
+impl Deref for Reserved {
     type Target = CauseRecord;
 
     #[inline(always)]
     fn deref(&self) -> &CauseRecord {
-        // SAFETY: `tell` initialised it.
+        // SAFETY: `reserve` initialised it.
         unsafe { self.0.assume_init_ref() }
     }
 }
 
-impl DerefMut for Told {
+impl DerefMut for Reserved {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut CauseRecord {
         // SAFETY: as above.
@@ -151,15 +152,15 @@ impl DerefMut for Told {
 
 /// Counts the cause and reserves its record. If the ring is full, it counts a loss and returns none.
 #[inline(always)]
-pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Told> {
+pub fn reserve(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Reserved> {
     counted(key, text);
     let Some(mut room) = RECORDS.reserve::<CauseRecord>(0) else {
         count(Loss::CauseRecord);
         return None;
     };
-    // SAFETY: room for a record, for which all zeros are one.
+    // SAFETY: memory for a record; all zeros are valid.
     unsafe { words::zero(MaybeUninit::as_mut_ptr(&mut *room)) };
-    let mut record = Told(room);
+    let mut record = Reserved(room);
     record.kind = kind::CAUSE;
     record.family = key.family;
     record.what = key.what;
@@ -176,7 +177,7 @@ pub fn tell(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Told> {
     Some(record)
 }
 
-/// Fills in what an entry says of itself.
+/// Fills in the fields read from the entry.
 #[inline(always)]
 pub fn describe<M: Memory>(record: &mut CauseRecord, ct: NfConn<M>) {
     record.flags |= CauseFlags::ENTRY;
@@ -189,7 +190,7 @@ pub fn describe<M: Memory>(record: &mut CauseRecord, ct: NfConn<M>) {
     record.left_jiffies = left_jiffies(ct);
 }
 
-/// What is left of an entry's timeout: zero or less where it has run out (`nf_ct_is_expired`).
+/// Returns the rest of an entry's timeout: zero or less if it has expired (`nf_ct_is_expired`).
 #[inline(always)]
 pub fn left_jiffies<M: Memory>(ct: NfConn<M>) -> i32 {
     // SAFETY: no arguments.
@@ -197,12 +198,13 @@ pub fn left_jiffies<M: Memory>(ct: NfConn<M>) -> i32 {
     ct.timeout().wrapping_sub(now) as i32
 }
 
-/// Fills in the process on whose stack `frame` lies, if it is one's: before the cause's numbers, of which it uses one.
+/// Fills in the process whose stack holds `frame`, if any. Call it before the cause's numbers are set: it uses one of
+/// them.
 #[inline(always)]
 pub fn note_task(record: &mut CauseRecord, frame: u64) {
-    // A pointer becomes a number on its way through memory.
+    // Memory turns the pointer into a number.
     record.numbers[0] = frame;
-    // SAFETY: its own field; volatile, so that the number is really read back.
+    // SAFETY: a field of the record; volatile, so that the number is really read back.
     let address = unsafe { core::ptr::read_volatile(&raw const record.numbers[0]) };
     record.numbers[0] = 0;
     if let Some(task) = task::on_whose_stack(address) {
