@@ -85,10 +85,29 @@ fn ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
 
 /// Appends a number in decimal, with zeros before it to a width.
 pub fn padded(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
+    const ZEROS: [u8; 32] = [b'0'; 32];
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value).as_bytes();
-    out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));
-    out.extend_from_slice(digits);
+    let zeros = width.saturating_sub(digits.len()).min(ZEROS.len());
+    short(out, &ZEROS[..zeros]);
+    short(out, digits);
+}
+
+/// Appends a number in decimal, with spaces before it to a width.
+pub fn aligned(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    spaces(out, width.saturating_sub(digits.len()));
+    short(out, digits);
+}
+
+/// Appends spaces.
+pub fn spaces(out: &mut Vec<u8>, count: usize) {
+    const SPACES: [u8; 64] = [b' '; 64];
+    match SPACES.get(..count) {
+        Some(spaces) => out.extend_from_slice(spaces),
+        None => out.resize(out.len() + count, b' '),
+    }
 }
 
 /// Appends a number in hexadecimal, with `0x`.

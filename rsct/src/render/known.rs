@@ -10,7 +10,7 @@ use crate::flow::{
     table::{Flow, Table},
 };
 
-use super::{bytes, story, trace_json};
+use super::{bytes, trace_json, words};
 
 /// Every flow, in the order they became known.
 pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
@@ -66,10 +66,10 @@ fn flow_text(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
         None => bytes::number(out, tuple.protonum),
     }
     out.push(b' ');
-    story::ends(out, &tuple);
+    words::ends(out, &tuple);
     if let Some(reply) = flow.reply_tuple() {
         out.extend_from_slice(b", ");
-        story::ends(out, &reply);
+        words::ends(out, &reply);
     }
     out.extend_from_slice(b",");
     for name in status::names(flow.status) {

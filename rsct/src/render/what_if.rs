@@ -6,7 +6,7 @@ use rsct_common::Tuple;
 
 use crate::what_if::{Fate, Incident, Totals, Trial};
 
-use super::{story, trace_json};
+use super::{trace_json, words};
 
 /// All there is to say at the end.
 #[derive(Debug)]
@@ -111,9 +111,9 @@ impl Report<'_> {
                 let _ = write!(out, "netns {} ", incident.key.netns);
             }
             let tuple = Tuple::from_words(incident.key.orig);
-            story::protocol(out, tuple.protonum);
+            words::protocol(out, tuple.protonum);
             out.push(b' ');
-            story::ends(out, &tuple);
+            words::ends(out, &tuple);
             let _ = match incident.fate {
                 Fate::CutOff { late_ms } => write!(
                     out,

@@ -19,7 +19,7 @@ use crate::{
     outside, plural,
 };
 
-use super::{color::Palette, story, why_details};
+use super::{color::Palette, why_details, words};
 
 /// Appends the answer.
 pub fn text(out: &mut Vec<u8>, answer: &Answer<'_>, palette: Palette) {
@@ -172,9 +172,9 @@ fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
 pub(super) fn flow_name(out: &mut Vec<u8>, answer: &Answer<'_>, flow: &FlowName) {
     let _ = write!(out, "{} ", answer.names.netns(flow.netns));
     let tuple = Tuple::from_words(flow.tuple);
-    story::protocol(out, tuple.protonum);
+    words::protocol(out, tuple.protonum);
     out.push(b' ');
-    story::ends(out, &tuple);
+    words::ends(out, &tuple);
     if flow.zone != 0 {
         let _ = write!(out, " zone {}", flow.zone);
     }
@@ -196,18 +196,20 @@ fn port(out: &mut Vec<u8>, answer: &Answer<'_>, port: &Port) {
 }
 
 fn task(out: &mut Vec<u8>, task: &TaskName) {
-    story::task(out, "", &task.comm, task.pid);
+    words::task(out, "", &task.comm, task.pid);
 }
 
 fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseRecord) {
     let tuple = Tuple::from_words(record.tuple);
     if tuple != Tuple::default() {
-        story::protocol(out, tuple.protonum);
+        words::protocol(out, tuple.protonum);
         out.push(b' ');
-        story::ends(out, &tuple);
+        words::ends(out, &tuple);
     }
     if record.flags & CauseFlags::TCP != 0 {
-        let _ = write!(out, " [{}]", story::tcp_flags(record.tcp_flags));
+        out.extend_from_slice(b" [");
+        words::tcp_flags(out, record.tcp_flags);
+        out.push(b']');
     }
     if record.flags & CauseFlags::ENTRY != 0 {
         if let Some(state) = names::state(tuple.protonum, record.state) {
@@ -218,7 +220,7 @@ fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseR
         let left_ms = i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0);
         if left_ms > 0 {
             out.extend_from_slice(b", ");
-            story::milliseconds(out, left_ms);
+            words::milliseconds(out, left_ms);
             out.extend_from_slice(b" left");
         } else {
             let _ = write!(out, ", ran out {} ms ago", -left_ms);
@@ -226,14 +228,14 @@ fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseR
     }
     why_details::rival(out, record);
     if record.flags & CauseFlags::TASK != 0 {
-        story::task(out, ", by ", &record.comm, record.pid);
+        words::task(out, ", by ", &record.comm, record.pid);
     }
     if let Cause::Invalid(cause) = cause
         && let Some(miss) = Miss::of(cause, &record.numbers)
     {
         let _ = write!(
             out,
-            ", {} against a bound of {}: missed by {} bytes",
+            ", {} misses the bound {} by {} bytes",
             miss.value, miss.bound, miss.bytes
         );
     }
@@ -347,7 +349,7 @@ mod tests {
                 "  3000 to 3000 bytes, half of them by 3000 or less\n",
                 "     1  7 tcp 10.0.0.1:4001 > 10.0.0.2:80\n",
                 "     1  interface 2 of 7 at PRE_ROUTING\n",
-                "[ACK], 5000 against a bound of 2000: missed by 3000 bytes\n",
+                "[ACK], 5000 misses the bound 2000 by 3000 bytes\n",
                 "of 3 there is 1 record",
             ] {
                 assert!(told.contains(part), "{part:?} is not in\n{told}");

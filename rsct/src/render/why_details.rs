@@ -15,7 +15,7 @@ use crate::causes::{
     tally::Listener,
 };
 
-use super::story;
+use super::words;
 
 /// `tries 1: 3, 2-3: 40`, and the same of the time.
 pub(super) fn spread(spread: &Spread) -> [(&'static str, String); 2] {
@@ -122,15 +122,15 @@ pub(super) fn rival(out: &mut Vec<u8>, record: &CauseRecord) {
         return;
     }
     out.extend_from_slice(b", reply ");
-    story::ends(out, &Tuple::from_words(record.other));
+    words::ends(out, &Tuple::from_words(record.other));
     out.extend_from_slice(b"; first was ");
     flow(out, &Tuple::from_words(record.rival[0]));
     out.extend_from_slice(b", reply ");
-    story::ends(out, &Tuple::from_words(record.rival[1]));
+    words::ends(out, &Tuple::from_words(record.rival[1]));
 }
 
 fn flow(out: &mut Vec<u8>, tuple: &Tuple) {
-    story::protocol(out, tuple.protonum);
+    words::protocol(out, tuple.protonum);
     out.push(b' ');
-    story::ends(out, tuple);
+    words::ends(out, tuple);
 }

@@ -19,7 +19,7 @@ use crate::{
 use super::{
     bytes,
     entry::{About, View},
-    story, timeout_source, trace_json, why_unreplied, why_unreplied_json,
+    timeout_source, trace_json, why_unreplied, why_unreplied_json, words,
 };
 
 /// An entry that is in a table now: conntrack's line, and whose timeout it has.
@@ -56,9 +56,9 @@ impl End<'_> {
     /// For people.
     pub fn text(&self, out: &mut Vec<u8>, names: &Names, now_ns: u64) {
         let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
-        story::protocol(out, tuple.protonum);
+        words::protocol(out, tuple.protonum);
         out.push(b' ');
-        story::ends(out, &tuple);
+        words::ends(out, &tuple);
         // Writing to a Vec cannot fail.
         if let Some(key) = self.key {
             let _ = write!(out, ", netns {}", names.netns(key.netns));
@@ -144,7 +144,7 @@ impl End<'_> {
             .and_then(|deletion| deletion.task)
         {
             let mut task = Vec::new();
-            story::task(&mut task, " by ", &comm, pid);
+            words::task(&mut task, " by ", &comm, pid);
             text.push_str(&String::from_utf8_lossy(&task));
         }
         text

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::{story, why_unreplied_json};
+use super::{why_unreplied_json, words};
 
 /// All there is to say at the end.
 #[derive(Debug)]
@@ -148,9 +148,9 @@ pub(super) fn losses(out: &mut Vec<u8>, lost: u64, unkept: u64) {
 fn entry(out: &mut Vec<u8>, answer: &Answer, names: &Names, now_ns: u64) {
     let flow = &answer.subject.flow;
     let orig = flow.orig_tuple();
-    story::protocol(out, orig.protonum);
+    words::protocol(out, orig.protonum);
     out.push(b' ');
-    story::ends(out, &orig);
+    words::ends(out, &orig);
     let _ = write!(out, ", netns {}", names.netns(flow.netns));
     if flow.zone != 0 {
         let _ = write!(out, ", zone {}", flow.zone);
@@ -198,7 +198,7 @@ pub(super) fn seen(out: &mut Vec<u8>, all: &[Seen], flow: Option<&Flow>, names: 
         }
         if seen.role == Role::ReplyFromAnotherEnd || flow.is_some_and(|flow| is_translated(seen, flow)) {
             out.extend_from_slice(b", ");
-            story::ends(out, &seen.passing.headers);
+            words::ends(out, &seen.passing.headers);
         }
         out.push(b'\n');
     }
@@ -277,7 +277,7 @@ pub(super) fn explanation(answer: &Answer, names: &Names) -> String {
         Verdict::StrayReply => {
             if let Some(key) = answer.answers {
                 let mut ends = Vec::new();
-                story::ends(&mut ends, &Tuple::from_words(key.orig));
+                words::ends(&mut ends, &Tuple::from_words(key.orig));
                 let _ = write!(text, "; the entry is {}", String::from_utf8_lossy(&ends));
             }
         }
@@ -308,7 +308,7 @@ fn elsewhere(text: &mut String, answer: &Answer) {
 fn another_flow(text: &mut String, seen: &Seen, flow: &Flow) {
     if seen.role == Role::ReplyFromAnotherEnd {
         let mut ends = Vec::new();
-        story::ends(&mut ends, &seen.passing.headers);
+        words::ends(&mut ends, &seen.passing.headers);
         let _ = write!(
             text,
             ", from another address or port than was asked ({})",
@@ -323,7 +323,7 @@ fn another_flow(text: &mut String, seen: &Seen, flow: &Flow) {
     } else if is_translated(seen, flow) {
         let mut ends = Vec::new();
         let reply = flow.reply_tuple().unwrap_or_default();
-        story::ends(&mut ends, &reply);
+        words::ends(&mut ends, &reply);
         let _ = write!(
             text,
             ", not translated as the entry is, which waits for {}",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     flow::observation::{Observation, Observer},
-    render::{story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
+    render::{timeout_history::TimeoutHistory, trace_json::TraceJson, trace_text::TraceText},
     what_if::Watching,
 };
 
@@ -14,7 +14,7 @@ use super::lines::Lines;
 #[derive(Debug)]
 pub enum Format {
     /// Lines for people.
-    Text(Story),
+    Text(TraceText),
     /// A JSON object a line.
     Json(TraceJson),
     /// Flows' timeouts, for people.
@@ -66,7 +66,7 @@ impl<W: Write> Output<W> {
     /// The line above all others, where the format has one.
     pub fn header(&mut self) -> io::Result<()> {
         match &self.format {
-            Format::Text(story) => self.lines.text(|out| story.header(out)),
+            Format::Text(text) => self.lines.text(|out| text.header(out)),
             _ => Ok(()),
         }
     }
@@ -99,7 +99,7 @@ impl<W: Write> Output<W> {
             format, lines, count, ..
         } = self;
         let write = |out: &mut Vec<u8>| match format {
-            Format::Text(story) => story.line(out, observation),
+            Format::Text(text) => text.line(out, observation),
             Format::Json(json) => json.line(out, observation),
             Format::Timeouts(history) => history.line(out, observation),
             Format::WhatIf { watching, .. } => watching.observe(observation),
