@@ -1,4 +1,4 @@
-//! Who fills a table, in text and JSON.
+//! The sources, services and states that fill a table, in text and JSON.
 
 use std::io::Write as _;
 
@@ -14,7 +14,7 @@ use crate::{
 
 use super::{bytes, words};
 
-/// Appends what there is to say of a namespace's table.
+/// Appends a namespace's table.
 pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: usize) {
     let _ = write!(
         out,
@@ -27,7 +27,7 @@ pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
     }
     let _ = writeln!(
         out,
-        "; of {} that were read {} have no reply, {} are ASSURED and can't be thrown out",
+        "; of {} read, {} are UNREPLIED, {} are ASSURED and cannot be evicted",
         fill.entries, fill.unreplied, fill.assured
     );
     for (index, (source, count)) in fill.sources.first(most).into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The joined table: what both sources know of every flow, and where they differ.
+//! The joined table: every flow as known from dumps and records, and the differences.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use crate::flow::{
 
 use super::{bytes, trace_json, words};
 
-/// Every flow, in the order they became known.
+/// Every flow, in the order of detection.
 pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
     let mut flows: Vec<&Flow> = table.flows().collect();
     flows.sort_by_key(|flow| flow.number);

@@ -4,6 +4,7 @@
 
 mod columns;
 mod entry;
+mod look;
 mod packet;
 mod sequence;
 #[cfg(test)]
@@ -11,42 +12,14 @@ mod tests;
 
 use rsct_common::record::EntryKind;
 
-use crate::{
-    flow::observation::{Observation, Ticks},
-    kernel::interfaces::Names,
-};
+use crate::flow::observation::Observation;
 
-use super::{color::Palette, trace_why, words};
+use super::{trace_why, words};
+pub use look::{Look, Style};
 use sequence::Sequences;
 
 /// Columns of a terminal that the default layout aims at.
 const COLUMNS: usize = 120;
-
-/// Layout of the lines.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
-    /// All columns, full wording, and both relative and absolute TCP numbers.
-    pub wide: bool,
-    /// Absolute TCP numbers only.
-    pub absolute: bool,
-}
-
-/// Everything that shapes a line besides the observation.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// Jiffies a second.
-    pub ticks: Ticks,
-    /// Monotonic time that is printed as zero.
-    pub start_ns: u64,
-    /// True if each line names its network namespace.
-    pub show_netns: bool,
-    /// The layout.
-    pub style: Style,
-    /// Colours, or none.
-    pub palette: Palette,
-    /// Names of interfaces.
-    pub names: Names,
-}
 
 /// Writes a line for each observation.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::Look;
+use super::look::Look;
 use crate::render::{bytes, words};
 
 /// Widths that two IPv4 ends with ports mostly fit: in the default layout, and in the wide one.
@@ -141,7 +141,7 @@ impl Look {
     }
 }
 
-/// `   1 udp 10.0.0.1:1 > 10.0.0.2:2  `; the arrow points where the packet goes.
+/// `   1 udp 10.0.0.1:1 > 10.0.0.2:2  `; the arrow is the direction of the packet.
 fn narrow(out: &mut Vec<u8>, flow: Option<&Flow>, tuple: &Tuple, is_reply: bool) {
     match flow {
         Some(flow) => bytes::aligned(out, flow.number, 4),

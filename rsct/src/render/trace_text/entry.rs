@@ -14,7 +14,7 @@ use crate::{
     outside,
 };
 
-use super::Look;
+use super::look::Look;
 use crate::render::{bytes, trace_why, words};
 
 /// `NF_ACCEPT`.

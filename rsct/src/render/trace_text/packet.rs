@@ -1,7 +1,7 @@
 //! The event of a packet's line: its outcome, and what changed in its entry.
 
 use rsct_common::{
-    Tuple, TupleWords,
+    Tuple,
     record::{PacketFlags, PacketRecord},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    Look,
+    look::Look,
     sequence::{Number, Numbers},
 };
 use crate::render::{bytes, timeout_source, trace_why, words};
@@ -89,7 +89,7 @@ impl Look {
         let has_states = names::state(Tuple::from_words(record.tuple).protonum, 0).is_some();
         let is_arrow = has_states && (has_new_state || is_refreshed);
         out.extend_from_slice(if is_refreshed { palette.refreshed } else { b"" });
-        // A change of a protocol's state or timeout tells more than ESTABLISHED does.
+        // A change of a protocol's state or timeout carries more information than ESTABLISHED.
         if !is_arrow || ctinfo != b"ESTABLISHED" {
             bytes::short(out, ctinfo);
             if is_arrow {
@@ -134,18 +134,6 @@ impl Look {
     pub(super) fn left_after(&self, out: &mut Vec<u8>, record: &PacketRecord) {
         let (bits, timeout) = (record.status_after, record.timeout_after_jiffies);
         self.left(out, bits, timeout, record.now_jiffies);
-    }
-
-    pub(super) fn left(&self, out: &mut Vec<u8>, bits: u32, timeout: u32, now: u32) {
-        words::milliseconds(out, self.ticks.left_ms(bits, timeout, now));
-    }
-
-    /// ` ESTABLISHED`, for protocols with states.
-    pub(super) fn state(&self, out: &mut Vec<u8>, tuple: TupleWords, state: u8) {
-        if let Some(name) = names::state(Tuple::from_words(tuple).protonum, state) {
-            out.push(b' ');
-            bytes::short(out, name.as_bytes());
-        }
     }
 
     /// ` [S.] seq 0 ack 1`, with tcpdump's letters.

@@ -17,8 +17,10 @@ use crate::{
     flow::{
         Table,
         names::{proto, status},
-        observation::Reason,
+        observation::{Reason, Ticks},
     },
+    kernel::interfaces::Names,
+    render::color::Palette,
     timeouts::{Governing, Protocol, Reduction, Setter, Source},
 };
 
