@@ -106,11 +106,7 @@ fn kernel(page: &mut Page<'_>, kernel: &Kernel) {
         ),
         Some("integrity") => page.line("lockdown", Tone::Good, "integrity, which allows tracing"),
         Some(mode) => page.line("lockdown", Tone::Good, mode),
-        None => page.line(
-            "lockdown",
-            Tone::Dim,
-            "not in this kernel, or not readable here",
-        ),
+        None => page.line("lockdown", Tone::Dim, "not in this kernel, or not readable here"),
     }
 }
 
@@ -162,11 +158,7 @@ fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
     };
     match &programs.fentry {
         Some(trial) => offered(page, "fentry, fexit", trial),
-        None => page.line(
-            "fentry, fexit",
-            Tone::Bad,
-            "impossible without BTF",
-        ),
+        None => page.line("fentry, fexit", Tone::Bad, "impossible without BTF"),
     }
     offered(page, "kprobe, kretprobe", &programs.kprobe);
     if programs.kprobe_events == Some(false) {
@@ -256,7 +248,10 @@ fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
                 } else {
                     Tone::Bad
                 };
-                (tone, format!("not attached ({why}); not reported: {}", hook.shows))
+                (
+                    tone,
+                    format!("not attached ({why}); not reported: {}", hook.shows),
+                )
             }
             (Some(how), _) => (Tone::Plain, format!("{how} ({why})")),
             (None, _) => (Tone::Dim, "not tried".to_owned()),

@@ -193,13 +193,13 @@ mod tests {
             "{shown}"
         );
         assert!(
-            shown.ends_with("in a flow table, which has the time of their flows\n"),
+            shown.ends_with("in a flowtable, which keeps their timeouts\n"),
             "{shown}"
         );
     }
 
     #[test]
-    fn whoever_is_there_has_a_bar() {
+    fn every_entry_shows_in_a_bar() {
         assert_eq!((bar(0, 5).as_str(), bar(1, u64::MAX).as_str()), ("", "▏"));
         assert_eq!(bar(u64::MAX, u64::MAX), "█".repeat(30));
     }

@@ -296,12 +296,12 @@ mod tests {
         assert_eq!(
             shown(&reading, By::Outcome),
             "
-nf_conntrack_in: a packet's pass through conntrack
+nf_conntrack_in: traversal of conntrack by a packet
 OUTCOME               COUNT       P50       P90       P99     P99.9       MAX
 created                   2    20.0us    21.0us    21.0us    21.0us    21.0us
 tracked                   4    1.18us     999us     999us     999us    1.00ms
 all                       6    1.31us     999us     999us     999us    1.00ms
-tracked_already           6  had their entry when they came: let through at once, not timed
+tracked_already           6  had an entry on arrival: returned at once, not timed
             FROM      COUNT
           1.02us          3  50.0% ██████████████████████████████████████
           2.05us          0   0.0%
@@ -318,8 +318,8 @@ tracked_already           6  had their entry when they came: let through at once
     }
 
     #[test]
-    fn nothing_is_said_so() {
-        assert!(shown(&Reading::default(), By::Cpu).contains("Nothing was measured"));
+    fn an_empty_reading_has_a_sentence() {
+        assert!(shown(&Reading::default(), By::Cpu).contains("No calls were measured"));
     }
 
     #[test]

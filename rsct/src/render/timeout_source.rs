@@ -27,7 +27,10 @@ pub fn brief(out: &mut Vec<u8>, source: &Source<'_>, state: Option<&str>) {
                     reduction: None,
                 }) if state.is_some_and(|state| state.eq_ignore_ascii_case(own.name)) => {}
                 Some(governing) => {
-                    let Governing { state: own, reduction } = governing;
+                    let Governing {
+                        state: own,
+                        reduction,
+                    } = governing;
                     let default = own.sysctl.unwrap_or(own.name);
                     out.push(b' ');
                     bytes::short(out, reduction.map_or(default, Reduction::name).as_bytes());
@@ -104,7 +107,9 @@ fn name(out: &mut Vec<u8>, source: &Source<'_>) {
         }
         Setter::LostPolicy => out.extend_from_slice(b"a policy (its record was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
-        Setter::ByHand => return out.extend_from_slice(b"set by user space: longer than its protocol's timeouts"),
+        Setter::ByHand => {
+            return out.extend_from_slice(b"set by user space: longer than its protocol's timeouts");
+        }
         Setter::Defaults => {
             if let Some(governing) = source.governing {
                 default(out, governing.state);
@@ -237,15 +242,27 @@ mod tests {
         let shortened = Some(Reduction::Unacknowledged);
         for (setter, governing, expected) in [
             (Setter::Defaults, governing("tcp", "established", None), ""),
-            (Setter::Defaults, governing("tcp", "fin_wait", None), " tcp_timeout_fin_wait"),
+            (
+                Setter::Defaults,
+                governing("tcp", "fin_wait", None),
+                " tcp_timeout_fin_wait",
+            ),
             (
                 Setter::Defaults,
                 governing("tcp", "unacknowledged", shortened),
                 " unacknowledged",
             ),
-            (Setter::Defaults, governing("udp", "replied", None), " udp_timeout_stream"),
+            (
+                Setter::Defaults,
+                governing("udp", "replied", None),
+                " udp_timeout_stream",
+            ),
             (Setter::Defaults, None, " (source unknown)"),
-            (Setter::Policy(&names), governing("tcp", "established", None), " policy web"),
+            (
+                Setter::Policy(&names),
+                governing("tcp", "established", None),
+                " policy web",
+            ),
             (
                 Setter::Policy(&names),
                 governing("tcp", "unacknowledged", shortened),

@@ -55,18 +55,8 @@ impl Report<'_> {
             self.watched.as_secs_f64()
         );
         let _ = writeln!(out, "{:<24} {:>10} {:>10}", "ENTRIES", "NOW", "THEN");
-        row(
-            out,
-            "all",
-            totals.now + self.others,
-            totals.then + self.others,
-        );
-        row(
-            out,
-            self.trial.protocol.name,
-            totals.now,
-            totals.then,
-        );
+        row(out, "all", totals.now + self.others, totals.then + self.others);
+        row(out, self.trial.protocol.name, totals.now, totals.then);
         let _ = writeln!(
             out,
             "\n{:>10} would have expired, without a packet since\n\

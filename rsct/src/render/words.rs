@@ -190,14 +190,27 @@ mod tests {
 
     #[test]
     fn tcp_flags_stand_in_the_order_of_a_handshake() {
-        for (flags, expected) in [(0, ""), (2, "SYN"), (18, "SYN,ACK"), (25, "FIN,PSH,ACK"), (64, "")] {
+        for (flags, expected) in [
+            (0, ""),
+            (2, "SYN"),
+            (18, "SYN,ACK"),
+            (25, "FIN,PSH,ACK"),
+            (64, ""),
+        ] {
             assert_eq!(written(|out| tcp_flags(out, flags)), expected, "{flags}");
         }
     }
 
     #[test]
     fn tcp_letters_are_tcpdumps() {
-        for (flags, expected) in [(0, "none"), (2, "S"), (18, "S."), (25, "FP."), (20, "R."), (194, "SEW")] {
+        for (flags, expected) in [
+            (0, "none"),
+            (2, "S"),
+            (18, "S."),
+            (25, "FP."),
+            (20, "R."),
+            (194, "SEW"),
+        ] {
             assert_eq!(written(|out| tcp_letters(out, flags)), expected, "{flags}");
         }
     }

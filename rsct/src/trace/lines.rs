@@ -1,32 +1,32 @@
-//! Lines in the order of time. Records arrive when an operation ends and carry the time when it began, so a line waits a
-//! moment for lines of earlier operations.
+//! Lines in the order of time. A record arrives at the end of an operation and carries the time of its beginning, so each
+//! line waits for lines of earlier operations.
 
 use std::io::{self, Write};
 
-/// How long a line waits: longer than an operation lasts, unless the kernel takes its CPU away.
+/// The wait of a line: longer than an operation, unless its CPU is preempted.
 pub const HOLD_NS: u64 = 5_000_000;
 /// Lines are written in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Lines that wait, and the place where they are written.
+/// Waiting lines, and their destination.
 pub struct Lines<W> {
     text: Vec<u8>,
     lines: Vec<Line>,
-    /// How many of `lines` were written, and where the text of the others begins.
+    /// Number of written `lines`, and the start of the others' text.
     written: usize,
     start: usize,
-    /// Whether the lines that wait are in the order of time.
+    /// True if the waiting lines are in the order of time.
     in_order: bool,
     /// The latest time of all lines.
     newest_ns: u64,
-    /// The latest time of the lines that were written.
+    /// The latest time of the written lines.
     written_ns: u64,
-    /// How much text may wait before lines are written without being asked for.
+    /// Bytes of waiting text at which lines are written without a call of [`Lines::settle`].
     most: usize,
     to: W,
 }
 
-/// A line's time, and where it ends in the text. It begins where the line before ends.
+/// A line's time, and the end of its text, where the next one begins.
 #[derive(Clone, Copy)]
 struct Line {
     time_ns: u64,
@@ -49,8 +49,8 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// Appends a line about what happened at `time_ns`. `write` may append nothing. `mark` marks a line that comes after
-    /// lines of later operations were written. Returns whether there is a line.
+    /// Appends a line for the time `time_ns`. `write` may append nothing. `mark` marks a line that arrives after lines of
+    /// later operations were written. Returns whether there is a line.
     pub fn add(
         &mut self,
         time_ns: u64,
@@ -83,7 +83,7 @@ impl<W: Write> Lines<W> {
         self.add(self.newest_ns, write, |_| {}).map(drop)
     }
 
-    /// Writes the lines of what happened until `until_ns`.
+    /// Writes the lines up to `until_ns`.
     pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
         if self.written == self.lines.len() {
             return Ok(());
@@ -112,7 +112,7 @@ impl<W: Write> Lines<W> {
         self.settle(u64::MAX)
     }
 
-    /// Removes what was written, if that is more than what waits and has to be moved.
+    /// Removes written text if it is larger than the waiting text, which has to be moved.
     fn forget(&mut self) {
         if self.start < self.text.len() - self.start {
             return;
@@ -125,7 +125,7 @@ impl<W: Write> Lines<W> {
         (self.start, self.written) = (0, 0);
     }
 
-    /// Sorts the lines that wait by time. Lines of the same time keep their order.
+    /// Sorts the waiting lines by time. Lines of the same time keep their order.
     #[cold]
     fn sort(&mut self) {
         let mut start = self.start;

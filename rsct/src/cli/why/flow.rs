@@ -22,7 +22,12 @@ use crate::{
     kernel::clock,
     plural,
     provenance::{Listing, ListingError},
-    render::{color::Palette, trace_text::{Look, Style, TraceText}, trace_json::TraceJson, why_flow::End},
+    render::{
+        color::Palette,
+        trace_json::TraceJson,
+        trace_text::{Look, Style, TraceText},
+        why_flow::End,
+    },
     waiting,
     why::{
         flow::{FlowWatching, Known, Tuples},

@@ -26,7 +26,11 @@ impl Look {
     pub(super) fn header(&self, out: &mut Vec<u8>) {
         let wide = self.style.wide;
         out.extend_from_slice(self.palette.dim);
-        out.extend_from_slice(if wide { b"    SECONDS  CPU " } else { b"   SECONDS " });
+        out.extend_from_slice(if wide {
+            b"    SECONDS  CPU "
+        } else {
+            b"   SECONDS "
+        });
         if self.show_netns {
             out.extend_from_slice(b"     NETNS ");
         }
@@ -76,7 +80,14 @@ impl Look {
         if self.style.wide {
             let cost = record.flags & EntryFlags::DURATION != 0;
             let operation = operation(EntryKind::from_byte(record.what));
-            wide(out, operation, "-", flow, &tuple, cost.then_some(record.duration_ns));
+            wide(
+                out,
+                operation,
+                "-",
+                flow,
+                &tuple,
+                cost.then_some(record.duration_ns),
+            );
         } else {
             self.port(out, None, record.netns, 0);
             narrow(out, flow, &tuple, false);

@@ -182,8 +182,7 @@ impl Look {
     /// The kernel leaves a fixed timeout as it is.
     fn changed_timeout(&self, out: &mut Vec<u8>, record: &EntryRecord) {
         let (before, after) = (record.timeout_before_jiffies, record.timeout_after_jiffies);
-        self.palette
-            .paint(out, self.palette.refreshed, b"timeout");
+        self.palette.paint(out, self.palette.refreshed, b"timeout");
         out.push(b' ');
         self.left(out, record.status_before, before, record.now_jiffies);
         out.extend_from_slice(" → ".as_bytes());
@@ -204,7 +203,8 @@ impl Look {
                 self.left_before(out, record);
             }
             DeleteKind::Early => {
-                palette.paint(out, palette.ended, b"deleted early");
+                palette.paint(out, palette.ended, b"deleted");
+                out.extend_from_slice(b" early");
                 self.left_before(out, record);
             }
         }

@@ -205,7 +205,11 @@ impl Look {
             icmp_error(out, ", ICMP ", &error);
         }
         if record.ifindex != 0 {
-            let way: &[u8] = if names::leaves(record.hook) { b" out " } else { b" in " };
+            let way: &[u8] = if names::leaves(record.hook) {
+                b" out "
+            } else {
+                b" in "
+            };
             bytes::short(out, way);
             self.interface(out, record.netns, record.ifindex);
         }
@@ -214,7 +218,9 @@ impl Look {
             words::task(out, " from ", &record.comm, record.pid);
         }
         match reason {
-            Reason::NotYet => out.extend_from_slice(b"; cause unknown: the hooks that report causes are not attached yet"),
+            Reason::NotYet => {
+                out.extend_from_slice(b"; cause unknown: the hooks that report causes are not attached yet")
+            }
             reason => trace_why::text(out, reason.known()),
         }
     }

@@ -140,12 +140,26 @@ mod tests {
         for (reply, flags, numbers, expected) in [
             (false, SYN, (near_the_end, 0), (Some(0), None)),
             (true, SYN | ACK, (700, near_the_end + 1), (Some(0), Some(Some(1)))),
-            (false, ACK, (near_the_end.wrapping_add(2), 701), (Some(2), Some(Some(1)))),
-            (true, ACK, (1700, near_the_end.wrapping_add(9)), (Some(1000), Some(Some(9)))),
+            (
+                false,
+                ACK,
+                (near_the_end.wrapping_add(2), 701),
+                (Some(2), Some(Some(1))),
+            ),
+            (
+                true,
+                ACK,
+                (1700, near_the_end.wrapping_add(9)),
+                (Some(1000), Some(Some(9))),
+            ),
             // A retransmission.
             (false, SYN, (near_the_end, 0), (Some(0), None)),
         ] {
-            assert_eq!(relative(&mut all, &packet(1, 1, reply, flags, numbers)), expected, "{numbers:?}");
+            assert_eq!(
+                relative(&mut all, &packet(1, 1, reply, flags, numbers)),
+                expected,
+                "{numbers:?}"
+            );
         }
         assert_eq!(all.bases.len(), 1);
     }
@@ -154,9 +168,18 @@ mod tests {
     fn an_unknown_base_makes_no_relative_number() {
         let mut all = Sequences::default();
         // Picked up in its middle: the other direction is unknown, and so is what lies before the base.
-        assert_eq!(relative(&mut all, &packet(1, 1, false, ACK, (5000, 77))), (Some(0), Some(None)));
-        assert_eq!(relative(&mut all, &packet(1, 1, false, ACK, (4000, 77))), (None, Some(None)));
-        assert_eq!(relative(&mut all, &packet(1, 1, true, ACK, (80, 5100))), (Some(0), Some(Some(100))));
+        assert_eq!(
+            relative(&mut all, &packet(1, 1, false, ACK, (5000, 77))),
+            (Some(0), Some(None))
+        );
+        assert_eq!(
+            relative(&mut all, &packet(1, 1, false, ACK, (4000, 77))),
+            (None, Some(None))
+        );
+        assert_eq!(
+            relative(&mut all, &packet(1, 1, true, ACK, (80, 5100))),
+            (Some(0), Some(Some(100)))
+        );
         // Packets that conntrack rejects set no base.
         let mut invalid = packet(2, 2, false, ACK, (1, 1));
         invalid.flags &= !PacketFlags::AFTER;

@@ -153,10 +153,18 @@ fn packet(record: PacketRecord) -> Given {
             birth_ns: 1,
             ct: if record.ct == 0 && has_entry { 1 } else { record.ct },
             flags: record.flags | PacketFlags::DURATION,
-            duration_ns: if record.duration_ns == 0 { 9344 } else { record.duration_ns },
+            duration_ns: if record.duration_ns == 0 {
+                9344
+            } else {
+                record.duration_ns
+            },
             ifindex: 2,
             now_jiffies: NOW,
-            tuple: if record.tuple == [0; 5] { connection().to_words() } else { record.tuple },
+            tuple: if record.tuple == [0; 5] {
+                connection().to_words()
+            } else {
+                record.tuple
+            },
             ..record
         }),
         source: None,
@@ -254,9 +262,12 @@ fn out_of_window() -> Given {
         bytes: 3000,
     };
     let words = "SEQ is over upper bound %u";
-    rejected()
-        .with(|record| record.tcp_seq = miss.value)
-        .because(Cause::Invalid(InvalidCause::SeqOver), Some(words), &[], Some(miss))
+    rejected().with(|record| record.tcp_seq = miss.value).because(
+        Cause::Invalid(InvalidCause::SeqOver),
+        Some(words),
+        &[],
+        Some(miss),
+    )
 }
 
 fn picked_up() -> Given {
@@ -478,9 +489,9 @@ fn lines_of_each_layout() {
         (
             entry(EntryKind::Destroy),
             [
-                "  0.073990 -   -        1 tcp 192.168.34.12:50488 > 192.168.34.11:8080  destroyed after 4.5s",
-                "   0.073990    1 destroy      -         1  tcp 192.168.34.12:50488 > 192.168.34.11:8080                -  destroyed after 4.5s",
-                "  0.073990 -   -        1 tcp 192.168.34.12:50488 > 192.168.34.11:8080  destroyed after 4.5s",
+                "  0.073990 -   -        1 tcp 192.168.34.12:50488 > 192.168.34.11:8080  destroyed after 0.1s",
+                "   0.073990    1 destroy      -         1  tcp 192.168.34.12:50488 > 192.168.34.11:8080                -  destroyed after 0.1s",
+                "  0.073990 -   -        1 tcp 192.168.34.12:50488 > 192.168.34.11:8080  destroyed after 0.1s",
             ],
         ),
         (
@@ -526,8 +537,14 @@ fn lines_of_each_layout() {
     ];
     let styles = [
         Style::default(),
-        Style { wide: true, absolute: false },
-        Style { wide: false, absolute: true },
+        Style {
+            wide: true,
+            absolute: false,
+        },
+        Style {
+            wide: false,
+            absolute: true,
+        },
     ];
     for (column, style) in styles.into_iter().enumerate() {
         let mut table = Table::new(250);
@@ -545,7 +562,9 @@ fn every_kind() -> Vec<Given> {
     let early = |cause| entry(EntryKind::Delete).because(Cause::Delete(cause), None, &["early_drop"], None);
     let insert = |given: Given, cause| given.because(Cause::Insert(cause), None, &[], None);
     let dropped = change(entry(EntryKind::Confirm), |record| record.ret = 0);
-    let clash = change(entry(EntryKind::Confirm), |record| record.flags = EntryFlags::OTHER_ENTRY);
+    let clash = change(entry(EntryKind::Confirm), |record| {
+        record.flags = EntryFlags::OTHER_ENTRY
+    });
     let fixed = change(by_conntrack(entry(EntryKind::ChangeTimeout)), |record| {
         record.status_after |= status::FIXED_TIMEOUT;
     });
@@ -555,7 +574,8 @@ fn every_kind() -> Vec<Given> {
         syn_ack(),
         ack(),
         established(),
-        established().with(|record| (record.tcp_seq, record.tcp_ack) = (CLIENT_SEQ + 14_481, SERVER_SEQ + 51_700_001)),
+        established()
+            .with(|record| (record.tcp_seq, record.tcp_ack) = (CLIENT_SEQ + 14_481, SERVER_SEQ + 51_700_001)),
         unacknowledged(),
         out_of_window(),
         rejected(),
@@ -583,7 +603,9 @@ fn every_kind() -> Vec<Given> {
         expired(early(DeleteCause::ExpiredInLookup)),
         entry(EntryKind::Delete),
         early(DeleteCause::MasqueradeDown),
-        change(entry(EntryKind::Delete), |record| record.status_before |= status::DYING),
+        change(entry(EntryKind::Delete), |record| {
+            record.status_before |= status::DYING
+        }),
         entry(EntryKind::Destroy),
         change(entry(EntryKind::Destroy), |record| record.status_before = 0),
         alone(Cause::Drop(DropCause::Rule), Some(long)),
@@ -609,13 +631,23 @@ fn prose_is_cut_off_at_120_columns() {
     let line = |given: Given| given.line(&mut text(Style::default(), Palette::PLAIN), &mut Table::new(250));
     let cut = line(alone(Cause::Lost(LostCause::Overrun), None));
     assert_eq!(cut.chars().count(), 120);
-    assert!(cut.contains("  lost overrun: the listener's buffer") && cut.ends_with('…'), "{cut}");
+    assert!(
+        cut.contains("  lost overrun: the listener's buffer") && cut.ends_with('…'),
+        "{cut}"
+    );
     // Too few columns are left for any.
     let words = "packet (index %d) in dir %d ignored, state %s";
     let said = Cause::Invalid(InvalidCause::TcpInvalidState);
     let full = line(out_of_window().because(said, Some(words), &[], None));
-    assert!(full.ends_with("INVALID tcp_invalid_state [.] seq abs 1951477558 ack abs 3000000001"), "{full}");
-    let short = line(rejected().with(|record| record.flags = 0).because(said, Some("bad"), &[], None));
+    assert!(
+        full.ends_with("INVALID tcp_invalid_state [.] seq abs 1951477558 ack abs 3000000001"),
+        "{full}"
+    );
+    let short = line(
+        rejected()
+            .with(|record| record.flags = 0)
+            .because(said, Some("bad"), &[], None),
+    );
     assert!(short.ends_with("  INVALID tcp_invalid_state; bad"), "{short}");
 }
 
@@ -626,14 +658,17 @@ fn a_cause_is_unknown_before_its_hooks_are_attached() {
     };
     for (wide, expected) in [
         (false, "INVALID; cause hooks not attached yet\n"),
-        (true, "INVALID in if2; cause unknown: the hooks that report causes are not attached yet\n"),
+        (
+            true,
+            "INVALID in if2; cause unknown: the hooks that report causes are not attached yet\n",
+        ),
     ] {
-        let style = Style { wide, absolute: false };
+        let style = Style {
+            wide,
+            absolute: false,
+        };
         let mut out = Vec::new();
-        text(style, Palette::PLAIN).line(
-            &mut out,
-            Observation::Packet(&record, None, None, Reason::NotYet),
-        );
+        text(style, Palette::PLAIN).line(&mut out, Observation::Packet(&record, None, None, Reason::NotYet));
         let line = String::from_utf8(out).unwrap();
         assert!(line.ends_with(expected), "{line}");
     }
@@ -655,13 +690,19 @@ fn the_kind_of_event_has_a_colour() {
         (entry(EntryKind::Confirm), "\x1b[36mconfirmed\x1b[0m 119s"),
         (entry(EntryKind::Refresh), "\x1b[94mrefreshed\x1b[0m to 0s"),
         (established(), "\x1b[94m→\x1b[0m 432000s"),
-        (stream(), "\x1b[94mESTABLISHED\x1b[0m +\x1b[32mASSURED\x1b[0m 120s"),
+        (
+            stream(),
+            "\x1b[94mESTABLISHED\x1b[0m +\x1b[32mASSURED\x1b[0m 120s",
+        ),
         (entry(EntryKind::Delete), "\x1b[33mdeleted\x1b[0m early"),
         (entry(EntryKind::Destroy), "\x1b[33mdestroyed\x1b[0m after"),
         (rejected(), "\x1b[31mINVALID\x1b[0m"),
     ] {
         for wide in [false, true] {
-            let style = Style { wide, absolute: false };
+            let style = Style {
+                wide,
+                absolute: false,
+            };
             let line = given.line(&mut text(style, palette), &mut Table::new(250));
             if !wide {
                 assert!(line.contains(expected), "{line:?}");

@@ -5,11 +5,7 @@ use std::fmt::Write as _;
 use rsct_common::Tuple;
 
 use crate::{
-    flow::{
-        Flow,
-        names,
-        tuples::headers,
-    },
+    flow::{Flow, names, tuples::headers},
     kernel::interfaces::Names,
     plural,
     render::words,
