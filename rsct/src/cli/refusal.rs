@@ -6,7 +6,7 @@ use crate::{
     flow::names::{proto, status},
     netlink::{Error, Socket, conntrack::Change, lookup, stats},
     outside, plural,
-    render::story,
+    render::words,
 };
 
 /// The entry that a change is about, for a sentence.
@@ -18,7 +18,7 @@ pub(super) fn entry(change: &Change<'_>) -> String {
             None => text.extend_from_slice(format!("protocol {}", tuple.protonum).as_bytes()),
         }
         text.push(b' ');
-        story::ends(&mut text, tuple);
+        words::ends(&mut text, tuple);
     }
     if let Some(zone) = change.zone_number() {
         text.extend_from_slice(format!(" in zone {zone}").as_bytes());

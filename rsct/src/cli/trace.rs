@@ -14,7 +14,13 @@ use super::{
 use crate::{
     kernel::{clock, interfaces::Names, netns::Selector},
     message,
-    render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
+    render::{
+        color::Palette,
+        known,
+        timeout_history::TimeoutHistory,
+        trace_json::TraceJson,
+        trace_text::{Look, Style, TraceText},
+    },
     trace::{
         join::Join,
         output::{Format, Output},
@@ -37,6 +43,15 @@ pub struct TraceArgs {
     /// How lines look.
     #[arg(short, long, value_enum, default_value_t)]
     output: OutputArg,
+    /// Print all columns, full wording, and absolute TCP numbers next to relative ones
+    #[arg(long)]
+    wide: bool,
+    /// Print absolute TCP sequence and acknowledgement numbers
+    ///
+    /// By default, text lines print them relative to the first packet of their direction; `abs` marks a number whose
+    /// base is unknown. JSON always has the absolute ones.
+    #[arg(long)]
+    absolute: bool,
     /// Stop after this many lines.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -115,6 +130,8 @@ impl TraceArgs {
             explain,
             netns,
             output: if json { OutputArg::Json } else { OutputArg::Text },
+            wide: false,
+            absolute: false,
             count: None,
             duration,
             // Lines of timeouts have no causes.
@@ -164,10 +181,14 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     let ticks = probing.ticks;
     let started_ns = probing.started_ns;
     let authority = &probing.authority;
-    let story = Story {
+    let look = Look {
         ticks,
         start_ns: started_ns,
         show_netns: authority.only_netns().is_none(),
+        style: Style {
+            wide: args.wide,
+            absolute: args.absolute,
+        },
         palette: Palette::for_stream(&std::io::stdout()),
         names: match args.output {
             OutputArg::Text => Names::of(&Selector::from_option(args.netns.name())),
@@ -175,8 +196,8 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
         },
     };
     let format = match args.output {
-        OutputArg::Text if telling == Telling::Timeouts => Format::Timeouts(TimeoutHistory::new(story)),
-        OutputArg::Text => Format::Text(story),
+        OutputArg::Text if telling == Telling::Timeouts => Format::Timeouts(TimeoutHistory::new(look)),
+        OutputArg::Text => Format::Text(TraceText::new(look)),
         OutputArg::Json => Format::Json(TraceJson::new(ticks)),
         OutputArg::None => Format::None,
     };

@@ -27,7 +27,7 @@ fn spec(options: &str) -> Result<Spec, SpecError> {
 fn ends(tuple: Option<Tuple>) -> String {
     let tuple = tuple.unwrap();
     let mut text = Vec::new();
-    crate::render::story::ends(&mut text, &tuple);
+    crate::render::words::ends(&mut text, &tuple);
     String::from_utf8(text).unwrap()
 }
 

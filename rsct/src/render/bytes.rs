@@ -1,13 +1,12 @@
-//! Numbers, addresses and strings into bytes, without going through `fmt`: a trace writes tens of them
-//! for every packet.
+//! Numbers, addresses and strings as bytes, without `fmt`: a trace writes tens of them for every packet.
 
 use std::io::Write as _;
 
 use crate::outside;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Appends what is mostly short. A call of memcpy() for each of a line's forty pieces would cost more than all else
-/// that is done for the line; copies of a size that the compiler knows are an instruction or two.
+/// Appends a text that is mostly short. Calling memcpy() for each of a line's forty pieces would cost more than the rest of
+/// the line; a copy of a size known to the compiler is an instruction or two.
 #[inline]
 pub fn short(out: &mut Vec<u8>, text: &[u8]) {
     match *text {
@@ -28,8 +27,8 @@ fn overlapping<const N: usize, const TWICE: usize>(out: &mut Vec<u8>, text: &[u8
     let mut both = [0; TWICE];
     if let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) {
         both[..N].copy_from_slice(first);
-        if let Some(room) = both.get_mut(text.len() - N..text.len()) {
-            room.copy_from_slice(last);
+        if let Some(end) = both.get_mut(text.len() - N..text.len()) {
+            end.copy_from_slice(last);
         }
     }
     let start = out.len();
@@ -42,7 +41,7 @@ pub fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
     short(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Each byte in decimal with a dot behind it, and how many of the four bytes that makes.
+/// Each byte in decimal and a dot, and the number of bytes of that.
 const DOTTED: [([u8; 4], u8); 256] = {
     let mut all = [([b'.'; 4], 0); 256];
     let mut byte = 0;
@@ -73,8 +72,8 @@ fn ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
     let mut text = [0; 16];
     for octet in octets {
         let (dotted, bytes) = DOTTED[usize::from(octet)];
-        if let Some(room) = text[length..].first_chunk_mut() {
-            *room = dotted;
+        if let Some(next) = text[length..].first_chunk_mut() {
+            *next = dotted;
         }
         length += usize::from(bytes);
     }
@@ -85,10 +84,29 @@ fn ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
 
 /// Appends a number in decimal, with zeros before it to a width.
 pub fn padded(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
+    const ZEROS: [u8; 32] = [b'0'; 32];
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value).as_bytes();
-    out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));
-    out.extend_from_slice(digits);
+    let zeros = width.saturating_sub(digits.len()).min(ZEROS.len());
+    short(out, &ZEROS[..zeros]);
+    short(out, digits);
+}
+
+/// Appends a number in decimal, with spaces before it to a width.
+pub fn aligned(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    spaces(out, width.saturating_sub(digits.len()));
+    short(out, digits);
+}
+
+/// Appends spaces.
+pub fn spaces(out: &mut Vec<u8>, count: usize) {
+    const SPACES: [u8; 64] = [b' '; 64];
+    match SPACES.get(..count) {
+        Some(spaces) => out.extend_from_slice(spaces),
+        None => out.resize(out.len() + count, b' '),
+    }
 }
 
 /// Appends a number in hexadecimal, with `0x`.
@@ -119,7 +137,7 @@ fn ipv6(out: &mut Vec<u8>, address: Ipv6Addr) {
     let segments = address.segments();
     let [.., a, b, c, d] = address.octets();
     match segments {
-        // libc, and with it every other tool, shows these with an IPv4 address in them; Rust doesn't.
+        // libc, and so every other tool, prints an IPv4 address inside these; Rust does not.
         [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
             out.extend_from_slice(b"::");
             ipv4(out, [a, b, c, d]);
@@ -139,7 +157,7 @@ fn ipv6(out: &mut Vec<u8>, address: Ipv6Addr) {
     }
 }
 
-/// Where the longest run of zeros starts and ends, the first of equals; one alone is none.
+/// Start and end of the longest run of at least two zeros, the first of equals.
 #[inline]
 fn longest_zeros(segments: &[u16; 8]) -> Option<(usize, usize)> {
     let mut longest = (0, 1);
@@ -154,7 +172,7 @@ fn longest_zeros(segments: &[u16; 8]) -> Option<(usize, usize)> {
     (longest.1 - longest.0 > 1).then_some(longest)
 }
 
-/// Groups of an IPv6 address with colons between.
+/// Groups of an IPv6 address, separated by colons.
 #[inline]
 fn groups(out: &mut Vec<u8>, segments: &[u16]) {
     for (index, segment) in segments.iter().enumerate() {
@@ -165,11 +183,11 @@ fn groups(out: &mut Vec<u8>, segments: &[u16]) {
     }
 }
 
-/// Appends an object's JSON, with everything escaped that a terminal might take for a command.
+/// Appends an object's JSON, with terminal controls escaped.
 pub fn json_object(out: &mut Vec<u8>, object: &impl serde::Serialize) {
-    // Our own objects have text for keys: they can be serialized.
+    // Objects with text keys always serialize.
     let text = serde_json::to_string(object).unwrap_or_default();
-    // Outside of strings JSON has nothing of the kind but its own line ends.
+    // Outside of strings, JSON's only control characters are line ends.
     for char in text.chars() {
         if char != '\n' && outside::is_harmful(char) {
             json_escape(out, char);
@@ -186,8 +204,7 @@ fn json_escape(out: &mut Vec<u8>, char: char) {
     }
 }
 
-/// Appends text with everything escaped that JSON does not take as it is, or that a terminal might take for a command;
-/// bytes that are no UTF-8 are replaced.
+/// Appends text as the inside of a JSON string, with terminal controls escaped; bytes that are not UTF-8 are replaced.
 pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {

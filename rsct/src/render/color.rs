@@ -1,19 +1,25 @@
-//! Colours, on a terminal only, and never against `NO_COLOR`.
+//! Colours: only on a terminal, and not if `NO_COLOR` is set.
 
 use std::io::IsTerminal;
 
-/// The escape sequences in use; empty where there are to be none.
+/// The escape sequences in use; all empty without colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
-    /// Something came about.
+    /// Success; an entry is created.
     pub good: &'static [u8],
-    /// Something went wrong, or went away.
+    /// An entry is confirmed.
+    pub confirmed: &'static [u8],
+    /// An entry is refreshed.
+    pub refreshed: &'static [u8],
+    /// An entry is deleted or destroyed.
+    pub ended: &'static [u8],
+    /// Failure; a packet is INVALID or dropped.
     pub bad: &'static [u8],
-    /// Stands out.
+    /// Emphasis.
     pub strong: &'static [u8],
-    /// Less important.
+    /// Less important text.
     pub dim: &'static [u8],
-    /// Back to normal.
+    /// Ends a colour.
     pub reset: &'static [u8],
 }
 
@@ -21,6 +27,9 @@ impl Palette {
     /// No colours.
     pub const PLAIN: Self = Self {
         good: b"",
+        confirmed: b"",
+        refreshed: b"",
+        ended: b"",
         bad: b"",
         strong: b"",
         dim: b"",
@@ -28,13 +37,16 @@ impl Palette {
     };
     const ANSI: Self = Self {
         good: b"\x1b[32m",
+        confirmed: b"\x1b[36m",
+        refreshed: b"\x1b[94m",
+        ended: b"\x1b[33m",
         bad: b"\x1b[31m",
         strong: b"\x1b[1m",
         dim: b"\x1b[2m",
         reset: b"\x1b[0m",
     };
 
-    /// What suits `stream` (see no-color.org).
+    /// The colours for `stream` (no-color.org).
     pub fn for_stream(stream: &impl IsTerminal) -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if stream.is_terminal() && !unwanted {
@@ -44,8 +56,11 @@ impl Palette {
         }
     }
 
-    /// Appends `text` in `color`.
+    /// Appends `text` in `color`, which may be empty.
     pub fn paint(&self, out: &mut Vec<u8>, color: &[u8], text: &[u8]) {
+        if color.is_empty() {
+            return out.extend_from_slice(text);
+        }
         out.extend_from_slice(color);
         out.extend_from_slice(text);
         out.extend_from_slice(self.reset);

@@ -1,7 +1,7 @@
 //! The line that `conntrack -L` prints for an entry, byte for byte.
 //!
-//! Scripts read these lines, so what looks odd in them stays: a space behind every field but the
-//! last, `NONE` for a state that isn't known, zero ports where the kernel sent none.
+//! Scripts read these lines, so their oddities stay: a space after every field but the last, `NONE` for an unknown state,
+//! zero ports if the kernel sent none.
 
 use rsct_common::Tuple;
 
@@ -13,12 +13,12 @@ use crate::{
     outside,
 };
 
-/// How many states have names, in each of the three protocols.
+/// Number of named states in each of the three protocols.
 const STATES: u8 = 10;
 /// Nanoseconds in a second.
 const NS: u64 = 1_000_000_000;
 
-/// What `conntrack -o` calls `extended`, `id`, `ktimestamp` and `labels`, and what `conntrack -E` puts first.
+/// The options `extended`, `id`, `ktimestamp` and `labels` of `conntrack -o`, and the first column of `conntrack -E`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape<'a> {
     /// Begin with the address family.
@@ -27,12 +27,12 @@ pub struct Shape<'a> {
     pub id: bool,
     /// Show when the entry was confirmed and destroyed, in local time.
     pub ktimestamp: bool,
-    /// Show the labels that have a name here. (conntrack shows no others; where none of an entry's has one, it
-    /// writes the word `labels` alone.)
+    /// Show the labels with these names. (conntrack shows no others; if an entry has none of them, it writes the word
+    /// `labels` alone.)
     pub labels: Option<&'a LabelMap>,
-    /// Begin with what happened to the entry.
+    /// Begin with the event.
     pub event: Option<Event>,
-    /// Write names that others chose as they are, as conntrack does, whatever a terminal makes of them.
+    /// Write names from outside unescaped, as conntrack does.
     pub as_it_is: bool,
 }
 
@@ -120,8 +120,8 @@ fn state(out: &mut Vec<u8>, entry: &Entry<'_>) {
     }
 }
 
-/// Full seconds since the entry was confirmed, until it was destroyed or now; conntrack subtracts
-/// the cut seconds, not the times.
+/// Whole seconds from the entry's confirmation to its destruction or now; conntrack subtracts truncated seconds, not
+/// times.
 fn age_s(entry: &Entry<'_>, now_s: u64) -> Option<u64> {
     let timestamps = entry.timestamps?;
     let start_s = timestamps.start_ns? / NS;
@@ -142,7 +142,7 @@ fn time(out: &mut Vec<u8>, key: &'static [u8], ns: Option<u64>) {
     }
 }
 
-/// The names of the labels. The comma behind the last becomes the field's space, and so does what else stands there.
+/// The names of the labels. The field's space replaces the comma after the last one, or any other last character.
 #[cold]
 fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, names: &LabelMap, shape: Shape<'_>) {
     out.extend_from_slice(b"labels=");

@@ -1,4 +1,4 @@
-//! Local time, as C's `ctime` writes it and taken apart.
+//! Local time: calendar fields, and the text of C's `ctime`.
 
 use std::io::Write as _;
 
@@ -11,7 +11,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// A moment on the calendar and the clock on the wall.
+/// A moment as calendar date and time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date {
     /// The year.
@@ -80,7 +80,7 @@ impl Date {
         );
     }
 
-    /// Appends it as ISO 8601 has it, in one word: `2026-11-08T09:46:40`.
+    /// Appends it as ISO 8601: `2026-11-08T09:46:40`.
     pub fn iso(&self, out: &mut Vec<u8>) {
         let Self {
             year,
@@ -98,7 +98,7 @@ impl Date {
     }
 }
 
-/// Appends a moment in local time as `ctime` does; its seconds since the epoch past the year 9999.
+/// Appends a moment in local time as `ctime` does; after the year 9999, seconds since the epoch.
 pub fn ctime(out: &mut Vec<u8>, epoch_s: u64) {
     match Date::local(epoch_s) {
         Some(date) => date.ctime(out),

@@ -7,7 +7,7 @@ use crate::plural;
 
 use super::color::Palette;
 
-/// Where values start in the sections before the hooks, whose names are longer.
+/// Columns of the labels before the hooks, whose names are longer.
 const LABEL_COLUMNS: usize = 24;
 
 /// Appends the whole diagnosis.
@@ -30,7 +30,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     verdict(&mut page, diagnosis);
 }
 
-/// How a value is to be taken.
+/// The meaning of a value.
 #[derive(Clone, Copy)]
 enum Tone {
     Plain,
@@ -94,23 +94,19 @@ fn kernel(page: &mut Page<'_>, kernel: &Kernel) {
         Some(false) => page.line(
             "BPF JIT",
             Tone::Bad,
-            "off, so each packet costs more: sysctl net.core.bpf_jit_enable=1",
+            "off, which raises the cost of each packet: sysctl net.core.bpf_jit_enable=1",
         ),
-        None => page.line("BPF JIT", Tone::Dim, "cannot be read here"),
+        None => page.line("BPF JIT", Tone::Dim, "not readable here"),
     }
     match kernel.lockdown {
         Some("confidentiality") => page.line(
             "lockdown",
             Tone::Bad,
-            "confidentiality: programs may not read kernel memory",
+            "confidentiality: eBPF programs may not read kernel memory",
         ),
         Some("integrity") => page.line("lockdown", Tone::Good, "integrity, which allows tracing"),
         Some(mode) => page.line("lockdown", Tone::Good, mode),
-        None => page.line(
-            "lockdown",
-            Tone::Dim,
-            "not in this kernel, or cannot be read here",
-        ),
+        None => page.line("lockdown", Tone::Dim, "not in this kernel, or not readable here"),
     }
 }
 
@@ -121,7 +117,7 @@ fn btf(page: &mut Page<'_>, btf: &Btf) {
         Some(error) => page.line("vmlinux", Tone::Bad, error),
     }
     if btf.modules.is_empty() {
-        page.line("modules", Tone::Dim, "none of conntrack's");
+        page.line("modules", Tone::Dim, "no conntrack module");
     } else {
         page.line("modules", Tone::Good, &btf.modules.join(", "));
     }
@@ -149,37 +145,33 @@ fn privileges(page: &mut Page<'_>, privileges: &Privileges) {
         page.line(
             "user namespace",
             Tone::Bad,
-            "not the machine's own: capabilities do not count for tracing",
+            "not the initial one: its capabilities do not allow tracing",
         );
     }
 }
 
 fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
-    page.section("tracing programs");
+    page.section("eBPF programs");
     let offered = |page: &mut Page<'_>, label, trial: &Trial| match &trial.answer {
         None => page.line(label, Tone::Good, "accepted"),
         Some(answer) => page.line(label, Tone::Bad, &format!("refused: {answer}")),
     };
     match &programs.fentry {
         Some(trial) => offered(page, "fentry, fexit", trial),
-        None => page.line(
-            "fentry, fexit",
-            Tone::Bad,
-            "impossible without the kernel's types",
-        ),
+        None => page.line("fentry, fexit", Tone::Bad, "impossible without BTF"),
     }
     offered(page, "kprobe, kretprobe", &programs.kprobe);
     if programs.kprobe_events == Some(false) {
         page.line(
             "kprobe events",
             Tone::Bad,
-            "not in this kernel (CONFIG_KPROBE_EVENTS): fentry alone",
+            "not in this kernel (CONFIG_KPROBE_EVENTS): only fentry works",
         );
     }
     match run {
-        Some(true) => page.line("once attached", Tone::Good, "the kernel runs them"),
-        Some(false) => page.line("once attached", Tone::Bad, "the kernel does NOT run them"),
-        None => page.line("once attached", Tone::Dim, "unknown whether the kernel runs them"),
+        Some(true) => page.line("attached programs", Tone::Good, "run by the kernel"),
+        Some(false) => page.line("attached programs", Tone::Bad, "NOT run by the kernel"),
+        None => page.line("attached programs", Tone::Dim, "unknown if the kernel runs them"),
     }
 }
 
@@ -191,12 +183,12 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
         return;
     };
     let how = match conntrack.module {
-        Some(true) => "loaded, as a module",
+        Some(true) => "loaded as a module",
         Some(false) => "built in",
-        None => "there",
+        None => "present",
     };
     page.line("nf_conntrack", Tone::Good, how);
-    let ((tone4, ipv4), (tone6, ipv6)) = (passes(&conntrack.ipv4), passes(&conntrack.ipv6));
+    let ((tone4, ipv4), (tone6, ipv6)) = (traversal(&conntrack.ipv4), traversal(&conntrack.ipv6));
     if ipv4 == ipv6 {
         page.line("IPv4, IPv6", tone4, ipv4);
     } else {
@@ -204,7 +196,7 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
         page.line("IPv6", tone6, ipv6);
     }
     if let (Some(entries), Some(limit)) = (conntrack.entries, conntrack.limit) {
-        // Conntrack drops from the limit on, and hurries expiry from 95 % of it (gc_worker).
+        // Conntrack drops packets at the limit, and expires entries early from 95 % of it (gc_worker).
         let full = u64::from(entries) * 20 >= u64::from(limit) * 19 && limit != 0;
         let tone = if full { Tone::Bad } else { Tone::Plain };
         page.line("entries", tone, &format!("{entries} of at most {limit}"));
@@ -215,18 +207,18 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
             Some(0) => (Tone::Dim, "off"),
             Some(1) => (Tone::Plain, "on"),
             // Only `nf_conntrack_events` has it: Linux 5.19.
-            Some(_) => (Tone::Plain, "on while someone listens"),
+            Some(_) => (Tone::Plain, "on while a listener exists"),
         };
         page.line(sysctl.name, tone, &format!("{value}: {}", sysctl.switches));
     }
 }
 
-fn passes(hooked: &Hooked) -> (Tone, &str) {
+fn traversal(hooked: &Hooked) -> (Tone, &str) {
     match (hooked.hooked, &hooked.error) {
-        (Some(true), _) => (Tone::Good, "packets pass conntrack"),
+        (Some(true), _) => (Tone::Good, "packets traverse conntrack"),
         (Some(false), _) => (
             Tone::Bad,
-            "packets do not pass conntrack until a rule needs it, such as one with `ct state`",
+            "packets do not traverse conntrack until a rule needs it, such as one with `ct state`",
         ),
         (None, error) => (Tone::Dim, error.as_deref().unwrap_or("unknown")),
     }
@@ -235,7 +227,7 @@ fn passes(hooked: &Hooked) -> (Tone, &str) {
 fn hooks(page: &mut Page<'_>, hooks: &[Hook]) {
     if hooks.iter().all(|hook| hook.attached.is_none()) {
         page.section("hooks");
-        return page.line("all", Tone::Dim, "not tried, for the reason at the end");
+        return page.line("all", Tone::Dim, "not tried, for the reason on the last line");
     }
     for of_command in hooks.chunk_by(|one, next| one.command == next.command) {
         page.section(&format!("hooks of rsct {}", of_command[0].command));
@@ -247,21 +239,24 @@ fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
     let columns = widest(hooks.iter().map(|hook| hook.function));
     for hook in hooks {
         let why = hook.why_not_better.join("; ");
-        let (tone, told) = match (hook.attached, hook.in_btf) {
+        let (tone, text) = match (hook.attached, hook.in_btf) {
             (Some(how), _) if why.is_empty() => (Tone::Good, how.to_owned()),
             (Some("not attached"), in_btf) => {
-                // A function that is not part of this kernel is no fault.
+                // A function that this kernel does not have is no error.
                 let tone = if in_btf == Some(false) && !hook.essential {
                     Tone::Dim
                 } else {
                     Tone::Bad
                 };
-                (tone, format!("not attached ({why}); not shown: {}", hook.shows))
+                (
+                    tone,
+                    format!("not attached ({why}); not reported: {}", hook.shows),
+                )
             }
             (Some(how), _) => (Tone::Plain, format!("{how} ({why})")),
             (None, _) => (Tone::Dim, "not tried".to_owned()),
         };
-        page.row(columns, hook.function, tone, &told);
+        page.row(columns, hook.function, tone, &text);
     }
 }
 
@@ -276,7 +271,7 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
         .collect();
     let columns = widest(names.iter().map(String::as_str));
     for (field, name) in fields.iter().zip(&names) {
-        let (tone, told) = match (field.offset, &field.absent) {
+        let (tone, text) = match (field.offset, &field.absent) {
             (Some(offset), _) => {
                 let ending = plural::choose(&field.bytes, "", "s");
                 (
@@ -289,7 +284,7 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
                 (tone, format!("absent: {}", why.as_deref().unwrap_or("unknown")))
             }
         };
-        page.row(columns, name, tone, &told);
+        page.row(columns, name, tone, &text);
     }
 }
 
@@ -301,16 +296,16 @@ fn arguments(page: &mut Page<'_>, arguments: &[Argument]) {
     let columns = widest(arguments.iter().map(|argument| argument.function));
     for function in arguments.chunk_by(|one, next| one.function == next.function) {
         let absent = function.iter().any(|argument| argument.position.is_none());
-        let told: Vec<String> = function.iter().map(argument).collect();
+        let texts: Vec<String> = function.iter().map(argument).collect();
         let tone = if absent { Tone::Dim } else { Tone::Plain };
-        page.row(columns, function[0].function, tone, &told.join(", "));
+        page.row(columns, function[0].function, tone, &texts.join(", "));
     }
 }
 
 fn argument(argument: &Argument) -> String {
     match (argument.name, argument.position) {
         (name, None) => format!("{name} absent"),
-        ("return", Some(_)) => "the value returned".to_owned(),
+        ("return", Some(_)) => "return value".to_owned(),
         (name, Some(position)) => format!("{name} {position}"),
     }
 }
@@ -357,20 +352,20 @@ privileges
   CAP_PERFMON               held     for attaching programs to kernel functions
   CAP_NET_ADMIN             held     for dumping conntrack's entries
   CAP_SYS_ADMIN             held     for fentry on a module's functions, other network namespaces
-tracing programs
+eBPF programs
   fentry, fexit             accepted
   kprobe, kretprobe         accepted
-  once attached             the kernel runs them
+  attached programs         run by the kernel
 conntrack in this network namespace
-  nf_conntrack              loaded, as a module
-  IPv4                      packets pass conntrack
-  IPv6                      packets do not pass conntrack until a rule needs it, such as one with `ct state`
+  nf_conntrack              loaded as a module
+  IPv4                      packets traverse conntrack
+  IPv6                      packets do not traverse conntrack until a rule needs it, such as one with `ct state`
   entries                   3 of at most 65536
   nf_conntrack_acct         off: counters
   ctnetlink                 dumps entries
 hooks of rsct trace
   nf_conntrack_in           fentry
-  nf_conntrack_dccp_packet  not attached (gone); not shown: its state
+  nf_conntrack_dccp_packet  not attached (gone); not reported: its state
 hooks of rsct latency
   gc_worker  fentry
 fields
@@ -378,7 +373,7 @@ fields
   nf_conn.proto.tcp.state  at  184,   1 byte
   nf_conn.mark             absent: not built in
 arguments, counted from 0
-  nf_conntrack_in           skb 0, the value returned
+  nf_conntrack_in           skb 0, return value
   nf_conntrack_dccp_packet  ct absent
 rsct can trace here.
 ";
@@ -386,44 +381,44 @@ rsct can trace here.
     }
 
     #[test]
-    fn a_machine_that_refuses_says_so_and_goes_on() {
+    fn a_refusal_does_not_end_the_diagnosis() {
         let mut diagnosis = samples::refusing();
         diagnosis.reason = Some("it says no".to_owned());
-        let told = plain(&diagnosis);
+        let text = plain(&diagnosis);
         assert!(
-            told.contains("fentry, fexit             refused: EPERM"),
-            "{told}"
+            text.contains("fentry, fexit             refused: EPERM"),
+            "{text}"
         );
         assert!(
-            told.contains("hooks\n  all                       not tried,"),
-            "{told}"
+            text.contains("hooks\n  all                       not tried,"),
+            "{text}"
         );
-        assert!(told.contains("nf_conn.status           at  128"), "{told}");
+        assert!(text.contains("nf_conn.status           at  128"), "{text}");
         assert!(
-            told.ends_with("\nrsct cannot trace here: it says no.\n"),
-            "{told}"
+            text.ends_with("\nrsct cannot trace here: it says no.\n"),
+            "{text}"
         );
     }
 
     #[test]
-    fn without_types_there_are_no_fields_to_show() {
+    fn without_btf_there_are_no_fields() {
         let mut diagnosis = samples::refusing();
         diagnosis.fields.clear();
         diagnosis.arguments.clear();
         diagnosis.conntrack = None;
-        let told = plain(&diagnosis);
-        assert!(!told.contains("fields"), "{told}");
-        assert!(told.contains("not loaded: modprobe nf_conntrack"), "{told}");
+        let text = plain(&diagnosis);
+        assert!(!text.contains("fields"), "{text}");
+        assert!(text.contains("not loaded: modprobe nf_conntrack"), "{text}");
     }
 
     #[test]
-    fn without_proc_conntrack_is_not_called_unloaded() {
+    fn without_proc_conntrack_is_not_reported_as_unloaded() {
         let mut diagnosis = samples::refusing();
         diagnosis.conntrack = None;
         diagnosis.conntrack_error = Some("/proc is not mounted");
-        let told = plain(&diagnosis);
-        assert!(!told.contains("not loaded"), "{told}");
-        assert!(told.contains("/proc is not mounted"), "{told}");
+        let text = plain(&diagnosis);
+        assert!(!text.contains("not loaded"), "{text}");
+        assert!(text.contains("/proc is not mounted"), "{text}");
     }
 
     #[test]
@@ -438,8 +433,8 @@ rsct can trace here.
             (conntrack.entries, conntrack.limit) = (Some(entries), Some(100));
             let mut out = Vec::new();
             text(&mut out, &diagnosis, palette);
-            let told = String::from_utf8(out).unwrap();
-            assert_eq!(told.contains(&format!("!{entries} of")), marked, "{told}");
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.contains(&format!("!{entries} of")), marked, "{text}");
         }
     }
 }

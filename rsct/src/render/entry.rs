@@ -1,15 +1,17 @@
-//! Every format of an entry behind one call, for all commands that show entries.
+//! Every format of an entry, for all commands that print entries.
+
+pub(super) mod about;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     conntrack_line::{self, Shape},
-    event_line::{self, Cause, Event},
-    json, namespace, save, wide, xml,
+    event_line, json, namespace, save, wide, xml,
 };
-use crate::{kernel::netns::Netns, labels::LabelMap, netlink::conntrack::Entry, timeouts::Source};
+use crate::{kernel::netns::Netns, labels::LabelMap, netlink::conntrack::Entry};
+pub use about::About;
 
-/// A form for entries.
+/// Output formats of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// conntrack's line.
@@ -21,44 +23,29 @@ pub enum Format {
     Json,
     /// conntrack's XML.
     Xml,
-    /// conntrack's options that make the entry again.
+    /// conntrack's options that create the entry again.
     Save,
 }
 
-/// How entries are shown: a form, and what belongs to it.
+/// A format and its options.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct View<'a> {
-    /// The form.
+    /// The format.
     pub format: Format,
     /// `-o extended`; of text.
     pub extended: bool,
-    /// `-o id`; of text, the others have it anyway.
+    /// `-o id`; of text, the other formats always have it.
     pub id: bool,
     /// `-o ktimestamp`; of text and XML.
     pub ktimestamp: bool,
-    /// `-o timestamp`: say when an event happened; of text, wide and XML.
+    /// `-o timestamp`: the time of an event; of text, wide and XML.
     pub timestamp: bool,
-    /// Labels' names. Text and XML show labels only where there are names; the others show numbers too.
+    /// Names of labels. Text and XML print labels only with names; the other formats also print numbers.
     pub labels: Option<&'a LabelMap>,
-    /// Whether entries come with events: wide has columns for those then.
+    /// True if entries carry events: wide then has columns for them.
     pub events: bool,
-    /// Say which namespace an entry is of, in a column of this width where the form has lines.
+    /// Print the network namespace of each entry; formats with lines use a column of this width.
     pub netns: Option<usize>,
-}
-
-/// What is known about an entry beside itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
-    /// The time since the epoch, see [`now`].
-    pub now: Duration,
-    /// The namespace it is of, where that is to be said.
-    pub netns: Option<&'a Netns>,
-    /// What happened to it.
-    pub event: Option<Event>,
-    /// Who did that.
-    pub cause: Option<Cause<'a>>,
-    /// Where its timeout comes from; wide and JSON say it.
-    pub timeout_source: Option<&'a Source<'a>>,
 }
 
 /// The time since the epoch.
@@ -67,7 +54,7 @@ pub fn now() -> Duration {
 }
 
 impl View<'_> {
-    /// Appends what stands before the first entry.
+    /// Appends the text before the first entry.
     pub fn begin(&self, out: &mut Vec<u8>) {
         match self.format {
             Format::Wide => {
@@ -83,9 +70,9 @@ impl View<'_> {
         }
     }
 
-    /// Appends what stands before a namespace's first entry, where namespaces are to be told apart.
+    /// Appends the text before a namespace's first entry, if namespaces are printed.
     pub fn begin_netns(&self, out: &mut Vec<u8>, netns: &Netns) {
-        // A saved line has no place for it, and is to stay one that can be loaded.
+        // `rsct load` reads saved lines, so they cannot carry a namespace.
         if self.format == Format::Save && self.netns.is_some() {
             out.extend_from_slice(b"# network namespace ");
             out.extend_from_slice(netns.name.to_string().as_bytes());
@@ -143,7 +130,7 @@ impl View<'_> {
         }
     }
 
-    /// Appends what stands behind the last entry.
+    /// Appends the text after the last entry.
     pub fn end(&self, out: &mut Vec<u8>) {
         if self.format == Format::Xml {
             out.extend_from_slice(xml::FOOTER);

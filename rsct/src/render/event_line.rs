@@ -1,4 +1,4 @@
-//! What stands around an entry where it tells of an event: what happened, when, and who did it.
+//! The parts of a line that describe an event: its kind, its time, and the program that caused it.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::{
     outside,
 };
 
-/// What happened to an entry.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// It is in the table from now on.
+    /// The entry was inserted.
     New,
-    /// Something about it is another than before.
+    /// The entry changed.
     Update,
-    /// It is gone.
+    /// The entry was destroyed.
     Destroy,
-    /// Nothing: it is in the table, which is shown because events were lost.
+    /// No event: the entry is part of a dump that follows lost events.
     Sync,
 }
 
@@ -32,7 +32,7 @@ impl From<Kind> for Event {
 }
 
 impl Event {
-    /// A word for it, which JSON and XML have.
+    /// The name in JSON and XML.
     pub fn name(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -42,7 +42,7 @@ impl Event {
         }
     }
 
-    /// The first column of `conntrack -E`, with the space behind it.
+    /// The first column of `conntrack -E`, with its space.
     pub fn tag(self) -> &'static [u8] {
         match self {
             Self::New => b"    [NEW] ",
@@ -53,17 +53,16 @@ impl Event {
     }
 }
 
-/// Who caused an event by a netlink message.
+/// The origin of an event that a netlink request caused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause<'a> {
-    /// The port of the socket that asked for it.
+    /// The port of the requesting socket.
     pub portid: u32,
-    /// The program that has the socket, where it is known.
+    /// The program that owns the socket, if known.
     pub progname: Option<&'a [u8]>,
 }
 
-/// When an event happened, since the epoch: by the kernel's own word where it says so (Linux 6.14 on, with timestamps
-/// on), else now.
+/// The time of an event since the epoch: the kernel's own (Linux 6.14 or later, with timestamps on), else now.
 pub fn moment(entry: &Entry<'_>, now: Duration) -> Duration {
     entry.event_ns.map_or(now, Duration::from_nanos)
 }
@@ -77,8 +76,8 @@ pub fn timestamp(out: &mut Vec<u8>, moment: Duration) {
     out.extend_from_slice(b"]\t");
 }
 
-/// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline. `as_it_is`: the program's
-/// name is written as conntrack writes it, whatever a terminal makes of it.
+/// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline. `as_it_is`: the program's name is
+/// written unescaped, as conntrack does.
 pub fn userspace(line: &mut Vec<u8>, cause: Cause<'_>, as_it_is: bool) {
     if line.last() == Some(&b'\n') {
         line.pop();
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_time_comes_before_the_clocks() {
+    fn the_kernels_time_is_preferred_to_the_clocks() {
         let payload = samples::TCP.payload();
         let mut entry = Entry::parse(&payload).unwrap();
         let now = Duration::from_secs(9);
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn who_did_it_stands_at_the_end() {
+    fn the_requester_is_at_the_end() {
         let mut line = b"udp use=1\n".to_vec();
         userspace(
             &mut line,

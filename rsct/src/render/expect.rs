@@ -1,12 +1,12 @@
-//! Every format of an expectation behind one call, for all commands that show expectations.
+//! Every format of an expectation, for all commands that print expectations.
+
+pub(super) mod about;
 
 use super::{expect_json, expect_line, expect_xml, namespace};
-use crate::{
-    kernel::netns::Netns,
-    netlink::expect::{EventKind, Expectation},
-};
+use crate::netlink::expect::Expectation;
+pub use about::{About, Happened};
 
-/// A form for expectations.
+/// Output formats of expectations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// conntrack's line.
@@ -18,30 +18,8 @@ pub enum Format {
     Xml,
 }
 
-/// What is known about an expectation beside itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
-    /// The namespace it is of, where that is to be said.
-    pub netns: Option<&'a Netns>,
-    /// The width of the column that says so, where lines have one.
-    pub column: Option<usize>,
-    /// What happened to it.
-    pub happened: Option<Happened>,
-}
-
-/// What happened to an expectation, who asked for it, and when rsct read of it: the kernel doesn't say when it was.
-#[derive(Clone, Copy, Debug)]
-pub struct Happened {
-    /// What.
-    pub kind: EventKind,
-    /// Nanoseconds since the epoch.
-    pub received_ns: u64,
-    /// The netlink port that asked for it; 0 where a packet or time did it.
-    pub portid: u32,
-}
-
 impl Format {
-    /// Appends what stands before the first expectation.
+    /// Appends the text before the first expectation.
     pub fn begin(self, out: &mut Vec<u8>) {
         if self == Self::Xml {
             out.extend_from_slice(expect_xml::BEGIN);
@@ -63,7 +41,7 @@ impl Format {
         }
     }
 
-    /// Appends what stands behind the last one.
+    /// Appends the text after the last one.
     pub fn end(self, out: &mut Vec<u8>) {
         if self == Self::Xml {
             out.extend_from_slice(expect_xml::END);

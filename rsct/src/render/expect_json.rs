@@ -4,7 +4,7 @@ use rsct_common::Tuple;
 
 use super::{
     bytes,
-    expect::Happened,
+    expect::about::Happened,
     json::{array, close, key, number, open, text, tuple, word},
 };
 use crate::{

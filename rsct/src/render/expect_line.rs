@@ -1,5 +1,4 @@
-//! The line that `conntrack -L expect` prints for an expectation, and `conntrack -E expect` for what became of one,
-//! byte for byte.
+//! The line that `conntrack -L expect` prints for an expectation, and `conntrack -E expect` for an event, byte for byte.
 
 use rsct_common::Tuple;
 
@@ -10,8 +9,8 @@ use crate::{
     outside,
 };
 
-/// Appends the line, with its newline. It begins with what happened where something did. `as_it_is`: a helper's name is
-/// written as conntrack writes it, whatever a terminal makes of it.
+/// Appends the line, with its newline. It begins with the event, if there is one. `as_it_is`: a helper's name is written
+/// unescaped, as conntrack does.
 pub fn line(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<EventKind>, as_it_is: bool) {
     match event {
         Some(EventKind::New) => out.extend_from_slice(b"    [NEW] "),
@@ -59,7 +58,7 @@ pub fn line(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<Even
     }
 }
 
-/// The addresses have names of their own in each tuple, what belongs to the protocol has not.
+/// Addresses are named differently in each tuple, fields of the protocol are not.
 fn ends(out: &mut Vec<u8>, tuple: &Tuple, src: &'static [u8], dst: &'static [u8]) {
     for (key, addr) in [(src, tuple.src_addr()), (dst, tuple.dst_addr())] {
         out.extend_from_slice(key);
@@ -113,7 +112,7 @@ mod tests {
         }
     }
 
-    /// As src/expect/snprintf_default.c of libnetfilter_conntrack puts together what no kernel here sends.
+    /// By src/expect/snprintf_default.c of libnetfilter_conntrack: no kernel here sends these.
     #[test]
     fn what_is_rare_stands_where_conntrack_has_it() {
         let payload = samples::FTP.payload();

@@ -11,13 +11,12 @@ use crate::{
     netlink::expect::{EventKind, Expectation, flags},
 };
 
-/// What stands before the first expectation.
+/// The text before the first expectation.
 pub const BEGIN: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n";
-/// What stands behind the last one.
+/// The text after the last one.
 pub const END: &[u8] = b"</expect>\n";
 
-/// Appends an expectation on a line of its own. It says what happened where something did, and which namespace it is
-/// of where that has to be said.
+/// Appends an expectation on a line of its own, with its event and its network namespace if they are given.
 pub fn flow(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
@@ -36,7 +35,7 @@ pub fn flow(
     rest(out, expectation, None);
 }
 
-/// The same with `-o timestamp`: when, in local time.
+/// The same with `-o timestamp`: the time, in local time.
 pub fn flow_at(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
@@ -138,7 +137,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// What `conntrack -L expect -o xml` printed for the samples.
+    /// Output of `conntrack -L expect -o xml` for the samples.
     #[test]
     fn elements_are_conntracks() {
         let payload = samples::FTP.payload();
@@ -170,7 +169,7 @@ mod tests {
             came.contains("<helper-name>a&lt;b&amp;c&gt;</helper-name>"),
             "{came}"
         );
-        // The one that the fuzzer found, and what XML can't hold.
+        // One that the fuzzer found, and characters that XML cannot hold.
         expectation.helper = Some(b"f\x96p\x01");
         let came = written(&expectation, None);
         assert!(

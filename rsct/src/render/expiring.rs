@@ -1,4 +1,4 @@
-//! When entries go, as bars and as JSON.
+//! When entries expire, as bars and as JSON.
 
 use std::{fmt::Display, io::Write as _};
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// The longest bar.
 const BAR: u64 = 30;
-/// How many states of a span are named.
+/// Number of states that each line names.
 const NAMED: usize = 3;
 /// Eighths of a character.
 const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -54,7 +54,7 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, palette: Palette) {
         put(
             out,
             format_args!(
-                "{:>12} {:>9}  in a flow table, which has the time of their flows\n",
+                "{:>12} {:>9}  in a flowtable, which keeps their timeouts\n",
                 "-", histogram.without
             ),
         );
@@ -99,7 +99,7 @@ pub fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&Netns>) {
     out.extend_from_slice(b"]}\n");
 }
 
-/// A bar as long as its share of the longest; whoever is there has one.
+/// A bar in proportion to the longest; at least one eighth unless there are no entries.
 fn bar(entries: u64, most: u64) -> String {
     if entries == 0 {
         return String::new();
@@ -117,7 +117,7 @@ fn span(from: u32, to: Option<u32>) -> String {
     }
 }
 
-/// A span's bound in its largest unit: all of them are whole ones.
+/// A bound in its largest unit: all bounds are whole numbers of it.
 struct Time(u32);
 
 impl Display for Time {
@@ -136,7 +136,7 @@ struct Name(Option<(&'static Protocol, &'static State)>);
 impl Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            // The only state of a protocol is called like all there are.
+            // A protocol with one state needs no name for it.
             Some((protocol, state)) if protocol.states.len() > 1 => {
                 write!(f, "{} {}", protocol.name, state.name)
             }
@@ -193,13 +193,13 @@ mod tests {
             "{shown}"
         );
         assert!(
-            shown.ends_with("in a flow table, which has the time of their flows\n"),
+            shown.ends_with("in a flowtable, which keeps their timeouts\n"),
             "{shown}"
         );
     }
 
     #[test]
-    fn whoever_is_there_has_a_bar() {
+    fn every_entry_shows_in_a_bar() {
         assert_eq!((bar(0, 5).as_str(), bar(1, u64::MAX).as_str()), ("", "▏"));
         assert_eq!(bar(u64::MAX, u64::MAX), "█".repeat(30));
     }

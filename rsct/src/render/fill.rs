@@ -1,4 +1,4 @@
-//! Who fills a table, in text and JSON.
+//! The sources, services and states that fill a table, in text and JSON.
 
 use std::io::Write as _;
 
@@ -12,9 +12,9 @@ use crate::{
     plural,
 };
 
-use super::{bytes, story};
+use super::{bytes, words};
 
-/// Appends what there is to say of a namespace's table.
+/// Appends a namespace's table.
 pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: usize) {
     let _ = write!(
         out,
@@ -27,7 +27,7 @@ pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
     }
     let _ = writeln!(
         out,
-        "; of {} that were read {} have no reply, {} are ASSURED and can't be thrown out",
+        "; of {} read, {} are UNREPLIED, {} are ASSURED and cannot be evicted",
         fill.entries, fill.unreplied, fill.assured
     );
     for (index, (source, count)) in fill.sources.first(most).into_iter().enumerate() {
@@ -37,7 +37,7 @@ pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
     for (index, ((protonum, address, port), count)) in fill.services.first(most).into_iter().enumerate() {
         label(out, if index == 0 { "to" } else { "" });
         let _ = write!(out, "{count:>8}  ");
-        story::protocol(out, protonum);
+        words::protocol(out, protonum);
         let _ = match proto::has_ports(protonum) {
             true => writeln!(out, " {}", std::net::SocketAddr::new(address, port)),
             false => writeln!(out, " {address}"),
@@ -46,7 +46,7 @@ pub fn text(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
     for (index, ((protonum, state), count)) in fill.states.first(most).into_iter().enumerate() {
         label(out, if index == 0 { "state" } else { "" });
         let _ = write!(out, "{count:>8}  ");
-        story::protocol(out, protonum);
+        words::protocol(out, protonum);
         let _ = writeln!(out, " {}", names::state(protonum, state).unwrap_or_default());
     }
     if fill.zones.kinds() > 1 {

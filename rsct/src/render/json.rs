@@ -2,7 +2,7 @@
 
 use rsct_common::Tuple;
 
-use super::{bytes, entry::About, timeout_source};
+use super::{bytes, entry::about::About, timeout_source};
 use crate::{
     flow::names::{self, proto, status},
     labels::LabelMap,

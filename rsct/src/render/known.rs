@@ -1,4 +1,4 @@
-//! The joined table: what both sources know of every flow, and where they differ.
+//! The joined table: every flow as known from dumps and records, and the differences.
 
 use std::io::Write as _;
 
@@ -10,9 +10,9 @@ use crate::flow::{
     table::{Flow, Table},
 };
 
-use super::{bytes, story, trace_json};
+use super::{bytes, trace_json, words};
 
-/// Every flow, in the order they became known.
+/// Every flow, in the order of detection.
 pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
     let mut flows: Vec<&Flow> = table.flows().collect();
     flows.sort_by_key(|flow| flow.number);
@@ -66,10 +66,10 @@ fn flow_text(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
         None => bytes::number(out, tuple.protonum),
     }
     out.push(b' ');
-    story::ends(out, &tuple);
+    words::ends(out, &tuple);
     if let Some(reply) = flow.reply_tuple() {
         out.extend_from_slice(b", ");
-        story::ends(out, &reply);
+        words::ends(out, &reply);
     }
     out.extend_from_slice(b",");
     for name in status::names(flow.status) {

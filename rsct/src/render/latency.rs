@@ -1,4 +1,4 @@
-//! How long conntrack takes, as tables and bars.
+//! Durations of conntrack's functions, as tables and bars.
 
 use std::{fmt::Display, io::Write as _};
 
@@ -17,39 +17,39 @@ const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// The quantiles that are shown, in thousandths.
 pub const QUANTILES: [(u16, &str); 4] = [(500, "P50"), (900, "P90"), (990, "P99"), (999, "P99.9")];
 
-/// What was measured, and how it is to be shown.
+/// A measurement, and its layout.
 #[derive(Clone, Copy)]
 pub struct Report<'a> {
-    /// What was counted.
+    /// The counts.
     pub reading: &'a Reading,
-    /// By what durations are told apart.
+    /// The key that groups durations.
     pub by: By,
     /// Ticks a second.
     pub hz: Hz,
-    /// What namespaces are called.
+    /// Names of namespaces.
     pub names: &'a Names,
-    /// Whether there is room for bars.
+    /// True to print bars.
     pub bars: bool,
     /// Colours.
     pub palette: Palette,
 }
 
-/// What of a function is shown above its table.
+/// The title of a function's table.
 fn title(function: Function) -> &'static str {
     match function {
-        Function::ConntrackIn => "a packet's pass through conntrack",
-        Function::Confirm => "putting a new flow's entry into the table",
-        Function::NatSetup => "finding a translation for a new entry",
-        Function::Lock => "taking a lock of the table, where this is called",
-        Function::DoubleLock => "taking the locks of both chains of an entry",
-        Function::Contention => "waiting for a lock of the table that another CPU has",
-        Function::Gc => "garbage collection's runs",
+        Function::ConntrackIn => "traversal of conntrack by a packet",
+        Function::Confirm => "insertion of a new entry into the table",
+        Function::NatSetup => "NAT setup for a new entry",
+        Function::Lock => "acquisition of a table lock, where the kernel calls this",
+        Function::DoubleLock => "acquisition of the locks of both chains of an entry",
+        Function::Contention => "wait for a table lock held by another CPU",
+        Function::Gc => "runs of garbage collection",
         Function::Nothing => "nothing",
     }
 }
 
 impl Report<'_> {
-    /// What a key is called.
+    /// The name of a key.
     pub fn key(&self, function: Function, key: Key) -> String {
         match key {
             Key::Netns(inode) => self.names.netns(inode).to_string(),
@@ -74,7 +74,7 @@ impl Report<'_> {
         if !any {
             put(
                 out,
-                format_args!("\nNothing was measured: conntrack had nothing to do.\n"),
+                format_args!("\nNo calls were measured: conntrack was idle.\n"),
             );
         }
     }
@@ -109,19 +109,19 @@ impl Report<'_> {
         }
     }
 
-    /// What was let through at once.
+    /// Packets that nf_conntrack_in returns at once.
     fn untimed(&self, out: &mut Vec<u8>) {
         let counts = &self.reading.counts;
         for (name, count, why) in [
             (
                 "tracked_already",
                 counts.tracked_already,
-                "had their entry when they came: let through at once, not timed",
+                "had an entry on arrival: returned at once, not timed",
             ),
             (
                 "untracked",
                 counts.untracked_already,
-                "by a rule: let through at once, not timed",
+                "untracked by a rule: returned at once, not timed",
             ),
         ] {
             if count != 0 {
@@ -132,15 +132,15 @@ impl Report<'_> {
 
     fn gc(&self, out: &mut Vec<u8>) {
         let gc = &self.reading.gc;
-        row(out, "buckets a run", &gc.buckets, &Plain);
-        row(out, "reaped a run", &gc.reaped, &Plain);
+        row(out, "buckets/run", &gc.buckets, &Plain);
+        row(out, "reaped/run", &gc.reaped, &Plain);
         row(out, "reaped late by", &gc.late, &Jiffies(self.hz));
         if gc.evicted != 0 {
             let count = gc.evicted;
             put(
                 out,
                 format_args!(
-                    "{:<16} {count:>10}  before their time, the table was nearly full\n",
+                    "{:<16} {count:>10}  before their timeout: the table was nearly full\n",
                     "evicted"
                 ),
             );
@@ -172,7 +172,7 @@ impl Report<'_> {
     }
 }
 
-/// By how much what is shown may be off.
+/// The error of the values shown.
 pub fn error() -> String {
     format!("Quantiles are exact to {ERROR_PERCENT:.1} %; MAX is exact, unless it says <=.")
 }
@@ -201,7 +201,7 @@ fn row(out: &mut Vec<u8>, name: &str, tally: &Tally, unit: &impl Unit) {
     put(out, format_args!(" {largest:>9}\n"));
 }
 
-/// What a tally's values are.
+/// The unit of a tally's values.
 trait Unit {
     fn show(&self, value: u64) -> String;
 }
@@ -237,7 +237,7 @@ pub fn time(ns: u64) -> String {
         0..1000 => return format!("{ns}ns"),
         1000..999_500 => (ns as f64 / 1e3, "us"),
         999_500..999_500_000 => (ns as f64 / 1e6, "ms"),
-        // There is no larger unit to round up to.
+        // Seconds are the largest unit.
         999_500_000_000..1_000_000_000_000 => (999.0, "s"),
         _ => (ns as f64 / 1e9, "s"),
     };
@@ -249,7 +249,7 @@ pub fn time(ns: u64) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-/// A bar as long as its share of the longest; whoever is there has one.
+/// A bar in proportion to the longest, at least one eighth.
 fn bar(count: u64, most: u64) -> String {
     let eighths = u128::from(count) * u128::from(BAR) * 8 / u128::from(most);
     let eighths = usize::try_from(eighths).unwrap_or(0).max(1);
@@ -296,12 +296,12 @@ mod tests {
         assert_eq!(
             shown(&reading, By::Outcome),
             "
-nf_conntrack_in: a packet's pass through conntrack
+nf_conntrack_in: traversal of conntrack by a packet
 OUTCOME               COUNT       P50       P90       P99     P99.9       MAX
 created                   2    20.0us    21.0us    21.0us    21.0us    21.0us
 tracked                   4    1.18us     999us     999us     999us    1.00ms
 all                       6    1.31us     999us     999us     999us    1.00ms
-tracked_already           6  had their entry when they came: let through at once, not timed
+tracked_already           6  had an entry on arrival: returned at once, not timed
             FROM      COUNT
           1.02us          3  50.0% ██████████████████████████████████████
           2.05us          0   0.0%
@@ -318,8 +318,8 @@ tracked_already           6  had their entry when they came: let through at once
     }
 
     #[test]
-    fn nothing_is_said_so() {
-        assert!(shown(&Reading::default(), By::Cpu).contains("Nothing was measured"));
+    fn an_empty_reading_has_a_sentence() {
+        assert!(shown(&Reading::default(), By::Cpu).contains("No calls were measured"));
     }
 
     #[test]

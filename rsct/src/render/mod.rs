@@ -1,4 +1,4 @@
-//! How things look: each format is a function over shared types; nothing here reads a socket.
+//! Output formats: each is a function over shared types; nothing here reads a socket.
 
 pub mod bytes;
 pub mod color;
@@ -25,7 +25,6 @@ pub mod rules;
 pub(crate) mod samples;
 pub mod save;
 pub mod stats;
-pub mod story;
 pub mod sysctls;
 #[cfg(test)]
 mod tests;
@@ -33,6 +32,7 @@ pub mod timeout_history;
 pub mod timeout_source;
 pub mod timeouts;
 pub mod trace_json;
+pub mod trace_text;
 pub mod trace_why;
 pub mod watch_json;
 pub mod what_if;
@@ -44,5 +44,6 @@ pub mod why_json;
 pub mod why_unreplied;
 mod why_unreplied_json;
 pub mod wide;
+pub mod words;
 pub mod xml;
 mod zone;

@@ -1,11 +1,11 @@
-//! Which namespace a line or an object is of.
+//! The network namespace of a line or an object.
 
 use std::io::Write as _;
 
 use super::bytes;
 use crate::kernel::netns::Netns;
 
-/// A longer name moves its own line, and does not widen the column for all.
+/// A longer name shifts its own line instead of widening the column.
 const WIDEST: usize = 32;
 
 /// The width of a column for these names.
@@ -14,7 +14,7 @@ pub fn width<'a>(namespaces: impl Iterator<Item = &'a Netns>) -> usize {
     widths.max().unwrap_or(0).min(WIDEST)
 }
 
-/// Appends a namespace's name, filled up to the column's width, and a space; nothing where there is no column.
+/// Appends a namespace's name, padded to the column's width, and a space; nothing without a column.
 pub fn column(out: &mut Vec<u8>, netns: &Netns, width: Option<usize>) {
     if let Some(width) = width {
         // Writing to a Vec can't fail.
@@ -22,7 +22,7 @@ pub fn column(out: &mut Vec<u8>, netns: &Netns, width: Option<usize>) {
     }
 }
 
-/// Appends a namespace's members of a JSON object that goes on; nothing where it is not named.
+/// Appends a namespace's members of a JSON object, each with its comma; nothing without a namespace.
 pub fn json(out: &mut Vec<u8>, netns: Option<&Netns>) {
     if let Some(netns) = netns {
         out.extend_from_slice(b"\"netns\":\"");

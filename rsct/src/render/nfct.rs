@@ -9,8 +9,8 @@ use crate::{
     timeouts::{PROTOCOLS, Protocol, State},
 };
 
-/// Appends a policy, or a protocol's defaults, which have no name. Every state that nfct knows has its line, the seconds
-/// of one that the message doesn't name are 0.
+/// Appends a policy, or a protocol's defaults, which have no name. Every state that nfct knows has a line, with 0 seconds
+/// if the message does not contain it.
 pub fn policy(out: &mut Vec<u8>, policy: &Policy) {
     if let Some(name) = &policy.name {
         out.push(b'.');
@@ -61,7 +61,7 @@ pub fn helper(out: &mut Vec<u8>, helper: &Helper) {
     let _ = writeln!(out, "\t.status = {status},\n}};");
 }
 
-/// The states of the protocol with this number that nfct knows; none where it doesn't know the protocol.
+/// The protocol's states that nfct knows; none for a protocol that it does not know.
 pub fn states(l4proto: u8) -> &'static [State] {
     /// SCTP's HEARTBEAT_SENT is younger.
     const OF_SCTP: usize = 7;
@@ -127,7 +127,7 @@ mod tests {
 
     /// As `nfct default-get timeout inet sctp` prints what Linux 6.18 sends.
     #[test]
-    fn states_that_nfct_does_not_know_are_left_out() {
+    fn states_that_nfct_does_not_know_are_omitted() {
         let values: Vec<(u16, u32)> = (1..).zip([10, 3, 3, 210, 3, 3, 3, 30]).collect();
         let text = printed(None, 2, proto::SCTP, &values);
         assert!(
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), enabled);
     }
 
-    /// As the library does with what no kernel sends.
+    /// As the library prints messages that no kernel sends.
     #[test]
     fn no_states_no_policy() {
         assert_eq!(

@@ -11,18 +11,18 @@ use crate::{
     timeouts::Protocol,
 };
 
-/// A policy, and who uses it.
+/// A policy, and its users.
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
     /// The policy.
     pub policy: &'a Policy,
-    /// How many rules hold it, where that is known.
+    /// Number of rules that hold it, if known.
     pub rules: Option<usize>,
-    /// How many entries live under it, where that is known: only probes can tell.
+    /// Number of entries that it governs, if known: only probes can count them.
     pub flows: Option<u64>,
 }
 
-/// How often a policy is held, beside by the list that it is in: by rules, and on newer kernels by flows too.
+/// References to a policy other than its list's: from rules, and on newer kernels from flows too.
 pub fn uses(policy: &Policy) -> Option<u32> {
     policy.uses.map(|uses| uses.saturating_sub(1))
 }
@@ -48,7 +48,7 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>, width: usize, flows: bool
     out.extend_from_slice(b"  STATES\n");
 }
 
-/// Appends a line: the states in the form that `rsct timeout policy add` takes.
+/// Appends a line: the states as arguments of `rsct timeout policy add`.
 pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<usize>, width: usize) {
     namespace::column(out, netns, column);
     let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
@@ -122,13 +122,13 @@ pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
     out.extend_from_slice(b"}}\n");
 }
 
-/// The states' values. Kernels go on sending SCTP's HEARTBEAT_ACKED, which none of them uses any more, as 0.
+/// The states' values, without SCTP's HEARTBEAT_ACKED, which kernels still send as 0 although it is unused.
 fn shown_values<'a>(policy: &'a Policy, protocol: &'static Protocol) -> impl Iterator<Item = &'a (u16, u32)> {
     let values = policy.timeouts.values.iter();
     values.filter(|(attribute, seconds)| *seconds != 0 || protocol.state_of_attribute(*attribute).is_some())
 }
 
-/// A policy's name as it can be shown.
+/// A policy's name, safe for a terminal.
 fn name(policy: &Policy) -> String {
     outside::shown(policy.name.as_deref().unwrap_or_default())
 }

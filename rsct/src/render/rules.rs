@@ -10,7 +10,7 @@ use crate::{
     rules::{Listed, Matching, Ports, Tool},
 };
 
-/// How wide the columns are.
+/// Widths of the columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Widths {
     netns: Option<usize>,
@@ -18,7 +18,7 @@ pub struct Widths {
 }
 
 impl Widths {
-    /// As wide as these rules need them.
+    /// The widths that these rules need.
     pub fn of<'a>(rules: impl IntoIterator<Item = &'a Listed>, netns: Option<usize>) -> Self {
         let longest = rules.into_iter().map(|rule| policy(rule).chars().count()).max();
         Self {
@@ -49,7 +49,7 @@ pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &Netns, widths: Widths) {
         command(rule),
         width = widths.policy
     );
-    // Others wrote the rule: it may hold what a terminal takes for a command.
+    // The rule is from outside: it may contain terminal controls.
     out.extend_from_slice(outside::shown(line.as_bytes()).as_bytes());
     out.push(b'\n');
 }
@@ -129,7 +129,7 @@ fn maker(rule: &Listed) -> &'static str {
     if rule.ours { "rsct" } else { "others" }
 }
 
-/// Its name, or those that it may have.
+/// Its name, or the candidates.
 fn policy(rule: &Listed) -> String {
     if rule.candidates.is_empty() {
         rule.name.clone()
@@ -138,7 +138,7 @@ fn policy(rule: &Listed) -> String {
     }
 }
 
-/// The command that would make it.
+/// The command that would create it.
 fn command(rule: &Listed) -> String {
     match rule.tool {
         Tool::Nft => format!("nft {}", rule.text),

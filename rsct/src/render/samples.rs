@@ -1,10 +1,10 @@
-//! Messages captured from Linux 6.18, and what conntrack 1.4.7 printed for them in each of its forms within the same
+//! Messages captured from Linux 6.18, and the output of conntrack 1.4.7 for them in each format within the same
 //! second, with `TZ=UTC`, `net.netfilter.nf_conntrack_acct=1`, `nf_conntrack_timestamp=1` and a connlabel.conf of
 //! [`LABELS_FILE`].
 
 use super::event_line::Event;
 
-/// What /etc/xtables/connlabel.conf said.
+/// The content of /etc/xtables/connlabel.conf.
 pub(super) const LABELS_FILE: &[u8] = b"3 from-the-office\n64 night shift\n";
 
 /// The second of all dumped entries.
@@ -33,13 +33,13 @@ impl Dumped {
 /// An event.
 pub(super) struct Told {
     hex: &'static str,
-    /// What happened.
+    /// The kind.
     pub(super) event: Event,
     /// The netlink port that caused it.
     pub(super) portid: Option<u32>,
-    /// The second that conntrack got it in.
+    /// The second in which conntrack received it.
     pub(super) now_s: u64,
-    /// `conntrack -E -o id,timestamp,ktimestamp,labels`, less the time.
+    /// `conntrack -E -o id,timestamp,ktimestamp,labels`, without the time.
     pub(super) text: &'static str,
     /// `conntrack -E -o xml,timestamp,ktimestamp,labels`
     pub(super) xml: &'static str,

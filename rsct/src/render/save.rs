@@ -1,17 +1,16 @@
-//! The line that `conntrack -o save` prints for an entry: options that make, change or delete it again.
+//! The line that `conntrack -o save` prints for an entry: options that create, change or delete it.
 //!
-//! conntrack's line with what it loses: the mark (`-m`; left out where it is 0, but for a change) and the labels
-//! (`--label-add`; `-l` where an entry is deleted). A label is called by its name; one without a name by its number,
-//! which rsct takes and `conntrack -R` does not. What makes an entry does not say `EXPECTED`, as conntrack's line does:
-//! the kernel refuses to make an entry with that bit.
+//! conntrack's line, plus attributes that it loses: the mark (`-m`; absent if 0, except in a change) and the labels
+//! (`--label-add`; `-l` for a deletion). A label without a name has its number, which rsct accepts and `conntrack -R` does
+//! not. Unlike conntrack's, a line that creates an entry lacks `EXPECTED`: the kernel rejects that bit.
 //!
-//! `conntrack -R` does not take all of its own lines either: no security mark (`-c`) in any, no zone in a change
-//! (`-U`), no DCCP from a kernel without a handler for it, and it crashes at SCTP's two states `HEARTBEAT_…`; a deletion
-//! (`-D`) finds only an entry that has just as many seconds left. What has no option is lost: helper, counters, window
-//! scales and flags, sequence adjustment, a master.
+//! `conntrack -R` rejects some of conntrack's own lines: a security mark (`-c`), a zone in a change (`-U`), DCCP from a
+//! kernel without a handler for it; and it crashes on SCTP's two states `HEARTBEAT_…`. A deletion (`-D`) matches only an
+//! entry with the same seconds left. Attributes without an option are lost: helper, counters, window scales and flags,
+//! sequence adjustment, master.
 //!
-//! conntrack turns the bytes of SCTP's verification tags around where it prints these options and where it takes
-//! them, so they stand turned around here too.
+//! conntrack swaps the bytes of SCTP's verification tags when it prints and when it reads these options, so they are
+//! swapped here too.
 
 use std::net::IpAddr;
 
@@ -27,7 +26,7 @@ use crate::{
 /// `ct->status`: NAT has been decided on for the source, for the destination.
 const SRC_NAT_DONE: u32 = 1 << 7;
 const DST_NAT_DONE: u32 = 1 << 8;
-/// The status bits that can be given.
+/// The status bits that have an option value.
 const STATUS: [(u32, &str); 4] = [
     (status::EXPECTED, "EXPECTED"),
     (status::SEEN_REPLY, "SEEN_REPLY"),
@@ -35,7 +34,7 @@ const STATUS: [(u32, &str); 4] = [
     (status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
 ];
 
-/// Appends the line, with its newline. It begins with `-A`, or after an event with what does the same again.
+/// Appends the line, with its newline. It begins with `-A`, or for an event with the option that repeats it.
 pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
     out.extend_from_slice(match event {
         None | Some(Event::New | Event::Sync) => b"-A",
@@ -122,7 +121,7 @@ fn has_l4(tuple: &Tuple) -> bool {
 
 fn protoinfo(out: &mut Vec<u8>, protonum: u8, info: &ProtoInfo) {
     if let Some(state) = info.state() {
-        // A state that has no name can't be given either.
+        // A state without a name has no option value.
         let known = names::state(protonum, state).filter(|name| *name != "UNKNOWN");
         if let Some(name) = known {
             word(out, b" --state ", name);
@@ -143,7 +142,7 @@ fn protoinfo(out: &mut Vec<u8>, protonum: u8, info: &ProtoInfo) {
     }
 }
 
-/// The option stands at the end, and in quotes where a name has a space in it: so it is read back.
+/// The last option, quoted if a name contains a space, so that it can be read back.
 fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
     let no_names = LabelMap::default();
     let names = names.unwrap_or(&no_names);
@@ -166,7 +165,7 @@ fn labels(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Opt
     out.extend_from_slice(quote);
 }
 
-/// Words with commas between, or where there is none the word for that.
+/// Words separated by commas, or conntrack's word for none.
 fn list<'a>(out: &mut Vec<u8>, words: impl Iterator<Item = &'a &'static str>) {
     let begun_at = out.len();
     for word in words {

@@ -8,10 +8,10 @@ use crate::{
     netlink::stats::{Cpu, Table, counter, since, total},
 };
 
-/// An earlier reading, and how long ago it was. One of another namespace counts as none.
+/// An earlier reading and its age. A reading of another namespace counts as none.
 pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
 
-/// Appends how many entries a namespace has, as a JSON object.
+/// Appends the number of entries of a namespace as a JSON object.
 pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
     out.push(b'{');
     namespace::json(out, netns);
@@ -64,7 +64,7 @@ fn line(
             None => bytes::number(out, value),
             Some(elapsed) => put(out, format_args!("{:.1}/s", per_second(value, elapsed))),
         }
-        // conntrack ends its lines so.
+        // conntrack's lines end with a space.
         out.push(b' ');
     }
     out.push(b'\n');
@@ -126,7 +126,7 @@ fn object(out: &mut Vec<u8>, counters: impl Iterator<Item = (u16, u64)>, write: 
     out.push(b'}');
 }
 
-/// A counter that has no name here has its attribute's number.
+/// A counter's name, or its attribute's number.
 fn name(out: &mut Vec<u8>, number: u16) {
     match counter::name(number) {
         Some(name) => out.extend_from_slice(name.as_bytes()),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_stand_as_conntrack_has_them_and_the_total_below() {
+    fn counters_are_in_conntracks_form_with_a_total() {
         assert_eq!(
             written(|out| text(out, &cpus(3), None, None)),
             "cpu=0   \tinvalid=3 counter16=7 \ncpu=1   \tinvalid=3 counter16=7 \ntotal   \tinvalid=6 counter16=14 \n"

@@ -8,18 +8,18 @@ use crate::{
     sysctls::{Bounds, Known, short},
 };
 
-/// A setting as it is, and what is known of it.
+/// A setting and its description.
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
     /// Its full name.
     pub name: &'a str,
-    /// What it says.
+    /// Its value.
     pub value: &'a str,
-    /// Whether it can be written here.
+    /// True if it is writable here.
     pub writable: bool,
-    /// What is known of it.
+    /// Its description.
     pub known: Option<Known>,
-    /// For bounds that depend on it.
+    /// Needed for bounds that depend on it.
     pub hz: Option<Hz>,
 }
 
@@ -109,7 +109,7 @@ pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
     out.extend_from_slice(b"}\n");
 }
 
-/// Appends a line about a setting that was changed.
+/// Appends a line for a changed setting.
 pub fn changed_text(
     out: &mut Vec<u8>,
     name: &str,
@@ -122,7 +122,7 @@ pub fn changed_text(
     put(out, format_args!("{}: {before} → {after}\n", short(name)));
 }
 
-/// Appends a JSON object about a setting that was changed.
+/// Appends a JSON object for a changed setting.
 pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, netns: Option<&Netns>) {
     begin(out, name, netns);
     out.extend_from_slice(b",\"before\":");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_said() {
+    fn a_known_setting_has_bounds_and_a_meaning() {
         let (text, json) = shown(&line("net.netfilter.nf_conntrack_max", true));
         assert!(
             text.starts_with("max  ") && text.contains(" 7  0-2147483647 "),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_shown() {
+    fn an_unknown_setting_is_listed() {
         let (text, json) = shown(&line("net.netfilter.nf_conntrack_unheard_of", true));
         assert!(
             text.starts_with("unheard_of ") && text.contains("not known"),

@@ -1,4 +1,4 @@
-//! Every form of an entry, held against what conntrack printed for it.
+//! Every format of an entry, compared with conntrack's output.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What conntrack printed in universal time, in the time of this machine.
+/// conntrack's output in universal time, converted to the local time of this machine.
 fn in_local_time(expected: &str, seconds: &[u64], show: impl Fn(&mut Vec<u8>, Date)) -> String {
     let mut expected = expected.to_owned();
     for second in seconds {
@@ -41,14 +41,14 @@ fn in_local_time(expected: &str, seconds: &[u64], show: impl Fn(&mut Vec<u8>, Da
     expected
 }
 
-/// The seconds in which an entry came and went.
+/// The seconds of an entry's creation and destruction.
 fn seconds(entry: &Entry<'_>) -> Vec<u64> {
     let timestamps = entry.timestamps.unwrap_or_default();
     let both = [timestamps.start_ns, timestamps.stop_ns];
     both.iter().flatten().map(|ns| ns / 1_000_000_000).collect()
 }
 
-/// The `<type>`, `<code>` and `<id>` that conntrack leaves out, and SCTP's own name for its state.
+/// The `<type>`, `<code>` and `<id>` that conntrack omits, and SCTP's own name for its state.
 fn less_its_faults(xml: &str) -> String {
     let icmp = "protoname=\"icmp\">";
     let parts = |kind| format!("{icmp}<type>{kind}</type><code>0</code><id>77</id>");
@@ -60,7 +60,7 @@ fn less_its_faults(xml: &str) -> String {
     xml.replace("<state>CLOSE_WAIT</state>", "<state>SHUTDOWN_SENT</state>")
 }
 
-/// A saved line with what conntrack loses.
+/// A saved line with the attributes that conntrack loses.
 fn with_what_is_lost(save: &str, entry: &Entry<'_>) -> String {
     let mut save = save.to_owned();
     if let Some(mark) = entry.mark.filter(|mark| *mark != 0) {

@@ -1,4 +1,4 @@
-//! Flows' timeouts for people: under each flow what gave it its timeouts, one after the other.
+//! Timeouts of flows for people: under each flow, the packets and operations that set them, in order.
 
 use std::io::Write as _;
 
@@ -12,25 +12,22 @@ use crate::{
     timeouts::Source,
 };
 
-use super::{
-    story::{self, Story},
-    timeout_source,
-};
+use super::{bytes, timeout_source, trace_text::Look, words};
 
-/// Writes lines, and a heading where the flow is another than the last line's.
+/// Writes lines, and a heading if the flow differs from the last line's.
 #[derive(Debug)]
 pub struct TimeoutHistory {
-    story: Story,
+    look: Look,
     under: Option<u64>,
 }
 
 impl TimeoutHistory {
-    /// Lines that look as a story's do.
-    pub fn new(story: Story) -> Self {
-        Self { story, under: None }
+    /// Lines that look like this.
+    pub fn new(look: Look) -> Self {
+        Self { look, under: None }
     }
 
-    /// The line for one observation, which is of timeouts.
+    /// Appends the line for an observation that concerns timeouts.
     pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         match observation {
             Observation::Cause(_) => return,
@@ -46,27 +43,27 @@ impl TimeoutHistory {
         out.push(b'\n');
     }
 
-    /// Whose timeouts follow.
+    /// The flow whose timeouts follow.
     fn heading(&mut self, out: &mut Vec<u8>, flow: Option<&Flow>, netns: u32, orig: TupleWords) {
         let number = flow.map(|flow| flow.number);
         if number.is_some() && number == self.under {
             return;
         }
         self.under = number;
-        let palette = &self.story.palette;
+        let palette = &self.look.palette;
         // Writing to a Vec cannot fail.
         let _ = match number {
             Some(number) => write!(out, "flow {number} "),
             None => write!(out, "flow - "),
         };
-        if self.story.show_netns {
+        if self.look.show_netns {
             let _ = write!(out, "netns {netns} ");
         }
         let tuple = Tuple::from_words(orig);
         out.extend_from_slice(palette.good);
-        story::protocol(out, tuple.protonum);
+        words::protocol(out, tuple.protonum);
         out.push(b' ');
-        story::ends(out, &tuple);
+        words::ends(out, &tuple);
         out.extend_from_slice(palette.reset);
         out.push(b'\n');
     }
@@ -103,20 +100,25 @@ impl TimeoutHistory {
             let _ = write!(out, ", {state}");
         }
         if record.has_tcp() {
-            story::tcp(out, record);
+            words::tcp(
+                out,
+                record,
+                |out| bytes::number(out, record.tcp_seq),
+                |out| bytes::number(out, record.tcp_ack),
+            );
         }
         if record.flags & PacketFlags::TASK != 0 {
-            story::task(out, " from ", &record.comm, record.pid);
+            words::task(out, " from ", &record.comm, record.pid);
         }
     }
 
     fn entry(&self, out: &mut Vec<u8>, record: &EntryRecord) {
         self.begin(out, record.time_ns);
-        self.story.entry_and_task(out, record);
+        self.look.entry_wide(out, record);
     }
 
     fn begin(&self, out: &mut Vec<u8>, time_ns: u64) {
-        let since_us = time_ns.saturating_sub(self.story.start_ns) / 1000;
+        let since_us = time_ns.saturating_sub(self.look.start_ns) / 1000;
         let _ = write!(out, "{:>6}.{:06}  ", since_us / 1_000_000, since_us % 1_000_000);
     }
 
@@ -126,6 +128,6 @@ impl TimeoutHistory {
     }
 
     fn left(&self, out: &mut Vec<u8>, bits: u32, timeout: u32, now: u32) {
-        story::milliseconds(out, self.story.ticks.left_ms(bits, timeout, now));
+        words::milliseconds(out, self.look.ticks.left_ms(bits, timeout, now));
     }
 }

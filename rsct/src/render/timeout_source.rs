@@ -1,18 +1,60 @@
-//! Where a timeout comes from, in words and in JSON.
+//! The source of a timeout, in words and in JSON.
 
 use crate::{
     kernel::netns::Netns,
     netlink::conntrack::Entry,
     outside,
-    timeouts::{Setter, Source, State},
+    timeouts::{Governing, Reduction, Setter, Source, State},
 };
 
-use super::{bytes, story};
+use super::{bytes, words};
 
-/// Behind the timeout, for people: `, policy udp-policy1`.
+/// After the timeout, for people: `, policy udp-policy1`.
 pub fn text(out: &mut Vec<u8>, source: &Source<'_>) {
     out.extend_from_slice(b", ");
-    words(out, source);
+    name(out, source);
+}
+
+/// After the timeout, in few columns: ` udp_timeout_stream`, ` policy web`, ` unacknowledged`. Nothing if it is the
+/// default timeout of the protocol's `state`.
+pub fn brief(out: &mut Vec<u8>, source: &Source<'_>, state: Option<&str>) {
+    let reduction = source.governing.and_then(|governing| governing.reduction);
+    match source.setter {
+        Setter::Defaults => {
+            match source.governing {
+                Some(Governing {
+                    state: own,
+                    reduction: None,
+                }) if state.is_some_and(|state| state.eq_ignore_ascii_case(own.name)) => {}
+                Some(governing) => {
+                    let Governing {
+                        state: own,
+                        reduction,
+                    } = governing;
+                    let default = own.sysctl.unwrap_or(own.name);
+                    out.push(b' ');
+                    bytes::short(out, reduction.map_or(default, Reduction::name).as_bytes());
+                }
+                None => out.extend_from_slice(b" (source unknown)"),
+            }
+            return;
+        }
+        Setter::Policy([]) | Setter::LostPolicy => out.extend_from_slice(b" unknown policy"),
+        Setter::Policy(names) => {
+            out.extend_from_slice(b" policy ");
+            either(out, names);
+        }
+        Setter::Nftables(names) => {
+            out.extend_from_slice(b" nft timeout ");
+            either(out, names);
+        }
+        Setter::Fixed => out.extend_from_slice(b" fixed"),
+        Setter::ByHand => out.extend_from_slice(b" by user space"),
+    }
+    if let Some(reduction) = reduction {
+        out.extend_from_slice(b", ");
+        out.extend_from_slice(reduction.name().as_bytes());
+    }
 }
 
 /// Among an entry's details: `timeout="300s, policy udp-policy1" `.
@@ -22,25 +64,25 @@ pub fn detail(out: &mut Vec<u8>, source: &Source<'_>) {
         bytes::number(out, ms / 1000);
         out.extend_from_slice(b"s, ");
     }
-    words(out, source);
+    name(out, source);
     out.extend_from_slice(b"\" ");
 }
 
-/// A line for an entry that is there: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
+/// A line for an existing entry: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
 pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns: Option<&Netns>) {
     if let Some(netns) = netns {
         out.extend_from_slice(netns.name.to_string().as_bytes());
         out.push(b' ');
     }
-    story::protocol(out, entry.orig.protonum);
+    words::protocol(out, entry.orig.protonum);
     out.push(b' ');
-    story::ends(out, &entry.orig);
+    words::ends(out, &entry.orig);
     out.extend_from_slice(b"  ");
     left(out, entry, source);
     out.push(b'\n');
 }
 
-/// What is left of an entry's timeout: `29s left of 30s, nf_conntrack_udp_timeout`.
+/// The time left of an entry's timeout: `29s left of 30s, nf_conntrack_udp_timeout`.
 pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>) {
     bytes::number(out, entry.timeout.unwrap_or(0));
     out.extend_from_slice(b"s left");
@@ -52,20 +94,22 @@ pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>) {
     text(out, source);
 }
 
-fn words(out: &mut Vec<u8>, source: &Source<'_>) {
+fn name(out: &mut Vec<u8>, source: &Source<'_>) {
     match source.setter {
-        Setter::Policy([]) => out.extend_from_slice(b"a policy whose name can't be told any more"),
+        Setter::Policy([]) => out.extend_from_slice(b"a policy that was changed or deleted"),
         Setter::Policy(names) => {
             out.extend_from_slice(b"policy ");
             either(out, names);
         }
         Setter::Nftables(names) => {
-            out.extend_from_slice(b"nftables' timeout ");
+            out.extend_from_slice(b"nftables timeout ");
             either(out, names);
         }
-        Setter::LostPolicy => out.extend_from_slice(b"a policy (which one was lost)"),
+        Setter::LostPolicy => out.extend_from_slice(b"a policy (its record was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
-        Setter::ByHand => return out.extend_from_slice(b"set by hand: more than its protocol gives it"),
+        Setter::ByHand => {
+            return out.extend_from_slice(b"set by user space: longer than its protocol's timeouts");
+        }
         Setter::Defaults => {
             if let Some(governing) = source.governing {
                 default(out, governing.state);
@@ -82,11 +126,11 @@ fn words(out: &mut Vec<u8>, source: &Source<'_>) {
         None if source.setter == Setter::Defaults => {
             out.extend_from_slice(b"none of its protocol's timeouts");
         }
-        None => out.extend_from_slice(b": none of its timeouts"),
+        None => out.extend_from_slice(b", but none of its values"),
     }
 }
 
-/// A default by its sysctl, or by its state where no sysctl has it.
+/// A default by its sysctl, or by its state if it has no sysctl.
 fn default(out: &mut Vec<u8>, state: &State) {
     match state.sysctl {
         Some(sysctl) => {
@@ -169,7 +213,7 @@ fn quoted(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
 }
 
-/// A policy's name may hold anything: none of it gets to a terminal as it is.
+/// A policy's name may hold anything, including terminal escapes.
 fn printable(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(outside::shown(name.as_bytes()).as_bytes());
 }
@@ -177,7 +221,7 @@ fn printable(out: &mut Vec<u8>, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeouts::{Governing, Protocol, Reduction};
+    use crate::timeouts::Protocol;
 
     fn governing(protocol: &str, state: &str, reduction: Option<Reduction>) -> Option<Governing> {
         let state = Protocol::named(protocol)?.state(state)?;
@@ -190,6 +234,54 @@ mod tests {
         json(&mut object, &source);
         let string = |bytes| String::from_utf8(bytes).expect("it is text");
         (string(words), string(object))
+    }
+
+    #[test]
+    fn a_brief_source_is_absent_only_if_the_state_implies_it() {
+        let names = ["web".to_owned()];
+        let shortened = Some(Reduction::Unacknowledged);
+        for (setter, governing, expected) in [
+            (Setter::Defaults, governing("tcp", "established", None), ""),
+            (
+                Setter::Defaults,
+                governing("tcp", "fin_wait", None),
+                " tcp_timeout_fin_wait",
+            ),
+            (
+                Setter::Defaults,
+                governing("tcp", "unacknowledged", shortened),
+                " unacknowledged",
+            ),
+            (
+                Setter::Defaults,
+                governing("udp", "replied", None),
+                " udp_timeout_stream",
+            ),
+            (Setter::Defaults, None, " (source unknown)"),
+            (
+                Setter::Policy(&names),
+                governing("tcp", "established", None),
+                " policy web",
+            ),
+            (
+                Setter::Policy(&names),
+                governing("tcp", "unacknowledged", shortened),
+                " policy web, unacknowledged",
+            ),
+            (Setter::Policy(&[]), None, " unknown policy"),
+            (Setter::Nftables(&names), None, " nft timeout web"),
+            (Setter::Fixed, None, " fixed"),
+            (Setter::ByHand, None, " by user space"),
+        ] {
+            let mut out = Vec::new();
+            let source = Source {
+                setter,
+                governing,
+                value_ms: None,
+            };
+            brief(&mut out, &source, Some("ESTABLISHED"));
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     #[test]
@@ -208,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_has_its_sysctl_and_what_shortened_it() {
+    fn a_default_has_its_sysctl_and_reduction() {
         let (words, object) = both(Source {
             setter: Setter::Defaults,
             governing: governing("tcp", "unacknowledged", Some(Reduction::Unacknowledged)),
@@ -225,14 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn policies_that_say_the_same_are_all_named() {
+    fn equal_policies_are_all_named() {
         let names = ["web".to_owned(), "api".to_owned()];
         let (words, object) = both(Source {
             setter: Setter::Nftables(&names),
             governing: None,
             value_ms: None,
         });
-        assert_eq!(words, ", nftables' timeout web or api: none of its timeouts");
+        assert_eq!(words, ", nftables timeout web or api, but none of its values");
         assert_eq!(
             object,
             r#""timeout_source":{"kind":"nftables","policies":["web","api"]}"#
@@ -240,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_said() {
+    fn an_unknown_source_is_reported() {
         let (words, object) = both(Source {
             setter: Setter::Defaults,
             governing: None,
@@ -253,6 +345,6 @@ mod tests {
             governing: governing("udp", "replied", None),
             value_ms: None,
         });
-        assert_eq!(words, ", a policy whose name can't be told any more");
+        assert_eq!(words, ", a policy that was changed or deleted");
     }
 }

@@ -8,23 +8,23 @@ use crate::{
     timeouts::{Protocol, State},
 };
 
-/// What there is to say of a state.
+/// A state and its timeout.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     /// The protocol.
     pub protocol: &'static Protocol,
     /// The state.
     pub state: &'static State,
-    /// The timeout in force; none where this kernel says nothing of it.
+    /// The timeout in force; none if this kernel does not report it.
     pub seconds: Option<u32>,
-    /// The kernel's own default, where it was measured.
+    /// The kernel's own default, if it was measured.
     pub builtin: Option<u32>,
-    /// How many entries are in the state; none where entries don't show it.
+    /// Number of entries in the state; none if entries do not show the state.
     pub entries: Option<u64>,
 }
 
 impl Line {
-    /// Whether it has been changed, where that is known.
+    /// Returns whether it differs from the default, if that is known.
     fn is_changed(&self) -> Option<bool> {
         Some(self.seconds? != self.builtin?)
     }
@@ -103,9 +103,9 @@ pub struct Changed {
     pub protocol: &'static Protocol,
     /// The state.
     pub state: &'static State,
-    /// The seconds that it had, where that is known.
+    /// The seconds before, if known.
     pub before: Option<u32>,
-    /// The seconds that it has now.
+    /// The seconds now.
     pub after: u32,
 }
 
@@ -135,7 +135,7 @@ impl Changed {
     }
 }
 
-/// Begins an object about a state, which goes on.
+/// Begins an object about a state, without closing it.
 fn begin(out: &mut Vec<u8>, protocol: &Protocol, state: &State, netns: Option<&Netns>) {
     out.push(b'{');
     namespace::json(out, netns);
@@ -148,7 +148,7 @@ fn begin(out: &mut Vec<u8>, protocol: &Protocol, state: &State, netns: Option<&N
     );
 }
 
-/// A number, or a dash where it isn't known.
+/// A number, or a dash if unknown.
 struct Known<T>(Option<T>);
 
 impl<T: Display> Display for Known<T> {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_stands_out() {
+    fn a_changed_timeout_stands_out() {
         for (seconds, builtin, expected) in [
             (300, Some(120), ["300*", "120", "7"]),
             (120, Some(120), ["120", "120", "7"]),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_null_of_what_was_not_measured() {
+    fn json_has_null_for_an_unmeasured_default() {
         let mut out = Vec::new();
         json(&mut out, &line(300, None), None);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();

@@ -1,4 +1,4 @@
-//! A cause in a trace: behind the line that it is about, or on one of its own.
+//! A cause in a trace: at the end of the line that it explains, or on a line of its own.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{causes::Why, flow::names, outside};
 
 use super::{bytes, why_json};
 
-/// Behind a line for people: `; seq_over: SEQ is over upper bound %u, missed by 3000 bytes`.
+/// At the end of a line for people: `; seq_over: SEQ is over upper bound %u, 5000 misses the bound 2000 by 3000 bytes`.
 pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
     if let Some(why) = why {
         out.extend_from_slice(b"; ");
@@ -18,7 +18,17 @@ pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
     }
 }
 
-/// What there is to say beside the cause's name.
+/// The name, and the bytes by which a window was missed: `seq_over 3000 bytes`.
+pub fn brief(out: &mut Vec<u8>, why: &Why) {
+    out.extend_from_slice(why.cause.name().as_bytes());
+    if let Some(miss) = why.miss {
+        out.push(b' ');
+        bytes::number(out, miss.bytes);
+        out.extend_from_slice(b" bytes");
+    }
+}
+
+/// Everything but the cause's name.
 pub fn details(out: &mut Vec<u8>, why: &Why) {
     if let Some(said) = &why.said {
         let _ = write!(out, ": {}", outside::shown(said.as_bytes()));
@@ -26,7 +36,7 @@ pub fn details(out: &mut Vec<u8>, why: &Why) {
     if let Some(miss) = why.miss {
         let _ = write!(
             out,
-            ", {} against a bound of {}: missed by {} bytes",
+            ", {} misses the bound {} by {} bytes",
             miss.value, miss.bound, miss.bytes
         );
     }
@@ -35,7 +45,7 @@ pub fn details(out: &mut Vec<u8>, why: &Why) {
     }
 }
 
-/// Behind a JSON line's members: `,"why":{…}`.
+/// The last member of a JSON line: `,"why":{…}`.
 #[inline(always)]
 pub fn member(out: &mut Vec<u8>, why: Option<&Why>) {
     if let Some(why) = why {

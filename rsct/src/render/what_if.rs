@@ -1,37 +1,40 @@
-//! What would have been with other timeouts, for people and as JSON.
+//! The simulation of other timeouts, for people and as JSON.
 
 use std::{io::Write as _, time::Duration};
 
 use rsct_common::Tuple;
 
-use crate::what_if::{Fate, Incident, Totals, Trial};
+use crate::{
+    plural,
+    what_if::{Fate, Incident, Totals, Trial},
+};
 
-use super::{story, trace_json};
+use super::{trace_json, words};
 
-/// All there is to say at the end.
+/// The result at the end of the watch.
 #[derive(Debug)]
 pub struct Report<'a> {
-    /// What was tried.
+    /// The simulated timeouts.
     pub trial: &'a Trial,
-    /// For how long.
+    /// Duration of the watch.
     pub watched: Duration,
     /// When it began, by the monotonic clock.
     pub started_ns: u64,
-    /// How many.
+    /// Numbers of entries.
     pub totals: Totals,
-    /// Entries of the table that the trial changes nothing for.
+    /// Entries that the trial does not concern.
     pub others: u64,
     /// Records that were lost.
     pub lost: u64,
-    /// Whose fate would have been another, the most affected first.
+    /// Entries with another fate, the most affected first.
     pub incidents: &'a [Incident],
     /// How many of each kind are listed.
     pub most: usize,
-    /// Whether namespaces are named.
+    /// True to print namespaces.
     pub show_netns: bool,
 }
 
-/// Of whole numbers: none of none is no change.
+/// The change in percent; none if there is nothing to change.
 fn percent(now: u64, then: u64) -> Option<f64> {
     (now != 0).then(|| (then as f64 - now as f64) * 100.0 / now as f64)
 }
@@ -48,41 +51,32 @@ impl Report<'_> {
         }
         let _ = writeln!(
             out,
-            ", watched for {:.1} s; nothing has been changed\n",
+            ", watched for {:.1} s; no timeout was changed\n",
             self.watched.as_secs_f64()
         );
         let _ = writeln!(out, "{:<24} {:>10} {:>10}", "ENTRIES", "NOW", "THEN");
-        row(
-            out,
-            "in the table",
-            totals.now + self.others,
-            totals.then + self.others,
-        );
-        row(
-            out,
-            &format!("of them {}", self.trial.protocol.name),
-            totals.now,
-            totals.then,
-        );
+        row(out, "all", totals.now + self.others, totals.then + self.others);
+        row(out, self.trial.protocol.name, totals.now, totals.then);
         let _ = writeln!(
             out,
-            "\n{:>10} would have expired, and nothing has come for them since\n\
-             {:>10} are gone and would have lived on\n\
+            "\n{:>10} would have expired, without a packet since\n\
+             {:>10} expired and would still exist\n\
              {:>10} flows would have been cut off while in use",
             totals.expired, totals.lived_on, totals.cut_off
         );
         if totals.unknown != 0 {
             let _ = writeln!(
                 out,
-                "{:>10} entries of which nothing was seen are counted as they are",
+                "{:>10} entries without a packet are counted unchanged",
                 totals.unknown
             );
         }
         if self.lost != 0 {
             let _ = writeln!(
                 out,
-                "{:>10} records were LOST: the figures may be wrong by as much",
-                self.lost
+                "{:>10} {} LOST: the figures may be wrong by up to that number",
+                self.lost,
+                plural::choose(&self.lost, "record was", "records were")
             );
         }
         self.list(out, "cut off while in use", |fate| {
@@ -91,33 +85,33 @@ impl Report<'_> {
         self.list(out, "would have expired", |fate| {
             matches!(fate, Fate::Expired { .. })
         });
-        self.list(out, "would have lived on", |fate| {
+        self.list(out, "would still exist", |fate| {
             matches!(fate, Fate::LivedOn { .. })
         });
     }
 
     fn list(&self, out: &mut Vec<u8>, title: &str, is_it: impl Fn(&Fate) -> bool) {
-        let mut meant = self
+        let mut matching = self
             .incidents
             .iter()
             .filter(|incident| is_it(&incident.fate))
             .peekable();
-        if meant.peek().is_none() || self.most == 0 {
+        if matching.peek().is_none() || self.most == 0 {
             return;
         }
         let _ = writeln!(out, "\n{title}:");
-        for incident in meant.by_ref().take(self.most) {
+        for incident in matching.by_ref().take(self.most) {
             if self.show_netns {
                 let _ = write!(out, "netns {} ", incident.key.netns);
             }
             let tuple = Tuple::from_words(incident.key.orig);
-            story::protocol(out, tuple.protonum);
+            words::protocol(out, tuple.protonum);
             out.push(b' ');
-            story::ends(out, &tuple);
+            words::ends(out, &tuple);
             let _ = match incident.fate {
                 Fate::CutOff { late_ms } => write!(
                     out,
-                    "  first after {:.1} s, by a packet that came {:.1} s too late",
+                    "  first after {:.1} s, by a packet {:.1} s too late",
                     incident.time_ns.saturating_sub(self.started_ns) as f64 / 1e9,
                     late_ms as f64 / 1e3
                 ),
@@ -126,13 +120,13 @@ impl Report<'_> {
             };
             out.push(b'\n');
         }
-        let more = meant.count();
+        let more = matching.count();
         if more != 0 {
             let _ = writeln!(out, "and {more} more (--list)");
         }
     }
 
-    /// An object for each that would have gone otherwise, and one for all.
+    /// An object for each entry with another fate, and one for the totals.
     pub fn json(&self, out: &mut Vec<u8>) {
         for incident in self.incidents {
             let (name, member, ms) = match incident.fate {

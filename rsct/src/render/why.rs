@@ -19,7 +19,7 @@ use crate::{
     outside, plural,
 };
 
-use super::{color::Palette, story, why_details};
+use super::{color::Palette, why_details, words};
 
 /// Appends the answer.
 pub fn text(out: &mut Vec<u8>, answer: &Answer<'_>, palette: Palette) {
@@ -45,7 +45,7 @@ fn heading(out: &mut Vec<u8>, answer: &Answer<'_>, total: u64) {
         total as f64 / seconds.max(f64::MIN_POSITIVE)
     );
     if answer.filtered {
-        out.extend_from_slice(b", of those that the filter lets through");
+        out.extend_from_slice(b", of those that match the filter");
     }
     out.push(b'\n');
 }
@@ -57,14 +57,14 @@ fn side_by_side(out: &mut Vec<u8>, held: &CounterCheck) {
         .map(|(name, growth)| format!("{name} +{growth}"))
         .collect();
     let verdict = match (&held.unknown, held.agrees(), held.others_too) {
-        (Some(why), ..) => &format!("whether they agree is unknown ({why})"),
+        (Some(why), ..) => &format!("not comparable ({why})"),
         (None, true, false) => "they agree",
-        (None, true, true) => "they agree (others move this counter too)",
+        (None, true, true) => "they agree (other code also increments this counter)",
         (None, false, _) => "they DIFFER",
     };
     let _ = writeln!(
         out,
-        "{}: {} here, the kernel counts {}: {verdict}",
+        "{}: {} here, {} in the kernel: {verdict}",
         held.what,
         held.ours,
         counters.join(", ")
@@ -90,7 +90,7 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
     }
     if let Some((least, median, most)) = spread(&tally.misses) {
         label(out, "missed by");
-        let _ = writeln!(out, "{least} to {most} bytes, half of them by {median} or less");
+        let _ = writeln!(out, "{least} to {most} bytes, median {median}");
     }
     if !tally.spread.attempts.is_empty() {
         for (name, spread) in why_details::spread(&tally.spread) {
@@ -126,15 +126,15 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
         example(out, answer, tally.cause, record);
         out.push(b'\n');
     }
-    // What is not translated is only counted.
+    // Untranslated packets are only counted.
     if tally.recorded != tally.count && tally.cause != Cause::Nat(NatCause::Unchanged) {
         label(out, "");
         let _ = writeln!(
             out,
-            "of {} there {} {}: flows, interfaces and tasks are from there",
+            "of {}, {} {}: flows, interfaces and tasks are from these",
             tally.count,
-            plural::choose(&tally.recorded, "is", "are"),
-            plural::count(tally.recorded, "record", "records")
+            tally.recorded,
+            plural::choose(&tally.recorded, "was recorded", "were recorded")
         );
     }
 }
@@ -152,7 +152,7 @@ fn list<K>(out: &mut Vec<u8>, name: &str, items: &[(K, u64)], write: impl Fn(&mu
     }
 }
 
-/// What is not shown one by one.
+/// The items that are not listed.
 fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
     if kinds > shown {
         label(out, "");
@@ -160,7 +160,7 @@ fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
         if others != 0 {
             let _ = write!(
                 out,
-                " (and {} of flows beyond those told apart)",
+                " (and {} of further flows)",
                 plural::count(others, "record", "records")
             );
         }
@@ -172,9 +172,9 @@ fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
 pub(super) fn flow_name(out: &mut Vec<u8>, answer: &Answer<'_>, flow: &FlowName) {
     let _ = write!(out, "{} ", answer.names.netns(flow.netns));
     let tuple = Tuple::from_words(flow.tuple);
-    story::protocol(out, tuple.protonum);
+    words::protocol(out, tuple.protonum);
     out.push(b' ');
-    story::ends(out, &tuple);
+    words::ends(out, &tuple);
     if flow.zone != 0 {
         let _ = write!(out, " zone {}", flow.zone);
     }
@@ -196,18 +196,20 @@ fn port(out: &mut Vec<u8>, answer: &Answer<'_>, port: &HookPoint) {
 }
 
 fn task(out: &mut Vec<u8>, task: &TaskName) {
-    story::task(out, "", &task.comm, task.pid);
+    words::task(out, "", &task.comm, task.pid);
 }
 
 fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseRecord) {
     let tuple = Tuple::from_words(record.tuple);
     if tuple != Tuple::default() {
-        story::protocol(out, tuple.protonum);
+        words::protocol(out, tuple.protonum);
         out.push(b' ');
-        story::ends(out, &tuple);
+        words::ends(out, &tuple);
     }
     if record.flags & CauseFlags::TCP != 0 {
-        let _ = write!(out, " [{}]", story::tcp_flags(record.tcp_flags));
+        out.extend_from_slice(b" [");
+        words::tcp_flags(out, record.tcp_flags);
+        out.push(b']');
     }
     if record.flags & CauseFlags::ENTRY != 0 {
         if let Some(state) = names::state(tuple.protonum, record.state) {
@@ -218,22 +220,22 @@ fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseR
         let left_ms = i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0);
         if left_ms > 0 {
             out.extend_from_slice(b", ");
-            story::milliseconds(out, left_ms);
+            words::milliseconds(out, left_ms);
             out.extend_from_slice(b" left");
         } else {
-            let _ = write!(out, ", ran out {} ms ago", -left_ms);
+            let _ = write!(out, ", expired {} ms ago", -left_ms);
         }
     }
     why_details::rival(out, record);
     if record.flags & CauseFlags::TASK != 0 {
-        story::task(out, ", by ", &record.comm, record.pid);
+        words::task(out, ", by ", &record.comm, record.pid);
     }
     if let Cause::Invalid(cause) = cause
         && let Some(miss) = Miss::of(cause, &record.numbers)
     {
         let _ = write!(
             out,
-            ", {} against a bound of {}: missed by {} bytes",
+            ", {} misses the bound {} by {} bytes",
             miss.value, miss.bound, miss.bytes
         );
     }
@@ -243,7 +245,7 @@ fn unseen(out: &mut Vec<u8>, answer: &Answer<'_>) {
     for unseen in &answer.unseen {
         let _ = writeln!(
             out,
-            "\nnot shown on this kernel: {} ({}: {})",
+            "\nnot reported on this kernel: {} ({}: {})",
             unseen.shows, unseen.function, unseen.why
         );
     }
@@ -335,35 +337,35 @@ mod tests {
     }
 
     #[test]
-    fn people_are_told_how_often_why_whose_and_what_to_do() {
+    fn text_has_counts_causes_flows_and_advice() {
         with_answer(|answer| {
             let mut out = Vec::new();
             text(&mut out, answer, Palette::PLAIN);
-            let told = String::from_utf8(out).unwrap();
+            let printed = String::from_utf8(out).unwrap();
             for part in [
                 "3 packets are INVALID in 10.0 s (0.3/s)\n",
-                "3 here, the kernel counts invalid +3: they agree\n",
+                "3 here, invalid +3 in the kernel: they agree\n",
                 "seq_over: TCP: the segment lies beyond",
-                "  3000 to 3000 bytes, half of them by 3000 or less\n",
+                "  3000 to 3000 bytes, median 3000\n",
                 "     1  7 tcp 10.0.0.1:4001 > 10.0.0.2:80\n",
                 "     1  interface 2 of 7 at PRE_ROUTING\n",
-                "[ACK], 5000 against a bound of 2000: missed by 3000 bytes\n",
-                "of 3 there is 1 record",
+                "[ACK], 5000 misses the bound 2000 by 3000 bytes\n",
+                "of 3, 1 was recorded: ",
             ] {
-                assert!(told.contains(part), "{part:?} is not in\n{told}");
+                assert!(printed.contains(part), "{part:?} is not in\n{printed}");
             }
         });
     }
 
     #[test]
-    fn programs_are_told_the_same() {
+    fn json_has_the_same() {
         with_answer(|answer| {
             let mut out = Vec::new();
             why_json::answer(&mut out, answer);
-            let told: Value = serde_json::from_slice(&out).unwrap();
-            assert_eq!(told["total"], 3);
-            assert_eq!(told["counters"][0]["agree"], true);
-            let cause = &told["causes"][0];
+            let object: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(object["total"], 3);
+            assert_eq!(object["counters"][0]["agree"], true);
+            let cause = &object["causes"][0];
             assert_eq!(cause["name"], "seq_over");
             assert_eq!(
                 (&cause["count"], &cause["recorded"]),

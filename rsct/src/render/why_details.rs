@@ -1,4 +1,4 @@
-//! What an answer of `rsct why` says beside counts and flows, for people: both sides of a clash, NAT's searches, listeners.
+//! Details of an answer of `rsct why`, for people: both sides of a clash, NAT's searches, listeners.
 
 use std::io::Write as _;
 
@@ -15,9 +15,9 @@ use crate::causes::{
     tally::Listener,
 };
 
-use super::story;
+use super::words;
 
-/// `tries 1: 3, 2-3: 40`, and the same of the time.
+/// The attempts of searches, `1: 3, 2-3: 40`, and their durations.
 pub(super) fn spread(spread: &Spread) -> [(&'static str, String); 2] {
     let steps = |steps: &Steps, write: fn(u64) -> String| {
         let ranges: Vec<String> = steps
@@ -49,7 +49,7 @@ fn nanoseconds(number: u64) -> String {
     }
 }
 
-/// One of NAT's searches: what was asked for, and what came of it.
+/// One of NAT's searches: the requested range and the result.
 pub(super) fn search(out: &mut Vec<u8>, answer: &Answer<'_>, record: &CauseRecord) {
     let search = Search::of(record);
     let orig = Tuple::from_words(record.tuple);
@@ -88,7 +88,7 @@ pub(super) fn search(out: &mut Vec<u8>, answer: &Answer<'_>, record: &CauseRecor
     let _ = write!(out, ": got {address} port {port}");
 }
 
-/// What the search came to, as the packet has it from then on: the reply's other way round.
+/// The result of the search as packets carry it from then on: the reply's tuple reversed.
 pub(super) fn chosen(record: &CauseRecord) -> (std::net::IpAddr, u16) {
     let reply = Tuple::from_words(record.other);
     if Search::of(record).source {
@@ -98,14 +98,14 @@ pub(super) fn chosen(record: &CauseRecord) -> (std::net::IpAddr, u16) {
     }
 }
 
-/// Who was not told, and of what.
+/// A listener, and the event that it lost.
 pub(super) fn listener(out: &mut Vec<u8>, answer: &Answer<'_>, listener: &Listener) {
     let _ = write!(out, "{} to ", lost::event(listener.kind));
     if listener.portid == 0 {
         out.extend_from_slice(b"all listeners");
     } else {
         let program = answer.listeners.get(&(listener.netns, listener.portid));
-        let program = program.map_or("a program that is not known", String::as_str);
+        let program = program.map_or("an unknown program", String::as_str);
         let _ = write!(
             out,
             "{} (port {})",
@@ -116,21 +116,21 @@ pub(super) fn listener(out: &mut Vec<u8>, answer: &Answer<'_>, listener: &Listen
     let _ = write!(out, " in {}", answer.names.netns(listener.netns));
 }
 
-/// The entry that was there first.
+/// The entry that already existed.
 pub(super) fn rival(out: &mut Vec<u8>, record: &CauseRecord) {
     if record.flags & CauseFlags::CLASH == 0 {
         return;
     }
     out.extend_from_slice(b", reply ");
-    story::ends(out, &Tuple::from_words(record.other));
-    out.extend_from_slice(b"; first was ");
+    words::ends(out, &Tuple::from_words(record.other));
+    out.extend_from_slice(b"; existing entry ");
     flow(out, &Tuple::from_words(record.rival[0]));
     out.extend_from_slice(b", reply ");
-    story::ends(out, &Tuple::from_words(record.rival[1]));
+    words::ends(out, &Tuple::from_words(record.rival[1]));
 }
 
 fn flow(out: &mut Vec<u8>, tuple: &Tuple) {
-    story::protocol(out, tuple.protonum);
+    words::protocol(out, tuple.protonum);
     out.push(b' ');
-    story::ends(out, tuple);
+    words::ends(out, tuple);
 }

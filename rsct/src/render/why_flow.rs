@@ -1,4 +1,4 @@
-//! What became of one flow, for people and as JSON.
+//! The fate of one flow, for people and as JSON.
 
 use std::{fmt::Write as _, io::Write as _};
 
@@ -19,10 +19,10 @@ use crate::{
 use super::{
     bytes,
     entry::{About, View},
-    story, timeout_source, trace_json, why_unreplied, why_unreplied_json,
+    timeout_source, trace_json, why_unreplied, why_unreplied_json, words,
 };
 
-/// An entry that is in a table now: conntrack's line, and whose timeout it has.
+/// An existing entry: conntrack's line, and the source of its timeout.
 pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns, source: Option<&Source<'_>>) {
     let _ = write!(out, "netns {}: ", netns.name);
     View::default().entry(out, entry, &About::default());
@@ -33,22 +33,22 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns, source: Option
     }
 }
 
-/// What is said of a flow at the end of the watch: of each of its entries, or once where it has none.
+/// The report on a flow at the end of the watch: one for each entry, or one if it has none.
 #[derive(Clone, Copy, Debug)]
 pub struct End<'a> {
-    /// The entry; none where the flow has none.
+    /// The entry, if there is one.
     pub key: Option<TupleKey>,
-    /// The direction that was asked about.
+    /// The direction in the command line.
     pub orig: Tuple,
-    /// What became of it.
+    /// The verdict.
     pub closing: Closing,
-    /// What was met of its packets.
+    /// Its packets, by hook and interface.
     pub seen: &'a [Seen],
-    /// Why it is UNREPLIED, where it is.
+    /// Why it is UNREPLIED, if it is.
     pub unreplied: Option<&'a Answer>,
     /// Its last delete.
     pub deletion: Option<&'a Deletion>,
-    /// What is left of its time.
+    /// The seconds left of its timeout.
     pub left_s: Option<u32>,
 }
 
@@ -56,9 +56,9 @@ impl End<'_> {
     /// For people.
     pub fn text(&self, out: &mut Vec<u8>, names: &Names, now_ns: u64) {
         let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
-        story::protocol(out, tuple.protonum);
+        words::protocol(out, tuple.protonum);
         out.push(b' ');
-        story::ends(out, &tuple);
+        words::ends(out, &tuple);
         // Writing to a Vec cannot fail.
         if let Some(key) = self.key {
             let _ = write!(out, ", netns {}", names.netns(key.netns));
@@ -76,7 +76,7 @@ impl End<'_> {
         }
     }
 
-    /// Why it was deleted before its time, if that was told.
+    /// Why it was deleted before its timeout, if known.
     fn why(&self) -> Option<Cause> {
         let early = self.closing == Closing::Deleted(DeleteKind::Early);
         self.deletion.filter(|_| early).and_then(|deletion| deletion.why)
@@ -144,7 +144,7 @@ impl End<'_> {
             .and_then(|deletion| deletion.task)
         {
             let mut task = Vec::new();
-            story::task(&mut task, " by ", &comm, pid);
+            words::task(&mut task, " by ", &comm, pid);
             text.push_str(&String::from_utf8_lossy(&task));
         }
         text
@@ -157,7 +157,7 @@ mod tests {
     use crate::causes::delete::DeleteCause;
 
     #[test]
-    fn what_was_deleted_before_its_time_is_told_why() {
+    fn an_early_delete_has_its_cause() {
         let key = TupleKey {
             netns: 7,
             zone: 0,

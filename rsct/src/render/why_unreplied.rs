@@ -1,43 +1,40 @@
 //! Why entries stay UNREPLIED, for people and as JSON.
 
-use std::{fmt::Write as _, io::Write as _, time::Duration};
+pub(super) mod explanation;
 
-use rsct_common::Tuple;
+use std::{io::Write as _, time::Duration};
 
 use crate::{
     flow::{
         Flow,
         names::{self, status},
-        tuples::headers,
     },
     kernel::interfaces::Names,
     plural,
-    why::{
-        sightings::Place,
-        unreplied::{Answer, Role, Seen, Verdict},
-    },
+    why::unreplied::{Answer, Role, Seen, Verdict},
 };
 
-use super::{story, why_unreplied_json};
+use super::{why_unreplied_json, words};
+use explanation::{explanation, is_translated, left_seconds, place};
 
-/// All there is to say at the end.
+/// The result at the end of the watch.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The entries, those with most packets first.
     pub answers: &'a [Answer],
     /// How many of them are listed.
     pub most: usize,
-    /// Entries that went without a reply, of which nothing more is known.
+    /// Further entries that ended without a reply.
     pub more_ended: u64,
-    /// What namespaces and interfaces are called.
+    /// Names of namespaces and interfaces.
     pub names: &'a Names,
-    /// For how long.
+    /// Duration of the watch.
     pub watched: Duration,
     /// The time on the monotonic clock.
     pub now_ns: u64,
     /// Records that were lost.
     pub lost: u64,
-    /// Packets that were not kept apart.
+    /// Packets that were not kept: too many kinds.
     pub unkept: u64,
 }
 
@@ -80,7 +77,7 @@ impl Report<'_> {
         if self.more_ended != 0 {
             let _ = writeln!(
                 out,
-                "{} more went without a reply: too many to keep",
+                "{} more ended without a reply: too many to list",
                 self.more_ended
             );
         }
@@ -126,19 +123,19 @@ impl Report<'_> {
     }
 }
 
-/// What is not known because it was lost.
+/// Records and packets that are missing above.
 pub(super) fn losses(out: &mut Vec<u8>, lost: u64, unkept: u64) {
     if lost != 0 {
         let _ = writeln!(
             out,
-            "{} LOST: as many packets may be missing above",
+            "{} LOST: up to that many packets are missing above",
             plural::count(lost, "record was", "records were")
         );
     }
     if unkept != 0 {
         let _ = writeln!(
             out,
-            "{} not kept apart, as there were too many kinds, and missing above",
+            "{} of too many kinds to list, and not counted above",
             plural::count(unkept, "packet was", "packets were")
         );
     }
@@ -148,9 +145,9 @@ pub(super) fn losses(out: &mut Vec<u8>, lost: u64, unkept: u64) {
 fn entry(out: &mut Vec<u8>, answer: &Answer, names: &Names, now_ns: u64) {
     let flow = &answer.subject.flow;
     let orig = flow.orig_tuple();
-    story::protocol(out, orig.protonum);
+    words::protocol(out, orig.protonum);
     out.push(b' ');
-    story::ends(out, &orig);
+    words::ends(out, &orig);
     let _ = write!(out, ", netns {}", names.netns(flow.netns));
     if flow.zone != 0 {
         let _ = write!(out, ", zone {}", flow.zone);
@@ -163,7 +160,7 @@ fn entry(out: &mut Vec<u8>, answer: &Answer, names: &Names, now_ns: u64) {
     }
     match (answer.subject.ended, left_seconds(flow, now_ns)) {
         (Some(cause), _) => {
-            let _ = write!(out, ", gone ({})", cause.name());
+            let _ = write!(out, ", deleted ({})", cause.name());
         }
         (None, Some(left)) => {
             let _ = write!(out, ", {left}s left");
@@ -173,7 +170,7 @@ fn entry(out: &mut Vec<u8>, answer: &Answer, names: &Names, now_ns: u64) {
     out.push(b'\n');
 }
 
-/// What packets were met, by place; `flow`: whose, where that is one entry.
+/// The packets seen, by hook and interface; `flow`: the entry that they are compared with.
 pub(super) fn seen(out: &mut Vec<u8>, all: &[Seen], flow: Option<&Flow>, names: &Names, now_ns: u64) {
     for seen in all {
         let _ = write!(
@@ -198,13 +195,13 @@ pub(super) fn seen(out: &mut Vec<u8>, all: &[Seen], flow: Option<&Flow>, names: 
         }
         if seen.role == Role::ReplyFromAnotherEnd || flow.is_some_and(|flow| is_translated(seen, flow)) {
             out.extend_from_slice(b", ");
-            story::ends(out, &seen.passing.headers);
+            words::ends(out, &seen.passing.headers);
         }
         out.push(b'\n');
     }
 }
 
-/// What follows, and what to do.
+/// The verdict and the advice.
 pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Answer, names: &Names) {
     let _ = writeln!(
         out,
@@ -213,127 +210,4 @@ pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Answer, names: &Names) {
         explanation(answer, names),
         answer.advice()
     );
-}
-
-/// Whether packets carry other addresses than the entry shows: worth a look where NAT is at work.
-fn is_translated(seen: &Seen, flow: &Flow) -> bool {
-    let expected = if seen.role.is_reply() {
-        flow.reply_tuple()
-    } else {
-        Some(flow.orig_tuple())
-    };
-    !matches!(seen.role, Role::Refused | Role::IcmpError | Role::IcmpRedirect)
-        && expected.is_some_and(|expected| headers(expected) != seen.passing.headers)
-}
-
-/// `PRE_ROUTING on eth0, netns client`.
-fn place(place: Place, names: &Names) -> String {
-    let mut text = names::hook(place.hook).to_owned();
-    // Writing to a String cannot fail.
-    let _ = match (place.ifindex, names.interface(place.netns, place.ifindex)) {
-        (0, _) => Ok(()),
-        (_, Some(interface)) => write!(text, " on {interface}"),
-        (ifindex, None) => write!(text, " on interface {ifindex}"),
-    };
-    let _ = write!(text, ", netns {}", names.netns(place.netns));
-    text
-}
-
-/// The verdict's meaning, with what it leans on.
-pub(super) fn explanation(answer: &Answer, names: &Names) -> String {
-    let mut text = answer.verdict.meaning().to_owned();
-    if answer.verdict == Verdict::NoPacketsNow && answer.subject.ended.is_some() {
-        text.push_str(", and it is gone by now");
-    }
-    if answer.verdict == Verdict::NoPacketsNow {
-        elsewhere(&mut text, answer);
-    }
-    let Some(seen) = answer.because.and_then(|index| answer.seen.get(index)) else {
-        return text;
-    };
-    let packets = plural::count(seen.times.packets, "packet", "packets");
-    let _ = write!(text, ": {packets} at {}", place(seen.passing.place, names));
-    if let Some(error) = seen.passing.error {
-        let _ = write!(
-            text,
-            ", {} (type {} code {}) from {}",
-            error.name(),
-            error.kind(),
-            error.code(),
-            error.from()
-        );
-    }
-    match answer.verdict {
-        Verdict::ReplyIsAnotherFlow => another_flow(&mut text, seen, &answer.subject.flow),
-        Verdict::OneWay => {
-            let arrived = answer
-                .seen
-                .iter()
-                .rfind(|seen| seen.role == Role::RequestElsewhere);
-            if let Some(arrived) = arrived {
-                let _ = write!(text, "; they get to {}", place(arrived.passing.place, names));
-            }
-        }
-        Verdict::StrayReply => {
-            if let Some(key) = answer.answers {
-                let mut ends = Vec::new();
-                story::ends(&mut ends, &Tuple::from_words(key.orig));
-                let _ = write!(text, "; the entry is {}", String::from_utf8_lossy(&ends));
-            }
-        }
-        _ => {}
-    }
-    text
-}
-
-/// Where packets go that have the entry's tuple, and are not its own.
-fn elsewhere(text: &mut String, answer: &Answer) {
-    let flow = &answer.subject.flow;
-    let is_here = |seen: &&Seen| {
-        seen.role == Role::RequestElsewhere
-            && seen.passing.place.netns == flow.netns
-            && seen.passing.zone != flow.zone
-    };
-    if let Some(seen) = answer.seen.iter().rfind(is_here) {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "; packets with its tuple meet zone {} now",
-            seen.passing.zone
-        );
-    }
-}
-
-/// What keeps a reply from being the entry's.
-fn another_flow(text: &mut String, seen: &Seen, flow: &Flow) {
-    if seen.role == Role::ReplyFromAnotherEnd {
-        let mut ends = Vec::new();
-        story::ends(&mut ends, &seen.passing.headers);
-        let _ = write!(
-            text,
-            ", from another address or port than was asked ({})",
-            String::from_utf8_lossy(&ends)
-        );
-    } else if seen.passing.zone != flow.zone {
-        let _ = write!(
-            text,
-            ", in zone {}, the entry is in zone {}",
-            seen.passing.zone, flow.zone
-        );
-    } else if is_translated(seen, flow) {
-        let mut ends = Vec::new();
-        let reply = flow.reply_tuple().unwrap_or_default();
-        story::ends(&mut ends, &reply);
-        let _ = write!(
-            text,
-            ", not translated as the entry is, which waits for {}",
-            String::from_utf8_lossy(&ends)
-        );
-    }
-}
-
-/// Whole seconds left, as ctnetlink counts them.
-pub(super) fn left_seconds(flow: &Flow, now_ns: u64) -> Option<u64> {
-    flow.expires_ns
-        .map(|expires_ns| expires_ns.saturating_sub(now_ns) / 1_000_000_000)
 }

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     bytes, trace_json,
-    why_unreplied::{explanation, left_seconds},
+    why_unreplied::explanation::{explanation, left_seconds},
 };
 
 /// Members of an object that goes on: the entry, what was met of it, what follows.

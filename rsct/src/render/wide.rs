@@ -1,8 +1,8 @@
-//! Aligned columns for people, and everything that the kernel says about an entry.
+//! Aligned columns for people, with every attribute of an entry.
 //!
-//! The columns are as wide as IPv4 needs; what is wider pushes what follows to the right, so that a table of any size is
-//! written as it comes. Behind the columns stands `name=value` for all that not every entry has: first what
-//! NAT made of the addresses, then marks, zones and names, then the protocol's own, then times and bookkeeping.
+//! The columns are as wide as IPv4 needs; wider text shifts the rest of its line, so that a table of any size is written
+//! without buffering. After the columns, `name=value` lists the attributes that not every entry has: translated addresses,
+//! then marks, zones and names, then the protocol's own, then times and bookkeeping.
 
 mod details;
 
@@ -18,10 +18,10 @@ use crate::{
     timeouts::Source,
 };
 
-/// How many states have names, in each of the three protocols.
+/// Number of named states in each of the three protocols.
 const STATES: u8 = 10;
 
-/// Where a column stands in its width.
+/// Alignment of a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Align {
     Left,
@@ -65,14 +65,14 @@ const COLUMNS: [&Column; 10] = [
     &REPLY_BYTES,
 ];
 
-/// Columns that stand before the others where there is reason to.
+/// Optional columns before the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Before {
     /// The width of a column for the namespace.
     pub netns: Option<usize>,
-    /// Whether entries come with the moment of an event.
+    /// True if entries carry the time of an event.
     pub time: bool,
-    /// Whether entries come with an event.
+    /// True if entries carry an event.
     pub event: bool,
 }
 
@@ -99,12 +99,12 @@ pub fn time(out: &mut Vec<u8>, moment: Duration) {
     });
 }
 
-/// Appends what happened, in its column.
+/// Appends the kind of an event, in its column.
 pub fn event(out: &mut Vec<u8>, event: Event) {
     Row::begin(out).cell(out, &EVENT, |out| out.extend_from_slice(event.tag().trim_ascii()));
 }
 
-/// Appends an entry's line. `names`: for labels; one without a name is shown by its number. `now_s`: seconds since the
+/// Appends an entry's line. `names`: of labels; a label without a name is shown by its number. `now_s`: seconds since the
 /// epoch, for an entry's age.
 pub fn line(
     out: &mut Vec<u8>,
@@ -146,7 +146,7 @@ fn state(out: &mut Vec<u8>, entry: &Entry<'_>) {
     }
 }
 
-/// The bit that matters most: the words that conntrack has in brackets.
+/// The most important status bit: conntrack's words in brackets.
 fn flag(bits: Option<u32>) -> &'static [u8] {
     let Some(bits) = bits else { return b"-" };
     let has = |bit: u32| bits & bit != 0;
@@ -177,7 +177,7 @@ fn proto_name(out: &mut Vec<u8>, protonum: u8) {
     }
 }
 
-/// An address, with its port where the protocol has such; of IPv6 in brackets then.
+/// An address, with its port if the protocol has ports; IPv6 in brackets then.
 fn end(out: &mut Vec<u8>, tuple: &Tuple, address: IpAddr, port: u16) {
     let has_port = proto::has_ports(tuple.protonum);
     let brackets = has_port && address.is_ipv6();
@@ -194,8 +194,8 @@ fn end(out: &mut Vec<u8>, tuple: &Tuple, address: IpAddr, port: u16) {
     }
 }
 
-/// A line under way. Columns stand where the titles stand: what was too wide for its own is made up for as soon as
-/// one behind it has room.
+/// A line being written. Columns align with the titles: a later column with spare width makes up for one that was too
+/// wide.
 struct Row {
     start: usize,
     width: usize,
@@ -209,7 +209,7 @@ impl Row {
         }
     }
 
-    /// Writes the next column, with a space behind it.
+    /// Writes the next column and a space.
     fn cell(&mut self, out: &mut Vec<u8>, column: &Column, write: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
         write(out);
@@ -235,7 +235,7 @@ mod tests {
     use super::{details::NS, *};
     use crate::netlink::conntrack::{SeqAdj, Synproxy, samples};
 
-    /// The table of some entries, less what depends on the clock.
+    /// The table of some entries, without columns that depend on the clock.
     fn table(change: impl Fn(&mut Entry<'_>)) -> Vec<String> {
         let names = LabelMap::parse(b"3 from-the-office\n");
         let mut out = Vec::new();
@@ -271,7 +271,7 @@ tcp     TIME_WAIT   ASSURED       119 127.0.0.1:57772       127.0.0.1:2121      
     #[test]
     fn what_is_too_wide_is_made_up_for_where_there_is_room() {
         let lines = table(|entry| {
-            // The longest address there is, in the place of the source.
+            // The longest address, as the source.
             entry.orig.l3num = 10u16.to_ne_bytes();
             entry.orig.src = [0xab; 16];
             entry.orig.src[0] = 0xfe;

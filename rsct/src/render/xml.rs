@@ -1,9 +1,8 @@
 //! The element that `conntrack -o xml` prints for an entry.
 //!
-//! The same bytes, but for what conntrack leaves out or gets wrong: the states of SCTP and DCCP have their own names,
-//! ICMP and ICMPv6 have `<type>`, `<code>` and `<id>`, an entry that a flow table forwards has `<offload/>` or
-//! `<hw_offload/>`, and what comes from outside (a helper's name, a security context, a namespace's name) is escaped,
-//! so that the whole stays XML.
+//! The same bytes, with conntrack's omissions and errors corrected: the states of SCTP and DCCP have their own names, ICMP
+//! and ICMPv6 have `<type>`, `<code>` and `<id>`, offloaded entries have `<offload/>` or `<hw_offload/>`, and text from
+//! outside (a helper's name, a security context, a namespace's name) is escaped, so that the output is always XML.
 
 use std::time::Duration;
 
@@ -17,28 +16,28 @@ use crate::{
     outside,
 };
 
-/// What stands before the first element.
+/// The text before the first element.
 pub const HEADER: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
-/// What stands behind the last element.
+/// The text after the last element.
 pub const FOOTER: &[u8] = b"</conntrack>\n";
 
-/// How many states have names, in each of the three protocols.
+/// Number of named states in each of the three protocols.
 const STATES: u8 = 10;
 /// Nanoseconds in a second.
 const NS: u64 = 1_000_000_000;
 
-/// What can be asked for, and what the entry doesn't know itself.
+/// Options, and facts that the entry does not contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape<'a> {
     /// `-o ktimestamp`: show when the entry was confirmed and destroyed.
     pub ktimestamp: bool,
-    /// `-o labels`: show the labels that have a name here.
+    /// `-o labels`: show the labels with these names.
     pub labels: Option<&'a LabelMap>,
-    /// What happened to the entry.
+    /// The event.
     pub event: Option<Event>,
-    /// `-o timestamp`: when, in seconds since the epoch; shown in local time.
+    /// `-o timestamp`: the time of the event, in seconds since the epoch; shown in local time.
     pub when_s: Option<u64>,
-    /// The name of the namespace, where it has to be said.
+    /// The name of the network namespace, if it is printed.
     pub netns: Option<&'a str>,
 }
 
@@ -56,7 +55,7 @@ pub fn flow(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now: Duratio
         out.push(b'"');
     }
     out.push(b'>');
-    // conntrack shows the counters of both directions where it has those of the original one.
+    // conntrack shows the counters of both directions if it has those of the original one.
     let counters_reply = entry
         .counters_orig
         .map(|_| entry.counters_reply.unwrap_or_default());
@@ -132,7 +131,7 @@ fn direction(
     out.extend_from_slice(b"</meta>");
 }
 
-/// What belongs to both directions. The element is left out where it would be empty.
+/// The element of both directions; absent if it would be empty.
 fn independent(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now: Duration) {
     const OPEN: &[u8] = b"<meta direction=\"independent\">";
     bytes::short(out, OPEN);
@@ -192,7 +191,7 @@ fn timestamps(out: &mut Vec<u8>, entry: &Entry<'_>, shown: bool, now: Duration) 
         number(out, b"stop", stop);
         out.extend_from_slice(b"</timestamp>");
     }
-    // Not quite what a line's delta-time is: there the cut seconds are subtracted of destroyed entries too.
+    // Not quite a line's delta-time, which subtracts truncated seconds for destroyed entries too.
     let age_s = match (start, stop) {
         (Some(start), Some(stop)) => Some(stop.wrapping_sub(start) / NS),
         (Some(start), None) => Some(now.as_secs().wrapping_sub(start / NS)),
@@ -201,7 +200,7 @@ fn timestamps(out: &mut Vec<u8>, entry: &Entry<'_>, shown: bool, now: Duration) 
     number(out, b"deltatime", age_s);
 }
 
-/// A moment taken apart; the month and the day of the week count from 1.
+/// The fields of a moment; the month and the day of the week count from 1.
 pub(super) fn when(out: &mut Vec<u8>, date: Date) {
     let two_digits = |out: &mut Vec<u8>, value: u8| out.extend([b'0' + value / 10 % 10, b'0' + value % 10]);
     element(out, b"when", |out| {
@@ -243,7 +242,7 @@ fn number(out: &mut Vec<u8>, name: &'static [u8], value: Option<impl itoa::Integ
     }
 }
 
-/// Text from outside, as character data or an attribute's value. What XML can't hold at all is replaced.
+/// Text from outside, as character data or an attribute's value. Characters that XML cannot hold are replaced.
 pub(super) fn text(out: &mut Vec<u8>, text: &[u8]) {
     const REPLACEMENT: &str = "\u{fffd}";
     for chunk in text.utf8_chunks() {

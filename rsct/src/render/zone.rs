@@ -1,4 +1,4 @@
-//! The local time zone, found as glibc's tzset(3) finds it: musl's, in a static program, reads `TZ` otherwise.
+//! The local time zone, found as glibc's tzset(3) finds it: musl, in a static program, reads `TZ` differently.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-/// Where zones are, unless `TZDIR` names another directory.
+/// The directory of zones, unless `TZDIR` names another.
 const ZONES: &str = "/usr/share/zoneinfo";
 /// The rule of a `TZ` that names a summer time and no rule.
 const USUAL_RULE: &str = ",M3.2.0,M11.1.0";
@@ -47,7 +47,7 @@ fn file(path: &Path) -> Option<TimeZone> {
     TimeZone::tzif(&path.to_string_lossy(), &fs::read(path).ok()?).ok()
 }
 
-/// The zone that is written out, as POSIX has it.
+/// A zone written out in POSIX's form.
 fn rule(text: &str) -> Option<TimeZone> {
     let text = text.trim_end_matches(',');
     let whole = TimeZone::posix(text).ok();
@@ -101,7 +101,7 @@ mod tests {
     fn a_name_is_a_file_before_it_is_a_rule() {
         let dir = env::temp_dir().join(format!("rsct-zones-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        // Version 2, no transitions, one type one hour east of Greenwich, and the rule behind.
+        // Version 2, no transitions, one type one hour east of Greenwich, then the rule.
         let block = |version: u8| {
             let mut block = b"TZif".to_vec();
             block.push(version);

@@ -1,7 +1,6 @@
-//! The authority on which entries exist: dumps of every namespace in scope.
+//! Dumps of every network namespace in scope, which decide which entries exist.
 //!
-//! Nothing is held open between dumps: a socket or a descriptor would keep a namespace alive that
-//! everybody else has left.
+//! Nothing stays open between dumps: a socket or a descriptor would keep an otherwise unused namespace alive.
 
 use std::{collections::HashSet, ops::ControlFlow, os::fd::AsFd as _, panic::resume_unwind};
 
@@ -15,17 +14,17 @@ use crate::{
     netlink::{Error, Socket, conntrack::Entry, dump, stats},
 };
 
-/// Where dumps come from.
+/// The source of dumps.
 pub struct Authority {
     selector: Selector,
     only: Option<u32>,
     filter: Filter,
 }
 
-/// Why a dump could not be had, in one sentence.
+/// Failure of a dump, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// The namespace is not there, or not ours to look at.
+    /// The namespace does not exist, or may not be entered.
     #[error(transparent)]
     Netns(#[from] NetnsError),
     /// ctnetlink refused or failed.
@@ -33,13 +32,13 @@ pub enum AuthorityError {
     Netlink {
         /// The namespace.
         netns: String,
-        /// What went wrong.
+        /// The error.
         error: Error,
     },
 }
 
 impl Authority {
-    /// Looks the namespaces up.
+    /// Opens the namespaces once, to check the selector.
     pub fn open(selector: Selector, filter: Filter) -> Result<Self, NetnsError> {
         let found = netns::open(&selector)?;
         let only = match selector {
@@ -53,12 +52,12 @@ impl Authority {
         })
     }
 
-    /// The one namespace in scope, or none where it is all of them.
+    /// The only namespace in scope; none if all are.
     pub fn only_netns(&self) -> Option<u32> {
         self.only
     }
 
-    /// Dumps every namespace in scope. One that fails does not keep the others from being dumped.
+    /// Dumps every namespace in scope. A failure does not stop the dumps of the others.
     pub async fn dump(&self, mut take: impl FnMut(&Dumped)) -> Covered {
         let mut covered = Covered::default();
         let found = match self.look_up().await {
@@ -76,7 +75,7 @@ impl Authority {
                     covered.whole.insert(netns.inode as u32);
                 }
                 Err(error) => {
-                    // Without the rights to read one, none can be read.
+                    // Missing rights apply to every namespace.
                     let is_last = error.is_not_permitted();
                     let netns = netns.name.to_string();
                     covered.errors.push(AuthorityError::Netlink { netns, error });
@@ -89,12 +88,12 @@ impl Authority {
         covered
     }
 
-    /// Whether all entries of the namespaces are in scope.
+    /// Returns whether all entries of the namespaces are in scope.
     pub fn is_unfiltered(&self) -> bool {
         self.filter.is_empty()
     }
 
-    /// How many entries the table has, if it is one namespace's and no filter narrows it.
+    /// The number of entries, for one namespace without a filter.
     pub async fn count(&self) -> Option<u32> {
         if self.only.is_none() || !self.is_unfiltered() {
             return None;
@@ -108,7 +107,7 @@ impl Authority {
         Some(stats::table(&mut socket).await.ok()?.entries)
     }
 
-    /// On another thread where it may take long: records come in meanwhile.
+    /// Runs on another thread if it may take long, so that records are still read.
     async fn look_up(&self) -> Result<Found, NetnsError> {
         match self.selector {
             Selector::Current => netns::open(&self.selector),
@@ -124,7 +123,7 @@ impl Authority {
 
     async fn dump_one(&self, netns: &Netns, take: &mut impl FnMut(&Dumped)) -> Result<(), Error> {
         let mut socket = match self.selector {
-            // The current namespace needs no rights to be entered.
+            // Entering the current namespace needs no rights.
             Selector::Current => Socket::open(),
             _ => Socket::open_in(netns.as_fd()),
         }?;
@@ -142,7 +141,7 @@ impl Authority {
 /// The namespaces that a dump covered.
 #[derive(Default)]
 pub struct Covered {
-    /// Why others are missing.
+    /// Errors of the other namespaces.
     pub errors: Vec<AuthorityError>,
     is_all: bool,
     opened: HashSet<u32>,
@@ -150,7 +149,7 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// How much of a namespace's entries the dump had.
+    /// The dump's coverage of a namespace.
     pub fn of(&self, netns: u32) -> Coverage {
         if self.whole.contains(&netns) {
             Coverage::Whole
@@ -193,7 +192,7 @@ impl<F: FnMut(&Dumped)> dump::Sink for Sink<'_, F> {
         ControlFlow::Continue(())
     }
 
-    /// Taking an entry twice does no harm: the table knows it by its tuple.
+    /// An entry may arrive twice: the table identifies it by its tuple.
     fn restart(&mut self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Both sources, held together: every record goes through here, and every entry of a dump.
+//! The join of both sources: it processes every record and every entry of a dump.
 
 use std::io::{self, Write};
 
@@ -24,50 +24,49 @@ use super::{
     whys::{Begun, Whys},
 };
 
-/// How many of what were seen.
+/// Numbers of records, by kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Records of packets.
     pub packets: u64,
-    /// Of those, the ones that conntrack called invalid.
+    /// Of these, packets that conntrack found INVALID.
     pub invalid: u64,
-    /// Of those, the ones that conntrack dropped.
+    /// Of these, packets that conntrack dropped.
     pub dropped: u64,
     /// Records of entries.
     pub entries: u64,
-    /// Entries that were confirmed or made by hand.
+    /// Entries that were confirmed, or created by user space.
     pub inserted: u64,
-    /// Entries that were deleted.
+    /// Deleted entries.
     pub deleted: u64,
-    /// Packets recorded without their cost or their state before.
+    /// Packets recorded without their cost or their previous state.
     pub incomplete: u64,
 }
 
-/// The table, what feeds it and what comes out.
+/// The table, its inputs and its output.
 pub struct Join<W> {
     /// The flows.
     pub table: Table,
-    /// The timeouts that they can have.
+    /// The timeouts that apply to them.
     pub timeouts: Known,
-    /// What was seen so far.
+    /// Numbers of records so far.
     pub counts: Counts,
-    /// Where lines go.
+    /// The output.
     pub output: Output<W>,
-    /// Records from before all programs were attached tell half a story, and are passed over.
+    /// Earlier records are skipped: not all eBPF programs were attached yet.
     pub started_ns: u64,
-    /// Why things happen, where that is asked.
+    /// Causes, if they are reported.
     pub whys: Whys,
-    /// What the programs don't look at, where anything was asked: an entry that doesn't meet it is known, but not told
-    /// of.
+    /// The filter's part that eBPF programs do not check: an entry that does not match is tracked, but not reported.
     pub details: Option<Details>,
-    /// How many lines are wanted.
+    /// The number of lines to write.
     pub most: u64,
-    /// What went wrong when a line was written; a broken pipe is an end like any other.
+    /// The error of the first failed write; a broken pipe is a normal end.
     pub write_error: Option<io::Error>,
 }
 
 impl<W: Write> Join<W> {
-    /// Takes in one record.
+    /// Processes one record.
     pub fn record(&mut self, record: Record<'_>) {
         if self.is_over() {
             return;
@@ -79,7 +78,7 @@ impl<W: Write> Join<W> {
                 }
                 let flow = self.table.packet(record);
                 if let Some(details) = &self.details
-                    && !wants_packet(details, record, flow)
+                    && !matches_packet(details, record, flow)
                 {
                     return;
                 }
@@ -112,7 +111,7 @@ impl<W: Write> Join<W> {
                 }
                 let flow = self.table.entry(record);
                 if let Some(details) = &self.details
-                    && !wants_entry(details, record)
+                    && !matches_entry(details, record)
                 {
                     return;
                 }
@@ -125,13 +124,13 @@ impl<W: Write> Join<W> {
                     .observe(Observation::Entry(record, flow.as_ref(), why.as_deref()))
             }
             Record::Policy(record) => return self.policy(record),
-            // Nobody lists, nobody asks why, nobody measures.
+            // Records of other commands.
             Record::Dump(_) | Record::Cause(_) | Record::Slow(_) => return,
         };
         self.wrote(result);
     }
 
-    /// A policy comes to govern a flow, or ends.
+    /// A policy begins to govern a flow, or ends.
     fn policy(&mut self, record: &PolicyRecord) {
         match PolicyEvent::from_byte(record.what) {
             Some(PolicyEvent::Governs) => {
@@ -151,40 +150,40 @@ impl<W: Write> Join<W> {
         }
     }
 
-    /// Takes in one entry of a dump.
+    /// Processes one entry of a dump.
     pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
         self.table.dumped(entry, now_ns);
     }
 
-    /// Goes on with attaching the programs that report causes.
+    /// Continues to attach the programs that report causes.
     pub fn attach_causes(&mut self) {
         let begun = self.whys.go_on();
         if let Some(Begun::Working(_)) = begun {
             for report in self.whys.missed() {
                 message!(
-                    "{} not attached ({}); not told: {}",
+                    "{} not attached ({}); not reported: {}",
                     report.hook.function,
                     report.why_not_better.join("; "),
                     report.hook.shows
                 );
             }
         }
-        let said = match begun {
+        let written = match begun {
             Some(Begun::Working(attached)) if self.output.is_json() => self.output.line(|out| {
                 let line = format!("{{\"type\":\"causes\",{}}}\n", attached.json());
                 out.extend_from_slice(line.as_bytes());
             }),
             Some(Begun::Failed(error)) => {
-                message!("causes are not told: {error}");
+                message!("causes are not reported: {error}");
                 Ok(())
             }
             _ => Ok(()),
         };
-        self.wrote(said);
+        self.wrote(written);
     }
 
-    /// Reports the causes from before `before_ns` that belong to no packet and no entry: what a later one belongs to may
-    /// still come.
+    /// Reports the causes before `before_ns` that belong to no packet and no entry; the record of a later one may still
+    /// arrive.
     pub fn causes_alone(&mut self, before_ns: u64) {
         let Self {
             whys,
@@ -199,19 +198,19 @@ impl<W: Write> Join<W> {
         });
     }
 
-    /// Whether nothing more is wanted.
+    /// Returns whether the output is complete or has failed.
     pub fn is_over(&self) -> bool {
         self.output.count >= self.most || self.write_error.is_some()
     }
 
-    /// Remembers why a line could not be written.
+    /// Keeps the error of a failed write.
     pub fn wrote(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.write_error = Some(error);
         }
     }
 
-    /// Writes the lines of what happened until `until_ns`.
+    /// Writes the lines up to `until_ns`.
     pub fn settle(&mut self, until_ns: u64) {
         if self.write_error.is_none() {
             let settled = self.output.settle(until_ns);
@@ -225,16 +224,16 @@ impl<W: Write> Join<W> {
     }
 }
 
-/// Whether a packet's entry, as it left it, is to be told of; a packet without one is not.
-fn wants_packet(details: &Details, record: &PacketRecord, flow: Option<&Flow>) -> bool {
+/// Returns whether a packet's entry, as the packet left it, matches; a packet without an entry does not.
+fn matches_packet(details: &Details, record: &PacketRecord, flow: Option<&Flow>) -> bool {
     let orig = Tuple::from_words(record.tuple);
     let reply = flow.and_then(Flow::reply_tuple);
     record.flags & PacketFlags::AFTER != 0
         && details.meet_record(&orig, reply.as_ref(), record.status_after, record.state_after)
 }
 
-/// Whether an entry, as an operation left it, is to be told of.
-fn wants_entry(details: &Details, record: &EntryRecord) -> bool {
+/// Returns whether an entry, as the operation left it, matches.
+fn matches_entry(details: &Details, record: &EntryRecord) -> bool {
     let (status, state) = if record.flags & EntryFlags::RETURNED != 0 {
         (record.status_after, record.state_after)
     } else {

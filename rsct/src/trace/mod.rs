@@ -1,6 +1,6 @@
-//! The running trace: records and dumps go into the join, observations come out of it to a renderer.
+//! The running trace: the join turns records and dumps into observations for a renderer.
 //!
-//! [`run`] is the loop, [`join`] what it feeds, [`summary`] what is left at the end.
+//! [`run`] is the loop, [`join`] processes its input, [`summary`] is the result.
 
 pub mod authority;
 pub mod join;

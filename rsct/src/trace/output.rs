@@ -1,49 +1,49 @@
-//! Where lines go, and in which format.
+//! The output of lines in a format.
 
 use std::io::{self, Write};
 
 use crate::{
     flow::observation::{Observation, Observer},
-    render::{story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
+    render::{timeout_history::TimeoutHistory, trace_json::TraceJson, trace_text::TraceText},
     what_if::Watching,
 };
 
 use super::lines::Lines;
 
-/// How observations look.
+/// The format of observations.
 #[derive(Debug)]
 pub enum Format {
     /// Lines for people.
-    Text(Story),
+    Text(TraceText),
     /// A JSON object a line.
     Json(TraceJson),
     /// Flows' timeouts, for people.
     Timeouts(TimeoutHistory),
-    /// Nothing but losses for now: what happens is taken in for what is said at the end.
+    /// Only losses, until the report at the end.
     WhatIf {
-        /// What takes it in.
+        /// Collects the observations.
         watching: Box<Watching>,
-        /// Whether what is said is JSON.
+        /// True if the report is JSON.
         json: bool,
     },
-    /// What an observer writes.
+    /// The lines of an observer.
     Observed {
-        /// Who takes in what happens.
+        /// The observer.
         by: Box<dyn Observer>,
-        /// Whether lines are JSON.
+        /// True if lines are JSON.
         json: bool,
     },
-    /// Nothing: only the summary.
+    /// No lines, only the summary.
     None,
 }
 
-/// Lines on their way out.
+/// Formats and writes observations.
 pub struct Output<W> {
     format: Format,
-    /// Whether only of timeouts is told.
+    /// True to write only observations that concern timeouts.
     only_timeouts: bool,
     lines: Lines<W>,
-    /// How many lines observations have had.
+    /// Number of lines of observations.
     pub count: u64,
 }
 
@@ -58,25 +58,25 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// From now on only what gives an entry a timeout, or takes it away with its entry, is told.
+    /// Restricts the output to observations that set a timeout or end it with its entry.
     pub fn only_of_timeouts(&mut self) {
         self.only_timeouts = true;
     }
 
-    /// The line above all others, where the format has one.
+    /// Writes the column titles, if the format has any.
     pub fn header(&mut self) -> io::Result<()> {
         match &self.format {
-            Format::Text(story) => self.lines.text(|out| story.header(out)),
+            Format::Text(text) => self.lines.text(|out| text.header(out)),
             _ => Ok(()),
         }
     }
 
-    /// Whether anything is shown at all.
+    /// Returns whether the format has no lines.
     pub fn is_silent(&self) -> bool {
         matches!(self.format, Format::None)
     }
 
-    /// Whether lines are JSON.
+    /// Returns whether lines are JSON.
     pub fn is_json(&self) -> bool {
         matches!(
             self.format,
@@ -84,12 +84,12 @@ impl<W: Write> Output<W> {
         )
     }
 
-    /// The format, with all that it has taken in.
+    /// The format, with the observations it has collected.
     pub fn into_format(self) -> Format {
         self.format
     }
 
-    /// One observation.
+    /// Writes one observation.
     pub fn observe(&mut self, observation: Observation<'_>) -> io::Result<()> {
         if self.only_timeouts && !observation.is_of_timeouts() {
             return Ok(());
@@ -99,7 +99,7 @@ impl<W: Write> Output<W> {
             format, lines, count, ..
         } = self;
         let write = |out: &mut Vec<u8>| match format {
-            Format::Text(story) => story.line(out, observation),
+            Format::Text(text) => text.line(out, observation),
             Format::Json(json) => json.line(out, observation),
             Format::Timeouts(history) => history.line(out, observation),
             Format::WhatIf { watching, .. } => watching.observe(observation),
@@ -111,12 +111,12 @@ impl<W: Write> Output<W> {
         Ok(())
     }
 
-    /// Something else, a whole line of the format, after all lines so far.
+    /// Writes another whole line of the format after all lines so far.
     pub fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         self.lines.text(write)
     }
 
-    /// Writes the lines of what happened until `until_ns`.
+    /// Writes the lines up to `until_ns`.
     pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
         self.lines.settle(until_ns)
     }

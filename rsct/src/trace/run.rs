@@ -1,5 +1,5 @@
-//! The loop: records on a timer, dumps at the start, after a loss and at the end, signals, and the end
-//! of the time.
+//! The loop: reads records on a timer; dumps at the start, after a loss and at the end; ends at a signal or after the
+//! duration.
 
 use std::{cell::RefCell, io::Write, time::Duration};
 
@@ -26,25 +26,24 @@ use super::{
     unfired::{self, Unfired},
 };
 
-/// How often the ring is looked at. Nothing wakes the reader: that would cost each packet more than
-/// its record does.
+/// The interval of reading the ring. Records do not wake the reader: that would cost each packet more than its record.
 const TICK: Duration = Duration::from_millis(20);
-/// How often the loss counters are looked at.
+/// The interval of reading the loss counters.
 const LOSS_TICK: Duration = Duration::from_millis(200);
-/// Records taken before signals and timers get their turn.
+/// Records read before signals and timers are checked.
 const BATCH: usize = 8192;
-/// The longest that the last dump of a trace with a duration takes, unless that is longer.
+/// Limit of the last dump of a trace with a shorter duration.
 const LAST_DUMP: Duration = Duration::from_secs(2);
 
-/// What a trace is run with.
+/// The limits of a trace.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long, if not until a signal.
+    /// The duration, if not until a signal.
     pub duration: Option<Duration>,
 }
 
-/// Runs until the duration ends, a signal arrives, or the output wants no more. `attach` attaches a later stage; before
-/// each hook it calls the closure, which shows packets and returns whether to go on.
+/// Runs until the duration ends, a signal arrives, or the output is complete. `attach` attaches a later stage; before
+/// each hook it calls the closure, which writes packets and returns whether to continue.
 pub async fn run<W: Write>(
     session: &mut Session,
     authority: &Authority,
@@ -68,7 +67,7 @@ pub async fn run<W: Write>(
     };
     attach(session, Stage::Second, &mut show);
     let first = dump(&mut session.ring, authority, join, true, until.reached()).await;
-    // Until one dump is complete, what the next brings is no difference.
+    // Until one dump is complete, entries of the next are no differences.
     let mut seeding = is_cut_short(&first);
     note(first, &mut dump_errors);
     attach(session, Stage::Last, &mut show);
@@ -103,7 +102,7 @@ pub async fn run<W: Write>(
             watch.look(session, join)
         };
         if has_lost || has_changed {
-            // What was lost, or not seen, may have been the end of a flow, or its beginning.
+            // The lost or missing records may have begun or ended flows.
             let dumped = dump(&mut session.ring, authority, join, seeding, until.reached()).await;
             seeding &= is_cut_short(&dumped);
             note(dumped, &mut dump_errors);
@@ -138,7 +137,7 @@ pub async fn run<W: Write>(
     ))
 }
 
-/// Says that from now on nothing goes unseen: who reads this may start what is to be traced.
+/// Reports that tracing is complete from now on, for programs that wait to start traffic.
 fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
     let mut join = join.borrow_mut();
     if join.output.is_json() {
@@ -162,15 +161,16 @@ fn note(found: Vec<DumpError>, errors: &mut Vec<String>) {
     }
 }
 
-/// Takes in records, at most a batch, and writes the lines that wait for no earlier ones. Returns whether the ring was empty.
+/// Reads at most a batch of records, and writes the lines that wait for no earlier ones. Returns whether the ring was
+/// empty.
 fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) -> bool {
     let mut join = join.borrow_mut();
     let hold_ns = match join.whys.are_working() {
-        // Its cause may be in the ring of causes.
+        // The cause may still be in the ring of causes.
         true => 2 * TICK.as_nanos() as u64,
         false => HOLD_NS,
     };
-    // Each packet that passed before this time has its record in the ring now.
+    // The ring holds the records of all packets before this time.
     let settled_ns = clock::monotonic_ns().saturating_sub(hold_ns);
     let taken = ring.drain(BATCH, |record| join.record(record));
     join.causes_alone(settled_ns);
@@ -178,7 +178,7 @@ fn drain<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) -> bool {
     taken < BATCH
 }
 
-/// Takes in the records that the ring holds now, and no more: in a flood there are new ones all the time.
+/// Reads the records that the ring holds now: in a flood, new ones keep arriving.
 fn drain_once<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) {
     for _ in 0..ring.capacity().div_ceil(BATCH) {
         if drain(ring, join) {
@@ -187,7 +187,7 @@ fn drain_once<W: Write>(ring: &mut Ring, join: &RefCell<Join<W>>) {
     }
 }
 
-/// When the trace ends.
+/// The end of the trace.
 struct Until<'a> {
     signals: &'a mut Signals,
     end: Option<Instant>,
@@ -205,7 +205,7 @@ impl Until<'_> {
     }
 }
 
-/// Why a dump could not be had.
+/// Failure of a dump.
 #[derive(Debug, thiserror::Error)]
 enum DumpError {
     #[error(transparent)]
@@ -218,7 +218,7 @@ fn is_cut_short(errors: &[DumpError]) -> bool {
     errors.iter().any(|error| matches!(error, DumpError::CutShort))
 }
 
-/// Takes a dump, and the records that arrive in the meantime, until the trace ends.
+/// Dumps while reading records, until the trace ends.
 async fn dump<W: Write>(
     ring: &mut Ring,
     authority: &Authority,
@@ -253,12 +253,12 @@ async fn dump<W: Write>(
     }
 }
 
-/// The loss counters, as they were last seen.
+/// The loss counters at the last look.
 struct Watch {
     lost: Lost,
     skipped: u64,
     next: Instant,
-    /// What was lost when the last dump was taken.
+    /// The loss at the last dump.
     reconciled: u64,
 }
 
@@ -281,8 +281,8 @@ impl Watch {
         due
     }
 
-    /// Says what was lost since the last look. True where a dump should follow: something was lost,
-    /// and the burst that did it is over.
+    /// Reports the loss since the last look. Returns whether a dump should follow: records were lost, and the burst is
+    /// over.
     fn look<W: Write>(&mut self, session: &Session, join: &RefCell<Join<W>>) -> bool {
         let lost = session.ring.lost();
         let skipped = session.skips().counted;
@@ -292,7 +292,7 @@ impl Watch {
             let now = lost.total() + skipped;
             self.lost = lost;
             self.skipped = skipped;
-            say_loss(join, now - before, now, &self.lost);
+            report_loss(join, now - before, now, &self.lost);
         }
         !news && self.lost.total() + self.skipped != self.reconciled
     }
@@ -302,8 +302,8 @@ impl Watch {
     }
 }
 
-/// Shows a loss at once, in place.
-fn say_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &Lost) {
+/// Reports a loss at once.
+fn report_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &Lost) {
     let mut join = join.borrow_mut();
     let json = join.output.is_json();
     let result = if json {
@@ -368,8 +368,8 @@ fn summarize<W: Write>(
     }
 }
 
-/// Reports hooks that have not fired although a dump shows that they should have. Lost records explain differences too. So
-/// does a filter that an entry has come to meet, and a namespace that a dump reaches for the first time.
+/// Reports hooks that have not fired although a dump shows that they should have. Lost records explain differences too, and
+/// so do an entry that matches a filter since a change, and a namespace that a dump reaches for the first time.
 fn report_unfired<W: Write>(
     known: &mut Vec<Unfired>,
     session: &Session,

@@ -1,4 +1,4 @@
-//! Whether the kernel still runs the programs while no record arrives: a silent source is not a quiet one.
+//! The check that the kernel still runs the eBPF programs while no record arrives: silence is no proof of a quiet network.
 
 use std::{io, time::Duration};
 
@@ -11,32 +11,32 @@ use crate::{
 
 use super::{authority::Authority, output::Output};
 
-/// How often the proof is repeated while no record arrives.
+/// The interval of the check while no record arrives.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What is known of it.
+/// The state of the check.
 pub(super) struct Silence {
     next: Instant,
-    /// The records taken at the last look.
+    /// The records read at the last check.
     taken: u64,
     unproven: Option<Unproven>,
-    /// The entries of the table at the last look, if no record had arrived then.
+    /// The entries of the table at the last check, if no record had arrived then.
     entries: Option<u32>,
-    /// The first reason for doubt, and when it was found.
+    /// The first reason for doubt, and its time.
     first: Option<Doubt>,
 }
 
 /// Why records may be missing.
 #[derive(Clone, Debug)]
 pub struct Doubt {
-    /// When it was found, by the monotonic clock.
+    /// Its time on the monotonic clock.
     pub time_ns: u64,
     /// The reason.
     pub why: Unproven,
 }
 
 impl Silence {
-    /// Proves that the programs run. An error is a proof of the contrary.
+    /// Checks that the programs run. An error proves that they do not.
     pub(super) fn begin<W: io::Write>(session: &Session, output: &mut Output<W>) -> Result<Self, Unproven> {
         let mut silence = Self {
             next: Instant::now() + EVERY,
@@ -46,22 +46,22 @@ impl Silence {
             first: None,
         };
         match session.prove() {
-            // A record proves more than a test does.
+            // A record is a better proof than a test run.
             Err(why @ Unproven::NotRun { .. }) if session.ring.taken == 0 => Err(why),
             result => {
-                // The first line that cannot be written ends the trace, whichever it is.
+                // A failed write ends the trace at the next line.
                 let _ = silence.note(result.err(), output);
                 Ok(silence)
             }
         }
     }
 
-    /// Whether it is time to look.
+    /// Returns whether the next check is due.
     pub(super) fn is_due(&self) -> bool {
         Instant::now() >= self.next
     }
 
-    /// Repeats the proof if no record has arrived since the last look. Returns whether none has.
+    /// Repeats the check if no record has arrived since the last one. Returns whether none has.
     pub(super) fn look<W: io::Write>(
         &mut self,
         session: &Session,
@@ -75,8 +75,8 @@ impl Silence {
         Ok(true)
     }
 
-    /// Whether the table has another number of entries than at the last look, with no record in between. Only the one
-    /// namespace of a trace without a filter is counted.
+    /// Returns whether the number of entries changed since the last check, without a record. Only for a trace of one
+    /// namespace without a filter.
     pub(super) async fn has_changed(&mut self, authority: &Authority, is_quiet: bool) -> bool {
         let before = self.entries.take();
         if !is_quiet {

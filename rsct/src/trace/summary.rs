@@ -1,4 +1,4 @@
-//! What is left to say at the end: how much was seen, and how much was not.
+//! The closing figures: records read and records lost.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -16,38 +16,38 @@ use super::{join::Counts, silence::Doubt, unfired::Unfired};
 /// The closing figures, for people and for programs.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// How long the trace ran.
+    /// The duration of the trace.
     pub elapsed: Duration,
-    /// What was seen.
+    /// Numbers of records, by kind.
     pub counts: Counts,
-    /// What the programs lost, per CPU and kind.
+    /// Records that the eBPF programs lost, per CPU and kind.
     pub lost: Lost,
-    /// Programs that the kernel did not run because one was running already on that CPU.
+    /// eBPF programs that the kernel skipped because one was already running on that CPU.
     pub skips: Skips,
-    /// Causes that were lost, or not seen as the kernel left programs out.
+    /// Causes that were lost, or missed because the kernel skipped programs.
     pub causes_lost: u64,
-    /// Whether there may be more of these, as the kernel does not count the kprobes that it leaves out.
+    /// True if there may be more: this kernel does not count skipped kprobes.
     pub causes_lost_uncounted: bool,
-    /// Records that made no sense.
+    /// Malformed records.
     pub malformed: u64,
-    /// Flows known at the end: from the dump only, from the probe only, from both.
+    /// Flows known at the end: only from dumps, only from probes, from both.
     pub known: [usize; 3],
-    /// Dumps taken.
+    /// Number of dumps.
     pub dumps: u32,
-    /// Differences found between the two sources, by kind.
+    /// Differences between the two sources, by kind.
     pub differences: Vec<(&'static str, usize)>,
-    /// Namespaces that could not be dumped as nothing leads to them, and how many flows the probes know in each.
+    /// Namespaces that no name or file makes reachable for a dump, and the number of flows that probes know in each.
     pub unreached: BTreeMap<u32, usize>,
-    /// Dumps that failed.
+    /// Failed dumps.
     pub dump_errors: Vec<String>,
-    /// Why records may be missing that nothing counts.
+    /// Why records may be missing that no counter shows.
     pub doubt: Option<Doubt>,
     /// Hooks that have not fired although a dump shows that they should have.
     pub unfired: Vec<Unfired>,
 }
 
 impl Summary {
-    /// The table's part of the figures.
+    /// The figures of the table.
     pub fn count_table(table: &Table) -> [usize; 3] {
         let mut known = [0; 3];
         for flow in table.flows() {
@@ -60,7 +60,7 @@ impl Summary {
         known
     }
 
-    /// All that was lost, whatever the kind.
+    /// The loss of all kinds.
     pub fn lost_total(&self) -> u64 {
         self.lost.total() + self.skips.counted + self.malformed
     }
@@ -69,9 +69,9 @@ impl Summary {
     pub fn text(&self) -> String {
         let counts = &self.counts;
         let mut text = format!(
-            "rsct: {} and {} of entries in {:.3} s",
+            "rsct: {} and {} in {:.3} s",
             plural::count(counts.packets, "packet", "packets"),
-            plural::count(counts.entries, "event", "events"),
+            plural::count(counts.entries, "entry event", "entry events"),
             self.elapsed.as_secs_f64()
         );
         // Writing to a String cannot fail.
@@ -87,7 +87,7 @@ impl Summary {
         let [dump, probe, both] = self.known;
         let _ = write!(
             text,
-            "rsct: {} known: {both} from both sources, {dump} from the dump, {probe} from the probes; ",
+            "rsct: {} known: {both} from probes and dumps, {dump} only from dumps, {probe} only from probes; ",
             plural::count(dump + probe + both, "flow", "flows")
         );
         let differences: usize = self.differences.iter().map(|(_, count)| count).sum();
@@ -106,7 +106,7 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "rsct: network namespace {netns} was not dumped: no name, mount, process, thread or open file that rsct \
-                 can see leads to it; its {flows} known from the probes alone."
+                 can see refers to it; its {flows} known only from probes."
             );
         }
         for error in &self.dump_errors {
@@ -121,20 +121,20 @@ impl Summary {
         if self.causes_lost != 0 {
             let _ = writeln!(
                 text,
-                "rsct: {} LOST: as many packets and entries came to their end without it being told why.",
+                "rsct: {} LOST: that many packets and entries are shown without a cause.",
                 plural::count(self.causes_lost, "cause", "causes")
             );
         }
         if self.causes_lost_uncounted {
             text.push_str(
-                "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: causes may be \
+                "rsct: this kernel does not count the kprobes that it skips while another runs on that CPU: causes may be \
                  missing.\n",
             );
         }
         if self.skips.uncounted {
             text.push_str(
-                "rsct: this kernel does not count the kprobes that it leaves out while another runs on that CPU: \
-                 packets that interrupted a probe may be missing beside what is counted here.\n",
+                "rsct: this kernel does not count the kprobes that it skips while another runs on that CPU: packets that \
+                 interrupted a probe may be missing in addition to the losses counted here.\n",
             );
         }
         if self.lost_total() == 0 {
@@ -150,7 +150,7 @@ impl Summary {
         if self.skips.counted != 0 {
             let _ = writeln!(
                 text,
-                "rsct:   {} skipped (the kernel did not run a program while one was running already on that CPU)",
+                "rsct:   {} skipped (the kernel does not run a program while another runs on that CPU)",
                 self.skips.counted
             );
         }
@@ -223,7 +223,7 @@ impl Summary {
     }
 }
 
-/// A line for each kind of loss that there was.
+/// Appends a line for each kind of loss that occurred.
 pub fn lost_text(text: &mut String, lost: &Lost) {
     for (index, loss) in Loss::ALL.iter().enumerate() {
         if lost.of(index) == 0 {

@@ -1,5 +1,5 @@
-//! Hooks that have not fired although a dump shows that their operation happened: a function may be inlined where it is
-//! called.
+//! Hooks that have not fired although a dump shows that their operation took place: the compiler may have inlined the
+//! function.
 
 use std::{fmt, io};
 
@@ -11,9 +11,9 @@ use crate::{
 
 use super::{join::Counts, output::Output};
 
-/// The functions that report entries of the table.
+/// The functions that report inserted entries.
 const INSERTING: &[&str] = &["__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"];
-/// The functions that report that an entry left it.
+/// The functions that report deleted entries.
 const DELETING: &[&str] = &["nf_ct_delete"];
 
 /// Hooks that have not fired.
@@ -21,12 +21,12 @@ const DELETING: &[&str] = &["nf_ct_delete"];
 pub struct Unfired {
     /// Their functions.
     pub functions: &'static [&'static str],
-    /// Entries that appeared in the table, or left it, with no record of that.
+    /// Entries that were inserted or deleted without a record.
     pub entries: usize,
 }
 
 impl Unfired {
-    /// Those that dumps and records show so far.
+    /// The hooks that dumps and records show so far.
     fn of(counts: &Counts, found: &Reconciliation) -> Vec<Self> {
         let entries = |kind| {
             let of_kind = found
@@ -49,16 +49,19 @@ impl Unfired {
 impl fmt::Display for Unfired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = plural::count(self.entries as u64, "entry", "entries");
-        let what = match self.functions == DELETING {
+        let change = match self.functions == DELETING {
             true => "left the table",
             false => "appeared in the table",
         };
         let functions = self.functions.join(" and ");
-        write!(f, "{entries} {what}, and the hooks of {functions} have not fired")
+        write!(
+            f,
+            "{entries} {change}, but the hooks of {functions} have not fired"
+        )
     }
 }
 
-/// Reports those that were not reported before.
+/// Reports hooks that were not reported before.
 pub(super) fn report<W: io::Write>(
     known: &mut Vec<Unfired>,
     counts: &Counts,
@@ -129,9 +132,9 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "2 entries appeared in the table, and the hooks of __nf_conntrack_confirm and \
+                "2 entries appeared in the table, but the hooks of __nf_conntrack_confirm and \
                  nf_conntrack_hash_check_insert have not fired",
-                "1 entry left the table, and the hooks of nf_ct_delete have not fired",
+                "1 entry left the table, but the hooks of nf_ct_delete have not fired",
             ]
         );
     }

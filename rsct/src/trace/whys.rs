@@ -1,5 +1,5 @@
-//! Why things happen, beside a trace: the programs of causes come to work once packets are told of, and what they say is
-//! put to the packet or the entry that it is about.
+//! Causes in a trace: their eBPF programs are attached after tracing has started, and each cause is assigned to the packet
+//! or the entry that it explains.
 
 use std::{
     collections::VecDeque,
@@ -25,54 +25,53 @@ use crate::{
     },
 };
 
-/// What is told why of, and by whom.
+/// The programs that report causes, and their state.
 #[derive(Default)]
 pub struct Whys {
-    /// How to attach, as long as nobody has begun to.
+    /// The parameters of attaching, until it starts.
     wanted: Option<(Form, Scope)>,
     coming: Option<Receiver<Result<Working, ProgramsError>>>,
     working: Option<Working>,
-    /// How much was lost when [`Whys::note_losses`] was called last.
+    /// The loss at the last call of [`Whys::note_losses`].
     lost_before: u64,
-    /// Whether more was lost since, and of which time that is known.
+    /// A time, and whether more was lost until then.
     newly_lost: (u64, bool),
 }
 
-/// Programs at work.
+/// The attached programs.
 struct Working {
     programs: Programs,
     symbols: Symbols,
-    /// What has come and nothing was put to yet, the oldest first.
+    /// Causes not yet assigned, the oldest first.
     unclaimed: VecDeque<CauseRecord>,
 }
 
-/// What became of attaching.
+/// The result of attaching.
 pub enum Begun {
-    /// From now on causes are told.
+    /// Causes are reported from now on.
     Working(HookCounts),
-    /// They can't be told here.
+    /// Causes cannot be reported.
     Failed(ProgramsError),
 }
 
-/// A record's packet or entry is told of within the same look, or the next: what is older has none, as complaints of
-/// packets that are let go on all the same.
+/// The packet or entry of a cause is reported in the same round or the next; an older cause has none, such as a logged
+/// complaint about a packet that is still accepted.
 const UNCLAIMED_NS: u64 = 1_000_000_000;
 
 impl Whys {
-    /// Those of what `scope` lets through.
+    /// Causes within `scope`.
     pub fn of(form: Form, scope: Scope) -> Self {
         let mut whys = Self::default();
         whys.wanted = Some((form, scope));
         whys
     }
 
-    /// Goes on with attaching, on a thread of its own: each program takes a while, and records are to be taken in
-    /// meanwhile. Says so once it has come to an end.
+    /// Starts to attach, on a separate thread so that records are still read, or returns the result once it has ended.
     pub fn go_on(&mut self) -> Option<Begun> {
         if let Some((form, scope)) = self.wanted.take() {
             let (send, receive) = channel();
             self.coming = Some(receive);
-            // Without a thread there is nothing to wait for either: that is told as the channel's end.
+            // If no thread can start, the channel closes at once.
             let _ = thread::Builder::new().name("rsct-causes".into()).spawn(move || {
                 let _ = send.send(Working::begin(form, scope));
             });
@@ -92,17 +91,17 @@ impl Whys {
         begun
     }
 
-    /// Whether causes are wanted and their programs are not attached yet.
+    /// Returns whether causes are requested and their programs are not attached yet.
     pub fn are_coming(&self) -> bool {
         self.wanted.is_some() || self.coming.is_some()
     }
 
-    /// Whether causes are reported.
+    /// Returns whether causes are reported.
     pub fn are_working(&self) -> bool {
         self.working.is_some()
     }
 
-    /// Why a packet came to nothing, if that is known.
+    /// Why a packet is INVALID, if known.
     #[inline]
     pub fn of_packet(&mut self, record: &PacketRecord) -> Option<Box<Why>> {
         self.working.as_ref()?;
@@ -112,7 +111,7 @@ impl Whys {
         Some(self.of_invalid(record))
     }
 
-    /// Out of the way of all other packets, which must not pay for it.
+    /// Separate from [`Self::of_packet`], so that other packets do not pay for it.
     #[cold]
     fn of_invalid(&mut self, record: &PacketRecord) -> Box<Why> {
         let until_ns = record.time_ns + u64::from(record.duration_ns);
@@ -122,7 +121,7 @@ impl Whys {
                 && (record.time_ns..=until_ns).contains(&cause.time_ns)
                 && same_headers(&cause.tuple, &record.tuple)
         });
-        // If the tracker said nothing, the kind of the packet shows the cause.
+        // If the tracker logged nothing, the packet's kind shows the cause.
         claimed.unwrap_or_else(|| {
             let all_seen = self.saw_all(record.time_ns);
             Box::new(Why::without_reason(
@@ -134,12 +133,13 @@ impl Whys {
         })
     }
 
-    /// Notes how much is lost: records that arrive until the next call are complete if it is the same then.
+    /// Notes the loss: records until the next call are complete if it is equal then.
     pub fn note_losses(&mut self) {
         self.lost_before = self.lost();
     }
 
-    /// Whether nothing was lost about the time of a record. Reading the counters takes a system call for each program.
+    /// Returns whether nothing was lost around the time of a record. Reading the counters costs a system call for each
+    /// program.
     fn saw_all(&mut self, time_ns: u64) -> bool {
         const SAME_NS: u64 = 20_000_000;
         let Some(working) = &self.working else {
@@ -152,9 +152,9 @@ impl Whys {
         sees_log_messages && !self.newly_lost.1
     }
 
-    /// Why something happened to an entry, if that is known.
+    /// Why an operation on an entry took place, if known.
     pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
-        /// Both programs run at the same call. A host may stop the virtual CPU between them.
+        /// Both programs run at the same call, but a host may stop the virtual CPU between them.
         const APART_NS: u64 = 250_000_000;
         const NF_ACCEPT: i32 = 1;
         self.working.as_ref()?;
@@ -180,29 +180,29 @@ impl Whys {
         }
     }
 
-    /// The one that was recorded first of those that `is_it` says yes to. A tracker may say more of a packet: that its
-    /// timeout is lowered for it, and, where the kernel logs, the same once more without the numbers.
+    /// Claims the first cause that matches. A tracker may report a packet again: that it lowers the timeout, and, if the
+    /// kernel logs, the same cause without the numbers.
     #[cold]
-    fn claim(&mut self, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
+    fn claim(&mut self, matches: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
         let working = self.working.as_mut()?;
         working.take_in();
-        let place = working.unclaimed.iter().position(is_it)?;
-        working.claimed(place)
+        let index = working.unclaimed.iter().position(matches)?;
+        working.claimed(index)
     }
 
     /// Claims the matching cause nearest to `time_ns`: the kernel soon reuses an entry's address.
     #[cold]
-    fn claim_nearest(&mut self, time_ns: u64, is_it: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
+    fn claim_nearest(&mut self, time_ns: u64, matches: impl Fn(&CauseRecord) -> bool) -> Option<Box<Why>> {
         let working = self.working.as_mut()?;
         working.take_in();
         let causes = working.unclaimed.iter().enumerate();
-        let (place, _) = causes
-            .filter(|(_, cause)| is_it(cause))
+        let (index, _) = causes
+            .filter(|(_, cause)| matches(cause))
             .min_by_key(|(_, cause)| cause.time_ns.abs_diff(time_ns))?;
-        working.claimed(place)
+        working.claimed(index)
     }
 
-    /// Hands over what was recorded before `before_ns`, and is about nothing that the trace has told of otherwise until now.
+    /// Passes on the causes before `before_ns` that no line of the trace has claimed.
     pub fn alone(&mut self, before_ns: u64, mut take: impl FnMut(&Why)) {
         let Some(working) = &mut self.working else { return };
         working.take_in();
@@ -229,7 +229,7 @@ impl Whys {
         });
     }
 
-    /// How many causes were lost, or not seen as the kernel left programs out.
+    /// Number of causes that were lost, or missed because the kernel skipped programs.
     pub fn lost(&self) -> u64 {
         self.working.as_ref().map_or(0, |working| {
             let programs = &working.programs;
@@ -237,14 +237,14 @@ impl Whys {
         })
     }
 
-    /// Whether the kernel leaves programs out without counting it.
+    /// Returns whether the kernel skips programs without counting them.
     pub fn are_lost_uncounted(&self) -> bool {
         self.working
             .as_ref()
             .is_some_and(|working| working.programs.skips().uncounted)
     }
 
-    /// The hooks whose causes can't be told here, though this kernel has them.
+    /// The hooks that this kernel has, and that could not be attached.
     pub fn missed(&self) -> impl Iterator<Item = &HookReport> {
         let hooks = self.working.iter().flat_map(|working| working.programs.hooks());
         hooks.filter(|report| report.is_missed())
@@ -271,9 +271,9 @@ impl Working {
         })
     }
 
-    /// Takes the cause at this place out.
-    fn claimed(&mut self, place: usize) -> Option<Box<Why>> {
-        let record = self.unclaimed.remove(place)?;
+    /// Removes the cause at this index.
+    fn claimed(&mut self, index: usize) -> Option<Box<Why>> {
+        let record = self.unclaimed.remove(index)?;
         Why::of(&record, &self.symbols).map(Box::new)
     }
 
@@ -295,9 +295,9 @@ impl Working {
     }
 }
 
-/// Whether two tuples say the same of a packet: one of them is its entry's, the other what its headers say.
-fn same_headers(headers: &TupleWords, told: &TupleWords) -> bool {
+/// Returns whether two tuples are those of one packet: one is its entry's, the other from its headers.
+fn same_headers(headers: &TupleWords, recorded: &TupleWords) -> bool {
     let sent = tuples::headers(Tuple::from_words(*headers));
-    let told = tuples::headers(Tuple::from_words(*told));
-    told == sent || told == tuples::inverse(&sent)
+    let recorded = tuples::headers(Tuple::from_words(*recorded));
+    recorded == sent || recorded == tuples::inverse(&sent)
 }

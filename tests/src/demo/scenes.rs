@@ -65,13 +65,13 @@ impl Stage<'_> {
         self.scene("A UDP exchange: ask, answer, and two seconds later ask again");
         let (client, server) = traffic::udp(self.lab, 8888)?;
         traffic::ask(&client, &server)?;
-        self.hear(&["created", "UNREPLIED", "30s"])?;
+        self.hear(&["created", "30s", "udp_timeout"])?;
         self.hear(&["confirmed"])?;
         self.lab.on_server(|| traffic::answer(&client, &server))?;
         self.hear(&["SEEN_REPLY"])?;
         thread::sleep(STREAM_AFTER + MARGIN);
         traffic::ask(&client, &server)?;
-        self.hear(&["ASSURED", "→"])
+        self.hear(&["ASSURED", "udp_timeout_stream"])
     }
 
     fn tcp_connection(&self) -> Result<()> {
@@ -93,7 +93,7 @@ impl Stage<'_> {
     fn destination_nat(&self) -> Result<()> {
         self.scene("A connection to 203.0.113.80:80, which a rule turns to 192.168.34.11:8080");
         traffic::tcp(self.lab, PUBLIC, 80, TCP_PORT)?;
-        self.hear(&["203.0.113.80:80", "replies 192.168.34.11:8080"])?;
+        self.hear(&["203.0.113.80:80", "DNAT to 192.168.34.11:8080"])?;
         self.hear(&["203.0.113.80:80", "TIME_WAIT"])
     }
 
@@ -130,6 +130,6 @@ impl Stage<'_> {
             .server
             .sh("conntrack -D -p udp --dport 9999 >/dev/null 2>&1")?;
         self.hear(&["deleted", "by conntrack["])?;
-        self.hear(&["gone"])
+        self.hear(&["destroyed"])
     }
 }

@@ -206,7 +206,7 @@ fn the_one_that_is_concerned_is_told_of(
     ensure!(
         other
             .text("/unreplied/explanation")
-            .ends_with("packets with its tuple meet zone 7 now"),
+            .ends_with("packets with its tuple are now in zone 7"),
         "{other}"
     );
     let told = ended

@@ -96,7 +96,7 @@ fn is_shown_wide(there: &Namespace) -> Result<()> {
     for expected in [
         "timeout=\"30s, policy udp-policy1\"",
         "timeout=\"30s, nf_conntrack_udp_timeout\"",
-        "timeout=\"set by hand: more than its protocol gives it\"",
+        "timeout=\"set by user space: longer than its protocol's timeouts\"",
     ] {
         ensure!(wide.contains(expected), "{expected} is missing\n{wide}");
     }

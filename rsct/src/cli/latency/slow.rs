@@ -13,7 +13,7 @@ use crate::{
     kernel::{interfaces::Names, text::Symbols},
     latency::{Key, Stacks},
     outside,
-    render::{latency::time, latency_json, story},
+    render::{latency::time, latency_json, words},
 };
 
 /// Tells of what is slow.
@@ -86,7 +86,7 @@ impl SlowOnes {
                 Some(name) => write!(out, " {name} "),
                 None => write!(out, " {} ", tuple.protonum),
             };
-            story::ends(out, &tuple);
+            words::ends(out, &tuple);
         }
         if record.flags & SlowFlags::TASK != 0 {
             let comm = outside::shown(names::comm(&record.comm));

@@ -22,7 +22,12 @@ use crate::{
     kernel::clock,
     plural,
     provenance::{Listing, ListingError},
-    render::{color::Palette, story::Story, trace_json::TraceJson, why_flow::End},
+    render::{
+        color::Palette,
+        trace_json::TraceJson,
+        trace_text::{Look, Style, TraceText},
+        why_flow::End,
+    },
     waiting,
     why::{
         flow::{FlowWatching, Known, Tuples},
@@ -84,13 +89,14 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
         tuples.add(&Tuple::from_words(found.key.orig));
         tuples.add(&found.reply);
     }
-    let story = Story {
+    let mut lines = TraceText::new(Look {
         ticks: watch.probing.ticks,
         start_ns: watch.probing.started_ns,
         show_netns: true,
+        style: Style::default(),
         palette: Palette::for_stream(&std::io::stdout()),
         names: watch.names.clone(),
-    };
+    });
     let mut json = TraceJson::new(watch.probing.ticks);
     let mut begun = false;
     let write = move |out: &mut Vec<u8>, observation: Observation<'_>| match output {
@@ -98,9 +104,9 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
         Output::Text => {
             if !begun {
                 begun = true;
-                story.header(out);
+                lines.header(out);
             }
-            story.line(out, observation);
+            lines.line(out, observation);
         }
     };
     let (watching, watched) = watch.run(FlowWatching::new(tuples, write)).await?;

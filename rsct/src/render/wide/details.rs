@@ -1,4 +1,4 @@
-//! What stands behind the columns.
+//! The attributes after the columns.
 
 use rsct_common::Tuple;
 
@@ -14,7 +14,7 @@ use crate::{
 /// Nanoseconds in a second.
 pub(super) const NS: u64 = 1_000_000_000;
 
-/// Appends all that the kernel says about an entry and no column shows.
+/// Appends the attributes of an entry that no column shows.
 pub(super) fn details(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&LabelMap>, now_s: u64) {
     layer4(out, &entry.orig);
     nat(out, entry);
@@ -47,7 +47,7 @@ pub(super) fn details(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&Label
     }
     seqadj(out, "seqadj-orig", entry.seqadj_orig);
     seqadj(out, "seqadj-reply", entry.seqadj_reply);
-    // The kernel sends it of every TCP entry; zeros mean that SYNPROXY has nothing to do with this one.
+    // The kernel sends it for every TCP entry; all zeros if SYNPROXY does not handle the entry.
     if let Some(synproxy) = entry.synproxy.filter(|synproxy| *synproxy != Synproxy::default()) {
         key(out, "synproxy");
         parts(
@@ -75,7 +75,7 @@ pub(super) fn details(out: &mut Vec<u8>, entry: &Entry<'_>, names: Option<&Label
     }
 }
 
-/// What a protocol without ports has instead.
+/// The fields of a protocol without ports.
 fn layer4(out: &mut Vec<u8>, tuple: &Tuple) {
     if proto::is_icmp(tuple.protonum) {
         let (kind, code) = tuple.icmp_type_code();
@@ -88,7 +88,7 @@ fn layer4(out: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
-/// What the addresses become on the way, where they don't stay: replies come from and go to those.
+/// Translated addresses: the source and the destination of replies, if NAT changed them.
 fn nat(out: &mut Vec<u8>, entry: &Entry<'_>) {
     let (orig, reply) = (&entry.orig, &entry.reply);
     let l4 = proto::has_ports(orig.protonum) || orig.protonum == proto::GRE;
@@ -181,7 +181,7 @@ fn seqadj(out: &mut Vec<u8>, name: &'static str, adj: Option<SeqAdj>) {
     }
 }
 
-/// When the entry came and went, in local time, and for how many seconds it has been there.
+/// The entry's creation and destruction in local time, and its age in seconds.
 fn times(out: &mut Vec<u8>, entry: &Entry<'_>, now_s: u64) {
     let Some(timestamps) = entry.timestamps else {
         return;
@@ -204,7 +204,7 @@ fn times(out: &mut Vec<u8>, entry: &Entry<'_>, now_s: u64) {
     }
 }
 
-/// Begins a detail, which ends where the next begins.
+/// Begins an attribute.
 fn key(out: &mut Vec<u8>, name: &'static str) {
     if out.last() != Some(&b' ') {
         out.push(b' ');
@@ -243,7 +243,7 @@ fn commas<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, mut write: impl 
     }
 }
 
-/// Text from outside: what a terminal would act on, and what is no text, is written out.
+/// Text from outside: terminal controls and invalid text are escaped.
 fn text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(outside::shown(text).as_bytes());
 }

@@ -1,0 +1,24 @@
+//! Facts about an entry that its formats share.
+
+use std::time::Duration;
+
+use crate::{
+    kernel::netns::Netns,
+    render::event_line::{Cause, Event},
+    timeouts::Source,
+};
+
+/// Facts about an entry that it does not contain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About<'a> {
+    /// The time since the epoch, see [`super::now`].
+    pub now: Duration,
+    /// Its network namespace, if that is printed.
+    pub netns: Option<&'a Netns>,
+    /// The event.
+    pub event: Option<Event>,
+    /// The program that requested the event.
+    pub cause: Option<Cause<'a>>,
+    /// The source of its timeout; wide and JSON print it.
+    pub timeout_source: Option<&'a Source<'a>>,
+}
