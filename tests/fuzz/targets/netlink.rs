@@ -20,7 +20,7 @@ fuzz_target!(|datagram: &[u8]| {
             read += payload.len();
         }
         assert!(read <= datagram.len(), "{read} bytes of {}", datagram.len());
-        // Where the next one begins only the payload's length tells, which other kinds keep to themselves.
+        // The offset of the next message depends on the payload's length, which other kinds do not expose.
         if !matches!(message.body, Body::Data { .. }) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What a packet costs under each way to trace it.
+//! Cost of a packet under each way to trace it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     udp::{Flow, PACKETS, PACKETS_IN_ALL, PASSES},
 };
 
-/// Under how many instructions a packet's tracing is to stay.
+/// Target of a packet's tracing, in instructions.
 const DRAIN: u64 = 3_000;
 const JSON: u64 = 8_000;
 const REJECTED: u64 = 1_300;
@@ -23,7 +23,7 @@ kretprobe:nf_conntrack_in { printf("out %llu %d\n", nsecs, retval); }"#;
 
 /// One line of the table.
 pub struct Mode {
-    /// How it is called there.
+    /// Its name in the table.
     pub name: &'static str,
     line: &'static [&'static str],
     kind: Kind,
@@ -35,7 +35,7 @@ enum Kind {
     Rsct,
     /// Also counts the lines in the file.
     RsctJson,
-    /// Nothing is to be recorded.
+    /// Records nothing.
     RsctRejecting,
     /// Counts, and records nothing.
     RsctLatency,
@@ -59,7 +59,7 @@ const fn bpftrace(name: &'static str, line: &'static [&'static str]) -> Mode {
     rsct(name, Kind::Bpftrace, None, line)
 }
 
-/// All of them.
+/// All modes.
 #[rustfmt::skip]
 pub const MODES: &[Mode] = &[
     rsct("rsct trace -o none", Kind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
@@ -76,7 +76,7 @@ pub const MODES: &[Mode] = &[
     bpftrace("bpftrace kprobe, kretprobe", &["bpftrace", "-B", "full", "-e", KPROBE]),
 ];
 
-/// Those that measure how long conntrack takes.
+/// Modes that measure the latency of conntrack.
 #[rustfmt::skip]
 pub const LATENCY_MODES: &[Mode] = &[
     rsct("rsct latency", Kind::RsctLatency, Some(LATENCY), &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"]),
@@ -88,27 +88,27 @@ pub const LATENCY_MODES: &[Mode] = &[
         &["rsct", "latency", "--attach", "kprobe", "-o", "json", "--duration", "1h", "--show-hooks"]),
 ];
 
-/// What came of one mode.
+/// Result of one mode.
 pub struct Measured {
     /// Instructions per packet over the untraced run.
     pub over: i64,
-    /// Records that should have come.
+    /// Expected number of records.
     pub expected: u64,
-    /// Records that came.
+    /// Number of records received.
     pub got: u64,
-    /// Records that the tracer itself says it lost.
+    /// Records that the tracer itself reports as lost.
     pub lost: u64,
-    /// What was to be reached, and whether it was.
+    /// The target, and whether it was reached.
     pub target: Option<(u64, bool)>,
 }
 
 impl Mode {
-    /// Runs the load under this tracer; `untraced` is what a packet takes without one.
+    /// Runs the load under this tracer; `untraced` is the cost of a packet without one.
     pub fn measure(&self, flow: &Flow, untraced: u64) -> Result<Measured> {
         let mut tracer = Tracer::start(self.line)?;
         let pause = Duration::from_millis(5);
         if self.kind == Kind::Bpftrace {
-            // It says nothing once its probes are live; then it traces, which fills its buffer.
+            // It prints nothing once its probes are live; then it traces, which fills its buffer.
             tracer.until("its first output", pause, || {
                 flow.send()?;
                 Ok(Tracer::out()?.lines().any(|line| line.starts_with("out ")))
@@ -121,7 +121,7 @@ impl Mode {
         flow.warm_up()?;
         tracer.settle()?;
         let inside = flow.run()?;
-        // What a tracer puts off until later is its cost all the same.
+        // The deferred work of a tracer is part of its cost.
         let after = tracer.settle()?;
         tracer.stop()?;
 
@@ -195,7 +195,7 @@ impl Mode {
     }
 }
 
-/// Passes that are to be counted, those that are, and those that may be missing.
+/// Number of traversals to count, counted ones, and those that may be missing.
 fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
     let (mut got, mut lost) = (0, None);
     for line in out.lines() {
@@ -216,7 +216,8 @@ fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
 /// The hooks that `trace` and `latency` report last with --show-hooks, each once all others are attached or refused.
 const LAST_HOOKS: [&str; 2] = ["rsct: nf_conntrack_udplite_packet ", "rsct: nf_conntrack_in "];
 
-/// Whether all hooks are attached, of a trace or of what measures latency: only a trace hooks the birth of entries.
+/// Returns whether all hooks are attached, of a trace or of a latency measurement: only a trace hooks the birth of
+/// entries.
 pub fn is_attached() -> Result<bool> {
     let said = Tracer::err()?;
     let has = |hook: &str| said.lines().any(|line| line.starts_with(hook));

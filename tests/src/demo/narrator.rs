@@ -1,4 +1,4 @@
-//! rsct, telling the demo: what it prints is passed on line by line, and can be waited for.
+//! rsct during the demo: its output is passed on line by line, and scenes wait for lines of it.
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
@@ -12,11 +12,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::lab::wait;
 
-/// How long a command may take for its first line before the scenes are played all the same: not
-/// every command prints one.
+/// Wait for a command's first line before the scenes are played without it: not every command prints one.
 const FIRST_LINE: Duration = Duration::from_secs(10);
 
-/// rsct at work.
+/// A running rsct.
 pub struct Narrator {
     child: Child,
     told: Arc<Told>,
@@ -34,7 +33,7 @@ struct SoFar {
     /// Lines since the scene began.
     scene: Vec<String>,
     begun: bool,
-    /// Asked to come to an end: the closing words go below the last line.
+    /// Set when it has to end: the closing lines are printed below the last line.
     closing: bool,
     closed: bool,
 }
@@ -59,7 +58,7 @@ impl Narrator {
         })
     }
 
-    /// Waits for the first line. False where it ended without one.
+    /// Waits for the first line. Returns false if it ended without one.
     pub fn has_begun(&self) -> bool {
         let waiting = |so_far: &mut SoFar| !so_far.begun && !so_far.closed;
         let (so_far, _) = self
@@ -98,7 +97,7 @@ impl Narrator {
         }
     }
 
-    /// Ends it as Ctrl-C would, and takes over its exit status.
+    /// Ends it as Ctrl-C would, and returns its exit status.
     pub fn stop(self) -> Result<ExitCode> {
         self.told.lock().closing = true;
         if let Ok(pid) = self.child.id().try_into() {
@@ -108,7 +107,7 @@ impl Narrator {
         self.ended()
     }
 
-    /// Waits until it ends, and takes over its exit status.
+    /// Waits until it ends, and returns its exit status.
     pub fn ended(mut self) -> Result<ExitCode> {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
@@ -135,7 +134,7 @@ impl Told {
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 let mut so_far = self.lock();
-                // A reader who has seen enough does not end the traffic.
+                // A reader that closed the pipe does not end the traffic.
                 let _ = writeln!(std::io::stdout(), "{line}");
                 so_far.begun = true;
                 so_far.scene.push(line);

@@ -1,4 +1,4 @@
-//! The trace says why: behind an INVALID packet the kernel's reason, behind a delete who called for it.
+//! The trace reports causes: the kernel's reason after an INVALID packet, the caller after a delete.
 
 use std::net::SocketAddrV4;
 
@@ -11,7 +11,7 @@ pub fn run() -> Result<()> {
     let trace = Trace::with_causes(&lab.server.name, &[])?;
     let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
 
-    // Twenty octets of a header whose checksum is left out.
+    // Twenty octets of a header without a checksum.
     let mut segment = [0; 20];
     segment[..4].copy_from_slice(&[0x0f, 0xa2, 0, 9]);
     segment[12..16].copy_from_slice(&[5 << 4, raw::SYN, 0xff, 0xff]);
@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
     ensure!(checksum.text("/why/cause") == "checksum", "{checksum}");
     ensure!(checksum.text("/why/said") == "bad checksum", "{checksum}");
 
-    // Nothing is said of it, and there is nothing else that it can be.
+    // It has no cause, and it cannot be anything else.
     lab.on_client(|| raw::icmp(*to.ip(), 0, 0, &[0, 1, 0, 1]))?;
     let answer = trace.wait_for("an answer has no request", |line| {
         line.is_outcome("invalid") && line.text("/orig/proto") == "icmp"

@@ -1,4 +1,4 @@
-//! Where threads run.
+//! CPU affinity of threads.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! `conntrack -D` takes an entry away: the trace says so, and who it was.
+//! `conntrack -D` deletes an entry: the trace names the task.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .context("start conntrack")?;
-    // `ip netns exec` becomes what it runs.
+    // `ip netns exec` executes the command in its own process.
     let pid = i64::from(child.id());
     let said = child.wait_with_output()?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));

@@ -1,5 +1,5 @@
 //! `kernel.kptr_restrict=2` hides every address of /proc/kallsyms. The kernel still names the functions of a stack, so
-//! `rsct why delete` tells a flush, which its callers show, from a single delete.
+//! `rsct why delete` distinguishes a flush, which its callers show, from a single delete.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn flush_is_named(lab: &Lab) -> Result<()> {
     flush_is_told(lab)
 }
 
-/// Whether `rsct why delete` tells a flush, and counts what the kernel counts.
+/// Checks that `rsct why delete` recognises a flush, and counts as the kernel does.
 pub(super) fn flush_is_told(lab: &Lab) -> Result<()> {
     let why = Why::ask("delete", &lab.server.name, &[])?;
     let (client, server) = traffic::udp(lab, 9001)?;

@@ -1,5 +1,5 @@
-//! Settings that harden a kernel: rsct works, or names the setting that keeps it from working. None of them makes it report
-//! that nothing happened.
+//! Settings that harden a kernel: rsct works, or names the setting that prevents it. With none of them it reports that
+//! nothing happened.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
         }
     }
     sysfs_is_named()?;
-    // Some kernels refuse it once programs are attached for good.
+    // Some kernels refuse it once programs are attached permanently.
     if let Ok(_off) = Setting::to(FTRACE, "0") {
         ftrace_is_named(&lab)?;
     }
@@ -62,7 +62,7 @@ impl Drop for Setting {
     }
 }
 
-/// A user with the capabilities of tracing alone.
+/// A user with only the capabilities for tracing.
 fn paranoid_is_named() -> Result<()> {
     let mut trace = Command::new(rsct());
     trace.args(["trace", "--duration", "100ms", "--attach", "kprobe"]);
@@ -110,7 +110,7 @@ fn lockdown_is_named() -> Result<()> {
     Ok(())
 }
 
-/// Every command refuses to trace where the kernel runs no program.
+/// Every command refuses to trace if the kernel runs no programs.
 fn ftrace_is_named(lab: &Lab) -> Result<()> {
     const NAMED: &str = "kernel.ftrace_enabled is 0";
     let netns = lab.server.name.as_str();
@@ -150,7 +150,7 @@ fn ftrace_is_named(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A running trace reports at once that the kernel stops to run its programs, and that it runs them again.
+/// A running trace reports at once that the kernel stops running its programs, and that it runs them again.
 fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
     let trace = Trace::start(&lab.server.name, &[])?;
     let Ok(off) = Setting::to(FTRACE, "0") else {

@@ -1,5 +1,5 @@
-//! Entries from before the trace are known from its first dump, and from both sources once a packet came;
-//! new ones from the probes, and from both after the last dump. The sources do not differ.
+//! Entries from before the trace are known from its first dump, and from both sources after a packet; new ones from the
+//! probes, and from both after the last dump. The sources do not differ.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -46,7 +46,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What the closing table says of the flow to this port.
+/// Source of the flow to this port, according to the closing table.
 fn known_from(ended: &Ended, port: i64) -> Result<&str> {
     let is_it = |line: &&Line| line.text("/type") == "flow" && line.number("/orig/dport") == Some(port);
     let flow = ended

@@ -1,4 +1,4 @@
-//! One exchange, seen through fentry and seen through kprobes: the same events, in the same order.
+//! One exchange, traced by fentry and by kprobes: the same events, in the same order.
 
 use std::{net::UdpSocket, process::Command};
 
@@ -41,7 +41,7 @@ fn story(lab: &Lab, form: &str) -> Result<Vec<String>> {
     Ok(ended.lines.iter().filter_map(gist).collect())
 }
 
-/// What of a line does not depend on when it was told.
+/// The parts of a line that do not depend on time.
 fn gist(line: &Line) -> Option<String> {
     if !["packet", "entry"].contains(&line.text("/type")) {
         return None;

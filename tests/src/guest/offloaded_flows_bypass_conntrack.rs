@@ -1,5 +1,5 @@
-//! Flows in an nft flowtable: `rsct why FLOW` says that their packets bypass conntrack, and what `rsct save` writes of
-//! them, without a timeout and without a state, `rsct load` takes.
+//! Flows in an nft flowtable: `rsct why FLOW` reports that their packets bypass conntrack. `rsct save` writes them
+//! without a timeout and without a state, and `rsct load` accepts these lines.
 
 use std::{
     io::{Read as _, Write as _},
@@ -47,7 +47,7 @@ pub fn run() -> Result<()> {
     what_is_saved_is_loaded(&router)
 }
 
-/// A client and a server with a router between them, whose flowtable takes every flow.
+/// A client and a server with a router between them, whose flowtable offloads every flow.
 fn routed() -> Result<(Namespace, Namespace, Namespace)> {
     let (router, client, server) = (
         Namespace::new("router")?,

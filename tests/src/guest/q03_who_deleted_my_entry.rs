@@ -1,5 +1,5 @@
-//! Entries that leave the table before their time, each by another hand: `rsct why delete` names each, the task where it
-//! was one, and the function of the kernel that called for it.
+//! Entries that are deleted before they expire, each by another cause: `rsct why delete` names each, the task if there
+//! is one, and the kernel function that called for it.
 
 use std::net::SocketAddrV4;
 
@@ -14,18 +14,18 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let why = Why::ask("delete", &lab.server.name, &[])?;
 
-    // By hand: one, then all.
+    // By user space: one, then all.
     let (client, server) = traffic::udp(&lab, 9001)?;
     traffic::ask(&client, &server)?;
     lab.server.sh("conntrack -D -p udp --dport 9001")?;
     traffic::ask(&client, &server)?;
     lab.server.sh("conntrack -F")?;
 
-    // Nobody listens: the reset ends what the SYN began.
+    // The port has no listener: the reset ends the connection of the SYN.
     let refused = lab.on_client(|| Ok(std::net::TcpStream::connect((SERVER, 9))))?;
     ensure!(refused.is_err(), "somebody listens at port 9");
 
-    // A second is over soon, and who reads the table comes across what is left.
+    // A second passes quickly, and a dump of the table finds the expired entries.
     lab.server
         .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
     traffic::ask(&client, &server)?;
@@ -44,7 +44,7 @@ pub fn run() -> Result<()> {
     by_the_kernel_itself(&lab)
 }
 
-/// What nobody asked for: each delete that the trace tells of has its cause.
+/// Deletes without a request: each delete in the trace has its cause.
 fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
     let trace = Trace::with_causes("all", &[])?;
     let gone_for = |cause: &str, proto: &str| {
@@ -63,7 +63,7 @@ fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
     lab.on_client(|| raw::tcp(client, server, raw::SYN, 1 << 30))?;
     gone_for("reopened", "tcp")?;
 
-    // The interface goes that a flow was masqueraded behind.
+    // The interface by which a flow was masqueraded is removed.
     lab.client.sh("nft -f - <<RULES
         table ip nat {
             chain post { type nat hook postrouting priority 100; oifname eth0 ip protocol udp masquerade; }

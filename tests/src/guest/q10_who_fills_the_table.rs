@@ -1,5 +1,5 @@
-//! A full table: a new flow throws others out as long as there are some that are not ASSURED, and gets no entry after
-//! that. `rsct why full` says who paid, who was thrown out and who fills the table.
+//! A full table: a new flow evicts others as long as some are not ASSURED, and gets no entry after that. `rsct why
+//! full` names the refused flows, the evicted ones and the sources that fill the table.
 
 use std::{fmt::Write as _, process::Command};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 const MAX: &str = "net.netfilter.nf_conntrack_max";
-/// So many that wherever the kernel looks for somebody to throw out, there is one: it looks into 8 chains of 512 or more.
+/// Enough that the kernel finds an entry to evict wherever it searches: it visits 8 chains of 512 or more.
 const ENTRIES: i64 = 2000;
 
 pub fn run() -> Result<()> {
@@ -23,9 +23,9 @@ pub fn run() -> Result<()> {
     let why = Why::ask("full", &lab.server.name, &[])?;
     let _tiny = Setting::of(MAX, ENTRIES)?;
 
-    // Somebody goes for this one …
+    // An entry is evicted for this one …
     traffic::ask(&client, &server)?;
-    // … and nobody for the next, as all are ASSURED and there are as many as may be.
+    // … and none for the next, as all are ASSURED and the limit is reached.
     let all = ["update", "-q", "-p", "udp", "--set-status", "SEEN_REPLY,ASSURED"];
     succeeds(&mut lab.server.rsct(&all))?;
     let left: i64 = lab.server.sh("conntrack -C")?.trim().parse().context("a count")?;
@@ -42,7 +42,7 @@ pub fn run() -> Result<()> {
         made_room.number("/flows/0/orig/sport") == Some(port),
         "{made_room}"
     );
-    // All of a chain go at once.
+    // All evictable entries of a chain are evicted at once.
     let evicted = ENTRIES + 1 - left;
     ensure!(evicted >= 1, "nobody was thrown out\n{}", answer.told);
     let early_drop = answer.met("early_drop", evicted)?;
@@ -61,7 +61,7 @@ pub fn run() -> Result<()> {
     who_fills_it(answer.other("table")?, left)
 }
 
-/// Entries of one client of one service.
+/// Creates entries of one client of one service.
 fn fill(lab: &Lab) -> Result<()> {
     let file = Scratch::new("full")?;
     let mut lines = String::new();
@@ -87,7 +87,7 @@ fn who_fills_it(table: &Line, entries: i64) -> Result<()> {
     Ok(())
 }
 
-/// Another value, for all namespaces, for as long as it lives.
+/// Another value, for all namespaces, restored on drop.
 struct Setting {
     name: &'static str,
     before: String,

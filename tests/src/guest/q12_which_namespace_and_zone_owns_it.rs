@@ -1,6 +1,6 @@
 //! Question 12, which namespace and zone owns it: one tuple has entries in two namespaces, in one of them in two zones.
-//! `rsct list`, `rsct get` and `rsct why FLOW` with `--netns all` name each, as `conntrack -L` does in each namespace; and
-//! a packet, and a delete, are told of the one that they concern.
+//! `rsct list`, `rsct get` and `rsct why FLOW` with `--netns all` name each, as `conntrack -L` does in each namespace;
+//! a packet, and a delete, are reported for their own entry.
 
 use std::{net::UdpSocket, process::Command};
 
@@ -57,7 +57,7 @@ fn zone_of(line: &str) -> Result<i64> {
     Ok(zone.map(str::parse).transpose()?.unwrap_or(0))
 }
 
-/// The flow as people type it.
+/// The flow as users type it.
 fn words(client: &UdpSocket) -> Result<[String; 5]> {
     let from = client.local_addr()?;
     Ok([
@@ -110,7 +110,7 @@ fn list_and_get_name_them(client: &UdpSocket, owners: &[Owner]) -> Result<()> {
     Ok(())
 }
 
-/// rsct as it is to attach in this run.
+/// rsct in the form of this run.
 fn why(netns: &str, duration: &str, output: &str, flow: &[String]) -> Command {
     let mut command = Command::new(rsct());
     command
@@ -144,13 +144,13 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
     let mut all = owners.to_vec();
     all.sort();
     ensure!(answered(&lines) == all, "{lines:?}");
-    // What is left, and whose timeout it is, is told of each.
+    // The remaining time, and the source of the timeout, are reported for each.
     let now = lines.iter().filter(|line| {
         line.number("/timeout_seconds").is_some()
             && line.text("/timeout_source/sysctl") == "nf_conntrack_udp_timeout"
     });
     ensure!(now.count() == owners.len(), "{lines:?}");
-    // A line that was pasted has its zone with it.
+    // A pasted line contains its zone.
     let listed = lab.server.conntrack(&["-p", "udp", "--dport", PORT, "-w", "7"])?;
     let line = listed.trim().to_owned();
     let lines = json(&succeeds(&mut why("all", "0s", "json", &[line]))?)?;
@@ -171,7 +171,7 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
     Ok(())
 }
 
-/// Another datagram, then a delete: both concern the entry of zone 7 alone.
+/// Another datagram, then a delete: both affect only the entry of zone 7.
 fn the_one_that_is_concerned_is_told_of(
     lab: &Lab,
     flow: &[String],
@@ -219,7 +219,7 @@ fn the_one_that_is_concerned_is_told_of(
     Ok(())
 }
 
-/// Asked in a namespace that has nothing of it.
+/// The request in a namespace without such an entry.
 fn elsewhere_is_said(flow: &[String], lab: &Lab) -> Result<()> {
     let aside = Namespace::new("aside")?;
     let lines = json(&succeeds(&mut why(&aside.name, "0s", "json", flow))?)?;

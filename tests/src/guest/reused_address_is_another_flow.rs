@@ -1,5 +1,5 @@
-//! The kernel gives a freed entry's memory to the next entry at once: the same address, even the same
-//! tuple, and yet another flow.
+//! The kernel reuses a freed entry's memory for the next entry at once: the same address, even the same tuple, and yet
+//! another flow.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,7 +68,7 @@ fn tell_apart(lines: &[Line]) -> Result<()> {
         );
         addresses.insert(ct);
 
-        // Born when it was allocated, which its first packet did, and after its predecessor was gone.
+        // It was born at its allocation by its first packet, and after its predecessor's deletion.
         let entered_ns = member(packet, "/time_ns")?;
         let left_ns = entered_ns + member(packet, "/duration_ns")?;
         ensure!(

@@ -1,4 +1,4 @@
-//! A signal ends rsct at once, however long the kernel takes to detach programs: while rsct attaches them, while a second
+//! A signal ends rsct at once, however slowly the kernel detaches programs: while rsct attaches them, while a second
 //! rsct starts, and if the process that detaches them is killed.
 
 use std::{
@@ -89,14 +89,14 @@ fn the_detaching_process_is_killed(lab: &Lab) -> Result<()> {
         if name.trim() == DETACHING
             && let Ok(pid) = pid
         {
-            // SAFETY: a plain call; at worst the process is gone already.
+            // SAFETY: a plain call; at worst the process has ended already.
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
     }
     gone(&before)
 }
 
-/// A trace that Ctrl-C ends well, and whether its programs were attached still when it had ended.
+/// A trace that Ctrl-C ends successfully; returns whether its programs were still attached when it had ended.
 fn interrupted(lab: &Lab, before: &BTreeSet<u32>) -> Result<(Ended, bool)> {
     let mut trace = Trace::start(&lab.client.name, &[])?;
     trace.signal(libc::SIGINT)?;
@@ -107,7 +107,7 @@ fn interrupted(lab: &Lab, before: &BTreeSet<u32>) -> Result<(Ended, bool)> {
     Ok((ended, still_attached))
 }
 
-/// No program stays.
+/// Checks that no program remains.
 fn gone(before: &BTreeSet<u32>) -> Result<()> {
     wait::until("rsct's programs are gone", || {
         Ok(programs::ids()?.difference(before).next().is_none())

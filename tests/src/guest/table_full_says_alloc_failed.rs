@@ -1,5 +1,5 @@
-//! The table takes one entry and has one: the next flow gets none, its packet is dropped, and the trace
-//! says why.
+//! The table is limited to one entry and has one: the next flow gets none, its packet is dropped, and the trace names
+//! the cause.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ pub fn run() -> Result<()> {
     let (client, server) = traffic::udp(&lab, 9999)?;
     let port = i64::from(client.local_addr()?.port());
     let trace = Trace::start(&lab.server.name, &[])?;
-    // Nothing is dropped early for the sake of a new flow that is assured.
+    // An ASSURED entry is not dropped early for a new flow.
     lab.server.create(
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
     )?;
@@ -38,7 +38,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Another limit, for all namespaces, for as long as it lives.
+/// Another limit, for all namespaces, restored on drop.
 struct Limit {
     before: String,
 }

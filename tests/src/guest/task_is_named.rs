@@ -1,4 +1,4 @@
-//! A packet that leaves a process is told with the process; one that comes in belongs to nobody.
+//! A packet that leaves a process is reported with the process; a received one belongs to no task.
 
 use std::net::UdpSocket;
 
@@ -27,7 +27,7 @@ pub fn run() -> Result<()> {
         leaving.number("/pid") == Some(std::process::id().into()),
         "{leaving}"
     );
-    // The thread that sends is called so.
+    // Name of the sending thread.
     ensure!(leaving.text("/comm") == "client", "{leaving}");
     let entering = at("PRE_ROUTING")?;
     ensure!(

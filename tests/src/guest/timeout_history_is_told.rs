@@ -1,5 +1,5 @@
-//! `rsct list --timeout-source` tells whose timeout each entry has, those of entries that were there long before, and
-//! `rsct timeout why` how they got it: each refresh, the packet that did it, and what was set by hand.
+//! `rsct list --timeout-source` names the source of each entry's timeout, also of entries from long before. `rsct
+//! timeout why` prints its history: each refresh, the packet that caused it, and changes by user space.
 
 use std::{
     net::UdpSocket,
@@ -19,7 +19,7 @@ use crate::{
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     let there = &lab.server;
-    // Where nobody has needed it yet it isn't loaded; where somebody holds it, it stays.
+    // It is not loaded if nothing has needed it yet; it stays if something holds it.
     there.sh("modprobe -qr nf_conntrack_netlink || true")?;
     succeeds(&mut listing(there, "json"))?;
     there.sh("nfct add timeout udp-policy1 inet udp replied 300
@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
     there.sh(&format!("conntrack -I {by_hand}"))?;
 
     is_listed(there)?;
-    // On a busy host 30 seconds may be over by now.
+    // On a busy host 30 seconds may have passed by now.
     let again = || {
         traffic::ask(&governed, &governed_server)?;
         traffic::ask(&plain, &plain_server)
@@ -44,7 +44,7 @@ pub fn run() -> Result<()> {
     history_for_people(&lab, &governed, &governed_server)
 }
 
-/// rsct as it is to attach in this run.
+/// rsct in the form of this run.
 fn attaching(namespace: &Namespace, args: &[&str]) -> Command {
     let mut command = namespace.rsct(args);
     if let Ok(mode) = std::env::var(ATTACH) {
@@ -53,7 +53,8 @@ fn attaching(namespace: &Namespace, args: &[&str]) -> Command {
     command
 }
 
-/// The one function that it attaches to has more arguments than some kernels' fentry takes: as it likes, or by kprobe.
+/// The one function that it attaches to has more arguments than some kernels' fentry supports: by default, or by
+/// kprobe.
 fn listing(namespace: &Namespace, output: &str) -> Command {
     let mut command = namespace.rsct(&["list", "-p", "udp", "-o", output, "--timeout-source"]);
     if std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe") {
@@ -150,7 +151,7 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
     Ok(())
 }
 
-/// Datagrams as long as it runs: when it has attached is not said.
+/// Sends datagrams as long as it runs: it does not report when it has attached.
 fn history_for_people(lab: &Lab, client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     let mut why = attaching(
         &lab.server,
@@ -169,7 +170,7 @@ fn history_for_people(lab: &Lab, client: &UdpSocket, server: &UdpSocket) -> Resu
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let child = why.spawn().context("start rsct timeout why")?;
-    // Read as it comes: a pipe that nobody empties would hold it up.
+    // The output is read at once: a full pipe would block it.
     let reader = thread::spawn(move || child.wait_with_output());
     while !reader.is_finished() {
         traffic::ask(client, server)?;

@@ -1,6 +1,5 @@
-//! Each packet that gives its entry a timeout says whose it is: the namespace's default, changed or not, a policy's that
-//! was there before the trace began or came later, or nobody's any more once the policy is deleted; and a timeout set by
-//! hand says by which task.
+//! Each packet that sets a timeout has its source: the namespace's default, changed or not, a policy from before the
+//! trace or from later, or none after the policy is deleted; a timeout set by user space has its task.
 
 use std::net::UdpSocket;
 
@@ -11,7 +10,7 @@ use crate::{
     native::namespace::succeeds,
 };
 
-/// A rule that has the policy govern what comes for a port.
+/// A rule by which the policy governs packets to a port.
 fn rule(action: &str, port: u16, policy: &str) -> String {
     format!("iptables -t raw -{action} PREROUTING -p udp --dport {port} -j CT --timeout {policy}")
 }
@@ -29,7 +28,7 @@ pub fn run() -> Result<()> {
     traffic::ask(&early, &early_server)?;
 
     let trace = Trace::start(&there.name, &[])?;
-    // An entry that was there before.
+    // An entry from before the trace.
     traffic::ask(&early, &early_server)?;
     let early = port(&early)?;
     let told = trace.wait_for("the packet of a governed entry", |line| {
@@ -48,7 +47,7 @@ pub fn run() -> Result<()> {
     is_default(&created, "nf_conntrack_udp_timeout", "unreplied")?;
     ensure!(created.is_about_seconds("/after/timeout_ms", 77), "{created}");
 
-    // A policy that comes later.
+    // A policy from after the start.
     there.sh("nfct add timeout late inet udp unreplied 43 replied 143")?;
     there.sh(&rule("A", 9002, "late"))?;
     let (client, server) = traffic::udp(&lab, 9002)?;
@@ -64,7 +63,7 @@ pub fn run() -> Result<()> {
     let replied = trace.wait_for("it is replied to", |line| ours(line) && line.sets("SEEN_REPLY"))?;
     is_of_policy(&replied, "late", "unreplied")?;
 
-    // By hand.
+    // By user space.
     let by_hand = ["update", "-p", "udp", "--dport", "9002", "--set-timeout", "600"];
     succeeds(&mut there.rsct(&by_hand))?;
     let by_hand = trace.wait_for("its timeout is set by hand", |line| {
@@ -73,7 +72,7 @@ pub fn run() -> Result<()> {
     ensure!(by_hand.is_about_seconds("/after/timeout_ms", 600), "{by_hand}");
     ensure!(by_hand.text("/comm").starts_with("rsct"), "{by_hand}");
 
-    // A policy that is changed in its place.
+    // A policy that is replaced.
     let replace = [
         "timeout",
         "policy",
@@ -86,7 +85,7 @@ pub fn run() -> Result<()> {
         "replied=47",
     ];
     succeeds(&mut there.rsct(&replace))?;
-    // What policies say is looked at again at most once a second.
+    // Policies are read again at most once a second.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     traffic::ask(&client, &server)?;
     let changed = trace.wait_for("the changed policy shows", |line| {
@@ -96,7 +95,7 @@ pub fn run() -> Result<()> {
 
     nftables_has_its_own(&lab, &trace)?;
 
-    // A policy that is deleted governs no more.
+    // A deleted policy governs no more.
     there.sh(&rule("D", 9002, "late"))?;
     there.sh("nfct delete timeout late")?;
     traffic::ask(&client, &server)?;
@@ -115,7 +114,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Its rules give an entry its timeout once conntrack has seen the first packet: it shows from the second on.
+/// nftables rules set a timeout after conntrack has processed the first packet: it shows from the second on.
 fn nftables_has_its_own(lab: &Lab, trace: &Trace) -> Result<()> {
     lab.server.sh("nft -f - <<RULES
         table ip given {
@@ -142,7 +141,7 @@ RULES")?;
     Ok(())
 }
 
-/// One datagram; the line of the entry that it creates.
+/// Sends one datagram; returns the line of the entry that it creates.
 fn talk(lab: &Lab, trace: &Trace, to: u16) -> Result<Line> {
     let (client, server) = traffic::udp(lab, to)?;
     traffic::ask(&client, &server)?;

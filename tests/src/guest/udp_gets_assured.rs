@@ -45,7 +45,7 @@ pub fn run() -> Result<()> {
     has_its_cost(&replied)?;
     listings_agree(&lab, "SEEN_REPLY")?;
 
-    // The time itself is what the story is about: nothing tells that it has passed.
+    // The time itself is the subject: no event marks its end.
     thread::sleep(STREAM_AFTER + Duration::from_millis(100));
     traffic::ask(&client, &server)?;
     let assured = trace.wait_for("the entry is assured", |line| ours(line) && line.sets("ASSURED"))?;

@@ -1,5 +1,5 @@
-//! A UDP exchange between two namespaces: watch tells that its entry comes, is replied to and goes, with what it has
-//! counted; `trace` of the same packets is the other source.
+//! A UDP exchange between two namespaces: watch reports that its entry is created, replied to and deleted, with its
+//! counters; `trace` of the same packets is the other source.
 
 use anyhow::{Result, ensure};
 

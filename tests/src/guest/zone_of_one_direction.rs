@@ -1,4 +1,4 @@
-//! A zone that holds for one direction alone: `-w` selects its entries in `rsct list` as in `rsct trace`.
+//! A zone of only one direction: `-w` selects its entries in `rsct list` as in `rsct trace`.
 
 use anyhow::{Result, ensure};
 

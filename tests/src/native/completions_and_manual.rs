@@ -1,4 +1,4 @@
-//! A shell completes what rsct understands, and the manual has a page for every command.
+//! Shell completion covers the command line, and the manual has a page for every command.
 
 use std::{
     fs,
@@ -62,12 +62,12 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What rsct prints.
+/// Output of rsct.
 fn said(args: &[&str]) -> Result<String> {
     succeeds(Command::new(rsct()).args(args))
 }
 
-/// Has bash complete the last of these words, as it does when TAB is hit.
+/// Makes bash complete the last of these words, as it does for TAB.
 fn completes(words: &[&str], expected: &[&str]) -> Result<()> {
     let script = r#"
         source <("$1" completions bash) && shift
@@ -89,7 +89,7 @@ fn completes(words: &[&str], expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Compares the page of the command that these words name with its help; how many pages there are from here on.
+/// Compares the page of the command that these words name with its help; returns the number of pages from here on.
 fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
     let name = [&["rsct"], words].concat().join("-");
     let path = dir.join(format!("{name}.1"));
@@ -110,7 +110,7 @@ fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
     let below = headings.find_map(|heading| help.split_once(heading));
     let commands = below.map_or("", |(_, rest)| rest);
     for line in commands.lines().take_while(|line| !line.is_empty()) {
-        // Lines of a description stand further in.
+        // Lines of a description are indented further.
         let Some(line) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
             continue;
         };
@@ -128,7 +128,7 @@ fn long(word: &str) -> Option<&str> {
     (option.len() > 2).then_some(option)
 }
 
-/// Has the page set by groff, which must find nothing wrong with it.
+/// Renders the page with groff, which must find no error in it.
 fn renders(path: &Path) -> Result<()> {
     let mut groff = Command::new("groff");
     groff.args(["-man", "-ww", "-Tutf8", "-z"]).arg(path);
@@ -142,7 +142,7 @@ fn renders(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A directory that goes when this does.
+/// A directory that is removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {

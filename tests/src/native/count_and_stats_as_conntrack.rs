@@ -1,4 +1,4 @@
-//! `rsct count` and `rsct stats` say what `conntrack -C` and `-S` say, and what those can't.
+//! `rsct count` and `rsct stats` print the figures of `conntrack -C` and `-S`, and some that those cannot.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ pub fn run() -> Result<()> {
     wrong_use(&namespace)
 }
 
-/// The two tools say the same of this namespace.
+/// Checks that the two tools print the same for this namespace.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     let rsct_says = |args: &[&str]| succeeds(&mut namespace.rsct(args));
     ensure!(rsct_says(&["count"])? == "0\n", "an empty table has entries");

@@ -1,4 +1,4 @@
-//! Whatever is wrong with a request for an expectation is said in one sentence on stderr, and in the exit code.
+//! Every error in a request for an expectation is reported in one sentence on stderr, and in the exit code.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ pub fn run() -> Result<()> {
     say_so(&ftp::namespace()?)
 }
 
-/// The sentences are said in this namespace.
+/// Checks the sentences in this namespace.
 pub fn say_so(namespace: &Namespace) -> Result<()> {
     let mut ftp = Ftp::connect(namespace, "127.0.0.1", PORT)?;
     ftp.passive(50010)?;

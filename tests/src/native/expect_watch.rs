@@ -1,4 +1,4 @@
-//! `rsct expect watch` sees what `conntrack -E expect` sees, ends when it is told to, and says when it missed something.
+//! `rsct expect watch` prints the events of `conntrack -E expect`, ends on request, and reports lost events.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -23,7 +23,7 @@ pub fn run() -> Result<()> {
     sees_them_come_and_go(&ftp::namespace()?)
 }
 
-/// It does in this namespace.
+/// Checks this in a namespace.
 pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
     let theirs = Listener::start(namespace, namespace.command("conntrack", &["-E", "expect"]))?;
     let ours = Listener::start(namespace, namespace.rsct(&["expect", "watch"]))?;
@@ -53,7 +53,7 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
     let seen = theirs.lines();
     ours.wait_for("as many events", |_| ours.lines().len() == seen.len())?;
     same_but_for_time(&ours.lines().join("\n"), &seen.join("\n"))?;
-    // The first line says that it listens.
+    // The first line reports that it listens.
     json.wait_for("as many events", |_| json.lines().len() == seen.len() + 1)?;
 
     let ended = ours.stop(libc::SIGTERM)?;
@@ -122,7 +122,7 @@ fn told_as_json(told: &str, seen: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// While it is not allowed to read, more happens than there is room for.
+/// While it is stopped, more events occur than its buffer holds.
 fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
     let small = Listener::start(
         namespace,
@@ -133,7 +133,7 @@ fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
         ftp.passive(port)?;
     }
     small.signal(libc::SIGCONT)?;
-    // Until it has read all there was, the kernel queues nothing more.
+    // The kernel queues no more until it has read its buffer.
     wait::until("it reads on", || {
         ftp.passive(50200)?;
         Ok(small.lines().iter().any(|line| line.contains("dport=50200")))
@@ -160,7 +160,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// Starts it, and returns when nothing escapes it any more.
+    /// Starts it, and returns when it receives every event.
     fn start(namespace: &Namespace, mut command: Command) -> Result<Self> {
         command
             .stdin(Stdio::null())
@@ -191,7 +191,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Ends it, and returns what it said.
+    /// Ends it, and returns its output.
     fn stop(mut self, signal: i32) -> Result<Output> {
         self.signal(signal)?;
         let mut stderr = Vec::new();
@@ -211,7 +211,7 @@ impl Listener {
         })
     }
 
-    /// Waits until it ends by itself, and returns what it wrote.
+    /// Waits until it ends by itself, and returns its lines.
     fn ended(mut self) -> Result<Vec<String>> {
         wait::until("it ends", || Ok(self.child.try_wait()?.is_some()))?;
         if let Some(reader) = self.reader.take() {
@@ -228,7 +228,7 @@ impl Drop for Listener {
     }
 }
 
-/// How many sockets of the namespace listen to what netfilter tells.
+/// Number of the namespace's sockets that listen to netfilter's events.
 fn listening(namespace: &Namespace) -> Result<usize> {
     // Protocol 12 is netfilter's; each group is a bit.
     let sockets = namespace.sh("cat /proc/net/netlink")?;

@@ -1,5 +1,5 @@
-//! A signal that arrives in the middle of the work: what was done is reported, nothing half done is left, and the exit
-//! code has the signal's number.
+//! A signal in the middle of the work: finished work is reported, nothing half done is left, and the exit code has the
+//! signal's number.
 
 use std::{
     fmt::Write as _,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 const ENTRIES: u32 = 30_000;
-/// How often a command is begun that may come to its end before the signal.
+/// Attempts for a command that may end before the signal.
 const TRIES: u32 = 50;
 
 pub fn run() -> Result<()> {
@@ -49,7 +49,7 @@ pub fn run() -> Result<()> {
     places(&namespace, &directory.0)
 }
 
-/// What was there is there still, and nothing else.
+/// An interrupted save leaves the old file unchanged, and no other.
 fn saving(namespace: &Namespace, directory: &Path, signal: i32, code: i32) -> Result<()> {
     let file = directory.join("k.save");
     fs::write(&file, "old\n")?;
@@ -85,7 +85,7 @@ fn saving(namespace: &Namespace, directory: &Path, signal: i32, code: i32) -> Re
     bail!("rsct save came to its end {TRIES} times before a signal")
 }
 
-/// Nobody reads until the signal is sent, so that it arrives in the middle.
+/// The output is not read until the signal is sent, so that it arrives in the middle.
 fn sweeping(namespace: &Namespace, line: &str, signal: i32, code: i32) -> Result<()> {
     let before = count(namespace)?;
     let words: Vec<&str> = line.split(' ').collect();
@@ -122,7 +122,7 @@ fn sweeping(namespace: &Namespace, line: &str, signal: i32, code: i32) -> Result
     Ok(())
 }
 
-/// Standard input stays open, and nothing more comes.
+/// Standard input stays open without more data.
 fn loading(namespace: &Namespace) -> Result<()> {
     namespace.sh("conntrack -F")?;
     let mut lines = String::new();
@@ -151,7 +151,7 @@ fn loading(namespace: &Namespace) -> Result<()> {
     ensure_said(&ended, "loading -: ended by SIGINT after line ")
 }
 
-/// A link stays one, wherever it leads; owner and mode are kept, or the file is left alone.
+/// A link stays one, wherever it leads; owner and mode are kept, or the file is not changed.
 fn places(namespace: &Namespace, directory: &Path) -> Result<()> {
     const USER: u32 = 64321;
     let at = |name: &str| directory.join(name);
@@ -197,7 +197,7 @@ fn places(namespace: &Namespace, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// rsct, where these tests may have been started with signals ignored, as a shell does it in the background.
+/// rsct with default signals: these tests may run with signals ignored, as a shell does in the background.
 fn interruptible() -> Command {
     let mut command = Command::new("env");
     command.arg("--default-signal=INT,TERM,HUP").arg(rsct());
@@ -219,7 +219,7 @@ fn count(namespace: &Namespace) -> Result<u32> {
     Ok(namespace.sh("conntrack -C")?.trim().parse()?)
 }
 
-/// A directory that goes with all that is in it.
+/// A directory that is removed on drop with all its content.
 struct Directory(PathBuf);
 
 impl Directory {

@@ -66,7 +66,7 @@ const fn scenario(name: &'static str, run: fn() -> Result<()>, skips: &'static [
     }
 }
 
-/// All of them.
+/// All native scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     scenario("completions_and_manual", completions_and_manual::run, &[]),
     scenario(

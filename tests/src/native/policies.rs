@@ -1,4 +1,4 @@
-//! `rsct timeout policy`, beside `nfct`, with rules and flows that use policies.
+//! `rsct timeout policy`, compared with `nfct`, with rules and flows that use policies.
 
 use std::net::UdpSocket;
 
@@ -23,7 +23,7 @@ pub fn run() -> Result<()> {
     )
 }
 
-/// What there is to say holds on any kernel.
+/// Checks the output, which does not depend on the kernel.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     made_as_by_nfct(namespace)?;
     used_by_rules(namespace)?;
@@ -31,7 +31,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     every_namespace(namespace)
 }
 
-/// A policy with a state of every protocol that this kernel has, made by one, is as the other would make it.
+/// A policy with a state of each protocol of this kernel is the same, whichever tool makes it.
 fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
     let states = states(namespace)?;
     let mut before = "";
@@ -40,7 +40,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
         let (Some(proto), Some(name)) = (state["proto"].as_str(), state["state"].as_str()) else {
             continue;
         };
-        // nfct has never heard of sctp's youngest.
+        // nfct does not know sctp's newest states.
         if std::mem::replace(&mut before, proto) == proto && !matches!(name, "syn_sent2" | "replied") {
             continue;
         }
@@ -70,7 +70,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
     let json = policy_says(namespace, &["list", "-o", "json"])?;
     ensure!(json.lines().count() == number, "{json}");
     let gone = policy_says(namespace, &["delete", "p1", "p2", "-o", "json"])?;
-    // Flows are counted where they are listed, as far as probes can be attached.
+    // Flows are counted in listings, if probes can be attached.
     let without_flows = json.replace("\"flows\":0,", "");
     ensure!(
         without_flows.starts_with(&gone) && gone.lines().count() == 2,
@@ -82,7 +82,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
         "flush has left something"
     );
 
-    // SCTP's heartbeat_sent can be set, and replace keeps what it doesn't name.
+    // SCTP's heartbeat_sent can be set, and replace keeps the states that it does not name.
     policy_says(
         namespace,
         &["add", "s", "ipv4", "sctp", "heartbeat_sent=1m", "closed=5"],
@@ -98,7 +98,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Rules are counted, flows have the policy's timeouts, and what is in use stays.
+/// Rules are counted, flows have the policy's timeouts, and a policy in use is not deleted.
 fn used_by_rules(namespace: &Namespace) -> Result<()> {
     let line = policy_says(
         namespace,
@@ -133,7 +133,7 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
         (10..=20).contains(&left),
         "the policy gives 20 seconds, and {left} are left"
     );
-    // A flow that has it is no rule, however often newer kernels count it as used.
+    // A flow with the policy is no rule, although newer kernels count it as a use.
     rules(2)?;
     policy_says(
         namespace,
@@ -276,7 +276,7 @@ fn every_namespace(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// What `rsct timeout policy` prints.
+/// Output of `rsct timeout policy`.
 fn policy_says(namespace: &Namespace, args: &[&str]) -> Result<String> {
     succeeds(&mut namespace.rsct(&[&["timeout", "policy"], args].concat()))
 }

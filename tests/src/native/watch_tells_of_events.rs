@@ -1,4 +1,5 @@
-//! Entries come, change and go: watch tells of each, says who did it, and passes over what a filter does not mean.
+//! Entries are created, changed and deleted: watch prints each event and the task that caused it, and skips events that
+//! a filter does not match.
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
@@ -43,7 +44,7 @@ fn all(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json"]))?;
     namespace.create(MADE)?;
     let new = watch.wait_for("the UDP entry came", |line| is(line, "new", "udp"))?;
-    // Its name only where it has not ended before it is looked for.
+    // The name is present only if the task is looked up before it ends.
     ensure!(["conntrack", ""].contains(&new.text("/progname")), "{new}");
     ensure!(new.number("/portid").is_some_and(|port| port != 0), "{new}");
     ensure!(new.number("/mark") == Some(5), "{new}");
@@ -83,7 +84,7 @@ fn only_what_is_meant(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// After so many events; lines are conntrack's.
+/// Ends after this number of events; lines are conntrack's.
 fn it_ends_by_itself(namespace: &Namespace) -> Result<()> {
     let mut ours = Trace::of(namespace.rsct(&["watch", "-o", "json", "--count", "3"]))?;
     let theirs = namespace
@@ -108,7 +109,7 @@ fn it_ends_by_itself(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A namespace that is made meanwhile is joined, and one that is deleted is left, also if two watch.
+/// A namespace that is created during the watch is joined, and one that is deleted is released, also if two watch.
 fn everywhere(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
     let other = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
@@ -130,7 +131,7 @@ fn everywhere(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// How many open files refer to a network namespace.
+/// Number of open files that refer to a network namespace.
 fn holders(inode: u64) -> Result<usize> {
     let device = fs::metadata("/proc/self/ns/net")?.dev();
     let processes = fs::read_dir("/proc")?.flatten();

@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The lines that a watch writes, and what it says.
+/// The lines that a watch writes, and its messages.
 fn told(command: &mut Command) -> Result<(Vec<Value>, String)> {
     let output = output(command)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -48,7 +48,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// Formatting and clippy
+    /// Words, formatting and clippy
     Lint,
     /// Unit and property tests
     Unit,

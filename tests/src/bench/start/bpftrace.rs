@@ -19,14 +19,14 @@ const STARTED: &str = r#"interval:ms:1 /!@said/ { @said = 1; printf("\"type\":\"
 pub struct Script {
     /// Its name in the table.
     pub name: &'static str,
-    /// What its first event is.
+    /// Its first event.
     pub kind: Kind,
-    /// The commands that it is compared with: those whose names begin so.
+    /// Prefix of the commands that it is compared with.
     prefix: &'static str,
     text: fn() -> Result<String>,
 }
 
-/// All of them.
+/// All scripts.
 pub const SCRIPTS: [Script; 3] = [
     Script {
         name: "bpftrace, lines of nf_conntrack_in",
@@ -49,7 +49,7 @@ pub const SCRIPTS: [Script; 3] = [
 ];
 
 impl Script {
-    /// Whether it does something like this command.
+    /// Returns whether it is comparable with this command.
     pub fn compares_with(&self, command: &Command) -> bool {
         command.name.starts_with(self.prefix)
     }

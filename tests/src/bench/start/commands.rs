@@ -2,17 +2,17 @@
 
 /// One line of the table.
 pub struct Command {
-    /// The name that `--only` selects it by.
+    /// The name for `--only`.
     pub name: &'static str,
     /// The command line.
     pub line: &'static [&'static str],
-    /// What its first event is.
+    /// Its first event.
     pub kind: Kind,
     /// At most this many million instructions until the first event, on [`TARGET_SERIES`].
     pub target: Option<u64>,
 }
 
-/// What a command's first event is.
+/// First event of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A packet's line, with packets sent all the time; then the line `causes`, after which no more programs are loaded.
@@ -39,7 +39,7 @@ const fn why(name: &'static str, line: &'static [&'static str]) -> Command {
     }
 }
 
-/// All of them.
+/// All commands.
 #[rustfmt::skip]
 pub const COMMANDS: [Command; 13] = [
     Command { name: "trace", line: &["rsct", "trace", "-o", "json", "--show-hooks"], kind: Kind::Trace, target: Some(250) },

@@ -18,10 +18,10 @@ use crate::{
     lab::programs::{self, Program},
 };
 
-/// Between two looks at the output, and between two packets: looking costs little of it.
+/// Between two reads of the output, and between two packets: short, and reading costs little.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What was measured; a nanosecond is an instruction.
+/// The measurement; a nanosecond is an instruction.
 pub struct Started {
     /// Until the first event.
     pub first_event: Duration,
@@ -92,12 +92,12 @@ fn until_stopped(flow: &Flow, line: &[&str], kind: Kind, before: &BTreeSet<u32>)
     })
 }
 
-/// Whether a line of this type is among the output.
+/// Returns whether a line of this type is in the output.
 fn wrote(type_of_line: &str) -> Result<bool> {
     Ok(Tracer::out()?.contains(&format!("\"type\":\"{type_of_line}\"")))
 }
 
-/// The programs of a command that ends by itself are looked for in a run that is not measured: looking is not free.
+/// The programs of a command that ends by itself are looked up in a run that is not measured: the lookup costs time.
 fn once(line: &[&str], before: &BTreeSet<u32>) -> Result<Started> {
     let start = Instant::now();
     Tracer::start(line)?.end(PAUSE, || Ok(()))?;

@@ -19,7 +19,7 @@ use crate::native::namespace::succeeds;
 /// Each command is started this often: the fewest instructions until the first event count, and the longest stop.
 const STARTS: usize = 2;
 
-/// Measures and prints; returns how many targets were missed.
+/// Measures and prints; returns the number of missed targets.
 pub fn run(only: Option<&str>) -> Result<u32> {
     let selected: Vec<&Command> = COMMANDS
         .iter()

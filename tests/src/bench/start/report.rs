@@ -1,4 +1,4 @@
-//! How the measured starts are printed: a line for each command, then a table of the programs.
+//! Output of the measured starts: a line for each command, then a table of the programs.
 
 use std::{collections::BTreeMap, process::Command as Process, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     native::namespace::succeeds,
 };
 
-/// Prints what was measured, on what, and the columns' names.
+/// Prints the subject of the measurement, the machine, and the columns' names.
 pub fn header(release: &str) -> Result<()> {
     let bpftrace = succeeds(Process::new("bpftrace").arg("--version"))?;
     println!(
@@ -34,7 +34,7 @@ pub fn header(release: &str) -> Result<()> {
     Ok(())
 }
 
-/// Prints a command's line; returns how many targets it missed.
+/// Prints a command's line; returns the number of missed targets.
 pub fn rsct(command: &Command, started: &Started, release: &str) -> u32 {
     let mut line = Line::default();
     let costliest = started.programs.iter().max_by_key(|program| program.verified);

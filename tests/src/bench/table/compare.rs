@@ -1,5 +1,5 @@
-//! Commands held against each other: run in turn, several times each, so that whatever else the machine does
-//! happens to all of them alike; of each the median.
+//! Comparison of commands: run in turn, several times each, so that other load on the machine affects all alike; the
+//! median counts.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use super::{
 
 /// One command of a comparison.
 pub struct Case {
-    /// How it is called in the table.
+    /// Its name in the table.
     pub name: String,
     /// Program and arguments.
     pub line: Vec<String>,
-    /// What it is to reach.
+    /// Its targets.
     pub targets: Vec<Target>,
 }
 
-/// What a case is to reach, against another of the same comparison.
+/// A target of a case, compared with another case.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// At most so many times what the other takes.
+    /// At most this multiple of the other's time.
     AtMost(f64, &'static str),
-    /// At least so many times as fast as the other.
+    /// At least this number of times as fast as the other.
     Faster(f64, &'static str),
     /// At most so much memory.
     PeakMib(u64),
 }
 
-/// What came of a case.
+/// Result of a case.
 pub struct Outcome {
     name: String,
     median: Duration,
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-/// Runs the cases in turn, `before` ahead of each, and prints them; returns how many targets were missed.
+/// Runs the cases in turn, `before` ahead of each, and prints them; returns the number of missed targets.
 pub fn compare(
     netns: &str,
     title: &str,
@@ -104,7 +104,7 @@ pub fn compare(
 }
 
 impl Target {
-    /// The figure beside what it should be, and whether it is.
+    /// The figure next to its target, and whether it was reached.
     fn of(self, outcome: &Outcome, others: &[Outcome]) -> Result<(String, bool)> {
         let other = |name: &str| {
             let other = others.iter().find(|other| other.name == name);

@@ -1,4 +1,4 @@
-//! Which entries the table is filled with.
+//! Entries that fill the table.
 
 use std::{
     fs::File,
@@ -12,19 +12,19 @@ use super::netlink::Flow;
 
 /// Long enough for no entry to expire while the bench runs.
 pub const TIMEOUT_SECONDS: u32 = 86_400;
-/// How many sources there are; `10.0.0.5` is one of them.
+/// Number of sources; `10.0.0.5` is one of them.
 const SOURCES: u32 = 4000;
-/// To which the TCP entries go in turn.
+/// Destinations of the TCP entries in turn.
 const TCP_PORTS: [u16; 16] = [
     80, 8080, 22, 25, 53, 110, 143, 389, 443, 993, 3128, 3306, 5432, 6379, 8443, 9092,
 ];
 
-/// What [`flow`] makes, in words.
+/// Description of the entries of [`flow`].
 pub const MIX: &str = "IPv4, all ASSURED; a quarter udp to port 53, three quarters tcp ESTABLISHED to 16 ports in \
                        turn, so that `-p tcp --dport 443` means 1 in 21; 4000 sources, so that `-s 10.0.0.5` means 1 \
                        in 4000";
 
-/// Which part of the entries.
+/// A part of the entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// All.
@@ -36,7 +36,7 @@ pub enum Part {
 /// The entry of this number.
 pub fn flow(number: u32) -> Flow {
     let source = number % SOURCES;
-    // Each of a source's entries has a port of its own, wherever it goes.
+    // Each of a source's entries has a port of its own, whatever its destination.
     let turn = number / SOURCES;
     let [.., high, low] = source.to_be_bytes();
     let tcp = !number.is_multiple_of(4);

@@ -1,4 +1,4 @@
-//! What changes a table: each tool has one of its own, filled alike, and after each step they are alike still.
+//! Commands that change a table: each tool has its own, filled alike, and after each step the tables are still alike.
 
 use anyhow::{Context as _, Result};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::native::namespace::{Namespace, output};
 
-/// How often the tables are looked at.
+/// Number of lines between comparisons of the tables.
 const LOOK_EVERY: usize = 6;
 const LINES: &str = include_str!("changes.txt");
 
@@ -39,12 +39,12 @@ fn refill(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
     namespaces.iter().try_for_each(|namespace| lab.refill(namespace))
 }
 
-/// The lines from one filling to the next, each of which finds what the ones before have left.
+/// The lines from one filling to the next, each of which finds the result of the lines before.
 fn section(lab: &Lab, both: [&Namespace; 2], lines: &[&str]) -> Result<Report> {
     let mut report = Report::default();
     for (index, line) in lines.iter().enumerate() {
         let said = lab.same(both, &grid::words(line), Tables::Alike);
-        // What went wrong before shows in a later look too.
+        // An earlier difference shows in a later comparison too.
         let compared = match index % LOOK_EVERY {
             0 => said.and_then(|()| same_tables(lab, both)),
             _ => said,

@@ -1,4 +1,4 @@
-//! Where rsct differs on purpose it does so as `docs/conntrack.md` says, and conntrack really is different.
+//! rsct differs on purpose as `docs/conntrack.md` states, and conntrack really is different.
 
 use anyhow::{Context as _, Result, ensure};
 

@@ -1,4 +1,4 @@
-//! `-E`: both listen to the same namespace while things happen there.
+//! `-E`: both listen to the same namespace during the same changes.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ const LINES: &[(&str, libc::c_int)] = &[
     ("-E expect -o xml", libc::SIGTERM),
 ];
 
-/// What happens, and the last of it.
+/// Changes, and the last of them.
 const STORY: &str = "
     conntrack -F
     conntrack -I -p tcp -s 10.3.0.1 -d 10.3.0.2 --sport 1 --dport 2 --state ESTABLISHED -t 1000 -m 5
@@ -96,7 +96,7 @@ fn told(lab: &Lab, namespace: &Namespace, children: &mut [Child; 2], signal: lib
         Ok(listening.count() >= 2)
     })?;
     namespace.sh(&format!("{{ {STORY} }} > /dev/null 2>&1 || true"))?;
-    // What was sent has arrived: what is left is to be read.
+    // All events have arrived, and the rest remains to be read.
     wait::until("both have read all", || {
         let table = namespace.sh("cat /proc/net/netlink")?;
         let waiting = table.lines().skip(1).any(|line| {

@@ -77,7 +77,7 @@ pub fn run() -> Result<()> {
                 .and_then(|()| same_tables(&lab, both))
         };
         report.add(&format!("-R {name}"), in_step(&lab, both, || load("-R"))?);
-        // Both are the same in nearly everything.
+        // The other two forms differ little: every fifth file suffices.
         if index % 5 == 0 {
             let compared = in_step(&lab, both, || load("--load-file"))?;
             report.add(&format!("--load-file {name}"), compared);
@@ -91,7 +91,7 @@ pub fn run() -> Result<()> {
     report.end(40)
 }
 
-/// Compares, and again where conntrack has lost step; leaves both tables empty.
+/// Compares, and repeats where conntrack has lost step; leaves both tables empty.
 fn in_step(lab: &Lab, namespaces: [&Namespace; 2], compare: impl Fn() -> Result<()>) -> Result<Result<()>> {
     for _ in 1..grid::TRIES {
         let compared = compare();
@@ -112,7 +112,7 @@ fn empty(namespaces: [&Namespace; 2]) -> Result<()> {
     Ok(())
 }
 
-/// The same through standard input, which can't be read twice.
+/// The same through standard input, which cannot be read twice.
 fn from_pipe(lab: &Lab, namespaces: [&Namespace; 2], path: &std::path::Path) -> Result<()> {
     let words = ["-R".to_owned(), "-".to_owned()];
     let one = |tool, namespace| {
@@ -130,7 +130,7 @@ fn from_pipe(lab: &Lab, namespaces: [&Namespace; 2], path: &std::path::Path) -> 
     same_tables(lab, namespaces)
 }
 
-/// Nothing can be written anywhere: no file system takes it, and the directory for temporary files is missing.
+/// No file can be written: all file systems are read-only, and the directory for temporary files is missing.
 fn read_only(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
     const SCRIPT: &str = "mount -o remount,bind,ro / && exec \"$0\" -R -";
     let one = |tool, namespace: &Namespace| {
@@ -163,7 +163,7 @@ fn same_tables(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
     same(&table(namespaces[0])?, &table(namespaces[1])?).context("the tables are not alike")
 }
 
-/// What `-o save` writes makes the same table again, marks and labels too.
+/// The output of `-o save` makes the same table again, with marks and labels.
 fn saved_and_loaded(lab: &Lab) -> Result<()> {
     let from = lab.fill("from")?;
     let into = Namespace::new("into")?;

@@ -1,4 +1,4 @@
-//! What looks at a table and changes nothing of it: both look at the same one.
+//! Commands that read a table without changing it: both read the same one.
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ pub fn run() -> Result<()> {
     compare(Lab::new()?.with_labels()?, 1, 250)
 }
 
-/// A part of it, where time is short and the kernel is what is looked at.
+/// A part of them, for guests, where time is short and the kernel is the subject.
 pub fn small() -> Result<()> {
     compare(Lab::new()?, 4, 50)
 }

@@ -1,5 +1,5 @@
-//! Each command where something is missing or forbidden: rights, /proc, a file system that can be written to, standard
-//! error, descriptors.
+//! Each command where something is missing or forbidden: capabilities, /proc, a writable file system, standard error,
+//! descriptors.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{lab::wait, native::namespace::Namespace};
 
-/// What a shell does before it becomes the tool, `"$@"`.
+/// Commands of a shell before it executes the tool, `"$@"`.
 const SURROUNDINGS: &[(&str, &str)] = &[
     (
         "an ordinary user",
@@ -33,7 +33,7 @@ const SURROUNDINGS: &[(&str, &str)] = &[
     ),
     ("standard error closed", "exec \"$@\" 2>&-"),
     ("standard output closed", "exec \"$@\" >&-"),
-    // The old tool's loader needs one more than the tool.
+    // The original tool's loader needs one more than the tool.
     ("5 descriptors", "ulimit -n 5; exec \"$@\""),
     ("8 descriptors", "ulimit -n 8; exec \"$@\""),
 ];
@@ -68,7 +68,7 @@ const LINES: &str = "
 -F
 ";
 const FILE: &str = "-A -p udp -s 10.5.0.1 -d 10.5.0.4 --sport 1 --dport 2 -t 1000\n";
-/// What is in each table.
+/// Entries of each table.
 const ENTRIES: &str = "
     -p udp -s 10.5.0.1 -d 10.5.0.2 --sport 1 --dport 2 -t 1000
     -p tcp -s 10.5.0.1 -d 10.5.0.2 --sport 1 --dport 2 -t 1000 --state ESTABLISHED
@@ -126,7 +126,7 @@ fn start(lab: &Lab, tool: Tool, namespace: &Namespace, script: &str, line: &str)
     Ok(child)
 }
 
-/// Each listens in its namespace, the same happens in both, and a signal ends them; or neither can listen.
+/// Each listens in its namespace during the same changes, and a signal ends them; or neither can listen.
 fn events(lab: &Lab, namespaces: &[Namespace; 2], script: &str) -> Result<()> {
     let mut children = Vec::new();
     for (tool, namespace) in [Tool::Conntrack, Tool::Rsct].into_iter().zip(namespaces) {
@@ -170,7 +170,7 @@ fn has_waiting(namespace: &Namespace) -> Result<bool> {
     Ok(sockets(namespace)?.any(|socket| socket.waiting != "0"))
 }
 
-/// A netfilter netlink socket, as /proc/net/netlink has it.
+/// A netfilter netlink socket, as listed in /proc/net/netlink.
 struct Listed {
     groups: String,
     waiting: String,

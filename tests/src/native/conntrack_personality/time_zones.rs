@@ -1,4 +1,4 @@
-//! Times are those of the time zone that `TZ` names, by whichever of its forms.
+//! Times are in the time zone that `TZ` names, in any of its forms.
 
 use anyhow::{Context as _, Result, ensure};
 

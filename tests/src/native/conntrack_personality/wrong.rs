@@ -1,4 +1,4 @@
-//! Wrong use, and what needs no table.
+//! Wrong use, and commands that need no table.
 
 use anyhow::Result;
 

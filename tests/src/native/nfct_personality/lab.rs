@@ -1,4 +1,4 @@
-//! Where the two tools are run.
+//! The environment of the two tools.
 
 use std::{
     ffi::OsStr,
@@ -18,22 +18,22 @@ use crate::{
     },
 };
 
-/// Where a namespace's defaults can be read too.
+/// A namespace's defaults as sysctls.
 const SYSCTLS: &str = "/proc/sys/net/netfilter";
 
-/// The words behind the program's name.
+/// The words after the program's name.
 pub type Line = Vec<Vec<u8>>;
 
-/// One of the two.
+/// One of the two tools.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
-    /// The old one.
+    /// The original.
     Nfct,
-    /// rsct under its name.
+    /// rsct under that name.
     Rsct,
 }
 
-/// What a run printed and ended with, and what it left in the kernel where it may have changed something.
+/// Output and exit status of a run, and the state of the kernel after it if the run may have changed it.
 pub type Said = [String; 4];
 
 /// A directory where rsct has made its links.
@@ -56,7 +56,7 @@ impl Lab {
         })
     }
 
-    /// The program that a tool is.
+    /// Path of a tool's program.
     pub fn program(&self, tool: Tool) -> PathBuf {
         match tool {
             Tool::Nfct => self.nfct.clone(),
@@ -64,7 +64,7 @@ impl Lab {
         }
     }
 
-    /// Has each tool go through the lines, one after the other as helpers belong to no namespace.
+    /// Runs the lines with each tool, one after the other because helpers belong to no namespace.
     pub fn compare(&self, lines: &[Line], report: &mut Report) -> Result<()> {
         let theirs = self.play(Tool::Nfct, lines)?;
         let ours = self.play(Tool::Rsct, lines)?;
@@ -87,7 +87,7 @@ impl Lab {
     fn line(&self, tool: Tool, line: &Line) -> Result<Said> {
         let words = line.iter().map(|word| OsStr::from_bytes(word));
         let run = output(Command::new(self.program(tool)).args(words))?;
-        // Who succeeds without a word has changed something.
+        // A run that succeeds without output has changed something.
         let state = if run.status.success() && run.stdout.is_empty() {
             self.state(line)?
         } else {
@@ -97,7 +97,7 @@ impl Lab {
         Ok([stdout, stderr, code, state])
     }
 
-    /// Policies and defaults, or helpers, as the old tool and the kernel itself show them.
+    /// Policies and defaults, or helpers, as the original tool and the kernel itself show them.
     fn state(&self, line: &Line) -> Result<String> {
         let is_helper = |word: &Vec<u8>| word.starts_with(b"h");
         let subsystem = if line.iter().take(2).any(is_helper) {
@@ -114,10 +114,10 @@ impl Lab {
         Ok(state)
     }
 
-    /// What a run printed and ended with, without what differs by its name and version.
+    /// Output and exit status of a run, without the tool's name and version.
     pub fn said(&self, output: &Output) -> [String; 3] {
         let text = |bytes: &[u8]| {
-            // Bytes that are no text stay what they are, each a letter of its own.
+            // Bytes that are no text are kept, each as a letter of its own.
             let mut text: String = bytes.iter().copied().map(char::from).collect();
             for program in [Tool::Rsct, Tool::Nfct].map(|tool| self.program(tool)) {
                 text = text.replace(&program.display().to_string(), "nfct");
@@ -149,7 +149,7 @@ fn timeouts(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Every sentence has it: `nfct v1.4.7: `.
+/// Removes the beginning of every sentence: `nfct v1.4.7: `.
 fn without_version(text: &str) -> String {
     let mut parts = text.split("nfct v");
     let mut out = parts.next().unwrap_or("").to_owned();

@@ -59,7 +59,7 @@ const PROTOCOLS: &[(&str, &[&str])] = &[
     ("gre", &["unreplied", "replied"]),
     ("generic", &["timeout"]),
 ];
-/// What nobody has for a state.
+/// Names that no protocol has for a state.
 const STRANGE_STATES: [&str; 4] = ["heartbeat_sent", "", "timeouts", "UNKNOWN"];
 /// Names that are in no `/etc/protocols`, and some that are.
 const STRANGE_PROTOCOLS: [&str; 9] = ["", "6", "Tcp", "TCP", "raw", "none", "ICMPV6", "mptcp", "esp"];
@@ -71,7 +71,7 @@ fn line(text: &str) -> Line {
     grid::words(text).into_iter().map(String::into_bytes).collect()
 }
 
-/// Words from the first ones on: none of them, one, two, …
+/// The first of the words: none of them, one, two, …
 fn more_and_more(start: &str, words: &[&str]) -> Vec<Line> {
     (0..=words.len())
         .map(|count| {
@@ -82,7 +82,7 @@ fn more_and_more(start: &str, words: &[&str]) -> Vec<Line> {
         .collect()
 }
 
-/// Every beginning of a word, the empty one and one that is longer than the word.
+/// Every prefix of a word, the empty one, and one that is longer than the word.
 fn beginnings(word: &str) -> Vec<String> {
     let mut all: Vec<String> = (0..=word.len()).map(|end| word[..end].to_owned()).collect();
     all.push(format!("{word}x"));
@@ -90,7 +90,7 @@ fn beginnings(word: &str) -> Vec<String> {
     all
 }
 
-/// The two words in front, and how many follow.
+/// The two words in front, and a number of words after them.
 pub fn words() -> Vec<Line> {
     let mut lines = vec![vec![], line("list"), line("timeout"), line("x")];
     let mut pair = |first: &str, second: &str| {
@@ -203,12 +203,12 @@ pub fn timeouts() -> Vec<Line> {
     lines
 }
 
-/// Names are any bytes, of which there is room for 31.
+/// Names are any bytes, at most 31.
 fn strange_names() -> Vec<Line> {
     let names: [&[u8]; 6] = [b"", b" ", b"\xff\xfe", b"two\nlines", "é".as_bytes(), b"%s%n"];
     let mut names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).into();
     names.extend([30, 31, 32, 40, 200].map(|length| vec![b'n'; length]));
-    // The last byte that there is room for is the first half of a letter.
+    // The last byte that fits is the first half of a letter.
     names.push(["n".repeat(30), "é".to_owned()].concat().into_bytes());
     let mut lines = Vec::new();
     for name in &names {
@@ -244,7 +244,7 @@ pub fn helpers() -> Vec<Line> {
     lines
 }
 
-/// What depends on the kernel. Each process takes its time there.
+/// Lines whose result depends on the kernel, where each process needs its time.
 pub fn of_the_kernel() -> Vec<Line> {
     let mut lines = Vec::new();
     for (family, (protocol, states)) in FAMILIES.iter().cycle().zip(PROTOCOLS) {

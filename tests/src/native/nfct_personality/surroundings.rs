@@ -1,4 +1,4 @@
-//! What is not on the command line.
+//! Conditions outside the command line.
 
 use std::{
     fs::File,
@@ -20,13 +20,13 @@ use crate::{
 
 /// Shell scripts in which `$0` is the tool, each in a namespace of its own and with mounts of its own.
 const SCRIPTS: &[&str] = &[
-    // No rights.
+    // No capabilities.
     "setpriv --bounding-set -all --inh-caps -all $0 list timeout",
     "setpriv --bounding-set -all --inh-caps -all $0 add timeout a inet udp unreplied 5",
     "setpriv --bounding-set -all --inh-caps -all $0 default-set timeout inet udp unreplied 5",
     "setpriv --bounding-set -all --inh-caps -all $0 list helper",
     "setpriv --bounding-set -all --inh-caps -all $0 version list",
-    // An ordinary user, no /proc, nothing that can be written to, few descriptors.
+    // An ordinary user, no /proc, no writable file system, few descriptors.
     "for line in 'list timeout' 'add timeout a inet udp unreplied 5' 'delete timeout a' 'get timeout a' 'flush timeout' \
      'default-get timeout inet udp' 'list helper' 'flush helper'; do
          setpriv --reuid=64321 --regid=64321 --clear-groups $0 $line; echo $?; done",
@@ -49,9 +49,9 @@ const SCRIPTS: &[&str] = &[
     "mount --bind /dev/null /etc/protocols; $0 add timeout a inet icmpv6 timeout",
     "mount -t tmpfs none /etc; printf '  udp 6 UDP#x\\nbad x\\nbig 300 B\\nneg -1\\nplus +17 p' > /etc/protocols
      for name in udp UDP bad big B neg plus p x icmpv6; do $0 default-get timeout inet $name; done",
-    // A name as it was called by.
+    // Sentences begin with the name by which it was called.
     "mount -t tmpfs none /mnt; ln -s $0 /mnt/nfct; cd /mnt; ./nfct; ./nfct list x; ./nfct disable timeout; ./nfct default-set helper; true",
-    // Nobody reads.
+    // Without a reader.
     "$0 add timeout a inet tcp close 5; $0 list timeout >&-; echo $?",
     "$0 list timeout 2>&-; $0 2>&-; echo $?",
 ];
@@ -89,7 +89,7 @@ fn shell(lab: &Lab, tool: Tool, script: &str, stdout: Stdio) -> Result<Output> {
     inside(&namespace.name, "rsct-tests", || output(&mut command))
 }
 
-/// Both die of it.
+/// Both are killed by the signal.
 fn closed_pipe(lab: &Lab) -> Result<()> {
     let script = "exec $0 default-get timeout inet tcp";
     let run = |tool| {
@@ -102,7 +102,7 @@ fn closed_pipe(lab: &Lab) -> Result<()> {
     grid::same(&["stdout", "stderr", "exit code"], &theirs, &ours)
 }
 
-/// What can't be written is told of, other than by nfct.
+/// rsct reports a failed write, which nfct does not.
 fn full_disk(lab: &Lab) -> Result<()> {
     let run = |tool| {
         let full = File::options()
@@ -124,7 +124,7 @@ fn full_disk(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// nfct reads beyond its table of protocols, where anything may be.
+/// nfct reads beyond its table of protocols, where the memory may hold anything.
 fn beyond_the_table(lab: &Lab) -> Result<()> {
     let script =
         "mount -t tmpfs none /etc; echo big 300 > /etc/protocols; exec $0 add timeout a inet big x 1";
