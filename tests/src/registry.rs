@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_each_form_leaves_out_what_runs_once() {
+    fn a_run_of_each_form_excludes_scenarios_that_run_once() {
         let once = Scenario {
             runs: Runs::Once("netlink"),
             ..NEW

@@ -15,11 +15,11 @@ pub fn one_sentence(command: &mut Command, code: i32, sentence: &str) -> Result<
     );
     ensure!(
         said.starts_with("rsct: ") && said.lines().count() == 1,
-        "{command:?} said:\n{said}"
+        "{command:?} printed:\n{said}"
     );
     ensure!(
         said.contains(sentence),
-        "{command:?} said:\n{said}where {sentence:?} is expected"
+        "{command:?} printed:\n{said}where {sentence:?} is expected"
     );
     Ok(())
 }

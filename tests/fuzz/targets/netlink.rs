@@ -16,7 +16,7 @@ fuzz_target!(|datagram: &[u8]| {
         read += HEADER_BYTES;
         if let Body::Data { payload, .. } = message.body {
             let place = payload.as_ptr() as usize - datagram.as_ptr() as usize;
-            assert_eq!(place, read, "a payload stands behind its header");
+            assert_eq!(place, read, "a payload follows its header");
             read += payload.len();
         }
         assert!(read <= datagram.len(), "{read} bytes of {}", datagram.len());

@@ -37,7 +37,7 @@ pub fn measure() -> Result<Memory> {
             let (number, _) = line.strip_prefix("rsct: ")?.split_once(" flows known")?;
             number.parse().ok()
         })
-        .context("rsct's summary says nothing of flows")?;
+        .context("rsct's summary lacks the flows")?;
     ensure!(known >= FLOWS, "rsct knew {known} flows, not {FLOWS}:\n{said}");
     succeeds(Command::new("conntrack").arg("-F"))?;
     Ok(memory)

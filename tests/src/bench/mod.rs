@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::native::namespace::succeeds;
 use modes::Mode;
-use udp::{Flow, PACKETS};
+use udp::{LoadFlow, PACKETS};
 
 const UNTRACED_RUNS: usize = 4;
 const CLOCK_TRIES: usize = 10;
@@ -111,7 +111,7 @@ fn traced(modes: &[Mode]) -> Result<u32> {
          into a file\nin memory. Counted is everything on the one processor while they are sent, and what the \
          tracer does after.\n"
     );
-    let flow = Flow::open()?;
+    let flow = LoadFlow::open()?;
     let mut runs = Vec::new();
     for _ in 0..UNTRACED_RUNS {
         // As with a tracer: a run after a rest finds other timers due than one right after another.

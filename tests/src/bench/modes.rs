@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     tracer::Tracer,
-    udp::{Flow, PACKETS, PACKETS_IN_ALL, PASSES},
+    udp::{LoadFlow, PACKETS, PACKETS_IN_ALL, PASSES},
 };
 
 /// Target of a packet's tracing, in instructions.
@@ -26,12 +26,12 @@ pub struct Mode {
     /// Its name in the table.
     pub name: &'static str,
     line: &'static [&'static str],
-    kind: Kind,
+    kind: ModeKind,
     target: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ModeKind {
     Rsct,
     /// Also counts the lines in the file.
     RsctJson,
@@ -42,7 +42,12 @@ enum Kind {
     Bpftrace,
 }
 
-const fn rsct(name: &'static str, kind: Kind, target: Option<u64>, line: &'static [&'static str]) -> Mode {
+const fn rsct(
+    name: &'static str,
+    kind: ModeKind,
+    target: Option<u64>,
+    line: &'static [&'static str],
+) -> Mode {
     Mode {
         name,
         line,
@@ -52,25 +57,25 @@ const fn rsct(name: &'static str, kind: Kind, target: Option<u64>, line: &'stati
 }
 
 const fn rejecting(name: &'static str, line: &'static [&'static str]) -> Mode {
-    rsct(name, Kind::RsctRejecting, Some(REJECTED), line)
+    rsct(name, ModeKind::RsctRejecting, Some(REJECTED), line)
 }
 
 const fn bpftrace(name: &'static str, line: &'static [&'static str]) -> Mode {
-    rsct(name, Kind::Bpftrace, None, line)
+    rsct(name, ModeKind::Bpftrace, None, line)
 }
 
 /// All modes.
 #[rustfmt::skip]
 pub const MODES: &[Mode] = &[
-    rsct("rsct trace -o none", Kind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
-    rsct("rsct trace -o json", Kind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
-    rsct("rsct trace", Kind::Rsct, None, &["rsct", "trace", "--show-hooks"]),
+    rsct("rsct trace -o none", ModeKind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
+    rsct("rsct trace -o json", ModeKind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
+    rsct("rsct trace", ModeKind::Rsct, None, &["rsct", "trace", "--show-hooks"]),
     rejecting("rsct trace -p tcp", &["rsct", "trace", "-p", "tcp", "--show-hooks"]),
     rejecting("rsct trace -s 10.0.0.0/8", &["rsct", "trace", "-s", "10.0.0.0/8", "--show-hooks"]),
     rejecting("rsct trace --port 1", &["rsct", "trace", "--port", "1", "--show-hooks"]),
-    rsct("rsct trace --attach kprobe -o none", Kind::Rsct, None,
+    rsct("rsct trace --attach kprobe -o none", ModeKind::Rsct, None,
         &["rsct", "trace", "--attach", "kprobe", "-o", "none", "--show-hooks"]),
-    rsct("rsct trace --attach kprobe -o json", Kind::RsctJson, None,
+    rsct("rsct trace --attach kprobe -o json", ModeKind::RsctJson, None,
         &["rsct", "trace", "--attach", "kprobe", "-o", "json", "--show-hooks"]),
     bpftrace("bpftrace kfunc, kretfunc", &["bpftrace", "-B", "full", "-e", KFUNC]),
     bpftrace("bpftrace kprobe, kretprobe", &["bpftrace", "-B", "full", "-e", KPROBE]),
@@ -79,17 +84,17 @@ pub const MODES: &[Mode] = &[
 /// Modes that measure the latency of conntrack.
 #[rustfmt::skip]
 pub const LATENCY_MODES: &[Mode] = &[
-    rsct("rsct latency", Kind::RsctLatency, Some(LATENCY), &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"]),
-    rsct("rsct latency --by proto", Kind::RsctLatency, None,
+    rsct("rsct latency", ModeKind::RsctLatency, Some(LATENCY), &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"]),
+    rsct("rsct latency --by proto", ModeKind::RsctLatency, None,
         &["rsct", "latency", "--by", "proto", "-o", "json", "--duration", "1h", "--show-hooks"]),
-    rsct("rsct latency -p udp", Kind::RsctLatency, None,
+    rsct("rsct latency -p udp", ModeKind::RsctLatency, None,
         &["rsct", "latency", "-p", "udp", "-o", "json", "--duration", "1h", "--show-hooks"]),
-    rsct("rsct latency --attach kprobe", Kind::RsctLatency, None,
+    rsct("rsct latency --attach kprobe", ModeKind::RsctLatency, None,
         &["rsct", "latency", "--attach", "kprobe", "-o", "json", "--duration", "1h", "--show-hooks"]),
 ];
 
 /// Result of one mode.
-pub struct Measured {
+pub struct ModeCost {
     /// Instructions per packet over the untraced run.
     pub over: i64,
     /// Expected number of records.
@@ -104,10 +109,10 @@ pub struct Measured {
 
 impl Mode {
     /// Runs the load under this tracer; `untraced` is the cost of a packet without one.
-    pub fn measure(&self, flow: &Flow, untraced: u64) -> Result<Measured> {
+    pub fn measure(&self, flow: &LoadFlow, untraced: u64) -> Result<ModeCost> {
         let mut tracer = Tracer::start(self.line)?;
         let pause = Duration::from_millis(5);
-        if self.kind == Kind::Bpftrace {
+        if self.kind == ModeKind::Bpftrace {
             // It prints nothing once its probes are live; then it traces, which fills its buffer.
             tracer.until("its first output", pause, || {
                 flow.send()?;
@@ -132,7 +137,7 @@ impl Mode {
             let cheap = over <= i64::try_from(target).unwrap_or(i64::MAX);
             (target, cheap && got == expected && lost == 0)
         });
-        Ok(Measured {
+        Ok(ModeCost {
             over,
             expected,
             got,
@@ -145,7 +150,7 @@ impl Mode {
     fn records(&self, start_ns: u64) -> Result<(u64, u64, u64)> {
         let passes = PACKETS_IN_ALL * PASSES;
         let out = Tracer::out()?;
-        if self.kind == Kind::Bpftrace {
+        if self.kind == ModeKind::Bpftrace {
             let since = |line: &&str| {
                 let time = line.split(' ').nth(1).and_then(|time| time.parse::<u64>().ok());
                 time.is_some_and(|time| time >= start_ns)
@@ -168,7 +173,7 @@ impl Mode {
             // One line for each of the two hooks.
             return Ok((2 * passes, got as u64, lost));
         }
-        if self.kind == Kind::RsctLatency {
+        if self.kind == ModeKind::RsctLatency {
             return counted(&out, passes);
         }
         let said = Tracer::err()?;
@@ -178,15 +183,15 @@ impl Mode {
                 number.parse::<u64>().ok()
             })
         };
-        let mut got = figure(" packets and ").context("rsct's summary says nothing of packets")?;
+        let mut got = figure(" packets and ").context("rsct's summary lacks the packets")?;
         let lost = figure(" records lost")
             .or_else(|| figure(" records LOST"))
-            .context("rsct's summary says nothing of losses")?;
-        if self.kind == Kind::RsctJson {
+            .context("rsct's summary lacks the losses")?;
+        if self.kind == ModeKind::RsctJson {
             let lines = out.lines().filter(|line| line.contains(r#""type":"packet""#));
             got = got.min(lines.count() as u64);
         }
-        let expected = if self.kind == Kind::RsctRejecting {
+        let expected = if self.kind == ModeKind::RsctRejecting {
             0
         } else {
             passes

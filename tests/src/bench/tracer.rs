@@ -116,7 +116,7 @@ impl Tracer {
                     return Ok(windows.iter().map(|window| window.saturating_sub(most)).sum());
                 }
             }
-            ensure!(windows.len() < 1000, "{} never comes to rest", self.line);
+            ensure!(windows.len() < 1000, "{} is never idle", self.line);
         }
     }
 

@@ -21,12 +21,12 @@ const SERVER: u16 = 9_999;
 const BYTES: usize = 32;
 
 /// Both ends of the flow.
-pub struct Flow {
+pub struct LoadFlow {
     client: UdpSocket,
     server: UdpSocket,
 }
 
-impl Flow {
+impl LoadFlow {
     /// Opens both sockets; the ports are always the same, so it is one entry for the whole bench.
     pub fn open() -> Result<Self> {
         let bind = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).context("open the bench's sockets");

@@ -24,12 +24,12 @@ pub struct Narrator {
 
 #[derive(Default)]
 struct Told {
-    so_far: Mutex<SoFar>,
+    so_far: Mutex<SceneLines>,
     more: Condvar,
 }
 
 #[derive(Default)]
-struct SoFar {
+struct SceneLines {
     /// Lines since the scene began.
     scene: Vec<String>,
     begun: bool,
@@ -60,7 +60,7 @@ impl Narrator {
 
     /// Waits for the first line. Returns false if it ended without one.
     pub fn has_begun(&self) -> bool {
-        let waiting = |so_far: &mut SoFar| !so_far.begun && !so_far.closed;
+        let waiting = |so_far: &mut SceneLines| !so_far.begun && !so_far.closed;
         let (so_far, _) = self
             .told
             .more
@@ -87,7 +87,7 @@ impl Narrator {
             }
             let left = end.saturating_duration_since(Instant::now());
             if so_far.closed || left.is_zero() {
-                bail!("rsct did not tell of: {}", words.join(", "));
+                bail!("rsct printed no line with: {}", words.join(", "));
             }
             (so_far, _) = self
                 .told
@@ -126,7 +126,7 @@ impl Drop for Narrator {
 }
 
 impl Told {
-    fn lock(&self) -> MutexGuard<'_, SoFar> {
+    fn lock(&self) -> MutexGuard<'_, SceneLines> {
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,7 +148,7 @@ impl Told {
     fn pass_on_words(self: Arc<Self>, err: impl Read + Send + 'static) -> JoinHandle<()> {
         std::thread::spawn(move || {
             for line in BufReader::new(err).lines().map_while(Result::ok) {
-                let too_early = |so_far: &mut SoFar| so_far.closing && !so_far.closed;
+                let too_early = |so_far: &mut SceneLines| so_far.closing && !so_far.closed;
                 let _so_far = self.more.wait_while(self.lock(), too_early);
                 let _ = writeln!(std::io::stderr(), "{line}");
             }

@@ -62,15 +62,15 @@ impl Stage<'_> {
     }
 
     fn udp_exchange(&self) -> Result<()> {
-        self.scene("A UDP exchange: ask, answer, and two seconds later ask again");
+        self.scene("A UDP exchange: request, reply, and another request two seconds later");
         let (client, server) = traffic::udp(self.lab, 8888)?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["created", "UNREPLIED", "30s"])?;
         self.hear(&["confirmed"])?;
-        self.lab.on_server(|| traffic::answer(&client, &server))?;
+        self.lab.on_server(|| traffic::reply(&client, &server))?;
         self.hear(&["SEEN_REPLY"])?;
         thread::sleep(STREAM_AFTER + MARGIN);
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["ASSURED", "→"])
     }
 
@@ -107,7 +107,7 @@ impl Stage<'_> {
     }
 
     fn expiry(&self) -> Result<()> {
-        self.scene("An entry that is given one second, and expires before the next packet comes");
+        self.scene("An entry with a timeout of one second expires before the next packet");
         let set = |seconds: u32| {
             self.lab.server.sh(&format!(
                 "sysctl -qw net.netfilter.nf_conntrack_udp_timeout={seconds}"
@@ -115,12 +115,12 @@ impl Stage<'_> {
         };
         set(1)?;
         let (client, server) = traffic::udp(self.lab, 9999)?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["confirmed"])?;
         set(30)?;
         // Nothing looks for expired entries right away; the next packet does when it looks for its own.
         thread::sleep(EXPIRES_AFTER + MARGIN);
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["expired"])
     }
 

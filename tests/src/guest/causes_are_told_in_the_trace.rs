@@ -28,15 +28,15 @@ pub fn run() -> Result<()> {
     ensure!(answer.text("/why/cause") == "icmp_not_request", "{answer}");
 
     let (client, server) = traffic::udp(&lab, 9002)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -D -p udp --dport 9002")?;
-    let by_hand = trace.wait_for("it is deleted by hand", |line| line.is_event("delete"))?;
-    ensure!(by_hand.text("/why/cause") == "netlink", "{by_hand}");
+    let by_user_space = trace.wait_for("it is deleted by user space", |line| line.is_event("delete"))?;
+    ensure!(by_user_space.text("/why/cause") == "netlink", "{by_user_space}");
     ensure!(
-        by_hand.text("/why/callers/0") == "ctnetlink_del_conntrack",
-        "{by_hand}"
+        by_user_space.text("/why/callers/0") == "ctnetlink_del_conntrack",
+        "{by_user_space}"
     );
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -F")?;
     trace.wait_for("the table is flushed", |line| {
         line.is_event("delete") && line.text("/why/cause") == "flush"

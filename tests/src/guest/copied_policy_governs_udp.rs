@@ -18,7 +18,7 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     defaults_agree(&lab.server)?;
     copy_governs(&lab)?;
-    timeout_rules::come_and_go(&Namespace::new("rules")?)
+    timeout_rules::attach_and_detach(&Namespace::new("rules")?)
 }
 
 /// rsct called `nfct` shows the same defaults as `nfct`.

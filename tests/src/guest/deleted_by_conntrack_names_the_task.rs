@@ -12,7 +12,7 @@ pub fn run() -> Result<()> {
     let port = client.local_addr()?.port().to_string();
     let trace = Trace::start(&lab.server.name, &[])?;
     let asked = Instant::now();
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
 
     let mut command = lab
         .server
@@ -38,6 +38,8 @@ pub fn run() -> Result<()> {
     let left_ms = deleted.number("/before/timeout_ms").unwrap_or_default();
     let least_ms = 29_000 - i64::try_from(asked.elapsed().as_millis())?;
     ensure!((least_ms..=30_000).contains(&left_ms), "{deleted}");
-    trace.wait_for("the entry is gone", |line| ours(line) && line.is_event("destroy"))?;
+    trace.wait_for("the entry is destroyed", |line| {
+        ours(line) && line.is_event("destroy")
+    })?;
     Ok(())
 }

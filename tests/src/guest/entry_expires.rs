@@ -18,20 +18,22 @@ pub fn run() -> Result<()> {
     let trace = Trace::start(&lab.server.name, &[])?;
     let ours = |line: &Line| line.number("/orig/sport") == Some(port);
 
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let first = trace.wait_for("the entry is confirmed", |line| {
         ours(line) && line.is_event("confirm")
     })?;
     // The time itself is the subject. No process removes the entry when it expires.
     thread::sleep(EXPIRED_AFTER);
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let deleted = trace.wait_for("the entry is deleted", |line| {
         ours(line) && line.is_event("delete")
     })?;
     ensure!(deleted.text("/cause") == "expired", "{deleted}");
     ensure!(deleted.number("/flow") == first.number("/flow"), "{deleted}");
     ensure!(!deleted.has("/portid"), "{deleted}");
-    let gone = trace.wait_for("the entry is gone", |line| ours(line) && line.is_event("destroy"))?;
+    let gone = trace.wait_for("the entry is destroyed", |line| {
+        ours(line) && line.is_event("destroy")
+    })?;
     ensure!(gone.text("/ct") == first.text("/ct"), "{gone}");
     ensure!(
         gone.number("/lifetime_ns").is_some_and(|ns| ns > 1_000_000_000),

@@ -66,7 +66,7 @@ fn of(start: impl FnOnce() -> Result<Trace>) -> Result<Loaded> {
     };
     let ended = trace.stop()?;
     ensure!(ended.status.success() && loaded.hooks > 0, "{}", ended.told());
-    programs::are_gone(&loaded.programs)?;
+    programs::wait_until_unloaded(&loaded.programs)?;
     Ok(loaded)
 }
 
@@ -110,7 +110,7 @@ fn of_list(client: &Namespace) -> Result<Loaded> {
     let status = list.wait()?;
     ensure!(status.success(), "rsct list ended with {status}");
     let programs = programs?;
-    programs::are_gone(&programs)?;
+    programs::wait_until_unloaded(&programs)?;
     Ok(Loaded { programs, hooks: 1 })
 }
 

@@ -102,8 +102,8 @@ fn play(lab: &Lab) -> Result<()> {
         let client = lab.on_client(|| Ok(UdpSocket::bind((from, from_port))?))?;
         let server = lab.on_server(|| Ok(UdpSocket::bind((to, port))?))?;
         server.set_read_timeout(Some(crate::lab::wait::DEADLINE))?;
-        traffic::ask(&client, &server)?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
+        traffic::request(&client, &server)?;
     }
     let port = u16::try_from(TCP)?;
     let listener = lab.on_server(|| Ok(TcpListener::bind((SERVER, port))?))?;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    guest::functions_are_named_without_addresses::flush_is_told,
+    guest::functions_are_named_without_addresses::flush_is_recognised,
     lab::{Lab, Trace, traffic, user},
     native::namespace::{output, rsct},
     sentence::one_sentence,
@@ -27,7 +27,7 @@ pub fn run() -> Result<()> {
         ("kernel/unprivileged_bpf_disabled", "2"),
     ] {
         let _set = Setting::to(setting, value)?;
-        flush_is_told(&lab).with_context(|| format!("with {setting} = {value}"))?;
+        flush_is_recognised(&lab).with_context(|| format!("with {setting} = {value}"))?;
         if setting == "kernel/perf_event_paranoid" {
             paranoid_is_named()?;
         }
@@ -164,7 +164,7 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
         "{stopped}"
     );
     let (client, server) = traffic::udp(lab, 9003)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let unfired = trace.wait_for("an entry appeared that no hook reported", |line| {
         line.text("/type") == "unfired"
     })?;
@@ -177,7 +177,7 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
         line.text("/type") == "programs" && line.0["run"] == true
     })?;
     let (client, server) = traffic::udp(lab, 9002)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     trace.wait_for("a packet is seen", |line| line.text("/type") == "packet")?;
     let ended = trace.stop()?;
     let summary = ended.summary()?;

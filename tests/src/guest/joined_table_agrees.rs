@@ -10,14 +10,14 @@ pub fn run() -> Result<()> {
     let (old, old_server) = traffic::udp(&lab, 8001)?;
     let (woken, woken_server) = traffic::udp(&lab, 8002)?;
     let (new, new_server) = traffic::udp(&lab, 8003)?;
-    traffic::ask(&old, &old_server)?;
-    traffic::ask(&woken, &woken_server)?;
+    traffic::request(&old, &old_server)?;
+    traffic::request(&woken, &woken_server)?;
 
     let trace = Trace::start(&lab.server.name, &["--table", "--differences"])?;
     let started = trace.wait_for("it is attached", |line| line.text("/type") == "started")?;
     ensure!(started.number("/flows_from_dump") == Some(2), "{started}");
-    traffic::answer(&woken, &woken_server)?;
-    traffic::ask(&new, &new_server)?;
+    traffic::reply(&woken, &woken_server)?;
+    traffic::request(&new, &new_server)?;
     let confirmed = trace.wait_for("the new entry is confirmed", |line| {
         line.is_event("confirm") && line.number("/orig/dport") == Some(8003)
     })?;

@@ -27,7 +27,7 @@ pub fn run() -> Result<()> {
             ensure!(ended.stderr.contains("0 records lost"), "{}", ended.stderr);
             ended.summary()?;
         }
-        wait::until("rsct's programs are gone", || {
+        wait::until("rsct's programs are unloaded", || {
             Ok(programs::ids()?.is_disjoint(&ours) && !is_traced()?)
         })?;
     }

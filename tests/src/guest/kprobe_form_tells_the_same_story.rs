@@ -36,7 +36,7 @@ fn story(lab: &Lab, form: &str) -> Result<Vec<String>> {
         client.recv(&mut buffer)?;
     }
     lab.client.sh("conntrack -D -p udp --sport 4000")?;
-    trace.wait_for("the entry is gone", |line| line.is_event("destroy"))?;
+    trace.wait_for("the entry is destroyed", |line| line.is_event("destroy"))?;
     let ended = trace.stop()?;
     Ok(ended.lines.iter().filter_map(gist).collect())
 }

@@ -89,7 +89,7 @@ pub const ATTACH: &str = "RSCT_TESTS_ATTACH";
 // Reasons to run a scenario once on each kernel.
 const DEFAULT: &str = "attaches in rsct's default form";
 const KERNEL: &str = "reads the kernel's types, symbols and settings, attaches nothing";
-const NETLINK: &str = "talks netlink, attaches nothing";
+const NETLINK: &str = "uses netlink, attaches nothing";
 const NO_CONNTRACK: &str = "conntrack is not loaded, so nothing can attach";
 const OWN: &str = "attaches in both forms itself";
 const REFUSED: &str = "rsct refuses before it attaches";

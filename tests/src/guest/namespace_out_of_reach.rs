@@ -116,7 +116,7 @@ impl Apart {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let stdout = process.stdout.take().context("it was asked for")?;
+        let stdout = process.stdout.take().context("no pipe")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         ensure!(line == "ready\n", "the namespace was not set up");

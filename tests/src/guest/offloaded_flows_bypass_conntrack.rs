@@ -43,8 +43,8 @@ pub fn run() -> Result<()> {
         tcp.read_exact(&mut answer)?;
         Ok(router.conntrack(&[])?.matches("[OFFLOAD]").count() == 2)
     })?;
-    why_says_so(&router, udp.local_addr()?.port())?;
-    what_is_saved_is_loaded(&router)
+    why_reports_the_bypass(&router, udp.local_addr()?.port())?;
+    saved_lines_are_loaded(&router)
 }
 
 /// A client and a server with a router between them, whose flowtable offloads every flow.
@@ -79,7 +79,7 @@ RULES
     Ok((router, client, server))
 }
 
-fn why_says_so(router: &Namespace, port: u16) -> Result<()> {
+fn why_reports_the_bypass(router: &Namespace, port: u16) -> Result<()> {
     let flow = format!("udp src=10.1.0.2 dst={SERVER} sport={port} dport=8888");
     for format in ["json", "text"] {
         let mut why = Command::new(rsct());
@@ -106,7 +106,7 @@ fn why_says_so(router: &Namespace, port: u16) -> Result<()> {
     Ok(())
 }
 
-fn what_is_saved_is_loaded(router: &Namespace) -> Result<()> {
+fn saved_lines_are_loaded(router: &Namespace) -> Result<()> {
     let file = Scratch::new("offloaded")?;
     succeeds(&mut router.rsct(&["save", "-O", &file.path()]))?;
     let saved = std::fs::read_to_string(&file.0)?;

@@ -44,7 +44,7 @@ pub fn run() -> Result<()> {
     let reported = number("/packets");
     let lost: i64 = summary.0["lost"]
         .as_array()
-        .context("what was lost")?
+        .context("the lost records")?
         .iter()
         .filter(|lost| lost["kind"] == "packet_record")
         .filter_map(|lost| lost["count"].as_i64())

@@ -86,13 +86,13 @@ fn is_the_rule(line: &str) -> bool {
 pub fn exchange(lab: &Lab, port: u16, [unreplied, assured]: [u64; 2]) -> Result<i64> {
     let (client, server): (UdpSocket, UdpSocket) = traffic::udp(lab, port)?;
     let asked = Instant::now();
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     listings_agree(lab, "[UNREPLIED]", unreplied, asked)?;
-    traffic::answer(&client, &server)?;
+    traffic::reply(&client, &server)?;
     // The time itself is the subject: no event marks its end.
     thread::sleep(STREAM_AFTER);
     let asked = Instant::now();
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     listings_agree(lab, "[ASSURED]", assured, asked)?;
     lab.server.sh("conntrack -D -p udp")?;
     Ok(i64::from(client.local_addr()?.port()))

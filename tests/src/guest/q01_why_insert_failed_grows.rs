@@ -24,11 +24,11 @@ const FEW_BUCKETS: u32 = 512;
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("insert", &lab.client.name, &[])?;
-    let drops = Why::ask("drop", &lab.client.name, &[])?;
+    let why = Why::start("insert", &lab.client.name, &[])?;
+    let drops = Why::start("drop", &lab.client.name, &[])?;
     clash_refused(&lab)?;
     reply_taken(&lab)?;
-    made_by_hand(&lab)?;
+    made_by_user_space(&lab)?;
     chain_too_long(&lab)?;
     before.must_have_grown(
         &lab.client,
@@ -105,7 +105,7 @@ fn reply_taken(lab: &Lab) -> Result<()> {
 }
 
 /// The same by `conntrack -I`. The kernel does not count it, and returns the error to the caller.
-fn made_by_hand(lab: &Lab) -> Result<()> {
+fn made_by_user_space(lab: &Lab) -> Result<()> {
     let entry = |src: &str| {
         format!(
             "-p udp -s {src} -d 10.0.1.1 --sport 1 --dport 53 -r 10.0.1.1 -q 10.0.2.2 --reply-port-src 53 --reply-port-dst 9 -t 60"
@@ -150,7 +150,7 @@ fn chain_too_long(lab: &Lab) -> Result<()> {
     let said = String::from_utf8_lossy(&by_hand.stderr);
     ensure!(
         said.contains("No space left on device"),
-        "an entry made by hand: {said}"
+        "an entry made by conntrack: {said}"
     );
     Ok(())
 }

@@ -14,7 +14,7 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let invalid = |lab: &Lab| counter(lab, "invalid");
     let before = invalid(&lab)?;
-    let why = Why::ask("invalid", &lab.server.name, &[])?;
+    let why = Why::start("invalid", &lab.server.name, &[])?;
 
     lab.on_client(|| {
         // Unexpected resets open nothing, however loose conntrack is.

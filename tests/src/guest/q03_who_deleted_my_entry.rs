@@ -12,23 +12,23 @@ use crate::{
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
-    let why = Why::ask("delete", &lab.server.name, &[])?;
+    let why = Why::start("delete", &lab.server.name, &[])?;
 
     // By user space: one, then all.
     let (client, server) = traffic::udp(&lab, 9001)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -D -p udp --dport 9001")?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -F")?;
 
     // The port has no listener: the reset ends the connection of the SYN.
     let refused = lab.on_client(|| Ok(std::net::TcpStream::connect((SERVER, 9))))?;
-    ensure!(refused.is_err(), "somebody listens at port 9");
+    ensure!(refused.is_err(), "port 9 has a listener");
 
     // A second passes quickly, and a dump of the table finds the expired entries.
     lab.server
         .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     wait::until("the entry has expired", || {
         Ok(!lab.server.sh("conntrack -L -p udp")?.contains("dport=9001"))
     })?;
@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
 fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
     let trace = Trace::with_causes("all", &[])?;
     let gone_for = |cause: &str, proto: &str| {
-        trace.wait_for(&format!("an entry of {proto} goes: {cause}"), |line| {
+        trace.wait_for(&format!("an entry of {proto} is deleted: {cause}"), |line| {
             line.is_event("delete") && line.text("/why/cause") == cause && line.text("/orig/proto") == proto
         })
     };
@@ -70,7 +70,7 @@ fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
         }
 RULES")?;
     let (from, to) = traffic::udp(lab, 9004)?;
-    traffic::ask(&from, &to)?;
+    traffic::request(&from, &to)?;
     lab.client.sh("ip link set eth0 down")?;
     gone_for("masquerade_down", "udp")?;
 

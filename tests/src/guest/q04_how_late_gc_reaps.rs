@@ -136,10 +136,13 @@ fn destroy_events(namespace: &Namespace) -> Result<Trace> {
 /// Waits until this number of entries has been reported as deleted, and no more.
 fn events(watch: &Trace, expected: i64) -> Result<()> {
     let is_destroy = |line: &Line| line.text("/event") == "destroy";
-    wait::until("their ends are told of", || {
+    wait::until("their ends are reported", || {
         Ok(watch.count(is_destroy) >= expected)
     })?;
     let count = watch.count(is_destroy);
-    ensure!(count == expected, "{count} entries are gone, expected {expected}");
+    ensure!(
+        count == expected,
+        "{count} entries are deleted, expected {expected}"
+    );
     Ok(())
 }

@@ -71,7 +71,7 @@ pub fn run() -> Result<()> {
         "each flow is confirmed\n{}",
         told()
     );
-    are_told(&measured, inode(&lab.server)?)?;
+    slow_calls_are_reported(&measured, inode(&lab.server)?)?;
 
     let total = measured.total(IN);
     let by_proto = Measured::of(by_proto)?;
@@ -103,7 +103,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Each call was slower than a nanosecond: each is reported, with its flow and kernel stack.
-fn are_told(measured: &Measured, netns: i64) -> Result<()> {
+fn slow_calls_are_reported(measured: &Measured, netns: i64) -> Result<()> {
     let told = || measured.told();
     let slow: Vec<&Line> = measured
         .0
@@ -113,7 +113,7 @@ fn are_told(measured: &Measured, netns: i64) -> Result<()> {
         .collect();
     ensure!(
         i64::try_from(slow.len())? == measured.total(IN),
-        "{} calls are told of\n{}",
+        "{} calls are reported\n{}",
         slow.len(),
         told()
     );
@@ -131,13 +131,13 @@ fn are_told(measured: &Measured, netns: i64) -> Result<()> {
                             .as_str()
                             .is_some_and(|name| name.starts_with("__ip_local_out+"))
                 })),
-            "not the way of a packet: {line}"
+            "not the stack of a packet: {line}"
         );
     }
     let sum: i64 = slow.iter().filter_map(|line| line.number("/duration_ns")).sum();
     ensure!(
         sum == measured.total_ns(IN),
-        "{sum} ns in all are told of\n{}",
+        "{sum} ns in all are reported\n{}",
         told()
     );
     let invalid = slow
@@ -199,15 +199,15 @@ impl UdpSocketPair {
 
 fn play(lab: &Lab, pair: &UdpSocketPair) -> Result<()> {
     let UdpSocketPair { client, server } = pair;
-    traffic::ask(client, server)?;
+    traffic::request(client, server)?;
     for _ in 0..MORE {
-        traffic::ask(client, server)?;
-        traffic::answer(client, server)?;
+        traffic::request(client, server)?;
+        traffic::reply(client, server)?;
     }
     for port in 1..FLOWS {
         let port = 5000 + u16::try_from(port)?;
         let other = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, port))?))?;
-        traffic::ask(&other, server)?;
+        traffic::request(&other, server)?;
     }
     let (from, to) = lab.on_server(|| {
         let to = UdpSocket::bind("127.0.0.1:7001")?;
@@ -215,18 +215,18 @@ fn play(lab: &Lab, pair: &UdpSocketPair) -> Result<()> {
         Ok((UdpSocket::bind("127.0.0.1:7000")?, to))
     })?;
     for _ in 0..LOOPED {
-        traffic::ask(&from, &to)?;
+        traffic::request(&from, &to)?;
     }
     for sequence in 0..u32::try_from(INVALID)? {
         let from = SocketAddrV4::new([192, 168, 34, 12].into(), 4001);
         let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
         lab.on_client(|| raw::tcp(from, to, raw::RST | raw::ACK, sequence))?;
     }
-    no_room(lab, server)
+    full_table(lab, server)
 }
 
 /// New flows while the server's table is full. No entry may be dropped early for them.
-fn no_room(lab: &Lab, server: &UdpSocket) -> Result<()> {
+fn full_table(lab: &Lab, server: &UdpSocket) -> Result<()> {
     lab.server.sh("conntrack -F 2>/dev/null")?;
     lab.server.create(
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
@@ -241,7 +241,7 @@ fn no_room(lab: &Lab, server: &UdpSocket) -> Result<()> {
     for port in 0..DROPPED {
         let port = 6000 + u16::try_from(port)?;
         let socket = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, port))?))?;
-        traffic::send(&socket, b"no room", server.local_addr()?)?;
+        traffic::send(&socket, b"full", server.local_addr()?)?;
     }
     wait::until("all have been dropped", || {
         Ok(Counters::of(&lab.server)?.get("drop")? >= before + DROPPED as u64)

@@ -50,7 +50,7 @@ pub fn run() -> Result<()> {
             continue;
         };
         ensure!(waits.number("/sum") > Some(0), "{waits}");
-        is_told_of(&together)?;
+        long_waits_are_reported(&together)?;
         // Alone, a thread waits only for garbage collection.
         ensure!(
             alone_waits <= 2,
@@ -59,11 +59,11 @@ pub fn run() -> Result<()> {
         );
         return Ok(());
     }
-    bail!("in {ROUNDS} rounds nobody waited for a lock, so nothing was shown\n{last}")
+    bail!("no thread waited for a lock in {ROUNDS} rounds, so the test shows nothing\n{last}")
 }
 
 /// A long wait is reported, with a stack that leads into the table.
-fn is_told_of(together: &Measured) -> Result<()> {
+fn long_waits_are_reported(together: &Measured) -> Result<()> {
     let mut slow = together
         .0
         .lines
@@ -76,7 +76,7 @@ fn is_told_of(together: &Measured) -> Result<()> {
     };
     ensure!(
         slow.any(waiting_to_confirm),
-        "nothing that waited came by conntrack\n{}",
+        "no wait has a stack of conntrack\n{}",
         together.told()
     );
     Ok(())

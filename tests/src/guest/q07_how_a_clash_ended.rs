@@ -23,7 +23,7 @@ fn resolved() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let mut queue = clash::hold(&lab.client, "udp", &[])?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("insert", &lab.client.name, &[])?;
+    let why = Why::start("insert", &lab.client.name, &[])?;
     let server = lab.on_server(|| Ok(std::net::UdpSocket::bind((SERVER, 53))?))?;
     server.set_read_timeout(Some(wait::DEADLINE))?;
     let client = clash::socket(&lab, clash::PORT)?;
@@ -67,7 +67,7 @@ fn hidden() -> Result<()> {
     ))?;
     let mut queue = clash::hold(&lab.client, "udp", &[])?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("insert", &lab.client.name, &[])?;
+    let why = Why::start("insert", &lab.client.name, &[])?;
     let client = clash::socket(&lab, clash::PORT)?;
     for question in ["A?", "AAAA?"] {
         traffic::send(&client, question.as_bytes(), (PUBLIC, 53))?;

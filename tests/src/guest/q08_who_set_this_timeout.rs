@@ -28,8 +28,8 @@ pub fn run() -> Result<()> {
     )?;
     let (governed, governed_server) = traffic::udp(&lab, 8001)?;
     let (plain, plain_server) = traffic::udp(&lab, 8002)?;
-    traffic::ask(&governed, &governed_server)?;
-    traffic::ask(&plain, &plain_server)?;
+    traffic::request(&governed, &governed_server)?;
+    traffic::request(&plain, &plain_server)?;
 
     let before = [8001, 8002, 8005].map(|dport| listed(there, dport));
     let trace = Trace::of(why(there))?;
@@ -79,7 +79,7 @@ pub fn run() -> Result<()> {
         .zip(after)
     {
         let (before, after) = (before?, after?);
-        let told = line.number("/timeout_seconds").context("what is left")?;
+        let told = line.number("/timeout_seconds").context("the remaining time")?;
         ensure!(
             after <= told && told <= before && before <= whole,
             "ctnetlink had {before}s and then {after}s left of {whole}s: {line}"

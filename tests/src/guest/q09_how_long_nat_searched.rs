@@ -26,7 +26,7 @@ pub fn run() -> Result<()> {
     // A reset would free a port.
     lab.server.sh("nft add rule inet lab input tcp dport 80 drop")?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("nat", &lab.client.name, &[])?;
+    let why = Why::start("nat", &lab.client.name, &[])?;
     // Each of these finds one, wherever the search begins.
     for n in 0..PORTS {
         traffic::send(

@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
 fn overrun() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let listener = Listener::open(&lab.server, &[NEW], false)?;
-    let why = Why::ask("lost", &lab.server.name, &["--top", "40"])?;
+    let why = Why::start("lost", &lab.server.name, &["--top", "40"])?;
     flows(&lab)?;
     let drops = listener.drops(&lab.server)?;
     let (read, lost) = listener.read()?;
@@ -50,7 +50,7 @@ fn kept() -> Result<()> {
     // Entries that are made without a listener have no events.
     let listener = Listener::open(&lab.server, &[DESTROY], true)?;
     flows(&lab)?;
-    let why = Why::ask("lost", &lab.server.name, &["--top", "40"])?;
+    let why = Why::start("lost", &lab.server.name, &["--top", "40"])?;
     // Each of them is out of the table, but some cannot be freed before their event is delivered.
     lab.server.sh("conntrack -D -p udp 2>&1")?;
     let drops = listener.drops(&lab.server)?;
@@ -60,9 +60,9 @@ fn kept() -> Result<()> {
         "{drops} events could not be delivered, {dying} entries wait"
     );
     let mut read = 0;
-    until("all events have come", || {
+    until("all events have arrived", || {
         let (more, lost) = listener.read()?;
-        ensure!(!lost, "the listener was told of a loss");
+        ensure!(!lost, "the kernel reported a loss to the listener");
         read += more;
         Ok(read == u64::from(FLOWS))
     })?;

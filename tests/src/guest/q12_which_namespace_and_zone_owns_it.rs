@@ -26,7 +26,7 @@ pub fn run() -> Result<()> {
             nft 'add chain ip zones pre {{ type filter hook prerouting priority -300; }}'
             nft add rule ip zones pre udp dport {PORT} ct zone set {zone}"
         ))?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
     }
     let owners = [
         (lab.client.name.clone(), 0, true),
@@ -45,8 +45,8 @@ pub fn run() -> Result<()> {
     let flow = words(&client)?;
     list_and_get_name_them(&client, &owners)?;
     why_names_them(&lab, &flow, &owners)?;
-    the_one_that_is_concerned_is_told_of(&lab, &flow, (&client, &server))?;
-    elsewhere_is_said(&flow, &lab)
+    only_the_affected_entry_is_reported(&lab, &flow, (&client, &server))?;
+    missing_elsewhere(&flow, &lab)
 }
 
 /// The zone at the end of conntrack's line.
@@ -172,13 +172,13 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
 }
 
 /// Another datagram, then a delete: both affect only the entry of zone 7.
-fn the_one_that_is_concerned_is_told_of(
+fn only_the_affected_entry_is_reported(
     lab: &Lab,
     flow: &[String],
     sockets: (&UdpSocket, &UdpSocket),
 ) -> Result<()> {
     let trace = Trace::of(why(&lab.server.name, "10m", "json", flow))?;
-    traffic::ask(sockets.0, sockets.1)?;
+    traffic::request(sockets.0, sockets.1)?;
     lab.server
         .sh(&format!("conntrack -D -p udp --dport {PORT} -w 7"))?;
     let ended = trace.stop()?;
@@ -213,14 +213,14 @@ fn the_one_that_is_concerned_is_told_of(
         .lines
         .iter()
         .any(|line| line.is_packet() && line.number("/zone") == Some(7));
-    ensure!(told, "the packet is not told of\n{}", ended.told());
+    ensure!(told, "the packet is not reported\n{}", ended.told());
     let listed = lab.server.conntrack(&["-p", "udp", "--dport", PORT])?;
     ensure!(listed.lines().count() == 1 && zone_of(&listed)? == 5, "{listed}");
     Ok(())
 }
 
 /// The request in a namespace without such an entry.
-fn elsewhere_is_said(flow: &[String], lab: &Lab) -> Result<()> {
+fn missing_elsewhere(flow: &[String], lab: &Lab) -> Result<()> {
     let aside = Namespace::new("aside")?;
     let lines = json(&succeeds(&mut why(&aside.name, "0s", "json", flow))?)?;
     ensure!(

@@ -20,8 +20,8 @@ use crate::{
 const ROUNDS: u64 = 5;
 
 pub fn run() -> Result<()> {
-    replies_take_another_way()?;
-    replies_come_and_are_not_taken()
+    replies_by_another_route()?;
+    unrecognised_replies()
 }
 
 /// rsct in the form of this run.
@@ -37,7 +37,7 @@ fn why_unreplied(netns: &str, duration: &str, args: &[&str]) -> Command {
 }
 
 /// Requests are routed through one router, and replies through another.
-fn replies_take_another_way() -> Result<()> {
+fn replies_by_another_route() -> Result<()> {
     let names = ["client", "there", "back", "server"];
     let [client, there, back, server] = names.map(Namespace::new);
     let (client, there, back, server) = (client?, there?, back?, server?);
@@ -80,8 +80,8 @@ RULES"
         socket.set_read_timeout(Some(wait::DEADLINE))?;
     }
     // The neighbours' addresses are resolved now, and not again.
-    traffic::ask(&asking, &answering)?;
-    traffic::answer(&asking, &answering)?;
+    traffic::request(&asking, &answering)?;
+    traffic::reply(&asking, &answering)?;
     for namespace in [&client, &there, &back, &server] {
         namespace.sh("ip -4 neigh | while read addr _ dev _ mac _; do
             ip neigh replace $addr dev $dev lladdr $mac nud permanent
@@ -99,8 +99,8 @@ RULES"
     let trace = Trace::of(why_unreplied(&there.name, "10m", &["-p", "udp", "-o", "json"]))?;
     let before = counted()?;
     for _ in 0..ROUNDS {
-        traffic::ask(&asking, &answering)?;
-        traffic::answer(&asking, &answering)?;
+        traffic::request(&asking, &answering)?;
+        traffic::reply(&asking, &answering)?;
     }
     let grown: Vec<u64> = counted()?
         .iter()
@@ -166,7 +166,7 @@ fn is_met(told: &Line, role: &str, netns: &Namespace, place: &str, outcome: &str
 
 /// On the client: replies that a rule leaves untracked, that have another source port, that are INVALID, an error
 /// instead of a reply, and no reply.
-fn replies_come_and_are_not_taken() -> Result<()> {
+fn unrecognised_replies() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
     let client = &lab.client;
     client.sh("iptables -t raw -A PREROUTING -p udp --sport 7001 -j NOTRACK
@@ -182,18 +182,18 @@ fn replies_come_and_are_not_taken() -> Result<()> {
     };
     let from_another = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 0))?))?;
     // Its entry exists before, and is replied to later.
-    traffic::ask(&late.0, &late.1)?;
+    traffic::request(&late.0, &late.1)?;
 
     let trace = Trace::of(why_unreplied(&client.name, "10m", &["-o", "json"]))?;
     let to_nobody = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
     for round in 0..ROUNDS {
-        traffic::ask(&untracked.0, &untracked.1)?;
-        traffic::answer(&untracked.0, &untracked.1)?;
-        traffic::ask(&other_port.0, &other_port.1)?;
+        traffic::request(&untracked.0, &untracked.1)?;
+        traffic::reply(&untracked.0, &untracked.1)?;
+        traffic::request(&other_port.0, &other_port.1)?;
         traffic::send(&from_another, b"from elsewhere", other_port.0.local_addr()?)?;
         other_port.0.recv_from(&mut [0; 64])?;
-        traffic::ask(&silent.0, &silent.1)?;
-        traffic::ask(&redirected.0, &redirected.1)?;
+        traffic::request(&silent.0, &silent.1)?;
+        traffic::request(&redirected.0, &redirected.1)?;
         redirect(&lab, redirected.0.local_addr()?.port(), 7008)?;
         // The port has no listener.
         let _ = to_nobody.send_to(b"anybody?", (SERVER, 7005));
@@ -208,7 +208,7 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         // not (tcp_in_window() in net/netfilter/nf_conntrack_proto_tcp.c).
         lab.on_server(|| raw::tcp(to, from, raw::SYN | raw::ACK, 9_000_000))?;
     }
-    traffic::answer(&late.0, &late.1)?;
+    traffic::reply(&late.0, &late.1)?;
     let unreplied = client.conntrack(&["-u", "UNREPLIED"])?;
     let ended = trace.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());

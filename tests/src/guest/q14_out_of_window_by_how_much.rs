@@ -40,7 +40,7 @@ pub fn run() -> Result<()> {
     ]))?;
     lab.server
         .sh("sysctl -qw net.netfilter.nf_conntrack_log_invalid=6; dmesg -c >/dev/null")?;
-    let why = Why::ask("invalid", &lab.server.name, &[])?;
+    let why = Why::start("invalid", &lab.server.name, &[])?;
     let (seq, ack) = (first.wrapping_add(1), theirs.wrapping_add(1));
     lab.on_client(|| {
         raw::tcp_ack(client, server, raw::ACK, seq.wrapping_add(FAR), ack)?;
@@ -96,7 +96,7 @@ fn missed(cause: &crate::lab::Line, log: &str, words: &str) -> Result<()> {
         .context("the kernel's bound")?;
     ensure!(
         logged == (bound + 1).rem_euclid(1 << 32),
-        "the kernel says {logged}: {cause}"
+        "the kernel logged {logged}: {cause}"
     );
     Ok(())
 }

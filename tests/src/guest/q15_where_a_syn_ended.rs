@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
 RULES"
     ))?;
     let before = Counters::of(&lab.server)?;
-    let why = Why::ask("drop", &lab.server.name, &[])?;
+    let why = Why::start("drop", &lab.server.name, &[])?;
     let syn = |from: &str, port: u16, to: &str| {
         let from = SocketAddrV4::new(from.parse()?, port);
         let to = SocketAddrV4::new(to.parse()?, 80);

@@ -33,10 +33,10 @@ pub fn run() -> Result<()> {
         Ok(())
     })?;
     let ended = trace.stop()?;
-    tell_apart(&ended.lines).with_context(|| ended.told())
+    flows_are_distinguished(&ended.lines).with_context(|| ended.told())
 }
 
-fn tell_apart(lines: &[Line]) -> Result<()> {
+fn flows_are_distinguished(lines: &[Line]) -> Result<()> {
     let packets: Vec<&Line> = lines.iter().filter(|line| line.is_outcome("created")).collect();
     ensure!(packets.len() == TIMES, "{} packets began a flow", packets.len());
     let mut addresses = BTreeSet::new();
@@ -73,7 +73,7 @@ fn tell_apart(lines: &[Line]) -> Result<()> {
         let left_ns = entered_ns + member(packet, "/duration_ns")?;
         ensure!(
             entered_ns < birth_ns && birth_ns <= left_ns,
-            "not born in its first packet's pass: {packet}\n{destroy}"
+            "not born in its first packet's traversal: {packet}\n{destroy}"
         );
         let time_ns = member(destroy, "/time_ns")?;
         let lifetime_ns = member(destroy, "/lifetime_ns")?;
@@ -89,7 +89,7 @@ fn tell_apart(lines: &[Line]) -> Result<()> {
     }
     ensure!(
         addresses.len() < TIMES,
-        "no address came twice, so nothing was shown"
+        "no address was used twice, so the test shows nothing"
     );
     Ok(())
 }

@@ -35,7 +35,7 @@ pub fn run() -> Result<()> {
 
     // The records of the last flows were lost; only a dump can have shown them.
     let mut last = 10_000 + FLOWS;
-    wait::until("a dump has brought what was lost", || {
+    wait::until("a dump has shown the lost flows", || {
         last -= 1;
         if (last - 10_000).is_multiple_of(3) {
             last -= 1;
@@ -76,7 +76,7 @@ pub fn run() -> Result<()> {
     ensure!(ended.status.success(), "{}: {said}", ended.status);
     ensure!(
         said.contains("LOST") && said.contains("the ring was full") && said.contains("CPU "),
-        "rsct does not say what was lost:\n{said}"
+        "rsct does not report the loss:\n{said}"
     );
     Ok(())
 }

@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
         let trace = Trace::start(&lab.client.name, &["-p", "udp", "--ring-size", "65536"])?;
         let before = delivered(&lab)?;
         let sent = send(&lab)?;
-        wait::until("theirs have all come through conntrack", || {
+        wait::until("conntrack has processed all of theirs", || {
             Ok(delivered(&lab)? >= before + PACKETS)
         })?;
         let ended = trace.stop()?;
@@ -57,7 +57,7 @@ pub fn run() -> Result<()> {
         }
     }
     Err(anyhow!(
-        "in {ROUNDS} rounds no softirq came within a pass, so nothing was shown"
+        "in {ROUNDS} rounds no softirq ran within a traversal, so the test shows nothing"
     ))
 }
 
@@ -130,7 +130,7 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
         .collect();
     ensure!(
         others.is_empty(),
-        "{} packets that nobody sent, the first of them: {}",
+        "{} packets too many, the first of them: {}",
         others.len(),
         others[0]
     );
@@ -173,7 +173,7 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
     let seen = ours.len() + theirs.len();
     ensure!(
         seen <= sent + PACKETS && seen + skipped >= sent + PACKETS,
-        "{sent} of ours and {PACKETS} of theirs were sent, {} and {} told: {summary}",
+        "{sent} of ours and {PACKETS} of theirs were sent, {} and {} reported: {summary}",
         ours.len(),
         theirs.len()
     );

@@ -53,7 +53,7 @@ fn interrupted_while_attaching(lab: &Lab) -> Result<()> {
         status.code() == Some(130) && said.contains("stopped while programs were being attached"),
         "{status}: {said}"
     );
-    gone(&before)
+    unloaded(&before)
 }
 
 fn a_second_one_starts_meanwhile(lab: &Lab) -> Result<()> {
@@ -64,7 +64,7 @@ fn a_second_one_starts_meanwhile(lab: &Lab) -> Result<()> {
     if fentry && SLOW.iter().any(|slow| release.starts_with(slow)) {
         ensure!(
             still_attached,
-            "rsct waited until its programs were gone\n{}",
+            "rsct waited until its programs were unloaded\n{}",
             ended.told()
         );
     }
@@ -76,7 +76,7 @@ fn a_second_one_starts_meanwhile(lab: &Lab) -> Result<()> {
     second.wait_for("the packet is seen", |line: &Line| line.text("/type") == "packet")?;
     let ended = second.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());
-    gone(&before)
+    unloaded(&before)
 }
 
 fn the_detaching_process_is_killed(lab: &Lab) -> Result<()> {
@@ -93,7 +93,7 @@ fn the_detaching_process_is_killed(lab: &Lab) -> Result<()> {
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
     }
-    gone(&before)
+    unloaded(&before)
 }
 
 /// A trace that Ctrl-C ends successfully; returns whether its programs were still attached when it had ended.
@@ -108,8 +108,8 @@ fn interrupted(lab: &Lab, before: &BTreeSet<u32>) -> Result<(Ended, bool)> {
 }
 
 /// Checks that no program remains.
-fn gone(before: &BTreeSet<u32>) -> Result<()> {
-    wait::until("rsct's programs are gone", || {
+fn unloaded(before: &BTreeSet<u32>) -> Result<()> {
+    wait::until("rsct's programs are unloaded", || {
         Ok(programs::ids()?.difference(before).next().is_none())
     })
 }

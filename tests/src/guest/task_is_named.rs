@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
     let entering = at("PRE_ROUTING")?;
     ensure!(
         !entering.has("/pid") && !entering.has("/comm"),
-        "whose packet comes in? {entering}"
+        "the received packet has a task: {entering}"
     );
     server.recv_from(&mut [0; 64])?;
     Ok(())

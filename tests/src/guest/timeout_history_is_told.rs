@@ -26,16 +26,16 @@ pub fn run() -> Result<()> {
         iptables -t raw -A PREROUTING -p udp --dport 9001 -j CT --timeout udp-policy1")?;
     let (governed, governed_server) = traffic::udp(&lab, 9001)?;
     let (plain, plain_server) = traffic::udp(&lab, 9002)?;
-    traffic::ask(&governed, &governed_server)?;
-    traffic::ask(&plain, &plain_server)?;
+    traffic::request(&governed, &governed_server)?;
+    traffic::request(&plain, &plain_server)?;
     let by_hand = "-s 10.0.0.1 -d 10.0.0.2 -p udp --sport 1 --dport 2 -t 5000";
     there.sh(&format!("conntrack -I {by_hand}"))?;
 
     is_listed(there)?;
     // On a busy host 30 seconds may have passed by now.
     let again = || {
-        traffic::ask(&governed, &governed_server)?;
-        traffic::ask(&plain, &plain_server)
+        traffic::request(&governed, &governed_server)?;
+        traffic::request(&plain, &plain_server)
     };
     again()?;
     is_shown_wide(there)?;
@@ -119,10 +119,10 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
     ensure!(
         trace
             .has(|line| line.text("/timeout_source/policy") == "udp-policy1" && line.has("/timeout_seconds")),
-        "the entry that was there is not told of"
+        "the existing entry is not reported"
     );
-    traffic::ask(plain.0, plain.1)?;
-    traffic::answer(governed.0, governed.1)?;
+    traffic::request(plain.0, plain.1)?;
+    traffic::reply(governed.0, governed.1)?;
     let replied = trace.wait_for("a reply refreshes the entry", |line| {
         line.is_packet() && line.text("/dir") == "reply"
     })?;
@@ -139,7 +139,7 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
             .server
             .rsct(&["update", "-p", "udp", "--dport", "9001", "--set-timeout", "700"]),
     )?;
-    trace.wait_for("it is set by hand", |line| {
+    trace.wait_for("it is set by user space", |line| {
         line.is_event("change_timeout") && line.is_about_seconds("/after/timeout_ms", 700)
     })?;
     let ended = trace.stop()?;
@@ -173,7 +173,7 @@ fn history_for_people(lab: &Lab, client: &UdpSocket, server: &UdpSocket) -> Resu
     // The output is read at once: a full pipe would block it.
     let reader = thread::spawn(move || child.wait_with_output());
     while !reader.is_finished() {
-        traffic::ask(client, server)?;
+        traffic::request(client, server)?;
     }
     let ended = reader.join().map_err(|_| anyhow!("the reader panicked"))??;
     let told = String::from_utf8_lossy(&ended.stdout).into_owned();

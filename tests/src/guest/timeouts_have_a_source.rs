@@ -25,11 +25,11 @@ pub fn run() -> Result<()> {
     there.sh("nfct add timeout early inet udp unreplied 41 replied 141")?;
     there.sh(&rule("A", 9001, "early"))?;
     let (early, early_server) = traffic::udp(&lab, 9001)?;
-    traffic::ask(&early, &early_server)?;
+    traffic::request(&early, &early_server)?;
 
     let trace = Trace::start(&there.name, &[])?;
     // An entry from before the trace.
-    traffic::ask(&early, &early_server)?;
+    traffic::request(&early, &early_server)?;
     let early = port(&early)?;
     let told = trace.wait_for("the packet of a governed entry", |line| {
         line.is_packet() && line.number("/orig/sport") == Some(early)
@@ -51,7 +51,7 @@ pub fn run() -> Result<()> {
     there.sh("nfct add timeout late inet udp unreplied 43 replied 143")?;
     there.sh(&rule("A", 9002, "late"))?;
     let (client, server) = traffic::udp(&lab, 9002)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let from = port(&client)?;
     let ours = |line: &Line| line.number("/orig/sport") == Some(from);
     let created = trace.wait_for("a governed entry is created", |line| {
@@ -59,14 +59,14 @@ pub fn run() -> Result<()> {
     })?;
     is_of_policy(&created, "late", "unreplied")?;
     ensure!(created.is_about_seconds("/after/timeout_ms", 43), "{created}");
-    traffic::answer(&client, &server)?;
+    traffic::reply(&client, &server)?;
     let replied = trace.wait_for("it is replied to", |line| ours(line) && line.sets("SEEN_REPLY"))?;
     is_of_policy(&replied, "late", "unreplied")?;
 
     // By user space.
     let by_hand = ["update", "-p", "udp", "--dport", "9002", "--set-timeout", "600"];
     succeeds(&mut there.rsct(&by_hand))?;
-    let by_hand = trace.wait_for("its timeout is set by hand", |line| {
+    let by_hand = trace.wait_for("its timeout is set by user space", |line| {
         ours(line) && line.is_event("change_timeout")
     })?;
     ensure!(by_hand.is_about_seconds("/after/timeout_ms", 600), "{by_hand}");
@@ -87,7 +87,7 @@ pub fn run() -> Result<()> {
     succeeds(&mut there.rsct(&replace))?;
     // Policies are read again at most once a second.
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let changed = trace.wait_for("the changed policy shows", |line| {
         ours(line) && line.is_packet() && line.is_about_seconds("/after/timeout_ms", 47)
     })?;
@@ -98,7 +98,7 @@ pub fn run() -> Result<()> {
     // A deleted policy governs no more.
     there.sh(&rule("D", 9002, "late"))?;
     there.sh("nfct delete timeout late")?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let after = trace.wait_for("a packet of the entry without its policy", |line| {
         ours(line) && line.is_packet() && line.number("/time_ns") > changed.number("/time_ns")
     })?;
@@ -130,8 +130,8 @@ fn nftables_has_its_own(lab: &Lab, trace: &Trace) -> Result<()> {
         }
 RULES")?;
     let (client, server) = traffic::udp(lab, 9003)?;
-    traffic::ask(&client, &server)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
+    traffic::request(&client, &server)?;
     let from = port(&client)?;
     let given = trace.wait_for("nftables' timeout shows", |line| {
         line.number("/orig/sport") == Some(from) && line.text("/timeout_source/kind") == "nftables"
@@ -144,7 +144,7 @@ RULES")?;
 /// Sends one datagram; returns the line of the entry that it creates.
 fn talk(lab: &Lab, trace: &Trace, to: u16) -> Result<Line> {
     let (client, server) = traffic::udp(lab, to)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let from = port(&client)?;
     trace.wait_for("an entry is created", |line| {
         line.number("/orig/sport") == Some(from) && line.is_outcome("created")

@@ -53,7 +53,7 @@ const ROUNDS: usize = 8;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    wrong_use_says_so(&lab)?;
+    wrong_use_is_refused(&lab)?;
     let timeout = |seconds: &str| {
         lab.server.sh(&format!(
             "sysctl -qw net.netfilter.nf_conntrack_udp_timeout={seconds}"
@@ -128,8 +128,8 @@ fn longer_ones_live_on(lab: &Lab) -> Result<()> {
         sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
     let watching = Trace::of(what_if(lab, "unreplied=1m"))?;
     let (client, server) = traffic::udp(lab, 9005)?;
-    traffic::ask(&client, &server)?;
-    wait::until("its entry has gone", || {
+    traffic::request(&client, &server)?;
+    wait::until("its entry is deleted", || {
         Ok(lab.server.list(&["-p", "udp", "--dport", "9005"])?.is_empty())
     })?;
     let ended = watching.stop()?;
@@ -199,7 +199,7 @@ fn talk(lab: &Lab) -> Result<Talked> {
     for (at, who) in moments {
         thread::sleep(tenths(at).saturating_sub(begin.elapsed()));
         let (client, server) = &sockets[who];
-        traffic::ask(client, server)?;
+        traffic::request(client, server)?;
         late = late.max(begin.elapsed().saturating_sub(tenths(at)));
     }
     Ok(Talked {
@@ -223,7 +223,7 @@ fn on_time<T>(lab: &Lab, mut tell: impl FnMut() -> Result<(T, Duration)>) -> Res
     bail!("packets were late in each of {ROUNDS} rounds, in the last by {late:?}")
 }
 
-fn wrong_use_says_so(lab: &Lab) -> Result<()> {
+fn wrong_use_is_refused(lab: &Lab) -> Result<()> {
     for (args, expected) in [
         (&["udp", "established=5"][..], "udp has no state \"established\""),
         (&["udp", "unreplied=5", "-p", "tcp"], "--proto"),

@@ -18,7 +18,7 @@ impl Counters {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             let value: u64 = value
                 .parse()
-                .with_context(|| format!("conntrack -S says {word:?}"))?;
+                .with_context(|| format!("conntrack -S prints {word:?}"))?;
             *sum.entry(name.to_owned()).or_default() += value;
         }
         Ok(Self(sum))

@@ -67,7 +67,7 @@ impl Ftp {
                 address,
             };
             // The helper reads nothing before it has seen the end of a line.
-            ftp.say(Side::Server, "220 at your service")?;
+            ftp.send(Side::Server, "220 at your service")?;
             Ok(ftp)
         })
     }
@@ -82,15 +82,15 @@ impl Ftp {
     pub fn passive(&mut self, data_port: u16) -> Result<()> {
         match self.address {
             SocketAddr::V4(address) => {
-                self.say(Side::Client, "PASV")?;
+                self.send(Side::Client, "PASV")?;
                 let [a, b, c, d] = address.ip().octets();
                 let [high, low] = data_port.to_be_bytes();
                 let answer = format!("227 Entering Passive Mode ({a},{b},{c},{d},{high},{low})");
-                self.say(Side::Server, &answer)
+                self.send(Side::Server, &answer)
             }
             SocketAddr::V6(_) => {
-                self.say(Side::Client, "EPSV")?;
-                self.say(
+                self.send(Side::Client, "EPSV")?;
+                self.send(
                     Side::Server,
                     &format!("229 Entering Extended Passive Mode (|||{data_port}|)"),
                 )
@@ -113,7 +113,7 @@ impl Ftp {
     }
 
     /// Sends a line, which the other side reads.
-    fn say(&mut self, side: Side, line: &str) -> Result<()> {
+    fn send(&mut self, side: Side, line: &str) -> Result<()> {
         let (from, to) = match side {
             Side::Client => (&mut self.client, &mut self.server),
             Side::Server => (&mut self.server, &mut self.client),
@@ -123,7 +123,10 @@ impl Ftp {
         let mut heard = String::new();
         to.read_line(&mut heard)
             .with_context(|| format!("wait for {line:?}"))?;
-        ensure!(heard.trim_end() == line, "{heard:?} where {line:?} was said");
+        ensure!(
+            heard.trim_end() == line,
+            "received {heard:?} where {line:?} was sent"
+        );
         Ok(())
     }
 }

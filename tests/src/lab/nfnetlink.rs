@@ -54,7 +54,7 @@ impl Socket {
         // SAFETY: both pointers are to live values; the second holds the length of the first.
         let named =
             unsafe { libc::getsockname(self.0.as_raw_fd(), (&raw mut address).cast(), &raw mut length) };
-        ensure!(named == 0, "ask for a socket's port: {}", Error::last_os_error());
+        ensure!(named == 0, "read a socket's port: {}", Error::last_os_error());
         Ok(address.nl_pid)
     }
 
@@ -74,7 +74,7 @@ impl Socket {
 
     /// Sends a message of `subsystem` with `resource` in `struct nfgenmsg` and the attributes, and waits for the
     /// kernel's acknowledgement.
-    pub fn ask(&self, subsystem: u8, message: u8, resource: u16, attributes: &[u8]) -> Result<()> {
+    pub fn request(&self, subsystem: u8, message: u8, resource: u16, attributes: &[u8]) -> Result<()> {
         self.send(subsystem, message, resource, attributes)?;
         let answer = self.receive(wait::DEADLINE)?.context("no answer over netlink")?;
         let kind = answer

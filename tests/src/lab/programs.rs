@@ -88,9 +88,9 @@ pub fn other_than(known: &BTreeSet<u32>) -> Result<Vec<Program>> {
 }
 
 /// Waits until the kernel has none of these programs any more.
-pub fn are_gone<'a>(programs: impl IntoIterator<Item = &'a Program>) -> Result<()> {
+pub fn wait_until_unloaded<'a>(programs: impl IntoIterator<Item = &'a Program>) -> Result<()> {
     let ours: BTreeSet<u32> = programs.into_iter().map(|program| program.id).collect();
-    wait::until("rsct's programs are gone", || Ok(ids()?.is_disjoint(&ours)))
+    wait::until("rsct's programs are unloaded", || Ok(ids()?.is_disjoint(&ours)))
 }
 
 /// A program by its id; none if the kernel has freed it since the id was read.

@@ -42,7 +42,7 @@ impl Queue {
         let params = attribute(CFG_PARAMS, &[0, 0, 0, 0, COPY_META]);
         for attributes in [bind, params] {
             socket
-                .ask(NFNL_SUBSYS_QUEUE, MSG_CONFIG, number, &attributes)
+                .request(NFNL_SUBSYS_QUEUE, MSG_CONFIG, number, &attributes)
                 .with_context(|| format!("take packets from queue {number}"))?;
         }
         Ok(Self {
@@ -70,7 +70,7 @@ impl Queue {
     pub fn accept(&mut self) -> Result<()> {
         let id = self.held.pop_front().context("no packet is held")?;
         let verdict = [NF_ACCEPT.to_be_bytes(), id].concat();
-        self.socket.ask(
+        self.socket.request(
             NFNL_SUBSYS_QUEUE,
             MSG_VERDICT,
             self.number,

@@ -55,7 +55,7 @@ impl Trace {
     /// the code that traffic runs through is no longer being patched.
     pub fn with_causes(netns: &str, args: &[&str]) -> Result<Self> {
         let trace = Self::of(Self::command(netns, args))?;
-        trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
+        trace.wait_for("causes are reported", |line| line.text("/type") == "causes")?;
         Ok(trace)
     }
 
@@ -127,7 +127,7 @@ impl Trace {
                 } else {
                     "it never came"
                 };
-                bail!("no line of the trace says that {what}: {why}\n{}", so_far.told());
+                bail!("no line of the trace shows that {what}: {why}\n{}", so_far.told());
             }
             (so_far, _) = self
                 .heard
@@ -252,7 +252,7 @@ impl SoFar {
 
 fn told(lines: &[Line], stderr: &str) -> String {
     let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
-    format!("rsct wrote:\n{}\nand said:\n{stderr}", lines.join("\n"))
+    format!("rsct wrote:\n{}\nand on stderr:\n{stderr}", lines.join("\n"))
 }
 
 /// Checks that lines are in the order of time, or marked as late.
@@ -265,7 +265,7 @@ fn in_order(lines: &[Line]) -> Result<()> {
         let time_ns = line.number("/time_ns");
         ensure!(
             time_ns.is_none() || last <= time_ns,
-            "a line comes after a later one and is not marked\n{}",
+            "a line is out of order and not marked as late\n{}",
             told(lines, "")
         );
         last = last.max(time_ns);

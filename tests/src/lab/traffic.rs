@@ -28,14 +28,14 @@ pub fn send(from: &UdpSocket, what: &[u8], to: impl ToSocketAddrs) -> Result<()>
 }
 
 /// Sends one datagram to the server, which receives it.
-pub fn ask(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+pub fn request(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     send(client, b"who is there?", server.local_addr()?)?;
     server.recv_from(&mut [0; 64]).context("wait for the question")?;
     Ok(())
 }
 
 /// Sends one datagram back to the client, which receives it.
-pub fn answer(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+pub fn reply(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     send(server, b"the server", client.local_addr()?)?;
     client.recv_from(&mut [0; 64]).context("wait for the answer")?;
     Ok(())

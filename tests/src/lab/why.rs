@@ -24,7 +24,7 @@ pub struct Answer {
 
 impl Why {
     /// Starts it, and returns when it sees every packet.
-    pub fn ask(topic: &str, netns: &str, args: &[&str]) -> Result<Self> {
+    pub fn start(topic: &str, netns: &str, args: &[&str]) -> Result<Self> {
         let mut command = Command::new(namespace::rsct());
         command
             .args(["why", topic, "-o", "json", "--duration", "10m", "--netns", netns])
@@ -74,10 +74,10 @@ impl Answer {
     pub fn met(&self, name: &str, count: i64) -> Result<Line> {
         let cause = self
             .cause(name)
-            .with_context(|| format!("{name} was not met\n{}", self.told))?;
+            .with_context(|| format!("{name} did not occur\n{}", self.told))?;
         ensure!(
             cause.number("/count") == Some(count),
-            "{name} was not met {count} times\n{}",
+            "{name} did not occur {count} times\n{}",
             self.told
         );
         Ok(cause)

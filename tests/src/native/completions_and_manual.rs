@@ -13,7 +13,7 @@ use crate::sentence::one_sentence;
 
 pub fn run() -> Result<()> {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = said(&["completions", shell])?;
+        let script = printed(&["completions", shell])?;
         for word in ["list", "expect", "dport"] {
             ensure!(
                 script.contains(word),
@@ -32,12 +32,12 @@ pub fn run() -> Result<()> {
         &["text", "json", "xml", "save"],
     )?;
 
-    let dir = Scratch::new()?;
-    said(&["man", dir.0.to_str().context("a path in UTF-8")?])?;
+    let dir = ScratchDir::new()?;
+    printed(&["man", dir.0.to_str().context("a path in UTF-8")?])?;
     let pages = fs::read_dir(&dir.0)?.count();
     let commands = has_page(&dir.0, &[])?;
     ensure!(pages == commands, "{pages} pages for {commands} commands");
-    ensure!(said(&["man"])?.into_bytes() == fs::read(dir.0.join("rsct.1"))?);
+    ensure!(printed(&["man"])?.into_bytes() == fs::read(dir.0.join("rsct.1"))?);
 
     let command = |args: &[&str]| {
         let mut command = Command::new(rsct());
@@ -63,7 +63,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Output of rsct.
-fn said(args: &[&str]) -> Result<String> {
+fn printed(args: &[&str]) -> Result<String> {
     succeeds(Command::new(rsct()).args(args))
 }
 
@@ -96,7 +96,7 @@ fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
     let page = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     ensure!(page.contains(&format!(".TH {name} 1 ")), "{page}");
     renders(&path)?;
-    let help = said(&[words, &["--help"]].concat())?;
+    let help = printed(&[words, &["--help"]].concat())?;
     // A line of help that begins with options, such as `  -s, --src <ADDR>`.
     let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
     for option in lines.flat_map(str::split_whitespace).filter_map(long) {
@@ -143,9 +143,9 @@ fn renders(path: &Path) -> Result<()> {
 }
 
 /// A directory that is removed on drop.
-struct Scratch(PathBuf);
+struct ScratchDir(PathBuf);
 
-impl Scratch {
+impl ScratchDir {
     fn new() -> Result<Self> {
         let made = output(Command::new("mktemp").args(["-d", "-t", "rsct-manual-XXXXXX"]))?;
         let path = String::from_utf8(made.stdout)?;
@@ -154,7 +154,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -67,10 +67,7 @@ fn stats(namespace: &Namespace) -> Result<()> {
         .split_whitespace()
         .filter_map(|field| field.strip_prefix("insert=")?.parse::<u64>().ok())
         .sum();
-    ensure!(
-        inserts == 4,
-        "{inserts} inserts by conntrack's own word\n{theirs}"
-    );
+    ensure!(inserts == 4, "{inserts} inserts according to conntrack\n{theirs}");
     ensure!(total.contains(" insert=4 "), "{total}");
 
     let rates = succeeds(&mut namespace.rsct(&["stats", "-i", "100ms", "-c", "2", "-o", "json"]))?;

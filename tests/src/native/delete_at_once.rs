@@ -57,7 +57,7 @@ pub fn run() -> Result<()> {
     );
     ensure!(
         at_once == can_be || release()? < (6, 11),
-        "this kernel can delete by a filter, and was not asked to"
+        "this kernel can delete by a filter, but rsct sent no such request"
     );
     let none = output(&mut namespace.rsct(&["delete", "-p", "udp", "--dport", "999", "-q"]))?;
     ensure!(
@@ -77,7 +77,7 @@ fn one(namespace: &Namespace, filter: &str, meant: usize, can_be: bool) -> Resul
     let going = namespace.list(&args)?;
     ensure!(
         going.lines().count() == meant,
-        "{meant} entries are meant, not\n{going}"
+        "the filter must match {meant} entries, not\n{going}"
     );
     let deleted = output(&mut namespace.rsct(&[&["delete", "-q"], &args[..]].concat()))?;
     let said = String::from_utf8(deleted.stderr)?;

@@ -28,7 +28,7 @@ pub fn run() -> Result<()> {
     wrong(&namespace)?;
     update(&namespace)?;
     namespaces(&namespace)?;
-    nobody_reads(&namespace)
+    without_a_reader(&namespace)
 }
 
 /// Makes the entries with conntrack, in one run.
@@ -230,7 +230,7 @@ fn namespaces(namespace: &Namespace) -> Result<()> {
 }
 
 /// Deletion continues if the output has no reader, and every deleted entry is counted.
-fn nobody_reads(namespace: &Namespace) -> Result<()> {
+fn without_a_reader(namespace: &Namespace) -> Result<()> {
     const ENTRIES: u32 = 20_000;
     let rsct = rsct().display().to_string();
     let made = format!(

@@ -42,7 +42,7 @@ pub fn run() -> Result<()> {
         "{json}"
     );
     drop(deaf);
-    crate::lab::wait::until("the last of them is gone", || {
+    crate::lab::wait::until("the last of them is freed", || {
         Ok(namespace.list(&["--table", "dying"])?.is_empty())
     })
 }

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     bench::table::{
-        entries::{self, Part},
-        netlink::Socket,
+        entries::{self, Subset},
+        netlink::Ctnetlink,
         process::{self, Output},
     },
     lab::{inside::inside, wait},
@@ -101,7 +101,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     ensure!(counted == 3 && states == ["ESTABLISHED", "TIME_WAIT"], "{json}");
 
     // The prediction holds.
-    wait::until("the two that go next are gone", || {
+    wait::until("the two that expire next are deleted", || {
         Ok(namespace.conntrack(&["-p", "udp"])?.lines().count() == 2)
     })?;
     let left = output(&mut expiring(namespace, &["--next", "3"]))?;
@@ -143,7 +143,7 @@ pub fn large() -> Result<()> {
     holds(ENTRIES)?;
     let namespace = Namespace::new("large")?;
     inside(&namespace.name, "fill", || {
-        Socket::open()?.create(entries::flows(ENTRIES, Part::All))
+        Ctnetlink::open()?.create(entries::flows(ENTRIES, Subset::All))
     })?;
     let rsct = rsct().to_str().context("a path that is no UTF-8")?.to_owned();
     let line = [rsct.as_str(), "timeout", "expiring"].map(str::to_owned);

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::namespace::{Namespace, rsct};
 use crate::{
     bench::table::{
-        entries::{self, Part},
-        netlink::Socket,
+        entries::{self, Subset},
+        netlink::Ctnetlink,
         process::{self, Output, Run},
     },
     lab::inside::inside,
@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
     holds(ENTRIES)?;
     let namespace = Namespace::new("large")?;
     inside(&namespace.name, "fill", || {
-        Socket::open()?.create(entries::flows(ENTRIES, Part::All))
+        Ctnetlink::open()?.create(entries::flows(ENTRIES, Subset::All))
     })?;
 
     let rsct = rsct().to_str().context("a path that is no UTF-8")?.to_owned();

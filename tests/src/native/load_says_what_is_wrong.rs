@@ -39,7 +39,7 @@ pub fn run() -> Result<()> {
         ),
     ] {
         std::fs::write(&file.0, format!("{text}\n"))?;
-        said_of(
+        load_fails(
             &namespace,
             &file,
             &["-q"],
@@ -64,7 +64,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Loads the file, which must fail, and print these messages on a line each.
-fn said_of(namespace: &Namespace, file: &Scratch, options: &[&str], said: &[&str]) -> Result<()> {
+fn load_fails(namespace: &Namespace, file: &Scratch, options: &[&str], said: &[&str]) -> Result<()> {
     let path = file.path();
     let output = output(&mut namespace.rsct(&[&["load", &path], options].concat()))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -96,7 +96,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
         format!("{UDP} 1 --dport 9\n{missing}\n{UDP} 2 --dport 9\n"),
     )?;
     let not_there = ":2: deleting the entry udp 10.0.0.1:9 > 10.0.0.2:9: there is no such entry";
-    said_of(
+    load_fails(
         namespace,
         file,
         &[],
@@ -106,7 +106,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
             "rsct: 2 created, 0 updated, 0 deleted, 1 failed.",
         ],
     )?;
-    said_of(
+    load_fails(
         namespace,
         file,
         &["--on-error", "continue"],
@@ -176,7 +176,7 @@ fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
     std::fs::write(&file.0, text)?;
     let wrong = [50_000, 60_000].map(|line| format!(":{line}: --dport \"x\": expected a port"));
     namespace.sh("conntrack -F")?;
-    said_of(
+    load_fails(
         namespace,
         file,
         &[],
@@ -187,7 +187,7 @@ fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
         ],
     )?;
     ensure!(count(namespace)? == 49_999, "{} entries", count(namespace)?);
-    said_of(
+    load_fails(
         namespace,
         file,
         &["--on-error", "continue"],

@@ -27,7 +27,7 @@ pub fn run() -> Result<()> {
         ("a thread", Box::new(Threaded::new(false)?)),
         ("an open file", Box::new(OpenFile(fresh()?))),
         (
-            "a file that was opened through a mount that is gone",
+            "a file that was opened through a mount that no longer exists",
             Box::new(Detached::new()?),
         ),
         (
@@ -189,7 +189,7 @@ impl MountedElsewhere {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let stdout = process.stdout.take().context("it was asked for")?;
+        let stdout = process.stdout.take().context("no pipe")?;
         BufReader::new(stdout).read_line(&mut String::new())?;
         let inside = at.strip_prefix("/")?;
         let path = Path::new("/proc")

@@ -136,7 +136,7 @@ fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
     ensure!(failed.status.code() == Some(1), "{failed:?}");
     ensure!(
         std::fs::read_to_string(&file.0)? == "old\n",
-        "the old file is gone"
+        "the old file is deleted"
     );
     let full = output(&mut namespace.rsct(&["save", "-O", "/dev/full"]))?;
     let said = String::from_utf8_lossy(&full.stderr);
@@ -157,7 +157,7 @@ fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let beside = std::fs::read_dir(std::env::temp_dir())?
+    let others = std::fs::read_dir(std::env::temp_dir())?
         .flatten()
         .filter(|entry| {
             entry
@@ -166,7 +166,7 @@ fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
                 .starts_with(&format!(".{name}"))
         })
         .count();
-    ensure!(beside == 0, "{beside} files are left beside {name}");
+    ensure!(others == 0, "{others} more files are left next to {name}");
     Ok(())
 }
 

@@ -48,7 +48,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         let value = namespace.sh(&format!("sysctl -n {full}"))?;
         ensure!(
             ours["value"].as_u64() == value.trim().parse().ok(),
-            "{ours}, where sysctl says {value}"
+            "{ours}, where sysctl prints {value}"
         );
         // Every setting of these kernels has a meaning.
         ensure!(ours["meaning"].is_string(), "{ours}");

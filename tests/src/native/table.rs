@@ -72,7 +72,7 @@ pub fn same_since(begun: Instant, ours: &str, theirs: &str) -> Result<()> {
     let (our_lines, their_lines): (Vec<_>, Vec<_>) = (ours.lines().collect(), theirs.lines().collect());
     ensure!(
         our_lines.len() == their_lines.len(),
-        "{} lines where conntrack has {}\nrsct:\n{ours}conntrack:\n{theirs}",
+        "{} lines, conntrack has {}\nrsct:\n{ours}conntrack:\n{theirs}",
         our_lines.len(),
         their_lines.len()
     );

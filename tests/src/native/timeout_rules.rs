@@ -130,7 +130,7 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
     );
     ensure!(rules(namespace)? == before, "--dry-run made rules");
     let made = succeeds(&mut timeout(namespace, "attach udp-policy1"))?;
-    ensure!(made == dry, "{made}where --dry-run says\n{dry}");
+    ensure!(made == dry, "{made}where --dry-run prints\n{dry}");
     has_rule(
         namespace,
         "-A PREROUTING -p udp -m comment --comment \"rsct timeout udp-policy1\" -j CT --timeout ",
@@ -169,7 +169,7 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
             && said.contains("1 rule that rsct has not made attaches"),
         "{said}"
     );
-    others_go(namespace)?;
+    detach_others(namespace)?;
     same(namespace, &before)?;
     one_sentence(
         &mut timeout(namespace, "detach udp-policy1"),
@@ -181,7 +181,7 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
 }
 
 /// The kernel accepts all of them, and they are removed again.
-pub fn come_and_go(namespace: &Namespace) -> Result<()> {
+pub fn attach_and_detach(namespace: &Namespace) -> Result<()> {
     let before = prepared(namespace)?;
     for args in ATTACHED {
         succeeds(&mut timeout(namespace, args))?;
@@ -189,11 +189,11 @@ pub fn come_and_go(namespace: &Namespace) -> Result<()> {
     // Some kernels delete a policy that rules use: the rules are found all the same.
     namespace.sh("for policy in udp-six pings; do nfct delete timeout $policy || true; done")?;
     succeeds(&mut timeout(namespace, "detach udp-policy1"))?;
-    others_go(namespace)?;
+    detach_others(namespace)?;
     same(namespace, &before)
 }
 
-fn others_go(namespace: &Namespace) -> Result<()> {
+fn detach_others(namespace: &Namespace) -> Result<()> {
     for policy in ["udp-six", "slow", "pings", "others"] {
         succeeds(&mut timeout(namespace, &format!("detach {policy}")))?;
     }

@@ -36,7 +36,7 @@ pub fn run() -> Result<()> {
     let lost = usize::try_from(loss.number("/lost").unwrap_or(0))?;
     ensure!(
         lost > 0 && count("new") + lost == ENTRIES,
-        "{} events came and {lost} were lost of {ENTRIES}",
+        "{} events arrived and {lost} were lost of {ENTRIES}",
         count("new")
     );
     ensure!(count("sync") == ENTRIES, "{} entries were shown", count("sync"));

@@ -79,7 +79,7 @@ pub fn run() -> Result<()> {
     one_sentence(&mut settings, 1, "mounted with subset=pid")?;
     ensure!(
         namespace.list(&["-m", "5"])?.lines().count() == 1,
-        "the entry is gone"
+        "the entry is missing"
     );
 
     let without_rights =

@@ -32,7 +32,7 @@ pub enum Target {
 }
 
 /// Result of a case.
-pub struct Outcome {
+pub struct CaseResult {
     name: String,
     median: Duration,
     peak_kib: u64,
@@ -76,11 +76,11 @@ pub fn compare(
         "", "median s", "spread s", "peak MiB"
     );
     let mut missed = 0;
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut outcomes: Vec<CaseResult> = Vec::new();
     for (case, runs) in cases.iter().zip(&taken) {
         let mut times: Vec<Duration> = runs.iter().map(|run| run.took).collect();
         times.sort_unstable();
-        let outcome = Outcome {
+        let outcome = CaseResult {
             name: case.name.clone(),
             median: median(&times),
             peak_kib: runs.iter().map(|run| run.peak_kib).max().unwrap_or(0),
@@ -105,12 +105,12 @@ pub fn compare(
 
 impl Target {
     /// The figure next to its target, and whether it was reached.
-    fn of(self, outcome: &Outcome, others: &[Outcome]) -> Result<(String, bool)> {
+    fn of(self, outcome: &CaseResult, others: &[CaseResult]) -> Result<(String, bool)> {
         let other = |name: &str| {
             let other = others.iter().find(|other| other.name == name);
             other
                 .map(|other| other.median.as_secs_f64())
-                .with_context(|| format!("`{name}` stands behind what is held against it"))
+                .with_context(|| format!("`{name}` must precede the case that is compared with it"))
         };
         let own = outcome.median.as_secs_f64();
         Ok(match self {
@@ -147,8 +147,8 @@ fn median(sorted: &[Duration]) -> Duration {
 mod tests {
     use super::*;
 
-    fn outcome(name: &str, millis: u64, peak_kib: u64) -> Outcome {
-        Outcome {
+    fn outcome(name: &str, millis: u64, peak_kib: u64) -> CaseResult {
+        CaseResult {
             name: name.to_owned(),
             median: Duration::from_millis(millis),
             peak_kib,

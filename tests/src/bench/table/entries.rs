@@ -26,7 +26,7 @@ pub const MIX: &str = "IPv4, all ASSURED; a quarter udp to port 53, three quarte
 
 /// A part of the entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Subset {
     /// All.
     All,
     /// The quarter that is UDP.
@@ -55,17 +55,17 @@ pub fn flow(number: u32) -> Flow {
 }
 
 /// The first `count` entries, or a part of them.
-pub fn flows(count: u32, part: Part) -> impl Iterator<Item = Flow> {
+pub fn flows(count: u32, part: Subset) -> impl Iterator<Item = Flow> {
     (0..count)
         .map(flow)
-        .filter(move |flow| part == Part::All || !flow.tcp)
+        .filter(move |flow| part == Subset::All || !flow.tcp)
 }
 
 /// Writes the lines by which `conntrack -R` creates the first `count` entries.
 pub fn write_lines(path: &Path, count: u32) -> Result<()> {
     let write = || {
         let mut file = BufWriter::new(File::create(path)?);
-        for flow in flows(count, Part::All) {
+        for flow in flows(count, Subset::All) {
             let ([a, b, c, d], [e, f, g, h]) = flow.addresses;
             let (sport, dport) = flow.ports;
             write!(
@@ -88,11 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_differ_and_the_mix_is_as_said() {
+    fn entries_differ_and_match_the_description() {
         let count = 100_000;
         let mut seen = HashSet::new();
         let (mut udp, mut https, mut from_one) = (0, 0, 0);
-        for flow in flows(count, Part::All) {
+        for flow in flows(count, Subset::All) {
             assert!(seen.insert((flow.addresses, flow.ports, flow.tcp)));
             udp += u32::from(!flow.tcp);
             https += u32::from(flow.tcp && flow.ports.1 == 443);
@@ -100,6 +100,6 @@ mod tests {
         }
         assert_eq!((udp, from_one), (count / 4, count / 4000));
         assert!(https.abs_diff(count * 3 / 64) < count / 1000, "{https}");
-        assert_eq!(flows(count, Part::Udp).count(), count as usize / 4);
+        assert_eq!(flows(count, Subset::Udp).count(), count as usize / 4);
     }
 }

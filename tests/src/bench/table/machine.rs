@@ -25,7 +25,7 @@ pub struct Settings {
 impl Settings {
     /// Raises the limit to `entries`. The limit and the hash table are those of the first namespace, for all others
     /// too.
-    pub fn make_room(entries: u64) -> Result<Self> {
+    pub fn raise(entries: u64) -> Result<Self> {
         let (max, buckets) = (read(MAX)?, read(BUCKETS)?);
         // Ctrl-C restores the settings too: each step checks for it.
         for signal in [libc::SIGINT, libc::SIGTERM] {
@@ -60,7 +60,7 @@ impl Drop for Settings {
 }
 
 /// Runs this process and its children with precedence over all other tasks; returns whether that is permitted.
-pub fn come_first() -> bool {
+pub fn run_with_priority() -> bool {
     // `struct sched_param` of the kernel: the least priority there is. (musl's own call does nothing.)
     let least: libc::c_int = 1;
     // SAFETY: the parameters outlive the call; 0 is the calling thread, which is the only one yet.
@@ -68,7 +68,7 @@ pub fn come_first() -> bool {
 }
 
 /// Fails after Ctrl-C.
-pub fn go_on() -> Result<()> {
+pub fn fail_if_interrupted() -> Result<()> {
     if INTERRUPTED.load(Ordering::Relaxed) {
         bail!("interrupted");
     }

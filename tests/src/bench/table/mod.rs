@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::native::namespace::{Namespace, rsct, succeeds};
-use entries::Part;
+use entries::Subset;
 use machine::Settings;
 
 /// Options of `bench-table`.
@@ -67,11 +67,11 @@ pub enum Bare {
 impl Bare {
     /// Runs it.
     pub fn run(&self) -> ExitCode {
-        let socket = netlink::Socket::open();
+        let socket = netlink::Ctnetlink::open();
         let done = match *self {
             Self::Dump => socket.and_then(|socket| socket.dump()).map(drop),
             Self::Create { count, udp } => {
-                let part = if udp { Part::Udp } else { Part::All };
+                let part = if udp { Subset::Udp } else { Subset::All };
                 socket.and_then(|socket| socket.create(entries::flows(count, part)))
             }
         };
@@ -108,7 +108,7 @@ struct Bench {
 fn measure(options: &Options) -> Result<bool> {
     let most = options.entries.iter().copied().max().context("no table size")?;
     // The bench of events has its own entries, on top of an empty table.
-    let settings = Settings::make_room(u64::from(most) + u64::from(watch::FLOWS))?;
+    let settings = Settings::raise(u64::from(most) + u64::from(watch::FLOWS))?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let version = succeeds(Command::new("conntrack").arg("--version"))?;
     let (load, cpus) = machine::load()?;
@@ -121,7 +121,7 @@ fn measure(options: &Options) -> Result<bool> {
     println!(
         "Commands run in turn, {} times each, at {}; output to /dev/null; time from start to end.",
         options.runs,
-        if machine::come_first() {
+        if machine::run_with_priority() {
             "real-time priority, so that whatever else the machine does waits"
         } else {
             "ordinary priority"

@@ -20,7 +20,7 @@ const IPCTNL_MSG_CT_GET: u16 = 1 << 8 | 1;
 /// An attribute made of attributes.
 const NESTED: u16 = 1 << 15;
 /// More than the kernel writes into one datagram of a dump (32 KiB).
-const ROOM: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Size of a datagram of requests: well below the socket's default send buffer of 208 KiB.
 const BATCH: usize = 96 * 1024;
 
@@ -36,9 +36,9 @@ pub struct Flow {
 }
 
 /// An open netfilter netlink socket.
-pub struct Socket(OwnedFd);
+pub struct Ctnetlink(OwnedFd);
 
-impl Socket {
+impl Ctnetlink {
     /// Opens one in this thread's network namespace.
     pub fn open() -> Result<Self> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
@@ -55,10 +55,10 @@ impl Socket {
         header(&mut request, IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0);
         close(&mut request, 0);
         self.send(&request)?;
-        let mut room = vec![0; ROOM];
+        let mut buffer = vec![0; BUFFER_BYTES];
         let mut total = 0;
         loop {
-            let datagram = self.receive(&mut room, 0)?.unwrap_or_default();
+            let datagram = self.receive(&mut buffer, 0)?.unwrap_or_default();
             ensure!(datagram.len() >= NLMSG_HEADER, "a datagram that is no message");
             total += datagram.len() as u64;
             match u16::from_ne_bytes([datagram[4], datagram[5]]) {
@@ -88,8 +88,8 @@ impl Socket {
             return Ok(());
         }
         self.send(batch)?;
-        let mut room = [0; 512];
-        if let Some(datagram) = self.receive(&mut room, libc::MSG_DONTWAIT)? {
+        let mut buffer = [0; 512];
+        if let Some(datagram) = self.receive(&mut buffer, libc::MSG_DONTWAIT)? {
             bail!("create an entry: {}", refusal(datagram));
         }
         Ok(())
@@ -106,11 +106,18 @@ impl Socket {
         Ok(())
     }
 
-    fn receive<'a>(&self, room: &'a mut [u8], flags: i32) -> Result<Option<&'a [u8]>> {
+    fn receive<'a>(&self, buffer: &'a mut [u8], flags: i32) -> Result<Option<&'a [u8]>> {
         // SAFETY: the pointer and length are those of a live slice, which is only written to.
-        let got = unsafe { libc::recv(self.0.as_raw_fd(), room.as_mut_ptr().cast(), room.len(), flags) };
+        let got = unsafe {
+            libc::recv(
+                self.0.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                flags,
+            )
+        };
         match usize::try_from(got) {
-            Ok(got) => Ok(Some(&room[..got])),
+            Ok(got) => Ok(Some(&buffer[..got])),
             Err(_) if Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock => Ok(None),
             Err(_) => bail!("receive from netlink: {}", Error::last_os_error()),
         }

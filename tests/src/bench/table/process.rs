@@ -35,7 +35,7 @@ pub enum Output<'a> {
 }
 
 /// A program that has been started.
-pub struct Started {
+pub struct StartedProcess {
     line: String,
     start: Instant,
     child: Child,
@@ -43,7 +43,7 @@ pub struct Started {
     said: File,
 }
 
-impl Started {
+impl StartedProcess {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -95,7 +95,7 @@ impl Started {
         let mut said = String::new();
         self.said.rewind()?;
         self.said.read_to_string(&mut said)?;
-        machine::go_on()?;
+        machine::fail_if_interrupted()?;
         let run = Run {
             took,
             on_cpu: duration(usage.ru_utime)? + duration(usage.ru_stime)?,
@@ -106,7 +106,7 @@ impl Started {
 }
 
 /// Starts a program in the namespace called `netns`.
-pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started> {
+pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<StartedProcess> {
     let path = PathBuf::from("/run/netns").join(netns);
     let netns = File::open(&path).with_context(|| format!("open {}", path.display()))?;
     let said = temporary()?;
@@ -135,7 +135,7 @@ pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started
     let line = line.join(" ");
     let start = Instant::now();
     let child = command.spawn().with_context(|| format!("start {line}"))?;
-    Ok(Started {
+    Ok(StartedProcess {
         line,
         start,
         child,

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::{
     compare::Case,
     count_entries, machine,
-    process::{self, Output, Run, Started},
+    process::{self, Output, Run, StartedProcess},
     sections::Removed,
     word,
 };
@@ -105,7 +105,7 @@ fn new_flows(count: u32) -> Result<Duration> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("open a socket")?;
     let start = Instant::now();
     for first in (0..count).step_by(AT_ONCE as usize) {
-        machine::go_on()?;
+        machine::fail_if_interrupted()?;
         let due = Duration::from_secs(1) * first / RATE;
         if let Some(early) = due.checked_sub(start.elapsed()) {
             thread::sleep(early);
@@ -142,7 +142,7 @@ fn send(socket: &UdpSocket, first: u32) -> Result<()> {
 }
 
 /// Waits until a program listens to conntrack's events.
-fn subscribed(watcher: &Started) -> Result<()> {
+fn subscribed(watcher: &StartedProcess) -> Result<()> {
     let path = format!("/proc/{}/net/netlink", watcher.id());
     let start = Instant::now();
     loop {
@@ -159,7 +159,7 @@ fn subscribed(watcher: &Started) -> Result<()> {
         if sockets.lines().any(listens) {
             return Ok(());
         }
-        ensure!(start.elapsed() < PATIENCE, "nobody listens to events");
+        ensure!(start.elapsed() < PATIENCE, "no program listens to events");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -25,7 +25,7 @@ const ENTRIES: &str = include_str!("entries.txt");
 
 /// One of the two tools.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
+pub enum ConntrackTool {
     /// The original.
     Conntrack,
     /// rsct under that name.
@@ -33,14 +33,14 @@ pub enum Tool {
 }
 
 /// A directory with rsct called `conntrack` in it, and a process that keeps an `/etc` with label names.
-pub struct Lab {
+pub struct ConntrackLab {
     dir: PathBuf,
     etc: Option<Child>,
     conntrack: PathBuf,
     lost_step: Cell<bool>,
 }
 
-impl Lab {
+impl ConntrackLab {
     /// Makes one.
     pub fn new() -> Result<Self> {
         let conntrack = succeeds(Command::new("sh").args(["-c", "command -v conntrack"]))?;
@@ -83,15 +83,15 @@ impl Lab {
     }
 
     /// Path of a tool's program.
-    pub fn program(&self, tool: Tool) -> PathBuf {
+    pub fn program(&self, tool: ConntrackTool) -> PathBuf {
         match tool {
-            Tool::Conntrack => self.conntrack.clone(),
-            Tool::Rsct => self.dir.join("conntrack"),
+            ConntrackTool::Conntrack => self.conntrack.clone(),
+            ConntrackTool::Rsct => self.dir.join("conntrack"),
         }
     }
 
     /// A command line of a tool, to be run in a namespace.
-    pub fn command(&self, tool: Tool, namespace: &Namespace, words: &[String]) -> Command {
+    pub fn command(&self, tool: ConntrackTool, namespace: &Namespace, words: &[String]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", namespace.name));
         if let Some(etc) = &self.etc {
@@ -124,7 +124,7 @@ impl Lab {
             writeln!(file, "-I {line}")?;
         }
         let words = ["-R".to_owned(), path.display().to_string()];
-        succeeds(&mut self.command(Tool::Conntrack, namespace, &words))?;
+        succeeds(&mut self.command(ConntrackTool::Conntrack, namespace, &words))?;
         // The ports have no listener; the port unreachable that is returned does not end the entries.
         let made = namespace.sh("
             bash -c 'echo x > /dev/udp/127.0.0.1/9; echo x > /dev/udp/127.0.0.1/69' || true
@@ -137,8 +137,8 @@ impl Lab {
 
     /// Runs both tools, each in its namespace, at once.
     pub fn both(&self, namespaces: [&Namespace; 2], words: &[String]) -> Result<[Output; 2]> {
-        let mut theirs = self.command(Tool::Conntrack, namespaces[0], words);
-        let mut ours = self.command(Tool::Rsct, namespaces[1], words);
+        let mut theirs = self.command(ConntrackTool::Conntrack, namespaces[0], words);
+        let mut ours = self.command(ConntrackTool::Rsct, namespaces[1], words);
         thread::scope(|scope| {
             let theirs = scope.spawn(move || output(&mut theirs));
             let ours = output(&mut ours)?;
@@ -159,18 +159,18 @@ impl Lab {
     /// Runs both and compares their output.
     pub fn same(&self, namespaces: [&Namespace; 2], words: &[String], tables: Tables) -> Result<()> {
         let outputs = self.both(namespaces, words)?;
-        let [theirs, ours] = outputs.map(|output| self.said(&output, tables));
+        let [theirs, ours] = outputs.map(|output| self.normalised(&output, tables));
         same(&theirs, &ours)
     }
 
     /// Output and exit status of a run, without the parts that may differ.
-    pub fn said(&self, output: &Output, tables: Tables) -> [String; 3] {
+    pub fn normalised(&self, output: &Output, tables: Tables) -> [String; 3] {
         if String::from_utf8_lossy(&output.stderr).contains("Operation failed: Protocol error") {
             self.lost_step.set(true);
         }
         let text = |bytes: &[u8]| {
             let mut text = String::from_utf8_lossy(bytes).into_owned();
-            for program in [Tool::Rsct, Tool::Conntrack].map(|tool| self.program(tool)) {
+            for program in [ConntrackTool::Rsct, ConntrackTool::Conntrack].map(|tool| self.program(tool)) {
                 text = text.replace(&program.display().to_string(), "conntrack");
             }
             normal::output(&text, tables)
@@ -183,7 +183,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for ConntrackLab {
     fn drop(&mut self) {
         if let Some(etc) = &mut self.etc {
             let _ = etc.kill();

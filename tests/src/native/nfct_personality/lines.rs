@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::lab::Line;
+use super::lab::CommandLine;
 use crate::native::grid;
 
 const COMMANDS: [&str; 8] = [
@@ -67,12 +67,12 @@ const HELPERS: [&str; 13] = [
     "amanda", "dhcpv6", "ftp", "mdns", "rpc", "sane", "slp", "ssdp", "tftp", "tns", "irc", "", "FTP",
 ];
 
-fn line(text: &str) -> Line {
+fn line(text: &str) -> CommandLine {
     grid::words(text).into_iter().map(String::into_bytes).collect()
 }
 
 /// The first of the words: none of them, one, two, …
-fn more_and_more(start: &str, words: &[&str]) -> Vec<Line> {
+fn more_and_more(start: &str, words: &[&str]) -> Vec<CommandLine> {
     (0..=words.len())
         .map(|count| {
             let mut line = line(start);
@@ -91,7 +91,7 @@ fn beginnings(word: &str) -> Vec<String> {
 }
 
 /// The two words in front, and a number of words after them.
-pub fn words() -> Vec<Line> {
+pub fn words() -> Vec<CommandLine> {
     let mut lines = vec![vec![], line("list"), line("timeout"), line("x")];
     let mut pair = |first: &str, second: &str| {
         for (first, second) in [(first, second), (second, first)] {
@@ -132,7 +132,7 @@ pub fn words() -> Vec<Line> {
 }
 
 /// A policy is made, shown, made once more, and deleted.
-fn a_policy_of(family: &str, protocol: &str, states: &str) -> Vec<Line> {
+fn a_policy_of(family: &str, protocol: &str, states: &str) -> Vec<CommandLine> {
     let make = format!("add timeout p {family} {protocol} {states}");
     [&make, "get timeout p", &make, "delete timeout p"]
         .map(line)
@@ -155,7 +155,7 @@ fn listed_protocols() -> Vec<String> {
 }
 
 /// Every protocol and each of its states.
-fn protocols(families: &[&str]) -> Vec<Line> {
+fn protocols(families: &[&str]) -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for family in families {
         for (protocol, states) in PROTOCOLS {
@@ -178,7 +178,7 @@ fn protocols(families: &[&str]) -> Vec<Line> {
 }
 
 /// Policies and defaults.
-pub fn timeouts() -> Vec<Line> {
+pub fn timeouts() -> Vec<CommandLine> {
     let mut lines = protocols(&FAMILIES);
     for (protocol, _) in PROTOCOLS {
         let others = PROTOCOLS.iter().flat_map(|(_, states)| states.iter());
@@ -204,7 +204,7 @@ pub fn timeouts() -> Vec<Line> {
 }
 
 /// Names are any bytes, at most 31.
-fn strange_names() -> Vec<Line> {
+fn strange_names() -> Vec<CommandLine> {
     let names: [&[u8]; 6] = [b"", b" ", b"\xff\xfe", b"two\nlines", "é".as_bytes(), b"%s%n"];
     let mut names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).into();
     names.extend([30, 31, 32, 40, 200].map(|length| vec![b'n'; length]));
@@ -230,7 +230,7 @@ fn strange_names() -> Vec<Line> {
 }
 
 /// Helpers in user space.
-pub fn helpers() -> Vec<Line> {
+pub fn helpers() -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for helper in HELPERS {
         for family in FAMILIES {
@@ -245,7 +245,7 @@ pub fn helpers() -> Vec<Line> {
 }
 
 /// Lines whose result depends on the kernel, where each process needs its time.
-pub fn of_the_kernel() -> Vec<Line> {
+pub fn of_the_kernel() -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for (family, (protocol, states)) in FAMILIES.iter().cycle().zip(PROTOCOLS) {
         let all: Vec<String> = states

@@ -8,7 +8,7 @@ mod surroundings;
 use anyhow::Result;
 
 use super::grid::Report;
-use lab::{Lab, Line};
+use lab::{CommandLine, NfctLab};
 
 /// Wrong command lines, and command lines without a request: words in both orders, their prefixes, too few and too
 /// many.
@@ -36,8 +36,8 @@ pub fn small() -> Result<()> {
     compare(&lines::of_the_kernel(), 120)
 }
 
-fn compare(lines: &[Line], at_least: usize) -> Result<()> {
-    let lab = Lab::new()?;
+fn compare(lines: &[CommandLine], at_least: usize) -> Result<()> {
+    let lab = NfctLab::new()?;
     let mut report = Report::default();
     lab.compare(lines, &mut report)?;
     report.end(at_least)

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::lab::{Lab, Tool};
+use super::lab::{NfctLab, NfctTool};
 use crate::{
     lab::inside::inside,
     native::{
@@ -57,12 +57,12 @@ const SCRIPTS: &[&str] = &[
 ];
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = NfctLab::new()?;
     let mut report = Report::default();
     for script in SCRIPTS {
         let [theirs, ours] = [
-            script_of(&lab, Tool::Nfct, script)?,
-            script_of(&lab, Tool::Rsct, script)?,
+            script_of(&lab, NfctTool::Nfct, script)?,
+            script_of(&lab, NfctTool::Rsct, script)?,
         ];
         report.add(
             script,
@@ -75,13 +75,13 @@ pub fn run() -> Result<()> {
     report.end(SCRIPTS.len())
 }
 
-fn script_of(lab: &Lab, tool: Tool, script: &str) -> Result<[String; 3]> {
+fn script_of(lab: &NfctLab, tool: NfctTool, script: &str) -> Result<[String; 3]> {
     let run = shell(lab, tool, script, Stdio::piped())?;
     ensure!(run.status.code() != Some(99), "the script itself fails");
-    Ok(lab.said(&run))
+    Ok(lab.normalised(&run))
 }
 
-fn shell(lab: &Lab, tool: Tool, script: &str, stdout: Stdio) -> Result<Output> {
+fn shell(lab: &NfctLab, tool: NfctTool, script: &str, stdout: Stdio) -> Result<Output> {
     let namespace = Namespace::new("nfct")?;
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", script]).arg(lab.program(tool));
@@ -90,20 +90,20 @@ fn shell(lab: &Lab, tool: Tool, script: &str, stdout: Stdio) -> Result<Output> {
 }
 
 /// Both are killed by the signal.
-fn closed_pipe(lab: &Lab) -> Result<()> {
+fn closed_pipe(lab: &NfctLab) -> Result<()> {
     let script = "exec $0 default-get timeout inet tcp";
     let run = |tool| {
         let (reader, writer) = io::pipe()?;
         drop(reader);
-        anyhow::Ok(lab.said(&shell(lab, tool, script, OwnedFd::from(writer).into())?))
+        anyhow::Ok(lab.normalised(&shell(lab, tool, script, OwnedFd::from(writer).into())?))
     };
-    let [theirs, ours] = [run(Tool::Nfct)?, run(Tool::Rsct)?];
+    let [theirs, ours] = [run(NfctTool::Nfct)?, run(NfctTool::Rsct)?];
     ensure!(theirs[2].contains("signal"), "nfct ends with {}", theirs[2]);
     grid::same(&["stdout", "stderr", "exit code"], &theirs, &ours)
 }
 
 /// rsct reports a failed write, which nfct does not.
-fn full_disk(lab: &Lab) -> Result<()> {
+fn full_disk(lab: &NfctLab) -> Result<()> {
     let run = |tool| {
         let full = File::options()
             .write(true)
@@ -111,9 +111,9 @@ fn full_disk(lab: &Lab) -> Result<()> {
             .context("open /dev/full")?;
         shell(lab, tool, "exec $0 default-get timeout inet tcp", full.into())
     };
-    let theirs = run(Tool::Nfct)?;
+    let theirs = run(NfctTool::Nfct)?;
     ensure!(theirs.status.success(), "nfct does the same");
-    let ours = run(Tool::Rsct)?;
+    let ours = run(NfctTool::Rsct)?;
     let said = String::from_utf8_lossy(&ours.stderr);
     ensure!(
         ours.status.code() == Some(1)
@@ -125,10 +125,10 @@ fn full_disk(lab: &Lab) -> Result<()> {
 }
 
 /// nfct reads beyond its table of protocols, where the memory may hold anything.
-fn beyond_the_table(lab: &Lab) -> Result<()> {
+fn beyond_the_table(lab: &NfctLab) -> Result<()> {
     let script =
         "mount -t tmpfs none /etc; echo big 300 > /etc/protocols; exec $0 add timeout a inet big x 1";
-    let ours = shell(lab, Tool::Rsct, script, Stdio::piped())?;
+    let ours = shell(lab, NfctTool::Rsct, script, Stdio::piped())?;
     let said = String::from_utf8_lossy(&ours.stderr);
     ensure!(
         ours.status.code() == Some(1) && said.contains("Wrong state name: `x' for protocol `big'"),
