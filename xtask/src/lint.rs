@@ -51,7 +51,8 @@ pub const LINTS: &[Lint] = &[
 
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let chosen = |lint: &&Lint| options.names.is_empty() || options.names.iter().any(|name| name == lint.name);
+    let chosen =
+        |lint: &&Lint| options.names.is_empty() || options.names.iter().any(|name| name == lint.name);
     let mut has_toolchain = false;
     for lint in LINTS.iter().filter(chosen) {
         let _step = progress::step(lint.name);
@@ -73,7 +74,9 @@ impl Lint {
     /// Runs the lint and returns its complaint, if there is one.
     pub fn complaint(&self) -> Option<String> {
         let result = match self.check {
-            Check::Command(command) => command().and_then(|mut command| exec::output(&mut command, self.name).map(drop)),
+            Check::Command(command) => {
+                command().and_then(|mut command| exec::output(&mut command, self.name).map(drop))
+            }
             Check::Function(check) => check(),
         };
         result.err().map(|error| format!("{error:#}"))
