@@ -1,4 +1,4 @@
-//! Stories told to rsct on real kernels with real packets.
+//! Scenarios that run rsct on real kernels with real packets.
 
 mod bench;
 mod demo;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use registry::{Part, Selection};
 
-/// Runs scenarios and says of each what came of it.
+/// Runs scenarios and prints the outcome of each.
 #[derive(Parser)]
 #[command(name = "rsct-tests")]
 struct Cli {
@@ -27,10 +27,10 @@ enum Command {
     Native(Names),
     /// Run the scenarios that own the whole machine
     Guest {
-        /// How rsct is to attach: fentry or kprobe
+        /// Form in which rsct attaches: fentry or kprobe
         #[arg(long, value_name = "MODE")]
         attach: Option<String>,
-        /// Leave out scenarios that run once on a kernel, in whichever form
+        /// Exclude scenarios that run once on a kernel, in any form
         #[arg(long)]
         each_form: bool,
         /// Run only this share of the scenarios, as in 2/3: the second of three
@@ -56,12 +56,12 @@ enum Command {
     },
     /// Measure what working on a large table costs, as root
     BenchTable(bench::table::Options),
-    /// What rsct and conntrack are held against
+    /// The programs that rsct and conntrack are compared with
     #[command(subcommand, hide = true)]
     BenchBare(bench::table::Bare),
     /// Play the demo
     Demo {
-        /// Run `rsct ARGS` beside it, in place of `rsct trace`
+        /// Run `rsct ARGS` during the demo, in place of `rsct trace`
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },

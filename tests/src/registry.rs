@@ -4,38 +4,38 @@ use std::{fmt, fs, process::ExitCode, str::FromStr, time::Instant};
 
 use anyhow::Result;
 
-/// A story with an end: `Err` tells how it went wrong.
+/// A test with an end: `Err` describes the failure.
 pub struct Scenario {
-    /// What it is called.
+    /// Its name, which filters select by.
     pub name: &'static str,
     /// How often it runs on a kernel.
     pub runs: Runs,
     /// Where it may be skipped.
     pub skips: &'static [MaySkip],
-    /// The story.
+    /// The test itself.
     pub run: fn() -> Result<()>,
 }
 
 /// How often a scenario runs on a kernel whose programs are tested in several forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
-    /// In every form: rsct attaches programs in the form that the run gives it.
+    /// In every form that is tested on the kernel.
     EachForm,
-    /// In the first form's run alone, for this reason.
+    /// In the first form only, for this reason.
     Once(&'static str),
 }
 
 /// A kernel on which a scenario may be skipped.
 #[derive(Clone, Copy, Debug)]
 pub struct MaySkip {
-    /// How the kernel's release begins, such as `7.3`; empty for any kernel.
+    /// Beginning of the kernel's release, such as `7.3`; empty for any kernel.
     pub kernel: &'static str,
-    /// What that kernel lacks.
+    /// The feature that this kernel lacks.
     pub reason: &'static str,
 }
 
-/// An error that means: this kernel or machine cannot run the scenario. It counts as skipped where the scenario lists
-/// the kernel, and as failed elsewhere.
+/// An error for a kernel or machine that cannot run the scenario. It counts as skipped where the scenario lists the
+/// kernel, and as failed elsewhere.
 #[derive(Debug)]
 pub struct Skip(pub String);
 
@@ -47,10 +47,10 @@ impl fmt::Display for Skip {
 
 impl std::error::Error for Skip {}
 
-/// Which scenarios a run includes.
+/// The scenarios that a run includes.
 #[derive(Debug, Default)]
 pub struct Selection<'a> {
-    /// Parts of names; a scenario needs one of them, where any is given.
+    /// Parts of names, of which a scenario needs one; empty for all scenarios.
     pub names: &'a [String],
     /// Only scenarios that run in each form.
     pub each_form: bool,
@@ -158,7 +158,7 @@ fn ends_well(scenarios: &[Scenario], selection: &Selection<'_>, runner: Runner) 
     failed == 0 && passed > 0
 }
 
-/// Prints scenarios for `cargo xtask test --plan`, one a line: kind, name, runs and kernels that may skip it, between tabs.
+/// Prints scenarios for `cargo xtask test --plan`: kind, name, runs and kernels that may skip it, between tabs.
 pub fn list(kind: &str, scenarios: &[Scenario]) {
     for scenario in scenarios {
         println!("{kind}\t{scenario}");
@@ -180,7 +180,7 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// What came of a scenario.
+/// Outcome of a scenario.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Passed,
@@ -206,7 +206,7 @@ impl Outcome {
 }
 
 impl MaySkip {
-    /// Whether this is the kernel: 6.1 is, of 6.1.0-56 and not of 6.12.
+    /// Returns whether this is the kernel: 6.1 covers 6.1.0-56 and not 6.12.
     fn covers(&self, release: &str) -> bool {
         let rest = release.strip_prefix(self.kernel);
         rest.is_some_and(|rest| self.kernel.is_empty() || !rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_each_form_leaves_out_what_runs_once() {
+    fn a_run_of_each_form_excludes_scenarios_that_run_once() {
         let once = Scenario {
             runs: Runs::Once("netlink"),
             ..NEW

@@ -1,10 +1,10 @@
-//! What went wrong, in one sentence on stderr and in the exit code.
+//! Checks that a command fails with one sentence on stderr and an exit code.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-/// Runs a command that must fail with `code`, and say one sentence with `sentence` in it.
+/// Runs a command that must fail with `code` and print one sentence that contains `sentence`.
 pub fn one_sentence(command: &mut Command, code: i32, sentence: &str) -> Result<()> {
     let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -15,16 +15,16 @@ pub fn one_sentence(command: &mut Command, code: i32, sentence: &str) -> Result<
     );
     ensure!(
         said.starts_with("rsct: ") && said.lines().count() == 1,
-        "{command:?} said:\n{said}"
+        "{command:?} printed:\n{said}"
     );
     ensure!(
         said.contains(sentence),
-        "{command:?} said:\n{said}where {sentence:?} is expected"
+        "{command:?} printed:\n{said}where {sentence:?} is expected"
     );
     Ok(())
 }
 
-/// What is said of entries that were deleted.
+/// The closing line of a command that deleted entries.
 pub fn deleted(entries: usize) -> String {
     let entries = match entries {
         1 => "1 flow entry has".to_owned(),

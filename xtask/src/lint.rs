@@ -1,49 +1,85 @@
-//! `cargo xtask lint`: formatting and clippy, for what runs here and for what runs in the kernel.
+//! `cargo xtask lint`: words, formatting and clippy, the latter for the host and for the eBPF target.
 
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use clap::{Args, builder::PossibleValuesParser};
 
-use crate::{exec, paths, progress, toolchain};
+use crate::{exec, paths, progress, toolchain, words};
+
+/// Check words and formatting and run clippy.
+#[derive(Args)]
+pub struct Options {
+    /// Lints to run; all if none is named
+    #[arg(value_name = "LINT", value_parser = PossibleValuesParser::new(LINTS.iter().map(|lint| lint.name)))]
+    names: Vec<String>,
+}
 
 /// One lint.
 pub struct Lint {
-    /// Its name among the tests.
+    /// Its name on the command line and among the tests.
     pub name: &'static str,
-    command: fn() -> Result<Command>,
+    check: Check,
 }
 
-/// All of them, the quick one first.
+enum Check {
+    /// A program that complains on its output.
+    Command(fn() -> Result<Command>),
+    /// A function that needs no toolchain; its error is the complaint.
+    Function(fn() -> Result<()>),
+}
+
+/// All lints, the quick ones first.
 pub const LINTS: &[Lint] = &[
     Lint {
+        name: "words",
+        check: Check::Function(words::check),
+    },
+    Lint {
         name: "fmt",
-        command: fmt,
+        check: Check::Command(fmt),
     },
     Lint {
         name: "clippy",
-        command: clippy,
+        check: Check::Command(clippy),
     },
     Lint {
         name: "clippy-bpf",
-        command: clippy_bpf,
+        check: Check::Command(clippy_bpf),
     },
 ];
 
 /// Runs the subcommand.
-pub fn run() -> Result<ExitCode> {
-    toolchain::ensure()?;
-    for lint in LINTS {
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let chosen =
+        |lint: &&Lint| options.names.is_empty() || options.names.iter().any(|name| name == lint.name);
+    let mut has_toolchain = false;
+    for lint in LINTS.iter().filter(chosen) {
         let _step = progress::step(lint.name);
-        exec::inherit(&mut (lint.command)()?, lint.name)?;
+        match lint.check {
+            Check::Command(command) => {
+                if !has_toolchain {
+                    toolchain::ensure()?;
+                    has_toolchain = true;
+                }
+                exec::inherit(&mut command()?, lint.name)?;
+            }
+            Check::Function(check) => check().context(lint.name)?,
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Lint {
-    /// What the lint complains about, if it does.
+    /// Runs the lint and returns its complaint, if there is one.
     pub fn complaint(&self) -> Option<String> {
-        let complain = || exec::output(&mut (self.command)()?, self.name);
-        complain().err().map(|error| format!("{error:#}"))
+        let result = match self.check {
+            Check::Command(command) => {
+                command().and_then(|mut command| exec::output(&mut command, self.name).map(drop))
+            }
+            Check::Function(check) => check(),
+        };
+        result.err().map(|error| format!("{error:#}"))
     }
 }
 

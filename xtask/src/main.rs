@@ -26,6 +26,7 @@ mod test;
 mod toolchain;
 mod tools;
 mod vm;
+mod words;
 
 use std::process::ExitCode;
 
@@ -58,8 +59,8 @@ enum Command {
     /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status
     #[command(after_help = after_help())]
     Vm(vm::Options),
-    /// Check formatting and run clippy
-    Lint,
+    /// Check words and formatting and run clippy
+    Lint(lint::Options),
 }
 
 fn after_help() -> String {
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(options),
         Command::Bench(options) => bench::run(options),
         Command::Vm(options) => vm::run(options),
-        Command::Lint => lint::run(),
+        Command::Lint(options) => lint::run(options),
     };
     ended.unwrap_or_else(|error| {
         progress::note(&format!("error: {error:#}"));

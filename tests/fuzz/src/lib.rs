@@ -1,9 +1,8 @@
-//! What the fuzz targets have in common: writing what was read, showing it, and what must hold of both.
+//! Common parts of the fuzz targets: writing the input that was read, showing it, and the conditions of both.
 //!
 //! Each file in `targets/` is one target. `cargo xtask fuzz` builds and runs them; without the fuzzer itself they can
-//! only be checked. What a target starts from stands in `corpus/<target>`: small files that
-//! `RSCT_SEEDS=write cargo test -p rsct seeds` writes from captured messages, and, under names of their own, inputs
-//! that once led to a failure.
+//! only be checked. `corpus/<target>` holds the first inputs of a target: small files that `RSCT_SEEDS=write cargo test
+//! -p rsct seeds` writes from captured messages, and, under names of their own, inputs that once led to a failure.
 
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub fn message(write: impl FnOnce(&mut Emitter<'_>)) -> Vec<u8> {
     bytes
 }
 
-/// A tuple as it is after it was written: without the bytes that its family and protocol don't have.
+/// A tuple as it is after it was written: without the bytes that its family and protocol do not have.
 pub fn canonical(mut tuple: Tuple) -> Tuple {
     if tuple.family() != Family::Ipv6 as u16 {
         tuple.l3num = u16::from(Family::Ipv4 as u8).to_ne_bytes();
@@ -41,7 +40,7 @@ pub fn canonical(mut tuple: Tuple) -> Tuple {
     tuple
 }
 
-/// Shows an entry in every form, each of which must be what its readers take it for.
+/// Shows an entry in every form, each of which must be valid for its readers.
 pub fn show(entry: &Entry<'_>, about: &About<'_>) {
     let names = LabelMap::parse(b"3 from-the-office\n64 night shift\n");
     for format in [
@@ -89,17 +88,17 @@ pub fn show_expectation(expectation: &Expectation<'_>, about: &expect::About<'_>
     }
 }
 
-/// A moment for everything that is shown.
+/// A time for everything that is shown.
 pub const NOW: Duration = Duration::from_secs(1_795_643_827);
 
-/// One line of JSON.
+/// Checks that this is one line of JSON.
 pub fn is_json(out: &[u8]) {
     is_a_line(out);
     let read: Result<serde_json::Value, _> = serde_json::from_slice(out);
     assert!(read.is_ok(), "{}", String::from_utf8_lossy(out));
 }
 
-/// One line that does nothing to a terminal.
+/// Checks that this is one line without control characters.
 pub fn is_a_line(out: &[u8]) {
     let text = str::from_utf8(out).expect("text in UTF-8");
     let line = text.strip_suffix('\n').expect("a line with its end");

@@ -1,6 +1,6 @@
-//! Whether XML is well-formed, as far as what is shown of an entry goes.
+//! A check that the XML of an entry is well-formed.
 
-/// Whether this is one element and a newline: every element closed, nothing raw inside.
+/// Checks that this is one element and a newline: every element closed, nothing raw inside.
 pub fn is_an_element(out: &[u8]) {
     let text = str::from_utf8(out).expect("XML in UTF-8");
     let element = text.strip_suffix('\n').expect("an element and a newline");

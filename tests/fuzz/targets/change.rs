@@ -1,4 +1,4 @@
-//! What the kernel is told about an entry: read, written and read again.
+//! A request to change an entry: read, written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

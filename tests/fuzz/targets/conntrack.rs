@@ -1,4 +1,4 @@
-//! A line of a file for `conntrack -R`: its words, and the old command line that they are.
+//! A line of a file for `conntrack -R`: its words, parsed as conntrack's command line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,7 @@ use rsct::conntrack::can_be_meant;
 
 fuzz_target!(|line: &[u8]| {
     if can_be_meant(line) {
-        // A blank in front means nothing.
+        // A blank in front changes nothing.
         assert!(can_be_meant(&[b"\t", line].concat()));
     }
 });

@@ -30,7 +30,7 @@ fuzz_target!(|payload: &[u8]| {
     assert_eq!(message(|out| again.emit(out)), written);
 });
 
-/// All that is known of an entry, as it is written.
+/// The known parts of an entry, as they are written.
 fn same<'a>(entry: &Entry<'a>) -> impl PartialEq + std::fmt::Debug + use<'a> {
     (
         [Some(entry.orig), Some(entry.reply), entry.master].map(|tuple| tuple.map(canonical)),

@@ -1,4 +1,4 @@
-//! A datagram as it comes to who listens for events, of entries and of expectations.
+//! A datagram as a listener receives it, with events of entries and of expectations.
 #![no_main]
 
 use std::ops::ControlFlow;

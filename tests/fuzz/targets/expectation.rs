@@ -32,7 +32,7 @@ fuzz_target!(|payload: &[u8]| {
     assert_eq!(message(|out| again.emit(out)), written);
 });
 
-/// All that is known of an expectation, as it is written.
+/// The known parts of an expectation, as they are written.
 fn same<'a>(expectation: &Expectation<'a>) -> impl PartialEq + std::fmt::Debug + use<'a> {
     let nat = expectation.nat;
     (

@@ -1,4 +1,4 @@
-//! A filter that the kernel is given, made of whatever numbers: what is written says what was meant.
+//! A dump filter made of arbitrary numbers: the attributes describe the same filter.
 #![no_main]
 
 use libfuzzer_sys::{
@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Whether a tuple holds those parts that count, and no others.
+/// Checks that a tuple holds the parts that the filter selects, and no others.
 fn agree(filter: &TupleFilter, read: &Tuple) {
     let tuple = &filter.tuple;
     let bytes = if tuple.family() == Family::Ipv6 as u16 {

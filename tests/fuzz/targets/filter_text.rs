@@ -1,4 +1,4 @@
-//! Conditions as they are typed, one to a line: an option's name, a space and what it is given.
+//! Conditions as they are typed, one to a line: an option's name, a space and its value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
                 message(|out| query.emit(out));
                 assert!(filter.family.is_none() || query.family == filter.family);
             }
-            // Whatever is asked for is looked at by somebody.
+            // Each condition is checked by the kernel or by rsct.
             assert!(filter.is_empty() || !plan.placed.is_empty(), "{filter:?}");
         }
     }

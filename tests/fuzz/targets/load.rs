@@ -1,4 +1,4 @@
-//! A line of a file for `rsct load`: what it means is written as the kernel takes it.
+//! A line of a file for `rsct load`: it is written as the kernel accepts it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -16,11 +16,11 @@ fuzz_target!(|datagram: &[u8]| {
         read += HEADER_BYTES;
         if let Body::Data { payload, .. } = message.body {
             let place = payload.as_ptr() as usize - datagram.as_ptr() as usize;
-            assert_eq!(place, read, "a payload stands behind its header");
+            assert_eq!(place, read, "a payload follows its header");
             read += payload.len();
         }
         assert!(read <= datagram.len(), "{read} bytes of {}", datagram.len());
-        // Where the next one begins only the payload's length tells, which other kinds keep to themselves.
+        // The offset of the next message depends on the payload's length, which other kinds do not expose.
         if !matches!(message.body, Body::Data { .. }) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What iptables and nft show of their rules, which hold what others have written.
+//! Rules as iptables and nft print them, which contain other programs' text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +15,7 @@ fuzz_target!(|shown: &str| {
                 assert!(matching.to_string().starts_with("--proto "), "{rule:?}");
             }
             if tool == Tool::Iptables {
-                // The line alone is the same rule.
+                // The line alone is parsed as the same rule.
                 let alone = rules::parse(tool, &rule.text);
                 assert_eq!(alone.len(), 1, "{rule:?}");
                 assert_eq!((&alone[0].name, alone[0].ours), (&rule.name, rule.ours));

@@ -1,4 +1,4 @@
-//! The kernel's counters, as two readings of them.
+//! Two readings of the kernel's counters.
 #![no_main]
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ fuzz_target!(|payload: &[u8]| {
         stats::count_json(&mut out, table, None);
         is_json(&out);
     }
-    // The one reading stands before the other.
+    // The first reading is before the second.
     let (before, now) = payload.split_at(payload.len() / 8 * 4);
     let cpus: Vec<Cpu> = [before, now, payload].into_iter().flat_map(Cpu::parse).collect();
     let Some((first, _)) = cpus.split_first() else {

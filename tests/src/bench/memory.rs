@@ -1,4 +1,4 @@
-//! How much memory rsct takes when it knows many flows.
+//! Memory of rsct with many flows.
 
 use std::{fmt::Write as _, fs, process::Command, time::Duration};
 
@@ -7,19 +7,19 @@ use anyhow::{Context as _, Result, ensure};
 use super::{modes, tracer::Tracer};
 use crate::native::namespace::succeeds;
 
-/// How many.
+/// Number of flows.
 pub const FLOWS: u32 = 100_000;
 const ENTRIES: &str = "/tmp/bench.entries";
 
-/// What was found.
+/// Result of the measurement.
 pub struct Memory {
-    /// Once the dump is taken in.
+    /// After the dump.
     pub resident_kib: u64,
-    /// The most until then.
+    /// The maximum until then.
     pub peak_kib: u64,
 }
 
-/// Fills the table, and lets rsct learn it.
+/// Fills the table, and starts rsct, which dumps it.
 pub fn measure() -> Result<Memory> {
     fill()?;
     let mut tracer = Tracer::start(&["rsct", "trace", "-o", "none", "--show-hooks"])?;
@@ -37,13 +37,13 @@ pub fn measure() -> Result<Memory> {
             let (number, _) = line.strip_prefix("rsct: ")?.split_once(" flows known")?;
             number.parse().ok()
         })
-        .context("rsct's summary says nothing of flows")?;
+        .context("rsct's summary lacks the flows")?;
     ensure!(known >= FLOWS, "rsct knew {known} flows, not {FLOWS}:\n{said}");
     succeeds(Command::new("conntrack").arg("-F"))?;
     Ok(memory)
 }
 
-/// Entries by the one fast way there is: many in one process.
+/// Creates entries in the only fast way: many in one process.
 fn fill() -> Result<()> {
     let set = |name: &str, value: u32| {
         fs::write(format!("/proc/sys/net/netfilter/{name}"), value.to_string())

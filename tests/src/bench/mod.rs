@@ -1,4 +1,4 @@
-//! What tracing costs, counted in a guest whose clock counts instructions: one nanosecond is one of them.
+//! Cost of tracing, counted in a guest whose clock counts instructions: one nanosecond is one of them.
 
 mod memory;
 mod modes;
@@ -18,19 +18,19 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::native::namespace::succeeds;
 use modes::Mode;
-use udp::{Flow, PACKETS};
+use udp::{LoadFlow, PACKETS};
 
 const UNTRACED_RUNS: usize = 4;
 const CLOCK_TRIES: usize = 10;
 const MEMORY_KIB: u64 = 64 * 1024;
 
-/// Says how many targets were missed.
+/// Returns the number of missed targets.
 type Part = fn() -> Result<u32>;
 
-/// What can be measured alone.
+/// Parts that can be measured alone.
 const PARTS: [(&str, Part); 3] = [("packets", packets), ("latency", latency), ("memory", memory)];
 
-/// Packets are tracked once a rule asks for it.
+/// Packets are tracked once a rule matches the state.
 const SETUP: &str = "modprobe -a nf_conntrack nf_conntrack_netlink
 nft -f - <<'END'
 table ip bench {
@@ -38,7 +38,7 @@ table ip bench {
 }
 END";
 
-/// Measures what packets cost, or one part of that, and prints it; fails if a target is missed.
+/// Measures the cost of packets, or one part of it, and prints it; fails if a target is missed.
 pub fn packet(only: Option<&str>) -> ExitCode {
     ended(|| {
         let mut missed = 0;
@@ -51,7 +51,7 @@ pub fn packet(only: Option<&str>) -> ExitCode {
     })
 }
 
-/// Measures what starting and stopping costs, of all commands or of one, and prints it; fails if a target is missed.
+/// Measures the cost of starting and stopping, of all commands or of one, and prints it; fails if a target is missed.
 pub fn start(only: Option<&str>) -> ExitCode {
     ended(|| start::run(only))
 }
@@ -88,12 +88,12 @@ fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// How many targets were missed.
+/// Returns the number of missed targets.
 fn packets() -> Result<u32> {
     traced(modes::MODES)
 }
 
-/// The same of what measures latency.
+/// The same for the commands that measure latency.
 fn latency() -> Result<u32> {
     traced(modes::LATENCY_MODES)
 }
@@ -111,7 +111,7 @@ fn traced(modes: &[Mode]) -> Result<u32> {
          into a file\nin memory. Counted is everything on the one processor while they are sent, and what the \
          tracer does after.\n"
     );
-    let flow = Flow::open()?;
+    let flow = LoadFlow::open()?;
     let mut runs = Vec::new();
     for _ in 0..UNTRACED_RUNS {
         // As with a tracer: a run after a rest finds other timers due than one right after another.
@@ -165,7 +165,7 @@ fn word(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }
 
-/// Where it does, the same loop takes the same time again; on any other machine it never does so exactly.
+/// Runs the same loop twice: with such a clock it lasts equally long, on any other machine it never does exactly.
 fn counts_instructions() -> bool {
     let once = || {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What a packet costs under each way to trace it.
+//! Cost of a packet under each way to trace it.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::{
     tracer::Tracer,
-    udp::{Flow, PACKETS, PACKETS_IN_ALL, PASSES},
+    udp::{LoadFlow, PACKETS, PACKETS_IN_ALL, PASSES},
 };
 
-/// Under how many instructions a packet's tracing is to stay.
+/// Target of a packet's tracing, in instructions.
 const DRAIN: u64 = 3_000;
 const JSON: u64 = 8_000;
 const REJECTED: u64 = 1_300;
@@ -23,26 +23,31 @@ kretprobe:nf_conntrack_in { printf("out %llu %d\n", nsecs, retval); }"#;
 
 /// One line of the table.
 pub struct Mode {
-    /// How it is called there.
+    /// Its name in the table.
     pub name: &'static str,
     line: &'static [&'static str],
-    kind: Kind,
+    kind: ModeKind,
     target: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ModeKind {
     Rsct,
     /// Also counts the lines in the file.
     RsctJson,
-    /// Nothing is to be recorded.
+    /// Records nothing.
     RsctRejecting,
     /// Counts, and records nothing.
     RsctLatency,
     Bpftrace,
 }
 
-const fn rsct(name: &'static str, kind: Kind, target: Option<u64>, line: &'static [&'static str]) -> Mode {
+const fn rsct(
+    name: &'static str,
+    kind: ModeKind,
+    target: Option<u64>,
+    line: &'static [&'static str],
+) -> Mode {
     Mode {
         name,
         line,
@@ -52,63 +57,63 @@ const fn rsct(name: &'static str, kind: Kind, target: Option<u64>, line: &'stati
 }
 
 const fn rejecting(name: &'static str, line: &'static [&'static str]) -> Mode {
-    rsct(name, Kind::RsctRejecting, Some(REJECTED), line)
+    rsct(name, ModeKind::RsctRejecting, Some(REJECTED), line)
 }
 
 const fn bpftrace(name: &'static str, line: &'static [&'static str]) -> Mode {
-    rsct(name, Kind::Bpftrace, None, line)
+    rsct(name, ModeKind::Bpftrace, None, line)
 }
 
-/// All of them.
+/// All modes.
 #[rustfmt::skip]
 pub const MODES: &[Mode] = &[
-    rsct("rsct trace -o none", Kind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
-    rsct("rsct trace -o json", Kind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
-    rsct("rsct trace", Kind::Rsct, None, &["rsct", "trace", "--show-hooks"]),
+    rsct("rsct trace -o none", ModeKind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
+    rsct("rsct trace -o json", ModeKind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
+    rsct("rsct trace", ModeKind::Rsct, None, &["rsct", "trace", "--show-hooks"]),
     rejecting("rsct trace -p tcp", &["rsct", "trace", "-p", "tcp", "--show-hooks"]),
     rejecting("rsct trace -s 10.0.0.0/8", &["rsct", "trace", "-s", "10.0.0.0/8", "--show-hooks"]),
     rejecting("rsct trace --port 1", &["rsct", "trace", "--port", "1", "--show-hooks"]),
-    rsct("rsct trace --attach kprobe -o none", Kind::Rsct, None,
+    rsct("rsct trace --attach kprobe -o none", ModeKind::Rsct, None,
         &["rsct", "trace", "--attach", "kprobe", "-o", "none", "--show-hooks"]),
-    rsct("rsct trace --attach kprobe -o json", Kind::RsctJson, None,
+    rsct("rsct trace --attach kprobe -o json", ModeKind::RsctJson, None,
         &["rsct", "trace", "--attach", "kprobe", "-o", "json", "--show-hooks"]),
     bpftrace("bpftrace kfunc, kretfunc", &["bpftrace", "-B", "full", "-e", KFUNC]),
     bpftrace("bpftrace kprobe, kretprobe", &["bpftrace", "-B", "full", "-e", KPROBE]),
 ];
 
-/// Those that measure how long conntrack takes.
+/// Modes that measure the latency of conntrack.
 #[rustfmt::skip]
 pub const LATENCY_MODES: &[Mode] = &[
-    rsct("rsct latency", Kind::RsctLatency, Some(LATENCY), &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"]),
-    rsct("rsct latency --by proto", Kind::RsctLatency, None,
+    rsct("rsct latency", ModeKind::RsctLatency, Some(LATENCY), &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"]),
+    rsct("rsct latency --by proto", ModeKind::RsctLatency, None,
         &["rsct", "latency", "--by", "proto", "-o", "json", "--duration", "1h", "--show-hooks"]),
-    rsct("rsct latency -p udp", Kind::RsctLatency, None,
+    rsct("rsct latency -p udp", ModeKind::RsctLatency, None,
         &["rsct", "latency", "-p", "udp", "-o", "json", "--duration", "1h", "--show-hooks"]),
-    rsct("rsct latency --attach kprobe", Kind::RsctLatency, None,
+    rsct("rsct latency --attach kprobe", ModeKind::RsctLatency, None,
         &["rsct", "latency", "--attach", "kprobe", "-o", "json", "--duration", "1h", "--show-hooks"]),
 ];
 
-/// What came of one mode.
-pub struct Measured {
+/// Result of one mode.
+pub struct ModeCost {
     /// Instructions per packet over the untraced run.
     pub over: i64,
-    /// Records that should have come.
+    /// Expected number of records.
     pub expected: u64,
-    /// Records that came.
+    /// Number of records received.
     pub got: u64,
-    /// Records that the tracer itself says it lost.
+    /// Records that the tracer itself reports as lost.
     pub lost: u64,
-    /// What was to be reached, and whether it was.
+    /// The target, and whether it was reached.
     pub target: Option<(u64, bool)>,
 }
 
 impl Mode {
-    /// Runs the load under this tracer; `untraced` is what a packet takes without one.
-    pub fn measure(&self, flow: &Flow, untraced: u64) -> Result<Measured> {
+    /// Runs the load under this tracer; `untraced` is the cost of a packet without one.
+    pub fn measure(&self, flow: &LoadFlow, untraced: u64) -> Result<ModeCost> {
         let mut tracer = Tracer::start(self.line)?;
         let pause = Duration::from_millis(5);
-        if self.kind == Kind::Bpftrace {
-            // It says nothing once its probes are live; then it traces, which fills its buffer.
+        if self.kind == ModeKind::Bpftrace {
+            // It prints nothing once its probes are live; then it traces, which fills its buffer.
             tracer.until("its first output", pause, || {
                 flow.send()?;
                 Ok(Tracer::out()?.lines().any(|line| line.starts_with("out ")))
@@ -121,7 +126,7 @@ impl Mode {
         flow.warm_up()?;
         tracer.settle()?;
         let inside = flow.run()?;
-        // What a tracer puts off until later is its cost all the same.
+        // The deferred work of a tracer is part of its cost.
         let after = tracer.settle()?;
         tracer.stop()?;
 
@@ -132,7 +137,7 @@ impl Mode {
             let cheap = over <= i64::try_from(target).unwrap_or(i64::MAX);
             (target, cheap && got == expected && lost == 0)
         });
-        Ok(Measured {
+        Ok(ModeCost {
             over,
             expected,
             got,
@@ -145,7 +150,7 @@ impl Mode {
     fn records(&self, start_ns: u64) -> Result<(u64, u64, u64)> {
         let passes = PACKETS_IN_ALL * PASSES;
         let out = Tracer::out()?;
-        if self.kind == Kind::Bpftrace {
+        if self.kind == ModeKind::Bpftrace {
             let since = |line: &&str| {
                 let time = line.split(' ').nth(1).and_then(|time| time.parse::<u64>().ok());
                 time.is_some_and(|time| time >= start_ns)
@@ -168,7 +173,7 @@ impl Mode {
             // One line for each of the two hooks.
             return Ok((2 * passes, got as u64, lost));
         }
-        if self.kind == Kind::RsctLatency {
+        if self.kind == ModeKind::RsctLatency {
             return counted(&out, passes);
         }
         let said = Tracer::err()?;
@@ -178,15 +183,15 @@ impl Mode {
                 number.parse::<u64>().ok()
             })
         };
-        let mut got = figure(" packets and ").context("rsct's summary says nothing of packets")?;
+        let mut got = figure(" packets and ").context("rsct's summary lacks the packets")?;
         let lost = figure(" records lost")
             .or_else(|| figure(" records LOST"))
-            .context("rsct's summary says nothing of losses")?;
-        if self.kind == Kind::RsctJson {
+            .context("rsct's summary lacks the losses")?;
+        if self.kind == ModeKind::RsctJson {
             let lines = out.lines().filter(|line| line.contains(r#""type":"packet""#));
             got = got.min(lines.count() as u64);
         }
-        let expected = if self.kind == Kind::RsctRejecting {
+        let expected = if self.kind == ModeKind::RsctRejecting {
             0
         } else {
             passes
@@ -195,7 +200,7 @@ impl Mode {
     }
 }
 
-/// Passes that are to be counted, those that are, and those that may be missing.
+/// Number of traversals to count, counted ones, and those that may be missing.
 fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
     let (mut got, mut lost) = (0, None);
     for line in out.lines() {
@@ -216,7 +221,8 @@ fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
 /// The hooks that `trace` and `latency` report last with --show-hooks, each once all others are attached or refused.
 const LAST_HOOKS: [&str; 2] = ["rsct: nf_conntrack_udplite_packet ", "rsct: nf_conntrack_in "];
 
-/// Whether all hooks are attached, of a trace or of what measures latency: only a trace hooks the birth of entries.
+/// Returns whether all hooks are attached, of a trace or of a latency measurement: only a trace hooks the birth of
+/// entries.
 pub fn is_attached() -> Result<bool> {
     let said = Tracer::err()?;
     let has = |hook: &str| said.lines().any(|line| line.starts_with(hook));

@@ -1,4 +1,4 @@
-//! A tracing program as a child: started, waited for by what it does, and stopped.
+//! A tracing program as a child: started, observed and stopped.
 
 use std::{
     fs::{self, File},
@@ -12,12 +12,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 const OUT: &str = "/tmp/bench.out";
 const ERR: &str = "/tmp/bench.err";
-/// Nothing here takes as long, in the guest's own time.
+/// Longer than anything here, in the guest's own time.
 const PATIENCE: Duration = Duration::from_secs(120);
 const WINDOW: Duration = Duration::from_millis(100);
-/// For so many windows a tracer at rest has opened no file.
+/// Number of windows without an opened file after which a tracer is at rest.
 const STILL: usize = 5;
-/// What [`Tracer::settle`] takes at least.
+/// Minimum duration of [`Tracer::settle`].
 pub const REST: Duration = Duration::from_millis(600);
 
 /// A running tracer; killed when dropped.
@@ -48,19 +48,19 @@ impl Tracer {
         Ok(Self { line, child })
     }
 
-    /// What it has written to standard output.
+    /// Its standard output so far.
     pub fn out() -> Result<String> {
         let bytes = fs::read(OUT).with_context(|| format!("read {OUT}"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// What it has written to standard error.
+    /// Its standard error so far.
     pub fn err() -> Result<String> {
         let bytes = fs::read(ERR).with_context(|| format!("read {ERR}"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Waits until `is_so`, looking every `pause`.
+    /// Waits until `is_so`, checking every `pause`.
     pub fn until(
         &mut self,
         what: &str,
@@ -83,7 +83,7 @@ impl Tracer {
         Ok(())
     }
 
-    /// How long its threads have been running.
+    /// CPU time of its threads.
     pub fn on_cpu(&self) -> Result<Duration> {
         let mut total = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -94,8 +94,7 @@ impl Tracer {
         Ok(Duration::from_nanos(total))
     }
 
-    /// Waits until it does only what it does when there is nothing to trace, and returns what it did before
-    /// over that: the work that it still had to do.
+    /// Waits until it does only the work of an idle trace, and returns the CPU time of the work before that.
     pub fn settle(&self) -> Result<Duration> {
         let mut windows: Vec<Duration> = Vec::new();
         let (mut files, mut still) = (0, 0);
@@ -117,7 +116,7 @@ impl Tracer {
                     return Ok(windows.iter().map(|window| window.saturating_sub(most)).sum());
                 }
             }
-            ensure!(windows.len() < 1000, "{} never comes to rest", self.line);
+            ensure!(windows.len() < 1000, "{} is never idle", self.line);
         }
     }
 
@@ -130,11 +129,11 @@ impl Tracer {
             .with_context(|| format!("/proc/PID/status has no {field}"))
     }
 
-    /// Ctrl-C, and how long it runs after that.
+    /// Sends Ctrl-C; returns the time until its end.
     pub fn stop(self) -> Result<Duration> {
         let pid = i32::try_from(self.child.id())?;
         let start = Instant::now();
-        // SAFETY: kill takes plain integers; the child is not reaped yet, so the number is still its own.
+        // SAFETY: kill accepts plain integers; the child is not reaped yet, so the number is still its own.
         unsafe { libc::kill(pid, libc::SIGINT) };
         self.end(Duration::from_millis(1), || Ok(()))?;
         Ok(start.elapsed())

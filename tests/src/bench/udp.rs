@@ -1,4 +1,4 @@
-//! The load: one UDP flow over `lo`, both ends in one thread, so that a packet's whole way is one straight line.
+//! The load: one UDP flow over `lo`, both ends in one thread, so that a packet's processing is one straight line.
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
@@ -7,13 +7,13 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// What a measured run sends.
+/// Packets of a measured run.
 pub const PACKETS: u32 = 20_000;
 /// Each has a reply.
 const WARM_UP_ROUNDS: u32 = 200;
-/// What one run sends in all, warm-up included.
+/// Packets of one run, warm-up included.
 pub const PACKETS_IN_ALL: u64 = PACKETS as u64 + 2 * WARM_UP_ROUNDS as u64;
-/// A packet over `lo` passes `nf_conntrack_in` on its way out and again on its way in.
+/// A packet over `lo` traverses `nf_conntrack_in` at output and again at input.
 pub const PASSES: u64 = 2;
 
 const CLIENT: u16 = 40_000;
@@ -21,12 +21,12 @@ const SERVER: u16 = 9_999;
 const BYTES: usize = 32;
 
 /// Both ends of the flow.
-pub struct Flow {
+pub struct LoadFlow {
     client: UdpSocket,
     server: UdpSocket,
 }
 
-impl Flow {
+impl LoadFlow {
     /// Opens both sockets; the ports are always the same, so it is one entry for the whole bench.
     pub fn open() -> Result<Self> {
         let bind = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).context("open the bench's sockets");
@@ -36,7 +36,7 @@ impl Flow {
         Ok(Self { client, server })
     }
 
-    /// One packet, there only.
+    /// Sends one packet without a reply.
     pub fn send(&self) -> Result<()> {
         let mut buffer = [0; BYTES];
         self.client.send(&[1; BYTES])?;
@@ -44,7 +44,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Packets with replies: afterwards the entry is ASSURED, and every path has been walked.
+    /// Exchanges packets with replies: afterwards the entry is ASSURED, and every path has been executed once.
     pub fn warm_up(&self) -> Result<()> {
         let mut buffer = [0; BYTES];
         for _ in 0..WARM_UP_ROUNDS {
@@ -55,7 +55,7 @@ impl Flow {
         Ok(())
     }
 
-    /// The measured packets, and how long they took.
+    /// Sends the measured packets; returns the duration.
     pub fn run(&self) -> Result<Duration> {
         let start = Instant::now();
         for _ in 0..PACKETS {

@@ -1,4 +1,4 @@
-//! The demo: seven short scenes between a client and a server, told by `rsct trace` as they are played.
+//! The demo: seven short scenes between a client and a server, with the live output of `rsct trace`.
 
 mod narrator;
 mod scenes;
@@ -10,12 +10,12 @@ use anyhow::Result;
 use self::narrator::Narrator;
 use crate::{lab::Lab, native::namespace};
 
-/// Subcommands that show what is there and end: they are run when there is something to be seen.
+/// Subcommands that show the present state and end: they run when there is something to show.
 const LOOKING_BACK: &[&str] = &["doctor", "list"];
 
-/// Plays it, beside `rsct ARGS` where there are any.
+/// Plays it; with ARGS, `rsct ARGS` runs instead of `rsct trace`.
 pub fn run(args: &[String]) -> Result<ExitCode> {
-    // Whoever plays the demo has no other namespaces of these names, or is told so.
+    // The names must be free, or the demo stops with a message.
     let lab = Lab::called("server", "client")?.without_ipv6()?;
     scenes::prepare(&lab)?;
     let mut command = Command::new(namespace::rsct());
@@ -30,13 +30,13 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
     if looks_back {
         scenes::play(&lab, None)?;
     }
-    // On the server, so that a command without --netns looks at the right place.
+    // On the server, so that a command without --netns reads the server's table.
     let narrator = lab.on_server(|| Narrator::start(command))?;
     if looks_back {
         return narrator.ended();
     }
     if !narrator.has_begun() {
-        // It has said why.
+        // It has printed the cause.
         return narrator.ended();
     }
     scenes::play(&lab, args.is_empty().then_some(&narrator))?;

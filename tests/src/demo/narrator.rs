@@ -1,4 +1,4 @@
-//! rsct, telling the demo: what it prints is passed on line by line, and can be waited for.
+//! rsct during the demo: its output is passed on line by line, and scenes wait for lines of it.
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
@@ -12,11 +12,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::lab::wait;
 
-/// How long a command may take for its first line before the scenes are played all the same: not
-/// every command prints one.
+/// Wait for a command's first line before the scenes are played without it: not every command prints one.
 const FIRST_LINE: Duration = Duration::from_secs(10);
 
-/// rsct at work.
+/// A running rsct.
 pub struct Narrator {
     child: Child,
     told: Arc<Told>,
@@ -25,16 +24,16 @@ pub struct Narrator {
 
 #[derive(Default)]
 struct Told {
-    so_far: Mutex<SoFar>,
+    so_far: Mutex<SceneLines>,
     more: Condvar,
 }
 
 #[derive(Default)]
-struct SoFar {
+struct SceneLines {
     /// Lines since the scene began.
     scene: Vec<String>,
     begun: bool,
-    /// Asked to come to an end: the closing words go below the last line.
+    /// Set when it has to end: the closing lines are printed below the last line.
     closing: bool,
     closed: bool,
 }
@@ -59,9 +58,9 @@ impl Narrator {
         })
     }
 
-    /// Waits for the first line. False where it ended without one.
+    /// Waits for the first line. Returns false if it ended without one.
     pub fn has_begun(&self) -> bool {
-        let waiting = |so_far: &mut SoFar| !so_far.begun && !so_far.closed;
+        let waiting = |so_far: &mut SceneLines| !so_far.begun && !so_far.closed;
         let (so_far, _) = self
             .told
             .more
@@ -88,7 +87,7 @@ impl Narrator {
             }
             let left = end.saturating_duration_since(Instant::now());
             if so_far.closed || left.is_zero() {
-                bail!("rsct did not tell of: {}", words.join(", "));
+                bail!("rsct printed no line with: {}", words.join(", "));
             }
             (so_far, _) = self
                 .told
@@ -98,7 +97,7 @@ impl Narrator {
         }
     }
 
-    /// Ends it as Ctrl-C would, and takes over its exit status.
+    /// Ends it as Ctrl-C would, and returns its exit status.
     pub fn stop(self) -> Result<ExitCode> {
         self.told.lock().closing = true;
         if let Ok(pid) = self.child.id().try_into() {
@@ -108,7 +107,7 @@ impl Narrator {
         self.ended()
     }
 
-    /// Waits until it ends, and takes over its exit status.
+    /// Waits until it ends, and returns its exit status.
     pub fn ended(mut self) -> Result<ExitCode> {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
@@ -127,7 +126,7 @@ impl Drop for Narrator {
 }
 
 impl Told {
-    fn lock(&self) -> MutexGuard<'_, SoFar> {
+    fn lock(&self) -> MutexGuard<'_, SceneLines> {
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,7 +134,7 @@ impl Told {
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 let mut so_far = self.lock();
-                // A reader who has seen enough does not end the traffic.
+                // A reader that closed the pipe does not end the traffic.
                 let _ = writeln!(std::io::stdout(), "{line}");
                 so_far.begun = true;
                 so_far.scene.push(line);
@@ -149,7 +148,7 @@ impl Told {
     fn pass_on_words(self: Arc<Self>, err: impl Read + Send + 'static) -> JoinHandle<()> {
         std::thread::spawn(move || {
             for line in BufReader::new(err).lines().map_while(Result::ok) {
-                let too_early = |so_far: &mut SoFar| so_far.closing && !so_far.closed;
+                let too_early = |so_far: &mut SceneLines| so_far.closing && !so_far.closed;
                 let _so_far = self.more.wait_while(self.lock(), too_early);
                 let _ = writeln!(std::io::stderr(), "{line}");
             }

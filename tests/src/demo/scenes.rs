@@ -1,4 +1,4 @@
-//! The scenes. What a line must say before the next scene begins is also what the demo promises to show.
+//! The scenes. The line that each waits for is also the line that the demo promises to show.
 
 use std::{net::SocketAddrV4, thread, time::Duration};
 
@@ -7,13 +7,13 @@ use anyhow::Result;
 use super::narrator::Narrator;
 use crate::lab::{CLIENT, Lab, SERVER, raw, traffic};
 
-/// An address that is nobody's: the server sends it on to itself.
+/// An address of no host, which the server redirects to itself.
 const PUBLIC: &str = "203.0.113.80";
-/// Where the server listens.
+/// The server's TCP port.
 const TCP_PORT: u16 = 8080;
 /// A UDP entry becomes a stream when it is older than this (net/netfilter/nf_conntrack_proto_udp.c).
 const STREAM_AFTER: Duration = Duration::from_millis(2000);
-/// Timeout of the entry that expires, and what jiffies may round it up by.
+/// Timeout of the entry that expires.
 const EXPIRES_AFTER: Duration = Duration::from_millis(1000);
 const MARGIN: Duration = Duration::from_millis(100);
 
@@ -33,7 +33,7 @@ RULES"
     Ok(())
 }
 
-/// Plays them one after the other; with a narrator, each waits until it has been told.
+/// Plays them one after the other; with a narrator, each waits for its line.
 pub fn play(lab: &Lab, narrator: Option<&Narrator>) -> Result<()> {
     let stage = Stage { lab, narrator };
     stage.udp_exchange()?;
@@ -62,15 +62,15 @@ impl Stage<'_> {
     }
 
     fn udp_exchange(&self) -> Result<()> {
-        self.scene("A UDP exchange: ask, answer, and two seconds later ask again");
+        self.scene("A UDP exchange: request, reply, and another request two seconds later");
         let (client, server) = traffic::udp(self.lab, 8888)?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["created", "30s", "udp_timeout"])?;
         self.hear(&["confirmed"])?;
-        self.lab.on_server(|| traffic::answer(&client, &server))?;
+        self.lab.on_server(|| traffic::reply(&client, &server))?;
         self.hear(&["SEEN_REPLY"])?;
         thread::sleep(STREAM_AFTER + MARGIN);
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["ASSURED", "udp_timeout_stream"])
     }
 
@@ -107,7 +107,7 @@ impl Stage<'_> {
     }
 
     fn expiry(&self) -> Result<()> {
-        self.scene("An entry that is given one second, and expires before the next packet comes");
+        self.scene("An entry with a timeout of one second expires before the next packet");
         let set = |seconds: u32| {
             self.lab.server.sh(&format!(
                 "sysctl -qw net.netfilter.nf_conntrack_udp_timeout={seconds}"
@@ -115,12 +115,12 @@ impl Stage<'_> {
         };
         set(1)?;
         let (client, server) = traffic::udp(self.lab, 9999)?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["confirmed"])?;
         set(30)?;
         // Nothing looks for expired entries right away; the next packet does when it looks for its own.
         thread::sleep(EXPIRES_AFTER + MARGIN);
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
         self.hear(&["expired"])
     }
 

@@ -10,7 +10,7 @@ pub fn run() -> Result<()> {
     let (client, server) = traffic::udp(&lab, 8888)?;
     let port = i64::from(client.local_addr()?.port());
     let trace = Trace::start("all", &["--table"])?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let created_in = |netns: i64, hook: &str| -> Result<Line> {
         trace.wait_for(&format!("an entry is created at {hook}"), |line| {
             line.is_outcome("created")

@@ -1,4 +1,4 @@
-//! The trace says why: behind an INVALID packet the kernel's reason, behind a delete who called for it.
+//! The trace reports causes: the kernel's reason after an INVALID packet, the caller after a delete.
 
 use std::net::SocketAddrV4;
 
@@ -11,7 +11,7 @@ pub fn run() -> Result<()> {
     let trace = Trace::with_causes(&lab.server.name, &[])?;
     let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
 
-    // Twenty octets of a header whose checksum is left out.
+    // Twenty octets of a header without a checksum.
     let mut segment = [0; 20];
     segment[..4].copy_from_slice(&[0x0f, 0xa2, 0, 9]);
     segment[12..16].copy_from_slice(&[5 << 4, raw::SYN, 0xff, 0xff]);
@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
     ensure!(checksum.text("/why/cause") == "checksum", "{checksum}");
     ensure!(checksum.text("/why/said") == "bad checksum", "{checksum}");
 
-    // Nothing is said of it, and there is nothing else that it can be.
+    // It has no cause, and it cannot be anything else.
     lab.on_client(|| raw::icmp(*to.ip(), 0, 0, &[0, 1, 0, 1]))?;
     let answer = trace.wait_for("an answer has no request", |line| {
         line.is_outcome("invalid") && line.text("/orig/proto") == "icmp"
@@ -28,15 +28,15 @@ pub fn run() -> Result<()> {
     ensure!(answer.text("/why/cause") == "icmp_not_request", "{answer}");
 
     let (client, server) = traffic::udp(&lab, 9002)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -D -p udp --dport 9002")?;
-    let by_hand = trace.wait_for("it is deleted by hand", |line| line.is_event("delete"))?;
-    ensure!(by_hand.text("/why/cause") == "netlink", "{by_hand}");
+    let by_user_space = trace.wait_for("it is deleted by user space", |line| line.is_event("delete"))?;
+    ensure!(by_user_space.text("/why/cause") == "netlink", "{by_user_space}");
     ensure!(
-        by_hand.text("/why/callers/0") == "ctnetlink_del_conntrack",
-        "{by_hand}"
+        by_user_space.text("/why/callers/0") == "ctnetlink_del_conntrack",
+        "{by_user_space}"
     );
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -F")?;
     trace.wait_for("the table is flushed", |line| {
         line.is_event("delete") && line.text("/why/cause") == "flush"

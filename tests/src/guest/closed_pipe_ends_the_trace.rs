@@ -1,4 +1,4 @@
-//! `rsct trace | head -1`: who has seen enough ends the trace, which is no error.
+//! `rsct trace | head -1`: a closed pipe ends the trace, and is no error.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -24,7 +24,7 @@ pub fn run() -> Result<()> {
     BufReader::new(stdout).read_line(&mut first)?;
     ensure!(!first.is_empty(), "rsct wrote nothing");
 
-    // The reader is gone; rsct learns of it with its next line.
+    // The pipe is closed; rsct notices at its next line.
     wait::until("rsct has ended", || {
         lab.on_client(|| Ok(UdpSocket::bind("0.0.0.0:0")?.send_to(b"one more", (SERVER, 4001))?))?;
         Ok(trace.try_wait()?.is_some())

@@ -1,4 +1,4 @@
-//! The kernel loads conntrack and describes its types, which is all that rsct learns offsets from.
+//! The kernel loads conntrack and describes its types, which are rsct's only source of offsets.
 
 use std::{path::Path, process::Command};
 

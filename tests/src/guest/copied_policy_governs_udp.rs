@@ -1,5 +1,5 @@
-//! Without iptables a timeout policy governs UDP by nftables' own means: a copy of it. Rules that attach policies come and
-//! go on this kernel, and the default policies are those that `nfct` shows.
+//! Without iptables a timeout policy governs UDP through a copy in nftables. Rules that attach policies are added and
+//! removed on this kernel, and the default policies are those that `nfct` shows.
 
 use std::process::Command;
 
@@ -18,10 +18,10 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     defaults_agree(&lab.server)?;
     copy_governs(&lab)?;
-    timeout_rules::come_and_go(&Namespace::new("rules")?)
+    timeout_rules::attach_and_detach(&Namespace::new("rules")?)
 }
 
-/// rsct by the name of `nfct` shows the defaults as `nfct` does.
+/// rsct called `nfct` shows the same defaults as `nfct`.
 fn defaults_agree(namespace: &Namespace) -> Result<()> {
     let links = Programs::new("links")?;
     let dir = links.path("");
@@ -38,7 +38,7 @@ fn defaults_agree(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Where there is no iptables, nftables governs flows by a copy of the policy.
+/// Without iptables, nftables governs flows by a copy of the policy.
 fn copy_governs(lab: &Lab) -> Result<()> {
     let before = state(&lab.server)?;
     timeout(

@@ -1,4 +1,4 @@
-//! This kernel's counts and counters are read as `conntrack` reads them.
+//! rsct reads this kernel's counts and counters as `conntrack` does.
 
 use anyhow::Result;
 

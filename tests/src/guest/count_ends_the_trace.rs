@@ -1,4 +1,4 @@
-//! `--count N`: N lines, and the trace ends by itself.
+//! `--count N`: the trace ends by itself after N lines.
 
 use std::net::UdpSocket;
 

@@ -1,4 +1,4 @@
-//! `conntrack -I` makes an entry without any packet: the trace says so, and who it was.
+//! `conntrack -I` makes an entry without a packet: the trace names the task.
 
 use anyhow::{Result, ensure};
 

@@ -1,4 +1,4 @@
-//! On this kernel, whether it can delete by a filter or not.
+//! The native scenario on this kernel, whether it can delete by a filter or not.
 
 use anyhow::Result;
 

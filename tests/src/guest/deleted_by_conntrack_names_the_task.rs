@@ -1,4 +1,4 @@
-//! `conntrack -D` takes an entry away: the trace says so, and who it was.
+//! `conntrack -D` deletes an entry: the trace names the task.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ pub fn run() -> Result<()> {
     let port = client.local_addr()?.port().to_string();
     let trace = Trace::start(&lab.server.name, &[])?;
     let asked = Instant::now();
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
 
     let mut command = lab
         .server
@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .context("start conntrack")?;
-    // `ip netns exec` becomes what it runs.
+    // `ip netns exec` executes the command in its own process.
     let pid = i64::from(child.id());
     let said = child.wait_with_output()?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
@@ -38,6 +38,8 @@ pub fn run() -> Result<()> {
     let left_ms = deleted.number("/before/timeout_ms").unwrap_or_default();
     let least_ms = 29_000 - i64::try_from(asked.elapsed().as_millis())?;
     ensure!((least_ms..=30_000).contains(&left_ms), "{deleted}");
-    trace.wait_for("the entry is gone", |line| ours(line) && line.is_event("destroy"))?;
+    trace.wait_for("the entry is destroyed", |line| {
+        ours(line) && line.is_event("destroy")
+    })?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A rule turns a connection to another address and port: both tuples are told, and the listings agree.
+//! A rule redirects a connection to another address and port: both tuples are shown, and the listings agree.
 
 use anyhow::{Result, ensure};
 

@@ -1,4 +1,4 @@
-//! `rsct doctor` on a machine where everything is there.
+//! `rsct doctor` on a machine that lacks nothing.
 
 use std::process::Command;
 
@@ -58,7 +58,7 @@ pub fn run() -> Result<()> {
             );
         }
     }
-    // Whose module is not there is said to be missed, and keeps nothing else from being tried.
+    // A hook whose module is missing is reported, and the others are tried all the same.
     ensure!(
         json["hooks"]
             .as_array()

@@ -1,4 +1,4 @@
-//! `--duration TIME`: the trace ends by itself when the time is over, with or without packets.
+//! `--duration TIME`: the trace ends by itself after this time, with or without packets.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::lab::{Lab, Trace};
 
-/// The longest from `started` to the end. Attaching comes before, and detaching after the end.
+/// The longest time from `started` to the end. Attaching is before that, and detaching after the end.
 const MOST: Duration = Duration::from_secs(5);
 
 pub fn run() -> Result<()> {

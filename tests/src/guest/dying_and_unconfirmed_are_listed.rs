@@ -1,4 +1,4 @@
-//! The two tables that hold no entries most of the time, on this kernel.
+//! The lists of dying and unconfirmed entries, mostly empty, on this kernel.
 
 use anyhow::Result;
 

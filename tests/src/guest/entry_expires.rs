@@ -1,4 +1,4 @@
-//! An entry that was given one second: the next packet of its kind finds it expired and gets another.
+//! An entry with a timeout of one second: the next packet of its flow finds it expired and gets another.
 
 use std::{thread, time::Duration};
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::lab::{Lab, Line, Trace, traffic};
 
-/// Behind it the entry has expired for sure, whatever jiffies round up.
+/// After this time the entry has certainly expired, whatever jiffies round up.
 const EXPIRED_AFTER: Duration = Duration::from_millis(1100);
 
 pub fn run() -> Result<()> {
@@ -18,20 +18,22 @@ pub fn run() -> Result<()> {
     let trace = Trace::start(&lab.server.name, &[])?;
     let ours = |line: &Line| line.number("/orig/sport") == Some(port);
 
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let first = trace.wait_for("the entry is confirmed", |line| {
         ours(line) && line.is_event("confirm")
     })?;
-    // The time itself is what the story is about. Nobody removes the entry when it is over.
+    // The time itself is the subject. No process removes the entry when it expires.
     thread::sleep(EXPIRED_AFTER);
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let deleted = trace.wait_for("the entry is deleted", |line| {
         ours(line) && line.is_event("delete")
     })?;
     ensure!(deleted.text("/cause") == "expired", "{deleted}");
     ensure!(deleted.number("/flow") == first.number("/flow"), "{deleted}");
     ensure!(!deleted.has("/portid"), "{deleted}");
-    let gone = trace.wait_for("the entry is gone", |line| ours(line) && line.is_event("destroy"))?;
+    let gone = trace.wait_for("the entry is destroyed", |line| {
+        ours(line) && line.is_event("destroy")
+    })?;
     ensure!(gone.text("/ct") == first.text("/ct"), "{gone}");
     ensure!(
         gone.number("/lifetime_ns").is_some_and(|ns| ns > 1_000_000_000),

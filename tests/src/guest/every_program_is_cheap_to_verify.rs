@@ -1,4 +1,4 @@
-//! The verifier walks few instructions of each program: it walks them at every start, while the user waits.
+//! The verifier walks few instructions of each program: it does so at every start, while the user waits.
 
 use std::{
     collections::BTreeSet,
@@ -50,13 +50,13 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What a command loaded, and how many hooks it reported as attached.
+/// Programs that a command loaded, and the number of hooks that it reported as attached.
 struct Loaded {
     programs: Vec<Program>,
     hooks: usize,
 }
 
-/// What a command loads that runs until it is stopped.
+/// Programs of a command that runs until it is stopped.
 fn of(start: impl FnOnce() -> Result<Trace>) -> Result<Loaded> {
     let before = programs::ids()?;
     let trace = start()?;
@@ -66,11 +66,11 @@ fn of(start: impl FnOnce() -> Result<Trace>) -> Result<Loaded> {
     };
     let ended = trace.stop()?;
     ensure!(ended.status.success() && loaded.hooks > 0, "{}", ended.told());
-    programs::are_gone(&loaded.programs)?;
+    programs::wait_until_unloaded(&loaded.programs)?;
     Ok(loaded)
 }
 
-/// How many hooks a line reports as attached: a trace has one such line for packets and one for causes.
+/// Number of hooks that a line reports as attached: a trace has one such line for packets and one for causes.
 fn attached(line: &Line) -> i64 {
     if let Some(hooks) = line.0.pointer("/hooks").and_then(|hooks| hooks.as_array()) {
         let attached = hooks.iter().filter(|hook| hook["attached"] != "not attached");
@@ -82,7 +82,7 @@ fn attached(line: &Line) -> i64 {
         .sum()
 }
 
-/// A listing holds its program until all is written: here it writes more than its pipe takes.
+/// A listing holds its program until all is written: here it writes more than its pipe holds.
 fn of_list(client: &Namespace) -> Result<Loaded> {
     let entries: String = (0..ENTRIES)
         .map(|port| {
@@ -95,7 +95,7 @@ fn of_list(client: &Namespace) -> Result<Loaded> {
     load(client, &entries)?;
     let before = programs::ids()?;
     let mut list = client.rsct(&["list", "--timeout-source", "-o", "wide"]);
-    // Some kernels' fentry takes fewer arguments than the hooked function has.
+    // Some kernels' fentry supports fewer arguments than the hooked function has.
     if std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe") {
         list.args(["--attach", "kprobe"]);
     }
@@ -105,19 +105,19 @@ fn of_list(client: &Namespace) -> Result<Loaded> {
         .spawn()
         .context("start rsct list")?;
     let programs = shrink_pipe(&list).and_then(|()| loaded_by(&before));
-    // Whose reader goes away ends without an error.
+    // A closed pipe ends it without an error.
     drop(list.stdout.take());
     let status = list.wait()?;
     ensure!(status.success(), "rsct list ended with {status}");
     let programs = programs?;
-    programs::are_gone(&programs)?;
+    programs::wait_until_unloaded(&programs)?;
     Ok(Loaded { programs, hooks: 1 })
 }
 
-/// Makes the pipe that a listing writes into as small as it can be.
+/// Shrinks the pipe that a listing writes into to the minimum.
 fn shrink_pipe(list: &Child) -> Result<()> {
     let out = list.stdout.as_ref().context("a pipe")?;
-    // SAFETY: fcntl takes plain integers here, and the descriptor is open.
+    // SAFETY: fcntl accepts plain integers here, and the descriptor is open.
     let size = unsafe { libc::fcntl(out.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_BYTES) };
     ensure!(size == PIPE_BYTES, "the pipe holds {size} bytes");
     Ok(())

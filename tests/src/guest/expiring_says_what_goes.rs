@@ -1,4 +1,4 @@
-//! What goes when in this kernel's table.
+//! The entries that expire next in this kernel's table.
 
 use anyhow::Result;
 

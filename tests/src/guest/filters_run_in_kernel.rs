@@ -1,4 +1,4 @@
-//! Four flows, and every filter option: exactly the flows that it means come through.
+//! Four flows, and every filter option: exactly the flows that it matches are reported.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::lab::{CLIENT, CLIENT_V6, Lab, Line, SERVER, SERVER_V6, Trace, inode, trace::Ended, traffic};
 
-// The flows go by the server's ports.
+// Flows are identified by the server's ports.
 const ZONED: i64 = 8001;
 const MARKED: i64 = 8002;
 const V6: i64 = 8003;
@@ -18,7 +18,7 @@ const TCP: i64 = 8004;
 /// The client's port of the marked flow.
 const MARKED_FROM: u16 = 5002;
 
-/// How many traces watch the same traffic: a kernel attaches 38 fentry and fexit programs to a function at most, and each
+/// Number of traces of the same traffic: a kernel attaches at most 38 fentry and fexit programs to a function, and each
 /// trace has two at some.
 const AT_ONCE: usize = 8;
 
@@ -41,7 +41,7 @@ const CASES: &[(&str, &[i64])] = &[
     ("--mark 0x15", &[MARKED]),
     ("--mark 0x5/0xf", &[MARKED]),
     ("--proto udp --family ipv4 --zone 0", &[MARKED]),
-    // These rsct looks at itself.
+    // rsct checks these itself.
     ("--state ESTABLISHED", &[TCP]),
     ("--reply-port-src 8001", &[ZONED]),
     ("--proto udp --reply-port-src 8002", &[MARKED]),
@@ -74,7 +74,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Exactly the expected flows came through, all of this namespace.
+/// Checks that exactly the expected flows were reported, all of this namespace.
 fn passes(ended: &Ended, expected: &[i64], netns: i64) -> Result<()> {
     let seen: BTreeSet<i64> = ended
         .lines
@@ -83,13 +83,13 @@ fn passes(ended: &Ended, expected: &[i64], netns: i64) -> Result<()> {
         .collect();
     let expected: BTreeSet<i64> = expected.iter().copied().collect();
     ensure!(seen == expected, "{seen:?} came through, expected {expected:?}");
-    // The client's namespace sees the same flows, and is not asked for.
+    // The client's namespace sees the same flows, and is not traced.
     let other = |line: &Line| line.number("/netns").is_some_and(|number| number != netns);
     ensure!(!ended.lines.iter().any(other), "another namespace came through");
     Ok(())
 }
 
-/// Two packets of each flow: what a rule does to the first, a filter sees on the second.
+/// Two packets of each flow: a filter sees the effect of a rule on the first one at the second.
 fn play(lab: &Lab) -> Result<()> {
     for (from, from_port, to, port) in [
         (CLIENT, 5001, SERVER, ZONED),
@@ -102,8 +102,8 @@ fn play(lab: &Lab) -> Result<()> {
         let client = lab.on_client(|| Ok(UdpSocket::bind((from, from_port))?))?;
         let server = lab.on_server(|| Ok(UdpSocket::bind((to, port))?))?;
         server.set_read_timeout(Some(crate::lab::wait::DEADLINE))?;
-        traffic::ask(&client, &server)?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
+        traffic::request(&client, &server)?;
     }
     let port = u16::try_from(TCP)?;
     let listener = lab.on_server(|| Ok(TcpListener::bind((SERVER, port))?))?;

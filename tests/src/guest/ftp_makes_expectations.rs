@@ -1,15 +1,15 @@
-//! This kernel's FTP helper makes expectations, which are shown, made, deleted and watched.
+//! This kernel's FTP helper makes expectations; rsct shows, creates, deletes and watches them.
 
 use anyhow::{Result, anyhow};
 
 use crate::{
     lab::ftp,
-    native::{expect_as_conntrack::agree, expect_watch::sees_them_come_and_go},
+    native::{expect_as_conntrack::agree, expect_watch::prints_the_same_events},
 };
 
 pub fn run() -> Result<()> {
-    // Every kernel of the matrix has the helper: that it can't be had is nothing to skip for.
+    // Every kernel of the matrix has the helper: its absence is no reason to skip.
     let namespace = || ftp::namespace().map_err(|error| anyhow!("{error:#}"));
     agree(&namespace()?)?;
-    sees_them_come_and_go(&namespace()?)
+    prints_the_same_events(&namespace()?)
 }

@@ -1,5 +1,5 @@
 //! `kernel.kptr_restrict=2` hides every address of /proc/kallsyms. The kernel still names the functions of a stack, so
-//! `rsct why delete` tells a flush, which its callers show, from a single delete.
+//! `rsct why delete` distinguishes a flush, which its callers show, from a single delete.
 
 use std::fs;
 
@@ -24,14 +24,14 @@ fn flush_is_named(lab: &Lab) -> Result<()> {
         symbols.lines().all(|line| line.starts_with("0000000000000000 ")),
         "/proc/kallsyms shows addresses"
     );
-    flush_is_told(lab)
+    flush_is_recognised(lab)
 }
 
-/// Whether `rsct why delete` tells a flush, and counts what the kernel counts.
-pub(super) fn flush_is_told(lab: &Lab) -> Result<()> {
-    let why = Why::ask("delete", &lab.server.name, &[])?;
+/// Checks that `rsct why delete` recognises a flush, and counts as the kernel does.
+pub(super) fn flush_is_recognised(lab: &Lab) -> Result<()> {
+    let why = Why::start("delete", &lab.server.name, &[])?;
     let (client, server) = traffic::udp(lab, 9001)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -F")?;
     let answer = why.answer()?;
     answer.met("flush", 1)?;

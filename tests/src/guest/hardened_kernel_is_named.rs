@@ -1,5 +1,5 @@
-//! Settings that harden a kernel: rsct works, or names the setting that keeps it from working. None of them makes it report
-//! that nothing happened.
+//! Settings that harden a kernel: rsct works, or names the setting that prevents it. With none of them it reports that
+//! nothing happened.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    guest::functions_are_named_without_addresses::flush_is_told,
+    guest::functions_are_named_without_addresses::flush_is_recognised,
     lab::{Lab, Trace, traffic, user},
     native::namespace::{output, rsct},
     sentence::one_sentence,
@@ -27,13 +27,13 @@ pub fn run() -> Result<()> {
         ("kernel/unprivileged_bpf_disabled", "2"),
     ] {
         let _set = Setting::to(setting, value)?;
-        flush_is_told(&lab).with_context(|| format!("with {setting} = {value}"))?;
+        flush_is_recognised(&lab).with_context(|| format!("with {setting} = {value}"))?;
         if setting == "kernel/perf_event_paranoid" {
             paranoid_is_named()?;
         }
     }
     sysfs_is_named()?;
-    // Some kernels refuse it once programs are attached for good.
+    // Some kernels refuse it once programs are attached permanently.
     if let Ok(_off) = Setting::to(FTRACE, "0") {
         ftrace_is_named(&lab)?;
     }
@@ -62,7 +62,7 @@ impl Drop for Setting {
     }
 }
 
-/// A user with the capabilities of tracing alone.
+/// A user with only the capabilities for tracing.
 fn paranoid_is_named() -> Result<()> {
     let mut trace = Command::new(rsct());
     trace.args(["trace", "--duration", "100ms", "--attach", "kprobe"]);
@@ -110,7 +110,7 @@ fn lockdown_is_named() -> Result<()> {
     Ok(())
 }
 
-/// Every command refuses to trace where the kernel runs no program.
+/// Every command refuses to trace if the kernel runs no programs.
 fn ftrace_is_named(lab: &Lab) -> Result<()> {
     const NAMED: &str = "kernel.ftrace_enabled is 0";
     let netns = lab.server.name.as_str();
@@ -150,7 +150,7 @@ fn ftrace_is_named(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A running trace reports at once that the kernel stops to run its programs, and that it runs them again.
+/// A running trace reports at once that the kernel stops running its programs, and that it runs them again.
 fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
     let trace = Trace::start(&lab.server.name, &[])?;
     let Ok(off) = Setting::to(FTRACE, "0") else {
@@ -164,7 +164,7 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
         "{stopped}"
     );
     let (client, server) = traffic::udp(lab, 9003)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let unfired = trace.wait_for("an entry appeared that no hook reported", |line| {
         line.text("/type") == "unfired"
     })?;
@@ -177,7 +177,7 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
         line.text("/type") == "programs" && line.0["run"] == true
     })?;
     let (client, server) = traffic::udp(lab, 9002)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     trace.wait_for("a packet is seen", |line| line.text("/type") == "packet")?;
     let ended = trace.stop()?;
     let summary = ended.summary()?;

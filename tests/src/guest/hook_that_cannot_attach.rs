@@ -1,5 +1,5 @@
-//! A function that this kernel does not have (DCCP's handler on new ones) is named with the reason, and
-//! the trace goes on with the rest.
+//! A function that this kernel does not have (DCCP's handler on new ones) is named with the reason, and the trace
+//! continues with the other hooks.
 
 use std::{fs, process::Command};
 

@@ -1,5 +1,5 @@
-//! A segment that fits no connection, and one with a wrong checksum: conntrack calls both INVALID, and
-//! so does the trace.
+//! A segment of no connection, and one with a wrong checksum: conntrack classifies both as INVALID, and so does the
+//! trace.
 
 use std::net::SocketAddrV4;
 
@@ -13,7 +13,7 @@ pub fn run() -> Result<()> {
     let from = |port| SocketAddrV4::new([192, 168, 34, 12].into(), port);
     let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
 
-    // A reset out of the blue opens nothing, however loose conntrack is.
+    // An unexpected reset opens nothing, however loose conntrack is.
     lab.on_client(|| raw::tcp(from(4001), to, raw::RST | raw::ACK, 7))?;
     let reset = invalid(&trace, 4001)?;
     ensure!(reset.text("/orig/src") == CLIENT, "{reset}");
@@ -24,7 +24,7 @@ pub fn run() -> Result<()> {
     );
     ensure!(reset.number("/tcp/seq") == Some(7), "{reset}");
 
-    // Twenty octets of a header whose checksum is left out.
+    // Twenty octets of a header without a checksum.
     let mut segment = [0; 20];
     segment[..4].copy_from_slice(&[0x0f, 0xa2, 0, 9]);
     segment[12..16].copy_from_slice(&[5 << 4, raw::SYN, 0xff, 0xff]);
@@ -33,12 +33,12 @@ pub fn run() -> Result<()> {
 
     let ended = trace.stop()?;
     let summary = ended.summary()?;
-    // IPv6 may have said something of its own meanwhile.
+    // IPv6 may have sent packets of its own.
     let invalid = |line: &&Line| line.is_outcome("invalid") && line.text("/orig/proto") == "tcp";
     let count = ended.lines.iter().filter(invalid).count();
     ensure!(count == 2, "{count} segments are invalid\n{}", ended.told());
     ensure!(summary.number("/invalid") >= Some(2), "{}", ended.told());
-    // What conntrack threw away with the packet is no flow, or a flood would fill the table.
+    // An entry that conntrack frees with its packet is no flow, or a flood would fill the table.
     ensure!(summary.number("/flows_from_probe") == Some(0), "{}", ended.told());
     ensure!(
         !ended
@@ -55,7 +55,7 @@ fn invalid(trace: &Trace, port: i64) -> Result<Line> {
     let line = trace.wait_for(&format!("the packet from port {port} is invalid"), |line| {
         line.is_outcome("invalid") && line.number("/orig/sport") == Some(port)
     })?;
-    // Conntrack lets it pass without an entry; what to do is up to the rules.
+    // Conntrack accepts it without an entry; rules decide about it.
     ensure!(line.number("/verdict") == Some(1), "{line}");
     ensure!(!line.has("/after"), "{line}");
     Ok(line)

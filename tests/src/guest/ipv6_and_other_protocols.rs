@@ -1,4 +1,4 @@
-//! Every protocol that conntrack has a handler for, one that it has none for, over IPv4 and IPv6.
+//! Every protocol with a conntrack handler, and one without, over IPv4 and IPv6.
 
 use std::fs;
 
@@ -69,7 +69,7 @@ const FIRST: &[First] = &[
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    // Only the kernel's own transports know how to sum these up.
+    // Only the kernel's own transports can calculate these checksums.
     lab.server
         .sh("sysctl -qw net.netfilter.nf_conntrack_checksum=0")?;
     let symbols = fs::read_to_string("/proc/kallsyms").context("read /proc/kallsyms")?;
@@ -116,7 +116,7 @@ fn is_created(
         line.is_event("confirm") && line.number("/flow") == created.number("/flow")
     })?;
     if has_handler && first.states {
-        // Which state a first packet leads to has changed between kernels.
+        // Kernels differ in the state after a first packet.
         let state = created.text("/after/state");
         let family = if client.contains(':') { "ipv6" } else { "ipv4" };
         let listed = lab.server.conntrack(&["-f", family, "-p", first.name])?;

@@ -1,5 +1,5 @@
-//! Entries from before the trace are known from its first dump, and from both sources once a packet came;
-//! new ones from the probes, and from both after the last dump. The sources do not differ.
+//! Entries from before the trace are known from its first dump, and from both sources after a packet; new ones from the
+//! probes, and from both after the last dump. The sources do not differ.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -10,14 +10,14 @@ pub fn run() -> Result<()> {
     let (old, old_server) = traffic::udp(&lab, 8001)?;
     let (woken, woken_server) = traffic::udp(&lab, 8002)?;
     let (new, new_server) = traffic::udp(&lab, 8003)?;
-    traffic::ask(&old, &old_server)?;
-    traffic::ask(&woken, &woken_server)?;
+    traffic::request(&old, &old_server)?;
+    traffic::request(&woken, &woken_server)?;
 
     let trace = Trace::start(&lab.server.name, &["--table", "--differences"])?;
     let started = trace.wait_for("it is attached", |line| line.text("/type") == "started")?;
     ensure!(started.number("/flows_from_dump") == Some(2), "{started}");
-    traffic::answer(&woken, &woken_server)?;
-    traffic::ask(&new, &new_server)?;
+    traffic::reply(&woken, &woken_server)?;
+    traffic::request(&new, &new_server)?;
     let confirmed = trace.wait_for("the new entry is confirmed", |line| {
         line.is_event("confirm") && line.number("/orig/dport") == Some(8003)
     })?;
@@ -46,7 +46,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What the closing table says of the flow to this port.
+/// Source of the flow to this port, according to the closing table.
 fn known_from(ended: &Ended, port: i64) -> Result<&str> {
     let is_it = |line: &&Line| line.text("/type") == "flow" && line.number("/orig/dport") == Some(port);
     let flow = ended

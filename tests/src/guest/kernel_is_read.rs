@@ -1,4 +1,4 @@
-//! What rsct's library reads of the kernel that runs it: types, symbols, and another namespace's settings.
+//! rsct's library reads the running kernel: types, symbols, and another namespace's settings.
 
 use std::os::fd::AsFd as _;
 

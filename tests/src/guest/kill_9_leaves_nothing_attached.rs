@@ -1,4 +1,4 @@
-//! However rsct ends, the kernel takes its programs off: nothing goes on costing.
+//! However rsct ends, the kernel detaches its programs: no cost remains.
 
 use std::{collections::BTreeSet, fs};
 
@@ -10,7 +10,7 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     for signal in [libc::SIGKILL, libc::SIGINT, libc::SIGTERM] {
         let before = programs::ids()?;
-        // Programs of a rsct that has ended may still be on their way out.
+        // Programs of a former rsct may still be detached.
         wait::until("nothing traces nf_conntrack_in", || Ok(!is_traced()?))?;
         let mut trace = Trace::with_causes(&lab.client.name, &[])?;
         let ours: BTreeSet<u32> = programs::ids()?.difference(&before).copied().collect();
@@ -27,14 +27,14 @@ pub fn run() -> Result<()> {
             ensure!(ended.stderr.contains("0 records lost"), "{}", ended.stderr);
             ended.summary()?;
         }
-        wait::until("rsct's programs are gone", || {
+        wait::until("rsct's programs are unloaded", || {
             Ok(programs::ids()?.is_disjoint(&ours) && !is_traced()?)
         })?;
     }
     Ok(())
 }
 
-/// Whether the kernel calls anything on entering nf_conntrack_in.
+/// Returns whether the kernel calls anything on entering nf_conntrack_in.
 fn is_traced() -> Result<bool> {
     let lists = [
         "/sys/kernel/tracing/enabled_functions",

@@ -1,4 +1,4 @@
-//! One exchange, seen through fentry and seen through kprobes: the same events, in the same order.
+//! One exchange, traced by fentry and by kprobes: the same events, in the same order.
 
 use std::{net::UdpSocket, process::Command};
 
@@ -36,12 +36,12 @@ fn story(lab: &Lab, form: &str) -> Result<Vec<String>> {
         client.recv(&mut buffer)?;
     }
     lab.client.sh("conntrack -D -p udp --sport 4000")?;
-    trace.wait_for("the entry is gone", |line| line.is_event("destroy"))?;
+    trace.wait_for("the entry is destroyed", |line| line.is_event("destroy"))?;
     let ended = trace.stop()?;
     Ok(ended.lines.iter().filter_map(gist).collect())
 }
 
-/// What of a line does not depend on when it was told.
+/// The parts of a line that do not depend on time.
 fn gist(line: &Line) -> Option<String> {
     if !["packet", "entry"].contains(&line.text("/type")) {
         return None;

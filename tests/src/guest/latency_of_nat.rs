@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
     lab.on_client(|| {
         for port in 0..FLOWS {
             let socket = UdpSocket::bind((CLIENT, 4100 + port))?;
-            // The second finds its entry, and asks for nothing.
+            // The second finds its entry, and needs no translation.
             for _ in 0..2 {
                 traffic::send(&socket, b"hello", (SERVER, 9001))?;
             }
@@ -30,13 +30,13 @@ pub fn run() -> Result<()> {
         Ok(())
     })?;
     let measured = Measured::of(latency)?;
-    // The destination at the output hook, where no rule translates it and it is bound to itself; the source as the
-    // rule says.
+    // The destination at the output hook, where no rule translates it and it is bound to itself; the source by the
+    // rule.
     let bound = 2 * i64::from(FLOWS);
     ensure!(measured.count(SETUP, "bound") == bound, "{}", measured.told());
     ensure!(measured.total(SETUP) == bound, "{}", measured.told());
     ensure!(measured.total_ns(SETUP) > 0, "{}", measured.told());
-    // The chain is asked for a flow's first packet alone.
+    // Only a flow's first packet traverses the chain.
     let rules = lab.client.sh("nft list table ip story")?;
     ensure!(rules.contains(&format!("counter packets {FLOWS} ")), "{rules}");
     Ok(())

@@ -1,4 +1,4 @@
-//! This kernel filters as rsct expects of it: what a filter means does not depend on who looks at it.
+//! This kernel filters as rsct expects: a filter matches the same entries whether the kernel or rsct checks it.
 
 use anyhow::Result;
 

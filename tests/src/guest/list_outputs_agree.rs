@@ -1,4 +1,4 @@
-//! This kernel's entries look as `conntrack` shows them, in every form that both have.
+//! rsct prints this kernel's entries as `conntrack` does, in every form that both have.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! Scenarios that own the machine they run on: a guest booted for them.
+//! Scenarios that need a machine of their own: a guest booted for them.
 
 mod all_namespaces;
 mod causes_are_told_in_the_trace;
@@ -85,13 +85,13 @@ use crate::registry::{
     Scenario,
 };
 
-/// The environment variable that has the form in which rsct attaches.
+/// The environment variable with the form in which rsct attaches.
 pub const ATTACH: &str = "RSCT_TESTS_ATTACH";
 
-// Why a scenario runs once on each kernel.
+// Reasons to run a scenario once on each kernel.
 const DEFAULT: &str = "attaches in rsct's default form";
 const KERNEL: &str = "reads the kernel's types, symbols and settings, attaches nothing";
-const NETLINK: &str = "talks netlink, attaches nothing";
+const NETLINK: &str = "uses netlink, attaches nothing";
 const NO_CONNTRACK: &str = "conntrack is not loaded, so nothing can attach";
 const OWN: &str = "attaches in both forms itself";
 const REFUSED: &str = "rsct refuses before it attaches";
@@ -112,7 +112,7 @@ pub fn on_few_cpus(scenario: &Scenario) -> Result<()> {
     (scenario.run)()
 }
 
-/// Each scenario is a file of its name, with how often it runs.
+/// Each scenario is a file of its name, followed by the forms in which it runs.
 macro_rules! scenarios {
     ($($name:ident: $runs:expr),* $(,)?) => {
         &[$(Scenario {
@@ -124,11 +124,11 @@ macro_rules! scenarios {
     };
 }
 
-/// All of them.
+/// All guest scenarios.
 pub const SCENARIOS: &[Scenario] = scenarios![
-    // Before anything has conntrack loaded.
+    // Before anything has loaded conntrack.
     no_conntrack_says_so: Once(NO_CONNTRACK),
-    // Before a rule has used a policy: some kernels then never let go of nfnetlink_cttimeout again.
+    // Before a rule has used a policy: some kernels then never release nfnetlink_cttimeout again.
     timeouts_are_shown_and_set: Once(NETLINK),
     conntrack_has_btf: Once(KERNEL),
     kernel_is_read: Once(KERNEL),

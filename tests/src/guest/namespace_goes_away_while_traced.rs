@@ -1,4 +1,4 @@
-//! The traced namespace is deleted: rsct does not keep it alive, tells how its entries go, and goes on.
+//! The traced namespace is deleted: rsct does not keep it alive, reports the deletion of its entries, and continues.
 
 use anyhow::{Result, ensure};
 
@@ -10,7 +10,7 @@ pub fn run() -> Result<()> {
     doomed.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 7 --dport 8 -t 300")?;
     let trace = Trace::start(&name, &[])?;
     drop(doomed);
-    // The kernel deletes the entries when nobody holds the namespace any more.
+    // The kernel deletes the entries when the namespace has no reference left.
     for event in ["delete", "destroy"] {
         let gone = trace.wait_for("the entry went with its namespace", |line| line.is_event(event))?;
         ensure!(

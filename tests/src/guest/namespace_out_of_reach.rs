@@ -1,4 +1,4 @@
-//! A namespace that the probes see and nothing leads to: the trace names it, and its flows are no differences.
+//! A namespace that the probes see and no path leads to: the trace names it, and its flows are no differences.
 
 use std::{
     fs::File,
@@ -20,7 +20,7 @@ use crate::{
     native::namespace::{rsct, succeeds},
 };
 
-/// A namespace that only this process is in, where a rule has conntrack look at packets.
+/// A namespace with only this process in it, where a rule enables conntrack.
 const APART: &str = "ip link set lo up
     nft 'add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in ct state new accept'
     echo ready
@@ -74,7 +74,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// From here on this process sees its own alone in /proc, and has no right to look into others.
+/// Limits this process to its own entry in /proc, and drops its right to read those of others.
 fn hide() -> io::Result<()> {
     /// `CAP_SYS_PTRACE` (include/uapi/linux/capability.h).
     const CAP_SYS_PTRACE: libc::c_ulong = 19;
@@ -103,7 +103,7 @@ fn hide() -> io::Result<()> {
     }
 }
 
-/// The process that is in a namespace of its own.
+/// The process in a namespace of its own.
 struct Apart {
     process: Child,
     netns: File,
@@ -116,7 +116,7 @@ impl Apart {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let stdout = process.stdout.take().context("it was asked for")?;
+        let stdout = process.stdout.take().context("no pipe")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         ensure!(line == "ready\n", "the namespace was not set up");
@@ -124,7 +124,7 @@ impl Apart {
         Ok(Self { process, netns })
     }
 
-    /// Sends a datagram there, which conntrack looks at.
+    /// Sends a datagram there, which conntrack tracks.
     fn send(&self) -> Result<()> {
         let sending = || -> Result<()> {
             // SAFETY: the descriptor is open; only this thread changes its namespace.

@@ -1,11 +1,12 @@
-//! Called `nfct`, rsct says and does on this kernel what `nfct` says and does.
+//! Called `nfct`, rsct behaves on this kernel as `nfct`.
 
 use anyhow::Result;
 
 use crate::native::{namespace::Namespace, nfct_personality::small};
 
 pub fn run() -> Result<()> {
-    // Every kernel of the matrix has helpers in user space: two that say they have none would prove nothing.
+    // Every kernel of the matrix has helpers in user space: if both tools reported that it has none, the comparison
+    // would prove nothing.
     Namespace::new("helpers")?.sh("nfct add helper tns inet tcp && nfct delete helper tns")?;
     small()
 }

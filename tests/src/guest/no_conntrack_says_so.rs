@@ -1,4 +1,4 @@
-//! A kernel whose conntrack is not loaded: what to load, and nothing else.
+//! On a kernel whose conntrack is not loaded, rsct names the module to load, and prints nothing else.
 
 use std::{path::Path, process::Command};
 

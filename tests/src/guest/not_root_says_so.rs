@@ -1,4 +1,4 @@
-//! Who may not trace is told what is missing.
+//! A user who may not trace reads the missing capabilities.
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 

@@ -1,5 +1,5 @@
-//! Flows in an nft flowtable: `rsct why FLOW` says that their packets bypass conntrack, and what `rsct save` writes of
-//! them, without a timeout and without a state, `rsct load` takes.
+//! Flows in an nft flowtable: `rsct why FLOW` reports that their packets bypass conntrack. `rsct save` writes them
+//! without a timeout and without a state, and `rsct load` accepts these lines.
 
 use std::{
     io::{Read as _, Write as _},
@@ -43,11 +43,11 @@ pub fn run() -> Result<()> {
         tcp.read_exact(&mut answer)?;
         Ok(router.conntrack(&[])?.matches("[OFFLOAD]").count() == 2)
     })?;
-    why_says_so(&router, udp.local_addr()?.port())?;
-    what_is_saved_is_loaded(&router)
+    why_reports_the_bypass(&router, udp.local_addr()?.port())?;
+    saved_lines_are_loaded(&router)
 }
 
-/// A client and a server with a router between them, whose flowtable takes every flow.
+/// A client and a server with a router between them, whose flowtable offloads every flow.
 fn routed() -> Result<(Namespace, Namespace, Namespace)> {
     let (router, client, server) = (
         Namespace::new("router")?,
@@ -79,7 +79,7 @@ RULES
     Ok((router, client, server))
 }
 
-fn why_says_so(router: &Namespace, port: u16) -> Result<()> {
+fn why_reports_the_bypass(router: &Namespace, port: u16) -> Result<()> {
     let flow = format!("udp src=10.1.0.2 dst={SERVER} sport={port} dport=8888");
     for format in ["json", "text"] {
         let mut why = Command::new(rsct());
@@ -106,7 +106,7 @@ fn why_says_so(router: &Namespace, port: u16) -> Result<()> {
     Ok(())
 }
 
-fn what_is_saved_is_loaded(router: &Namespace) -> Result<()> {
+fn saved_lines_are_loaded(router: &Namespace) -> Result<()> {
     let file = Scratch::new("offloaded")?;
     succeeds(&mut router.rsct(&["save", "-O", &file.path()]))?;
     let saved = std::fs::read_to_string(&file.0)?;

@@ -1,4 +1,4 @@
-//! Called `conntrack`, rsct says on this kernel what `conntrack` says.
+//! Called `conntrack`, rsct prints on this kernel the same as `conntrack`.
 
 use anyhow::Result;
 

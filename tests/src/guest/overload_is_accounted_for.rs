@@ -1,5 +1,5 @@
-//! More packets than the ring can hold: those that rsct reports and those that it counts as lost are all that nftables counts
-//! before conntrack.
+//! More packets than the ring can hold: the packets that rsct reports and those that it counts as lost add up to the
+//! number that nftables counts before conntrack.
 
 use std::net::UdpSocket;
 
@@ -44,14 +44,14 @@ pub fn run() -> Result<()> {
     let reported = number("/packets");
     let lost: i64 = summary.0["lost"]
         .as_array()
-        .context("what was lost")?
+        .context("the lost records")?
         .iter()
         .filter(|lost| lost["kind"] == "packet_record")
         .filter_map(|lost| lost["count"].as_i64())
         .sum();
     ensure!(counted >= i64::from(FLOWS), "nftables counts {counted} packets");
     ensure!(reported > 0 && lost > 0, "no overload\n{summary}");
-    // A program that the kernel skipped is counted, and its packet may be missing or be reported all the same.
+    // A skipped program is counted, and its packet may be missing or be reported all the same.
     let most_lost = lost + number("/skipped");
     // A kretprobe does not report a packet whose task changed its CPU within nf_conntrack_in.
     let uncounted = match std::env::var(ATTACH).as_deref() {
@@ -66,7 +66,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What nftables counts.
+/// Number of packets that nftables counted.
 fn counted(namespace: &Namespace) -> Result<i64> {
     let listed: Value = serde_json::from_str(&namespace.sh("nft -j list counters table ip ahead")?)?;
     let counters = listed["nftables"].as_array().context("nft's list")?;

@@ -1,4 +1,4 @@
-//! This kernel's timeout policies.
+//! Timeout policies on this kernel.
 
 use anyhow::Result;
 

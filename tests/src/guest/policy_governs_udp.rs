@@ -1,5 +1,5 @@
-//! A timeout policy is attached to UDP: new flows live for 30 seconds while nobody replies and for 300 once they are
-//! ASSURED, which every tool sees. Detached and deleted, it leaves nothing.
+//! A timeout policy is attached to UDP: new flows live for 30 seconds without a reply and for 300 once they are
+//! ASSURED, which every tool shows. Detached and deleted, it leaves nothing.
 
 use std::{
     net::UdpSocket,
@@ -21,7 +21,7 @@ use crate::{
 const STREAM_AFTER: Duration = Duration::from_millis(2100);
 
 pub const POLICY: &str = "udp-policy1";
-/// What `nfct list timeout` shows of it.
+/// The policy in the output of `nfct list timeout`.
 const LISTED: &str = ".udp-policy1 = {
 \t.l3proto = 2,
 \t.l4proto = 17,
@@ -65,7 +65,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Everything that attaching a policy could leave behind.
+/// All state that attaching a policy could leave.
 pub fn state(namespace: &Namespace) -> Result<String> {
     namespace
         .sh("iptables -t raw -S; ip6tables -t raw -S; nfct list timeout; nft list tables | grep rsct || true")
@@ -75,31 +75,31 @@ pub fn timeout(namespace: &Namespace, args: &[&str]) -> Result<String> {
     succeeds(&mut namespace.rsct(&[&["timeout"], args].concat()))
 }
 
-/// Kernels before the fix of 2026 hand back four bytes of the name (net/netfilter/xt_CT.c, `usersize`).
+/// Kernels before the fix of 2026 return four bytes of the name (net/netfilter/xt_CT.c, `usersize`).
 fn is_the_rule(line: &str) -> bool {
     let ends = |name: &str| line.ends_with(&format!(" -j CT --timeout {name}"));
     line.starts_with("-A PREROUTING -p udp ") && (ends(POLICY) || ends(&POLICY[..4]))
 }
 
-/// Client and server exchange UDP until their entry is ASSURED; its listings show these timeouts, while it is UNREPLIED and
-/// at the end. The client's port.
+/// Client and server exchange UDP until their entry is ASSURED; its listings show these timeouts, while it is UNREPLIED
+/// and at the end. Returns the client's port.
 pub fn exchange(lab: &Lab, port: u16, [unreplied, assured]: [u64; 2]) -> Result<i64> {
     let (client, server): (UdpSocket, UdpSocket) = traffic::udp(lab, port)?;
     let asked = Instant::now();
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     listings_agree(lab, "[UNREPLIED]", unreplied, asked)?;
-    traffic::answer(&client, &server)?;
-    // The time itself is what the story is about: nothing tells that it has passed.
+    traffic::reply(&client, &server)?;
+    // The time itself is the subject: no event marks its end.
     thread::sleep(STREAM_AFTER);
     let asked = Instant::now();
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     listings_agree(lab, "[ASSURED]", assured, asked)?;
     lab.server.sh("conntrack -D -p udp")?;
     Ok(i64::from(client.local_addr()?.port()))
 }
 
-/// rsct and conntrack list the one entry that there is, in this state and with what is left of this timeout, which began
-/// after `since`.
+/// Checks that rsct and conntrack list the only entry in this state, with the rest of this timeout, which began after
+/// `since`.
 fn listings_agree(lab: &Lab, state: &str, seconds: u64, since: Instant) -> Result<()> {
     let ours = lab.server.list(&["-p", "udp"])?;
     let theirs = lab.server.conntrack(&["-p", "udp"])?;
@@ -118,7 +118,7 @@ fn listings_agree(lab: &Lab, state: &str, seconds: u64, since: Instant) -> Resul
     Ok(())
 }
 
-/// The trace tells of both timeouts.
+/// The trace shows both timeouts.
 fn traced(trace: &Trace, port: i64) -> Result<()> {
     let ours = |line: &Line| line.number("/orig/sport") == Some(port);
     let created = trace.wait_for("the entry is created", |line| {

@@ -1,5 +1,5 @@
-//! Question 1: why does `insert_failed` grow? A connection whose entry is in the way, a reply that is taken, and buckets
-//! that are full.
+//! Question 1: why does `insert_failed` grow? A connection clashes with another entry, a reply tuple is in use, and
+//! buckets are full.
 
 use std::net::SocketAddrV4;
 
@@ -15,27 +15,27 @@ use crate::{
     native::{dying_are_listed::load, namespace::output},
 };
 
-/// The reply's port that every flow is to get.
+/// The reply's port that every flow is mapped to.
 const TAKEN: u16 = 5000;
-/// What a table of 512 buckets can't hold: a chain of 80 is too long for certain, and each entry is in two.
+/// More entries than a table of 512 buckets can hold: a chain of 80 is certainly too long, and each entry is in two.
 const ENTRIES: u32 = 30_000;
 const FEW_BUCKETS: u32 = 512;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("insert", &lab.client.name, &[])?;
-    let drops = Why::ask("drop", &lab.client.name, &[])?;
+    let why = Why::start("insert", &lab.client.name, &[])?;
+    let drops = Why::start("drop", &lab.client.name, &[])?;
     clash_refused(&lab)?;
     reply_taken(&lab)?;
-    made_by_hand(&lab)?;
+    made_by_user_space(&lab)?;
     chain_too_long(&lab)?;
     before.must_have_grown(
         &lab.client,
         &[("insert_failed", 3), ("drop", 2), ("chaintoolong", 2)],
     )?;
 
-    // Who asks where packets ended is told of these too.
+    // `rsct why drop` reports these too.
     let dropped = drops.answer()?;
     dropped.met("clash", 2)?;
     dropped.met("not_inserted", 1)?;
@@ -78,7 +78,7 @@ pub fn run() -> Result<()> {
 
 /// Of TCP's two first packets one is dropped: the protocol allows no clash.
 fn clash_refused(lab: &Lab) -> Result<()> {
-    // A reset would take the first one's entry away.
+    // A reset would delete the first one's entry.
     lab.server.sh("nft add rule inet lab input tcp dport 80 drop")?;
     let mut queue = clash::hold(&lab.client, "tcp", &[])?;
     let to = SocketAddrV4::new(SERVER.parse()?, 80);
@@ -89,7 +89,7 @@ fn clash_refused(lab: &Lab) -> Result<()> {
     queue.accept_all()
 }
 
-/// Two flows get the same reply, as their rule has but one port.
+/// Two flows get the same reply tuple, as their rule has only one port.
 fn reply_taken(lab: &Lab) -> Result<()> {
     lab.client.sh(&format!(
         "nft add table ip story
@@ -104,8 +104,8 @@ fn reply_taken(lab: &Lab) -> Result<()> {
     queue.accept_all()
 }
 
-/// The same by `conntrack -I`. The kernel counts it nowhere, and says so to who asked.
-fn made_by_hand(lab: &Lab) -> Result<()> {
+/// The same by `conntrack -I`. The kernel does not count it, and returns the error to the caller.
+fn made_by_user_space(lab: &Lab) -> Result<()> {
     let entry = |src: &str| {
         format!(
             "-p udp -s {src} -d 10.0.1.1 --sport 1 --dport 53 -r 10.0.1.1 -q 10.0.2.2 --reply-port-src 53 --reply-port-dst 9 -t 60"
@@ -119,14 +119,14 @@ fn made_by_hand(lab: &Lab) -> Result<()> {
         !ended.status.success() && said.contains("Such conntrack exists"),
         "an entry with a reply that is taken: {said}"
     );
-    // The very same is found before another is made.
+    // An entry with the same tuples is found before another is made.
     let mut same = lab.client.command("conntrack", &["-I"]);
     let ended = output(same.args(entry("10.0.0.1").split_whitespace()))?;
     ensure!(!ended.status.success(), "an entry that is there already was made");
     Ok(())
 }
 
-/// A table with far too few buckets for what is in it takes nobody.
+/// A table with far too few buckets for its entries accepts no new one.
 fn chain_too_long(lab: &Lab) -> Result<()> {
     let _room = Limit::set(MAX, 2 * ENTRIES)?;
     let lines: String = (0..ENTRIES)
@@ -138,7 +138,7 @@ fn chain_too_long(lab: &Lab) -> Result<()> {
     load(&lab.client, &lines)?;
     let socket = clash::socket(lab, 0)?;
     let few = Limit::set(BUCKETS, FEW_BUCKETS)?;
-    // The packet is dropped, and its sender told so.
+    // The packet is dropped, and its sender gets an error.
     let sent = socket.send_to(b"nowhere to go", (SERVER, 54));
     let by_hand = output(
         lab.client
@@ -150,7 +150,7 @@ fn chain_too_long(lab: &Lab) -> Result<()> {
     let said = String::from_utf8_lossy(&by_hand.stderr);
     ensure!(
         said.contains("No space left on device"),
-        "an entry made by hand: {said}"
+        "an entry made by conntrack: {said}"
     );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Packets that conntrack wants none of, each for a reason of its own: `rsct why invalid` names each reason, whose
-//! packets they were and by which interface they came, and counts as many as the kernel does.
+//! INVALID packets, each for a reason of its own: `rsct why invalid` names each reason, the flow of the packets and the
+//! interface by which they arrived, and its counts are the kernel's.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -14,21 +14,21 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let invalid = |lab: &Lab| counter(lab, "invalid");
     let before = invalid(&lab)?;
-    let why = Why::ask("invalid", &lab.server.name, &[])?;
+    let why = Why::start("invalid", &lab.server.name, &[])?;
 
     lab.on_client(|| {
-        // Resets out of the blue open nothing, however loose conntrack is.
+        // Unexpected resets open nothing, however loose conntrack is.
         for _ in 0..3 {
             raw::tcp(SocketAddrV4::new(FROM, 4001), TO, raw::RST | raw::ACK, 7)?;
         }
-        // What no segment may say at once. That it resets keeps the server from answering.
+        // A combination that no segment may have. The RST flag prevents an answer of the server.
         raw::tcp(SocketAddrV4::new(FROM, 4002), TO, raw::SYN | raw::RST, 7)?;
-        // Twenty octets of a header whose checksum is left out.
+        // Twenty octets of a header without a checksum.
         let mut segment = [0; 20];
         segment[..4].copy_from_slice(&[0x0f, 0xa3, 0, 9]);
         segment[12..16].copy_from_slice(&[5 << 4, raw::SYN, 0xff, 0xff]);
         raw::send(6, (*TO.ip()).into(), &segment)?;
-        // An answer to an echo that nobody asked for.
+        // An echo reply without a request.
         raw::icmp(*TO.ip(), 0, 0, &[0, 1, 0, 1])?;
         // Port unreachable, about a datagram that was never sent.
         raw::icmp(*TO.ip(), 3, 3, &error_about_nothing())
@@ -66,8 +66,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Four octets that mean nothing, and the datagram that the error is about: from the server's port 5000 to the
-/// client's 5001.
+/// Four unused octets, and the datagram that the error is about: from the server's port 5000 to the client's 5001.
 fn error_about_nothing() -> Vec<u8> {
     let mut inner = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
     inner.extend_from_slice(&TO.ip().octets());

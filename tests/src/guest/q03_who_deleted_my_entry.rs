@@ -1,5 +1,5 @@
-//! Entries that leave the table before their time, each by another hand: `rsct why delete` names each, the task where it
-//! was one, and the function of the kernel that called for it.
+//! Entries that are deleted before they expire, each by another cause: `rsct why delete` names each, the task if there
+//! is one, and the kernel function that called for it.
 
 use std::net::SocketAddrV4;
 
@@ -12,23 +12,23 @@ use crate::{
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
-    let why = Why::ask("delete", &lab.server.name, &[])?;
+    let why = Why::start("delete", &lab.server.name, &[])?;
 
-    // By hand: one, then all.
+    // By user space: one, then all.
     let (client, server) = traffic::udp(&lab, 9001)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -D -p udp --dport 9001")?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     lab.server.sh("conntrack -F")?;
 
-    // Nobody listens: the reset ends what the SYN began.
+    // The port has no listener: the reset ends the connection of the SYN.
     let refused = lab.on_client(|| Ok(std::net::TcpStream::connect((SERVER, 9))))?;
-    ensure!(refused.is_err(), "somebody listens at port 9");
+    ensure!(refused.is_err(), "port 9 has a listener");
 
-    // A second is over soon, and who reads the table comes across what is left.
+    // A second passes quickly, and a dump of the table finds the expired entries.
     lab.server
         .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     wait::until("the entry has expired", || {
         Ok(!lab.server.sh("conntrack -L -p udp")?.contains("dport=9001"))
     })?;
@@ -44,11 +44,11 @@ pub fn run() -> Result<()> {
     by_the_kernel_itself(&lab)
 }
 
-/// What nobody asked for: each delete that the trace tells of has its cause.
+/// Deletes without a request: each delete in the trace has its cause.
 fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
     let trace = Trace::with_causes("all", &[])?;
     let gone_for = |cause: &str, proto: &str| {
-        trace.wait_for(&format!("an entry of {proto} goes: {cause}"), |line| {
+        trace.wait_for(&format!("an entry of {proto} is deleted: {cause}"), |line| {
             line.is_event("delete") && line.text("/why/cause") == cause && line.text("/orig/proto") == proto
         })
     };
@@ -63,14 +63,14 @@ fn by_the_kernel_itself(lab: &Lab) -> Result<()> {
     lab.on_client(|| raw::tcp(client, server, raw::SYN, 1 << 30))?;
     gone_for("reopened", "tcp")?;
 
-    // The interface goes that a flow was masqueraded behind.
+    // The interface by which a flow was masqueraded is removed.
     lab.client.sh("nft -f - <<RULES
         table ip nat {
             chain post { type nat hook postrouting priority 100; oifname eth0 ip protocol udp masquerade; }
         }
 RULES")?;
     let (from, to) = traffic::udp(lab, 9004)?;
-    traffic::ask(&from, &to)?;
+    traffic::request(&from, &to)?;
     lab.client.sh("ip link set eth0 down")?;
     gone_for("masquerade_down", "udp")?;
 

@@ -1,5 +1,6 @@
-//! How late does garbage collection reap? Entries expire at a known moment, and it is seen when the kernel's own count drops:
-//! what is told of the collector's runs fits both, and what a dump reaps is not laid to its charge.
+//! How late does garbage collection reap? Entries expire at a known moment, and the kernel's own count drops at
+//! another: the report of the collector's runs agrees with both, and entries that a dump reaps are not attributed to
+//! it.
 
 use std::{
     thread,
@@ -17,18 +18,18 @@ use crate::{
     native::{dying_are_listed::load, namespace::Namespace},
 };
 
-/// Entries that expire, and stay until the collector comes by.
+/// Entries that expire, and stay until the collector's run.
 const EXPIRING: i64 = 30;
-/// Entries that don't.
+/// Entries that do not expire.
 const STAYING: i64 = 4;
-/// Entries that expire and that a dump comes by first.
+/// Entries that expire and that a dump finds first.
 const DUMPED: i64 = 5;
-/// How long those that expire live.
+/// Lifetime of those that expire.
 const LIFE: Duration = Duration::from_secs(2);
-/// The collector rests for a minute at most (GC_SCAN_INTERVAL_MAX); what it then does may take its time here.
+/// The collector rests for at most a minute (GC_SCAN_INTERVAL_MAX); its run may then be slow here.
 const GC_INTERVAL: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How far an emulated processor may lag.
+/// Lag of an emulated processor.
 const LAG: Duration = Duration::from_secs(2);
 
 pub fn run() -> Result<()> {
@@ -42,16 +43,16 @@ pub fn run() -> Result<()> {
     let first_expires = Instant::now() + LIFE;
     create(&lab.server, "6", EXPIRING, LIFE.as_secs())?;
     let last_expires = Instant::now() + LIFE;
-    // Another namespace's don't count.
+    // Entries of another namespace do not count.
     create(&lab.client, "6", EXPIRING, LIFE.as_secs())?;
     let [still_there, gone] = dropped_to(&lab.server, before + STAYING)?;
     let waited = still_there.saturating_duration_since(last_expires);
     let waited_at_most = gone.saturating_duration_since(first_expires);
     events(&destroyed, EXPIRING)?;
 
-    // The collector has just been here, and rests.
+    // The collector has just run, and rests.
     create(&lab.server, "6", DUMPED, 1)?;
-    // The time itself is what it is about: nobody removes an entry when it is over.
+    // The time itself is the subject: no process removes an entry when it expires.
     thread::sleep(Duration::from_millis(1100));
     lab.server.sh("conntrack -L 2>/dev/null >/dev/null")?;
     events(&destroyed, EXPIRING + DUMPED)?;
@@ -65,7 +66,7 @@ pub fn run() -> Result<()> {
     let runs = number("/runs")?;
     ensure!(runs >= 1 && number("/reaped/count")? == runs, "{gc}");
     ensure!(measured.total("gc_worker") == runs, "{}", measured.told());
-    // When the first of them expired is known, and when the count had dropped.
+    // The time at which the first of them expired is known, and the time at which the count had dropped.
     let hz = number("/hz")?;
     let late = |path: &str| -> Result<Duration> {
         let ms = number(path)? * 1000 / hz;
@@ -77,7 +78,7 @@ pub fn run() -> Result<()> {
         "one went {most:?} late, and they were waited for {waited:?} to {waited_at_most:?}: {gc}"
     );
     ensure!(half <= most && most <= GC_INTERVAL + LAG, "{gc}");
-    // A run looks at the whole table at most, and goes on the next time where it stopped.
+    // A run visits the whole table at most, and the next run continues at its end.
     let (looked_at, in_one) = (number("/buckets/sum")?, number("/buckets/max")?);
     ensure!(
         0 < looked_at && in_one <= buckets && looked_at <= runs * buckets,
@@ -86,7 +87,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Entries of a protocol that nobody else uses the ports of.
+/// Creates entries of a protocol whose ports no other traffic uses.
 fn create(namespace: &Namespace, protonum: &str, count: i64, seconds: u64) -> Result<()> {
     let state = if protonum == "6" { "--state SYN_SENT" } else { "" };
     let entries: String = (0..count)
@@ -97,7 +98,7 @@ fn create(namespace: &Namespace, protonum: &str, count: i64, seconds: u64) -> Re
             )
         })
         .collect();
-    // By one process: on a busy host the first would expire before the last is there.
+    // By one process: on a busy host the first entry would expire before the last exists.
     load(namespace, &entries)
 }
 
@@ -107,7 +108,7 @@ fn count(namespace: &Namespace) -> Result<i64> {
     count.trim().parse().context("the number of entries")
 }
 
-/// Waits until there are so few; when there were last more, and when that was seen.
+/// Waits until the count is this low; returns the last time with more entries, and the time of this count.
 fn dropped_to(namespace: &Namespace, expected: i64) -> Result<[Instant; 2]> {
     let mut still_there = Instant::now();
     let end = still_there + PATIENCE;
@@ -132,13 +133,16 @@ fn destroy_events(namespace: &Namespace) -> Result<Trace> {
     Trace::of(namespace.rsct(&["watch", "-o", "json", "-e", "destroy", "-p", "tcp"]))
 }
 
-/// Waits until so many entries have been told of as gone, and no more.
+/// Waits until this number of entries has been reported as deleted, and no more.
 fn events(watch: &Trace, expected: i64) -> Result<()> {
     let is_destroy = |line: &Line| line.text("/event") == "destroy";
-    wait::until("their ends are told of", || {
+    wait::until("their ends are reported", || {
         Ok(watch.count(is_destroy) >= expected)
     })?;
     let count = watch.count(is_destroy);
-    ensure!(count == expected, "{count} entries are gone, expected {expected}");
+    ensure!(
+        count == expected,
+        "{count} entries are deleted, expected {expected}"
+    );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What does a packet cost in nf_conntrack_in? So many that open a flow, that belong to one, that are invalid, dropped or
-//! come with their entry: as many are timed under each outcome, whatever they are told apart by.
+//! What does a packet cost in nf_conntrack_in? A known number of packets opens a flow, belongs to one, is invalid, is
+//! dropped or arrives with its entry: the same number is timed under each outcome, whatever the key.
 
 use std::net::{SocketAddrV4, UdpSocket};
 
@@ -17,22 +17,22 @@ use crate::lab::{
 };
 
 const IN: &str = "nf_conntrack_in";
-/// Flows that are opened.
+/// Number of flows that are opened.
 const FLOWS: i64 = 7;
-/// Packets of the first of them behind the one that opened it, and as many replies.
+/// Packets of the first flow after the one that opened it, and the same number of replies.
 const MORE: i64 = 50;
 /// Packets of no connection.
 const INVALID: i64 = 5;
-/// Packets for which the table has no room.
+/// Packets for which the table has no capacity.
 const DROPPED: i64 = 3;
-/// Packets from the server to itself, of one flow: each passes twice.
+/// Packets from the server to itself, of one flow: each traverses twice.
 const LOOPED: i64 = 20;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let netns = &lab.server.name;
     let port = UdpSocketPair::open(&lab)?;
-    // All at once: they must not disturb one another.
+    // All at the same time: they must not disturb one another.
     let by_outcome = latency::start(netns, &["--slower-than", "1ns"])?;
     let by_proto = latency::start(netns, &["--by", "proto"])?;
     let by_hook = latency::start(netns, &["--by", "hook", "--interval", "200ms"])?;
@@ -71,7 +71,7 @@ pub fn run() -> Result<()> {
         "each flow is confirmed\n{}",
         told()
     );
-    are_told(&measured, inode(&lab.server)?)?;
+    slow_calls_are_reported(&measured, inode(&lab.server)?)?;
 
     let total = measured.total(IN);
     let by_proto = Measured::of(by_proto)?;
@@ -93,7 +93,7 @@ pub fn run() -> Result<()> {
     ensure!(by_cpu.total(IN) == total, "{}", by_cpu.told());
     let by_netns = Measured::of(by_netns)?;
     ensure!(by_netns.count(IN, netns) == total, "{}", by_netns.told());
-    // The client saw the same flows, of which those that the server's table had no room for too.
+    // The client saw the same flows, among them those that the full table of the server refused.
     let client = by_netns.count(IN, &lab.client.name);
     ensure!(client >= FLOWS + 2 * MORE, "{}", by_netns.told());
     let only_one = Measured::of(only_one)?;
@@ -102,8 +102,8 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Each call was slower than a nanosecond: each is told of, with the flow and the way that led there.
-fn are_told(measured: &Measured, netns: i64) -> Result<()> {
+/// Each call was slower than a nanosecond: each is reported, with its flow and kernel stack.
+fn slow_calls_are_reported(measured: &Measured, netns: i64) -> Result<()> {
     let told = || measured.told();
     let slow: Vec<&Line> = measured
         .0
@@ -113,7 +113,7 @@ fn are_told(measured: &Measured, netns: i64) -> Result<()> {
         .collect();
     ensure!(
         i64::try_from(slow.len())? == measured.total(IN),
-        "{} calls are told of\n{}",
+        "{} calls are reported\n{}",
         slow.len(),
         told()
     );
@@ -131,13 +131,13 @@ fn are_told(measured: &Measured, netns: i64) -> Result<()> {
                             .as_str()
                             .is_some_and(|name| name.starts_with("__ip_local_out+"))
                 })),
-            "not the way of a packet: {line}"
+            "not the stack of a packet: {line}"
         );
     }
     let sum: i64 = slow.iter().filter_map(|line| line.number("/duration_ns")).sum();
     ensure!(
         sum == measured.total_ns(IN),
-        "{sum} ns in all are told of\n{}",
+        "{sum} ns in all are reported\n{}",
         told()
     );
     let invalid = slow
@@ -163,7 +163,7 @@ fn are_told(measured: &Measured, netns: i64) -> Result<()> {
     Ok(())
 }
 
-/// What comes in intervals is what comes in all.
+/// The intervals add up to the total.
 fn intervals_add_up(measured: &Measured) -> Result<()> {
     let in_intervals: i64 = measured
         .0
@@ -187,7 +187,7 @@ struct UdpSocketPair {
 }
 
 impl UdpSocketPair {
-    /// The flow that has more than one packet.
+    /// Opens the flow that has more than one packet.
     fn open(lab: &Lab) -> Result<Self> {
         let client = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 5000))?))?;
         let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 9999))?))?;
@@ -199,15 +199,15 @@ impl UdpSocketPair {
 
 fn play(lab: &Lab, pair: &UdpSocketPair) -> Result<()> {
     let UdpSocketPair { client, server } = pair;
-    traffic::ask(client, server)?;
+    traffic::request(client, server)?;
     for _ in 0..MORE {
-        traffic::ask(client, server)?;
-        traffic::answer(client, server)?;
+        traffic::request(client, server)?;
+        traffic::reply(client, server)?;
     }
     for port in 1..FLOWS {
         let port = 5000 + u16::try_from(port)?;
         let other = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, port))?))?;
-        traffic::ask(&other, server)?;
+        traffic::request(&other, server)?;
     }
     let (from, to) = lab.on_server(|| {
         let to = UdpSocket::bind("127.0.0.1:7001")?;
@@ -215,23 +215,23 @@ fn play(lab: &Lab, pair: &UdpSocketPair) -> Result<()> {
         Ok((UdpSocket::bind("127.0.0.1:7000")?, to))
     })?;
     for _ in 0..LOOPED {
-        traffic::ask(&from, &to)?;
+        traffic::request(&from, &to)?;
     }
     for sequence in 0..u32::try_from(INVALID)? {
         let from = SocketAddrV4::new([192, 168, 34, 12].into(), 4001);
         let to = SocketAddrV4::new([192, 168, 34, 11].into(), 9);
         lab.on_client(|| raw::tcp(from, to, raw::RST | raw::ACK, sequence))?;
     }
-    no_room(lab, server)
+    full_table(lab, server)
 }
 
-/// New flows while the server's table takes no more. None of the entries may be dropped early for them.
-fn no_room(lab: &Lab, server: &UdpSocket) -> Result<()> {
+/// New flows while the server's table is full. No entry may be dropped early for them.
+fn full_table(lab: &Lab, server: &UdpSocket) -> Result<()> {
     lab.server.sh("conntrack -F 2>/dev/null")?;
     lab.server.create(
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
     )?;
-    // The client leaves it to the server.
+    // The client does not track these.
     lab.client.sh(
         "nft add table inet no; nft 'add chain inet no out { type filter hook output priority raw; }'
         nft add rule inet no out udp sport 6000-6100 notrack",
@@ -241,7 +241,7 @@ fn no_room(lab: &Lab, server: &UdpSocket) -> Result<()> {
     for port in 0..DROPPED {
         let port = 6000 + u16::try_from(port)?;
         let socket = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, port))?))?;
-        traffic::send(&socket, b"no room", server.local_addr()?)?;
+        traffic::send(&socket, b"full", server.local_addr()?)?;
     }
     wait::until("all have been dropped", || {
         Ok(Counters::of(&lab.server)?.get("drop")? >= before + DROPPED as u64)

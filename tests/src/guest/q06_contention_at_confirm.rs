@@ -1,5 +1,6 @@
-//! Is there contention at confirm? As many flows are opened by one thread, and then by several on both processors while the
-//! table is resized, which takes all of its locks: each is confirmed once, and it is measured how long they waited.
+//! Is there contention at confirm? One thread opens flows, and then several on both processors open the same number
+//! while the table is resized, which acquires all of its locks: each flow is confirmed once, and the waits are
+//! measured.
 
 use std::{
     fs,
@@ -25,9 +26,9 @@ const LOCKS: &str = "nf_conntrack_locks";
 const FLOWS: u16 = 1200;
 const CPUS: u16 = 2;
 const THREADS: u16 = 4;
-/// Sizes that the table is given in turn: large, as all of its locks are held while it is gone through.
+/// Alternating sizes of the table: large, as all of its locks are held while it is walked.
 const BUCKETS: [u32; 2] = [131_072, 262_144];
-/// How often it is tried to have them wait.
+/// Attempts to make them wait.
 const ROUNDS: u16 = 10;
 
 pub fn run() -> Result<()> {
@@ -35,7 +36,7 @@ pub fn run() -> Result<()> {
     // None expires before it has been counted.
     lab.client
         .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
-    // Nobody reads: what comes when it is full is dropped, behind conntrack.
+    // The socket is not read: packets for its full buffer are dropped after conntrack.
     let _server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 9999))?))?;
     // Until neighbours know each other, packets wait in a short queue.
     lab.on_client(|| open(9_000, 1))?;
@@ -49,8 +50,8 @@ pub fn run() -> Result<()> {
             continue;
         };
         ensure!(waits.number("/sum") > Some(0), "{waits}");
-        is_told_of(&together)?;
-        // By itself a thread has nobody to wait for but garbage collection.
+        long_waits_are_reported(&together)?;
+        // Alone, a thread waits only for garbage collection.
         ensure!(
             alone_waits <= 2,
             "one thread waited {alone_waits} times\n{}",
@@ -58,11 +59,11 @@ pub fn run() -> Result<()> {
         );
         return Ok(());
     }
-    bail!("in {ROUNDS} rounds nobody waited for a lock, so nothing was shown\n{last}")
+    bail!("no thread waited for a lock in {ROUNDS} rounds, so the test shows nothing\n{last}")
 }
 
-/// What waited long is told of, and that it was on its way into the table.
-fn is_told_of(together: &Measured) -> Result<()> {
+/// A long wait is reported, with a stack that leads into the table.
+fn long_waits_are_reported(together: &Measured) -> Result<()> {
     let mut slow = together
         .0
         .lines
@@ -75,13 +76,13 @@ fn is_told_of(together: &Measured) -> Result<()> {
     };
     ensure!(
         slow.any(waiting_to_confirm),
-        "nothing that waited came by conntrack\n{}",
+        "no wait has a stack of conntrack\n{}",
         together.told()
     );
     Ok(())
 }
 
-/// Opens flows and measures; as many are confirmed as the kernel has entries more.
+/// Opens flows and measures; the number of confirmed entries is the growth of the kernel's count.
 fn round(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<Measured> {
     let count = || -> Result<i64> {
         let count = lab.client.sh("cat /proc/sys/net/netfilter/nf_conntrack_count")?;
@@ -98,8 +99,8 @@ fn round(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<Measured
     let told = || measured.told();
     ensure!(measured.count(CONFIRM, "dropped") == 0, "{}", told());
     ensure!(measured.count(CONFIRM, "clash") == 0, "{}", told());
-    // The kernel does not run a program within itself: what is missing for that is counted, or it is said that nobody
-    // counts it.
+    // The kernel does not run a program within itself: calls missed for that reason are counted, or a message reports
+    // that the kernel does not count them.
     let summary = measured.0.summary()?;
     let number = |path: &str| summary.number(path).unwrap_or(0);
     let missing = number("/skipped") + number("/unfinished");
@@ -111,7 +112,7 @@ fn round(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<Measured
             told()
         );
     }
-    // Where it is a function, an entry's two locks are taken by it.
+    // If it is a function, it acquires both locks of an entry.
     if let Some(pairs) = measured.tally(DOUBLE_LOCK, "all") {
         ensure!(
             pairs.number("/count").unwrap_or(0) + missing >= measured.count(CONFIRM, "inserted"),
@@ -149,7 +150,7 @@ fn open_all(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<()> {
     })
 }
 
-/// Gives the table one size and then the other, for as long as flows are opened.
+/// Alternates the table's size as long as flows are opened.
 fn resize_until(are_open: &AtomicBool) -> Result<()> {
     for size in BUCKETS.into_iter().cycle() {
         if are_open.load(Ordering::Relaxed) {
@@ -160,7 +161,7 @@ fn resize_until(are_open: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// Opens a flow from each of so many ports.
+/// Opens a flow from each of this number of ports.
 fn open(first: u16, count: u16) -> Result<()> {
     for port in first..first + count {
         UdpSocket::bind((CLIENT, port))?.send_to(b"one more", (SERVER, 9999))?;

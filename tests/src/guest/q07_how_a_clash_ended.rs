@@ -1,6 +1,6 @@
-//! Question 7: how did a clash end, and which entries does it hide? Two datagrams from one socket, sent before the first
-//! has an entry in the table: the second is given the first one's, or, where a rule sends it elsewhere, an entry that
-//! nobody lists.
+//! Question 7: how did a clash end, and which entries does it hide? Two datagrams from one socket, sent before the
+//! first has an entry in the table: the second uses the first one's entry, or, if a rule sends it elsewhere, an entry
+//! that no listing shows.
 
 use anyhow::{Result, ensure};
 
@@ -9,7 +9,7 @@ use crate::{
     native::namespace::Namespace,
 };
 
-/// Where the rule turns to by turns.
+/// The rule's alternate destination.
 const OTHER: &str = "192.168.34.21";
 const PUBLIC: &str = "192.168.34.99";
 
@@ -18,12 +18,12 @@ pub fn run() -> Result<()> {
     hidden()
 }
 
-/// Both go the same way: one entry does for both.
+/// Both have the same destination: one entry serves both.
 fn resolved() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let mut queue = clash::hold(&lab.client, "udp", &[])?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("insert", &lab.client.name, &[])?;
+    let why = Why::start("insert", &lab.client.name, &[])?;
     let server = lab.on_server(|| Ok(std::net::UdpSocket::bind((SERVER, 53))?))?;
     server.set_read_timeout(Some(wait::DEADLINE))?;
     let client = clash::socket(&lab, clash::PORT)?;
@@ -56,7 +56,7 @@ fn resolved() -> Result<()> {
     answer.agrees()
 }
 
-/// One goes here, one there: the second one's entry has but a reply, for a second, and is not listed.
+/// Each has another destination: the second one's entry has only a reply, for a second, and is not listed.
 fn hidden() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     lab.server.sh(&format!("ip addr add {OTHER}/24 dev eth0"))?;
@@ -67,7 +67,7 @@ fn hidden() -> Result<()> {
     ))?;
     let mut queue = clash::hold(&lab.client, "udp", &[])?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("insert", &lab.client.name, &[])?;
+    let why = Why::start("insert", &lab.client.name, &[])?;
     let client = clash::socket(&lab, clash::PORT)?;
     for question in ["A?", "AAAA?"] {
         traffic::send(&client, question.as_bytes(), (PUBLIC, 53))?;
@@ -81,7 +81,7 @@ fn hidden() -> Result<()> {
         listed.lines().count() == 1 && listed.contains(&format!("src={SERVER}")),
         "the first one's entry is listed, and no other:\n{listed}"
     );
-    // It is counted all the same, until it goes.
+    // It is counted all the same, until it is deleted.
     ensure!(counted == 2, "{counted} entries are counted");
 
     let answer = why.answer()?;

@@ -1,6 +1,6 @@
-//! Question 8, who set this timeout: `rsct timeout why` says of entries side by side that a policy did, the namespace's
-//! sysctl, the kernel's own reduction, a task by hand, and that one is fixed. Each is held against what ctnetlink has left
-//! of it, and against the sysctl and the policy.
+//! Question 8, which setting or task set this timeout: `rsct timeout why` names a policy, the namespace's sysctl, the
+//! kernel's own reduction, a task in user space, and a fixed timeout, each for another entry. Each is compared with
+//! ctnetlink's remaining time, the sysctl and the policy.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -28,12 +28,12 @@ pub fn run() -> Result<()> {
     )?;
     let (governed, governed_server) = traffic::udp(&lab, 8001)?;
     let (plain, plain_server) = traffic::udp(&lab, 8002)?;
-    traffic::ask(&governed, &governed_server)?;
-    traffic::ask(&plain, &plain_server)?;
+    traffic::request(&governed, &governed_server)?;
+    traffic::request(&plain, &plain_server)?;
 
     let before = [8001, 8002, 8005].map(|dport| listed(there, dport));
     let trace = Trace::of(why(there))?;
-    // One segment of a connection that nobody has seen begin, sent again more often than the namespace allows.
+    // One segment in the middle of an unknown connection, sent again more often than the namespace allows.
     let somewhere = SocketAddrV4::new(CLIENT.parse::<Ipv4Addr>()?, 7777);
     let nobody = SocketAddrV4::new(SERVER.parse::<Ipv4Addr>()?, 8004);
     for _ in 0..5 {
@@ -79,7 +79,7 @@ pub fn run() -> Result<()> {
         .zip(after)
     {
         let (before, after) = (before?, after?);
-        let told = line.number("/timeout_seconds").context("what is left")?;
+        let told = line.number("/timeout_seconds").context("the remaining time")?;
         ensure!(
             after <= told && told <= before && before <= whole,
             "ctnetlink had {before}s and then {after}s left of {whole}s: {line}"
@@ -96,8 +96,8 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// rsct as it is to attach in this run; the one function that listings attach to has more arguments than some kernels'
-/// fentry takes, and rsct minds that.
+/// rsct in the form of this run; the one function that listings attach to has more arguments than some kernels' fentry
+/// supports, which rsct considers.
 fn why(there: &Namespace) -> Command {
     let mut command = there.rsct(&["timeout", "why", "-o", "json"]);
     if let Ok(mode) = std::env::var(ATTACH) {
@@ -106,7 +106,7 @@ fn why(there: &Namespace) -> Command {
     command
 }
 
-/// What ctnetlink says is left of the timeout of the entry with this destination port.
+/// Remaining timeout that ctnetlink reports for the entry with this destination port.
 fn listed(there: &Namespace, dport: u16) -> Result<i64> {
     let text = there.conntrack(&[])?;
     let line = text
@@ -117,7 +117,7 @@ fn listed(there: &Namespace, dport: u16) -> Result<i64> {
     left.parse().with_context(|| line.to_owned())
 }
 
-/// Whether a default is named, and its value is the sysctl's: that value.
+/// Checks that a default is named, and that its value is the sysctl's; returns that value.
 fn is_default(there: &Namespace, line: &Line, name: &str) -> Result<i64> {
     ensure!(line.text("/timeout_source/kind") == "default", "{line}");
     ensure!(line.text("/timeout_source/sysctl") == name, "{line}");

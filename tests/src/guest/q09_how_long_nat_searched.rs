@@ -1,5 +1,5 @@
-//! Question 9: how long did NAT search for a port, how many did it try? A rule that has a few ports, and more flows than
-//! that to one destination.
+//! Question 9: how long did NAT search for a port, and how many ports did it try? A rule with a few ports, and more
+//! flows than ports to one destination.
 
 use std::net::SocketAddrV4;
 
@@ -26,8 +26,8 @@ pub fn run() -> Result<()> {
     // A reset would free a port.
     lab.server.sh("nft add rule inet lab input tcp dport 80 drop")?;
     let before = Counters::of(&lab.client)?;
-    let why = Why::ask("nat", &lab.client.name, &[])?;
-    // There is one for each of these, wherever the search begins.
+    let why = Why::start("nat", &lab.client.name, &[])?;
+    // Each of these finds one, wherever the search begins.
     for n in 0..PORTS {
         traffic::send(
             &clash::socket(&lab, 4000 + n)?,
@@ -45,7 +45,7 @@ pub fn run() -> Result<()> {
     before.must_have_grown(&lab.client, &[])?;
     let found = Counters::of(&lab.client)?.get("found")? - before.get("found")?;
 
-    // Then there is none: each of them is tried, and the packet dropped.
+    // Then none is free: each of them is tried, and the packet dropped.
     let sent = clash::socket(&lab, 4000 + PORTS)?.send_to(b"room for none", (SERVER, 53));
     ensure!(sent.is_err(), "{sent:?}");
     before.must_have_grown(&lab.client, &[("insert_failed", 1), ("drop", 1)])?;
@@ -56,7 +56,7 @@ pub fn run() -> Result<()> {
         all - found
     );
 
-    // The last few tuples that TCP tries are looked up in another way by kernels from 6.2 or so on.
+    // Kernels from 6.2 or so on use another lookup for the last few tuples that TCP tries.
     let to = SocketAddrV4::new(SERVER.parse()?, 80);
     let syn = |port| lab.on_client(|| raw::tcp(clash::client(port), to, raw::SYN, 1));
     for n in 0..TCP_PORTS {
@@ -95,7 +95,7 @@ pub fn run() -> Result<()> {
             && exhausted.number("/longest/1/taken") == Some(i64::from(TCP_PORTS)),
         "{exhausted}"
     );
-    // The others found theirs, after as many tries in vain as the kernel counts.
+    // The others found theirs, after the number of failed attempts that the kernel counts.
     let found_one = answer.count("first_try") + answer.count("searched");
     ensure!(found_one == i64::from(PORTS + TCP_PORTS), "{}", answer.told);
     ensure!(

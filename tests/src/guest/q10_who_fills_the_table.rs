@@ -1,38 +1,43 @@
-//! A full table: a new flow throws others out as long as there are some that are not ASSURED, and gets no entry after
-//! that. `rsct why full` says who paid, who was thrown out and who fills the table.
+//! A full table: a new flow evicts others as long as some are not ASSURED, and gets no entry after that. `rsct why
+//! full` names the refused flows, the evicted ones and the sources that fill the table.
 
-use std::{fmt::Write as _, process::Command};
+use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    lab::{CLIENT, Lab, Line, Why, traffic},
+    lab::{
+        CLIENT, Lab, Line, Why,
+        limit::{Limit, MAX},
+        traffic,
+    },
     native::{namespace::succeeds, save_and_load::Scratch},
 };
 
-const MAX: &str = "net.netfilter.nf_conntrack_max";
-/// So many that wherever the kernel looks for somebody to throw out, there is one: it looks into 8 chains of 512 or more.
+/// The table's size as a setting of the first network namespace.
+const BUCKETS: &str = "/proc/sys/net/netfilter/nf_conntrack_buckets";
+/// Enough that the kernel finds an entry to evict wherever it searches: it visits 8 chains of 512 or more.
 const ENTRIES: i64 = 2000;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
-    let _short = Setting::of("net.netfilter.nf_conntrack_buckets", 512)?;
+    let _short = Limit::set(BUCKETS, 512)?;
     fill(&lab)?;
     let (client, server) = traffic::udp(&lab, 9010)?;
     let port = i64::from(client.local_addr()?.port());
-    let why = Why::ask("full", &lab.server.name, &[])?;
-    let _tiny = Setting::of(MAX, ENTRIES)?;
+    let why = Why::start("full", &lab.server.name, &[])?;
+    let _tiny = Limit::set(MAX, u32::try_from(ENTRIES)?)?;
 
-    // Somebody goes for this one …
-    traffic::ask(&client, &server)?;
-    // … and nobody for the next, as all are ASSURED and there are as many as may be.
+    // An entry is evicted for this one …
+    traffic::request(&client, &server)?;
+    // … and none for the next, as all are ASSURED and the limit is reached.
     let all = ["update", "-q", "-p", "udp", "--set-status", "SEEN_REPLY,ASSURED"];
     succeeds(&mut lab.server.rsct(&all))?;
     let left: i64 = lab.server.sh("conntrack -C")?.trim().parse().context("a count")?;
-    let _full = Setting::of(MAX, left)?;
+    let _full = Limit::set(MAX, u32::try_from(left)?)?;
     let late = lab.on_client(|| Ok(std::net::UdpSocket::bind((CLIENT, 0))?))?;
     for _ in 0..3 {
-        traffic::send(&late, b"no room", server.local_addr()?)?;
+        traffic::send(&late, b"full", server.local_addr()?)?;
     }
     let late = i64::from(late.local_addr()?.port());
 
@@ -42,9 +47,9 @@ pub fn run() -> Result<()> {
         made_room.number("/flows/0/orig/sport") == Some(port),
         "{made_room}"
     );
-    // All of a chain go at once.
+    // All evictable entries of a chain are evicted at once.
     let evicted = ENTRIES + 1 - left;
-    ensure!(evicted >= 1, "nobody was thrown out\n{}", answer.told);
+    ensure!(evicted >= 1, "no entry was evicted\n{}", answer.told);
     let early_drop = answer.met("early_drop", evicted)?;
     ensure!(early_drop.text("/flows/0/orig/src") == "10.0.0.9", "{early_drop}");
     ensure!(
@@ -61,7 +66,7 @@ pub fn run() -> Result<()> {
     who_fills_it(answer.other("table")?, left)
 }
 
-/// Entries of one client of one service.
+/// Creates entries of one client of one service.
 fn fill(lab: &Lab) -> Result<()> {
     let file = Scratch::new("full")?;
     let mut lines = String::new();
@@ -85,27 +90,4 @@ fn who_fills_it(table: &Line, entries: i64) -> Result<()> {
     ensure!(table.text("/services/0/dst") == "10.0.1.1", "{table}");
     ensure!(table.number("/services/0/dport") == Some(53), "{table}");
     Ok(())
-}
-
-/// Another value, for all namespaces, for as long as it lives.
-struct Setting {
-    name: &'static str,
-    before: String,
-}
-
-impl Setting {
-    fn of(name: &'static str, value: i64) -> Result<Self> {
-        let before = succeeds(Command::new("sysctl").args(["-n", name]))?
-            .trim()
-            .to_owned();
-        succeeds(Command::new("sysctl").arg("-qw").arg(format!("{name}={value}")))?;
-        Ok(Self { name, before })
-    }
-}
-
-impl Drop for Setting {
-    fn drop(&mut self) {
-        let setting = format!("{}={}", self.name, self.before);
-        let _ = Command::new("sysctl").arg("-qw").arg(setting).status();
-    }
 }

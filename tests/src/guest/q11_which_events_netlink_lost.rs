@@ -1,5 +1,5 @@
-//! Question 11: which events did netlink lose? A listener with a tiny buffer that doesn't read, and one that has the kernel
-//! keep what it could not deliver.
+//! Question 11: which events did netlink lose? A listener with a tiny buffer that does not read, and one for which the
+//! kernel keeps the undelivered events.
 
 use anyhow::{Result, ensure};
 
@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
 fn overrun() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let listener = Listener::open(&lab.server, &[NEW], false)?;
-    let why = Why::ask("lost", &lab.server.name, &["--top", "40"])?;
+    let why = Why::start("lost", &lab.server.name, &["--top", "40"])?;
     flows(&lab)?;
     let drops = listener.drops(&lab.server)?;
     let (read, lost) = listener.read()?;
@@ -47,11 +47,11 @@ fn overrun() -> Result<()> {
 
 fn kept() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
-    // Entries that are made while nobody listens have no events.
+    // Entries that are made without a listener have no events.
     let listener = Listener::open(&lab.server, &[DESTROY], true)?;
     flows(&lab)?;
-    let why = Why::ask("lost", &lab.server.name, &["--top", "40"])?;
-    // Each of them is out of the table, but some can't go before that has been told.
+    let why = Why::start("lost", &lab.server.name, &["--top", "40"])?;
+    // Each of them is out of the table, but some cannot be freed before their event is delivered.
     lab.server.sh("conntrack -D -p udp 2>&1")?;
     let drops = listener.drops(&lab.server)?;
     let dying = lab.server.sh("conntrack -L dying 2>/dev/null")?.lines().count() as u64;
@@ -60,9 +60,9 @@ fn kept() -> Result<()> {
         "{drops} events could not be delivered, {dying} entries wait"
     );
     let mut read = 0;
-    until("all events have come", || {
+    until("all events have arrived", || {
         let (more, lost) = listener.read()?;
-        ensure!(!lost, "the listener was told of a loss");
+        ensure!(!lost, "the kernel reported a loss to the listener");
         read += more;
         Ok(read == u64::from(FLOWS))
     })?;
@@ -76,7 +76,7 @@ fn kept() -> Result<()> {
     answer.agrees()
 }
 
-/// The listener is named, with what it did not get.
+/// Checks that the listener is named, with the events that it lost.
 fn is_ours(line: &Line, listener: &Listener, event: &str, drops: u64) -> Result<()> {
     ensure!(
         line.number("/listeners/0/portid") == Some(i64::from(listener.port()))

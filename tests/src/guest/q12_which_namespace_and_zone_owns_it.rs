@@ -1,6 +1,6 @@
 //! Question 12, which namespace and zone owns it: one tuple has entries in two namespaces, in one of them in two zones.
-//! `rsct list`, `rsct get` and `rsct why FLOW` with `--netns all` name each, as `conntrack -L` does in each namespace; and
-//! a packet, and a delete, are told of the one that they concern.
+//! `rsct list`, `rsct get` and `rsct why FLOW` with `--netns all` name each, as `conntrack -L` does in each namespace;
+//! a packet, and a delete, are reported for their own entry.
 
 use std::{net::UdpSocket, process::Command};
 
@@ -26,7 +26,7 @@ pub fn run() -> Result<()> {
             nft 'add chain ip zones pre {{ type filter hook prerouting priority -300; }}'
             nft add rule ip zones pre udp dport {PORT} ct zone set {zone}"
         ))?;
-        traffic::ask(&client, &server)?;
+        traffic::request(&client, &server)?;
     }
     let owners = [
         (lab.client.name.clone(), 0, true),
@@ -45,8 +45,8 @@ pub fn run() -> Result<()> {
     let flow = words(&client)?;
     list_and_get_name_them(&client, &owners)?;
     why_names_them(&lab, &flow, &owners)?;
-    the_one_that_is_concerned_is_told_of(&lab, &flow, (&client, &server))?;
-    elsewhere_is_said(&flow, &lab)
+    only_the_affected_entry_is_reported(&lab, &flow, (&client, &server))?;
+    missing_elsewhere(&flow, &lab)
 }
 
 /// The zone at the end of conntrack's line.
@@ -57,7 +57,7 @@ fn zone_of(line: &str) -> Result<i64> {
     Ok(zone.map(str::parse).transpose()?.unwrap_or(0))
 }
 
-/// The flow as people type it.
+/// The flow as users type it.
 fn words(client: &UdpSocket) -> Result<[String; 5]> {
     let from = client.local_addr()?;
     Ok([
@@ -110,7 +110,7 @@ fn list_and_get_name_them(client: &UdpSocket, owners: &[Owner]) -> Result<()> {
     Ok(())
 }
 
-/// rsct as it is to attach in this run.
+/// rsct in the form of this run.
 fn why(netns: &str, duration: &str, output: &str, flow: &[String]) -> Command {
     let mut command = Command::new(rsct());
     command
@@ -144,13 +144,13 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
     let mut all = owners.to_vec();
     all.sort();
     ensure!(answered(&lines) == all, "{lines:?}");
-    // What is left, and whose timeout it is, is told of each.
+    // The remaining time, and the source of the timeout, are reported for each.
     let now = lines.iter().filter(|line| {
         line.number("/timeout_seconds").is_some()
             && line.text("/timeout_source/sysctl") == "nf_conntrack_udp_timeout"
     });
     ensure!(now.count() == owners.len(), "{lines:?}");
-    // A line that was pasted has its zone with it.
+    // A pasted line contains its zone.
     let listed = lab.server.conntrack(&["-p", "udp", "--dport", PORT, "-w", "7"])?;
     let line = listed.trim().to_owned();
     let lines = json(&succeeds(&mut why("all", "0s", "json", &[line]))?)?;
@@ -171,14 +171,14 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
     Ok(())
 }
 
-/// Another datagram, then a delete: both concern the entry of zone 7 alone.
-fn the_one_that_is_concerned_is_told_of(
+/// Another datagram, then a delete: both affect only the entry of zone 7.
+fn only_the_affected_entry_is_reported(
     lab: &Lab,
     flow: &[String],
     sockets: (&UdpSocket, &UdpSocket),
 ) -> Result<()> {
     let trace = Trace::of(why(&lab.server.name, "10m", "json", flow))?;
-    traffic::ask(sockets.0, sockets.1)?;
+    traffic::request(sockets.0, sockets.1)?;
     lab.server
         .sh(&format!("conntrack -D -p udp --dport {PORT} -w 7"))?;
     let ended = trace.stop()?;
@@ -213,14 +213,14 @@ fn the_one_that_is_concerned_is_told_of(
         .lines
         .iter()
         .any(|line| line.is_packet() && line.number("/zone") == Some(7));
-    ensure!(told, "the packet is not told of\n{}", ended.told());
+    ensure!(told, "the packet is not reported\n{}", ended.told());
     let listed = lab.server.conntrack(&["-p", "udp", "--dport", PORT])?;
     ensure!(listed.lines().count() == 1 && zone_of(&listed)? == 5, "{listed}");
     Ok(())
 }
 
-/// Asked in a namespace that has nothing of it.
-fn elsewhere_is_said(flow: &[String], lab: &Lab) -> Result<()> {
+/// The request in a namespace without such an entry.
+fn missing_elsewhere(flow: &[String], lab: &Lab) -> Result<()> {
     let aside = Namespace::new("aside")?;
     let lines = json(&succeeds(&mut why(&aside.name, "0s", "json", flow))?)?;
     ensure!(

@@ -1,6 +1,6 @@
 //! Question 13, why an entry stays UNREPLIED: `rsct why unreplied` names the hook and the interface of each direction
-//! where replies take another way than requests, and what becomes of replies that come and are not taken for replies.
-//! Which entries are UNREPLIED `conntrack` says, and where packets passed the interfaces' own counters do.
+//! if replies have another route than requests, and the fate of replies that arrive and are not recognised. `conntrack`
+//! is the reference for UNREPLIED entries, the interfaces' own counters for the routes.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
@@ -16,15 +16,15 @@ use crate::{
     native::namespace::{Namespace, rsct, succeeds},
 };
 
-/// Datagrams each way.
+/// Datagrams in each direction.
 const ROUNDS: u64 = 5;
 
 pub fn run() -> Result<()> {
-    replies_take_another_way()?;
-    replies_come_and_are_not_taken()
+    replies_by_another_route()?;
+    unrecognised_replies()
 }
 
-/// rsct as it is to attach in this run.
+/// rsct in the form of this run.
 fn why_unreplied(netns: &str, duration: &str, args: &[&str]) -> Command {
     let mut command = Command::new(rsct());
     command
@@ -36,8 +36,8 @@ fn why_unreplied(netns: &str, duration: &str, args: &[&str]) -> Command {
     command
 }
 
-/// The client asks through one router, and the server answers through another.
-fn replies_take_another_way() -> Result<()> {
+/// Requests are routed through one router, and replies through another.
+fn replies_by_another_route() -> Result<()> {
     let names = ["client", "there", "back", "server"];
     let [client, there, back, server] = names.map(Namespace::new);
     let (client, there, back, server) = (client?, there?, back?, server?);
@@ -79,9 +79,9 @@ RULES"
     for socket in [&asking, &answering] {
         socket.set_read_timeout(Some(wait::DEADLINE))?;
     }
-    // Whatever has to be asked for the neighbours' addresses is asked now, and not again.
-    traffic::ask(&asking, &answering)?;
-    traffic::answer(&asking, &answering)?;
+    // The neighbours' addresses are resolved now, and not again.
+    traffic::request(&asking, &answering)?;
+    traffic::reply(&asking, &answering)?;
     for namespace in [&client, &there, &back, &server] {
         namespace.sh("ip -4 neigh | while read addr _ dev _ mac _; do
             ip neigh replace $addr dev $dev lladdr $mac nud permanent
@@ -99,8 +99,8 @@ RULES"
     let trace = Trace::of(why_unreplied(&there.name, "10m", &["-p", "udp", "-o", "json"]))?;
     let before = counted()?;
     for _ in 0..ROUNDS {
-        traffic::ask(&asking, &answering)?;
-        traffic::answer(&asking, &answering)?;
+        traffic::request(&asking, &answering)?;
+        traffic::reply(&asking, &answering)?;
     }
     let grown: Vec<u64> = counted()?
         .iter()
@@ -135,14 +135,14 @@ fn received(namespace: &Namespace, interface: &str) -> Result<u64> {
         .with_context(|| format!("the counter of {interface}: {told}"))
 }
 
-/// What was said of the entry with this destination port.
+/// The line about the entry with this destination port.
 fn entry(lines: &[Line], dport: i64) -> Option<&Line> {
     lines
         .iter()
         .find(|line| line.text("/type") == "unreplied" && line.number("/orig/dport") == Some(dport))
 }
 
-/// Whether all packets were met in this role and place, and the last of them with this outcome.
+/// Checks that all packets were seen in this role and place, and the last of them with this outcome.
 fn is_met(told: &Line, role: &str, netns: &Namespace, place: &str, outcome: &str) -> Result<()> {
     let inode = inode(netns)?;
     let (hook, interface) = place.split_once(' ').context("a hook and an interface")?;
@@ -164,9 +164,9 @@ fn is_met(told: &Line, role: &str, netns: &Namespace, place: &str, outcome: &str
     Ok(())
 }
 
-/// On the client: replies that a rule leaves untracked, that come from another port, that are INVALID, that are none but
-/// an error, and none at all.
-fn replies_come_and_are_not_taken() -> Result<()> {
+/// On the client: replies that a rule leaves untracked, that have another source port, that are INVALID, an error
+/// instead of a reply, and no reply.
+fn unrecognised_replies() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?.with_lasting_udp()?;
     let client = &lab.client;
     client.sh("iptables -t raw -A PREROUTING -p udp --sport 7001 -j NOTRACK
@@ -181,21 +181,21 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         anyhow::bail!("five pairs of sockets");
     };
     let from_another = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 0))?))?;
-    // Its entry is there before, and is replied to later.
-    traffic::ask(&late.0, &late.1)?;
+    // Its entry exists before, and is replied to later.
+    traffic::request(&late.0, &late.1)?;
 
     let trace = Trace::of(why_unreplied(&client.name, "10m", &["-o", "json"]))?;
     let to_nobody = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
     for round in 0..ROUNDS {
-        traffic::ask(&untracked.0, &untracked.1)?;
-        traffic::answer(&untracked.0, &untracked.1)?;
-        traffic::ask(&other_port.0, &other_port.1)?;
+        traffic::request(&untracked.0, &untracked.1)?;
+        traffic::reply(&untracked.0, &untracked.1)?;
+        traffic::request(&other_port.0, &other_port.1)?;
         traffic::send(&from_another, b"from elsewhere", other_port.0.local_addr()?)?;
         other_port.0.recv_from(&mut [0; 64])?;
-        traffic::ask(&silent.0, &silent.1)?;
-        traffic::ask(&redirected.0, &redirected.1)?;
+        traffic::request(&silent.0, &silent.1)?;
+        traffic::request(&redirected.0, &redirected.1)?;
         redirect(&lab, redirected.0.local_addr()?.port(), 7008)?;
-        // Nobody listens there.
+        // The port has no listener.
         let _ = to_nobody.send_to(b"anybody?", (SERVER, 7005));
         let (from, to) = (
             SocketAddrV4::new(CLIENT.parse()?, 40_000),
@@ -204,11 +204,11 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         if round == 0 {
             lab.on_client(|| raw::tcp(from, to, raw::SYN, 0xf000_0000))?;
         }
-        // It acknowledges sequence number 0, which lies far behind what was sent: that is invalid, what lies before is not
-        // (tcp_in_window() in net/netfilter/nf_conntrack_proto_tcp.c).
+        // It acknowledges sequence number 0, far after the sent data: that is invalid; a number before the sent data is
+        // not (tcp_in_window() in net/netfilter/nf_conntrack_proto_tcp.c).
         lab.on_server(|| raw::tcp(to, from, raw::SYN | raw::ACK, 9_000_000))?;
     }
-    traffic::answer(&late.0, &late.1)?;
+    traffic::reply(&late.0, &late.1)?;
     let unreplied = client.conntrack(&["-u", "UNREPLIED"])?;
     let ended = trace.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());
@@ -229,7 +229,7 @@ fn replies_come_and_are_not_taken() -> Result<()> {
         (7005, "icmp_error"),
         (7006, "no_packets_now"),
         (7007, "answered"),
-        // A redirect comes with a packet that was forwarded.
+        // A redirect is sent for a packet that was forwarded.
         (7008, "one_way"),
     ] {
         let told = entry(&ended.lines, dport).with_context(|| format!("no {dport}\n{}", ended.told()))?;
@@ -282,10 +282,10 @@ fn replies_come_and_are_not_taken() -> Result<()> {
     ensure!(total.number("/lost") == Some(0), "{total}");
     // Those of ports 7003 and 7008.
     ensure!(total.number("/verdicts/one_way") == Some(2), "{total}");
-    // What came from another port has an entry of its own.
+    // The reply from another port has an entry of its own.
     ensure!(total.number("/verdicts/stray_reply") == Some(1), "{total}");
 
-    // For people, of one of them.
+    // As text, for one of them.
     let filter = ["-p", "udp", "--dport", "7006"];
     let text = succeeds(&mut why_unreplied(&client.name, "0s", &filter))?;
     ensure!(
@@ -314,7 +314,7 @@ fn redirect(lab: &Lab, sport: u16, dport: u16) -> Result<()> {
     lab.on_server(|| raw::icmp(client, 5, 1, &rest))
 }
 
-/// Whether ICMP errors from the server were met in this role, with type, code and name.
+/// Checks that ICMP errors from the server were seen in this role, with type, code and name.
 fn has_icmp(told: &Line, role: &str, (kind, code, name): (u8, u8, &str)) -> Result<()> {
     let expected = json!({"type": kind, "code": code, "name": name, "from": SERVER});
     let seen = told.0["seen"].as_array().context("what was seen")?;

@@ -1,5 +1,5 @@
-//! Segments of a connection that lie outside its window: `rsct why invalid` says which bound each missed, and by how
-//! many bytes; `rsct trace` says the same. The bound is the one that the kernel itself writes into its log.
+//! Segments of a connection that lie outside its window: `rsct why invalid` prints the bound that each missed, and by
+//! how many bytes; `rsct trace` agrees. The bound is the one that the kernel itself writes into its log.
 
 use std::{
     net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream},
@@ -33,14 +33,14 @@ pub fn run() -> Result<()> {
     })?;
     let theirs = u32::try_from(answer.number("/tcp/seq").context("a sequence number")?)?;
 
-    // Namespaces but the first write into the kernel's log only where that allows it.
+    // Namespaces other than the first write into the kernel's log only if a sysctl allows it.
     succeeds(Command::new("sh").args([
         "-ec",
         "modprobe nf_log_syslog; sysctl -qw net.netfilter.nf_log_all_netns=1",
     ]))?;
     lab.server
         .sh("sysctl -qw net.netfilter.nf_conntrack_log_invalid=6; dmesg -c >/dev/null")?;
-    let why = Why::ask("invalid", &lab.server.name, &[])?;
+    let why = Why::start("invalid", &lab.server.name, &[])?;
     let (seq, ack) = (first.wrapping_add(1), theirs.wrapping_add(1));
     lab.on_client(|| {
         raw::tcp_ack(client, server, raw::ACK, seq.wrapping_add(FAR), ack)?;
@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
     })?;
     let answer = why.answer()?;
     let log = lab.server.sh("dmesg")?;
-    // With logging the tracker says everything twice: the trace has what it said first, with the numbers.
+    // With logging the tracker reports everything twice: the trace has the first report, with the numbers.
     for cause in ["seq_over", "ack_over"] {
         let line = trace.wait_for(&format!("a segment is {cause}"), |line| {
             line.is_outcome("invalid") && line.text("/why/cause") == cause
@@ -69,7 +69,7 @@ pub fn run() -> Result<()> {
         over.number("/example/window/value") == Some(i64::from(ack.wrapping_add(FAR))),
         "{over}"
     );
-    // All that the server has sent is its SYN.
+    // The server has sent only its SYN.
     ensure!(
         over.number("/example/window/missed_bytes") == Some(i64::from(FAR)),
         "{over}"
@@ -80,7 +80,7 @@ pub fn run() -> Result<()> {
     answer.agrees()
 }
 
-/// The bound is what the kernel says, less one, as what is let pass lies before it; and the miss is the difference.
+/// The bound is the kernel's less one, as accepted numbers lie before it; the miss is the difference.
 fn missed(cause: &crate::lab::Line, log: &str, words: &str) -> Result<()> {
     let value = cause.number("/example/window/value").context("a value")?;
     let bound = cause.number("/example/window/bound").context("a bound")?;
@@ -96,7 +96,7 @@ fn missed(cause: &crate::lab::Line, log: &str, words: &str) -> Result<()> {
         .context("the kernel's bound")?;
     ensure!(
         logged == (bound + 1).rem_euclid(1 << 32),
-        "the kernel says {logged}: {cause}"
+        "the kernel logged {logged}: {cause}"
     );
     Ok(())
 }

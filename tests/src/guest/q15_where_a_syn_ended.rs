@@ -1,5 +1,5 @@
-//! Question 15: a SYN was seen, but there is no entry: where did it end? By a rule, by the reverse path filter, for want of
-//! a route, and by conntrack itself.
+//! Question 15: a SYN was seen, but there is no entry: where did it end? At a rule, the reverse path filter, a missing
+//! route, and conntrack itself.
 
 use std::net::SocketAddrV4;
 
@@ -22,9 +22,9 @@ const UNREACHABLE: &str = "198.51.100.1";
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
-    // The client's own conntrack is to have no part in it.
-    // What goes to UNREACHABLE has nowhere to go from the server; what goes to OTHER comes from where the server would
-    // never answer to.
+    // The client's own conntrack does not track these.
+    // The server has no route for packets to UNREACHABLE; packets to OTHER arrive from an address that the server would
+    // answer by another route.
     lab.client.sh(&format!(
         "nft add table ip quiet
         nft 'add chain ip quiet output {{ type filter hook output priority raw; tcp dport 80 notrack; }}'
@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
 RULES"
     ))?;
     let before = Counters::of(&lab.server)?;
-    let why = Why::ask("drop", &lab.server.name, &[])?;
+    let why = Why::start("drop", &lab.server.name, &[])?;
     let syn = |from: &str, port: u16, to: &str| {
         let from = SocketAddrV4::new(from.parse()?, port);
         let to = SocketAddrV4::new(to.parse()?, 80);
@@ -70,10 +70,10 @@ RULES"
         Ok(mib(&lab.server, "IpExt", "InNoRoutes")? == lost + 1)
     })?;
     no_entry(&lab.server)?;
-    // None of it is a drop to conntrack.
+    // conntrack counts none of them as a drop.
     before.must_have_grown(&lab.server, &[])?;
 
-    // And what conntrack itself drops: there is no room for it.
+    // The drop by conntrack itself: the table is full.
     lab.server.create(
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
     )?;

@@ -1,5 +1,5 @@
-//! The kernel gives a freed entry's memory to the next entry at once: the same address, even the same
-//! tuple, and yet another flow.
+//! The kernel reuses a freed entry's memory for the next entry at once: the same address, even the same tuple, and yet
+//! another flow.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,10 +33,10 @@ pub fn run() -> Result<()> {
         Ok(())
     })?;
     let ended = trace.stop()?;
-    tell_apart(&ended.lines).with_context(|| ended.told())
+    flows_are_distinguished(&ended.lines).with_context(|| ended.told())
 }
 
-fn tell_apart(lines: &[Line]) -> Result<()> {
+fn flows_are_distinguished(lines: &[Line]) -> Result<()> {
     let packets: Vec<&Line> = lines.iter().filter(|line| line.is_outcome("created")).collect();
     ensure!(packets.len() == TIMES, "{} packets began a flow", packets.len());
     let mut addresses = BTreeSet::new();
@@ -68,12 +68,12 @@ fn tell_apart(lines: &[Line]) -> Result<()> {
         );
         addresses.insert(ct);
 
-        // Born when it was allocated, which its first packet did, and after its predecessor was gone.
+        // It was born at its allocation by its first packet, and after its predecessor's deletion.
         let entered_ns = member(packet, "/time_ns")?;
         let left_ns = entered_ns + member(packet, "/duration_ns")?;
         ensure!(
             entered_ns < birth_ns && birth_ns <= left_ns,
-            "not born in its first packet's pass: {packet}\n{destroy}"
+            "not born in its first packet's traversal: {packet}\n{destroy}"
         );
         let time_ns = member(destroy, "/time_ns")?;
         let lifetime_ns = member(destroy, "/lifetime_ns")?;
@@ -89,7 +89,7 @@ fn tell_apart(lines: &[Line]) -> Result<()> {
     }
     ensure!(
         addresses.len() < TIMES,
-        "no address came twice, so nothing was shown"
+        "no address was used twice, so the test shows nothing"
     );
     Ok(())
 }

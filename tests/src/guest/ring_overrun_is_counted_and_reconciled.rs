@@ -1,5 +1,4 @@
-//! A burst that the ring cannot hold: what is lost is counted and said at once, and a dump puts the
-//! table right again.
+//! A burst that the ring cannot hold: lost records are counted and reported at once, and a dump corrects the table.
 
 use std::{collections::BTreeSet, net::UdpSocket, process::Command};
 
@@ -10,7 +9,7 @@ use crate::{
     native::namespace::succeeds,
 };
 
-/// How many flows come while nobody reads the ring; a third of them goes again.
+/// Number of flows while the ring is not read; a third of them is deleted again.
 const FLOWS: u16 = 90;
 
 pub fn run() -> Result<()> {
@@ -34,9 +33,9 @@ pub fn run() -> Result<()> {
         "{loss}"
     );
 
-    // The last flows were never told of; only a dump can have brought them.
+    // The records of the last flows were lost; only a dump can have shown them.
     let mut last = 10_000 + FLOWS;
-    wait::until("a dump has brought what was lost", || {
+    wait::until("a dump has shown the lost flows", || {
         last -= 1;
         if (last - 10_000).is_multiple_of(3) {
             last -= 1;
@@ -77,7 +76,7 @@ pub fn run() -> Result<()> {
     ensure!(ended.status.success(), "{}: {said}", ended.status);
     ensure!(
         said.contains("LOST") && said.contains("the ring was full") && said.contains("CPU "),
-        "rsct does not say what was lost:\n{said}"
+        "rsct does not report the loss:\n{said}"
     );
     Ok(())
 }

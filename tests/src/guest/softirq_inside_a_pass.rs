@@ -1,5 +1,5 @@
-//! A process sends; within conntrack's work on its packet, a softirq brings another flow's packet to
-//! the same CPU. Each is told with its own state.
+//! A process sends; during the traversal of its packet, a softirq processes another flow's packet on the same CPU. Each
+//! is reported with its own state.
 
 use std::{
     fs,
@@ -15,17 +15,17 @@ use crate::lab::{CLIENT, Lab, Line, SERVER, Trace, trace::Ended, wait};
 
 /// The flow that the process sends: long known, and answered.
 const OURS: (&str, i64) = (SERVER, 4001);
-/// The flow that comes meanwhile: new, and never answered.
+/// The flow that the softirq processes: new, and never answered.
 const THEIRS: (&str, i64) = ("192.168.35.12", 5001);
-/// How many of theirs come in a round, and how many of ours go out at most.
+/// Packets of the second flow in a round, and the maximum of the first.
 const PACKETS: usize = 3000;
-/// How often it is tried.
+/// Attempts.
 const ROUNDS: usize = 5;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    // Packets from the second pair are taken in on CPU 0, by whichever CPU they were sent; none is dropped
-    // in the queue before conntrack.
+    // Packets from the second pair are received on CPU 0, by whichever CPU they were sent; none is dropped in the queue
+    // before conntrack.
     fs::write("/proc/sys/net/core/netdev_max_backlog", "100000")?;
     lab.client.sh(&format!(
         "ip link add eth1 type veth peer name eth1 netns {}
@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
         let trace = Trace::start(&lab.client.name, &["-p", "udp", "--ring-size", "65536"])?;
         let before = delivered(&lab)?;
         let sent = send(&lab)?;
-        wait::until("theirs have all come through conntrack", || {
+        wait::until("conntrack has processed all of theirs", || {
             Ok(delivered(&lab)? >= before + PACKETS)
         })?;
         let ended = trace.stop()?;
@@ -57,11 +57,11 @@ pub fn run() -> Result<()> {
         }
     }
     Err(anyhow!(
-        "in {ROUNDS} rounds no softirq came within a pass, so nothing was shown"
+        "in {ROUNDS} rounds no softirq ran within a traversal, so the test shows nothing"
     ))
 }
 
-/// One datagram, and it has arrived.
+/// Sends one datagram, and waits for it.
 fn first(from: &str, to: &UdpSocket) -> Result<()> {
     to.set_read_timeout(Some(wait::DEADLINE))?;
     UdpSocket::bind(from)?.send_to(b"first", to.local_addr()?)?;
@@ -69,7 +69,7 @@ fn first(from: &str, to: &UdpSocket) -> Result<()> {
     Ok(())
 }
 
-/// How many packets the client's namespace has taken in, behind conntrack.
+/// Number of packets that the client's namespace has received after conntrack.
 fn delivered(lab: &Lab) -> Result<usize> {
     let snmp = lab.on_client(|| Ok(fs::read_to_string("/proc/thread-self/net/snmp")?))?;
     let mut ip = snmp.lines().filter_map(|line| line.strip_prefix("Ip: "));
@@ -81,7 +81,7 @@ fn delivered(lab: &Lab) -> Result<usize> {
     Ok(count.parse()?)
 }
 
-/// Sends both flows at once; how many of ours.
+/// Sends both flows at once; returns the number of packets of the first.
 fn send(lab: &Lab) -> Result<usize> {
     let theirs_are_out = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -113,7 +113,8 @@ fn send(lab: &Lab) -> Result<usize> {
     })
 }
 
-/// Holds every packet against what is known of its flow. Whether one of theirs came within one of ours.
+/// Compares every packet with the known state of its flow. Returns whether a packet of the second flow was processed
+/// within one of the first.
 fn judge(ended: &Ended, sent: usize) -> Result<bool> {
     let of = |(dst, dport): (&'static str, i64)| {
         move |line: &&Line| {
@@ -129,11 +130,11 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
         .collect();
     ensure!(
         others.is_empty(),
-        "{} packets that nobody sent, the first of them: {}",
+        "{} packets too many, the first of them: {}",
         others.len(),
         others[0]
     );
-    // Ours has two minutes with each packet, theirs half a minute.
+    // Each packet sets two minutes for the first flow, and half a minute for the second.
     let left_ms =
         |packet: &Line, when: &str| packet.number(&format!("{when}/timeout_ms")).unwrap_or_default();
     for packet in &ours {
@@ -157,8 +158,8 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
         );
     }
 
-    // The kernel does not run a program within itself: what is missing for that is counted, or it is said that
-    // nobody counts it.
+    // The kernel does not run a program within itself: calls missed for that reason are counted, or a message reports
+    // that the kernel does not count them.
     let summary = ended.summary()?;
     if summary.has("/skips_uncounted") {
         return Ok(nested(&ours, &theirs));
@@ -172,7 +173,7 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
     let seen = ours.len() + theirs.len();
     ensure!(
         seen <= sent + PACKETS && seen + skipped >= sent + PACKETS,
-        "{sent} of ours and {PACKETS} of theirs were sent, {} and {} told: {summary}",
+        "{sent} of ours and {PACKETS} of theirs were sent, {} and {} reported: {summary}",
         ours.len(),
         theirs.len()
     );
@@ -191,7 +192,7 @@ fn judge(ended: &Ended, sent: usize) -> Result<bool> {
     Ok(nested(&ours, &theirs))
 }
 
-/// Whether one of theirs came and went within one of ours.
+/// Returns whether a packet of the second flow was processed within one of the first.
 fn nested(ours: &[&Line], theirs: &[&Line]) -> bool {
     let spans = |packets: &[&Line]| -> Vec<(i64, i64)> {
         packets

@@ -1,4 +1,4 @@
-//! A signal ends rsct at once, however long the kernel takes to detach programs: while rsct attaches them, while a second
+//! A signal ends rsct at once, however slowly the kernel detaches programs: while rsct attaches them, while a second
 //! rsct starts, and if the process that detaches them is killed.
 
 use std::{
@@ -53,7 +53,7 @@ fn interrupted_while_attaching(lab: &Lab) -> Result<()> {
         status.code() == Some(130) && said.contains("stopped while programs were being attached"),
         "{status}: {said}"
     );
-    gone(&before)
+    unloaded(&before)
 }
 
 fn a_second_one_starts_meanwhile(lab: &Lab) -> Result<()> {
@@ -64,7 +64,7 @@ fn a_second_one_starts_meanwhile(lab: &Lab) -> Result<()> {
     if fentry && SLOW.iter().any(|slow| release.starts_with(slow)) {
         ensure!(
             still_attached,
-            "rsct waited until its programs were gone\n{}",
+            "rsct waited until its programs were unloaded\n{}",
             ended.told()
         );
     }
@@ -76,7 +76,7 @@ fn a_second_one_starts_meanwhile(lab: &Lab) -> Result<()> {
     second.wait_for("the packet is seen", |line: &Line| line.text("/type") == "packet")?;
     let ended = second.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());
-    gone(&before)
+    unloaded(&before)
 }
 
 fn the_detaching_process_is_killed(lab: &Lab) -> Result<()> {
@@ -89,14 +89,14 @@ fn the_detaching_process_is_killed(lab: &Lab) -> Result<()> {
         if name.trim() == DETACHING
             && let Ok(pid) = pid
         {
-            // SAFETY: a plain call; at worst the process is gone already.
+            // SAFETY: a plain call; at worst the process has ended already.
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
     }
-    gone(&before)
+    unloaded(&before)
 }
 
-/// A trace that Ctrl-C ends well, and whether its programs were attached still when it had ended.
+/// A trace that Ctrl-C ends successfully; returns whether its programs were still attached when it had ended.
 fn interrupted(lab: &Lab, before: &BTreeSet<u32>) -> Result<(Ended, bool)> {
     let mut trace = Trace::start(&lab.client.name, &[])?;
     trace.signal(libc::SIGINT)?;
@@ -107,9 +107,9 @@ fn interrupted(lab: &Lab, before: &BTreeSet<u32>) -> Result<(Ended, bool)> {
     Ok((ended, still_attached))
 }
 
-/// No program stays.
-fn gone(before: &BTreeSet<u32>) -> Result<()> {
-    wait::until("rsct's programs are gone", || {
+/// Checks that no program remains.
+fn unloaded(before: &BTreeSet<u32>) -> Result<()> {
+    wait::until("rsct's programs are unloaded", || {
         Ok(programs::ids()?.difference(before).next().is_none())
     })
 }

@@ -1,4 +1,4 @@
-//! This kernel's settings; and those that only the first network namespace has, which a guest can change.
+//! Settings of this kernel, also those that only the first network namespace has, which a guest can change.
 
 use std::{path::Path, process::Command};
 
@@ -27,7 +27,7 @@ pub fn run() -> Result<()> {
     ensure!(theirs == "4321\n", "{theirs}");
     succeeds(&mut say(&[&format!("max={}", before["value"])]))?;
 
-    // The kernel rounds up, and that is said.
+    // The kernel rounds up, and rsct reports the result.
     let buckets: Value = serde_json::from_str(&succeeds(&mut say(&["buckets", "-o", "json"]))?)?;
     let rounded = output(&mut say(&["buckets=1025"]))?;
     let said = String::from_utf8_lossy(&rounded.stderr);

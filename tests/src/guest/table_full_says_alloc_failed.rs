@@ -1,28 +1,25 @@
-//! The table takes one entry and has one: the next flow gets none, its packet is dropped, and the trace
-//! says why.
-
-use std::process::Command;
+//! The table is limited to one entry and has one: the next flow gets none, its packet is dropped, and the trace names
+//! the cause.
 
 use anyhow::{Result, ensure};
 
-use crate::{
-    lab::{Lab, Trace, traffic},
-    native::namespace::succeeds,
+use crate::lab::{
+    Lab, Trace,
+    limit::{Limit, MAX},
+    traffic,
 };
-
-const MAX: &str = "net.netfilter.nf_conntrack_max";
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     let (client, server) = traffic::udp(&lab, 9999)?;
     let port = i64::from(client.local_addr()?.port());
     let trace = Trace::start(&lab.server.name, &[])?;
-    // Nothing is dropped early for the sake of a new flow that is assured.
+    // An ASSURED entry is not dropped early for a new flow.
     lab.server.create(
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state ESTABLISHED -t 300 -u SEEN_REPLY,ASSURED",
     )?;
-    let _tiny = Limit::of(1)?;
-    traffic::send(&client, b"no room", server.local_addr()?)?;
+    let _tiny = Limit::set(MAX, 1)?;
+    traffic::send(&client, b"full", server.local_addr()?)?;
     let failed = trace.wait_for("no entry could be allocated", |line| {
         line.is_event("alloc_failed")
     })?;
@@ -36,28 +33,4 @@ pub fn run() -> Result<()> {
         "{dropped}"
     );
     Ok(())
-}
-
-/// Another limit, for all namespaces, for as long as it lives.
-struct Limit {
-    before: String,
-}
-
-impl Limit {
-    fn of(max: u32) -> Result<Self> {
-        let before = succeeds(Command::new("sysctl").args(["-n", MAX]))?
-            .trim()
-            .to_owned();
-        succeeds(Command::new("sysctl").arg("-qw").arg(format!("{MAX}={max}")))?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for Limit {
-    fn drop(&mut self) {
-        let _ = Command::new("sysctl")
-            .arg("-qw")
-            .arg(format!("{MAX}={}", self.before))
-            .status();
-    }
 }

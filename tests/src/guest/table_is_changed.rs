@@ -1,5 +1,4 @@
-//! This kernel's table is changed as `conntrack` changes it, saved and loaded again; and where it is full, that is
-//! said.
+//! rsct changes this kernel's table as `conntrack` does, saves and loads it; a full table is reported.
 
 use std::process::Command;
 
@@ -23,7 +22,7 @@ pub fn run() -> Result<()> {
     full(&Namespace::new("full")?)
 }
 
-/// One entry where one is allowed: there is no room for another.
+/// One entry where one is allowed: there is no space for another.
 fn full(namespace: &Namespace) -> Result<()> {
     let create = |port: &str| {
         let options = "create -p udp -s 10.0.0.1 -d 10.0.1.1 -t 300 -u SEEN_REPLY,ASSURED --dport 9 --sport";

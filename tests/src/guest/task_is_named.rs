@@ -1,4 +1,4 @@
-//! A packet that leaves a process is told with the process; one that comes in belongs to nobody.
+//! A packet that leaves a process is reported with the process; a received one belongs to no task.
 
 use std::net::UdpSocket;
 
@@ -27,12 +27,12 @@ pub fn run() -> Result<()> {
         leaving.number("/pid") == Some(std::process::id().into()),
         "{leaving}"
     );
-    // The thread that sends is called so.
+    // Name of the sending thread.
     ensure!(leaving.text("/comm") == "client", "{leaving}");
     let entering = at("PRE_ROUTING")?;
     ensure!(
         !entering.has("/pid") && !entering.has("/comm"),
-        "whose packet comes in? {entering}"
+        "the received packet has a task: {entering}"
     );
     server.recv_from(&mut [0; 64])?;
     Ok(())

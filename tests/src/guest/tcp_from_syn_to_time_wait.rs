@@ -1,4 +1,4 @@
-//! A whole TCP connection: every state it goes through, and the flags and numbers that took it there.
+//! A whole TCP connection: all of its states, with the flags and numbers of the packets that led to them.
 
 use anyhow::{Context as _, Result, ensure};
 

@@ -1,5 +1,5 @@
-//! TCP gives its entries less than their state's timeout while data is unacknowledged, and says so; a connection that is
-//! picked up in its middle, too.
+//! TCP sets a shorter timeout than the state's while data is unacknowledged, and for a connection that is picked up in
+//! its middle; rsct reports both.
 
 use std::{
     io::{Read as _, Write as _},
@@ -40,10 +40,10 @@ pub fn run() -> Result<()> {
     );
     ensure!(waiting.is_about_seconds("/after/timeout_ms", 300), "{waiting}");
 
-    // A segment of a connection that nobody has seen begin.
+    // A segment in the middle of an unknown connection.
     let somewhere = SocketAddrV4::new(CLIENT.parse::<Ipv4Addr>()?, 7777);
     let port_closed = SocketAddrV4::new(SERVER.parse::<Ipv4Addr>()?, 9);
-    // What answers would end it at once, and conntrack is not to see it.
+    // An answer would end it at once, so conntrack must not see it.
     lab.server
         .sh("iptables -t raw -A OUTPUT -p tcp --sport 9 -j DROP")?;
     lab.on_client(|| raw::tcp(somewhere, port_closed, raw::ACK, 1))?;
@@ -91,7 +91,7 @@ pub fn run() -> Result<()> {
         "{}",
         ended.told()
     );
-    // No packet was given what no timeout says.
+    // The source of every timeout is known.
     let unknown = ended
         .lines
         .iter()

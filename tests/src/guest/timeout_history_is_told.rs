@@ -1,5 +1,5 @@
-//! `rsct list --timeout-source` tells whose timeout each entry has, those of entries that were there long before, and
-//! `rsct timeout why` how they got it: each refresh, the packet that did it, and what was set by hand.
+//! `rsct list --timeout-source` names the source of each entry's timeout, also of entries from long before. `rsct
+//! timeout why` prints its history: each refresh, the packet that caused it, and changes by user space.
 
 use std::{
     net::UdpSocket,
@@ -19,23 +19,23 @@ use crate::{
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     let there = &lab.server;
-    // Where nobody has needed it yet it isn't loaded; where somebody holds it, it stays.
+    // It is not loaded if nothing has needed it yet; it stays if something holds it.
     there.sh("modprobe -qr nf_conntrack_netlink || true")?;
     succeeds(&mut listing(there, "json"))?;
     there.sh("nfct add timeout udp-policy1 inet udp replied 300
         iptables -t raw -A PREROUTING -p udp --dport 9001 -j CT --timeout udp-policy1")?;
     let (governed, governed_server) = traffic::udp(&lab, 9001)?;
     let (plain, plain_server) = traffic::udp(&lab, 9002)?;
-    traffic::ask(&governed, &governed_server)?;
-    traffic::ask(&plain, &plain_server)?;
+    traffic::request(&governed, &governed_server)?;
+    traffic::request(&plain, &plain_server)?;
     let by_hand = "-s 10.0.0.1 -d 10.0.0.2 -p udp --sport 1 --dport 2 -t 5000";
     there.sh(&format!("conntrack -I {by_hand}"))?;
 
     is_listed(there)?;
-    // On a busy host 30 seconds may be over by now.
+    // On a busy host 30 seconds may have passed by now.
     let again = || {
-        traffic::ask(&governed, &governed_server)?;
-        traffic::ask(&plain, &plain_server)
+        traffic::request(&governed, &governed_server)?;
+        traffic::request(&plain, &plain_server)
     };
     again()?;
     is_shown_wide(there)?;
@@ -44,7 +44,7 @@ pub fn run() -> Result<()> {
     history_for_people(&lab, &governed, &governed_server)
 }
 
-/// rsct as it is to attach in this run.
+/// rsct in the form of this run.
 fn attaching(namespace: &Namespace, args: &[&str]) -> Command {
     let mut command = namespace.rsct(args);
     if let Ok(mode) = std::env::var(ATTACH) {
@@ -53,7 +53,8 @@ fn attaching(namespace: &Namespace, args: &[&str]) -> Command {
     command
 }
 
-/// The one function that it attaches to has more arguments than some kernels' fentry takes: as it likes, or by kprobe.
+/// The one function that it attaches to has more arguments than some kernels' fentry supports: by default, or by
+/// kprobe.
 fn listing(namespace: &Namespace, output: &str) -> Command {
     let mut command = namespace.rsct(&["list", "-p", "udp", "-o", output, "--timeout-source"]);
     if std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe") {
@@ -118,10 +119,10 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
     ensure!(
         trace
             .has(|line| line.text("/timeout_source/policy") == "udp-policy1" && line.has("/timeout_seconds")),
-        "the entry that was there is not told of"
+        "the existing entry is not reported"
     );
-    traffic::ask(plain.0, plain.1)?;
-    traffic::answer(governed.0, governed.1)?;
+    traffic::request(plain.0, plain.1)?;
+    traffic::reply(governed.0, governed.1)?;
     let replied = trace.wait_for("a reply refreshes the entry", |line| {
         line.is_packet() && line.text("/dir") == "reply"
     })?;
@@ -138,7 +139,7 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
             .server
             .rsct(&["update", "-p", "udp", "--dport", "9001", "--set-timeout", "700"]),
     )?;
-    trace.wait_for("it is set by hand", |line| {
+    trace.wait_for("it is set by user space", |line| {
         line.is_event("change_timeout") && line.is_about_seconds("/after/timeout_ms", 700)
     })?;
     let ended = trace.stop()?;
@@ -150,7 +151,7 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
     Ok(())
 }
 
-/// Datagrams as long as it runs: when it has attached is not said.
+/// Sends datagrams as long as it runs: it does not report when it has attached.
 fn history_for_people(lab: &Lab, client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     let mut why = attaching(
         &lab.server,
@@ -169,10 +170,10 @@ fn history_for_people(lab: &Lab, client: &UdpSocket, server: &UdpSocket) -> Resu
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let child = why.spawn().context("start rsct timeout why")?;
-    // Read as it comes: a pipe that nobody empties would hold it up.
+    // The output is read at once: a full pipe would block it.
     let reader = thread::spawn(move || child.wait_with_output());
     while !reader.is_finished() {
-        traffic::ask(client, server)?;
+        traffic::request(client, server)?;
     }
     let ended = reader.join().map_err(|_| anyhow!("the reader panicked"))??;
     let told = String::from_utf8_lossy(&ended.stdout).into_owned();

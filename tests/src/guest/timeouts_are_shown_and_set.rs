@@ -1,4 +1,4 @@
-//! This kernel's timeouts, over cttimeout and, where there is none, through sysctl.
+//! Timeouts of this kernel, by cttimeout and, if it is missing, through sysctl.
 
 use std::process::Command;
 
@@ -23,7 +23,7 @@ pub fn run() -> Result<()> {
     })
 }
 
-/// Tells something while nobody has cttimeout loaded, and the kernel can't load it itself.
+/// Runs a part while cttimeout is not loaded and cannot be loaded by the kernel.
 fn without_cttimeout(tell: impl FnOnce() -> Result<()>) -> Result<()> {
     let before = succeeds(Command::new("sysctl").args(["-n", "kernel.modprobe"]))?;
     let loader =

@@ -1,6 +1,5 @@
-//! Each packet that gives its entry a timeout says whose it is: the namespace's default, changed or not, a policy's that
-//! was there before the trace began or came later, or nobody's any more once the policy is deleted; and a timeout set by
-//! hand says by which task.
+//! Each packet that sets a timeout has its source: the namespace's default, changed or not, a policy from before the
+//! trace or from later, or none after the policy is deleted; a timeout set by user space has its task.
 
 use std::net::UdpSocket;
 
@@ -11,7 +10,7 @@ use crate::{
     native::namespace::succeeds,
 };
 
-/// A rule that has the policy govern what comes for a port.
+/// A rule by which the policy governs packets to a port.
 fn rule(action: &str, port: u16, policy: &str) -> String {
     format!("iptables -t raw -{action} PREROUTING -p udp --dport {port} -j CT --timeout {policy}")
 }
@@ -26,11 +25,11 @@ pub fn run() -> Result<()> {
     there.sh("nfct add timeout early inet udp unreplied 41 replied 141")?;
     there.sh(&rule("A", 9001, "early"))?;
     let (early, early_server) = traffic::udp(&lab, 9001)?;
-    traffic::ask(&early, &early_server)?;
+    traffic::request(&early, &early_server)?;
 
     let trace = Trace::start(&there.name, &[])?;
-    // An entry that was there before.
-    traffic::ask(&early, &early_server)?;
+    // An entry from before the trace.
+    traffic::request(&early, &early_server)?;
     let early = port(&early)?;
     let told = trace.wait_for("the packet of a governed entry", |line| {
         line.is_packet() && line.number("/orig/sport") == Some(early)
@@ -48,11 +47,11 @@ pub fn run() -> Result<()> {
     is_default(&created, "nf_conntrack_udp_timeout", "unreplied")?;
     ensure!(created.is_about_seconds("/after/timeout_ms", 77), "{created}");
 
-    // A policy that comes later.
+    // A policy from after the start.
     there.sh("nfct add timeout late inet udp unreplied 43 replied 143")?;
     there.sh(&rule("A", 9002, "late"))?;
     let (client, server) = traffic::udp(&lab, 9002)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let from = port(&client)?;
     let ours = |line: &Line| line.number("/orig/sport") == Some(from);
     let created = trace.wait_for("a governed entry is created", |line| {
@@ -60,20 +59,20 @@ pub fn run() -> Result<()> {
     })?;
     is_of_policy(&created, "late", "unreplied")?;
     ensure!(created.is_about_seconds("/after/timeout_ms", 43), "{created}");
-    traffic::answer(&client, &server)?;
+    traffic::reply(&client, &server)?;
     let replied = trace.wait_for("it is replied to", |line| ours(line) && line.sets("SEEN_REPLY"))?;
     is_of_policy(&replied, "late", "unreplied")?;
 
-    // By hand.
+    // By user space.
     let by_hand = ["update", "-p", "udp", "--dport", "9002", "--set-timeout", "600"];
     succeeds(&mut there.rsct(&by_hand))?;
-    let by_hand = trace.wait_for("its timeout is set by hand", |line| {
+    let by_hand = trace.wait_for("its timeout is set by user space", |line| {
         ours(line) && line.is_event("change_timeout")
     })?;
     ensure!(by_hand.is_about_seconds("/after/timeout_ms", 600), "{by_hand}");
     ensure!(by_hand.text("/comm").starts_with("rsct"), "{by_hand}");
 
-    // A policy that is changed in its place.
+    // A policy that is replaced.
     let replace = [
         "timeout",
         "policy",
@@ -86,9 +85,9 @@ pub fn run() -> Result<()> {
         "replied=47",
     ];
     succeeds(&mut there.rsct(&replace))?;
-    // What policies say is looked at again at most once a second.
+    // Policies are read again at most once a second.
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let changed = trace.wait_for("the changed policy shows", |line| {
         ours(line) && line.is_packet() && line.is_about_seconds("/after/timeout_ms", 47)
     })?;
@@ -96,10 +95,10 @@ pub fn run() -> Result<()> {
 
     nftables_has_its_own(&lab, &trace)?;
 
-    // A policy that is deleted governs no more.
+    // A deleted policy governs no more.
     there.sh(&rule("D", 9002, "late"))?;
     there.sh("nfct delete timeout late")?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let after = trace.wait_for("a packet of the entry without its policy", |line| {
         ours(line) && line.is_packet() && line.number("/time_ns") > changed.number("/time_ns")
     })?;
@@ -115,7 +114,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Its rules give an entry its timeout once conntrack has seen the first packet: it shows from the second on.
+/// nftables rules set a timeout after conntrack has processed the first packet: it shows from the second on.
 fn nftables_has_its_own(lab: &Lab, trace: &Trace) -> Result<()> {
     lab.server.sh("nft -f - <<RULES
         table ip given {
@@ -131,8 +130,8 @@ fn nftables_has_its_own(lab: &Lab, trace: &Trace) -> Result<()> {
         }
 RULES")?;
     let (client, server) = traffic::udp(lab, 9003)?;
-    traffic::ask(&client, &server)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
+    traffic::request(&client, &server)?;
     let from = port(&client)?;
     let given = trace.wait_for("nftables' timeout shows", |line| {
         line.number("/orig/sport") == Some(from) && line.text("/timeout_source/kind") == "nftables"
@@ -142,10 +141,10 @@ RULES")?;
     Ok(())
 }
 
-/// One datagram; the line of the entry that it creates.
+/// Sends one datagram; returns the line of the entry that it creates.
 fn talk(lab: &Lab, trace: &Trace, to: u16) -> Result<Line> {
     let (client, server) = traffic::udp(lab, to)?;
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let from = port(&client)?;
     trace.wait_for("an entry is created", |line| {
         line.number("/orig/sport") == Some(from) && line.is_outcome("created")

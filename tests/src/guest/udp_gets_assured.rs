@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
     let trace = Trace::start(&lab.server.name, &[])?;
     let ours = |line: &Line| line.number("/orig/sport") == Some(port);
 
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let created = trace.wait_for("the entry is created", |line| {
         ours(line) && line.is_outcome("created")
     })?;
@@ -38,16 +38,16 @@ pub fn run() -> Result<()> {
     has_its_cost(&confirmed)?;
     listings_agree(&lab, "UNREPLIED")?;
 
-    traffic::answer(&client, &server)?;
+    traffic::reply(&client, &server)?;
     let replied = trace.wait_for("there was a reply", |line| ours(line) && line.sets("SEEN_REPLY"))?;
     ensure!(replied.text("/hook") == "LOCAL_OUT", "{replied}");
     ensure!(replied.text("/dir") == "reply", "{replied}");
     has_its_cost(&replied)?;
     listings_agree(&lab, "SEEN_REPLY")?;
 
-    // The time itself is what the story is about: nothing tells that it has passed.
+    // The time itself is the subject: no event marks its end.
     thread::sleep(STREAM_AFTER + Duration::from_millis(100));
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let assured = trace.wait_for("the entry is assured", |line| ours(line) && line.sets("ASSURED"))?;
     ensure!(assured.text("/dir") == "orig", "{assured}");
     ensure!(assured.is_about_seconds("/after/timeout_ms", 120), "{assured}");

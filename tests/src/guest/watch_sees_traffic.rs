@@ -1,5 +1,5 @@
-//! A UDP exchange between two namespaces: watch tells that its entry comes, is replied to and goes, with what it has
-//! counted; `trace` of the same packets is the other source.
+//! A UDP exchange between two namespaces: watch reports that its entry is created, replied to and deleted, with its
+//! counters; `trace` of the same packets is the other source.
 
 use anyhow::{Result, ensure};
 
@@ -16,13 +16,13 @@ pub fn run() -> Result<()> {
     let port = i64::from(client.local_addr()?.port());
     let ours =
         |line: &Line, event: &str| line.text("/event") == event && line.number("/orig/sport") == Some(port);
-    traffic::ask(&client, &server)?;
+    traffic::request(&client, &server)?;
     let new = watch.wait_for("the entry came", |line| ours(line, "new"))?;
     ensure!(
         new.number("/portid").is_none(),
         "no netlink request made it: {new}"
     );
-    traffic::answer(&client, &server)?;
+    traffic::reply(&client, &server)?;
     let replied = watch.wait_for("there was a reply", |line| {
         ours(line, "update") && line.lists("/status", "SEEN_REPLY")
     })?;

@@ -1,5 +1,5 @@
-//! `rsct timeout what-if` watches four flows, and says which would be cut off, which would be gone, and how many entries
-//! there would be. Then the values are set, the same flows talk again, and that is what there is.
+//! `rsct timeout what-if` watches four flows, and predicts the flows that would be cut off, the entries that would have
+//! expired, and the number of entries. Then the values are set, the same flows send again, and the prediction holds.
 
 use std::{
     net::UdpSocket,
@@ -16,18 +16,18 @@ use crate::{
     native::namespace::{output, succeeds},
 };
 
-/// What the kernel gives UDP without replies, at first and then.
+/// The kernel's timeouts of UDP without replies, at first and then.
 const NOW: &str = "30";
 const THEN: &str = "3";
 
-/// A flow, and when it talks, in tenths of a second.
+/// A flow, and the times at which it sends, in tenths of a second.
 struct Talk {
     port: u16,
     at: &'static [u64],
 }
 
-/// The first never pauses for long, the second pauses for five seconds, the third says one thing early, the fourth one
-/// thing late.
+/// The first never pauses for long, the second pauses for five seconds, the third sends once early, the fourth once
+/// late.
 const TALKS: [Talk; 4] = [
     Talk {
         port: 9001,
@@ -44,16 +44,16 @@ const TALKS: [Talk; 4] = [
     },
 ];
 
-/// When the last of them talks, in tenths of a second.
+/// Time of the last packet, in tenths of a second.
 const END: u64 = 60;
-/// How late a packet may be: with more, a pause might be on the other side of the timeout.
+/// Tolerated delay of a packet: with more, a pause might be on the other side of the timeout.
 const LATE: Duration = Duration::from_millis(900);
-/// How often the story is told again on a host that is too busy.
+/// Attempts on a busy host.
 const ROUNDS: usize = 8;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    wrong_use_says_so(&lab)?;
+    wrong_use_is_refused(&lab)?;
     let timeout = |seconds: &str| {
         lab.server.sh(&format!(
             "sysctl -qw net.netfilter.nf_conntrack_udp_timeout={seconds}"
@@ -99,7 +99,7 @@ pub fn run() -> Result<()> {
     let (listed, ended) = on_time(&lab, || {
         let trace = Trace::start(&lab.server.name, &["-p", "udp"])?;
         let talked = talk(&lab)?;
-        // What has expired is in no listing, whether it was reaped or not.
+        // Expired entries are in no listing, whether they were reaped or not.
         let listed = succeeds(&mut lab.server.rsct(&["list", "-p", "udp"]))?;
         let late = talked.late();
         Ok(((listed, trace.stop()?), late))
@@ -122,14 +122,14 @@ pub fn run() -> Result<()> {
     longer_ones_live_on(&lab)
 }
 
-/// With a longer timeout who has really gone would be there.
+/// With a longer timeout the expired entries would exist.
 fn longer_ones_live_on(lab: &Lab) -> Result<()> {
     lab.server.sh("conntrack -F
         sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
     let watching = Trace::of(what_if(lab, "unreplied=1m"))?;
     let (client, server) = traffic::udp(lab, 9005)?;
-    traffic::ask(&client, &server)?;
-    wait::until("its entry has gone", || {
+    traffic::request(&client, &server)?;
+    wait::until("its entry is deleted", || {
         Ok(lab.server.list(&["-p", "udp", "--dport", "9005"])?.is_empty())
     })?;
     let ended = watching.stop()?;
@@ -163,7 +163,7 @@ fn what_if(lab: &Lab, value: &str) -> Command {
     command
 }
 
-/// What is left of a conversation.
+/// Result of a conversation.
 struct Talked {
     /// Closed, they would make the kernel answer with errors.
     _sockets: Vec<(UdpSocket, UdpSocket)>,
@@ -172,7 +172,7 @@ struct Talked {
 }
 
 impl Talked {
-    /// By how much the latest packet was late, or the end is.
+    /// Delay of the latest packet, or of the end.
     fn late(&self) -> Duration {
         self.late.max(self.begin.elapsed().saturating_sub(tenths(END)))
     }
@@ -182,7 +182,7 @@ fn tenths(of_a_second: u64) -> Duration {
     Duration::from_millis(of_a_second * 100)
 }
 
-/// All of them talk. Time itself is what the story is about.
+/// Sends the packets of all flows. The time itself is the subject.
 fn talk(lab: &Lab) -> Result<Talked> {
     let sockets = TALKS
         .iter()
@@ -199,7 +199,7 @@ fn talk(lab: &Lab) -> Result<Talked> {
     for (at, who) in moments {
         thread::sleep(tenths(at).saturating_sub(begin.elapsed()));
         let (client, server) = &sockets[who];
-        traffic::ask(client, server)?;
+        traffic::request(client, server)?;
         late = late.max(begin.elapsed().saturating_sub(tenths(at)));
     }
     Ok(Talked {
@@ -209,7 +209,7 @@ fn talk(lab: &Lab) -> Result<Talked> {
     })
 }
 
-/// Tells a part of the story from an empty table, again where the host was too busy for it to be on time.
+/// Runs a part of the scenario with an empty table, and repeats it if the host was too busy to send in time.
 fn on_time<T>(lab: &Lab, mut tell: impl FnMut() -> Result<(T, Duration)>) -> Result<T> {
     let mut late = Duration::ZERO;
     for _ in 0..ROUNDS {
@@ -223,7 +223,7 @@ fn on_time<T>(lab: &Lab, mut tell: impl FnMut() -> Result<(T, Duration)>) -> Res
     bail!("packets were late in each of {ROUNDS} rounds, in the last by {late:?}")
 }
 
-fn wrong_use_says_so(lab: &Lab) -> Result<()> {
+fn wrong_use_is_refused(lab: &Lab) -> Result<()> {
     for (args, expected) in [
         (&["udp", "established=5"][..], "udp has no state \"established\""),
         (&["udp", "unreplied=5", "-p", "tcp"], "--proto"),

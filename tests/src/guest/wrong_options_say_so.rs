@@ -1,4 +1,4 @@
-//! Options that cannot be meant: one sentence, and the exit code of wrong usage.
+//! Invalid options: one sentence, and the exit code of wrong usage.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! A zone that holds for one direction alone: `-w` selects its entries in `rsct list` as in `rsct trace`.
+//! A zone of only one direction: `-w` selects its entries in `rsct list` as in `rsct trace`.
 
 use anyhow::{Result, ensure};
 
@@ -14,8 +14,8 @@ pub fn run() -> Result<()> {
     let (client, server) = traffic::udp(&lab, 9200)?;
     let (other_client, other_server) = traffic::udp(&lab, 9201)?;
     let trace = Trace::start(&lab.server.name, &["-w", "5", "--table"])?;
-    traffic::ask(&client, &server)?;
-    traffic::ask(&other_client, &other_server)?;
+    traffic::request(&client, &server)?;
+    traffic::request(&other_client, &other_server)?;
     trace.wait_for("the packet is in zone 5", |line| {
         line.is_packet() && line.number("/zone") == Some(5) && line.number("/orig/dport") == Some(9200)
     })?;

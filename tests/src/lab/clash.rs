@@ -1,7 +1,7 @@
-//! Flows that meet before they are in the table, at will and in order.
+//! Flows that clash before they are in the table, in a fixed order.
 //!
-//! Between conntrack's first look at a packet and its confirmation the client's rules hold packets in a queue, each with an
-//! entry of its own. Let go one after the other, the second finds the first one's entry in its way.
+//! Between conntrack's first look at a packet and its confirmation, the client's rules hold packets in a queue, each
+//! with an entry of its own. When they are released one by one, the second finds the first one's entry in the table.
 
 use std::net::{SocketAddrV4, UdpSocket};
 
@@ -12,15 +12,15 @@ use crate::native::namespace::Namespace;
 
 /// The client's port whose packets are held.
 pub const PORT: u16 = 4001;
-/// What it is while they are.
+/// Its replacement while they are held.
 const DISGUISE: u16 = 4999;
 const NUMBER: u16 = 7;
 
-/// Has the client's rules hold what comes from [`PORT`], over `proto`, and from any of `others`.
+/// Makes the client's rules hold packets sent over `proto` from [`PORT`] and from any of `others`.
 ///
-/// Before Linux 6.12 or so the kernel looked a packet that came back from a queue up once more (`__nf_conntrack_update` in
-/// net/netfilter/nf_conntrack_core.c): it would find the first one's entry, and there would be no clash. A stateless
-/// rule gives the packets another port while they are held, so that it finds nothing.
+/// Before Linux 6.12 or so the kernel looked a packet up again when it returned from a queue (`__nf_conntrack_update`
+/// in net/netfilter/nf_conntrack_core.c): it would find the first entry, and there would be no clash. A stateless rule
+/// changes the port while packets are held, so that the lookup finds nothing.
 pub fn hold(client: &Namespace, proto: &str, others: &[u16]) -> Result<Queue> {
     let queue = Queue::open(client, NUMBER)?;
     let others: String = others

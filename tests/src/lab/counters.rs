@@ -1,4 +1,4 @@
-//! The kernel's own counters, which every answer is held against.
+//! The kernel's own counters, with which rsct's answers are compared.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::native::namespace::Namespace;
 
-/// What `conntrack -S` says of a namespace, summed up over the processors.
+/// Counters of a namespace as `conntrack -S` prints them, summed over the processors.
 #[derive(Debug)]
 pub struct Counters(BTreeMap<String, u64>);
 
@@ -18,13 +18,13 @@ impl Counters {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             let value: u64 = value
                 .parse()
-                .with_context(|| format!("conntrack -S says {word:?}"))?;
+                .with_context(|| format!("conntrack -S prints {word:?}"))?;
             *sum.entry(name.to_owned()).or_default() += value;
         }
         Ok(Self(sum))
     }
 
-    /// One of them.
+    /// Returns one of them.
     pub fn get(&self, name: &str) -> Result<u64> {
         self.0
             .get(name)
@@ -32,7 +32,7 @@ impl Counters {
             .with_context(|| format!("conntrack -S knows no {name}"))
     }
 
-    /// How much each of `names` has grown, which must be this; whatever else counts is as it was.
+    /// Checks that each of `names` has grown by this number and that every other counter is unchanged.
     pub fn must_have_grown(&self, namespace: &Namespace, by: &[(&str, u64)]) -> Result<()> {
         let now = Self::of(namespace)?;
         let trouble = [
@@ -59,7 +59,7 @@ impl Counters {
     }
 }
 
-/// One of the kernel's counters of packets and errors, such as `IpExt` `InNoRoutes`, in a namespace.
+/// One of the kernel's counters of packets and errors in a namespace, such as `IpExt` `InNoRoutes`.
 pub fn mib(namespace: &Namespace, group: &str, name: &str) -> Result<u64> {
     let text = namespace.sh("cat /proc/net/snmp /proc/net/netstat")?;
     let lines: Vec<&str> = text.lines().collect();

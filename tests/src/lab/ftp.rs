@@ -1,4 +1,4 @@
-//! A conversation in FTP's words, so that the kernel's helper expects a data connection.
+//! An FTP conversation, from which the kernel's helper expects a data connection.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -11,14 +11,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{inside::inside, wait};
 use crate::{native::namespace::Namespace, registry::Skip};
 
-/// The port that the helper is given to read.
+/// The port that the helper is assigned to.
 pub const PORT: u16 = 21;
 /// Another one, whose connections are in a zone.
 pub const ZONED_PORT: u16 = 2121;
 /// That zone.
 pub const ZONE: &str = "5";
 
-/// A namespace in which the kernel's helper reads what goes to the two ports on its loopback device.
+/// A namespace in which the kernel's helper reads packets to the two ports on its loopback device.
 pub fn namespace() -> Result<Namespace> {
     let namespace = Namespace::new("ftp")?;
     namespace.sh("
@@ -41,7 +41,7 @@ pub fn namespace() -> Result<Namespace> {
     Ok(namespace)
 }
 
-/// Client and server with the connection between them. The connection stays with it, and the kernel's entry with that.
+/// Client, server and the connection between them, which stays open as long as this value lives.
 pub struct Ftp {
     client: BufReader<TcpStream>,
     server: BufReader<TcpStream>,
@@ -49,7 +49,7 @@ pub struct Ftp {
 }
 
 impl Ftp {
-    /// Has a client in the namespace connect to a server there.
+    /// Connects a client in the namespace to a server there.
     pub fn connect(namespace: &Namespace, host: &str, port: u16) -> Result<Self> {
         inside(&namespace.name, "ftp", || {
             let listener =
@@ -66,8 +66,8 @@ impl Ftp {
                 server: BufReader::new(server),
                 address,
             };
-            // The helper reads nothing before it has seen a line's end go by.
-            ftp.say(Side::Server, "220 at your service")?;
+            // The helper reads nothing before it has seen the end of a line.
+            ftp.send(Side::Server, "220 at your service")?;
             Ok(ftp)
         })
     }
@@ -77,19 +77,20 @@ impl Ftp {
         Ok(self.client.get_ref().local_addr()?.port())
     }
 
-    /// The client asks for a passive transfer, and the server says where. The helper has read it once the client has.
+    /// The client requests a passive transfer, and the server answers with its address. The helper has read the answer
+    /// when the client has.
     pub fn passive(&mut self, data_port: u16) -> Result<()> {
         match self.address {
             SocketAddr::V4(address) => {
-                self.say(Side::Client, "PASV")?;
+                self.send(Side::Client, "PASV")?;
                 let [a, b, c, d] = address.ip().octets();
                 let [high, low] = data_port.to_be_bytes();
                 let answer = format!("227 Entering Passive Mode ({a},{b},{c},{d},{high},{low})");
-                self.say(Side::Server, &answer)
+                self.send(Side::Server, &answer)
             }
             SocketAddr::V6(_) => {
-                self.say(Side::Client, "EPSV")?;
-                self.say(
+                self.send(Side::Client, "EPSV")?;
+                self.send(
                     Side::Server,
                     &format!("229 Entering Extended Passive Mode (|||{data_port}|)"),
                 )
@@ -97,7 +98,7 @@ impl Ftp {
         }
     }
 
-    /// The data connection that was announced comes.
+    /// Opens the announced data connection.
     pub fn transfer(&self, namespace: &Namespace, data_port: u16) -> Result<()> {
         let address = SocketAddr::new(self.address.ip(), data_port);
         inside(&namespace.name, "ftp", || {
@@ -111,8 +112,8 @@ impl Ftp {
         })
     }
 
-    /// Says a line, which the other side reads.
-    fn say(&mut self, side: Side, line: &str) -> Result<()> {
+    /// Sends a line, which the other side reads.
+    fn send(&mut self, side: Side, line: &str) -> Result<()> {
         let (from, to) = match side {
             Side::Client => (&mut self.client, &mut self.server),
             Side::Server => (&mut self.server, &mut self.client),
@@ -122,7 +123,10 @@ impl Ftp {
         let mut heard = String::new();
         to.read_line(&mut heard)
             .with_context(|| format!("wait for {line:?}"))?;
-        ensure!(heard.trim_end() == line, "{heard:?} where {line:?} was said");
+        ensure!(
+            heard.trim_end() == line,
+            "received {heard:?} where {line:?} was sent"
+        );
         Ok(())
     }
 }

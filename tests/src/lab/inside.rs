@@ -1,11 +1,11 @@
-//! Doing something inside a network namespace without leaving one's own.
+//! Running code inside another network namespace.
 
 use std::{fs::File, os::fd::AsRawFd as _, thread};
 
 use anyhow::{Context as _, Result, anyhow};
 
-/// Runs `act` on a thread of its own that has entered the namespace called `netns`. The thread is
-/// called `comm`, and so is the task that the kernel sees.
+/// Runs `act` on a thread of its own that has entered the namespace called `netns`. The thread and the task in the
+/// kernel are called `comm`.
 pub fn inside<T: Send>(netns: &str, comm: &str, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let path = format!("/run/netns/{netns}");
     let file = File::open(&path).with_context(|| format!("open {path}"))?;

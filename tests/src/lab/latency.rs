@@ -1,4 +1,4 @@
-//! `rsct latency` under way, and questions to what it has measured.
+//! A running `rsct latency`, and its measurements.
 
 use std::process::Command;
 
@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use super::{Line, Trace, trace::Ended};
 use crate::{guest::ATTACH, native::namespace};
 
-/// Longer than any scenario takes: it is stopped before.
+/// Longer than any scenario lasts, which stops it.
 const LONG: &str = "10m";
 
-/// Starts one that measures until it is stopped. `netns` is what `--netns` takes.
+/// Starts a measurement that runs until it is stopped. `netns` is the value of `--netns`.
 pub fn start(netns: &str, args: &[&str]) -> Result<Trace> {
     let mut command = Command::new(namespace::rsct());
     command
@@ -22,11 +22,11 @@ pub fn start(netns: &str, args: &[&str]) -> Result<Trace> {
     Trace::of(command)
 }
 
-/// What one has measured.
+/// Measurements of one run.
 pub struct Measured(pub Ended);
 
 impl Measured {
-    /// Stops it, and checks what holds of every figure.
+    /// Stops it, and checks the conditions that every figure meets.
     pub fn of(latency: Trace) -> Result<Self> {
         let measured = Self(latency.stop()?);
         ensure!(measured.0.status.success(), "{}", measured.told());
@@ -44,28 +44,28 @@ impl Measured {
         Ok(measured)
     }
 
-    /// How many calls of a function were timed under a key.
+    /// Number of calls of a function that were timed under a key.
     pub fn count(&self, function: &str, key: &str) -> i64 {
         self.tally(function, key)
             .and_then(|line| line.number("/count"))
             .unwrap_or(0)
     }
 
-    /// How many calls of a function were timed under any.
+    /// Number of calls of a function that were timed under any key.
     pub fn total(&self, function: &str) -> i64 {
         self.tallies(function)
             .filter_map(|line| line.number("/count"))
             .sum()
     }
 
-    /// The nanoseconds of all of them.
+    /// Nanoseconds of all of them.
     pub fn total_ns(&self, function: &str) -> i64 {
         self.tallies(function)
             .filter_map(|line| line.number("/sum"))
             .sum()
     }
 
-    /// What was measured of a function under a key.
+    /// Measurement of a function under a key.
     pub fn tally(&self, function: &str, key: &str) -> Option<&Line> {
         self.tallies(function).find(|line| line.text("/key") == key)
     }
@@ -86,7 +86,7 @@ impl Measured {
         line.with_context(|| format!("no line {of_type}\n{}", self.told()))
     }
 
-    /// Everything, for a failure's message.
+    /// All output, for a failure's message.
     pub fn told(&self) -> String {
         self.0.told()
     }

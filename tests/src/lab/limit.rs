@@ -1,15 +1,15 @@
-//! One of the kernel's settings that holds for the whole machine, other than usual for as long as a story takes.
+//! Kernel settings of the whole machine, changed while a scenario runs.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
-/// How many entries there may be.
+/// Limit of entries in the table.
 pub const MAX: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
-/// How many buckets the table has.
+/// Number of buckets of the table.
 pub const BUCKETS: &str = "/sys/module/nf_conntrack/parameters/hashsize";
 
-/// A setting that goes back to what it was when this goes.
+/// A setting whose former value is restored on drop.
 pub struct Limit {
     path: &'static str,
     before: String,

@@ -1,4 +1,4 @@
-//! One JSON line of `rsct trace`, and the questions that scenarios ask it.
+//! One JSON line of `rsct trace`, with accessors for scenarios.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 pub struct Line(pub Value);
 
 impl Line {
-    /// Whether the line tells of a packet.
+    /// Returns whether the line describes a packet.
     pub fn is_packet(&self) -> bool {
         self.text("/type") == "packet"
     }
 
-    /// Whether the line tells of this event of an entry.
+    /// Returns whether the line describes this event of an entry.
     pub fn is_event(&self, event: &str) -> bool {
         self.text("/type") == "entry" && self.text("/event") == event
     }
 
-    /// Whether the line tells of a packet with this outcome.
+    /// Returns whether the line describes a packet with this outcome.
     pub fn is_outcome(&self, outcome: &str) -> bool {
         self.is_packet() && self.text("/outcome") == outcome
     }
@@ -32,12 +32,12 @@ impl Line {
         self.0.pointer(path).and_then(Value::as_i64)
     }
 
-    /// Whether the member is there.
+    /// Returns whether the member exists.
     pub fn has(&self, path: &str) -> bool {
         self.0.pointer(path).is_some()
     }
 
-    /// Whether a list, such as `/after/status`, holds this name.
+    /// Returns whether a list, such as `/after/status`, contains this name.
     pub fn lists(&self, path: &str, name: &str) -> bool {
         self.0
             .pointer(path)
@@ -45,13 +45,13 @@ impl Line {
             .is_some_and(|list| list.iter().any(|item| item == name))
     }
 
-    /// Whether a packet set this status bit.
+    /// Returns whether a packet set this status bit.
     pub fn sets(&self, bit: &str) -> bool {
         self.is_packet() && !self.lists("/before/status", bit) && self.lists("/after/status", bit)
     }
 
-    /// Whether the member is a time in milliseconds that is within two seconds of this many seconds:
-    /// as far as an emulated processor may lag.
+    /// Returns whether the member is a time in milliseconds within two seconds of this number of seconds, which is the
+    /// lag of an emulated processor.
     pub fn is_about_seconds(&self, path: &str, seconds: i64) -> bool {
         self.number(path)
             .is_some_and(|ms| (ms - seconds * 1000).abs() <= 2000)

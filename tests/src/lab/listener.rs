@@ -1,4 +1,4 @@
-//! A program that asks for conntrack's events and then doesn't read them.
+//! A program that subscribes to conntrack's events and does not read them.
 
 use anyhow::{Context as _, Result};
 
@@ -7,7 +7,7 @@ use crate::native::namespace::Namespace;
 
 /// include/uapi/linux/netfilter/nfnetlink_compat.h
 pub const NEW: u32 = 1;
-/// The last.
+/// The last group.
 pub const DESTROY: u32 = 3;
 
 /// Its socket.
@@ -17,8 +17,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens to `groups` of the namespace with the smallest buffer that the kernel gives. Where it is `reliable`, the
-    /// kernel is to keep what it couldn't deliver, as conntrackd's `NetlinkEventsReliable` has it.
+    /// Listens to `groups` of the namespace with the smallest buffer that the kernel allows. If `reliable`, the kernel
+    /// keeps events that it could not deliver, as with conntrackd's `NetlinkEventsReliable`.
     pub fn open(namespace: &Namespace, groups: &[u32], reliable: bool) -> Result<Self> {
         let socket = Socket::open(namespace)?;
         socket.set(libc::SOL_SOCKET, libc::SO_RCVBUF, 1)?;
@@ -35,12 +35,12 @@ impl Listener {
         Ok(Self { socket, port })
     }
 
-    /// By this the kernel knows it.
+    /// The port id by which the kernel identifies the socket.
     pub fn port(&self) -> u32 {
         self.port
     }
 
-    /// How many messages the kernel says it could not deliver to it.
+    /// Number of messages that the kernel could not deliver to it.
     pub fn drops(&self, namespace: &Namespace) -> Result<u64> {
         let table = namespace.sh("cat /proc/net/netlink")?;
         table
@@ -56,7 +56,7 @@ impl Listener {
             .with_context(|| format!("no socket has port {}:\n{table}", self.port))
     }
 
-    /// Reads all that is there: how many messages, and whether the kernel said that there would have been more.
+    /// Reads all pending messages; returns their number, and whether the kernel reported a loss.
     pub fn read(&self) -> Result<(u64, bool)> {
         let (datagrams, lost) = self.socket.drain()?;
         Ok((datagrams as u64, lost))

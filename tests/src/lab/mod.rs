@@ -1,5 +1,4 @@
-//! Two network namespaces joined by a veth pair, with conntrack at work in both, for as long as a
-//! scenario takes.
+//! Two network namespaces joined by a veth pair, with conntrack active in both while a scenario runs.
 
 pub mod clash;
 pub mod counters;
@@ -28,16 +27,16 @@ use crate::native::namespace::Namespace;
 
 pub use self::{line::Line, trace::Trace, why::Why};
 
-/// Where the server is found.
+/// The server's address.
 pub const SERVER: &str = "192.168.34.11";
-/// Where the client is found.
+/// The client's address.
 pub const CLIENT: &str = "192.168.34.12";
-/// Where the server is found over IPv6.
+/// The server's IPv6 address.
 pub const SERVER_V6: &str = "fd34::11";
-/// Where the client is found over IPv6.
+/// The client's IPv6 address.
 pub const CLIENT_V6: &str = "fd34::12";
 
-/// A rule that asks for the state switches conntrack on in its namespace.
+/// A rule that matches the state enables conntrack in its namespace.
 const RULES: &str = "
     nft -f - <<RULES
     table inet lab {
@@ -89,7 +88,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Without IPv6, whose neighbour discovery would talk between the lines of a story.
+    /// Disables IPv6, whose neighbour discovery would add lines to a trace.
     pub fn without_ipv6(self) -> Result<Self> {
         for namespace in [&self.server, &self.client] {
             namespace.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")?;
@@ -97,7 +96,7 @@ impl Lab {
         Ok(self)
     }
 
-    /// Keeps UDP entries without replies for as long as a story may take on a busy host, and not only for 30 seconds.
+    /// Keeps UDP entries without replies for as long as a scenario may last on a busy host, instead of 30 seconds.
     pub fn with_lasting_udp(self) -> Result<Self> {
         for namespace in [&self.server, &self.client] {
             namespace.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
@@ -105,12 +104,12 @@ impl Lab {
         Ok(self)
     }
 
-    /// Does something on the server: sockets opened there are the server's, wherever they are used.
+    /// Runs `act` on the server: sockets opened there belong to the server, wherever they are used.
     pub fn on_server<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         inside::inside(&self.server.name, "server", act)
     }
 
-    /// Does something on the client.
+    /// Runs `act` on the client.
     pub fn on_client<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         inside::inside(&self.client.name, "client", act)
     }

@@ -1,4 +1,4 @@
-//! A netfilter netlink socket with nothing around it, for what no tool does the way a story needs it.
+//! A bare netfilter netlink socket, for requests that no tool sends in the form that a scenario needs.
 
 use std::{
     io::{self, Error, ErrorKind},
@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::wait;
 use crate::native::namespace::Namespace;
 
-/// A message's header, and `struct nfgenmsg` behind it.
+/// A message's header and the `struct nfgenmsg` after it.
 pub const HEADER_BYTES: usize = 16 + 4;
 const ATTRIBUTE_BYTES: usize = 4;
-/// `struct nlmsgerr` with a zero in it answers what was asked with NLM_F_ACK.
+/// `struct nlmsgerr` with a zero in it answers a request with NLM_F_ACK.
 const ERROR: u16 = 2;
 
 /// Open in one namespace.
@@ -33,7 +33,7 @@ impl Socket {
                 )
             };
             ensure!(fd >= 0, "open a netlink socket: {}", Error::last_os_error());
-            // SAFETY: the descriptor was just made and is nobody else's.
+            // SAFETY: the descriptor is new and has no other owner.
             let socket = Self(unsafe { OwnedFd::from_raw_fd(fd) });
             // SAFETY: plain integers, for which zero is a value: the kernel chooses the port.
             let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
@@ -46,15 +46,15 @@ impl Socket {
         })
     }
 
-    /// Its port: what the kernel calls it by.
+    /// The port id that the kernel has assigned to it.
     pub fn port(&self) -> Result<u32> {
         // SAFETY: plain integers, for which zero is a value.
         let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
         let mut length = size_of_val(&address) as u32;
-        // SAFETY: both pointers are to live values, the second says how long the first is.
+        // SAFETY: both pointers are to live values; the second holds the length of the first.
         let named =
             unsafe { libc::getsockname(self.0.as_raw_fd(), (&raw mut address).cast(), &raw mut length) };
-        ensure!(named == 0, "ask for a socket's port: {}", Error::last_os_error());
+        ensure!(named == 0, "read a socket's port: {}", Error::last_os_error());
         Ok(address.nl_pid)
     }
 
@@ -72,9 +72,9 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends a message of `subsystem`, with what stands in `struct nfgenmsg` as the resource and the attributes, and waits
-    /// for the kernel to say that it did so.
-    pub fn ask(&self, subsystem: u8, message: u8, resource: u16, attributes: &[u8]) -> Result<()> {
+    /// Sends a message of `subsystem` with `resource` in `struct nfgenmsg` and the attributes, and waits for the
+    /// kernel's acknowledgement.
+    pub fn request(&self, subsystem: u8, message: u8, resource: u16, attributes: &[u8]) -> Result<()> {
         self.send(subsystem, message, resource, attributes)?;
         let answer = self.receive(wait::DEADLINE)?.context("no answer over netlink")?;
         let kind = answer
@@ -96,7 +96,7 @@ impl Socket {
         bytes.extend_from_slice(&length.to_ne_bytes());
         bytes.extend_from_slice(&[message, subsystem]);
         bytes.extend_from_slice(&(flags as u16).to_ne_bytes());
-        // A sequence number and a port that nobody looks at, family, version.
+        // An unused sequence number and port, family, version.
         bytes.extend_from_slice(&[0; 8]);
         bytes.extend_from_slice(&[0, 0]);
         bytes.extend_from_slice(&resource.to_be_bytes());
@@ -111,7 +111,7 @@ impl Socket {
         Ok(())
     }
 
-    /// The next datagram, or nothing where none came in time.
+    /// The next datagram, or nothing if none arrived in time.
     pub fn receive(&self, within: Duration) -> Result<Option<Vec<u8>>> {
         let mut poll = libc::pollfd {
             fd: self.0.as_raw_fd(),
@@ -119,7 +119,7 @@ impl Socket {
             revents: 0,
         };
         let within = i32::try_from(within.as_millis()).context("a time to wait")?;
-        // SAFETY: one live value, as the length says.
+        // SAFETY: one live value, as the length states.
         match unsafe { libc::poll(&raw mut poll, 1, within) } {
             0 => Ok(None),
             1 => self.receive_now().map(Some).context("receive over netlink"),
@@ -127,7 +127,7 @@ impl Socket {
         }
     }
 
-    /// The datagram that is there already, or the error that the kernel has put in its place.
+    /// The pending datagram, or the error that the kernel has queued in its place.
     pub fn receive_now(&self) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0_u8; 1 << 16];
         // SAFETY: the pointer is to live bytes of the length given.
@@ -148,7 +148,7 @@ impl Socket {
         }
     }
 
-    /// Everything that is there already: how many datagrams, and whether the kernel said that some got lost.
+    /// Reads all pending datagrams; returns their number, and whether the kernel reported a loss.
     pub fn drain(&self) -> Result<(usize, bool)> {
         let (mut datagrams, mut lost) = (0, false);
         loop {

@@ -1,4 +1,4 @@
-//! The eBPF programs in the kernel: their ids, their names, and what the verifier walked for each.
+//! The eBPF programs in the kernel: their ids, their names, and the instructions that the verifier walked for each.
 
 use std::{
     collections::BTreeSet,
@@ -30,7 +30,7 @@ pub struct Program {
     pub verified: u32,
 }
 
-/// What `union bpf_attr` holds for `BPF_PROG_GET_NEXT_ID` and `BPF_PROG_GET_FD_BY_ID`.
+/// The part of `union bpf_attr` for `BPF_PROG_GET_NEXT_ID` and `BPF_PROG_GET_FD_BY_ID`.
 #[repr(C)]
 struct ById {
     id: u32,
@@ -38,7 +38,7 @@ struct ById {
     open_flags: u32,
 }
 
-/// What `union bpf_attr` holds for `BPF_OBJ_GET_INFO_BY_FD`.
+/// The part of `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
 #[repr(C)]
 struct ByFd {
     fd: u32,
@@ -88,9 +88,9 @@ pub fn other_than(known: &BTreeSet<u32>) -> Result<Vec<Program>> {
 }
 
 /// Waits until the kernel has none of these programs any more.
-pub fn are_gone<'a>(programs: impl IntoIterator<Item = &'a Program>) -> Result<()> {
+pub fn wait_until_unloaded<'a>(programs: impl IntoIterator<Item = &'a Program>) -> Result<()> {
     let ours: BTreeSet<u32> = programs.into_iter().map(|program| program.id).collect();
-    wait::until("rsct's programs are gone", || Ok(ids()?.is_disjoint(&ours)))
+    wait::until("rsct's programs are unloaded", || Ok(ids()?.is_disjoint(&ours)))
 }
 
 /// A program by its id; none if the kernel has freed it since the id was read.
@@ -131,9 +131,9 @@ fn look_up(id: u32) -> Result<Option<Program>> {
 ///
 /// # Safety
 ///
-/// `T` must be what `union bpf_attr` holds for `command`, and its pointers must be valid for what the command does.
+/// `T` must be the part of `union bpf_attr` for `command`, and its pointers must be valid for the command.
 unsafe fn bpf<T>(command: i32, attr: &mut T) -> io::Result<i64> {
-    // SAFETY: the kernel reads and writes within `attr`, whose size it is told, and within what the caller vouches for.
+    // SAFETY: the kernel reads and writes within `attr`, whose size is passed, and within the caller's pointers.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
     if result < 0 {
         Err(io::Error::last_os_error())

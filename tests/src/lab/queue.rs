@@ -1,5 +1,5 @@
-//! Packets that a rule hands to user space, held until a story lets them go, one by one: what is a race on a busy machine
-//! comes about at will.
+//! Packets that a rule queues to user space, held until a scenario releases them one by one: a deterministic form of
+//! races on a busy machine.
 
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ const CMD_BIND: u8 = 1;
 const COPY_META: u8 = 1;
 const NF_ACCEPT: u32 = 1;
 
-/// A queue, and the packets in it. Those that are still held when it goes are dropped by the kernel.
+/// A queue, and the packets in it. The kernel drops the packets that are still held when it is closed.
 pub struct Queue {
     socket: Socket,
     number: u16,
@@ -33,16 +33,16 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Takes what rules of the namespace hand to the queue of this number.
+    /// Binds to the queue of this number, to which rules of the namespace send packets.
     pub fn open(namespace: &Namespace, number: u16) -> Result<Self> {
-        // A module of its own, which asking for a queue does not load.
+        // Its own module, which binding to a queue does not load.
         namespace.sh("modprobe -q nfnetlink_queue || true")?;
         let socket = Socket::open(namespace)?;
         let bind = attribute(CFG_CMD, &[CMD_BIND, 0, 0, 0]);
         let params = attribute(CFG_PARAMS, &[0, 0, 0, 0, COPY_META]);
         for attributes in [bind, params] {
             socket
-                .ask(NFNL_SUBSYS_QUEUE, MSG_CONFIG, number, &attributes)
+                .request(NFNL_SUBSYS_QUEUE, MSG_CONFIG, number, &attributes)
                 .with_context(|| format!("take packets from queue {number}"))?;
         }
         Ok(Self {
@@ -52,7 +52,7 @@ impl Queue {
         })
     }
 
-    /// Waits until so many packets are held.
+    /// Waits until this number of packets is held.
     pub fn wait_for(&mut self, packets: usize) -> Result<()> {
         while self.held.len() < packets {
             let datagram = self.socket.receive(wait::DEADLINE)?.with_context(|| {
@@ -66,11 +66,11 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets the packet go that has been held longest. It has gone its way, as far as that goes at once, when this returns.
+    /// Releases the oldest held packet. When this returns, the packet has been processed as far as it can be at once.
     pub fn accept(&mut self) -> Result<()> {
         let id = self.held.pop_front().context("no packet is held")?;
         let verdict = [NF_ACCEPT.to_be_bytes(), id].concat();
-        self.socket.ask(
+        self.socket.request(
             NFNL_SUBSYS_QUEUE,
             MSG_VERDICT,
             self.number,
@@ -78,7 +78,7 @@ impl Queue {
         )
     }
 
-    /// Lets them all go, the oldest first.
+    /// Releases them all, the oldest first.
     pub fn accept_all(&mut self) -> Result<()> {
         while !self.held.is_empty() {
             self.accept()?;

@@ -10,14 +10,14 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::undisturbed::undisturbed;
 
-/// TCP's flags.
+/// TCP's SYN flag.
 pub const SYN: u8 = 2;
-/// Acknowledges.
+/// TCP's ACK flag.
 pub const ACK: u8 = 16;
-/// Resets.
+/// TCP's RST flag.
 pub const RST: u8 = 4;
 
-/// Sends `payload` as protocol `number` from wherever the route says; the kernel writes the IP header.
+/// Sends `payload` as protocol `number` from the address that the route selects; the kernel writes the IP header.
 pub fn send(number: u8, to: IpAddr, payload: &[u8]) -> Result<()> {
     let family = if to.is_ipv4() {
         libc::AF_INET
@@ -27,7 +27,7 @@ pub fn send(number: u8, to: IpAddr, payload: &[u8]) -> Result<()> {
     // SAFETY: plain integers; the result is checked before it is owned.
     let fd = unsafe { libc::socket(family, libc::SOCK_RAW | libc::SOCK_CLOEXEC, i32::from(number)) };
     ensure!(fd >= 0, "open a raw socket: {}", Error::last_os_error());
-    // SAFETY: the descriptor was just made and is nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: plain integers, for which zero is a value.
     let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
@@ -40,7 +40,7 @@ pub fn send(number: u8, to: IpAddr, payload: &[u8]) -> Result<()> {
         IpAddr::V4(to) => {
             length = size_of::<libc::sockaddr_in>();
             let place = (&raw mut address).cast::<libc::sockaddr_in>();
-            // SAFETY: the larger address has room for the smaller, at an alignment that is enough.
+            // SAFETY: the larger address has space for the smaller, at a sufficient alignment.
             unsafe {
                 (*place).sin_family = libc::AF_INET as u16;
                 (*place).sin_addr.s_addr = u32::from_ne_bytes(to.octets());
@@ -68,7 +68,7 @@ pub fn send(number: u8, to: IpAddr, payload: &[u8]) -> Result<()> {
     })
 }
 
-/// Sends an echo request. The kernel sums ICMPv6 up by itself.
+/// Sends an echo request. The kernel calculates the checksum of ICMPv6 itself.
 pub fn ping(to: IpAddr, id: u16) -> Result<()> {
     let [high, low] = id.to_be_bytes();
     let mut echo = [8, 0, 0, 0, high, low, 0, 1];
@@ -81,7 +81,7 @@ pub fn ping(to: IpAddr, id: u16) -> Result<()> {
     send(1, to, &echo)
 }
 
-/// Sends an ICMP message of this type and code: an id and a number, or what an error is about.
+/// Sends an ICMP message of this type and code, with an id and a number or the packet that caused an error.
 pub fn icmp(to: Ipv4Addr, kind: u8, code: u8, rest: &[u8]) -> Result<()> {
     let mut message = [&[kind, code, 0, 0], rest].concat();
     let sum = internet_checksum(&message);
@@ -89,7 +89,7 @@ pub fn icmp(to: Ipv4Addr, kind: u8, code: u8, rest: &[u8]) -> Result<()> {
     send(1, IpAddr::V4(to), &message)
 }
 
-/// Sends a TCP segment without data that belongs to no socket, and acknowledges nothing.
+/// Sends a TCP segment without data or acknowledgement that belongs to no socket.
 pub fn tcp(from: SocketAddrV4, to: SocketAddrV4, flags: u8, seq: u32) -> Result<()> {
     tcp_ack(from, to, flags, seq, 0)
 }
@@ -108,7 +108,7 @@ pub fn tcp_ack(from: SocketAddrV4, to: SocketAddrV4, flags: u8, seq: u32, ack: u
     send(6, IpAddr::V4(*to.ip()), &segment)
 }
 
-/// The Internet checksum with the pseudo header that TCP and its like are summed with.
+/// The Internet checksum with the pseudo header of TCP and similar protocols.
 fn checksum(from: Ipv4Addr, to: Ipv4Addr, number: u8, payload: &[u8]) -> Result<u16> {
     let length = u16::try_from(payload.len()).context("a packet's length")?;
     let pseudo = [

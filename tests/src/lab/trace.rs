@@ -1,4 +1,4 @@
-//! `rsct trace -o json`, running beside a scenario, whose lines can be waited for.
+//! `rsct trace -o json` running during a scenario, which can wait for its lines.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -14,20 +14,20 @@ use serde_json::Value;
 use super::{Line, wait::DEADLINE};
 use crate::{guest::ATTACH, native::namespace};
 
-/// A trace under way; it ends with this.
+/// A running trace, which ends when this is dropped.
 pub struct Trace {
     child: Child,
     heard: Arc<Heard>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// What a trace has left behind.
+/// Output of a trace that has ended.
 pub struct Ended {
     /// Every line.
     pub lines: Vec<Line>,
-    /// What it said to people.
+    /// Its messages.
     pub stderr: String,
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
 }
 
@@ -45,16 +45,17 @@ struct SoFar {
 }
 
 impl Trace {
-    /// Starts a trace that does not report causes, and returns when it sees every packet. `netns` is what `--netns` takes.
+    /// Starts a trace that does not report causes, and returns when it sees every packet. `netns` is the value of
+    /// `--netns`.
     pub fn start(netns: &str, args: &[&str]) -> Result<Self> {
         Self::of(Self::command(netns, &[args, &["--no-causes"]].concat()))
     }
 
     /// Starts a trace that reports causes, and returns when it does: about 25 more hooks are attached by then, so that
-    /// nothing patches the code that traffic runs through any more.
+    /// the code that traffic runs through is no longer being patched.
     pub fn with_causes(netns: &str, args: &[&str]) -> Result<Self> {
         let trace = Self::of(Self::command(netns, args))?;
-        trace.wait_for("causes are told", |line| line.text("/type") == "causes")?;
+        trace.wait_for("causes are reported", |line| line.text("/type") == "causes")?;
         Ok(trace)
     }
 
@@ -109,7 +110,7 @@ impl Trace {
         })
     }
 
-    /// The first line, seen already or to come, that `is_it` says yes to.
+    /// The first line that `is_it` accepts, among those already read and those to follow.
     pub fn wait_for(&self, what: &str, is_it: impl Fn(&Line) -> bool) -> Result<Line> {
         let end = Instant::now() + DEADLINE;
         let mut asked = 0;
@@ -126,7 +127,7 @@ impl Trace {
                 } else {
                     "it never came"
                 };
-                bail!("no line of the trace says that {what}: {why}\n{}", so_far.told());
+                bail!("no line of the trace shows that {what}: {why}\n{}", so_far.told());
             }
             (so_far, _) = self
                 .heard
@@ -136,24 +137,24 @@ impl Trace {
         }
     }
 
-    /// How many lines say so that have been written already.
+    /// Number of lines written so far that `is_it` accepts.
     pub fn count(&self, is_it: impl Fn(&Line) -> bool) -> i64 {
         let lines = self.heard.lock();
         let count = lines.lines.iter().filter(|line| is_it(line)).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
-    /// What `of_each` adds up to, over the lines that have been written already.
+    /// Sum of `of_each` over the lines written so far.
     pub fn sum(&self, of_each: impl Fn(&Line) -> i64) -> i64 {
         self.heard.lock().lines.iter().map(of_each).sum()
     }
 
-    /// Whether a line says so that has been written already.
+    /// Returns whether `is_it` accepts a line written so far.
     pub fn has(&self, is_it: impl Fn(&Line) -> bool) -> bool {
         self.heard.lock().lines.iter().any(is_it)
     }
 
-    /// Ends it as a service manager would, and returns all it said.
+    /// Ends it as a service manager would, and returns all output.
     pub fn stop(mut self) -> Result<Ended> {
         self.signal(libc::SIGTERM)?;
         self.ended()
@@ -168,7 +169,7 @@ impl Trace {
         Ok(())
     }
 
-    /// Waits until it ends by itself, and returns all it said.
+    /// Waits until it ends by itself, and returns all output.
     pub fn ended(&mut self) -> Result<Ended> {
         let end = Instant::now() + DEADLINE;
         while self.child.try_wait()?.is_none() {
@@ -208,7 +209,7 @@ impl Ended {
             .with_context(|| format!("the trace has no summary\n{}", self.told()))
     }
 
-    /// Everything, for a failure's message.
+    /// All output, for a failure's message.
     pub fn told(&self) -> String {
         told(&self.lines, &self.stderr)
     }
@@ -222,7 +223,7 @@ impl Heard {
     fn listen(self: Arc<Self>, out: impl Read + Send + 'static) -> JoinHandle<()> {
         std::thread::spawn(move || {
             for text in BufReader::new(out).lines().map_while(Result::ok) {
-                // What is no JSON is kept for the message of the failure that it leads to.
+                // Output that is not JSON is kept for the message of the failure that follows.
                 let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
                 self.lock().lines.push(Line(value));
                 self.more.notify_all();
@@ -251,10 +252,10 @@ impl SoFar {
 
 fn told(lines: &[Line], stderr: &str) -> String {
     let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
-    format!("rsct wrote:\n{}\nand said:\n{stderr}", lines.join("\n"))
+    format!("rsct wrote:\n{}\nand on stderr:\n{stderr}", lines.join("\n"))
 }
 
-/// What happened is told in the order of time, or marked as late.
+/// Checks that lines are in the order of time, or marked as late.
 fn in_order(lines: &[Line]) -> Result<()> {
     let mut last = None;
     for line in lines {
@@ -264,7 +265,7 @@ fn in_order(lines: &[Line]) -> Result<()> {
         let time_ns = line.number("/time_ns");
         ensure!(
             time_ns.is_none() || last <= time_ns,
-            "a line comes after a later one and is not marked\n{}",
+            "a line is out of order and not marked as late\n{}",
             told(lines, "")
         );
         last = last.max(time_ns);

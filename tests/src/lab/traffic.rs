@@ -1,4 +1,4 @@
-//! What client and server say to each other, as often as stories need it.
+//! Packets between client and server that many scenarios need.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::{CLIENT, Lab, SERVER, undisturbed::undisturbed, wait};
 
-/// A UDP socket of the client's and one of the server's at `port`. Neither waits forever.
+/// A UDP socket of the client and one of the server at `port`. Neither waits forever.
 pub fn udp(lab: &Lab, port: u16) -> Result<(UdpSocket, UdpSocket)> {
     let client = lab.on_client(|| Ok(UdpSocket::bind((CLIENT, 0))?))?;
     let server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, port))?))?;
@@ -19,7 +19,7 @@ pub fn udp(lab: &Lab, port: u16) -> Result<(UdpSocket, UdpSocket)> {
     Ok((client, server))
 }
 
-/// One datagram, all of whose way is seen.
+/// Sends one datagram without interruption by other tasks.
 pub fn send(from: &UdpSocket, what: &[u8], to: impl ToSocketAddrs) -> Result<()> {
     undisturbed(|| {
         from.send_to(what, to)?;
@@ -27,22 +27,22 @@ pub fn send(from: &UdpSocket, what: &[u8], to: impl ToSocketAddrs) -> Result<()>
     })
 }
 
-/// One datagram to the server, which takes it.
-pub fn ask(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+/// Sends one datagram to the server, which receives it.
+pub fn request(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     send(client, b"who is there?", server.local_addr()?)?;
     server.recv_from(&mut [0; 64]).context("wait for the question")?;
     Ok(())
 }
 
-/// One datagram back to the client, which takes it.
-pub fn answer(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+/// Sends one datagram back to the client, which receives it.
+pub fn reply(client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     send(server, b"the server", client.local_addr()?)?;
     client.recv_from(&mut [0; 64]).context("wait for the answer")?;
     Ok(())
 }
 
-/// A whole TCP connection: a question to `to`:`port`, an answer from the server's port `listening`, and
-/// both close, the client first. The client's port.
+/// A whole TCP connection: a request to `to`:`port`, an answer from the server's port `listening`, and both close, the
+/// client first. Returns the client's port.
 pub fn tcp(lab: &Lab, to: &str, port: u16, listening: u16) -> Result<i64> {
     let listener = lab.on_server(|| Ok(TcpListener::bind((SERVER, listening))?))?;
     thread::scope(|scope| {

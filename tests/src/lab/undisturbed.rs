@@ -1,4 +1,4 @@
-//! Sending packets with nobody in between.
+//! Sending packets without preemption by other tasks.
 
 use std::io;
 
@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result};
 
 /// Runs `act` on this thread, and the threads and commands that it starts, ahead of every ordinary task.
 ///
-/// A kernel that preempts (6.18 and later do, as Debian builds them) takes a process off its CPU in the middle of a packet's
-/// pass. While it waits inside one of our programs, the kernel skips that program on this CPU; and on another CPU
-/// the function's end knows nothing of its beginning. Where a count has to be exact, neither may happen.
+/// A kernel that preempts (6.18 and later, as Debian builds them) moves a process off its CPU in the middle of a
+/// traversal. While it waits inside one of our programs, the kernel skips that program on this CPU; on another CPU the
+/// function's exit finds no matching entry. An exact count rules out both.
 pub fn undisturbed<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: 0 is this thread.
     let before = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };

@@ -25,7 +25,7 @@ struct Data {
     inheritable: u32,
 }
 
-/// Has `command` run as nobody with these capabilities and no others.
+/// Makes `command` run as an ordinary user with exactly these capabilities.
 pub fn with_capabilities(command: &mut Command, capabilities: &'static [u32]) {
     // SAFETY: between fork and exec only system calls are made.
     unsafe { command.pre_exec(|| become_user(capabilities)) };

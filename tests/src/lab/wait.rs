@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// Much longer than anything takes, also where the processor is emulated and a busy host shares it: only a scenario that
-/// fails waits for it.
+/// Much longer than any step, even on an emulated processor that a busy host shares: only a failing scenario waits for
+/// it.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Asks again and again until the answer is yes.
+/// Repeats the check until it succeeds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let end = Instant::now() + DEADLINE;
     while !is_so()? {

@@ -1,4 +1,4 @@
-//! `rsct why TOPIC -o json`, running beside a scenario until that asks for the answer.
+//! `rsct why TOPIC -o json`, running until a scenario requests the answer.
 
 use std::process::Command;
 
@@ -8,23 +8,23 @@ use serde_json::Value;
 use super::{Line, Trace};
 use crate::{guest::ATTACH, native::namespace};
 
-/// A question under way.
+/// A running `rsct why`.
 pub struct Why {
     trace: Trace,
 }
 
-/// What was answered.
+/// Its answer.
 pub struct Answer {
-    /// The whole of it.
+    /// The answer's own line.
     pub line: Line,
-    /// All that rsct wrote, for a failure's message.
+    /// All output of rsct, for a failure's message.
     pub told: String,
     lines: Vec<Line>,
 }
 
 impl Why {
-    /// Asks, and returns when nothing goes unseen any more.
-    pub fn ask(topic: &str, netns: &str, args: &[&str]) -> Result<Self> {
+    /// Starts it, and returns when it sees every packet.
+    pub fn start(topic: &str, netns: &str, args: &[&str]) -> Result<Self> {
         let mut command = Command::new(namespace::rsct());
         command
             .args(["why", topic, "-o", "json", "--duration", "10m", "--netns", netns])
@@ -37,7 +37,7 @@ impl Why {
         })
     }
 
-    /// Ends the watch and takes the answer.
+    /// Stops it and returns its answer.
     pub fn answer(self) -> Result<Answer> {
         let ended = self.trace.stop()?;
         let told = ended.told();
@@ -55,13 +55,13 @@ impl Why {
 }
 
 impl Answer {
-    /// A line beside the answer itself.
+    /// A line next to the answer itself.
     pub fn other(&self, kind: &str) -> Result<&Line> {
         let other = self.lines.iter().find(|line| line.text("/type") == kind);
         other.with_context(|| format!("there is no {kind}\n{}", self.told))
     }
 
-    /// What is said of a cause.
+    /// The member of the answer for a cause.
     pub fn cause(&self, name: &str) -> Option<Line> {
         let causes = self.line.0.pointer("/causes")?.as_array()?;
         causes
@@ -70,27 +70,27 @@ impl Answer {
             .map(|cause| Line(cause.clone()))
     }
 
-    /// What is said of a cause that must have been met this often.
+    /// The member of the answer for a cause that must have occurred this number of times.
     pub fn met(&self, name: &str, count: i64) -> Result<Line> {
         let cause = self
             .cause(name)
-            .with_context(|| format!("{name} was not met\n{}", self.told))?;
+            .with_context(|| format!("{name} did not occur\n{}", self.told))?;
         ensure!(
             cause.number("/count") == Some(count),
-            "{name} was not met {count} times\n{}",
+            "{name} did not occur {count} times\n{}",
             self.told
         );
         Ok(cause)
     }
 
-    /// How often a cause was met.
+    /// Number of occurrences of a cause.
     pub fn count(&self, name: &str) -> i64 {
         self.cause(name)
             .and_then(|cause| cause.number("/count"))
             .unwrap_or(0)
     }
 
-    /// That what is held against the kernel's own counters is the same there, and that nothing was lost.
+    /// Checks that the answer agrees with the kernel's own counters, and that no record was lost.
     pub fn agrees(&self) -> Result<()> {
         let held = self.line.0.pointer("/counters").and_then(Value::as_array);
         let held = held.with_context(|| format!("there are no counters\n{}", self.told))?;
@@ -114,7 +114,7 @@ impl Answer {
         Ok(())
     }
 
-    /// By how much a counter of the kernel's has grown, as the answer has it.
+    /// Growth of one of the kernel's counters, according to the answer.
     pub fn counter(&self, name: &str) -> Option<i64> {
         let held = self.line.0.pointer("/counters")?.as_array()?;
         held.iter().find_map(|held| held["kernel"][name].as_i64())

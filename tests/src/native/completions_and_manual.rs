@@ -1,4 +1,4 @@
-//! A shell completes what rsct understands, and the manual has a page for every command.
+//! Shell completion covers the command line, and the manual has a page for every command.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::sentence::one_sentence;
 
 pub fn run() -> Result<()> {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = said(&["completions", shell])?;
+        let script = printed(&["completions", shell])?;
         for word in ["list", "expect", "dport"] {
             ensure!(
                 script.contains(word),
@@ -32,12 +32,12 @@ pub fn run() -> Result<()> {
         &["text", "json", "xml", "save"],
     )?;
 
-    let dir = Scratch::new()?;
-    said(&["man", dir.0.to_str().context("a path in UTF-8")?])?;
+    let dir = ScratchDir::new()?;
+    printed(&["man", dir.0.to_str().context("a path in UTF-8")?])?;
     let pages = fs::read_dir(&dir.0)?.count();
     let commands = has_page(&dir.0, &[])?;
     ensure!(pages == commands, "{pages} pages for {commands} commands");
-    ensure!(said(&["man"])?.into_bytes() == fs::read(dir.0.join("rsct.1"))?);
+    ensure!(printed(&["man"])?.into_bytes() == fs::read(dir.0.join("rsct.1"))?);
 
     let command = |args: &[&str]| {
         let mut command = Command::new(rsct());
@@ -62,12 +62,12 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What rsct prints.
-fn said(args: &[&str]) -> Result<String> {
+/// Output of rsct.
+fn printed(args: &[&str]) -> Result<String> {
     succeeds(Command::new(rsct()).args(args))
 }
 
-/// Has bash complete the last of these words, as it does when TAB is hit.
+/// Makes bash complete the last of these words, as it does for TAB.
 fn completes(words: &[&str], expected: &[&str]) -> Result<()> {
     let script = r#"
         source <("$1" completions bash) && shift
@@ -89,14 +89,14 @@ fn completes(words: &[&str], expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Compares the page of the command that these words name with its help; how many pages there are from here on.
+/// Compares the page of the command that these words name with its help; returns the number of pages from here on.
 fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
     let name = [&["rsct"], words].concat().join("-");
     let path = dir.join(format!("{name}.1"));
     let page = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     ensure!(page.contains(&format!(".TH {name} 1 ")), "{page}");
     renders(&path)?;
-    let help = said(&[words, &["--help"]].concat())?;
+    let help = printed(&[words, &["--help"]].concat())?;
     // A line of help that begins with options, such as `  -s, --src <ADDR>`.
     let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
     for option in lines.flat_map(str::split_whitespace).filter_map(long) {
@@ -110,7 +110,7 @@ fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
     let below = headings.find_map(|heading| help.split_once(heading));
     let commands = below.map_or("", |(_, rest)| rest);
     for line in commands.lines().take_while(|line| !line.is_empty()) {
-        // Lines of a description stand further in.
+        // Lines of a description are indented further.
         let Some(line) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
             continue;
         };
@@ -128,7 +128,7 @@ fn long(word: &str) -> Option<&str> {
     (option.len() > 2).then_some(option)
 }
 
-/// Has the page set by groff, which must find nothing wrong with it.
+/// Renders the page with groff, which must find no error in it.
 fn renders(path: &Path) -> Result<()> {
     let mut groff = Command::new("groff");
     groff.args(["-man", "-ww", "-Tutf8", "-z"]).arg(path);
@@ -142,10 +142,10 @@ fn renders(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A directory that goes when this does.
-struct Scratch(PathBuf);
+/// A directory that is removed on drop.
+struct ScratchDir(PathBuf);
 
-impl Scratch {
+impl ScratchDir {
     fn new() -> Result<Self> {
         let made = output(Command::new("mktemp").args(["-d", "-t", "rsct-manual-XXXXXX"]))?;
         let path = String::from_utf8(made.stdout)?;
@@ -154,7 +154,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -1,4 +1,4 @@
-//! `rsct count` and `rsct stats` say what `conntrack -C` and `-S` say, and what those can't.
+//! `rsct count` and `rsct stats` print the figures of `conntrack -C` and `-S`, and some that those cannot.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ pub fn run() -> Result<()> {
     wrong_use(&namespace)
 }
 
-/// The two tools say the same of this namespace.
+/// Checks that the two tools print the same for this namespace.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     let rsct_says = |args: &[&str]| succeeds(&mut namespace.rsct(args));
     ensure!(rsct_says(&["count"])? == "0\n", "an empty table has entries");
@@ -67,10 +67,7 @@ fn stats(namespace: &Namespace) -> Result<()> {
         .split_whitespace()
         .filter_map(|field| field.strip_prefix("insert=")?.parse::<u64>().ok())
         .sum();
-    ensure!(
-        inserts == 4,
-        "{inserts} inserts by conntrack's own word\n{theirs}"
-    );
+    ensure!(inserts == 4, "{inserts} inserts according to conntrack\n{theirs}");
     ensure!(total.contains(" insert=4 "), "{total}");
 
     let rates = succeeds(&mut namespace.rsct(&["stats", "-i", "100ms", "-c", "2", "-o", "json"]))?;

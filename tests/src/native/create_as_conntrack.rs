@@ -1,5 +1,4 @@
-//! What `rsct create` makes of conntrack's options is what `conntrack -I` makes of them; and what it can't make, it
-//! says why.
+//! `rsct create` makes the same entries of conntrack's options as `conntrack -I`, and names the cause where it cannot.
 
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use super::{
 };
 use crate::sentence::one_sentence;
 
-/// What is wrong, exit code, and a part of the sentence.
+/// Wrong options, exit code, and a part of the sentence.
 const WRONG: &[(&str, i32, &str)] = &[
     (
         "-p tcp -s 10.9.0.1 -d 10.9.0.2",
@@ -51,7 +50,7 @@ const WRONG: &[(&str, i32, &str)] = &[
         1,
         "it is there already; `rsct create --or-update`",
     ),
-    // Its replies would be those of another entry.
+    // Its reply tuple would be that of another entry.
     (
         "-p udp -s 10.9.0.1 -d 10.0.1.1 --sport 1 --dport 53 --reply-dst 10.0.0.1 --reply-port-dst 53 -t 9",
         1,
@@ -68,7 +67,7 @@ pub fn run() -> Result<()> {
     or_update(&namespace)
 }
 
-/// The two tools make the same entries.
+/// Checks that the two tools make the same entries.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     let begun = Instant::now();
     namespace.create(ENTRIES)?;
@@ -87,7 +86,7 @@ fn create(namespace: &Namespace, options: &str) -> std::process::Command {
     namespace.rsct(&args)
 }
 
-/// What is there already is changed if that is asked for, and keeps what nothing was said about.
+/// With the option an existing entry is changed, and keeps the values that no option sets.
 fn or_update(namespace: &Namespace) -> Result<()> {
     let options =
         "-p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443 --state FIN_WAIT -t 1000 --or-update";

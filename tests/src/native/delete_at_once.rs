@@ -1,5 +1,5 @@
-//! `delete -q`: with one request where the kernel can do that, entry by entry where it can't. What goes is the same, and
-//! so is what stays; what is said is what was counted.
+//! `delete -q`: one request where the kernel supports it, entry by entry elsewhere. Both delete the same entries and
+//! print the number of entries deleted.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -21,7 +21,7 @@ const ENTRIES: &str = "
     -p 50 -s 10.0.1.1 -d 10.0.0.1 -t 600 -w 9
 ";
 
-/// Filters, how many entries they mean, and whether a kernel that can is asked at once.
+/// Filters, the number of entries that they match, and whether a kernel that supports it receives one request.
 const FILTERS: &[(&str, usize, bool)] = &[
     ("-p udp", 5, true),
     ("-p udp --dport 53", 3, true),
@@ -35,7 +35,7 @@ const FILTERS: &[(&str, usize, bool)] = &[
     // An older kernel could take these for whole tuples.
     ("-s 10.0.0.1 -d 10.0.1.1", 4, false),
     ("-p 50 -s 10.0.1.1 -d 10.0.0.1", 1, false),
-    // These the kernel can't look at, or not rightly.
+    // Conditions that the kernel cannot check, or checks wrongly.
     ("-s 2001:db8::1", 2, false),
     ("--dport 53", 4, false),
     ("-w 7", 2, false),
@@ -57,7 +57,7 @@ pub fn run() -> Result<()> {
     );
     ensure!(
         at_once == can_be || release()? < (6, 11),
-        "this kernel can delete by a filter, and was not asked to"
+        "this kernel can delete by a filter, but rsct sent no such request"
     );
     let none = output(&mut namespace.rsct(&["delete", "-p", "udp", "--dport", "999", "-q"]))?;
     ensure!(
@@ -68,7 +68,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Whether it was done at once.
+/// Returns whether it was done with one request.
 fn one(namespace: &Namespace, filter: &str, meant: usize, can_be: bool) -> Result<bool> {
     namespace.sh("conntrack -F 2>&1")?;
     namespace.create(ENTRIES)?;
@@ -77,7 +77,7 @@ fn one(namespace: &Namespace, filter: &str, meant: usize, can_be: bool) -> Resul
     let going = namespace.list(&args)?;
     ensure!(
         going.lines().count() == meant,
-        "{meant} entries are meant, not\n{going}"
+        "the filter must match {meant} entries, not\n{going}"
     );
     let deleted = output(&mut namespace.rsct(&[&["delete", "-q"], &args[..]].concat()))?;
     let said = String::from_utf8(deleted.stderr)?;
@@ -103,7 +103,7 @@ fn one(namespace: &Namespace, filter: &str, meant: usize, can_be: bool) -> Resul
     Ok(said == at_once)
 }
 
-/// What of a line does not change.
+/// The part of a line that does not change.
 fn key(line: &str) -> Option<&str> {
     line.find("src=").map(|at| &line[at..])
 }

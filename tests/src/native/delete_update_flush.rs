@@ -1,5 +1,5 @@
-//! Entries that conntrack made are deleted, changed and flushed by rsct: just those that are meant, and all that is said
-//! of them is so.
+//! rsct deletes, changes and flushes entries that conntrack made: exactly the matching ones, and it reports them
+//! correctly.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::sentence::{deleted, one_sentence};
 
-/// Filters that both tools take.
+/// Filters that both tools accept.
 const FILTERS: &[&[&str]] = &[
     &["-p", "tcp", "--dport", "443"],
     &["-s", "10.0.0.9"],
@@ -28,17 +28,17 @@ pub fn run() -> Result<()> {
     wrong(&namespace)?;
     update(&namespace)?;
     namespaces(&namespace)?;
-    nobody_reads(&namespace)
+    without_a_reader(&namespace)
 }
 
-/// conntrack makes the entries, all in one go.
+/// Makes the entries with conntrack, in one run.
 fn fill(namespace: &Namespace) -> Result<()> {
     let lines = ENTRIES.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: String = lines.map(|line| format!("-I {line}\n")).collect();
     dying_are_listed::load(namespace, &lines)
 }
 
-/// Both tools delete the same entries, and show them alike.
+/// Checks that both tools delete the same entries, and print them alike.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     for filter in FILTERS {
         let begun = Instant::now();
@@ -92,7 +92,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// The lines in an order of their own, without the seconds that are left.
+/// The lines in a stable order, without the seconds that are left.
 fn sorted(listing: &str) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for line in listing.lines() {
@@ -157,7 +157,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Entries are changed as they are asked to, and shown as the kernel has them then.
+/// Entries are changed as requested, and printed as the kernel has them afterwards.
 fn update(namespace: &Namespace) -> Result<()> {
     namespace.sh("conntrack -F; iptables -A OUTPUT -m connlabel --label 3 --set")?;
     fill(namespace)?;
@@ -186,7 +186,7 @@ fn update(namespace: &Namespace) -> Result<()> {
         let seconds: u32 = line.split_whitespace().nth(2).unwrap_or_default().parse()?;
         ensure!(tcp == (1200..1235).contains(&seconds), "{line}");
     }
-    // 0x15 has had its upper bits replaced.
+    // The upper bits of 0x15 were replaced.
     ensure!(
         shown.contains("sport=1004") && shown.contains(" mark=53 "),
         "{shown}"
@@ -229,8 +229,8 @@ fn namespaces(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// That nobody reads what is shown ends no deletion, and all that went is counted.
-fn nobody_reads(namespace: &Namespace) -> Result<()> {
+/// Deletion continues if the output has no reader, and every deleted entry is counted.
+fn without_a_reader(namespace: &Namespace) -> Result<()> {
     const ENTRIES: u32 = 20_000;
     let rsct = rsct().display().to_string();
     let made = format!(

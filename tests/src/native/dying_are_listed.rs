@@ -1,5 +1,5 @@
-//! A listener that must lose nothing does not read: entries that are deleted wait for their event, in the table of the
-//! dying. Both tools list them.
+//! A reliable listener does not read: deleted entries wait for their event, in the list of dying entries. Both tools
+//! list them.
 
 use std::{mem::size_of_val, os::fd::AsRawFd as _, os::fd::FromRawFd as _, os::fd::OwnedFd};
 
@@ -29,7 +29,7 @@ pub fn run() -> Result<()> {
         })
         .collect();
     load(&namespace, &entries)?;
-    // Flushing tells of the deletes by itself, and goes on where that fails.
+    // Flushing emits the delete events itself, and continues where that fails.
     namespace.sh("conntrack -F 2>&1")?;
     let ours = namespace.list(&["-t", "dying"])?;
     let theirs = namespace.sh("conntrack -L dying 2>/dev/null")?;
@@ -42,12 +42,12 @@ pub fn run() -> Result<()> {
         "{json}"
     );
     drop(deaf);
-    crate::lab::wait::until("the last of them is gone", || {
+    crate::lab::wait::until("the last of them is freed", || {
         Ok(namespace.list(&["--table", "dying"])?.is_empty())
     })
 }
 
-/// Lines without the references to each entry: whoever tries to deliver an event holds one meanwhile.
+/// Lines without the number of references to each entry: an attempt to deliver an event holds one.
 fn without_use(listing: &str) -> String {
     let line = |line: &str| {
         let fields: Vec<&str> = line
@@ -59,7 +59,7 @@ fn without_use(listing: &str) -> String {
     listing.lines().map(line).collect()
 }
 
-/// Has conntrack make entries, a line of its options for each.
+/// Makes entries with conntrack, one for each line of its options.
 pub fn load(namespace: &Namespace, lines: &str) -> Result<()> {
     let file = std::env::temp_dir().join(format!("rsct-{}-load", std::process::id()));
     std::fs::write(&file, lines)?;
@@ -69,9 +69,9 @@ pub fn load(namespace: &Namespace, lines: &str) -> Result<()> {
     Ok(())
 }
 
-/// A socket that listens, has little room, and wants to be waited for.
+/// A reliable listener with a small buffer.
 fn listener() -> Result<OwnedFd> {
-    // SAFETY: socket takes no pointers, and its descriptor is nobody else's.
+    // SAFETY: socket has no pointer arguments, and its descriptor has no other owner.
     let socket = unsafe {
         let fd = libc::socket(
             libc::AF_NETLINK,
@@ -85,8 +85,8 @@ fn listener() -> Result<OwnedFd> {
         );
         OwnedFd::from_raw_fd(fd)
     };
-    // SAFETY: all-zero bytes are a valid address, which outlives the call; the size is its own. A port is asked for, and
-    // has to be there before the group.
+    // SAFETY: all-zero bytes are a valid address, which outlives the call; the size is its own. The socket needs a port
+    // before it can join the group.
     let bound = unsafe {
         let mut address: libc::sockaddr_nl = std::mem::zeroed();
         address.nl_family = libc::sa_family_t::try_from(libc::AF_NETLINK)?;

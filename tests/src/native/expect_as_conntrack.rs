@@ -1,4 +1,4 @@
-//! Expectations that the kernel's FTP helper made are shown as `conntrack -L expect` shows them, and made, deleted and
+//! Expectations that the kernel's FTP helper made are printed as by `conntrack -L expect`, and created, deleted and
 //! flushed.
 
 use std::time::Instant;
@@ -16,7 +16,7 @@ pub fn run() -> Result<()> {
     agree(&ftp::namespace()?)
 }
 
-/// The two tools agree in this namespace, and rsct does what it says.
+/// Checks that the two tools agree in this namespace, and that rsct's changes are made.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     let empty = output(&mut namespace.rsct(&["expect", "list"]))?;
     ensure!(empty.status.success() && empty.stdout.is_empty(), "{empty:?}");
@@ -36,7 +36,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     in_a_zone(namespace)
 }
 
-/// What `rsct expect` with these options writes to its standard output; it must succeed.
+/// Standard output of `rsct expect` with these options; it must succeed.
 fn expect(namespace: &Namespace, options: &str) -> Result<String> {
     let args: Vec<&str> = std::iter::once("expect").chain(options.split(' ')).collect();
     succeeds(&mut namespace.rsct(&args))
@@ -94,7 +94,8 @@ fn shown(namespace: &Namespace, v4: &Ftp) -> Result<()> {
     Ok(())
 }
 
-/// By hand: of another protocol than its master, with a mask, a timeout and flags, which conntrack can't ask for.
+/// Created by user space: another protocol than its master's, a mask, a timeout and flags, which conntrack has no
+/// options for.
 fn created(namespace: &Namespace, v4: &Ftp) -> Result<()> {
     let begun = Instant::now();
     let master = format!(
@@ -143,7 +144,7 @@ fn deleted(namespace: &Namespace, v4: &mut Ftp) -> Result<()> {
     Ok(())
 }
 
-/// The connection that was expected comes, and is seen to be the master's.
+/// The expected connection is opened, and its master is recognised.
 fn met(namespace: &Namespace, v4: &mut Ftp) -> Result<()> {
     v4.passive(50004)?;
     let listed = expect(namespace, "list --tuple-port-dst 50004")?;
@@ -182,7 +183,7 @@ fn flushed(namespace: &Namespace, v4: &mut Ftp) -> Result<()> {
     Ok(())
 }
 
-/// The kernel never says which zone an expectation is of, and wants to know it before it deletes one.
+/// The kernel never reports the zone of an expectation, and requires it to delete one.
 fn in_a_zone(namespace: &Namespace) -> Result<()> {
     let mut ftp = Ftp::connect(namespace, "127.0.0.1", ZONED_PORT)?;
     ftp.passive(50007)?;
@@ -198,7 +199,7 @@ fn in_a_zone(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// The seconds left; a helper's policy gives 300.
+/// The seconds left, 300 at first by the helper's policy.
 fn timeout(line: &str) -> Option<u32> {
     line.split(' ').next()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Whatever is wrong with a request for an expectation is said in one sentence on stderr, and in the exit code.
+//! Every error in a request for an expectation is reported in one sentence on stderr, and in the exit code.
 
 use anyhow::Result;
 
@@ -9,11 +9,11 @@ use crate::{
 };
 
 pub fn run() -> Result<()> {
-    say_so(&ftp::namespace()?)
+    messages(&ftp::namespace()?)
 }
 
-/// The sentences are said in this namespace.
-pub fn say_so(namespace: &Namespace) -> Result<()> {
+/// Checks the sentences in this namespace.
+pub fn messages(namespace: &Namespace) -> Result<()> {
     let mut ftp = Ftp::connect(namespace, "127.0.0.1", PORT)?;
     ftp.passive(50010)?;
     namespace.create("-p tcp -s 10.0.0.1 -d 10.0.0.2 --sport 1000 --dport 21 --state ESTABLISHED -t 300")?;

@@ -1,4 +1,4 @@
-//! `rsct expect watch` sees what `conntrack -E expect` sees, ends when it is told to, and says when it missed something.
+//! `rsct expect watch` prints the events of `conntrack -E expect`, ends on request, and reports lost events.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -20,15 +20,15 @@ use crate::lab::{
 };
 
 pub fn run() -> Result<()> {
-    sees_them_come_and_go(&ftp::namespace()?)
+    prints_the_same_events(&ftp::namespace()?)
 }
 
-/// It does in this namespace.
-pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
-    let theirs = Listener::start(namespace, namespace.command("conntrack", &["-E", "expect"]))?;
-    let ours = Listener::start(namespace, namespace.rsct(&["expect", "watch"]))?;
-    let json = Listener::start(namespace, namespace.rsct(&["expect", "watch", "-o", "json"]))?;
-    let gone = Listener::start(
+/// Checks this in a namespace.
+pub fn prints_the_same_events(namespace: &Namespace) -> Result<()> {
+    let theirs = EventReader::start(namespace, namespace.command("conntrack", &["-E", "expect"]))?;
+    let ours = EventReader::start(namespace, namespace.rsct(&["expect", "watch"]))?;
+    let json = EventReader::start(namespace, namespace.rsct(&["expect", "watch", "-o", "json"]))?;
+    let gone = EventReader::start(
         namespace,
         namespace.rsct(&[
             "expect",
@@ -53,7 +53,7 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
     let seen = theirs.lines();
     ours.wait_for("as many events", |_| ours.lines().len() == seen.len())?;
     same_but_for_time(&ours.lines().join("\n"), &seen.join("\n"))?;
-    // The first line says that it listens.
+    // The first line reports that it listens.
     json.wait_for("as many events", |_| json.lines().len() == seen.len() + 1)?;
 
     let ended = ours.stop(libc::SIGTERM)?;
@@ -70,7 +70,7 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
     );
     let ended = json.stop(libc::SIGINT)?;
     ensure!(ended.status.success(), "an interrupt is no failure: {ended:?}");
-    told_as_json(&String::from_utf8(ended.stdout)?, &seen)?;
+    json_agrees(&String::from_utf8(ended.stdout)?, &seen)?;
     // This one ends by itself.
     let lines = gone.ended()?;
     ensure!(
@@ -83,10 +83,10 @@ pub fn sees_them_come_and_go(namespace: &Namespace) -> Result<()> {
         short.stdout == b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n</expect>\n",
         "{short:?}"
     );
-    a_loss_is_said(namespace, &mut ftp)
+    loss_is_reported(namespace, &mut ftp)
 }
 
-fn told_as_json(told: &str, seen: &[String]) -> Result<()> {
+fn json_agrees(told: &str, seen: &[String]) -> Result<()> {
     let lines: Vec<Value> = told.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let [started, events @ .., summary] = &lines[..] else {
         anyhow::bail!("{told}");
@@ -117,14 +117,14 @@ fn told_as_json(told: &str, seen: &[String]) -> Result<()> {
     let last = events.last().context("no events")?;
     ensure!(
         last["portid"].as_u64().is_some_and(|portid| portid > 0),
-        "who asked: {last}"
+        "the requesting task: {last}"
     );
     Ok(())
 }
 
-/// While it is not allowed to read, more happens than there is room for.
-fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
-    let small = Listener::start(
+/// While it is stopped, more events occur than its buffer holds.
+fn loss_is_reported(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
+    let small = EventReader::start(
         namespace,
         namespace.rsct(&["expect", "watch", "--buffer-size", "4K"]),
     )?;
@@ -133,7 +133,7 @@ fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
         ftp.passive(port)?;
     }
     small.signal(libc::SIGCONT)?;
-    // Until it has read all there was, the kernel queues nothing more.
+    // The kernel queues no more until it has read its buffer.
     wait::until("it reads on", || {
         ftp.passive(50200)?;
         Ok(small.lines().iter().any(|line| line.contains("dport=50200")))
@@ -146,21 +146,21 @@ fn a_loss_is_said(namespace: &Namespace, ftp: &mut Ftp) -> Result<()> {
         .filter_map(|line| line.strip_prefix("rsct: ")?.split_once(" event"));
     let counts: Vec<u64> = told.map(|(lost, _)| lost.parse()).collect::<Result<_, _>>()?;
     let sum: u64 = counts.iter().sum();
-    ensure!(sum > 0, "no loss is told of: {said}");
+    ensure!(sum > 0, "no loss is reported: {said}");
     let events = if sum == 1 { "event" } else { "events" };
     ensure!(said.ends_with(&format!("rsct: {sum} {events} lost.\n")), "{said}");
     Ok(())
 }
 
 /// A process that listens to events.
-struct Listener {
+struct EventReader {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
-impl Listener {
-    /// Starts it, and returns when nothing escapes it any more.
+impl EventReader {
+    /// Starts it, and returns when it receives every event.
     fn start(namespace: &Namespace, mut command: Command) -> Result<Self> {
         command
             .stdin(Stdio::null())
@@ -191,7 +191,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Ends it, and returns what it said.
+    /// Ends it, and returns its output.
     fn stop(mut self, signal: i32) -> Result<Output> {
         self.signal(signal)?;
         let mut stderr = Vec::new();
@@ -211,7 +211,7 @@ impl Listener {
         })
     }
 
-    /// Waits until it ends by itself, and returns what it wrote.
+    /// Waits until it ends by itself, and returns its lines.
     fn ended(mut self) -> Result<Vec<String>> {
         wait::until("it ends", || Ok(self.child.try_wait()?.is_some()))?;
         if let Some(reader) = self.reader.take() {
@@ -221,14 +221,14 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for EventReader {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// How many sockets of the namespace listen to what netfilter tells.
+/// Number of the namespace's sockets that listen to netfilter's events.
 fn listening(namespace: &Namespace) -> Result<usize> {
     // Protocol 12 is netfilter's; each group is a bit.
     let sockets = namespace.sh("cat /proc/net/netlink")?;

@@ -1,4 +1,4 @@
-//! `rsct timeout expiring` says what goes when, and that is what then goes.
+//! `rsct timeout expiring` lists the entries that expire next and their times, and they expire at these times.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     bench::table::{
-        entries::{self, Part},
-        netlink::Socket,
+        entries::{self, Subset},
+        netlink::Ctnetlink,
         process::{self, Output},
     },
     lab::{inside::inside, wait},
@@ -34,7 +34,7 @@ pub fn run() -> Result<()> {
     wrong(&namespace)
 }
 
-/// What there is to say holds on any kernel.
+/// Checks the output, which does not depend on the kernel.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     let nothing = output(&mut expiring(namespace, &[]))?;
     ensure!(
@@ -47,7 +47,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     );
     namespace.create(ENTRIES)?;
 
-    // Two of them go next, and nothing else within a minute.
+    // Two of them expire next, and nothing else within a minute.
     let within = output(&mut expiring(namespace, &["--within", "1m"]))?;
     let (shown, said) = (
         String::from_utf8(within.stdout)?,
@@ -81,7 +81,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         ensure!(line.ends_with(states), "{line}");
     }
 
-    // Filters hold for both; the same in JSON.
+    // Filters apply to both, and JSON has the same.
     let json = succeeds(&mut expiring(
         namespace,
         &["-p", "tcp", "-o", "json", "--next", "2"],
@@ -100,8 +100,8 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     let states: Vec<&Value> = objects[1..].iter().map(|entry| &entry["state"]).collect();
     ensure!(counted == 3 && states == ["ESTABLISHED", "TIME_WAIT"], "{json}");
 
-    // What was said happens.
-    wait::until("the two that go next are gone", || {
+    // The prediction holds.
+    wait::until("the two that expire next are deleted", || {
         Ok(namespace.conntrack(&["-p", "udp"])?.lines().count() == 2)
     })?;
     let left = output(&mut expiring(namespace, &["--next", "3"]))?;
@@ -135,15 +135,15 @@ fn wrong(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Of a large table, only what is listed is kept.
+/// Only the listed entries of a large table are kept in memory.
 pub fn large() -> Result<()> {
     const ENTRIES: u32 = 100_000;
-    // The lines of all of them would be some 15 MiB more.
+    // The lines of all of them would need some 15 MiB more.
     const MOST_KIB: u64 = 20 * 1024;
     holds(ENTRIES)?;
     let namespace = Namespace::new("large")?;
     inside(&namespace.name, "fill", || {
-        Socket::open()?.create(entries::flows(ENTRIES, Part::All))
+        Ctnetlink::open()?.create(entries::flows(ENTRIES, Subset::All))
     })?;
     let rsct = rsct().to_str().context("a path that is no UTF-8")?.to_owned();
     let line = [rsct.as_str(), "timeout", "expiring"].map(str::to_owned);

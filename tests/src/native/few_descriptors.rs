@@ -1,5 +1,5 @@
-//! Where a process may have few descriptors or no second thread, a command does its work all the same, or one sentence
-//! names the limit.
+//! With few descriptors or without a second thread, a command does its work all the same, or one sentence names the
+//! limit.
 
 use std::process::{Command, Output, Stdio};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::lab::inside::inside;
 
-/// Command lines, each with how many descriptors suffice.
+/// Command lines, each with a sufficient number of descriptors.
 const LINES: &str = "
 8 list
 8 list -o json -p udp
@@ -32,7 +32,7 @@ const LINES: &str = "
 12 watch --duration 0s
 12 expect watch --duration 0s
 ";
-/// Those that need as many as the kernel's programs have.
+/// Commands that need a descriptor for each of the kernel's programs.
 const OF_PROGRAMS: &[&str] = &[
     "trace --duration 0s",
     "latency --duration 0s",
@@ -70,7 +70,7 @@ pub fn run() -> Result<()> {
     report.end(100)
 }
 
-/// Runs a command line with so many descriptors.
+/// Runs a command line with this limit on descriptors.
 fn limited(line: &str, most: u32, enough: u32) -> Result<()> {
     let limited = descriptors(line, most)?;
     ends(&limited)?;
@@ -89,7 +89,7 @@ fn descriptors(line: &str, most: u32) -> Result<Output> {
     output(command.args(grid::words(line)).stdin(Stdio::null()))
 }
 
-/// A user who may have one thread reads the table with it, and is told why nothing can be changed.
+/// A user limited to one thread reads the table with it, and a message names the reason why nothing can be changed.
 fn one_thread() -> Result<()> {
     let limited = |line: &str| {
         let mut command = Command::new("setpriv");
@@ -113,7 +113,7 @@ fn one_thread() -> Result<()> {
     Ok(())
 }
 
-/// It ended by itself.
+/// Checks that it ended by itself.
 pub(super) fn ends(output: &Output) -> Result<()> {
     use std::os::unix::process::ExitStatusExt as _;
     let said = String::from_utf8_lossy(&output.stderr);

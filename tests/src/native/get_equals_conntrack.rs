@@ -1,4 +1,4 @@
-//! `rsct get` finds what `conntrack -G` finds, of every protocol, by either direction.
+//! `rsct get` finds the entries that `conntrack -G` finds, of every protocol, by either direction.
 
 use anyhow::{Result, ensure};
 
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::sentence::one_sentence;
 
-/// Options that name one entry of the broad table for both tools. (UDPLITE is left out: Linux 7 has no handler for
-/// it, and keeps such entries without ports.)
+/// Options that name one entry of the broad table for both tools. (Without UDPLITE: Linux 7 has no handler for it, and
+/// keeps such entries without ports.)
 const TUPLES: &str = "
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1003 --dport 443
     -p tcp -s 2001:db8::1 -d 2001:db8:0:1::1 --sport 1001 --dport 80
@@ -73,7 +73,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The two tools find the same entries.
+/// Checks that the two tools find the same entries.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     for line in TUPLES.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let options: Vec<&str> = line.split(' ').collect();
@@ -90,7 +90,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
             &String::from_utf8_lossy(&theirs.stdout),
         )?;
     }
-    // A zone, which conntrack does not take here; the reply's tuple; a protocol with nothing but addresses.
+    // A zone, which conntrack does not accept here; the reply's tuple; a protocol with nothing but addresses.
     for options in [
         "-p tcp -s 10.0.0.2 -d 10.0.1.1 --sport 1008 --dport 443 -w 7",
         "-p udp -s 192.0.2.2 -d 10.0.0.9 --sport 5353 --dport 4053",

@@ -1,4 +1,4 @@
-//! Grids of command lines for two tools that are to do the same: their lines, and what came of comparing.
+//! Grids of command lines for two tools that should behave alike: their lines, and the results of the comparison.
 
 use anyhow::{Result, bail, ensure};
 
@@ -29,10 +29,10 @@ pub fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// How often what conntrack lost step in is done again.
+/// Attempts at a line during which conntrack loses step with the kernel.
 pub const TRIES: usize = 5;
 
-/// Collects what went wrong, so that all of it is told at once.
+/// Collects the differences, so that all are reported at once.
 #[derive(Default)]
 pub struct Report {
     compared: usize,
@@ -40,7 +40,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes one comparison.
+    /// Adds one comparison.
     pub fn add(&mut self, line: &str, compared: Result<()>) {
         self.compared += 1;
         if let Err(difference) = compared {
@@ -48,13 +48,13 @@ impl Report {
         }
     }
 
-    /// Takes over what another has collected.
+    /// Adds the comparisons of another report.
     pub fn append(&mut self, mut other: Self) {
         self.compared += other.compared;
         self.differences.append(&mut other.differences);
     }
 
-    /// Fails if anything was different, or if hardly anything was compared.
+    /// Fails if anything differed, or if hardly anything was compared.
     pub fn end(self, at_least: usize) -> Result<()> {
         let (all, different) = (self.compared, self.differences.len());
         if different > 0 {
@@ -67,7 +67,7 @@ impl Report {
     }
 }
 
-/// Holds two runs against each other and shows both where they differ.
+/// Compares two runs and shows both where they differ.
 pub fn same<const N: usize>(names: &[&str; N], theirs: &[String; N], ours: &[String; N]) -> Result<()> {
     let mut differences = String::new();
     for ((name, theirs), ours) in names.iter().zip(theirs).zip(ours) {

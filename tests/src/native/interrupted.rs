@@ -1,5 +1,5 @@
-//! A signal that arrives in the middle of the work: what was done is reported, nothing half done is left, and the exit
-//! code has the signal's number.
+//! A signal in the middle of the work: finished work is reported, nothing half done is left, and the exit code has the
+//! signal's number.
 
 use std::{
     fmt::Write as _,
@@ -19,20 +19,20 @@ use super::{
 };
 use crate::{
     bench::table::{
-        entries::{self, Part},
-        netlink::Socket,
+        entries::{self, Subset},
+        netlink::Ctnetlink,
     },
     lab::{inside::inside, wait},
 };
 
 const ENTRIES: u32 = 30_000;
-/// How often a command is begun that may come to its end before the signal.
+/// Attempts for a command that may end before the signal.
 const TRIES: u32 = 50;
 
 pub fn run() -> Result<()> {
     let namespace = Namespace::new("interrupted")?;
     inside(&namespace.name, "fill", || {
-        Socket::open()?.create(entries::flows(ENTRIES, Part::All))
+        Ctnetlink::open()?.create(entries::flows(ENTRIES, Subset::All))
     })?;
     let directory = Directory::new()?;
     for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130), (libc::SIGHUP, 129)] {
@@ -46,10 +46,10 @@ pub fn run() -> Result<()> {
         sweeping(&namespace, line, signal, code).context(line)?;
     }
     loading(&namespace)?;
-    places(&namespace, &directory.0)
+    links_owner_and_mode(&namespace, &directory.0)
 }
 
-/// What was there is there still, and nothing else.
+/// An interrupted save leaves the old file unchanged, and no other.
 fn saving(namespace: &Namespace, directory: &Path, signal: i32, code: i32) -> Result<()> {
     let file = directory.join("k.save");
     fs::write(&file, "old\n")?;
@@ -69,7 +69,7 @@ fn saving(namespace: &Namespace, directory: &Path, signal: i32, code: i32) -> Re
             .flatten()
             .map(|entry| entry.file_name())
             .collect();
-        ensure!(names == ["k.save"], "left behind: {names:?}");
+        ensure!(names == ["k.save"], "other files are left: {names:?}");
         if ended.status.success() {
             fs::write(&file, "old\n")?;
             continue;
@@ -80,12 +80,12 @@ fn saving(namespace: &Namespace, directory: &Path, signal: i32, code: i32) -> Re
             "{}: {said}",
             ended.status
         );
-        return ensure_said(&ended, "it is left as it was");
+        return ensure_printed(&ended, "it is left as it was");
     }
     bail!("rsct save came to its end {TRIES} times before a signal")
 }
 
-/// Nobody reads until the signal is sent, so that it arrives in the middle.
+/// The output is not read until the signal is sent, so that it arrives in the middle.
 fn sweeping(namespace: &Namespace, line: &str, signal: i32, code: i32) -> Result<()> {
     let before = count(namespace)?;
     let words: Vec<&str> = line.split(' ').collect();
@@ -107,8 +107,8 @@ fn sweeping(namespace: &Namespace, line: &str, signal: i32, code: i32) -> Result
         ended.status,
         String::from_utf8_lossy(&ended.stderr)
     );
-    ensure_said(&ended, &format!("{lines} flow entries have been "))?;
-    ensure_said(&ended, "ended by SIG")?;
+    ensure_printed(&ended, &format!("{lines} flow entries have been "))?;
+    ensure_printed(&ended, "ended by SIG")?;
     let changed = if line.starts_with("update") {
         let marked = namespace.list(&["-m", "7", "-o", "json"])?;
         u32::try_from(marked.lines().count())?
@@ -122,7 +122,7 @@ fn sweeping(namespace: &Namespace, line: &str, signal: i32, code: i32) -> Result
     Ok(())
 }
 
-/// Standard input stays open, and nothing more comes.
+/// Standard input stays open without more data.
 fn loading(namespace: &Namespace) -> Result<()> {
     namespace.sh("conntrack -F")?;
     let mut lines = String::new();
@@ -147,12 +147,12 @@ fn loading(namespace: &Namespace) -> Result<()> {
     let ended = load.wait_with_output()?;
     drop(stdin);
     ensure!(ended.status.code() == Some(130), "{}", ended.status);
-    ensure_said(&ended, &format!("{} created, ", count(namespace)?))?;
-    ensure_said(&ended, "loading -: ended by SIGINT after line ")
+    ensure_printed(&ended, &format!("{} created, ", count(namespace)?))?;
+    ensure_printed(&ended, "loading -: ended by SIGINT after line ")
 }
 
-/// A link stays one, wherever it leads; owner and mode are kept, or the file is left alone.
-fn places(namespace: &Namespace, directory: &Path) -> Result<()> {
+/// A link stays one, wherever it leads; owner and mode are kept, or the file is not changed.
+fn links_owner_and_mode(namespace: &Namespace, directory: &Path) -> Result<()> {
     const USER: u32 = 64321;
     let at = |name: &str| directory.join(name);
     symlink("target", at("link"))?;
@@ -188,7 +188,7 @@ fn places(namespace: &Namespace, directory: &Path) -> Result<()> {
     user.args(["--inh-caps=+net_admin", "--ambient-caps=+net_admin", "--"]);
     let refused = output(user.arg(rsct()).args(["save", "-O"]).arg(at("target")))?;
     ensure!(refused.status.code() == Some(1), "{refused:?}");
-    ensure_said(&refused, "keeping its owner 0 and group 0")?;
+    ensure_printed(&refused, "keeping its owner 0 and group 0")?;
     let names = fs::read_dir(directory)?.count();
     ensure!(
         fs::read_to_string(at("target"))? == "old\n" && names == 4,
@@ -197,14 +197,14 @@ fn places(namespace: &Namespace, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// rsct, where these tests may have been started with signals ignored, as a shell does it in the background.
+/// rsct with default signals: these tests may run with signals ignored, as a shell does in the background.
 fn interruptible() -> Command {
     let mut command = Command::new("env");
     command.arg("--default-signal=INT,TERM,HUP").arg(rsct());
     command
 }
 
-fn ensure_said(output: &Output, sentence: &str) -> Result<()> {
+fn ensure_printed(output: &Output, sentence: &str) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains(sentence), "no {sentence:?} in:\n{said}");
     Ok(())
@@ -219,7 +219,7 @@ fn count(namespace: &Namespace) -> Result<u32> {
     Ok(namespace.sh("conntrack -C")?.trim().parse()?)
 }
 
-/// A directory that goes with all that is in it.
+/// A directory that is removed on drop with all its content.
 struct Directory(PathBuf);
 
 impl Directory {

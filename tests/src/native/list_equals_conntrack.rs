@@ -1,4 +1,4 @@
-//! `rsct list` prints what `conntrack -L` prints, over a table with something of everything.
+//! `rsct list` prints the same as `conntrack -L`, over a table with something of everything.
 
 use anyhow::{Result, ensure};
 

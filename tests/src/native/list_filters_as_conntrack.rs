@@ -1,10 +1,10 @@
-//! A filter means what it means to conntrack.
+//! A filter matches the same entries as conntrack's.
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{namespace::output, table};
 
-/// Options that both understand, and whether any entry of the table meets them.
+/// Options of both tools, and whether they match any entry of the table.
 const FILTERS: &[(&str, bool)] = &[
     ("-p tcp", true),
     ("-p udp", true),
@@ -70,7 +70,7 @@ const FILTERS: &[(&str, bool)] = &[
     ("-p icmpv6 --icmpv6-id 53", true),
 ];
 
-/// Options, and who looks at each condition.
+/// Options, and the part that checks each condition: the kernel or rsct.
 const EXPLAINED: &[(&str, &[&str])] = &[
     ("", &["there is no filter"]),
     (
@@ -109,7 +109,7 @@ pub fn run() -> Result<()> {
         };
         compared().with_context(|| format!("with {filter}"))?;
     }
-    // What conntrack can't ask: any side's address and port.
+    // Conditions that conntrack lacks: any side's address and port.
     for (filter, entries) in [
         ("--host 192.0.2.2", 1),
         ("--addr 192.0.2.0/24", 2),
@@ -125,7 +125,7 @@ pub fn run() -> Result<()> {
         ("-l 3 -p udp --dport 9", 1),
         ("--reply-port-src 5353", 1),
         ("-p icmpv6 --icmp-type 128", 1),
-        // A zone by its number, where conntrack shows those of both directions alone.
+        // A zone by its number, where conntrack shows only those of both directions.
         ("-w 3", 1),
         ("-w 4", 1),
         ("-w 3 --zone-orig 3", 1),

@@ -1,4 +1,4 @@
-//! `rsct list | head -1` ends without a word: that nobody reads on is no error.
+//! `rsct list | head -1` ends without a message: a closed pipe is no error.
 
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
         lines.sort_unstable();
         ensure!(lines == ["1", "exit 0"], "{format}: {said}");
     }
-    // In whole they are all there.
+    // A whole listing has all of them.
     ensure!(
         namespace.list(&[])?.lines().count() == 20_000,
         "entries are missing"

@@ -1,4 +1,4 @@
-//! `-o json` tells of the same entries as the lines do.
+//! `-o json` describes the same entries as the lines.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;

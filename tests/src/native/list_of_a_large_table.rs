@@ -1,4 +1,4 @@
-//! A large table takes `rsct list` no more memory than a small one, and none of its time once nobody reads.
+//! `rsct list` needs no more memory for a large table than for a small one, and stops when its reader closes the pipe.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::namespace::{Namespace, rsct};
 use crate::{
     bench::table::{
-        entries::{self, Part},
-        netlink::Socket,
+        entries::{self, Subset},
+        netlink::Ctnetlink,
         process::{self, Output, Run},
     },
     lab::inside::inside,
@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
     holds(ENTRIES)?;
     let namespace = Namespace::new("large")?;
     inside(&namespace.name, "fill", || {
-        Socket::open()?.create(entries::flows(ENTRIES, Part::All))
+        Ctnetlink::open()?.create(entries::flows(ENTRIES, Subset::All))
     })?;
 
     let rsct = rsct().to_str().context("a path that is no UTF-8")?.to_owned();
@@ -37,7 +37,7 @@ pub fn run() -> Result<()> {
             "-o {format} had {} KiB resident, more than {MOST_KIB}",
             whole.peak_kib
         );
-        // Of a table's time the kernel takes the most, and it takes it only as long as somebody asks.
+        // The kernel spends most of a table's time, and only while the dump is read.
         let closed = list(Output::ClosedPipe)?;
         ensure!(
             closed.on_cpu < whole.on_cpu / 2,
@@ -49,7 +49,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Skips a scenario whose table this machine does not hold.
+/// Skips a scenario whose table exceeds this machine's limit.
 pub(super) fn holds(entries: u32) -> Result<()> {
     let limit = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").unwrap_or_default();
     if limit.trim().parse::<u32>().is_ok_and(|limit| limit < entries) {

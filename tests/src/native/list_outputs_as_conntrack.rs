@@ -1,4 +1,4 @@
-//! `rsct list -o` prints what `conntrack -L -o` prints, in every form that both have, but for conntrack's faults.
+//! `rsct list -o` prints the same as `conntrack -L -o`, in every form that both have, except for conntrack's faults.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -25,7 +25,7 @@ pub fn run() -> Result<()> {
     loads_again(&labelled, &saved)
 }
 
-/// The two tools show the same table in each form, where labels have no names.
+/// Checks that the two tools show the same table in each form, where labels have no names.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     table::same_but_for_time(&namespace.list(&["-o", "text"])?, &namespace.conntrack(&[])?)?;
     let both = |form| -> Result<_> {
@@ -42,7 +42,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     same_save(&ours, &theirs)
 }
 
-/// A namespace whose commands see a connlabel.conf. It stands in a directory that is mounted over /etc for them alone.
+/// A namespace whose commands see a connlabel.conf, in a directory that is mounted over /etc for them alone.
 struct Labelled {
     namespace: Namespace,
 }
@@ -65,7 +65,8 @@ impl Labelled {
     }
 }
 
-/// XML with conntrack's faults mended: SCTP's and DCCP's states have their own names, ICMP its type, code and id.
+/// Compares XML with conntrack's faults corrected: SCTP's and DCCP's states have their own names, ICMP its type, code
+/// and id.
 fn same_xml(ours: &str, theirs: &str) -> Result<()> {
     let pairs = ours.lines().zip(theirs.lines());
     ensure!(ours.lines().count() == theirs.lines().count(), "{ours}\n{theirs}");
@@ -103,7 +104,7 @@ fn without(line: &str, element: &str) -> String {
     format!("{}{}", &line[..start], &line[end + close.len()..])
 }
 
-/// Saved lines less what conntrack loses: marks and labels.
+/// Compares saved lines without the marks and labels that conntrack loses.
 fn same_save(ours: &str, theirs: &str) -> Result<()> {
     ensure!(ours.lines().count() == theirs.lines().count(), "{ours}\n{theirs}");
     for (our, their) in ours.lines().zip(theirs.lines()) {
@@ -117,7 +118,7 @@ fn same_save(ours: &str, theirs: &str) -> Result<()> {
     Ok(())
 }
 
-/// Two lines, piece for piece; numbers that are times may have moved on.
+/// Compares two lines part by part; numbers that are times may differ.
 fn same_but_for_time(our: &str, their: &str, separators: &[char]) -> Result<()> {
     let shown = || format!("rsct:      {our}\nconntrack: {their}");
     let (ours, theirs): (Vec<_>, Vec<_>) =
@@ -137,14 +138,14 @@ fn same_but_for_time(our: &str, their: &str, separators: &[char]) -> Result<()> 
     Ok(())
 }
 
-/// conntrack reads what rsct saved and makes the same entries, with their marks and labels. It is given each line alone,
-/// because 1.4.7 crashes at a second one as soon as there are labels.
+/// conntrack reads the lines that rsct saved and makes the same entries, with their marks and labels. It reads each
+/// line alone, because 1.4.7 crashes at a second one as soon as there are labels.
 fn loads_again(labelled: &Labelled, saved: &str) -> Result<()> {
     let namespace = &labelled.namespace;
     let lines: Vec<&str> = saved
         .lines()
-        // conntrack takes no DCCP or UDPLITE without ports, which is what it saves itself where the kernel has no
-        // handler for them.
+        // conntrack accepts no DCCP or UDPLITE without ports, but saves them so where the kernel has no handler for
+        // them.
         .filter(|line| {
             line.contains("--sport") || !["-p dccp", "-p udplite"].iter().any(|p| line.contains(p))
         })

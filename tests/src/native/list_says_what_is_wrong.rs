@@ -1,4 +1,4 @@
-//! Whatever is wrong is said in one sentence on stderr, and in the exit code.
+//! Every error is reported in one sentence on stderr, and in the exit code.
 
 use std::process::Command;
 
@@ -67,7 +67,7 @@ pub fn run() -> Result<()> {
         one_sentence(&mut unprivileged, 1, "CAP_SYS_ADMIN")?;
     }
 
-    // An empty table is nothing wrong.
+    // An empty table is no error.
     let empty = output(&mut namespace.rsct(&["list"]))?;
     ensure!(empty.status.success() && empty.stdout.is_empty(), "{empty:?}");
     ensure!(

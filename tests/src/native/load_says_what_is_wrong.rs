@@ -1,4 +1,4 @@
-//! Each line of a file is done or not by itself, and what is wrong is said with its number.
+//! Each line of a file succeeds or fails by itself, and errors are reported with the line's number.
 
 use std::fmt::Write as _;
 
@@ -39,7 +39,7 @@ pub fn run() -> Result<()> {
         ),
     ] {
         std::fs::write(&file.0, format!("{text}\n"))?;
-        said_of(
+        load_fails(
             &namespace,
             &file,
             &["-q"],
@@ -63,8 +63,8 @@ pub fn run() -> Result<()> {
     in_the_middle(&namespace, &file)
 }
 
-/// Loads the file, which must fail, and say these on a line each.
-fn said_of(namespace: &Namespace, file: &Scratch, options: &[&str], said: &[&str]) -> Result<()> {
+/// Loads the file, which must fail, and print these messages on a line each.
+fn load_fails(namespace: &Namespace, file: &Scratch, options: &[&str], said: &[&str]) -> Result<()> {
     let path = file.path();
     let output = output(&mut namespace.rsct(&[&["load", &path], options].concat()))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -88,7 +88,7 @@ fn said_of(namespace: &Namespace, file: &Scratch, options: &[&str], said: &[&str
     Ok(())
 }
 
-/// Lines are sent together: what was done behind the one that failed is said.
+/// Lines are sent in batches: lines applied after a failed one are reported.
 fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
     let missing = "-D -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 9 --dport 9";
     std::fs::write(
@@ -96,7 +96,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
         format!("{UDP} 1 --dport 9\n{missing}\n{UDP} 2 --dport 9\n"),
     )?;
     let not_there = ":2: deleting the entry udp 10.0.0.1:9 > 10.0.0.2:9: there is no such entry";
-    said_of(
+    load_fails(
         namespace,
         file,
         &[],
@@ -106,7 +106,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
             "rsct: 2 created, 0 updated, 0 deleted, 1 failed.",
         ],
     )?;
-    said_of(
+    load_fails(
         namespace,
         file,
         &["--on-error", "continue"],
@@ -115,7 +115,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
             "rsct: 0 created, 0 updated, 0 deleted, 2 there already, 1 failed.",
         ],
     )?;
-    // A status without a bit that the entry has is no reason to leave the rest of the line undone.
+    // The rest of a line is applied even if its status lacks a bit that the entry has.
     let (assured, seen) = ("-u SEEN_REPLY,ASSURED", "-u SEEN_REPLY -m 5");
     let line = |command: &str, status| {
         format!("{command} -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 9 {status}\n")
@@ -132,7 +132,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
     Ok(())
 }
 
-/// As editors and shells write files: a last line without a newline, and the program's name before the options.
+/// Files as editors and shells write them: a last line without a newline, and the program's name before the options.
 fn as_others_write(namespace: &Namespace, file: &Scratch) -> Result<()> {
     namespace.sh("conntrack -F")?;
     let text =
@@ -158,8 +158,8 @@ fn as_others_write(namespace: &Namespace, file: &Scratch) -> Result<()> {
     Ok(())
 }
 
-/// A hundred thousand lines with two in the middle that can't be done: all before them are, and all others if it is
-/// to go on.
+/// A hundred thousand lines with two invalid ones in the middle: all before them are applied, and with the option all
+/// others too.
 fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
     const LINES: u32 = 100_000;
     const BAD: [u32; 2] = [50_000, 60_000];
@@ -176,7 +176,7 @@ fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
     std::fs::write(&file.0, text)?;
     let wrong = [50_000, 60_000].map(|line| format!(":{line}: --dport \"x\": expected a port"));
     namespace.sh("conntrack -F")?;
-    said_of(
+    load_fails(
         namespace,
         file,
         &[],
@@ -187,7 +187,7 @@ fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
         ],
     )?;
     ensure!(count(namespace)? == 49_999, "{} entries", count(namespace)?);
-    said_of(
+    load_fails(
         namespace,
         file,
         &["--on-error", "continue"],

@@ -21,7 +21,7 @@ pub fn run() -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let last = namespaces.last().context("there are some")?;
     last.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 600")?;
-    // Both families are asked for at once, over two sockets there.
+    // Both families are requested at once, over two sockets in the namespace.
     let found = succeeds(Command::new(rsct()).args(["count", "-p", "udp", "--netns", &last.name]))?;
     ensure!(found.trim() == "1", "{found} entries of 1");
 

@@ -50,7 +50,7 @@ use crate::registry::{MaySkip, Runs, Scenario};
 /// Any kernel: this machine's own, which the tests do not choose.
 const FTP: &[MaySkip] = &[MaySkip {
     kernel: "",
-    reason: "not every machine's kernel has the FTP helper; guests' kernels have",
+    reason: "a machine's kernel may lack the FTP helper; guests' kernels have it",
 }];
 const SMALL: &[MaySkip] = &[MaySkip {
     kernel: "",
@@ -66,7 +66,7 @@ const fn scenario(name: &'static str, run: fn() -> Result<()>, skips: &'static [
     }
 }
 
-/// All of them.
+/// All native scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     scenario("completions_and_manual", completions_and_manual::run, &[]),
     scenario(

@@ -1,5 +1,5 @@
-//! A namespace's name may hold anything: a terminal gets none of it that it would act on, and a long one widens its own
-//! line alone.
+//! A namespace's name may contain anything: control sequences do not reach a terminal, and a long name widens only its
+//! own line.
 
 use std::{fs, process::Command};
 
@@ -88,7 +88,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Nothing that a terminal would act on but line ends and tabs.
+/// Checks that a text has no control characters except line ends and tabs.
 fn harmless(text: &str) -> Result<()> {
     let harmful = |char: char| {
         (char.is_control() && !matches!(char, '\n' | '\t')) || ('\u{202a}'..='\u{202e}').contains(&char)

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// A named network namespace that goes when this does.
+/// A named network namespace that is deleted on drop.
 pub struct Namespace {
     /// Its name under /run/netns.
     pub name: String,
@@ -66,12 +66,12 @@ impl Namespace {
         Ok(())
     }
 
-    /// What `conntrack -L` with these options shows.
+    /// Output of `conntrack -L` with these options.
     pub fn conntrack(&self, args: &[&str]) -> Result<String> {
         succeeds(&mut self.command("conntrack", &[&["-L"], args].concat()))
     }
 
-    /// What `rsct list` with these options shows.
+    /// Output of `rsct list` with these options.
     pub fn list(&self, args: &[&str]) -> Result<String> {
         succeeds(&mut self.rsct(&[&["list"], args].concat()))
     }
@@ -88,7 +88,7 @@ impl Drop for Namespace {
     }
 }
 
-/// The rsct under test: the one that RSCT names, the one beside these tests, or the one in PATH.
+/// The rsct under test: the one that RSCT names, the one in the directory of these tests, or the one in PATH.
 pub fn rsct() -> PathBuf {
     let beside = || {
         let path = std::env::current_exe().ok()?.with_file_name("rsct");
@@ -103,17 +103,17 @@ pub fn output(command: &mut Command) -> Result<Output> {
     command.output().with_context(|| format!("start {command:?}"))
 }
 
-/// When the last command but one began. Of two listings that are held against each other, the first is no older: on a
-/// machine that is busy or emulated, seconds can lie between them.
+/// Start of the last command but one. Of two compared listings, the first is no older: on a busy or emulated machine,
+/// seconds can lie between them.
 pub fn last_but_one_began() -> Instant {
     let [last_but_one, _] = *BEGAN.lock().unwrap_or_else(PoisonError::into_inner);
     last_but_one.unwrap_or_else(Instant::now)
 }
 
-/// When the last two commands began.
+/// Starts of the last two commands.
 static BEGAN: Mutex<[Option<Instant>; 2]> = Mutex::new([None; 2]);
 
-/// Runs a command that must succeed, and returns what it printed.
+/// Runs a command that must succeed, and returns its output.
 pub fn succeeds(command: &mut Command) -> Result<String> {
     let mut began = BEGAN.lock().unwrap_or_else(PoisonError::into_inner);
     *began = [began[1], Some(Instant::now())];

@@ -1,4 +1,5 @@
-//! `--netns all` covers each namespace that anything leads to, and `--netns` opens it by its path and by its inode number.
+//! `--netns all` covers each namespace that is referenced in any form, and `--netns` opens it by its path and by its
+//! inode number.
 
 use std::{
     fs::{self, File},
@@ -26,7 +27,7 @@ pub fn run() -> Result<()> {
         ("a thread", Box::new(Threaded::new(false)?)),
         ("an open file", Box::new(OpenFile(fresh()?))),
         (
-            "a file that was opened through a mount that is gone",
+            "a file that was opened through a mount that no longer exists",
             Box::new(Detached::new()?),
         ),
         (
@@ -68,7 +69,7 @@ pub fn run() -> Result<()> {
         "{all}"
     );
 
-    // All means all: nothing is left afterwards.
+    // `all` leaves no entry.
     succeeds(Command::new(rsct()).args(["delete", "--netns", "all", "-d", "10.78.0.1"]))?;
     let left = succeeds(Command::new(rsct()).args(["count", "--netns", "all", "-d", "10.78.0.1"]))?;
     ensure!(left.lines().all(|line| line.ends_with(" 0")), "{left}");
@@ -94,7 +95,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What keeps a namespace alive.
+/// A reference that keeps a namespace alive.
 trait Holder {
     /// A path that leads to it.
     fn path(&self) -> PathBuf;
@@ -119,7 +120,7 @@ fn fresh() -> Result<File> {
 }
 
 fn unshare(flags: libc::c_int) -> Result<()> {
-    // SAFETY: unshare takes no pointers and changes the calling thread alone.
+    // SAFETY: unshare has no pointer arguments and changes the calling thread alone.
     let result = unsafe { libc::unshare(flags) };
     ensure!(result == 0, "unshare: {}", std::io::Error::last_os_error());
     Ok(())
@@ -155,7 +156,7 @@ impl Drop for Mounted {
     }
 }
 
-/// A file that was opened through a mount which is gone since.
+/// A file that was opened through a mount that no longer exists.
 struct Detached(File);
 
 impl Detached {
@@ -194,7 +195,7 @@ impl MountedElsewhere {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let stdout = process.stdout.take().context("it was asked for")?;
+        let stdout = process.stdout.take().context("no pipe")?;
         BufReader::new(stdout).read_line(&mut String::new())?;
         let inside = at.strip_prefix("/")?;
         let path = Path::new("/proc")
@@ -224,7 +225,7 @@ impl Drop for MountedElsewhere {
     }
 }
 
-/// A thread in a namespace of its own, or one that has a namespace open in a table of files of its own.
+/// A thread in a namespace of its own, or one that has a namespace open in a file table of its own.
 struct Threaded {
     path: PathBuf,
     end: Option<Sender<()>>,
@@ -246,7 +247,7 @@ impl Threaded {
 }
 
 fn hold(by_its_file: bool, ready: &Sender<PathBuf>, ended: &Receiver<()>) -> Result<()> {
-    // SAFETY: gettid takes no arguments.
+    // SAFETY: gettid has no arguments.
     let task = format!("/proc/{}/task/{}", id(), unsafe { libc::gettid() });
     let own = File::open("/proc/thread-self/ns/net")?;
     unshare(libc::CLONE_NEWNET)?;

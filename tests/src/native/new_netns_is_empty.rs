@@ -1,4 +1,4 @@
-//! A network namespace just made has no conntrack entries: what scenarios find there later is their own.
+//! A new network namespace has no conntrack entries: entries that scenarios find there later are their own.
 
 use std::process::Command;
 

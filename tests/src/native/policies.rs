@@ -1,4 +1,4 @@
-//! `rsct timeout policy`, beside `nfct`, with rules and flows that use policies.
+//! `rsct timeout policy`, compared with `nfct`, with rules and flows that use policies.
 
 use std::net::UdpSocket;
 
@@ -23,7 +23,7 @@ pub fn run() -> Result<()> {
     )
 }
 
-/// What there is to say holds on any kernel.
+/// Checks the output, which does not depend on the kernel.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     made_as_by_nfct(namespace)?;
     used_by_rules(namespace)?;
@@ -31,7 +31,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     every_namespace(namespace)
 }
 
-/// A policy with a state of every protocol that this kernel has, made by one, is as the other would make it.
+/// A policy with a state of each protocol of this kernel is the same, whichever tool makes it.
 fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
     let states = states(namespace)?;
     let mut before = "";
@@ -40,7 +40,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
         let (Some(proto), Some(name)) = (state["proto"].as_str(), state["state"].as_str()) else {
             continue;
         };
-        // nfct has never heard of sctp's youngest.
+        // nfct does not know sctp's newest states.
         if std::mem::replace(&mut before, proto) == proto && !matches!(name, "syn_sent2" | "replied") {
             continue;
         }
@@ -56,7 +56,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
             ))?;
             let assignment = format!("{name}=77");
             let add = ["add", &policy, family, proto, &assignment, "-o", "nfct"];
-            let ours = policy_says(namespace, &add)?;
+            let ours = policy_output(namespace, &add)?;
             ensure!(ours == theirs, "rsct:\n{ours}nfct:\n{theirs}");
             ensure!(
                 theirs == namespace.sh(&format!("nfct get timeout {policy}"))?,
@@ -64,43 +64,43 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
             );
         }
     }
-    let ours = policy_says(namespace, &["list", "-o", "nfct"])?;
+    let ours = policy_output(namespace, &["list", "-o", "nfct"])?;
     let theirs = namespace.sh("nfct list timeout")?;
     ensure!(ours == theirs, "rsct:\n{ours}nfct:\n{theirs}");
-    let json = policy_says(namespace, &["list", "-o", "json"])?;
+    let json = policy_output(namespace, &["list", "-o", "json"])?;
     ensure!(json.lines().count() == number, "{json}");
-    let gone = policy_says(namespace, &["delete", "p1", "p2", "-o", "json"])?;
-    // Flows are counted where they are listed, as far as probes can be attached.
+    let gone = policy_output(namespace, &["delete", "p1", "p2", "-o", "json"])?;
+    // Flows are counted in listings, if probes can be attached.
     let without_flows = json.replace("\"flows\":0,", "");
     ensure!(
         without_flows.starts_with(&gone) && gone.lines().count() == 2,
         "{gone}"
     );
-    policy_says(namespace, &["flush"])?;
+    policy_output(namespace, &["flush"])?;
     ensure!(
         namespace.sh("nfct list timeout")?.is_empty(),
         "flush has left something"
     );
 
-    // SCTP's heartbeat_sent can be set, and replace keeps what it doesn't name.
-    policy_says(
+    // SCTP's heartbeat_sent can be set, and replace keeps the states that it does not name.
+    policy_output(
         namespace,
         &["add", "s", "ipv4", "sctp", "heartbeat_sent=1m", "closed=5"],
     )?;
-    policy_says(namespace, &["replace", "s", "inet", "sctp", "established=9"])?;
-    let got: Value = serde_json::from_str(&policy_says(namespace, &["get", "s", "-o", "json"])?)?;
+    policy_output(namespace, &["replace", "s", "inet", "sctp", "established=9"])?;
+    let got: Value = serde_json::from_str(&policy_output(namespace, &["get", "s", "-o", "json"])?)?;
     let expected = json!({
         "closed": 5, "cookie_wait": 3, "cookie_echoed": 3, "established": 9, "shutdown_sent": 3, "shutdown_recd": 3,
         "shutdown_ack_sent": 3, "heartbeat_sent": 60,
     });
     ensure!(got["timeouts"] == expected && got["rules"] == 0, "{got}");
-    policy_says(namespace, &["delete", "s"])?;
+    policy_output(namespace, &["delete", "s"])?;
     Ok(())
 }
 
-/// Rules are counted, flows have the policy's timeouts, and what is in use stays.
+/// Rules are counted, flows have the policy's timeouts, and a policy in use is not deleted.
 fn used_by_rules(namespace: &Namespace) -> Result<()> {
-    let line = policy_says(
+    let line = policy_output(
         namespace,
         &["add", "udp-policy1", "inet", "udp", "unreplied=20", "replied=300"],
     )?;
@@ -109,8 +109,11 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
     ensure!(line == expected, "{line}");
     let rules = |expected: u64| -> Result<()> {
         let got: Value =
-            serde_json::from_str(&policy_says(namespace, &["get", "udp-policy1", "-o", "json"])?)?;
-        ensure!(got["rules"] == expected, "{expected} rules, and rsct says {got}");
+            serde_json::from_str(&policy_output(namespace, &["get", "udp-policy1", "-o", "json"])?)?;
+        ensure!(
+            got["rules"] == expected,
+            "{expected} rules, and rsct prints {got}"
+        );
         Ok(())
     };
     namespace.sh("ip link set lo up; iptables -t raw -A OUTPUT -p udp -j CT --timeout udp-policy1")?;
@@ -131,22 +134,22 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
     let left = timeout_after_a_packet()?;
     ensure!(
         (10..=20).contains(&left),
-        "the policy gives 20 seconds, and {left} are left"
+        "the policy sets 20 seconds, and {left} are left"
     );
-    // A flow that has it is no rule, however often newer kernels count it as used.
+    // A flow with the policy is no rule, although newer kernels count it as a use.
     rules(2)?;
-    policy_says(
+    policy_output(
         namespace,
         &["replace", "udp-policy1", "inet", "udp", "unreplied=200"],
     )?;
     let left = timeout_after_a_packet()?;
     ensure!(
         (190..=200).contains(&left),
-        "the policy gives 200 seconds, and {left} are left"
+        "the policy sets 200 seconds, and {left} are left"
     );
     rules(2)?;
 
-    policy_says(namespace, &["add", "free", "inet6", "tcp", "close=5"])?;
+    policy_output(namespace, &["add", "free", "inet6", "tcp", "close=5"])?;
     let delete = |names: &[&str]| namespace.rsct(&[&["timeout", "policy", "delete"], names].concat());
     let held = "2 rules use it; `rsct timeout rules udp-policy1` finds rules";
     one_sentence(&mut delete(&["free", "udp-policy1"]), 1, held)?;
@@ -179,7 +182,7 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
 }
 
 fn wrong(namespace: &Namespace) -> Result<()> {
-    policy_says(namespace, &["add", "there", "inet", "udp", "replied=5"])?;
+    policy_output(namespace, &["add", "there", "inet", "udp", "replied=5"])?;
     let before = namespace.sh("nfct list timeout")?;
     let long = "add 0123456789012345678901234567890x inet udp replied=5";
     for (args, code, sentence) in [
@@ -244,7 +247,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         namespace.sh("nfct list timeout")? == before,
         "what is wrong changed something"
     );
-    policy_says(namespace, &["delete", "there"])?;
+    policy_output(namespace, &["delete", "there"])?;
     one_sentence(
         &mut namespace.rsct(&["timeout", "policy", "get", "there"]),
         1,
@@ -256,7 +259,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
 fn every_namespace(namespace: &Namespace) -> Result<()> {
     let other = Namespace::new("other")?;
     for namespace in [namespace, &other] {
-        policy_says(namespace, &["add", &namespace.name, "inet", "gre", "replied=5"])?;
+        policy_output(namespace, &["add", &namespace.name, "inet", "gre", "replied=5"])?;
     }
     let all = succeeds(
         std::process::Command::new(rsct())
@@ -271,12 +274,12 @@ fn every_namespace(namespace: &Namespace) -> Result<()> {
             }
         }
         ensure!(of == [Value::from(namespace.name.as_str())], "{all}");
-        policy_says(namespace, &["delete", &namespace.name])?;
+        policy_output(namespace, &["delete", &namespace.name])?;
     }
     Ok(())
 }
 
-/// What `rsct timeout policy` prints.
-fn policy_says(namespace: &Namespace, args: &[&str]) -> Result<String> {
+/// Output of `rsct timeout policy`.
+fn policy_output(namespace: &Namespace, args: &[&str]) -> Result<String> {
     succeeds(&mut namespace.rsct(&[&["timeout", "policy"], args].concat()))
 }

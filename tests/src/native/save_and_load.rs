@@ -1,5 +1,5 @@
-//! What `rsct save` writes, `rsct load` and `conntrack -R` make the same table of again; what `conntrack -o save`
-//! writes, `rsct load` does.
+//! `rsct load` and `conntrack -R` make the same table of the output of `rsct save`; `rsct load` also does of that of
+//! `conntrack -o save`.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
     whole_or_not_at_all(&namespace)
 }
 
-/// Every way out and in again ends in the same table.
+/// Checks that every combination of saving and loading results in the same table.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     namespace.create(ENTRIES)?;
     let file = Scratch::new("table")?;
@@ -31,13 +31,13 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         &format!("{rsct} save -O {path}"),
         &format!("{rsct} load {path}"),
     )?;
-    // Loaded once more, everything is there already, which -A allows.
+    // Loaded once more, all entries exist already, which -A allows.
     there_and_back(
         namespace,
         &format!("{rsct} list -o save > {path}"),
         &format!("{rsct} load - < {path}; {rsct} load {path}"),
     )?;
-    // conntrack does not load what it saves itself of protocols that the kernel has no handler for.
+    // conntrack does not load its own saved lines of protocols for which the kernel has no handler.
     namespace.sh("conntrack -D -p dccp; conntrack -D -p udplite")?;
     there_and_back(
         namespace,
@@ -66,7 +66,7 @@ fn script(line: &str) -> String {
     line.replace("$RSCT", &super::namespace::rsct().display().to_string())
 }
 
-/// What conntrack loses is saved.
+/// Labels, which conntrack loses, are saved.
 fn labels(namespace: &Namespace) -> Result<()> {
     namespace.sh("conntrack -F")?;
     let made = "create -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 999 -m 7 -l 3,64";
@@ -83,8 +83,8 @@ fn labels(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// The kernel shows neither the timeout nor TCP's state of a flow in a flowtable, so saved lines have none: they are
-/// filled in, with what holds in the namespace.
+/// The kernel shows neither the timeout nor TCP's state of a flow in a flowtable, so saved lines have none: rsct load
+/// uses the namespace's defaults.
 fn of_a_flowtable(namespace: &Namespace) -> Result<()> {
     namespace.sh("
         conntrack -F
@@ -128,7 +128,7 @@ fn of_a_flowtable(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// What goes wrong leaves the old file; only the place is taken, so a link stays one.
+/// An error leaves the old file; only its content is replaced, so a link stays one.
 fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
     let file = Scratch::new("whole")?;
     std::fs::write(&file.0, "old\n")?;
@@ -136,7 +136,7 @@ fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
     ensure!(failed.status.code() == Some(1), "{failed:?}");
     ensure!(
         std::fs::read_to_string(&file.0)? == "old\n",
-        "the old file is gone"
+        "the old file is deleted"
     );
     let full = output(&mut namespace.rsct(&["save", "-O", "/dev/full"]))?;
     let said = String::from_utf8_lossy(&full.stderr);
@@ -157,7 +157,7 @@ fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let beside = std::fs::read_dir(std::env::temp_dir())?
+    let others = std::fs::read_dir(std::env::temp_dir())?
         .flatten()
         .filter(|entry| {
             entry
@@ -166,11 +166,11 @@ fn whole_or_not_at_all(namespace: &Namespace) -> Result<()> {
                 .starts_with(&format!(".{name}"))
         })
         .count();
-    ensure!(beside == 0, "{beside} files are left beside {name}");
+    ensure!(others == 0, "{others} more files are left next to {name}");
     Ok(())
 }
 
-/// A path for a file that goes when this does.
+/// A path for a file that is removed on drop.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {

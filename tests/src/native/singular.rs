@@ -1,11 +1,11 @@
-//! One entry is an entry, in every command's words.
+//! One entry is an entry, in the messages of every command.
 
 use anyhow::{Result, bail, ensure};
 
 use super::namespace::{Namespace, output};
 
 const ENTRY: &str = "-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2";
-/// Command lines, with the words for the one thing that each of them meets.
+/// Command lines, with the words for the one object that each of them matches.
 const LINES: &[(&str, &str)] = &[
     ("list", "1 flow entry has been shown."),
     ("save", "1 flow entry has been saved."),
@@ -55,7 +55,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// No number 1 stands before a plural.
+/// Fails on a number 1 before a plural.
 fn plural_of_one(said: &str) -> Result<()> {
     const PLURALS: [&str; 6] = [
         "entries",

@@ -1,4 +1,4 @@
-//! Standard streams that are closed, or that nobody reads, end no command in the middle of its work.
+//! Standard streams that are closed or have no reader end no command in the middle of its work.
 
 use std::{
     fmt::Write as _,
@@ -83,7 +83,7 @@ pub fn run() -> Result<()> {
     })
 }
 
-/// Every second line is wrong, and nobody reads the messages about them: the others are loaded all the same.
+/// Every second line is wrong, and the messages have no reader: the other lines are loaded all the same.
 fn messages_of_a_load(namespace: &Namespace) -> Result<()> {
     const LINES: u32 = 3000;
     let file = Scratch::new("half-wrong")?;
@@ -110,7 +110,7 @@ fn messages_of_a_load(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command line with each stream out of order; says of any that changes what it does.
+/// Runs a command line with each stream unusable; reports each stream that changes the result.
 fn every_stream(line: &str) -> Result<()> {
     let words = grid::words(line);
     let with = |stdout: Stdio, stderr: Stdio| {
@@ -143,7 +143,7 @@ fn every_stream(line: &str) -> Result<()> {
     Ok(())
 }
 
-/// Both ended alike and printed as much. What they printed has times in it.
+/// Checks that both ended alike and printed the same number of lines; the lines contain times.
 fn same(usual: &Output, other: &Output) -> Result<()> {
     let lines = |output: &Output| output.stdout.iter().filter(|byte| **byte == b'\n').count();
     ensure!(
@@ -163,7 +163,7 @@ fn closing(words: &[String], which: &str) -> Result<Output> {
     output(Command::new("sh").args(["-c", &script]).arg(rsct()).args(words))
 }
 
-/// A pipe whose reader has gone.
+/// A pipe whose reader is closed.
 fn unread() -> Result<OwnedFd> {
     let (reader, writer) = io::pipe().context("make a pipe")?;
     drop(reader);

@@ -1,4 +1,4 @@
-//! `rsct sysctl`, beside `sysctl`.
+//! `rsct sysctl`, compared with `sysctl`.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::namespace::{Namespace, rsct, succeeds};
 use crate::sentence::one_sentence;
 
-/// What there is once for all network namespaces.
+/// Settings that exist once for all network namespaces.
 const FIRST_ONLY: [&str; 3] = ["max", "buckets", "expect_max"];
 
 pub fn run() -> Result<()> {
@@ -34,7 +34,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// What there is to say holds on any kernel.
+/// Checks the output, which does not depend on the kernel.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     let all = settings(namespace, &["--all"])?;
     let mut theirs = 0;
@@ -48,7 +48,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         let value = namespace.sh(&format!("sysctl -n {full}"))?;
         ensure!(
             ours["value"].as_u64() == value.trim().parse().ok(),
-            "{ours}, where sysctl says {value}"
+            "{ours}, where sysctl prints {value}"
         );
         // Every setting of these kernels has a meaning.
         ensure!(ours["meaning"].is_string(), "{ours}");
@@ -101,7 +101,7 @@ fn set(namespace: &Namespace) -> Result<()> {
     let values =
         namespace.sh("sysctl -n net.netfilter.nf_conntrack_acct net.netfilter.nf_conntrack_udp_timeout")?;
     ensure!(values == "1\n300\n", "{values}");
-    // One bounds the other: which of them has to be written first depends on what there is.
+    // One bounds the other: the order of writing depends on their present values.
     for (high, low) in [("5000000", "4500000"), ("900", "800"), ("5000001", "901")] {
         say(&[
             &format!("frag6_high_thresh={high}"),
@@ -186,7 +186,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// What `rsct sysctl` shows.
+/// Output of `rsct sysctl`.
 pub fn settings(namespace: &Namespace, args: &[&str]) -> Result<Vec<Value>> {
     let shown = succeeds(&mut namespace.rsct(&[&["sysctl", "-o", "json"], args].concat()))?;
     shown

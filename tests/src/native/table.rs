@@ -1,4 +1,4 @@
-//! A table with something of everything, and how two listings of it are compared.
+//! A table with something of everything, and the comparison of two listings of it.
 
 use std::time::Instant;
 
@@ -52,8 +52,8 @@ pub fn broad() -> Result<Namespace> {
         iptables -A OUTPUT -m connlabel --label 64 --set
     ")?;
     namespace.create(ENTRIES)?;
-    // Traffic of its own, for labels, counters, and a helper where the kernel has this one. Nobody listens;
-    // the port unreachable that comes back does not end the entry.
+    // Real traffic, for labels, counters, and a helper if the kernel has it. Its ports have no listener; the port
+    // unreachable that is returned does not end the entry.
     namespace.sh("
         bash -c 'echo x > /dev/udp/127.0.0.1/9' || true
         bash -c 'echo x > /dev/udp/127.0.0.1/69' || true
@@ -61,8 +61,7 @@ pub fn broad() -> Result<Namespace> {
     Ok(namespace)
 }
 
-/// Holds two listings against each other, line for line and byte for byte, but for the time that passed
-/// between them.
+/// Compares two listings line for line and byte for byte, except for the time that passed between them.
 pub fn same_but_for_time(ours: &str, theirs: &str) -> Result<()> {
     same_since(last_but_one_began(), ours, theirs)
 }
@@ -73,7 +72,7 @@ pub fn same_since(begun: Instant, ours: &str, theirs: &str) -> Result<()> {
     let (our_lines, their_lines): (Vec<_>, Vec<_>) = (ours.lines().collect(), theirs.lines().collect());
     ensure!(
         our_lines.len() == their_lines.len(),
-        "{} lines where conntrack has {}\nrsct:\n{ours}conntrack:\n{theirs}",
+        "{} lines, conntrack has {}\nrsct:\n{ours}conntrack:\n{theirs}",
         our_lines.len(),
         their_lines.len()
     );
@@ -83,12 +82,12 @@ pub fn same_since(begun: Instant, ours: &str, theirs: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same, in whatever order: with a filter rsct asks the kernel once for each address family.
+/// The same, in any order: with a filter rsct requests a dump for each address family.
 pub fn same_entries(ours: &str, theirs: &str) -> Result<()> {
     same_but_for_time(&in_order(ours), &in_order(theirs))
 }
 
-/// Lines in the order of what does not change in them.
+/// Lines in the order of their constant parts.
 fn in_order(listing: &str) -> String {
     let mut lines: Vec<&str> = listing.lines().collect();
     lines.sort_by_key(|line| (line.split(' ').next(), line.find("src=").map(|at| &line[at..])));
@@ -98,7 +97,7 @@ fn in_order(listing: &str) -> String {
 fn same_line(our: &str, their: &str, apart: u64) -> Result<()> {
     let (our_fields, their_fields): (Vec<_>, Vec<_>) = (our.split(' ').collect(), their.split(' ').collect());
     ensure!(our_fields.len() == their_fields.len(), "another number of fields");
-    // The first number that stands alone behind the protocol's number is the timeout.
+    // The first number that stands alone after the protocol's number is the timeout.
     let timeout = timeout_field(&their_fields);
     for (index, (our, their)) in our_fields.iter().zip(&their_fields).enumerate() {
         let is_time = Some(index) == timeout || their.starts_with("delta-time=");

@@ -1,5 +1,5 @@
-//! `rsct timeout attach`, `rules` and `detach`: rules come and go with iptables, with ip6tables, and with nft where those
-//! are missing; what others have made stays.
+//! `rsct timeout attach`, `rules` and `detach`: rules are added and removed with iptables, with ip6tables, and with nft
+//! where those are missing; rules of other programs stay.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::namespace::{Namespace, output, rsct, succeeds};
 use crate::sentence::one_sentence;
 
-/// What a kernel shows of a name in a rule where it does not show all.
+/// The part of a name in a rule that a kernel shows if it does not show all.
 const SHOWN_BYTES: usize = 4;
 
 /// A rule of every kind that has its own match, or its own handler in the kernel.
@@ -37,8 +37,8 @@ pub fn nft() -> Result<()> {
     with_nft(&Namespace::new("nft")?)
 }
 
-/// The same with the older variant, which keeps its rules in tables of its own. It writes a table back as the kernel shows
-/// it: where that cuts a policy's name, a rule with a longer one would stand in the way of every other.
+/// The same with the older variant, which keeps its rules in tables of its own. It writes a table back as the kernel
+/// shows it: where that cuts a policy's name, a rule with a longer one would block every other.
 pub fn legacy() -> Result<()> {
     let namespace = Namespace::new("legacy")?;
     let programs = Programs::new("legacy")?;
@@ -93,7 +93,7 @@ pub fn legacy() -> Result<()> {
     Ok(())
 }
 
-/// The policies that the stories are about, and the rules that were there before.
+/// The policies of the scenarios, and the rules that existed before.
 fn prepared(namespace: &Namespace) -> Result<String> {
     namespace.sh("
         nfct add timeout udp-policy1 inet udp replied 300
@@ -115,7 +115,7 @@ fn timeout(namespace: &Namespace, args: &str) -> Command {
     namespace.rsct(&args)
 }
 
-/// Rules of a policy come and go.
+/// Rules of a policy are added and removed.
 fn with_iptables(namespace: &Namespace) -> Result<()> {
     let before = prepared(namespace)?;
     let dry = succeeds(&mut timeout(namespace, "attach udp-policy1 --dry-run"))?;
@@ -130,12 +130,12 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
     );
     ensure!(rules(namespace)? == before, "--dry-run made rules");
     let made = succeeds(&mut timeout(namespace, "attach udp-policy1"))?;
-    ensure!(made == dry, "{made}where --dry-run says\n{dry}");
+    ensure!(made == dry, "{made}where --dry-run prints\n{dry}");
     has_rule(
         namespace,
         "-A PREROUTING -p udp -m comment --comment \"rsct timeout udp-policy1\" -j CT --timeout ",
     )?;
-    // What is shown under --dry-run is exactly what was run: pasted into a shell it makes the same rule.
+    // --dry-run shows exactly the commands that were run: pasted into a shell they make the same rule.
     let after = rules(namespace)?;
     succeeds(&mut timeout(namespace, "detach udp-policy1"))?;
     same(namespace, &before)?;
@@ -169,7 +169,7 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
             && said.contains("1 rule that rsct has not made attaches"),
         "{said}"
     );
-    others_go(namespace)?;
+    detach_others(namespace)?;
     same(namespace, &before)?;
     one_sentence(
         &mut timeout(namespace, "detach udp-policy1"),
@@ -180,34 +180,34 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// The kernel takes all of them, and they are taken away again.
-pub fn come_and_go(namespace: &Namespace) -> Result<()> {
+/// The kernel accepts all of them, and they are removed again.
+pub fn attach_and_detach(namespace: &Namespace) -> Result<()> {
     let before = prepared(namespace)?;
     for args in ATTACHED {
         succeeds(&mut timeout(namespace, args))?;
     }
-    // Some kernels delete a policy under its rules: these are found all the same.
+    // Some kernels delete a policy that rules use: the rules are found all the same.
     namespace.sh("for policy in udp-six pings; do nfct delete timeout $policy || true; done")?;
     succeeds(&mut timeout(namespace, "detach udp-policy1"))?;
-    others_go(namespace)?;
+    detach_others(namespace)?;
     same(namespace, &before)
 }
 
-fn others_go(namespace: &Namespace) -> Result<()> {
+fn detach_others(namespace: &Namespace) -> Result<()> {
     for policy in ["udp-six", "slow", "pings", "others"] {
         succeeds(&mut timeout(namespace, &format!("detach {policy}")))?;
     }
     Ok(())
 }
 
-/// The rules are what they were.
+/// Checks that the rules are unchanged.
 fn same(namespace: &Namespace, before: &str) -> Result<()> {
     let after = rules(namespace)?;
     ensure!(after == before, "{after}\nwhere there was\n{before}");
     Ok(())
 }
 
-/// iptables shows a rule that begins so, and ends in the policy's name as far as the kernel shows it.
+/// Checks that iptables shows a rule with this beginning that ends in the policy's name, as far as the kernel shows it.
 fn has_rule(namespace: &Namespace, begins: &str) -> Result<()> {
     let shown = namespace.sh("iptables -t raw -S")?;
     let rule = shown.lines().find_map(|line| line.strip_prefix(begins));
@@ -227,7 +227,7 @@ fn attached_already(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Every rule is shown with its policy's whole name, and whether it is ours.
+/// Every rule is shown with its policy's whole name and its owner.
 fn listed(namespace: &Namespace) -> Result<()> {
     let shown = succeeds(&mut timeout(namespace, "rules -o json"))?;
     let mut rules = Vec::new();
@@ -268,7 +268,7 @@ fn listed(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Whatever can't be is said in one sentence, and nothing is made.
+/// An impossible request is refused in one sentence, and makes nothing.
 fn wrong(namespace: &Namespace) -> Result<()> {
     for (args, code, said) in [
         ("attach nobody", 1, "there is none of this name; there are: "),
@@ -329,7 +329,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Who may not is told so. Guests have no program that takes rights away.
+/// An unprivileged user reads the reason. Guests have no program that drops capabilities.
 fn unprivileged(namespace: &Namespace) -> Result<()> {
     for command in ["attach slow", "detach slow", "rules"] {
         let mut unprivileged =
@@ -340,7 +340,8 @@ fn unprivileged(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// From outside and in one namespace of many, with an iptables that refuses the second rule: the first goes again.
+/// From outside and in one namespace of many, with an iptables that refuses the second rule: the first is removed
+/// again.
 fn half_way(namespace: &Namespace) -> Result<()> {
     let before = rules(namespace)?;
     let programs = Programs::new("half")?;
@@ -355,7 +356,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
         "said: iptables: refused here; what was made, at prerouting, has been taken away again",
     )?;
     same(namespace, &before)?;
-    // Where not even that can be done, it is said how to.
+    // If even that fails, rsct prints the command for it.
     programs.script(
         "iptables",
         "*' -A OUTPUT '*) echo 'iptables: refused here' >&2; exit 4;; *' -D '*) echo 'iptables: nor this' >&2; exit 1;;",
@@ -366,7 +367,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Without iptables, nftables gets a copy of a policy; the last rule takes everything along.
+/// Without iptables, nftables uses a copy of a policy; removing the last rule removes the whole copy.
 fn with_nft(namespace: &Namespace) -> Result<()> {
     let before = prepared(namespace)?;
     let programs = Programs::new("nft")?;
@@ -424,7 +425,7 @@ fn with_nft(namespace: &Namespace) -> Result<()> {
     same(namespace, &before)
 }
 
-/// A policy that was made anew with other values is no match for the copy.
+/// A policy that was recreated with other values no longer matches its copy.
 fn copies_grow_old(namespace: &Namespace, run: &impl Fn(&str) -> Command) -> Result<()> {
     namespace.sh("nfct delete timeout slow; nfct add timeout slow inet tcp established 101")?;
     one_sentence(
@@ -440,7 +441,7 @@ fn copies_grow_old(namespace: &Namespace, run: &impl Fn(&str) -> Command) -> Res
     Ok(())
 }
 
-/// A rule by hand that uses our copy keeps it, and is told of.
+/// Another program's rule that uses our copy keeps it, and rsct reports the rule.
 fn keeps_what_others_made(namespace: &Namespace, run: &impl Fn(&str) -> Command) -> Result<()> {
     namespace.sh("nft add rule ip rsct output udp dport 9 ct timeout set '\"udp-policy1\"'")?;
     let gone = output(&mut run("detach udp-policy1"))?;
@@ -469,7 +470,7 @@ fn keeps_what_others_made(namespace: &Namespace, run: &impl Fn(&str) -> Command)
     Ok(())
 }
 
-/// A directory with a few programs, which is all of PATH.
+/// A directory with a few programs, which is the only one in PATH.
 pub struct Programs(PathBuf);
 
 impl Programs {
@@ -480,17 +481,17 @@ impl Programs {
         Ok(Self(path))
     }
 
-    /// Where a program of it is.
+    /// Path of one of its programs.
     pub fn path(&self, program: &str) -> PathBuf {
         self.0.join(program)
     }
 
-    /// Has the system's own program.
+    /// Links the system's own program.
     pub fn link(&self, program: &str) -> Result<()> {
         self.link_as(program, program)
     }
 
-    /// The same by another name.
+    /// The same under another name.
     fn link_as(&self, program: &str, name: &str) -> Result<()> {
         let real = real(program)?;
         fs::write(
@@ -501,7 +502,7 @@ impl Programs {
         Ok(())
     }
 
-    /// The system's own, but for what the cases of its arguments do.
+    /// A script that runs the system's own program except in the `cases` of its arguments.
     fn script(&self, program: &str, cases: &str) -> Result<()> {
         let path = self.path(program);
         let real = real(program)?;
@@ -516,7 +517,7 @@ impl Programs {
         Ok(())
     }
 
-    /// rsct, with no other program in reach.
+    /// rsct, with no other program in PATH.
     pub fn run(&self, args: &[&str]) -> Command {
         let mut command = Command::new(rsct());
         command.args(args).env("PATH", &self.0);

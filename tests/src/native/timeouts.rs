@@ -1,4 +1,4 @@
-//! `rsct timeout show` and `set`, beside `nfct` and `sysctl`.
+//! `rsct timeout show` and `set`, compared with `nfct` and `sysctl`.
 
 use std::process::Command;
 
@@ -28,7 +28,7 @@ pub fn run() -> Result<()> {
     persisted()
 }
 
-/// What there is to say holds on any kernel.
+/// Checks the output, which does not depend on the kernel.
 pub fn agree(namespace: &Namespace) -> Result<()> {
     namespace.create(ENTRIES)?;
     let before = states(namespace)?;
@@ -64,7 +64,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     wrong(namespace)
 }
 
-/// Everything can be set, and all that is not named stays.
+/// Every timeout can be set, and the others stay.
 fn set(namespace: &Namespace) -> Result<()> {
     let before = states(namespace)?;
     for (proto, assignments, expected) in [
@@ -93,7 +93,7 @@ fn set(namespace: &Namespace) -> Result<()> {
         let said = succeeds(&mut namespace.rsct(&args))?;
         ensure!(said == expected, "{said}");
     }
-    // UDP-Lite's are UDP's, where the kernel has it: whatever changes is told of.
+    // UDP-Lite has UDP's timeouts, where the kernel has it: each change is reported.
     let mut command = Command::new(rsct());
     command.args([
         "timeout",
@@ -203,7 +203,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         ("show --netns no-such-one", 1, "no such name under /run/netns"),
     ] {
         let args: Vec<&str> = std::iter::once("timeout").chain(args.split(' ')).collect();
-        // Who may not look at process 1 is told so.
+        // A user without access to process 1 reads the reason.
         let said = output(&mut namespace.rsct(&args))?;
         if String::from_utf8_lossy(&said.stderr).contains("of process 1") {
             continue;
@@ -240,7 +240,7 @@ fn unprivileged(namespace: &Namespace) -> Result<()> {
     )?;
     ensure!(states(namespace)? == before, "who may not change anything did");
 
-    // Who may make no namespace sees no defaults, and why.
+    // A user who may not create a namespace sees no defaults, and the reason.
     let mut unprivileged = namespace.command(
         "setpriv",
         &["--bounding-set=-all,+net_admin", "--inh-caps=-all", "--"],
@@ -265,7 +265,7 @@ fn unprivileged(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A file of settings is shown, and written; in namespaces where it can't be that of this machine.
+/// A settings file is shown and written, in a mount namespace that protects this machine's own files.
 fn persisted() -> Result<()> {
     let script = r#"
         mount -t tmpfs none /etc/sysctl.d && cd /etc/sysctl.d
@@ -334,7 +334,7 @@ fn persisted() -> Result<()> {
     Ok(())
 }
 
-/// Every state that `rsct timeout show` has.
+/// States that `rsct timeout show` prints.
 pub fn states(namespace: &Namespace) -> Result<Vec<Value>> {
     let shown = succeeds(&mut namespace.rsct(&["timeout", "show", "-o", "json"]))?;
     shown
@@ -343,7 +343,7 @@ pub fn states(namespace: &Namespace) -> Result<Vec<Value>> {
         .collect()
 }
 
-/// Checks a state against what `nfct` says of it, if it knows it.
+/// Compares a state with nfct's output, if nfct knows it.
 fn as_nfct(namespace: &Namespace, state: &Value) -> Result<()> {
     let what = || format!("{state}");
     let proto = state["proto"].as_str().with_context(what)?;
@@ -358,7 +358,7 @@ fn as_nfct(namespace: &Namespace, state: &Value) -> Result<()> {
             .parse::<u64>()
             .ok()
     });
-    // It has never heard of this one.
+    // nfct does not know this one.
     if (proto, name) != ("sctp", "heartbeat_sent") {
         ensure!(
             theirs.is_some() && state["timeout_seconds"].as_u64() == theirs,

@@ -1,4 +1,4 @@
-//! A reader that stands still loses events: how many is told exactly, and the table follows.
+//! A stopped reader loses events: their exact number is reported, and a dump of the table follows.
 
 use anyhow::{Result, ensure};
 
@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
     let loss = watch.wait_for("events were lost", |line| line.text("/type") == "loss")?;
     let synced = watch.wait_for("the table was shown", |line| line.text("/type") == "synced")?;
     ensure!(synced.number("/entries") == Some(ENTRIES as i64), "{synced}");
-    // The stream goes on after it.
+    // The stream continues after it.
     namespace.sh("conntrack -D -s 10.0.0.1 2>&1")?;
     watch.wait_for("an entry went", |line| line.text("/event") == "destroy")?;
     let ended = watch.stop()?;
@@ -36,7 +36,7 @@ pub fn run() -> Result<()> {
     let lost = usize::try_from(loss.number("/lost").unwrap_or(0))?;
     ensure!(
         lost > 0 && count("new") + lost == ENTRIES,
-        "{} events came and {lost} were lost of {ENTRIES}",
+        "{} events arrived and {lost} were lost of {ENTRIES}",
         count("new")
     );
     ensure!(count("sync") == ENTRIES, "{} entries were shown", count("sync"));
@@ -54,7 +54,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Waits until so many sockets of the namespace listen to conntrack's events.
+/// Waits until this number of the namespace's sockets listens to conntrack's events.
 pub(super) fn listens(namespace: &Namespace, sockets: usize) -> Result<()> {
     until("events are listened to", || {
         let table = namespace.sh("cat /proc/net/netlink")?;

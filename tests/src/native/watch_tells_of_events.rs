@@ -1,4 +1,5 @@
-//! Entries come, change and go: watch tells of each, says who did it, and passes over what a filter does not mean.
+//! Entries are created, changed and deleted: watch prints each event and the task that caused it, and skips events that
+//! a filter does not match.
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
@@ -21,7 +22,7 @@ pub fn run() -> Result<()> {
     let namespace = Namespace::new("watched")?;
     namespace.sh("sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1")?;
     all(&namespace)?;
-    only_what_is_meant(&namespace)?;
+    only_matching(&namespace)?;
     it_ends_by_itself(&namespace)?;
     everywhere(&namespace)?;
     for (args, sentence) in [
@@ -42,8 +43,8 @@ pub fn run() -> Result<()> {
 fn all(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json"]))?;
     namespace.create(MADE)?;
-    let new = watch.wait_for("the UDP entry came", |line| is(line, "new", "udp"))?;
-    // Its name only where it has not ended before it is looked for.
+    let new = watch.wait_for("the UDP entry is created", |line| is(line, "new", "udp"))?;
+    // The name is present only if the task is looked up before it ends.
     ensure!(["conntrack", ""].contains(&new.text("/progname")), "{new}");
     ensure!(new.number("/portid").is_some_and(|port| port != 0), "{new}");
     ensure!(new.number("/mark") == Some(5), "{new}");
@@ -51,11 +52,11 @@ fn all(namespace: &Namespace) -> Result<()> {
     let update = watch.wait_for("it changed", |line| is(line, "update", "udp"))?;
     ensure!(update.lists("/status", "ASSURED"), "{update}");
     namespace.sh("conntrack -F 2>&1")?;
-    let gone = watch.wait_for("it went", |line| is(line, "destroy", "udp"))?;
+    let gone = watch.wait_for("it is deleted", |line| is(line, "destroy", "udp"))?;
     ensure!(gone.number("/id") == new.number("/id"), "{gone}\nis not\n{new}");
     ensure!(gone.number("/orig/packets") == Some(0), "{gone}");
     ensure!(gone.number("/stop_ns") >= gone.number("/start_ns"), "{gone}");
-    watch.wait_for("the TCP entry went", |line| is(line, "destroy", "tcp"))?;
+    watch.wait_for("the TCP entry is deleted", |line| is(line, "destroy", "tcp"))?;
     let ended = watch.stop()?;
     ensure!(ended.status.success(), "{}\n{}", ended.status, ended.told());
     let summary = ended.summary()?;
@@ -69,21 +70,21 @@ fn all(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-fn only_what_is_meant(namespace: &Namespace) -> Result<()> {
+fn only_matching(namespace: &Namespace) -> Result<()> {
     let args = [
         "watch", "-o", "json", "-e", "destroy", "-p", "tcp", "--dport", "80",
     ];
     let watch = Trace::of(namespace.rsct(&args))?;
     namespace.create(MADE)?;
     namespace.sh("conntrack -D -p udp 2>&1; conntrack -D -p tcp 2>&1")?;
-    watch.wait_for("the TCP entry went", |line| is(line, "destroy", "tcp"))?;
+    watch.wait_for("the TCP entry is deleted", |line| is(line, "destroy", "tcp"))?;
     let ended = watch.stop()?;
     let events = ended.lines.iter().filter(|line| !line.text("/event").is_empty());
     ensure!(events.count() == 1, "{}", ended.told());
     Ok(())
 }
 
-/// After so many events; lines are conntrack's.
+/// Ends after this number of events; lines are conntrack's.
 fn it_ends_by_itself(namespace: &Namespace) -> Result<()> {
     let mut ours = Trace::of(namespace.rsct(&["watch", "-o", "json", "--count", "3"]))?;
     let theirs = namespace
@@ -108,7 +109,7 @@ fn it_ends_by_itself(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A namespace that is made meanwhile is joined, and one that is deleted is left, also if two watch.
+/// A namespace that is created during the watch is joined, and one that is deleted is released, also if two watch.
 fn everywhere(namespace: &Namespace) -> Result<()> {
     let watch = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
     let other = Trace::of(namespace.rsct(&["watch", "-o", "json", "--netns", "all"]))?;
@@ -130,7 +131,7 @@ fn everywhere(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// How many open files refer to a network namespace.
+/// Number of open files that refer to a network namespace.
 fn holders(inode: u64) -> Result<usize> {
     let device = fs::metadata("/proc/self/ns/net")?.dev();
     let processes = fs::read_dir("/proc")?.flatten();

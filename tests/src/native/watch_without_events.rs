@@ -16,7 +16,7 @@ pub fn run() -> Result<()> {
     for command in [&["watch"][..], &["expect", "watch"]] {
         let within = |namespace: &Namespace| {
             let args = [command, &["-o", "json", "--duration", "100ms"]].concat();
-            told(&mut namespace.rsct(&args))
+            lines_and_messages(&mut namespace.rsct(&args))
         };
         let (lines, said) = within(&silent)?;
         ensure!(
@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
         from_outside
             .args(command)
             .args(["--netns", &silent.name, "-o", "json", "--duration", "100ms"]);
-        let (lines, said) = told(&mut from_outside)?;
+        let (lines, said) = lines_and_messages(&mut from_outside)?;
         ensure!(
             lines[0]["type"] == "no_events" && lines[0]["netns"] == silent.name.as_str(),
             "{command:?}: {lines:#?}\n{said}"
@@ -43,8 +43,8 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The lines that a watch writes, and what it says.
-fn told(command: &mut Command) -> Result<(Vec<Value>, String)> {
+/// The lines that a watch writes, and its messages.
+fn lines_and_messages(command: &mut Command) -> Result<(Vec<Value>, String)> {
     let output = output(command)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);

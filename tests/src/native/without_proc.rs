@@ -1,4 +1,5 @@
-//! Without /proc, or with a part of it, rsct does what needs none of it, and says what it lacks for the rest.
+//! Without /proc, or with a part of it, rsct does everything that does not need it, and names the missing part for the
+//! rest.
 
 use std::process::Command;
 
@@ -11,7 +12,7 @@ const NONE: &str = "umount -l /proc";
 const WITHOUT_SETTINGS: &str = "umount -l /proc; mount -t proc -o subset=pid proc /proc";
 const HIDING: &str = "umount -l /proc; mount -t proc -o hidepid=2 proc /proc";
 
-/// rsct inside a namespace, after a change to /proc that it alone sees.
+/// rsct inside a namespace, after a change to /proc that only this process sees.
 fn rsct_after(namespace: &Namespace, change: &str, before: &str, args: &str) -> Command {
     let script = format!("{change}; exec {before} \"$0\" {args}");
     let mut command = namespace.command("unshare", &["-m", "sh", "-ec", &script]);
@@ -78,7 +79,7 @@ pub fn run() -> Result<()> {
     one_sentence(&mut settings, 1, "mounted with subset=pid")?;
     ensure!(
         namespace.list(&["-m", "5"])?.lines().count() == 1,
-        "the entry is gone"
+        "the entry is missing"
     );
 
     let without_rights =

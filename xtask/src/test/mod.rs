@@ -52,7 +52,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
-    /// Formatting and clippy
+    /// Words, formatting and clippy
     Lint,
     /// Unit and property tests
     Unit,

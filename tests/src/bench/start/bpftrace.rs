@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, process::Command as Process};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::commands::{Command, Kind};
+use super::commands::{FirstEvent, MeasuredCommand};
 use crate::native::namespace::{rsct, succeeds};
 
 const TRACE: &str = r#"kfunc:nf_conntrack_in { printf("\"type\":\"packet\" in\n"); }
@@ -13,44 +13,44 @@ kretfunc:nf_conntrack_in { printf("out %d\n", retval); }"#;
 const LATENCY: &str = "kfunc:nf_conntrack_in { @start[tid] = nsecs; }
 kretfunc:nf_conntrack_in /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }";
 /// bpftrace attaches its probes in the script's order, so this last one runs when all are attached.
-const STARTED: &str = r#"interval:ms:1 /!@said/ { @said = 1; printf("\"type\":\"started\"\n"); }"#;
+const STARTED: &str = r#"interval:ms:1 /!@started/ { @started = 1; printf("\"type\":\"started\"\n"); }"#;
 
 /// One script.
 pub struct Script {
     /// Its name in the table.
     pub name: &'static str,
-    /// What its first event is.
-    pub kind: Kind,
-    /// The commands that it is compared with: those whose names begin so.
+    /// Its first event.
+    pub kind: FirstEvent,
+    /// Prefix of the commands that it is compared with.
     prefix: &'static str,
     text: fn() -> Result<String>,
 }
 
-/// All of them.
+/// All scripts.
 pub const SCRIPTS: [Script; 3] = [
     Script {
         name: "bpftrace, lines of nf_conntrack_in",
-        kind: Kind::Packet,
+        kind: FirstEvent::Packet,
         prefix: "trace",
         text: || Ok(TRACE.to_owned()),
     },
     Script {
         name: "bpftrace, kretfuncs of why's hooks",
-        kind: Kind::Watch,
+        kind: FirstEvent::Watch,
         prefix: "why",
         text: why,
     },
     Script {
         name: "bpftrace, hist of nf_conntrack_in",
-        kind: Kind::Watch,
+        kind: FirstEvent::Watch,
         prefix: "latency",
         text: || Ok(format!("{LATENCY}\n{STARTED}")),
     },
 ];
 
 impl Script {
-    /// Whether it does something like this command.
-    pub fn compares_with(&self, command: &Command) -> bool {
+    /// Returns whether it is comparable with this command.
+    pub fn compares_with(&self, command: &MeasuredCommand) -> bool {
         command.name.starts_with(self.prefix)
     }
 

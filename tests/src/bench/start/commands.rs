@@ -1,20 +1,20 @@
 //! The commands whose start is measured, and their targets.
 
 /// One line of the table.
-pub struct Command {
-    /// The name that `--only` selects it by.
+pub struct MeasuredCommand {
+    /// The name for `--only`.
     pub name: &'static str,
     /// The command line.
     pub line: &'static [&'static str],
-    /// What its first event is.
-    pub kind: Kind,
+    /// Its first event.
+    pub kind: FirstEvent,
     /// At most this many million instructions until the first event, on [`TARGET_SERIES`].
     pub target: Option<u64>,
 }
 
-/// What a command's first event is.
+/// First event of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FirstEvent {
     /// A packet's line, with packets sent all the time; then the line `causes`, after which no more programs are loaded.
     Trace,
     /// A packet's line, with packets sent all the time.
@@ -30,20 +30,20 @@ const TARGET_SERIES: &str = "7.3";
 /// At most this many millions from Ctrl-C to the end.
 pub const STOP: u64 = 300;
 
-const fn why(name: &'static str, line: &'static [&'static str]) -> Command {
-    Command {
+const fn why(name: &'static str, line: &'static [&'static str]) -> MeasuredCommand {
+    MeasuredCommand {
         name,
         line,
-        kind: Kind::Watch,
+        kind: FirstEvent::Watch,
         target: None,
     }
 }
 
-/// All of them.
+/// All commands.
 #[rustfmt::skip]
-pub const COMMANDS: [Command; 13] = [
-    Command { name: "trace", line: &["rsct", "trace", "-o", "json", "--show-hooks"], kind: Kind::Trace, target: Some(250) },
-    Command { target: Some(1500), ..why("why", &["rsct", "why", "-o", "json", "--duration", "1h"]) },
+pub const COMMANDS: [MeasuredCommand; 13] = [
+    MeasuredCommand { name: "trace", line: &["rsct", "trace", "-o", "json", "--show-hooks"], kind: FirstEvent::Trace, target: Some(250) },
+    MeasuredCommand { target: Some(1500), ..why("why", &["rsct", "why", "-o", "json", "--duration", "1h"]) },
     why("why-invalid", &["rsct", "why", "invalid", "-o", "json", "--duration", "1h"]),
     why("why-delete", &["rsct", "why", "delete", "-o", "json", "--duration", "1h"]),
     why("why-insert", &["rsct", "why", "insert", "-o", "json", "--duration", "1h"]),
@@ -52,18 +52,18 @@ pub const COMMANDS: [Command; 13] = [
     why("why-full", &["rsct", "why", "full", "-o", "json", "--duration", "1h"]),
     why("why-lost", &["rsct", "why", "lost", "-o", "json", "--duration", "1h"]),
     why("why-unreplied", &["rsct", "why", "unreplied", "-o", "json", "--duration", "1h"]),
-    Command {
+    MeasuredCommand {
         name: "latency", line: &["rsct", "latency", "-o", "json", "--duration", "1h", "--show-hooks"],
-        kind: Kind::Watch, target: Some(800),
+        kind: FirstEvent::Watch, target: Some(800),
     },
-    Command {
+    MeasuredCommand {
         name: "list", line: &["rsct", "list", "--timeout-source", "-o", "wide"],
-        kind: Kind::Once, target: None,
+        kind: FirstEvent::Once, target: None,
     },
-    Command { name: "doctor", line: &["rsct", "doctor"], kind: Kind::Once, target: Some(2500) },
+    MeasuredCommand { name: "doctor", line: &["rsct", "doctor"], kind: FirstEvent::Once, target: Some(2500) },
 ];
 
-impl Command {
+impl MeasuredCommand {
     /// The command line without the options that only serve the measurement.
     pub fn shown(&self) -> String {
         let words = self

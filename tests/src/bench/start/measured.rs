@@ -8,20 +8,20 @@ use std::{
 
 use anyhow::Result;
 
-use super::commands::Kind;
+use super::commands::FirstEvent;
 use crate::{
     bench::{
         modes,
         tracer::{self, Tracer},
-        udp::Flow,
+        udp::LoadFlow,
     },
     lab::programs::{self, Program},
 };
 
-/// Between two looks at the output, and between two packets: looking costs little of it.
+/// Between two reads of the output, and between two packets: short, and reading costs little.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What was measured; a nanosecond is an instruction.
+/// The measurement; a nanosecond is an instruction.
 pub struct Started {
     /// Until the first event.
     pub first_event: Duration,
@@ -49,18 +49,25 @@ impl Started {
 }
 
 /// Starts `line` and ends it again; returns after the kernel has freed its programs.
-pub fn measure(flow: &Flow, line: &[&str], kind: Kind) -> Result<Started> {
+pub fn measure(flow: &LoadFlow, line: &[&str], kind: FirstEvent) -> Result<Started> {
     let before = programs::ids()?;
     let started = match kind {
-        Kind::Once => once(line, &before)?,
-        Kind::Trace | Kind::Packet | Kind::Watch => until_stopped(flow, line, kind, &before)?,
+        FirstEvent::Once => once(line, &before)?,
+        FirstEvent::Trace | FirstEvent::Packet | FirstEvent::Watch => {
+            until_stopped(flow, line, kind, &before)?
+        }
     };
-    programs::are_gone(&started.programs)?;
+    programs::wait_until_unloaded(&started.programs)?;
     thread::sleep(tracer::REST);
     Ok(started)
 }
 
-fn until_stopped(flow: &Flow, line: &[&str], kind: Kind, before: &BTreeSet<u32>) -> Result<Started> {
+fn until_stopped(
+    flow: &LoadFlow,
+    line: &[&str],
+    kind: FirstEvent,
+    before: &BTreeSet<u32>,
+) -> Result<Started> {
     let start = Instant::now();
     let mut tracer = Tracer::start(line)?;
     let mut attached = None;
@@ -68,7 +75,7 @@ fn until_stopped(flow: &Flow, line: &[&str], kind: Kind, before: &BTreeSet<u32>)
         if attached.is_none() && modes::is_attached()? {
             attached = Some(start.elapsed());
         }
-        if kind == Kind::Watch {
+        if kind == FirstEvent::Watch {
             return wrote("started");
         }
         flow.send()?;
@@ -76,7 +83,7 @@ fn until_stopped(flow: &Flow, line: &[&str], kind: Kind, before: &BTreeSet<u32>)
     })?;
     let first_event = start.elapsed();
     let on_cpu = Some(tracer.on_cpu()?);
-    if kind == Kind::Trace {
+    if kind == FirstEvent::Trace {
         tracer.until("the line of causes", PAUSE, || wrote("causes"))?;
     }
     let programs = programs::other_than(before)?;
@@ -86,18 +93,18 @@ fn until_stopped(flow: &Flow, line: &[&str], kind: Kind, before: &BTreeSet<u32>)
     Ok(Started {
         first_event,
         on_cpu,
-        attached: attached.or((kind == Kind::Watch).then_some(first_event)),
+        attached: attached.or((kind == FirstEvent::Watch).then_some(first_event)),
         stop,
         programs,
     })
 }
 
-/// Whether a line of this type is among the output.
+/// Returns whether a line of this type is in the output.
 fn wrote(type_of_line: &str) -> Result<bool> {
     Ok(Tracer::out()?.contains(&format!("\"type\":\"{type_of_line}\"")))
 }
 
-/// The programs of a command that ends by itself are looked for in a run that is not measured: looking is not free.
+/// The programs of a command that ends by itself are looked up in a run that is not measured: the lookup costs time.
 fn once(line: &[&str], before: &BTreeSet<u32>) -> Result<Started> {
     let start = Instant::now();
     Tracer::start(line)?.end(PAUSE, || Ok(()))?;
@@ -125,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_better_start_goes_with_the_longer_stop() {
+    fn the_better_start_has_the_longer_stop() {
         let started = |first_event, stop| Started {
             first_event: Duration::from_millis(first_event),
             on_cpu: None,

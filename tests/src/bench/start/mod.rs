@@ -10,18 +10,18 @@ use std::{fs, process::Command as Process};
 use anyhow::{Context as _, Result, ensure};
 
 use self::{
-    commands::{COMMANDS, Command, Kind},
+    commands::{COMMANDS, FirstEvent, MeasuredCommand},
     measured::Started,
 };
-use super::udp::Flow;
+use super::udp::LoadFlow;
 use crate::native::namespace::succeeds;
 
 /// Each command is started this often: the fewest instructions until the first event count, and the longest stop.
 const STARTS: usize = 2;
 
-/// Measures and prints; returns how many targets were missed.
+/// Measures and prints; returns the number of missed targets.
 pub fn run(only: Option<&str>) -> Result<u32> {
-    let selected: Vec<&Command> = COMMANDS
+    let selected: Vec<&MeasuredCommand> = COMMANDS
         .iter()
         .filter(|command| only.is_none_or(|only| command.name == only))
         .collect();
@@ -35,7 +35,7 @@ pub fn run(only: Option<&str>) -> Result<u32> {
         .context("load the modules whose functions are hooked as well")?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     report::header(release.trim())?;
-    let flow = Flow::open()?;
+    let flow = LoadFlow::open()?;
     let mut missed = 0;
     let mut loaded = Vec::new();
     for command in &selected {
@@ -55,7 +55,7 @@ pub fn run(only: Option<&str>) -> Result<u32> {
     Ok(missed)
 }
 
-fn best(flow: &Flow, line: &[String], kind: Kind) -> Result<Started> {
+fn best(flow: &LoadFlow, line: &[String], kind: FirstEvent) -> Result<Started> {
     let line: Vec<&str> = line.iter().map(String::as_str).collect();
     let mut best: Option<Started> = None;
     for _ in 0..STARTS {

@@ -1,4 +1,4 @@
-//! How the measured starts are printed: a line for each command, then a table of the programs.
+//! Output of the measured starts: a line for each command, then a table of the programs.
 
 use std::{collections::BTreeMap, process::Command as Process, time::Duration};
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{
     STARTS,
-    commands::{Command, STOP},
+    commands::{MeasuredCommand, STOP},
     measured::Started,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     native::namespace::succeeds,
 };
 
-/// Prints what was measured, on what, and the columns' names.
+/// Prints the subject of the measurement, the machine, and the columns' names.
 pub fn header(release: &str) -> Result<()> {
     let bpftrace = succeeds(Process::new("bpftrace").arg("--version"))?;
     println!(
@@ -34,9 +34,9 @@ pub fn header(release: &str) -> Result<()> {
     Ok(())
 }
 
-/// Prints a command's line; returns how many targets it missed.
-pub fn rsct(command: &Command, started: &Started, release: &str) -> u32 {
-    let mut line = Line::default();
+/// Prints a command's line; returns the number of missed targets.
+pub fn rsct(command: &MeasuredCommand, started: &Started, release: &str) -> u32 {
+    let mut line = Row::default();
     let costliest = started.programs.iter().max_by_key(|program| program.verified);
     line.begin(
         &command.shown(),
@@ -53,7 +53,7 @@ pub fn rsct(command: &Command, started: &Started, release: &str) -> u32 {
 
 /// Prints a script's line, which has no targets.
 pub fn bpftrace(name: &str, started: &Started) {
-    let mut line = Line::default();
+    let mut line = Row::default();
     let costliest = started.programs.iter().max_by_key(|program| program.verified);
     line.begin(name, started, [None, None]);
     line.end(&costliest.map_or_else(String::new, |program| {
@@ -87,12 +87,12 @@ fn by_cost<'a>(loaded: &'a [(&'static str, Vec<Program>)]) -> Vec<(u32, &'a str,
 
 /// A line of the table, and the targets that it misses.
 #[derive(Default)]
-struct Line {
+struct Row {
     text: String,
     missed: u32,
 }
 
-impl Line {
+impl Row {
     fn begin(&mut self, name: &str, started: &Started, [first_event, stop]: [Option<u64>; 2]) {
         let first_event = self.against(started.first_event, first_event);
         let stop_target = self.against(started.stop.unwrap_or_default(), stop);
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_target_is_met_up_to_its_value() {
-        let mut line = Line::default();
+        let mut line = Row::default();
         assert_eq!(line.target(300, 300), "300 met");
         assert_eq!(line.target(301, 300), "300 MISSED");
         assert_eq!(line.missed, 1);

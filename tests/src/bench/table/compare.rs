@@ -1,5 +1,5 @@
-//! Commands held against each other: run in turn, several times each, so that whatever else the machine does
-//! happens to all of them alike; of each the median.
+//! Comparison of commands: run in turn, several times each, so that other load on the machine affects all alike; the
+//! median counts.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use super::{
 
 /// One command of a comparison.
 pub struct Case {
-    /// How it is called in the table.
+    /// Its name in the table.
     pub name: String,
     /// Program and arguments.
     pub line: Vec<String>,
-    /// What it is to reach.
+    /// Its targets.
     pub targets: Vec<Target>,
 }
 
-/// What a case is to reach, against another of the same comparison.
+/// A target of a case, compared with another case.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// At most so many times what the other takes.
+    /// At most this multiple of the other's time.
     AtMost(f64, &'static str),
-    /// At least so many times as fast as the other.
+    /// At least this number of times as fast as the other.
     Faster(f64, &'static str),
     /// At most so much memory.
     PeakMib(u64),
 }
 
-/// What came of a case.
-pub struct Outcome {
+/// Result of a case.
+pub struct CaseResult {
     name: String,
     median: Duration,
     peak_kib: u64,
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-/// Runs the cases in turn, `before` ahead of each, and prints them; returns how many targets were missed.
+/// Runs the cases in turn, `before` ahead of each, and prints them; returns the number of missed targets.
 pub fn compare(
     netns: &str,
     title: &str,
@@ -76,11 +76,11 @@ pub fn compare(
         "", "median s", "spread s", "peak MiB"
     );
     let mut missed = 0;
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut outcomes: Vec<CaseResult> = Vec::new();
     for (case, runs) in cases.iter().zip(&taken) {
         let mut times: Vec<Duration> = runs.iter().map(|run| run.took).collect();
         times.sort_unstable();
-        let outcome = Outcome {
+        let outcome = CaseResult {
             name: case.name.clone(),
             median: median(&times),
             peak_kib: runs.iter().map(|run| run.peak_kib).max().unwrap_or(0),
@@ -104,13 +104,13 @@ pub fn compare(
 }
 
 impl Target {
-    /// The figure beside what it should be, and whether it is.
-    fn of(self, outcome: &Outcome, others: &[Outcome]) -> Result<(String, bool)> {
+    /// The figure next to its target, and whether it was reached.
+    fn of(self, outcome: &CaseResult, others: &[CaseResult]) -> Result<(String, bool)> {
         let other = |name: &str| {
             let other = others.iter().find(|other| other.name == name);
             other
                 .map(|other| other.median.as_secs_f64())
-                .with_context(|| format!("`{name}` stands behind what is held against it"))
+                .with_context(|| format!("`{name}` must precede the case that is compared with it"))
         };
         let own = outcome.median.as_secs_f64();
         Ok(match self {
@@ -147,8 +147,8 @@ fn median(sorted: &[Duration]) -> Duration {
 mod tests {
     use super::*;
 
-    fn outcome(name: &str, millis: u64, peak_kib: u64) -> Outcome {
-        Outcome {
+    fn outcome(name: &str, millis: u64, peak_kib: u64) -> CaseResult {
+        CaseResult {
             name: name.to_owned(),
             median: Duration::from_millis(millis),
             peak_kib,

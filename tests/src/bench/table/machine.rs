@@ -1,4 +1,4 @@
-//! The machine's own settings that a large table takes, and how they are put back.
+//! The machine's settings that a large table needs, restored at the end.
 
 use std::{
     fs,
@@ -9,24 +9,25 @@ use anyhow::{Context as _, Result, bail};
 
 const MAX: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 const BUCKETS: &str = "/proc/sys/net/netfilter/nf_conntrack_buckets";
-/// What all figures are to be compared at.
+/// The number of buckets for comparable figures.
 pub const WANTED_BUCKETS: u64 = 262_144;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// A limit and a hash size, as they are to be while the bench runs; as they were again when this is dropped.
+/// A limit and a hash size for the bench; the former values are restored on drop.
 pub struct Settings {
     max: u64,
     buckets: u64,
-    /// The hash size that could be had.
+    /// The hash size in effect.
     pub used_buckets: u64,
 }
 
 impl Settings {
-    /// Makes room for `entries`. The limit and the hash table are those of the first namespace, for all others too.
-    pub fn make_room(entries: u64) -> Result<Self> {
+    /// Raises the limit to `entries`. The limit and the hash table are those of the first namespace, for all others
+    /// too.
+    pub fn raise(entries: u64) -> Result<Self> {
         let (max, buckets) = (read(MAX)?, read(BUCKETS)?);
-        // Whoever presses Ctrl-C gets the machine back as it was, too: each step looks whether it happened.
+        // Ctrl-C restores the settings too: each step checks for it.
         for signal in [libc::SIGINT, libc::SIGTERM] {
             let handler: extern "C" fn(libc::c_int) = interrupted;
             // SAFETY: the handler only stores to an atomic, which may be done at any time.
@@ -40,7 +41,7 @@ impl Settings {
         if max < entries {
             fs::write(MAX, entries.to_string()).with_context(|| format!("write {MAX}"))?;
         }
-        // Not every machine lets its hash table be resized; the output says which it was.
+        // Not every machine allows its hash table to be resized; the output prints the size.
         if buckets != WANTED_BUCKETS && fs::write(BUCKETS, WANTED_BUCKETS.to_string()).is_ok() {
             settings.used_buckets = WANTED_BUCKETS;
         }
@@ -58,24 +59,23 @@ impl Drop for Settings {
     }
 }
 
-/// Gives this process, and all that it starts, precedence over whatever else the machine does, and says whether that is
-/// permitted.
-pub fn come_first() -> bool {
+/// Runs this process and its children with precedence over all other tasks; returns whether that is permitted.
+pub fn run_with_priority() -> bool {
     // `struct sched_param` of the kernel: the least priority there is. (musl's own call does nothing.)
     let least: libc::c_int = 1;
     // SAFETY: the parameters outlive the call; 0 is the calling thread, which is the only one yet.
     unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_RR, &raw const least) == 0 }
 }
 
-/// Fails once Ctrl-C was pressed.
-pub fn go_on() -> Result<()> {
+/// Fails after Ctrl-C.
+pub fn fail_if_interrupted() -> Result<()> {
     if INTERRUPTED.load(Ordering::Relaxed) {
         bail!("interrupted");
     }
     Ok(())
 }
 
-/// How busy the machine is without us: its load over the last minute, and its number of processors.
+/// Load of the machine over the last minute, and its number of processors.
 pub fn load() -> Result<(String, usize)> {
     let load = fs::read_to_string("/proc/loadavg").context("read /proc/loadavg")?;
     let last_minute = load.split(' ').next().unwrap_or_default().to_owned();

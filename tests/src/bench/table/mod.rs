@@ -1,4 +1,4 @@
-//! What working on a large table costs, beside `conntrack` and beside readers and writers that parse nothing.
+//! Cost of working on a large table, compared with `conntrack` and with readers and writers that parse nothing.
 
 mod compare;
 pub mod entries;
@@ -17,19 +17,19 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::native::namespace::{Namespace, rsct, succeeds};
-use entries::Part;
+use entries::Subset;
 use machine::Settings;
 
-/// How `bench-table` was called.
+/// Options of `bench-table`.
 #[derive(clap::Args)]
 pub struct Options {
-    /// How many entries the table has; 1k is 1,000, 1M is 1,000,000
+    /// Number of entries in the table; 1k is 1,000, 1M is 1,000,000
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "100k,1M", value_parser = count)]
     entries: Vec<u32>,
     /// Only this part
     #[arg(long, value_name = "NAME")]
     only: Option<Section>,
-    /// How often each command is run
+    /// Number of runs of each command
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
 }
@@ -41,37 +41,37 @@ enum Section {
     List,
     /// A small part of it
     Filter,
-    /// A quarter of it goes
+    /// Delete a quarter of it
     Delete,
-    /// All of it comes from a file
+    /// Load all of it from a file
     Load,
     /// Events of new entries
     Watch,
 }
 
-/// What this program does as the child that others are held against.
+/// The work of this program as the child that others are compared with.
 #[derive(clap::Subcommand)]
 pub enum Bare {
     /// Receive the table of this namespace
     Dump,
     /// Create entries in this namespace
     Create {
-        /// How many
+        /// Number of entries
         count: u32,
-        /// Of these only the quarter that is UDP
+        /// Create only the quarter that is UDP
         #[arg(long)]
         udp: bool,
     },
 }
 
 impl Bare {
-    /// Does it.
+    /// Runs it.
     pub fn run(&self) -> ExitCode {
-        let socket = netlink::Socket::open();
+        let socket = netlink::Ctnetlink::open();
         let done = match *self {
             Self::Dump => socket.and_then(|socket| socket.dump()).map(drop),
             Self::Create { count, udp } => {
-                let part = if udp { Part::Udp } else { Part::All };
+                let part = if udp { Subset::Udp } else { Subset::All };
                 socket.and_then(|socket| socket.create(entries::flows(count, part)))
             }
         };
@@ -95,20 +95,20 @@ fn ended(result: Result<bool>) -> ExitCode {
     }
 }
 
-/// A table of a size, and what works on it.
+/// A table of a size, and the programs under test.
 struct Bench {
     namespace: Namespace,
     entries: u32,
     runs: usize,
     rsct: String,
-    /// This very program.
+    /// The path of this program.
     bare: String,
 }
 
 fn measure(options: &Options) -> Result<bool> {
     let most = options.entries.iter().copied().max().context("no table size")?;
-    // The bench of events has its own, on top of which nothing is.
-    let settings = Settings::make_room(u64::from(most) + u64::from(watch::FLOWS))?;
+    // The bench of events has its own entries, on top of an empty table.
+    let settings = Settings::raise(u64::from(most) + u64::from(watch::FLOWS))?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let version = succeeds(Command::new("conntrack").arg("--version"))?;
     let (load, cpus) = machine::load()?;
@@ -121,7 +121,7 @@ fn measure(options: &Options) -> Result<bool> {
     println!(
         "Commands run in turn, {} times each, at {}; output to /dev/null; time from start to end.",
         options.runs,
-        if machine::come_first() {
+        if machine::run_with_priority() {
             "real-time priority, so that whatever else the machine does waits"
         } else {
             "ordinary priority"
@@ -159,7 +159,7 @@ fn measure(options: &Options) -> Result<bool> {
 }
 
 impl Bench {
-    /// Creates the entries, or the UDP entries of them.
+    /// Creates the entries, or only the UDP entries of them.
     fn create(&self, udp: bool) -> Result<()> {
         let count = self.entries.to_string();
         let mut line = vec![self.bare.clone(), "bench-bare".into(), "create".into(), count];
@@ -195,7 +195,7 @@ fn path(path: &std::path::Path) -> Result<String> {
     Ok(path.to_owned())
 }
 
-/// How many entries a file shows, in whatever format: lines with an address that all entries have, or an event.
+/// Number of entries in a file, in any format: lines with an address that all entries have, or an event.
 fn count_entries(path: &std::path::Path) -> Result<usize> {
     let mut file = BufReader::new(File::open(path)?);
     let mut line = Vec::new();
@@ -212,7 +212,7 @@ fn word(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }
 
-/// Reads a number with `k` or `M` behind it.
+/// Reads a number with a suffix `k` or `M`.
 fn count(text: &str) -> Result<u32, String> {
     let (digits, unit) = match text.strip_suffix(['k', 'M']) {
         Some(digits) if text.ends_with('k') => (digits, 1_000),
@@ -220,7 +220,7 @@ fn count(text: &str) -> Result<u32, String> {
         None => (text, 1),
     };
     let number: u32 = digits.parse().map_err(|_| "a number, as 100k or 1M".to_owned())?;
-    // A source has room for that many ports.
+    // A source has at most that many ports.
     match number.checked_mul(unit) {
         Some(count @ 1..=200_000_000) => Ok(count),
         _ => Err("between 1 and 200M".to_owned()),

@@ -1,5 +1,5 @@
-//! The least that ctnetlink can be spoken with, which rsct and `conntrack` are held against: a dump whose bytes
-//! nobody looks at, and entries created many to a datagram. It shares nothing with rsct's own code.
+//! Minimal use of ctnetlink, with which rsct and `conntrack` are compared: a dump whose bytes are discarded, and
+//! entries created many to a datagram. It shares nothing with rsct's own code.
 
 use std::{
     io::Error,
@@ -19,9 +19,9 @@ const IPCTNL_MSG_CT_NEW: u16 = 1 << 8;
 const IPCTNL_MSG_CT_GET: u16 = 1 << 8 | 1;
 /// An attribute made of attributes.
 const NESTED: u16 = 1 << 15;
-/// More than the kernel fills in one go of a dump (32 KiB).
-const ROOM: usize = 64 * 1024;
-/// How large a datagram of requests grows: well below the socket's default send buffer of 208 KiB.
+/// More than the kernel writes into one datagram of a dump (32 KiB).
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Size of a datagram of requests: well below the socket's default send buffer of 208 KiB.
 const BATCH: usize = 96 * 1024;
 
 /// One direction of an IPv4 flow with ports.
@@ -36,29 +36,29 @@ pub struct Flow {
 }
 
 /// An open netfilter netlink socket.
-pub struct Socket(OwnedFd);
+pub struct Ctnetlink(OwnedFd);
 
-impl Socket {
+impl Ctnetlink {
     /// Opens one in this thread's network namespace.
     pub fn open() -> Result<Self> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-        // SAFETY: socket takes no pointers.
+        // SAFETY: socket has no pointer arguments.
         let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) };
         ensure!(fd >= 0, "open a netlink socket: {}", Error::last_os_error());
-        // SAFETY: the descriptor is new, and nobody else's.
+        // SAFETY: the descriptor is new, and has no other owner.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Asks for the whole table and receives it without looking at a single entry; returns how many bytes came.
+    /// Requests the whole table and receives it without parsing an entry; returns the number of bytes.
     pub fn dump(&self) -> Result<u64> {
         let mut request = Vec::new();
         header(&mut request, IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 0);
         close(&mut request, 0);
         self.send(&request)?;
-        let mut room = vec![0; ROOM];
+        let mut buffer = vec![0; BUFFER_BYTES];
         let mut total = 0;
         loop {
-            let datagram = self.receive(&mut room, 0)?.unwrap_or_default();
+            let datagram = self.receive(&mut buffer, 0)?.unwrap_or_default();
             ensure!(datagram.len() >= NLMSG_HEADER, "a datagram that is no message");
             total += datagram.len() as u64;
             match u16::from_ne_bytes([datagram[4], datagram[5]]) {
@@ -82,14 +82,14 @@ impl Socket {
         self.exchange(&batch)
     }
 
-    /// The kernel works through a datagram before send returns, so what it refuses is there by then.
+    /// The kernel processes a datagram before send returns, so errors are queued by then.
     fn exchange(&self, batch: &[u8]) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
         self.send(batch)?;
-        let mut room = [0; 512];
-        if let Some(datagram) = self.receive(&mut room, libc::MSG_DONTWAIT)? {
+        let mut buffer = [0; 512];
+        if let Some(datagram) = self.receive(&mut buffer, libc::MSG_DONTWAIT)? {
             bail!("create an entry: {}", refusal(datagram));
         }
         Ok(())
@@ -106,18 +106,25 @@ impl Socket {
         Ok(())
     }
 
-    fn receive<'a>(&self, room: &'a mut [u8], flags: i32) -> Result<Option<&'a [u8]>> {
+    fn receive<'a>(&self, buffer: &'a mut [u8], flags: i32) -> Result<Option<&'a [u8]>> {
         // SAFETY: the pointer and length are those of a live slice, which is only written to.
-        let got = unsafe { libc::recv(self.0.as_raw_fd(), room.as_mut_ptr().cast(), room.len(), flags) };
+        let got = unsafe {
+            libc::recv(
+                self.0.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                flags,
+            )
+        };
         match usize::try_from(got) {
-            Ok(got) => Ok(Some(&room[..got])),
+            Ok(got) => Ok(Some(&buffer[..got])),
             Err(_) if Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock => Ok(None),
             Err(_) => bail!("receive from netlink: {}", Error::last_os_error()),
         }
     }
 }
 
-/// What an error message says.
+/// Error code of an error message.
 fn refusal(datagram: &[u8]) -> Error {
     let code = datagram.get(NLMSG_HEADER..NLMSG_HEADER + 4);
     let errno = code.map_or(0, |code| i32::from_ne_bytes([code[0], code[1], code[2], code[3]]));
@@ -130,7 +137,7 @@ fn create(batch: &mut Vec<u8>, flow: Flow) {
     const CTA_STATUS: u16 = 3;
     const CTA_PROTOINFO: u16 = 4;
     const CTA_TIMEOUT: u16 = 7;
-    // SEEN_REPLY, ASSURED, and CONFIRMED, which the kernel refuses to take away (ctnetlink_change_status()).
+    // SEEN_REPLY, ASSURED, and CONFIRMED, which the kernel refuses to clear (ctnetlink_change_status()).
     const STATUS: u32 = 1 << 1 | 1 << 2 | 1 << 3;
     const CTA_PROTOINFO_TCP: u16 = 1;
     const CTA_PROTOINFO_TCP_STATE: u16 = 1;

@@ -1,4 +1,4 @@
-//! A program run to its end in a network namespace: how long it took, how much memory at most.
+//! A program run to its end in a network namespace, its duration and its maximum of memory.
 
 use std::{
     fs::File,
@@ -13,37 +13,37 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::machine;
 
-/// What came of one run.
+/// Result of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// From before it was started until it had ended.
+    /// From before its start to its end.
     pub took: Duration,
-    /// How long it was running meanwhile, in the kernel too.
+    /// CPU time during the run, in the kernel too.
     pub on_cpu: Duration,
-    /// The most memory it had resident.
+    /// Its maximum of resident memory.
     pub peak_kib: u64,
 }
 
-/// Where its standard output goes.
+/// Destination of its standard output.
 pub enum Output<'a> {
-    /// Nowhere.
+    /// /dev/null.
     Null,
-    /// Into a file.
+    /// A file.
     File(&'a Path),
-    /// Into a pipe that nobody reads.
+    /// A pipe without a reader.
     ClosedPipe,
 }
 
 /// A program that has been started.
-pub struct Started {
+pub struct StartedProcess {
     line: String,
     start: Instant,
     child: Child,
-    /// What it says on standard error.
+    /// Its standard error.
     said: File,
 }
 
-impl Started {
+impl StartedProcess {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -52,13 +52,13 @@ impl Started {
     /// Sends it a signal.
     pub fn signal(&self, signal: libc::c_int) -> Result<()> {
         let pid = i32::try_from(self.child.id())?;
-        // SAFETY: kill takes plain integers; the child is not reaped yet, so the number is still its own.
+        // SAFETY: kill accepts plain integers; the child is not reaped yet, so the number is still its own.
         let sent = unsafe { libc::kill(pid, signal) };
         ensure!(sent == 0, "signal {}: {}", self.line, Error::last_os_error());
         Ok(())
     }
 
-    /// Waits for its end, which must be a good one; returns how it went and what it said on standard error.
+    /// Waits for its end, which must be a success; returns the result and its standard error.
     pub fn wait(self) -> Result<(Run, String)> {
         let line = self.line.clone();
         let (run, said, status) = self.end()?;
@@ -69,7 +69,7 @@ impl Started {
         Ok((run, said))
     }
 
-    /// Waits for the end of a program that was told to end: however it does is good.
+    /// Waits for the end of a program that was signalled, with any exit status.
     pub fn wait_for_signalled(self) -> Result<Run> {
         self.end().map(|(run, _, _)| run)
     }
@@ -80,7 +80,7 @@ impl Started {
         // SAFETY: all-zero bytes are a valid rusage.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         loop {
-            // SAFETY: status and usage outlive the call; nobody else waits for this child.
+            // SAFETY: status and usage outlive the call; no other thread waits for this child.
             if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
                 break;
             }
@@ -95,7 +95,7 @@ impl Started {
         let mut said = String::new();
         self.said.rewind()?;
         self.said.read_to_string(&mut said)?;
-        machine::go_on()?;
+        machine::fail_if_interrupted()?;
         let run = Run {
             took,
             on_cpu: duration(usage.ru_utime)? + duration(usage.ru_stime)?,
@@ -106,7 +106,7 @@ impl Started {
 }
 
 /// Starts a program in the namespace called `netns`.
-pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started> {
+pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<StartedProcess> {
     let path = PathBuf::from("/run/netns").join(netns);
     let netns = File::open(&path).with_context(|| format!("open {}", path.display()))?;
     let said = temporary()?;
@@ -135,7 +135,7 @@ pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started
     let line = line.join(" ");
     let start = Instant::now();
     let child = command.spawn().with_context(|| format!("start {line}"))?;
-    Ok(Started {
+    Ok(StartedProcess {
         line,
         start,
         child,
@@ -143,7 +143,7 @@ pub fn start(netns: &str, line: &[String], output: Output<'_>) -> Result<Started
     })
 }
 
-/// Runs a program to its end, which must be a good one.
+/// Runs a program to its end, which must be a success.
 pub fn run(netns: &str, line: &[String]) -> Result<(Run, String)> {
     start(netns, line, Output::Null)?.wait()
 }
@@ -160,6 +160,6 @@ fn temporary() -> Result<File> {
     // SAFETY: the name is a C string that outlives the call.
     let fd = unsafe { libc::memfd_create(c"bench".as_ptr(), libc::MFD_CLOEXEC) };
     ensure!(fd >= 0, "make a temporary file: {}", Error::last_os_error());
-    // SAFETY: the descriptor is new, and nobody else's.
+    // SAFETY: the descriptor is new, and has no other owner.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) })
 }

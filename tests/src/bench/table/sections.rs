@@ -18,10 +18,10 @@ const LARGE: u32 = 1_000_000;
 const LIST_MIB: u64 = 16;
 const LOAD_MIB: u64 = 32;
 
-/// How a part is measured; returns how many targets were missed.
+/// Measurement of a part; returns the number of missed targets.
 type Measure = fn(&Bench) -> Result<u32>;
 
-/// All of them.
+/// All parts.
 pub const ALL: &[(Section, Measure)] = &[
     (Section::List, list),
     (Section::Filter, filter),
@@ -46,7 +46,7 @@ fn list(bench: &Bench) -> Result<u32> {
         Case::new("rsct list -o save", &[rsct, "list", "-o", "save"]).with(&[Target::PeakMib(LIST_MIB)]),
         Case::new("rsct list -o wide", &[rsct, "list", "-o", "wide"]).with(&[Target::PeakMib(LIST_MIB)]),
     ];
-    // What is fast because it leaves something out is not fast.
+    // A fast result must be complete too.
     for case in &cases[1..] {
         lists_all(bench, case)?;
     }
@@ -78,8 +78,8 @@ fn filter(bench: &Bench) -> Result<u32> {
 fn delete(bench: &Bench) -> Result<u32> {
     let rsct = bench.rsct.as_str();
     let theirs = "conntrack -D -p udp";
-    // The targets are a large table's: in a small one the walk through a hash that is mostly empty takes most of the
-    // time, and the kernel does that in the same time for both.
+    // The targets are a large table's: in a small one the walk through a mostly empty hash dominates, and the kernel
+    // needs the same time for both.
     let targets = |times| {
         let mut targets = vec![Target::PeakMib(LIST_MIB)];
         if bench.entries >= LARGE {
@@ -96,7 +96,7 @@ fn delete(bench: &Bench) -> Result<u32> {
     let title = format!("A quarter of {} entries is deleted", bench.entries);
     let missed = compare(&bench.namespace.name, &title, bench.runs, &cases, || {
         if !std::mem::take(&mut first) {
-            // That the last command left none behind shows in that all can be created again.
+            // The last command left no entry: otherwise this creation would fail.
             bench.create(true)?;
         }
         bench.is_full()
@@ -126,7 +126,7 @@ fn load(bench: &Bench) -> Result<u32> {
     ];
     let title = format!("{} entries are created from a file", bench.entries);
     let missed = compare(&bench.namespace.name, &title, bench.runs, &cases, || {
-        // Whoever was before has created all, or the figures are of something else.
+        // The previous command has created all entries, or the figures are of something else.
         bench.is_full()?;
         bench.empty()
     })?;
@@ -134,7 +134,7 @@ fn load(bench: &Bench) -> Result<u32> {
     Ok(missed)
 }
 
-/// A file that goes when this does.
+/// A file that is removed on drop.
 pub struct Removed(pub PathBuf);
 
 impl Drop for Removed {
@@ -154,7 +154,7 @@ fn lists_all(bench: &Bench, case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// How many entries a case shows.
+/// Number of entries that a case shows.
 fn lines(bench: &Bench, case: &Case) -> Result<usize> {
     let file = Removed(std::env::temp_dir().join(format!("rsct-bench-{}.out", std::process::id())));
     process::start(&bench.namespace.name, &case.line, Output::File(&file.0))?.wait()?;

@@ -14,32 +14,31 @@ use anyhow::{Context as _, Result, ensure};
 use super::{
     compare::Case,
     count_entries, machine,
-    process::{self, Output, Run, Started},
+    process::{self, Output, Run, StartedProcess},
     sections::Removed,
     word,
 };
 use crate::{lab::inside::inside, native::namespace::Namespace};
 
-/// How many new flows a second.
+/// New flows per second.
 const RATE: u32 = 100_000;
 const SECONDS: u32 = 5;
-/// How many in one run.
+/// Flows in one run.
 pub const FLOWS: u32 = RATE * SECONDS;
 const RUNS: usize = 3;
-/// How many packets are handed to the kernel at a time.
+/// Packets per system call.
 const AT_ONCE: u32 = 100;
-/// How many flows go to one address.
+/// Flows to one address.
 const PORTS: u32 = 50_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A packet is tracked on its way out and swallowed right after, so that a flow costs the machine as little as may
-/// be; it is confirmed by then, which is what the event tells of. The rule is there for its match: while one needs
-/// it, conntrack tracks.
+/// A packet is tracked at the output hook and dropped right after, so that a flow costs the machine as little as
+/// possible; it is confirmed by then, so its event is sent. The rule's match enables conntrack.
 const RULES: &str = "ip link set lo up
 tc qdisc replace dev lo root blackhole
 iptables -A FORWARD -m conntrack --ctstate INVALID";
 
-/// Measures; returns how many targets were missed.
+/// Measures; returns the number of missed targets.
 pub fn measure(rsct: &str) -> Result<u32> {
     let cases = [
         Case::new("conntrack -E", &["conntrack", "-E"]),
@@ -81,7 +80,7 @@ struct Watched {
 }
 
 fn watch(case: &Case) -> Result<Watched> {
-    // A namespace of its own each time: what the last run left behind would be told of as it expires.
+    // A new namespace each time: the watch would report the last run's entries as they expire.
     let namespace = Namespace::new("watch")?;
     namespace.sh(RULES)?;
     let file = Removed(PathBuf::from(format!(
@@ -101,12 +100,12 @@ fn watch(case: &Case) -> Result<Watched> {
     })
 }
 
-/// Sends a packet each to so many ports and addresses, at [`RATE`] or as near to it as the machine comes.
+/// Sends a packet each to this number of ports and addresses, at [`RATE`] or as near to it as the machine allows.
 fn new_flows(count: u32) -> Result<Duration> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("open a socket")?;
     let start = Instant::now();
     for first in (0..count).step_by(AT_ONCE as usize) {
-        machine::go_on()?;
+        machine::fail_if_interrupted()?;
         let due = Duration::from_secs(1) * first / RATE;
         if let Some(early) = due.checked_sub(start.elapsed()) {
             thread::sleep(early);
@@ -116,7 +115,7 @@ fn new_flows(count: u32) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// [`AT_ONCE`] packets in one call.
+/// Sends [`AT_ONCE`] packets in one call.
 fn send(socket: &UdpSocket, first: u32) -> Result<()> {
     // SAFETY: plain integers, for which zero is a value.
     let mut addresses: [libc::sockaddr_in; AT_ONCE as usize] = unsafe { std::mem::zeroed() };
@@ -143,7 +142,7 @@ fn send(socket: &UdpSocket, first: u32) -> Result<()> {
 }
 
 /// Waits until a program listens to conntrack's events.
-fn subscribed(watcher: &Started) -> Result<()> {
+fn subscribed(watcher: &StartedProcess) -> Result<()> {
     let path = format!("/proc/{}/net/netlink", watcher.id());
     let start = Instant::now();
     loop {
@@ -160,7 +159,7 @@ fn subscribed(watcher: &Started) -> Result<()> {
         if sockets.lines().any(listens) {
             return Ok(());
         }
-        ensure!(start.elapsed() < PATIENCE, "nobody listens to events");
+        ensure!(start.elapsed() < PATIENCE, "no program listens to events");
         thread::sleep(Duration::from_millis(5));
     }
 }

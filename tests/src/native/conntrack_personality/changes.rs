@@ -1,20 +1,20 @@
-//! What changes a table: each tool has one of its own, filled alike, and after each step they are alike still.
+//! Commands that change a table: each tool has its own, filled alike, and after each step the tables are still alike.
 
 use anyhow::{Context as _, Result};
 
 use super::{
     grid::{self, Report},
-    lab::{Lab, Tool, same},
+    lab::{ConntrackLab, ConntrackTool, same},
     normal::Tables,
 };
 use crate::native::namespace::{Namespace, output};
 
-/// How often the tables are looked at.
+/// Number of lines between comparisons of the tables.
 const LOOK_EVERY: usize = 6;
 const LINES: &str = include_str!("changes.txt");
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?.with_labels()?;
+    let lab = ConntrackLab::new()?.with_labels()?;
     let namespaces = [lab.fill("theirs")?, lab.fill("ours")?];
     let both = [&namespaces[0], &namespaces[1]];
     let mut report = Report::default();
@@ -35,16 +35,16 @@ pub fn run() -> Result<()> {
     report.end(120)
 }
 
-fn refill(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
+fn refill(lab: &ConntrackLab, namespaces: [&Namespace; 2]) -> Result<()> {
     namespaces.iter().try_for_each(|namespace| lab.refill(namespace))
 }
 
-/// The lines from one filling to the next, each of which finds what the ones before have left.
-fn section(lab: &Lab, both: [&Namespace; 2], lines: &[&str]) -> Result<Report> {
+/// The lines from one filling to the next, each of which finds the result of the lines before.
+fn section(lab: &ConntrackLab, both: [&Namespace; 2], lines: &[&str]) -> Result<Report> {
     let mut report = Report::default();
     for (index, line) in lines.iter().enumerate() {
         let said = lab.same(both, &grid::words(line), Tables::Alike);
-        // What went wrong before shows in a later look too.
+        // An earlier difference shows in a later comparison too.
         let compared = match index % LOOK_EVERY {
             0 => said.and_then(|()| same_tables(lab, both)),
             _ => said,
@@ -55,11 +55,11 @@ fn section(lab: &Lab, both: [&Namespace; 2], lines: &[&str]) -> Result<Report> {
     Ok(report)
 }
 
-fn same_tables(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
+fn same_tables(lab: &ConntrackLab, namespaces: [&Namespace; 2]) -> Result<()> {
     let words = grid::words("-L -o extended,labels");
     let table = |namespace| {
-        let listed = output(&mut lab.command(Tool::Conntrack, namespace, &words))?;
-        anyhow::Ok(lab.said(&listed, Tables::Alike))
+        let listed = output(&mut lab.command(ConntrackTool::Conntrack, namespace, &words))?;
+        anyhow::Ok(lab.normalised(&listed, Tables::Alike))
     };
     let (theirs, ours) = (table(namespaces[0])?, table(namespaces[1])?);
     same(&theirs, &ours).context("the tables are not alike any more")

@@ -1,10 +1,10 @@
-//! Where rsct differs on purpose it does so as `docs/conntrack.md` says, and conntrack really is different.
+//! rsct differs on purpose as `docs/conntrack.md` states, and conntrack really is different.
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
     grid::{self, Report},
-    lab::Lab,
+    lab::ConntrackLab,
     normal::Tables,
 };
 use crate::native::namespace::Namespace;
@@ -12,7 +12,7 @@ use crate::native::namespace::Namespace;
 const LINES: &str = include_str!("deviations.txt");
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?.with_labels()?;
+    let lab = ConntrackLab::new()?.with_labels()?;
     let namespaces = [lab.fill("theirs")?, lab.fill("ours")?];
     let both = [&namespaces[0], &namespaces[1]];
     let mut report = Report::default();
@@ -24,7 +24,7 @@ pub fn run() -> Result<()> {
     report.end(20)
 }
 
-fn one(lab: &Lab, namespaces: [&Namespace; 2], line: &str) -> Result<()> {
+fn one(lab: &ConntrackLab, namespaces: [&Namespace; 2], line: &str) -> Result<()> {
     let [command, code, lines, needle] = line
         .split(" | ")
         .collect::<Vec<_>>()
@@ -47,7 +47,7 @@ fn one(lab: &Lab, namespaces: [&Namespace; 2], line: &str) -> Result<()> {
         stdout.contains(needle) || stderr.contains(needle),
         "{needle:?} expected: {said}"
     );
-    let same = lab.said(&theirs, Tables::Alike) == lab.said(&ours, Tables::Alike);
+    let same = lab.normalised(&theirs, Tables::Alike) == lab.normalised(&ours, Tables::Alike);
     ensure!(!same, "conntrack does the same: {said}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `-E`: both listen to the same namespace while things happen there.
+//! `-E`: both listen to the same namespace during the same changes.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     grid::{self, Report},
-    lab::{Lab, Tool, same},
+    lab::{ConntrackLab, ConntrackTool, same},
     normal::Tables,
 };
 use crate::{lab::wait, native::namespace::Namespace};
@@ -38,7 +38,7 @@ const LINES: &[(&str, libc::c_int)] = &[
     ("-E expect -o xml", libc::SIGTERM),
 ];
 
-/// What happens, and the last of it.
+/// Changes, and the last of them.
 const STORY: &str = "
     conntrack -F
     conntrack -I -p tcp -s 10.3.0.1 -d 10.3.0.2 --sport 1 --dport 2 --state ESTABLISHED -t 1000 -m 5
@@ -54,7 +54,7 @@ const STORY: &str = "
 ";
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?.with_labels()?;
+    let lab = ConntrackLab::new()?.with_labels()?;
     let namespace = Namespace::new("events")?;
     namespace.sh("
         sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1
@@ -68,7 +68,7 @@ pub fn run() -> Result<()> {
     report.end(LINES.len())
 }
 
-fn listen(lab: &Lab, namespace: &Namespace, line: &str, signal: libc::c_int) -> Result<()> {
+fn listen(lab: &ConntrackLab, namespace: &Namespace, line: &str, signal: libc::c_int) -> Result<()> {
     let words = grid::words(line);
     let start = |tool, name: &str| {
         let out = fs::File::create(lab.path(name))?;
@@ -77,16 +77,24 @@ fn listen(lab: &Lab, namespace: &Namespace, line: &str, signal: libc::c_int) -> 
         let child = command.stdout(out).stderr(err).stdin(Stdio::null()).spawn();
         child.context("start listening")
     };
-    let mut children = [start(Tool::Conntrack, "theirs")?, start(Tool::Rsct, "ours")?];
-    let told = told(lab, namespace, &mut children, signal);
+    let mut children = [
+        start(ConntrackTool::Conntrack, "theirs")?,
+        start(ConntrackTool::Rsct, "ours")?,
+    ];
+    let compared = outputs_agree(lab, namespace, &mut children, signal);
     for child in &mut children {
         let _ = child.kill();
         let _ = child.wait();
     }
-    told
+    compared
 }
 
-fn told(lab: &Lab, namespace: &Namespace, children: &mut [Child; 2], signal: libc::c_int) -> Result<()> {
+fn outputs_agree(
+    lab: &ConntrackLab,
+    namespace: &Namespace,
+    children: &mut [Child; 2],
+    signal: libc::c_int,
+) -> Result<()> {
     wait::until("both listen", || {
         let table = namespace.sh("cat /proc/net/netlink")?;
         let listening = table.lines().filter(|line| {
@@ -96,7 +104,7 @@ fn told(lab: &Lab, namespace: &Namespace, children: &mut [Child; 2], signal: lib
         Ok(listening.count() >= 2)
     })?;
     namespace.sh(&format!("{{ {STORY} }} > /dev/null 2>&1 || true"))?;
-    // What was sent has arrived: what is left is to be read.
+    // All events have arrived, and the rest remains to be read.
     wait::until("both have read all", || {
         let table = namespace.sh("cat /proc/net/netlink")?;
         let waiting = table.lines().skip(1).any(|line| {
@@ -117,9 +125,9 @@ fn told(lab: &Lab, namespace: &Namespace, children: &mut [Child; 2], signal: lib
             stdout: fs::read(lab.path(name))?,
             stderr: fs::read(lab.path(&format!("{name}.err")))?,
         };
-        said.push(lab.said(&output, Tables::Same));
+        said.push(lab.normalised(&output, Tables::Same));
     }
     let [theirs, ours] = said.try_into().ok().context("two of them")?;
-    ensure!(!theirs[1].is_empty(), "conntrack said nothing at the end");
+    ensure!(!theirs[1].is_empty(), "conntrack printed nothing at the end");
     same(&theirs, &ours)
 }

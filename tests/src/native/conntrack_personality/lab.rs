@@ -1,4 +1,4 @@
-//! Where the two tools are run: a namespace, seen with label names of its own in `/etc`.
+//! The environment of the two tools: a namespace, seen with label names of its own in `/etc`.
 
 use std::{
     cell::Cell,
@@ -18,29 +18,29 @@ use super::{
 };
 use crate::native::namespace::{self, Namespace, output, succeeds};
 
-/// Names of labels, for both.
+/// Names of labels, for both tools.
 const LABELS: &str = "# names\n3\toffice\n64 night shift\n7 lab\n0x40 dup\n100 far\n";
-/// What tables are filled with.
+/// Entries of the tables.
 const ENTRIES: &str = include_str!("entries.txt");
 
-/// One of the two.
+/// One of the two tools.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
-    /// The old one.
+pub enum ConntrackTool {
+    /// The original.
     Conntrack,
-    /// rsct under its name.
+    /// rsct under that name.
     Rsct,
 }
 
 /// A directory with rsct called `conntrack` in it, and a process that keeps an `/etc` with label names.
-pub struct Lab {
+pub struct ConntrackLab {
     dir: PathBuf,
     etc: Option<Child>,
     conntrack: PathBuf,
     lost_step: Cell<bool>,
 }
 
-impl Lab {
+impl ConntrackLab {
     /// Makes one.
     pub fn new() -> Result<Self> {
         let conntrack = succeeds(Command::new("sh").args(["-c", "command -v conntrack"]))?;
@@ -56,7 +56,7 @@ impl Lab {
         })
     }
 
-    /// Has label names from here on.
+    /// Adds label names.
     pub fn with_labels(mut self) -> Result<Self> {
         let etc = self.dir.join("etc");
         succeeds(Command::new("cp").arg("-a").arg("/etc").arg(&etc))?;
@@ -82,16 +82,16 @@ impl Lab {
         self.dir.join(name)
     }
 
-    /// The program that a tool is.
-    pub fn program(&self, tool: Tool) -> PathBuf {
+    /// Path of a tool's program.
+    pub fn program(&self, tool: ConntrackTool) -> PathBuf {
         match tool {
-            Tool::Conntrack => self.conntrack.clone(),
-            Tool::Rsct => self.dir.join("conntrack"),
+            ConntrackTool::Conntrack => self.conntrack.clone(),
+            ConntrackTool::Rsct => self.dir.join("conntrack"),
         }
     }
 
-    /// A tool with these words, to be run in a namespace.
-    pub fn command(&self, tool: Tool, namespace: &Namespace, words: &[String]) -> Command {
+    /// A command line of a tool, to be run in a namespace.
+    pub fn command(&self, tool: ConntrackTool, namespace: &Namespace, words: &[String]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", namespace.name));
         if let Some(etc) = &self.etc {
@@ -124,8 +124,8 @@ impl Lab {
             writeln!(file, "-I {line}")?;
         }
         let words = ["-R".to_owned(), path.display().to_string()];
-        succeeds(&mut self.command(Tool::Conntrack, namespace, &words))?;
-        // Nobody listens; the port unreachable that comes back does not end the entries.
+        succeeds(&mut self.command(ConntrackTool::Conntrack, namespace, &words))?;
+        // The ports have no listener; the port unreachable that is returned does not end the entries.
         let made = namespace.sh("
             bash -c 'echo x > /dev/udp/127.0.0.1/9; echo x > /dev/udp/127.0.0.1/69' || true
             # They don't go while they are compared.
@@ -135,10 +135,10 @@ impl Lab {
         made.map(drop)
     }
 
-    /// Runs both, each in its namespace, at once.
+    /// Runs both tools, each in its namespace, at once.
     pub fn both(&self, namespaces: [&Namespace; 2], words: &[String]) -> Result<[Output; 2]> {
-        let mut theirs = self.command(Tool::Conntrack, namespaces[0], words);
-        let mut ours = self.command(Tool::Rsct, namespaces[1], words);
+        let mut theirs = self.command(ConntrackTool::Conntrack, namespaces[0], words);
+        let mut ours = self.command(ConntrackTool::Rsct, namespaces[1], words);
         thread::scope(|scope| {
             let theirs = scope.spawn(move || output(&mut theirs));
             let ours = output(&mut ours)?;
@@ -149,28 +149,28 @@ impl Lab {
         })
     }
 
-    /// Whether conntrack lost step with the kernel since this was asked last. It numbers its requests by the clock's
-    /// seconds, and where one ends within a command line that makes several it may take the answer to one for no answer
-    /// to the next. Nothing can be held against such a run.
+    /// Returns whether conntrack lost step with the kernel since the last call. It numbers its requests by the clock's
+    /// seconds, and where a second ends within a command line that makes several requests, it may drop the answer to
+    /// one. Such a run cannot be compared.
     pub fn has_lost_step(&self) -> bool {
         self.lost_step.take()
     }
 
-    /// Runs both and holds what they said against each other.
+    /// Runs both and compares their output.
     pub fn same(&self, namespaces: [&Namespace; 2], words: &[String], tables: Tables) -> Result<()> {
         let outputs = self.both(namespaces, words)?;
-        let [theirs, ours] = outputs.map(|output| self.said(&output, tables));
+        let [theirs, ours] = outputs.map(|output| self.normalised(&output, tables));
         same(&theirs, &ours)
     }
 
-    /// What a run printed and ended with, without what may differ.
-    pub fn said(&self, output: &Output, tables: Tables) -> [String; 3] {
+    /// Output and exit status of a run, without the parts that may differ.
+    pub fn normalised(&self, output: &Output, tables: Tables) -> [String; 3] {
         if String::from_utf8_lossy(&output.stderr).contains("Operation failed: Protocol error") {
             self.lost_step.set(true);
         }
         let text = |bytes: &[u8]| {
             let mut text = String::from_utf8_lossy(bytes).into_owned();
-            for program in [Tool::Rsct, Tool::Conntrack].map(|tool| self.program(tool)) {
+            for program in [ConntrackTool::Rsct, ConntrackTool::Conntrack].map(|tool| self.program(tool)) {
                 text = text.replace(&program.display().to_string(), "conntrack");
             }
             normal::output(&text, tables)
@@ -183,7 +183,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for ConntrackLab {
     fn drop(&mut self) {
         if let Some(etc) = &mut self.etc {
             let _ = etc.kill();
@@ -193,7 +193,7 @@ impl Drop for Lab {
     }
 }
 
-/// Holds two runs against each other and shows both where they differ.
+/// Compares two runs and shows both where they differ.
 pub fn same(theirs: &[String; 3], ours: &[String; 3]) -> Result<()> {
     grid::same(&["stdout", "stderr", "exit code"], theirs, ours)
 }

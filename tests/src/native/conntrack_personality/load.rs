@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     grid::{self, Report},
-    lab::{Lab, Tool, same},
+    lab::{ConntrackLab, ConntrackTool, same},
     normal::Tables,
 };
 use crate::native::namespace::{Namespace, output, succeeds};
@@ -15,7 +15,7 @@ const ONE: &str = "-A -p udp -s 10.4.0.1 -d 10.4.0.2 --sport 1 --dport 2 -t 1000
 const TWO: &str = "-A -p udp -s 10.4.0.1 -d 10.4.0.2 --sport 2 --dport 2 -t 1000";
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?.with_labels()?;
+    let lab = ConntrackLab::new()?.with_labels()?;
     let namespaces = [Namespace::new("theirs")?, Namespace::new("ours")?];
     let both = [&namespaces[0], &namespaces[1]];
     let mut report = Report::default();
@@ -77,7 +77,7 @@ pub fn run() -> Result<()> {
                 .and_then(|()| same_tables(&lab, both))
         };
         report.add(&format!("-R {name}"), in_step(&lab, both, || load("-R"))?);
-        // Both are the same in nearly everything.
+        // The other two forms differ little: every fifth file suffices.
         if index % 5 == 0 {
             let compared = in_step(&lab, both, || load("--load-file"))?;
             report.add(&format!("--load-file {name}"), compared);
@@ -91,8 +91,12 @@ pub fn run() -> Result<()> {
     report.end(40)
 }
 
-/// Compares, and again where conntrack has lost step; leaves both tables empty.
-fn in_step(lab: &Lab, namespaces: [&Namespace; 2], compare: impl Fn() -> Result<()>) -> Result<Result<()>> {
+/// Compares, and repeats where conntrack has lost step; leaves both tables empty.
+fn in_step(
+    lab: &ConntrackLab,
+    namespaces: [&Namespace; 2],
+    compare: impl Fn() -> Result<()>,
+) -> Result<Result<()>> {
     for _ in 1..grid::TRIES {
         let compared = compare();
         empty(namespaces)?;
@@ -112,8 +116,8 @@ fn empty(namespaces: [&Namespace; 2]) -> Result<()> {
     Ok(())
 }
 
-/// The same through standard input, which can't be read twice.
-fn from_pipe(lab: &Lab, namespaces: [&Namespace; 2], path: &std::path::Path) -> Result<()> {
+/// The same through standard input, which cannot be read twice.
+fn from_pipe(lab: &ConntrackLab, namespaces: [&Namespace; 2], path: &std::path::Path) -> Result<()> {
     let words = ["-R".to_owned(), "-".to_owned()];
     let one = |tool, namespace| {
         let cat = std::process::Command::new("cat")
@@ -122,16 +126,16 @@ fn from_pipe(lab: &Lab, namespaces: [&Namespace; 2], path: &std::path::Path) -> 
             .spawn()?;
         let pipe = cat.stdout.context("no pipe")?;
         let done = output(lab.command(tool, namespace, &words).stdin(pipe))?;
-        anyhow::Ok(lab.said(&done, Tables::Alike))
+        anyhow::Ok(lab.normalised(&done, Tables::Alike))
     };
-    let theirs = one(Tool::Conntrack, namespaces[0])?;
-    let ours = one(Tool::Rsct, namespaces[1])?;
+    let theirs = one(ConntrackTool::Conntrack, namespaces[0])?;
+    let ours = one(ConntrackTool::Rsct, namespaces[1])?;
     same(&theirs, &ours)?;
     same_tables(lab, namespaces)
 }
 
-/// Nothing can be written anywhere: no file system takes it, and the directory for temporary files is missing.
-fn read_only(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
+/// No file can be written: all file systems are read-only, and the directory for temporary files is missing.
+fn read_only(lab: &ConntrackLab, namespaces: [&Namespace; 2]) -> Result<()> {
     const SCRIPT: &str = "mount -o remount,bind,ro / && exec \"$0\" -R -";
     let one = |tool, namespace: &Namespace| {
         let mut command = namespace.command("unshare", &["-m", "sh", "-c", SCRIPT]);
@@ -144,39 +148,39 @@ fn read_only(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
         let mut stdin = child.stdin.take().context("no pipe")?;
         stdin.write_all(format!("{ONE}\n{TWO}\n").as_bytes())?;
         drop(stdin);
-        anyhow::Ok(lab.said(&child.wait_with_output()?, Tables::Alike))
+        anyhow::Ok(lab.normalised(&child.wait_with_output()?, Tables::Alike))
     };
-    let theirs = one(Tool::Conntrack, namespaces[0])?;
-    let ours = one(Tool::Rsct, namespaces[1])?;
+    let theirs = one(ConntrackTool::Conntrack, namespaces[0])?;
+    let ours = one(ConntrackTool::Rsct, namespaces[1])?;
     same(&theirs, &ours)?;
     let count = succeeds(&mut namespaces[1].command("conntrack", &["-C"]))?;
     ensure!(count.trim() == "2", "{count} entries are loaded of 2");
     same_tables(lab, namespaces)
 }
 
-fn same_tables(lab: &Lab, namespaces: [&Namespace; 2]) -> Result<()> {
+fn same_tables(lab: &ConntrackLab, namespaces: [&Namespace; 2]) -> Result<()> {
     let words = grid::words("-L -o extended,labels");
     let table = |namespace| {
-        let listed = output(&mut lab.command(Tool::Conntrack, namespace, &words))?;
-        anyhow::Ok(lab.said(&listed, Tables::Alike))
+        let listed = output(&mut lab.command(ConntrackTool::Conntrack, namespace, &words))?;
+        anyhow::Ok(lab.normalised(&listed, Tables::Alike))
     };
     same(&table(namespaces[0])?, &table(namespaces[1])?).context("the tables are not alike")
 }
 
-/// What `-o save` writes makes the same table again, marks and labels too.
-fn saved_and_loaded(lab: &Lab) -> Result<()> {
+/// The output of `-o save` makes the same table again, with marks and labels.
+fn saved_and_loaded(lab: &ConntrackLab) -> Result<()> {
     let from = lab.fill("from")?;
     let into = Namespace::new("into")?;
     into.sh("
         sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1
         iptables -A OUTPUT -m connlabel --label 3 --set
     ")?;
-    let saved = succeeds(&mut lab.command(Tool::Rsct, &from, &grid::words("-L -o save")))?;
+    let saved = succeeds(&mut lab.command(ConntrackTool::Rsct, &from, &grid::words("-L -o save")))?;
     let path = lab.path("saved");
     fs::write(&path, &saved)?;
     let words = ["-R".to_owned(), path.display().to_string()];
-    succeeds(&mut lab.command(Tool::Rsct, &into, &words))?;
-    let again = succeeds(&mut lab.command(Tool::Rsct, &into, &grid::words("-L -o save")))?;
+    succeeds(&mut lab.command(ConntrackTool::Rsct, &into, &words))?;
+    let again = succeeds(&mut lab.command(ConntrackTool::Rsct, &into, &grid::words("-L -o save")))?;
     let normal = |text: &str| super::normal::output(text, Tables::Alike);
     ensure!(
         saved.contains("--label-add") && saved.contains(" -m "),

@@ -1,5 +1,5 @@
-//! rsct called `conntrack` says and does what `conntrack` says and does: both are given the same command lines, on the
-//! same table or on tables filled alike, and what they print and their exit codes are held against each other.
+//! rsct called `conntrack` behaves as `conntrack`: both run the same command lines, on the same table or on tables
+//! filled alike, and their output and exit codes are compared.
 
 mod changes;
 mod deviations;

@@ -1,16 +1,16 @@
-//! What two runs of one command line may differ in, taken out: the version, times, ids where the tables are not the
-//! same, ports that the kernel chose, and who caused an event.
+//! Normalises the output of two runs of one command line: version, times, ids where the tables are not the same, ports
+//! that the kernel chose, and the task that caused an event.
 
-/// How alike two runs' tables are.
+/// Similarity of two runs' tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tables {
     /// It is one table.
     Same,
-    /// They were filled alike: ids, times of birth, ephemeral ports and the order of entries are others.
+    /// They were filled alike: ids, start times, ephemeral ports and the order of entries differ.
     Alike,
 }
 
-/// Output without what may differ.
+/// Output without the parts that may differ.
 pub fn output(text: &str, tables: Tables) -> String {
     let mut lines: Vec<String> = text.lines().map(|line| self::line(line, tables)).collect();
     if tables == Tables::Alike {
@@ -20,7 +20,7 @@ pub fn output(text: &str, tables: Tables) -> String {
 }
 
 fn line(line: &str, tables: Tables) -> String {
-    // The tools' own version stands in their sentences and in the usage.
+    // The tools' own version is in their sentences and in the usage.
     let mut line = replace_after(line, "conntrack v", |c| c.is_ascii_digit() || c == '.');
     line = replace_after(&line, "Version ", |c| c.is_ascii_digit() || c == '.');
     if let Some(index) = line.find(" [USERSPACE]") {
@@ -67,7 +67,7 @@ fn line(line: &str, tables: Tables) -> String {
     timeout(&line)
 }
 
-/// What stands before the addresses, if it is a number, is the timeout.
+/// A number before the addresses is the timeout.
 fn timeout(line: &str) -> String {
     let Some(addresses) = line.find("src=").or_else(|| line.find("proto=")) else {
         return line.to_owned();
@@ -80,7 +80,7 @@ fn timeout(line: &str) -> String {
     fields.join(" ") + &line[addresses..]
 }
 
-/// Replaces what follows each occurrence of `key`, as long as it is made of such letters.
+/// Replaces the characters that `is_it` accepts after each occurrence of `key`.
 fn replace_after(line: &str, key: &str, is_it: impl Fn(char) -> bool + Copy) -> String {
     let mut parts = line.split(key);
     let mut out = parts.next().unwrap_or("").to_owned();

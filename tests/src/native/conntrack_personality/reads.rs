@@ -1,25 +1,25 @@
-//! What looks at a table and changes nothing of it: both look at the same one.
+//! Commands that read a table without changing it: both read the same one.
 
 use anyhow::Result;
 
 use super::{
     grid::{self, Report},
-    lab::Lab,
+    lab::ConntrackLab,
     normal::Tables,
 };
 
 const LINES: &str = include_str!("reads.txt");
 
 pub fn run() -> Result<()> {
-    compare(Lab::new()?.with_labels()?, 1, 250)
+    compare(ConntrackLab::new()?.with_labels()?, 1, 250)
 }
 
-/// A part of it, where time is short and the kernel is what is looked at.
+/// A part of them, for guests, where time is short and the kernel is the subject.
 pub fn small() -> Result<()> {
-    compare(Lab::new()?, 4, 50)
+    compare(ConntrackLab::new()?, 4, 50)
 }
 
-fn compare(lab: Lab, every: usize, at_least: usize) -> Result<()> {
+fn compare(lab: ConntrackLab, every: usize, at_least: usize) -> Result<()> {
     let namespace = lab.fill("reads")?;
     let mut report = Report::default();
     for line in grid::lines(LINES).step_by(every) {

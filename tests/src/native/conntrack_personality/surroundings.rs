@@ -1,5 +1,5 @@
-//! Each command where something is missing or forbidden: rights, /proc, a file system that can be written to, standard
-//! error, descriptors.
+//! Each command where something is missing or forbidden: capabilities, /proc, a writable file system, standard error,
+//! descriptors.
 
 use std::{
     fs,
@@ -11,12 +11,12 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     grid::{self, Report},
-    lab::{Lab, Tool, same},
+    lab::{ConntrackLab, ConntrackTool, same},
     normal::Tables,
 };
 use crate::{lab::wait, native::namespace::Namespace};
 
-/// What a shell does before it becomes the tool, `"$@"`.
+/// Commands of a shell before it executes the tool, `"$@"`.
 const SURROUNDINGS: &[(&str, &str)] = &[
     (
         "an ordinary user",
@@ -33,7 +33,7 @@ const SURROUNDINGS: &[(&str, &str)] = &[
     ),
     ("standard error closed", "exec \"$@\" 2>&-"),
     ("standard output closed", "exec \"$@\" >&-"),
-    // The old tool's loader needs one more than the tool.
+    // The original tool's loader needs one more than the tool.
     ("5 descriptors", "ulimit -n 5; exec \"$@\""),
     ("8 descriptors", "ulimit -n 8; exec \"$@\""),
 ];
@@ -68,14 +68,14 @@ const LINES: &str = "
 -F
 ";
 const FILE: &str = "-A -p udp -s 10.5.0.1 -d 10.5.0.4 --sport 1 --dport 2 -t 1000\n";
-/// What is in each table.
+/// Entries of each table.
 const ENTRIES: &str = "
     -p udp -s 10.5.0.1 -d 10.5.0.2 --sport 1 --dport 2 -t 1000
     -p tcp -s 10.5.0.1 -d 10.5.0.2 --sport 1 --dport 2 -t 1000 --state ESTABLISHED
 ";
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = ConntrackLab::new()?;
     let namespaces = [Namespace::new("theirs")?, Namespace::new("ours")?];
     let mut report = Report::default();
     for (what, script) in SURROUNDINGS {
@@ -98,23 +98,29 @@ pub fn run() -> Result<()> {
     report.end(SURROUNDINGS.len() * 25)
 }
 
-fn both(lab: &Lab, namespaces: &[Namespace; 2], script: &str, line: &str) -> Result<()> {
+fn both(lab: &ConntrackLab, namespaces: &[Namespace; 2], script: &str, line: &str) -> Result<()> {
     // Both run at once.
-    let theirs = start(lab, Tool::Conntrack, &namespaces[0], script, line)?;
-    let ours = start(lab, Tool::Rsct, &namespaces[1], script, line)?;
+    let theirs = start(lab, ConntrackTool::Conntrack, &namespaces[0], script, line)?;
+    let ours = start(lab, ConntrackTool::Rsct, &namespaces[1], script, line)?;
     same(
-        &lab.said(&theirs.wait_with_output()?, Tables::Alike),
-        &lab.said(&ours.wait_with_output()?, Tables::Alike),
+        &lab.normalised(&theirs.wait_with_output()?, Tables::Alike),
+        &lab.normalised(&ours.wait_with_output()?, Tables::Alike),
     )
 }
 
-fn command(lab: &Lab, tool: Tool, namespace: &Namespace, script: &str) -> Command {
+fn command(lab: &ConntrackLab, tool: ConntrackTool, namespace: &Namespace, script: &str) -> Command {
     let mut command = namespace.command("unshare", &["-m", "bash", "-c", script, "bash"]);
     command.arg(lab.program(tool));
     command
 }
 
-fn start(lab: &Lab, tool: Tool, namespace: &Namespace, script: &str, line: &str) -> Result<Child> {
+fn start(
+    lab: &ConntrackLab,
+    tool: ConntrackTool,
+    namespace: &Namespace,
+    script: &str,
+    line: &str,
+) -> Result<Child> {
     let mut child = command(lab, tool, namespace, script)
         .args(grid::words(line))
         .stdin(Stdio::piped())
@@ -126,10 +132,13 @@ fn start(lab: &Lab, tool: Tool, namespace: &Namespace, script: &str, line: &str)
     Ok(child)
 }
 
-/// Each listens in its namespace, the same happens in both, and a signal ends them; or neither can listen.
-fn events(lab: &Lab, namespaces: &[Namespace; 2], script: &str) -> Result<()> {
+/// Each listens in its namespace during the same changes, and a signal ends them; or neither can listen.
+fn events(lab: &ConntrackLab, namespaces: &[Namespace; 2], script: &str) -> Result<()> {
     let mut children = Vec::new();
-    for (tool, namespace) in [Tool::Conntrack, Tool::Rsct].into_iter().zip(namespaces) {
+    for (tool, namespace) in [ConntrackTool::Conntrack, ConntrackTool::Rsct]
+        .into_iter()
+        .zip(namespaces)
+    {
         let out = lab.path(&format!("events-{}", children.len()));
         let child = command(lab, tool, namespace, script)
             .arg("-E")
@@ -156,7 +165,7 @@ fn events(lab: &Lab, namespaces: &[Namespace; 2], script: &str) -> Result<()> {
             stdout: fs::read(out)?,
             ..ended
         };
-        said.push(lab.said(&ended, Tables::Alike));
+        said.push(lab.normalised(&ended, Tables::Alike));
     }
     ensure!(said.len() == 2, "two of them");
     same(&said[0], &said[1])
@@ -170,7 +179,7 @@ fn has_waiting(namespace: &Namespace) -> Result<bool> {
     Ok(sockets(namespace)?.any(|socket| socket.waiting != "0"))
 }
 
-/// A netfilter netlink socket, as /proc/net/netlink has it.
+/// A netfilter netlink socket, as listed in /proc/net/netlink.
 struct Listed {
     groups: String,
     waiting: String,

@@ -1,10 +1,10 @@
-//! Times are those of the time zone that `TZ` names, by whichever of its forms.
+//! Times are in the time zone that `TZ` names, in any of its forms.
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
     grid::{self, Report},
-    lab::{Lab, Tool, same},
+    lab::{ConntrackLab, ConntrackTool, same},
     normal::Tables,
 };
 use crate::native::namespace::{Namespace, output};
@@ -30,7 +30,7 @@ const ZONES: &[&str] = &[
 ];
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = ConntrackLab::new()?;
     let namespace = Namespace::new("zones")?;
     namespace.sh("sysctl -qw net.netfilter.nf_conntrack_timestamp=1")?;
     namespace.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 600")?;
@@ -47,16 +47,16 @@ pub fn run() -> Result<()> {
     report.end(2 * ZONES.len() + 1)
 }
 
-fn one(lab: &Lab, namespace: &Namespace, zone: Option<&str>, line: &str) -> Result<()> {
+fn one(lab: &ConntrackLab, namespace: &Namespace, zone: Option<&str>, line: &str) -> Result<()> {
     let run = |tool| {
         let mut command = lab.command(tool, namespace, &grid::words(line));
         match zone {
             Some(zone) => command.env("TZ", zone),
             None => command.env_remove("TZ"),
         };
-        anyhow::Ok(lab.said(&output(&mut command)?, Tables::Same))
+        anyhow::Ok(lab.normalised(&output(&mut command)?, Tables::Same))
     };
-    let theirs = run(Tool::Conntrack)?;
+    let theirs = run(ConntrackTool::Conntrack)?;
     ensure!(theirs[0].contains("start"), "no time in {}", theirs[0]);
-    same(&theirs, &run(Tool::Rsct)?).with_context(|| theirs[0].clone())
+    same(&theirs, &run(ConntrackTool::Rsct)?).with_context(|| theirs[0].clone())
 }

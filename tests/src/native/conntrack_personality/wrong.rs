@@ -1,10 +1,10 @@
-//! Wrong use, and what needs no table.
+//! Wrong use, and commands that need no table.
 
 use anyhow::Result;
 
 use super::{
     grid::{self, Report},
-    lab::Lab,
+    lab::ConntrackLab,
     normal::Tables,
 };
 use crate::native::namespace::Namespace;
@@ -12,7 +12,7 @@ use crate::native::namespace::Namespace;
 const LINES: &str = include_str!("wrong.txt");
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = ConntrackLab::new()?;
     let namespace = Namespace::new("wrong")?;
     let mut report = Report::default();
     for line in grid::lines(LINES) {

@@ -1,4 +1,4 @@
-//! Where the two tools are run.
+//! The environment of the two tools.
 
 use std::{
     ffi::OsStr,
@@ -18,31 +18,31 @@ use crate::{
     },
 };
 
-/// Where a namespace's defaults can be read too.
+/// A namespace's defaults as sysctls.
 const SYSCTLS: &str = "/proc/sys/net/netfilter";
 
-/// The words behind the program's name.
-pub type Line = Vec<Vec<u8>>;
+/// The words after the program's name.
+pub type CommandLine = Vec<Vec<u8>>;
 
-/// One of the two.
+/// One of the two tools.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
-    /// The old one.
+pub enum NfctTool {
+    /// The original.
     Nfct,
-    /// rsct under its name.
+    /// rsct under that name.
     Rsct,
 }
 
-/// What a run printed and ended with, and what it left in the kernel where it may have changed something.
-pub type Said = [String; 4];
+/// Output and exit status of a run, and the state of the kernel after it if the run may have changed it.
+pub type RunResult = [String; 4];
 
 /// A directory where rsct has made its links.
-pub struct Lab {
+pub struct NfctLab {
     dir: PathBuf,
     nfct: PathBuf,
 }
 
-impl Lab {
+impl NfctLab {
     /// Makes one.
     pub fn new() -> Result<Self> {
         let nfct = succeeds(Command::new("sh").args(["-c", "command -v nfct"]))?;
@@ -56,18 +56,18 @@ impl Lab {
         })
     }
 
-    /// The program that a tool is.
-    pub fn program(&self, tool: Tool) -> PathBuf {
+    /// Path of a tool's program.
+    pub fn program(&self, tool: NfctTool) -> PathBuf {
         match tool {
-            Tool::Nfct => self.nfct.clone(),
-            Tool::Rsct => self.dir.join("nfct"),
+            NfctTool::Nfct => self.nfct.clone(),
+            NfctTool::Rsct => self.dir.join("nfct"),
         }
     }
 
-    /// Has each tool go through the lines, one after the other as helpers belong to no namespace.
-    pub fn compare(&self, lines: &[Line], report: &mut Report) -> Result<()> {
-        let theirs = self.play(Tool::Nfct, lines)?;
-        let ours = self.play(Tool::Rsct, lines)?;
+    /// Runs the lines with each tool, one after the other because helpers belong to no namespace.
+    pub fn compare(&self, lines: &[CommandLine], report: &mut Report) -> Result<()> {
+        let theirs = self.play(NfctTool::Nfct, lines)?;
+        let ours = self.play(NfctTool::Rsct, lines)?;
         for ((line, theirs), ours) in lines.iter().zip(&theirs).zip(&ours) {
             let words: Vec<_> = line.iter().map(|word| String::from_utf8_lossy(word)).collect();
             let names = ["stdout", "stderr", "exit code", "what is in the kernel then"];
@@ -76,7 +76,7 @@ impl Lab {
         Ok(())
     }
 
-    fn play(&self, tool: Tool, lines: &[Line]) -> Result<Vec<Said>> {
+    fn play(&self, tool: NfctTool, lines: &[CommandLine]) -> Result<Vec<RunResult>> {
         let namespace = Namespace::new("nfct")?;
         namespace.sh("nfct flush helper 2> /dev/null || true")?;
         inside(&namespace.name, "rsct-tests", || {
@@ -84,28 +84,28 @@ impl Lab {
         })
     }
 
-    fn line(&self, tool: Tool, line: &Line) -> Result<Said> {
+    fn line(&self, tool: NfctTool, line: &CommandLine) -> Result<RunResult> {
         let words = line.iter().map(|word| OsStr::from_bytes(word));
         let run = output(Command::new(self.program(tool)).args(words))?;
-        // Who succeeds without a word has changed something.
+        // A run that succeeds without output has changed something.
         let state = if run.status.success() && run.stdout.is_empty() {
             self.state(line)?
         } else {
             String::new()
         };
-        let [stdout, stderr, code] = self.said(&run);
+        let [stdout, stderr, code] = self.normalised(&run);
         Ok([stdout, stderr, code, state])
     }
 
-    /// Policies and defaults, or helpers, as the old tool and the kernel itself show them.
-    fn state(&self, line: &Line) -> Result<String> {
+    /// Policies and defaults, or helpers, as the original tool and the kernel itself show them.
+    fn state(&self, line: &CommandLine) -> Result<String> {
         let is_helper = |word: &Vec<u8>| word.starts_with(b"h");
         let subsystem = if line.iter().take(2).any(is_helper) {
             "helper"
         } else {
             "timeout"
         };
-        let listed = output(Command::new(self.program(Tool::Nfct)).args(["list", subsystem]))?;
+        let listed = output(Command::new(self.program(NfctTool::Nfct)).args(["list", subsystem]))?;
         let mut state = String::from_utf8_lossy(&listed.stdout).into_owned();
         for file in timeouts(Path::new(SYSCTLS))? {
             let value = fs::read_to_string(&file)?;
@@ -114,12 +114,12 @@ impl Lab {
         Ok(state)
     }
 
-    /// What a run printed and ended with, without what differs by its name and version.
-    pub fn said(&self, output: &Output) -> [String; 3] {
+    /// Output and exit status of a run, without the tool's name and version.
+    pub fn normalised(&self, output: &Output) -> [String; 3] {
         let text = |bytes: &[u8]| {
-            // Bytes that are no text stay what they are, each a letter of its own.
+            // Bytes that are no text are kept, each as a letter of its own.
             let mut text: String = bytes.iter().copied().map(char::from).collect();
-            for program in [Tool::Rsct, Tool::Nfct].map(|tool| self.program(tool)) {
+            for program in [NfctTool::Rsct, NfctTool::Nfct].map(|tool| self.program(tool)) {
                 text = text.replace(&program.display().to_string(), "nfct");
             }
             without_version(&text)
@@ -132,7 +132,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for NfctLab {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -149,7 +149,7 @@ fn timeouts(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Every sentence has it: `nfct v1.4.7: `.
+/// Removes the beginning of every sentence: `nfct v1.4.7: `.
 fn without_version(text: &str) -> String {
     let mut parts = text.split("nfct v");
     let mut out = parts.next().unwrap_or("").to_owned();

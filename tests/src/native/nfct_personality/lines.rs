@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::lab::Line;
+use super::lab::CommandLine;
 use crate::native::grid;
 
 const COMMANDS: [&str; 8] = [
@@ -59,7 +59,7 @@ const PROTOCOLS: &[(&str, &[&str])] = &[
     ("gre", &["unreplied", "replied"]),
     ("generic", &["timeout"]),
 ];
-/// What nobody has for a state.
+/// Names that no protocol has for a state.
 const STRANGE_STATES: [&str; 4] = ["heartbeat_sent", "", "timeouts", "UNKNOWN"];
 /// Names that are in no `/etc/protocols`, and some that are.
 const STRANGE_PROTOCOLS: [&str; 9] = ["", "6", "Tcp", "TCP", "raw", "none", "ICMPV6", "mptcp", "esp"];
@@ -67,12 +67,12 @@ const HELPERS: [&str; 13] = [
     "amanda", "dhcpv6", "ftp", "mdns", "rpc", "sane", "slp", "ssdp", "tftp", "tns", "irc", "", "FTP",
 ];
 
-fn line(text: &str) -> Line {
+fn line(text: &str) -> CommandLine {
     grid::words(text).into_iter().map(String::into_bytes).collect()
 }
 
-/// Words from the first ones on: none of them, one, two, …
-fn more_and_more(start: &str, words: &[&str]) -> Vec<Line> {
+/// The first of the words: none of them, one, two, …
+fn more_and_more(start: &str, words: &[&str]) -> Vec<CommandLine> {
     (0..=words.len())
         .map(|count| {
             let mut line = line(start);
@@ -82,7 +82,7 @@ fn more_and_more(start: &str, words: &[&str]) -> Vec<Line> {
         .collect()
 }
 
-/// Every beginning of a word, the empty one and one that is longer than the word.
+/// Every prefix of a word, the empty one, and one that is longer than the word.
 fn beginnings(word: &str) -> Vec<String> {
     let mut all: Vec<String> = (0..=word.len()).map(|end| word[..end].to_owned()).collect();
     all.push(format!("{word}x"));
@@ -90,8 +90,8 @@ fn beginnings(word: &str) -> Vec<String> {
     all
 }
 
-/// The two words in front, and how many follow.
-pub fn words() -> Vec<Line> {
+/// The two words in front, and a number of words after them.
+pub fn words() -> Vec<CommandLine> {
     let mut lines = vec![vec![], line("list"), line("timeout"), line("x")];
     let mut pair = |first: &str, second: &str| {
         for (first, second) in [(first, second), (second, first)] {
@@ -132,7 +132,7 @@ pub fn words() -> Vec<Line> {
 }
 
 /// A policy is made, shown, made once more, and deleted.
-fn a_policy_of(family: &str, protocol: &str, states: &str) -> Vec<Line> {
+fn a_policy_of(family: &str, protocol: &str, states: &str) -> Vec<CommandLine> {
     let make = format!("add timeout p {family} {protocol} {states}");
     [&make, "get timeout p", &make, "delete timeout p"]
         .map(line)
@@ -155,7 +155,7 @@ fn listed_protocols() -> Vec<String> {
 }
 
 /// Every protocol and each of its states.
-fn protocols(families: &[&str]) -> Vec<Line> {
+fn protocols(families: &[&str]) -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for family in families {
         for (protocol, states) in PROTOCOLS {
@@ -178,7 +178,7 @@ fn protocols(families: &[&str]) -> Vec<Line> {
 }
 
 /// Policies and defaults.
-pub fn timeouts() -> Vec<Line> {
+pub fn timeouts() -> Vec<CommandLine> {
     let mut lines = protocols(&FAMILIES);
     for (protocol, _) in PROTOCOLS {
         let others = PROTOCOLS.iter().flat_map(|(_, states)| states.iter());
@@ -203,12 +203,12 @@ pub fn timeouts() -> Vec<Line> {
     lines
 }
 
-/// Names are any bytes, of which there is room for 31.
-fn strange_names() -> Vec<Line> {
+/// Names are any bytes, at most 31.
+fn strange_names() -> Vec<CommandLine> {
     let names: [&[u8]; 6] = [b"", b" ", b"\xff\xfe", b"two\nlines", "é".as_bytes(), b"%s%n"];
     let mut names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).into();
     names.extend([30, 31, 32, 40, 200].map(|length| vec![b'n'; length]));
-    // The last byte that there is room for is the first half of a letter.
+    // The last byte that fits is the first half of a letter.
     names.push(["n".repeat(30), "é".to_owned()].concat().into_bytes());
     let mut lines = Vec::new();
     for name in &names {
@@ -230,7 +230,7 @@ fn strange_names() -> Vec<Line> {
 }
 
 /// Helpers in user space.
-pub fn helpers() -> Vec<Line> {
+pub fn helpers() -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for helper in HELPERS {
         for family in FAMILIES {
@@ -244,8 +244,8 @@ pub fn helpers() -> Vec<Line> {
     lines
 }
 
-/// What depends on the kernel. Each process takes its time there.
-pub fn of_the_kernel() -> Vec<Line> {
+/// Lines whose result depends on the kernel, where each process needs its time.
+pub fn of_the_kernel() -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for (family, (protocol, states)) in FAMILIES.iter().cycle().zip(PROTOCOLS) {
         let all: Vec<String> = states

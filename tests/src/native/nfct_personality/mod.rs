@@ -1,6 +1,5 @@
-//! rsct called `nfct` says and does what `nfct` says and does: both are given the same command lines, each in a
-//! namespace of its own, and what they print, their exit codes, and what is in the kernel after each are held against
-//! each other.
+//! rsct called `nfct` behaves as `nfct`: both run the same command lines, each in a namespace of its own, and their
+//! output, their exit codes, and the state of the kernel after each line are compared.
 
 mod lab;
 mod lines;
@@ -9,9 +8,10 @@ mod surroundings;
 use anyhow::Result;
 
 use super::grid::Report;
-use lab::{Lab, Line};
+use lab::{CommandLine, NfctLab};
 
-/// Command lines that go wrong, or ask for nothing: words in both orders, their beginnings, too few and too many.
+/// Wrong command lines, and command lines without a request: words in both orders, their prefixes, too few and too
+/// many.
 pub fn words() -> Result<()> {
     compare(&lines::words(), 600)
 }
@@ -21,23 +21,23 @@ pub fn timeouts() -> Result<()> {
     compare(&lines::timeouts(), 700)
 }
 
-/// Helpers in user space; where the kernel has none of them, both say so.
+/// Helpers in user space; if the kernel has none of them, both report it.
 pub fn helpers() -> Result<()> {
     compare(&lines::helpers(), 100)
 }
 
-/// What is not on the command line: rights, files, pipes.
+/// Conditions outside the command line: capabilities, files, pipes.
 pub fn surroundings() -> Result<()> {
     surroundings::run()
 }
 
-/// A part of it, where time is short and the kernel is what is looked at.
+/// A part of it, for guests, where time is short and the kernel is the subject.
 pub fn small() -> Result<()> {
     compare(&lines::of_the_kernel(), 120)
 }
 
-fn compare(lines: &[Line], at_least: usize) -> Result<()> {
-    let lab = Lab::new()?;
+fn compare(lines: &[CommandLine], at_least: usize) -> Result<()> {
+    let lab = NfctLab::new()?;
     let mut report = Report::default();
     lab.compare(lines, &mut report)?;
     report.end(at_least)

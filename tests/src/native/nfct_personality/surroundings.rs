@@ -1,4 +1,4 @@
-//! What is not on the command line.
+//! Conditions outside the command line.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::lab::{Lab, Tool};
+use super::lab::{NfctLab, NfctTool};
 use crate::{
     lab::inside::inside,
     native::{
@@ -20,13 +20,13 @@ use crate::{
 
 /// Shell scripts in which `$0` is the tool, each in a namespace of its own and with mounts of its own.
 const SCRIPTS: &[&str] = &[
-    // No rights.
+    // No capabilities.
     "setpriv --bounding-set -all --inh-caps -all $0 list timeout",
     "setpriv --bounding-set -all --inh-caps -all $0 add timeout a inet udp unreplied 5",
     "setpriv --bounding-set -all --inh-caps -all $0 default-set timeout inet udp unreplied 5",
     "setpriv --bounding-set -all --inh-caps -all $0 list helper",
     "setpriv --bounding-set -all --inh-caps -all $0 version list",
-    // An ordinary user, no /proc, nothing that can be written to, few descriptors.
+    // An ordinary user, no /proc, no writable file system, few descriptors.
     "for line in 'list timeout' 'add timeout a inet udp unreplied 5' 'delete timeout a' 'get timeout a' 'flush timeout' \
      'default-get timeout inet udp' 'list helper' 'flush helper'; do
          setpriv --reuid=64321 --regid=64321 --clear-groups $0 $line; echo $?; done",
@@ -49,20 +49,20 @@ const SCRIPTS: &[&str] = &[
     "mount --bind /dev/null /etc/protocols; $0 add timeout a inet icmpv6 timeout",
     "mount -t tmpfs none /etc; printf '  udp 6 UDP#x\\nbad x\\nbig 300 B\\nneg -1\\nplus +17 p' > /etc/protocols
      for name in udp UDP bad big B neg plus p x icmpv6; do $0 default-get timeout inet $name; done",
-    // A name as it was called by.
+    // Sentences begin with the name by which it was called.
     "mount -t tmpfs none /mnt; ln -s $0 /mnt/nfct; cd /mnt; ./nfct; ./nfct list x; ./nfct disable timeout; ./nfct default-set helper; true",
-    // Nobody reads.
+    // Without a reader.
     "$0 add timeout a inet tcp close 5; $0 list timeout >&-; echo $?",
     "$0 list timeout 2>&-; $0 2>&-; echo $?",
 ];
 
 pub fn run() -> Result<()> {
-    let lab = Lab::new()?;
+    let lab = NfctLab::new()?;
     let mut report = Report::default();
     for script in SCRIPTS {
         let [theirs, ours] = [
-            script_of(&lab, Tool::Nfct, script)?,
-            script_of(&lab, Tool::Rsct, script)?,
+            script_of(&lab, NfctTool::Nfct, script)?,
+            script_of(&lab, NfctTool::Rsct, script)?,
         ];
         report.add(
             script,
@@ -75,13 +75,13 @@ pub fn run() -> Result<()> {
     report.end(SCRIPTS.len())
 }
 
-fn script_of(lab: &Lab, tool: Tool, script: &str) -> Result<[String; 3]> {
+fn script_of(lab: &NfctLab, tool: NfctTool, script: &str) -> Result<[String; 3]> {
     let run = shell(lab, tool, script, Stdio::piped())?;
     ensure!(run.status.code() != Some(99), "the script itself fails");
-    Ok(lab.said(&run))
+    Ok(lab.normalised(&run))
 }
 
-fn shell(lab: &Lab, tool: Tool, script: &str, stdout: Stdio) -> Result<Output> {
+fn shell(lab: &NfctLab, tool: NfctTool, script: &str, stdout: Stdio) -> Result<Output> {
     let namespace = Namespace::new("nfct")?;
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", script]).arg(lab.program(tool));
@@ -89,21 +89,21 @@ fn shell(lab: &Lab, tool: Tool, script: &str, stdout: Stdio) -> Result<Output> {
     inside(&namespace.name, "rsct-tests", || output(&mut command))
 }
 
-/// Both die of it.
-fn closed_pipe(lab: &Lab) -> Result<()> {
+/// Both are killed by the signal.
+fn closed_pipe(lab: &NfctLab) -> Result<()> {
     let script = "exec $0 default-get timeout inet tcp";
     let run = |tool| {
         let (reader, writer) = io::pipe()?;
         drop(reader);
-        anyhow::Ok(lab.said(&shell(lab, tool, script, OwnedFd::from(writer).into())?))
+        anyhow::Ok(lab.normalised(&shell(lab, tool, script, OwnedFd::from(writer).into())?))
     };
-    let [theirs, ours] = [run(Tool::Nfct)?, run(Tool::Rsct)?];
+    let [theirs, ours] = [run(NfctTool::Nfct)?, run(NfctTool::Rsct)?];
     ensure!(theirs[2].contains("signal"), "nfct ends with {}", theirs[2]);
     grid::same(&["stdout", "stderr", "exit code"], &theirs, &ours)
 }
 
-/// What can't be written is told of, other than by nfct.
-fn full_disk(lab: &Lab) -> Result<()> {
+/// rsct reports a failed write, which nfct does not.
+fn full_disk(lab: &NfctLab) -> Result<()> {
     let run = |tool| {
         let full = File::options()
             .write(true)
@@ -111,9 +111,9 @@ fn full_disk(lab: &Lab) -> Result<()> {
             .context("open /dev/full")?;
         shell(lab, tool, "exec $0 default-get timeout inet tcp", full.into())
     };
-    let theirs = run(Tool::Nfct)?;
+    let theirs = run(NfctTool::Nfct)?;
     ensure!(theirs.status.success(), "nfct does the same");
-    let ours = run(Tool::Rsct)?;
+    let ours = run(NfctTool::Rsct)?;
     let said = String::from_utf8_lossy(&ours.stderr);
     ensure!(
         ours.status.code() == Some(1)
@@ -124,11 +124,11 @@ fn full_disk(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// nfct reads beyond its table of protocols, where anything may be.
-fn beyond_the_table(lab: &Lab) -> Result<()> {
+/// nfct reads beyond its table of protocols, where the memory may hold anything.
+fn beyond_the_table(lab: &NfctLab) -> Result<()> {
     let script =
         "mount -t tmpfs none /etc; echo big 300 > /etc/protocols; exec $0 add timeout a inet big x 1";
-    let ours = shell(lab, Tool::Rsct, script, Stdio::piped())?;
+    let ours = shell(lab, NfctTool::Rsct, script, Stdio::piped())?;
     let said = String::from_utf8_lossy(&ours.stderr);
     ensure!(
         ours.status.code() == Some(1) && said.contains("Wrong state name: `x' for protocol `big'"),
