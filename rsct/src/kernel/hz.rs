@@ -8,6 +8,8 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::flow::names::status;
+
 const NANOS: u64 = 1_000_000_000;
 
 /// Ticks per second.
@@ -45,6 +47,14 @@ impl Hz {
         })
     }
 
+    /// `HZ` from its number.
+    pub const fn new(per_second: u32) -> Option<Self> {
+        match NonZeroU32::new(per_second) {
+            Some(hz) => Some(Self(hz)),
+            None => None,
+        }
+    }
+
     /// From a tick's length: `posix_get_coarse_res` (kernel/time/posix-timers.c) returns TICK_NSEC,
     /// which is 10^9 / HZ rounded (include/linux/jiffies.h).
     fn from_tick_ns(tick_ns: u64) -> Option<Self> {
@@ -71,6 +81,22 @@ impl Hz {
         let (jiffies, hz) = (u64::from(jiffies), u64::from(self.get()));
         // Below 10^9 / HZ each.
         Duration::from_secs(jiffies / hz) + Duration::from_nanos(jiffies % hz * NANOS / hz)
+    }
+
+    /// A span of jiffies in milliseconds.
+    pub fn span_ms(self, jiffies: u32) -> u64 {
+        u64::from(jiffies) * 1000 / u64::from(self.get())
+    }
+
+    /// The milliseconds left of an entry's timeout as a record holds it, negative once it has expired: a span until the
+    /// entry is confirmed, a point in time afterwards (`nf_conntrack_confirm` adds the time).
+    pub fn left_ms(self, status: u32, timeout: u32, now: u32) -> i64 {
+        let jiffies = if status & status::CONFIRMED == 0 {
+            timeout.cast_signed()
+        } else {
+            Jiffies32(timeout).since(Jiffies32(now))
+        };
+        i64::from(jiffies) * 1000 / i64::from(self.get())
     }
 
     /// What is left until `deadline`; zero if it has passed, as `nf_ct_expires` has it
