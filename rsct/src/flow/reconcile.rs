@@ -23,7 +23,7 @@ pub struct Dumped {
     pub state: u8,
     /// `ct->mark`.
     pub mark: u32,
-    /// What is left of its timeout.
+    /// Its remaining timeout.
     pub timeout_seconds: Option<u32>,
 }
 

@@ -222,7 +222,7 @@ impl Table {
         Some(time_ns + left_ns)
     }
 
-    /// Gives a flow that only a dump knew its key in records. A flow with another key is another one: the record of its
+    /// Sets the record key of a flow that only a dump knew. A flow with another key is a different one: the record of its
     /// delete was lost.
     fn adopt(&mut self, key: FlowKey, tuple: &TupleKey) -> Option<u32> {
         let index = self.store.find_tuple(tuple)?;

@@ -65,6 +65,7 @@ fn words(out: &mut Vec<u8>, source: &Source<'_>) {
         }
         Setter::LostPolicy => out.extend_from_slice(b"a policy (which one was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
+        Setter::Unknown => return out.extend_from_slice(b"unknown: its record was lost"),
         Setter::ByHand => return out.extend_from_slice(b"set by hand: more than its protocol gives it"),
         Setter::Defaults => {
             if let Some(governing) = source.governing {
@@ -107,7 +108,7 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
         (Setter::Nftables(_), _) => b"\"nftables\"",
         (Setter::Defaults, Some(_)) => b"\"default\"",
-        (Setter::Defaults, None) => b"\"unknown\"",
+        (Setter::Defaults, None) | (Setter::Unknown, _) => b"\"unknown\"",
         (Setter::Fixed, _) => b"\"fixed\"",
         (Setter::ByHand, _) => b"\"by_hand\"",
     };
@@ -247,6 +248,9 @@ mod tests {
             value_ms: None,
         });
         assert_eq!(words, ", none of its protocol's timeouts");
+        assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
+        let (words, object) = both(Source::of(Setter::Unknown));
+        assert_eq!(words, ", unknown: its record was lost");
         assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
         let (words, _) = both(Source {
             setter: Setter::Policy(&[]),
