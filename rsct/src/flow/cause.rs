@@ -2,7 +2,7 @@
 
 use rsct_common::record::{EntryFlags, EntryKind, EntryRecord};
 
-use super::names::status;
+use super::names::{status, verdict};
 use crate::kernel::hz::Jiffies32;
 
 /// How an entry was deleted.
@@ -46,9 +46,8 @@ impl DeleteKind {
 
 /// Returns whether an operation put an entry into the table.
 pub fn inserted(record: &EntryRecord) -> bool {
-    const NF_ACCEPT: i32 = 1;
     match EntryKind::from_byte(record.what) {
-        Some(EntryKind::Confirm) => record.ret == NF_ACCEPT && record.flags & EntryFlags::OTHER_ENTRY == 0,
+        Some(EntryKind::Confirm) => record.ret == verdict::ACCEPT.cast_signed() && record.flags & EntryFlags::OTHER_ENTRY == 0,
         Some(EntryKind::CheckInsert) => record.ret >= 0,
         _ => false,
     }

@@ -53,6 +53,20 @@ pub mod status {
     }
 }
 
+/// Verdicts of netfilter hooks (include/uapi/linux/netfilter.h).
+pub mod verdict {
+    /// `NF_DROP`.
+    pub const DROP: u32 = 0;
+    /// `NF_ACCEPT`.
+    pub const ACCEPT: u32 = 1;
+}
+
+/// Values of `enum ip_conntrack_info` (include/uapi/linux/netfilter/nf_conntrack_common.h).
+pub mod info {
+    /// `IP_CT_RELATED_REPLY`: an ICMP error about a packet of the original direction.
+    pub const RELATED_REPLY: u8 = 4;
+}
+
 /// IP protocol numbers that conntrack has a handler for.
 pub mod proto {
     /// ICMP.

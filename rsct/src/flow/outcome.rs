@@ -2,7 +2,7 @@
 
 use rsct_common::record::{PacketFlags, PacketRecord};
 
-use super::names::status;
+use super::names::{status, verdict};
 
 /// How conntrack handled a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,13 +24,12 @@ pub enum Outcome {
 impl Outcome {
     /// Reads a packet's record.
     pub fn of(record: &PacketRecord) -> Self {
-        const ACCEPT: u8 = 1;
         if record.flags & PacketFlags::SEEN_ALREADY != 0 {
             Self::TrackedAlready
         } else if record.flags & PacketFlags::UNTRACKED != 0 {
             Self::Untracked
         } else if record.flags & PacketFlags::AFTER == 0 {
-            if record.verdict == ACCEPT {
+            if u32::from(record.verdict) == verdict::ACCEPT {
                 Self::Invalid
             } else {
                 Self::Dropped

@@ -10,7 +10,7 @@ use rustc_hash::FxHasher;
 
 use crate::flow::{
     Flow, icmp,
-    names::{self, proto},
+    names::{self, info, proto},
     observation::Outcome,
     tuples::{headers, inverse},
 };
@@ -142,8 +142,6 @@ fn group_of(record: &PacketRecord, flow: Option<&Flow>) -> PacketGroup {
 }
 
 fn direction_of(record: &PacketRecord, outcome: Outcome) -> PacketDirection {
-    /// `IP_CT_RELATED_REPLY`.
-    const RELATED_REPLY: u8 = 4;
     const SYN_ACK: u8 = 2 | 16;
     match outcome {
         Outcome::Untracked => PacketDirection::NoEntry,
@@ -154,7 +152,7 @@ fn direction_of(record: &PacketRecord, outcome: Outcome) -> PacketDirection {
         }
         Outcome::Invalid | Outcome::Dropped => PacketDirection::Refused,
         Outcome::Created | Outcome::Tracked | Outcome::TrackedAlready => {
-            if record.ctinfo == RELATED_REPLY {
+            if record.ctinfo == info::RELATED_REPLY {
                 PacketDirection::Error
             } else if names::is_reply(record.ctinfo) {
                 PacketDirection::Reply
