@@ -8,11 +8,11 @@ mod entry;
 mod simulation;
 #[cfg(test)]
 mod tests;
-mod watching;
+mod observer;
 
 pub use entry::{Fate, Incident};
 pub use simulation::{PacketUpdate, Seed, Simulation, Totals};
-pub use watching::Watching;
+pub use observer::Watching;
 
 use crate::timeouts::{Protocol, Spans};
 

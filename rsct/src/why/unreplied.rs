@@ -1,7 +1,7 @@
 //! Verdict on UNREPLIED entries: what conntrack did with the packets that should have answered them.
 
 mod verdict;
-mod watching;
+mod observer;
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use rsct_common::Tuple;
 
 pub use self::{
     verdict::{Role, Verdict},
-    watching::Watching,
+    observer::Watching,
 };
 use crate::flow::{
     Flow,
