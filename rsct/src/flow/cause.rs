@@ -47,7 +47,9 @@ impl DeleteKind {
 /// Returns whether an operation put an entry into the table.
 pub fn inserted(record: &EntryRecord) -> bool {
     match EntryKind::from_byte(record.what) {
-        Some(EntryKind::Confirm) => record.ret == verdict::ACCEPT.cast_signed() && record.flags & EntryFlags::OTHER_ENTRY == 0,
+        Some(EntryKind::Confirm) => {
+            record.ret == verdict::ACCEPT.cast_signed() && record.flags & EntryFlags::OTHER_ENTRY == 0
+        }
         Some(EntryKind::CheckInsert) => record.ret >= 0,
         _ => false,
     }

@@ -79,13 +79,17 @@ impl Error {
             Meaning::Port => {
                 "start the service on that port, or look for a REJECT rule (its default is port_unreachable)"
             }
-            Meaning::Protocol => "the peer does not support that protocol: check the address and the protocol",
+            Meaning::Protocol => {
+                "the peer does not support that protocol: check the address and the protocol"
+            }
             Meaning::Host => {
                 "the sender of the error does not reach the peer: check there whether the peer is up and answers ARP or \
                  neighbour discovery"
             }
             Meaning::Net => "the sender of the error has no route to the peer: check its routing table",
-            Meaning::Prohibited => "a rule at the sender of the error rejects the packets: check its firewall",
+            Meaning::Prohibited => {
+                "a rule at the sender of the error rejects the packets: check its firewall"
+            }
             Meaning::TooBig => {
                 "the packets do not fit the path's MTU: lower the MTU or clamp the MSS, and let these errors reach the \
                  sender"

@@ -241,7 +241,12 @@ mod tests {
         table.begin_dump(6, false);
         table.dumped(&entry_of(1), 7);
         assert_eq!(table.len(), 1);
-        let kinds: Vec<_> = table.reconciliation().differences.iter().map(|found| found.kind).collect();
+        let kinds: Vec<_> = table
+            .reconciliation()
+            .differences
+            .iter()
+            .map(|found| found.kind)
+            .collect();
         assert_eq!(kinds, [DifferenceKind::OnlyInDump]);
     }
 
@@ -251,7 +256,9 @@ mod tests {
         table.begin_dump(1, true);
         table.dumped(&entry_of(1), 2);
         let number = table.flows().next().map(|flow| flow.number);
-        let adopted = table.entry(&record(EntryKind::Refresh, 3)).map(|flow| (flow.number, flow.known_from()));
+        let adopted = table
+            .entry(&record(EntryKind::Refresh, 3))
+            .map(|flow| (flow.number, flow.known_from()));
         assert_eq!(adopted, number.map(|number| (number, "both")));
         // The same tuple at another address: the delete of the first was lost.
         let other = EntryRecord {

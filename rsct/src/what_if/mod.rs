@@ -5,14 +5,14 @@
 //! until its hypothetical expiry.
 
 mod entry;
+mod observer;
 mod simulation;
 #[cfg(test)]
 mod tests;
-mod observer;
 
 pub use entry::{Fate, Incident};
-pub use simulation::{PacketUpdate, Seed, Simulation, Totals};
 pub use observer::Watching;
+pub use simulation::{PacketUpdate, Seed, Simulation, Totals};
 
 use crate::timeouts::{Protocol, Spans};
 

@@ -128,7 +128,10 @@ impl Simulation {
         };
         let real_ns = packet.now_ns + packet.left_ms * NS_PER_MS;
         let is_reply = packet.is_reply != (key != packet.key);
-        let entry = self.entries.entry(key).or_insert_with(|| SimulatedEntry::new(u64::MAX, 0));
+        let entry = self
+            .entries
+            .entry(key)
+            .or_insert_with(|| SimulatedEntry::new(u64::MAX, 0));
         if packet.now_ns <= entry.seeded_ns {
             return;
         }

@@ -145,7 +145,9 @@ fn direction_of(record: &PacketRecord, outcome: Outcome) -> PacketDirection {
     const SYN_ACK: u8 = 2 | 16;
     match outcome {
         Outcome::Untracked => PacketDirection::NoEntry,
-        Outcome::Invalid | Outcome::Dropped if record.flags & PacketFlags::BEFORE == 0 => PacketDirection::NoEntry,
+        Outcome::Invalid | Outcome::Dropped if record.flags & PacketFlags::BEFORE == 0 => {
+            PacketDirection::NoEntry
+        }
         // Only the first reply of a connection has both flags.
         Outcome::Invalid | Outcome::Dropped if record.has_tcp() && record.tcp_flags & SYN_ACK == SYN_ACK => {
             PacketDirection::Reply
@@ -206,9 +208,15 @@ mod tests {
     #[test]
     fn headers_are_those_of_the_packets_own_direction() {
         let orig = group_of(&record(PacketFlags::AFTER, 2), None);
-        assert_eq!((orig.direction, orig.headers), (PacketDirection::Orig, udp(1, 1000, 2, 53)));
+        assert_eq!(
+            (orig.direction, orig.headers),
+            (PacketDirection::Orig, udp(1, 1000, 2, 53))
+        );
         let reply = group_of(&record(PacketFlags::AFTER, 3), None);
-        assert_eq!((reply.direction, reply.headers), (PacketDirection::Reply, udp(2, 53, 1, 1000)));
+        assert_eq!(
+            (reply.direction, reply.headers),
+            (PacketDirection::Reply, udp(2, 53, 1, 1000))
+        );
         let error = group_of(&record(PacketFlags::AFTER, 4), None);
         assert_eq!(error.direction, PacketDirection::Error);
         let untracked = group_of(&record(PacketFlags::UNTRACKED, 7), None);
@@ -221,7 +229,10 @@ mod tests {
     #[test]
     fn a_refused_packet_has_a_direction_only_if_its_flags_show_it() {
         assert_eq!(group_of(&record(0, 0), None).direction, PacketDirection::NoEntry);
-        assert_eq!(group_of(&record(PacketFlags::BEFORE, 0), None).direction, PacketDirection::Refused);
+        assert_eq!(
+            group_of(&record(PacketFlags::BEFORE, 0), None).direction,
+            PacketDirection::Refused
+        );
         let syn_ack = PacketRecord {
             tcp_flags: 0x12,
             ..record(PacketFlags::BEFORE | PacketFlags::HEADER, 0)

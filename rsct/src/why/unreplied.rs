@@ -1,15 +1,15 @@
 //! Verdict on UNREPLIED entries: what conntrack did with the packets that should have answered them.
 
-mod verdict;
 mod observer;
+mod verdict;
 
 use std::collections::{HashMap, HashSet};
 
 use rsct_common::Tuple;
 
 pub use self::{
-    verdict::{Role, Verdict},
     observer::Watching,
+    verdict::{Role, Verdict},
 };
 use crate::flow::{
     Flow,
@@ -125,10 +125,7 @@ impl<'a> Index<'a> {
                 index.by_flow.entry(group.flow).or_default().push(number);
             }
             // The headers of refused packets are not known.
-            if !matches!(
-                group.direction,
-                PacketDirection::Error | PacketDirection::Refused
-            ) {
+            if !matches!(group.direction, PacketDirection::Error | PacketDirection::Refused) {
                 index.by_headers.entry(group.headers).or_default().push(number);
                 index
                     .by_end
@@ -207,7 +204,9 @@ impl<'a> Index<'a> {
                     (PacketDirection::Error, _) => Role::IcmpError,
                     (PacketDirection::Reply, _) => Role::Reply,
                     // Without a request at that hook and interface, it is from the other side.
-                    (PacketDirection::Refused, _) if !requested_at.contains(&group.place) => Role::ReplyNotTaken,
+                    (PacketDirection::Refused, _) if !requested_at.contains(&group.place) => {
+                        Role::ReplyNotTaken
+                    }
                     (PacketDirection::Refused | PacketDirection::NoEntry, _) => Role::Refused,
                 },
             );

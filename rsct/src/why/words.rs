@@ -24,7 +24,9 @@ pub struct Named {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WordsError {
     /// No word is part of a tuple.
-    #[error("{0:?} is not a flow: write it as conntrack prints it, such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`")]
+    #[error(
+        "{0:?} is not a flow: write it as conntrack prints it, such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`"
+    )]
     NoTuple(String),
     /// No protocol precedes `src=`.
     #[error("the flow names no protocol: begin with one, such as `udp src=…`")]

@@ -72,7 +72,9 @@ impl Closing {
             Self::RanOut => {
                 "its entry was in the table, and its timeout has expired; garbage collection has not removed it yet"
             }
-            Self::Gone => "its entry was in the table and is not any more, and no record reported its deletion",
+            Self::Gone => {
+                "its entry was in the table and is not any more, and no record reported its deletion"
+            }
             Self::NotConfirmed => {
                 "its packets created entries that were never inserted into the table: the packets were dropped before \
                  they left this machine or reached a socket"
@@ -80,7 +82,9 @@ impl Closing {
             Self::Invalid => "conntrack found its packets INVALID and created no entry",
             Self::Untracked => "a rule exempts its packets from tracking",
             Self::Dropped => "conntrack dropped its packets",
-            Self::Elsewhere => "the selected tables have no such entry, but it or its packets are in another namespace or zone",
+            Self::Elsewhere => {
+                "the selected tables have no such entry, but it or its packets are in another namespace or zone"
+            }
             Self::NeverSeen => "no table has such an entry, and no packet of it arrived during the watch",
         }
     }

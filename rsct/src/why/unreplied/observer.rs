@@ -54,8 +54,11 @@ impl Watching {
     }
 
     fn entry(&mut self, record: &EntryRecord, flow: &Flow) {
-        let was_deleted = EntryKind::from_byte(record.what) == Some(EntryKind::Delete) && cause::deleted(record);
-        if !was_deleted || record.status_before & (status::CONFIRMED | status::SEEN_REPLY) != status::CONFIRMED {
+        let was_deleted =
+            EntryKind::from_byte(record.what) == Some(EntryKind::Delete) && cause::deleted(record);
+        if !was_deleted
+            || record.status_before & (status::CONFIRMED | status::SEEN_REPLY) != status::CONFIRMED
+        {
             return;
         }
         if self.ended.len() == MOST_ENDED {

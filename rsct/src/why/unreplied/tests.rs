@@ -190,7 +190,13 @@ fn what_another_entry_waits_for_is_a_stray_reply() {
 #[test]
 fn a_refused_packet_is_a_reply_if_no_request_was_seen_there() {
     let flow = flow(REPLY, 0);
-    let refused = group(ORIG, NETNS, Outcome::Invalid, PacketDirection::Refused, flow.number);
+    let refused = group(
+        ORIG,
+        NETNS,
+        Outcome::Invalid,
+        PacketDirection::Refused,
+        flow.number,
+    );
     assert_eq!(judge(flow, &[request(&flow), refused]).verdict, Verdict::OneWay);
     let elsewhere = PacketGroup {
         place: Place {
@@ -219,8 +225,14 @@ fn a_reply_that_is_not_translated_is_another_flow() {
         flow,
         &[
             request(&flow),
-            translated("udp src=192.0.2.1 dst=10.0.0.2 sport=7 dport=53", PacketDirection::Orig),
-            translated("udp src=10.0.0.2 dst=192.0.2.1 sport=53 dport=7", PacketDirection::Reply),
+            translated(
+                "udp src=192.0.2.1 dst=10.0.0.2 sport=7 dport=53",
+                PacketDirection::Orig,
+            ),
+            translated(
+                "udp src=10.0.0.2 dst=192.0.2.1 sport=53 dport=7",
+                PacketDirection::Reply,
+            ),
         ],
     );
     assert_eq!(answer.verdict, Verdict::ReplyElsewhere);
@@ -277,7 +289,13 @@ fn the_first_packet_is_counted_with_the_later_ones() {
 #[test]
 fn an_unreplied_entry_with_a_reply_is_answered() {
     let flow = flow(REPLY, status::SEEN_REPLY);
-    let reply = group(REPLY, NETNS, Outcome::Tracked, PacketDirection::Reply, flow.number);
+    let reply = group(
+        REPLY,
+        NETNS,
+        Outcome::Tracked,
+        PacketDirection::Reply,
+        flow.number,
+    );
     let answer = judge(flow, &[reply]);
     assert_eq!((answer.verdict, answer.because), (Verdict::Answered, Some(0)));
 

@@ -66,7 +66,9 @@ impl Verdict {
             Self::ReplyIsAnotherFlow => "the reply arrives, and conntrack assigns it to another flow",
             Self::IcmpError => "an ICMP error arrives instead of a reply",
             Self::ReplyElsewhere => "the reply arrives in another network namespace, and not in this one",
-            Self::StrayReply => "its packets are the replies to another entry, but conntrack does not match them to it",
+            Self::StrayReply => {
+                "its packets are the replies to another entry, but conntrack does not match them to it"
+            }
             Self::OneWay => "requests pass, and no reply arrives anywhere",
             Self::NoPacketsNow => "no packet of it arrived during the watch",
         }
