@@ -1,30 +1,32 @@
-//! How an entry left the table, as far as the record of its delete tells; why is what `crate::causes` knows.
+//! Kind of a delete, read from its record. Its cause is in `crate::causes`.
 
 use rsct_common::record::{EntryFlags, EntryKind, EntryRecord};
 
-use super::names::status;
+use super::names::{status, verdict};
+use crate::kernel::hz::Jiffies32;
 
-/// What kind of delete it was.
+/// How an entry was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteKind {
-    /// Its timeout had run out.
+    /// Its timeout had expired.
     Expired,
-    /// Asked for through ctnetlink.
+    /// A ctnetlink request deleted it.
     Netlink,
     /// Neither: reset or reopened by its protocol, evicted, flushed by the kernel, …
     Early,
-    /// It was dying already: somebody else's delete counts.
+    /// It was dying already: another delete took it out of the table.
     DyingAlready,
 }
 
 impl DeleteKind {
-    /// What the record of an `nf_ct_delete` says.
+    /// Reads the record of an `nf_ct_delete`.
     pub fn of(record: &EntryRecord) -> Self {
+        let expires = Jiffies32(record.timeout_before_jiffies);
         if record.status_before & status::DYING != 0 {
             Self::DyingAlready
         } else if record.portid != 0 {
             Self::Netlink
-        } else if (record.timeout_before_jiffies.wrapping_sub(record.now_jiffies) as i32) <= 0 {
+        } else if expires.since(Jiffies32(record.now_jiffies)) <= 0 {
             Self::Expired
         } else {
             Self::Early
@@ -42,17 +44,18 @@ impl DeleteKind {
     }
 }
 
-/// Whether an operation put an entry into the table.
+/// Returns whether an operation put an entry into the table.
 pub fn inserted(record: &EntryRecord) -> bool {
-    const NF_ACCEPT: i32 = 1;
     match EntryKind::from_byte(record.what) {
-        Some(EntryKind::Confirm) => record.ret == NF_ACCEPT && record.flags & EntryFlags::OTHER_ENTRY == 0,
+        Some(EntryKind::Confirm) => {
+            record.ret == verdict::ACCEPT.cast_signed() && record.flags & EntryFlags::OTHER_ENTRY == 0
+        }
         Some(EntryKind::CheckInsert) => record.ret >= 0,
         _ => false,
     }
 }
 
-/// Whether `nf_ct_delete` took the entry out of the table.
+/// Returns whether `nf_ct_delete` took the entry out of the table.
 pub fn deleted(record: &EntryRecord) -> bool {
     record.flags & EntryFlags::RETURNED == 0 || record.status_before & status::DYING == 0
 }

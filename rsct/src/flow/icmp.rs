@@ -1,4 +1,4 @@
-//! ICMP errors: what each type and code is called, and what to do about it.
+//! ICMP errors: the name of each type and code, and the advice for it.
 //!
 //! RFC 792, RFC 1812 and RFC 4443; include/uapi/linux/icmp.h and icmpv6.h.
 
@@ -17,9 +17,9 @@ pub struct Error {
     header: IcmpError,
 }
 
-/// What an error says, whatever its number.
+/// Meaning of an error, whatever its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
+enum Meaning {
     Port,
     Protocol,
     Host,
@@ -33,7 +33,7 @@ enum Says {
 }
 
 impl Error {
-    /// The error that a record's packet is.
+    /// The ICMP error in a record, if its packet is one.
     pub fn of(record: &PacketRecord) -> Option<Self> {
         Some(Self {
             family: record.family,
@@ -65,7 +65,7 @@ impl Error {
 
     /// A redirect: the packet was forwarded all the same.
     pub fn is_redirect(&self) -> bool {
-        self.says() == Says::Redirect
+        self.meaning() == Meaning::Redirect
     }
 
     /// The name of its type and code.
@@ -73,72 +73,76 @@ impl Error {
         self.named().0
     }
 
-    /// What to do about it.
+    /// Advice for the reader.
     pub fn advice(&self) -> &'static str {
-        match self.says() {
-            Says::Port => {
+        match self.meaning() {
+            Meaning::Port => {
                 "start the service on that port, or look for a REJECT rule (its default is port_unreachable)"
             }
-            Says::Protocol => "the peer does not speak that protocol: check the address and the protocol",
-            Says::Host => {
-                "the sender of the error does not reach the peer: check whether the peer is up and answers ARP or \
-                 neighbour discovery there"
+            Meaning::Protocol => {
+                "the peer does not support that protocol: check the address and the protocol"
             }
-            Says::Net => "the sender of the error has no route to the peer: check its routing table",
-            Says::Prohibited => "a rule at the sender of the error rejects the packets: check its firewall",
-            Says::TooBig => {
+            Meaning::Host => {
+                "the sender of the error does not reach the peer: check there whether the peer is up and answers ARP or \
+                 neighbour discovery"
+            }
+            Meaning::Net => "the sender of the error has no route to the peer: check its routing table",
+            Meaning::Prohibited => {
+                "a rule at the sender of the error rejects the packets: check its firewall"
+            }
+            Meaning::TooBig => {
                 "the packets do not fit the path's MTU: lower the MTU or clamp the MSS, and let these errors reach the \
                  sender"
             }
-            Says::TimeExceeded => {
+            Meaning::TimeExceeded => {
                 "the packets run out of hops at the sender of the error: look for a routing loop, or raise the TTL"
             }
-            Says::Reassembly => "fragments get lost on their way: avoid fragmentation (lower the MTU)",
-            Says::Redirect => "nothing: the packet was forwarded, and a shorter route is offered",
-            Says::Other => "look at the packets that the error quotes, at the sender of the error",
+            Meaning::Reassembly => "fragments are lost on the path: avoid fragmentation (lower the MTU)",
+            Meaning::Redirect => "nothing: the packet was forwarded, and the error names a shorter route",
+            Meaning::Other => "capture the error (tcpdump) and look at the packet that it quotes",
         }
     }
 
-    fn says(&self) -> Says {
+    fn meaning(&self) -> Meaning {
         self.named().1
     }
 
-    fn named(&self) -> (&'static str, Says) {
+    fn named(&self) -> (&'static str, Meaning) {
         let IcmpError { kind, code, .. } = self.header;
         if self.family == AF_INET6 {
             return match (kind, code) {
-                (1, 0) => ("no_route", Says::Net),
-                (1, 1) => ("admin_prohibited", Says::Prohibited),
-                (1, 2) => ("beyond_scope", Says::Net),
-                (1, 3) => ("address_unreachable", Says::Host),
-                (1, 4) => ("port_unreachable", Says::Port),
-                (1, 5) => ("source_policy_failed", Says::Prohibited),
-                (1, 6) => ("reject_route", Says::Prohibited),
-                (1, _) => ("destination_unreachable", Says::Other),
-                (2, _) => ("packet_too_big", Says::TooBig),
-                (3, 1) => ("reassembly_time_exceeded", Says::Reassembly),
-                (3, _) => ("hop_limit_exceeded", Says::TimeExceeded),
-                (4, _) => ("parameter_problem", Says::Other),
-                _ => ("other", Says::Other),
+                (1, 0) => ("no_route", Meaning::Net),
+                (1, 1) => ("admin_prohibited", Meaning::Prohibited),
+                (1, 2) => ("beyond_scope", Meaning::Net),
+                (1, 3) => ("address_unreachable", Meaning::Host),
+                (1, 4) => ("port_unreachable", Meaning::Port),
+                (1, 5) => ("source_policy_failed", Meaning::Prohibited),
+                (1, 6) => ("reject_route", Meaning::Prohibited),
+                (1, _) => ("destination_unreachable", Meaning::Other),
+                (2, _) => ("packet_too_big", Meaning::TooBig),
+                (3, 1) => ("reassembly_time_exceeded", Meaning::Reassembly),
+                (3, _) => ("hop_limit_exceeded", Meaning::TimeExceeded),
+                (4, _) => ("parameter_problem", Meaning::Other),
+                _ => ("other", Meaning::Other),
             };
         }
         match (kind, code) {
-            (3, 0 | 6 | 11) => ("net_unreachable", Says::Net),
-            (3, 1 | 7 | 8 | 12) => ("host_unreachable", Says::Host),
-            (3, 2) => ("protocol_unreachable", Says::Protocol),
-            (3, 3) => ("port_unreachable", Says::Port),
-            (3, 4) => ("fragmentation_needed", Says::TooBig),
-            (3, 5) => ("source_route_failed", Says::Net),
-            (3, 9) => ("net_prohibited", Says::Prohibited),
-            (3, 10) => ("host_prohibited", Says::Prohibited),
-            (3, 13..=15) => ("admin_prohibited", Says::Prohibited),
-            (3, _) => ("destination_unreachable", Says::Other),
-            (4, _) => ("source_quench", Says::Other),
-            (5, _) => ("redirect", Says::Redirect),
-            (11, 1) => ("reassembly_time_exceeded", Says::Reassembly),
-            (11, _) => ("ttl_exceeded", Says::TimeExceeded),
-            (12, _) => ("parameter_problem", Says::Other),
-            _ => ("other", Says::Other),
+            (3, 0 | 6 | 11) => ("net_unreachable", Meaning::Net),
+            (3, 1 | 7 | 8 | 12) => ("host_unreachable", Meaning::Host),
+            (3, 2) => ("protocol_unreachable", Meaning::Protocol),
+            (3, 3) => ("port_unreachable", Meaning::Port),
+            (3, 4) => ("fragmentation_needed", Meaning::TooBig),
+            (3, 5) => ("source_route_failed", Meaning::Net),
+            (3, 9) => ("net_prohibited", Meaning::Prohibited),
+            (3, 10) => ("host_prohibited", Meaning::Prohibited),
+            (3, 13..=15) => ("admin_prohibited", Meaning::Prohibited),
+            (3, _) => ("destination_unreachable", Meaning::Other),
+            (4, _) => ("source_quench", Meaning::Other),
+            (5, _) => ("redirect", Meaning::Redirect),
+            (11, 1) => ("reassembly_time_exceeded", Meaning::Reassembly),
+            (11, _) => ("ttl_exceeded", Meaning::TimeExceeded),
+            (12, _) => ("parameter_problem", Meaning::Other),
+            _ => ("other", Meaning::Other),
         }
     }
 }

@@ -1,11 +1,15 @@
-//! The model: flows as both sources know them, joined. Knows neither aya nor netlink.
+//! The model: flows joined from records and dumps. Depends on neither aya nor netlink.
 
 pub mod cause;
 pub mod icmp;
 pub mod names;
 pub mod observation;
+pub mod outcome;
 pub mod reconcile;
+mod store;
 pub mod table;
+mod ticks;
 pub mod tuples;
 
-pub use table::{Flow, FlowKey, Table};
+pub use store::{Flow, FlowKey, PolicyOf, TupleKey};
+pub use table::Table;

@@ -1,4 +1,4 @@
-//! The kernel's names for what records hold as numbers.
+//! The kernel's numbers and their names.
 
 /// Bits of `ct->status` (include/uapi/linux/netfilter/nf_conntrack_common.h).
 pub mod status {
@@ -6,17 +6,17 @@ pub mod status {
     pub const EXPECTED: u32 = 1 << 0;
     /// Packets were seen in both directions.
     pub const SEEN_REPLY: u32 = 1 << 1;
-    /// Not to be dropped early.
+    /// Early drop does not evict it.
     pub const ASSURED: u32 = 1 << 2;
     /// In the table.
     pub const CONFIRMED: u32 = 1 << 3;
-    /// The source has been translated, or it has been found that nothing is to be done.
+    /// Source NAT is set up, be it without a translation.
     pub const SRC_NAT_DONE: u32 = 1 << 7;
-    /// The destination likewise.
+    /// Destination NAT is set up, be it without a translation.
     pub const DST_NAT_DONE: u32 = 1 << 8;
-    /// On its way out.
+    /// Deleted, or being deleted.
     pub const DYING: u32 = 1 << 9;
-    /// The timeout is not refreshed.
+    /// Packets do not refresh the timeout.
     pub const FIXED_TIMEOUT: u32 = 1 << 10;
     /// A flow table forwards its packets.
     pub const OFFLOAD: u32 = 1 << 14;
@@ -53,6 +53,20 @@ pub mod status {
     }
 }
 
+/// Verdicts of netfilter hooks (include/uapi/linux/netfilter.h).
+pub mod verdict {
+    /// `NF_DROP`.
+    pub const DROP: u32 = 0;
+    /// `NF_ACCEPT`.
+    pub const ACCEPT: u32 = 1;
+}
+
+/// Values of `enum ip_conntrack_info` (include/uapi/linux/netfilter/nf_conntrack_common.h).
+pub mod info {
+    /// `IP_CT_RELATED_REPLY`: an ICMP error about a packet of the original direction.
+    pub const RELATED_REPLY: u8 = 4;
+}
+
 /// IP protocol numbers that conntrack has a handler for.
 pub mod proto {
     /// ICMP.
@@ -87,12 +101,12 @@ pub mod proto {
         })
     }
 
-    /// Whether the tuple's l4 parts are ports.
+    /// Returns whether the tuple's l4 parts are ports.
     pub fn has_ports(number: u8) -> bool {
         matches!(number, TCP | UDP | DCCP | SCTP | UDPLITE)
     }
 
-    /// Whether the tuple's l4 parts are an id, a type and a code.
+    /// Returns whether the tuple's l4 parts are an id, a type and a code.
     pub fn is_icmp(number: u8) -> bool {
         matches!(number, ICMP | ICMPV6)
     }
@@ -142,7 +156,7 @@ pub fn state(proto: u8, state: u8) -> Option<&'static str> {
     Some(names.get(usize::from(state)).copied().unwrap_or("UNKNOWN"))
 }
 
-/// `enum ip_conntrack_info`, with the direction taken off.
+/// The name of an `enum ip_conntrack_info`, without its direction.
 pub fn ctinfo(ctinfo: u8) -> &'static str {
     match ctinfo {
         0 | 3 => "ESTABLISHED",
@@ -153,12 +167,12 @@ pub fn ctinfo(ctinfo: u8) -> &'static str {
     }
 }
 
-/// The direction inside `enum ip_conntrack_info` (`CTINFO2DIR`).
+/// Returns whether an `enum ip_conntrack_info` is of the reply direction (`CTINFO2DIR`).
 pub fn is_reply(ctinfo: u8) -> bool {
     matches!(ctinfo, 3..=5)
 }
 
-/// `enum nf_inet_hooks` (include/uapi/linux/netfilter.h).
+/// The name of an `enum nf_inet_hooks` (include/uapi/linux/netfilter.h).
 pub fn hook(number: u8) -> &'static str {
     match number {
         0 => "PRE_ROUTING",
@@ -170,12 +184,12 @@ pub fn hook(number: u8) -> &'static str {
     }
 }
 
-/// Whether a packet at that hook is on its way out: its interface is the one that it leaves by.
+/// Returns whether the interface of a packet at that hook is the outgoing one.
 pub fn leaves(hook: u8) -> bool {
     matches!(hook, 3 | 4)
 }
 
-/// A process's name out of the kernel's bytes.
+/// A process's name, from the kernel's fixed-size array.
 pub fn comm(bytes: &[u8; 16]) -> &[u8] {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     &bytes[..end]

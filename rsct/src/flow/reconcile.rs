@@ -1,23 +1,19 @@
-//! Holding the table against a dump: at the start it seeds, after a loss it closes the gap, at any
+//! Comparison of the table with a dump: the first dump seeds the table, a dump after losses closes the gaps, and at any
 //! other time the two should agree.
 //!
-//! A dump takes time, and records go on coming meanwhile. So a deletion is remembered until the dump
-//! is over (an entry the dump read before it died must not come back), and an entry that appeared
-//! after the dump began need not be in it.
+//! Records continue during a dump. So deletions are remembered until the dump ends (an entry that was dumped before it was
+//! deleted must not be added again), and an entry that appeared after the dump began need not be in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
 use rsct_common::TupleWords;
 
-use super::{
-    FlowKey, Table,
-    table::{Flow, TupleKey},
-};
+use super::store::{Flow, FlowKey, PolicyOf, Store, TupleKey};
 
-/// An entry as a dump tells it.
+/// An entry of a dump.
 #[derive(Clone, Copy, Debug)]
 pub struct Dumped {
-    /// Its name.
+    /// Its key.
     pub key: TupleKey,
     /// The reply direction.
     pub reply: TupleWords,
@@ -27,53 +23,38 @@ pub struct Dumped {
     pub state: u8,
     /// `ct->mark`.
     pub mark: u32,
-    /// What is left of its time.
+    /// Its remaining timeout.
     pub timeout_seconds: Option<u32>,
 }
 
-/// How much of a namespace's entries a dump had.
+/// How far a dump covers a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coverage {
-    /// All of them.
+    /// All of its entries.
     Whole,
-    /// None: all namespaces were to be dumped, and nothing leads to this one.
+    /// None: all namespaces were to be dumped, and no process, mount or file refers to this one.
     Unreached,
-    /// None, or not all: it was not asked about, or its dump failed.
+    /// None, or a part: it was not to be dumped, or its dump failed.
     NotAsked,
 }
 
-/// Entries deleted since the dump under way began.
-#[derive(Debug, Default)]
-pub struct Tombstones {
-    active: bool,
-    buried: HashMap<TupleKey, u64>,
-}
-
-impl Tombstones {
-    pub(super) fn bury(&mut self, key: TupleKey, time_ns: u64) {
-        if self.active {
-            self.buried.insert(key, time_ns);
-        }
-    }
-}
-
-/// One difference between the two sources.
+/// One difference between the table and a dump.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
-    /// What differs.
+    /// Kind of difference.
     pub kind: DifferenceKind,
-    /// The flow as the table had it, or as the dump told it.
+    /// The flow, from the source that has it.
     pub flow: Flow,
 }
 
-/// What differs.
+/// Kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DifferenceKind {
-    /// In the dump, and no record told of it.
+    /// The dump has it, and no record reported it.
     OnlyInDump,
-    /// Records told of it, and it is not in the dump, nor has it expired.
+    /// Records reported it, the dump does not have it, and it has not expired.
     OnlyFromProbe,
-    /// Both know it, with another status.
+    /// Both have it, with different statuses.
     Status,
 }
 
@@ -88,54 +69,61 @@ impl DifferenceKind {
     }
 }
 
-/// What dumps have brought to light.
+/// Findings of all dumps, and the state of the current one.
 #[derive(Debug, Default)]
 pub struct Reconciliation {
-    /// Dumps taken.
+    /// Number of dumps.
     pub dumps: u32,
-    /// Flows whose end was never told: another had their tuple.
+    /// Flows whose deletion was never reported: another flow has their tuple.
     pub replaced: u64,
     /// The differences found.
     pub differences: Vec<Difference>,
-    /// The namespaces that the last dump did not reach, and how many flows the probes know in each.
+    /// The namespaces that the last dump did not reach, each with the number of its flows known from records.
     pub unreached: BTreeMap<u32, usize>,
     begun_ns: u64,
     seeding: bool,
+    /// Entries deleted since the current dump began; none between dumps.
+    tombstones: Option<HashSet<TupleKey>>,
 }
 
-impl Table {
-    /// A dump begins now. `seeding`: nothing was known before, so what it brings is no difference.
-    pub fn begin_dump(&mut self, now_ns: u64, seeding: bool) {
-        self.reconciliation.dumps += 1;
-        self.reconciliation.begun_ns = now_ns;
-        self.reconciliation.seeding = seeding;
-        self.tombstones.active = true;
-        self.tombstones.buried.clear();
+impl Reconciliation {
+    /// An entry was deleted.
+    pub(super) fn deleted(&mut self, key: TupleKey) {
+        if let Some(tombstones) = &mut self.tombstones {
+            tombstones.insert(key);
+        }
     }
 
-    /// One entry of the dump, read at `now_ns` at the latest.
-    pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
-        let generation = self.reconciliation.dumps;
-        let begun_ns = self.reconciliation.begun_ns;
+    /// A dump begins.
+    pub(super) fn begin(&mut self, now_ns: u64, seeding: bool) {
+        self.dumps += 1;
+        self.begun_ns = now_ns;
+        self.seeding = seeding;
+        self.tombstones = Some(HashSet::new());
+    }
+
+    /// Compares one entry of the dump with the flows.
+    pub(super) fn entry(&mut self, store: &mut Store, entry: &Dumped, now_ns: u64) {
+        let begun_ns = self.begun_ns;
         let expires_ns = entry
             .timeout_seconds
             .map(|left| now_ns + u64::from(left) * 1_000_000_000);
-        let known = self.find_tuple(&entry.key);
-        if known.is_none() && self.tombstones.buried.contains_key(&entry.key) {
+        let known = store.find_tuple(&entry.key);
+        let was_deleted = |tombstones: &HashSet<TupleKey>| tombstones.contains(&entry.key);
+        if known.is_none() && self.tombstones.as_ref().is_some_and(was_deleted) {
             return;
         }
-        let index = known.unwrap_or_else(|| self.add(FlowKey::default(), entry.key));
-        let seeding = self.reconciliation.seeding;
-        let flow = self.flow_mut(index);
+        let index = known.unwrap_or_else(|| store.add(FlowKey::default(), entry.key, PolicyOf::NONE));
+        let flow = store.live_mut(index);
         let difference = if known.is_none() {
-            (!seeding).then_some(DifferenceKind::OnlyInDump)
+            (!self.seeding).then_some(DifferenceKind::OnlyInDump)
         } else {
-            // A record since the dump began may be newer than what the dump read.
+            // A record since the dump began may be newer than the dumped state.
             let comparable = flow.last_ns < begun_ns && flow.from_probe;
             (comparable && flow.status != entry.status).then_some(DifferenceKind::Status)
         };
         flow.from_dump = true;
-        flow.dump = generation;
+        flow.dump = self.dumps;
         if flow.last_ns < begun_ns {
             flow.status = entry.status;
             flow.state = entry.state;
@@ -144,55 +132,48 @@ impl Table {
         }
         flow.reply = entry.reply;
         flow.reply_known = true;
-        let flow = *flow;
         if let Some(kind) = difference {
-            self.reconciliation.differences.push(Difference { kind, flow });
+            self.differences.push(Difference { kind, flow: *flow });
         }
     }
 
-    /// The dump is over, and all records up to now are in the table. `coverage` says which
-    /// namespaces were dumped whole.
-    pub fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
-        let generation = self.reconciliation.dumps;
-        let begun_ns = self.reconciliation.begun_ns;
-        let mut gone = Vec::new();
+    /// The dump ends: removes the flows that it should have contained. Returns when it began.
+    pub(super) fn end(&mut self, store: &mut Store, now_ns: u64, coverage: impl Fn(u32) -> Coverage) -> u64 {
+        let begun_ns = self.begun_ns;
+        let mut missing = Vec::new();
         let mut unreached = BTreeMap::new();
-        let absent = self
+        let absent = store
             .indices()
-            .filter(|(_, flow)| flow.dump != generation && flow.is_confirmed() && flow.last_ns < begun_ns);
+            .filter(|(_, flow)| flow.dump != self.dumps && flow.is_confirmed() && flow.last_ns < begun_ns);
         for (index, flow) in absent {
             match coverage(flow.netns) {
-                Coverage::Whole => gone.push(index),
+                Coverage::Whole => missing.push(index),
                 Coverage::Unreached => *unreached.entry(flow.netns).or_default() += 1,
                 Coverage::NotAsked => {}
             }
         }
-        self.reconciliation.unreached = unreached;
-        for index in gone {
-            let Some(flow) = self.remove(index) else { continue };
-            // An expired entry is in no dump, and stays in memory until somebody meets it.
+        self.unreached = unreached;
+        for index in missing {
+            let Some(flow) = store.remove(index) else { continue };
+            // No dump contains an expired entry, although it stays in memory until it is reaped.
             if flow.expires_ns.is_none_or(|expires_ns| expires_ns > now_ns) {
-                self.reconciliation.differences.push(Difference {
+                self.differences.push(Difference {
                     kind: DifferenceKind::OnlyFromProbe,
                     flow,
                 });
             }
         }
-        self.forget_ended(begun_ns);
-        self.tombstones.active = false;
-        self.tombstones.buried.clear();
-    }
-
-    /// What dumps have brought to light so far.
-    pub fn reconciliation(&self) -> &Reconciliation {
-        &self.reconciliation
+        self.tombstones = None;
+        begun_ns
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rsct_common::record::{EntryKind, EntryRecord};
+
     use super::*;
-    use crate::flow::names::status;
+    use crate::flow::{Table, names::status};
 
     fn entry_of(netns: u32) -> Dumped {
         Dumped {
@@ -210,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_of_a_namespace_that_was_not_reached_are_no_differences() {
+    fn flows_of_an_unreached_namespace_are_no_differences() {
         let mut table = Table::new(250);
         table.begin_dump(1, true);
         for netns in [1, 2, 3] {
@@ -230,5 +211,61 @@ mod tests {
             .collect();
         assert_eq!(differing, [1]);
         assert_eq!(found.unreached, BTreeMap::from([(2, 1)]));
+    }
+
+    /// An operation of the kernel on the entry of `entry_of(1)`.
+    fn record(kind: EntryKind, time_ns: u64) -> EntryRecord {
+        EntryRecord {
+            what: kind as u8,
+            ct: 7,
+            birth_ns: 7,
+            netns: 1,
+            time_ns,
+            orig: [1; 5],
+            reply: [2; 5],
+            status_before: status::CONFIRMED,
+            ..EntryRecord::default()
+        }
+    }
+
+    #[test]
+    fn an_entry_deleted_during_a_dump_is_not_added_again() {
+        let mut table = Table::new(250);
+        table.begin_dump(1, true);
+        table.dumped(&entry_of(1), 2);
+        table.entry(&record(EntryKind::Delete, 3));
+        table.dumped(&entry_of(1), 4);
+        assert!(table.is_empty());
+        table.end_dump(5, |_| Coverage::Whole);
+        // The next dump knows nothing of that deletion.
+        table.begin_dump(6, false);
+        table.dumped(&entry_of(1), 7);
+        assert_eq!(table.len(), 1);
+        let kinds: Vec<_> = table
+            .reconciliation()
+            .differences
+            .iter()
+            .map(|found| found.kind)
+            .collect();
+        assert_eq!(kinds, [DifferenceKind::OnlyInDump]);
+    }
+
+    #[test]
+    fn a_flow_known_from_a_dump_is_adopted_by_its_first_record() {
+        let mut table = Table::new(250);
+        table.begin_dump(1, true);
+        table.dumped(&entry_of(1), 2);
+        let number = table.flows().next().map(|flow| flow.number);
+        let adopted = table
+            .entry(&record(EntryKind::Refresh, 3))
+            .map(|flow| (flow.number, flow.known_from()));
+        assert_eq!(adopted, number.map(|number| (number, "both")));
+        // The same tuple at another address: the delete of the first was lost.
+        let other = EntryRecord {
+            ct: 8,
+            ..record(EntryKind::Insert, 4)
+        };
+        assert_ne!(table.entry(&other).map(|flow| flow.number), number);
+        assert_eq!((table.len(), table.reconciliation().replaced), (1, 1));
     }
 }

@@ -1,154 +1,30 @@
 //! The table of flows, fed by records and by dumps.
 
-use std::{
-    collections::HashMap,
-    hash::{Hash as _, Hasher as _},
-};
+use std::collections::HashMap;
 
-use hashbrown::HashTable;
-use rsct_common::{
-    Tuple, TupleWords,
-    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
-};
-use rustc_hash::FxHasher;
+use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord};
 
 use super::{
     cause,
     names::status,
-    reconcile::{Reconciliation, Tombstones},
+    reconcile::{Coverage, Dumped, Reconciliation},
+    store::Store,
 };
+use crate::kernel::hz::Jiffies32;
 
-/// What names a flow in records: an address alone does not, as the kernel gives it to the next entry
-/// at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FlowKey {
-    /// The entry's address.
-    pub ct: u64,
-    /// When it was allocated or first seen.
-    pub birth_ns: u64,
-}
+pub use super::store::{Flow, FlowKey, PolicyOf, TupleKey};
 
-/// What names an entry in dumps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TupleKey {
-    /// Inode number of the namespace.
-    pub netns: u32,
-    /// The zone.
-    pub zone: u16,
-    /// The original direction.
-    pub orig: TupleWords,
-}
-
-/// The policy that governs a flow's timeouts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PolicyOf(u32);
-
-impl PolicyOf {
-    /// None, as far as is known.
-    pub const NONE: Self = Self(0);
-    /// One, but the record that tells which was lost.
-    pub const LOST: Self = Self(u32::MAX);
-
-    /// The policy with this number.
-    pub fn numbered(number: u32) -> Self {
-        Self(number + 1)
-    }
-
-    /// The policy's number.
-    pub fn number(self) -> Option<u32> {
-        (self != Self::NONE && self != Self::LOST).then(|| self.0 - 1)
-    }
-}
-
-/// One flow.
-#[derive(Clone, Copy, Debug)]
-pub struct Flow {
-    /// A number of rsct's own, never used twice in a session.
-    pub number: u64,
-    /// Its name in records, once one was seen; zero before.
-    pub key: FlowKey,
-    /// Inode number of the namespace.
-    pub netns: u32,
-    /// The zone.
-    pub zone: u16,
-    /// The protocol's state.
-    pub state: u8,
-    /// Known from a dump.
-    pub from_dump: bool,
-    /// Known from a record.
-    pub from_probe: bool,
-    /// Whether [`Self::reply`] is known.
-    pub reply_known: bool,
-    /// `ct->status`.
-    pub status: u32,
-    /// `ct->mark`.
-    pub mark: u32,
-    /// The last record's time.
-    pub last_ns: u64,
-    /// When it expires, by the monotonic clock; none while it is not in the table.
-    pub expires_ns: Option<u64>,
-    /// The policy that governs its timeouts.
-    pub policy: PolicyOf,
-    /// Which dump saw it last.
-    pub(super) dump: u32,
-    /// The original direction.
-    pub orig: TupleWords,
-    /// The reply direction.
-    pub reply: TupleWords,
-}
-
-impl Flow {
-    /// Whether the entry is in the kernel's table.
-    pub fn is_confirmed(&self) -> bool {
-        self.status & status::CONFIRMED != 0
-    }
-
-    /// The original direction.
-    pub fn orig_tuple(&self) -> Tuple {
-        Tuple::from_words(self.orig)
-    }
-
-    /// The reply direction, once known.
-    pub fn reply_tuple(&self) -> Option<Tuple> {
-        self.reply_known.then(|| Tuple::from_words(self.reply))
-    }
-
-    /// Where the entry is known from.
-    pub fn known_from(&self) -> &'static str {
-        match (self.from_dump, self.from_probe) {
-            (true, true) => "both",
-            (true, false) => "dump",
-            (false, _) => "probe",
-        }
-    }
-
-    fn tuple_key(&self) -> TupleKey {
-        TupleKey {
-            netns: self.netns,
-            zone: self.zone,
-            orig: self.orig,
-        }
-    }
-}
-
-/// All flows known.
+/// All known flows.
 #[derive(Debug)]
 pub struct Table {
     ns_per_jiffy: u64,
-    slab: Vec<Option<Flow>>,
-    free: Vec<u32>,
-    by_key: HashTable<u32>,
-    by_tuple: HashTable<u32>,
-    next_number: u64,
-    /// The flow found last: packets come in runs.
-    last: (FlowKey, u32),
-    /// Flows that were deleted, until they are destroyed: a packet under way still holds its entry, while
-    /// another flow may have its tuple already.
+    store: Store,
+    /// Deleted flows until they are destroyed: a packet in flight still refers to its entry, while another flow may have
+    /// its tuple already.
     ended: HashMap<FlowKey, Flow>,
-    /// The policies of flows whose first record is still to come.
+    /// The policies of flows without a record so far.
     governed: HashMap<FlowKey, PolicyOf>,
-    pub(super) tombstones: Tombstones,
-    pub(super) reconciliation: Reconciliation,
+    reconciliation: Reconciliation,
 }
 
 impl Table {
@@ -156,35 +32,29 @@ impl Table {
     pub fn new(hz: u32) -> Self {
         Self {
             ns_per_jiffy: 1_000_000_000 / u64::from(hz),
-            last: (FlowKey::default(), 0),
+            store: Store::new(),
             ended: HashMap::new(),
             governed: HashMap::new(),
-            slab: Vec::new(),
-            free: Vec::new(),
-            by_key: HashTable::new(),
-            by_tuple: HashTable::new(),
-            next_number: 1,
-            tombstones: Tombstones::default(),
             reconciliation: Reconciliation::default(),
         }
     }
 
-    /// How many flows are known.
+    /// Number of known flows.
     pub fn len(&self) -> usize {
-        self.by_tuple.len()
+        self.store.len()
     }
 
-    /// Whether none is known.
+    /// Returns whether no flow is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Every flow.
     pub fn flows(&self) -> impl Iterator<Item = &Flow> {
-        self.slab.iter().flatten()
+        self.store.flows()
     }
 
-    /// Takes in a packet's record; the flow it belongs to, as it is now.
+    /// Adds a packet's record. Returns the flow it belongs to, as it is after the packet.
     pub fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {
         if record.ct == 0 {
             return None;
@@ -193,32 +63,28 @@ impl Table {
             ct: record.ct,
             birth_ns: record.birth_ns,
         };
-        let tuple = || TupleKey {
-            netns: record.netns,
-            zone: record.zone,
-            orig: record.tuple,
-        };
-        let index = if self.last.0 == key {
-            self.last.1
-        } else if leaves_nothing(record) {
-            self.find_key(key)?
+        let index = if let Some(index) = self.store.last(key) {
+            index
+        } else if entry_was_discarded(record) {
+            self.store.find_key(key)?
         } else {
-            match self.find_key(key) {
+            match self.store.find_key(key) {
                 Some(index) => index,
                 None if self.ended.contains_key(&key) => return self.ended.get(&key),
-                None => self
-                    .adopt(key, &tuple())
-                    .unwrap_or_else(|| self.add(key, tuple())),
+                None => {
+                    let tuple = TupleKey::of_packet(record);
+                    self.adopt(key, &tuple).unwrap_or_else(|| self.add(key, tuple))
+                }
             }
         };
-        self.last = (key, index);
+        self.store.set_last(key, index);
         let expires_ns = self.expiry(
             record.status_after,
             record.time_ns,
             record.timeout_after_jiffies,
             record.now_jiffies,
         );
-        let flow = self.slab[index as usize].as_mut()?;
+        let flow = self.store.get_mut(index)?;
         flow.last_ns = record.time_ns;
         if record.flags & PacketFlags::MARK != 0 {
             flow.mark = record.mark;
@@ -234,28 +100,27 @@ impl Table {
         Some(flow)
     }
 
-    /// A policy governs the flow's timeouts, whose first record may still be to come.
+    /// A policy governs the flow's timeouts. The flow's first record may follow later.
     pub fn governed(&mut self, key: FlowKey, policy: PolicyOf) {
-        match self.find_key(key) {
-            Some(index) => self.flow_mut(index).policy = policy,
+        match self.store.find_key(key) {
+            Some(index) => self.store.live_mut(index).policy = policy,
             None => {
                 self.governed.insert(key, policy);
             }
         }
     }
 
-    /// A policy has come to its end: whom it governed has the defaults again.
+    /// A policy was deleted: its flows are governed by the defaults again.
     pub fn policy_ended(&mut self, policy: PolicyOf) {
-        for flow in self.slab.iter_mut().flatten() {
+        for flow in self.store.flows_mut() {
             if flow.policy == policy {
                 flow.policy = PolicyOf::NONE;
             }
         }
-        // And those whose first record is still to come.
         self.governed.retain(|_, governing| *governing != policy);
     }
 
-    /// Takes in an entry's record; the flow it belongs to, as it was last.
+    /// Adds an entry's record. Returns the flow it belongs to; for a delete or destroy as it was last.
     pub fn entry(&mut self, record: &EntryRecord) -> Option<Flow> {
         if record.ct == 0 {
             return None;
@@ -268,19 +133,15 @@ impl Table {
         if kind == EntryKind::Destroy {
             self.governed.remove(&key);
         }
-        let tuple = TupleKey {
-            netns: record.netns,
-            zone: record.zone,
-            orig: record.orig,
-        };
+        let tuple = TupleKey::of_entry(record);
         if let Some(flow) = self.ended.get(&key).copied() {
             if kind == EntryKind::Destroy {
                 self.ended.remove(&key);
             }
             return Some(flow);
         }
-        // The end of a flow that was never seen is no reason to know it.
-        let known = self.find_key(key).or_else(|| self.adopt(key, &tuple));
+        let known = self.store.find_key(key).or_else(|| self.adopt(key, &tuple));
+        // The delete of an unknown flow does not add it.
         if matches!(kind, EntryKind::Delete | EntryKind::Destroy) {
             return self.ended(known, kind, record);
         }
@@ -292,13 +153,13 @@ impl Table {
             (record.status_before, record.timeout_before_jiffies)
         };
         let expires_ns = self.expiry(bits, record.time_ns, timeout, record.now_jiffies);
-        let flow = self.slab[index as usize].as_mut()?;
+        let flow = self.store.get_mut(index)?;
         flow.from_probe = true;
         flow.last_ns = record.time_ns;
         flow.reply = record.reply;
         flow.reply_known = true;
         flow.status = match kind {
-            // In the table, as dumps see it, whether its bit is set yet or not.
+            // Dumps show it from now on, although the kernel may set the bit later.
             EntryKind::Insert => bits | status::CONFIRMED,
             _ => bits,
         };
@@ -317,18 +178,11 @@ impl Table {
     fn ended(&mut self, index: Option<u32>, kind: EntryKind, record: &EntryRecord) -> Option<Flow> {
         if kind == EntryKind::Delete {
             if !cause::deleted(record) {
-                return index.and_then(|index| self.slab[index as usize]);
+                return index.and_then(|index| self.store.get(index).copied());
             }
-            self.tombstones.bury(
-                TupleKey {
-                    netns: record.netns,
-                    zone: record.zone,
-                    orig: record.orig,
-                },
-                record.time_ns,
-            );
+            self.reconciliation.deleted(TupleKey::of_entry(record));
         }
-        let mut flow = self.remove(index?)?;
+        let mut flow = self.store.remove(index?)?;
         if kind == EntryKind::Delete {
             flow.last_ns = record.time_ns;
             self.ended.insert(flow.key, flow);
@@ -336,162 +190,68 @@ impl Table {
         Some(flow)
     }
 
-    /// Forgets the flows deleted before `time_ns` whose destruction was not told: it was lost, and nobody
-    /// will ask for them again.
-    pub(super) fn forget_ended(&mut self, time_ns: u64) {
-        self.ended.retain(|_, flow| flow.last_ns >= time_ns);
+    /// A dump begins. `seeding`: the table was empty before, so the dump's entries are no differences.
+    pub fn begin_dump(&mut self, now_ns: u64, seeding: bool) {
+        self.reconciliation.begin(now_ns, seeding);
     }
 
-    /// When an entry expires: before it is in the table its timeout is a span, then a time.
+    /// One entry of the dump, read at `now_ns` at the latest.
+    pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
+        self.reconciliation.entry(&mut self.store, entry, now_ns);
+    }
+
+    /// The dump ends; all records up to now are in the table. `coverage` returns how far each namespace was dumped.
+    pub fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
+        let begun_ns = self.reconciliation.end(&mut self.store, now_ns, coverage);
+        // Their destroy records were lost, and no later record refers to them.
+        self.ended.retain(|_, flow| flow.last_ns >= begun_ns);
+    }
+
+    /// The findings of all dumps so far.
+    pub fn reconciliation(&self) -> &Reconciliation {
+        &self.reconciliation
+    }
+
+    /// When an entry expires. Its timeout is a span until it is confirmed, and a point in time afterwards.
     fn expiry(&self, status: u32, time_ns: u64, timeout: u32, now: u32) -> Option<u64> {
         if status & status::CONFIRMED == 0 {
             return None;
         }
-        let left = timeout.wrapping_sub(now) as i32;
+        let left = Jiffies32(timeout).since(Jiffies32(now));
         let left_ns = u64::from(left.max(0).unsigned_abs()) * self.ns_per_jiffy;
         Some(time_ns + left_ns)
     }
 
-    fn find_key(&self, key: FlowKey) -> Option<u32> {
-        self.by_key
-            .find(hash_key(&key), |index| self.slot(*index).key == key)
-            .copied()
-    }
-
-    pub(super) fn find_tuple(&self, tuple: &TupleKey) -> Option<u32> {
-        self.by_tuple
-            .find(hash_tuple(tuple), |index| self.slot(*index).tuple_key() == *tuple)
-            .copied()
-    }
-
-    /// A flow known from a dump gets the name that records use for it. One that has another name
-    /// already is another flow: its end was lost.
+    /// Sets the record key of a flow that only a dump knew. A flow with another key is a different one: the record of its
+    /// delete was lost.
     fn adopt(&mut self, key: FlowKey, tuple: &TupleKey) -> Option<u32> {
-        let index = self.find_tuple(tuple)?;
-        if self.slot(index).key != FlowKey::default() {
+        let index = self.store.find_tuple(tuple)?;
+        if self.store.get(index)?.key != FlowKey::default() {
             self.reconciliation.replaced += 1;
-            self.remove(index);
+            self.store.remove(index);
             return None;
         }
-        let flow = self.slab[index as usize].as_mut()?;
+        let flow = self.store.get_mut(index)?;
         flow.key = key;
         flow.from_probe = true;
         if let Some(policy) = self.governed.remove(&key) {
             flow.policy = policy;
         }
-        self.index_key(index, key);
+        self.store.index_key(index, key);
         Some(index)
     }
 
-    pub(super) fn add(&mut self, key: FlowKey, tuple: TupleKey) -> u32 {
-        let flow = Flow {
-            number: self.next_number,
-            key,
-            netns: tuple.netns,
-            zone: tuple.zone,
-            state: 0,
-            from_dump: false,
-            from_probe: key != FlowKey::default(),
-            reply_known: false,
-            status: 0,
-            mark: 0,
-            last_ns: 0,
-            expires_ns: None,
-            policy: self.governed.remove(&key).unwrap_or_default(),
-            dump: 0,
-            orig: tuple.orig,
-            reply: [0; 5],
-        };
-        self.next_number += 1;
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.slab[index as usize] = Some(flow);
-                index
-            }
-            None => {
-                self.slab.push(Some(flow));
-                (self.slab.len() - 1) as u32
-            }
-        };
-        if key != FlowKey::default() {
-            self.index_key(index, key);
-        }
-        let slab = &self.slab;
-        self.by_tuple.insert_unique(hash_tuple(&tuple), index, |index| {
-            slab[*index as usize]
-                .as_ref()
-                .map_or(0, |flow| hash_tuple(&flow.tuple_key()))
-        });
-        index
-    }
-
-    fn index_key(&mut self, index: u32, key: FlowKey) {
-        let slab = &self.slab;
-        self.by_key.insert_unique(hash_key(&key), index, |index| {
-            slab[*index as usize]
-                .as_ref()
-                .map_or(0, |flow| hash_key(&flow.key))
-        });
-    }
-
-    pub(super) fn remove(&mut self, index: u32) -> Option<Flow> {
-        let flow = self.slab[index as usize].take()?;
-        if self.last.1 == index {
-            self.last = (FlowKey::default(), 0);
-        }
-        if let Ok(entry) = self
-            .by_key
-            .find_entry(hash_key(&flow.key), |other| *other == index)
-        {
-            entry.remove();
-        }
-        if let Ok(entry) = self
-            .by_tuple
-            .find_entry(hash_tuple(&flow.tuple_key()), |other| *other == index)
-        {
-            entry.remove();
-        }
-        self.free.push(index);
-        Some(flow)
-    }
-
-    /// The flow at an index that the hash tables hold.
-    fn slot(&self, index: u32) -> &Flow {
-        self.slab[index as usize]
-            .as_ref()
-            .expect("the hash tables hold live indices only")
-    }
-
-    pub(super) fn flow_mut(&mut self, index: u32) -> &mut Flow {
-        self.slab[index as usize]
-            .as_mut()
-            .expect("the hash tables hold live indices only")
-    }
-
-    pub(super) fn indices(&self) -> impl Iterator<Item = (u32, &Flow)> {
-        (0..)
-            .zip(&self.slab)
-            .filter_map(|(index, flow)| Some((index, flow.as_ref()?)))
+    fn add(&mut self, key: FlowKey, tuple: TupleKey) -> u32 {
+        let policy = self.governed.remove(&key).unwrap_or_default();
+        self.store.add(key, tuple, policy)
     }
 }
 
-/// Whether the entry that conntrack made for the packet was thrown away with it: its end was told
-/// before this record, so a flow known from here on would never end.
-fn leaves_nothing(record: &PacketRecord) -> bool {
+/// Returns whether conntrack created an entry for the packet and discarded it with the packet. Its destroy record precedes
+/// this one, so a flow added here would never end.
+fn entry_was_discarded(record: &PacketRecord) -> bool {
     let in_table = record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0;
     record.flags & (PacketFlags::AFTER | PacketFlags::SEEN_ALREADY) == 0 && !in_table
-}
-
-fn hash_key(key: &FlowKey) -> u64 {
-    let mut hasher = FxHasher::default();
-    key.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn hash_tuple(tuple: &TupleKey) -> u64 {
-    let mut hasher = FxHasher::default();
-    tuple.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -499,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_that_has_ended_governs_no_flow_that_is_still_to_come() {
+    fn a_deleted_policy_does_not_govern_flows_seen_later() {
         let record = PacketRecord {
             ct: 1,
             birth_ns: 2,

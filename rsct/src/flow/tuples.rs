@@ -1,15 +1,15 @@
-//! Tuples turned round: what a packet that answers carries in its headers.
+//! Inverted tuples: the headers of a packet that answers another.
 
 use rsct_common::Tuple;
 
 use super::names::proto;
 
-/// ICMP's queries and what answers them (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c).
+/// ICMP's query types, each with its reply type (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c).
 const ICMP_ANSWERS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];
-/// ICMPv6's (net/netfilter/nf_conntrack_proto_icmpv6.c).
+/// ICMPv6's query types, likewise (net/netfilter/nf_conntrack_proto_icmpv6.c).
 const ICMPV6_ANSWERS: [(u8, u8); 2] = [(128, 129), (139, 140)];
 
-/// ICMP's queries, or ICMPv6's, each with the type that answers it. Conntrack makes entries of those alone.
+/// ICMP's or ICMPv6's query types, each with its reply type. Conntrack creates entries for these alone.
 pub fn icmp_answers(protonum: u8) -> &'static [(u8, u8)] {
     match protonum {
         proto::ICMP => &ICMP_ANSWERS,
@@ -17,7 +17,7 @@ pub fn icmp_answers(protonum: u8) -> &'static [(u8, u8)] {
     }
 }
 
-/// The type that answers a type, or that it answers.
+/// The reply type of a query type, or the query type of a reply type.
 pub fn icmp_answer(protonum: u8, icmp_type: u8) -> Option<u8> {
     icmp_answers(protonum)
         .iter()
@@ -28,12 +28,12 @@ pub fn icmp_answer(protonum: u8, icmp_type: u8) -> Option<u8> {
         })
 }
 
-/// The headers of a packet, whichever direction of its entry it is of: tuples that differ in nothing else are equal then.
+/// The tuple without its direction: tuples of packets with the same headers are equal.
 pub fn headers(tuple: Tuple) -> Tuple {
     Tuple { dir: 0, ..tuple }
 }
 
-/// The headers of what answers a packet, where nobody translates (`nf_ct_invert_tuple`).
+/// The headers of the answer to a packet, without NAT (`nf_ct_invert_tuple`).
 pub fn inverse(tuple: &Tuple) -> Tuple {
     let (src_l4, dst_l4) = if proto::is_icmp(tuple.protonum) {
         let (icmp_type, code) = tuple.icmp_type_code();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn turned_twice_it_is_as_it_was() {
+    fn inverting_twice_restores_the_tuple() {
         for (protonum, src_l4, dst_l4) in [
             (proto::UDP, [1, 2], [3, 4]),
             (proto::GRE, [0, 7], [0, 9]),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_is_answered_with_its_id() {
+    fn an_echo_reply_has_the_same_id() {
         let answer = inverse(&tuple(proto::ICMP, [0, 77], [8, 0]));
         assert_eq!(answer.icmp_type_code(), (0, 0));
         assert_eq!(answer.src_port(), 77);

@@ -7,6 +7,8 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::flow::names::status;
+
 const NANOS: u64 = 1_000_000_000;
 
 /// Jiffies per second.
@@ -44,6 +46,14 @@ impl Hz {
         })
     }
 
+    /// `HZ` from its number.
+    pub const fn new(per_second: u32) -> Option<Self> {
+        match NonZeroU32::new(per_second) {
+            Some(hz) => Some(Self(hz)),
+            None => None,
+        }
+    }
+
     /// Computes HZ from a jiffy's length: `posix_get_coarse_res` (kernel/time/posix-timers.c) returns
     /// TICK_NSEC, which is 10^9 / HZ rounded (include/linux/jiffies.h).
     fn from_tick_ns(tick_ns: u64) -> Option<Self> {
@@ -70,6 +80,36 @@ impl Hz {
         let (jiffies, hz) = (u64::from(jiffies), u64::from(self.get()));
         // Below 10^9 / HZ each.
         Duration::from_secs(jiffies / hz) + Duration::from_nanos(jiffies % hz * NANOS / hz)
+    }
+
+    /// A span of jiffies in milliseconds.
+    pub fn span_ms(self, jiffies: u32) -> u64 {
+        u64::from(jiffies) * 1000 / u64::from(self.get())
+    }
+
+    /// The milliseconds left of an entry's timeout as a record holds it, negative once it has expired: a span until the
+    /// entry is confirmed, a point in time afterwards (`nf_conntrack_confirm` adds the time).
+    pub fn left_ms(self, status: u32, timeout: u32, now: u32) -> i64 {
+        let jiffies = if status & status::CONFIRMED == 0 {
+            timeout.cast_signed()
+        } else {
+            Jiffies32(timeout).since(Jiffies32(now))
+        };
+        i64::from(jiffies) * 1000 / i64::from(self.get())
+    }
+}
+
+/// A moment on the kernel's clock of ticks, in the 32 bits that conntrack keeps (`nfct_time_stamp`).
+///
+/// It wraps (after 49 days at 1000 ticks a second, and for the first time five minutes after boot),
+/// so two moments compare only if they are less than half of that apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jiffies32(pub u32);
+
+impl Jiffies32 {
+    /// Ticks from `earlier` to this moment; negative if it is the later one.
+    pub fn since(self, earlier: Self) -> i32 {
+        self.0.wrapping_sub(earlier.0).cast_signed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which timeouts there are in the namespaces under trace, so that one that an entry has can be told by its name.
+//! The timeouts of the traced namespaces: finds the name of the one that an entry has.
 
 use std::collections::HashMap;
 
@@ -13,37 +13,37 @@ use crate::{
     timeouts::{GENERIC, Governing, Protocol, Setter, Sight, Source, Spans, TcpSigns, governing},
 };
 
-use super::namespace::{Given, defaults, given};
+use super::namespace::{TimeoutObject, defaults, timeout_objects};
 
-/// Defaults are read again when an entry was given something else, but no more often than this.
+/// Defaults are read again when an entry has another value, but no more often than this.
 const READ_AGAIN_NS: u64 = 1_000_000_000;
-/// What may lie between a refresh and the record of its packet, where the refresh itself was not seen.
-const UNSEEN_MS: u64 = 100;
-/// TCP's flag.
+/// The longest time between a refresh and the record of its packet, where the refresh itself was not recorded.
+const REFRESH_AGE_MS: u64 = 100;
+/// The RST bit of TCP's flags.
 const RST: u8 = 4;
 
-/// All that is known.
-pub struct Known {
+/// The known policies, and the defaults of each namespace.
+pub struct KnownTimeouts {
     ticks: Ticks,
-    policies: Vec<Policy>,
+    policies: Vec<KnownPolicy>,
     by_address: HashMap<u64, u32>,
     defaults: HashMap<u32, Defaults>,
-    /// What was asked last, and the answer: packets come in runs.
-    last: Option<(Question, Option<Found>)>,
+    /// The last lookup and its result: consecutive packets often belong to one flow.
+    last: Option<(Lookup, Option<Match>)>,
 }
 
-/// Everything that an answer depends on.
+/// Everything that the result of a lookup depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Question {
+struct Lookup {
     netns: u32,
     policy: PolicyOf,
     sight: Sight,
-    asked: Asked,
+    observed: Observed,
 }
 
-/// What governs flows: an entry points to what it says, and from there no way leads to its name. So the names are those
-/// of all that say the same.
-struct Policy {
+/// A policy of a namespace. An entry points to its values, which have no pointer to its name: the names are those of all
+/// timeout objects with the same values.
+struct KnownPolicy {
     names: Vec<String>,
     of_nftables: bool,
     spans: Spans,
@@ -54,19 +54,19 @@ struct Policy {
     has_ended: bool,
 }
 
-impl Policy {
+impl KnownPolicy {
     fn of(record: &PolicyRecord, spans: Spans) -> Self {
         let (l3num, l4proto) = (record.l3num, record.l4proto);
-        let mut alike = given(record.netns).unwrap_or_default();
-        alike.retain(|given| given.is_for(l3num, l4proto) && given.says(&spans));
+        let mut alike = timeout_objects(record.netns).unwrap_or_default();
+        alike.retain(|object| object.is_for(l3num, l4proto) && object.has_values(&spans));
         let mut names: Vec<String> = Vec::new();
-        for given in &alike {
-            if !names.contains(&given.name) {
-                names.push(given.name.clone());
+        for object in &alike {
+            if !names.contains(&object.name) {
+                names.push(object.name.clone());
             }
         }
         Self {
-            of_nftables: !alike.is_empty() && alike.iter().all(|given| given.of_nftables),
+            of_nftables: !alike.is_empty() && alike.iter().all(|object| object.of_nftables),
             names,
             spans,
             l3num,
@@ -77,15 +77,16 @@ impl Policy {
         }
     }
 
-    /// It can be changed in its place, or be gone with nobody looking: what it says now, if it still has its name.
+    /// Reads its values again: it may have been replaced under its name, or deleted without a record.
     fn read_again(&mut self, now_ns: u64) {
         self.read_ns = now_ns;
-        let Ok(given) = given(self.netns) else {
+        let Ok(objects) = timeout_objects(self.netns) else {
             return;
         };
-        let is_it =
-            |given: &&Given| given.is_for(self.l3num, self.l4proto) && self.names.contains(&given.name);
-        match given.iter().find(is_it) {
+        let is_it = |object: &&TimeoutObject| {
+            object.is_for(self.l3num, self.l4proto) && self.names.contains(&object.name)
+        };
+        match objects.iter().find(is_it) {
             Some(found) => self.spans = found.spans(),
             None => self.has_ended = !self.names.is_empty(),
         }
@@ -97,8 +98,8 @@ struct Defaults {
     spans: HashMap<u8, Spans>,
 }
 
-impl Known {
-    /// Nothing yet, on a kernel with so many jiffies a second.
+impl KnownTimeouts {
+    /// Knows nothing yet.
     pub fn new(ticks: Ticks) -> Self {
         Self {
             ticks,
@@ -109,22 +110,22 @@ impl Known {
         }
     }
 
-    /// The number of the policy that a record tells of.
+    /// The number of the policy in a record.
     pub fn policy(&mut self, record: &PolicyRecord) -> u32 {
         let spans = Spans::from_jiffies(Protocol::of_number(record.l4proto), &record.values, self.ticks.0);
         self.last = None;
         if let Some(&number) = self.by_address.get(&record.policy) {
-            // It can be changed where it is.
+            // The policy may have been replaced at its address.
             self.policies[number as usize].spans = spans;
             return number;
         }
         let number = self.policies.len() as u32;
-        self.policies.push(Policy::of(record, spans));
+        self.policies.push(KnownPolicy::of(record, spans));
         self.by_address.insert(record.policy, number);
         number
     }
 
-    /// The policies that a record says are at their end.
+    /// The policies that a record reports as deleted.
     pub fn ended(&mut self, record: &PolicyRecord) -> Vec<u32> {
         let policies = &self.policies;
         let mut ended = Vec::new();
@@ -144,37 +145,40 @@ impl Known {
         ended
     }
 
-    /// The names of a policy that is no timeout of nftables' own.
+    /// The names of a policy, unless it is an object of nftables.
     pub fn names(&self, policy: PolicyOf) -> Option<&[String]> {
         let policy = self.policies.get(policy.number()? as usize)?;
         (!policy.of_nftables).then_some(policy.names.as_slice())
     }
 
-    /// Where an entry's timeout comes from, `left_s` seconds before it runs out, as far as the entry shows.
+    /// The source of an entry's timeout, `left_s` seconds before it expires, as far as the entry shows it.
     pub fn source_of_entry(&mut self, netns: u32, sight: Sight, policy: PolicyOf, left_s: u32) -> Source<'_> {
         if sight.status & status::FIXED_TIMEOUT != 0 {
             return Source::of(Setter::Fixed);
         }
-        let asked = Asked {
+        if policy == PolicyOf::UNKNOWN {
+            return Source::of(Setter::Unknown);
+        }
+        let observed = Observed {
             ms: u64::from(left_s) * 1000,
-            give_ms: u64::MAX,
+            tolerance_ms: u64::MAX,
         };
-        let found = self.ask(Question {
+        let found = self.find(Lookup {
             netns,
             policy,
             sight,
-            asked,
+            observed,
         });
         match found {
             Some(_) => self.source(policy, found),
-            // More is left than any packet gives.
+            // More is left than any packet sets.
             None => Source::of(Setter::ByHand),
         }
     }
 
-    /// Where the timeout comes from that a packet gave its entry; `None` where it gave none.
+    /// The source of the timeout that a packet set on its entry; `None` if it set none.
     pub fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<Source<'_>> {
-        if !gives_a_timeout(record) {
+        if !sets_a_timeout(record) {
             return None;
         }
         let left_ms = self.ticks.left_ms(
@@ -182,27 +186,27 @@ impl Known {
             record.timeout_after_jiffies,
             record.now_jiffies,
         );
-        let asked = if record.flags & PacketFlags::REFRESHED != 0 {
-            Asked {
+        let observed = if record.flags & PacketFlags::REFRESHED != 0 {
+            Observed {
                 ms: self.ticks.span_ms(record.refresh_jiffies),
-                give_ms: 0,
+                tolerance_ms: 0,
             }
         } else {
-            Asked {
+            Observed {
                 ms: u64::try_from(left_ms).unwrap_or(0),
-                give_ms: UNSEEN_MS,
+                tolerance_ms: REFRESH_AGE_MS,
             }
         };
-        let found = self.ask(Question {
+        let found = self.find(Lookup {
             netns: record.netns,
             policy,
             sight: sight(record),
-            asked,
+            observed,
         });
         Some(self.source(policy, found))
     }
 
-    fn source(&self, policy: PolicyOf, found: Option<Found>) -> Source<'_> {
+    fn source(&self, policy: PolicyOf, found: Option<Match>) -> Source<'_> {
         Source {
             setter: match policy
                 .number()
@@ -212,6 +216,7 @@ impl Known {
                 Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
                 Some(policy) => Setter::Policy(&policy.names),
                 None if policy == PolicyOf::LOST => Setter::LostPolicy,
+                None if policy == PolicyOf::UNKNOWN => Setter::Unknown,
                 None => Setter::Defaults,
             },
             governing: found.map(|found| found.governing),
@@ -219,59 +224,61 @@ impl Known {
         }
     }
 
-    fn ask(&mut self, question: Question) -> Option<Found> {
+    fn find(&mut self, lookup: Lookup) -> Option<Match> {
         let found = match self.last {
-            // Whether none of them has this value is asked again: they may have been changed.
-            Some((last, found @ Some(_))) if last == question => found,
-            _ => self.answer(&question),
+            // A lookup without a result is repeated: the timeouts may have changed.
+            Some((last, found @ Some(_))) if last == lookup => found,
+            _ => self.find_anew(&lookup),
         };
-        self.last = Some((question, found));
+        self.last = Some((lookup, found));
         found
     }
 
-    fn answer(&mut self, question: &Question) -> Option<Found> {
-        let Question {
+    fn find_anew(&mut self, lookup: &Lookup) -> Option<Match> {
+        let Lookup {
             netns,
             policy,
             sight,
-            asked,
-        } = question;
+            observed,
+        } = lookup;
         match policy.number() {
             Some(number) => {
                 let policy = self.policies.get_mut(number as usize)?;
-                let exactly = asked.exactly(sight, &policy.spans);
-                if exactly.is_some() && !policy.has_ended {
-                    return exactly;
+                let of_state = observed.of_state(sight, &policy.spans);
+                if of_state.is_some() && !policy.has_ended {
+                    return of_state;
                 }
                 let now_ns = clock::monotonic_ns();
                 if now_ns >= policy.read_ns + READ_AGAIN_NS {
                     policy.read_again(now_ns);
                 }
                 if policy.has_ended {
-                    return self.default(*netns, sight, *asked);
+                    return self.default(*netns, sight, *observed);
                 }
-                asked.which(sight, &policy.spans)
+                observed.of_any(sight, &policy.spans)
             }
-            None if *policy == PolicyOf::LOST => governing(sight, None).map(Found::unmeasured),
-            None => self.default(*netns, sight, *asked),
+            None if [PolicyOf::LOST, PolicyOf::UNKNOWN].contains(policy) => {
+                governing(sight, None).map(Match::without_value)
+            }
+            None => self.default(*netns, sight, *observed),
         }
     }
 
-    /// Which of a namespace's defaults it is.
-    fn default(&mut self, netns: u32, sight: &Sight, asked: Asked) -> Option<Found> {
+    /// The default of a namespace that has this value.
+    fn default(&mut self, netns: u32, sight: &Sight, observed: Observed) -> Option<Match> {
         let known = self
             .defaults
             .entry(netns)
             .or_insert_with(|| Defaults::of(netns, clock::monotonic_ns()));
-        if let Some(found) = known.exactly(sight, asked) {
+        if let Some(found) = known.of_state(sight, observed) {
             return Some(found);
         }
-        // They may have been changed since.
+        // They may have changed since.
         let now_ns = clock::monotonic_ns();
         if now_ns >= known.read_ns + READ_AGAIN_NS {
             *known = Defaults::of(netns, now_ns);
         }
-        known.which(sight, asked)
+        known.of_any(sight, observed)
     }
 }
 
@@ -279,24 +286,24 @@ impl Defaults {
     fn of(netns: u32, now_ns: u64) -> Self {
         Self {
             read_ns: now_ns,
-            // A namespace that is gone: what its last packets got is told by their states.
+            // Without values of a deleted namespace, the states of its last packets decide.
             spans: defaults(netns).unwrap_or_default(),
         }
     }
 
-    fn exactly(&self, sight: &Sight, asked: Asked) -> Option<Found> {
+    fn of_state(&self, sight: &Sight, observed: Observed) -> Option<Match> {
         let (sight, spans) = self.handled(sight)?;
-        asked.exactly(&sight, spans)
+        observed.of_state(&sight, spans)
     }
 
-    fn which(&self, sight: &Sight, asked: Asked) -> Option<Found> {
+    fn of_any(&self, sight: &Sight, observed: Observed) -> Option<Match> {
         match self.handled(sight) {
-            Some((sight, spans)) => asked.which(&sight, spans),
-            None => governing(sight, None).map(Found::unmeasured),
+            Some((sight, spans)) => observed.of_any(&sight, spans),
+            None => governing(sight, None).map(Match::without_value),
         }
     }
 
-    /// The timeouts that hold for an entry's protocol: the generic ones where this kernel has no handler for it.
+    /// The timeouts of an entry's protocol; the generic ones if this kernel has no handler for it.
     fn handled(&self, sight: &Sight) -> Option<(Sight, &Spans)> {
         let number = Protocol::of_number(sight.protonum).number;
         if let Some(spans) = self.spans.get(&number) {
@@ -310,16 +317,16 @@ impl Defaults {
     }
 }
 
-/// A timeout that was found, and its value where that is known.
+/// The timeout that an entry has, and its value if that is known.
 #[derive(Clone, Copy)]
-struct Found {
+struct Match {
     governing: Governing,
     value_ms: Option<u64>,
 }
 
-impl Found {
-    /// One whose value nothing tells.
-    fn unmeasured(governing: Governing) -> Self {
+impl Match {
+    /// One of unknown value.
+    fn without_value(governing: Governing) -> Self {
         Self {
             governing,
             value_ms: None,
@@ -327,53 +334,53 @@ impl Found {
     }
 }
 
-/// What an entry was given.
+/// The timeout observed on an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Asked {
+struct Observed {
     ms: u64,
-    /// How much more it may have been.
-    give_ms: u64,
+    /// The timeout that was set may exceed the observed one by this much.
+    tolerance_ms: u64,
 }
 
-impl Asked {
-    fn is(self, ms: u64) -> bool {
-        (self.ms..=self.ms.saturating_add(self.give_ms)).contains(&ms)
+impl Observed {
+    fn fits(self, ms: u64) -> bool {
+        (self.ms..=self.ms.saturating_add(self.tolerance_ms)).contains(&ms)
     }
 
-    /// The timeout that an entry in this state gets, where it has this value.
-    fn exactly(self, sight: &Sight, spans: &Spans) -> Option<Found> {
+    /// The timeout of an entry in this state, if it has the observed value.
+    fn of_state(self, sight: &Sight, spans: &Spans) -> Option<Match> {
         let governing = governing(sight, Some(spans))?;
         match spans.of(governing.state.attribute) {
-            // No sysctl tells of it.
-            None => Some(Found::unmeasured(governing)),
-            Some(ms) => self.is(ms).then_some(Found {
+            // No sysctl has its value.
+            None => Some(Match::without_value(governing)),
+            Some(ms) => self.fits(ms).then_some(Match {
                 governing,
                 value_ms: Some(ms),
             }),
         }
     }
 
-    /// The same, or else the one timeout of the protocol that has this value.
-    fn which(self, sight: &Sight, spans: &Spans) -> Option<Found> {
+    /// The same, or else the only timeout of the protocol that has the observed value.
+    fn of_any(self, sight: &Sight, spans: &Spans) -> Option<Match> {
         let other = || {
-            let mut with = spans.iter().filter(|(_, ms)| self.is(*ms));
+            let mut with = spans.iter().filter(|(_, ms)| self.fits(*ms));
             let (attribute, ms) = with.next()?;
             let state = Protocol::of_number(sight.protonum).state_of_attribute(attribute)?;
             let governing = Governing {
                 state,
                 reduction: None,
             };
-            with.next().is_none().then_some(Found {
+            with.next().is_none().then_some(Match {
                 governing,
                 value_ms: Some(ms),
             })
         };
-        self.exactly(sight, spans).or_else(other)
+        self.of_state(sight, spans).or_else(other)
     }
 }
 
-/// Whether a packet gave its entry a timeout, be it the one that it had.
-fn gives_a_timeout(record: &PacketRecord) -> bool {
+/// Returns whether a packet set its entry's timeout, even to the value that it had.
+fn sets_a_timeout(record: &PacketRecord) -> bool {
     let has = |flag| record.flags & flag != 0;
     has(PacketFlags::AFTER)
         && !has(PacketFlags::SEEN_ALREADY)
@@ -382,7 +389,7 @@ fn gives_a_timeout(record: &PacketRecord) -> bool {
             || record.timeout_before_jiffies != record.timeout_after_jiffies)
 }
 
-/// What the tracker sees of a packet's entry after it.
+/// The tracker's view of a packet's entry after the packet.
 pub fn sight(record: &PacketRecord) -> Sight {
     let has = |flag| record.flags & flag != 0;
     Sight {

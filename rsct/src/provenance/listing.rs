@@ -1,15 +1,12 @@
-//! What dumps do not tell of their entries' timeouts, from a probe where the kernel writes an entry into a message: in
-//! the same moment, so both say the same.
+//! Sources of the timeouts of dumped entries. A probe on `ctnetlink_fill_info` records what the message omits, at the
+//! moment at which the kernel writes it, so record and message agree.
 
 use std::{collections::HashMap, io, thread};
 
-use rsct_common::{
-    TupleWords,
-    record::{DumpFlags, DumpRecord, PolicyEvent},
-};
+use rsct_common::record::{DumpFlags, DumpRecord, PolicyEvent, PolicyRecord};
 
 use crate::{
-    flow::{names::proto::TCP, observation::Ticks, table::PolicyOf},
+    flow::{PolicyOf, TupleKey, names::proto::TCP, observation::Ticks},
     kernel::{
         btf::{BtfError, KernelTypes},
         hz::{Hz, HzError},
@@ -32,57 +29,72 @@ use crate::{
     waiting::block_on,
 };
 
-use super::Known;
+use super::KnownTimeouts;
 
-/// Room for what comes between two looks, at the pace of a dump.
+/// Capacity for the records between two drains, at the pace of a dump.
 const RING_BYTES: u32 = 1 << 22;
+/// A full ring holds more records than this: the next drain shows that there may be losses.
+const MANY_RECORDS: usize = RING_BYTES as usize / 256;
+const _: () = assert!(size_of::<PolicyRecord>() < 200 && size_of::<DumpRecord>() < 200);
 
-/// The function to attach to is in a module that the kernel loads when it is first asked something; that it can't be
-/// had is said when it is asked for entries.
+/// Loads the module of the function to attach to: the kernel loads it at the first ctnetlink request. A failure shows up
+/// again in the request for entries.
 fn load_ctnetlink() {
-    // A thread of its own, as the caller may be in an event loop already.
+    // On a thread of its own, as the caller may run an event loop already.
     let _ = thread::scope(|scope| {
-        let asking = thread::Builder::new().spawn_scoped(scope, || {
+        let request = thread::Builder::new().spawn_scoped(scope, || {
             block_on(async { stats::table(&mut Socket::open()?).await })
         })?;
-        Ok::<_, io::Error>(asking.join())
+        Ok::<_, io::Error>(request.join())
     });
 }
 
-/// Why a listing can't have its probe.
+/// Cause of a failure to attach the probe.
 #[derive(Debug, thiserror::Error)]
 pub enum ListingError {
     /// The kernel's types can't be read.
     #[error(transparent)]
     Types(#[from] BtfError),
-    /// They are not what the program needs.
+    /// They lack something that the eBPF program needs.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// How long a jiffy is can't be found out.
+    /// The length of a jiffy can't be determined.
     #[error(transparent)]
     Hz(#[from] HzError),
     /// The program can't be attached.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// It does not run.
+    /// The kernel does not run the program.
     #[error(transparent)]
     Unproven(#[from] Unproven),
 }
 
-/// A probe at work while tables are dumped.
+/// A probe that runs while tables are dumped.
 pub struct Listing {
     session: Session,
-    known: Known,
-    /// What was told of entries that have not been asked for yet.
-    told: HashMap<Key, DumpRecord>,
+    known: KnownTimeouts,
+    records: Records,
+    /// Numbers of the policies by their addresses.
     policies: HashMap<u64, u32>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    netns: u32,
-    zone: u16,
-    orig: TupleWords,
+/// Records of dumped entries that have not been looked up yet.
+#[derive(Default)]
+struct Records {
+    by_entry: HashMap<TupleKey, DumpRecord>,
+    /// Records were lost: an entry without a record may have had one.
+    has_losses: bool,
+}
+
+/// The record of a dumped entry.
+#[derive(Clone, Copy, Debug)]
+enum Recorded {
+    /// Its record.
+    Is(DumpRecord),
+    /// None: the probe emits no record for an entry without policy and TCP reductions.
+    None,
+    /// None was found, and some were lost.
+    Lost,
 }
 
 impl Listing {
@@ -105,43 +117,47 @@ impl Listing {
         let session = Session::start(&TRACE, DUMP_HOOKS, &types, &layout, &options)?;
         match session.prove() {
             Err(error @ Unproven::NotRun { .. }) => return Err(error.into()),
-            // A source that no record names is unknown anyway.
+            // Without records, no source is known.
             Ok(()) | Err(Unproven::Untested(_)) => {}
         }
         Ok(Self {
             session,
-            known: Known::new(Ticks(hz.get())),
-            told: HashMap::new(),
+            known: KnownTimeouts::new(Ticks(hz.get())),
+            records: Records::default(),
             policies: HashMap::new(),
         })
     }
 
-    /// Takes in what was told up to now: before any entry of a message is asked for, all was told of it.
+    /// Reads the records up to now. A message's records precede the message.
     fn drain(&mut self) {
         let Self {
             session,
             known,
-            told,
+            records,
             policies,
         } = self;
         let most = session.ring.capacity();
-        session.ring.drain(most, |record| match record {
+        let drained = session.ring.drain(most, |record| match record {
             Record::Policy(record) if record.what == PolicyEvent::Governs as u8 => {
                 policies.insert(record.policy, known.policy(record));
             }
             Record::Dump(record) => {
-                let key = Key {
+                let key = TupleKey {
                     netns: record.netns,
                     zone: record.zone,
                     orig: record.orig,
                 };
-                told.insert(key, *record);
+                records.by_entry.insert(key, *record);
             }
             _ => {}
         });
+        // The counters cost a system call each.
+        if drained >= MANY_RECORDS && !self.records.has_losses {
+            self.records.has_losses = self.lost() != 0;
+        }
     }
 
-    /// Where the timeout of an entry comes from that was just read; `None` for an entry without one. `netns` is the
+    /// The source of the timeout of an entry that was just read; `None` for an entry without one. `netns` is the
     /// namespace's inode number.
     pub fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<Source<'_>> {
         let left_s = entry.timeout?;
@@ -149,11 +165,14 @@ impl Listing {
         Some(self.known.source_of_entry(netns, sight, policy, left_s))
     }
 
-    /// What the tracker sees of an entry that was just read, and the policy that governs it.
-    pub fn sight_of(&mut self, netns: u32, entry: &Entry<'_>) -> (Sight, PolicyOf) {
-        let told = self.told_of(netns, entry);
-        let policy = self.policy_of(told);
-        let flags = told.map_or(0, |told| told.flags);
+    /// The tracker's view of an entry that was just read, and the policy that governs it.
+    fn sight_of(&mut self, netns: u32, entry: &Entry<'_>) -> (Sight, PolicyOf) {
+        let recorded = self.recorded(netns, entry);
+        let policy = policy_of(recorded, &self.policies);
+        let flags = match recorded {
+            Recorded::Is(record) => record.flags,
+            Recorded::None | Recorded::Lost => 0,
+        };
         let sight = Sight {
             protonum: entry.orig.protonum,
             state: entry.protoinfo.as_ref().and_then(ProtoInfo::state).unwrap_or(0),
@@ -170,32 +189,81 @@ impl Listing {
 
     /// The names of the policy that governs an entry that was just read: see [`crate::timeouts::Setter::Policy`].
     pub fn policy_names(&mut self, netns: u32, entry: &Entry<'_>) -> Option<&[String]> {
-        let told = self.told_of(netns, entry);
-        self.known.names(self.policy_of(told))
+        let recorded = self.recorded(netns, entry);
+        self.known.names(policy_of(recorded, &self.policies))
     }
 
-    fn told_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<DumpRecord> {
+    fn recorded(&mut self, netns: u32, entry: &Entry<'_>) -> Recorded {
         self.drain();
-        let key = Key {
+        self.records.take(&TupleKey {
             netns,
             zone: entry.zone_number(),
             orig: entry.orig.to_words(),
-        };
-        self.told.remove(&key)
+        })
     }
 
-    fn policy_of(&self, told: Option<DumpRecord>) -> PolicyOf {
-        match told {
-            Some(told) if told.policy != 0 => match self.policies.get(&told.policy) {
-                Some(number) => PolicyOf::numbered(*number),
-                None => PolicyOf::LOST,
-            },
-            _ => PolicyOf::NONE,
-        }
-    }
-
-    /// How many records were lost: as many entries may have been told of wrongly.
+    /// Number of lost records. The sources of up to as many timeouts are unknown.
     pub fn lost(&self) -> u64 {
         self.session.ring.lost().total() + self.session.skips().counted
+    }
+}
+
+impl Records {
+    fn take(&mut self, key: &TupleKey) -> Recorded {
+        match self.by_entry.remove(key) {
+            Some(record) => Recorded::Is(record),
+            None if self.has_losses => Recorded::Lost,
+            None => Recorded::None,
+        }
+    }
+}
+
+fn policy_of(recorded: Recorded, policies: &HashMap<u64, u32>) -> PolicyOf {
+    match recorded {
+        Recorded::Is(record) if record.policy == 0 => PolicyOf::NONE,
+        Recorded::Is(record) => policies
+            .get(&record.policy)
+            .map_or(PolicyOf::LOST, |number| PolicyOf::numbered(*number)),
+        Recorded::None => PolicyOf::NONE,
+        Recorded::Lost => PolicyOf::UNKNOWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeouts::Setter;
+
+    const KEY: TupleKey = TupleKey {
+        netns: 1,
+        zone: 0,
+        orig: [1; 5],
+    };
+
+    fn policy(record: Option<u64>, has_losses: bool) -> PolicyOf {
+        let record = record.map(|policy| DumpRecord {
+            policy,
+            ..DumpRecord::default()
+        });
+        let mut records = Records {
+            by_entry: record.map(|record| (KEY, record)).into_iter().collect(),
+            has_losses,
+        };
+        policy_of(records.take(&KEY), &HashMap::from([(77, 3)]))
+    }
+
+    #[test]
+    fn an_entry_without_a_record_has_no_policy_unless_records_were_lost() {
+        assert_eq!(policy(None, false), PolicyOf::NONE);
+        assert_eq!(policy(None, true), PolicyOf::UNKNOWN);
+        for has_losses in [false, true] {
+            assert_eq!(policy(Some(0), has_losses), PolicyOf::NONE);
+            assert_eq!(policy(Some(77), has_losses), PolicyOf::numbered(3));
+            assert_eq!(policy(Some(78), has_losses), PolicyOf::LOST);
+        }
+        let mut known = KnownTimeouts::new(Ticks(250));
+        let source = known.source_of_entry(1, Sight::default(), policy(None, true), 30);
+        assert_eq!(source, Source::of(Setter::Unknown));
+        assert_eq!(known.names(PolicyOf::UNKNOWN), None);
     }
 }

@@ -1,9 +1,9 @@
-//! Where timeouts come from: what packets gave their entries, and what the entries of a dump have.
+//! Sources of timeouts: of those that packets set, and of those that dumped entries have.
 
 mod known;
 mod listing;
 mod namespace;
 
-pub use known::{Known, sight};
+pub use known::{KnownTimeouts, KnownTimeouts as Known, sight};
 pub use listing::{Listing, ListingError};
 pub use namespace::defaults;

@@ -1,5 +1,5 @@
-//! What a namespace has: its defaults, and what its rules can give to flows. Read when somebody asks, on a thread that has
-//! stepped in.
+//! A namespace's default timeouts, and the timeout objects that its rules can assign. Read on demand, on a thread that
+//! enters the namespace.
 
 use std::{collections::HashMap, io, os::fd::AsFd as _, path::Path};
 
@@ -17,7 +17,7 @@ fn open(netns: u32) -> io::Result<Netns> {
     netns::open_inode(netns.into()).map_err(io::Error::other)
 }
 
-/// A namespace's defaults, by the protocols' numbers. Through sysctl: asking ctnetlink would load a module.
+/// A namespace's defaults by protocol number. Through sysctl, as a ctnetlink request would load a module.
 pub fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
     let netns = open(netns)?;
     let at = Where::Inside(netns.as_fd());
@@ -45,21 +45,21 @@ pub fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
         .collect())
 }
 
-/// What a namespace has that its rules give to flows.
-pub(super) struct Given {
+/// A timeout object that rules can assign to flows: a cttimeout policy, or a `ct timeout` object of nftables.
+pub(super) struct TimeoutObject {
     pub(super) name: String,
     timeouts: timeout::Timeouts,
     pub(super) of_nftables: bool,
 }
 
-impl Given {
-    /// Whether it is for a protocol and a family.
+impl TimeoutObject {
+    /// Returns whether it is for a protocol and a family.
     pub(super) fn is_for(&self, l3num: u16, l4proto: u8) -> bool {
         self.timeouts.l3proto == l3num && self.timeouts.l4proto == l4proto
     }
 
-    /// Whether it says this.
-    pub(super) fn says(&self, spans: &Spans) -> bool {
+    /// Returns whether its values are equal to these, in whole seconds.
+    pub(super) fn has_values(&self, spans: &Spans) -> bool {
         self.timeouts.values.iter().all(|(attribute, seconds)| {
             spans
                 .of(*attribute)
@@ -67,46 +67,46 @@ impl Given {
         })
     }
 
-    /// What it says.
+    /// Its values.
     pub(super) fn spans(&self) -> Spans {
         let values = self.timeouts.values.iter();
         Spans::new(values.map(|(attribute, seconds)| (*attribute, u64::from(*seconds) * 1000)))
     }
 }
 
-/// All that a namespace's rules can give to flows: policies, and nftables' own.
-pub(super) fn given(netns: u32) -> io::Result<Vec<Given>> {
+/// All timeout objects of a namespace.
+pub(super) fn timeout_objects(netns: u32) -> io::Result<Vec<TimeoutObject>> {
     let netns = open(netns)?;
-    // A thread of its own, so that the loop that reads the ring need not be left.
+    // On a thread of its own, so that this one stays in its namespace.
     netns::inside(netns.as_fd(), || {
         block_on(async {
             let mut socket = Socket::open().map_err(io::Error::other)?;
             let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-            // One of the two may be missing from this kernel, and the other not.
+            // This kernel may lack one of the two.
             let policies = timeout::list(&mut socket).await.unwrap_or_default();
-            let mut given: Vec<Given> = policies
+            let mut objects: Vec<TimeoutObject> = policies
                 .into_iter()
                 .filter_map(|policy| {
-                    Some(Given {
+                    Some(TimeoutObject {
                         name: name(&policy.name?),
                         timeouts: policy.timeouts,
                         of_nftables: false,
                     })
                 })
                 .collect();
-            // Asking would load it.
+            // A request would load the module.
             if Path::new(NF_TABLES).exists() {
-                let objects = nft_timeout::list(&mut socket).await.unwrap_or_default();
-                given.extend(objects.into_iter().map(|object| Given {
+                let of_nftables = nft_timeout::list(&mut socket).await.unwrap_or_default();
+                objects.extend(of_nftables.into_iter().map(|object| TimeoutObject {
                     name: name(&object.name),
                     timeouts: object.timeouts,
                     of_nftables: true,
                 }));
             }
-            Ok(given)
+            Ok(objects)
         })
     })?
 }
 
-/// What there is where nftables is at work.
+/// Exists while nftables is loaded.
 const NF_TABLES: &str = "/sys/module/nf_tables";

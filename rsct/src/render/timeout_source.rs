@@ -50,6 +50,7 @@ pub fn brief(out: &mut Vec<u8>, source: &Source<'_>, state: Option<&str>) {
         }
         Setter::Fixed => out.extend_from_slice(b" fixed"),
         Setter::ByHand => out.extend_from_slice(b" by user space"),
+        Setter::Unknown => out.extend_from_slice(b" (source unknown)"),
     }
     if let Some(reduction) = reduction {
         out.extend_from_slice(b", ");
@@ -107,6 +108,7 @@ fn name(out: &mut Vec<u8>, source: &Source<'_>) {
         }
         Setter::LostPolicy => out.extend_from_slice(b"a policy (its record was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
+        Setter::Unknown => return out.extend_from_slice(b"unknown: its record was lost"),
         Setter::ByHand => {
             return out.extend_from_slice(b"set by user space: longer than its protocol's timeouts");
         }
@@ -151,7 +153,7 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
         (Setter::Nftables(_), _) => b"\"nftables\"",
         (Setter::Defaults, Some(_)) => b"\"default\"",
-        (Setter::Defaults, None) => b"\"unknown\"",
+        (Setter::Defaults, None) | (Setter::Unknown, _) => b"\"unknown\"",
         (Setter::Fixed, _) => b"\"fixed\"",
         (Setter::ByHand, _) => b"\"by_hand\"",
     };
@@ -339,6 +341,9 @@ mod tests {
             value_ms: None,
         });
         assert_eq!(words, ", none of its protocol's timeouts");
+        assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
+        let (words, object) = both(Source::of(Setter::Unknown));
+        assert_eq!(words, ", unknown: its record was lost");
         assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
         let (words, _) = both(Source {
             setter: Setter::Policy(&[]),

@@ -250,6 +250,7 @@ fn source_key(source: &Source<'_>) -> Key<4> {
         Setter::Policy([]) => 2,
         Setter::Fixed => 3,
         Setter::ByHand => 4,
+        Setter::Unknown => 5,
         Setter::Policy(names) | Setter::Nftables(names) => names.as_ptr() as u64,
     };
     let (state, reduction) = source.governing.map_or((0, 0), |governing| {

@@ -184,7 +184,7 @@ mod tests {
         end.text(&mut out, &Names::default(), 2);
         let told = String::from_utf8(out).unwrap();
         assert!(
-            told.contains("before its timeout was over, early_drop: the table was full"),
+            told.contains("before its timeout expired, early_drop: the table was full"),
             "{told}"
         );
         assert!(

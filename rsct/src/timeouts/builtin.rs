@@ -1,4 +1,4 @@
-//! The kernel's own defaults, measured: those of a namespace that was made a moment ago and that nobody has touched.
+//! The kernel's built-in defaults, read from a new and unchanged namespace.
 
 use std::os::fd::AsFd as _;
 
@@ -13,26 +13,26 @@ use crate::{
     netlink::Socket,
 };
 
-/// Why they can't be measured.
+/// Cause of a failure to read them.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuiltinError {
-    /// There is no namespace to look into.
+    /// No namespace can be created.
     #[error(transparent)]
     Netns(#[from] NetnsError),
-    /// It can't be looked into.
+    /// Its values can't be read.
     #[error(transparent)]
     Values(#[from] ValuesError),
 }
 
-/// What was measured.
+/// The built-in defaults of some protocols.
 #[derive(Debug, Default)]
 pub struct Builtin {
     values: Vec<(u8, Vec<Value>)>,
 }
 
 impl Builtin {
-    /// Measures those of these protocols. Must be called inside a tokio runtime with I/O enabled.
+    /// Reads those of these protocols. Must be called inside a tokio runtime with I/O enabled.
     pub async fn measure(
         protocols: impl IntoIterator<Item = &'static Protocol>,
     ) -> Result<Self, BuiltinError> {
@@ -51,7 +51,7 @@ impl Builtin {
         Ok(measured)
     }
 
-    /// A state's default, where it was measured.
+    /// A state's default, if it was read.
     pub fn seconds(&self, protocol: &Protocol, state: &State) -> Option<u32> {
         let (_, values) = self
             .values

@@ -1,4 +1,4 @@
-//! How many entries each timeout governs.
+//! Number of entries that each timeout governs.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub struct Census {
 }
 
 impl Census {
-    /// Of a kernel that has handlers for these protocols.
+    /// Counts nothing yet, on a kernel with handlers for these protocols.
     pub fn new(handled: Vec<u8>) -> Self {
         Self {
             handled,
@@ -24,7 +24,7 @@ impl Census {
         }
     }
 
-    /// The protocol and state that govern an entry; none where its state has no timeout.
+    /// The protocol and state that govern an entry; none if its state has no timeout.
     pub fn governing(&self, entry: &Entry<'_>) -> Option<(&'static Protocol, &'static State)> {
         let number = entry.orig.protonum;
         let number = if self.handled.contains(&number) {
@@ -47,13 +47,13 @@ impl Census {
         }
     }
 
-    /// Forgets all that was counted.
+    /// Sets all counts to zero.
     pub fn restart(&mut self) {
         self.counts.clear();
         self.others = 0;
     }
 
-    /// How many entries a state governs.
+    /// Number of entries that a state governs.
     pub fn of(&self, protocol: &Protocol, state: &State) -> u64 {
         let key = (protocol.number, state.attribute);
         self.counts.get(&key).copied().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Which timeout an entry was last given, as far as the entry itself shows.
+//! The timeout that an entry was last set to, as far as the entry itself shows it.
 
 use super::{GENERIC, Protocol, State};
 use crate::flow::names::{
@@ -6,11 +6,10 @@ use crate::flow::names::{
     status,
 };
 
-/// The state whose timeout governs an entry of this protocol, where a kernel with a handler for it gives one: by the
-/// protocol's own state (`ProtoInfo::state`), or by whether it was replied to.
+/// The state whose timeout governs an entry of this protocol: its own state (`ProtoInfo::state`), or `replied` and
+/// `unreplied` for protocols without states. `None` if the entry's state has no timeout of its own.
 ///
-/// TCP's reductions (`retrans`, `unacknowledged`) leave no trace in an entry, and so govern none here. `None`: the
-/// entry is in a state that has no timeout of its own.
+/// TCP's reductions (`retrans`, `unacknowledged`) leave no trace in an entry, so they govern none here.
 pub fn state_of(protonum: u8, state: Option<u8>, status: u32) -> Option<&'static State> {
     let protocol = Protocol::of_number(protonum);
     match (protonum, state) {
@@ -22,21 +21,21 @@ pub fn state_of(protonum: u8, state: Option<u8>, status: u32) -> Option<&'static
                 .state_of_attribute(attribute)
                 .filter(|state| !is_reduction(protonum, state))
         }
-        // Without a state it is an entry of a kernel that has no handler for the protocol.
+        // Without a state the kernel has no handler for the protocol.
         (TCP | SCTP | DCCP, None) => generic(),
-        // nf_conntrack_udp_packet() gives the second timeout when it sets ASSURED, two seconds after the first packet.
+        // nf_conntrack_udp_packet() switches to the second timeout when it sets ASSURED, two seconds after the first packet.
         (UDP, _) => replied(protocol, status & status::ASSURED != 0),
         (UDPLITE | GRE, _) => replied(protocol, status & status::SEEN_REPLY != 0),
         _ => protocol.states.first(),
     }
 }
 
-/// The one timeout of every protocol without a handler.
+/// The timeout of every protocol without a handler.
 pub fn generic() -> Option<&'static State> {
     Protocol::of_number(GENERIC).states.first()
 }
 
-/// Whether a state is none that an entry can be in, but a timeout that is taken instead of the state's where it is
+/// Returns whether a state is a reduction: no entry is in it, and its timeout replaces the entry's own state's if it is
 /// shorter.
 pub fn is_reduction(protonum: u8, state: &State) -> bool {
     protonum == TCP && matches!(state.name, "retrans" | "unacknowledged")
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn states_with_a_name_are_those_of_the_kernel() {
+    fn states_have_the_kernels_names() {
         for protonum in [TCP, SCTP, DCCP] {
             for state in 1..10 {
                 let kernels = names::state(protonum, state).unwrap_or_default();

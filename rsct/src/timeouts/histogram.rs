@@ -1,35 +1,35 @@
-//! How many entries go when, in spans that grow with the distance.
+//! Histogram of remaining timeouts, with buckets that widen with the time.
 
 use std::collections::BTreeMap;
 
 use super::{Protocol, State};
 
-/// Where one span ends and the next begins, in seconds.
+/// Bounds between buckets, in seconds.
 const BOUNDS: [u32; 13] = [
     5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400, 172_800, 432_000,
 ];
 
-/// What governs an entry: a protocol's number and a state's attribute; none where that is not known.
-type Governing = Option<(u8, u16)>;
+/// The state that governs an entry: the protocol's number and the state's attribute; none if it is not known.
+type StateKey = Option<(u8, u16)>;
 
-/// A span of remaining time.
+/// A range of remaining times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// Its entries.
     pub entries: u64,
-    by_state: BTreeMap<Governing, u64>,
+    by_state: BTreeMap<StateKey, u64>,
 }
 
-/// Entries counted by the time that they have left.
+/// Entries counted by their remaining time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     buckets: [Bucket; BOUNDS.len() + 1],
-    /// Entries without a timeout of conntrack's: a flow table has their flow.
+    /// Entries without a timeout: a flow table handles their flow.
     pub without: u64,
 }
 
 impl Histogram {
-    /// Counts an entry with so many seconds left.
+    /// Counts an entry with these seconds left.
     pub fn take(&mut self, seconds: Option<u32>, governing: Option<(&Protocol, &State)>) {
         let Some(seconds) = seconds else {
             self.without += 1;
@@ -41,7 +41,7 @@ impl Histogram {
         *bucket.by_state.entry(key).or_default() += 1;
     }
 
-    /// Counts what another has counted.
+    /// Adds another histogram's counts.
     pub fn add(&mut self, other: &Self) {
         for (bucket, other) in self.buckets.iter_mut().zip(&other.buckets) {
             bucket.entries += other.entries;
@@ -52,13 +52,13 @@ impl Histogram {
         self.without += other.without;
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     pub fn entries(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.entries).sum::<u64>() + self.without
     }
 
-    /// The spans from the first to the last that has entries: from when, until before when (the last has no end), and
-    /// what is in it.
+    /// The buckets from the first to the last with entries: lower bound, exclusive upper bound (none for the last), and the
+    /// bucket.
     pub fn buckets(&self) -> impl Iterator<Item = (u32, Option<u32>, &Bucket)> {
         let is_used = |bucket: &Bucket| bucket.entries > 0;
         let first = self.buckets.iter().position(is_used).unwrap_or(0);
@@ -71,7 +71,7 @@ impl Histogram {
 }
 
 impl Bucket {
-    /// How many entries each protocol and state has in it, the most first. None: in a state without a timeout.
+    /// Its entries by protocol and state, the largest number first. None: in a state without a timeout.
     pub fn by_state(&self) -> Vec<(Option<(&'static Protocol, &'static State)>, u64)> {
         let mut by_state: Vec<_> = self
             .by_state
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_begin_where_the_one_before_ends() {
+    fn buckets_are_adjacent() {
         let mut histogram = Histogram::default();
         for seconds in [4, 5, 431_999, 432_000, u32::MAX] {
             histogram.take(Some(seconds), None);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_come_first() {
+    fn states_are_ordered_by_count() {
         let tcp = Protocol::named("tcp").unwrap();
         let mut histogram = Histogram::default();
         for state in [0, 2, 2] {
@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_entry_is_in_one_span(seconds in proptest::collection::vec(proptest::option::of(any::<u32>()), 0..50), cut in 0..50_usize) {
+        fn every_entry_is_in_one_bucket(seconds in proptest::collection::vec(proptest::option::of(any::<u32>()), 0..50), cut in 0..50_usize) {
             let mut whole = Histogram::default();
             let mut parts = [Histogram::default(), Histogram::default()];
             for (index, seconds) in seconds.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The values in force in a namespace: over netlink, or where the kernel lacks cttimeout, through sysctl.
+//! The values in force in a namespace: over netlink, or through sysctl if the kernel lacks cttimeout.
 
 use std::io;
 
@@ -15,34 +15,34 @@ use crate::{
     netlink::{self, Socket, timeout},
 };
 
-/// Why a namespace's timeouts can't be read or changed.
+/// Cause of a failure to read or change a namespace's timeouts.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ValuesError {
-    /// Over netlink.
+    /// A netlink request failed.
     #[error(transparent)]
     Netlink(#[from] netlink::Error),
-    /// A setting.
+    /// A sysctl failed.
     #[error("{doing} {name}: {source}{}", hint(source))]
     Sysctl {
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
         /// The setting.
         name: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// A setting says something that is no number of seconds.
-    #[error("reading {name}: it says {value:?}, which is no number of seconds")]
+    /// A sysctl's value is no number of seconds.
+    #[error("reading {name}: its value {value:?} is no number of seconds")]
     NoNumber {
         /// The setting.
         name: String,
-        /// What it says.
+        /// Its value.
         value: String,
     },
-    /// A state that only cttimeout reaches.
+    /// Only cttimeout can set this state.
     #[error(
-        "setting {protocol}'s {state}: no sysctl has it, and this kernel has no cttimeout; run \
+        "setting {protocol}'s {state}: it has no sysctl, and this kernel has no cttimeout; run \
          `modprobe nfnetlink_cttimeout`, or use a kernel built with CONFIG_NF_CT_NETLINK_TIMEOUT"
     )]
     NoSysctl {
@@ -58,15 +58,14 @@ pub type Value = (u16, u32);
 
 /// A namespace's timeouts.
 pub struct Values<'a> {
-    /// A socket that is open there.
+    /// A socket in the namespace.
     pub socket: &'a mut Socket,
-    /// The way to its settings.
+    /// Its sysctls.
     pub at: Where<'a>,
 }
 
 impl Values<'_> {
-    /// A protocol's values; a state that can't be reached is left out. `None`: the kernel has no handler for the
-    /// protocol.
+    /// A protocol's values, without states that can't be read. `None`: the kernel has no handler for the protocol.
     pub async fn read(&mut self, protocol: &Protocol) -> Result<Option<Vec<Value>>, ValuesError> {
         match timeout::defaults(self.socket, l3proto(protocol), protocol.number).await {
             Ok(timeouts) => Ok(Some(timeouts.values)),
@@ -76,7 +75,7 @@ impl Values<'_> {
         }
     }
 
-    /// Changes those that are named, all of them or none.
+    /// Changes these values, all of them or none.
     pub async fn write(&mut self, protocol: &'static Protocol, values: &[Value]) -> Result<(), ValuesError> {
         let timeouts = timeout::Timeouts {
             l3proto: l3proto(protocol),
@@ -90,7 +89,7 @@ impl Values<'_> {
     }
 
     fn read_sysctls(&self, protocol: &Protocol) -> Result<Option<Vec<Value>>, ValuesError> {
-        // Its settings are UDP's, which there are in any case.
+        // Its sysctls are UDP's, which always exist.
         if protocol.number == UDPLITE && !has_udplite() {
             return Ok(None);
         }
@@ -129,7 +128,7 @@ impl Values<'_> {
         Ok(())
     }
 
-    /// Writes what there was before. What can't be written now could be a moment ago, so that nothing is said of it.
+    /// Restores the values from before. Errors are ignored: the same sysctls were written a moment ago.
     fn put_back(&self, named: &[(String, u32)], values: &[Value], before: &[Value]) {
         for ((name, _), (attribute, _)) in named.iter().zip(values) {
             if let Some((_, seconds)) = before.iter().find(|(kind, _)| kind == attribute) {
@@ -139,20 +138,20 @@ impl Values<'_> {
     }
 }
 
-/// Whether a refusal means that the kernel has no cttimeout: nfnetlink_rcv_msg() says EINVAL when a subsystem stays
-/// unknown after it tried to load it, and a well-formed request about defaults has no other way to that error.
+/// Returns whether an error means that the kernel has no cttimeout: nfnetlink_rcv_msg() returns EINVAL for a subsystem that
+/// it cannot load, and a well-formed request for defaults has no other cause for that error.
 pub fn is_without_cttimeout(error: &netlink::Error) -> bool {
     error.errno() == Some(libc::EINVAL)
 }
 
-/// Whether the kernel has a handler for UDP-Lite. Where it does not show its symbols, it is taken to have one, as it had
-/// from Linux 2.6.25 to 6.18 at least.
+/// Returns whether the kernel has a handler for UDP-Lite. If it hides its symbols, the answer is yes: Linux has had one
+/// from 2.6.25 to 6.18 at least.
 fn has_udplite() -> bool {
     let fates = symbols::fates(&["nf_conntrack_udplite_packet"]).unwrap_or_default();
     fates.first() != Some(&Fate::Absent)
 }
 
-/// The family that a protocol's defaults are asked for with. They are the same for both.
+/// The family in requests for a protocol's defaults. They are the same for both.
 fn l3proto(protocol: &Protocol) -> u16 {
     protocol.family().unwrap_or(Family::Ipv4) as u16
 }

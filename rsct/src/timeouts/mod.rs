@@ -1,5 +1,5 @@
-//! What there is to know of conntrack's timeouts: each protocol's states, what the kernel, `nfct` and sysctl call them,
-//! what each is for, and which values are in force.
+//! Conntrack's timeouts: each protocol's states, their names in the kernel, `nfct` and sysctl, their meanings, and the values
+//! in force.
 
 mod builtin;
 mod census;

@@ -1,4 +1,4 @@
-//! Each protocol's states.
+//! The protocols, and the states of each with their timeouts.
 
 use crate::{
     family::Family,
@@ -10,7 +10,7 @@ use super::GENERIC;
 /// A protocol that conntrack keeps timeouts for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Protocol {
-    /// Its name, as `nfct` takes it.
+    /// Its name, as `nfct` reads it.
     pub name: &'static str,
     /// Its number.
     pub number: u8,
@@ -21,13 +21,13 @@ pub struct Protocol {
 /// A state of a protocol, or a reduction that has a timeout like one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {
-    /// Its name as people type it, in small letters; `nfct` has it in capitals.
+    /// Its name in lower case; `nfct` prints it in upper case.
     pub name: &'static str,
     /// The attribute inside `CTA_TIMEOUT_DATA` (include/uapi/linux/netfilter/nfnetlink_cttimeout.h).
     pub attribute: u16,
-    /// What stands behind `net.netfilter.nf_conntrack_`; none where no sysctl reaches it.
+    /// Its sysctl, without the prefix `net.netfilter.nf_conntrack_`; none if it has none.
     pub sysctl: Option<&'static str>,
-    /// What an entry is in that it governs.
+    /// Meaning: the situation of an entry that it governs.
     pub meaning: &'static str,
 }
 
@@ -44,7 +44,7 @@ impl Protocol {
             .find(|protocol| protocol.name.eq_ignore_ascii_case(name))
     }
 
-    /// The protocol that keeps the timeouts for entries of this number: its own, or the generic one.
+    /// The protocol whose timeouts govern entries of this number: its own, or the generic one.
     pub fn of_number(number: u8) -> &'static Self {
         let of = |number| PROTOCOLS.iter().find(|protocol| protocol.number == number);
         of(number)
@@ -64,7 +64,7 @@ impl Protocol {
         self.states.iter().find(|state| state.attribute == attribute)
     }
 
-    /// The one family it runs over, where it is only one.
+    /// Its only family, if it has only one.
     pub fn family(&self) -> Option<Family> {
         match self.number {
             ICMP => Some(Family::Ipv4),
@@ -75,7 +75,7 @@ impl Protocol {
 }
 
 impl State {
-    /// The sysctl's whole name.
+    /// The sysctl's full name.
     pub fn sysctl_name(&self) -> Option<String> {
         self.sysctl
             .map(|name| format!("net.netfilter.nf_conntrack_{name}"))
@@ -100,13 +100,13 @@ pub const PROTOCOLS: &[Protocol] = &[
             4 "fin_wait" Some("tcp_timeout_fin_wait"), "one side has sent its FIN";
             5 "close_wait" Some("tcp_timeout_close_wait"), "the FIN was acknowledged, the other side has still to close";
             6 "last_ack" Some("tcp_timeout_last_ack"), "both sides have sent their FIN, the last ACK is missing";
-            7 "time_wait" Some("tcp_timeout_time_wait"), "the connection is closed, late packets may come";
+            7 "time_wait" Some("tcp_timeout_time_wait"), "the connection is closed, delayed packets may still arrive";
             8 "close" Some("tcp_timeout_close"), "the connection was reset";
             9 "syn_sent2" None, "both sides have sent a SYN (simultaneous open)";
             10 "retrans" Some("tcp_timeout_max_retrans"),
-                "reduction: tcp_max_retrans segments were sent again unanswered, or the window is zero";
+                "reduction: tcp_max_retrans segments were retransmitted without an answer, or the window is zero";
             11 "unacknowledged" Some("tcp_timeout_unacknowledged"),
-                "reduction: data was sent that nobody has acknowledged, or the connection was picked up in its middle";
+                "reduction: sent data is not acknowledged yet, or the connection was picked up in its middle";
         },
     },
     Protocol {
@@ -121,7 +121,7 @@ pub const PROTOCOLS: &[Protocol] = &[
         name: "udplite",
         number: UDPLITE,
         states: states! {
-            // Since Linux 4.19 in net/netfilter/nf_conntrack_proto_udp.c, where both are kept in one place.
+            // Since Linux 4.19 in net/netfilter/nf_conntrack_proto_udp.c: both protocols share one array.
             1 "unreplied" Some("udp_timeout"), "no reply yet; the same setting as udp's";
             2 "replied" Some("udp_timeout_stream"), "replied to (ASSURED); the same setting as udp's";
         },
@@ -162,9 +162,9 @@ pub const PROTOCOLS: &[Protocol] = &[
             2 "respond" Some("dccp_timeout_respond"), "the REQUEST was answered";
             3 "partopen" Some("dccp_timeout_partopen"), "the answer was acknowledged";
             4 "open" Some("dccp_timeout_open"), "the connection is open";
-            5 "closereq" Some("dccp_timeout_closereq"), "the server has asked to close";
+            5 "closereq" Some("dccp_timeout_closereq"), "the server has requested the close";
             6 "closing" Some("dccp_timeout_closing"), "a CLOSE was seen";
-            7 "timewait" Some("dccp_timeout_timewait"), "the connection is closed, late packets may come";
+            7 "timewait" Some("dccp_timeout_timewait"), "the connection is closed, delayed packets may still arrive";
         },
     },
     Protocol {

@@ -1,5 +1,5 @@
-//! Which of a protocol's timeouts an entry gets, and why where it is not its state's: what nf_conntrack_tcp_packet()
-//! (net/netfilter/nf_conntrack_proto_tcp.c) decides at the end of each packet, told from what the packet left behind.
+//! The timeout that governs an entry, and the cause if it is not its state's: the decision of nf_conntrack_tcp_packet()
+//! (net/netfilter/nf_conntrack_proto_tcp.c) at the end of each packet, made again from the entry as the packet left it.
 
 use crate::flow::names::{proto::TCP, status};
 
@@ -13,7 +13,7 @@ const CLOSE: u16 = 8;
 const RETRANS: u16 = 10;
 const UNACKNOWLEDGED: u16 = 11;
 
-/// What the tracker knows of an entry.
+/// The tracker's view of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sight {
     /// The protocol's number.
@@ -22,16 +22,16 @@ pub struct Sight {
     pub state: u8,
     /// `ct->status`.
     pub status: u32,
-    /// What TCP's tracker keeps beside the state.
+    /// Further state of TCP's tracker.
     pub tcp: TcpSigns,
 }
 
-/// What shortens a timeout of TCP.
+/// Conditions that shorten a timeout of TCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpSigns {
-    /// Data was sent that nobody has acknowledged.
+    /// Sent data is not acknowledged yet.
     pub unacknowledged: bool,
-    /// As many segments were sent again as the namespace allows.
+    /// As many segments were retransmitted as the namespace allows.
     pub retransmitted: bool,
     /// The last window was zero.
     pub zero_window: bool,
@@ -39,16 +39,16 @@ pub struct TcpSigns {
     pub reset: bool,
 }
 
-/// Why an entry gets less than its state's timeout.
+/// Why an entry has less than its state's timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
-    /// Segments were sent again and again.
+    /// Too many segments were retransmitted.
     Retransmissions,
     /// A RST was seen.
     Reset,
-    /// Data was sent that nobody has acknowledged.
+    /// Sent data is not acknowledged yet.
     Unacknowledged,
-    /// One side can take nothing more.
+    /// One side's window is zero.
     ZeroWindow,
     /// The connection was picked up in its middle, and no reply was seen yet.
     PickedUp,
@@ -66,7 +66,7 @@ impl Reduction {
         }
     }
 
-    /// For people, behind a colon.
+    /// For people, to follow a colon.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Retransmissions => "sent again too often",
@@ -78,17 +78,17 @@ impl Reduction {
     }
 }
 
-/// A timeout and why it is this one.
+/// The timeout that governs an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Governing {
     /// The state whose timeout it is.
     pub state: &'static State,
-    /// Where it isn't the entry's own state's.
+    /// Why it is not the entry's own state's, if it is not.
     pub reduction: Option<Reduction>,
 }
 
-/// Which timeout governs an entry. `spans`, where they are known, are those in force for it: the kernel shortens only
-/// what is longer.
+/// The timeout that governs an entry. `spans` are the timeouts in force for it, if they are known: the kernel replaces only
+/// a longer timeout by a reduction.
 pub fn governing(sight: &Sight, spans: Option<&Spans>) -> Option<Governing> {
     let own = state_of(sight.protonum, Some(sight.state), sight.status)?;
     if sight.protonum == TCP
@@ -106,18 +106,18 @@ pub fn governing(sight: &Sight, spans: Option<&Spans>) -> Option<Governing> {
     })
 }
 
-/// In the order in which nf_conntrack_tcp_packet() looks.
+/// The reduction that applies, in the order of nf_conntrack_tcp_packet().
 fn shortened(sight: &Sight, own: u16, spans: Option<&Spans>) -> Option<(u16, Reduction)> {
     let is_longer_than = |other: u16| {
         let compared = spans.and_then(|spans| Some(spans.of(own)? > spans.of(other)?));
-        // Of the kernel's own timeouts this one alone is longer than those.
+        // Of the built-in defaults this one alone is longer than the reductions.
         compared.unwrap_or(sight.state == TCP_ESTABLISHED)
     };
     let tcp = &sight.tcp;
     if tcp.retransmitted && is_longer_than(RETRANS) {
         Some((RETRANS, Reduction::Retransmissions))
     } else if tcp.reset {
-        // The state is CLOSE then, mostly; where it isn't, this is what the RST does.
+        // Mostly the state is CLOSE by then; if not, the RST still sets CLOSE's timeout.
         (own != CLOSE).then_some((CLOSE, Reduction::Reset))
     } else if tcp.unacknowledged && is_longer_than(UNACKNOWLEDGED) {
         Some((UNACKNOWLEDGED, Reduction::Unacknowledged))
@@ -161,7 +161,7 @@ mod tests {
             of(TCP, 3, replied, waiting),
             ("unacknowledged", Some(Reduction::Unacknowledged))
         );
-        // What is shorter already stays.
+        // A shorter timeout is kept.
         assert_eq!(of(TCP, 7, replied, waiting), ("time_wait", None));
         let again = TcpSigns {
             retransmitted: true,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn values_decide_where_they_are_known() {
+    fn known_values_decide() {
         let sight = Sight {
             protonum: TCP,
             state: 3,

@@ -1,38 +1,40 @@
-//! Where an entry's timeout comes from.
+//! Source of an entry's timeout.
 
 use super::Governing;
 
-/// Whose timeouts govern a flow.
+/// The owner of the timeouts that govern a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setter<'a> {
     /// The namespace's defaults.
     Defaults,
-    /// A policy. It has several names where several policies of the namespace say the same and the kernel doesn't tell
-    /// which it is; it has none where it was changed or deleted before anyone could ask for its name.
+    /// A policy. It has several names if several policies of the namespace have the same values, as the kernel does not
+    /// identify it; it has none if it was changed or deleted before its name was read.
     Policy(&'a [String]),
-    /// A timeout of nftables' own, with its name or names.
+    /// A `ct timeout` object of nftables, with its name or names.
     Nftables(&'a [String]),
-    /// A policy, but the record that tells which was lost.
+    /// A policy, but the record that identifies it was lost.
     LostPolicy,
-    /// It is fixed: packets leave it as it is.
+    /// It is fixed: packets do not refresh it.
     Fixed,
-    /// It was set over netlink: there is more of it than any packet gives.
+    /// It was set over netlink: more is left of it than any packet sets.
     ByHand,
+    /// Not known: the entry's record was lost.
+    Unknown,
 }
 
-/// Where the timeout comes from that a packet gave its entry.
+/// Source of a timeout that a packet set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source<'a> {
-    /// Whose it is.
+    /// Its owner.
     pub setter: Setter<'a>,
-    /// Which of their timeouts it is; `None` where none of them has the value that the entry was given.
+    /// The owner's timeout that it is; `None` if none of them has the value of the entry.
     pub governing: Option<Governing>,
-    /// The whole of that timeout, where it is known.
+    /// The full value of that timeout, if it is known.
     pub value_ms: Option<u64>,
 }
 
 impl Source<'_> {
-    /// One of which there is no more to say.
+    /// A source without further details.
     pub fn of(setter: Setter<'static>) -> Self {
         Self {
             setter,

@@ -14,7 +14,7 @@ impl Spans {
         Self(spans.into_iter().collect())
     }
 
-    /// From what the kernel's tracker of a protocol keeps, in its own order, `hz` to the second.
+    /// From the array of a protocol's tracker in the kernel, in its order, in jiffies of which `hz` make a second.
     pub fn from_jiffies(protocol: &Protocol, jiffies: &[u32], hz: u32) -> Self {
         let attributes = (0..).map(|index| attribute(protocol.number, index));
         let spans = attributes.zip(jiffies).filter_map(|(attribute, jiffies)| {
@@ -30,7 +30,7 @@ impl Spans {
         self.0.iter().find(is_it).map(|(_, ms)| *ms)
     }
 
-    /// The one state that has this value; none where several have.
+    /// The only state with this value; none if several have it.
     pub fn only_with(&self, value_ms: u64) -> Option<u16> {
         let mut with = self.0.iter().filter(|(_, ms)| *ms == value_ms);
         let first = with.next()?;
@@ -43,8 +43,8 @@ impl Spans {
     }
 }
 
-/// Which state's the tracker's value with this index is. States' numbers where it has states (`enum tcp_conntrack`,
-/// which leaves two out before the last two), else counted from zero.
+/// The attribute of the tracker's value with this index. Values are indexed by state (`enum tcp_conntrack`, with a gap of
+/// two before the last two), or from zero for protocols without states.
 fn attribute(protonum: u8, index: u16) -> Option<u16> {
     match protonum {
         TCP => match index {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_tells_its_state_where_no_other_has_it() {
+    fn a_unique_value_identifies_its_state() {
         let spans = Spans::new([(1, 120), (2, 60), (7, 120)]);
         assert_eq!(spans.only_with(60), Some(2));
         assert_eq!(spans.only_with(120), None);

@@ -1,43 +1,43 @@
-//! One entry, as it would be.
+//! One simulated entry.
 
 use crate::{flow::names::status, flow::table::TupleKey, timeouts::Sight};
 
-/// UDP becomes a stream when it is replied to for longer than this (nf_conntrack_udp_packet()).
+/// UDP becomes a stream when it has replies for longer than this (nf_conntrack_udp_packet()).
 const STREAM_AFTER_NS: u64 = 2_000_000_000;
 
-/// Something that would have gone otherwise.
+/// A difference between simulation and reality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// Whose entry.
+    /// The entry.
     pub key: TupleKey,
     /// When, by the monotonic clock.
     pub time_ns: u64,
-    /// What.
+    /// The difference.
     pub fate: Fate,
 }
 
-/// What would have been otherwise.
+/// Kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The entry would have gone before this packet, which was `late_ms` too late for it.
+    /// The entry would have expired before this packet.
     CutOff {
-        /// By how much.
+        /// Time from the expiry to the packet.
         late_ms: u64,
     },
-    /// The entry would have gone by now, and nothing has come for it since.
+    /// The entry would have expired, and it has had no packet since.
     Expired {
-        /// How long ago.
+        /// Time since the expiry.
         since_ms: u64,
     },
-    /// The entry has really gone, and would not have.
+    /// The entry has expired, and would still exist.
     LivedOn {
-        /// How much longer.
+        /// Time until the simulated expiry.
         left_ms: u64,
     },
 }
 
 impl Incident {
-    /// How much otherwise it would have been.
+    /// Size of the difference.
     pub fn weight_ms(&self) -> u64 {
         match self.fate {
             Fate::CutOff { late_ms } => late_ms,
@@ -47,32 +47,32 @@ impl Incident {
     }
 }
 
-/// An entry that would not be the one that really is.
+/// A new simulated entry, created while the real one still exists.
 #[derive(Clone, Copy, Debug)]
-struct Reborn {
+struct Recreated {
     at_ns: u64,
-    /// Whether the packet that made it went the real entry's reply direction.
+    /// True if its first packet is of the real entry's reply direction.
     by_reply: bool,
     replied: bool,
 }
 
-/// An entry.
+/// A simulated entry.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// When it would expire.
+pub(super) struct SimulatedEntry {
+    /// Its simulated expiry.
     pub(super) expires_ns: u64,
-    /// Whether there really is one.
+    /// True while the real entry exists.
     pub(super) is_real: bool,
-    /// Whether it was ever in the table: a packet that is dropped on its way leaves none.
+    /// True once it was in the table: a dropped packet's entry never gets there.
     pub(super) was_in_table: bool,
-    /// Records up to this moment are in what is known of it.
+    /// Time of the dump that it was read from; older records change nothing.
     pub(super) seeded_ns: u64,
-    /// Bits of the status that it would have beside the real entry's.
+    /// Status bits in addition to the real entry's.
     status: u32,
-    reborn: Option<Reborn>,
+    recreated: Option<Recreated>,
 }
 
-impl Entry {
+impl SimulatedEntry {
     pub(super) fn new(expires_ns: u64, seeded_ns: u64) -> Self {
         Self {
             expires_ns,
@@ -80,42 +80,42 @@ impl Entry {
             was_in_table: seeded_ns != 0,
             seeded_ns,
             status: 0,
-            reborn: None,
+            recreated: None,
         }
     }
 
-    /// Whether it would be there at that time.
-    pub(super) fn would_be_there(&self, now_ns: u64) -> bool {
+    /// Returns whether it exists in the simulation at that time.
+    pub(super) fn exists(&self, now_ns: u64) -> bool {
         self.expires_ns > now_ns
     }
 
-    /// A packet comes after it would have gone, and makes a new one.
-    pub(super) fn is_made_anew(&mut self, now_ns: u64, by_reply: bool) {
+    /// A packet after its simulated expiry creates it anew.
+    pub(super) fn recreate(&mut self, now_ns: u64, by_reply: bool) {
         self.status = 0;
-        self.reborn = Some(Reborn {
+        self.recreated = Some(Recreated {
             at_ns: now_ns,
             by_reply,
             replied: false,
         });
     }
 
-    /// The real entry is gone, and had this status last: this one goes on with it.
-    pub(super) fn goes_on(&mut self, last_status: u32) {
+    /// The real entry expired with this status. The simulated one continues with it.
+    pub(super) fn outlive_real(&mut self, last_status: u32) {
         self.is_real = false;
         self.status |= last_status & (status::SEEN_REPLY | status::ASSURED);
     }
 
-    /// What the tracker would see of it, where it really sees `sight`.
+    /// The tracker's view of it in the simulation, if the real view is `sight`.
     pub(super) fn sight(&mut self, sight: &Sight, now_ns: u64, is_reply: bool) -> Sight {
         let mut seen = *sight;
-        match &mut self.reborn {
+        match &mut self.recreated {
             None => seen.status |= self.status,
-            Some(reborn) => {
-                reborn.replied |= is_reply != reborn.by_reply;
+            Some(recreated) => {
+                recreated.replied |= is_reply != recreated.by_reply;
                 seen.status &= !(status::SEEN_REPLY | status::ASSURED);
-                if reborn.replied {
+                if recreated.replied {
                     seen.status |= status::SEEN_REPLY;
-                    if now_ns > reborn.at_ns + STREAM_AFTER_NS {
+                    if now_ns > recreated.at_ns + STREAM_AFTER_NS {
                         seen.status |= sight.status & status::ASSURED;
                     }
                 }

@@ -45,8 +45,8 @@ fn stream() -> Sight {
     }
 }
 
-fn packet(number: u64, at_s: u64, left_ms: u64) -> Packet {
-    Packet {
+fn packet(number: u64, at_s: u64, left_ms: u64) -> PacketUpdate {
+    PacketUpdate {
         key: key(number),
         now_ns: at_s * S,
         left_ms,
@@ -63,11 +63,11 @@ fn end(simulation: &Simulation, at_s: u64, real: &[u64]) -> (Totals, Vec<Inciden
 }
 
 #[test]
-fn a_shorter_timeout_cuts_off_who_pauses_and_ends_who_is_silent() {
+fn a_shorter_timeout_cuts_off_pausing_flows_and_expires_silent_ones() {
     let mut simulation = udp(&[(1, 5_000)]);
     let spans = defaults();
     let sight = unreplied();
-    // The first comes every four seconds, the second pauses for ten, the third comes once.
+    // The first has a packet every four seconds, the second pauses for ten, the third has one packet.
     for at_s in [1, 5, 9, 13] {
         simulation.packet(&packet(1, at_s, 30_000), Some((&sight, &spans)));
     }
@@ -96,7 +96,7 @@ fn a_shorter_timeout_cuts_off_who_pauses_and_ends_who_is_silent() {
 }
 
 #[test]
-fn a_longer_timeout_keeps_who_has_really_gone() {
+fn a_longer_timeout_keeps_expired_entries() {
     let mut simulation = udp(&[(1, 100_000)]);
     simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
     simulation.confirmed(key(1));
@@ -104,12 +104,12 @@ fn a_longer_timeout_keeps_who_has_really_gone() {
     let (totals, incidents) = end(&simulation, 40, &[]);
     assert_eq!((totals.now, totals.then, totals.lived_on), (0, 1, 1));
     assert_eq!(incidents[0].fate, Fate::LivedOn { left_ms: 61_000 });
-    // And not for ever.
+    // But not for ever.
     assert_eq!(end(&simulation, 102, &[]).0.then, 0);
 }
 
 #[test]
-fn who_was_deleted_for_another_reason_would_be_gone_too() {
+fn an_entry_deleted_before_its_timeout_is_deleted_in_the_simulation() {
     let mut simulation = udp(&[(1, 100_000)]);
     simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
     simulation.deleted(key(1), key(101), 5 * S, false, 0);
@@ -117,12 +117,12 @@ fn who_was_deleted_for_another_reason_would_be_gone_too() {
 }
 
 #[test]
-fn what_answers_an_entry_that_would_still_be_there_makes_none() {
+fn a_reply_to_a_simulated_entry_creates_none() {
     let mut simulation = udp(&[(2, 300_000)]);
     let spans = defaults();
     simulation.packet(&packet(1, 1, 120_000), Some((&stream(), &spans)));
     simulation.deleted(key(1), key(101), 121 * S, true, stream().status);
-    let answer = Packet {
+    let answer = PacketUpdate {
         key: key(101),
         creates: true,
         ..packet(101, 130, 30_000)
@@ -135,18 +135,18 @@ fn what_answers_an_entry_that_would_still_be_there_makes_none() {
 }
 
 #[test]
-fn who_is_made_anew_begins_unreplied() {
+fn a_recreated_entry_is_unreplied() {
     let mut simulation = udp(&[(2, 5_000)]);
     let spans = defaults();
     simulation.packet(&packet(1, 1, 120_000), Some((&stream(), &spans)));
-    // Ten seconds later: a new entry, which gets the timeout of those without a reply.
+    // Ten seconds later: a new entry, with the timeout of unreplied ones.
     simulation.packet(&packet(1, 11, 120_000), Some((&stream(), &spans)));
     assert_eq!(end(&simulation, 40, &[1]).0.then, 1);
     assert_eq!(end(&simulation, 42, &[1]).0.then, 0);
 }
 
 #[test]
-fn entries_that_were_there_count_from_their_last_packet() {
+fn entries_of_the_first_dump_count_from_their_last_packet() {
     let mut simulation = udp(&[(1, 10_000)]);
     let seed = |number, left_ms, otherwise| Seed {
         key: key(number),
@@ -154,7 +154,7 @@ fn entries_that_were_there_count_from_their_last_packet() {
         left_ms,
         otherwise,
     };
-    // Silent for 5 and for 15 seconds; the third is a policy's.
+    // Silent for 5 and for 15 seconds; a policy governs the third.
     simulation.seed(&seed(1, 25_000, Some((30_000, 10_000))));
     simulation.seed(&seed(2, 15_000, Some((30_000, 10_000))));
     simulation.seed(&seed(3, 15_000, None));
@@ -179,21 +179,21 @@ fn tcp_is_picked_up_in_its_middle() {
     simulation.packet(&packet(1, 100, 432_000_000), Some((&open, &spans)));
     let (totals, _) = end(&simulation, 101, &[1]);
     assert_eq!((totals.cut_off, totals.then), (1, 1));
-    // As long as unacknowledged data gets where that is longer: here it is not.
+    // A longer value would be reduced to that of unacknowledged data; this one is not longer.
     assert_eq!(end(&simulation, 161, &[1]).0.then, 0);
 }
 
 #[test]
-fn what_no_record_told_of_is_counted_as_unknown() {
+fn entries_without_a_record_are_counted_as_unknown() {
     let simulation = udp(&[(1, 1_000)]);
     let (totals, _) = end(&simulation, 1, &[7]);
     assert_eq!((totals.now, totals.then, totals.unknown), (1, 1, 1));
 }
 
 #[test]
-fn who_never_got_into_the_table_would_not_have() {
+fn an_unconfirmed_entry_is_unconfirmed_in_the_simulation() {
     let mut simulation = udp(&[(1, 100_000)]);
-    let first = Packet {
+    let first = PacketUpdate {
         creates: true,
         ..packet(1, 1, 30_000)
     };
@@ -205,27 +205,27 @@ fn who_never_got_into_the_table_would_not_have() {
 }
 
 #[test]
-fn whose_time_is_over_has_gone_before_it_is_reaped() {
+fn an_expired_entry_counts_as_expired_before_it_is_reaped() {
     let mut simulation = udp(&[(1, 100_000)]);
     simulation.packet(&packet(1, 1, 30_000), Some((&unreplied(), &defaults())));
     assert_eq!(end(&simulation, 40, &[]).0.lived_on, 1);
 }
 
 #[test]
-fn who_would_have_gone_too_is_forgotten() {
+fn entries_expired_in_the_simulation_too_are_forgotten() {
     let mut simulation = udp(&[(1, 40_000)]);
     let spans = defaults();
-    // A flow a second, each gone thirty seconds later, when it would have had ten more.
+    // A flow a second, each expired after thirty seconds, with ten more in the simulation.
     for second in 1..20_000 {
         simulation.packet(&packet(second, second, 30_000), Some((&unreplied(), &spans)));
         simulation.confirmed(key(second));
         if second > 30 {
-            let gone = second - 30;
-            simulation.deleted(key(gone), key(gone + 1_000_000), second * S, true, 0);
+            let expired = second - 30;
+            simulation.deleted(key(expired), key(expired + 1_000_000), second * S, true, 0);
         }
     }
     assert!(simulation.known() < 5_000, "{} are known", simulation.known());
-    // Thirty that are there, and those that would be besides.
+    // Thirty real ones, and ten more in the simulation.
     let real: Vec<u64> = (19_970..20_000).collect();
     let (totals, _) = end(&simulation, 19_999, &real);
     assert_eq!((totals.now, totals.then, totals.unknown), (30, 40, 0));

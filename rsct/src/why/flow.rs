@@ -1,4 +1,4 @@
-//! What became of one flow that was asked about.
+//! Verdict on one requested flow.
 
 mod closing;
 
@@ -20,34 +20,34 @@ use crate::flow::{
 };
 
 use super::{
-    sightings::{Passing, Sightings},
+    sightings::{PacketGroup, Sightings},
     unreplied::{Role, Seen, Watching},
     words::Named,
 };
 
-/// A delete that was told of.
+/// A recorded delete.
 #[derive(Clone, Copy, Debug)]
 pub struct Deletion {
-    /// Whose entry.
+    /// The entry.
     pub key: TupleKey,
-    /// Of which kind it was.
+    /// Kind of delete.
     pub kind: DeleteKind,
-    /// Why, if that was told.
+    /// Its cause, if one was recorded.
     pub why: Option<Cause>,
     /// When.
     pub time_ns: u64,
-    /// By which task, if on its stack: its name and id.
+    /// The task on whose stack it happened, if it was one's: name and id.
     pub task: Option<([u8; 16], u32)>,
-    /// The flow as it was then.
+    /// The flow at that moment.
     pub flow: Option<Flow>,
 }
 
-/// Everything that carries a flow's tuple in its headers.
+/// The packet headers that belong to a flow.
 #[derive(Clone, Debug, Default)]
 pub struct Tuples(HashSet<Tuple>);
 
 impl Tuples {
-    /// Of the flow that was named.
+    /// The headers of the named flow.
     pub fn of(named: &Named) -> Self {
         let mut tuples = Self::default();
         tuples.add(&named.orig);
@@ -57,30 +57,30 @@ impl Tuples {
         tuples
     }
 
-    /// A direction, and what answers it.
+    /// Adds a direction, and that of its answers.
     pub fn add(&mut self, tuple: &Tuple) {
         self.0.insert(headers(*tuple));
         self.0.insert(inverse(tuple));
     }
 
-    /// Whether a direction is of the flow.
+    /// Returns whether a direction belongs to the flow.
     pub fn has(&self, tuple: &Tuple) -> bool {
         self.0.contains(&headers(*tuple))
     }
 
-    /// The packets that have these headers, those in the direction of `orig` as requests.
+    /// The packets with these headers; those in the direction of `orig` are requests.
     pub fn seen_in(&self, sightings: &Sightings, orig: &Tuple) -> Vec<Seen> {
-        let is_it = |passing: &Passing| self.has(&passing.headers);
+        let is_it = |group: &PacketGroup| self.has(&group.headers);
         let mut seen: Vec<Seen> = sightings
             .iter()
-            .filter(|(passing, _)| is_it(passing))
-            .map(|(passing, times)| Seen {
-                role: if passing.headers == headers(*orig) {
+            .filter(|(group, _)| is_it(group))
+            .map(|(group, times)| Seen {
+                role: if group.headers == headers(*orig) {
                     Role::Request
                 } else {
                     Role::Reply
                 },
-                passing: *passing,
+                passing: *group,
                 times: *times,
             })
             .collect();
@@ -89,15 +89,15 @@ impl Tuples {
     }
 }
 
-/// Takes in what happens, and has what concerns the flow written.
+/// Consumes observations, and writes those of the flow.
 pub struct FlowWatching<W> {
-    /// What it is known by, more of it with each entry that translates it.
+    /// Its headers. Each entry that translates it adds more.
     pub tuples: Tuples,
-    /// What passed where.
+    /// The packets of all flows.
     pub watching: Watching,
     /// Deletes of the flow's entries.
     pub deletions: Vec<Deletion>,
-    /// Lines that were written.
+    /// Number of lines written.
     pub lines: u64,
     write: W,
 }
@@ -111,7 +111,7 @@ impl<W> std::fmt::Debug for FlowWatching<W> {
 }
 
 impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowWatching<W> {
-    /// Of a flow; `write` writes the line for an observation.
+    /// Observes a flow. `write` writes the line for an observation.
     pub fn new(tuples: Tuples, write: W) -> Self {
         Self {
             tuples,
@@ -152,11 +152,7 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
                 && cause::deleted(record)
             {
                 self.deletions.push(Deletion {
-                    key: TupleKey {
-                        netns: record.netns,
-                        zone: record.zone,
-                        orig: record.orig,
-                    },
+                    key: TupleKey::of_entry(record),
                     kind: DeleteKind::of(record),
                     why: why.map(|why| why.cause),
                     time_ns: record.time_ns,
@@ -181,7 +177,7 @@ mod tests {
     use crate::why::words;
 
     #[test]
-    fn a_flow_is_known_by_both_its_directions_and_what_answers_them() {
+    fn a_flow_has_the_headers_of_both_directions_and_of_their_answers() {
         let named = words::parse(&[
             "udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.9 sport=2 dport=7",
         ])

@@ -1,6 +1,6 @@
-//! Why a flow is as it is: what was asked, what was seen of it, and what follows from that.
+//! Diagnosis of flows: from the requested flow and the packets that were seen to a verdict with advice.
 //!
-//! [`words`] reads which flow is meant, [`sightings`] keeps what passed where, [`unreplied`] and [`flow`] judge.
+//! [`words`] parses the flow, [`sightings`] counts packets by hook and outcome, [`unreplied`] and [`flow`] judge.
 
 pub mod flow;
 pub mod sightings;

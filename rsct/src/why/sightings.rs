@@ -1,4 +1,4 @@
-//! What passed where: packets counted by what they carry, by place, and by what became of them.
+//! Packets counted by headers, hook, interface and outcome.
 
 use std::{collections::HashMap, hash::BuildHasherDefault};
 
@@ -10,28 +10,28 @@ use rustc_hash::FxHasher;
 
 use crate::flow::{
     Flow, icmp,
-    names::{self, proto},
+    names::{self, info, proto},
     observation::Outcome,
     tuples::{headers, inverse},
 };
 
-/// How many kinds of passing are kept apart: some hundred bytes each.
+/// The largest number of groups, of about a hundred bytes each.
 const MOST: usize = 1 << 20;
 
-/// Where conntrack met a packet.
+/// The hook and interface at which conntrack saw a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Inode number of the namespace.
     pub netns: u32,
     /// The netfilter hook.
     pub hook: u8,
-    /// Index of the interface: the one it came in by, or the one it leaves by.
+    /// Index of the incoming interface, or of the outgoing one.
     pub ifindex: u32,
 }
 
-/// Which way a packet goes, for the entry that it has.
+/// Direction of a packet, as seen from its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum PacketDirection {
     /// In the original direction.
     Orig,
     /// In the reply direction.
@@ -39,61 +39,61 @@ pub enum Way {
     /// An ICMP error about a packet of the original direction: it belongs to the entry and is no reply
     /// (`IP_CT_RELATED_REPLY`, nf_conntrack_inet_error() in net/netfilter/nf_conntrack_proto_icmp.c).
     Error,
-    /// It belongs to the entry, but conntrack refused it and took the entry off: the direction is not known.
+    /// It belongs to the entry, but conntrack refused it and detached the entry: the direction is not known.
     Refused,
     /// It has no entry.
-    Alone,
+    NoEntry,
 }
 
-/// What packets that are counted together have in common.
+/// The common properties of packets that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Passing {
-    /// Where.
+pub struct PacketGroup {
+    /// Hook and interface.
     pub place: Place,
-    /// What became of them.
+    /// Conntrack's outcome.
     pub outcome: Outcome,
-    /// Which way.
-    pub way: Way,
+    /// Their direction.
+    pub direction: PacketDirection,
     /// The zone of their entry.
     pub zone: u16,
-    /// The number of their flow; 0 where they have none.
+    /// The number of their flow; 0 if they have none.
     pub flow: u64,
-    /// The ICMP error that they are.
+    /// The ICMP error, if they are one.
     pub error: Option<icmp::Error>,
-    /// What their headers say. Of those that conntrack refused, their entry's original direction.
+    /// Their headers; for refused packets the original direction of their entry.
     pub headers: Tuple,
 }
 
-/// How many there were, and when.
+/// Number of packets, and the times of the first and last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// How many.
+    /// Number of packets.
     pub packets: u64,
-    /// When the first came, on the monotonic clock.
+    /// Time of the first, on the monotonic clock.
     pub first_ns: u64,
-    /// When the last came.
+    /// Time of the last.
     pub last_ns: u64,
 }
 
-/// All that passed.
+/// All groups of packets.
 #[derive(Debug, Default)]
 pub struct Sightings {
-    seen: HashMap<Passing, Times, BuildHasherDefault<FxHasher>>,
-    /// Packets that there was no room to keep apart.
+    seen: HashMap<PacketGroup, Times, BuildHasherDefault<FxHasher>>,
+    /// Packets not counted because there were too many groups.
     pub unkept: u64,
 }
 
 impl Sightings {
-    /// Takes in a packet and the flow that it belongs to.
+    /// Counts a packet of this flow.
     pub fn packet(&mut self, record: &PacketRecord, flow: Option<&Flow>) {
-        self.passing(passing(record, flow), record.time_ns);
+        self.count(group_of(record, flow), record.time_ns);
     }
 
-    /// Takes in one that passed.
-    pub fn passing(&mut self, passing: Passing, time_ns: u64) {
-        if let Some(times) = self.seen.get_mut(&passing) {
+    /// Counts a packet of this group.
+    pub fn count(&mut self, group: PacketGroup, time_ns: u64) {
+        if let Some(times) = self.seen.get_mut(&group) {
             times.packets += 1;
-            // Records of several CPUs come as their operations end.
+            // Records of several CPUs are not in order of time.
             times.first_ns = times.first_ns.min(time_ns);
             times.last_ns = times.last_ns.max(time_ns);
         } else if self.seen.len() < MOST {
@@ -102,72 +102,72 @@ impl Sightings {
                 first_ns: time_ns,
                 last_ns: time_ns,
             };
-            self.seen.insert(passing, times);
+            self.seen.insert(group, times);
         } else {
             self.unkept += 1;
         }
     }
 
-    /// All kinds of passing that were seen.
-    pub fn iter(&self) -> impl Iterator<Item = (&Passing, &Times)> {
+    /// Every group.
+    pub fn iter(&self) -> impl Iterator<Item = (&PacketGroup, &Times)> {
         self.seen.iter()
     }
 }
 
-/// What a record's packet is counted under.
-fn passing(record: &PacketRecord, flow: Option<&Flow>) -> Passing {
+/// The group of a record's packet.
+fn group_of(record: &PacketRecord, flow: Option<&Flow>) -> PacketGroup {
     let outcome = Outcome::of(record);
-    let way = way(record, outcome);
+    let direction = direction_of(record, outcome);
     let orig = headers(Tuple::from_words(record.tuple));
-    let headers = match way {
-        // Where the reply direction is not known, nobody is known to translate.
-        Way::Reply | Way::Error => flow
+    let headers = match direction {
+        // If the reply direction is not known, no NAT is known either.
+        PacketDirection::Reply | PacketDirection::Error => flow
             .and_then(Flow::reply_tuple)
             .map_or_else(|| inverse(&orig), headers),
-        Way::Orig | Way::Refused | Way::Alone => orig,
+        PacketDirection::Orig | PacketDirection::Refused | PacketDirection::NoEntry => orig,
     };
-    Passing {
+    PacketGroup {
         place: Place {
             netns: record.netns,
             hook: record.hook,
             ifindex: record.ifindex,
         },
         outcome,
-        way,
+        direction,
         zone: record.zone,
         flow: flow.map_or(0, |flow| flow.number),
-        error: icmp::Error::of(record).filter(|_| way == Way::Error),
+        error: icmp::Error::of(record).filter(|_| direction == PacketDirection::Error),
         headers,
     }
 }
 
-fn way(record: &PacketRecord, outcome: Outcome) -> Way {
-    /// `IP_CT_RELATED_REPLY`.
-    const RELATED_REPLY: u8 = 4;
+fn direction_of(record: &PacketRecord, outcome: Outcome) -> PacketDirection {
     const SYN_ACK: u8 = 2 | 16;
     match outcome {
-        Outcome::Untracked => Way::Alone,
-        Outcome::Invalid | Outcome::Dropped if record.flags & PacketFlags::BEFORE == 0 => Way::Alone,
-        // A connection's first answer has both flags, and nothing else has.
-        Outcome::Invalid | Outcome::Dropped if record.has_tcp() && record.tcp_flags & SYN_ACK == SYN_ACK => {
-            Way::Reply
+        Outcome::Untracked => PacketDirection::NoEntry,
+        Outcome::Invalid | Outcome::Dropped if record.flags & PacketFlags::BEFORE == 0 => {
+            PacketDirection::NoEntry
         }
-        Outcome::Invalid | Outcome::Dropped => Way::Refused,
+        // Only the first reply of a connection has both flags.
+        Outcome::Invalid | Outcome::Dropped if record.has_tcp() && record.tcp_flags & SYN_ACK == SYN_ACK => {
+            PacketDirection::Reply
+        }
+        Outcome::Invalid | Outcome::Dropped => PacketDirection::Refused,
         Outcome::Created | Outcome::Tracked | Outcome::TrackedAlready => {
-            if record.ctinfo == RELATED_REPLY {
-                Way::Error
+            if record.ctinfo == info::RELATED_REPLY {
+                PacketDirection::Error
             } else if names::is_reply(record.ctinfo) {
-                Way::Reply
+                PacketDirection::Reply
             } else {
-                Way::Orig
+                PacketDirection::Orig
             }
         }
     }
 }
 
-/// Whether a packet with these headers comes back to where `reply` would, from an end that is like the one that is to
-/// answer in its address or in its port, but not in both.
-pub fn comes_back_from_another_end(packet: &Tuple, reply: &Tuple) -> bool {
+/// Returns whether a packet has the destination of the expected `reply`, and shares with it either the source address or
+/// the source port.
+pub fn is_reply_from_another_end(packet: &Tuple, reply: &Tuple) -> bool {
     proto::has_ports(packet.protonum)
         && packet.protonum == reply.protonum
         && packet.l3num == reply.l3num
@@ -207,28 +207,37 @@ mod tests {
 
     #[test]
     fn headers_are_those_of_the_packets_own_direction() {
-        let orig = passing(&record(PacketFlags::AFTER, 2), None);
-        assert_eq!((orig.way, orig.headers), (Way::Orig, udp(1, 1000, 2, 53)));
-        let reply = passing(&record(PacketFlags::AFTER, 3), None);
-        assert_eq!((reply.way, reply.headers), (Way::Reply, udp(2, 53, 1, 1000)));
-        let error = passing(&record(PacketFlags::AFTER, 4), None);
-        assert_eq!(error.way, Way::Error);
-        let untracked = passing(&record(PacketFlags::UNTRACKED, 7), None);
+        let orig = group_of(&record(PacketFlags::AFTER, 2), None);
         assert_eq!(
-            (untracked.way, untracked.headers),
-            (Way::Alone, udp(1, 1000, 2, 53))
+            (orig.direction, orig.headers),
+            (PacketDirection::Orig, udp(1, 1000, 2, 53))
+        );
+        let reply = group_of(&record(PacketFlags::AFTER, 3), None);
+        assert_eq!(
+            (reply.direction, reply.headers),
+            (PacketDirection::Reply, udp(2, 53, 1, 1000))
+        );
+        let error = group_of(&record(PacketFlags::AFTER, 4), None);
+        assert_eq!(error.direction, PacketDirection::Error);
+        let untracked = group_of(&record(PacketFlags::UNTRACKED, 7), None);
+        assert_eq!(
+            (untracked.direction, untracked.headers),
+            (PacketDirection::NoEntry, udp(1, 1000, 2, 53))
         );
     }
 
     #[test]
-    fn what_is_refused_has_a_direction_only_where_its_flags_tell() {
-        assert_eq!(passing(&record(0, 0), None).way, Way::Alone);
-        assert_eq!(passing(&record(PacketFlags::BEFORE, 0), None).way, Way::Refused);
+    fn a_refused_packet_has_a_direction_only_if_its_flags_show_it() {
+        assert_eq!(group_of(&record(0, 0), None).direction, PacketDirection::NoEntry);
+        assert_eq!(
+            group_of(&record(PacketFlags::BEFORE, 0), None).direction,
+            PacketDirection::Refused
+        );
         let syn_ack = PacketRecord {
             tcp_flags: 0x12,
             ..record(PacketFlags::BEFORE | PacketFlags::HEADER, 0)
         };
-        assert_eq!(passing(&syn_ack, None).way, Way::Reply);
+        assert_eq!(group_of(&syn_ack, None).direction, PacketDirection::Reply);
     }
 
     #[test]
@@ -252,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn another_end_is_like_the_one_that_is_to_answer() {
+    fn another_end_shares_the_address_or_the_port() {
         let reply = udp(2, 53, 1, 1000);
         for (packet, is_it) in [
             (udp(2, 53, 1, 1000), false),
@@ -262,7 +271,7 @@ mod tests {
             (udp(3, 53, 1, 1001), false),
             (udp(3, 53, 4, 1000), false),
         ] {
-            assert_eq!(comes_back_from_another_end(&packet, &reply), is_it, "{packet:?}");
+            assert_eq!(is_reply_from_another_end(&packet, &reply), is_it, "{packet:?}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Why an entry stays UNREPLIED: what became of the packets that would answer it.
+//! Verdict on UNREPLIED entries: what conntrack did with the packets that should have answered them.
 
+mod observer;
 mod verdict;
-mod watching;
 
 use std::collections::{HashMap, HashSet};
 
 use rsct_common::Tuple;
 
 pub use self::{
+    observer::Watching,
     verdict::{Role, Verdict},
-    watching::Watching,
 };
 use crate::flow::{
     Flow,
@@ -20,45 +20,45 @@ use crate::flow::{
     tuples::{headers, inverse},
 };
 
-use super::sightings::{Passing, Sightings, Times, Way, comes_back_from_another_end};
+use super::sightings::{PacketDirection, PacketGroup, Sightings, Times, is_reply_from_another_end};
 
-/// Packets that have to do with the entry in question.
+/// A group of packets that relate to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// What they are for it.
+    /// Their relation to it.
     pub role: Role,
-    /// What they have in common.
-    pub passing: Passing,
-    /// How many there were, and when.
+    /// Their common properties.
+    pub passing: PacketGroup,
+    /// Their number and times.
     pub times: Times,
 }
 
-/// An entry that is asked about.
+/// An entry to judge.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
-    /// The entry as it was last.
+    /// The entry in its last state.
     pub flow: Flow,
-    /// Why it went, if it did.
+    /// Kind of its delete, if it was deleted.
     pub ended: Option<DeleteKind>,
 }
 
-/// What follows for an entry.
+/// Verdict on an entry, with its evidence.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The entry.
     pub subject: Subject,
     /// Why it is UNREPLIED.
     pub verdict: Verdict,
-    /// What the verdict leans on most, among [`Self::seen`].
+    /// The main evidence for the verdict: an index into [`Self::seen`].
     pub because: Option<usize>,
-    /// The entry that its packets should answer.
+    /// The entry whose replies its packets are.
     pub answers: Option<TupleKey>,
-    /// All that was met of it, in the order in which it was met first.
+    /// All packets that relate to it, in the order of their first times.
     pub seen: Vec<Seen>,
 }
 
 impl Answer {
-    /// How many packets in a role, each counted where it was tracked first.
+    /// Number of packets in a role, each counted where it was tracked first.
     pub fn packets(&self, role: Role) -> u64 {
         self.seen
             .iter()
@@ -67,7 +67,7 @@ impl Answer {
             .sum()
     }
 
-    /// What to do about it.
+    /// Advice for the reader.
     pub fn advice(&self) -> &'static str {
         let error = self.because.and_then(|index| self.seen[index].passing.error);
         match (self.verdict, error) {
@@ -76,14 +76,10 @@ impl Answer {
         }
     }
 
-    /// Numbers of flows that are made of its replies.
+    /// Numbers of the flows that its replies created.
     fn strays(&self) -> impl Iterator<Item = (u64, TupleKey)> {
         let flow = &self.subject.flow;
-        let key = TupleKey {
-            netns: flow.netns,
-            zone: flow.zone,
-            orig: flow.orig,
-        };
+        let key = flow.tuple_key();
         self.seen
             .iter()
             .filter(|seen| matches!(seen.role, Role::ReplyNotTaken | Role::ReplyFromAnotherEnd))
@@ -92,23 +88,23 @@ impl Answer {
             .map(move |number| (number, key))
     }
 
-    /// When the last packet of its own was met.
+    /// Time of its last own packet.
     pub fn last_ns(&self) -> Option<u64> {
         let own = |seen: &&Seen| matches!(seen.role, Role::Request | Role::Reply);
         self.seen.iter().filter(own).map(|seen| seen.times.last_ns).max()
     }
 }
 
-/// What was seen, in a form in which it is found.
+/// The seen packets, indexed for the search by entry.
 #[derive(Debug)]
 pub struct Index<'a> {
-    all: Vec<(&'a Passing, &'a Times)>,
+    all: Vec<(&'a PacketGroup, &'a Times)>,
     by_flow: HashMap<u64, Vec<u32>>,
     by_headers: HashMap<Tuple, Vec<u32>>,
     by_end: HashMap<End, Vec<u32>>,
 }
 
-/// Where packets go to: protocol, family, address and port.
+/// Destination of packets: protocol, family, address and port.
 type End = (u8, [u8; 2], [u8; 16], [u8; 2]);
 
 fn end_of(tuple: &Tuple) -> End {
@@ -116,7 +112,7 @@ fn end_of(tuple: &Tuple) -> End {
 }
 
 impl<'a> Index<'a> {
-    /// Of all that was seen.
+    /// Indexes all sightings.
     pub fn of(sightings: &'a Sightings) -> Self {
         let mut index = Self {
             all: sightings.iter().collect(),
@@ -124,16 +120,16 @@ impl<'a> Index<'a> {
             by_headers: HashMap::new(),
             by_end: HashMap::new(),
         };
-        for (number, (passing, _)) in (0..).zip(&index.all) {
-            if passing.flow != 0 {
-                index.by_flow.entry(passing.flow).or_default().push(number);
+        for (number, (group, _)) in (0..).zip(&index.all) {
+            if group.flow != 0 {
+                index.by_flow.entry(group.flow).or_default().push(number);
             }
-            // Of refused packets the headers are not known.
-            if !matches!(passing.way, Way::Error | Way::Refused) {
-                index.by_headers.entry(passing.headers).or_default().push(number);
+            // The headers of refused packets are not known.
+            if !matches!(group.direction, PacketDirection::Error | PacketDirection::Refused) {
+                index.by_headers.entry(group.headers).or_default().push(number);
                 index
                     .by_end
-                    .entry(end_of(&passing.headers))
+                    .entry(end_of(&group.headers))
                     .or_default()
                     .push(number);
             }
@@ -141,7 +137,7 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// Judges an entry.
+    /// Judges one entry.
     pub fn judge(&self, subject: Subject) -> Answer {
         let flow = &subject.flow;
         let mut seen = merged(self.seen_of(flow));
@@ -156,7 +152,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Judges entries, each in the light of the others too.
+    /// Judges entries, and finds those whose packets are the replies of others.
     pub fn judge_all(&self, subjects: impl Iterator<Item = Subject>) -> Vec<Answer> {
         let mut all: Vec<Answer> = subjects.map(|subject| self.judge(subject)).collect();
         let strays: HashMap<u64, TupleKey> = all.iter().flat_map(Answer::strays).collect();
@@ -180,10 +176,10 @@ impl<'a> Index<'a> {
         let mut seen = Vec::new();
         let mut take = |number: u32, role: Role| {
             if taken.insert(number) {
-                let (passing, times) = self.all[number as usize];
+                let (group, times) = self.all[number as usize];
                 seen.push(Seen {
                     role,
-                    passing: *passing,
+                    passing: *group,
                     times: *times,
                 });
             }
@@ -192,24 +188,26 @@ impl<'a> Index<'a> {
         let requested_at: Vec<_> = own
             .iter()
             .map(|number| self.all[*number as usize].0)
-            .filter(|passing| passing.way == Way::Orig)
-            .map(|passing| passing.place)
+            .filter(|group| group.direction == PacketDirection::Orig)
+            .map(|group| group.place)
             .collect();
         for number in own {
-            let (passing, _) = self.all[*number as usize];
+            let (group, _) = self.all[*number as usize];
             take(
                 *number,
-                match (passing.way, passing.outcome) {
-                    (Way::Reply, Outcome::Invalid | Outcome::Dropped) => Role::ReplyNotTaken,
-                    (Way::Orig, _) => Role::Request,
-                    (Way::Error, _) if passing.error.is_some_and(|error| error.is_redirect()) => {
+                match (group.direction, group.outcome) {
+                    (PacketDirection::Reply, Outcome::Invalid | Outcome::Dropped) => Role::ReplyNotTaken,
+                    (PacketDirection::Orig, _) => Role::Request,
+                    (PacketDirection::Error, _) if group.error.is_some_and(|error| error.is_redirect()) => {
                         Role::IcmpRedirect
                     }
-                    (Way::Error, _) => Role::IcmpError,
-                    (Way::Reply, _) => Role::Reply,
-                    // Where no request was met it came from the other side.
-                    (Way::Refused, _) if !requested_at.contains(&passing.place) => Role::ReplyNotTaken,
-                    (Way::Refused | Way::Alone, _) => Role::Refused,
+                    (PacketDirection::Error, _) => Role::IcmpError,
+                    (PacketDirection::Reply, _) => Role::Reply,
+                    // Without a request at that hook and interface, it is from the other side.
+                    (PacketDirection::Refused, _) if !requested_at.contains(&group.place) => {
+                        Role::ReplyNotTaken
+                    }
+                    (PacketDirection::Refused | PacketDirection::NoEntry, _) => Role::Refused,
                 },
             );
         }
@@ -227,10 +225,10 @@ impl<'a> Index<'a> {
             }
         }
         for number in self.by_end.get(&end_of(&reply)).into_iter().flatten() {
-            let (passing, _) = self.all[*number as usize];
-            if passing.place.netns == flow.netns
-                && matches!(passing.way, Way::Orig | Way::Alone)
-                && comes_back_from_another_end(&passing.headers, &reply)
+            let (group, _) = self.all[*number as usize];
+            if group.place.netns == flow.netns
+                && matches!(group.direction, PacketDirection::Orig | PacketDirection::NoEntry)
+                && is_reply_from_another_end(&group.headers, &reply)
             {
                 take(*number, Role::ReplyFromAnotherEnd);
             }
@@ -239,13 +237,13 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Together what differs in nothing but in that a packet made an entry and others found it.
+/// Merges groups that differ only in whether a packet created the entry or found it.
 fn merged(seen: Vec<Seen>) -> Vec<Seen> {
     let has_entry = |seen: &Seen| matches!(seen.passing.outcome, Outcome::Created | Outcome::Tracked);
     let mut all: Vec<Seen> = Vec::new();
     for one in seen {
         let same = |other: &&mut Seen| {
-            let alike = Passing {
+            let alike = PacketGroup {
                 outcome: one.passing.outcome,
                 ..other.passing
             };
@@ -264,11 +262,11 @@ fn merged(seen: Vec<Seen>) -> Vec<Seen> {
     all
 }
 
-/// What follows from what was seen of a flow, and from which of it.
+/// The verdict on a flow from its packets, and the index of the main evidence.
 fn verdict(flow: &Flow, seen: &[Seen]) -> (Verdict, Option<usize>) {
     let most = |role: Role| {
         let of_role = seen.iter().enumerate().filter(|(_, seen)| seen.role == role);
-        // Of several with as many packets the first.
+        // Of several with the same number of packets, the first.
         of_role
             .rev()
             .max_by_key(|(_, seen)| seen.times.packets)

@@ -1,4 +1,4 @@
-//! A flow in the words that conntrack prints an entry in: typed, or a whole line that was pasted.
+//! Parser for a flow in conntrack's notation: typed words, or a whole pasted line.
 
 use std::net::IpAddr;
 
@@ -9,58 +9,60 @@ use crate::{
     flow::names::proto,
 };
 
-/// Which flow is meant.
+/// A parsed flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// One direction of it: the original one, if it was typed as conntrack prints it.
+    /// One direction: the original one, if the words are in conntrack's order.
     pub orig: Tuple,
-    /// The other direction, where it was there.
+    /// The other direction, if it was given.
     pub reply: Option<Tuple>,
-    /// The zone, where one was there.
+    /// The zone, if one was given.
     pub zone: Option<u16>,
 }
 
-/// Why words name no flow.
+/// Cause of a parse error.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WordsError {
-    /// Nothing looks like a part of a tuple.
-    #[error("{0:?} is no flow: a flow is words such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`")]
+    /// No word is part of a tuple.
+    #[error(
+        "{0:?} is not a flow: write it as conntrack prints it, such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`"
+    )]
     NoTuple(String),
-    /// Before `src=` stands no protocol.
+    /// No protocol precedes `src=`.
     #[error("the flow names no protocol: begin with one, such as `udp src=…`")]
     NoProtocol,
-    /// A value can't be read.
+    /// A value is malformed.
     #[error("{word:?}: expected {expected}")]
     Value {
         /// The word.
         word: String,
-        /// What belongs there.
+        /// The expected value.
         expected: &'static str,
     },
-    /// A word is there more often than an entry has directions.
-    #[error("{0}= is there too often: an entry has two directions")]
+    /// A word occurs more often than an entry has directions.
+    #[error("{0}= occurs too often: an entry has two directions")]
     TooOften(&'static str),
-    /// Something that names a flow of this protocol is not there.
+    /// A word that a flow of this protocol needs is missing.
     #[error("the flow's {direction} lacks {missing}=")]
     Lacks {
-        /// Which direction.
+        /// The direction.
         direction: &'static str,
-        /// What is not there.
+        /// The missing word.
         missing: &'static str,
     },
-    /// Addresses of both families.
+    /// Addresses of different families.
     #[error("the flow has addresses of two families")]
     Families,
 }
 
-/// Between words: besides blanks what encloses or separates them where they were pasted from.
+/// Separators of words in addition to blanks: quotes and brackets from the source of the paste.
 const BETWEEN: &[char] = &[
     '"', '\'', '`', ',', ';', '|', '(', ')', '{', '}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}',
     '\u{201e}', '\u{ab}', '\u{bb}',
 ];
 
-/// Reads a flow's words. Each may hold several, with blanks between. What names nothing is passed over: other printers,
-/// kernels and logs put words of their own into an entry's line.
+/// Parses a flow. Each element may hold several words. Unknown words are skipped: other printers, kernels and logs add
+/// words of their own to an entry's line.
 pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
     let is_between = |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter);
     let words: Vec<&str> = typed
@@ -91,12 +93,12 @@ pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
         match key {
             "zone" | "zone-orig" | "zone-reply" => {
                 let number = number(word, value, "a zone from 0 to 65535")?;
-                // The zone of one direction is the entry's all the same.
+                // The zone of one direction is still the entry's.
                 zone = Some(number);
             }
-            // After an ICMP query's own id, the entry's.
+            // The entry's id, after the id of an ICMP query.
             "id" if side.src_l4.is_some() => {}
-            _ => side.take(protonum, key, word, value)?,
+            _ => side.set(protonum, key, word, value)?,
         }
     }
     let [orig, other] = sides;
@@ -111,11 +113,11 @@ pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
     })
 }
 
-/// The protocol among the words before the first direction: its name, its number after that, perhaps more. The last
-/// counts: logs and namespaces' columns stand before it.
+/// The protocol among the words before the first direction: its name, then perhaps its number and more. The last one
+/// counts, as columns of logs and namespaces precede it.
 fn protocol_of(words: &[&str]) -> Result<u8, WordsError> {
-    // `udp      17 29`, `unknown  50 599`: a name with its number tells more than a name alone, which may be a
-    // namespace's in a column of its own.
+    // `udp      17 29`, `unknown  50 599`: a name with its number is preferred to a name alone, which may be that of a
+    // namespace.
     for pair in words.windows(2).rev() {
         let number = pair[1].parse::<u8>().ok();
         if number.is_some() && (pair[0] == "unknown" || named(pair[0]) == number) {
@@ -131,7 +133,7 @@ fn protocol_of(words: &[&str]) -> Result<u8, WordsError> {
     }
 }
 
-/// The number of a protocol that is called so.
+/// The number of the protocol with this name.
 fn named(word: &str) -> Option<u8> {
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
     (!is_number).then(|| protocol::parse(word)).flatten()
@@ -144,7 +146,7 @@ fn number<T: TryFrom<u64>>(word: &str, value: &str, expected: &'static str) -> R
     })
 }
 
-/// One direction as far as it was read.
+/// One direction, as far as it is parsed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Side {
     src: Option<IpAddr>,
@@ -158,8 +160,8 @@ struct Side {
 }
 
 impl Side {
-    /// Takes what belongs to a tuple of the protocol, and passes over the rest.
-    fn take(&mut self, protonum: u8, key: &str, word: &str, value: &str) -> Result<(), WordsError> {
+    /// Sets the word if it is part of a tuple of the protocol, and skips other words.
+    fn set(&mut self, protonum: u8, key: &str, word: &str, value: &str) -> Result<(), WordsError> {
         const PORT: &str = "a port from 0 to 65535";
         const KEY: &str = "a key from 0 to 0xffff";
         let (has_ports, is_icmp) = (proto::has_ports(protonum), proto::is_icmp(protonum));
@@ -211,8 +213,8 @@ impl Side {
     }
 }
 
-fn once<T>(place: &mut Option<T>, key: &'static str, value: T) -> Result<(), WordsError> {
-    match place.replace(value) {
+fn once<T>(slot: &mut Option<T>, key: &'static str, value: T) -> Result<(), WordsError> {
+    match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(WordsError::TooOften(key)),
     }
@@ -245,12 +247,12 @@ mod tests {
         render::entry::{About, View},
     };
 
-    fn said(typed: &str) -> String {
+    fn error(typed: &str) -> String {
         parse(&[typed]).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_flow_is_typed_in_its_words() {
+    fn a_typed_flow_is_parsed() {
         let typed = [
             "udp",
             "src=10.0.0.1",
@@ -270,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_any_tool_is_understood() {
+    fn a_line_of_any_tool_is_parsed() {
         for line in [
             "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=2 \
              dport=1 mark=0 zone=5 use=1",
             // /proc/net/nf_conntrack
             "ipv4     2 udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 [UNREPLIED] src=10.0.0.2 \
              dst=10.0.0.1 sport=2 dport=1 mark=0 zone=5 use=2",
-            // A namespace's column, whatever its name.
+            // A column with a namespace's name.
             "tcp udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 zone-orig=5 packets=1 bytes=2 src=10.0.0.2 \
              dst=10.0.0.1 sport=2 dport=1 mark=0 [start=Thu Jan  1 00:00:00 1970] use=1 id=77",
             "    [NEW] udp      17 30 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 [UNREPLIED] src=10.0.0.2 \
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_gre_are_understood() {
+    fn lines_of_gre_are_parsed() {
         // /proc/net/nf_conntrack has the timeouts before the addresses.
         let named = parse(&[
             "ipv4     2 gre      47 29 timeout=30, stream_timeout=180 src=10.0.0.1 dst=10.0.0.2 srckey=0x0 dstkey=0xa56c \
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_printers_are_passed_over() {
+    fn words_of_other_printers_are_skipped() {
         const PLAIN: &str = "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 \
                              dport=1 mark=0 use=1";
         let plain = parse(&[PLAIN]).unwrap();
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lists_print_is_understood() {
+    fn printed_entries_are_parsed() {
         for sample in samples::ALL {
             let payload = sample.payload();
             let entry = Entry::parse(&payload).unwrap();
@@ -355,10 +357,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        for (typed, why) in [
-            ("unrepleid", "\"unrepleid\" is no flow"),
-            ("", "\"\" is no flow"),
+    fn errors_name_the_cause() {
+        for (typed, expected) in [
+            ("unrepleid", "\"unrepleid\" is not a flow"),
+            ("", "\"\" is not a flow"),
             ("src=10.0.0.1 dst=10.0.0.2", "the flow names no protocol"),
             ("ud src=10.0.0.1 dst=10.0.0.2", "the flow names no protocol"),
             ("udp src=10.0.0.1", "the flow's original direction lacks dst="),
@@ -391,11 +393,11 @@ mod tests {
                 "udp src=10.0.0.1 and more",
                 "the flow's original direction lacks dst=",
             ),
-            ("udp mark=7", "\"udp mark=7\" is no flow"),
-            ("udp src=10.0.0.1 sport=1 sport=2", "sport= is there too often"),
+            ("udp mark=7", "\"udp mark=7\" is not a flow"),
+            ("udp src=10.0.0.1 sport=1 sport=2", "sport= occurs too often"),
         ] {
-            let said = said(typed);
-            assert!(said.starts_with(why), "{typed}: {said}");
+            let error = error(typed);
+            assert!(error.starts_with(expected), "{typed}: {error}");
         }
     }
 

@@ -84,7 +84,7 @@ fn through_sysctl(namespace: &Namespace, with: Vec<Value>) -> Result<()> {
     one_sentence(
         &mut namespace.rsct(&["timeout", "set", "tcp", "close=8", "syn_sent2=8"]),
         1,
-        "no sysctl has it, and this kernel has no cttimeout",
+        "it has no sysctl, and this kernel has no cttimeout",
     )?;
     let close = namespace.sh("sysctl -n net.netfilter.nf_conntrack_tcp_timeout_close")?;
     ensure!(close == "7\n", "{close}");

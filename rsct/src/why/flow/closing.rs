@@ -1,14 +1,14 @@
-//! What became of a flow, in a word, a sentence and what to do about it.
+//! Verdict on a flow: its name, meaning and advice.
 
 use crate::{
     flow::{cause::DeleteKind, names::status, observation::Outcome},
     why::unreplied::{Role, Seen},
 };
 
-/// What became of a flow by the end of the watch.
+/// Verdict on a flow at the end of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// It is in the table, and both directions have been seen.
+    /// It is in the table, with packets in both directions.
     Alive,
     /// It is in the table and in a flowtable: its packets bypass conntrack.
     Offloaded(Offload),
@@ -16,21 +16,21 @@ pub enum Closing {
     Unreplied,
     /// It was deleted.
     Deleted(DeleteKind),
-    /// It was in the table, and its time is over: it is in no listing any more, and nothing has reaped it yet.
+    /// Its timeout has expired, so no listing contains it; it is not reaped yet.
     RanOut,
-    /// It was in the table, is not any more, and nothing told of its end.
+    /// It was in the table, is not any more, and no record reported its deletion.
     Gone,
-    /// Packets made entries that never got into the table.
+    /// Its packets created entries that were never inserted into the table.
     NotConfirmed,
-    /// Packets came, and conntrack called them INVALID.
+    /// Conntrack found its packets INVALID.
     Invalid,
-    /// Packets came, and a rule says not to track them.
+    /// A rule exempted its packets from tracking.
     Untracked,
-    /// Packets came, and conntrack dropped them.
+    /// Conntrack dropped its packets.
     Dropped,
-    /// It is or passes in namespaces that were not asked about, or in another zone.
+    /// Its entry or its packets are in a namespace that was not selected, or in another zone.
     Elsewhere,
-    /// Nothing was seen of it.
+    /// No entry and no packet of it.
     NeverSeen,
 }
 
@@ -53,68 +53,72 @@ impl Closing {
         }
     }
 
-    /// What it means, as a sentence without its full stop.
+    /// Its meaning, as a sentence without its full stop.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Alive => "it is in the table, and both directions have been seen",
             Self::Offloaded(Offload::Software) => {
                 "it is in the table with the status OFFLOAD: a flowtable forwards its packets in software before they \
-                 get to conntrack, so none are met here, and its timeout and state stand still"
+                 reach conntrack, so rsct sees none of them, and its timeout and state do not change"
             }
             Self::Offloaded(Offload::Hardware) => {
                 "it is in the table with the status HW_OFFLOAD: a network device forwards its packets, so they bypass \
-                 conntrack and the CPU, none are met here, and its timeout and state stand still"
+                 conntrack and the CPU, rsct sees none of them, and its timeout and state do not change"
             }
             Self::Unreplied => "it is in the table, and no reply has been seen",
-            Self::Deleted(DeleteKind::Expired) => "its entry was deleted: its timeout was over",
+            Self::Deleted(DeleteKind::Expired) => "its entry was deleted: its timeout had expired",
             Self::Deleted(DeleteKind::Netlink) => "its entry was deleted over netlink",
-            Self::Deleted(_) => "its entry was deleted before its timeout was over",
+            Self::Deleted(_) => "its entry was deleted before its timeout expired",
             Self::RanOut => {
-                "its entry was in the table, and its timeout is over; garbage collection has yet to take it out"
+                "its entry was in the table, and its timeout has expired; garbage collection has not removed it yet"
             }
-            Self::Gone => "its entry was in the table and is gone, and no record told of its end",
+            Self::Gone => {
+                "its entry was in the table and is not any more, and no record reported its deletion"
+            }
             Self::NotConfirmed => {
-                "packets came and got entries that never came into the table: the packets were dropped before they \
-                 left or reached a socket"
+                "its packets created entries that were never inserted into the table: the packets were dropped before \
+                 they left this machine or reached a socket"
             }
-            Self::Invalid => "packets came, and conntrack called them INVALID and made no entry",
-            Self::Untracked => "packets came, and a rule says not to track them",
-            Self::Dropped => "packets came, and conntrack dropped them",
-            Self::Elsewhere => "the table that was asked about has no such entry, but it is met elsewhere",
-            Self::NeverSeen => "no table has such an entry, and no packet of it was met while it was watched",
+            Self::Invalid => "conntrack found its packets INVALID and created no entry",
+            Self::Untracked => "a rule exempts its packets from tracking",
+            Self::Dropped => "conntrack dropped its packets",
+            Self::Elsewhere => {
+                "the selected tables have no such entry, but it or its packets are in another namespace or zone"
+            }
+            Self::NeverSeen => "no table has such an entry, and no packet of it arrived during the watch",
         }
     }
 
-    /// What to do about it, where that is not said with more of the flow.
+    /// Advice, unless it depends on more than the verdict.
     pub fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Alive | Self::Unreplied | Self::Deleted(DeleteKind::Netlink) => return None,
             Self::Offloaded(_) => {
-                "`nft list flowtables` shows flowtables of nftables, `tc filter show` those of act_ct; to see the packets \
-                 here, take the rule away that adds the flow (`flow add`, `action ct`)"
+                "`nft list flowtables` lists the flowtables of nftables, `tc filter show` those of act_ct; to see the \
+                 packets here, remove the rule that adds the flow (`flow add`, `action ct`)"
             }
             Self::RanOut | Self::Deleted(DeleteKind::Expired) => {
-                "if it went too soon: `rsct timeout why` says whose timeout it has, and `rsct timeout what-if` what \
-                 another one would do"
+                "if it expired too early: `rsct timeout why` names the source of its timeout, and `rsct timeout what-if` \
+                 simulates another one"
             }
-            Self::Deleted(_) => "`rsct why delete` with its addresses says who calls for it",
-            Self::Gone => "watch again; if records were lost, with a filter",
+            Self::Deleted(_) => "`rsct why delete` with its addresses names the caller",
+            Self::Gone => "run the command again; if records were lost, with a filter",
             Self::NotConfirmed => {
-                "look at the rules of the hooks behind conntrack, at routing and at rp_filter"
+                "look at the rules of the hooks after conntrack, at routing and at rp_filter"
             }
-            Self::Invalid => "`rsct why invalid` has the kernel's own reason",
-            Self::Untracked => "look for NOTRACK, `CT --notrack` or nftables' `notrack` in the raw table",
-            Self::Dropped => "see whether the table is full: `rsct why full`",
-            Self::Elsewhere => "ask there: --netns and zone= name a namespace and a zone",
+            Self::Invalid => "`rsct why invalid` prints the kernel's reason",
+            Self::Untracked => "look in the raw table for NOTRACK, `CT --notrack` or nftables' `notrack`",
+            Self::Dropped => "check whether the table is full: `rsct why full`",
+            Self::Elsewhere => "select its namespace with --netns and its zone with zone=",
             Self::NeverSeen => {
-                "see whether the packets get here at all (tcpdump), and whether a rule has conntrack look at this \
-                 namespace's packets (`rsct doctor`)"
+                "check whether the packets arrive at all (tcpdump), and whether a rule enables conntrack in this \
+                 namespace (`rsct doctor`)"
             }
         })
     }
 }
 
-/// Who forwards the packets of a flow in conntrack's place.
+/// The component that forwards an offloaded flow's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offload {
     /// The kernel's flowtable (`IPS_OFFLOAD`).
@@ -124,7 +128,7 @@ pub enum Offload {
 }
 
 impl Offload {
-    /// What the status bits say. An entry that a device forwards has both.
+    /// Reads the status bits. A flow offloaded to a device has both.
     fn of(bits: u32) -> Option<Self> {
         if bits & status::HW_OFFLOAD != 0 {
             Some(Self::Hardware)
@@ -144,23 +148,23 @@ impl Offload {
     }
 }
 
-/// What is known of one entry, or of a flow that has none.
+/// The facts about one entry, or about a flow that has none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
-    /// Its status bits, if it is in a table that was asked about.
+    /// Its status bits, if it is in a selected table.
     pub status: Option<u32>,
-    /// Whether it was there when the watch began.
+    /// True if it was in the table when the watch began.
     pub was_there: bool,
-    /// Whether its time is over, if no packet has come since.
+    /// True if its timeout has expired, unless a packet has refreshed it since.
     pub ran_out: bool,
-    /// Why it was deleted last.
+    /// Kind of its last delete.
     pub deleted: Option<DeleteKind>,
-    /// Whether it is in another table, or in another zone.
+    /// True if it is in another table, or in another zone.
     pub elsewhere: bool,
 }
 
 impl Known {
-    /// What follows, with the packets that were met in what was asked about and in what was not.
+    /// The verdict. `seen`: the packets in the selected namespaces; `seen_elsewhere`: there are others.
     pub fn closing(&self, seen: &[Seen], seen_elsewhere: bool) -> Closing {
         if let Some(bits) = self.status {
             if let Some(offload) = Offload::of(bits) {
@@ -172,8 +176,8 @@ impl Known {
                 Closing::Alive
             };
         }
-        if let Some(cause) = self.deleted {
-            return Closing::Deleted(cause);
+        if let Some(kind) = self.deleted {
+            return Closing::Deleted(kind);
         }
         if self.was_there {
             let refreshed = |seen: &Seen| {
@@ -218,12 +222,12 @@ mod tests {
     use rsct_common::Tuple;
 
     use super::*;
-    use crate::why::sightings::{Passing, Place, Times, Way};
+    use crate::why::sightings::{PacketDirection, PacketGroup, Place, Times};
 
     fn seen(outcome: Outcome, packets: u64) -> Seen {
         Seen {
             role: Role::Request,
-            passing: Passing {
+            passing: PacketGroup {
                 error: None,
                 place: Place {
                     netns: 1,
@@ -231,7 +235,7 @@ mod tests {
                     ifindex: 2,
                 },
                 outcome,
-                way: Way::Alone,
+                direction: PacketDirection::NoEntry,
                 zone: 0,
                 flow: 0,
                 headers: Tuple::default(),
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_table_is_alive_or_unreplied() {
+    fn an_entry_in_the_table_is_alive_or_unreplied() {
         for (status, closing) in [
             (status::CONFIRMED, Closing::Unreplied),
             (status::CONFIRMED | status::SEEN_REPLY, Closing::Alive),
@@ -260,7 +264,7 @@ mod tests {
         ] {
             let known = Known {
                 status: Some(status),
-                // Another entry with its tuple went before.
+                // An earlier entry with its tuple was deleted.
                 deleted: Some(DeleteKind::Early),
                 was_there: true,
                 ran_out: true,
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_was_deleted_or_went_unseen() {
+    fn a_missing_entry_was_deleted_or_has_expired() {
         let known = Known {
             was_there: true,
             ..Known::default()
@@ -282,7 +286,7 @@ mod tests {
             ..known
         };
         assert_eq!(late.closing(&[], false), Closing::RanOut);
-        // It was given more time, and nobody knows how much.
+        // A packet extended its timeout by an unknown time.
         assert_eq!(late.closing(&[seen(Outcome::Tracked, 1)], false), Closing::Gone);
         let deleted = Known {
             deleted: Some(DeleteKind::Expired),
@@ -292,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_without_an_entry_say_why_there_is_none() {
+    fn packets_without_an_entry_decide_the_verdict() {
         let known = Known::default();
         for (seen, closing) in [
             (vec![], Closing::NeverSeen),

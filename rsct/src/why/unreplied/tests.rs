@@ -18,7 +18,7 @@ fn tuple(typed: &str) -> Tuple {
     words::parse(&[typed]).unwrap().orig
 }
 
-/// An entry of zone 5, as a dump tells of it; its replies are expected as typed.
+/// A dumped entry of zone 5 that expects this reply.
 fn dumped(orig: &str, reply: &str, status: u32) -> Dumped {
     let reply = Tuple {
         dir: 1,
@@ -45,9 +45,9 @@ fn flow(reply: &str, status: u32) -> Flow {
     *table.flows().next().unwrap()
 }
 
-/// One packet that passed.
-fn passing(typed: &str, netns: u32, outcome: Outcome, way: Way, flow: u64) -> Passing {
-    Passing {
+/// A group of one packet.
+fn group(typed: &str, netns: u32, outcome: Outcome, direction: PacketDirection, flow: u64) -> PacketGroup {
+    PacketGroup {
         error: None,
         place: Place {
             netns,
@@ -55,7 +55,7 @@ fn passing(typed: &str, netns: u32, outcome: Outcome, way: Way, flow: u64) -> Pa
             ifindex: 2,
         },
         outcome,
-        way,
+        direction,
         zone: 5,
         flow,
         headers: tuple(typed),
@@ -67,34 +67,34 @@ const REPLY: &str = "udp src=10.0.0.2 dst=10.0.0.1 sport=53 dport=1000";
 const OTHER_END: &str = "udp src=10.0.0.3 dst=10.0.0.1 sport=53 dport=1000";
 const OTHER_ENDS_REPLY: &str = "udp src=10.0.0.1 dst=10.0.0.3 sport=1000 dport=53";
 
-fn judge(flow: Flow, passed: &[Passing]) -> Answer {
+fn judge(flow: Flow, passed: &[PacketGroup]) -> Answer {
     let mut sightings = Sightings::default();
-    for (time_ns, passing) in (10..).zip(passed) {
-        sightings.passing(*passing, time_ns);
+    for (time_ns, group) in (10..).zip(passed) {
+        sightings.count(*group, time_ns);
     }
     Index::of(&sightings).judge(Subject { flow, ended: None })
 }
 
 /// A request of the entry's own.
-fn request(flow: &Flow) -> Passing {
-    passing(ORIG, NETNS, Outcome::Tracked, Way::Orig, flow.number)
+fn request(flow: &Flow) -> PacketGroup {
+    group(ORIG, NETNS, Outcome::Tracked, PacketDirection::Orig, flow.number)
 }
 
 #[test]
-fn without_packets_there_is_nothing_to_say() {
+fn without_packets_the_verdict_is_no_packets_now() {
     let answer = judge(flow(REPLY, 0), &[]);
     assert_eq!((answer.verdict, answer.because), (Verdict::NoPacketsNow, None));
 }
 
 #[test]
-fn requests_alone_are_one_way_wherever_they_get_to() {
+fn requests_alone_are_one_way_wherever_they_arrive() {
     let flow = flow(REPLY, 0);
     let answer = judge(
         flow,
         &[
             request(&flow),
             request(&flow),
-            passing(ORIG, OTHER, Outcome::Created, Way::Orig, 99),
+            group(ORIG, OTHER, Outcome::Created, PacketDirection::Orig, 99),
         ],
     );
     assert_eq!(answer.verdict, Verdict::OneWay);
@@ -104,46 +104,46 @@ fn requests_alone_are_one_way_wherever_they_get_to() {
 }
 
 #[test]
-fn what_becomes_of_the_reply_is_the_verdict() {
+fn the_outcome_of_the_reply_is_the_verdict() {
     let flow = flow(REPLY, 0);
     let own = flow.number;
     for (reply, verdict) in [
         (
-            passing(REPLY, NETNS, Outcome::Invalid, Way::Alone, 0),
+            group(REPLY, NETNS, Outcome::Invalid, PacketDirection::NoEntry, 0),
             Verdict::ReplyInvalid,
         ),
-        // Conntrack knew whose it was, and refused it.
+        // Conntrack found its entry, and refused it.
         (
-            passing(REPLY, NETNS, Outcome::Invalid, Way::Reply, own),
+            group(REPLY, NETNS, Outcome::Invalid, PacketDirection::Reply, own),
             Verdict::ReplyInvalid,
         ),
         (
-            passing(REPLY, NETNS, Outcome::Untracked, Way::Alone, 0),
+            group(REPLY, NETNS, Outcome::Untracked, PacketDirection::NoEntry, 0),
             Verdict::ReplyUntracked,
         ),
         (
-            passing(REPLY, NETNS, Outcome::Dropped, Way::Alone, 0),
+            group(REPLY, NETNS, Outcome::Dropped, PacketDirection::NoEntry, 0),
             Verdict::ReplyDropped,
         ),
         (
-            passing(REPLY, NETNS, Outcome::Created, Way::Orig, 99),
+            group(REPLY, NETNS, Outcome::Created, PacketDirection::Orig, 99),
             Verdict::ReplyIsAnotherFlow,
         ),
         (
-            passing(OTHER_END, NETNS, Outcome::Created, Way::Orig, 99),
+            group(OTHER_END, NETNS, Outcome::Created, PacketDirection::Orig, 99),
             Verdict::ReplyIsAnotherFlow,
         ),
-        // The same in another namespace has nothing to do with it.
+        // The same in another namespace is unrelated.
         (
-            passing(OTHER_END, OTHER, Outcome::Created, Way::Orig, 99),
+            group(OTHER_END, OTHER, Outcome::Created, PacketDirection::Orig, 99),
             Verdict::OneWay,
         ),
         (
-            passing(REPLY, OTHER, Outcome::Tracked, Way::Reply, 99),
+            group(REPLY, OTHER, Outcome::Tracked, PacketDirection::Reply, 99),
             Verdict::ReplyElsewhere,
         ),
         (
-            passing(REPLY, NETNS, Outcome::Tracked, Way::Error, own),
+            group(REPLY, NETNS, Outcome::Tracked, PacketDirection::Error, own),
             Verdict::IcmpError,
         ),
     ] {
@@ -166,8 +166,8 @@ fn what_another_entry_waits_for_is_a_stray_reply() {
         } else {
             OTHER_END
         };
-        let own = passing(typed, NETNS, Outcome::Tracked, Way::Orig, flow.number);
-        sightings.passing(own, 7);
+        let own = group(typed, NETNS, Outcome::Tracked, PacketDirection::Orig, flow.number);
+        sightings.count(own, 7);
     }
     let subjects = table.flows().map(|flow| Subject {
         flow: *flow,
@@ -188,11 +188,17 @@ fn what_another_entry_waits_for_is_a_stray_reply() {
 }
 
 #[test]
-fn a_refused_packet_is_a_reply_where_no_request_was_met() {
+fn a_refused_packet_is_a_reply_if_no_request_was_seen_there() {
     let flow = flow(REPLY, 0);
-    let refused = passing(ORIG, NETNS, Outcome::Invalid, Way::Refused, flow.number);
+    let refused = group(
+        ORIG,
+        NETNS,
+        Outcome::Invalid,
+        PacketDirection::Refused,
+        flow.number,
+    );
     assert_eq!(judge(flow, &[request(&flow), refused]).verdict, Verdict::OneWay);
-    let elsewhere = Passing {
+    let elsewhere = PacketGroup {
         place: Place {
             ifindex: 3,
             ..refused.place
@@ -207,20 +213,26 @@ fn a_refused_packet_is_a_reply_where_no_request_was_met() {
 
 #[test]
 fn a_reply_that_is_not_translated_is_another_flow() {
-    // The entry's source is translated to 192.0.2.1:7, and the peer answers to the address behind.
+    // The entry's source is translated to 192.0.2.1:7, and the peer answers to the untranslated address.
     let flow = flow("udp src=10.0.0.2 dst=192.0.2.1 sport=53 dport=7", 0);
-    let untranslated = passing(REPLY, NETNS, Outcome::Created, Way::Orig, 99);
+    let untranslated = group(REPLY, NETNS, Outcome::Created, PacketDirection::Orig, 99);
     let answer = judge(flow, &[request(&flow), untranslated]);
     assert_eq!(answer.verdict, Verdict::ReplyIsAnotherFlow);
     assert_eq!(answer.seen[answer.because.unwrap()].passing, untranslated);
     // On the other side of the translation, its requests and replies have other headers.
-    let translated = |typed: &str, way| passing(typed, OTHER, Outcome::Tracked, way, 98);
+    let translated = |typed: &str, direction| group(typed, OTHER, Outcome::Tracked, direction, 98);
     let answer = judge(
         flow,
         &[
             request(&flow),
-            translated("udp src=192.0.2.1 dst=10.0.0.2 sport=7 dport=53", Way::Orig),
-            translated("udp src=10.0.0.2 dst=192.0.2.1 sport=53 dport=7", Way::Reply),
+            translated(
+                "udp src=192.0.2.1 dst=10.0.0.2 sport=7 dport=53",
+                PacketDirection::Orig,
+            ),
+            translated(
+                "udp src=10.0.0.2 dst=192.0.2.1 sport=53 dport=7",
+                PacketDirection::Reply,
+            ),
         ],
     );
     assert_eq!(answer.verdict, Verdict::ReplyElsewhere);
@@ -232,9 +244,9 @@ fn a_reply_that_is_not_translated_is_another_flow() {
 }
 
 #[test]
-fn a_second_pass_of_a_packet_is_met_and_not_counted() {
+fn a_second_traversal_of_a_packet_is_listed_and_not_counted() {
     let flow = flow(REPLY, 0);
-    let again = Passing {
+    let again = PacketGroup {
         outcome: Outcome::TrackedAlready,
         ..request(&flow)
     };
@@ -243,13 +255,13 @@ fn a_second_pass_of_a_packet_is_met_and_not_counted() {
 }
 
 #[test]
-fn the_packet_that_made_the_entry_is_counted_with_those_that_found_it() {
+fn the_first_packet_is_counted_with_the_later_ones() {
     let flow = flow(REPLY, 0);
-    let created = Passing {
+    let created = PacketGroup {
         outcome: Outcome::Created,
         ..request(&flow)
     };
-    let other_zone = Passing {
+    let other_zone = PacketGroup {
         zone: 6,
         flow: 99,
         ..created
@@ -275,9 +287,15 @@ fn the_packet_that_made_the_entry_is_counted_with_those_that_found_it() {
 }
 
 #[test]
-fn what_was_unreplied_and_is_replied_to_is_answered() {
+fn an_unreplied_entry_with_a_reply_is_answered() {
     let flow = flow(REPLY, status::SEEN_REPLY);
-    let reply = passing(REPLY, NETNS, Outcome::Tracked, Way::Reply, flow.number);
+    let reply = group(
+        REPLY,
+        NETNS,
+        Outcome::Tracked,
+        PacketDirection::Reply,
+        flow.number,
+    );
     let answer = judge(flow, &[reply]);
     assert_eq!((answer.verdict, answer.because), (Verdict::Answered, Some(0)));
 
@@ -303,7 +321,7 @@ fn what_was_unreplied_and_is_replied_to_is_answered() {
 }
 
 #[test]
-fn entries_that_go_without_a_reply_are_kept() {
+fn entries_deleted_without_a_reply_are_kept() {
     let flow = flow(REPLY, 0);
     let mut watching = Watching::default();
     let mut record = EntryRecord {
@@ -322,14 +340,14 @@ fn entries_that_go_without_a_reply_are_kept() {
     assert_eq!(observe(&record), 0);
     record.status_before = status::CONFIRMED;
     assert_eq!(observe(&record), 1);
-    // Somebody else's delete counts.
+    // Another delete took it out of the table.
     record.status_before |= status::DYING;
     assert_eq!(observe(&record), 1);
     assert_eq!(watching.ended[0].ended, Some(DeleteKind::Expired));
 }
 
 #[test]
-fn every_verdict_has_words_of_its_own() {
+fn every_verdict_has_its_own_texts() {
     let mut names = HashSet::new();
     for verdict in Verdict::ALL {
         assert!(names.insert(verdict.name()));

@@ -1,32 +1,32 @@
-//! The answers that there are, and what packets can be for an entry, each with its name and meaning.
+//! The verdicts on UNREPLIED entries and the roles of packets, each with its name and meaning.
 
 /// Why an entry is, or was, UNREPLIED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// A reply came meanwhile.
+    /// A reply arrived during the watch.
     Answered,
-    /// A reply came that conntrack called INVALID.
+    /// A reply arrived, and conntrack found it INVALID.
     ReplyInvalid,
-    /// A reply came that a rule says not to track.
+    /// A reply arrived, and a rule exempted it from tracking.
     ReplyUntracked,
-    /// A reply came that conntrack dropped.
+    /// A reply arrived, and conntrack dropped it.
     ReplyDropped,
-    /// A reply came that conntrack takes for another flow's.
+    /// A reply arrived, and conntrack assigned it to another flow.
     ReplyIsAnotherFlow,
-    /// An ICMP error came in place of a reply.
+    /// An ICMP error arrived instead of a reply.
     IcmpError,
-    /// A reply was met in another namespace alone.
+    /// A reply arrived in another namespace only.
     ReplyElsewhere,
-    /// Its own packets are what should answer another entry.
+    /// Its packets are the replies to another entry.
     StrayReply,
-    /// Packets of the original direction alone.
+    /// Packets of the original direction only.
     OneWay,
     /// No packet in either direction.
     NoPacketsNow,
 }
 
 impl Verdict {
-    /// Each of them.
+    /// Every verdict.
     pub const ALL: [Self; 10] = [
         Self::Answered,
         Self::ReplyInvalid,
@@ -56,77 +56,78 @@ impl Verdict {
         }
     }
 
-    /// What it means, as a sentence without its full stop.
+    /// Its meaning, as a sentence without its full stop.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Answered => "it was UNREPLIED and has been replied to while it was watched",
-            Self::ReplyInvalid => "the reply comes, and conntrack calls it INVALID",
-            Self::ReplyUntracked => "the reply comes, and a rule says not to track it",
-            Self::ReplyDropped => "the reply comes, and conntrack drops it",
-            Self::ReplyIsAnotherFlow => "the reply comes, and conntrack takes it for another flow",
-            Self::IcmpError => "an ICMP error comes in place of a reply",
-            Self::ReplyElsewhere => "the reply is met in another network namespace, and not in this one",
-            Self::StrayReply => "its packets are what should answer another entry, which does not take them",
-            Self::OneWay => "requests pass, and no reply is met anywhere",
-            Self::NoPacketsNow => "no packet of it was met while it was watched",
+            Self::Answered => "it was UNREPLIED, and a reply arrived during the watch",
+            Self::ReplyInvalid => "the reply arrives, and conntrack finds it INVALID",
+            Self::ReplyUntracked => "the reply arrives, and a rule exempts it from tracking",
+            Self::ReplyDropped => "the reply arrives, and conntrack drops it",
+            Self::ReplyIsAnotherFlow => "the reply arrives, and conntrack assigns it to another flow",
+            Self::IcmpError => "an ICMP error arrives instead of a reply",
+            Self::ReplyElsewhere => "the reply arrives in another network namespace, and not in this one",
+            Self::StrayReply => {
+                "its packets are the replies to another entry, but conntrack does not match them to it"
+            }
+            Self::OneWay => "requests pass, and no reply arrives anywhere",
+            Self::NoPacketsNow => "no packet of it arrived during the watch",
         }
     }
 
-    /// What to do about it.
+    /// Advice for the reader.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Answered => "nothing: it was a matter of time",
+            Self::Answered => "nothing: the reply was only late",
             Self::ReplyInvalid => {
-                "`rsct why invalid` has the kernel's own reason; a rule that drops INVALID drops these replies"
+                "`rsct why invalid` prints the kernel's reason; a rule that drops INVALID packets drops these replies"
             }
             Self::ReplyUntracked => {
-                "look for NOTRACK, `CT --notrack` or nftables' `notrack` in the raw table that meets the reply's \
-                 addresses, and take the reply out of it, or the request in"
+                "look in the raw table for NOTRACK, `CT --notrack` or nftables' `notrack` that matches the reply's \
+                 addresses; track the reply, or exempt the request as well"
             }
-            Self::ReplyDropped => "see whether the table is full: `rsct why full`",
+            Self::ReplyDropped => "check whether the table is full: `rsct why full`",
             Self::ReplyIsAnotherFlow => {
-                "have both directions meet the same zone and the same translation, and have the peer answer from the \
-                 address and port that was asked"
+                "give both directions the same zone and the same translation, and make the peer answer from the \
+                 address and port to which the request was sent"
             }
             Self::IcmpError => {
-                "find out which error it is and who sends it (tcpdump icmp or icmp6): rsct could not read its header"
+                "capture the error to see its type and its sender (tcpdump icmp or icmp6): rsct could not read its header"
             }
             Self::ReplyElsewhere => {
-                "the reply takes another way, or is stopped behind the place where it was met: compare `ip route get` \
+                "the reply takes another path, or is dropped after the hook where it was seen: compare `ip route get` \
                  for both directions, and look at the rules there"
             }
-            Self::StrayReply => "see the entry that they should answer",
+            Self::StrayReply => "look at the entry that they should answer",
             Self::OneWay => {
-                "the peer is silent, or its reply takes a way that does not lead through this machine, or is dropped \
-                 before conntrack (raw table, ingress, XDP, the network card): look for it with tcpdump where it \
-                 should come in"
+                "the peer does not answer, or its reply takes a path around this machine, or is dropped before conntrack \
+                 (raw table, ingress, XDP, the network card): look for it with tcpdump where it should arrive"
             }
             Self::NoPacketsNow => {
-                "it is what an earlier packet left, and goes when its timeout is over; watch longer with --duration \
-                 if more packets should come"
+                "an earlier packet created it, and it expires with its timeout; watch longer with --duration if more \
+                 packets should arrive"
             }
         }
     }
 }
 
-/// What packets are for the entry in question.
+/// Relation of packets to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Its own, in the original direction.
     Request,
     /// Its own, in the reply direction.
     Reply,
-    /// Its own, in a direction that can't be told, as conntrack refused them.
+    /// Its own, of unknown direction, as conntrack refused them.
     Refused,
     /// ICMP errors about its packets.
     IcmpError,
     /// ICMP redirects about its packets, which were forwarded all the same.
     IcmpRedirect,
-    /// Replies in its namespace that are not taken for its own.
+    /// Replies in its namespace that conntrack does not match to it.
     ReplyNotTaken,
-    /// Packets in its namespace that come back to it from another address or port than was asked.
+    /// Replies in its namespace from another address or port than the request's destination.
     ReplyFromAnotherEnd,
-    /// Its requests, met as those of another entry: in another namespace, or in another zone.
+    /// Its requests as packets of another entry: in another namespace, or in another zone.
     RequestElsewhere,
     /// Its replies in another namespace.
     ReplyElsewhere,
@@ -148,7 +149,7 @@ impl Role {
         }
     }
 
-    /// Whether the packets go in the reply direction.
+    /// Returns whether the packets are of the reply direction.
     pub fn is_reply(self) -> bool {
         !matches!(self, Self::Request | Self::RequestElsewhere | Self::Refused)
     }

@@ -1,4 +1,4 @@
-//! The simulation, fed by what the programs tell.
+//! Feeds the simulation with observations.
 
 use std::collections::HashMap;
 
@@ -18,19 +18,19 @@ use crate::{
     timeouts::{Protocol, Setter, Source, Spans},
 };
 
-use super::{Packet, Simulation, simulation::Seed};
+use super::{PacketUpdate, Simulation, simulation::Seed};
 
-/// What is watched.
+/// Feeds a simulation with observations.
 #[derive(Debug)]
 pub struct Watching {
     ticks: Ticks,
     simulation: Simulation,
-    /// The defaults of the protocol by namespaces: those when each was seen first.
+    /// The protocol's defaults in each namespace, as they were when it was first seen.
     defaults: HashMap<u32, Option<Spans>>,
 }
 
 impl Watching {
-    /// Feeds a simulation, on a kernel with so many jiffies a second.
+    /// Feeds this simulation.
     pub fn new(simulation: Simulation, ticks: Ticks) -> Self {
         Self {
             ticks,
@@ -39,12 +39,12 @@ impl Watching {
         }
     }
 
-    /// The simulation as it is now.
+    /// The simulation so far.
     pub fn simulation(&self) -> &Simulation {
         &self.simulation
     }
 
-    /// Takes in an entry that was there before, and where its timeout comes from.
+    /// Adds an entry of the first dump, with the source of its timeout.
     pub fn seed(&mut self, key: TupleKey, now_ns: u64, left_s: u32, source: &Source<'_>) {
         let tried = match (source.setter, source.governing) {
             (Setter::Defaults, Some(governing)) => self.tried(governing.state.attribute),
@@ -64,12 +64,12 @@ impl Watching {
         values.iter().find(of).map(|(_, ms)| *ms)
     }
 
-    /// Whether entries of a protocol are what is tried.
+    /// Returns whether the trial is of this protocol.
     pub fn is_tried(&self, protonum: u8) -> bool {
         Protocol::of_number(protonum).number == self.simulation.trial().protocol.number
     }
 
-    /// Takes in what happened.
+    /// Consumes one observation.
     pub fn observe(&mut self, observation: Observation<'_>) {
         match observation {
             Observation::Cause(_) => {}
@@ -96,12 +96,8 @@ impl Watching {
             record.timeout_after_jiffies,
             record.now_jiffies,
         );
-        let packet = Packet {
-            key: TupleKey {
-                netns: record.netns,
-                zone: record.zone,
-                orig: record.tuple,
-            },
+        let packet = PacketUpdate {
+            key: TupleKey::of_packet(record),
             now_ns: record.time_ns,
             left_ms: u64::try_from(left_ms).unwrap_or(0),
             is_reply: names::is_reply(record.ctinfo),

@@ -1,4 +1,4 @@
-//! What is taken in of a watch until entries are judged.
+//! Collects the packets and deletes of a watch, for the verdicts at its end.
 
 use std::collections::HashSet;
 
@@ -15,19 +15,19 @@ use crate::{
     why::sightings::Sightings,
 };
 
-/// How many flows that ended are kept; of the others it is said how many they were.
+/// The largest number of ended flows that are kept; further ones are only counted.
 const MOST_ENDED: usize = 1 << 16;
 
-/// Takes in what happens, until entries are judged.
+/// Collects packets and deletes.
 #[derive(Debug, Default)]
 pub struct Watching {
-    /// What passed where.
+    /// The packets.
     pub sightings: Sightings,
-    /// Entries that went without a reply.
+    /// Entries deleted without a reply.
     pub ended: Vec<Subject>,
-    /// How many more of those there were.
+    /// Number of further ones.
     pub more_ended: u64,
-    /// Numbers of the flows that a dump had as UNREPLIED, and that have been replied to.
+    /// Numbers of the flows that were UNREPLIED in a dump and have had a reply since.
     pub answered: HashSet<u64>,
 }
 
@@ -54,8 +54,11 @@ impl Watching {
     }
 
     fn entry(&mut self, record: &EntryRecord, flow: &Flow) {
-        let went = EntryKind::from_byte(record.what) == Some(EntryKind::Delete) && cause::deleted(record);
-        if !went || record.status_before & (status::CONFIRMED | status::SEEN_REPLY) != status::CONFIRMED {
+        let was_deleted =
+            EntryKind::from_byte(record.what) == Some(EntryKind::Delete) && cause::deleted(record);
+        if !was_deleted
+            || record.status_before & (status::CONFIRMED | status::SEEN_REPLY) != status::CONFIRMED
+        {
             return;
         }
         if self.ended.len() == MOST_ENDED {
