@@ -141,17 +141,19 @@ fn svg(lines: &[Vec<Cell>]) -> String {
         let mut column = 0;
         for run in line.chunk_by(|one, next| one.0 == next.0) {
             let text: String = run.iter().map(|cell| cell.1).collect();
+            let indent = text.chars().take_while(|char| *char == ' ').count();
+            let text = text.trim_matches(' ');
             // A run has a column and a width of its own, so that columns align in every font.
-            if !text.trim().is_empty() {
+            if !text.is_empty() {
                 // Writing to a String can't fail.
                 let _ = writeln!(
                     svg,
                     r#"<text x="{}" y="{}" textLength="{}" {}>{}</text>"#,
-                    pixels(column),
+                    pixels(column + indent),
                     number * LINE + 15,
-                    pixels(run.len()),
+                    pixels(text.chars().count()),
                     run[0].0.attributes(),
-                    escape(&text)
+                    escape(text)
                 );
             }
             column += run.len();
@@ -197,10 +199,10 @@ mod tests {
         let red = COLORS[1];
         let bright_blue = COLORS[12];
         assert_eq!(
-            texts("ab \x1b[31mcd\x1b[0m\n\x1b[1;94me\x1b[0;2mf\x1b[m"),
+            texts(" ab \x1b[31mcd\x1b[0m\n\x1b[1;94me\x1b[0;2mf\x1b[m"),
             [
-                format!(r#"<text x="0.0" y="15" textLength="25.2" fill="{FOREGROUND}">ab </text>"#),
-                format!(r#"<text x="25.2" y="15" textLength="16.8" fill="{red}">cd</text>"#),
+                format!(r#"<text x="8.4" y="15" textLength="16.8" fill="{FOREGROUND}">ab</text>"#),
+                format!(r#"<text x="33.6" y="15" textLength="16.8" fill="{red}">cd</text>"#),
                 format!(
                     r#"<text x="0.0" y="35" textLength="8.4" fill="{bright_blue}" font-weight="bold">e</text>"#
                 ),
