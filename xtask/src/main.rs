@@ -16,6 +16,7 @@ mod lock;
 mod machine;
 mod modules;
 mod paths;
+mod picture;
 mod progress;
 mod qemu;
 mod report;
@@ -61,6 +62,8 @@ enum Command {
     Vm(vm::Options),
     /// Check words and formatting and run clippy
     Lint(lint::Options),
+    /// Draw coloured terminal text as docs/img/trace.svg
+    Picture(picture::Options),
 }
 
 fn after_help() -> String {
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options),
         Command::Vm(options) => vm::run(options),
         Command::Lint(options) => lint::run(options),
+        Command::Picture(options) => picture::run(options),
     };
     ended.unwrap_or_else(|error| {
         progress::note(&format!("error: {error:#}"));
