@@ -77,7 +77,12 @@ pub fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn create(socket: &mut Socket, spec: &Spec, wanted: &Change<'_>, or_update: bool) -> anyhow::Result<()> {
+async fn create(
+    socket: &mut Socket,
+    spec: &Spec,
+    wanted: &Change<'_>,
+    or_update: bool,
+) -> anyhow::Result<()> {
     match change::apply(socket, Operation::Create, wanted).await {
         Ok(()) => Ok(()),
         Err(error) if or_update && error.errno() == Some(libc::EEXIST) => {

@@ -111,7 +111,9 @@ async fn flush(socket: &mut Socket, filter: &Filter, quiet: bool, of: &str) -> a
     if quiet {
         message!("the table{of} has been emptied {what}: it had {had}, and has {after} now.");
     } else if before != after {
-        message!("a flush{of} deleted entries created in the meantime: the table had {had}, and has {after} now.");
+        message!(
+            "a flush{of} deleted entries created in the meantime: the table had {had}, and has {after} now."
+        );
     }
     Ok(())
 }

@@ -122,7 +122,12 @@ mod tests {
                         .strip_prefix(below.get_name())
                         .is_some_and(|rest| rest.starts_with("  ") && rest.trim() == about)
                 };
-                assert_eq!(text.lines().filter(is_its).count(), 1, "{}:\n{text}", below.get_name());
+                assert_eq!(
+                    text.lines().filter(is_its).count(),
+                    1,
+                    "{}:\n{text}",
+                    below.get_name()
+                );
             }
             for (heading, _) in GROUPS {
                 assert!(text.contains(&format!("\n{heading}:\n")), "{text}");
@@ -134,7 +139,9 @@ mod tests {
     #[test]
     fn first_lines_are_short_imperatives() {
         each(|command, name| {
-            let about = command.get_about().unwrap_or_else(|| panic!("{name} has no help"));
+            let about = command
+                .get_about()
+                .unwrap_or_else(|| panic!("{name} has no help"));
             let about = about.to_string();
             is_first_line(&about, name);
             let verb = about.split(' ').next().unwrap_or_default();
@@ -156,7 +163,10 @@ mod tests {
             for arg in command.get_arguments() {
                 let name = format!("{name} {}", arg.get_id());
                 is_first_line(&short_help(arg), &name);
-                assert!(short_help(arg).starts_with(|char: char| char.is_uppercase()), "{name}");
+                assert!(
+                    short_help(arg).starts_with(|char: char| char.is_uppercase()),
+                    "{name}"
+                );
             }
         });
     }
@@ -164,7 +174,15 @@ mod tests {
     #[test]
     fn shared_options_have_one_wording() {
         let shared = [
-            "output", "duration", "netns", "attach", "interval", "count", "dry-run", "show-hooks", "explain",
+            "output",
+            "duration",
+            "netns",
+            "attach",
+            "interval",
+            "count",
+            "dry-run",
+            "show-hooks",
+            "explain",
         ];
         let mut wordings: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         each(|command, name| {
@@ -191,7 +209,10 @@ mod tests {
             let (_, examples) = text
                 .split_once("Examples:\n")
                 .unwrap_or_else(|| panic!("{name} has no examples"));
-            assert!(examples.lines().all(|line| line.chars().count() <= 80), "{examples}");
+            assert!(
+                examples.lines().all(|line| line.chars().count() <= 80),
+                "{examples}"
+            );
             let joined = examples.replace("\\\n", " ");
             assert!((2..=3).contains(&joined.lines().count()), "{name}: {examples}");
             for line in joined.lines() {
@@ -210,10 +231,15 @@ mod tests {
 
     #[test]
     fn questions_name_commands() {
-        let questions = QUESTIONS.split_once("\n\n").map_or("", |(questions, _)| questions);
+        let questions = QUESTIONS
+            .split_once("\n\n")
+            .map_or("", |(questions, _)| questions);
         let mut number = 0;
         for line in questions.lines().skip(1) {
-            let (_, words) = line.split_once("  rsct ").or_else(|| line.split_once("? rsct ")).unwrap();
+            let (_, words) = line
+                .split_once("  rsct ")
+                .or_else(|| line.split_once("? rsct "))
+                .unwrap();
             let words = std::iter::once("rsct").chain(words.split(' '));
             if let Err(error) = all().try_get_matches_from(words) {
                 panic!("{line}: {error}");

@@ -74,7 +74,10 @@ fn name(command: &Command) -> &str {
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let end = command.get_after_long_help().map(ToString::to_string);
     // clap_mangen would fill its lines into one paragraph.
-    let rest = command.clone().mut_args(with_aliases).after_long_help(None::<&str>);
+    let rest = command
+        .clone()
+        .mut_args(with_aliases)
+        .after_long_help(None::<&str>);
     let mut page = Vec::new();
     Man::new(rest)
         .source(concat!("rsct ", env!("CARGO_PKG_VERSION")))

@@ -83,7 +83,11 @@ pub async fn entries(
 }
 
 /// Dumps the conntrack table like [`entries`], for a caller that also waits for other events.
-pub async fn entries_concurrently(socket: &mut Socket, plan: &Plan, sink: &mut impl Sink) -> Result<(), Error> {
+pub async fn entries_concurrently(
+    socket: &mut Socket,
+    plan: &Plan,
+    sink: &mut impl Sink,
+) -> Result<(), Error> {
     for filter in &plan.queries {
         let query = Query {
             filter: *filter,

@@ -50,7 +50,9 @@ pub(super) async fn of_change(
         return absent.into();
     }
     if error.is_not_permitted() && change.timeout.is_some() && has_fixed_timeout(socket, change).await {
-        return anyhow!("{doing}: its timeout is fixed (FIXED_TIMEOUT), and the kernel does not change a fixed timeout");
+        return anyhow!(
+            "{doing}: its timeout is fixed (FIXED_TIMEOUT), and the kernel does not change a fixed timeout"
+        );
     }
     match error.errno() {
         Some(errno) if !error.is_not_permitted() => match meaning(errno, change) {
@@ -71,10 +73,12 @@ pub(super) fn meaning(errno: i32, change: &Change<'_>) -> Option<String> {
         libc::ENOENT => "there is no such entry".to_owned(),
         libc::ENOMEM => "the table is full (net.netfilter.nf_conntrack_max)".to_owned(),
         libc::ENOSPC if change.labels.is_some() => {
-            "the entry has no room for labels: no rule of the namespace used labels when it was created"
+            "the entry cannot hold labels: no rule of the namespace used labels when it was created"
                 .to_owned()
         }
-        libc::EBUSY => "the kernel clears no status bit, and only the kernel sets EXPECTED and DYING".to_owned(),
+        libc::EBUSY => {
+            "the kernel clears no status bit, and only the kernel sets EXPECTED and DYING".to_owned()
+        }
         libc::EOPNOTSUPP | libc::EAGAIN => {
             let mut causes = Vec::new();
             if change.zone_number().is_some() {

@@ -243,7 +243,9 @@ impl Sysctl<'_> {
             hz: self.hz,
         };
         match self.args.output.format {
-            TextOrJson::Json => render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns)),
+            TextOrJson::Json => {
+                render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns))
+            }
             TextOrJson::Text => {
                 let column = self.namespaces.column();
                 if !std::mem::replace(&mut self.begun, true) {

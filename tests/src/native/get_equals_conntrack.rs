@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
         (
             "-p udp -s 10.0.0.0/8 -d 10.0.1.1 --sport 9 --dport 9",
             2,
-            "one entry has one address",
+            "expected one address",
         ),
         (
             "-p icmp -s 10.0.0.1 -d 10.0.1.1 --icmp-type 3 --icmp-id 9",

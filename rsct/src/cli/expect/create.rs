@@ -139,9 +139,7 @@ async fn create(socket: &mut Socket, args: &CreateArgs, mut new: New<'_>) -> any
         let mut set = 0;
         expect::get(socket, &key, |expectation| set = expectation.flags.unwrap_or(0)).await?;
         if set & flags::USERSPACE == 0 {
-            message!(
-                "--userspace: this kernel does not set the flag; the expectation is created without it"
-            );
+            message!("--userspace: this kernel does not set the flag; the expectation is created without it");
         }
     }
     Ok(())

@@ -6,10 +6,7 @@ use clap::Args;
 
 use super::{DeletionArgs, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
-    cli::{
-        UsageError, ended,
-        namespaces::Namespaces,
-    },
+    cli::{UsageError, ended, namespaces::Namespaces},
     kernel::interrupt,
     netlink::expect,
     render::expect::About,

@@ -36,9 +36,11 @@ pub(super) async fn explain(
         Some(libc::EBUSY) => {
             "it overlaps with an existing expectation; `rsct expect list` prints the masters".to_owned()
         }
-        Some(libc::EMFILE) => "the number of expectations has reached the limit of the helper's policy or of \
+        Some(libc::EMFILE) => {
+            "the number of expectations has reached the limit of the helper's policy or of \
              net.netfilter.nf_conntrack_expect_max; `rsct expect list` prints them"
-            .to_owned(),
+                .to_owned()
+        }
         Some(libc::EOPNOTSUPP | libc::ESHUTDOWN | libc::EINVAL) => match master(socket, new).await {
             Ok(None) => return error.into(),
             Ok(Some(None)) => format!(

@@ -98,14 +98,8 @@ mod tests {
             (&["replied=0"], "0 would make entries expire at once"),
             (&["replied=-3"], "negative"),
             (&["replied=0.5"], "whole seconds"),
-            (
-                &["replied=4294967296"],
-                "the longest timeout of this kernel is",
-            ),
-            (
-                &["replied=365d"],
-                "the longest timeout of this kernel is",
-            ),
+            (&["replied=4294967296"], "the longest timeout of this kernel is"),
+            (&["replied=365d"], "the longest timeout of this kernel is"),
             (&["replied=5", "REPLIED=5"], "udp's replied is given twice"),
         ] {
             let error = parsed("udp", typed).unwrap_err();

@@ -43,7 +43,8 @@ impl DropInFile {
             ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
-                return Err(error).with_context(|| format!("--persist: reading the metadata of {}", path.display()));
+                return Err(error)
+                    .with_context(|| format!("--persist: reading the metadata of {}", path.display()));
             }
         };
         Ok(Self {

@@ -72,7 +72,12 @@ impl PolicyRules {
             .policies
             .iter()
             .find(|policy| policy.name.as_deref() == Some(name.as_bytes()));
-        found.ok_or_else(|| anyhow!("there is no policy of this name; {}", refusal::names(&self.policies)))
+        found.ok_or_else(|| {
+            anyhow!(
+                "there is no policy of this name; {}",
+                refusal::names(&self.policies)
+            )
+        })
     }
 
     /// The rules that attach this policy, or any policy.

@@ -8,7 +8,7 @@ use crate::{
 
 /// Help of a protocol argument.
 pub(super) const PROTOCOL_HELP: &str =
-    "Protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre; generic for all others";
+    "Protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic (others)";
 
 /// The protocol with this name or number.
 pub(super) fn named(name: &str) -> Result<&'static Protocol, UsageError> {

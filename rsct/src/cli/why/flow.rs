@@ -110,7 +110,8 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     let elsewhere = elsewhere(named, namespaces, &before, &after, format).await?;
     let report = FinalReport {
         named,
-        selected: (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect()),
+        selected: (!namespaces.are_all())
+            .then(|| namespaces.iter().map(|netns| netns.inode as u32).collect()),
         before: &before,
         after: &after,
         elsewhere: &elsewhere,
@@ -270,7 +271,9 @@ impl FinalReport<'_> {
     }
 
     fn is_selected(&self, netns: u32) -> bool {
-        self.selected.as_ref().is_none_or(|selected| selected.contains(&netns))
+        self.selected
+            .as_ref()
+            .is_none_or(|selected| selected.contains(&netns))
     }
 
     /// The flow's entries: at the start, at the end, and those deleted in between.

@@ -27,13 +27,13 @@ pub(super) const INSERT: Topic = all_of(
     &[CauseFamily::Insert],
     ["insert failed or clashed", "inserts failed or clashed"],
 );
-pub(super) const LOST: Topic = all_of(
-    &[CauseFamily::Lost],
-    ["event was lost", "events were lost"],
-);
+pub(super) const LOST: Topic = all_of(&[CauseFamily::Lost], ["event was lost", "events were lost"]);
 pub(super) const DROP: Topic = all_of(
     &[CauseFamily::Drop],
-    ["packet ended without a confirmed entry", "packets ended without a confirmed entry"],
+    [
+        "packet ended without a confirmed entry",
+        "packets ended without a confirmed entry",
+    ],
 );
 pub(super) const NAT: Topic = Topic {
     // A taken port is a try, not a search; tries are compared with the kernel's counter.

@@ -43,7 +43,8 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
         .into());
     }
     let namespaces = Namespaces::open(&args.common.watching.netns)?;
-    let selected = (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
+    let selected =
+        (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
     // An open descriptor would keep a deleted namespace alive.
     drop(namespaces);
     waiting::event_loop()?.block_on(async {

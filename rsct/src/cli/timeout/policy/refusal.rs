@@ -13,7 +13,10 @@ pub(super) async fn of(socket: &mut Socket, doing: &str, name: &[u8], error: Err
     let what = format!("{doing} the timeout policy {}", shown(name));
     match error.errno() {
         _ if error.is_not_permitted() => error.into(),
-        Some(libc::ENOENT) => anyhow!("{what}: there is no policy of this name; {}", existing(socket).await),
+        Some(libc::ENOENT) => anyhow!(
+            "{what}: there is no policy of this name; {}",
+            existing(socket).await
+        ),
         // EBUSY: adding a policy that exists, or deleting one that is in use.
         Some(libc::EBUSY) if doing == "adding" => {
             anyhow!("{what}: a policy of this name exists already; `rsct timeout policy replace` changes it")
@@ -52,7 +55,7 @@ pub(in crate::cli::timeout) fn names(policies: &[timeout::Policy]) -> String {
     let names = policies.iter().filter_map(|policy| policy.name.as_deref());
     let names: Vec<String> = names.map(shown).collect();
     if names.is_empty() {
-        "there is no policy at all".to_owned()
+        "there are no policies".to_owned()
     } else {
         format!("policies are: {}", names.join(", "))
     }
