@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::UsageError;
+use super::{UsageError, shared_args::EndOfHeading};
 use crate::{
     entry_spec::{Opt, Spec},
     labels::LabelMap,
@@ -110,6 +110,8 @@ pub struct EntryArgs {
     /// Original direction of the master entry, which must exist
     #[arg(long, value_name = "PROTO,SRC,DST,SPORT,DPORT")]
     master: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl EntryArgs {

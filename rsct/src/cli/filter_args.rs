@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::UsageError;
+use super::{UsageError, shared_args::EndOfHeading};
 use crate::filter::{Filter, Typed};
 
 /// Conditions on an entry; it has to match all of them.
@@ -97,6 +97,8 @@ pub struct FilterArgs {
     /// Id of an ICMP or ICMPv6 query
     #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
     icmp_id: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl FilterArgs {

@@ -188,6 +188,9 @@ mod tests {
         each(|command, name| {
             for arg in command.get_arguments() {
                 let long = arg.get_long().unwrap_or_default();
+                if shared.contains(&long) && long != "explain" {
+                    assert_eq!(arg.get_help_heading(), None, "{name} --{long}");
+                }
                 // The count of `rsct stats` is of intervals.
                 if shared.contains(&long) && (name, long) != ("rsct stats", "count") {
                     let wording = (short_help(arg), name.to_owned());

@@ -140,3 +140,10 @@ pub(super) struct DryRunArg {
     #[arg(long)]
     pub(super) dry_run: bool,
 }
+
+/// No options. As the last field of a struct with `next_help_heading`, it ends that heading, which clap would also give
+/// to all options that follow.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = None::<&'static str>)]
+#[group(skip)]
+pub(super) struct EndOfHeading {}

@@ -11,6 +11,7 @@ use super::{
     ended,
     namespaces::{Namespaces, NetnsArg},
     reading::ExplainArg,
+    shared_args::EndOfHeading,
     sweep::Swept,
 };
 use crate::{
@@ -75,6 +76,8 @@ struct Setters {
     /// Labels to remove; without a value, all of them
     #[arg(long, value_name = "LABEL,...", num_args = 0..=1, default_missing_value = "")]
     label_del: Vec<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl Setters {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    cli::UsageError,
+    cli::{UsageError, shared_args::EndOfHeading},
     family::Family,
     filter::{Filter, Typed},
     netlink::expect::{Expectation, Of},
@@ -60,6 +60,8 @@ pub(super) struct ExpectFilterArgs {
     /// The kernel does not send the zone: rsct looks each expectation up in this zone.
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 /// A filter of expectations.

@@ -3,7 +3,10 @@
 use clap::{Args, ValueEnum};
 
 use crate::{
-    cli::{namespaces::NetnsArg, shared_args::DryRunArg},
+    cli::{
+        namespaces::NetnsArg,
+        shared_args::{DryRunArg, EndOfHeading},
+    },
     rules::{Hook, TypedMatch},
 };
 
@@ -67,6 +70,8 @@ pub(super) struct MatchArgs {
     /// Output interface, for output; a + at the end matches any suffix
     #[arg(long, value_name = "NAME")]
     out_iface: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl MatchArgs {
