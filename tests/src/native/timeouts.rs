@@ -157,8 +157,8 @@ fn set(namespace: &Namespace) -> Result<()> {
 fn wrong(namespace: &Namespace) -> Result<()> {
     let before = states(namespace)?;
     for (args, code, sentence) in [
-        ("show ipx", 2, "there are tcp, udp, udplite, icmp"),
-        ("set ipx timeout=5", 2, "there are tcp, udp, udplite, icmp"),
+        ("show ipx", 2, "protocols are tcp, udp, udplite, icmp"),
+        ("set ipx timeout=5", 2, "protocols are tcp, udp, udplite, icmp"),
         ("set udp", 2, "<STATE=SECS>"),
         ("set udp replied", 2, "expected STATE=SECS, such as unreplied=30"),
         (

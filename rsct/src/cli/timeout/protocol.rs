@@ -19,7 +19,7 @@ pub(super) fn named(name: &str) -> Result<&'static Protocol, UsageError> {
     Protocol::named(name).or_else(numbered).ok_or_else(|| {
         let names: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
         UsageError(format!(
-            "there are no timeouts of a protocol {name:?}: protocols are {}; generic is for all others",
+            "there are no timeouts of a protocol {name:?}: protocols are {} (all others)",
             names.join(", ")
         ))
     })
