@@ -1,8 +1,8 @@
-//! The names that people give to connection labels: conntrack's `connlabel.conf`.
+//! Names of connection labels: conntrack's `connlabel.conf`.
 //!
-//! A line is a bit's number and its name: `3 from-the-office`. The file is read as libnetfilter_conntrack reads it,
-//! oddities included, so that both tools mean the same by a name: what can't be read is passed over, and of two lines
-//! about one bit or one name the first holds.
+//! A line is a bit's number and its name: `3 from-the-office`. The file is parsed as libnetfilter_conntrack parses it,
+//! oddities included, so that a name is the same bit in both tools: unreadable lines are skipped, and of two lines with
+//! one bit or one name the first one counts.
 
 use std::{
     fs::File,
@@ -12,45 +12,47 @@ use std::{
 
 use thiserror::Error;
 
-/// Where conntrack looks for the file.
+/// The file that conntrack reads.
 pub const DEFAULT_PATH: &str = "/etc/xtables/connlabel.conf";
 /// The highest label that an entry can have (`XT_CONNLABEL_MAXBIT`).
 pub const MAX_BIT: u16 = 127;
-/// A file may name bits below this one, though no entry has so many.
+/// A file may name bits below this one; entries have fewer.
 const FILE_BITS: usize = 1024;
-/// Lines are read in pieces of this many bytes; each piece is a line of its own.
+/// Longer lines are split after this many bytes, and each piece is a line of its own.
 const LINE_BYTES: usize = 1023;
-/// Far more than all names there can be.
+/// Larger than any list of names.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Why there are no names.
+/// The names cannot be read.
 #[derive(Debug, Error)]
 pub enum LabelError {
     /// The file can't be read.
     #[error("reading the label names in {path}: {source}")]
     Read {
-        /// Where it is.
+        /// The file.
         path: String,
-        /// What is wrong.
+        /// The error.
         source: io::Error,
     },
-    /// Something else than names is there.
-    #[error("reading the label names in {path}: it is larger than 4 MiB, which no list of label names is")]
+    /// The file is no list of names.
+    #[error(
+        "reading the label names in {path}: the file is larger than 4 MiB, so it is no list of label names"
+    )]
     TooLarge {
-        /// Where it is.
+        /// The file.
         path: String,
     },
 }
 
-/// Label names and the bits they stand for.
+/// Label names and their bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelMap {
-    /// By bit; up to the highest that has a name.
+    /// By bit, up to the highest named one.
     names: Vec<Option<Box<str>>>,
 }
 
 impl LabelMap {
-    /// Reads a file: the one given, else conntrack's.
+    /// Reads `path`, or conntrack's file.
     pub fn load(path: Option<&Path>) -> Result<Self, LabelError> {
         let path = path.unwrap_or(Path::new(DEFAULT_PATH));
         let named = || path.display().to_string();
@@ -67,12 +69,12 @@ impl LabelMap {
         Ok(Self::parse(&text))
     }
 
-    /// conntrack's file, for output that is the same without it: no names where it can't be read.
+    /// Reads conntrack's file for output that needs no names: no names if it cannot be read.
     pub fn load_default() -> Self {
         Self::load(None).unwrap_or_default()
     }
 
-    /// Reads a file's content.
+    /// Parses a file's content.
     pub fn parse(text: &[u8]) -> Self {
         let mut map = Self::default();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -93,19 +95,19 @@ impl LabelMap {
         self.names.get(bit.into() as usize)?.as_deref()
     }
 
-    /// The bit that a name stands for.
+    /// The bit of a name.
     pub fn bit(&self, name: &str) -> Option<u16> {
         let index = self.names.iter().position(|n| n.as_deref() == Some(name))?;
         u16::try_from(index).ok()
     }
 
-    /// The bit that is meant by what was typed: a name, or else a number. (conntrack takes names only.)
+    /// The bit of a name or, if there is no such name, of a number. (conntrack accepts names only.)
     pub fn find(&self, typed: &str) -> Option<u16> {
         self.bit(typed).or_else(|| number(typed))
     }
 
-    /// The word by which [`find`](Self::find) finds a bit: its name, or else its number, with as many zeros before it
-    /// as it takes not to be the name of another.
+    /// The word for which [`find`](Self::find) returns this bit: its name, or its number, with leading zeros if that is
+    /// the name of another bit.
     pub fn word(&self, bit: u16) -> String {
         if let Some(name) = self.name(bit) {
             return name.to_owned();
@@ -117,7 +119,7 @@ impl LabelMap {
         word
     }
 
-    /// Whether there is no name at all; conntrack takes such a file for no file.
+    /// Returns whether there is no name; conntrack treats such a file as missing.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -131,15 +133,15 @@ impl LabelMap {
     }
 }
 
-/// A label's number, in decimal.
+/// A label's decimal number.
 fn number(typed: &str) -> Option<u16> {
     let digits = !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_digit());
     typed.parse().ok().filter(|bit| digits && *bit <= MAX_BIT)
 }
 
-/// One line: a number and a name.
+/// Parses one line: a number and a name.
 fn parse_line(line: &[u8]) -> Option<(u16, &str)> {
-    // C's string ends here.
+    // A C string ends at a zero byte.
     let line = line.split(|byte| *byte == 0).next()?;
     if line.first() == Some(&b'#') {
         return None;
@@ -161,19 +163,19 @@ fn parse_line(line: &[u8]) -> Option<(u16, &str)> {
     (!name.is_empty() && name.as_bytes().iter().all(sane)).then_some((bit, name))
 }
 
-/// What stands around a name.
+/// Characters that are trimmed from a name.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
 }
 
-/// What follows the bytes to be dropped.
+/// The text after the leading bytes that `drop` matches.
 fn skip(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
     let start = text.iter().position(|byte| !drop(*byte)).unwrap_or(text.len());
     &text[start..]
 }
 
-/// C's `strtoul` of base 0: decimal, octal after `0`, hexadecimal after `0x`, with a sign; what is too large stays
-/// at the largest number. The number and what follows it; nothing where there is no digit.
+/// C's `strtoul` of base 0: decimal, octal after `0`, hexadecimal after `0x`, with a sign; too large numbers saturate.
+/// Returns the number and the text after it; nothing without a digit.
 fn strtoul(text: &[u8]) -> Option<(u64, &[u8])> {
     let text = skip(text, |byte| is_blank(byte) || byte == b'\n');
     let (negative, text) = match text {
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_read_as_conntrack_reads_them() {
+    fn lines_are_parsed_as_by_conntrack() {
         let text = b"# bits and names\n3\tfrom-the-office \n0x40  night shift\r\n010 octal\n 5 five\n6six\n\
             200 beyond-the-kernel\n";
         let map = LabelMap::parse(text);
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_passed_over() {
+    fn unreadable_lines_are_skipped() {
         for line in [
             "",
             "#3 x",
@@ -248,12 +250,12 @@ mod tests {
             let map = LabelMap::parse(line.as_bytes());
             assert!(map.is_empty(), "{line:?}: {map:?}");
         }
-        // C's strings end at a zero byte.
+        // C strings end at a zero byte.
         assert_eq!(LabelMap::parse(b"3 a\0,").name(3u16), Some("a"));
     }
 
     #[test]
-    fn the_first_line_about_a_bit_or_a_name_holds() {
+    fn the_first_line_of_a_bit_or_a_name_counts() {
         let map = LabelMap::parse(b"1 a\n1 b\n2 a\n2 c\n");
         assert_eq!((map.name(1u16), map.name(2u16)), (Some("a"), Some("c")));
         assert_eq!(map.bit("b"), None);
@@ -290,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_file_is_read(text: Vec<u8>) {
+        fn any_file_is_parsed(text: Vec<u8>) {
             let map = LabelMap::parse(&text);
             for bit in 0..=MAX_BIT {
                 prop_assert_eq!(map.find(&map.word(bit)), Some(bit));

@@ -1,16 +1,16 @@
-//! Names that others chose: of namespaces, interfaces, tasks, policies, helpers and labels. They may hold anything, and a
-//! terminal takes some of it for a command or turns the line around.
+//! Untrusted names: of namespaces, interfaces, tasks, policies, helpers and labels. They may hold any character, also
+//! some that a terminal executes or that reverse the line.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A name that others chose. It is displayed without anything that a terminal would act on.
+/// An untrusted name. It is displayed with harmful characters escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
 impl Name {
-    /// The name as it is: to compare, and for formats that escape by themselves.
+    /// The name unescaped: to compare, and for formats that escape by themselves.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,8 +45,8 @@ impl Serialize for Name {
     }
 }
 
-/// Whether a terminal would act on a character: control characters, line and paragraph separators, and what changes the
-/// direction of writing or is not seen.
+/// Returns whether a character can change what a terminal shows: control characters, line and paragraph separators,
+/// characters that change the direction of writing, and invisible ones.
 pub fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(char,
@@ -54,7 +54,7 @@ pub fn is_harmful(char: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text from outside for a terminal: what it would act on is written as `\u{1b}`, a byte that is no text as `\xff`.
+/// Escapes untrusted text for a terminal: harmful characters as `\u{1b}`, bytes that are not UTF-8 as `\xff`.
 pub fn shown(text: &[u8]) -> String {
     let mut shown = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -72,7 +72,7 @@ pub fn shown(text: &[u8]) -> String {
     shown
 }
 
-/// A message of several lines, without anything but those that a terminal would act on.
+/// Escapes a message line by line: its line breaks stay.
 pub fn shown_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(|line| shown(line.as_bytes())).collect();
     lines.join("\n")
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_acts_on_is_written_out() {
+    fn harmful_characters_are_escaped() {
         for (name, expected) in [
             ("red", "red"),
             ("größe 日本", "größe 日本"),
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_harmful_is_shown(text: Vec<u8>) {
+        fn no_harmful_character_is_left(text: Vec<u8>) {
             prop_assert!(!shown(&text).chars().any(is_harmful));
         }
     }

@@ -1,4 +1,4 @@
-//! Running what waits: on the calling thread, or in an event loop where several things can happen next.
+//! Runs futures: on the calling thread, or in an event loop where several things can happen next.
 
 use std::{
     io,
@@ -10,8 +10,8 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs a future to its end on this thread. Sockets that it opens block the thread, so that it needs neither an event
-/// loop nor the loop's descriptors. Must not be called inside an event loop.
+/// Runs a future to its end on this thread. Sockets that it opens block the thread, so it needs neither an event loop
+/// nor the loop's descriptors. Must not be called inside an event loop.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -24,7 +24,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Wakes up the thread that waits.
+/// Wakes up the waiting thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -33,7 +33,7 @@ impl Wake for Unpark {
     }
 }
 
-/// An event loop on this thread, with sockets and time.
+/// Creates an event loop on this thread, with sockets and timers.
 pub fn event_loop() -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
@@ -42,7 +42,7 @@ pub fn event_loop() -> io::Result<Runtime> {
         .map_err(|error| io::Error::new(error.kind(), StartingLoop(error)))
 }
 
-/// Why there is no event loop.
+/// The event loop cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[error("starting the event loop: {0}")]
 struct StartingLoop(#[source] io::Error);

@@ -1,7 +1,7 @@
-//! Deleting all that meets a filter with one request for each address family, where nobody wants to see what goes: the
-//! kernel walks its table by itself, and no entry crosses over to us and back.
+//! Deletes all entries that match a filter with one request for each address family: the kernel walks its table by itself,
+//! and no entry is copied to user space.
 //!
-//! It does not say how many it deleted. What is told is how many entries it counts before and after.
+//! The kernel does not return the number of deleted entries; rsct prints the entry count before and after.
 
 use std::ops::ControlFlow;
 
@@ -14,30 +14,30 @@ use crate::{
     },
 };
 
-/// What came of it.
+/// Outcome of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AtOnce {
-    /// It can't be done so: the filter has more than the kernel looks at, or the kernel is older than Linux 6.11.
+    /// The kernel cannot apply all of the filter, or is older than Linux 6.11.
     Impossible,
-    /// No entry met the filter, and nothing was asked of the kernel.
-    NoneMeant,
-    /// The kernel was asked and did it.
+    /// No entry matched, and no request was sent.
+    NoMatch,
+    /// The kernel deleted the entries.
     Done {
-        /// Entries of the table, by its own count, before.
+        /// The kernel's entry count before the request.
         before: u32,
-        /// And after.
+        /// The entry count after it.
         after: u32,
     },
 }
 
-/// Deletes what meets the filter, if that can be done so.
+/// Deletes the entries that match the filter, if the kernel can.
 pub(super) async fn delete(socket: &mut Socket, filter: &Filter, plan: &Plan) -> Result<AtOnce, Error> {
     if !plan.is_all_in_kernel() || !plan.queries.iter().all(is_safe) {
         return Ok(AtOnce::Impossible);
     }
     let before = stats::table(socket).await?.entries;
-    if !any_is_meant(socket, filter, plan).await? {
-        return Ok(AtOnce::NoneMeant);
+    if !any_matches(socket, filter, plan).await? {
+        return Ok(AtOnce::NoMatch);
     }
     for query in &plan.queries {
         match change::flush(socket, query).await {
@@ -50,14 +50,14 @@ pub(super) async fn delete(socket: &mut Socket, filter: &Filter, plan: &Plan) ->
     Ok(AtOnce::Done { before, after })
 }
 
-/// Whether a kernel that knows no filters here does no harm with it. It takes a tuple for a whole one, so a tuple has to
-/// be there, and must not be whole: with both addresses of a direction it might be, and be found.
+/// Returns whether an older kernel, which ignores the filter, deletes nothing. Such a kernel treats the tuple as complete:
+/// it must be present, and must not have both addresses of a direction, so that the lookup fails.
 fn is_safe(query: &DumpFilter) -> bool {
     let whole = TupleParts::SRC.with(TupleParts::DST);
     query.has_tuples() && !query.orig.parts.has(whole) && !query.reply.parts.has(whole)
 }
 
-/// Whether the kernel does not know what was asked: it takes the tuple for a whole one, which it is not.
+/// Returns whether the kernel ignored the filter and treated the tuple as a complete one.
 fn is_unknown(error: &Error) -> bool {
     matches!(
         error.errno(),
@@ -65,15 +65,15 @@ fn is_unknown(error: &Error) -> bool {
     )
 }
 
-/// Reads until the first that is meant.
-async fn any_is_meant(socket: &Socket, filter: &Filter, plan: &Plan) -> Result<bool, Error> {
+/// Reads the table up to the first entry that matches.
+async fn any_matches(socket: &Socket, filter: &Filter, plan: &Plan) -> Result<bool, Error> {
     for query in &plan.queries {
         let query = dump::Query {
             filter: *query,
             ..dump::Query::default()
         };
         let mut first = First { filter, found: false };
-        // A socket of its own: a dump that is not read to its end leaves one of no further use.
+        // On its own socket: an unfinished dump makes a socket useless.
         dump::entries(&mut socket.open_sibling()?, &query, &mut first).await?;
         if first.found {
             return Ok(true);
@@ -151,7 +151,7 @@ mod tests {
                 proto: Some("50"),
                 ..Typed::default()
             },
-            // Without a tuple an older kernel would delete everything.
+            // Without a tuple an older kernel would delete every entry.
             Typed {
                 status: Some("ASSURED"),
                 ..Typed::default()
@@ -160,7 +160,7 @@ mod tests {
                 family: Some("ipv4"),
                 ..Typed::default()
             },
-            // Part of it is ours to look at.
+            // rsct has to apply a part of the filter.
             Typed {
                 proto: Some("udp"),
                 label: Some("3"),

@@ -1,4 +1,4 @@
-//! `rsct completions`: what a shell has to know to complete the words of rsct's command line.
+//! `rsct completions`: a script with which a shell completes rsct's command line.
 
 use std::{
     io::{self, Write as _},
@@ -11,14 +11,18 @@ use clap_complete::Shell;
 
 use super::is_broken_pipe;
 
-/// Print the completions of rsct's commands and options for a shell.
+/// Print shell completions
 ///
-/// bash: `rsct completions bash > /usr/share/bash-completion/completions/rsct`, or for one shell
-/// `source <(rsct completions bash)`; zsh: into a file `_rsct` in a directory of $fpath; fish: into
+/// bash: write them to /usr/share/bash-completion/completions/rsct, or for the current shell run
+/// `source <(rsct completions bash)`. zsh: write them to a file `_rsct` in a directory of $fpath. fish: write them to
 /// ~/.config/fish/completions/rsct.fish.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct completions bash > /usr/share/bash-completion/completions/rsct
+  rsct completions fish > ~/.config/fish/completions/rsct.fish")]
 pub struct CompletionsArgs {
-    /// The shell.
+    /// Shell
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -1,4 +1,4 @@
-//! `rsct count`: how many entries there are.
+//! `rsct count`: the number of entries.
 
 use std::{
     io::{self, Write as _},
@@ -7,12 +7,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{
     FilterArgs, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
+    shared_args::{FormatArg, TextOrJson},
 };
 use crate::{
     filter::{Filter, Plan},
@@ -25,47 +26,43 @@ use crate::{
     render, waiting,
 };
 
-/// Count the entries of the conntrack table. Without filters the kernel's own count is shown, as by
-/// `conntrack -C`: expired entries that were not reaped yet are in it. With filters the table is read and the
-/// entries that meet them are counted.
+/// Count conntrack entries
+///
+/// Without a filter, print the kernel's own count, as `conntrack -C` does: it includes expired entries that garbage
+/// collection has not deleted yet. With a filter, read the table and count the entries that match.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct count
+  rsct count -p tcp --state TIME_WAIT
+  rsct count --netns all -o json")]
 pub struct CountArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
-    /// How the count looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// The number.
-    #[default]
-    Text,
-    /// A JSON object for each namespace.
-    Json,
 }
 
 /// Runs `rsct count`.
 pub fn run(args: &CountArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let plan = filter.plan();
-    args.explain.tell(&plan);
+    args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| {
         let table = count(socket, &filter, &plan).await?;
-        match args.output {
-            Output::Text => {
+        match args.output.format {
+            TextOrJson::Text => {
                 render::namespace::column(&mut out, netns, namespaces.column());
                 // Writing to a Vec can't fail.
                 let _ = writeln!(out, "{}", table.entries);
             }
-            Output::Json => {
+            TextOrJson::Json => {
                 render::stats::count_json(&mut out, table, namespaces.are_named().then_some(netns))
             }
         }
@@ -78,7 +75,7 @@ pub fn run(args: &CountArgs) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {
@@ -105,7 +102,7 @@ async fn count(socket: &mut Socket, filter: &Filter, plan: &Plan) -> Result<Tabl
 struct Counting<'a> {
     filter: &'a Filter,
     entries: u32,
-    /// Those of earlier dumps.
+    /// Entries of earlier dumps.
     before: u32,
 }
 

@@ -1,4 +1,4 @@
-//! `rsct create`: one entry made by hand.
+//! `rsct create`: a new entry, created over ctnetlink.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,11 @@ use clap::Args;
 use super::{
     UsageError,
     entry_args::EntryArgs,
-    list::Output,
+    list::EntryFormat,
     namespaces::{Namespaces, NetnsArg},
     printer::Printer,
     refusal,
+    shared_args::FormatArg,
 };
 use crate::{
     entry_spec::Spec,
@@ -25,20 +26,25 @@ use crate::{
     waiting,
 };
 
-/// Make an entry of the conntrack table, and show it as the kernel has it.
+/// Create a conntrack entry
 ///
-/// TCP entries pass packets whatever their window, since a connection's windows are not known here.
+/// Prints the entry as the kernel stored it. Options for one direction set the mirrored fields of the other unless those
+/// are given. TCP entries accept packets outside any window, because the windows of the connection are unknown.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct create -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 5000 --dport 53 -t 60
+  rsct create -p icmp -s 10.0.0.1 -d 10.0.0.2 --icmp-type 8 --icmp-id 7 -t 30
+  rsct create --or-update -p gre -s 10.0.0.1 -d 10.0.0.2 -t 600 -m 7")]
 pub struct CreateArgs {
     #[command(flatten)]
     entry: EntryArgs,
-    /// Change the entry if it is there already: timeout, state, status, mark, labels, helper.
+    /// Update an entry that exists: timeout, state, status, mark, labels, helper
     #[arg(long, visible_alias = "update")]
     or_update: bool,
-    /// How the entry looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Show nothing.
+    #[command(flatten)]
+    output: FormatArg<EntryFormat>,
+    /// Do not print the entry
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
@@ -51,19 +57,19 @@ pub fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let spec = args.entry.spec(&labels)?;
     let wanted = spec.new_entry().map_err(|error| UsageError(error.to_string()))?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let view = args.output.view(&labels, namespaces.column());
+    let view = args.output.format.view(&labels, namespaces.column());
     let mut printer = Printer::new((!args.quiet).then_some(view), namespaces.are_named());
     let mut complete = true;
     let visit = namespaces.visit(async |netns, socket| {
-        make(socket, &spec, &wanted, args.or_update).await?;
+        create(socket, &spec, &wanted, args.or_update).await?;
         complete &= show(socket, &wanted, &mut printer, netns).await?;
         Ok(())
     });
     let visited = waiting::block_on(visit);
-    // What was made before something failed is shown.
+    // Entries that were created before an error are printed.
     printer.finish()?;
     let all_went_well = visited?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(if all_went_well && complete {
         ExitCode::SUCCESS
     } else {
@@ -71,18 +77,23 @@ pub fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn make(socket: &mut Socket, spec: &Spec, wanted: &Change<'_>, or_update: bool) -> anyhow::Result<()> {
+async fn create(
+    socket: &mut Socket,
+    spec: &Spec,
+    wanted: &Change<'_>,
+    or_update: bool,
+) -> anyhow::Result<()> {
     match change::apply(socket, Operation::Create, wanted).await {
         Ok(()) => Ok(()),
         Err(error) if or_update && error.errno() == Some(libc::EEXIST) => {
             let Some(status) = status(socket, wanted).await? else {
-                // The entry in the way is another.
+                // Another entry has the reply tuple.
                 return Err(refusal::of_new(socket, error, wanted).await);
             };
             let mut changed = spec
                 .changed_entry()
                 .map_err(|error| UsageError(error.to_string()))?;
-            // The kernel takes no bit away, and refuses a status that would.
+            // The kernel clears no bit, and rejects a status that would.
             changed.status = changed.status.map(|bits| bits | status);
             match change::apply(socket, Operation::Update, &changed).await {
                 Ok(()) => Ok(()),
@@ -96,7 +107,7 @@ async fn make(socket: &mut Socket, spec: &Spec, wanted: &Change<'_>, or_update: 
     }
 }
 
-/// The status of the entry with the wanted original direction, if there is one.
+/// The status of the entry with this original direction, if there is one.
 async fn status(socket: &mut Socket, wanted: &Change<'_>) -> Result<Option<u32>, Error> {
     let mut status = None;
     match lookup::matching(socket, &by_orig(wanted), |entry| status = entry.status).await {
@@ -115,7 +126,7 @@ fn by_orig<'a>(wanted: &Change<'_>) -> Change<'a> {
     }
 }
 
-/// Shows what the kernel has made of it; says whether that is all that was wanted.
+/// Prints the entry as the kernel stored it; returns whether it has all that was requested.
 async fn show(
     socket: &mut Socket,
     wanted: &Change<'_>,
@@ -131,22 +142,22 @@ async fn show(
     });
     match looked.await {
         Ok(()) => {}
-        // Made, and gone before we looked: a timeout of no seconds, or somebody else deletes.
+        // Deleted again before the lookup: its timeout was 0, or another program deleted it.
         Err(error) if error.errno() == Some(libc::ENOENT) => {
             message!(
-                "the entry {} was made, and is gone already",
+                "the entry {} was created, and has been deleted since",
                 refusal::entry(wanted)
             );
         }
         Err(error) => return Err(error.into()),
     }
     for lack in &lacks {
-        message!("the entry {} was made without {lack}", refusal::entry(wanted));
+        message!("the entry {} was created without {lack}", refusal::entry(wanted));
     }
     Ok(lacks.is_empty())
 }
 
-/// What the kernel passed over in silence.
+/// Requested attributes that the kernel ignored.
 fn lacking(wanted: &Change<'_>, entry: &Entry<'_>) -> Vec<&'static str> {
     let mut lacks = Vec::new();
     if wanted.mark.is_some_and(|mark| entry.mark.unwrap_or(0) != mark) {

@@ -1,4 +1,4 @@
-//! `rsct delete`: the entries that meet a filter go.
+//! `rsct delete`: deletes the entries that match a filter.
 
 use std::{ops::ControlFlow, process::ExitCode};
 
@@ -9,11 +9,12 @@ use super::{
     FilterArgs, UsageError,
     at_once::{self, AtOnce},
     ended,
-    list::Output,
+    list::EntryFormat,
     namespaces::{Namespaces, NetnsArg},
     printer::Printer,
     reading::{self, ExplainArg},
     refusal,
+    shared_args::{DryRunArg, FormatArg, QuietArg},
     sweep::{Sweep, Swept},
 };
 use crate::{
@@ -29,46 +30,58 @@ use crate::{
     plural, waiting,
 };
 
-/// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
-/// meets it.
+/// Delete the entries that match a filter
 ///
-/// Entries are deleted one by one, so that those that are shown, and counted, are those that went. With -q, a filter
-/// that the kernel can look at whole is given to it in one request (Linux 6.11 on), and what is said is how many entries
-/// the kernel counted before and after.
+/// Deletes entry by entry, and prints the entries that it deleted. With --quiet, a filter that the kernel can apply is
+/// sent in one request (Linux 6.11 or newer); rsct then prints the kernel's entry count before and after.
 ///
-/// -q is --quiet here, and --reply-dst has no letter.
+/// In this command -q is --quiet, and --reply-dst has no short form. The exit code is 1 if no entry matches.
 #[derive(Debug, Args)]
-#[command(mut_arg("reply_dst", |arg| arg.short(None)))]
+#[command(
+    mut_arg("reply_dst", |arg| arg.short(None)),
+    after_long_help = "\
+Examples:
+  rsct delete -p udp --dport 53
+  rsct delete -s 10.0.0.0/8 --dry-run
+  rsct delete -u UNREPLIED --netns all --quiet"
+)]
 pub struct DeleteArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
     #[command(flatten)]
-    shown: ShownArgs,
+    sweep: SweepArgs,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-/// What of the entries that are deleted is shown.
+/// Options of commands that change all entries that match.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct ShownArgs {
-    /// How entries look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Show no entries, only say how many there were.
-    #[arg(short, long)]
-    pub(super) quiet: bool,
-    /// Show the entries and leave them as they are.
-    #[arg(long)]
-    pub(super) dry_run: bool,
+pub(super) struct SweepArgs {
+    #[command(flatten)]
+    output: FormatArg<EntryFormat>,
+    #[command(flatten)]
+    quiet: QuietArg,
+    #[command(flatten)]
+    dry_run: DryRunArg,
 }
 
-impl ShownArgs {
-    /// What shows them so.
+impl SweepArgs {
+    /// The printer of entries, which prints none with `--quiet`.
     pub(super) fn printer<'a>(&self, labels: &'a LabelMap, namespaces: &Namespaces) -> Printer<'a> {
-        let view = self.output.view(labels, namespaces.column());
-        Printer::new((!self.quiet).then_some(view), namespaces.are_named())
+        let view = self.output.format.view(labels, namespaces.column());
+        Printer::new((!self.quiet()).then_some(view), namespaces.are_named())
+    }
+
+    /// `--quiet`.
+    pub(super) fn quiet(&self) -> bool {
+        self.quiet.quiet
+    }
+
+    /// `--dry-run`.
+    pub(super) fn dry_run(&self) -> bool {
+        self.dry_run.dry_run
     }
 }
 
@@ -79,28 +92,29 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     if filter.is_empty() {
         return Err(UsageError(
-            "deleting entries: no filter says which; `rsct flush` empties the whole table".to_owned(),
+            "deleting entries: no filter is given; `rsct flush` deletes all entries".to_owned(),
         )
         .into());
     }
     let plan = filter.plan();
-    args.explain.tell(&plan);
+    args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let mut printer = args.shown.printer(&labels, &namespaces);
+    let mut printer = args.sweep.printer(&labels, &namespaces);
     let mut sum = Swept::default();
     let mut done_at_once = false;
-    let _watch = (!args.shown.dry_run).then(interrupt::watch);
+    let _watch = (!args.sweep.dry_run()).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         ended::check(DOING)?;
-        if args.shown.quiet && !args.shown.dry_run {
+        if args.sweep.quiet() && !args.sweep.dry_run() {
             match at_once::delete(socket, &filter, &plan).await? {
                 AtOnce::Impossible => {}
-                AtOnce::NoneMeant => return Ok(()),
+                AtOnce::NoMatch => return Ok(()),
                 AtOnce::Done { before, after } => {
                     done_at_once = true;
                     message!(
-                        "what meets the filter has been deleted at once: the table{} had {}, and has {after} now.",
+                        "all entries that match the filter have been deleted in one request: the table{} had {}, and has \
+                         {after} now.",
                         namespaces.of(netns),
                         plural::count(before, "entry", "entries")
                     );
@@ -108,24 +122,24 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        let meant = Meant {
+        let selection = Selection {
             filter: &filter,
             plan: &plan,
             netns,
             is_current: !namespaces.are_named(),
         };
-        meant
-            .delete(socket, &mut printer, args.shown.dry_run, &mut sum)
+        selection
+            .delete(socket, &mut printer, args.sweep.dry_run(), &mut sum)
             .await
     });
     let visited = waiting::block_on(visit);
     let printed = printer.finish();
     if !(done_at_once && sum == Swept::default()) {
-        tell(&sum, args.shown.dry_run, &visited);
+        report(&sum, args.sweep.dry_run(), &visited);
     }
     let all_went_well = visited?;
     printed?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(
         if all_went_well && (sum.done > 0 || done_at_once) && sum.refused == 0 {
             ExitCode::SUCCESS
@@ -135,19 +149,19 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     )
 }
 
-/// Says how many went, and what did not. That there were none is said where nothing else went wrong.
-fn tell(sum: &Swept, dry_run: bool, visited: &anyhow::Result<bool>) {
+/// Reports the numbers of deleted and remaining entries; after an error, not that there were none.
+fn report(sum: &Swept, dry_run: bool, visited: &anyhow::Result<bool>) {
     if sum.is_empty() && !ended::is_why(visited) {
         if visited.is_ok() {
-            message!("no flow entry meets the filter");
+            message!("no flow entry matches the filter");
         }
         return;
     }
     message!("{}.", swept(sum.done, dry_run, "deleted"));
-    tell_others(sum, "deleting", &Change::default());
+    report_rest(sum, "deleting", &Change::default());
 }
 
-/// How many entries were swept, or would be.
+/// "2 flow entries have been deleted", or "would be" in a dry run.
 pub(super) fn swept(entries: u64, dry_run: bool, done: &str) -> String {
     let entries = if dry_run {
         plural::count(entries, "flow entry would be", "flow entries would be")
@@ -157,11 +171,11 @@ pub(super) fn swept(entries: u64, dry_run: bool, done: &str) -> String {
     format!("{entries} {done}")
 }
 
-/// Says what became of those that were not deleted or changed. `changes` is what was asked for each.
-pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
-    if sum.gone > 0 {
-        let turn = plural::choose(&sum.gone, "its", "their");
-        message!("{} more had gone before it was {turn} turn.", sum.gone);
+/// Reports the entries that were not deleted or changed. `changes` is the request for each.
+pub(super) fn report_rest(sum: &Swept, doing: &str, changes: &Change<'_>) {
+    if sum.vanished > 0 {
+        let had = plural::count(sum.vanished, "more entry had", "more entries had");
+        message!("{had} disappeared before the request.");
     }
     if let Some((change, errno)) = &sum.first_refused {
         let why = match *errno {
@@ -172,24 +186,24 @@ pub(super) fn tell_others(sum: &Swept, doing: &str, changes: &Change<'_>) {
                 .unwrap_or_else(|| std::io::Error::from_raw_os_error(errno).to_string()),
         };
         message!(
-            "{} refused by the kernel; the first: {doing} the entry {}: {why}",
-            plural::count(sum.refused, "more was", "more were"),
+            "{} rejected by the kernel; the first: {doing} the entry {}: {why}",
+            plural::count(sum.refused, "more entry was", "more entries were"),
             refusal::entry(change)
         );
     }
 }
 
-/// Which entries of a namespace.
-pub(super) struct Meant<'a> {
+/// The entries of a namespace that match a filter.
+pub(super) struct Selection<'a> {
     pub(super) filter: &'a Filter,
     pub(super) plan: &'a Plan,
     pub(super) netns: &'a Netns,
-    /// It is the namespace of this process.
+    /// `netns` is the namespace of this process.
     pub(super) is_current: bool,
 }
 
-impl Meant<'_> {
-    /// Deletes them, or with `dry_run` shows them. Adds what became of them to the sum, also before an error.
+impl Selection<'_> {
+    /// Deletes the entries, or prints them with `dry_run`. Adds the outcomes to the sum, also before an error.
     pub(super) async fn delete(
         &self,
         socket: &mut Socket,
@@ -206,8 +220,8 @@ impl Meant<'_> {
         swept.await.context(DOING)
     }
 
-    /// Has the kernel do something with each of them. Without an operation they are shown alone. Adds what became of
-    /// them to the sum, also before an error.
+    /// Sends a request for each entry. Without an operation, only prints them. Adds the outcomes to the sum, also before
+    /// an error.
     pub(super) async fn sweep<'c>(
         &self,
         socket: &mut Socket,
@@ -218,13 +232,13 @@ impl Meant<'_> {
     ) -> anyhow::Result<()> {
         printer.begin_netns(self.netns);
         let sweep = match operation {
-            Some((operation, looks_again)) => {
-                Some(Sweep::begin(self.netns, self.is_current, operation, looks_again)?)
+            Some((operation, refetches)) => {
+                Some(Sweep::begin(self.netns, self.is_current, operation, refetches)?)
             }
             None => None,
         };
         let mut sweeping = Sweeping {
-            meant: self,
+            selection: self,
             sweep,
             seen: 0,
             printer,
@@ -245,7 +259,7 @@ impl Meant<'_> {
     }
 }
 
-/// By what the kernel finds an entry.
+/// The attributes by which the kernel finds an entry.
 pub(super) fn key<'a>(entry: &Entry<'_>) -> Change<'a> {
     Change {
         orig: Some(entry.orig),
@@ -256,7 +270,7 @@ pub(super) fn key<'a>(entry: &Entry<'_>) -> Change<'a> {
 }
 
 struct Sweeping<'a, 'p, F> {
-    meant: &'a Meant<'a>,
+    selection: &'a Selection<'a>,
     sweep: Option<Sweep>,
     seen: u64,
     printer: &'a mut Printer<'p>,
@@ -265,26 +279,26 @@ struct Sweeping<'a, 'p, F> {
 
 impl<'c, F: Fn(&Entry<'_>) -> Change<'c>> dump::Sink for Sweeping<'_, '_, F> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        if !self.meant.filter.meets(entry) {
+        if !self.selection.filter.meets(entry) {
             return ControlFlow::Continue(());
         }
         match &mut self.sweep {
             Some(_) if interrupt::caught().is_some() => return ControlFlow::Break(()),
             Some(sweep) => {
                 let change = (self.change)(entry);
-                if !sweep.entry(entry, &change, self.printer, self.meant.netns) {
+                if !sweep.entry(entry, &change, self.printer, self.selection.netns) {
                     return ControlFlow::Break(());
                 }
             }
             None => {
                 self.seen += 1;
-                self.printer.entry(entry, self.meant.netns);
+                self.printer.entry(entry, self.selection.netns);
             }
         }
         ControlFlow::Continue(())
     }
 
-    /// What was deleted is not told of again; what was only shown can't be taken back.
+    /// Deleted entries do not come twice; printed entries cannot be taken back.
     fn restart(&mut self) -> bool {
         self.sweep.is_some() || self.seen == 0
     }

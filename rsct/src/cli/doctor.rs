@@ -1,36 +1,33 @@
-//! `rsct doctor`: what works here and what does not, and why.
+//! `rsct doctor`: checks what works on this machine.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::is_broken_pipe;
+use super::{
+    is_broken_pipe,
+    shared_args::{FormatArg, TextOrJson},
+};
 use crate::{
     doctor,
     kernel::interrupt,
     render::{self, color::Palette},
 };
 
-/// Tell whether rsct can trace on this machine, and what it finds there.
+/// Check whether rsct can trace on this machine
 ///
-/// Attaches to every hook for a moment and detaches again. Exits with 0 where tracing works, with 1 where it
-/// does not.
+/// Attaches to every hook for a moment and detaches again. Prints the kernel, its conntrack, the privileges, and each hook
+/// with the reason if it does not work. The exit code is 0 if tracing works, else 1.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct doctor
+  rsct doctor -o json")]
 pub struct DoctorArgs {
-    /// How the diagnosis looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: OutputArg,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum OutputArg {
-    /// Sections for people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
 }
 
 /// Runs `rsct doctor`.
@@ -41,12 +38,12 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         "stopped before all hooks were tried: there is no diagnosis"
     );
     let mut out = Vec::new();
-    match args.output {
-        OutputArg::Text => {
+    match args.output.format {
+        TextOrJson::Text => {
             let palette = Palette::for_stream(&io::stdout());
             render::doctor::text(&mut out, &diagnosis, palette);
         }
-        OutputArg::Json => {
+        TextOrJson::Json => {
             serde_json::to_writer_pretty(&mut out, &diagnosis)?;
             out.push(b'\n');
         }

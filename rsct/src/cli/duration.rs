@@ -1,11 +1,11 @@
-//! Spans of time as people type them.
+//! Durations on the command line.
 
 use std::time::Duration;
 
-/// Any longer time is a slip, and may be more than a clock can count.
+/// A longer duration is a typing error, and may overflow a clock.
 const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
 
-/// Reads a number with a unit; without one it is seconds.
+/// Parses a number with a unit; without a unit it is seconds.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits
@@ -25,17 +25,16 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a number of whole seconds that is not 0.
+/// Parses a number of whole seconds other than 0.
 pub(super) fn parse_seconds(text: &str) -> Result<u64, String> {
     match parse(text)? {
-        Duration::ZERO => Err("0 would have entries expire at once".to_owned()),
+        Duration::ZERO => Err("0 would make entries expire at once".to_owned()),
         duration if duration.subsec_nanos() == 0 => Ok(duration.as_secs()),
         _ => Err("expected whole seconds".to_owned()),
     }
 }
 
-/// How people write a number of seconds that is hard to read: in the largest unit that goes into it without a rest, or
-/// else about so many.
+/// A large number of seconds in the largest unit that divides it, or else rounded.
 pub(super) fn readable(seconds: u64) -> Option<String> {
     const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let exact = UNITS.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_understood() {
+    fn units_are_parsed() {
         for (text, seconds) in [
             ("7", 7),
             ("7s", 7),
@@ -105,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_exact_reads_back(seconds in 1..10_000_000_u64) {
+        fn exact_texts_parse_to_their_seconds(seconds in 1..10_000_000_u64) {
             if let Some(text) = readable(seconds).filter(|text| !text.starts_with("about")) {
                 prop_assert_eq!(parse_seconds(&text), Ok(seconds));
             }

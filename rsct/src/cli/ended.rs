@@ -1,8 +1,8 @@
-//! A signal that ends a command in the middle of its work.
+//! A signal that stops a command before its work is done.
 
 use crate::kernel::interrupt;
 
-/// A signal arrived before all was done. What was done so far is for the command to report.
+/// A signal arrived before the work was done. The command reports what it did until then.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}: ended by {}{left}", interrupt::name(*.signal))]
 pub(super) struct Ended {
@@ -12,7 +12,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// With what is as it was before.
+    /// Adds a note about unchanged state.
     pub(super) fn leaving(self, left: impl Into<String>) -> Self {
         Self {
             left: left.into(),
@@ -21,7 +21,7 @@ impl Ended {
     }
 }
 
-/// Whether to go on: an error if a signal was caught.
+/// Returns an error if a signal was caught.
 pub(super) fn check(doing: impl Into<String>) -> Result<(), Ended> {
     match interrupt::caught() {
         None => Ok(()),
@@ -33,7 +33,7 @@ pub(super) fn check(doing: impl Into<String>) -> Result<(), Ended> {
     }
 }
 
-/// Whether a signal is why a command did not come to its end.
+/// Returns whether a signal stopped the command.
 pub(super) fn is_why<T>(done: &anyhow::Result<T>) -> bool {
     done.as_ref()
         .is_err_and(|error| error.downcast_ref::<Ended>().is_some())

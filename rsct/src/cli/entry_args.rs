@@ -1,117 +1,121 @@
-//! The options that describe one entry, named as conntrack names them.
+//! Options that describe one entry, with conntrack's names.
 
 use clap::Args;
 
-use super::UsageError;
+use super::{UsageError, shared_args::EndOfHeading};
 use crate::{
     entry_spec::{Opt, Spec},
     labels::LabelMap,
 };
 
-/// One entry. What is said of one direction holds for the other the other way round, unless that is given too.
+/// One entry. Options for one direction set the mirrored fields of the other unless those are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Entry")]
 pub struct EntryArgs {
-    /// Address family, ipv4 or ipv6; the addresses tell it too.
+    /// Address family: ipv4 or ipv6 (default: that of the addresses)
     #[arg(short, long, value_name = "FAMILY")]
     family: Option<String>,
-    /// Protocol, by name (/etc/protocols too) or number.
+    /// Protocol name (also from /etc/protocols) or number
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: Option<String>,
-    /// Source address of the original direction.
+    /// Source address of the original direction
     #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR")]
     src: Option<String>,
-    /// Destination address of the original direction.
+    /// Destination address of the original direction
     #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR")]
     dst: Option<String>,
-    /// Source address of the reply direction; the original destination unless given.
+    /// Source address of the reply direction (default: the original destination)
     #[arg(short, long, value_name = "ADDR")]
     reply_src: Option<String>,
-    /// Destination address of the reply direction; the original source unless given.
+    /// Destination address of the reply direction (default: the original source)
     #[arg(long, value_name = "ADDR")]
     reply_dst: Option<String>,
-    /// Source port of the original direction.
+    /// Source port of the original direction
     #[arg(long, visible_alias = "orig-port-src", value_name = "PORT")]
     sport: Option<String>,
-    /// Destination port of the original direction.
+    /// Destination port of the original direction
     #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT")]
     dport: Option<String>,
-    /// Source port of the reply direction; the original destination port unless given.
+    /// Source port of the reply direction (default: the original destination port)
     #[arg(long, value_name = "PORT")]
     reply_port_src: Option<String>,
-    /// Destination port of the reply direction; the original source port unless given.
+    /// Destination port of the reply direction (default: the original source port)
     #[arg(long, value_name = "PORT")]
     reply_port_dst: Option<String>,
-    /// Type of an ICMP or ICMPv6 query, such as 8 or 128 for an echo request.
+    /// Type of an ICMP or ICMPv6 query, such as 8 or 128 for an echo request
     #[arg(long, visible_alias = "icmpv6-type", value_name = "TYPE")]
     icmp_type: Option<String>,
-    /// Its code; 0 unless given.
+    /// Code of an ICMP or ICMPv6 query (default: 0)
     #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE")]
     icmp_code: Option<String>,
-    /// Its id; 0 unless given.
+    /// Id of an ICMP or ICMPv6 query (default: 0)
     #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
     icmp_id: Option<String>,
-    /// GRE key of the packets to the destination; 0 unless given.
+    /// GRE key of packets to the destination (default: 0)
     #[arg(long, visible_alias = "orig-key-src", value_name = "KEY")]
     srckey: Option<String>,
-    /// GRE key of the packets from the destination; 0 unless given.
+    /// GRE key of packets from the destination (default: 0)
     #[arg(long, visible_alias = "orig-key-dst", value_name = "KEY")]
     dstkey: Option<String>,
-    /// GRE key of the reply direction's packets to its destination.
+    /// GRE key of reply packets to the reply destination
     #[arg(long, value_name = "KEY")]
     reply_key_src: Option<String>,
-    /// GRE key of the reply direction's packets from its destination.
+    /// GRE key of reply packets from the reply destination
     #[arg(long, value_name = "KEY")]
     reply_key_dst: Option<String>,
-    /// State of a TCP, SCTP or DCCP connection, such as ESTABLISHED.
+    /// State of a TCP, SCTP or DCCP connection, such as ESTABLISHED
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
-    /// Verification tag of an SCTP association's original direction.
+    /// SCTP verification tag of the original direction
     #[arg(long, value_name = "TAG")]
     orig_vtag: Option<String>,
-    /// Verification tag of its reply direction.
+    /// SCTP verification tag of the reply direction
     #[arg(long, value_name = "TAG")]
     reply_vtag: Option<String>,
-    /// Who the original direction's sender is in DCCP: client or server.
+    /// DCCP role of the original direction's sender: client or server
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
-    /// Seconds until the entry expires.
+    /// Seconds until the entry expires
     #[arg(short, long, value_name = "SECONDS")]
     timeout: Option<String>,
-    /// Status bits, with commas between: SEEN_REPLY, ASSURED, FIXED_TIMEOUT.
+    /// Status bits, separated by commas: SEEN_REPLY, ASSURED, FIXED_TIMEOUT
     #[arg(short = 'u', long, value_name = "BIT,...")]
     status: Option<String>,
-    /// Mark.
+    /// Mark
     #[arg(short, long, value_name = "VALUE")]
     mark: Option<String>,
-    /// Conntrack zone that holds for both directions.
+    /// Conntrack zone of both directions
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
-    /// Conntrack zone that holds for the original direction alone.
+    /// Conntrack zone of the original direction only
     #[arg(long, value_name = "ZONE")]
     orig_zone: Option<String>,
-    /// Conntrack zone that holds for the reply direction alone.
+    /// Conntrack zone of the reply direction only
     #[arg(long, value_name = "ZONE")]
     reply_zone: Option<String>,
-    /// What the source is translated to: ADDR, ADDR:PORT, [ADDR]:PORT, :PORT, or a range of them, 10.0.0.1-10.0.0.9.
+    /// Translate the source to this address, port, or range
+    ///
+    /// ADDR, ADDR:PORT, [ADDR]:PORT, :PORT, or a range such as 10.0.0.1-10.0.0.9.
     #[arg(short = 'n', long, value_name = "ADDR[:PORT]")]
     src_nat: Option<String>,
-    /// What the destination is translated to.
+    /// Translate the destination to this address, port, or range
     #[arg(short = 'g', long, value_name = "ADDR[:PORT]")]
     dst_nat: Option<String>,
-    /// Labels, by name (/etc/xtables/connlabel.conf) or number.
+    /// Labels, by name (/etc/xtables/connlabel.conf) or number
     #[arg(short, long, visible_alias = "label-add", value_name = "LABEL,...")]
     label: Vec<String>,
-    /// Helper, such as ftp.
+    /// Name of the helper, such as ftp
     #[arg(long, value_name = "NAME")]
     helper: Option<String>,
-    /// The original direction of the entry that this one belongs to, which must be there.
+    /// Original direction of the master entry, which must exist
     #[arg(long, value_name = "PROTO,SRC,DST,SPORT,DPORT")]
     master: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl EntryArgs {
-    /// What the options say together.
+    /// The description of the entry by all options together.
     pub(super) fn spec(&self, names: &LabelMap) -> Result<Spec, UsageError> {
         let mut spec = Spec::default();
         let mut set = |option, typed: &str| {

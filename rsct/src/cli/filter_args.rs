@@ -1,104 +1,108 @@
-//! The options that say which entries are meant, named as conntrack names them where it has them.
+//! Filter options. Those that conntrack has too have its names.
 
 use clap::Args;
 
-use super::UsageError;
+use super::{UsageError, shared_args::EndOfHeading};
 use crate::filter::{Filter, Typed};
 
-/// Which entries. Conditions add up: an entry is meant that meets all of them.
+/// Conditions on an entry; it has to match all of them.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub struct FilterArgs {
-    /// Address family: ipv4 or ipv6.
+    /// Address family: ipv4 or ipv6
     #[arg(short, long, value_name = "FAMILY")]
     family: Option<String>,
-    /// Protocol, by name (/etc/protocols too) or number. `icmp` and `icmpv6` match flows of queries; an ICMP error belongs to
-    /// the flow that it is about.
+    /// Protocol name (also from /etc/protocols) or number
+    ///
+    /// `icmp` and `icmpv6` match flows of queries; an ICMP error belongs to the flow of the packet that it quotes.
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: Option<String>,
-    /// Source address of the original direction.
+    /// Source address of the original direction
     #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR[/BITS]")]
     src: Option<String>,
-    /// Destination address of the original direction.
+    /// Destination address of the original direction
     #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR[/BITS]")]
     dst: Option<String>,
-    /// Source address of the reply direction.
+    /// Source address of the reply direction
     #[arg(short, long, value_name = "ADDR[/BITS]")]
     reply_src: Option<String>,
-    /// Destination address of the reply direction.
+    /// Destination address of the reply direction
     #[arg(short = 'q', long, value_name = "ADDR[/BITS]")]
     reply_dst: Option<String>,
-    /// Any of the four addresses.
+    /// Any of the four addresses
     #[arg(long, visible_alias = "addr", value_name = "ADDR[/BITS]")]
     host: Option<String>,
-    /// Source port of the original direction.
+    /// Source port of the original direction
     #[arg(long, visible_alias = "orig-port-src", value_name = "PORT")]
     sport: Option<String>,
-    /// Destination port of the original direction.
+    /// Destination port of the original direction
     #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT")]
     dport: Option<String>,
-    /// Any of the four ports.
+    /// Any of the four ports
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Source port of the reply direction.
+    /// Source port of the reply direction
     #[arg(long, value_name = "PORT")]
     reply_port_src: Option<String>,
-    /// Destination port of the reply direction.
+    /// Destination port of the reply direction
     #[arg(long, value_name = "PORT")]
     reply_port_dst: Option<String>,
-    /// Conntrack zone, by its number, whether it holds for both directions or for one; 0 for entries in none.
+    /// Conntrack zone number, of both directions or of one; 0 for no zone
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
-    /// Conntrack zone that holds for the original direction alone.
+    /// Conntrack zone of the original direction only
     #[arg(long, visible_alias = "zone-orig", value_name = "ZONE")]
     orig_zone: Option<String>,
-    /// Conntrack zone that holds for the reply direction alone.
+    /// Conntrack zone of the reply direction only
     #[arg(long, visible_alias = "zone-reply", value_name = "ZONE")]
     reply_zone: Option<String>,
-    /// Mark: the masked bits must be VALUE.
+    /// Mark; with a mask, only the masked bits are compared
     #[arg(short, long, value_name = "VALUE[/MASK]")]
     mark: Option<String>,
-    /// States of TCP, SCTP or DCCP: one of these, or with ! before each, none of these.
+    /// State of TCP, SCTP or DCCP: any of the list, or with ! before each, none
     #[arg(long, value_name = "[!]STATE,...")]
     state: Option<String>,
-    /// Status bits that are all set, or with ! not set: ASSURED, SEEN_REPLY, EXPECTED, OFFLOAD, ...; UNREPLIED is
-    /// !SEEN_REPLY.
+    /// Status bits that are all set, or with ! not set
+    ///
+    /// ASSURED, SEEN_REPLY, EXPECTED, OFFLOAD and so on. UNREPLIED is !SEEN_REPLY.
     #[arg(short = 'u', long, value_name = "[!]BIT,...")]
     status: Option<String>,
-    /// Labels that are all set, by name (/etc/xtables/connlabel.conf) or number.
+    /// Labels that are all set, by name (/etc/xtables/connlabel.conf) or number
     #[arg(short, long, value_name = "LABEL,...")]
     label: Option<String>,
-    /// Source translated; to this address or port, if given.
+    /// Source NAT; if given, to this address or port
     #[arg(short = 'n', long, value_name = "ADDR[:PORT]", num_args = 0..=1, default_missing_value = "")]
     src_nat: Option<String>,
-    /// Destination translated; to this address or port, if given.
+    /// Destination NAT; if given, to this address or port
     #[arg(short = 'g', long, value_name = "ADDR[:PORT]", num_args = 0..=1, default_missing_value = "")]
     dst_nat: Option<String>,
-    /// Source or destination translated; to this address or port, if given.
+    /// Source or destination NAT; if given, to this address or port
     #[arg(short = 'j', long, value_name = "ADDR[:PORT]", num_args = 0..=1, default_missing_value = "")]
     any_nat: Option<String>,
-    /// Helper at work, such as ftp.
+    /// Name of the helper, such as ftp
     #[arg(long, value_name = "NAME")]
     helper: Option<String>,
-    /// Security mark: the masked bits must be VALUE.
+    /// Security mark; with a mask, only the masked bits are compared
     #[arg(short = 'c', long, value_name = "VALUE[/MASK]")]
     secmark: Option<String>,
-    /// The entry's id, as `-o json` shows it.
+    /// Entry id, as printed by `-o json`
     #[arg(short = 'i', long, value_name = "ID")]
     id: Option<String>,
-    /// Type of an ICMP or ICMPv6 query.
+    /// Type of an ICMP or ICMPv6 query
     #[arg(long, visible_alias = "icmpv6-type", value_name = "TYPE")]
     icmp_type: Option<String>,
-    /// Code of an ICMP or ICMPv6 query.
+    /// Code of an ICMP or ICMPv6 query
     #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE")]
     icmp_code: Option<String>,
-    /// Id of an ICMP or ICMPv6 query.
+    /// Id of an ICMP or ICMPv6 query
     #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
     icmp_id: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl FilterArgs {
-    /// What the options mean together.
+    /// The filter of all options together.
     pub fn filter(&self) -> Result<Filter, UsageError> {
         let typed = Typed {
             family: self.family.as_deref(),
@@ -133,7 +137,7 @@ impl FilterArgs {
         typed.filter().map_err(|error| UsageError(error.to_string()))
     }
 
-    /// The options that were given, by their long names, and their values as they were typed.
+    /// Long name and typed value of each given option.
     pub fn given(&self) -> Vec<(&'static str, &str)> {
         let options = [
             ("family", &self.family),

@@ -1,4 +1,4 @@
-//! `rsct flush`: every entry goes.
+//! `rsct flush`: deletes all entries.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     UsageError,
-    delete::{self, Meant, ShownArgs, tell_others},
+    delete::{self, Selection, SweepArgs, report_rest},
     ended,
     namespaces::{Namespaces, NetnsArg},
     sweep::Swept,
@@ -23,18 +23,22 @@ use crate::{
     plural, waiting,
 };
 
-/// Delete every entry of the conntrack table, or of one address family, and show those that went.
+/// Delete all conntrack entries
 ///
-/// Entries are deleted one by one, so that those that are shown are those that went; then the kernel is told to delete
-/// what is left, entries that came meanwhile. With -q it is told so at once, and what is said is how many entries the
-/// kernel counted before and after.
+/// Deletes entry by entry and prints the entries that it deleted; a flush request then deletes entries created in the
+/// meantime. With --quiet, sends only the flush request, and prints the kernel's entry count before and after.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct flush --quiet
+  rsct flush -f ipv6
+  rsct flush --dry-run")]
 pub struct FlushArgs {
-    /// Address family: ipv4 or ipv6.
+    /// Address family: ipv4 or ipv6 (default: both)
     #[arg(short, long, value_name = "FAMILY")]
     family: Option<String>,
     #[command(flatten)]
-    shown: ShownArgs,
+    sweep: SweepArgs,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -49,31 +53,31 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     let plan = filter.plan();
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let mut printer = args.shown.printer(&labels, &namespaces);
-    let _watch = (!args.shown.dry_run).then(interrupt::watch);
+    let mut printer = args.sweep.printer(&labels, &namespaces);
+    let _watch = (!args.sweep.dry_run()).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         ended::check("flushing the table")?;
-        if !args.shown.quiet || args.shown.dry_run {
-            let meant = Meant {
+        if !args.sweep.quiet() || args.sweep.dry_run() {
+            let selection = Selection {
                 filter: &filter,
                 plan: &plan,
                 netns,
                 is_current: !namespaces.are_named(),
             };
             let mut swept = Swept::default();
-            let done = meant
-                .delete(socket, &mut printer, args.shown.dry_run, &mut swept)
+            let done = selection
+                .delete(socket, &mut printer, args.sweep.dry_run(), &mut swept)
                 .await;
             message!(
                 "{}{}.",
-                delete::swept(swept.done, args.shown.dry_run, "deleted"),
+                delete::swept(swept.done, args.sweep.dry_run(), "deleted"),
                 namespaces.of(netns)
             );
-            tell_others(&swept, "deleting", &Change::default());
+            report_rest(&swept, "deleting", &Change::default());
             done?;
         }
-        if !args.shown.dry_run {
-            flush(socket, &filter, args.shown.quiet, &namespaces.of(netns)).await?;
+        if !args.sweep.dry_run() {
+            flush(socket, &filter, args.sweep.quiet(), &namespaces.of(netns)).await?;
         }
         Ok(())
     });
@@ -81,7 +85,7 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     let printed = printer.finish();
     let all_went_well = visited?;
     printed?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {
@@ -89,8 +93,8 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Has the kernel delete what there is, and says how many entries it counts before and after. Others may come and go
-/// meanwhile, so that the difference is not said to be what went.
+/// Sends a flush request, and prints the kernel's entry count before and after. The difference is not printed as deleted
+/// entries: others may be created and deleted in between.
 async fn flush(socket: &mut Socket, filter: &Filter, quiet: bool, of: &str) -> anyhow::Result<()> {
     let before = stats::table(socket).await?.entries;
     let family = DumpFilter {
@@ -107,7 +111,9 @@ async fn flush(socket: &mut Socket, filter: &Filter, quiet: bool, of: &str) -> a
     if quiet {
         message!("the table{of} has been emptied {what}: it had {had}, and has {after} now.");
     } else if before != after {
-        message!("a flush{of} took what had come meanwhile: the table had {had}, and has {after} now.");
+        message!(
+            "a flush{of} deleted entries created in the meantime: the table had {had}, and has {after} now."
+        );
     }
     Ok(())
 }

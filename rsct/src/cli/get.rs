@@ -1,4 +1,4 @@
-//! `rsct get`: the one entry that has a tuple.
+//! `rsct get`: the entry with a tuple.
 
 use std::{
     io::{self, Write as _},
@@ -11,8 +11,9 @@ use rsct_common::Tuple;
 
 use super::{
     UsageError, is_broken_pipe,
-    list::Output,
+    list::EntryFormat,
     namespaces::{Namespaces, NetnsArg},
+    shared_args::FormatArg,
 };
 use crate::{
     filter::{Prefix, Typed},
@@ -23,46 +24,50 @@ use crate::{
     waiting,
 };
 
-/// Show the entry that has a tuple, in either of its directions: the kernel looks it up, the table is not read.
-/// Exit code 1 where there is none.
+/// Print the entry with a tuple, looked up by the kernel
+///
+/// The tuple may be that of either direction. The table is not read. The exit code is 1 if there is no such entry.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct get -p tcp -s 10.0.0.1 -d 10.0.0.2 --sport 40000 --dport 443
+  rsct get -p icmp -s 10.0.0.1 -d 10.0.0.2 --icmp-type 8 --icmp-id 7 -o json")]
 pub struct GetArgs {
-    /// Protocol, by name (/etc/protocols too) or number.
+    /// Protocol name (also from /etc/protocols) or number
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: String,
-    /// Source address.
+    /// Source address
     #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR")]
     src: String,
-    /// Destination address.
+    /// Destination address
     #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR")]
     dst: String,
-    /// Source port.
+    /// Source port
     #[arg(long, visible_alias = "orig-port-src", value_name = "PORT")]
     sport: Option<String>,
-    /// Destination port.
+    /// Destination port
     #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT")]
     dport: Option<String>,
-    /// Type of an ICMP or ICMPv6 query, such as 8 or 128 for an echo request.
+    /// Type of an ICMP or ICMPv6 query, such as 8 or 128 for an echo request
     #[arg(long, visible_alias = "icmpv6-type", value_name = "TYPE")]
     icmp_type: Option<u8>,
-    /// Its code; 0 unless given.
+    /// Code of an ICMP or ICMPv6 query (default: 0)
     #[arg(long, visible_alias = "icmpv6-code", value_name = "CODE")]
     icmp_code: Option<u8>,
-    /// Its id.
+    /// Id of an ICMP or ICMPv6 query
     #[arg(long, visible_alias = "icmpv6-id", value_name = "ID")]
     icmp_id: Option<u16>,
-    /// GRE key of the packets to the destination.
+    /// GRE key of packets to the destination (default: 0)
     #[arg(long, value_name = "KEY", value_parser = parse_key)]
     srckey: Option<u16>,
-    /// GRE key of the packets from the destination.
+    /// GRE key of packets from the destination (default: 0)
     #[arg(long, value_name = "KEY", value_parser = parse_key)]
     dstkey: Option<u16>,
-    /// Conntrack zone.
+    /// Conntrack zone number (default: 0)
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
-    /// How the entry looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<EntryFormat>,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -72,7 +77,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let (tuple, zone) = args.tuple()?;
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let view = args.output.view(&labels, namespaces.column());
+    let view = args.output.format.view(&labels, namespaces.column());
     let (mut out, mut line) = (Vec::new(), Vec::new());
     view.begin(&mut out);
     let nothing = out.len();
@@ -105,11 +110,11 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     if !found && all_went_well {
         anyhow::bail!(
             "getting the conntrack entry with source {} and destination {}: the table has none with this tuple in \
-             zone {zone}; `rsct list` with its addresses shows what is near it",
+             zone {zone}; `rsct list` with its addresses lists similar entries",
             tuple.src_addr(),
             tuple.dst_addr()
         );
@@ -122,7 +127,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl GetArgs {
-    /// What the options mean together: a tuple and its zone.
+    /// The tuple and the zone.
     fn tuple(&self) -> Result<(Tuple, u16), UsageError> {
         let typed = Typed {
             proto: Some(&self.proto),
@@ -158,7 +163,7 @@ impl GetArgs {
         Ok((tuple, filter.zone.unwrap_or(0)))
     }
 
-    /// Refuses options that mean nothing for the protocol. (Ports are the filter's to refuse.)
+    /// Rejects options that the protocol does not have. (The filter rejects ports.)
     fn fits(&self, protonum: u8) -> Result<(), UsageError> {
         let (icmp, gre) = (proto::is_icmp(protonum), protonum == proto::GRE);
         for (option, given, fits) in [
@@ -170,15 +175,15 @@ impl GetArgs {
         ] {
             if given && !fits {
                 return Err(UsageError(format!(
-                    "{option}: protocol {protonum} has no such thing"
+                    "{option}: protocol {protonum} has no such field"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Conntrack makes entries of queries and their replies alone, and the kernel refuses other types
-    /// (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c).
+    /// Conntrack creates entries for queries and their replies only, and the kernel rejects other types (`invmap`
+    /// in net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c).
     fn icmp_type(&self, protonum: u8) -> Result<u8, UsageError> {
         let (tracked, names): (&[u8], _) = match protonum {
             proto::ICMP => (&[0, 8, 13, 14, 15, 16, 17, 18], "0, 8 and 13 to 18"),
@@ -194,7 +199,7 @@ impl GetArgs {
     }
 }
 
-/// An address as a whole.
+/// Writes an address that has no prefix length.
 fn whole(bytes: &mut [u8; 16], prefix: Option<Prefix>, option: &str) -> Result<(), UsageError> {
     let Some(Prefix { addr, bits }) = prefix else {
         return Ok(());
@@ -205,7 +210,7 @@ fn whole(bytes: &mut [u8; 16], prefix: Option<Prefix>, option: &str) -> Result<(
     };
     if usize::from(bits) != octets.len() * 8 {
         return Err(UsageError(format!(
-            "{option} {addr}/{bits}: one entry has one address; `rsct list` takes networks"
+            "{option} {addr}/{bits}: expected one address; `rsct list` accepts networks"
         )));
     }
     bytes[..octets.len()].copy_from_slice(&octets);
@@ -215,12 +220,12 @@ fn whole(bytes: &mut [u8; 16], prefix: Option<Prefix>, option: &str) -> Result<(
 fn needed<T>(value: Option<T>, option: &str, what: &str) -> Result<T, UsageError> {
     value.ok_or_else(|| {
         UsageError(format!(
-            "entries of this protocol are found by {what} too: give {option}"
+            "the tuple of this protocol also has {what}: give {option}"
         ))
     })
 }
 
-/// A number in decimal, or in hexadecimal after `0x`, as keys are shown.
+/// Parses a decimal number, or a hexadecimal one after `0x`, as keys are printed.
 fn parse_key(text: &str) -> Result<u16, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u16::from_str_radix(digits, 16),

@@ -1,4 +1,4 @@
-//! `rsct install-links`: links by the names of the tools that rsct stands in for.
+//! `rsct install-links`: links with the names of the tools that rsct replaces.
 
 use std::{
     env, fs,
@@ -14,42 +14,47 @@ use clap::Args;
 use super::is_broken_pipe;
 use crate::{conntrack, nfct};
 
-/// The names that rsct answers to as another tool would.
+/// Names under which rsct behaves like the other tool.
 const NAMES: [&str; 2] = [conntrack::NAME, nfct::NAME];
 
-/// Make links in a directory by which rsct takes the old command lines, `conntrack` and `nfct`.
+/// Install the commands conntrack and nfct as links to rsct
 ///
-/// A file of such a name that is no link to rsct is left alone, and told of.
+/// Under these names rsct accepts the command lines of the old tools. An existing file with one of the names that is not a
+/// link to rsct stays, and is reported.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct install-links /usr/local/sbin
+  rsct install-links ~/bin")]
 pub struct InstallLinksArgs {
-    /// Where the links go. Have it before the old tools in PATH.
+    /// Directory of the links; in PATH it has to come before the old tools
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
 
-/// What became of a link.
+/// Outcome for a link.
 #[derive(Debug, PartialEq, Eq)]
 enum Made {
-    /// It is new.
+    /// The link is new.
     New,
-    /// It led to another rsct.
+    /// The link pointed to another rsct.
     Replaced,
-    /// It was there.
+    /// The link existed.
     Already,
 }
 
 /// Runs `rsct install-links`.
 pub fn run(args: &InstallLinksArgs) -> anyhow::Result<ExitCode> {
-    let rsct = env::current_exe().context("making links: finding this rsct's own path")?;
+    let rsct = env::current_exe().context("creating links: finding the path of this rsct")?;
     let mut lines = String::new();
     for name in NAMES {
         let link = args.dir.join(name);
         let made = make(&link, &rsct)?;
         let (link, rsct) = (link.display(), rsct.display());
         lines += &match made {
-            Made::New => format!("{link} leads to {rsct} now\n"),
-            Made::Replaced => format!("{link} leads to {rsct} now, and no longer to another rsct\n"),
-            Made::Already => format!("{link} leads to {rsct} already\n"),
+            Made::New => format!("{link}: created, points to {rsct}\n"),
+            Made::Replaced => format!("{link}: replaced, points to {rsct} instead of another rsct\n"),
+            Made::Already => format!("{link}: unchanged, points to {rsct} already\n"),
         };
     }
     match io::stdout().write_all(lines.as_bytes()) {
@@ -60,19 +65,19 @@ pub fn run(args: &InstallLinksArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn make(link: &Path, rsct: &Path) -> anyhow::Result<Made> {
-    let doing = || format!("making the link {}", link.display());
+    let doing = || format!("creating the link {}", link.display());
     let made = match fs::read_link(link) {
         Ok(target) if target == rsct => return Ok(Made::Already),
         Ok(target) if target.file_name() == rsct.file_name() => Made::Replaced,
         Ok(target) => bail!(
-            "{}: it is there and leads to {}, which is not rsct; remove it or choose another directory",
+            "{}: it exists and points to {}, which is not rsct; remove it or choose another directory",
             doing(),
             target.display()
         ),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Made::New,
-        // What is there is no link.
+        // EINVAL: the file is not a link.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => bail!(
-            "{}: a file of that name is there that is no link to rsct; remove it or choose another directory",
+            "{}: a file with this name exists, and is not a link to rsct; remove it or choose another directory",
             doing()
         ),
         Err(error) => return Err(error).with_context(doing),
@@ -109,7 +114,7 @@ mod tests {
         fs::remove_file(&link).unwrap();
         fs::write(&link, "mine").unwrap();
         let refused = make(&link, rsct).unwrap_err().to_string();
-        assert!(refused.contains("no link to rsct"), "{refused}");
+        assert!(refused.contains("not a link to rsct"), "{refused}");
         assert_eq!(fs::read(&link).unwrap(), b"mine");
         fs::remove_dir_all(&dir).unwrap();
     }

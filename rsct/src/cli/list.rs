@@ -1,4 +1,4 @@
-//! `rsct list`: the entries that there are, by the kernel's own word.
+//! `rsct list`: the entries of the kernel's table.
 
 use std::{
     io::{self, Write as _},
@@ -13,8 +13,9 @@ use clap::{Args, ValueEnum};
 use super::{
     FilterArgs, UsageError, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg},
-    probing::{AttachArg, why_not},
+    probing::{listing_error, report_lost_records},
     reading::{self, ExplainArg},
+    shared_args::{AttachArg, FormatArg},
 };
 use crate::{
     filter::{Filter, Plan},
@@ -22,70 +23,81 @@ use crate::{
     labels::LabelMap,
     netlink::{Socket, conntrack::Entry, dump},
     plural,
-    provenance::{Listing, ListingError},
+    provenance::Listing,
     render::entry::{self, About, Format, View},
     waiting,
 };
 
-/// Show the entries of the conntrack table, in the forms of `conntrack -L`, in aligned columns or as JSON.
+/// List conntrack entries
+///
+/// Formats are those of `conntrack -L`, aligned columns (-o wide) and JSON.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("attach", |arg| arg.requires("timeout_source")),
+    after_long_help = "\
+Examples:
+  rsct list -p tcp --state ESTABLISHED --dport 443
+  rsct list --netns all -o json
+  rsct list -p udp -o wide --timeout-source"
+)]
 pub struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
-    /// The table: the one that packets are looked up in, entries on their way out whose event could not be delivered
-    /// yet, or entries whose first packet is still under way (before Linux 5.19).
+    /// Kernel table to read
     #[arg(short, long, value_enum, default_value_t)]
     table: TableArg,
-    /// Set the counters of the entries to zero as they are read. Of a filter, only --family goes with it: the kernel
-    /// zeroes what it reads.
+    /// Reset the counters of the listed entries to zero
+    ///
+    /// The only filter allowed with this option is --family: the kernel resets every entry that it reads.
     #[arg(short, long)]
     zero: bool,
-    /// How entries look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Say where each entry's timeout comes from: a policy, a default, what shortened it, or that it was set by hand.
-    /// Attaches a probe for as long as the table is read; with -o wide and json.
+    #[command(flatten)]
+    output: FormatArg<EntryFormat>,
+    /// Print what set each entry's timeout; needs -o wide or -o json
+    ///
+    /// The source is a policy, a default, a reduction by the kernel, or a request from user space. rsct attaches an eBPF
+    /// program while it reads the table.
     #[arg(long)]
     timeout_source: bool,
-    /// How to attach the probe.
-    #[arg(long, value_enum, default_value_t, requires = "timeout_source")]
+    #[command(flatten)]
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// The line of `conntrack -L`.
-    #[default]
+/// Formats of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EntryFormat {
+    /// Lines of `conntrack -L`
     Text,
-    /// The line of `conntrack -L -o extended`, which begins with the address family.
+    /// Lines of `conntrack -L -o extended`, which begin with the address family
     Extended,
-    /// Aligned columns, and all that the kernel says about an entry.
+    /// Aligned columns with all fields of an entry
     Wide,
-    /// A JSON object a line.
+    /// One JSON object per line
     Json,
-    /// The XML of `conntrack -L -o xml`.
+    /// XML of `conntrack -L -o xml`
     Xml,
-    /// The options of `conntrack -L -o save`, which make the entries again.
+    /// Lines of `conntrack -L -o save`, for `rsct load`
     Save,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum TableArg {
-    /// Entries that packets are looked up in.
+    /// Confirmed entries
     #[default]
     Conntrack,
-    /// Entries on their way out.
+    /// Deleted entries whose event could not be delivered yet
     Dying,
-    /// Entries that are not in the table yet.
+    /// Entries whose first packet is still being processed (before Linux 5.19)
     Unconfirmed,
 }
 
-impl Output {
-    /// What it means: labels have names in all forms but conntrack's own line, and namespaces a column.
+impl EntryFormat {
+    /// The view of entries in this format. Label names replace numbers in all formats but conntrack's own lines;
+    /// `netns` is the width of the namespace column.
     pub(super) fn view(self, labels: &LabelMap, netns: Option<usize>) -> View<'_> {
         let format = match self {
             Self::Text | Self::Extended => Format::Text,
@@ -109,7 +121,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let table = args.table(&filter)?;
     let plan = reading::plan_for(&filter, table);
-    args.explain.tell(&plan);
+    args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let listing = args.listing()?;
     let labels = LabelMap::load_default();
@@ -117,7 +129,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         filter,
         plan,
         table,
-        view: args.output.view(&labels, namespaces.column()),
+        view: args.output.format.view(&labels, namespaces.column()),
         named: namespaces.are_named(),
         listing,
         now: entry::now(),
@@ -138,14 +150,9 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         Some(error) => return Err(error).context("writing entries to standard output"),
         None => {}
     }
-    namespaces.tell_of_hidden();
-    if let Some(lost) = list.listing.as_ref().map(Listing::lost)
-        && lost != 0
-    {
-        message!(
-            "{} LOST: as many timeouts may be another's than is said",
-            plural::count(lost, "record was", "records were")
-        );
+    namespaces.report_hidden();
+    if let Some(listing) = &list.listing {
+        report_lost_records(listing);
     }
     message!(
         "{} been shown.",
@@ -159,27 +166,23 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl ListArgs {
-    /// The probe, where it is asked for.
+    /// Attaches the program that reads the source of timeouts, with `--timeout-source`.
     fn listing(&self) -> anyhow::Result<Option<Listing>> {
         if !self.timeout_source {
             return Ok(None);
         }
-        if !matches!(self.output, Output::Wide | Output::Json) {
+        if !matches!(self.output.format, EntryFormat::Wide | EntryFormat::Json) {
             return Err(UsageError(
-                "--timeout-source: conntrack's own forms have no place for it; give -o wide or -o json"
+                "--timeout-source: conntrack's own formats have no field for it; give -o wide or -o json"
                     .to_owned(),
             )
             .into());
         }
-        match Listing::start(self.attach.form()) {
-            Ok(listing) => Ok(Some(listing)),
-            Err(ListingError::Session(error)) => Err(why_not(error)),
-            Err(error) => Err(error.into()),
-        }
-        .context("--timeout-source")
+        let listing = Listing::start(self.attach.form()).map_err(listing_error);
+        listing.map(Some).context("--timeout-source")
     }
 
-    /// Which of the kernel's tables is meant.
+    /// The kernel's table, and whether its counters are reset.
     fn table(&self, filter: &Filter) -> Result<dump::Table, UsageError> {
         let only_family = Filter {
             family: filter.family,
@@ -189,25 +192,24 @@ impl ListArgs {
             (TableArg::Conntrack, false) => Ok(dump::Table::Conntrack),
             (TableArg::Conntrack, true) if *filter == only_family => Ok(dump::Table::ConntrackZeroingCounters),
             (TableArg::Conntrack, true) => Err(UsageError(
-                "--zero: the kernel zeroes the counters of all that it reads, so of a filter only --family goes with it"
+                "--zero: the kernel resets the counters of every entry that it reads, so the only filter allowed is --family"
                     .to_owned(),
             )),
             (TableArg::Dying, false) => Ok(dump::Table::Dying),
             (TableArg::Unconfirmed, false) => Ok(dump::Table::Unconfirmed),
             (_, true) => Err(UsageError(
-                "--zero: only counters of the conntrack table can be zeroed".to_owned(),
+                "--zero: only counters of the conntrack table can be reset".to_owned(),
             )),
         }
     }
 }
 
-/// How much is collected before it is written.
+/// Size of the buffer at which it is written.
 const FLUSH_BYTES: usize = 128 * 1024;
-/// How much is held back at the start of a namespace, in case the kernel says that the dump was
-/// incomplete and it has to be taken again.
+/// Bytes held back at the start of a dump, which the kernel may report as incomplete, so that it is repeated.
 const HOLD_BYTES: usize = 2 * 1024 * 1024;
 
-/// Writes the entries that are meant.
+/// Writes the entries that match.
 struct List<'a> {
     filter: Filter,
     plan: Plan,
@@ -218,17 +220,17 @@ struct List<'a> {
     now: Duration,
     shown: u64,
     buffer: Vec<u8>,
-    /// Where in the buffer, and after how many entries, this dump's begin.
+    /// Length of the buffer when this dump began.
     begun_at: usize,
+    /// Number of entries when this dump began.
     shown_before: u64,
-    /// Some of this dump's entries are out already.
+    /// Some of this dump's entries have been written.
     written: bool,
     error: Option<io::Error>,
 }
 
 impl List<'_> {
     async fn one(&mut self, netns: &Netns, socket: &mut Socket) -> anyhow::Result<()> {
-        // Nobody reads any more, or nothing can be written.
         if self.error.is_some() {
             return Ok(());
         }
@@ -260,7 +262,7 @@ impl List<'_> {
         self.view.entry(&mut self.buffer, entry, &about);
     }
 
-    /// Takes back what this dump has brought, if nothing of it is out yet.
+    /// Removes this dump's entries from the buffer, unless some have been written.
     fn forget(&mut self) -> bool {
         if !self.written {
             self.buffer.truncate(self.begun_at);

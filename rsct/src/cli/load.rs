@@ -12,6 +12,7 @@ use super::{
     UsageError, ended,
     namespaces::{Namespaces, NetnsArg},
     refusal,
+    shared_args::DryRunArg,
 };
 use crate::{
     kernel::{netns::Netns, sysctl::Where},
@@ -23,26 +24,32 @@ use crate::{
     waiting,
 };
 
-/// Change the conntrack table as a file says, which `rsct save` or `conntrack -o save` has written: one line, one
-/// command of `conntrack`.
+/// Apply the lines of a file written by rsct save
 ///
-/// -A creates an entry and leaves one that is there already as it is, -I creates and fails there, -U changes, -D deletes
-/// the entry with the tuple, zone and id (other options of that line are not looked at), -F flushes. Lines that begin
-/// with # are passed over, and so is the word conntrack at a line's beginning. Where -A or -I has no timeout, as `rsct save`
-/// writes flows of a flowtable, rsct fills in the timeout of the entry's state, and that of
-/// ESTABLISHED for TCP. rsct does each line by itself, and does the first lines before it has read the last.
+/// Each line is a command of `conntrack`; files of `conntrack -o save` load too. -A creates an entry and keeps an existing
+/// one, -I creates and fails if the entry exists, -U updates, -D deletes the entry with the tuple, zone and id (other
+/// options of the line are ignored), -F flushes. Lines that begin with # are skipped, and so is the word conntrack at the
+/// beginning of a line.
+///
+/// A line -A or -I without a timeout, such as that of a flow in a flowtable, gets the timeout of its state; TCP without a
+/// state gets that of ESTABLISHED. Each line is applied by itself, the first ones before the last one is read.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct load entries.save
+  rsct load --dry-run entries.save
+  rsct save --netns blue | rsct load --netns green -")]
 pub struct LoadArgs {
-    /// The file; - for standard input.
+    /// File to load; - for standard input
     file: PathBuf,
-    /// What to do behind a line that can't be done. The kernel is given some lines together: where it refuses one,
-    /// lines behind it may have been done all the same, which is said.
+    /// Stop or continue after a line that fails
+    ///
+    /// Lines are sent in batches: lines after a failed one may already be applied. rsct reports their number.
     #[arg(long, value_enum, default_value_t, value_name = "stop|continue")]
     on_error: OnError,
-    /// Read the lines and change nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// Don't say how many lines were done.
+    #[command(flatten)]
+    dry_run: DryRunArg,
+    /// Do not print the summary
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
@@ -51,10 +58,10 @@ pub struct LoadArgs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum OnError {
-    /// End there.
+    /// Stop at the first line that fails
     #[default]
     Stop,
-    /// Go on with the next line.
+    /// Continue with the next line
     Continue,
 }
 
@@ -64,7 +71,7 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let is_stdin = args.file == Path::new("-");
     if is_stdin && namespaces.column().is_some() {
         return Err(UsageError(
-            "--netns all: standard input can't be read once for each namespace; give a file".to_owned(),
+            "--netns all: standard input cannot be read once for each namespace; give a file".to_owned(),
         )
         .into());
     }
@@ -78,19 +85,19 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         args,
     };
     let mut all_done = true;
-    if args.dry_run {
+    if args.dry_run.dry_run {
         all_done = load.check()?;
     } else {
         let visit = namespaces.visit(async |netns, socket| {
             let named = namespaces.column().map(|_| netns);
-            // Behind an error in one namespace the file is not begun in the next.
+            // After an error in one namespace, the others are not changed.
             if all_done || args.on_error == OnError::Continue {
                 all_done &= load.one(named, namespaces.settings(netns), socket).await?;
             }
             Ok(())
         });
         all_done &= waiting::block_on(visit)?;
-        namespaces.tell_of_hidden();
+        namespaces.report_hidden();
     }
     Ok(if all_done {
         ExitCode::SUCCESS
@@ -99,7 +106,7 @@ pub fn run(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A netlink error is passed over in one of all namespaces.
+/// Unwraps a netlink error, which with `--netns all` stops only this namespace.
 fn of_values(error: ValuesError) -> anyhow::Error {
     match error {
         ValuesError::Netlink(error) => error.into(),
@@ -126,7 +133,7 @@ impl Load<'_> {
         Ok(Reading::begin(&self.args.file, &self.labels, self.stops())?)
     }
 
-    /// Reads the file and changes nothing; says whether all of it is in order.
+    /// Reads the file and changes nothing; returns whether all lines are valid.
     fn check(&self) -> anyhow::Result<bool> {
         let mut tally = Tally::default();
         let mut lacking = 0;
@@ -142,17 +149,17 @@ impl Load<'_> {
                 }
                 Handed::Bad(line, error) => {
                     tally.failed += 1;
-                    self.tell_bad(line, &error);
+                    self.report_bad(line, &error);
                 }
                 Handed::Failed(error) => return Err(error.into()),
             }
         }
-        self.tell("", &tally, "would be ");
-        self.tell_filled("", lacking, "would be ");
+        self.report("", &tally, "would be ");
+        self.report_filled("", lacking, "would be ");
         Ok(tally.failed == 0)
     }
 
-    /// Loads the file into one namespace; says whether all lines were done.
+    /// Loads the file into one namespace; returns whether all lines were applied.
     async fn one(
         &self,
         netns: Option<&Netns>,
@@ -179,27 +186,27 @@ impl Load<'_> {
                         stopped = Some((first.before, first.behind));
                     }
                     for undone in undone {
-                        self.tell_undone(socket, undone).await?;
+                        self.report_undone(socket, undone).await?;
                     }
                     if stopped.is_some() {
                         break;
                     }
                     last = chunk.requests().last().map_or(last, |(request, _)| request.line);
                     if let Err(ended) = ended::check(self.doing()) {
-                        self.tell(&place, &sender.tally, "");
+                        self.report(&place, &sender.tally, "");
                         return Err(ended.leaving(format!(" after line {last}")).into());
                     }
                     reading.give_back(chunk);
                 }
                 Handed::Bad(line, error) => {
                     sender.tally.failed += 1;
-                    self.tell_bad(line, &error);
+                    self.report_bad(line, &error);
                     if self.stops() {
                         stopped = Some((sender.tally.done(), 0));
                     }
                 }
                 Handed::Failed(error) => {
-                    self.tell(&place, &sender.tally, "");
+                    self.report(&place, &sender.tally, "");
                     ended::check(self.doing())
                         .map_err(|ended| ended.leaving(format!(" after line {last}")))?;
                     return Err(error.into());
@@ -210,27 +217,27 @@ impl Load<'_> {
             let together = match behind {
                 0 => String::new(),
                 behind => format!(
-                    ", {behind} behind it, sent together with it, {} done too",
+                    ", and {behind} after it in the same batch {} applied too",
                     plural::choose(&behind, "was", "were")
                 ),
             };
             message!(
-                "{place}{}: ended at the first line that could not be done; {} done{together}",
+                "{place}{}: stopped at the first line that failed; {} applied{together}",
                 self.name,
                 plural::count(before, "line before it was", "lines before it were")
             );
         }
-        self.tell(&place, &sender.tally, "");
-        self.tell_filled(&place, filler.filled, "");
+        self.report(&place, &sender.tally, "");
+        self.report_filled(&place, filler.filled, "");
         Ok(sender.tally.failed == 0)
     }
 
-    fn tell_bad(&self, line: u64, error: &LineError) {
+    fn report_bad(&self, line: u64, error: &LineError) {
         message!("{}:{line}: {error}", self.name);
     }
 
-    /// Says why the kernel did not do a line. What would go wrong with every line is an error.
-    async fn tell_undone(&self, socket: &mut Socket, undone: Undone<'_>) -> anyhow::Result<()> {
+    /// Reports why the kernel rejected a line. An error that would repeat for every line is returned.
+    async fn report_undone(&self, socket: &mut Socket, undone: Undone<'_>) -> anyhow::Result<()> {
         let Undone {
             line,
             operation,
@@ -244,7 +251,7 @@ impl Load<'_> {
         let entry = refusal::entry(&change);
         let sentence = match (operation, error.errno()) {
             (Some(Operation::Create), Some(libc::EEXIST)) => format!(
-                "creating the entry {entry}: it, or one that has its reply direction, is there already"
+                "creating the entry {entry}: it, or an entry with its reply direction, exists already"
             ),
             (Some(Operation::Create | Operation::CreateOrUpdate), _) => {
                 super::sentence(&refusal::of_new(socket, error, &change).await)
@@ -263,24 +270,24 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Says what lines did not: the kernel shows no timeout of a flow in a flowtable.
-    fn tell_filled(&self, place: &str, filled: u64, would_be: &str) {
+    /// Reports the lines without a timeout: the kernel sends none for a flow in a flowtable.
+    fn report_filled(&self, place: &str, filled: u64, would_be: &str) {
         if filled != 0 && !self.args.quiet {
             let lines = plural::count(filled, "line", "lines");
             message!(
-                "{place}{lines} without a timeout (the kernel shows none of a flow in a flowtable): the state's timeout \
+                "{place}{lines} without a timeout (the kernel sends none for a flow in a flowtable): the state's timeout \
                  {would_be}filled in, and ESTABLISHED for TCP without a state"
             );
         }
     }
 
-    fn tell(&self, place: &str, tally: &Tally, would_be: &str) {
+    fn report(&self, place: &str, tally: &Tally, would_be: &str) {
         if self.args.quiet {
             return;
         }
         let mut more = String::new();
         if tally.there > 0 {
-            more.push_str(&format!(", {} there already", tally.there));
+            more.push_str(&format!(", {} unchanged (existed already)", tally.there));
         }
         if tally.flushes > 0 {
             more.push_str(", ");

@@ -1,4 +1,4 @@
-//! `rsct man`: the manual's pages, from the same definitions as the command line itself.
+//! `rsct man`: manual pages, generated from the definitions of the command line.
 
 use std::{
     fs,
@@ -13,22 +13,29 @@ use clap_mangen::Man;
 
 use super::is_broken_pipe;
 
-/// Print rsct's manual page, or write the pages of all its commands into a directory.
+/// Generate manual pages
 ///
-/// `rsct man | man -l -` shows the page; `rsct man /usr/local/share/man/man1` lets `man rsct-list` find each of them.
+/// Without a directory, prints the page of rsct. With one, writes a page for each command, which `man rsct-list` then
+/// finds.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct man | man -l -
+  rsct man /usr/local/share/man/man1")]
 pub struct ManArgs {
-    /// The directory to write every page into: rsct.1, rsct-list.1, … A page that is there already is replaced.
+    /// Directory for the pages of all commands: rsct.1, rsct-list.1, …
+    ///
+    /// Existing pages are replaced.
     dir: Option<PathBuf>,
 }
 
 /// Runs `rsct man`.
 pub fn run(args: &ManArgs) -> anyhow::Result<ExitCode> {
     let mut command = super::Cli::command();
-    // Gives subcommands their whole names, and options that hold for all of them.
+    // Sets the full names of subcommands, and builds their options.
     command.build();
     let Some(dir) = &args.dir else {
-        let page = page(&command).context("making the manual page of rsct")?;
+        let page = page(&command).context("generating the manual page of rsct")?;
         let mut stdout = io::stdout().lock();
         return match stdout.write_all(&page).and_then(|()| stdout.flush()) {
             Err(error) if !is_broken_pipe(&error) => {
@@ -39,7 +46,7 @@ pub fn run(args: &ManArgs) -> anyhow::Result<ExitCode> {
     };
     if !dir.is_dir() {
         anyhow::bail!(
-            "writing manual pages into {}: it is not a directory; make it first",
+            "writing manual pages into {}: it is not a directory; create it first",
             dir.display()
         );
     }
@@ -47,7 +54,7 @@ pub fn run(args: &ManArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the pages of a command and of all below it.
+/// Writes the pages of a command and of all its subcommands.
 fn write(command: &Command, dir: &Path) -> anyhow::Result<()> {
     let path = dir.join(format!("{}.1", name(command)));
     page(command)
@@ -59,28 +66,60 @@ fn write(command: &Command, dir: &Path) -> anyhow::Result<()> {
         .try_for_each(|command| write(command, dir))
 }
 
-/// What a command's page is called, such as `rsct-expect-list`.
+/// Name of a command's page, such as `rsct-expect-list`.
 fn name(command: &Command) -> &str {
     command.get_display_name().unwrap_or(command.get_name())
 }
 
 fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let end = command.get_after_long_help().map(ToString::to_string);
+    // clap_mangen would fill its lines into one paragraph.
+    let rest = command
+        .clone()
+        .mut_args(with_aliases)
+        .after_long_help(None::<&str>);
     let mut page = Vec::new();
-    Man::new(command.clone().mut_args(with_aliases))
+    Man::new(rest)
         .source(concat!("rsct ", env!("CARGO_PKG_VERSION")))
         .render(&mut page)?;
-    Ok(escaped(&String::from_utf8_lossy(&page)))
+    let mut page = String::from_utf8_lossy(&page).into_owned();
+    page.push_str(&sections(&end.unwrap_or_default()));
+    Ok(escaped(&page))
 }
 
-/// The option with its other names at the end of its description, which pages leave out.
+/// The end of a command's help in roff: each heading (`Examples:`) is a section, whose lines are printed as they are.
+fn sections(text: &str) -> String {
+    let mut roff = String::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        match line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+            Some(heading) => {
+                roff += if is_open { ".fi\n" } else { "" };
+                roff += &format!(".SH {}\n.nf\n", heading.to_uppercase());
+                is_open = true;
+            }
+            None if line.is_empty() => {}
+            None => {
+                let line = line.strip_prefix("  ").unwrap_or(line);
+                let line = line.replace('\\', "\\e").replace('-', "\\-");
+                // A line that begins with a dot or a quote would be a request.
+                roff += &format!("\\&{line}\n");
+            }
+        }
+    }
+    roff += if is_open { ".fi\n" } else { "" };
+    roff
+}
+
+/// The option with its aliases at the end of its description; clap_mangen omits them.
 fn with_aliases(option: Arg) -> Arg {
     let names = option.get_visible_aliases().unwrap_or_default();
     if names.is_empty() {
         return option;
     }
     let also = format!(" [aliases: --{}]", names.join(", --"));
-    let said = |help: Option<&StyledStr>| help.map(|help| format!("{help}{also}"));
-    let (help, long) = (said(option.get_help()), said(option.get_long_help()));
+    let extended = |help: Option<&StyledStr>| help.map(|help| format!("{help}{also}"));
+    let (help, long) = (extended(option.get_help()), extended(option.get_long_help()));
     let option = option.help(help.unwrap_or_default());
     match long {
         Some(long) => option.long_help(long),
@@ -88,7 +127,7 @@ fn with_aliases(option: Arg) -> Arg {
     }
 }
 
-/// The same page in ASCII: what reads a page takes no encoding for granted.
+/// The page in ASCII, because readers of pages assume different encodings.
 fn escaped(page: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(page.len());
     for char in page.chars() {
@@ -103,6 +142,15 @@ fn escaped(page: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn examples_keep_their_lines() {
+        let roff = sections("Counters:\n  found  lookups\n\nExamples:\n  rsct stats -i 1s \\\n    -c 2");
+        assert_eq!(
+            roff,
+            ".SH COUNTERS\n.nf\n\\&found  lookups\n.fi\n.SH EXAMPLES\n.nf\n\\&rsct stats \\-i 1s \\e\n\\&  \\-c 2\n.fi\n"
+        );
+    }
 
     #[test]
     fn pages_are_ascii() {

@@ -13,6 +13,7 @@ pub mod expect;
 mod filter_args;
 pub mod flush;
 pub mod get;
+mod help;
 pub mod install_links;
 pub mod latency;
 pub mod list;
@@ -26,6 +27,7 @@ mod reading;
 mod refusal;
 mod replacement;
 pub mod save;
+mod shared_args;
 pub mod stats;
 mod sweep;
 pub mod sysctl;
@@ -47,18 +49,24 @@ use crate::{
     nfct,
 };
 
-/// The command was used wrongly.
+/// Exit code of a command line that rsct cannot accept.
 const USAGE: u8 = 2;
 
-/// Shows what nf_conntrack does to every packet and every entry: what changed, why, and how long it took.
+/// Show what nf_conntrack does to every packet and entry
 #[derive(Debug, Parser)]
-#[command(name = "rsct", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "rsct",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_long_help = help::QUESTIONS
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-// clap builds the options of a command when it parses that command: those of all commands take 9 million instructions.
+// Deferred: clap builds the options of the command that it parses. Building all commands costs 9 million instructions.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
@@ -85,7 +93,7 @@ enum Command {
     InstallLinks(install_links::InstallLinksArgs),
 }
 
-/// What was typed can't be meant.
+/// A command line that rsct cannot accept.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
@@ -140,12 +148,12 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// Whether an error means that nobody reads our output any more, which is no error.
+/// Returns whether the reader of the output has closed it, which is no error.
 pub(crate) fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
 
-/// An error with its causes on one line. A cause that its error quotes already isn't said twice.
+/// The error and its causes on one line. A cause that its error already quotes is skipped.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain() {
@@ -162,14 +170,13 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// The same refusal, with all commands built: help prints the first line of each, which an unbuilt command lacks.
+/// The same error with all commands built: help prints the first line of each, which an unbuilt command lacks.
 fn with_all_commands(error: clap::Error) -> clap::Error {
-    let mut command = Cli::command();
-    command.build();
+    let command = help::grouped(Cli::command());
     command.try_get_matches().err().unwrap_or(error)
 }
 
-/// Help and version go where clap sends them; of a refusal, the sentence that matters.
+/// Prints help and version as clap does, and of a usage error only its first sentence.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match error.print() {

@@ -1,4 +1,4 @@
-//! The network namespaces that a command goes through, one after the other.
+//! The network namespaces that a command visits, one after another.
 
 use std::os::fd::AsFd as _;
 
@@ -14,54 +14,56 @@ use crate::{
     render::namespace,
 };
 
-/// Which network namespaces.
+/// `--netns`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct NetnsArg {
-    /// Network namespace: a name under /run/netns, the path of a file that refers to it, a process id, an inode number, or
-    /// `all`: each that a name, mount, process, thread or open file leads to. The current one unless given.
+    /// Network namespace (default: the current one)
+    ///
+    /// A name under /run/netns, the path of a file that refers to the namespace, a process id, an inode number, or `all`:
+    /// every namespace that a name, mount, process, thread or open file refers to.
     #[arg(long, value_name = "NAME|PATH|PID|INODE|all")]
     netns: Option<String>,
 }
 
 impl NetnsArg {
-    /// What asks for all of them.
+    /// `--netns all`.
     pub fn all() -> Self {
         Self {
             netns: Some("all".to_owned()),
         }
     }
 
-    /// What was asked for, as it was typed.
+    /// The value as it was typed.
     pub fn name(&self) -> Option<&str> {
         self.netns.as_deref()
     }
 }
 
-/// The namespaces that were asked for, open.
+/// The selected namespaces, open.
 pub struct Namespaces {
     selector: Selector,
     found: Found,
 }
 
 impl Namespaces {
-    /// Looks them up.
+    /// Finds and opens the namespaces.
     pub fn open(arg: &NetnsArg) -> anyhow::Result<Self> {
         let selector = Selector::from_option(arg.netns.as_deref());
         let found = netns::open(&selector)?;
         Ok(Self { selector, found })
     }
 
-    /// Whether more than the current namespace was asked for by name: output then says which it is.
+    /// Returns whether `--netns` was given: output then names the namespace.
     pub fn are_named(&self) -> bool {
         self.selector != Selector::Current
     }
 
-    /// The width of a column for their names, where all were asked for.
+    /// The width of a column of namespace names, with `--netns all`.
     pub fn column(&self) -> Option<usize> {
         self.are_all().then(|| namespace::width(self.iter()))
     }
 
-    /// What is said behind "the table" where it is not clear which namespace's is meant.
+    /// " in network namespace NAME" for messages, if `--netns` was given.
     pub fn of(&self, netns: &Netns) -> String {
         if self.are_named() {
             format!(" in network namespace {}", netns.name)
@@ -70,26 +72,26 @@ impl Namespaces {
         }
     }
 
-    /// Whether all were asked for.
+    /// Returns whether all namespaces are selected.
     pub fn are_all(&self) -> bool {
         self.selector == Selector::All
     }
 
-    /// Each of them.
+    /// The namespaces.
     pub fn iter(&self) -> impl Iterator<Item = &Netns> {
         self.found.namespaces.iter()
     }
 
-    /// Opens a socket in one of them.
+    /// Opens a socket in a namespace.
     pub fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
         match self.selector {
-            // The current namespace needs no rights to be entered.
+            // setns() needs privileges even for the current namespace.
             Selector::Current => Socket::open(),
             _ => Socket::open_in(netns.as_fd()),
         }
     }
 
-    /// The way to the settings of one of them.
+    /// Access to the sysctls of a namespace.
     pub fn settings<'a>(&self, netns: &'a Netns) -> Where<'a> {
         match self.selector {
             Selector::Current => Where::Here,
@@ -97,8 +99,8 @@ impl Namespaces {
         }
     }
 
-    /// Visits each with a socket that is open there. Where all were asked for, one that fails is told of on
-    /// stderr and the others are visited; the result says whether none failed.
+    /// Calls `visit` for each namespace with a socket in it. With `--netns all`, a namespace that fails is reported on
+    /// stderr and the next one is visited. Returns whether none failed.
     pub async fn visit(
         &self,
         mut visit: impl AsyncFnMut(&Netns, &mut Socket) -> anyhow::Result<()>,
@@ -110,15 +112,15 @@ impl Namespaces {
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = visited {
-                self.pass_over(netns, error)?;
+                self.report_failed(netns, error)?;
                 all_went_well = false;
             }
         }
         Ok(all_went_well)
     }
 
-    /// Opens a socket in each, all at once. Where all were asked for, one that fails is told of on stderr and left out;
-    /// the flag says whether none failed.
+    /// Opens a socket in each namespace. With `--netns all`, a namespace that fails is reported on stderr and skipped.
+    /// The flag is true if none failed.
     pub fn sockets(&self) -> anyhow::Result<(Vec<(&Netns, Socket)>, bool)> {
         let mut sockets = Vec::new();
         let mut all_went_well = true;
@@ -126,7 +128,7 @@ impl Namespaces {
             match self.socket(netns) {
                 Ok(socket) => sockets.push((netns, socket)),
                 Err(error) => {
-                    self.pass_over(netns, error.into())?;
+                    self.report_failed(netns, error.into())?;
                     all_went_well = false;
                 }
             }
@@ -134,41 +136,42 @@ impl Namespaces {
         Ok((sockets, all_went_well))
     }
 
-    /// Tells of an error that concerns one of all namespaces alone, and hands over any other.
-    fn pass_over(&self, netns: &Netns, error: anyhow::Error) -> anyhow::Result<()> {
-        // A namespace may be gone by now, and the others can be read; who may not read one may read none of them.
-        if self.selector != Selector::All || !may_be_this_one_alone(&error) {
+    /// Reports an error that concerns only this one of all namespaces, and returns any other.
+    fn report_failed(&self, netns: &Netns, error: anyhow::Error) -> anyhow::Result<()> {
+        // A namespace may have been deleted since it was found. Missing permissions concern all namespaces.
+        if self.selector != Selector::All || !may_be_of_one_namespace(&error) {
             return Err(error);
         }
         message!("in network namespace {}: {}", netns.name, sentence(&error));
         Ok(())
     }
 
-    /// Says on stderr what could not be looked at.
-    pub fn tell_of_hidden(&self) {
+    /// Reports on stderr which processes could not be inspected.
+    pub fn report_hidden(&self) {
         const ADVICE: &str = "run as root with the capability CAP_SYS_PTRACE";
         let Hidden { processes, unlisted } = self.found.hidden;
         match processes {
             0 => {}
             1 => message!(
-                "1 process cannot be inspected: a network namespace that nothing else leads to is missing; {ADVICE}"
+                "1 process cannot be inspected: a network namespace that only it refers to is missing; {ADVICE}"
             ),
             _ => message!(
-                "{processes} processes cannot be inspected: network namespaces that nothing else leads to are missing; \
+                "{processes} processes cannot be inspected: network namespaces that only they refer to are missing; \
                  {ADVICE}"
             ),
         }
         if unlisted {
             message!(
-                "/proc hides processes of other users (mount option hidepid): network namespaces that nothing else leads \
+                "/proc hides processes of other users (mount option hidepid): network namespaces that only they refer \
                  to are missing; {ADVICE}"
             );
         }
     }
 }
 
-/// Writing to standard output fails for all namespaces alike, and so does what rights or descriptors are missing for.
-fn may_be_this_one_alone(error: &anyhow::Error) -> bool {
+/// Returns whether an error may concern one namespace. A failed write to standard output, missing permissions and
+/// missing descriptors concern all.
+fn may_be_of_one_namespace(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<Error>()
         .is_some_and(|error| !error.is_everywhere())

@@ -1,4 +1,4 @@
-//! Namespaces whose kernel sends no events: a watch of them is silent, whatever happens there.
+//! Namespaces without events: with `nf_conntrack_events=0` a watch prints nothing.
 
 use std::os::fd::AsFd as _;
 
@@ -10,9 +10,9 @@ use crate::{
     render::watch_json,
 };
 
-/// Reports that the kernel sends no events in `netns`, if so; `named`: lines name their namespace.
+/// Reports if the kernel sends no events in `netns`. With `named`, the message names the namespace.
 pub(super) fn report(out: &mut Vec<u8>, netns: &Netns, named: bool, json: bool) {
-    // Entering it takes more rights than watching our own.
+    // setns() needs privileges; a watch of the current namespace does not.
     let setting = match named {
         true => netns::inside(netns.as_fd(), events).ok().flatten(),
         false => events(),

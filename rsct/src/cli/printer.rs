@@ -1,4 +1,4 @@
-//! Entries on standard output, for commands whose work goes on when nobody reads.
+//! Prints entries for commands that continue when the reader of standard output has exited.
 
 use std::{
     io::{self, Write as _},
@@ -14,23 +14,23 @@ use crate::{
     render::entry::{self, About, View},
 };
 
-/// How much is collected before it is written.
+/// Size of the buffer at which it is written.
 const FLUSH_BYTES: usize = 128 * 1024;
 
-/// Writes entries, or with `-q` none.
+/// Prints entries, or none with `--quiet`.
 pub(super) struct Printer<'a> {
     view: Option<View<'a>>,
-    /// Entries say which namespace they are of.
+    /// Print the namespace of each entry.
     named: bool,
     now: Duration,
-    /// Something has been shown, and so what stands before it.
+    /// The header has been printed.
     begun: bool,
     buffer: Vec<u8>,
     error: Option<io::Error>,
 }
 
 impl<'a> Printer<'a> {
-    /// Shows entries so; `None`: not at all.
+    /// Creates a printer; without a view it prints nothing.
     pub(super) fn new(view: Option<View<'a>>, named: bool) -> Self {
         Self {
             view,
@@ -42,24 +42,24 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Whether entries are shown, and somebody may still read them.
+    /// Returns whether entries are printed, and no write has failed.
     pub(super) fn shows(&self) -> bool {
         self.view.is_some() && self.error.is_none()
     }
 
-    /// A namespace's entries begin.
+    /// Begins the entries of a namespace.
     pub(super) fn begin_netns(&mut self, netns: &Netns) {
         let Some(view) = self.view else { return };
         let mut before = Vec::new();
         view.begin_netns(&mut before, netns);
-        // Most forms have nothing there, and with no entry to come show nothing at all.
+        // Most formats have nothing here; without any entry they print nothing at all.
         if !before.is_empty() {
             self.begin();
             self.buffer.extend_from_slice(&before);
         }
     }
 
-    /// Appends an entry to what is kept elsewhere until it is known whether it is to be shown.
+    /// Appends an entry to a buffer of the caller, for [`formatted`](Self::formatted).
     pub(super) fn format(&self, out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns) {
         if let Some(view) = self.view {
             let about = About {
@@ -71,7 +71,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Shows what [`format`](Self::format) made.
+    /// Prints entries that [`format`](Self::format) appended.
     pub(super) fn formatted(&mut self, formatted: &[u8]) {
         if !self.shows() {
             return;
@@ -83,7 +83,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Shows an entry.
+    /// Prints an entry.
     pub(super) fn entry(&mut self, entry: &Entry<'_>, netns: &Netns) {
         if !self.shows() {
             return;
@@ -106,7 +106,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Writes what is left. That nobody reads is no error.
+    /// Writes the rest of the buffer. A broken pipe is no error.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         if let Some(view) = self.view
             && self.begun

@@ -1,9 +1,8 @@
-//! What commands that attach probes have in common.
+//! A trace as several commands start it: the session of eBPF programs, and the ctnetlink dumps next to it.
 
-use std::{cell::RefCell, io::Write};
+use std::{cell::RefCell, io::Write, time::Duration};
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 
 use super::UsageError;
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
         netns::Selector,
         privileges::{Capability, Privileges},
     },
+    plural,
     probe::{
         hooks::{HOOKS, Stage},
         layout::Layout,
@@ -27,7 +27,7 @@ use crate::{
         scope::Scope,
         session::{Form, HookReport, How, Options, Session, SessionError, Settings},
     },
-    provenance::Known,
+    provenance::{Known, Listing, ListingError},
     trace::{
         authority::Authority,
         join::{Counts, Join},
@@ -38,74 +38,40 @@ use crate::{
     },
 };
 
-/// How to attach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum AttachArg {
-    /// For each hook the best that works.
-    #[default]
-    Auto,
-    /// fentry and fexit only.
-    Fentry,
-    /// kprobe and kretprobe only.
-    Kprobe,
-}
-
-impl AttachArg {
-    /// What it means.
-    pub(super) fn form(self) -> Form {
-        match self {
-            Self::Auto => Form::Best,
-            Self::Fentry => Form::Fentry,
-            Self::Kprobe => Form::Kprobe,
-        }
-    }
-}
-
-impl AttachArg {
-    /// What it means for a listing's one hook, beside the hooks that were meant: some kernels' fentry takes fewer
-    /// arguments than its function has.
-    pub(super) fn form_beside(self) -> Form {
-        match self {
-            Self::Kprobe => Form::Kprobe,
-            Self::Auto | Self::Fentry => Form::Best,
-        }
-    }
-}
-
-/// What programs are attached with.
-pub(super) struct Attaching<'a> {
-    /// Which flows.
+/// Parameters of a trace.
+pub(super) struct TraceOptions<'a> {
+    /// The flows in scope.
     pub(super) filter: Filter,
-    /// What `--netns` asks for.
+    /// The value of `--netns`.
     pub(super) netns: Option<&'a str>,
-    /// Whether packets and entries of all namespaces are told of, whichever are dumped.
+    /// Report packets and entries of all namespaces, whichever are dumped.
     pub(super) everywhere: bool,
-    /// How.
+    /// Form of the programs.
     pub(super) form: Form,
-    /// Size of the ring.
+    /// Size of the ring buffer.
     pub(super) ring_bytes: u32,
-    /// Whether refreshes are looked at.
+    /// Attach the refresh hook.
     pub(super) with_refresh: bool,
-    /// Whether it is told why packets and entries come to their end.
+    /// Report the causes of drops and deletions.
     pub(super) with_causes: bool,
-    /// Whether the programs' own diagnostics are wanted.
+    /// Print the diagnostics of the eBPF programs.
     pub(super) log_bpf: bool,
-    /// Whether packets are shown while entries' hooks are still being attached.
-    pub(super) shows_at_once: bool,
-    /// Whether each hook is told of, and not only those that are not attached.
+    /// Report packets while the hooks of entries are still being attached.
+    pub(super) reports_early: bool,
+    /// Print every hook, and not only those that are not attached.
     pub(super) show_hooks: bool,
 }
 
-/// Programs at work on packets, and the authority beside them.
+/// Running eBPF programs, and the ctnetlink dumps next to them.
 pub(super) struct Probing {
     pub(super) session: Session,
     pub(super) authority: Authority,
     pub(super) ticks: Ticks,
-    /// When all were attached, by the monotonic clock.
+    /// Monotonic time at which all hooks were attached.
     pub(super) started_ns: u64,
-    /// What is attached with to tell causes, if that is asked for.
+    /// Form and scope of the programs that report causes, if any.
     whys: Option<(Form, Scope)>,
-    // For the later stages.
+    // For hooks that are attached later.
     types: KernelTypes,
     layout: Layout,
     options: Options,
@@ -114,15 +80,15 @@ pub(super) struct Probing {
 }
 
 impl Probing {
-    /// Attaches them. Needs a running event loop, which keeps the signals that arrive in the meantime.
-    pub(super) fn start(with: &Attaching<'_>) -> anyhow::Result<Self> {
+    /// Attaches the programs. Needs a running event loop, which keeps signals that arrive before [`run`](Self::run).
+    pub(super) fn start(with: &TraceOptions<'_>) -> anyhow::Result<Self> {
         let signals = Signals::listen().context("cannot listen for signals")?;
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &TRACE)?;
         let hz = Hz::of_running_kernel()?;
         if let Some(option) = with.filter.details.unknown_to_records() {
             return Err(UsageError(format!(
-                "--{option}: the packets' records do not tell of it; `rsct list` and `rsct watch` take it"
+                "--{option}: packet records do not have this field; `rsct list` and `rsct watch` accept the option"
             ))
             .into());
         }
@@ -140,9 +106,9 @@ impl Probing {
             globals: Vec::new(),
             map_sizes: Vec::new(),
         };
-        let mut session = Session::start(&TRACE, HOOKS, &types, &layout, &options).map_err(why_not)?;
+        let mut session = Session::start(&TRACE, HOOKS, &types, &layout, &options).map_err(start_error)?;
         let whys = with.with_causes.then(|| (with.form, options.scope.clone()));
-        if !with.shows_at_once {
+        if !with.reports_early {
             let settings = Settings {
                 types: &types,
                 layout: &layout,
@@ -165,7 +131,7 @@ impl Probing {
         })
     }
 
-    /// Where both sources are held together.
+    /// The model that joins records and dumps.
     pub(super) fn join<W: Write>(&self, output: Output<W>, details: Details, most: Option<u64>) -> Join<W> {
         Join {
             table: Table::new(self.ticks.0),
@@ -183,7 +149,7 @@ impl Probing {
         }
     }
 
-    /// Runs until the end of time, a signal, or an output that no longer wants any.
+    /// Runs until the duration is over, a signal arrives, or the output has enough.
     pub(super) async fn run<W: Write>(
         &mut self,
         join: &RefCell<Join<W>>,
@@ -212,10 +178,10 @@ impl Probing {
     }
 }
 
-/// The refresh hook costs every packet, also those that a filter rejects, and tells little that the
-/// timeouts before and after don't: with a filter it is left out unless asked for.
+/// Hooks that are not attached. The refresh hook runs for every packet, also for those that a filter rejects: with a
+/// filter it needs `--refresh`.
 fn left_out(with_refresh: bool) -> Vec<(&'static str, &'static str)> {
-    const WHY: &str = "left out because of the filter, --refresh puts it back";
+    const WHY: &str = "left out because of the filter; --refresh attaches it";
     if with_refresh {
         Vec::new()
     } else {
@@ -223,8 +189,8 @@ fn left_out(with_refresh: bool) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-/// How many flows' births to keep: as many as conntrack may have entries, and some that are not in its
-/// table yet or any more.
+/// Capacity of the map of birth times: the maximum number of entries, and a quarter for entries that are not in the table
+/// yet, or no longer.
 fn births() -> u32 {
     const LEAST: u32 = 1 << 16;
     const MOST: u32 = 1 << 22;
@@ -235,8 +201,8 @@ fn births() -> u32 {
     max.saturating_add(max / 4).clamp(LEAST, MOST)
 }
 
-/// What stands behind the kernel's refusal, where that is known: what follows from it would say less.
-pub(super) fn why_not(error: SessionError) -> anyhow::Error {
+/// The reason why the programs could not start, if it is known; else the error itself.
+pub(super) fn start_error(error: SessionError) -> anyhow::Error {
     let missing: Vec<&str> = match Privileges::of_this_process() {
         Ok(held) => [Capability::Bpf, Capability::Perfmon]
             .into_iter()
@@ -257,7 +223,32 @@ pub(super) fn why_not(error: SessionError) -> anyhow::Error {
     }
 }
 
-/// Hooks that are not attached, or not in the best way, are named; all of them where that is asked for.
+/// The reason why the program that reads the source of timeouts could not start.
+pub(super) fn listing_error(error: ListingError) -> anyhow::Error {
+    match error {
+        ListingError::Session(error) => start_error(error),
+        error => error.into(),
+    }
+}
+
+/// Reports records that a listing lost.
+pub(super) fn report_lost_records(listing: &Listing) {
+    let lost = listing.lost();
+    if lost != 0 {
+        message!(
+            "{} lost: the source of up to {} may be wrong",
+            plural::count(lost, "record was", "records were"),
+            plural::count(lost, "timeout", "timeouts")
+        );
+    }
+}
+
+/// Reports that a watch begins, which ends after `duration`.
+pub(super) fn report_watching(duration: Duration) {
+    message!("watching for {} s (Ctrl-C to stop) …", duration.as_secs_f64());
+}
+
+/// Prints the hooks that are not attached, or not in the best form; with `all`, every hook.
 pub(super) fn report_hooks(hooks: &[HookReport], all: bool) {
     for report in hooks {
         if all || report.is_missed() {

@@ -1,4 +1,4 @@
-//! Entries that meet a filter, read with the kernel's help: what commands that read the table have in common.
+//! Reads the entries that match a filter, with the kernel's help. Shared by all commands that read the table.
 
 use clap::Args;
 
@@ -11,45 +11,44 @@ use crate::{
     },
 };
 
-/// Says who looks at what.
+/// `--explain`.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct ExplainArg {
-    /// Say on stderr which parts of the filter the kernel looks at, and which rsct does, and why.
+    /// Print on stderr which filter options the kernel applies, and which rsct
     #[arg(long, help_heading = "Filters")]
     explain: bool,
 }
 
 impl ExplainArg {
-    /// Says so of a plan, if that was asked for.
-    pub fn tell(self, plan: &Plan) {
-        self.tell_placed(&plan.placed);
+    /// Prints the conditions of a plan, with `--explain`.
+    pub fn report(self, plan: &Plan) {
+        self.report_placed(&plan.placed);
         if self.explain && plan.queries.len() > 1 {
-            message!("the kernel compares tuples within a family: it is asked once for each");
+            message!("the kernel compares tuples within a family: rsct sends one request for each family");
         }
     }
 
-    /// Says who looks at each condition, if that was asked for.
-    pub fn tell_placed(self, placed: &[Placed]) {
+    /// Prints who applies each condition, with `--explain`.
+    pub fn report_placed(self, placed: &[Placed]) {
         if !self.explain {
             return;
         }
         if placed.is_empty() {
-            message!("there is no filter: the kernel sends all there is");
+            message!("there is no filter: the kernel sends all entries");
         }
         for Placed { option, by } in placed {
             match by {
-                By::Kernel => message!("--{option}: the kernel looks at it"),
-                By::Us(why) => message!("--{option}: rsct looks at it: {why}"),
+                By::Kernel => message!("--{option}: applied by the kernel"),
+                By::Us(why) => message!("--{option}: applied by rsct: {why}"),
             }
         }
     }
 }
 
-/// Dumps what the kernel finds by the plan's queries. It may bring more than is meant, on a kernel that knows less, so
-/// the sink has to look at every condition again.
+/// Dumps the entries of the plan's queries. An older kernel may send more, so the sink has to apply the whole filter
+/// again.
 ///
-/// Where there are several queries, the kernel works on all of them at once: each takes it a walk through the whole
-/// table.
+/// Several queries run in parallel, because the kernel walks the whole table for each.
 pub async fn entries(
     socket: &mut Socket,
     table: Table,
@@ -83,15 +82,19 @@ pub async fn entries(
     Ok(sum)
 }
 
-/// The same of the usual table, for a caller that has other things to wait for meanwhile.
-pub async fn entries_beside(socket: &mut Socket, plan: &Plan, sink: &mut impl Sink) -> Result<(), Error> {
+/// Dumps the conntrack table like [`entries`], for a caller that also waits for other events.
+pub async fn entries_concurrently(
+    socket: &mut Socket,
+    plan: &Plan,
+    sink: &mut impl Sink,
+) -> Result<(), Error> {
     for filter in &plan.queries {
         let query = Query {
             filter: *filter,
             ..Query::default()
         };
         match dump::entries(socket, &query, sink).await {
-            Err(error) if refuses_filter(&error) => {
+            Err(error) if rejects_filter(&error) => {
                 dump::entries(socket, &query.with_family_alone(), sink).await?;
             }
             outcome => drop(outcome?),
@@ -100,12 +103,12 @@ pub async fn entries_beside(socket: &mut Socket, plan: &Plan, sink: &mut impl Si
     Ok(())
 }
 
-/// What comes of one query; of all but the family where the kernel can't do the rest (marks or zones that it was built
-/// without, or a value that its parser refuses).
+/// Dumps one query; only by family if the kernel rejects the rest (marks or zones that it was built without, or a value
+/// that its parser rejects).
 async fn one(query: Query, mut dump: Begun<'_>, sink: &mut impl Sink) -> Result<Outcome, Error> {
     let bare = query.with_family_alone();
     match dump.entries(sink).await {
-        Err(error) if query != bare && refuses_filter(&error) => {
+        Err(error) if query != bare && rejects_filter(&error) => {
             dump.begin(&bare).await?;
             dump.entries(sink).await
         }
@@ -113,20 +116,20 @@ async fn one(query: Query, mut dump: Begun<'_>, sink: &mut impl Sink) -> Result<
     }
 }
 
-fn refuses_filter(error: &Error) -> bool {
+fn rejects_filter(error: &Error) -> bool {
     matches!(
         error.errno(),
         Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ERANGE)
     )
 }
 
-/// Whether a filter's conditions hold for what a table other than the usual one has.
+/// The plan of a filter for a table: the kernel filters the dying and unconfirmed tables only by family.
 pub fn plan_for(filter: &Filter, table: Table) -> Plan {
     let mut plan = filter.plan();
     if matches!(table, Table::Dying | Table::Unconfirmed) {
         for placed in &mut plan.placed {
             if placed.option != "family" {
-                placed.by = By::Us("the kernel filters this table by family alone");
+                placed.by = By::Us("the kernel filters this table by family only");
             }
         }
         plan.queries = vec![DumpFilter {

@@ -1,4 +1,4 @@
-//! Why the kernel refuses a change, in words: an error's number says it only together with what was asked for.
+//! Explains why the kernel rejected a change: the meaning of an errno depends on the request.
 
 use anyhow::anyhow;
 
@@ -9,7 +9,7 @@ use crate::{
     render::words,
 };
 
-/// The entry that a change is about, for a sentence.
+/// The entry of a change, for a sentence.
 pub(super) fn entry(change: &Change<'_>) -> String {
     let mut text = Vec::new();
     if let Some(tuple) = change.orig.as_ref().or(change.reply.as_ref()) {
@@ -26,31 +26,33 @@ pub(super) fn entry(change: &Change<'_>) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Says why a new entry was not made, after a look at what stands in its way.
+/// The error of a failed create, with the entry that conflicts with the new one.
 pub(super) async fn of_new(socket: &mut Socket, error: Error, change: &Change<'_>) -> anyhow::Error {
     let doing = format!("creating the entry {}", entry(change));
     match error.errno() {
         Some(libc::EEXIST) => exists(socket, &doing, change).await,
-        Some(libc::ENOMEM) => no_room(socket, &doing).await,
+        Some(libc::ENOMEM) => table_full(socket, &doing).await,
         _ => of_change(socket, error, change, &doing).await,
     }
 }
 
-/// Says why an entry was not changed or deleted.
+/// The error of a failed update or delete.
 pub(super) async fn of_change(
     socket: &mut Socket,
     error: Error,
     change: &Change<'_>,
     doing: &str,
 ) -> anyhow::Error {
-    // A kernel without ctnetlink answers as one without some part of it.
+    // A kernel without ctnetlink returns the same errno as one without a part of it.
     if let Error::NoCtnetlink { .. } = error
         && let Err(absent) = stats::table(socket).await
     {
         return absent.into();
     }
     if error.is_not_permitted() && change.timeout.is_some() && has_fixed_timeout(socket, change).await {
-        return anyhow!("{doing}: its timeout is fixed (FIXED_TIMEOUT), and the kernel changes none such");
+        return anyhow!(
+            "{doing}: its timeout is fixed (FIXED_TIMEOUT), and the kernel does not change a fixed timeout"
+        );
     }
     match error.errno() {
         Some(errno) if !error.is_not_permitted() => match meaning(errno, change) {
@@ -61,20 +63,22 @@ pub(super) async fn of_change(
     }
 }
 
-/// What an error's number means for a change, where that can be told.
+/// The meaning of an errno for a change, if it is known.
 pub(super) fn meaning(errno: i32, change: &Change<'_>) -> Option<String> {
     Some(match errno {
-        libc::EEXIST => "it is there already".to_owned(),
+        libc::EEXIST => "it exists already".to_owned(),
         libc::ENOENT if change.master.is_some() => {
-            "there is no entry with the tuple of --master, or none is to be changed".to_owned()
+            "there is no entry with the tuple of --master, or no entry to change".to_owned()
         }
         libc::ENOENT => "there is no such entry".to_owned(),
         libc::ENOMEM => "the table is full (net.netfilter.nf_conntrack_max)".to_owned(),
         libc::ENOSPC if change.labels.is_some() => {
-            "the kernel keeps no labels for it, as no rule of the namespace used labels when it was made"
+            "the entry cannot hold labels: no rule of the namespace used labels when it was created"
                 .to_owned()
         }
-        libc::EBUSY => "the kernel takes no status bit away, and sets EXPECTED and DYING itself".to_owned(),
+        libc::EBUSY => {
+            "the kernel clears no status bit, and only the kernel sets EXPECTED and DYING".to_owned()
+        }
         libc::EOPNOTSUPP | libc::EAGAIN => {
             let mut causes = Vec::new();
             if change.zone_number().is_some() {
@@ -94,19 +98,19 @@ pub(super) fn meaning(errno: i32, change: &Change<'_>) -> Option<String> {
             }
             format!("the kernel {}", causes.join(", or "))
         }
-        libc::EINVAL => "the kernel takes it for invalid".to_owned(),
+        libc::EINVAL => "the kernel rejects it as invalid".to_owned(),
         _ => return None,
     })
 }
 
-/// The kernel permits nobody to change such a timeout (__nf_ct_change_timeout()).
+/// Returns whether the entry has FIXED_TIMEOUT: the kernel changes no such timeout (__nf_ct_change_timeout()).
 async fn has_fixed_timeout(socket: &mut Socket, change: &Change<'_>) -> bool {
     let mut status = None;
     let looked = lookup::matching(socket, &key(change), |entry| status = entry.status).await;
     looked.is_ok() && status.is_some_and(|bits| bits & status::FIXED_TIMEOUT != 0)
 }
 
-/// Another entry has one of the two tuples.
+/// The error when an entry has one of the two tuples already.
 async fn exists(socket: &mut Socket, doing: &str, change: &Change<'_>) -> anyhow::Error {
     let by_orig = Change {
         reply: None,
@@ -115,7 +119,7 @@ async fn exists(socket: &mut Socket, doing: &str, change: &Change<'_>) -> anyhow
     match lookup::matching(socket, &by_orig, |_| {}).await {
         Ok(()) => {
             return anyhow!(
-                "{doing}: it is there already; `rsct create --or-update` or `rsct update` changes it, `rsct delete` \
+                "{doing}: it exists already; `rsct create --or-update` or `rsct update` changes it, `rsct delete` \
                  deletes it"
             );
         }
@@ -137,10 +141,10 @@ async fn exists(socket: &mut Socket, doing: &str, change: &Change<'_>) -> anyhow
     });
     match (looked.await, other) {
         (Ok(()), Some(other)) => anyhow!(
-            "{doing}: its reply direction belongs to an entry that is there already, {other}; delete that one, or give \
-             another --reply-src, --reply-dst or ports"
+            "{doing}: its reply direction belongs to an existing entry, {other}; delete that one, or give another \
+             --reply-src, --reply-dst or ports"
         ),
-        _ => anyhow!("{doing}: one of its directions belongs to an entry that was there already"),
+        _ => anyhow!("{doing}: one of its directions belongs to an existing entry"),
     }
 }
 
@@ -155,19 +159,18 @@ fn key<'a>(change: &Change<'_>) -> Change<'a> {
     }
 }
 
-async fn no_room(socket: &mut Socket, doing: &str) -> anyhow::Error {
+async fn table_full(socket: &mut Socket, doing: &str) -> anyhow::Error {
     match stats::table(socket).await {
         Ok(stats::Table {
             entries,
             max_entries: Some(max),
         }) if entries >= max => anyhow!(
-            "{doing}: the table is full, {} where net.netfilter.nf_conntrack_max allows {max}; raise that, or delete \
-             entries",
+            "{doing}: the table is full: {}, and net.netfilter.nf_conntrack_max is {max}; raise it, or delete entries",
             plural::count(entries, "entry", "entries")
         ),
         Ok(table) => anyhow!(
-            "{doing}: the kernel has no room for it; the table has {}, and net.netfilter.nf_conntrack_max \
-             holds for the namespace where the machine began too",
+            "{doing}: the kernel has no memory for it; the table has {}, and net.netfilter.nf_conntrack_max of the \
+             initial network namespace also applies",
             plural::count(table.entries, "entry", "entries")
         ),
         Err(error) => error.into(),

@@ -1,4 +1,4 @@
-//! A file that takes another's place once it is whole.
+//! A file that replaces another once it is complete.
 
 use std::{
     ffi::OsStr,
@@ -12,86 +12,86 @@ use anyhow::{Context as _, bail};
 
 use crate::kernel::interrupt::{self, Watch};
 
-/// How many links are followed, as by the kernel.
+/// Maximum number of links followed, as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// Such a file. It is removed if it does not get to its place; a signal that arrives meanwhile does not kill the process.
+/// A temporary file next to its target. Dropping it removes the file; until then signals do not kill the process.
 pub(super) struct Replacement {
     path: PathBuf,
-    beside: PathBuf,
+    temporary: PathBuf,
     pub(super) file: File,
-    /// There was none before.
+    /// The target did not exist.
     is_new: bool,
     _watch: Watch,
 }
 
 impl Replacement {
-    /// Begins one next to the file whose place it is to take, with that file's owner and mode. A link's target is
-    /// replaced, not the link. What is no ordinary file, a device or a pipe, is written to at once.
+    /// Creates the temporary file with the owner and mode of the target. If the path is a link, its target is replaced. A
+    /// device or pipe is written directly.
     pub(super) fn of(path: &Path, doing: &str) -> anyhow::Result<Self> {
-        let place = |what: &str| format!("{doing} to {}: {what}", path.display());
-        let there = match fs::metadata(path) {
-            Ok(there) => Some(there),
+        let context = |what: &str| format!("{doing} to {}: {what}", path.display());
+        let target = match fs::metadata(path) {
+            Ok(target) => Some(target),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error).with_context(|| place("looking at it")),
+            Err(error) => return Err(error).with_context(|| context("reading its metadata")),
         };
-        if there.as_ref().is_some_and(|there| !there.is_file()) {
+        if target.as_ref().is_some_and(|target| !target.is_file()) {
             let file = OpenOptions::new().write(true).open(path);
             return Ok(Self {
                 path: path.to_owned(),
-                beside: path.to_owned(),
-                file: file.with_context(|| place("opening it"))?,
+                temporary: path.to_owned(),
+                file: file.with_context(|| context("opening it"))?,
                 is_new: false,
                 _watch: interrupt::watch(),
             });
         }
-        let path = followed(path).with_context(|| place("following the link"))?;
+        let path = followed(path).with_context(|| context("following the link"))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        // From here on a signal leaves no file behind.
+        let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
+        // From here on a signal leaves no temporary file.
         let watch = interrupt::watch();
-        let mode = if there.is_some() { 0o600 } else { 0o666 };
+        let mode = if target.is_some() { 0o600 } else { 0o666 };
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(mode)
-            .open(&beside)
-            .with_context(|| place("making a file next to it, which takes its place once it is whole"))?;
+            .open(&temporary)
+            .with_context(|| context("creating a temporary file next to it"))?;
         let replacement = Self {
             path,
-            beside,
+            temporary,
             file,
-            is_new: there.is_none(),
+            is_new: target.is_none(),
             _watch: watch,
         };
-        if let Some(there) = there {
-            let (user, group) = (there.uid(), there.gid());
+        if let Some(target) = target {
+            let (user, group) = (target.uid(), target.gid());
             let own = replacement
                 .file
                 .metadata()
-                .with_context(|| place("looking at it"))?;
+                .with_context(|| context("reading its metadata"))?;
             if (own.uid(), own.gid()) != (user, group)
                 && let Err(error) = fchown(&replacement.file, Some(user), Some(group))
             {
-                bail!(place(&format!(
+                bail!(context(&format!(
                     "keeping its owner {user} and group {group}: {error}; run as root, or give a new file"
                 )));
             }
-            // Behind the owner, as a change of owner takes bits away.
+            // After the owner, because a change of owner clears bits.
             replacement
                 .file
-                .set_permissions(there.permissions())
-                .with_context(|| place("keeping its mode"))?;
+                .set_permissions(target.permissions())
+                .with_context(|| context("keeping its mode"))?;
         }
         Ok(replacement)
     }
 
-    /// The file whose place is taken.
+    /// The target.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Has a new file get this mode, whatever the process's mask is.
+    /// Sets the mode of a new file, whatever the umask is.
     pub(super) fn set_mode_of_new(&self, mode: u32) -> io::Result<()> {
         if self.is_new {
             self.file.set_permissions(fs::Permissions::from_mode(mode))?;
@@ -99,44 +99,44 @@ impl Replacement {
         Ok(())
     }
 
-    /// What an error adds: what became of the file's place.
-    pub(super) fn is_left(&self) -> &'static str {
-        match (self.is_beside(), self.is_new) {
+    /// The state of the target, for an error message.
+    pub(super) fn target_state(&self) -> &'static str {
+        match (self.is_temporary(), self.is_new) {
             (false, _) => "",
-            (true, true) => "; there is no such file",
-            (true, false) => "; it is left as it was",
+            (true, true) => "; the file was not created",
+            (true, false) => "; the file is unchanged",
         }
     }
 
-    fn is_beside(&self) -> bool {
-        self.beside != self.path
+    fn is_temporary(&self) -> bool {
+        self.temporary != self.path
     }
 
-    /// Takes back what was written behind this length.
-    pub(super) fn take_back(&mut self, to: u64) -> io::Result<()> {
+    /// Truncates the file to this length.
+    pub(super) fn truncate(&mut self, to: u64) -> io::Result<()> {
         self.file.set_len(to)?;
         self.file.seek(io::SeekFrom::Start(to)).map(drop)
     }
 
-    /// Has all of it on the disk.
+    /// Flushes the file to the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.is_beside() {
+        if self.is_temporary() {
             self.file.flush()?;
             self.file.sync_all()?;
         }
         Ok(())
     }
 
-    /// Takes the place, with everything on the disk.
+    /// Flushes the file to the disk and replaces the target.
     pub(super) fn put(mut self) -> anyhow::Result<()> {
-        if !self.is_beside() {
+        if !self.is_temporary() {
             return Ok(());
         }
-        let put = self.sync().and_then(|()| fs::rename(&self.beside, &self.path));
+        let put = self.sync().and_then(|()| fs::rename(&self.temporary, &self.path));
         match put {
             Ok(()) => {
-                // It is there now under its name.
-                self.beside.clone_from(&self.path);
+                // Nothing is left to remove.
+                self.temporary.clone_from(&self.path);
                 Ok(())
             }
             Err(error) => Err(self.failed(error)),
@@ -145,26 +145,25 @@ impl Replacement {
 
     /// The error of a write.
     pub(super) fn failed(self, error: io::Error) -> anyhow::Error {
-        anyhow::anyhow!("writing {}: {error}{}", self.path.display(), self.is_left())
+        anyhow::anyhow!("writing {}: {error}{}", self.path.display(), self.target_state())
     }
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if self.is_beside() {
-            // Nobody wants what is not whole.
-            let _ = fs::remove_file(&self.beside);
+        if self.is_temporary() {
+            let _ = fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// The path that a link leads to in the end, whether or not there is something.
+/// The final target of a chain of links, whether or not it exists.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::read_link(&path) {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
-            // No link, or nothing there.
+            // No link, or no file.
             Err(error)
                 if matches!(
                     error.kind(),

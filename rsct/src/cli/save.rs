@@ -1,4 +1,4 @@
-//! `rsct save`: the table as a file that makes it again.
+//! `rsct save`: writes the table to a file for `rsct load`.
 
 use std::{
     io::{self, Seek as _, Write as _},
@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::{
     FilterArgs, ended, is_broken_pipe,
-    list::Output,
+    list::EntryFormat,
     namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
     replacement::Replacement,
@@ -27,17 +27,21 @@ use crate::{
     waiting,
 };
 
-/// Write the entries as lines that `rsct load` and `conntrack -R` make them of again.
+/// Save conntrack entries as lines for rsct load
 ///
-/// A file is written as a whole or not at all: where something goes wrong, what was there before is there still.
-/// (`conntrack -R` takes neither labels without a name nor the states HEARTBEAT_SENT and HEARTBEAT_ACKED of SCTP.)
+/// `conntrack -R` loads them too, except for labels without a name and the SCTP states HEARTBEAT_SENT and
+/// HEARTBEAT_ACKED. The file is replaced only when all entries are written; after an error it is unchanged.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct save -O entries.save
+  rsct save -p tcp --state ESTABLISHED > established.save")]
 pub struct SaveArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
-    /// The file to write; standard output unless given.
+    /// File to write (default: standard output)
     #[arg(short = 'O', long, value_name = "FILE")]
     output_file: Option<PathBuf>,
     #[command(flatten)]
@@ -48,7 +52,7 @@ pub struct SaveArgs {
 pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let plan = filter.plan();
-    args.explain.tell(&plan);
+    args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
     let target = match &args.output_file {
@@ -57,7 +61,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
     };
     let mut save = Save {
         filter,
-        view: Output::Save.view(&labels, namespaces.column()),
+        view: EntryFormat::Save.view(&labels, namespaces.column()),
         target,
         saved: 0,
         saved_before: 0,
@@ -73,15 +77,15 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
         (Some(error), Target::Stdout) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
         (Some(error), Target::Stdout) => return Err(error).context("writing entries to standard output"),
         (Some(error), Target::File(file)) => return Err(file.failed(error)),
-        // A namespace that is missing from it makes the file no whole one.
+        // A file in which a namespace is missing would be incomplete.
         (None, Target::File(file)) if all_went_well => file.put()?,
         (None, Target::File(file)) => message!(
-            "{} is left as it was, as not all could be read",
+            "{} is unchanged, because not all namespaces could be read",
             file.path().display()
         ),
         (None, Target::Stdout) => {}
     }
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     message!(
         "{} been saved.",
         plural::count(save.saved, "flow entry has", "flow entries have")
@@ -93,10 +97,9 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// How much is collected before it is written.
+/// Size of the buffer at which it is written.
 const FLUSH_BYTES: usize = 128 * 1024;
-/// How much is held back at the start of a dump, in case it has to be taken again: what standard output got can't be
-/// taken back.
+/// Bytes held back at the start of a dump, which may be repeated: written bytes cannot be taken back from standard output.
 const HOLD_BYTES: usize = 2 * 1024 * 1024;
 
 enum Target {
@@ -109,12 +112,12 @@ struct Save<'a> {
     view: View<'a>,
     target: Target,
     saved: u64,
-    /// How many before this dump.
+    /// Number of entries when this dump began.
     saved_before: u64,
     buffer: Vec<u8>,
-    /// Where this dump's entries begin: in the file, or before anything is written, in the buffer.
+    /// Offset at which this dump began: in the file, or for standard output in the buffer.
     begun_at: u64,
-    /// Some of this dump's entries are on standard output.
+    /// Some of this dump's entries have been written to standard output.
     written: bool,
     error: Option<io::Error>,
 }
@@ -130,7 +133,7 @@ impl Save<'_> {
             dumped?;
             if let Target::File(file) = &self.target {
                 ended::check(format!("saving entries to {}", file.path().display()))
-                    .map_err(|ended| ended.leaving(file.is_left()))?;
+                    .map_err(|ended| ended.leaving(file.target_state()))?;
             }
         }
         Ok(())
@@ -188,8 +191,7 @@ impl dump::Sink for Save<'_> {
             Target::Stdout => self.buffer.truncate(usize::try_from(self.begun_at).unwrap_or(0)),
             Target::File(file) => {
                 self.buffer.clear();
-                let taken_back = file.take_back(self.begun_at);
-                if let Err(error) = taken_back {
+                if let Err(error) = file.truncate(self.begun_at) {
                     self.error = Some(error);
                     return false;
                 }

@@ -1,54 +1,47 @@
-//! `rsct stats`: what the kernel counts on each CPU.
+//! `rsct stats`: the kernel's counters on each CPU.
 
 use std::{
     collections::HashMap,
     fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{
-    duration, is_broken_pipe,
+    is_broken_pipe,
     namespaces::{Namespaces, NetnsArg},
+    shared_args::{FormatArg, IntervalArg, TextOrJson},
 };
 use crate::{
     netlink::stats::{self, Cpu, counter},
     render, waiting,
 };
 
-/// Show the kernel's conntrack counters, per CPU and in total, since the network namespace was made.
+/// Print the kernel's conntrack counters per CPU
+///
+/// Also prints their sums. Counters start when the network namespace is created. With --interval, also print the growth
+/// of each counter per second.
 #[derive(Debug, Args)]
-#[command(after_long_help = meanings())]
+#[command(mut_arg("interval", |arg| arg.short('i')), after_long_help = long_help_end())]
 pub struct StatsArgs {
-    /// Read again and again after this time, and show by how much each counter grew per second.
-    #[arg(short, long, value_name = "TIME", value_parser = parse_interval)]
-    interval: Option<Duration>,
-    /// End after this many intervals.
+    #[command(flatten)]
+    interval: IntervalArg,
+    /// Stop after N intervals
     #[arg(short, long, value_name = "N", requires = "interval", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// How counters look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// The lines of `conntrack -S`, and one for the total.
-    #[default]
-    Text,
-    /// A JSON object for each namespace and reading.
-    Json,
-}
-
 /// Runs `rsct stats`.
 pub fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
-    let done = match args.interval {
+    let done = match args.interval.interval {
         Some(_) => waiting::event_loop()?.block_on(read(args)),
         None => waiting::block_on(read(args)),
     };
@@ -58,7 +51,7 @@ pub fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What was read of a namespace, and when.
+/// The counters of a namespace, and when they were read.
 struct Reading {
     at: Instant,
     cpus: Vec<Cpu>,
@@ -70,7 +63,7 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     let mut all_went_well = true;
     let mut intervals = 0;
     loop {
-        // Nothing is held open meanwhile: a descriptor would keep a namespace alive that everybody has left.
+        // Opened anew for each reading: an open descriptor would keep a deleted namespace alive.
         let namespaces = Namespaces::open(&args.netns)?;
         let mut out = Vec::new();
         let visit = namespaces.visit(async |netns, socket| {
@@ -78,12 +71,12 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
             let at = Instant::now();
             let last = before.get(&netns.inode);
             let last = last.map(|last| (last.cpus.as_slice(), at - last.at));
-            match args.output {
-                Output::Text => {
+            match args.output.format {
+                TextOrJson::Text => {
                     let column = namespaces.column().map(|width| (netns, width));
                     render::stats::text(&mut out, &cpus, last, column);
                 }
-                Output::Json => {
+                TextOrJson::Json => {
                     render::stats::json(&mut out, &cpus, last, namespaces.are_named().then_some(netns));
                 }
             }
@@ -98,10 +91,10 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
             .context("writing counters to standard output")?;
         drop(stdout);
         if intervals == 0 {
-            namespaces.tell_of_hidden();
+            namespaces.report_hidden();
         }
         drop(namespaces);
-        match args.interval {
+        match args.interval.interval {
             Some(interval) if args.count.is_none_or(|count| intervals < count) => {
                 intervals += 1;
                 tokio::time::sleep(interval).await;
@@ -116,19 +109,13 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    match duration::parse(text)? {
-        Duration::ZERO => Err("an interval has to last, such as 1s or 500ms".to_owned()),
-        interval => Ok(interval),
-    }
-}
-
-/// The end of `--help`: what each counter means.
-fn meanings() -> String {
-    let mut text = "Counters; a kernel sends those that it keeps:\n".to_owned();
+/// The end of `--help`: the meaning of each counter, and examples.
+fn long_help_end() -> String {
+    let mut text = "Counters (each kernel sends the ones that it has):\n".to_owned();
     for counter in counter::KNOWN {
         // Writing to a String can't fail.
         let _ = writeln!(text, "  {:15} {}", counter.name, counter.meaning);
     }
+    text.push_str("\nExamples:\n  rsct stats\n  rsct stats -i 1s -c 10\n  rsct stats --netns all -o json");
     text
 }

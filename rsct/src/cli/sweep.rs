@@ -1,5 +1,5 @@
-//! Entries that are deleted or changed while the table is read: one thread asks for it, over a socket of its own, while
-//! the other reads on.
+//! Deletes or changes entries while the table is read: a worker thread sends the requests on its own socket while the
+//! calling thread reads the dump.
 
 use std::{
     os::fd::AsFd as _,
@@ -23,57 +23,57 @@ use crate::{
     waiting,
 };
 
-/// How many entries go together.
+/// Entries in a chunk.
 const CHUNK: usize = 256;
-/// How many chunks are under way: one is filled, one is worked on, the third keeps neither side waiting.
+/// Number of chunks: one is filled, one is processed, and a third keeps both threads busy.
 const CHUNKS: usize = 3;
-/// A dump tells of an entry twice where the one at which it went on is deleted meanwhile (ctnetlink_dump_table()
-/// begins the bucket anew); the two then are this close together.
+/// A dump sends an entry twice if the entry at which it resumes has been deleted (ctnetlink_dump_table() restarts the
+/// bucket); the two are at most this many entries apart.
 const NEAR: usize = 2048;
 
-/// What became of the entries.
+/// Outcomes of the requests.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Swept {
-    /// Deleted or changed.
+    /// Entries that were deleted or changed.
     pub done: u64,
-    /// Gone before it was their turn.
-    pub gone: u64,
-    /// Refused by the kernel.
+    /// Entries that had disappeared before the request.
+    pub vanished: u64,
+    /// Entries that the kernel refused to change.
     pub refused: u64,
-    /// The first that was refused, by its original direction, and the error's number.
+    /// Original direction of the first refused entry, and its errno.
     pub first_refused: Option<(Change<'static>, i32)>,
 }
 
 impl Swept {
-    /// Whether there were no entries.
+    /// Returns whether there were no entries.
     pub(super) fn is_empty(&self) -> bool {
-        self.done + self.gone + self.refused == 0
+        self.done + self.vanished + self.refused == 0
     }
 
     fn add(&mut self, other: Self) {
         self.done += other.done;
-        self.gone += other.gone;
+        self.vanished += other.vanished;
         self.refused += other.refused;
         self.first_refused = self.first_refused.take().or(other.first_refused);
     }
 }
 
-/// Some entries: what is to be asked for each, and how they look.
+/// Some entries: their requests, their text, and the outcomes.
 #[derive(Default)]
 struct Chunk {
-    /// One request's attributes behind the other's, and where each ends.
+    /// Attributes of all requests, and the end of each.
     attributes: Vec<u8>,
     ends: Vec<usize>,
     families: Vec<u8>,
     keys: Vec<Key>,
-    /// Each one's text, and where it ends; where entries are looked at again, the message instead.
+    /// Text of all entries and the end of each; with `refetches`, their messages.
     shown: Vec<u8>,
     shown_ends: Vec<usize>,
-    /// What came of each: an error's number, or 0.
+    /// Outcome of each request: 0 or an errno.
     outcomes: Vec<i32>,
 }
 
-/// What an entry is told by if something goes wrong.
+/// Identifies an entry in an error message.
 struct Key {
     orig: rsct_common::Tuple,
     zone: Option<u16>,
@@ -91,33 +91,33 @@ impl Chunk {
         self.outcomes.clear();
     }
 
-    /// The part of `bytes` that is the one of this number.
+    /// The part of `bytes` with this number.
     fn part<'a>(bytes: &'a [u8], ends: &[usize], number: usize) -> &'a [u8] {
         let begin = number.checked_sub(1).map_or(0, |before| ends[before]);
         &bytes[begin..ends[number]]
     }
 }
 
-/// A sweep under way.
+/// A sweep in progress.
 pub(super) struct Sweep {
     filling: Chunk,
     empty: Vec<Chunk>,
     to_worker: Option<SyncSender<Chunk>>,
     from_worker: Receiver<Chunk>,
     worker: Option<JoinHandle<anyhow::Result<()>>>,
-    looks_again: bool,
+    refetches: bool,
     near: Vec<u32>,
     swept: Swept,
 }
 
 impl Sweep {
-    /// Begins one in a namespace; the current one is entered without rights. `looks_again`: what is shown is how the
-    /// kernel has the entry then.
+    /// Starts a sweep in a namespace; the current one needs no privileges. With `refetches`, prints each entry as it is
+    /// after the change.
     pub(super) fn begin(
         netns: &Netns,
         is_current: bool,
         operation: Operation,
-        looks_again: bool,
+        refetches: bool,
     ) -> anyhow::Result<Self> {
         let socket = if is_current {
             Socket::open()?
@@ -129,7 +129,7 @@ impl Sweep {
         let (give, from_worker) = channel();
         let worker = std::thread::Builder::new()
             .name("rsct-change".into())
-            .spawn(move || work(socket, batch, operation, looks_again, &taken, &give))
+            .spawn(move || work(socket, batch, operation, refetches, &taken, &give))
             .map_err(limits::no_thread)
             .context("starting a thread to change entries")?;
         Ok(Self {
@@ -138,13 +138,13 @@ impl Sweep {
             to_worker: Some(to_worker),
             from_worker,
             worker: Some(worker),
-            looks_again,
+            refetches,
             near: Vec::with_capacity(NEAR),
             swept: Swept::default(),
         })
     }
 
-    /// Takes an entry that is meant, and what is to be asked for it. Says `false` where it is of no use to go on.
+    /// Queues the request for an entry. Returns `false` if the worker has failed.
     pub(super) fn entry(
         &mut self,
         entry: &Entry<'_>,
@@ -161,40 +161,40 @@ impl Sweep {
             zone: entry.zone,
             id: entry.id,
         });
-        if !self.looks_again && printer.shows() {
+        if !self.refetches && printer.shows() {
             printer.format(&mut chunk.shown, entry, netns);
         }
-        if !self.looks_again {
+        if !self.refetches {
             chunk.shown_ends.push(chunk.shown.len());
         }
-        chunk.keys.len() < CHUNK || self.hand_over(printer, netns)
+        chunk.keys.len() < CHUNK || self.send(printer, netns)
     }
 
-    /// Gives the chunk away and takes what has been worked on.
-    fn hand_over(&mut self, printer: &mut Printer<'_>, netns: &Netns) -> bool {
+    /// Sends the chunk to the worker, and collects finished ones.
+    fn send(&mut self, printer: &mut Printer<'_>, netns: &Netns) -> bool {
         while let Ok(chunk) = self.from_worker.try_recv() {
-            self.take_back(chunk, printer, netns);
+            self.collect(chunk, printer, netns);
         }
         let next = match self.empty.pop() {
             Some(chunk) => chunk,
             None => match self.from_worker.recv() {
                 Ok(chunk) => {
-                    self.take_back(chunk, printer, netns);
+                    self.collect(chunk, printer, netns);
                     self.empty.pop().unwrap_or_default()
                 }
-                // The worker has ended, and says why when it is asked.
+                // The worker has failed; joining it returns the error.
                 Err(_) => return false,
             },
         };
         let full = std::mem::replace(&mut self.filling, next);
-        // The channel has room for every chunk there is: this does not wait.
+        // The capacity of the channel is the number of chunks, so this does not block.
         self.to_worker
             .as_ref()
             .is_some_and(|to_worker| to_worker.send(full).is_ok())
     }
 
-    /// Counts and shows.
-    fn take_back(&mut self, mut chunk: Chunk, printer: &mut Printer<'_>, netns: &Netns) {
+    /// Counts the outcomes and prints the entries of a finished chunk.
+    fn collect(&mut self, mut chunk: Chunk, printer: &mut Printer<'_>, netns: &Netns) {
         for (number, (outcome, key)) in chunk.outcomes.iter().zip(&chunk.keys).enumerate() {
             match *outcome {
                 0 => {
@@ -203,8 +203,8 @@ impl Sweep {
                     self.show(&chunk, number, printer, netns);
                 }
                 libc::ENOENT => {
-                    let told_twice = key.id.is_some_and(|id| self.near.contains(&id));
-                    self.swept.gone += u64::from(!told_twice);
+                    let was_sent_twice = key.id.is_some_and(|id| self.near.contains(&id));
+                    self.swept.vanished += u64::from(!was_sent_twice);
                 }
                 errno => {
                     self.swept.refused += 1;
@@ -231,15 +231,15 @@ impl Sweep {
             return;
         }
         let shown = Chunk::part(&chunk.shown, &chunk.shown_ends, number);
-        if !self.looks_again {
+        if !self.refetches {
             printer.formatted(shown);
         } else if let Ok(entry) = Entry::parse(shown) {
-            // One that had gone when it was looked at again has left nothing.
+            // The message is empty if the entry had disappeared.
             printer.entry(&entry, netns);
         }
     }
 
-    /// Waits for all that is under way, and adds what became of the entries to a sum, also before an error.
+    /// Waits for all requests, and adds the outcomes to a sum, also before an error.
     pub(super) fn finish(
         mut self,
         printer: &mut Printer<'_>,
@@ -247,11 +247,11 @@ impl Sweep {
         sum: &mut Swept,
     ) -> anyhow::Result<()> {
         if !self.filling.keys.is_empty() {
-            self.hand_over(printer, netns);
+            self.send(printer, netns);
         }
         self.to_worker = None;
         while let Ok(chunk) = self.from_worker.recv() {
-            self.take_back(chunk, printer, netns);
+            self.collect(chunk, printer, netns);
         }
         sum.add(std::mem::take(&mut self.swept));
         match self.worker.take() {
@@ -263,20 +263,20 @@ impl Sweep {
     }
 }
 
-/// The thread that asks.
+/// The worker thread.
 fn work(
     mut socket: Socket,
     mut batch: Batch<()>,
     operation: Operation,
-    looks_again: bool,
+    refetches: bool,
     taken: &Receiver<Chunk>,
     give: &Sender<Chunk>,
 ) -> anyhow::Result<()> {
     waiting::block_on(async {
         while let Ok(mut chunk) = taken.recv() {
-            ask(&mut socket, &mut batch, operation, &mut chunk).await?;
-            if looks_again {
-                look_again(&mut socket, &mut chunk).await?;
+            request(&mut socket, &mut batch, operation, &mut chunk).await?;
+            if refetches {
+                refetch(&mut socket, &mut chunk).await?;
             }
             if give.send(chunk).is_err() {
                 break;
@@ -286,7 +286,7 @@ fn work(
     })
 }
 
-async fn ask(
+async fn request(
     socket: &mut Socket,
     batch: &mut Batch<()>,
     operation: Operation,
@@ -315,23 +315,23 @@ async fn ask(
     batch.send(socket, &mut outcome).await
 }
 
-/// Fetches each entry that was changed as it is now.
-async fn look_again(socket: &mut Socket, chunk: &mut Chunk) -> Result<(), Error> {
+/// Fetches each entry that was changed.
+async fn refetch(socket: &mut Socket, chunk: &mut Chunk) -> Result<(), Error> {
     for number in 0..chunk.keys.len() {
         if chunk.outcomes.get(number) == Some(&0) {
             let attributes = Chunk::part(&chunk.attributes, &chunk.ends, number);
-            let Ok(asked) = Change::parse(attributes) else {
+            let Ok(sent) = Change::parse(attributes) else {
                 continue;
             };
             let wanted = Change {
-                orig: asked.orig,
-                zone_orig: asked.zone_orig,
-                zone: asked.zone,
+                orig: sent.orig,
+                zone_orig: sent.zone_orig,
+                zone: sent.zone,
                 ..Change::default()
             };
             let shown = &mut chunk.shown;
             let looked = lookup::matching(socket, &wanted, |entry| {
-                // As it came: nfgenmsg, which tells nothing that the attributes don't, and those.
+                // As the kernel sent it: nfgenmsg, whose content the attributes repeat, and the attributes.
                 shown.extend_from_slice(&[0; 4]);
                 entry.emit(&mut Emitter::new(shown));
             });

@@ -1,4 +1,4 @@
-//! `rsct sysctl`: conntrack's settings, and what they mean.
+//! `rsct sysctl`: conntrack's sysctls and their meaning.
 
 use std::{
     collections::VecDeque,
@@ -7,11 +7,12 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{
     UsageError, duration, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg},
+    shared_args::{FormatArg, TextOrJson},
 };
 use crate::{
     kernel::{
@@ -24,36 +25,33 @@ use crate::{
     waiting,
 };
 
-/// Show and change conntrack's settings (net.netfilter.nf_conntrack_*): value, bounds and meaning.
+/// Print and set conntrack's sysctls: value, bounds and meaning
 ///
-/// Settings are those of a network namespace; a few are there once for all, and only the first namespace can set them.
-/// All that is to be set is checked before anything is, and read back afterwards.
+/// Sysctls are those of net.netfilter.nf_conntrack_*. Most exist in each network namespace; a few are global, and only the
+/// initial namespace can set them. All values are checked before any is set, and read back afterwards.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct sysctl
+  rsct sysctl max=262144 buckets=65536
+  rsct sysctl nf_conntrack_events --netns all -o json")]
 pub struct SysctlArgs {
-    /// A setting by its name, such as max for net.netfilter.nf_conntrack_max; with a value, it is set. All but the
-    /// states' timeouts, which `rsct timeout show` has, unless given.
+    /// Name of a sysctl to print, or NAME=VALUE to set it
+    ///
+    /// Short names are accepted: max is net.netfilter.nf_conntrack_max. Default: all sysctls except the timeouts of states,
+    /// which `rsct timeout show` prints.
     #[arg(value_name = "NAME[=VALUE]")]
     settings: Vec<String>,
-    /// Show the states' timeouts too.
+    /// Also print the timeouts of states
     #[arg(short, long, conflicts_with = "settings")]
     all: bool,
-    /// How settings look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Aligned columns.
-    #[default]
-    Text,
-    /// A JSON object a line.
-    Json,
-}
-
-/// A setting that was named, and the value that it is to have.
+/// A given sysctl and its new value, if any.
 struct Named<'a> {
     name: String,
     value: Option<&'a str>,
@@ -85,7 +83,7 @@ pub fn run(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let all_went_well = visited?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {
@@ -162,7 +160,7 @@ impl Sysctl<'_> {
         Ok(())
     }
 
-    /// All that are there, those that are known first.
+    /// All sysctls of the kernel, those that rsct knows first.
     fn in_order(&self, there: Vec<String>) -> Vec<String> {
         let mut names: Vec<String> = Known::all()
             .filter_map(|known| full(known.short))
@@ -177,19 +175,19 @@ impl Sysctl<'_> {
         names
     }
 
-    /// What is to be written, if the setting can have it.
+    /// The value to write, if the sysctl accepts it.
     fn checked(&self, at: Where<'_>, name: &str, setting: &Setting, typed: &str) -> anyhow::Result<String> {
         let known = Known::of(name);
         if known.is_some_and(|known| known.bounds == Bounds::ReadOnly) {
-            bail!("setting {name}: it is what the kernel counts, and nobody can set it");
+            bail!("setting {name}: it is a count of the kernel, and read-only");
         }
         if !setting.writable {
             match known {
                 Some(known) if known.first_only => bail!(
-                    "setting {name}: there is one for all network namespaces, and only the first can set it; run it \
+                    "setting {name}: it is global, and only the initial network namespace can set it; run the command \
                      there"
                 ),
-                _ => bail!("setting {name}: the kernel lets nobody set it here"),
+                _ => bail!("setting {name}: it is read-only here"),
             }
         }
         let Some(known) = known else {
@@ -220,7 +218,7 @@ impl Sysctl<'_> {
         Ok(number.to_string())
     }
 
-    /// The value of a setting that is another's bound: the one that it is to have, or the one that it has.
+    /// The value of a sysctl that is another's bound: its new value, or its current one.
     fn other(&self, at: Where<'_>, short: &str) -> anyhow::Result<u64> {
         let name = full(short).unwrap_or_default();
         let to_come = self.named.iter().find(|named| named.name == name);
@@ -244,9 +242,11 @@ impl Sysctl<'_> {
             known: Known::of(name),
             hz: self.hz,
         };
-        match self.args.output {
-            Output::Json => render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns)),
-            Output::Text => {
+        match self.args.output.format {
+            TextOrJson::Json => {
+                render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns))
+            }
+            TextOrJson::Text => {
                 let column = self.namespaces.column();
                 if !std::mem::replace(&mut self.begun, true) {
                     render::header(&mut self.out, column);
@@ -257,12 +257,12 @@ impl Sysctl<'_> {
     }
 
     fn show_change(&mut self, netns: &Netns, name: &str, before: &str, after: &str) {
-        match self.args.output {
-            Output::Json => {
+        match self.args.output.format {
+            TextOrJson::Json => {
                 let netns = self.namespaces.are_named().then_some(netns);
                 render::changed_json(&mut self.out, name, before, after, netns);
             }
-            Output::Text => {
+            TextOrJson::Text => {
                 render::changed_text(
                     &mut self.out,
                     name,
@@ -276,11 +276,11 @@ impl Sysctl<'_> {
     }
 }
 
-/// Writes all of them or none, and returns what they say then.
+/// Writes all values or none, and returns the values read back.
 fn write(at: Where<'_>, writes: &[(&str, &Setting, String)]) -> anyhow::Result<Vec<String>> {
     let mut todo: VecDeque<_> = writes.iter().collect();
     let mut done = Vec::new();
-    // How many have been refused since one was taken: what is another's bound may have to be written first.
+    // Rejected writes since the last successful one: a sysctl that bounds another may have to be written first.
     let mut refusals = 0;
     while let Some(write @ (name, _, value)) = todo.pop_front() {
         match at.write(name, value) {
@@ -294,7 +294,7 @@ fn write(at: Where<'_>, writes: &[(&str, &Setting, String)]) -> anyhow::Result<V
             }
             Err(error) => {
                 for (name, setting, _) in done.iter().rev() {
-                    // What can't be written now could be a moment ago.
+                    // An error here cannot be handled; the original one is returned.
                     let _ = setting.value.as_ref().map(|before| at.write(name, before));
                 }
                 return Err(refused(name, value, &error));
@@ -302,13 +302,13 @@ fn write(at: Where<'_>, writes: &[(&str, &Setting, String)]) -> anyhow::Result<V
         }
     }
     let names: Vec<String> = writes.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    let read = at.read(&names).context("reading back what was set")?;
+    let read = at.read(&names).context("reading the settings back")?;
     let mut after = Vec::new();
     for ((name, _, wanted), setting) in writes.iter().zip(read) {
         let setting = setting.ok_or_else(|| missing(name))?;
         let value = value(name, &setting)?;
         if value != wanted {
-            message!("{name} was set to {wanted}, and the kernel has made {value} of it");
+            message!("{name} was set to {wanted}, but the kernel changed it to {value}");
         }
         after.push(value.to_owned());
     }
@@ -324,10 +324,10 @@ fn value<'a>(name: &str, setting: &'a Setting) -> anyhow::Result<&'a str> {
 
 fn missing(name: &str) -> anyhow::Error {
     if Known::of(name).is_some() {
-        anyhow!("{name}: this kernel has no such setting; `rsct sysctl --all` shows those that there are")
+        anyhow!("{name}: this kernel has no such setting; `rsct sysctl --all` lists all settings")
     } else {
         UsageError(format!(
-            "{name}: there is no such setting; `rsct sysctl --all` shows those that there are"
+            "{name}: there is no such setting; `rsct sysctl --all` lists all settings"
         ))
         .into()
     }
@@ -337,8 +337,8 @@ fn refused(name: &str, value: &str, error: &io::Error) -> anyhow::Error {
     let why = match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => "not permitted; run as root".to_owned(),
         Some(libc::EROFS) => "/proc/sys is mounted read-only here, as in many containers".to_owned(),
-        Some(libc::EINVAL) => "the kernel takes it for invalid".to_owned(),
-        Some(libc::EBUSY) => "what is on can't be put off again".to_owned(),
+        Some(libc::EINVAL) => "the kernel rejects it as invalid".to_owned(),
+        Some(libc::EBUSY) => "it cannot be disabled again once it is enabled".to_owned(),
         Some(libc::ENOMEM) => "the kernel has no memory for it".to_owned(),
         _ => error.to_string(),
     };

@@ -1,15 +1,16 @@
-//! `rsct trace`: the story of every packet, live.
+//! `rsct trace`: prints every packet and entry event, live.
 
-use std::{cell::RefCell, io::Write, process::ExitCode, time::Duration};
+use std::{cell::RefCell, io::Write, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs, UsageError, duration, is_broken_pipe,
+    FilterArgs, UsageError, is_broken_pipe,
     namespaces::NetnsArg,
-    probing::{AttachArg, Attaching, Probing},
+    probing::{Probing, TraceOptions},
     reading::ExplainArg,
+    shared_args::{AttachArg, CountArg, DurationArg, FormatArg, ShowHooksArg, TextOrJson},
 };
 use crate::{
     kernel::{clock, interfaces::Names, netns::Selector},
@@ -28,11 +29,19 @@ use crate::{
     },
 };
 
-/// The ring's size unless another is asked for.
+/// Default size of the ring buffer.
 const RING_KIB: u32 = 4096;
 
-/// Tell what conntrack does to every packet and every entry, as it happens.
+/// Print what conntrack does to each packet and entry, and why
+///
+/// Runs until Ctrl-C, --count or --duration, and then prints a summary on stderr. Entries that exist at the start are read
+/// from ctnetlink, so that packets of old flows are recognised.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct trace -p tcp --dport 443
+  rsct trace --netns all -o json --duration 10s
+  rsct trace -s 10.0.0.5 --no-causes --count 100")]
 pub struct TraceArgs {
     #[command(flatten)]
     filter: FilterArgs,
@@ -40,9 +49,8 @@ pub struct TraceArgs {
     explain: ExplainArg,
     #[command(flatten)]
     netns: NetnsArg,
-    /// How lines look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: OutputArg,
+    #[command(flatten)]
+    output: FormatArg<TraceFormat>,
     /// Print all columns, full wording, and absolute TCP numbers next to relative ones
     #[arg(long)]
     wide: bool,
@@ -52,50 +60,48 @@ pub struct TraceArgs {
     /// base is unknown. JSON always has the absolute ones.
     #[arg(long)]
     absolute: bool,
-    /// Stop after this many lines.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// Stop after this long: 10s, 5m, 500ms.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    duration: Option<Duration>,
+    #[command(flatten)]
+    count: CountArg,
+    #[command(flatten)]
+    duration: DurationArg,
     /// Do not attach the hooks that report causes
     ///
-    /// Lines of invalid packets, failed inserts and deletions then lack `why`; the trace starts and stops with about 25
-    /// hooks fewer. With `-o none` they are not attached anyway.
+    /// Without them, lines of invalid packets, failed inserts and deletions have no `why`, and the trace attaches about 25
+    /// hooks fewer. With `-o none` rsct never attaches them.
     #[arg(long)]
     no_causes: bool,
-    /// End with the table as both sources know it.
+    /// Finally print the table of flows from records and dumps
     #[arg(long)]
     table: bool,
-    /// End with the differences between the two sources, one by one.
+    /// Finally print each difference between records and dumps
     #[arg(long)]
     differences: bool,
-    /// How to attach.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
     attach: AttachArg,
-    /// Size of the ring that records wait in, in KiB: a power of two.
+    /// Size of the ring buffer in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value_t = RING_KIB, value_parser = parse_ring)]
     ring_size: u32,
-    /// Show which hook is attached how before the first line.
-    #[arg(long)]
-    show_hooks: bool,
-    /// Show the timeout each packet asks for, and refreshes outside a packet's pass, with filters too:
-    /// without a filter they are shown anyway, with one this makes rejected packets dearer.
+    #[command(flatten)]
+    show_hooks: ShowHooksArg,
+    /// Attach the refresh hook although a filter is given
+    ///
+    /// The hook reports the timeout that each packet requests, and refreshes outside a packet's traversal. It is always
+    /// attached without a filter; with one, it also costs packets that do not match.
     #[arg(long)]
     refresh: bool,
-    /// Show the programs' own diagnostics.
+    /// Print the diagnostics of the eBPF programs
     #[arg(long)]
     log_bpf: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum OutputArg {
-    /// A line for people.
-    #[default]
+/// Formats of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TraceFormat {
+    /// Text for people
     Text,
-    /// A JSON object.
+    /// JSON objects
     Json,
-    /// None: only the closing summary.
+    /// No lines, only the summary
     None,
 }
 
@@ -106,33 +112,38 @@ fn parse_ring(text: &str) -> Result<u32, String> {
     }
 }
 
-/// What lines tell.
+/// The subject of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Telling {
-    /// All that happens.
+pub(super) enum Subject {
+    /// All packets and entries.
     Everything,
-    /// What becomes of timeouts.
+    /// Changes of timeouts.
     Timeouts,
 }
 
 impl TraceArgs {
-    /// A trace with all that is not given as it is by itself.
+    /// The arguments of a trace of timeouts, with defaults for all others.
     pub(super) fn of_timeouts(
         filter: FilterArgs,
         explain: ExplainArg,
         netns: NetnsArg,
-        json: bool,
-        duration: Option<Duration>,
+        output: FormatArg<TextOrJson>,
+        duration: DurationArg,
         attach: AttachArg,
     ) -> Self {
         Self {
             filter,
             explain,
             netns,
-            output: if json { OutputArg::Json } else { OutputArg::Text },
+            output: FormatArg {
+                format: match output.format {
+                    TextOrJson::Text => TraceFormat::Text,
+                    TextOrJson::Json => TraceFormat::Json,
+                },
+            },
             wide: false,
             absolute: false,
-            count: None,
+            count: CountArg { count: None },
             duration,
             // Lines of timeouts have no causes.
             no_causes: true,
@@ -140,8 +151,8 @@ impl TraceArgs {
             differences: false,
             attach,
             ring_size: RING_KIB,
-            show_hooks: false,
-            // What a packet asked for says best which timeout it is.
+            show_hooks: ShowHooksArg { show_hooks: false },
+            // The requested timeout identifies its source best.
             refresh: true,
             log_bpf: false,
         }
@@ -150,32 +161,33 @@ impl TraceArgs {
 
 /// Runs `rsct trace`.
 pub fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
-    run_telling(args, Telling::Everything)
+    run_about(args, Subject::Everything)
 }
 
-/// Runs a trace whose lines tell of something.
-pub(super) fn run_telling(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
+/// Runs a trace of one subject.
+pub(super) fn run_about(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     let event_loop = crate::waiting::event_loop()?;
-    event_loop.block_on(trace(args, telling))
+    event_loop.block_on(trace(args, subject))
 }
 
-async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
+async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
-    if args.count.is_some() && args.output == OutputArg::None {
-        return Err(UsageError("--count: `-o none` writes no lines to count".to_owned()).into());
+    let format = args.output.format;
+    if args.count.count.is_some() && format == TraceFormat::None {
+        return Err(UsageError("--count: `-o none` prints no events to count".to_owned()).into());
     }
-    args.explain.tell_placed(&filter.placed_in_trace());
-    let mut probing = Probing::start(&Attaching {
+    args.explain.report_placed(&filter.placed_in_trace());
+    let mut probing = Probing::start(&TraceOptions {
         filter,
         netns: args.netns.name(),
         everywhere: false,
-        with_causes: !args.no_causes && args.output != OutputArg::None,
+        with_causes: !args.no_causes && format != TraceFormat::None,
         form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),
         log_bpf: args.log_bpf,
-        shows_at_once: telling == Telling::Everything,
-        show_hooks: args.show_hooks,
+        reports_early: subject == Subject::Everything,
+        show_hooks: args.show_hooks.show_hooks,
     })?;
 
     let ticks = probing.ticks;
@@ -190,26 +202,26 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
             absolute: args.absolute,
         },
         palette: Palette::for_stream(&std::io::stdout()),
-        names: match args.output {
-            OutputArg::Text => Names::of(&Selector::from_option(args.netns.name())),
-            OutputArg::Json | OutputArg::None => Names::default(),
+        names: match format {
+            TraceFormat::Text => Names::of(&Selector::from_option(args.netns.name())),
+            TraceFormat::Json | TraceFormat::None => Names::default(),
         },
     };
-    let format = match args.output {
-        OutputArg::Text if telling == Telling::Timeouts => Format::Timeouts(TimeoutHistory::new(look)),
-        OutputArg::Text => Format::Text(TraceText::new(look)),
-        OutputArg::Json => Format::Json(TraceJson::new(ticks)),
-        OutputArg::None => Format::None,
+    let format = match format {
+        TraceFormat::Text if subject == Subject::Timeouts => Format::Timeouts(TimeoutHistory::new(look)),
+        TraceFormat::Text => Format::Text(TraceText::new(look)),
+        TraceFormat::Json => Format::Json(TraceJson::new(ticks)),
+        TraceFormat::None => Format::None,
     };
     let mut output = Output::new(format, std::io::stdout());
-    if telling == Telling::Timeouts {
+    if subject == Subject::Timeouts {
         output.only_of_timeouts();
     }
     let written = output.header();
-    let join = RefCell::new(probing.join(output, filter.details, args.count));
+    let join = RefCell::new(probing.join(output, filter.details, args.count.count));
     join.borrow_mut().wrote(written);
     let limits = Limits {
-        duration: args.duration,
+        duration: args.duration.duration,
     };
     let summary = probing.run(&join, &limits).await?;
     let mut join = join.into_inner();
@@ -225,7 +237,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What comes after the last line.
+/// Writes what follows the last event.
 fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace::summary::Summary) {
     let json = join.output.is_json();
     let table = &join.table;

@@ -1,4 +1,4 @@
-//! `rsct update`: the entries that meet a filter are changed.
+//! `rsct update`: changes the entries that match a filter.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::{
     FilterArgs, UsageError,
-    delete::{Meant, ShownArgs, key, swept, tell_others},
+    delete::{Selection, SweepArgs, key, report_rest, swept},
     ended,
     namespaces::{Namespaces, NetnsArg},
     reading::ExplainArg,
+    shared_args::EndOfHeading,
     sweep::Swept,
 };
 use crate::{
@@ -24,13 +25,20 @@ use crate::{
     waiting,
 };
 
-/// Change the entries of the conntrack table that meet the filter, and show them as the kernel has them then. Exit code
-/// 1 where none meets it.
+/// Change the entries that match a filter
 ///
-/// What begins with --set- or --label- says what is changed, everything else which entries are meant. -q is --quiet here,
-/// and --reply-dst has no letter.
+/// Prints the changed entries as the kernel stored them. Options that begin with --set- or --label- are the changes; all
+/// others are the filter. In this command -q is --quiet, and --reply-dst has no short form. The exit code is 1 if no
+/// entry matches.
 #[derive(Debug, Args)]
-#[command(mut_arg("reply_dst", |arg| arg.short(None)))]
+#[command(
+    mut_arg("reply_dst", |arg| arg.short(None)),
+    after_long_help = "\
+Examples:
+  rsct update -p tcp --dport 443 --set-timeout 600
+  rsct update -s 10.0.0.0/8 --set-mark 0x1/0xff --dry-run
+  rsct update -p udp --label-add office --quiet"
+)]
 pub struct UpdateArgs {
     #[command(flatten)]
     filter: FilterArgs,
@@ -39,37 +47,41 @@ pub struct UpdateArgs {
     #[command(flatten)]
     setters: Setters,
     #[command(flatten)]
-    shown: ShownArgs,
+    sweep: SweepArgs,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-/// What is to be changed.
+/// The changes.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Changes")]
 struct Setters {
-    /// Seconds until the entry expires.
+    /// Seconds until the entry expires
     #[arg(long, value_name = "SECONDS")]
     set_timeout: Option<String>,
-    /// Status bits to be set, with commas between: SEEN_REPLY, ASSURED, FIXED_TIMEOUT. The kernel takes none away.
+    /// Status bits to set: SEEN_REPLY, ASSURED, FIXED_TIMEOUT
+    ///
+    /// Bits are separated by commas. The kernel never clears a bit.
     #[arg(long, value_name = "BIT,...")]
     set_status: Option<String>,
-    /// Mark; with a mask, its bits are cleared and VALUE is XORed in.
+    /// New mark; with a mask, clear its bits and then XOR with VALUE
     #[arg(long, value_name = "VALUE[/MASK]")]
     set_mark: Option<String>,
-    /// Helper, such as ftp.
+    /// Name of the helper, such as ftp
     #[arg(long, value_name = "NAME")]
     set_helper: Option<String>,
-    /// Labels to be added, by name (/etc/xtables/connlabel.conf) or number.
+    /// Labels to add, by name (/etc/xtables/connlabel.conf) or number
     #[arg(long, value_name = "LABEL,...")]
     label_add: Vec<String>,
-    /// Labels to be taken away; all of them where none is named.
+    /// Labels to remove; without a value, all of them
     #[arg(long, value_name = "LABEL,...", num_args = 0..=1, default_missing_value = "")]
     label_del: Vec<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl Setters {
-    /// What they say together.
+    /// All changes together.
     fn spec(&self, names: &LabelMap) -> Result<Spec, UsageError> {
         let mut spec = Spec::default();
         for (option, typed) in [
@@ -95,8 +107,8 @@ impl Setters {
         }
         if spec.is_empty() {
             return Err(UsageError(
-                "updating entries: nothing says what is to be changed; give --set-timeout, --set-status, --set-mark, \
-                 --set-helper, --label-add or --label-del"
+                "updating entries: no change is given; give --set-timeout, --set-status, --set-mark, --set-helper, \
+                 --label-add or --label-del"
                     .to_owned(),
             ));
         }
@@ -104,7 +116,7 @@ impl Setters {
     }
 }
 
-/// An error in the words of these options, whose names are longer.
+/// The error with the names of these options.
 fn named(error: &SpecError, set: bool) -> UsageError {
     let text = error.to_string();
     UsageError(if set {
@@ -123,14 +135,14 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     let spec = args.setters.spec(&labels)?;
     let changes = spec.changes().map_err(|error| named(&error, false))?;
     let plan = filter.plan();
-    args.explain.tell(&plan);
+    args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
-    let mut printer = args.shown.printer(&labels, &namespaces);
+    let mut printer = args.sweep.printer(&labels, &namespaces);
     let mut sum = Swept::default();
-    let operation = (!args.shown.dry_run).then_some((Operation::Update, !args.shown.quiet));
+    let operation = (!args.sweep.dry_run()).then_some((Operation::Update, !args.sweep.quiet()));
     let _watch = operation.map(|_| interrupt::watch());
     let visit = namespaces.visit(async |netns, socket| {
-        let meant = Meant {
+        let selection = Selection {
             filter: &filter,
             plan: &plan,
             netns,
@@ -143,28 +155,28 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
                 orig: key.orig,
                 zone_orig: key.zone_orig,
                 zone: key.zone,
-                // The kernel refuses a status without a bit that the entry has.
+                // The kernel rejects a status without a bit that the entry has.
                 status: changes.status.map(|bits| bits | entry.status.unwrap_or(0)),
                 ..changes.clone()
             }
         };
-        let swept = meant.sweep(socket, &mut printer, operation, change, &mut sum);
+        let swept = selection.sweep(socket, &mut printer, operation, change, &mut sum);
         swept.await.context(DOING)
     });
     let visited = waiting::block_on(visit);
     let printed = printer.finish();
     if sum.is_empty() && !ended::is_why(&visited) {
-        // What else went wrong is said alone.
+        // After an error the error is enough.
         if visited.is_ok() {
-            message!("no flow entry meets the filter");
+            message!("no flow entry matches the filter");
         }
     } else {
-        message!("{}.", swept(sum.done, args.shown.dry_run, "updated"));
-        tell_others(&sum, "updating", &changes);
+        message!("{}.", swept(sum.done, args.sweep.dry_run(), "updated"));
+        report_rest(&sum, "updating", &changes);
     }
     let all_went_well = visited?;
     printed?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(if all_went_well && sum.done > 0 && sum.refused == 0 {
         ExitCode::SUCCESS
     } else {

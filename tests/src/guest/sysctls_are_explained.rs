@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
     let rounded = output(&mut say(&["buckets=1025"]))?;
     let said = String::from_utf8_lossy(&rounded.stderr);
     ensure!(
-        rounded.status.success() && said.contains("was set to 1025, and the kernel has made 1536 of it"),
+        rounded.status.success() && said.contains("was set to 1025, but the kernel changed it to 1536"),
         "{said}"
     );
     succeeds(&mut say(&[&format!("buckets={}", buckets["value"])]))?;
@@ -42,7 +42,7 @@ pub fn run() -> Result<()> {
         one_sentence(
             &mut say(&["timestamp=1", "nf_hooks_lwtunnel=0"]),
             1,
-            "what is on can't be put off again; nothing has been changed",
+            "it cannot be disabled again once it is enabled; nothing has been changed",
         )?;
         let timestamp =
             succeeds(Command::new("sysctl").args(["-n", "net.netfilter.nf_conntrack_timestamp"]))?;

@@ -36,7 +36,7 @@ fn full(namespace: &Namespace) -> Result<()> {
     let said = one_sentence(
         &mut create("2"),
         1,
-        "the table is full, 1 entry where net.netfilter.nf_conntrack_max allows 1",
+        "the table is full: 1 entry, and net.netfilter.nf_conntrack_max is 1",
     );
     succeeds(Command::new("sysctl").args(["-qw", &format!("{MAX}={}", before.trim())]))?;
     said

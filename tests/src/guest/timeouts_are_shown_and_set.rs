@@ -53,7 +53,7 @@ fn no_policies(namespace: &Namespace) -> Result<()> {
         one_sentence(
             &mut namespace.rsct(&args),
             1,
-            "the kernel has no cttimeout, and couldn't load it; run `modprobe nfnetlink_cttimeout`",
+            "the kernel has no cttimeout, and could not load it; run `modprobe nfnetlink_cttimeout`",
         )?;
     }
     Ok(())

@@ -17,7 +17,7 @@ pub fn run() -> Result<()> {
         ("trace -o yaml", "invalid value 'yaml'"),
         ("trace -s 10.0.0.1/33", "expected an IPv4 or IPv6 address"),
         ("trace -p icmp --dport 80", "protocol 1 has none"),
-        ("trace -l 3", "the packets' records do not tell of it"),
+        ("trace -l 3", "packet records do not have this field"),
         ("trace stray", "unexpected argument 'stray'"),
         ("doctor --netns all", "unexpected argument '--netns'"),
         ("tracer", "unrecognized subcommand 'tracer'"),

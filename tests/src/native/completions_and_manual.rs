@@ -106,11 +106,18 @@ fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
         );
     }
     let mut pages = 1;
-    let mut headings = ["\nCommands:\n", "\nTopics:\n"].into_iter();
-    let below = headings.find_map(|heading| help.split_once(heading));
-    let commands = below.map_or("", |(_, rest)| rest);
-    for line in commands.lines().take_while(|line| !line.is_empty()) {
-        // Lines of a description are indented further.
+    const HEADINGS: [&str; 6] = [
+        "Commands",
+        "Topics",
+        "Observe",
+        "Table",
+        "Timeouts and settings",
+        "Setup",
+    ];
+    let below = |heading| help.split_once(&format!("\n{heading}:\n")).map(|(_, rest)| rest);
+    let blocks = HEADINGS.into_iter().filter_map(below);
+    for line in blocks.flat_map(|block| block.lines().take_while(|line| !line.is_empty())) {
+        // Lines of a description stand further in.
         let Some(line) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
             continue;
         };

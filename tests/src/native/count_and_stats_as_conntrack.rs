@@ -105,7 +105,7 @@ fn every_namespace(namespace: &Namespace) -> Result<()> {
 
 fn wrong_use(namespace: &Namespace) -> Result<()> {
     for (args, code, sentence) in [
-        ("stats -i 0", 2, "an interval has to last"),
+        ("stats -i 0", 2, "an interval must be longer than 0"),
         ("stats -i often", 2, "expected a number with a unit"),
         ("stats -c 2", 2, "--interval"),
         ("stats -i 1s -c 0", 2, "0 is not in 1.."),

@@ -48,13 +48,13 @@ const WRONG: &[(&str, i32, &str)] = &[
     (
         "-p udp -s 10.0.0.1 -d 10.0.1.1 --sport 53 --dport 53 -t 9",
         1,
-        "it is there already; `rsct create --or-update`",
+        "it exists already; `rsct create --or-update`",
     ),
     // Its reply tuple would be that of another entry.
     (
         "-p udp -s 10.9.0.1 -d 10.0.1.1 --sport 1 --dport 53 --reply-dst 10.0.0.1 --reply-port-dst 53 -t 9",
         1,
-        "its reply direction belongs to an entry that is there already, udp 10.0.0.1:53 > 10.0.1.1:53",
+        "its reply direction belongs to an existing entry, udp 10.0.0.1:53 > 10.0.1.1:53",
     ),
 ];
 
@@ -102,7 +102,7 @@ fn or_update(namespace: &Namespace) -> Result<()> {
     let labelled = output(&mut create(namespace, &format!("{options} -l 3")))?;
     let said = String::from_utf8_lossy(&labelled.stderr);
     ensure!(
-        labelled.status.code() == Some(1) && said.contains("keeps no labels for it"),
+        labelled.status.code() == Some(1) && said.contains("cannot hold labels"),
         "labels where no rule uses them: {labelled:?}"
     );
     Ok(())

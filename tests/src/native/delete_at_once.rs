@@ -62,7 +62,7 @@ pub fn run() -> Result<()> {
     let none = output(&mut namespace.rsct(&["delete", "-p", "udp", "--dport", "999", "-q"]))?;
     ensure!(
         none.status.code() == Some(1)
-            && String::from_utf8_lossy(&none.stderr) == "rsct: no flow entry meets the filter\n",
+            && String::from_utf8_lossy(&none.stderr) == "rsct: no flow entry matches the filter\n",
         "{none:?}"
     );
     Ok(())
@@ -91,7 +91,7 @@ fn one(namespace: &Namespace, filter: &str, meant: usize, can_be: bool) -> Resul
     let count = whole.lines().count();
     let one_by_one = crate::sentence::deleted(meant);
     let at_once = format!(
-        "rsct: what meets the filter has been deleted at once: the table had {} and has {} now.\n",
+        "rsct: all entries that match the filter have been deleted in one request: the table had {} and has {} now.\n",
         if count == 1 {
             "1 entry,".to_owned()
         } else {

@@ -112,11 +112,11 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "delete",
             2,
-            "no filter says which; `rsct flush` empties the whole table",
+            "no filter is given; `rsct flush` deletes all entries",
         ),
-        ("delete -p udp -q", 1, "no flow entry meets the filter"),
-        ("delete -p udp --dry-run", 1, "no flow entry meets the filter"),
-        ("update -p udp", 2, "nothing says what is to be changed"),
+        ("delete -p udp -q", 1, "no flow entry matches the filter"),
+        ("delete -p udp --dry-run", 1, "no flow entry matches the filter"),
+        ("update -p udp", 2, "no change is given"),
         (
             "update -p udp --set-mark x",
             2,
@@ -132,7 +132,11 @@ fn wrong(namespace: &Namespace) -> Result<()> {
             2,
             "one change can't do both",
         ),
-        ("update -p udp --set-mark 1", 1, "no flow entry meets the filter"),
+        (
+            "update -p udp --set-mark 1",
+            1,
+            "no flow entry matches the filter",
+        ),
         ("flush -f ipv5", 2, "--family \"ipv5\": expected ipv4 or ipv6"),
     ] {
         let args: Vec<&str> = args.split(' ').collect();

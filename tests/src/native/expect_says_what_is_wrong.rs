@@ -71,7 +71,7 @@ pub fn messages(namespace: &Namespace) -> Result<()> {
         (
             format!("create {master} {tuple} --tuple-src 10.0.0.1 --mask-src ffff::"),
             2,
-            "the addresses are ipv4",
+            "the other addresses are ipv4",
         ),
         (
             format!("create {master} --tuple-dst ::1 --tuple-port-dst 9"),
@@ -84,7 +84,11 @@ pub fn messages(namespace: &Namespace) -> Result<()> {
             "in one network namespace",
         ),
         (format!("create {tuple}"), 2, "--proto"),
-        ("delete".to_owned(), 2, "use `rsct expect flush` for all of them"),
+        (
+            "delete".to_owned(),
+            2,
+            "`rsct expect flush` deletes all expectations",
+        ),
         (
             "delete --tuple-src 10.0.0".to_owned(),
             2,
@@ -98,7 +102,7 @@ pub fn messages(namespace: &Namespace) -> Result<()> {
         (
             "list -s 10.0.0.1 --tuple-dst ::1".to_owned(),
             2,
-            "no expectation is both",
+            "no expectation has both families",
         ),
         (
             "list --netns no-such-one".to_owned(),
@@ -106,7 +110,7 @@ pub fn messages(namespace: &Namespace) -> Result<()> {
             "no such name under /run/netns",
         ),
         ("flush --quiet -o json".to_owned(), 2, "cannot be used with"),
-        ("watch -w 5".to_owned(), 2, "doesn't say which zone"),
+        ("watch -w 5".to_owned(), 2, "events do not have the zone"),
         ("watch --count 0".to_owned(), 2, "0 is not in 1.."),
         (
             "watch --duration soon".to_owned(),

@@ -54,7 +54,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         String::from_utf8(within.stderr)?,
     );
     ensure!(
-        said == "rsct: 2 of 8 flow entries go within that time.\n",
+        said == "rsct: 2 of 8 flow entries expire within that time.\n",
         "{said}"
     );
     let (histogram, list) = shown.split_once("\n\n").context("no list")?;

@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
         (
             "-p udp -s 10.0.0.0/8 -d 10.0.1.1 --sport 9 --dport 9",
             2,
-            "one entry has one address",
+            "expected one address",
         ),
         (
             "-p icmp -s 10.0.0.1 -d 10.0.1.1 --icmp-type 3 --icmp-id 9",
@@ -54,12 +54,12 @@ pub fn run() -> Result<()> {
         (
             "-p udp -s 10.0.0.1 -d 10.0.1.1 --sport 9 --dport 9 --icmp-id 1",
             2,
-            "protocol 17 has no such thing",
+            "protocol 17 has no such field",
         ),
         (
             "-p icmp -s 10.0.0.1 -d 10.0.1.1 --icmp-type 8 --icmp-id 1 --dstkey 1",
             2,
-            "protocol 1 has no such thing",
+            "protocol 1 has no such field",
         ),
         (
             "-p gre -s 10.0.0.1 -d 10.0.1.1 --srckey 65536",

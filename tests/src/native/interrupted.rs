@@ -80,7 +80,7 @@ fn saving(namespace: &Namespace, directory: &Path, signal: i32, code: i32) -> Re
             "{}: {said}",
             ended.status
         );
-        return ensure_printed(&ended, "it is left as it was");
+        return ensure_printed(&ended, "the file is unchanged");
     }
     bail!("rsct save came to its end {TRIES} times before a signal")
 }

@@ -76,24 +76,24 @@ const EXPLAINED: &[(&str, &[&str])] = &[
     (
         "-p tcp --dport 443 -u ASSURED",
         &[
-            "--proto: the kernel looks at it",
-            "--dport: the kernel looks at it",
-            "--status: the kernel looks at it",
-            "it is asked once for each",
+            "--proto: applied by the kernel",
+            "--dport: applied by the kernel",
+            "--status: applied by the kernel",
+            "one request for each family",
         ],
     ),
     (
         "-s 10.0.0.0/8 -w 7 -n",
         &[
-            "--family: the kernel looks at it",
-            "--src: rsct looks at it: the kernel compares whole addresses",
-            "--zone: the kernel looks at it",
-            "--nat: rsct looks at it",
+            "--family: applied by the kernel",
+            "--src: applied by rsct: the kernel compares whole addresses",
+            "--zone: applied by the kernel",
+            "--nat: applied by rsct",
         ],
     ),
     (
         "-s 2001:db8::1",
-        &["--src: rsct looks at it: the kernel compares IPv6 addresses the wrong way round"],
+        &["--src: applied by rsct: the kernel compares IPv6 addresses the wrong way round"],
     ),
 ];
 

@@ -40,7 +40,7 @@ pub fn run() -> Result<()> {
         ("-i x", 2, "expected an entry's id"),
         ("-c 1/", 2, "expected a mark"),
         ("-p tcp --icmp-type 8", 2, "protocol 6 has no such type"),
-        ("-z -p tcp", 2, "only --family goes with it"),
+        ("-z -p tcp", 2, "the only filter allowed is --family"),
         ("-t dying -z", 2, "only counters of the conntrack table"),
         ("-t gone", 2, "invalid value 'gone'"),
         ("-f ipx", 2, "expected ipv4 or ipv6"),

@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
             &namespace,
             &file,
             &["-q"],
-            &[said, ": ended at the first line that could not be done; 0 lines"],
+            &[said, ": stopped at the first line that failed; 0 lines"],
         )?;
         let mut checked = namespace.rsct(&["load", "-q", "--dry-run", &file.path()]);
         one_sentence(&mut checked, 1, said)?;
@@ -56,7 +56,7 @@ pub fn run() -> Result<()> {
     one_sentence(
         &mut namespace.rsct(&["load", "-", "--netns", "all"]),
         2,
-        "standard input can't be read once for each",
+        "standard input cannot be read once for each",
     )?;
     kernel_refuses(&namespace, &file)?;
     as_others_write(&namespace, &file)?;
@@ -102,7 +102,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
         &[],
         &[
             not_there,
-            "1 line before it was done, 1 behind it, sent together with it, was done too",
+            "1 line before it was applied, and 1 after it in the same batch was applied too",
             "rsct: 2 created, 0 updated, 0 deleted, 1 failed.",
         ],
     )?;
@@ -112,7 +112,7 @@ fn kernel_refuses(namespace: &Namespace, file: &Scratch) -> Result<()> {
         &["--on-error", "continue"],
         &[
             not_there,
-            "rsct: 0 created, 0 updated, 0 deleted, 2 there already, 1 failed.",
+            "rsct: 0 created, 0 updated, 0 deleted, 2 unchanged (existed already), 1 failed.",
         ],
     )?;
     // The rest of a line is applied even if its status lacks a bit that the entry has.
@@ -182,7 +182,7 @@ fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
         &[],
         &[
             &wrong[0],
-            "ended at the first line that could not be done; 49999 lines before it were done",
+            "stopped at the first line that failed; 49999 lines before it were applied",
             "rsct: 49999 created, 0 updated, 0 deleted, 1 failed.",
         ],
     )?;
@@ -194,7 +194,7 @@ fn in_the_middle(namespace: &Namespace, file: &Scratch) -> Result<()> {
         &[
             &wrong[0],
             &wrong[1],
-            "rsct: 49999 created, 0 updated, 0 deleted, 49999 there already, 2 failed.",
+            "rsct: 49999 created, 0 updated, 0 deleted, 49999 unchanged (existed already), 2 failed.",
         ],
     )?;
     ensure!(count(namespace)? == 99_998, "{} entries", count(namespace)?);

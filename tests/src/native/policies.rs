@@ -151,12 +151,12 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
 
     policy_output(namespace, &["add", "free", "inet6", "tcp", "close=5"])?;
     let delete = |names: &[&str]| namespace.rsct(&[&["timeout", "policy", "delete"], names].concat());
-    let held = "2 rules use it; `rsct timeout rules udp-policy1` finds rules";
+    let held = "2 rules use it; `rsct timeout rules udp-policy1` lists the rules";
     one_sentence(&mut delete(&["free", "udp-policy1"]), 1, held)?;
     one_sentence(
         &mut delete(&["free", "missing"]),
         1,
-        "there is none of this name; there are: udp-policy1, free",
+        "there is no policy of this name; policies are: udp-policy1, free",
     )?;
     let flushed = output(&mut namespace.rsct(&["timeout", "policy", "flush"]))?;
     let (shown, said) = (
@@ -168,7 +168,9 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
         "{shown}"
     );
     ensure!(
-        said == format!("rsct: udp-policy1 stays: {held}\nrsct: 1 timeout policy has been deleted.\n"),
+        said == format!(
+            "rsct: udp-policy1 is not deleted: {held}\nrsct: 1 timeout policy has been deleted.\n"
+        ),
         "{said}"
     );
     namespace.sh("iptables -t raw -F")?;
@@ -189,41 +191,49 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "add there inet udp replied=6",
             1,
-            "there is one of this name already; `rsct timeout policy replace`",
+            "a policy of this name exists already; `rsct timeout policy replace`",
         ),
         (
             "replace missing inet udp replied=6",
             1,
-            "there is none of this name; there are: there",
+            "there is no policy of this name; policies are: there",
         ),
         ("replace there inet6 udp replied=6", 1, "it is for udp over ipv4"),
         ("replace there inet tcp close=6", 1, "it is for udp over ipv4"),
-        ("get missing", 1, "there is none of this name; there are: there"),
+        (
+            "get missing",
+            1,
+            "there is no policy of this name; policies are: there",
+        ),
         (
             "delete missing",
             1,
-            "there is none of this name; there are: there",
+            "there is no policy of this name; policies are: there",
         ),
-        ("delete there there", 2, "it is given twice"),
+        ("delete there there", 2, "the name is given twice"),
         ("delete", 2, "<NAME>"),
         (
             "add x inet udp",
             2,
-            "no state is given: a policy needs one STATE=SECS at least; udp has unreplied, replied",
+            "no state is given: a policy needs at least one STATE=SECS; udp has unreplied, replied",
         ),
         ("add x inet udp assured=5", 2, "it has unreplied, replied"),
-        ("add x inet ipx timeout=5", 2, "there are tcp, udp, udplite, icmp"),
+        (
+            "add x inet ipx timeout=5",
+            2,
+            "protocols are tcp, udp, udplite, icmp",
+        ),
         ("add x ipx udp replied=5", 2, "expected an address family"),
-        ("add x inet6 icmp timeout=5", 2, "runs over ipv4 alone"),
+        ("add x inet6 icmp timeout=5", 2, "runs only over ipv4"),
         (
             "add x inet udp replied=0",
             2,
-            "0 would have entries expire at once",
+            "0 would make entries expire at once",
         ),
         (
             "add x inet udp replied=4000000000",
             2,
-            "the longest timeout that this kernel can keep",
+            "the longest timeout of this kernel",
         ),
         ("add x inet udp replied=-5", 2, "negative"),
         (long, 2, "a policy's name has 1 to 31 bytes, and this has 32"),
@@ -251,7 +261,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut namespace.rsct(&["timeout", "policy", "get", "there"]),
         1,
-        "there is none of this name; there are none at all",
+        "there is no policy of this name; there are no policies",
     )
 }
 

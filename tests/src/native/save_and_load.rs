@@ -105,7 +105,7 @@ fn of_a_flowtable(namespace: &Namespace) -> Result<()> {
         let loaded = output(&mut namespace.rsct(&[&["load", &file.path()], options].concat()))?;
         let said = String::from_utf8(loaded.stderr)?;
         let told = format!(
-            "rsct: 3 lines without a timeout (the kernel shows none of a flow in a flowtable): the \
+            "rsct: 3 lines without a timeout (the kernel sends none for a flow in a flowtable): the \
                             state's timeout {verb}"
         );
         ensure!(loaded.status.success() && said.contains(&told), "{said}");

@@ -25,7 +25,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     (
         "timeout expiring --within 1h",
-        "1 of 1 flow entry goes within that time.",
+        "1 of 1 flow entry expires within that time.",
     ),
     ("timeout policy add web inet udp replied=5m", ""),
     ("timeout policy list", "1 timeout policy has been shown."),

@@ -139,7 +139,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "timestamp=1 udp_timeout=0",
             2,
-            "0 would have entries expire at once",
+            "0 would make entries expire at once",
         ),
         ("timestamp=1 udp_timeout=365d", 2, "expected from 1 to "),
         (
@@ -150,7 +150,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "timestamp=1 no_such=1",
             2,
-            "there is no such setting; `rsct sysctl --all` shows",
+            "there is no such setting; `rsct sysctl --all` lists",
         ),
         (
             "timestamp=1 ../kernel=1",
@@ -165,13 +165,17 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "timestamp=1 max=9",
             1,
-            "there is one for all network namespaces, and only the first can set it",
+            "it is global, and only the initial network namespace can set it",
         ),
-        ("timestamp=1 buckets=9", 1, "only the first can set it"),
+        (
+            "timestamp=1 buckets=9",
+            1,
+            "only the initial network namespace can set it",
+        ),
         (
             "timestamp=1 count=9",
             1,
-            "it is what the kernel counts, and nobody can set it",
+            "it is a count of the kernel, and read-only",
         ),
         ("--all acct", 2, "cannot be used with"),
         ("--netns no-such-one", 1, "no such name under /run/netns"),

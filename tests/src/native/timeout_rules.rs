@@ -74,7 +74,7 @@ pub fn legacy() -> Result<()> {
         let said = String::from_utf8_lossy(&attached.stderr);
         ensure!(
             said.contains("give the policy a name of at most 4 letters")
-                && said.contains("what was made, at output, has been taken away again"),
+                && said.contains("the rules created before, at output, have been deleted again"),
             "{said}"
         );
         ensure!(attached.status.code() == Some(1), "{said}");
@@ -148,7 +148,10 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
         let again = output(&mut timeout(namespace, args))?;
         let said = String::from_utf8_lossy(&again.stderr);
         ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
-        ensure!(said.contains("with this match already at"), "{args}: {said}");
+        ensure!(
+            said.contains("already attached with this match at"),
+            "{args}: {said}"
+        );
     }
     listed(namespace)?;
     let picked = succeeds(&mut timeout(namespace, "detach udp-policy1 --dport 53"))?;
@@ -159,14 +162,14 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut timeout(namespace, "detach udp-policy1 --dport 53"),
         1,
-        "none of the rules that rsct has made (3) is at the hook and has the match",
+        "none of the rules created by rsct (3) has this hook and match",
     )?;
     let gone = output(&mut timeout(namespace, "detach udp-policy1"))?;
     let said = String::from_utf8_lossy(&gone.stderr);
     ensure!(gone.status.success(), "{said}");
     ensure!(
-        said.contains("3 rules have been taken away.")
-            && said.contains("1 rule that rsct has not made attaches"),
+        said.contains("3 rules have been deleted.")
+            && said.contains("1 rule not created by rsct also attaches"),
         "{said}"
     );
     detach_others(namespace)?;
@@ -174,7 +177,7 @@ fn with_iptables(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut timeout(namespace, "detach udp-policy1"),
         1,
-        "rsct has made none of the rules that attach it (1)",
+        "rsct created none of the rules that attach it (1)",
     )?;
     one_sentence(&mut timeout(namespace, "detach slow"), 1, "no rule attaches it")?;
     Ok(())
@@ -222,7 +225,10 @@ fn attached_already(namespace: &Namespace) -> Result<()> {
     let again = output(&mut timeout(namespace, "attach udp-policy1 -p udp"))?;
     ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
     let said = String::from_utf8_lossy(&again.stderr);
-    ensure!(said.contains("already at prerouting and output"), "{said}");
+    ensure!(
+        said.contains("already attached with this match at prerouting and output"),
+        "{said}"
+    );
     ensure!(rules(namespace)? == before, "it was attached again");
     Ok(())
 }
@@ -271,9 +277,21 @@ fn listed(namespace: &Namespace) -> Result<()> {
 /// An impossible request is refused in one sentence, and makes nothing.
 fn wrong(namespace: &Namespace) -> Result<()> {
     for (args, code, said) in [
-        ("attach nobody", 1, "there is none of this name; there are: "),
-        ("detach nobody", 1, "there is none of this name; there are: "),
-        ("rules nobody", 1, "there is none of this name; there are: "),
+        (
+            "attach nobody",
+            1,
+            "there is no policy of this name; policies are: ",
+        ),
+        (
+            "detach nobody",
+            1,
+            "there is no policy of this name; policies are: ",
+        ),
+        (
+            "rules nobody",
+            1,
+            "there is no policy of this name; policies are: ",
+        ),
         ("attach slow -p udp", 2, "the policy is for tcp; omit --proto"),
         ("attach slow -s ::1", 2, "--src ::1: the policy is for ipv4"),
         (
@@ -305,11 +323,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         ("attach pings --dport 7", 2, "icmp has no ports"),
         ("attach others", 2, "--proto is missing"),
         ("attach others -p tcp", 2, "it has one for tcp"),
-        (
-            "attach slow --netns all",
-            2,
-            "in one network namespace, not in all",
-        ),
+        ("attach slow --netns all", 2, "in one network namespace"),
         (
             "attach slow --netns no-such-one",
             1,
@@ -324,7 +338,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut without,
         1,
-        "there is no iptables, ip6tables or nft in PATH; install one",
+        "iptables, ip6tables and nft are not in PATH; install one",
     )?;
     Ok(())
 }
@@ -353,7 +367,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut attach,
         1,
-        "said: iptables: refused here; what was made, at prerouting, has been taken away again",
+        "said: iptables: refused here; the rules created before, at prerouting, have been deleted again",
     )?;
     same(namespace, &before)?;
     // If even that fails, rsct prints the command for it.
@@ -362,7 +376,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
         "*' -A OUTPUT '*) echo 'iptables: refused here' >&2; exit 4;; *' -D '*) echo 'iptables: nor this' >&2; exit 1;;",
     )?;
     let mut attach = programs.run(&["timeout", "attach", "slow", "--netns", &namespace.name]);
-    one_sentence(&mut attach, 1, "`rsct timeout detach slow` does it")?;
+    one_sentence(&mut attach, 1, "run `rsct timeout detach slow`")?;
     succeeds(&mut timeout(namespace, "detach slow"))?;
     Ok(())
 }
@@ -382,7 +396,7 @@ fn with_nft(namespace: &Namespace) -> Result<()> {
     let said = String::from_utf8_lossy(&made.stderr);
     ensure!(made.status.success() && made.stdout == dry.as_bytes(), "{made:?}");
     ensure!(
-        said.contains("there is no iptables in PATH: nftables has a copy of the udp values of udp-policy1"),
+        said.contains("iptables is not in PATH: nftables has a copy of the udp values of udp-policy1"),
         "{said}"
     );
     let table = namespace.sh("nft list table ip rsct")?;
@@ -405,14 +419,17 @@ fn with_nft(namespace: &Namespace) -> Result<()> {
         let again = output(&mut run(args))?;
         let said = String::from_utf8_lossy(&again.stderr);
         ensure!(again.status.success() && again.stdout.is_empty(), "{again:?}");
-        ensure!(said.contains("with this match already at"), "{args}: {said}");
+        ensure!(
+            said.contains("already attached with this match at"),
+            "{args}: {said}"
+        );
     }
     for (args, said) in [
         (
             "attach pings",
             "nftables supports timeouts only for tcp and udp, and the policy is for icmp",
         ),
-        ("attach nobody", "there is none of this name"),
+        ("attach nobody", "there is no policy of this name"),
         ("detach pings", "no rule attaches it"),
     ] {
         one_sentence(&mut run(args), 1, said)?;
@@ -448,8 +465,8 @@ fn keeps_what_others_made(namespace: &Namespace, run: &impl Fn(&str) -> Command)
     let said = String::from_utf8_lossy(&gone.stderr);
     ensure!(
         gone.status.success()
-            && said.contains("4 rules have been taken away.")
-            && said.contains("1 rule that rsct has not made attaches udp-policy1 too"),
+            && said.contains("4 rules have been deleted.")
+            && said.contains("1 rule not created by rsct also attaches udp-policy1"),
         "{said}"
     );
     let shown = namespace.sh("nft list table ip rsct")?;

@@ -157,8 +157,8 @@ fn set(namespace: &Namespace) -> Result<()> {
 fn wrong(namespace: &Namespace) -> Result<()> {
     let before = states(namespace)?;
     for (args, code, sentence) in [
-        ("show ipx", 2, "there are tcp, udp, udplite, icmp"),
-        ("set ipx timeout=5", 2, "there are tcp, udp, udplite, icmp"),
+        ("show ipx", 2, "protocols are tcp, udp, udplite, icmp"),
+        ("set ipx timeout=5", 2, "protocols are tcp, udp, udplite, icmp"),
         ("set udp", 2, "<STATE=SECS>"),
         ("set udp replied", 2, "expected STATE=SECS, such as unreplied=30"),
         (
@@ -169,7 +169,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "set udp unreplied=5 replied=0",
             2,
-            "0 would have entries expire at once",
+            "0 would make entries expire at once",
         ),
         ("set udp unreplied=5 replied=-1", 2, "negative"),
         ("set udp unreplied=5 replied=1.5", 2, "whole seconds"),
@@ -177,7 +177,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "set udp unreplied=5 replied=4000000000",
             2,
-            "the longest timeout that this kernel can keep",
+            "the longest timeout of this kernel",
         ),
         ("set udp unreplied=5 unreplied=6", 2, "given twice"),
         (
@@ -198,7 +198,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "set udp unreplied=5 --persist rsct-no.conf",
             2,
-            "the network namespace that the machine starts with",
+            "the file applies to the initial network namespace",
         ),
         ("show --netns no-such-one", 1, "no such name under /run/netns"),
     ] {

@@ -1,4 +1,4 @@
-//! `rsct expect create`: one, for a connection that has a helper.
+//! `rsct expect create`: a new expectation, for a connection that has a helper.
 
 use std::{net::IpAddr, process::ExitCode};
 
@@ -21,74 +21,81 @@ use crate::{
     waiting,
 };
 
-/// Make an expectation for a connection that has a helper.
+/// Create an expectation for a connection that has a helper
 ///
-/// That connection, its master, has to be in the table; beside it, an expectation needs nothing but the destination of
-/// the expected connection. Where the helper's policy allows no more, the kernel makes room by dropping the master's
-/// oldest.
+/// That connection, the master, must be in the table. Of the expected connection only the destination is required. If the
+/// helper's policy allows no more expectations, the kernel deletes the oldest one of the master.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct expect create -p tcp -s 10.0.0.1 -d 10.0.0.2 --sport 40000 --dport 21 \\
+    --tuple-dst 10.0.0.1 --tuple-port-dst 7787
+  rsct expect create -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 4000 --dport 69 \\
+    --tuple-dst 10.0.0.1 --tuple-port-dst 4000 --permanent")]
 pub(super) struct CreateArgs {
-    /// Protocol of the master, by name (/etc/protocols too) or number.
+    /// Protocol of the master: name (also from /etc/protocols) or number
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: String,
-    /// Source address of the master.
+    /// Source address of the master
     #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR")]
     src: String,
-    /// Destination address of the master.
+    /// Destination address of the master
     #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR")]
     dst: String,
-    /// Source port of the master.
+    /// Source port of the master
     #[arg(long, visible_alias = "orig-port-src", value_name = "PORT")]
     sport: Option<String>,
-    /// Destination port of the master.
+    /// Destination port of the master
     #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT")]
     dport: Option<String>,
-    /// Protocol of the expected connection; the master's unless given.
+    /// Protocol of the expected connection (default: that of the master)
     #[arg(long, value_name = "PROTO")]
     tuple_proto: Option<String>,
-    /// Source address of the expected connection; any unless given.
+    /// Source address of the expected connection (default: any)
     #[arg(long, value_name = "ADDR")]
     tuple_src: Option<String>,
-    /// Destination address of the expected connection.
+    /// Destination address of the expected connection
     #[arg(long, value_name = "ADDR")]
     tuple_dst: String,
-    /// Source port of the expected connection; any unless given.
+    /// Source port of the expected connection (default: any)
     #[arg(long, value_name = "PORT")]
     tuple_port_src: Option<String>,
-    /// Destination port of the expected connection.
+    /// Destination port of the expected connection
     #[arg(long, value_name = "PORT")]
     tuple_port_dst: Option<String>,
-    /// Which bits of the expected source address count; all of one that is given.
+    /// Mask of the expected source address (default: all bits of --tuple-src)
     #[arg(long, value_name = "MASK", requires = "tuple_src")]
     mask_src: Option<IpAddr>,
-    /// Which bits of the expected destination address count: always all of them.
+    /// Mask of the expected destination address; must be all bits
     #[arg(long, value_name = "MASK")]
     mask_dst: Option<IpAddr>,
-    /// Which bits of the expected source port count; all of one that is given.
+    /// Mask of the expected source port (default: all bits of --tuple-port-src)
     #[arg(long, value_name = "MASK", requires = "tuple_port_src")]
     mask_port_src: Option<u16>,
-    /// Which bits of the expected destination port count: always all of them.
+    /// Mask of the expected destination port; must be all bits
     #[arg(long, value_name = "MASK")]
     mask_port_dst: Option<u16>,
-    /// Seconds until it expires; as many as its helper's policy says unless given.
+    /// Seconds until it expires (default: that of the helper's policy)
     #[arg(short, long, value_name = "SECONDS")]
     timeout: Option<u32>,
-    /// Keep it when a connection has met it.
+    /// Keep it after a connection matched (PERMANENT)
     #[arg(long)]
     permanent: bool,
-    /// Let no connection meet it.
+    /// Create it inactive: no connection matches it (INACTIVE)
     #[arg(long)]
     inactive: bool,
-    /// Mark it as made by a helper in user space; newer kernels don't let others do that.
+    /// Mark it as created by a helper in user space (USERSPACE)
+    ///
+    /// Newer kernels set this flag only for helpers.
     #[arg(long)]
     userspace: bool,
-    /// Which of its helper's policies it is under.
+    /// Number of the helper's policy
     #[arg(long, value_name = "CLASS")]
     class: Option<u32>,
-    /// Helper of the expected connection; newer kernels take the master's, whatever is asked for.
+    /// Helper of the expected connection; newer kernels use that of the master
     #[arg(long, value_name = "NAME")]
     helper: Option<String>,
-    /// Conntrack zone of the master.
+    /// Conntrack zone of the master (default: 0)
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
     #[command(flatten)]
@@ -101,24 +108,24 @@ pub(super) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
     if namespaces.column().is_some() {
         return Err(
-            UsageError("an expectation is made in one network namespace, not in all".to_owned()).into(),
+            UsageError("--netns all: an expectation is created in one network namespace".to_owned()).into(),
         );
     }
     let visit = namespaces.visit(async |_, socket| create(socket, args, new).await);
     let all_went_well = waiting::block_on(visit)?;
-    message!("1 expectations have been created.");
+    message!("1 expectation has been created.");
     Ok(exit_code(all_went_well))
 }
 
 async fn create(socket: &mut Socket, args: &CreateArgs, mut new: New<'_>) -> anyhow::Result<()> {
-    // Older kernels take a class only with a helper's name, newer ones take the master's helper anyway.
+    // Older kernels accept a class only with a helper's name; newer ones always use the master's helper.
     let masters;
     if new.class.is_some() && new.helper.is_none() {
         masters = reason::master(socket, &new).await?.flatten();
         new.helper = masters.as_deref();
     }
     if let Err(error) = expect::create(socket, &new).await {
-        return Err(reason::why(socket, &new, args.helper.as_deref(), error).await);
+        return Err(reason::explain(socket, &new, args.helper.as_deref(), error).await);
     }
     if let Some(seconds) = args.timeout {
         expect::set_timeout(socket, &new, seconds).await?;
@@ -132,16 +139,14 @@ async fn create(socket: &mut Socket, args: &CreateArgs, mut new: New<'_>) -> any
         let mut set = 0;
         expect::get(socket, &key, |expectation| set = expectation.flags.unwrap_or(0)).await?;
         if set & flags::USERSPACE == 0 {
-            message!(
-                "--userspace: this kernel gives that flag to nobody, the expectation is made without it"
-            );
+            message!("--userspace: this kernel does not set the flag; the expectation is created without it");
         }
     }
     Ok(())
 }
 
 impl CreateArgs {
-    /// What the options mean together.
+    /// The expectation of all options together.
     fn new_expectation(&self) -> Result<New<'_>, UsageError> {
         let typed = Typed {
             proto: Some(&self.proto),
@@ -171,7 +176,7 @@ impl CreateArgs {
         let expected = tuple(&of_tuple, &names, false)?;
         if of_master.family != of_tuple.family {
             return Err(UsageError(
-                "the master and the expected connection are of different address families".to_owned(),
+                "the master and the expected connection have different address families".to_owned(),
             ));
         }
         let mask = self.mask(&expected, of_tuple.family.unwrap_or(Family::Ipv4))?;
@@ -208,7 +213,7 @@ impl CreateArgs {
         if self.tuple_port_src.is_some() {
             mask.src_l4 = self.mask_port_src.unwrap_or(u16::MAX).to_be_bytes();
         }
-        // nf_conntrack_tuple_mask has a source alone: the kernel would take no notice.
+        // nf_conntrack_tuple_mask has only a source: the kernel would ignore the mask.
         let mut dst = mask.dst;
         if let Some(given) = self.mask_dst {
             put(&mut dst, given, family, "--mask-dst")?;
@@ -222,7 +227,7 @@ impl CreateArgs {
         ] {
             if !is_whole {
                 return Err(UsageError(format!(
-                    "{option}: the kernel compares every bit of the destination, so only a mask of all bits is true"
+                    "{option}: the kernel compares every bit of the destination, so the mask must have all bits"
                 )));
             }
         }
@@ -230,7 +235,7 @@ impl CreateArgs {
     }
 }
 
-/// The tuple that options for one direction mean. Only a master needs to be given whole.
+/// The tuple of the options for one direction. Only the master's has to be complete (`whole`).
 fn tuple(filter: &Filter, names: &[&str; 4], whole: bool) -> Result<Tuple, UsageError> {
     let [src, dst, sport, dport] = names;
     let protonum = filter.proto.unwrap_or(0);
@@ -274,7 +279,7 @@ fn put(bytes: &mut [u8; 16], addr: IpAddr, family: Family, option: &str) -> Resu
         (IpAddr::V6(addr), Family::Ipv6) => *bytes = addr.octets(),
         _ => {
             return Err(UsageError(format!(
-                "{option} {addr}: the addresses are {}, this is not",
+                "{option} {addr}: the other addresses are {}, this is not",
                 family.name()
             )));
         }

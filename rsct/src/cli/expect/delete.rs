@@ -1,32 +1,31 @@
-//! `rsct expect delete`: those that are meant.
+//! `rsct expect delete`: deletes the expectations that match a filter.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{DeletingArgs, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
+use super::{DeletionArgs, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
-    cli::{
-        UsageError, ended,
-        namespaces::{Namespaces, NetnsArg},
-    },
+    cli::{UsageError, ended, namespaces::Namespaces},
     kernel::interrupt,
     netlink::expect,
     render::expect::About,
     waiting,
 };
 
-/// Delete the expectations that meet all conditions, and show what went.
+/// Delete the expectations that match a filter
 ///
-/// The exit code is 1 where there is none.
+/// Prints the deleted expectations. The exit code is 1 if none matches.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct expect delete --helper ftp
+  rsct expect delete -s 10.0.0.5 --tuple-port-dst 7787 --dry-run")]
 pub(super) struct DeleteArgs {
     #[command(flatten)]
     filter: ExpectFilterArgs,
     #[command(flatten)]
-    deleting: DeletingArgs,
-    #[command(flatten)]
-    netns: NetnsArg,
+    deletion: DeletionArgs,
 }
 
 /// Runs `rsct expect delete`.
@@ -34,17 +33,17 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     if filter.is_empty() {
         let sentence =
-            "which expectations are to be deleted? Give a filter, or use `rsct expect flush` for all of them";
+            "deleting expectations: no filter is given; `rsct expect flush` deletes all expectations";
         return Err(UsageError(sentence.to_owned()).into());
     }
-    let namespaces = Namespaces::open(&args.netns)?;
-    let format = args.deleting.output.format();
+    let namespaces = Namespaces::open(&args.deletion.netns)?;
+    let format = args.deletion.output.renderer();
     let mut out = Vec::new();
     let mut deleted = 0;
-    if !args.deleting.quiet {
+    if !args.deletion.quiet() {
         format.begin(&mut out);
     }
-    let _watch = (!args.deleting.dry_run).then(interrupt::watch);
+    let _watch = (!args.deletion.dry_run()).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         let about = About {
             netns: namespaces.are_named().then_some(netns),
@@ -57,13 +56,13 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
             .filter(|expectation| filter.meets(expectation))
         {
             ended::check("deleting expectations")?;
-            // What is gone by now, or was met by its connection, is not for us to delete.
+            // It has expired, been deleted, or matched its connection since the dump.
             let Some(key) = key_of(socket, &expectation, filter.zone).await? else {
                 continue;
             };
-            if args.deleting.dry_run || expect::delete(socket, &key).await? {
+            if args.deletion.dry_run() || expect::delete(socket, &key).await? {
                 deleted += 1;
-                if !args.deleting.quiet {
+                if !args.deletion.quiet() {
                     format.expectation(&mut out, &expectation, &about);
                 }
             }
@@ -71,24 +70,24 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
         Ok(())
     });
     let visited = waiting::block_on(visit);
-    if !args.deleting.quiet {
+    if !args.deletion.quiet() {
         format.end(&mut out);
     }
-    // What went is said, also where the next one could not be deleted.
+    // Deleted expectations are printed, also if a later one could not be deleted.
     let all_went_well = match visited {
         Ok(all_went_well) => all_went_well,
         Err(error) => {
             let error = Err(error);
             if deleted > 0 || ended::is_why(&error) {
-                finish(&out, &args.deleting.summary(deleted), ExitCode::FAILURE)?;
+                finish(&out, &args.deletion.summary(deleted), ExitCode::FAILURE)?;
             }
             return error;
         }
     };
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     finish(
         &out,
-        &args.deleting.summary(deleted),
+        &args.deletion.summary(deleted),
         exit_code(all_went_well && deleted > 0),
     )
 }

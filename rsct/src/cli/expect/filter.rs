@@ -1,66 +1,70 @@
-//! The options that say which expectations are meant.
+//! Filter options for expectations.
 
 use clap::Args;
 
 use crate::{
-    cli::UsageError,
+    cli::{UsageError, shared_args::EndOfHeading},
     family::Family,
     filter::{Filter, Typed},
     netlink::expect::{Expectation, Of},
 };
 
-/// Which expectations. Conditions add up: one is meant that meets all of them.
+/// Conditions on an expectation; it has to match all of them.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct ExpectFilterArgs {
-    /// Address family: ipv4 or ipv6.
+    /// Address family: ipv4 or ipv6
     #[arg(short, long, value_name = "FAMILY")]
     family: Option<String>,
-    /// Protocol of the master, by name (/etc/protocols too) or number.
+    /// Protocol of the master: name (also from /etc/protocols) or number
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: Option<String>,
-    /// Source address of the master's original direction.
+    /// Source address of the master's original direction
     #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR[/BITS]")]
     src: Option<String>,
-    /// Destination address of the master's original direction.
+    /// Destination address of the master's original direction
     #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR[/BITS]")]
     dst: Option<String>,
-    /// Source port of the master's original direction.
+    /// Source port of the master's original direction
     #[arg(long, visible_alias = "orig-port-src", value_name = "PORT")]
     sport: Option<String>,
-    /// Destination port of the master's original direction.
+    /// Destination port of the master's original direction
     #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT")]
     dport: Option<String>,
-    /// Protocol of the expected connection.
+    /// Protocol of the expected connection
     #[arg(long, value_name = "PROTO")]
     tuple_proto: Option<String>,
-    /// Source address of the expected connection.
+    /// Source address of the expected connection
     #[arg(long, value_name = "ADDR[/BITS]")]
     tuple_src: Option<String>,
-    /// Destination address of the expected connection.
+    /// Destination address of the expected connection
     #[arg(long, value_name = "ADDR[/BITS]")]
     tuple_dst: Option<String>,
-    /// Source port of the expected connection; 0 where any is expected.
+    /// Source port of the expected connection; 0 for expectations of any port
     #[arg(long, value_name = "PORT")]
     tuple_port_src: Option<String>,
-    /// Destination port of the expected connection.
+    /// Destination port of the expected connection
     #[arg(long, value_name = "PORT")]
     tuple_port_dst: Option<String>,
-    /// Name of the master's helper.
+    /// Name of the master's helper
     #[arg(long, value_name = "NAME")]
     helper: Option<String>,
-    /// Class.
+    /// Number of the helper's policy
     #[arg(long, value_name = "CLASS")]
     class: Option<u32>,
-    /// Id, as JSON shows it.
+    /// Expectation id, as printed by `-o json`
     #[arg(short, long, value_name = "ID")]
     id: Option<u32>,
-    /// Conntrack zone of the master. The kernel doesn't show it: each expectation is looked for in this zone.
+    /// Conntrack zone of the master
+    ///
+    /// The kernel does not send the zone: rsct looks each expectation up in this zone.
     #[arg(short = 'w', long, value_name = "ZONE")]
     zone: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
-/// Which expectations are meant.
+/// A filter of expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExpectFilter {
     master: Filter,
@@ -68,12 +72,12 @@ pub(super) struct ExpectFilter {
     helper: Option<String>,
     class: Option<u32>,
     id: Option<u32>,
-    /// The master's zone; whoever asks the kernel for expectations has to look there.
+    /// The master's zone, in which the caller has to look the expectation up.
     pub(super) zone: Option<u16>,
 }
 
 impl ExpectFilterArgs {
-    /// What the options mean together.
+    /// The filter of all options together.
     pub(super) fn filter(&self) -> Result<ExpectFilter, UsageError> {
         let master = Typed {
             family: self.family.as_deref(),
@@ -100,7 +104,7 @@ impl ExpectFilterArgs {
             && family != other
         {
             return Err(UsageError(format!(
-                "the master is {}, the expected connection is {}: no expectation is both",
+                "the master is {}, the expected connection is {}: no expectation has both families",
                 family.name(),
                 other.name()
             )));
@@ -116,7 +120,7 @@ impl ExpectFilterArgs {
     }
 }
 
-/// What the options for the expected connection mean; an error names them as they are called here.
+/// The filter of the options for the expected connection. Errors have the names of these options.
 pub(super) fn of_tuple(typed: &Typed<'_>) -> Result<Filter, UsageError> {
     const NAMES: [(&str, &str); 5] = [
         ("--proto ", "--tuple-proto "),
@@ -126,13 +130,13 @@ pub(super) fn of_tuple(typed: &Typed<'_>) -> Result<Filter, UsageError> {
         ("--dport ", "--tuple-port-dst "),
     ];
     typed.filter().map_err(|error| {
-        let said = error.to_string();
-        UsageError(NAMES.iter().fold(said, |said, (from, to)| said.replace(from, to)))
+        let text = error.to_string();
+        UsageError(NAMES.iter().fold(text, |text, (from, to)| text.replace(from, to)))
     })
 }
 
 impl ExpectFilter {
-    /// Whether every expectation is meant.
+    /// Returns whether every expectation matches.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             master,
@@ -146,13 +150,13 @@ impl ExpectFilter {
         master.is_empty() && tuple.is_empty() && helper.is_none() && numbers
     }
 
-    /// What to ask the kernel for: it knows families.
+    /// The kernel's part of the filter: the family.
     pub(super) fn of(&self) -> Of<'static> {
         let family: Option<Family> = self.tuple.family.or(self.master.family);
         family.map_or(Of::All, Of::Family)
     }
 
-    /// Whether an expectation is meant, whatever its zone.
+    /// Returns whether an expectation matches, whatever its zone.
     pub(super) fn meets(&self, expectation: &Expectation<'_>) -> bool {
         let same = |filter: &Filter, tuple| filter.matches(tuple, tuple, 0, 0);
         same(&self.master, &expectation.master)
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_condition_is_looked_at() {
+    fn every_condition_is_applied() {
         let payload = samples::PERMANENT.payload();
         let expectation = Expectation::parse(&payload).unwrap();
         for yes in [
@@ -243,10 +247,10 @@ mod tests {
                 "--tuple-proto icmp --tuple-port-src 1",
                 "--tuple-port-src asks for a port",
             ),
-            ("-s 10.0.0.1 --tuple-dst ::1", "no expectation is both"),
+            ("-s 10.0.0.1 --tuple-dst ::1", "no expectation has both families"),
         ] {
-            let said = filter(options).unwrap_err();
-            assert!(said.contains(sentence), "{options}: {said}");
+            let error = filter(options).unwrap_err();
+            assert!(error.contains(sentence), "{options}: {error}");
         }
     }
 }

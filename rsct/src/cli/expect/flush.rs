@@ -1,38 +1,40 @@
-//! `rsct expect flush`: all of them.
+//! `rsct expect flush`: deletes all expectations.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{DeletingArgs, exit_code, finish};
+use super::{DeletionArgs, exit_code, finish};
 use crate::{
-    cli::namespaces::{Namespaces, NetnsArg},
+    cli::namespaces::Namespaces,
     netlink::expect::{self, Of},
     render::expect::About,
     waiting,
 };
 
-/// Delete every expectation, or every one of a helper, and show what went.
+/// Delete all expectations, or all of one helper
 ///
-/// The kernel is asked once, and doesn't say what it deletes: shown are those that it had just before.
+/// Sends one request. The kernel does not return what it deletes: rsct prints the expectations that existed just before.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct expect flush
+  rsct expect flush --helper ftp --quiet")]
 pub(super) struct FlushArgs {
-    /// Only those whose master this helper works for.
+    /// Only expectations whose master has this helper
     #[arg(long, value_name = "NAME")]
     helper: Option<String>,
     #[command(flatten)]
-    deleting: DeletingArgs,
-    #[command(flatten)]
-    netns: NetnsArg,
+    deletion: DeletionArgs,
 }
 
 /// Runs `rsct expect flush`.
 pub(super) fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
-    let namespaces = Namespaces::open(&args.netns)?;
-    let format = args.deleting.output.format();
+    let namespaces = Namespaces::open(&args.deletion.netns)?;
+    let format = args.deletion.output.renderer();
     let mut out = Vec::new();
     let mut deleted = 0;
-    if !args.deleting.quiet {
+    if !args.deletion.quiet() {
         format.begin(&mut out);
     }
     let visit = namespaces.visit(async |netns, socket| {
@@ -41,9 +43,9 @@ pub(super) fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
             column: namespaces.column(),
             happened: None,
         };
-        // The kernel doesn't say what it deletes: those go that are there just before.
+        // The kernel does not return what it deletes.
         let dump = expect::read(socket, Of::All).await?;
-        if !args.deleting.dry_run {
+        if !args.deletion.dry_run() {
             match &args.helper {
                 Some(helper) => expect::delete_by_helper(socket, helper).await?,
                 None => expect::flush(socket).await?,
@@ -55,16 +57,16 @@ pub(super) fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
                 continue;
             }
             deleted += 1;
-            if !args.deleting.quiet {
+            if !args.deletion.quiet() {
                 format.expectation(&mut out, &expectation, &about);
             }
         }
         Ok(())
     });
     let all_went_well = waiting::block_on(visit)?;
-    if !args.deleting.quiet {
+    if !args.deletion.quiet() {
         format.end(&mut out);
     }
-    namespaces.tell_of_hidden();
-    finish(&out, &args.deleting.summary(deleted), exit_code(all_went_well))
+    namespaces.report_hidden();
+    finish(&out, &args.deletion.summary(deleted), exit_code(all_went_well))
 }

@@ -1,26 +1,33 @@
-//! `rsct expect list`: the expectations that there are.
+//! `rsct expect list`: the kernel's expectations.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Output, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
+use super::{ExpectationFormat, exit_code, filter::ExpectFilterArgs, finish, zone::key_of};
 use crate::{
-    cli::namespaces::{Namespaces, NetnsArg},
+    cli::{
+        namespaces::{Namespaces, NetnsArg},
+        shared_args::FormatArg,
+    },
     netlink::expect,
     plural,
     render::expect::About,
     waiting,
 };
 
-/// Show the expectations that there are, of both address families.
+/// List expectations
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct expect list
+  rsct expect list --helper ftp -o json
+  rsct expect list --netns all -s 10.0.0.5")]
 pub(super) struct ListArgs {
     #[command(flatten)]
     filter: ExpectFilterArgs,
-    /// How expectations look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<ExpectationFormat>,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -29,7 +36,7 @@ pub(super) struct ListArgs {
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let format = args.output.format();
+    let format = args.output.renderer();
     let mut out = Vec::new();
     let mut shown = 0;
     format.begin(&mut out);
@@ -54,7 +61,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     });
     let all_went_well = waiting::block_on(visit)?;
     format.end(&mut out);
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     let summary = format!(
         "rsct: {} been shown.",
         plural::count(shown, "expectation has", "expectations have")

@@ -1,4 +1,4 @@
-//! `rsct expect`: the connections that helpers have read the announcement of.
+//! `rsct expect`: expectations, the connections that helpers predicted.
 
 mod create;
 mod delete;
@@ -19,13 +19,23 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::is_broken_pipe;
+use super::{
+    is_broken_pipe,
+    namespaces::NetnsArg,
+    shared_args::{DryRunArg, FormatArg, QuietArg},
+};
 use crate::render::expect::Format;
 
-/// Show, make, delete and watch expectations, such as of FTP's data connections.
+/// List, create, delete and watch expectations
 ///
-/// An expectation is of a connection that a helper has read the announcement of in another, its master.
+/// An expectation describes a connection that a helper predicted from another connection, its master: FTP's data
+/// connection, for example.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct expect list
+  rsct expect watch -o json
+  rsct expect delete --helper ftp --dry-run")]
 pub struct ExpectArgs {
     #[command(subcommand)]
     command: Command,
@@ -51,46 +61,55 @@ pub fn run(args: &ExpectArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// How expectations look.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Output {
-    /// The line of `conntrack -L expect`.
-    #[default]
+/// Formats of an expectation.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExpectationFormat {
+    /// Lines of `conntrack -L expect`
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line
     Json,
-    /// The XML of `conntrack -L expect -o xml`.
+    /// XML of `conntrack -L expect -o xml`
     Xml,
 }
 
-impl Output {
-    fn format(self) -> Format {
-        match self {
-            Self::Text => Format::Text,
-            Self::Json => Format::Json,
-            Self::Xml => Format::Xml,
+impl FormatArg<ExpectationFormat> {
+    fn renderer(self) -> Format {
+        match self.format {
+            ExpectationFormat::Text => Format::Text,
+            ExpectationFormat::Json => Format::Json,
+            ExpectationFormat::Xml => Format::Xml,
         }
     }
 }
 
-/// What `delete` and `flush` have in common.
-#[derive(Clone, Copy, Debug, Args)]
-struct DeletingArgs {
-    /// How expectations look that go.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Say only how many went.
-    #[arg(short, long, conflicts_with = "output")]
-    quiet: bool,
-    /// Delete nothing, say what would go.
-    #[arg(long)]
-    dry_run: bool,
+/// Options of `delete` and `flush`.
+#[derive(Clone, Debug, Args)]
+#[command(mut_arg("quiet", |arg| arg.conflicts_with("output")))]
+struct DeletionArgs {
+    #[command(flatten)]
+    output: FormatArg<ExpectationFormat>,
+    #[command(flatten)]
+    quiet: QuietArg,
+    #[command(flatten)]
+    dry_run: DryRunArg,
+    #[command(flatten)]
+    netns: NetnsArg,
 }
 
-impl DeletingArgs {
-    /// What is said at the end.
-    fn summary(self, count: u64) -> String {
-        let expectations = if self.dry_run {
+impl DeletionArgs {
+    /// `--quiet`.
+    fn quiet(&self) -> bool {
+        self.quiet.quiet
+    }
+
+    /// `--dry-run`.
+    fn dry_run(&self) -> bool {
+        self.dry_run.dry_run
+    }
+
+    /// The summary message.
+    fn summary(&self, count: u64) -> String {
+        let expectations = if self.dry_run() {
             plural::count(count, "expectation would be", "expectations would be")
         } else {
             plural::count(count, "expectation has been", "expectations have been")
@@ -99,7 +118,7 @@ impl DeletingArgs {
     }
 }
 
-/// Writes what is left, and says at the end what was done; says nothing where nobody reads any more.
+/// Writes the output and then the summary; no summary after a broken pipe.
 fn finish(out: &[u8], summary: &str, code: ExitCode) -> anyhow::Result<ExitCode> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(out).and_then(|()| stdout.flush()) {

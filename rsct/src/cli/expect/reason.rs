@@ -1,11 +1,11 @@
-//! Why the kernel doesn't make an expectation: it has a number for it, and people want a reason.
+//! Explains why the kernel did not create an expectation: it returns only an errno.
 
 use crate::{
     netlink::{Error, Socket, expect::New, lookup},
     outside,
 };
 
-/// The name of the master's helper, where there is a master, and where it has one.
+/// The name of the master's helper; the outer option is the master, the inner one its helper.
 pub(super) async fn master(socket: &mut Socket, new: &New<'_>) -> Result<Option<Option<String>>, Error> {
     let mut helper = None;
     let found = lookup::entry(socket, &new.master, new.zone, |entry| {
@@ -14,11 +14,11 @@ pub(super) async fn master(socket: &mut Socket, new: &New<'_>) -> Result<Option<
     Ok(found.await?.then_some(helper))
 }
 
-/// What a refusal means here.
-pub(super) async fn why(
+/// The meaning of the error.
+pub(super) async fn explain(
     socket: &mut Socket,
     new: &New<'_>,
-    asked_for: Option<&str>,
+    requested_helper: Option<&str>,
     error: Error,
 ) -> anyhow::Error {
     let (src, dst) = (new.master.src_addr(), new.master.dst_addr());
@@ -26,26 +26,28 @@ pub(super) async fn why(
     let sentence = match error.errno() {
         Some(libc::ENOENT) => format!(
             "the table has no entry of protocol {number} from {src} to {dst} with these ports in zone {} to be its \
-             master; `rsct list -s {src} -d {dst}` shows what is near it",
+             master; `rsct list -s {src} -d {dst}` lists similar entries",
             new.zone
         ),
         Some(libc::EEXIST) => {
-            "its tuple is expected already; `rsct expect delete` takes away what is there".to_owned()
+            "its tuple is expected already; `rsct expect delete` deletes that expectation".to_owned()
         }
-        Some(libc::EALREADY) => "another connection expects the same already".to_owned(),
+        Some(libc::EALREADY) => "another connection has the same expectation".to_owned(),
         Some(libc::EBUSY) => {
-            "part of what it would expect is expected already; `rsct expect list` shows by whom".to_owned()
+            "it overlaps with an existing expectation; `rsct expect list` prints the masters".to_owned()
         }
-        Some(libc::EMFILE) => "there are as many expectations as the helper's policy or \
-             net.netfilter.nf_conntrack_expect_max allows; `rsct expect list` shows them"
-            .to_owned(),
+        Some(libc::EMFILE) => {
+            "the number of expectations has reached the limit of the helper's policy or of \
+             net.netfilter.nf_conntrack_expect_max; `rsct expect list` prints them"
+                .to_owned()
+        }
         Some(libc::EOPNOTSUPP | libc::ESHUTDOWN | libc::EINVAL) => match master(socket, new).await {
             Ok(None) => return error.into(),
             Ok(Some(None)) => format!(
-                "its master, the connection from {src} to {dst}, has no helper, which the kernel asks for; a rule such \
-                 as `iptables -t raw -A PREROUTING … -j CT --helper NAME` gives new connections one"
+                "its master, the connection from {src} to {dst}, has no helper, but the kernel requires one; a rule such \
+                 as `iptables -t raw -A PREROUTING … -j CT --helper NAME` assigns one to new connections"
             ),
-            Ok(Some(Some(helper))) => match (error.errno(), new.class, asked_for) {
+            Ok(Some(Some(helper))) => match (error.errno(), new.class, requested_helper) {
                 (Some(libc::EINVAL), Some(class), _) => {
                     format!("--class {class}: the helper {helper} has no such class")
                 }

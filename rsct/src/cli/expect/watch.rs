@@ -1,4 +1,4 @@
-//! `rsct expect watch`: expectations as they come and go.
+//! `rsct expect watch`: expectation events from ctnetlink.
 
 use std::{
     cell::RefCell,
@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     process::ExitCode,
     task::Poll,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -15,14 +15,15 @@ use clap::{Args, ValueEnum};
 use tokio::time::sleep;
 
 use super::{
-    Output, exit_code,
+    ExpectationFormat, exit_code,
     filter::{ExpectFilter, ExpectFilterArgs},
 };
 use crate::{
     cli::{
-        UsageError, duration, is_broken_pipe,
+        UsageError, is_broken_pipe,
         namespaces::{Namespaces, NetnsArg},
         no_events,
+        shared_args::{CountArg, DurationArg, FormatArg},
         watch::parse_size,
     },
     kernel::{interrupt::Signals, netns::Netns},
@@ -40,18 +41,23 @@ use crate::{
     waiting,
 };
 
-/// Show expectations as they come and go, until Ctrl-C.
+/// Print expectation events from ctnetlink: NEW, DESTROY
 ///
-/// An event that a netlink request caused says whose in JSON. The kernel keeps events only of connections that began
-/// while somebody listened (`net.netfilter.nf_conntrack_events` is 2, its default); 1 keeps those of all.
+/// Runs until Ctrl-C, --count or --duration. In JSON, an event that a netlink request caused has the port id of the
+/// requester. By default the kernel sends events only for connections that began while a listener exists
+/// (`net.netfilter.nf_conntrack_events` is 2); with 1 it sends those of all connections.
 ///
-/// Where events are lost because they came faster than they were read, that is said at once, and how many by the
-/// kernel's own count.
+/// If events are lost because they arrive faster than they are read, rsct prints the kernel's count of lost events.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct expect watch
+  rsct expect watch -e new --helper ftp -o json
+  rsct expect watch --netns all --duration 10m")]
 pub(super) struct WatchArgs {
     #[command(flatten)]
     filter: ExpectFilterArgs,
-    /// Which events.
+    /// Events to print, separated by commas
     #[arg(
         short,
         long,
@@ -61,16 +67,13 @@ pub(super) struct WatchArgs {
         default_value = "all"
     )]
     event_mask: Vec<Mask>,
-    /// How events look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Stop after this many events.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// Stop after this long: 10s, 5m, 500ms.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    duration: Option<Duration>,
-    /// How much the kernel may queue, in bytes, or with K, M or G behind the number.
+    #[command(flatten)]
+    output: FormatArg<ExpectationFormat>,
+    #[command(flatten)]
+    count: CountArg,
+    #[command(flatten)]
+    duration: DurationArg,
+    /// Size of the socket's receive buffer (8388608, 512K, 64M, 1G)
     #[arg(short, long, value_name = "BYTES", default_value = "8M", value_parser = parse_size)]
     buffer_size: usize,
     #[command(flatten)]
@@ -79,11 +82,11 @@ pub(super) struct WatchArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mask {
-    /// All of them.
+    /// All events
     All,
-    /// Expectations that were made.
+    /// Created expectations
     New,
-    /// Those that were met, expired or were deleted, or whose master went.
+    /// Expectations that matched, expired or were deleted, or whose master was deleted
     Destroy,
 }
 
@@ -91,20 +94,20 @@ enum Mask {
 pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     if filter.zone.is_some() {
-        let sentence = "--zone: the kernel doesn't say which zone an event is of";
+        let sentence = "--zone: events do not have the zone of the expectation";
         return Err(UsageError(sentence.to_owned()).into());
     }
     let namespaces = Namespaces::open(&args.netns)?;
-    let format = args.output.format();
+    let format = args.output.renderer();
     let watch = RefCell::new(Watch {
         filter,
         format,
         named: namespaces.are_named(),
         column: namespaces.column(),
-        remaining: args.count.unwrap_or(u64::MAX),
+        remaining: args.count.count.unwrap_or(u64::MAX),
         out: Vec::new(),
-        came: 0,
-        went: 0,
+        created: 0,
+        destroyed: 0,
         lost: 0,
         overruns: 0,
         error: None,
@@ -115,8 +118,8 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok((watched, all_went_well))
     })?;
     let mut watch = watch.into_inner();
-    // Who could not listen has nothing to sum up.
-    let sums_up = watched.is_ok() || watch.came + watch.went > 0;
+    // No summary if listening failed.
+    let sums_up = watched.is_ok() || watch.created + watch.destroyed > 0;
     watch.end(sums_up);
     match watch.error.take() {
         Some(error) if is_broken_pipe(&error) => return Ok(exit_code(all_went_well)),
@@ -127,11 +130,11 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         message::write(watch.summary());
     }
     watched?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }
 
-/// Listens everywhere until a signal, the last event, or the end of time.
+/// Listens in all namespaces until a signal, the last event, or the end of the duration.
 async fn until_the_end(
     args: &WatchArgs,
     sockets: Vec<(&Netns, Socket)>,
@@ -155,7 +158,7 @@ async fn until_the_end(
         .into_iter()
         .map(|(netns, socket)| Box::pin(listen(netns, socket, watch)) as Listener<'_>)
         .collect();
-    // One ends when all is over, or when it fails; there are as many as there are namespaces, which is not many.
+    // A listener ends when --count is reached, or when it fails. There are few: one for each namespace.
     let first_to_end = poll_fn(|context| {
         let mut polled = listeners
             .iter_mut()
@@ -165,7 +168,7 @@ async fn until_the_end(
     tokio::select! {
         biased;
         () = signals.any() => Ok(()),
-        () = sleep(args.duration.unwrap_or_default()), if args.duration.is_some() => Ok(()),
+        () = sleep(args.duration.duration.unwrap_or_default()), if args.duration.duration.is_some() => Ok(()),
         ended = first_to_end => Ok(ended?),
     }
 }
@@ -192,7 +195,7 @@ async fn listen(netns: &Netns, mut socket: Socket, watch: &RefCell<Watch>) -> Re
     Ok(())
 }
 
-/// What is shown, and what was.
+/// Buffered lines and the counts for the summary.
 struct Watch {
     filter: ExpectFilter,
     format: Format,
@@ -200,8 +203,8 @@ struct Watch {
     column: Option<usize>,
     remaining: u64,
     out: Vec<u8>,
-    came: u64,
-    went: u64,
+    created: u64,
+    destroyed: u64,
     lost: u64,
     overruns: u64,
     error: Option<io::Error>,
@@ -214,8 +217,8 @@ impl Watch {
         }
         self.remaining -= 1;
         match event.kind {
-            EventKind::New => self.came += 1,
-            EventKind::Destroy => self.went += 1,
+            EventKind::New => self.created += 1,
+            EventKind::Destroy => self.destroyed += 1,
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let about = About {
@@ -230,7 +233,7 @@ impl Watch {
         self.format.expectation(&mut self.out, &event.expectation, &about);
     }
 
-    /// Whoever started this may wait for it: nothing that happens from now on goes unseen.
+    /// Reports that the watch has started: from now on no event is missed.
     fn begin<'n>(&mut self, namespaces: impl Iterator<Item = &'n Netns>) {
         self.format.begin(&mut self.out);
         for netns in namespaces {
@@ -242,7 +245,7 @@ impl Watch {
         self.flush();
     }
 
-    /// Events were lost in a namespace.
+    /// Reports lost events of a namespace.
     fn loss(&mut self, lost: u64, netns: &Netns) {
         self.lost += lost;
         self.overruns += 1;
@@ -250,19 +253,19 @@ impl Watch {
             watch_json::loss(&mut self.out, lost, 1, self.named.then_some(netns));
         }
         message!(
-            "{} lost: events came faster than they were read, and the receive buffer was full \
-             (ENOBUFS); `rsct expect list` shows what there is, a larger --buffer-size helps against bursts",
+            "{} lost: events arrived faster than they were read, and the receive buffer was full \
+             (ENOBUFS); `rsct expect list` prints the expectations, a larger --buffer-size helps with bursts",
             plural::count(lost, "event was", "events were")
         );
     }
 
-    /// Writes what stands behind the last event.
+    /// Writes what follows the last event.
     fn end(&mut self, sums_up: bool) {
         self.format.end(&mut self.out);
         if self.format == Format::Json && sums_up {
             let summary = Summary {
-                new: self.came,
-                destroyed: self.went,
+                new: self.created,
+                destroyed: self.destroyed,
                 lost: self.lost,
                 overruns: self.overruns,
                 ..Summary::default()
@@ -288,12 +291,12 @@ impl Watch {
         format!(
             "rsct: {} been shown: {} new, {} destroyed.\nrsct: {} lost.\n",
             plural::count(
-                self.came + self.went,
+                self.created + self.destroyed,
                 "expectation event has",
                 "expectation events have"
             ),
-            self.came,
-            self.went,
+            self.created,
+            self.destroyed,
             plural::count(self.lost, "event", "events")
         )
     }

@@ -1,4 +1,4 @@
-//! The zone of an expectation, which the kernel wants to know and doesn't say.
+//! The zone of an expectation: the kernel requires it in requests, but does not send it.
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -14,9 +14,8 @@ use crate::{
     },
 };
 
-/// The key of an expectation, found by asking for it in the zone that is wanted. Where none is, the default zone comes
-/// first, and then those in which the table has a master for it. None where the expectation is gone, or in another
-/// zone.
+/// The key of an expectation, looked up in `wanted`, or else in zone 0 and then in the zones in which its master has an
+/// entry. None if the expectation no longer exists, or is in another zone.
 pub(super) async fn key_of(
     socket: &mut Socket,
     expectation: &Expectation<'_>,
@@ -61,7 +60,7 @@ struct Zones<'a> {
 impl dump::Sink for Zones<'_> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
         if entry.orig == *self.master {
-            // An expectation is looked for in the zone of both directions, and of the original one.
+            // The kernel looks an expectation up in the zone of both directions, or of the original one.
             self.found.extend(entry.zone.or(entry.zone_orig));
         }
         ControlFlow::Continue(())

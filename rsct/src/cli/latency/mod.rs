@@ -1,70 +1,76 @@
-//! `rsct latency`: how long conntrack takes.
+//! `rsct latency`: durations of conntrack's functions.
 
 mod run;
 mod shown;
 mod slow;
 mod start;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use self::start::Measuring;
-use super::{FilterArgs, UsageError, duration, is_broken_pipe, namespaces::NetnsArg, probing::AttachArg};
+use super::{
+    FilterArgs, UsageError, duration, is_broken_pipe,
+    namespaces::NetnsArg,
+    shared_args::{AttachArg, FormatArg, IntervalArg, ShowHooksArg, TextOrJson, WatchTimeArg},
+};
 use crate::{kernel::interrupt::Signals, latency::By, waiting};
 
-/// Measure how long conntrack takes: a packet's pass, confirming, NAT, the table's locks, garbage collection.
+/// Measure packet cost, confirm, NAT, lock contention and GC delay
 ///
-/// Histograms are kept in the kernel; no packet gets a record. Packets that come with their entry (loopback, a second
-/// pass) are counted and not timed, as nothing is done to them. Locks and garbage collection belong to no flow and no
-/// namespace: filters and --netns don't narrow them, but do narrow the entries that garbage collection takes out.
+/// Measures for --duration and then prints the totals; with --interval also a report for each interval. Ctrl-C stops
+/// earlier. Histograms are updated in the kernel; no packet needs a record. Packets that arrive with their entry
+/// (loopback, a second traversal) are counted but not timed, because conntrack does nothing for them. Locks and garbage
+/// collection belong to no flow and no namespace: the filter and --netns apply only to the entries that garbage collection
+/// deletes.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct latency
+  rsct latency --by proto --duration 1m --interval 10s
+  rsct latency -p tcp --slower-than 50us -o json")]
 pub struct LatencyArgs {
-    /// By what durations are told apart.
+    /// Group durations by this key
     #[arg(long, value_enum, default_value_t)]
     by: ByArg,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     netns: NetnsArg,
-    /// How long to measure: 10s, 5m, 1h. Ctrl-C ends it before, with what was measured until then.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
-    duration: Duration,
-    /// Show what has come after each such time, and all of it at the end.
-    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
-    interval: Option<Duration>,
-    /// Also tell of each call that takes longer: its flow, and the way that led to it.
+    #[command(flatten)]
+    duration: WatchTimeArg,
+    #[command(flatten)]
+    interval: IntervalArg,
+    /// Also print each call slower than TIME, with its flow and kernel stack
     #[arg(long, value_name = "TIME", value_parser = parse_slower)]
     slower_than: Option<u64>,
-    /// How the result looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// How to attach.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
+    #[command(flatten)]
     attach: AttachArg,
-    /// Show how each function is attached to before anything is measured.
-    #[arg(long)]
-    show_hooks: bool,
+    #[command(flatten)]
+    show_hooks: ShowHooksArg,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ByArg {
-    /// What came of it: created, tracked, invalid, dropped, …
+    /// Outcome: created, tracked, invalid, dropped, …
     #[default]
     Outcome,
-    /// The IP protocol.
+    /// IP protocol
     Proto,
-    /// The network namespace (see also --netns all).
+    /// Network namespace (see also --netns all)
     Netns,
-    /// The netfilter hook.
+    /// Netfilter hook
     Hook,
-    /// The CPU.
+    /// CPU
     Cpu,
 }
 
 impl ByArg {
-    fn meaning(self) -> By {
+    fn by(self) -> By {
         match self {
             Self::Outcome => By::Outcome,
             Self::Proto => By::Proto,
@@ -75,16 +81,7 @@ impl ByArg {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Tables, and bars.
-    #[default]
-    Text,
-    /// JSON objects.
-    Json,
-}
-
-/// The conditions that the programs look at.
+/// Filter options that the eBPF programs apply.
 const IN_KERNEL: [&str; 12] = [
     "family",
     "proto",
@@ -110,7 +107,8 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<ExitCode> {
         .find(|(option, _)| !IN_KERNEL.contains(option))
     {
         return Err(UsageError(format!(
-            "--{option}: durations are counted inside the kernel, where the programs don't look at that; `rsct list` takes it"
+            "--{option}: durations are counted in the kernel, where the eBPF programs do not apply this option; `rsct list` \
+             accepts it"
         ))
         .into());
     }
@@ -124,14 +122,7 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    match duration::parse(text)? {
-        Duration::ZERO => Err("an interval has to last, such as 1s or 500ms".to_owned()),
-        interval => Ok(interval),
-    }
-}
-
-/// A time in nanoseconds that is not zero, in shorter units too.
+/// Parses a time other than 0 in nanoseconds, also in us and ns.
 fn parse_slower(text: &str) -> Result<u64, String> {
     let short = [("us", 1e3), ("ns", 1.0)]
         .into_iter()
@@ -149,7 +140,7 @@ fn parse_slower(text: &str) -> Result<u64, String> {
         None => u64::try_from(duration::parse(text)?.as_nanos()).unwrap_or(u64::MAX),
     };
     if ns == 0 {
-        return Err("nothing is faster than that: expected a time such as 50us or 2ms".to_owned());
+        return Err("every call is slower than that: expected a time such as 50us or 2ms".to_owned());
     }
     Ok(ns)
 }
@@ -159,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slower_than_takes_short_times() {
+    fn slower_than_accepts_short_times() {
         for (text, ns) in [
             ("50us", 50_000),
             ("1.5us", 1500),

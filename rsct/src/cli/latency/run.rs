@@ -1,4 +1,4 @@
-//! The loop: what is slow on a timer, a reading after each interval, signals, and the end of the time.
+//! The event loop: slow calls, readings after each interval, signals, and the end of the duration.
 
 use std::{
     io::{self, Write as _},
@@ -9,8 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::{
     LatencyArgs, Measuring,
-    shown::{Rest, Shown},
-    slow::SlowOnes,
+    shown::{Shown, Totals},
+    slow::SlowCalls,
     start::table_buckets,
 };
 use crate::{
@@ -18,12 +18,12 @@ use crate::{
     probe::{ring::Record, session::Session},
 };
 
-/// Longer than anybody measures.
+/// Longer than any measurement.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
-/// How often it is looked whether something slow has come.
+/// Interval at which the ring buffer is read for slow calls.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Measures, and shows it.
+/// Measures and prints the reports.
 pub(super) async fn run(
     args: &LatencyArgs,
     mut measuring: Measuring,
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let started_ns = clock::monotonic_ns();
     let start = Instant::now();
     let first = measuring.tallies.read()?;
-    let mut slow = SlowOnes::new(shown.json, started_ns);
+    let mut slow = SlowCalls::new(shown.json, started_ns);
     let mut out = Vec::new();
     shown.started(&mut out, args, &measuring, started_ns);
     write(&mut out)?;
@@ -42,16 +42,16 @@ pub(super) async fn run(
     let mut tick = interval_at(start + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut step = interval_at(
-        start + args.interval.unwrap_or(TICK),
-        args.interval.unwrap_or(FOREVER),
+        start + args.interval.interval.unwrap_or(TICK),
+        args.interval.interval.unwrap_or(FOREVER),
     );
     let mut last = (first.clone(), start);
     loop {
         tokio::select! {
             biased;
             () = signals.any() => break,
-            () = sleep_until(start + args.duration) => break,
-            _ = step.tick(), if args.interval.is_some() => {
+            () = sleep_until(start + args.duration.duration) => break,
+            _ = step.tick(), if args.interval.interval.is_some() => {
                 let now = Instant::now();
                 let reading = measuring.tallies.read()?;
                 shown.interval(&mut out, &reading.since(&last.0), now - last.1, now - start);
@@ -66,24 +66,24 @@ pub(super) async fn run(
     drain(&mut measuring.session, &mut slow, &mut out);
     let elapsed = start.elapsed();
     let reading = measuring.tallies.read()?.since(&first);
-    slow.ways(&mut out);
+    slow.stacks(&mut out);
     shown.whole(&mut out, &reading, elapsed);
-    let rest = Rest {
+    let totals = Totals {
         elapsed,
         slow: args.slower_than.map(|_| slow.count),
         unfinished: reading.counts.unfinished,
         resized: resized(measuring.table_buckets),
     };
-    shown.end(&mut out, &measuring.session, &rest);
+    shown.end(&mut out, &measuring.session, &totals);
     write(&mut out)
 }
 
-fn drain(session: &mut Session, slow: &mut SlowOnes, out: &mut Vec<u8>) {
-    // No more than the ring holds: in a flood there are new ones all the time.
+fn drain(session: &mut Session, slow: &mut SlowCalls, out: &mut Vec<u8>) {
+    // No more than the capacity of the ring: in a flood it is never empty.
     let most = session.ring.capacity();
     session.ring.drain(most, |record| {
         if let Record::Slow(record) = record {
-            slow.tell(out, record);
+            slow.print(out, record);
         }
     });
 }
@@ -95,11 +95,11 @@ fn write(out: &mut Vec<u8>) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let result = stdout.write_all(out).and_then(|()| stdout.flush());
     out.clear();
-    // As it is: that nobody reads any more is no failure.
+    // Unchanged: the caller checks for a broken pipe.
     Ok(result?)
 }
 
-/// A table that has another size now: its buckets were reckoned with the old one.
+/// The old and the new number of buckets, if the table was resized.
 fn resized(buckets: u32) -> Option<(u32, u32)> {
     let now = table_buckets();
     (now != buckets).then_some((buckets, now))

@@ -1,4 +1,4 @@
-//! How what was measured is shown: at the start, after each interval, and at the end.
+//! Output of a measurement: at the start, after each interval, and at the end.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use rsct_common::latency::Function;
 
-use super::{LatencyArgs, Measuring, Output};
+use super::{LatencyArgs, Measuring};
 use crate::{
     kernel::{clock, hz::Hz, interfaces::Names},
     latency::{By, Reading},
@@ -26,33 +26,33 @@ use crate::{
     trace::summary,
 };
 
-/// What else there is to say at the end.
-pub(super) struct Rest {
+/// Numbers of the whole measurement for the summary.
+pub(super) struct Totals {
     pub(super) elapsed: Duration,
     pub(super) slow: Option<u64>,
     pub(super) unfinished: BTreeMap<Function, u64>,
     pub(super) resized: Option<(u32, u32)>,
 }
 
-/// How things are shown.
+/// The output format.
 pub(super) struct Shown {
     pub(super) json: bool,
     by: By,
     hz: Hz,
     palette: Palette,
-    /// What namespaces are called.
+    /// Names of namespaces.
     names: Names,
 }
 
 impl Shown {
     pub(super) fn new(args: &LatencyArgs) -> anyhow::Result<Self> {
-        let by = args.by.meaning();
+        let by = args.by.by();
         let names = match by {
             By::Netns => Names::read(),
             _ => Names::default(),
         };
         Ok(Self {
-            json: args.output == Output::Json,
+            json: args.output.is_json(),
             by,
             hz: Hz::of_running_kernel()?,
             palette: Palette::for_stream(&io::stdout()),
@@ -99,7 +99,7 @@ impl Shown {
             let options = filter
                 .iter()
                 .map(|(option, value)| format!(" --{option} {value}"));
-            format!("flows that meet{}", options.collect::<String>())
+            format!("flows that match{}", options.collect::<String>())
         };
         let whose = match (args.netns.name(), measuring.only_netns) {
             (_, None) => "every network namespace".to_owned(),
@@ -111,15 +111,15 @@ impl Shown {
         let _ = match &measuring.overhead {
             Ok(overhead) => writeln!(
                 out,
-                "Here, reading the clock takes {}, and being measured makes a call {} longer,\n\
-                 of which {} are in each duration below (measured on a function of the kernel\n\
-                 that does nothing, called {} times).",
+                "On this machine, reading the clock takes {}. Measuring makes each call {} longer,\n\
+                 of which {} are included in each duration below (measured with {} calls of an\n\
+                 empty kernel function).",
                 text::time(overhead.clock_ns.round() as u64),
                 text::time(overhead.pair_ns),
                 text::time(overhead.shown_ns),
                 probe::overhead::CALLS,
             ),
-            Err(why) => writeln!(out, "What measuring costs here could not be measured: {why}."),
+            Err(why) => writeln!(out, "The cost of measuring is unknown: {why}."),
         };
         let missing = measuring
             .session
@@ -129,7 +129,7 @@ impl Shown {
         for report in missing {
             let _ = writeln!(
                 out,
-                "Not measured: {}, as {} cannot be attached to ({}).",
+                "Not measured: {}: {} cannot be attached ({}).",
                 report.hook.shows,
                 report.hook.function,
                 reasons(&report.why_not_better)
@@ -172,7 +172,7 @@ impl Shown {
         if !self.json {
             let _ = writeln!(
                 out,
-                "\n--- {:.1} s, the last {:.1} s of it ---",
+                "\n--- after {:.1} s: the last {:.1} s ---",
                 since_start.as_secs_f64(),
                 elapsed.as_secs_f64()
             );
@@ -187,7 +187,7 @@ impl Shown {
         self.show(out, reading, elapsed, true);
     }
 
-    pub(super) fn end(&self, out: &mut Vec<u8>, session: &Session, rest: &Rest) {
+    pub(super) fn end(&self, out: &mut Vec<u8>, session: &Session, totals: &Totals) {
         let unproven = session.prove().err();
         let skips = session.skips();
         let lost = session.ring.lost();
@@ -197,13 +197,13 @@ impl Shown {
                 out.extend_from_slice(key.as_bytes());
                 bytes::number(out, value);
             };
-            number(",\"elapsed_ns\":", rest.elapsed.as_nanos() as u64);
-            number(",\"slow\":", rest.slow.unwrap_or(0));
-            number(",\"unfinished\":", rest.unfinished.values().sum());
+            number(",\"elapsed_ns\":", totals.elapsed.as_nanos() as u64);
+            number(",\"slow\":", totals.slow.unwrap_or(0));
+            number(",\"unfinished\":", totals.unfinished.values().sum());
             number(",\"skipped\":", skips.counted);
             number(",\"malformed\":", session.ring.malformed);
             number(",\"lost_total\":", lost.total());
-            if let Some((before, now)) = rest.resized {
+            if let Some((before, now)) = totals.resized {
                 number(",\"buckets_before\":", u64::from(before));
                 number(",\"buckets_now\":", u64::from(now));
             }
@@ -215,7 +215,7 @@ impl Shown {
             if skips.uncounted {
                 out.extend_from_slice(b",\"skips_uncounted\":true");
             }
-            for (function, count) in &rest.unfinished {
+            for (function, count) in &totals.unfinished {
                 // Writing to a Vec can't fail.
                 let _ = write!(out, ",\"unfinished_{}\":{count}", function.name());
             }
@@ -223,60 +223,55 @@ impl Shown {
             out.extend_from_slice(b"}\n");
             return;
         }
-        let say = |text: String| message!("{text}");
         if let Some(unproven) = unproven {
-            say(format!("{unproven}; calls may be MISSING"));
+            message!("{unproven}; calls may be MISSING");
         }
-        if let Some(slow) = rest.slow {
-            say(format!(
-                "{} slower than asked for.",
+        if let Some(slow) = totals.slow {
+            message!(
+                "{} slower than --slower-than.",
                 plural::count(slow, "call was", "calls were")
-            ));
+            );
         }
-        if let Some((before, now)) = rest.resized {
-            say(format!(
-                "the table was resized from {before} to {now} buckets meanwhile: how many a run of garbage collection \
-                 looked at is reckoned with the former."
-            ));
+        if let Some((before, now)) = totals.resized {
+            message!(
+                "the table was resized from {before} to {now} buckets: the number of buckets that each garbage collection \
+                 run scanned is computed with the old size."
+            );
         }
-        for (function, count) in &rest.unfinished {
-            say(format!(
-                "{} of {} entered and not seen to end: still under way, or forgotten.",
+        for (function, count) in &totals.unfinished {
+            message!(
+                "{} of {} without a return: still running, or evicted from the map.",
                 plural::count(*count, "call", "calls"),
                 function.name()
-            ));
+            );
         }
         if skips.uncounted {
-            say(
-                "this kernel does not count the kprobes that it leaves out while another runs on that CPU: calls that \
-                 interrupted a probe may be missing beside what is counted here."
-                    .to_owned(),
+            message!(
+                "this kernel does not count the kprobes that it skips while another runs on the same CPU: more calls may \
+                 be missing than counted here."
             );
         }
         if skips.counted != 0 {
-            say(format!(
-                "{} the kernel did not run a program while one was running already on that CPU: so many calls at most \
-                 are not in the tables.",
-                plural::count(skips.counted, "time", "times")
-            ));
+            message!(
+                "the kernel skipped eBPF programs {} while another ran on the same CPU: up to {} missing in the tables.",
+                plural::count(skips.counted, "time", "times"),
+                plural::count(skips.counted, "call is", "calls are")
+            );
         }
         if session.ring.malformed != 0 {
-            say(format!(
+            message!(
                 "{} malformed (please report it).",
                 plural::count(session.ring.malformed, "record was", "records were")
-            ));
+            );
         }
-        say(format!(
-            "{} lost.",
-            plural::count(lost.total(), "record", "records")
-        ));
+        message!("{} lost.", plural::count(lost.total(), "record", "records"));
         let mut kinds = String::new();
         summary::lost_text(&mut kinds, &lost);
         message::write(kinds);
     }
 }
 
-/// Why a function is not attached to: once, where it is the same in every form.
+/// The reasons why a function is not attached; once, if they are equal for all forms.
 fn reasons(of_each_form: &[String]) -> String {
     let bare = |why: &String| match why.split_once(": ") {
         Some(("fentry" | "kprobe", reason)) => reason.to_owned(),
@@ -290,7 +285,7 @@ fn reasons(of_each_form: &[String]) -> String {
     }
 }
 
-/// Whether another function shows the same.
+/// Returns whether another attached function measures the same.
 fn is_shown(measuring: &Measuring, hook: &probe::hooks::Hook) -> bool {
     let mut hooks = measuring.session.hooks.iter();
     hooks.any(|report| report.how != How::Not && report.hook.shows == hook.shows)
@@ -301,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_reason_is_given_once() {
+    fn equal_reasons_are_printed_once() {
         let whys = |whys: &[&str]| reasons(&whys.iter().map(|why| (*why).to_owned()).collect::<Vec<_>>());
         assert_eq!(whys(&["fentry: gone", "kprobe: gone"]), "gone");
         assert_eq!(

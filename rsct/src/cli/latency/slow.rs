@@ -1,4 +1,4 @@
-//! What took too long, as it comes.
+//! Prints calls slower than the threshold, as they happen.
 
 use std::{collections::HashMap, io::Write as _};
 
@@ -16,22 +16,22 @@ use crate::{
     render::{latency::time, latency_json, words},
 };
 
-/// Tells of what is slow.
-pub(super) struct SlowOnes {
+/// Prints slow calls, and finally their stacks.
+pub(super) struct SlowCalls {
     json: bool,
     started_ns: u64,
     stacks: Stacks,
-    /// How many there were.
+    /// Number of slow calls.
     pub(super) count: u64,
     symbols: Option<Symbols>,
     names: HashMap<u64, String>,
     interfaces: Names,
 }
 
-/// What the probes themselves put on the stack.
+/// Stack frames of the probes themselves.
 const OURS: [&str; 4] = ["bpf_prog_", "bpf_trampoline_", "bpf_get_stack", "kretprobe_"];
 
-impl SlowOnes {
+impl SlowCalls {
     pub(super) fn new(json: bool, started_ns: u64) -> Self {
         Self {
             json,
@@ -44,22 +44,22 @@ impl SlowOnes {
         }
     }
 
-    /// Appends one.
-    pub(super) fn tell(&mut self, out: &mut Vec<u8>, record: &SlowRecord) {
+    /// Appends a slow call.
+    pub(super) fn print(&mut self, out: &mut Vec<u8>, record: &SlowRecord) {
         let Some(function) = Function::from_byte(record.function) else {
             return;
         };
         self.count += 1;
         let addresses = addresses(record);
         if self.json {
-            let stack = self.way(addresses);
+            let stack = self.symbolize(addresses);
             return latency_json::slow(out, record, &stack);
         }
         if self.count == 1 {
             // Writing to a Vec can't fail, here and below.
             let _ = writeln!(
                 out,
-                "   SECONDS CPU FUNCTION                     TOOK OUTCOME    STACK  WHERE, WHOSE, BY WHOM"
+                "   SECONDS CPU FUNCTION                     TOOK OUTCOME    STACK  HOOK, FLOW, TASK"
             );
         }
         let number = self.stacks.take(addresses, record.duration_ns);
@@ -95,8 +95,8 @@ impl SlowOnes {
         out.push(b'\n');
     }
 
-    /// Appends the ways that led to what was slow.
-    pub(super) fn ways(&mut self, out: &mut Vec<u8>) {
+    /// Appends the stacks of the slow calls.
+    pub(super) fn stacks(&mut self, out: &mut Vec<u8>) {
         let stacks = std::mem::take(&mut self.stacks);
         for (number, stack) in stacks.iter() {
             let times = if stack.count == 1 { "once" } else { "times" };
@@ -110,36 +110,36 @@ impl SlowOnes {
                 "\nstack {number}: {count}{times}, the slowest {}",
                 time(stack.slowest_ns)
             );
-            for line in self.way(&stack.addresses) {
+            for line in self.symbolize(&stack.addresses) {
                 let _ = writeln!(out, "    {line}");
             }
         }
     }
 
-    /// The functions that led there, the innermost first, without those that are there because of the probes.
-    fn way(&mut self, addresses: &[u64]) -> Vec<String> {
+    /// The functions of a stack, the innermost first, without those of the probes.
+    fn symbolize(&mut self, addresses: &[u64]) -> Vec<String> {
         if addresses.is_empty() {
             return vec!["(the kernel could not walk the stack)".to_owned()];
         }
-        // Whoever may not read them sees numbers.
+        // Without permission to read them, numbers are printed.
         let symbols = self
             .symbols
             .get_or_insert_with(|| Symbols::read().unwrap_or_default());
-        let mut way = Vec::with_capacity(addresses.len());
+        let mut functions = Vec::with_capacity(addresses.len());
         for address in addresses {
             let name = self
                 .names
                 .entry(*address)
                 .or_insert_with(|| name(symbols, *address));
             if !OURS.iter().any(|ours| name.starts_with(ours)) {
-                way.push(name.clone());
+                functions.push(name.clone());
             }
         }
-        way
+        functions
     }
 }
 
-/// As kernel messages show it: `nf_confirm+0x3a [nf_conntrack]`; the number itself where nobody knows.
+/// An address as in kernel messages, `nf_confirm+0x3a [nf_conntrack]`; the number if the symbol is unknown.
 fn name(symbols: &Symbols, address: u64) -> String {
     match symbols.place(address) {
         Some(place) => match place.module {

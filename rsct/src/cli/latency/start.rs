@@ -1,4 +1,4 @@
-//! Attaching the programs, with all that they have to be told.
+//! Attaches the eBPF programs and sets their parameters.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use rsct_common::latency::{Function, setting};
 
 use super::LatencyArgs;
 use crate::{
-    cli::probing::{report_hooks, why_not},
+    cli::probing::{report_hooks, start_error},
     filter::Filter,
     kernel::{
         btf::KernelTypes,
@@ -27,29 +27,31 @@ use crate::{
     },
 };
 
-/// Room for what is slow, and for nothing.
+/// Size of the ring buffer of slow calls.
 const RING_BYTES: u32 = 4 << 20;
+/// Size of the unused ring buffer, without `--slower-than`.
 const LEAST_RING_BYTES: u32 = 4 << 10;
-/// Functions that are told apart by protocol or namespace, or have one key for all.
+/// Number of measured functions.
 const FUNCTIONS: u32 = Function::ALL.len() as u32;
-/// How many protocols there can be: more than conntrack has handlers for.
+/// Maximum number of protocols: more than conntrack has handlers for.
 const PROTOCOLS: u32 = 32;
-/// How many namespaces that come later there can be, and how many at all.
+/// Capacity for namespaces created during the measurement.
 const NEW_NAMESPACES: u32 = 32;
+/// Maximum number of namespaces.
 const MOST_NAMESPACES: u32 = 512;
 
-/// Programs that measure.
+/// Attached programs that measure.
 pub(super) struct Measuring {
     pub(super) session: Session,
     pub(super) tallies: Tallies,
     pub(super) overhead: Result<Overhead, String>,
-    /// How many buckets the table had when all began; zero where nobody says.
+    /// Number of buckets of the table at the start; 0 if unknown.
     pub(super) table_buckets: u32,
-    /// The one namespace in scope.
+    /// The only namespace in scope, if there is one.
     pub(super) only_netns: Option<u32>,
 }
 
-/// Attaches them, and measures what that costs.
+/// Attaches the programs, and measures their cost.
 pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measuring> {
     let selector = Selector::from_option(args.netns.name());
     let only_netns = match &selector {
@@ -59,7 +61,7 @@ pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measur
             .first()
             .map(|netns| netns.inode as u32),
     };
-    let by = args.by.meaning();
+    let by = args.by.by();
     let types = KernelTypes::open()?;
     let layout = Layout::resolve(&types, &LATENCY)?;
     let table_buckets = table_buckets();
@@ -98,8 +100,8 @@ pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measur
     };
     let overhead = overhead::measure(&types, &layout, &options);
     let wanted: Vec<&'static Hook> = LATENCY_HOOKS.iter().collect();
-    let mut session = Session::start(&LATENCY, &wanted, &types, &layout, &options).map_err(why_not)?;
-    report_hooks(&session.hooks, args.show_hooks);
+    let mut session = Session::start(&LATENCY, &wanted, &types, &layout, &options).map_err(start_error)?;
+    report_hooks(&session.hooks, args.show_hooks.show_hooks);
     match session.prove() {
         Err(error @ Unproven::NotRun { .. }) => return Err(error).context("cannot measure"),
         Err(error) => message!("{error}"),
@@ -115,7 +117,7 @@ pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measur
     })
 }
 
-/// Without knowing where the table's locks are, nobody can tell for which it is waited.
+/// Without the addresses of the table's locks, a contended lock cannot be identified.
 fn left_out(locks: &Result<Locks, &'static str>) -> Vec<(&'static str, &'static str)> {
     let Err(why) = locks else { return Vec::new() };
     let slow_paths = LATENCY_HOOKS
@@ -125,18 +127,18 @@ fn left_out(locks: &Result<Locks, &'static str>) -> Vec<(&'static str, &'static 
     slow_paths.map(|function| (function, *why)).collect()
 }
 
-/// Where the table's locks are.
+/// Addresses of the table's locks.
 #[derive(Clone, Copy, Debug, Default)]
 struct Locks {
     /// The array's address, and its length.
     each: u64,
     bytes: u64,
-    /// The one that stands for all of them.
+    /// The lock that excludes all others.
     all: u64,
 }
 
 impl Locks {
-    /// Looks them up; an error says why they are not found.
+    /// Looks the addresses up.
     fn of(types: &KernelTypes) -> Result<Self, &'static str> {
         const UNKNOWN: &str = "this kernel does not show the address of nf_conntrack_locks";
         /// `CONNTRACK_LOCKS` (include/net/netfilter/nf_conntrack_core.h).
@@ -148,24 +150,24 @@ impl Locks {
         };
         let size = types
             .struct_size("spinlock")
-            .map_err(|_| "this kernel's BTF does not tell how large a spinlock is")?;
+            .map_err(|_| "this kernel's BTF does not have the size of a spinlock")?;
         Ok(Self {
             each,
             bytes: COUNT * u64::from(size),
-            // A lock that nothing is at is never waited for.
+            // No lock has address 0.
             all: all.unwrap_or(0),
         })
     }
 }
 
-/// How many namespaces to have room for.
+/// Capacity for namespaces.
 fn namespaces() -> anyhow::Result<u32> {
     let there = netns::open(&Selector::All)?.namespaces.len();
     let there = u32::try_from(there).unwrap_or(MOST_NAMESPACES);
     Ok(there.saturating_add(NEW_NAMESPACES).min(MOST_NAMESPACES))
 }
 
-/// How many buckets the table has.
+/// Number of buckets of the table; 0 if unknown.
 pub(super) fn table_buckets() -> u32 {
     [
         "/proc/sys/net/netfilter/nf_conntrack_buckets",

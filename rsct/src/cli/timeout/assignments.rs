@@ -1,4 +1,4 @@
-//! `STATE=SECS …`: what states are to have, checked before anything is done.
+//! `STATE=SECS …`: new timeouts of states, checked before anything is changed.
 
 use crate::{
     cli::{UsageError, duration},
@@ -6,10 +6,13 @@ use crate::{
     timeouts::{Protocol, State},
 };
 
-/// A state and the seconds it is to have.
+/// Help of `STATE=SECS`.
+pub(super) const STATES_HELP: &str = "State (see `rsct timeout show`) and timeout: 30, 5m, 2h, 1d";
+
+/// A state and its new timeout in seconds.
 pub(super) type Assignment = (&'static State, u32);
 
-/// What was typed for a protocol's states.
+/// Parses the assignments to states of a protocol.
 pub(super) fn parse(protocol: &'static Protocol, typed: &[String]) -> anyhow::Result<Vec<Assignment>> {
     let hz = Hz::of_running_kernel()?;
     Ok(parse_at(protocol, typed, hz)?)
@@ -53,8 +56,7 @@ fn one(protocol: &'static Protocol, text: &str, hz: Hz) -> Result<Assignment, Us
     match u32::try_from(seconds) {
         Ok(seconds) if seconds <= longest => Ok((state, seconds)),
         _ => Err(wrong(&format!(
-            "the longest timeout that this kernel can keep is {longest} seconds ({}): it counts 31 bits of ticks, {} a \
-             second",
+            "the longest timeout of this kernel is {longest} seconds ({}): it has 31 bits of ticks, {} per second",
             duration::readable(longest.into()).unwrap_or_default(),
             hz.get()
         ))),
@@ -78,13 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn states_and_times_are_understood() {
+    fn states_and_times_are_parsed() {
         let parsed = parsed("tcp", &["established=1d", "CLOSE=5"]);
         assert_eq!(parsed, Ok(vec![("established", 86_400), ("close", 5)]));
     }
 
     #[test]
-    fn whatever_is_wrong_is_said_of_the_argument() {
+    fn errors_name_the_argument() {
         for (typed, why) in [
             (&["replied"][..], "replied: expected STATE=SECS"),
             (
@@ -93,17 +95,11 @@ mod tests {
             ),
             (&["=5"], "udp has no state \"\""),
             (&["replied="], "expected a number"),
-            (&["replied=0"], "0 would have entries expire at once"),
+            (&["replied=0"], "0 would make entries expire at once"),
             (&["replied=-3"], "negative"),
             (&["replied=0.5"], "whole seconds"),
-            (
-                &["replied=4294967296"],
-                "the longest timeout that this kernel can keep is",
-            ),
-            (
-                &["replied=365d"],
-                "the longest timeout that this kernel can keep is",
-            ),
+            (&["replied=4294967296"], "the longest timeout of this kernel is"),
+            (&["replied=365d"], "the longest timeout of this kernel is"),
             (&["replied=5", "REPLIED=5"], "udp's replied is given twice"),
         ] {
             let error = parsed("udp", typed).unwrap_err();
@@ -123,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_understood_or_refused(texts: Vec<String>) {
+        fn any_text_is_parsed_or_rejected(texts: Vec<String>) {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let _ = parsed("tcp", &texts);
         }

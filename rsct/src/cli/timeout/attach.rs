@@ -1,4 +1,4 @@
-//! `rsct timeout attach`: a policy goes to work.
+//! `rsct timeout attach`: creates the rules that assign a policy to flows.
 
 use std::process::ExitCode;
 
@@ -6,61 +6,56 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 
 use super::{
-    match_args::{HookArg, MatchArgs},
-    place::{Place, count, family_of},
+    match_args::{HookArg, RuleArgs},
+    policy_rules::{PolicyRules, count, family_of},
     print,
 };
 use crate::{
-    cli::{UsageError, namespaces::NetnsArg},
+    cli::UsageError,
     flow::names::proto,
     plural,
     rules::{Call, Rule, Tool},
     timeouts::Protocol,
 };
 
-/// Have new flows get a policy's timeouts: make the rules that attach it, and show them.
+/// Create the rules that give new flows a policy's timeouts
 ///
-/// The rules are made with iptables or ip6tables, as the policy's family is, and its CT target; where that program is
-/// missing, with nft, which gets a copy of the policy's values. Without --hook, one is made for flows that come in and one
-/// for flows that this machine begins. Flows that are there keep their timeouts. Of several rules that match a flow, the
-/// first one counts.
+/// Prints the commands that it ran: iptables or ip6tables (by the policy's family) with the CT target, or if that program
+/// is missing, nft with a copy of the policy's values. Without --hook, creates one rule for received flows and one for
+/// flows that this machine starts. Existing flows keep their timeouts. If several rules match a flow, the first one counts.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout attach dns -p udp --dport 53
+  rsct timeout attach web --hook prerouting -i eth0 --dport 8000:8080
+  rsct timeout attach dns --dry-run")]
 pub(super) struct AttachArgs {
-    /// The policy.
-    policy: String,
-    /// Only here, and not at both hooks.
-    #[arg(long, value_enum)]
-    hook: Option<HookArg>,
-    /// Change nothing, show the commands that would be run.
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    netns: NetnsArg,
-    #[command(flatten)]
-    matching: MatchArgs,
+    rule: RuleArgs,
 }
 
 /// Runs `rsct timeout attach`.
 pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
+    let args = &args.rule;
     let typed = args.matching.typed();
     let usage = |error| UsageError(format!("attaching the timeout policy {}: {error}", args.policy));
-    // What can be said without a look at the policy is said first.
+    // Usage errors come before the policy is read.
     let _ = typed.picks().map_err(usage)?;
     let hooks = typed.hooks(args.hook.map(HookArg::hook)).map_err(usage)?;
-    let place = Place::open(&args.netns)?;
+    let scope = PolicyRules::open(&args.netns)?;
     let doing = || format!("attaching the timeout policy {}", args.policy);
-    let policy = place.policy(&args.policy).with_context(doing)?;
+    let policy = scope.policy(&args.policy).with_context(doing)?;
     let family = family_of(policy)
-        .with_context(|| format!("{}: it is of a family that conntrack does not track", doing()))?;
+        .with_context(|| format!("{}: conntrack does not track its address family", doing()))?;
     let matching = typed.matching(family, policy.timeouts.l4proto).map_err(usage)?;
-    let tool = place.system.for_family(family).with_context(|| {
+    let tool = scope.system.for_family(family).with_context(|| {
         let tool = Tool::of_family(family).name();
         format!(
-            "{}: there is neither {tool} nor nft in PATH; install one of them",
+            "{}: neither {tool} nor nft is in PATH; install one of them",
             doing()
         )
     })?;
-    let there = place.rules(Some(&args.policy)).with_context(doing)?;
+    let existing = scope.rules(Some(&args.policy)).with_context(doing)?;
     let rule = |hook| Rule {
         policy: args.policy.clone(),
         family,
@@ -70,11 +65,11 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
     let (already, rules): (Vec<Rule>, Vec<Rule>) = hooks
         .into_iter()
         .map(rule)
-        .partition(|rule| there.iter().any(|listed| listed.is_already(rule)));
+        .partition(|rule| existing.iter().any(|listed| listed.is_already(rule)));
     if !already.is_empty() {
         let hooks: Vec<&str> = already.iter().map(|rule| rule.hook.name()).collect();
         message!(
-            "{} is attached with this match already at {}",
+            "{} is already attached with this match at {}",
             args.policy,
             hooks.join(" and ")
         );
@@ -82,86 +77,86 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
     if rules.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let calls = place.system.adding(tool, &rules, &policy.timeouts);
+    let calls = scope.system.adding(tool, &rules, &policy.timeouts);
     let calls = calls.with_context(doing)?;
-    if !args.dry_run {
-        make(&place, &calls, &rules).map_err(|error| anyhow!("{}: {error}", doing()))?;
+    if !args.dry_run.dry_run {
+        create(&scope, &calls, &rules).map_err(|error| anyhow!("{}: {error}", doing()))?;
     }
     print(shown(&calls).as_bytes())?;
-    if args.dry_run {
-        message!("{} would be made.", count(rules.len()));
+    if args.dry_run.dry_run {
+        message!("{} would be created.", count(rules.len()));
     } else {
         message!(
-            "{} made: new flows that match get {}'s timeouts, those that are there keep theirs.",
+            "{} created: new flows that match get {}'s timeouts, existing flows keep theirs.",
             have_been(rules.len()),
             args.policy
         );
     }
     if tool == Tool::Nft {
-        tell_of_the_copy(&args.policy, policy.timeouts.l4proto, Tool::of_family(family));
+        report_copy(&args.policy, policy.timeouts.l4proto, Tool::of_family(family));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the commands, one for each rule or one for all. Where one fails, those before it are undone.
-fn make(place: &Place, calls: &[Call], rules: &[Rule]) -> anyhow::Result<()> {
+/// Runs the commands, one for each rule or one for all. If one fails, the rules before it are deleted again.
+fn create(scope: &PolicyRules, calls: &[Call], rules: &[Rule]) -> anyhow::Result<()> {
     for (done, call) in calls.iter().enumerate() {
-        if let Err(error) = place.system.run(call) {
-            return Err(undone(place, &rules[..done], &error.into()));
+        if let Err(error) = scope.system.run(call) {
+            return Err(undone(scope, &rules[..done], &error.into()));
         }
         if call.tool != Tool::Nft
-            && let Err(error) = can_stay(place, &rules[done])
+            && let Err(error) = can_stay(scope, &rules[done])
         {
-            return Err(undone(place, &rules[..=done], &error));
+            return Err(undone(scope, &rules[..=done], &error));
         }
     }
     Ok(())
 }
 
-/// A rule must not keep iptables from changing the others.
-fn can_stay(place: &Place, rule: &Rule) -> anyhow::Result<()> {
-    let there = place.rules(Some(&rule.policy))?;
-    let made = there.iter().find(|listed| listed.is_already(rule));
-    let made = made.context("the rule that has been made is not shown")?;
-    if place.system.blocks_its_table(made)? {
+/// Returns an error if the rule would prevent iptables from changing the others.
+fn can_stay(scope: &PolicyRules, rule: &Rule) -> anyhow::Result<()> {
+    let existing = scope.rules(Some(&rule.policy))?;
+    let created = existing.iter().find(|listed| listed.is_already(rule));
+    let created = created.context("the created rule is not listed")?;
+    if scope.system.blocks_its_table(created)? {
         bail!(
-            "this kernel hands back the first 4 letters alone of a policy's name, and iptables-legacy could change no other \
-             rule while this one is there; give the policy a name of at most 4 letters, or have iptables be iptables-nft"
+            "this kernel returns only the first 4 letters of a policy's name, so iptables-legacy could change no other rule \
+             while this one exists; give the policy a name of at most 4 letters, or use iptables-nft"
         );
     }
     Ok(())
 }
 
-/// Takes the rules away that were made before something failed, and says so.
-fn undone(place: &Place, made: &[Rule], failed: &anyhow::Error) -> anyhow::Error {
-    let Some(first) = made.first() else {
+/// Deletes the rules that were created before an error, and adds the outcome to the error.
+fn undone(scope: &PolicyRules, created: &[Rule], failed: &anyhow::Error) -> anyhow::Error {
+    let Some(first) = created.first() else {
         return anyhow!("{failed:#}");
     };
-    let at: Vec<&str> = made.iter().map(|rule| rule.hook.name()).collect();
+    let at: Vec<&str> = created.iter().map(|rule| rule.hook.name()).collect();
     let at = at.join(" and ");
-    match take_away(place, made) {
-        Ok(()) => anyhow!("{failed:#}; what was made, at {at}, has been taken away again"),
+    match delete(scope, created) {
+        Ok(()) => anyhow!("{failed:#}; the rules created before, at {at}, have been deleted again"),
         Err(error) => anyhow!(
-            "{failed:#}; what was made, at {at}, could not be taken away again ({error:#}): `rsct timeout detach {}` does it",
+            "{failed:#}; the rules created before, at {at}, could not be deleted again ({error:#}): run `rsct timeout detach {}`",
             first.policy
         ),
     }
 }
 
-fn take_away(place: &Place, made: &[Rule]) -> anyhow::Result<()> {
-    for rule in made {
-        let there = place.rules(Some(&rule.policy))?;
-        let Some(listed) = there.iter().find(|listed| listed.is_already(rule)) else {
-            bail!("it is not found");
+fn delete(scope: &PolicyRules, created: &[Rule]) -> anyhow::Result<()> {
+    for rule in created {
+        let existing = scope.rules(Some(&rule.policy))?;
+        let Some(listed) = existing.iter().find(|listed| listed.is_already(rule)) else {
+            bail!("the rule is not listed");
         };
-        for (call, _) in place.system.removing(&[listed])? {
-            place.system.run(&call)?;
+        for (call, _) in scope.system.removing(&[listed])? {
+            scope.system.run(&call)?;
         }
     }
     Ok(())
 }
 
-/// The commands, a line each.
+/// The commands, one per line.
 pub(super) fn shown<'a>(calls: impl IntoIterator<Item = &'a Call>) -> String {
     calls.into_iter().map(|call| format!("{call}\n")).collect()
 }
@@ -171,15 +166,15 @@ pub(super) fn have_been(rules: usize) -> String {
     plural::count(rules, "rule has been", "rules have been")
 }
 
-fn tell_of_the_copy(policy: &str, l4proto: u8, missing: Tool) {
+fn report_copy(policy: &str, l4proto: u8, missing: Tool) {
     let kept = if l4proto == proto::TCP {
-        ", but for syn_sent2, which it has no word for"
+        ", except syn_sent2, which nftables does not have"
     } else {
         ""
     };
     message!(
-        "there is no {} in PATH: nftables has a copy of the {} values of {policy}{kept}; changes of the policy don't \
-         reach it.",
+        "{} is not in PATH: nftables has a copy of the {} values of {policy}{kept}; later changes of the policy do \
+         not change it.",
         missing.name(),
         Protocol::of_number(l4proto).name,
     );

@@ -1,19 +1,20 @@
-//! `rsct timeout expiring`: what goes when.
+//! `rsct timeout expiring`: when entries expire.
 
 use std::{io, ops::ControlFlow, process::ExitCode, time::Duration};
 
 use clap::Args;
 
 use super::{
-    Output, exit_code, print,
+    exit_code, print,
     soonest::{Listed, Soonest},
 };
 use crate::{
     cli::{
         FilterArgs, duration,
-        list::Output as Shape,
+        list::EntryFormat,
         namespaces::{Namespaces, NetnsArg},
         reading::{self, ExplainArg},
+        shared_args::{FormatArg, TextOrJson},
     },
     filter::{Filter, Plan},
     kernel::netns::Netns,
@@ -29,22 +30,28 @@ use crate::{
     waiting,
 };
 
-/// Show when entries go if none of their flows sends another packet: how many in which time, and which go next.
+/// Print a histogram of remaining lifetimes, and the next entries to expire
+///
+/// The times hold if no flow sends another packet.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout expiring
+  rsct timeout expiring --within 30s -p udp
+  rsct timeout expiring --next 50 -o json")]
 pub(super) struct ExpiringArgs {
-    /// List all entries that go within this time, such as 30s or 5m.
+    /// List all entries that expire within TIME (30s, 5m)
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     within: Option<Duration>,
-    /// List this many entries that go next.
+    /// List the next N entries to expire
     #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "within")]
     next: usize,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
-    /// How it looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -53,19 +60,19 @@ pub(super) struct ExpiringArgs {
 pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let plan = filter.plan();
-    args.explain.tell(&plan);
+    args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let shape = match args.output {
-        Output::Text => Shape::Text,
-        Output::Json => Shape::Json,
+    let format = match args.output.format {
+        TextOrJson::Text => EntryFormat::Text,
+        TextOrJson::Json => EntryFormat::Json,
     };
     let expiring = Expiring {
         args,
         filter,
         plan,
-        // A table of its own for each namespace needs no column.
-        view: shape.view(&labels, None),
+        // Each namespace has its own list, so no column is needed.
+        view: format.view(&labels, None),
         now: entry::now(),
         palette: Palette::for_stream(&io::stdout()),
         namespaces: &namespaces,
@@ -74,7 +81,7 @@ pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
     let visit = namespaces.visit(async |netns, socket| expiring.one(netns, socket, &mut out).await);
     let all_went_well = waiting::block_on(visit)?;
     print(&out)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }
 
@@ -104,7 +111,7 @@ impl Expiring<'_> {
             Some(within) => Listed::Within(within.as_secs()),
             None => Listed::Next(self.args.next),
         };
-        let mut taking = Taking {
+        let mut sink = ExpirySink {
             expiring: self,
             netns,
             listed,
@@ -112,12 +119,12 @@ impl Expiring<'_> {
             whole: Part::new(listed),
             part: Part::new(listed),
         };
-        reading::entries(socket, dump::Table::Conntrack, &self.plan, &mut taking).await?;
-        taking.keep();
-        let Part { histogram, soonest } = taking.whole;
+        reading::entries(socket, dump::Table::Conntrack, &self.plan, &mut sink).await?;
+        sink.commit();
+        let Part { histogram, soonest } = sink.whole;
         let (entries, shown) = (histogram.entries(), soonest.len());
-        match self.args.output {
-            Output::Text => {
+        match self.args.output.format {
+            TextOrJson::Text => {
                 if self.namespaces.are_all() {
                     out.extend_from_slice(format!("network namespace {}:\n", netns.name).as_bytes());
                 }
@@ -128,7 +135,7 @@ impl Expiring<'_> {
                     out.push(b'\n');
                 }
             }
-            Output::Json => render::json(out, &histogram, self.namespaces.are_named().then_some(netns)),
+            TextOrJson::Json => render::json(out, &histogram, self.namespaces.are_named().then_some(netns)),
         }
         soonest.write(out);
         let of = self.namespaces.of(netns);
@@ -136,7 +143,7 @@ impl Expiring<'_> {
             Some(_) => message!(
                 "{shown} of {}{of} {} within that time.",
                 plural::count(entries, "flow entry", "flow entries"),
-                plural::choose(&shown, "goes", "go")
+                plural::choose(&shown, "expires", "expire")
             ),
             None => message!(
                 "the next {shown} of {}{of} {} been shown, {} not.",
@@ -149,7 +156,7 @@ impl Expiring<'_> {
     }
 }
 
-/// What a dump, or a part of it, has brought.
+/// The result of a dump, or of a part of it.
 struct Part {
     histogram: Histogram,
     soonest: Soonest,
@@ -164,28 +171,28 @@ impl Part {
     }
 }
 
-struct Taking<'a> {
+struct ExpirySink<'a> {
     expiring: &'a Expiring<'a>,
     netns: &'a Netns,
     listed: Listed,
     census: Census,
-    /// What is known to be complete.
+    /// Complete dumps.
     whole: Part,
-    /// What the dump under way has brought, which may begin anew.
+    /// The current dump, which may restart.
     part: Part,
 }
 
-impl Taking<'_> {
-    fn keep(&mut self) {
+impl ExpirySink<'_> {
+    fn commit(&mut self) {
         let part = std::mem::replace(&mut self.part, Part::new(self.listed));
         self.whole.histogram.add(&part.histogram);
         self.whole.soonest.add(part.soonest);
     }
 }
 
-impl dump::Sink for Taking<'_> {
+impl dump::Sink for ExpirySink<'_> {
     fn begin(&mut self) {
-        self.keep();
+        self.commit();
     }
 
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {

@@ -1,15 +1,37 @@
-//! The options that say to which flows a rule attaches a policy.
+//! Options of `attach` and `detach`: the rules that attach a policy to flows.
 
 use clap::{Args, ValueEnum};
 
-use crate::rules::{Hook, TypedMatch};
+use crate::{
+    cli::{
+        namespaces::NetnsArg,
+        shared_args::{DryRunArg, EndOfHeading},
+    },
+    rules::{Hook, TypedMatch},
+};
 
-/// Where a rule is.
+/// Options of `attach` and `detach`.
+#[derive(Debug, Args)]
+pub(super) struct RuleArgs {
+    /// Timeout policy
+    pub(super) policy: String,
+    /// Hook of the rules (default: both)
+    #[arg(long, value_enum)]
+    pub(super) hook: Option<HookArg>,
+    #[command(flatten)]
+    pub(super) dry_run: DryRunArg,
+    #[command(flatten)]
+    pub(super) netns: NetnsArg,
+    #[command(flatten)]
+    pub(super) matching: MatchArgs,
+}
+
+/// The hook of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum HookArg {
-    /// For flows whose first packet comes in.
+    /// Flows whose first packet is received
     Prerouting,
-    /// For flows that this machine begins.
+    /// Flows that this machine starts
     Output,
 }
 
@@ -23,35 +45,37 @@ impl HookArg {
     }
 }
 
-/// Which flows, by their first packet. Conditions add up.
+/// Conditions on the first packet of a flow; it has to match all of them.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Match")]
 pub(super) struct MatchArgs {
-    /// Protocol, by name or number; the policy's own unless given.
+    /// Protocol name or number (default: that of the policy)
     #[arg(short, long, visible_alias = "protonum", value_name = "PROTO")]
     proto: Option<String>,
-    /// Source address.
+    /// Source address
     #[arg(short, long, visible_alias = "orig-src", value_name = "ADDR[/BITS]")]
     src: Option<String>,
-    /// Destination address.
+    /// Destination address
     #[arg(short, long, visible_alias = "orig-dst", value_name = "ADDR[/BITS]")]
     dst: Option<String>,
-    /// Source port, or the first and the last of several.
+    /// Source port or range of ports
     #[arg(long, visible_alias = "orig-port-src", value_name = "PORT[:PORT]")]
     sport: Option<String>,
-    /// Destination port, or the first and the last of several.
+    /// Destination port or range of ports
     #[arg(long, visible_alias = "orig-port-dst", value_name = "PORT[:PORT]")]
     dport: Option<String>,
-    /// Interface that the packet comes in by; with a + at the end, all that begin so. At prerouting alone.
+    /// Input interface, for prerouting; a + at the end matches any suffix
     #[arg(short, long, visible_alias = "iface", value_name = "NAME")]
     in_iface: Option<String>,
-    /// Interface that the packet leaves by; with a + at the end, all that begin so. At output alone.
+    /// Output interface, for output; a + at the end matches any suffix
     #[arg(long, value_name = "NAME")]
     out_iface: Option<String>,
+    #[command(flatten)]
+    _end: EndOfHeading,
 }
 
 impl MatchArgs {
-    /// What was typed.
+    /// The options as they were typed.
     pub(super) fn typed(&self) -> TypedMatch<'_> {
         TypedMatch {
             proto: self.proto.as_deref(),

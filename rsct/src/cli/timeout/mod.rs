@@ -1,4 +1,4 @@
-//! `rsct timeout`: how long entries live.
+//! `rsct timeout`: timeouts of entries.
 
 mod assignments;
 mod attach;
@@ -6,8 +6,8 @@ mod detach;
 mod expiring;
 mod match_args;
 mod persist;
-mod place;
 mod policy;
+mod policy_rules;
 mod protocol;
 mod rules;
 mod set;
@@ -22,15 +22,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::is_broken_pipe;
 
-/// Show and set how long entries live.
+/// Show, set and explain timeouts; manage timeout policies
 ///
-/// An entry lives until its timeout has run out; each packet of its flow gives it the timeout of the state that it is
-/// in then. Every network namespace has timeouts of its own.
+/// An entry expires when its timeout has run out. Each packet of the flow restarts it with the timeout of the entry's
+/// state. Every network namespace has its own timeouts.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout show tcp
+  rsct timeout set udp replied=60
+  rsct timeout why -p tcp --dport 443")]
 pub struct TimeoutArgs {
     #[command(subcommand)]
     command: Command,
@@ -64,17 +69,7 @@ pub fn run(args: &TimeoutArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// How what is shown looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Aligned columns.
-    #[default]
-    Text,
-    /// A JSON object a line.
-    Json,
-}
-
-/// Writes to standard output; that nobody reads is no error.
+/// Writes to standard output; a broken pipe is no error.
 fn print(out: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(out).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! A file under /etc/sysctl.d that settings are kept in.
+//! A file under /etc/sysctl.d with settings.
 
 use std::{
     fs::{self, File},
@@ -15,22 +15,22 @@ use crate::{
 };
 
 const DIRECTORY: &str = "/etc/sysctl.d";
-/// The mode of a file that was not there before.
+/// Mode of a new file.
 const NEW_MODE: u32 = 0o644;
 
-/// A file that is to be written.
+/// The file to write.
 pub(super) struct DropInFile {
     path: PathBuf,
     text: String,
 }
 
 impl DropInFile {
-    /// Reads what there is, and works out what there will be.
+    /// Reads the file and merges the settings into its text.
     pub(super) fn open(name: &str, settings: &[(String, String)]) -> anyhow::Result<Self> {
         let name = checked(name)?;
         let path = Path::new(DIRECTORY).join(name);
         if !Path::new(DIRECTORY).is_dir() {
-            bail!("--persist: there is no directory {DIRECTORY} on this machine");
+            bail!("--persist: this machine has no directory {DIRECTORY}");
         }
         let before = match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_file() => {
@@ -38,12 +38,13 @@ impl DropInFile {
                 before.with_context(|| format!("--persist: reading {}", path.display()))?
             }
             Ok(_) => bail!(
-                "--persist: {} is no ordinary file (a link, perhaps); name another",
+                "--persist: {} is not a regular file (a link, perhaps); give another name",
                 path.display()
             ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
-                return Err(error).with_context(|| format!("--persist: looking at {}", path.display()));
+                return Err(error)
+                    .with_context(|| format!("--persist: reading the metadata of {}", path.display()));
             }
         };
         Ok(Self {
@@ -52,14 +53,14 @@ impl DropInFile {
         })
     }
 
-    /// Checks that this process is in the namespace that the file is for.
+    /// Checks that this process is in the initial network namespace, to which the file applies.
     pub(super) fn check_namespace(&self) -> anyhow::Result<()> {
         let first = fs::metadata("/proc/1/ns/net")
-            .context("--persist: looking at the network namespace of process 1, which the file is for")?;
+            .context("--persist: reading the network namespace of process 1, to which the file applies")?;
         if first.ino() != netns::current()?.inode {
             return Err(UsageError(
-                "--persist: the file is for the network namespace that the machine starts with, and this is another; \
-                 run it there"
+                "--persist: the file applies to the initial network namespace, and this is another; run the command \
+                 there"
                     .to_owned(),
             )
             .into());
@@ -67,20 +68,19 @@ impl DropInFile {
         Ok(())
     }
 
-    /// What will be in it.
+    /// The path and the new text.
     pub(super) fn shown(&self) -> String {
         format!("# {}\n{}", self.path.display(), self.text)
     }
 
-    /// Its path.
+    /// The path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes it beside its place: whatever can fail has then been tried.
+    /// Writes a temporary file: afterwards only the rename can fail.
     pub(super) fn stage(&self) -> anyhow::Result<Staged> {
         let written = || {
-            // Files of other endings are not read at start.
             let mut file = Replacement::of(&self.path, "writing settings")?;
             file.set_mode_of_new(NEW_MODE)?;
             file.file.write_all(self.text.as_bytes())?;
@@ -91,11 +91,11 @@ impl DropInFile {
     }
 }
 
-/// A file that only has to be put in its place. It goes if it isn't.
+/// The written temporary file. Dropping it removes the file.
 pub(super) struct Staged(Replacement);
 
 impl Staged {
-    /// Puts it in place, all at once.
+    /// Renames it to its final name.
     pub(super) fn put(self) -> anyhow::Result<()> {
         let path = self.0.path().to_owned();
         let put = || {
@@ -105,14 +105,14 @@ impl Staged {
         };
         put().with_context(|| {
             format!(
-                "--persist: putting {} in place, timeouts have been set",
+                "--persist: renaming the new file to {}; the timeouts have been set",
                 path.display()
             )
         })
     }
 }
 
-/// A name that is read at start, and that leads nowhere else.
+/// A file name in the directory that is read at boot.
 fn checked(name: &str) -> Result<&str, UsageError> {
     let plain = name
         .strip_prefix(DIRECTORY)
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_in_the_directory_are_taken() {
+    fn only_names_in_the_directory_are_accepted() {
         for name in ["90-rsct.conf", "/etc/sysctl.d/90-rsct.conf"] {
             assert_eq!(checked(name).ok(), Some("90-rsct.conf"));
         }

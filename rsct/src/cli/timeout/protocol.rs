@@ -1,4 +1,4 @@
-//! A protocol as it is typed, and as this kernel may lack it.
+//! Protocols on the command line, which the kernel may not support.
 
 use crate::{
     cli::UsageError,
@@ -6,7 +6,11 @@ use crate::{
     timeouts::{PROTOCOLS, Protocol},
 };
 
-/// The protocol of this name or number.
+/// Help of a protocol argument.
+pub(super) const PROTOCOL_HELP: &str =
+    "Protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic (others)";
+
+/// The protocol with this name or number.
 pub(super) fn named(name: &str) -> Result<&'static Protocol, UsageError> {
     let numbered = || {
         let number: u8 = name.parse().ok()?;
@@ -15,16 +19,16 @@ pub(super) fn named(name: &str) -> Result<&'static Protocol, UsageError> {
     Protocol::named(name).or_else(numbered).ok_or_else(|| {
         let names: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
         UsageError(format!(
-            "no timeouts are kept for a protocol {name:?}: there are {}, and generic is for all others",
+            "there are no timeouts of a protocol {name:?}: protocols are {} (all others)",
             names.join(", ")
         ))
     })
 }
 
-/// Says that the kernel keeps no timeouts for a protocol.
+/// The error when the kernel has no timeouts of a protocol.
 pub(super) fn missing(protocol: &Protocol) -> anyhow::Error {
     let dropped = match protocol.number {
-        DCCP | UDPLITE => " (newer kernels have dropped it)",
+        DCCP | UDPLITE => " (newer kernels no longer have it)",
         _ => "",
     };
     anyhow::anyhow!(

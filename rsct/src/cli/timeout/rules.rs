@@ -1,26 +1,32 @@
-//! `rsct timeout rules`: who attaches which policy.
+//! `rsct timeout rules`: the rules that attach policies.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Output, exit_code, place::Place, print};
+use super::{exit_code, policy_rules::PolicyRules, print};
 use crate::{
-    cli::namespaces::{Namespaces, NetnsArg},
+    cli::{
+        namespaces::{Namespaces, NetnsArg},
+        shared_args::{FormatArg, TextOrJson},
+    },
     render::rules as render,
     waiting,
 };
 
-/// Show the rules that attach timeout policies, those that rsct has made and those that others have.
+/// List the rules that attach timeout policies
 ///
-/// They are asked of iptables and ip6tables, and of nft for nftables' own timeouts.
+/// Lists the rules of rsct and of other programs, as printed by iptables, ip6tables, and nft for nftables' own timeouts.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout rules
+  rsct timeout rules dns -o json")]
 pub(super) struct RulesArgs {
-    /// Only those that attach this one.
+    /// Only rules that attach this policy
     policy: Option<String>,
-    /// How rules look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -31,20 +37,20 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
     let policy = args.policy.as_deref();
     let mut found = Vec::new();
     let visit = namespaces.visit(async |netns, socket| {
-        let place = Place::of(&namespaces, netns, socket).await?;
-        let rules = place.rules(policy)?;
-        // In one of all namespaces, a policy need not be.
+        let scope = PolicyRules::of(&namespaces, netns, socket).await?;
+        let rules = scope.rules(policy)?;
+        // With `--netns all`, not every namespace needs to have the policy.
         if let Some(policy) = policy.filter(|_| rules.is_empty() && !namespaces.are_all()) {
-            place
+            scope
                 .policy(policy)
-                .map_err(|error| error.context(format!("showing the rules that attach {policy}")))?;
+                .map_err(|error| error.context(format!("listing the rules that attach {policy}")))?;
         }
         found.extend(rules.into_iter().map(|rule| (netns.inode, rule)));
         Ok(())
     });
     let all_went_well = waiting::block_on(visit)?;
     let mut out = Vec::new();
-    if args.output == Output::Text {
+    if args.output.format == TextOrJson::Text {
         let rules = found.iter().map(|(_, rule)| rule);
         let widths = render::Widths::of(rules, namespaces.column());
         render::header(&mut out, widths);
@@ -60,12 +66,12 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
         }
     }
     print(&out)?;
-    if args.output == Output::Text && found.iter().any(|(_, rule)| rule.shows_a_part()) {
+    if args.output.format == TextOrJson::Text && found.iter().any(|(_, rule)| rule.shows_a_part()) {
         message!(
-            "this kernel shows the first letters alone of the policy's name in a rule; the rule itself has the \
+            "this kernel returns only the first letters of the policy's name in a rule; the rule itself has the \
              whole name."
         );
     }
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }

@@ -1,4 +1,4 @@
-//! `rsct timeout set`: other timeouts for a protocol's states.
+//! `rsct timeout set`: sets the timeouts of a protocol's states.
 
 use std::process::ExitCode;
 
@@ -6,16 +6,17 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{
-    Output,
-    assignments::{self, Assignment},
+    assignments::{self, Assignment, STATES_HELP},
     exit_code,
     persist::DropInFile,
-    print, protocol,
+    print,
+    protocol::{self, PROTOCOL_HELP},
 };
 use crate::{
     cli::{
         UsageError,
         namespaces::{Namespaces, NetnsArg},
+        shared_args::{DryRunArg, FormatArg, TextOrJson},
     },
     kernel::netns::Netns,
     netlink::Socket,
@@ -24,27 +25,30 @@ use crate::{
     waiting,
 };
 
-/// Set the timeouts of a protocol's states, and show what they were and are.
+/// Set the timeouts of a protocol's states
 ///
-/// Everything is checked before anything is changed, and read back afterwards. An entry keeps the time that it has left
-/// until its flow's next packet; entries under a policy keep the policy's.
+/// Prints the old and the new timeouts. All values are checked before any is changed, and read back afterwards. Existing
+/// entries keep their remaining time until the next packet of the flow; entries with a policy keep the policy's timeouts.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout set udp unreplied=10 replied=60
+  rsct timeout set tcp established=1d --dry-run
+  rsct timeout set tcp time_wait=30 --persist 90-rsct-timeouts.conf")]
 pub(super) struct SetArgs {
-    /// The protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic for all others.
+    #[arg(help = PROTOCOL_HELP)]
     proto: String,
-    /// A state, as `rsct timeout show` names it, and its seconds; or with a unit, such as 5m, 2h or 1d.
-    #[arg(value_name = "STATE=SECS", required = true)]
+    #[arg(help = STATES_HELP, value_name = "STATE=SECS", required = true)]
     states: Vec<String>,
-    /// Change nothing, say what would be changed.
-    #[arg(long)]
-    dry_run: bool,
-    /// Also write the settings to this file in /etc/sysctl.d, such as 90-rsct-timeouts.conf, which is read when the
-    /// machine starts. What it will say is shown first; its other lines stay.
+    #[command(flatten)]
+    dry_run: DryRunArg,
+    /// Also write the settings to this file in /etc/sysctl.d, which is read at boot
+    ///
+    /// The name is one such as 90-rsct-timeouts.conf. The new content is printed first; other lines of the file stay.
     #[arg(long, value_name = "FILE", conflicts_with = "netns")]
     persist: Option<String>,
-    /// How changes look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -63,7 +67,7 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
         file.check_namespace()?;
         print(file.shown().as_bytes())?;
     }
-    let staged = persistent.as_ref().filter(|_| !args.dry_run);
+    let staged = persistent.as_ref().filter(|_| !args.dry_run.dry_run);
     let staged = staged.map(DropInFile::stage).transpose()?;
     let set = Set {
         args,
@@ -74,31 +78,31 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| set.one(netns, socket, &mut out).await);
     let visited = waiting::block_on(visit);
-    // What was changed is shown even where a namespace after it could not be.
+    // Changes before an error are printed.
     print(&out)?;
     let all_went_well = visited?;
-    namespaces.tell_of_hidden();
-    if args.dry_run {
+    namespaces.report_hidden();
+    if args.dry_run.dry_run {
         message!("nothing has been changed.");
     }
     if let Some((file, staged)) = persistent.as_ref().zip(staged) {
         staged.put()?;
         message!(
-            "{} has been written; it is read when the machine starts, and does nothing where nf_conntrack is \
-             not loaded by then (modules-load.d(5)).",
+            "{} has been written; it is read at boot, and has no effect if nf_conntrack is not loaded by then \
+             (modules-load.d(5)).",
             file.path().display()
         );
     }
     Ok(exit_code(all_went_well))
 }
 
-/// The file, if all that is to be set can stand in it.
+/// The file, if all settings have a sysctl.
 fn persistent(file: &str, protocol: &Protocol, assignments: &[Assignment]) -> anyhow::Result<DropInFile> {
     let settings = assignments.iter().map(|(state, seconds)| {
         let name = state.sysctl_name().ok_or_else(|| {
             UsageError(format!(
-                "--persist: {}'s {} has no sysctl, and can't stand in a file of settings; leave it out, or leave \
-                 out --persist",
+                "--persist: {}'s {} has no sysctl, so it cannot be written to a file of sysctls; omit it, or omit \
+                 --persist",
                 protocol.name, state.name
             ))
         })?;
@@ -130,7 +134,7 @@ impl Set<'_> {
             .iter()
             .map(|(state, seconds)| (state.attribute, *seconds))
             .collect();
-        let after = if self.args.dry_run {
+        let after = if self.args.dry_run.dry_run {
             vec![(self.protocol, wanted.clone())]
         } else {
             values.write(self.protocol, &wanted).await?;
@@ -145,18 +149,18 @@ impl Set<'_> {
                 .iter()
                 .find(|(attribute, _)| *attribute == state.attribute);
             if now.is_some_and(|(_, now)| now != seconds) {
-                let said = format!("{}'s {} was set to {seconds}", self.protocol.name, state.name);
+                let name = format!("{}'s {}", self.protocol.name, state.name);
                 return Err(anyhow::anyhow!(
-                    "{said} and is {} now",
+                    "{name} was set to {seconds} and is {} now",
                     now.map_or(0, |(_, now)| *now)
                 ))
-                .context("reading back what was set");
+                .context("reading back the timeouts");
             }
         }
         Ok(())
     }
 
-    /// Shows what was named, and whatever else has changed with it.
+    /// Prints the named states, and others that changed with them.
     fn show(
         &self,
         netns: &Netns,
@@ -184,9 +188,9 @@ impl Set<'_> {
                 before,
                 after,
             };
-            match self.args.output {
-                Output::Text => changed.text(out, netns, self.namespaces.column()),
-                Output::Json => changed.json(out, self.namespaces.are_named().then_some(netns)),
+            match self.args.output.format {
+                TextOrJson::Text => changed.text(out, netns, self.namespaces.column()),
+                TextOrJson::Json => changed.json(out, self.namespaces.are_named().then_some(netns)),
             }
         }
     }
@@ -194,7 +198,7 @@ impl Set<'_> {
 
 type Read = Vec<(&'static Protocol, Vec<(u16, u32)>)>;
 
-/// The values of every protocol: some keep theirs in one place with another's.
+/// The values of every protocol: some protocols share their values with another.
 async fn all(values: &mut Values<'_>) -> anyhow::Result<Read> {
     let mut all = Vec::new();
     for protocol in PROTOCOLS {

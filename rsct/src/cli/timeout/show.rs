@@ -1,14 +1,18 @@
-//! `rsct timeout show`: every state's timeout.
+//! `rsct timeout show`: the timeout of every state.
 
 use std::{io, ops::ControlFlow, process::ExitCode};
 
 use clap::Args;
 
-use super::{Output, exit_code, print, protocol};
+use super::{
+    exit_code, print,
+    protocol::{self, PROTOCOL_HELP},
+};
 use crate::{
     cli::{
         namespaces::{Namespaces, NetnsArg},
         reading,
+        shared_args::{FormatArg, TextOrJson},
     },
     filter::Filter,
     kernel::netns::Netns,
@@ -22,20 +26,22 @@ use crate::{
     waiting,
 };
 
-/// Show every protocol's states: the timeout in force, the kernel's own default, and how many entries are in the state.
+/// Print the timeout, default and number of entries of each state
 ///
-/// A * marks a timeout that is not the kernel's default, which is measured in a network namespace made for that.
-/// Reductions (retrans, unacknowledged) are taken instead of the state's timeout where they are shorter; entries don't
-/// show which of them have one. An entry may have another timeout than its state's: from a policy, or because it was
-/// set for it alone.
+/// A * marks a timeout that differs from the kernel's default, which rsct measures in a new network namespace. Reductions
+/// (retrans, unacknowledged) replace the state's timeout if they are shorter; an entry does not show whether it has one.
+/// An entry may have another timeout than its state: from a policy, or set by user space.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout show
+  rsct timeout show tcp
+  rsct timeout show udp --netns all -o json")]
 pub(super) struct ShowArgs {
-    /// One protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic for all others. All that this kernel
-    /// has a handler for unless given.
+    #[arg(help = PROTOCOL_HELP)]
     proto: Option<String>,
-    /// How timeouts look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
     #[command(flatten)]
     netns: NetnsArg,
 }
@@ -45,25 +51,25 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let wanted = args.proto.as_deref().map(protocol::named).transpose()?;
     let namespaces = Namespaces::open(&args.netns)?;
     let mut show = Show {
-        output: args.output,
+        output: args.output.format,
         wanted,
         builtin: None,
         palette: Palette::PLAIN,
         out: Vec::new(),
     };
-    if args.output == Output::Text {
+    if args.output.format == TextOrJson::Text {
         show.palette = Palette::for_stream(&io::stdout());
         render::header(&mut show.out, namespaces.column());
     }
     let visit = namespaces.visit(async |netns, socket| show.one(&namespaces, netns, socket).await);
     let all_went_well = waiting::block_on(visit)?;
     print(&show.out)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }
 
 struct Show {
-    output: Output,
+    output: TextOrJson,
     wanted: Option<&'static Protocol>,
     builtin: Option<Builtin>,
     palette: Palette,
@@ -81,7 +87,7 @@ impl Show {
             socket,
             at: namespaces.settings(netns),
         };
-        // All of them are asked for: who has no handler is governed by the generic one.
+        // All are read: protocols without a handler have the generic timeout.
         let mut handled = Vec::new();
         for protocol in PROTOCOLS {
             match values.read(protocol).await? {
@@ -110,10 +116,10 @@ impl Show {
                     entries: (!is_reduction(protocol.number, state)).then(|| census.of(protocol, state)),
                 };
                 match self.output {
-                    Output::Text => {
+                    TextOrJson::Text => {
                         render::text(&mut self.out, &line, netns, namespaces.column(), self.palette);
                     }
-                    Output::Json => {
+                    TextOrJson::Json => {
                         render::json(&mut self.out, &line, namespaces.are_named().then_some(netns));
                     }
                 }
@@ -122,7 +128,7 @@ impl Show {
         self.builtin = Some(builtin);
         if census.others > 0 {
             message!(
-                "{}{} in no line: this version of rsct knows no timeout of the state",
+                "{}{} not counted above: this version of rsct does not know the timeout of the state",
                 plural::count(census.others, "entry", "entries"),
                 namespaces.of(netns)
             );
@@ -131,12 +137,12 @@ impl Show {
     }
 }
 
-/// The kernel's own defaults, or none and a sentence that says why.
+/// The kernel's own defaults; if they cannot be measured, none and a message.
 async fn measure(protocols: impl IntoIterator<Item = &'static Protocol>) -> Builtin {
     match Builtin::measure(protocols).await {
         Ok(builtin) => builtin,
         Err(error) => {
-            message!("the kernel's own defaults can't be measured and are not shown: {error}");
+            message!("the kernel's own defaults cannot be measured and are not printed: {error}");
             Builtin::default()
         }
     }
@@ -145,7 +151,7 @@ async fn measure(protocols: impl IntoIterator<Item = &'static Protocol>) -> Buil
 /// Counts the entries in each state, of one protocol or of all.
 async fn count(socket: &mut Socket, wanted: Option<&Protocol>, census: Census) -> Result<Census, Error> {
     let filter = Filter {
-        // The generic one is of every protocol that has none of its own.
+        // The generic timeout is that of every protocol without a handler.
         proto: wanted
             .map(|protocol| protocol.number)
             .filter(|number| *number != GENERIC),

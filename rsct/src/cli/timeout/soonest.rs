@@ -1,24 +1,24 @@
-//! Entries in the order they go in: all of them up to a moment, or the next few. Nothing else is kept.
+//! Entries in the order in which they expire: all up to a time, or the next N. No other entry is stored.
 
 use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
 
-/// Which entries are listed.
+/// Selects the entries to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listed {
-    /// Those with no more seconds left than this.
+    /// Entries with at most this many seconds left.
     Within(u64),
-    /// So many.
+    /// This many entries.
     Next(usize),
 }
 
-/// Entries that are to be listed, as they will be shown.
+/// The text of the entries to list.
 #[derive(Debug)]
 pub(super) struct Soonest {
     listed: Listed,
-    /// Of all within a time: their texts one behind the other, and which seconds they have left.
+    /// For `Within`: the texts of all entries, and the remaining seconds and text range of each.
     text: Vec<u8>,
     within: Vec<(u32, Range<usize>)>,
-    /// Of the next few, the one with most time left on top. Of two with the same time, the first one stays.
+    /// For `Next`: the entry with the most time left on top. Of two with the same time, the first one stays.
     next: BinaryHeap<(u32, usize, Vec<u8>)>,
     seen: usize,
 }
@@ -34,7 +34,7 @@ impl Soonest {
         }
     }
 
-    /// Takes an entry with so many seconds left, whose text is made only if it may be listed.
+    /// Adds an entry with this many seconds left. `write` is called only if the entry may be listed.
     pub(super) fn take(&mut self, seconds: u32, write: impl FnOnce(&mut Vec<u8>)) {
         self.seen += 1;
         match self.listed {
@@ -58,7 +58,7 @@ impl Soonest {
         }
     }
 
-    /// Takes what another has.
+    /// Adds the entries of another.
     pub(super) fn add(&mut self, other: Self) {
         for (seconds, range) in other.within {
             self.take(seconds, |out| out.extend_from_slice(&other.text[range]));
@@ -70,12 +70,12 @@ impl Soonest {
         }
     }
 
-    /// How many are listed.
+    /// The number of entries listed.
     pub(super) fn len(&self) -> usize {
         self.within.len() + self.next.len()
     }
 
-    /// Appends them, who goes first first.
+    /// Appends the entries, the next one to expire first.
     pub(super) fn write(mut self, out: &mut Vec<u8>) {
         self.within.sort_by_key(|(seconds, _)| *seconds);
         for (_, range) in self.within {
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_those_of_a_sorted_list(parts in proptest::collection::vec(proptest::collection::vec(0..50_u32, 0..30), 0..4), bound in 0..60_usize) {
+        fn entries_are_those_of_a_sorted_list(parts in proptest::collection::vec(proptest::collection::vec(0..50_u32, 0..30), 0..4), bound in 0..60_usize) {
             let mut all: Vec<u32> = parts.concat();
             all.sort_unstable();
             let next: Vec<u32> = all.iter().copied().take(bound).collect();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_is_listed() {
+    fn only_listed_entries_are_stored() {
         let mut soonest = Soonest::new(Listed::Next(3));
         for seconds in (0..100_000).rev() {
             soonest.take(seconds, |out| out.push(0));

@@ -1,23 +1,28 @@
-//! `rsct timeout what-if`: what would become of flows with other timeouts.
+//! `rsct timeout what-if`: simulates other timeouts with live traffic.
 
-use std::{cell::RefCell, io, ops::ControlFlow, process::ExitCode, time::Duration};
+use std::{cell::RefCell, io, ops::ControlFlow, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
 use rsct_common::Tuple;
 
-use super::{Output, assignments, exit_code, print, protocol};
+use super::{
+    assignments::{self, STATES_HELP},
+    exit_code, print,
+    protocol::{self, PROTOCOL_HELP},
+};
 use crate::{
     cli::{
-        FilterArgs, UsageError, duration,
+        FilterArgs, UsageError,
         namespaces::{Namespaces, NetnsArg},
-        probing::{AttachArg, Attaching, Probing, why_not},
+        probing::{Probing, TraceOptions, listing_error, report_watching},
+        shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
     },
     filter::{Filter, Plan},
     flow::table::TupleKey,
     kernel::clock,
     netlink::{conntrack::Entry, dump},
-    provenance::{Listing, ListingError},
+    provenance::Listing,
     render::what_if::Report,
     timeouts::{GENERIC, Protocol, Values},
     trace::{
@@ -28,38 +33,41 @@ use crate::{
     what_if::{Incident, Simulation, Trial, Watching},
 };
 
-/// Tell what would become of flows if a protocol's timeouts were others, by watching real traffic. Nothing is changed.
+/// Simulate other timeouts with live traffic
 ///
-/// Told are the entries that would be gone by now, those that are gone and would not be, how many the table would hold,
-/// and which flows would have been cut off: their entry would have gone, and then another packet came. It is as if the
-/// values had been in force since each entry's last packet. Entries under a policy keep the policy's timeouts.
+/// Changes nothing. Reports entries that would have expired, entries that expired and would still exist, the size of the
+/// table, and flows that would have been cut off: a packet arrived after their entry would have expired. The simulation
+/// assumes that the values apply since each entry's last packet. Entries with a policy keep the policy's timeouts. Ctrl-C
+/// stops the watch; the report covers the time until then.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("duration", |arg| arg.default_value("60s")),
+    after_long_help = "\
+Examples:
+  rsct timeout what-if tcp established=1h
+  rsct timeout what-if udp unreplied=5 replied=30 --duration 10m --dport 53"
+)]
 pub(super) struct WhatIfArgs {
-    /// The protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic for all others.
-    #[arg(value_name = "PROTO")]
+    #[arg(help = PROTOCOL_HELP, value_name = "PROTO")]
     of: String,
-    /// A state, as `rsct timeout show` names it, and the seconds to be tried; or with a unit, such as 5m, 2h or 1d.
-    #[arg(value_name = "STATE=SECS", required = true)]
+    #[arg(help = STATES_HELP, value_name = "STATE=SECS", required = true)]
     states: Vec<String>,
     #[command(flatten)]
     filter: FilterArgs,
-    /// How long to watch: 10s, 5m, 1h. Ctrl-C ends it before, with what was seen until then.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    duration: Duration,
-    /// How many flows of each kind to list.
+    #[command(flatten)]
+    duration: WatchTimeArg,
+    /// List N flows of each kind; JSON lists all
     #[arg(long, value_name = "N", default_value_t = 20)]
     list: usize,
-    /// How the result looks. JSON lists every flow.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// How to attach.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
+    #[command(flatten)]
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-/// Room for what comes while tables are read.
+/// Size of the ring buffer, which holds the records that arrive while tables are read.
 const RING_BYTES: u32 = 8 << 20;
 
 /// Runs `rsct timeout what-if`.
@@ -98,12 +106,12 @@ async fn is_handled(protocol: &'static Protocol, namespaces: &Namespaces) -> any
     Ok(())
 }
 
-/// The filter, which asks for no other protocol than the one that is tried.
+/// The filter, limited to the simulated protocol.
 fn of_protocol(mut filter: Filter, protocol: &Protocol) -> Result<Filter, UsageError> {
-    let asked = filter.proto.map(|number| Protocol::of_number(number).number);
-    if asked.is_some_and(|asked| asked != protocol.number) {
+    let filtered = filter.proto.map(|number| Protocol::of_number(number).number);
+    if filtered.is_some_and(|filtered| filtered != protocol.number) {
         return Err(UsageError(format!(
-            "--proto: the timeouts of {} are tried, which other protocols don't have",
+            "--proto: the simulated timeouts are those of {}; give that protocol, or omit the option",
             protocol.name
         )));
     }
@@ -119,7 +127,7 @@ async fn watch(
     filter: Filter,
     namespaces: &Namespaces,
 ) -> anyhow::Result<ExitCode> {
-    let mut probing = Probing::start(&Attaching {
+    let mut probing = Probing::start(&TraceOptions {
         filter,
         netns: args.netns.name(),
         everywhere: false,
@@ -128,19 +136,16 @@ async fn watch(
         ring_bytes: RING_BYTES,
         with_refresh: true,
         log_bpf: false,
-        shows_at_once: false,
+        reports_early: false,
         show_hooks: false,
     })?;
     let mut watching = Watching::new(Simulation::new(trial), probing.ticks);
-    let mut listing = Listing::start(args.attach.form_beside()).map_err(|error| match error {
-        ListingError::Session(error) => why_not(error),
-        error => error.into(),
-    })?;
+    let mut listing = Listing::start(args.attach.form_of_listing()).map_err(listing_error)?;
     seed(namespaces, filter, &mut listing, &mut watching).await?;
     let lost_listing = listing.lost();
     drop(listing);
 
-    let json = args.output == Output::Json;
+    let json = args.output.is_json();
     let format = Format::WhatIf {
         watching: Box::new(watching),
         json,
@@ -148,19 +153,16 @@ async fn watch(
     let lines = Lines::new(format, io::stdout());
     let join = RefCell::new(probing.join(lines, filter.details, None));
     if !json {
-        message!(
-            "watching for {} s; Ctrl-C ends it before …",
-            args.duration.as_secs_f64()
-        );
+        report_watching(args.duration.duration);
     }
     let limits = Limits {
-        duration: Some(args.duration),
+        duration: Some(args.duration.duration),
     };
     let summary = probing.run(&join, &limits).await?;
     let Format::WhatIf { watching, .. } = join.into_inner().output.into_format() else {
-        unreachable!("it was made with this format");
+        unreachable!("it was created with this format");
     };
-    let mut there = There {
+    let mut last = LastDump {
         filter,
         watching: &watching,
         netns: 0,
@@ -170,14 +172,14 @@ async fn watch(
     };
     let all_went_well = namespaces
         .visit(async |netns, socket| {
-            there.netns = netns.inode as u32;
+            last.netns = netns.inode as u32;
             let query = dump::Query::default();
-            dump::entries(socket, &query, &mut there).await?;
+            dump::entries(socket, &query, &mut last).await?;
             Ok(())
         })
         .await?;
     let mut incidents: Vec<Incident> = Vec::new();
-    let (keys, others) = (std::mem::take(&mut there.keys), there.others);
+    let (keys, others) = (std::mem::take(&mut last.keys), last.others);
     let totals = watching
         .simulation()
         .end(clock::monotonic_ns(), keys, |incident| incidents.push(incident));
@@ -200,11 +202,11 @@ async fn watch(
         report.text(&mut out);
     }
     print(&out)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }
 
-/// Takes in the entries that are there before anything is watched.
+/// Adds the entries that exist before the watch.
 async fn seed(
     namespaces: &Namespaces,
     filter: Filter,
@@ -224,7 +226,7 @@ async fn seed(
             Ok(())
         })
         .await
-        .context("reading the entries that are there before")?;
+        .context("reading the entries that exist before the watch")?;
     Ok(())
 }
 
@@ -257,24 +259,24 @@ impl dump::Sink for Seeds<'_> {
         ControlFlow::Continue(())
     }
 
-    /// An entry that is taken twice is the same.
+    /// Adding an entry twice changes nothing.
     fn restart(&mut self) -> bool {
         true
     }
 }
 
 /// The table at the end.
-struct There<'a> {
+struct LastDump<'a> {
     filter: Filter,
     watching: &'a Watching,
     netns: u32,
     keys: Vec<TupleKey>,
-    /// Entries that are not what is tried.
+    /// Entries that are not simulated.
     others: u64,
     before: (usize, u64),
 }
 
-impl dump::Sink for There<'_> {
+impl dump::Sink for LastDump<'_> {
     fn begin(&mut self) {
         self.before = (self.keys.len(), self.others);
     }

@@ -1,4 +1,4 @@
-//! `rsct timeout why`: who gave a flow its timeout.
+//! `rsct timeout why`: the source of a flow's timeout.
 
 use std::{ops::ControlFlow, process::ExitCode, time::Duration};
 
@@ -6,41 +6,44 @@ use clap::Args;
 
 use crate::{
     cli::{
-        FilterArgs, duration,
+        FilterArgs,
         namespaces::{Namespaces, NetnsArg},
-        probing::{AttachArg, why_not},
+        probing::{listing_error, report_lost_records},
         reading::{self, ExplainArg},
-        trace::{self, Telling, TraceArgs},
+        shared_args::{AttachArg, DurationArg, FormatArg, TextOrJson},
+        trace::{self, Subject, TraceArgs},
     },
     filter::Filter,
     netlink::{conntrack::Entry, dump},
-    plural,
-    provenance::{Listing, ListingError},
+    provenance::Listing,
     render::{entry, timeout_source},
     waiting,
 };
 
-use super::{Output, print};
+use super::print;
 
-/// Tell how flows get their timeouts: each refresh with what was left and what there is now, the packet that did it, and
-/// whose timeout it is: a policy's, a default, one that the kernel shortens, or one set by hand and by which task.
+/// Report what sets flows' timeouts: policy, default, reduction, user space
 ///
-/// First come the entries that are there already, with what is left of their timeouts and whose those are; then what
-/// happens, until --duration is over or until Ctrl-C.
+/// First prints the existing entries with their remaining time and its source. Then prints each refresh: the time that
+/// was left, the new timeout, the packet that caused it, and the source: a policy, a default, a reduction by the kernel,
+/// or a request from user space and its task. Runs until Ctrl-C or --duration; with `--duration 0s` it prints only the
+/// existing entries.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout why -p tcp --dport 443
+  rsct timeout why -s 10.0.0.5 --duration 0s
+  rsct timeout why --netns all -o json --duration 1m")]
 pub(super) struct WhyArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     explain: ExplainArg,
-    /// How lines look. JSON's are those of `rsct list --timeout-source` and `rsct trace`.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Stop after this long: 10s, 5m, 500ms; with 0s only the entries that are there are told of.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    duration: Option<Duration>,
-    /// How to attach.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
+    output: FormatArg<TextOrJson>,
+    #[command(flatten)]
+    duration: DurationArg,
+    #[command(flatten)]
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
@@ -48,33 +51,30 @@ pub(super) struct WhyArgs {
 
 /// Runs `rsct timeout why`.
 pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
-    there_already(args)?;
-    if args.duration == Some(Duration::ZERO) {
+    existing(args)?;
+    if args.duration.duration == Some(Duration::ZERO) {
         return Ok(ExitCode::SUCCESS);
     }
     let trace = TraceArgs::of_timeouts(
         args.filter.clone(),
         args.explain,
         args.netns.clone(),
-        args.output == Output::Json,
+        args.output,
         args.duration,
         args.attach,
     );
-    trace::run_telling(&trace, Telling::Timeouts)
+    trace::run_about(&trace, Subject::Timeouts)
 }
 
-/// Tells of the entries that are there, and what is left of their timeouts.
-fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
+/// Prints the existing entries with their remaining time and its source.
+fn existing(args: &WhyArgs) -> anyhow::Result<()> {
     let filter = args.filter.filter()?;
     let plan = filter.plan();
     let namespaces = Namespaces::open(&args.netns)?;
-    let mut listing = Listing::start(args.attach.form_beside()).map_err(|error| match error {
-        ListingError::Session(error) => why_not(error),
-        error => error.into(),
-    })?;
+    let mut listing = Listing::start(args.attach.form_of_listing()).map_err(listing_error)?;
     let mut out = Vec::new();
     let visit = namespaces.visit(async |netns, socket| {
-        let mut there = There {
+        let mut existing = Existing {
             filter: &filter,
             listing: &mut listing,
             netns: netns.inode as u32,
@@ -83,25 +83,20 @@ fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
                 netns: namespaces.are_named().then_some(netns),
                 ..entry::About::default()
             },
-            json: args.output == Output::Json,
+            json: args.output.is_json(),
             begun_at: out.len(),
             out: &mut out,
         };
-        reading::entries(socket, dump::Table::Conntrack, &plan, &mut there).await?;
+        reading::entries(socket, dump::Table::Conntrack, &plan, &mut existing).await?;
         Ok(())
     });
     waiting::block_on(visit)?;
     print(&out)?;
-    if listing.lost() != 0 {
-        message!(
-            "{} LOST: as many timeouts may be another's than is said",
-            plural::count(listing.lost(), "record was", "records were")
-        );
-    }
+    report_lost_records(&listing);
     Ok(())
 }
 
-struct There<'a> {
+struct Existing<'a> {
     filter: &'a Filter,
     listing: &'a mut Listing,
     netns: u32,
@@ -111,7 +106,7 @@ struct There<'a> {
     out: &'a mut Vec<u8>,
 }
 
-impl dump::Sink for There<'_> {
+impl dump::Sink for Existing<'_> {
     fn begin(&mut self) {
         self.begun_at = self.out.len();
     }

@@ -1,4 +1,4 @@
-//! `rsct watch`: what happens to entries, as ctnetlink tells of it.
+//! `rsct watch`: entry events from ctnetlink.
 
 mod pace;
 mod shown;
@@ -14,10 +14,11 @@ use tokio::{
 };
 
 use super::{
-    FilterArgs, duration, is_broken_pipe,
-    list::Output,
+    FilterArgs, is_broken_pipe,
+    list::EntryFormat,
     namespaces::{Namespaces, NetnsArg},
     sentence,
+    shared_args::{CountArg, DurationArg, FormatArg},
 };
 use crate::{
     filter::Filter,
@@ -27,19 +28,25 @@ use crate::{
 use shown::Shown;
 use stream::Stream;
 
-/// Show what happens to entries: NEW, UPDATE and DESTROY, as the kernel tells of it, until Ctrl-C.
+/// Print entry events from ctnetlink: NEW, UPDATE, DESTROY
 ///
-/// An event that a netlink request caused says whose. DESTROY has the counters at the end where accounting is on, and
-/// with `net.netfilter.nf_conntrack_timestamp` the kernel's own times. The kernel keeps events only of entries that
-/// were made while somebody listened (`net.netfilter.nf_conntrack_events` is 2, its default); 1 keeps those of all.
+/// Runs until Ctrl-C, --count or --duration. An event that a netlink request caused names the requesting program. DESTROY
+/// has the final counters if accounting is on, and the kernel's own times with `net.netfilter.nf_conntrack_timestamp`. By
+/// default the kernel sends events only for entries created while a listener exists (`net.netfilter.nf_conntrack_events`
+/// is 2); with 1 it sends those of all entries.
 ///
-/// Where events are lost because they came faster than they were read, they are counted by the kernel's own count, and
-/// the table follows, each entry marked SYNC: what is not among them is gone.
+/// If events are lost because they arrive faster than they are read, rsct prints the kernel's count of lost events and
+/// then the table, each entry marked SYNC: entries that are not among them no longer exist.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct watch -e destroy -p tcp
+  rsct watch --netns all -o json
+  rsct watch --timestamp --buffer-size 256M --duration 10m")]
 pub struct WatchArgs {
     #[command(flatten)]
     filter: FilterArgs,
-    /// Which events.
+    /// Events to print, separated by commas
     #[arg(
         short,
         long,
@@ -49,38 +56,38 @@ pub struct WatchArgs {
         default_value = "all"
     )]
     event_mask: Vec<Mask>,
-    /// How entries look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Begin each line with the time: the kernel's where it says so (Linux 6.14 on, with timestamps on).
+    #[command(flatten)]
+    output: FormatArg<EntryFormat>,
+    /// Begin each line with the time of the event
+    ///
+    /// The time is the kernel's own on Linux 6.14 or newer with `net.netfilter.nf_conntrack_timestamp`, else that of
+    /// reception.
     #[arg(long)]
     timestamp: bool,
-    /// How much the kernel may queue, in bytes, or with K, M or G behind the number.
+    /// Size of the socket's receive buffer (8388608, 512K, 64M, 1G)
     #[arg(short, long, value_name = "BYTES", default_value = "64M", value_parser = parse_size)]
     buffer_size: usize,
-    /// Do not show the table after a loss.
+    /// Do not print the table after events are lost
     #[arg(long)]
     no_resync: bool,
-    /// End after this many events.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// End after this time.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    duration: Option<Duration>,
+    #[command(flatten)]
+    count: CountArg,
+    #[command(flatten)]
+    duration: DurationArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mask {
-    /// All of them.
+    /// All events
     All,
-    /// Entries that came into the table.
+    /// Created entries
     New,
-    /// Entries that changed.
+    /// Changed entries
     #[value(alias = "update")]
     Updates,
-    /// Entries that went.
+    /// Deleted entries
     Destroy,
 }
 
@@ -98,9 +105,9 @@ impl WatchArgs {
     }
 }
 
-/// How often namespaces are looked for that were made, or left, meanwhile.
+/// Interval of the search for created and deleted namespaces.
 const LOOK_FOR_NAMESPACES: Duration = Duration::from_secs(1);
-/// Where there are many processes: at most one part in so many of the time.
+/// The share of time spent on the search is at most 1 / this number, also with many processes.
 const LOOK_AT_MOST: u32 = 20;
 
 /// Runs `rsct watch`.
@@ -125,11 +132,11 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         by_inode: HashMap::new(),
     };
     let mut all_went_well = watching.join(&namespaces)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     if !namespaces.are_named()
         && let Some(why) = proc::processes_missing()
     {
-        message!("{why}: programs that cause events may have no names");
+        message!("{why}: events may lack the names of the programs that caused them");
     }
     let everywhere = namespaces.are_all();
     drop(namespaces);
@@ -138,7 +145,7 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let mut look = interval(LOOK_FOR_NAMESPACES);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut over = Box::pin(async {
-        match args.duration {
+        match args.duration.duration {
             Some(duration) => sleep(duration).await,
             None => pending().await,
         }
@@ -149,16 +156,16 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
             () = &mut over => break,
             _ = look.tick(), if everywhere => {
                 let begun = Instant::now();
-                all_went_well &= watching.look_again()?;
+                all_went_well &= watching.refresh()?;
                 look.reset_after(LOOK_FOR_NAMESPACES.max(begun.elapsed() * LOOK_AT_MOST));
             }
             Some(ended) = watching.streams.join_next() => match ended {
                 Ok(ended) => {
                     ended?;
-                    // Enough was shown.
+                    // --count is reached.
                     break;
                 }
-                // Its namespace is gone.
+                // Its namespace no longer exists.
                 Err(cancelled) if cancelled.is_cancelled() => {}
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
@@ -174,7 +181,7 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The streams there are.
+/// The streams of all namespaces.
 struct Watching<'a> {
     args: &'a WatchArgs,
     filter: Rc<Filter>,
@@ -184,7 +191,7 @@ struct Watching<'a> {
 }
 
 impl Watching<'_> {
-    /// Begins to watch those that are not watched yet. Where all are asked for, one that can't be is told of.
+    /// Opens a stream for each namespace without one. With `--netns all`, a namespace that fails is reported.
     fn join(&mut self, namespaces: &Namespaces) -> anyhow::Result<bool> {
         let mut all_went_well = true;
         for netns in namespaces.iter() {
@@ -208,16 +215,16 @@ impl Watching<'_> {
         Ok(all_went_well)
     }
 
-    /// Joins namespaces that were made meanwhile, and leaves those that everybody else has left: a socket would keep
+    /// Opens streams for new namespaces, and closes those of namespaces that nothing else refers to: a socket would keep
     /// them alive.
-    fn look_again(&mut self) -> anyhow::Result<bool> {
+    fn refresh(&mut self) -> anyhow::Result<bool> {
         let namespaces = Namespaces::open(&self.args.netns)?;
         self.by_inode.retain(|inode, stream| {
-            let is_there = namespaces.iter().any(|netns| netns.inode == *inode);
-            if !is_there {
+            let exists = namespaces.iter().any(|netns| netns.inode == *inode);
+            if !exists {
                 stream.abort();
             }
-            is_there
+            exists
         });
         self.join(&namespaces)
     }

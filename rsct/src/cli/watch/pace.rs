@@ -1,15 +1,15 @@
-//! How fast events come.
+//! The rate of events.
 
 use std::time::{Duration, Instant};
 
-/// So many at least are looked at.
+/// Minimum number of events in a sample.
 const SAMPLE: u32 = 16;
-/// Events that are less apart, taken together, are a rush.
-const APART: Duration = Duration::from_micros(100);
-/// What is older says nothing of now.
-const OLD: Duration = Duration::from_millis(20);
+/// Mean distance of events below which they are a burst.
+const BURST_DISTANCE: Duration = Duration::from_micros(100);
+/// Maximum age of a sample.
+const MAX_AGE: Duration = Duration::from_millis(20);
 
-/// Counts events, and tells a rush of them.
+/// Counts events, and recognises bursts.
 #[derive(Debug)]
 pub(super) struct Pace {
     since: Instant,
@@ -26,27 +26,27 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// One came.
+    /// Counts an event.
     pub(super) fn event(&mut self) {
         self.events = self.events.saturating_add(1);
     }
 
-    /// Whether those that came since this was last asked came in a rush.
-    pub(super) fn is_rush(&mut self) -> bool {
-        self.is_rush_at(Instant::now())
+    /// Returns whether the events since the last sample were a burst.
+    pub(super) fn is_burst(&mut self) -> bool {
+        self.is_burst_at(Instant::now())
     }
 
-    fn is_rush_at(&mut self, now: Instant) -> bool {
+    fn is_burst_at(&mut self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.since);
-        if self.events < SAMPLE && elapsed < OLD {
+        if self.events < SAMPLE && elapsed < MAX_AGE {
             return false;
         }
-        let is_rush = self.events >= SAMPLE && elapsed < APART.saturating_mul(self.events);
+        let is_burst = self.events >= SAMPLE && elapsed < BURST_DISTANCE.saturating_mul(self.events);
         *self = Self {
             since: now,
             events: 0,
         };
-        is_rush
+        is_burst
     }
 }
 
@@ -54,34 +54,34 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Asks after each of so many events, so far apart, and counts the rushes.
-    fn rushes(events: u32, apart: Duration) -> usize {
+    /// The number of bursts among `events` events.
+    fn bursts(events: u32, apart: Duration) -> usize {
         let mut pace = Pace::default();
         let start = pace.since;
-        let ask = |number| {
+        let next = |number| {
             pace.event();
-            pace.is_rush_at(start + apart * number)
+            pace.is_burst_at(start + apart * number)
         };
-        (1..=events).map(ask).filter(|is_rush| *is_rush).count()
+        (1..=events).map(next).filter(|is_burst| *is_burst).count()
     }
 
     #[test]
-    fn many_at_once_are_a_rush_and_a_trickle_is_none() {
-        assert_eq!(rushes(160, Duration::from_micros(10)), 10);
-        assert_eq!(rushes(160, Duration::from_micros(200)), 0);
-        assert_eq!(rushes(160, Duration::from_secs(1)), 0);
-        assert_eq!(rushes(15, Duration::ZERO), 0);
+    fn only_close_events_are_a_burst() {
+        assert_eq!(bursts(160, Duration::from_micros(10)), 10);
+        assert_eq!(bursts(160, Duration::from_micros(200)), 0);
+        assert_eq!(bursts(160, Duration::from_secs(1)), 0);
+        assert_eq!(bursts(15, Duration::ZERO), 0);
     }
 
     #[test]
-    fn a_few_after_a_rest_are_none() {
+    fn a_few_events_after_a_pause_are_no_burst() {
         let mut pace = Pace::default();
         let later = pace.since + Duration::from_secs(1);
         for _ in 0..SAMPLE - 1 {
             pace.event();
         }
-        assert!(!pace.is_rush_at(later));
+        assert!(!pace.is_burst_at(later));
         pace.event();
-        assert!(!pace.is_rush_at(later));
+        assert!(!pace.is_burst_at(later));
     }
 }

@@ -1,4 +1,4 @@
-//! What all streams of a watch show together: lines, losses, and how many of what.
+//! Output of all streams of a watch: lines, losses, and the summary.
 
 use std::{
     io::{self, Write as _},
@@ -7,7 +7,7 @@ use std::{
 
 use super::WatchArgs;
 use crate::{
-    cli::{list::Output, namespaces::Namespaces, no_events},
+    cli::{list::EntryFormat, namespaces::Namespaces, no_events},
     kernel::netns::Netns,
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry},
@@ -19,12 +19,12 @@ use crate::{
     },
 };
 
-/// How much is collected before it is written, where events come so fast that there is always another.
+/// Size of the buffer at which it is written although more events wait.
 const FLUSH_BYTES: usize = 128 * 1024;
 
-/// Lines on their way to stdout, and what was counted.
+/// Buffered lines and the counts for the summary.
 pub(super) struct Shown {
-    output: Output,
+    format: EntryFormat,
     timestamp: bool,
     labels: LabelMap,
     columns: Option<usize>,
@@ -34,7 +34,7 @@ pub(super) struct Shown {
     new: u64,
     updated: u64,
     destroyed: u64,
-    /// Of destroyed entries, where accounting is on.
+    /// Counters of destroyed entries, if accounting is on.
     traffic: Option<Counters>,
     lost: u64,
     overruns: u64,
@@ -43,12 +43,12 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn new(args: &WatchArgs, namespaces: &Namespaces) -> Self {
         Self {
-            output: args.output,
+            format: args.output.format,
             timestamp: args.timestamp,
             labels: LabelMap::load_default(),
             columns: namespaces.column(),
             named: namespaces.are_named(),
-            remaining: args.count.unwrap_or(u64::MAX),
+            remaining: args.count.count.unwrap_or(u64::MAX),
             buffer: Vec::with_capacity(FLUSH_BYTES + FLUSH_BYTES / 4),
             new: 0,
             updated: 0,
@@ -63,29 +63,29 @@ impl Shown {
         View {
             events: true,
             timestamp: self.timestamp,
-            ..self.output.view(&self.labels, self.columns)
+            ..self.format.view(&self.labels, self.columns)
         }
     }
 
-    /// Whoever started this may wait for it: nothing that happens from now on goes unseen.
+    /// Reports that the watch has started: from now on no event is missed.
     pub(super) fn begin(&mut self) -> io::Result<()> {
         let mut out = Vec::new();
         self.view().begin(&mut out);
         out.append(&mut self.buffer);
-        if self.output == Output::Json {
+        if self.format == EntryFormat::Json {
             render::watch_json::started(&mut out);
         }
         self.buffer = out;
         self.flush()
     }
 
-    /// Reports that the kernel sends no events in a namespace, if so.
+    /// Reports if the kernel sends no events in a namespace.
     pub(super) fn joined(&mut self, netns: &Netns) {
-        let json = self.output == Output::Json;
+        let json = self.format == EntryFormat::Json;
         no_events::report(&mut self.buffer, netns, self.named, json);
     }
 
-    /// Shows what happened to an entry, and says whether more is wanted.
+    /// Prints an event. Returns whether more events are wanted.
     pub(super) fn event(
         &mut self,
         event: Event,
@@ -128,37 +128,37 @@ impl Shown {
         }
     }
 
-    /// Events were lost in a namespace.
+    /// Reports lost events of a namespace.
     pub(super) fn loss(&mut self, lost: u64, overruns: u64, netns: &Netns) -> io::Result<()> {
         self.lost += lost;
         self.overruns += overruns;
-        if self.output == Output::Json {
+        if self.format == EntryFormat::Json {
             let netns = self.named.then_some(netns);
             render::watch_json::loss(&mut self.buffer, lost, overruns, netns);
         }
         message!(
-            "{} lost: events came faster than they were read, and the receive buffer was full \
-             (ENOBUFS); a larger --buffer-size helps against bursts, a filter or -e against a steady stream",
+            "{} lost: events arrived faster than they were read, and the receive buffer was full \
+             (ENOBUFS); a larger --buffer-size helps with bursts, a filter or -e with a steady stream",
             plural::count(lost, "event was", "events were")
         );
         self.flush()
     }
 
-    /// The table of a namespace has been shown.
+    /// Reports that the table of a namespace has been printed.
     pub(super) fn synced(&mut self, entries: u64, netns: &Netns) -> io::Result<()> {
-        if self.output == Output::Json {
+        if self.format == EntryFormat::Json {
             let netns = self.named.then_some(netns);
             render::watch_json::synced(&mut self.buffer, entries, netns);
         }
         self.flush()
     }
 
-    /// Whether lines wait to be written.
+    /// Returns whether lines are buffered.
     pub(super) fn has_waiting(&self) -> bool {
         !self.buffer.is_empty()
     }
 
-    /// Writes the lines that wait.
+    /// Writes the buffered lines.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(&self.buffer).and_then(|()| stdout.flush());
@@ -166,11 +166,11 @@ impl Shown {
         written
     }
 
-    /// Writes what is left, and sums up.
+    /// Writes the buffered lines and the summary.
     pub(super) fn end(&mut self) -> io::Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
         self.view().end(&mut buffer);
-        if self.output == Output::Json {
+        if self.format == EntryFormat::Json {
             render::watch_json::summary(
                 &mut buffer,
                 &render::watch_json::Summary {
@@ -198,7 +198,7 @@ impl Shown {
         );
         if let Some(traffic) = self.traffic {
             message!(
-                "the destroyed had {} and {}.",
+                "the destroyed entries had {} and {}.",
                 plural::count(traffic.packets, "packet", "packets"),
                 plural::count(traffic.bytes, "byte", "bytes")
             );

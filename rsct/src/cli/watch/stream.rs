@@ -14,33 +14,32 @@ use crate::{
     },
 };
 
-/// To be woken up for each event, and to write each by itself, costs the machine more than the event does. Where they
-/// come in a rush, some are left to gather.
-const GATHERING: Duration = Duration::from_millis(1);
-/// Far more than gathers at any rate that there is.
-const ROOM_TO_GATHER: usize = 4 * 1024 * 1024;
+/// Pause during a burst, in which events accumulate: a wakeup and a write for each event cost more than the event.
+const BURST_PAUSE: Duration = Duration::from_millis(1);
+/// A receive buffer of this size holds the events of a pause at any rate.
+const PAUSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A socket that events come in by.
+/// A socket that receives events.
 pub(super) struct Stream {
     socket: Socket,
-    /// Show the table after a loss.
+    /// Print the table after a loss.
     resyncs: bool,
     netns: Netns,
     filter: Rc<Filter>,
     shown: Rc<RefCell<Shown>>,
     programs: RecentPrograms,
-    /// Programs can be looked up in our own namespace alone.
+    /// The namespace is that of this process: only there can the programs of port ids be found.
     is_own: bool,
-    /// How fast events come, where the kernel may queue enough of them to let some gather.
+    /// The rate of events, if the receive buffer is large enough for pauses.
     pace: Option<Pace>,
-    /// The kernel's count of drops when it was last looked at.
+    /// The kernel's count of drops at the last reading.
     dropped: u32,
     /// The socket's overruns, likewise.
     overruns: u64,
 }
 
 impl Stream {
-    /// Has the kernel send events from now on.
+    /// Subscribes to events.
     pub(super) fn open(
         namespaces: &Namespaces,
         netns: &Netns,
@@ -56,7 +55,7 @@ impl Stream {
         let got = socket.set_receive_buffer(wanted)?;
         if got < wanted {
             message!(
-                "the receive buffer has {got} bytes in place of {wanted}: net.core.rmem_max allows no more \
+                "the receive buffer has {got} bytes instead of {wanted}: net.core.rmem_max allows no more \
                  without the capability CAP_NET_ADMIN"
             );
         }
@@ -70,16 +69,16 @@ impl Stream {
             shown: Rc::clone(shown),
             programs: RecentPrograms::default(),
             is_own: !namespaces.are_named(),
-            pace: (got >= ROOM_TO_GATHER).then(Pace::default),
+            pace: (got >= PAUSE_BYTES).then(Pace::default),
         })
     }
 
-    /// Shows events until enough are shown.
+    /// Prints events until `--count` is reached.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         loop {
             let is_behind = self.socket.overruns() != self.overruns;
             let has_waiting = self.shown.borrow().has_waiting();
-            let mut taking = Taking {
+            let mut sink = EventSink {
                 filter: &self.filter,
                 shown: &self.shown,
                 netns: &self.netns,
@@ -89,31 +88,31 @@ impl Stream {
             };
             tokio::select! {
                 biased;
-                taken = event::next(&mut self.socket, |event| taking.event(event)) => match taken {
+                taken = event::next(&mut self.socket, |event| sink.event(event)) => match taken {
                     Ok(ControlFlow::Continue(())) => {
                         if let Some(pace) = &mut self.pace {
                             pace.event();
                         }
                     }
-                    Ok(ControlFlow::Break(())) => return taking.error.map_or(Ok(()), |error| Err(error.into())),
-                    // What is still queued comes first, then the loss is told of.
+                    Ok(ControlFlow::Break(())) => return sink.error.map_or(Ok(()), |error| Err(error.into())),
+                    // The events still queued come first, then the loss is reported.
                     Err(Error::Overrun { .. }) => {}
                     Err(error) => return Err(error.into()),
                 },
-                // Nothing is queued any more.
+                // The queue is empty.
                 () = ready(()), if is_behind => self.catch_up().await?,
                 () = ready(()), if has_waiting => {
                     self.shown.borrow_mut().flush()?;
-                    if self.pace.as_mut().is_some_and(Pace::is_rush) {
-                        // Not tokio's: as long as that waits, each event wakes it up.
-                        std::thread::sleep(GATHERING);
+                    if self.pace.as_mut().is_some_and(Pace::is_burst) {
+                        // Not tokio's sleep, which each event would wake up.
+                        std::thread::sleep(BURST_PAUSE);
                     }
                 }
             }
         }
     }
 
-    /// Tells of a loss, and shows the table after it.
+    /// Reports a loss, and prints the table.
     async fn catch_up(&mut self) -> anyhow::Result<()> {
         let (dropped, overruns) = (self.socket.dropped()?, self.socket.overruns());
         let lost = dropped.wrapping_sub(self.dropped);
@@ -123,9 +122,9 @@ impl Stream {
         if !self.resyncs {
             return Ok(());
         }
-        let mut asking = self.socket.open_sibling()?;
+        let mut dump_socket = self.socket.open_sibling()?;
         let plan = self.filter.plan();
-        let mut syncing = Syncing {
+        let mut sink = ResyncSink {
             filter: &self.filter,
             shown: &self.shown,
             netns: &self.netns,
@@ -133,17 +132,17 @@ impl Stream {
             entries: 0,
             error: None,
         };
-        // Not by a thread that receives ahead: events go on coming, and have this one's time between datagrams.
-        reading::entries_beside(&mut asking, &plan, &mut syncing).await?;
-        let (entries, error) = (syncing.entries, syncing.error);
+        // On this thread: between two datagrams of the dump it receives events.
+        reading::entries_concurrently(&mut dump_socket, &plan, &mut sink).await?;
+        let (entries, error) = (sink.entries, sink.error);
         error.map_or(Ok(()), Err)?;
         self.shown.borrow_mut().synced(entries, &self.netns)?;
         Ok(())
     }
 }
 
-/// Takes the events of a datagram.
-struct Taking<'a> {
+/// Prints the events of a datagram.
+struct EventSink<'a> {
     filter: &'a Filter,
     shown: &'a RefCell<Shown>,
     netns: &'a Netns,
@@ -152,7 +151,7 @@ struct Taking<'a> {
     error: Option<io::Error>,
 }
 
-impl Taking<'_> {
+impl EventSink<'_> {
     fn event(&mut self, event: event::Event<'_>) -> ControlFlow<()> {
         if !self.filter.meets(event.entry) {
             return ControlFlow::Continue(());
@@ -179,8 +178,8 @@ impl Taking<'_> {
     }
 }
 
-/// Takes the entries of the table after a loss.
-struct Syncing<'a> {
+/// Prints the entries of the table after a loss.
+struct ResyncSink<'a> {
     filter: &'a Filter,
     shown: &'a RefCell<Shown>,
     netns: &'a Netns,
@@ -189,7 +188,7 @@ struct Syncing<'a> {
     error: Option<io::Error>,
 }
 
-impl dump::Sink for Syncing<'_> {
+impl dump::Sink for ResyncSink<'_> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
         if !self.filter.meets(entry) {
             return ControlFlow::Continue(());
@@ -209,7 +208,7 @@ impl dump::Sink for Syncing<'_> {
     }
 
     fn restart(&mut self) -> bool {
-        // Shown twice is no harm: the later line tells what holds.
+        // Entries may be printed twice: the later line counts.
         self.entries = 0;
         true
     }

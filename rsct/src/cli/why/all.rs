@@ -1,4 +1,4 @@
-//! `rsct why` by itself: whatever comes to a bad end.
+//! `rsct why` without a topic: all causes of drops, failed inserts and deletions.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::cli::FilterArgs;
 
-/// Of each cause fewer flows and tasks are shown than where it is asked for by name.
+/// Flows and tasks printed of each cause; fewer than for a single topic.
 const TOP: usize = 2;
 
 /// Runs `rsct why` without a topic.

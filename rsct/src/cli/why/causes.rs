@@ -1,4 +1,4 @@
-//! `rsct why invalid`, `delete`, `insert` and so on: the topics whose answer is what the programs of causes count.
+//! `rsct why invalid`, `delete`, `insert` and so on: topics answered from cause counters.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use clap::Args;
 use rsct_common::{loss::Loss, record::CauseFamily};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::common::{CommonArgs, Output, print};
+use super::common::{CommonArgs, WatchingArgs, print};
 use crate::{
     causes::{
         Answer, Cause, Unseen,
@@ -20,7 +20,11 @@ use crate::{
         programs::{KeyCount, Programs, ProgramsError},
         tally::CauseTotals,
     },
-    cli::{UsageError, probing::why_not},
+    cli::{
+        UsageError,
+        probing::{report_watching, start_error},
+        shared_args::TextOrJson,
+    },
     flow::observation::Ticks,
     kernel::{
         interfaces::Names,
@@ -40,44 +44,44 @@ use crate::{
     waiting,
 };
 
-/// A topic that causes answer.
+/// A topic answered from cause counters.
 pub(super) struct Topic {
-    /// As it is typed.
+    /// Name on the command line.
     pub(super) name: &'static str,
-    /// What is counted, in the singular and in the plural: `packet is …`, `packets are …`.
+    /// The counted events, in the singular and in the plural: `packet is …`, `packets are …`.
     pub(super) things: [&'static str; 2],
-    /// The families whose causes are looked for.
+    /// The families of its causes.
     pub(super) families: &'static [CauseFamily],
-    /// Which of them are told of.
+    /// Returns whether the topic reports a cause.
     pub(super) shows: fn(Cause) -> bool,
 }
 
-/// How much is shown.
+/// Options of a topic answered from cause counters.
 #[derive(Clone, Debug, Args)]
 pub(super) struct CausesArgs {
     #[command(flatten)]
     pub(super) common: CommonArgs,
-    /// How many flows, interfaces, tasks and places of each cause are shown.
+    /// Print N flows, interfaces, tasks and stacks of each cause
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(super) top: usize,
 }
 
-/// How often records are looked for.
+/// Interval at which the ring buffer is read.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Watches, and answers.
+/// Watches, then prints the report.
 pub(super) fn run(args: &CausesArgs, topic: &Topic) -> anyhow::Result<ExitCode> {
-    let out = waiting::event_loop()?.block_on(answered(args, topic))?;
+    let out = waiting::event_loop()?.block_on(report(args, topic))?;
     print(&out)?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
+async fn report(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     let watching = &args.common.watching;
     let filter = args.common.filter.filter()?;
     if let Some(option) = filter.details.unknown_to_records() {
         return Err(UsageError(format!(
-            "--{option}: the records of causes do not tell of it; `rsct list` and `rsct watch` take it"
+            "--{option}: cause records do not have this field; `rsct list` and `rsct watch` accept the option"
         ))
         .into());
     }
@@ -96,7 +100,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         Scope { netns: only, filter },
     )
     .map_err(|error| match error {
-        ProgramsError::Session(error) => why_not(error),
+        ProgramsError::Session(error) => start_error(error),
         error => error.into(),
     })?;
     let mut symbols = programs.symbols()?;
@@ -105,14 +109,14 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     note_listeners(&mut listeners, topic, &before);
     let unproven = match programs.prove() {
         Err(error @ Unproven::NotRun { .. }) => {
-            return Err(error).with_context(|| format!("cannot answer why {}", topic.name));
+            return Err(error).with_context(|| format!("cannot answer `rsct why {}`", topic.name));
         }
         result => result.err(),
     };
     if let Some(unproven) = &unproven {
         message!("{unproven}");
     }
-    started(watching.output, watching.duration, programs.attached());
+    started(watching, programs.attached());
 
     let begin = Instant::now();
     let mut tally = CauseTotals::default();
@@ -121,7 +125,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         &mut tally,
         &mut symbols,
         &mut signals,
-        watching.duration,
+        watching.duration.duration,
     )
     .await;
     let elapsed = begin.elapsed();
@@ -138,7 +142,7 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
             tally = total;
             break;
         }
-        // A packet was under way: the kernel had counted it, and its program had not run yet.
+        // The kernel had counted a packet whose program had not run yet.
         sleep(TICK).await;
     }
     names.read_again();
@@ -167,15 +171,15 @@ async fn answered(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         most: args.top,
     };
     let mut out = Vec::new();
-    match watching.output {
-        Output::Text => why::text(&mut out, &answer, Palette::for_stream(&io::stdout())),
-        Output::Json => why_json::answer(&mut out, &answer),
+    match watching.output.format {
+        TextOrJson::Text => why::text(&mut out, &answer, Palette::for_stream(&io::stdout())),
+        TextOrJson::Json => why_json::answer(&mut out, &answer),
     }
-    tell_of_loss(&answer);
+    report_loss(&answer);
     Ok(out)
 }
 
-/// Looks up who is behind the sockets that events go to.
+/// Looks up the programs of the sockets that receive events.
 fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counters: &KernelCounters) {
     if !topic.families.contains(&CauseFamily::Lost) {
         return;
@@ -188,10 +192,10 @@ fn note_listeners(known: &mut HashMap<(u32, u32), String>, topic: &Topic, counte
     }
 }
 
-/// How often both are read at the end until they agree.
+/// Maximum number of readings at the end until both counts agree.
 const TRIES: u32 = 5;
 
-/// The kernel's counters and ours, as close to the same moment as they can be had.
+/// Reads the kernel's counters and ours as close together as possible.
 async fn read_both(
     programs: &Programs,
     selector: &Selector,
@@ -205,11 +209,11 @@ async fn read_both(
         }
         counters = again;
     }
-    // They never stand still: what is under way meanwhile may be in one and not in the other.
+    // The counters change all the time: a packet in progress may be in one count and not in the other.
     Ok((counters, programs.counts()?))
 }
 
-/// Takes records in until the time is over, or until a signal.
+/// Counts records until the duration is over or a signal arrives.
 async fn watch(
     programs: &mut Programs,
     tally: &mut CauseTotals,
@@ -233,16 +237,13 @@ async fn watch(
     }
 }
 
-/// Says that from now on nothing goes unseen.
-fn started(output: Output, duration: Duration, attached: HookCounts) {
-    match output {
-        Output::Text => message!(
-            "watching for {} s; Ctrl-C ends it before …",
-            duration.as_secs_f64()
-        ),
-        Output::Json => {
+/// Reports that the watch has started: from now on no event is missed.
+fn started(watching: &WatchingArgs, attached: HookCounts) {
+    match watching.output.format {
+        TextOrJson::Text => report_watching(watching.duration.duration),
+        TextOrJson::Json => {
             let line = format!("{{\"type\":\"started\",{}}}\n", attached.json());
-            // An output that cannot be written to is reported with the answer.
+            // A failed write is reported with the answer.
             let _ = io::stdout().write_all(line.as_bytes());
         }
     }
@@ -265,7 +266,7 @@ fn compare(
     held
 }
 
-/// Why the programs may not have counted all that a family's comparison needs.
+/// The reason why a family's count may be incomplete.
 fn cannot_count(family: CauseFamily, unproven: Option<&Unproven>, unseen: &[Unseen]) -> Option<String> {
     if let Some(unproven) = unproven {
         return Some(unproven.to_string());
@@ -277,7 +278,7 @@ fn cannot_count(family: CauseFamily, unproven: Option<&Unproven>, unseen: &[Unse
     Some(format!("rsct is not attached to {}", missing.function))
 }
 
-/// What this kernel does not let us see.
+/// Hooks that are missing or not attached on this kernel.
 fn unseen(programs: &Programs) -> Vec<Unseen> {
     let refused = programs.hooks().iter().filter(|report| report.how == How::Not);
     let refused = refused.map(|report| Unseen {
@@ -293,7 +294,7 @@ fn unseen(programs: &Programs) -> Vec<Unseen> {
     refused.chain(absent).collect()
 }
 
-fn tell_of_loss(answer: &Answer<'_>) {
+fn report_loss(answer: &Answer<'_>) {
     if let Some(unproven) = &answer.unproven {
         message!("{unproven}; causes may be MISSING");
     }
@@ -302,30 +303,31 @@ fn tell_of_loss(answer: &Answer<'_>) {
         let what = match loss {
             _ if count == 0 => continue,
             Loss::CauseRecord => {
-                "the counts hold; flows, interfaces, tasks and examples are of the other records"
+                "counts are complete; flows, interfaces, tasks and examples are those of the other records"
             }
-            Loss::CauseCount => "so many are MISSING in the counts",
-            Loss::ReasonForgotten => "so many are counted without the tracker's words, or the verdict",
-            _ => "so many are MISSING",
+            Loss::CauseCount => "this number is MISSING in the counts",
+            Loss::ReasonForgotten => "this number is counted without the tracker's message, or the verdict",
+            _ => "this number is MISSING",
         };
         message!("{count} {} LOST ({}): {what}", loss.name(), loss.meaning());
     }
     if answer.malformed != 0 {
         message!(
-            "{} no sense; please report it",
-            plural::count(answer.malformed, "record made", "records made")
+            "{} malformed (please report it)",
+            plural::count(answer.malformed, "record was", "records were")
         );
     }
     if answer.skips.uncounted {
         message!(
-            "this kernel does not count the kprobes that it leaves out while another runs on that CPU: causes may be \
-             missing beside what is counted here"
+            "this kernel does not count the kprobes that it skips while another runs on the same CPU: more causes may be \
+             missing than counted here"
         );
     }
     if answer.skips.counted != 0 {
         message!(
-            "the kernel left programs out {}: as many causes are MISSING",
-            plural::count(answer.skips.counted, "time", "times")
+            "the kernel skipped eBPF programs {}: up to {} MISSING",
+            plural::count(answer.skips.counted, "time", "times"),
+            plural::count(answer.skips.counted, "cause is", "causes are")
         );
     }
 }

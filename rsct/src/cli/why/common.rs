@@ -1,4 +1,4 @@
-//! What all topics have in common: their options, and the watch that they answer from.
+//! Shared by all topics: their options, and the watch.
 
 use std::{
     cell::RefCell,
@@ -8,13 +8,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::{
     cli::{
-        FilterArgs, duration, is_broken_pipe,
+        FilterArgs, is_broken_pipe,
         namespaces::NetnsArg,
-        probing::{AttachArg, Attaching, Probing},
+        probing::{Probing, TraceOptions, report_watching},
+        shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
     },
     filter::Filter,
     flow::{Table, observation::Observer},
@@ -36,91 +37,77 @@ pub(super) struct CommonArgs {
     pub(super) watching: WatchingArgs,
 }
 
-/// How to watch, and how the answer looks.
+/// Options of the watch, and the format of the report.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WatchingArgs {
-    /// How long to watch: 10s, 5m, 500ms. Ctrl-C ends it before, and the answer is given all the same.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
-    pub(super) duration: Duration,
-    /// How the answer looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(super) output: Output,
-    /// How to attach.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
+    pub(super) duration: WatchTimeArg,
+    #[command(flatten)]
+    pub(super) output: FormatArg<TextOrJson>,
+    #[command(flatten)]
     pub(super) attach: AttachArg,
     #[command(flatten)]
     pub(super) netns: NetnsArg,
 }
 
-/// How an answer looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// A JSON object a line.
-    Json,
-}
-
-/// The ring's size: room for what comes while tables are read.
+/// Size of the ring buffer, which holds the records that arrive while tables are read.
 const RING_BYTES: u32 = 8 << 20;
 
-/// Programs at work, and nobody looking at what they tell yet.
+/// A watch whose programs are attached, and whose records are not read yet.
 pub(super) struct Watch {
     pub(super) probing: Probing,
-    /// What namespaces and interfaces are called.
+    /// Names of namespaces and interfaces.
     pub(super) names: Names,
     duration: Duration,
     json: bool,
 }
 
-/// What a watch has left behind.
+/// The result of a watch.
 pub(super) struct Watched {
-    /// The flows, as they were at the end.
+    /// The flows at the end.
     pub(super) table: Table,
-    /// The closing figures.
+    /// The summary.
     pub(super) summary: Summary,
-    /// What namespaces and interfaces are called, those that have gone meanwhile too.
+    /// Names of namespaces and interfaces, including those deleted during the watch.
     pub(super) names: Names,
 }
 
-/// What a watch looks at.
-pub(super) struct Reach {
-    /// Packets and entries that meet this are told of. It holds for dumps too.
+/// The scope of a watch.
+pub(super) struct WatchScope {
+    /// Filter of packets and entries, and of dumps.
     pub(super) filter: Filter,
-    /// Whether those of all namespaces are told of, whichever are asked about.
+    /// Observe packets and entries of all namespaces, whichever are selected.
     pub(super) everywhere: bool,
-    /// Whether it is told why packets and entries come to their end.
+    /// Report the causes of drops and deletions.
     pub(super) with_causes: bool,
-    /// Whether it is seen which timeouts packets ask for.
+    /// Attach the refresh hook.
     pub(super) with_refresh: bool,
 }
 
 impl Watch {
-    /// Attaches the programs: from now on nothing of what they tell goes unseen.
-    pub(super) fn start(args: &WatchingArgs, reach: &Reach) -> anyhow::Result<Self> {
-        let probing = Probing::start(&Attaching {
-            filter: reach.filter,
+    /// Attaches the programs: from now on no record is missed.
+    pub(super) fn start(args: &WatchingArgs, scope: &WatchScope) -> anyhow::Result<Self> {
+        let probing = Probing::start(&TraceOptions {
+            filter: scope.filter,
             netns: args.netns.name(),
-            everywhere: reach.everywhere,
-            with_causes: reach.with_causes,
+            everywhere: scope.everywhere,
+            with_causes: scope.with_causes,
             form: args.attach.form(),
             ring_bytes: RING_BYTES,
-            with_refresh: reach.with_refresh,
+            with_refresh: scope.with_refresh,
             log_bpf: false,
-            shows_at_once: false,
+            reports_early: false,
             show_hooks: false,
         })?;
         Ok(Self {
             probing,
             names: Names::read(),
-            duration: args.duration,
-            json: args.output == Output::Json,
+            duration: args.duration.duration,
+            json: args.output.is_json(),
         })
     }
 
-    /// Lets an observer take in what happens, until the time is over or until a signal. What there is to say of losses is
-    /// said on stderr.
+    /// Passes observations to an observer until the duration is over or a signal arrives. Reports losses on stderr.
     pub(super) async fn run<T: Observer + 'static>(
         mut self,
         observer: T,
@@ -134,10 +121,7 @@ impl Watch {
         let details = Filter::default().details;
         let join = RefCell::new(self.probing.join(lines, details, None));
         if !self.json {
-            message!(
-                "watching for {} s; Ctrl-C ends it before …",
-                self.duration.as_secs_f64()
-            );
+            report_watching(self.duration);
         }
         let limits = Limits {
             duration: Some(self.duration),
@@ -146,7 +130,7 @@ impl Watch {
         let join = join.into_inner();
         match join.write_error {
             Some(error) if !is_broken_pipe(&error) => {
-                return Err(error).context("writing what happens to standard output");
+                return Err(error).context("writing events to standard output");
             }
             _ => {}
         }
@@ -161,7 +145,7 @@ impl Watch {
     }
 }
 
-/// Writes to standard output; that nobody reads is no error.
+/// Writes to standard output; a broken pipe is no error.
 pub(super) fn print(out: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(out).and_then(|()| stdout.flush()) {

@@ -7,21 +7,22 @@ use rsct_common::Tuple;
 
 use super::{
     Topic,
-    common::{Output, Reach, Watch, Watched, WatchingArgs, print},
+    common::{Watch, WatchScope, Watched, WatchingArgs, print},
     lookup::{self, Found},
 };
 use crate::{
     cli::{
         UsageError,
         namespaces::{Namespaces, NetnsArg},
-        probing::why_not,
+        probing::{listing_error, report_lost_records},
+        shared_args::TextOrJson,
     },
     family::Family,
     filter::Filter,
     flow::{Flow, names::status, observation::Observation, table::TupleKey, tuples::headers},
     kernel::clock,
     plural,
-    provenance::{Listing, ListingError},
+    provenance::Listing,
     render::{
         color::Palette,
         trace_json::TraceJson,
@@ -36,11 +37,12 @@ use crate::{
     },
 };
 
-/// Which flow.
+/// The flow and the options of the watch.
 #[derive(Debug, Args)]
 pub(super) struct FlowArgs {
-    /// One flow in the words that conntrack prints it in: the protocol, src=, dst=, and sport= and dport= or what its
-    /// protocol has in their place; zone= where one zone is meant. A whole line will do.
+    /// Flow as printed by `conntrack -L`: its words, or the whole line
+    ///
+    /// The protocol, src=, dst=, and sport= and dport= or the protocol's own fields instead; zone= selects one zone.
     #[arg(value_name = "FLOW")]
     words: Vec<String>,
     #[command(flatten)]
@@ -48,12 +50,12 @@ pub(super) struct FlowArgs {
 }
 
 impl FlowArgs {
-    /// Whether no flow is named at all.
-    pub(super) fn names_none(&self) -> bool {
+    /// Returns whether no flow is given.
+    pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// How to watch.
+    /// Options of the watch.
     pub(super) fn watching(&self) -> &WatchingArgs {
         &self.watching
     }
@@ -66,13 +68,13 @@ pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
     waiting::event_loop()?.block_on(why(args, &named, &namespaces))
 }
 
-/// Which flow is meant.
+/// Parses the words of the flow.
 fn named(words: &[String]) -> Result<Named, UsageError> {
     words::parse(words).map_err(|error| {
         UsageError(match error {
             WordsError::NoTuple(typed) => format!(
-                "{typed:?} is neither a topic nor a flow: topics are {}; a flow is words as conntrack prints them, \
-                 such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`",
+                "{typed:?} is neither a topic nor a flow: topics are {}; a flow is as printed by `conntrack -L`, such as \
+                 `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`",
                 Topic::names()
             ),
             error => error.to_string(),
@@ -81,8 +83,8 @@ fn named(words: &[String]) -> Result<Named, UsageError> {
 }
 
 async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow::Result<ExitCode> {
-    let watch = Watch::start(&args.watching, &reach(named))?;
-    let output = args.watching.output;
+    let watch = Watch::start(&args.watching, &scope(named))?;
+    let format = args.watching.output.format;
     let before = now(args, named, namespaces).await?;
     let mut tuples = Tuples::of(named);
     for found in &before {
@@ -99,9 +101,9 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     });
     let mut json = TraceJson::new(watch.probing.ticks);
     let mut begun = false;
-    let write = move |out: &mut Vec<u8>, observation: Observation<'_>| match output {
-        Output::Json => json.line(out, observation),
-        Output::Text => {
+    let write = move |out: &mut Vec<u8>, observation: Observation<'_>| match format {
+        TextOrJson::Json => json.line(out, observation),
+        TextOrJson::Text => {
             if !begun {
                 begun = true;
                 lines.header(out);
@@ -110,12 +112,12 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
         }
     };
     let (watching, watched) = watch.run(FlowWatching::new(tuples, write)).await?;
-    let after = lookup::entries(namespaces, &named.orig, None, output).await?;
-    let elsewhere = elsewhere(named, namespaces, &before, &after, output).await?;
-    let end = TheEnd {
+    let after = lookup::entries(namespaces, &named.orig, None, format).await?;
+    let elsewhere = elsewhere(named, namespaces, &before, &after, format).await?;
+    let report = FinalReport {
         named,
-        // All, where all were asked about.
-        asked: (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect()),
+        selected: (!namespaces.are_all())
+            .then(|| namespaces.iter().map(|netns| netns.inode as u32).collect()),
         before: &before,
         after: &after,
         elsewhere: &elsewhere,
@@ -123,28 +125,27 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     };
     let watching = watching.borrow();
     let mut out = Vec::new();
-    end.tell(&mut out, &watching, output);
-    if output == Output::Text {
+    report.write(&mut out, &watching, format);
+    if format == TextOrJson::Text {
         for found in &elsewhere {
             out.extend_from_slice(b"elsewhere: ");
             out.extend_from_slice(&found.shown);
         }
         if watching.watching.sightings.unkept != 0 {
             message!(
-                "{} not kept apart, as there were too many kinds, and missing above",
-                plural::count(watching.watching.sightings.unkept, "packet was", "packets were")
+                "{} missing above: too many different kinds of packets were seen",
+                plural::count(watching.watching.sightings.unkept, "packet is", "packets are")
             );
         }
     }
     print(&out)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(ExitCode::SUCCESS)
 }
 
-/// An answer may come in another zone, another namespace, or untranslated: the protocol and the family are all that is
-/// asked for.
-fn reach(named: &Named) -> Reach {
-    Reach {
+/// Only the protocol and the family: a reply may arrive in another zone or namespace, or untranslated.
+fn scope(named: &Named) -> WatchScope {
+    WatchScope {
         filter: Filter {
             family: Family::from_number(named.orig.family()),
             proto: Some(named.orig.protonum),
@@ -156,16 +157,13 @@ fn reach(named: &Named) -> Reach {
     }
 }
 
-/// Tells of the entries that there are now, with what is left of their timeouts and whose those are.
+/// Prints the flow's current entries with their remaining time and its source.
 async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow::Result<Vec<Found>> {
-    let mut listing = Listing::start(args.watching.attach.form_beside()).map_err(|error| match error {
-        ListingError::Session(error) => why_not(error),
-        error => error.into(),
-    })?;
-    let output = args.watching.output;
-    let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), output).await?;
+    let mut listing = Listing::start(args.watching.attach.form_of_listing()).map_err(listing_error)?;
+    let format = args.watching.output.format;
+    let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), format).await?;
     let mut out = Vec::new();
-    if output == Output::Text {
+    if format == TextOrJson::Text {
         out.extend_from_slice(if found.is_empty() {
             b"in the table now: no entry with this tuple\n\n".as_slice()
         } else {
@@ -175,60 +173,55 @@ async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     for found in &found {
         out.extend_from_slice(&found.shown);
     }
-    if output == Output::Text && !found.is_empty() {
+    if format == TextOrJson::Text && !found.is_empty() {
         out.push(b'\n');
     }
     print(&out)?;
-    if listing.lost() != 0 {
-        message!(
-            "{} LOST: as many timeouts may be another's than is said",
-            plural::count(listing.lost(), "record was", "records were")
-        );
-    }
+    report_lost_records(&listing);
     Ok(found)
 }
 
-/// Where no table that was asked about has the flow: the entries of all others.
+/// The flow's entries in all other namespaces, if no selected one has it.
 async fn elsewhere(
     named: &Named,
     namespaces: &Namespaces,
     before: &[Found],
     after: &[Found],
-    output: Output,
+    format: TextOrJson,
 ) -> anyhow::Result<Vec<Found>> {
     if namespaces.are_all() || !before.is_empty() || !after.is_empty() {
         return Ok(Vec::new());
     }
     let all = Namespaces::open(&NetnsArg::all())?;
-    lookup::entries(&all, &named.orig, None, output).await
+    lookup::entries(&all, &named.orig, None, format).await
 }
 
-/// What there is to say at the end.
-struct TheEnd<'a> {
+/// The report at the end.
+struct FinalReport<'a> {
     named: &'a Named,
-    /// Inode numbers of the namespaces that were asked about; none for all.
-    asked: Option<Vec<u32>>,
+    /// Inode numbers of the selected namespaces; none for all.
+    selected: Option<Vec<u32>>,
     before: &'a [Found],
     after: &'a [Found],
     elsewhere: &'a [Found],
     watched: &'a Watched,
 }
 
-impl TheEnd<'_> {
-    fn tell<W: FnMut(&mut Vec<u8>, Observation<'_>)>(
+impl FinalReport<'_> {
+    fn write<W: FnMut(&mut Vec<u8>, Observation<'_>)>(
         &self,
         out: &mut Vec<u8>,
         watching: &FlowWatching<W>,
-        output: Output,
+        format: TextOrJson,
     ) {
         let now_ns = clock::monotonic_ns();
-        if output == Output::Text && watching.lines != 0 {
+        if format == TextOrJson::Text && watching.lines != 0 {
             out.push(b'\n');
         }
         let index = Index::of(&watching.watching.sightings);
         let keys = self.keys(watching);
         for (number, key) in keys.iter().enumerate() {
-            if output == Output::Text && number != 0 {
+            if format == TextOrJson::Text && number != 0 {
                 out.push(b'\n');
             }
             let found = self.after.iter().find(|found| found.key == *key);
@@ -255,7 +248,7 @@ impl TheEnd<'_> {
                 deletion,
                 left_s: found.and_then(|found| found.left_s),
             };
-            say(out, &end, self.watched, now_ns, output);
+            write_end(out, &end, self.watched, now_ns, format);
         }
         if keys.is_empty() {
             let seen = watching
@@ -264,7 +257,7 @@ impl TheEnd<'_> {
             let (here, there): (Vec<_>, Vec<_>) = seen
                 .iter()
                 .copied()
-                .partition(|seen| self.is_asked(seen.passing.place.netns));
+                .partition(|seen| self.is_selected(seen.passing.place.netns));
             let known = Known {
                 elsewhere: !self.elsewhere.is_empty()
                     || self.before.iter().chain(self.after).next().is_some(),
@@ -279,15 +272,17 @@ impl TheEnd<'_> {
                 deletion: None,
                 left_s: None,
             };
-            say(out, &end, self.watched, now_ns, output);
+            write_end(out, &end, self.watched, now_ns, format);
         }
     }
 
-    fn is_asked(&self, netns: u32) -> bool {
-        self.asked.as_ref().is_none_or(|asked| asked.contains(&netns))
+    fn is_selected(&self, netns: u32) -> bool {
+        self.selected
+            .as_ref()
+            .is_none_or(|selected| selected.contains(&netns))
     }
 
-    /// The entries that are meant: those that are or were there, and those that went.
+    /// The flow's entries: at the start, at the end, and those deleted in between.
     fn keys<W>(&self, watching: &FlowWatching<W>) -> Vec<TupleKey> {
         let mut keys: Vec<TupleKey> = Vec::new();
         let found = self.before.iter().chain(self.after).map(|found| found.key);
@@ -299,7 +294,7 @@ impl TheEnd<'_> {
         });
         for key in found.chain(deleted.map(|deletion| deletion.key)) {
             let in_zone = self.named.zone.is_none_or(|zone| zone == key.zone);
-            if in_zone && self.is_asked(key.netns) && !keys.contains(&key) {
+            if in_zone && self.is_selected(key.netns) && !keys.contains(&key) {
                 keys.push(key);
             }
         }
@@ -316,9 +311,9 @@ fn is_unreplied(found: Option<&Found>) -> bool {
     found.is_some_and(|found| found.status & status::SEEN_REPLY == 0)
 }
 
-fn say(out: &mut Vec<u8>, end: &End<'_>, watched: &Watched, now_ns: u64, output: Output) {
-    match output {
-        Output::Text => end.text(out, &watched.names, now_ns),
-        Output::Json => end.json(out, &watched.names),
+fn write_end(out: &mut Vec<u8>, end: &End<'_>, watched: &Watched, now_ns: u64, format: TextOrJson) {
+    match format {
+        TextOrJson::Text => end.text(out, &watched.names, now_ns),
+        TextOrJson::Json => end.json(out, &watched.names),
     }
 }

@@ -1,4 +1,4 @@
-//! `rsct why full`.
+//! `rsct why full`: causes of refused and early dropped entries, and the content of the table.
 
 use std::{ops::ControlFlow, process::ExitCode};
 
@@ -7,19 +7,23 @@ use rsct_common::record::CauseFamily;
 
 use super::{
     causes::{self, CausesArgs, Topic},
-    common::{Output, print},
+    common::print,
 };
 use crate::{
     causes::{Cause, delete::DeleteCause, fill::Fill},
-    cli::{namespaces::Namespaces, reading},
+    cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
     filter::Filter,
     netlink::{conntrack::Entry, dump, stats},
     render::fill,
     waiting,
 };
 
-/// Tell who pays for a full table, who was thrown out of it, and who fills it.
+/// Explain a full table: what fills it, and which entries are dropped
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct why full
+  rsct why full --top 10 --netns all")]
 pub(super) struct FullArgs {
     #[command(flatten)]
     causes: CausesArgs,
@@ -30,8 +34,8 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
     let topic = Topic {
         name: "full",
         things: [
-            "entry could not be had, or only at another's expense",
-            "entries could not be had, or only at another's expense",
+            "entry was refused, or replaced another",
+            "entries were refused, or replaced others",
         ],
         families: &[CauseFamily::Full, CauseFamily::Delete],
         shows: |cause| {
@@ -52,9 +56,9 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
             fill: Fill::default(),
         };
         reading::entries(socket, dump::Table::Conntrack, &filter.plan(), &mut sink).await?;
-        match args.causes.common.watching.output {
-            Output::Text => fill::text(&mut out, netns, table, &sink.fill, args.causes.top),
-            Output::Json => fill::json(&mut out, netns, table, &sink.fill, args.causes.top),
+        match args.causes.common.watching.output.format {
+            TextOrJson::Text => fill::text(&mut out, netns, table, &sink.fill, args.causes.top),
+            TextOrJson::Json => fill::json(&mut out, netns, table, &sink.fill, args.causes.top),
         }
         Ok(())
     });

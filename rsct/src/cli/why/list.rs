@@ -1,11 +1,11 @@
-//! `rsct why --causes`: every cause that there is.
+//! `rsct why --causes`: a list of all causes.
 
 use std::{fmt::Write as _, process::ExitCode};
 
 use super::common::print;
 use crate::causes::Cause;
 
-/// Lists them, by family.
+/// Prints all causes by family.
 pub(super) fn run() -> anyhow::Result<ExitCode> {
     let mut out = String::new();
     let mut last = None;

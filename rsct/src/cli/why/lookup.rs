@@ -1,12 +1,11 @@
-//! The entries that have a tuple, in every zone: the kernel looks one up in one zone alone.
+//! Finds the entries with a tuple in every zone. (The kernel's own lookup needs the zone.)
 
 use std::{ops::ControlFlow, time::Duration};
 
 use rsct_common::Tuple;
 
-use super::common::Output;
 use crate::{
-    cli::{namespaces::Namespaces, reading},
+    cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
     family::Family,
     filter::{Filter, Prefix},
     flow::{table::TupleKey, tuples::headers},
@@ -19,24 +18,24 @@ use crate::{
     },
 };
 
-/// An entry that was found.
+/// A found entry.
 pub(super) struct Found {
-    /// Where.
+    /// Namespace, zone and original direction.
     pub(super) key: TupleKey,
     /// Its reply direction.
     pub(super) reply: Tuple,
     /// Its status bits.
     pub(super) status: u32,
-    /// What is left of its time.
+    /// Remaining seconds.
     pub(super) left_s: Option<u32>,
-    /// When it was read, on the monotonic clock.
+    /// Monotonic time at which it was read.
     pub(super) read_ns: u64,
-    /// How it looks, with whose timeout it has.
+    /// Its text, with the source of its timeout.
     pub(super) shown: Vec<u8>,
 }
 
 impl Found {
-    /// Whether its time is over, if no packet has come since it was read.
+    /// Returns whether it has expired, if no packet has arrived since it was read.
     pub(super) fn ran_out(&self, now_ns: u64) -> bool {
         let seconds = |left_s| u64::from(left_s) * 1_000_000_000;
         self.left_s
@@ -44,12 +43,12 @@ impl Found {
     }
 }
 
-/// Looks in each of these namespaces for entries one of whose directions is `tuple`.
+/// Finds entries with the direction `tuple` in each of these namespaces.
 pub(super) async fn entries(
     namespaces: &Namespaces,
     tuple: &Tuple,
     mut listing: Option<&mut Listing>,
-    output: Output,
+    format: TextOrJson,
 ) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     let [by_orig, by_reply] = filters(tuple);
@@ -61,7 +60,7 @@ pub(super) async fn entries(
                     filter,
                     netns,
                     listing: listing.as_deref_mut(),
-                    output,
+                    format,
                     now: entry::now(),
                     begun_at: found.len(),
                     found: &mut found,
@@ -71,7 +70,7 @@ pub(super) async fn entries(
             Ok(())
         })
         .await?;
-    // Of a flow to itself both directions are the same.
+    // Both directions of a flow to itself are the same.
     let mut keys = Vec::new();
     found.retain(|found: &Found| {
         let is_new = !keys.contains(&found.key);
@@ -106,7 +105,7 @@ struct Sink<'a> {
     filter: &'a Filter,
     netns: &'a Netns,
     listing: Option<&'a mut Listing>,
-    output: Output,
+    format: TextOrJson,
     now: Duration,
     begun_at: usize,
     found: &'a mut Vec<Found>,
@@ -128,9 +127,9 @@ impl dump::Sink for Sink<'_> {
             None => None,
         };
         let mut shown = Vec::new();
-        match self.output {
-            Output::Text => why_flow::entry(&mut shown, entry, self.netns, source.as_ref()),
-            Output::Json => {
+        match self.format {
+            TextOrJson::Text => why_flow::entry(&mut shown, entry, self.netns, source.as_ref()),
+            TextOrJson::Json => {
                 let view = View {
                     format: Format::Json,
                     ..View::default()

@@ -1,4 +1,4 @@
-//! `rsct why`: one command for each question that people come with.
+//! `rsct why`: one subcommand for each question.
 
 mod all;
 mod causes;
@@ -16,43 +16,78 @@ use clap::{Args, Command, Subcommand};
 
 use self::causes::CausesArgs;
 
-/// Tell why: watch for a while, then answer, with numbers, places and what to do about it.
+/// Explain drops, INVALID packets, failed inserts and deletions
 ///
-/// Without more, everything that comes to a bad end is told of. Else a TOPIC is asked about, or one FLOW in the words that
-/// conntrack prints it in: `rsct why udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`, or a whole line that was pasted.
+/// Watches for --duration, then reports each cause with its count, flows, interfaces and tasks, and what to do about it.
+/// Ctrl-C stops the watch; the report covers the time until then.
+///
+/// Without arguments, reports all causes of drops, failed inserts and deletions. Give a TOPIC to narrow it, or a FLOW as
+/// printed by `conntrack -L`: its words, or the whole line.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_value_name = "TOPIC",
-    subcommand_help_heading = "Topics"
+    subcommand_help_heading = "Topics",
+    after_long_help = "\
+Examples:
+  rsct why
+  rsct why insert --netns all --duration 60s
+  rsct why udp src=10.0.0.1 dst=10.0.0.2 sport=4000 dport=53"
 )]
 pub struct WhyArgs {
     #[command(subcommand)]
     topic: Option<Topic>,
     #[command(flatten)]
     flow: flow::FlowArgs,
-    /// List every cause that there is, what it means and what to do about it.
+    /// List all causes with their meaning and what to do about them
     #[arg(long, exclusive = true)]
     causes: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Topic {
-    /// Tell why packets are INVALID: the kernel's own reason, and for TCP the window that was missed and by how much.
+    /// Explain INVALID packets: the kernel's reason, for TCP the window
+    ///
+    /// For TCP segments out of window, reports the limit that was missed and by how much.
+    #[command(after_long_help = "\
+Examples:
+  rsct why invalid -p tcp
+  rsct why invalid --netns all --duration 60s")]
     Invalid(Box<CausesArgs>),
-    /// Tell why entries leave the table: who called for each delete, from where in the kernel, and for which task.
+    /// Explain deletions: the cause, the kernel stack and the task
+    #[command(after_long_help = "\
+Examples:
+  rsct why delete -s 10.0.0.5
+  rsct why delete --duration 5m -o json")]
     Delete(Box<CausesArgs>),
-    /// Tell why entries are not inserted, or not as they were meant to be: clashes, who was first and how they ended, and
-    /// what a program was refused.
+    /// Explain failed inserts and clashes: the entry in the way, the outcome
+    ///
+    /// Also reports requests of programs that the kernel rejected, which no counter shows.
+    #[command(after_long_help = "\
+Examples:
+  rsct why insert
+  rsct why insert --netns all --top 3")]
     Insert(Box<CausesArgs>),
-    /// Tell where packets ended whose entries never got into the table: the hook, the kernel's own reason, and what
-    /// conntrack itself dropped.
+    /// Explain packets whose entry was never confirmed: hook, kernel's reason
+    ///
+    /// Also reports packets that conntrack itself dropped.
+    #[command(after_long_help = "\
+Examples:
+  rsct why drop -p tcp --dport 443
+  rsct why drop --netns all")]
     Drop(Box<CausesArgs>),
-    /// Tell how NAT looks for addresses and ports: what a rule asks for, how many were tried, how long that took, and when
-    /// there is none left.
+    /// Report NAT's search for ports: range, tries, duration, exhaustion
+    #[command(after_long_help = "\
+Examples:
+  rsct why nat
+  rsct why nat -p udp --duration 60s -o json")]
     Nat(Box<CausesArgs>),
     Full(Box<full::FullArgs>),
-    /// Tell which events netlink lost: of which flows, for which listener, and what the kernel does about it.
+    /// Report lost netlink events: flows, listeners, redelivery
+    #[command(after_long_help = "\
+Examples:
+  rsct why lost
+  rsct why lost --netns all --duration 60s")]
     Lost(Box<CausesArgs>),
     Unreplied(Box<unreplied::UnrepliedArgs>),
 }
@@ -80,7 +115,7 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         Some(Topic::Lost(args)) => causes::run(args, &topics::LOST),
         Some(Topic::Full(args)) => full::run(args),
         Some(Topic::Unreplied(args)) => unreplied::run(args),
-        None if args.flow.names_none() => all::run(args.flow.watching()),
+        None if args.flow.is_empty() => all::run(args.flow.watching()),
         None => flow::run(&args.flow),
     }
 }

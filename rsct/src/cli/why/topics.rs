@@ -1,11 +1,11 @@
-//! The topics that causes alone answer: which families are looked for, and what of them is told.
+//! Topics answered from cause counters: the families of each, and the causes that it reports.
 
 use rsct_common::record::CauseFamily;
 
 use super::causes::Topic;
 use crate::causes::{Cause, nat::NatCause};
 
-/// A family's own topic, with all of its causes.
+/// A topic of one family and all of its causes.
 const fn all_of(family: &'static [CauseFamily; 1], things: [&'static str; 2]) -> Topic {
     Topic {
         name: family[0].name(),
@@ -25,28 +25,28 @@ pub(super) const DELETE: Topic = all_of(
 );
 pub(super) const INSERT: Topic = all_of(
     &[CauseFamily::Insert],
-    ["entry met an obstacle", "entries met an obstacle"],
+    ["insert failed or clashed", "inserts failed or clashed"],
 );
-pub(super) const LOST: Topic = all_of(
-    &[CauseFamily::Lost],
-    ["event did not arrive", "events did not arrive"],
-);
+pub(super) const LOST: Topic = all_of(&[CauseFamily::Lost], ["event was lost", "events were lost"]);
 pub(super) const DROP: Topic = all_of(
     &[CauseFamily::Drop],
-    ["packet had no lasting entry", "packets had no lasting entry"],
+    [
+        "packet ended without a confirmed entry",
+        "packets ended without a confirmed entry",
+    ],
 );
 pub(super) const NAT: Topic = Topic {
-    // Tries are no searches; they are held against the kernel's counter.
+    // A taken port is a try, not a search; tries are compared with the kernel's counter.
     shows: |cause| cause != Cause::Nat(NatCause::Taken),
     ..all_of(&[CauseFamily::Nat], ["flow was set up", "flows were set up"])
 };
 
-/// Whatever comes to a bad end. What has another name under another family is told of once.
+/// All causes of drops, failed inserts and deletions. A cause with names in two families is reported once.
 pub(super) const ALL: Topic = Topic {
     name: "all",
     things: [
-        "time something came to its end",
-        "times something came to its end",
+        "drop, failed insert or deletion",
+        "drops, failed inserts and deletions",
     ],
     families: &CauseFamily::ALL,
     shows: |cause| !cause.is_ordinary(),

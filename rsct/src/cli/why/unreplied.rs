@@ -4,9 +4,9 @@ use std::{cmp::Reverse, process::ExitCode};
 
 use clap::Args;
 
-use super::common::{CommonArgs, Output, Reach, Watch, Watched, print};
+use super::common::{CommonArgs, Watch, WatchScope, Watched, print};
 use crate::{
-    cli::{UsageError, namespaces::Namespaces},
+    cli::{UsageError, namespaces::Namespaces, shared_args::TextOrJson},
     filter::Filter,
     flow::{Flow, names::status, tuples::inverse},
     kernel::clock,
@@ -15,16 +15,20 @@ use crate::{
     why::unreplied::{Index, Role, Subject, Watching},
 };
 
-/// Tell why entries stay UNREPLIED.
+/// Explain entries that stay UNREPLIED: packets by hook and interface
 ///
-/// Of each entry is told how many packets of each direction came while it was watched, at which hook and on which
-/// interface, what became of those that should answer it, and what to do about it. --netns and the filters say which entries are asked about. Packets are watched in all network namespaces: the reply to
-/// an entry of one may be met in another. An entry that goes without a reply meanwhile is told of too.
+/// For each entry, reports packets per direction, hook and interface, what happened to packets that should have answered
+/// it, and what to do. Includes entries that are deleted unreplied during the watch. --netns and the filter select the
+/// entries; packets are observed in all network namespaces, because a reply may arrive in another one.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct why unreplied -p udp --dport 53
+  rsct why unreplied --netns all --duration 30s")]
 pub(super) struct UnrepliedArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// How many entries to list, those with most packets first.
+    /// List the N entries with the most packets
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
 }
@@ -34,25 +38,29 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
     let filter = args.common.filter.filter()?;
     if let Some(option) = filter.details.unknown_to_records() {
         return Err(UsageError(format!(
-            "--{option}: the packets' records do not tell of it; `rsct list -u UNREPLIED` takes it"
+            "--{option}: packet records do not have this field; `rsct list -u UNREPLIED` accepts the option"
         ))
         .into());
     }
     let namespaces = Namespaces::open(&args.common.watching.netns)?;
-    let asked = (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
-    // A namespace that is open stays when all others have left it.
+    let selected =
+        (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
+    // An open descriptor would keep a deleted namespace alive.
     drop(namespaces);
     waiting::event_loop()?.block_on(async {
-        let watch = Watch::start(&args.common.watching, &reach(&filter))?;
+        let watch = Watch::start(&args.common.watching, &scope(&filter))?;
         let (watching, watched) = watch.run(Watching::default()).await?;
-        let asks = Asks { filter, netns: asked };
-        answer(args, &asks, &watching.borrow(), &watched)
+        let selection = Selection {
+            filter,
+            netns: selected,
+        };
+        report(args, &selection, &watching.borrow(), &watched)
     })
 }
 
-/// What an answer differs in from its question is not known before: where it comes from, where it goes to, in which zone.
-fn reach(filter: &Filter) -> Reach {
-    Reach {
+/// Only the protocol and the family: a reply may have other addresses, or another zone.
+fn scope(filter: &Filter) -> WatchScope {
+    WatchScope {
         filter: Filter {
             family: filter.family,
             proto: filter.proto,
@@ -64,22 +72,22 @@ fn reach(filter: &Filter) -> Reach {
     }
 }
 
-/// Which entries are asked about.
-struct Asks {
+/// The entries to explain.
+struct Selection {
     filter: Filter,
     /// Inode numbers; none for all.
     netns: Option<Vec<u32>>,
 }
 
-impl Asks {
-    fn about(&self, flow: &Flow) -> bool {
+impl Selection {
+    fn has(&self, flow: &Flow) -> bool {
         let orig = flow.orig_tuple();
         let reply = flow.reply_tuple();
-        // Nobody translates, as far as is known.
+        // Without a known reply direction: no NAT.
         let known = reply.unwrap_or_else(|| inverse(&orig));
         self.netns
             .as_ref()
-            .is_none_or(|asked| asked.contains(&flow.netns))
+            .is_none_or(|selected| selected.contains(&flow.netns))
             && self.filter.matches(&orig, &known, flow.zone, flow.mark)
             && self
                 .filter
@@ -88,26 +96,26 @@ impl Asks {
     }
 }
 
-fn answer(
+fn report(
     args: &UnrepliedArgs,
-    asks: &Asks,
+    selection: &Selection,
     watching: &Watching,
     watched: &Watched,
 ) -> anyhow::Result<ExitCode> {
     let index = Index::of(&watching.sightings);
     let is_unreplied = |flow: &&Flow| {
-        // What ctnetlink does not list is in no table.
-        let there = flow.from_dump && flow.is_confirmed();
+        // Entries that ctnetlink does not list are in no table.
+        let in_table = flow.from_dump && flow.is_confirmed();
         let unreplied = flow.status & status::SEEN_REPLY == 0;
-        there && (unreplied || watching.answered.contains(&flow.number))
+        in_table && (unreplied || watching.answered.contains(&flow.number))
     };
-    let there = watched.table.flows().filter(is_unreplied).map(|flow| Subject {
+    let listed = watched.table.flows().filter(is_unreplied).map(|flow| Subject {
         flow: *flow,
         ended: None,
     });
-    let subjects = there
+    let subjects = listed
         .chain(watching.ended.iter().copied())
-        .filter(|subject| asks.about(&subject.flow));
+        .filter(|subject| selection.has(&subject.flow));
     let mut answers = index.judge_all(subjects);
     answers.sort_by_key(|answer| {
         let own = answer.packets(Role::Request) + answer.packets(Role::Reply);
@@ -124,9 +132,9 @@ fn answer(
         unkept: watching.sightings.unkept,
     };
     let mut out = Vec::new();
-    match args.common.watching.output {
-        Output::Text => report.text(&mut out),
-        Output::Json => report.json(&mut out),
+    match args.common.watching.output.format {
+        TextOrJson::Text => report.text(&mut out),
+        TextOrJson::Json => report.json(&mut out),
     }
     print(&out)?;
     Ok(ExitCode::SUCCESS)

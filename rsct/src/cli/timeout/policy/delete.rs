@@ -5,11 +5,12 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::bail;
 use clap::Args;
 
-use super::{Output, Shown, name, refusal, rules::Rules};
+use super::{PolicyFormat, Usage, name, refusal, rules::Rules};
 use crate::{
     cli::{
         UsageError,
         namespaces::{Namespaces, NetnsArg},
+        shared_args::FormatArg,
         timeout::{exit_code, print},
     },
     netlink::{
@@ -22,42 +23,50 @@ use crate::{
     waiting,
 };
 
-/// Delete policies, and show them as they were.
+/// Delete timeout policies
 ///
-/// All of them, or where one is missing or used by a rule, none. Flows that had one have the namespace's timeouts from
-/// their next packet on.
+/// Prints the deleted policies. Deletes none if one of them is missing or used by a rule. Flows of a deleted policy get the
+/// namespace's timeouts from their next packet on.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy delete dns
+  rsct timeout policy delete dns web --netns blue")]
 pub(super) struct DeleteArgs {
-    /// Their names.
+    /// Names of the policies
     #[arg(value_name = "NAME", required = true)]
     names: Vec<OsString>,
     #[command(flatten)]
-    how: HowArgs,
+    output: OutputArgs,
 }
 
-/// Delete every policy that no rule uses, show them as they were, and say which stayed.
+/// Delete all timeout policies that no rule uses
 ///
-/// One that something uses stays too where no program shows the rules.
+/// Prints the deleted policies, and reports the others on stderr. A policy that is in use also stays if no program lists
+/// the rules.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy flush
+  rsct timeout policy flush --netns all -o json")]
 pub(super) struct FlushArgs {
     #[command(flatten)]
-    how: HowArgs,
+    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
-struct HowArgs {
-    /// How policies look that went.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+struct OutputArgs {
+    #[command(flatten)]
+    output: FormatArg<PolicyFormat>,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-impl HowArgs {
-    /// Goes through the namespaces, and shows which of the policies that there are went in each.
+impl OutputArgs {
+    /// Calls `delete` for each namespace, and prints the deleted policies.
     fn each(
         &self,
-        mut delete: impl AsyncFnMut(&mut Socket, &There, &mut Vec<Policy>) -> anyhow::Result<()>,
+        mut delete: impl AsyncFnMut(&mut Socket, &Existing, &mut Vec<Policy>) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
         let namespaces = Namespaces::open(&self.netns)?;
         let mut out = Vec::new();
@@ -65,23 +74,23 @@ impl HowArgs {
         let visit = namespaces.visit(async |netns, socket| {
             let policies = timeout::list(socket).await.map_err(refusal::of_list)?;
             let rules = Rules::holding(&policies, &namespaces, netns, socket).await;
-            let there = There { policies, rules };
-            let mut gone = Vec::new();
-            let deleted = delete(socket, &there, &mut gone).await;
-            count += gone.len();
-            let at = Shown {
+            let existing = Existing { policies, rules };
+            let mut deleted = Vec::new();
+            let result = delete(socket, &existing, &mut deleted).await;
+            count += deleted.len();
+            let usage = Usage {
                 namespaces: &namespaces,
                 netns,
-                rules: &there.rules,
+                rules: &existing.rules,
                 flows: None,
             };
-            self.output.policies(&mut out, &gone, &at);
-            deleted
+            self.output.policies(&mut out, &deleted, &usage);
+            result
         });
         let visited = waiting::block_on(visit);
         print(&out)?;
         let all_went_well = visited?;
-        namespaces.tell_of_hidden();
+        namespaces.report_hidden();
         message!(
             "{} been deleted.",
             plural::count(count, "timeout policy has", "timeout policies have")
@@ -90,8 +99,8 @@ impl HowArgs {
     }
 }
 
-/// What there was before.
-struct There {
+/// The policies before the deletion.
+struct Existing {
     policies: Vec<Policy>,
     rules: Rules,
 }
@@ -102,36 +111,36 @@ pub(super) fn delete(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     for name in &args.names {
         let name = name::existing(name)?;
         if names.contains(&name) {
-            return Err(UsageError(format!("{}: it is given twice", shown(name))).into());
+            return Err(UsageError(format!("{}: the name is given twice", shown(name))).into());
         }
         names.push(name);
     }
-    args.how.each(async |socket, there, gone| {
-        let mut meant = Vec::new();
-        // Looked at before the first goes, so that what can't be done leaves nothing half done.
+    args.output.each(async |socket, existing, deleted| {
+        let mut selected = Vec::new();
+        // All are checked before the first is deleted.
         for name in &names {
-            let Some(policy) = find(&there.policies, name) else {
+            let Some(policy) = find(&existing.policies, name) else {
                 bail!(
-                    "deleting the timeout policy {}: there is none of this name; {}",
+                    "deleting the timeout policy {}: there is no policy of this name; {}",
                     shown(name),
-                    refusal::names(&there.policies)
+                    refusal::names(&existing.policies)
                 );
             };
-            let rules = there.rules.count(policy);
+            let rules = existing.rules.count(policy);
             if rules.is_some_and(|rules| rules > 0) {
                 bail!(
                     "deleting the timeout policy {}: {}",
                     shown(name),
-                    refusal::held(name, rules)
+                    refusal::in_use(name, rules)
                 );
             }
-            meant.push((*name, policy));
+            selected.push((*name, policy));
         }
-        // First those that something holds, which may be a flow, or a rule that no program shows.
-        meant.sort_by_key(|(_, policy)| std::cmp::Reverse(uses(policy)));
-        for (name, policy) in meant {
+        // First those in use, by a flow or by a rule that no program lists: their deletion may fail.
+        selected.sort_by_key(|(_, policy)| std::cmp::Reverse(uses(policy)));
+        for (name, policy) in selected {
             match timeout::delete(socket, name).await {
-                Ok(()) => gone.push(policy.clone()),
+                Ok(()) => deleted.push(policy.clone()),
                 Err(error) => return Err(refusal::of(socket, "deleting", name, error).await),
             }
         }
@@ -141,21 +150,21 @@ pub(super) fn delete(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs `rsct timeout policy flush`.
 pub(super) fn flush(args: &FlushArgs) -> anyhow::Result<ExitCode> {
-    args.how.each(async |socket, there, gone| {
-        // One by one: the kernel does not say which of them stay.
-        for policy in &there.policies {
+    args.output.each(async |socket, existing, deleted| {
+        // One by one: a flush request does not return which policies stay.
+        for policy in &existing.policies {
             let name = policy.name.as_deref().unwrap_or_default();
-            // Newer kernels delete a policy under the rules that use it: see there.
-            let rules = there.rules.count(policy);
+            // Newer kernels delete a policy that rules use: see rules.rs.
+            let rules = existing.rules.count(policy);
             if rules != Some(0) {
-                stays(name, rules);
+                report_kept(name, rules);
                 continue;
             }
             match timeout::delete(socket, name).await {
-                Ok(()) => gone.push(policy.clone()),
+                Ok(()) => deleted.push(policy.clone()),
                 Err(error) => match error.errno() {
-                    Some(libc::EBUSY) => stays(name, None),
-                    // Somebody else was faster.
+                    Some(libc::EBUSY) => report_kept(name, None),
+                    // Another program deleted it.
                     Some(libc::ENOENT) => {}
                     _ => return Err(refusal::of(socket, "deleting", name, error).await),
                 },
@@ -165,8 +174,8 @@ pub(super) fn flush(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn stays(name: &[u8], rules: Option<usize>) {
-    message!("{} stays: {}", shown(name), refusal::held(name, rules));
+fn report_kept(name: &[u8], rules: Option<usize>) {
+    message!("{} is not deleted: {}", shown(name), refusal::in_use(name, rules));
 }
 
 fn find<'a>(policies: &'a [Policy], name: &[u8]) -> Option<&'a Policy> {

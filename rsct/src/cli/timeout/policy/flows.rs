@@ -1,13 +1,10 @@
-//! How many entries live under each policy. Netlink does not say which policy an entry has: a probe reads it, where the
-//! kernel writes the entry into the dump.
+//! Number of entries of each policy. Netlink does not send an entry's policy: an eBPF program reads it when the kernel writes
+//! the entry into the dump.
 
 use std::{collections::HashMap, ops::ControlFlow};
 
 use crate::{
-    cli::{
-        probing::{AttachArg, why_not},
-        sentence,
-    },
+    cli::{probing::listing_error, sentence, shared_args::AttachArg},
     netlink::{
         Error, Socket,
         conntrack::Entry,
@@ -15,28 +12,25 @@ use crate::{
         timeout::Policy,
     },
     plural,
-    provenance::{Listing, ListingError},
+    provenance::Listing,
 };
 
-/// The probe, where there can be one.
+/// The program, if it could be attached.
 pub(super) struct Flows(Option<Listing>);
 
 impl Flows {
-    /// Attaches it. Where that can't be done it is said on stderr why, and flows are not counted.
+    /// Attaches the program. If that fails, reports why, and flows are not counted.
     pub(super) fn start(attach: AttachArg) -> Self {
-        let listing = Listing::start(attach.form()).map_err(|error| match error {
-            ListingError::Session(error) => why_not(error),
-            error => error.into(),
-        });
+        let listing = Listing::start(attach.form()).map_err(listing_error);
         Self(
             listing
-                .inspect_err(|error| message!("live flows are not counted: {}", sentence(error)))
+                .inspect_err(|error| message!("flows are not counted: {}", sentence(error)))
                 .ok(),
         )
     }
 
-    /// Counts a namespace's entries by their policies' names. Policies that say the same share their flows: the kernel
-    /// does not tell which it is.
+    /// Counts a namespace's entries by the names of their policies. Policies with equal values share their flows, because
+    /// the program cannot distinguish them.
     pub(super) async fn count(&mut self, netns: u32, socket: &mut Socket) -> Result<Option<Counted>, Error> {
         let Some(listing) = &mut self.0 else {
             return Ok(None);
@@ -51,8 +45,9 @@ impl Flows {
         let lost = listing.lost();
         if lost != 0 {
             message!(
-                "{} LOST: as many flows may be missing from the counts",
-                plural::count(lost, "record was", "records were")
+                "{} lost: up to {} may be missing from the counts",
+                plural::count(lost, "record was", "records were"),
+                plural::count(lost, "flow", "flows")
             );
         }
         Ok(Some(Counted(by_name)))
@@ -63,7 +58,7 @@ impl Flows {
 pub(super) struct Counted(HashMap<String, u64>);
 
 impl Counted {
-    /// How many live under a policy.
+    /// The number of entries of a policy.
     pub(super) fn of(&self, policy: &Policy) -> u64 {
         let name = policy.name.as_deref().map(String::from_utf8_lossy);
         name.and_then(|name| self.0.get(&*name)).copied().unwrap_or(0)

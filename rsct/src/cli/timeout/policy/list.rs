@@ -4,11 +4,11 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Args;
 
-use super::{Output, Shown, flows::Flows, name, refusal, rules::Rules};
+use super::{PolicyFormat, Usage, flows::Flows, name, refusal, rules::Rules};
 use crate::{
     cli::{
         namespaces::{Namespaces, NetnsArg},
-        probing::AttachArg,
+        shared_args::{AttachArg, FormatArg},
         timeout::{exit_code, print},
     },
     kernel::netns::Netns,
@@ -19,32 +19,37 @@ use crate::{
     plural, waiting,
 };
 
-/// Show every policy: its timeouts, and who uses it.
+/// List timeout policies with their timeouts, rules and flows
 ///
-/// Rules are those that iptables and ip6tables show; uses is the kernel's own count, which on newer kernels has each rule
-/// twice and each flow once.
+/// RULES counts the rules listed by iptables and ip6tables. USES is the kernel's own reference count: newer kernels count
+/// each rule twice and each flow once. rsct counts the flows of each policy with an eBPF program.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy list
+  rsct timeout policy list --netns all -o json
+  rsct timeout policy list -o nfct")]
 pub(super) struct ListArgs {
-    /// How policies look.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// How to attach the probe that counts the flows under each policy.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
+    output: FormatArg<PolicyFormat>,
+    #[command(flatten)]
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-/// Show a policy.
+/// Print a timeout policy with its timeouts, rules and flows
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy get dns
+  rsct timeout policy get dns -o json")]
 pub(super) struct GetArgs {
-    /// Its name.
+    /// Name of the policy
     name: OsString,
-    /// How it looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// How to attach the probe that counts the flows under each policy.
-    #[arg(long, value_enum, default_value_t)]
+    #[command(flatten)]
+    output: FormatArg<PolicyFormat>,
+    #[command(flatten)]
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
@@ -62,7 +67,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     });
     let all_went_well = waiting::block_on(visit)?;
     print(&showing.out)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     message!(
         "{} been shown.",
         plural::count(shown, "timeout policy has", "timeout policies have")
@@ -81,22 +86,22 @@ pub(super) fn get(args: &GetArgs) -> anyhow::Result<ExitCode> {
     });
     let all_went_well = waiting::block_on(visit)?;
     print(&showing.out)?;
-    namespaces.tell_of_hidden();
+    namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }
 
-/// Policies on their way out, with who uses them.
+/// Prints policies and their usage.
 struct Showing<'a> {
     namespaces: &'a Namespaces,
-    output: Output,
+    output: FormatArg<PolicyFormat>,
     attach: AttachArg,
-    /// Attached for the first policies that there are; nfct's form has no place for flows.
+    /// Attached for the first namespace with a policy; nfct's format has no flows.
     flows: Option<Flows>,
     out: Vec<u8>,
 }
 
 impl<'a> Showing<'a> {
-    fn new(namespaces: &'a Namespaces, output: Output, attach: AttachArg) -> Self {
+    fn new(namespaces: &'a Namespaces, output: FormatArg<PolicyFormat>, attach: AttachArg) -> Self {
         Self {
             namespaces,
             output,
@@ -112,19 +117,19 @@ impl<'a> Showing<'a> {
         netns: &Netns,
         socket: &mut Socket,
     ) -> anyhow::Result<()> {
-        let flows = if self.output == Output::Nfct || policies.is_empty() {
+        let flows = if self.output.format == PolicyFormat::Nfct || policies.is_empty() {
             None
         } else {
             let flows = self.flows.get_or_insert_with(|| Flows::start(self.attach));
             flows.count(netns.inode as u32, socket).await?
         };
-        let at = Shown {
+        let usage = Usage {
             namespaces: self.namespaces,
             netns,
             rules: &Rules::holding(policies, self.namespaces, netns, socket).await,
             flows,
         };
-        self.output.policies(&mut self.out, policies, &at);
+        self.output.policies(&mut self.out, policies, &usage);
         Ok(())
     }
 }

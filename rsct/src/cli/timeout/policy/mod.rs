@@ -1,4 +1,4 @@
-//! `rsct timeout policy`: timeouts that rules give to flows.
+//! `rsct timeout policy`: timeout policies, which rules assign to flows.
 
 mod delete;
 mod flows;
@@ -15,7 +15,7 @@ use flows::Counted;
 use rules::Rules;
 
 use crate::{
-    cli::namespaces::Namespaces,
+    cli::{namespaces::Namespaces, shared_args::FormatArg},
     kernel::netns::Netns,
     netlink::timeout::Policy,
     render::{
@@ -24,11 +24,16 @@ use crate::{
     },
 };
 
-/// Make, change, show and delete timeout policies.
+/// Add, replace, list and delete timeout policies
 ///
-/// A policy has timeouts for the states of one protocol. It holds for the flows that a rule gives it to, by iptables'
-/// CT target.
+/// A policy has timeouts for the states of one protocol. It applies to the flows to which a rule with iptables' CT target
+/// assigns it (`rsct timeout attach`).
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy add dns inet udp unreplied=5 replied=10
+  rsct timeout policy list
+  rsct timeout policy delete dns")]
 pub(super) struct PolicyArgs {
     #[command(subcommand)]
     command: Command,
@@ -56,37 +61,36 @@ pub(super) fn run(args: &PolicyArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// How policies look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Aligned columns.
-    #[default]
+/// Formats of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PolicyFormat {
+    /// Aligned columns
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line
     Json,
-    /// The form of `nfct list timeout`.
+    /// Format of `nfct list timeout`
     Nfct,
 }
 
-/// Where policies are shown.
-struct Shown<'a> {
+/// The namespace of policies, and what uses them.
+struct Usage<'a> {
     namespaces: &'a Namespaces,
     netns: &'a Netns,
     rules: &'a Rules,
     flows: Option<Counted>,
 }
 
-impl Output {
+impl FormatArg<PolicyFormat> {
     /// Appends policies of a namespace.
-    fn policies(self, out: &mut Vec<u8>, policies: &[Policy], shown: &Shown<'_>) {
-        let Shown {
+    fn policies(self, out: &mut Vec<u8>, policies: &[Policy], usage: &Usage<'_>) {
+        let Usage {
             namespaces,
             netns,
             rules,
             flows,
-        } = shown;
+        } = usage;
         let width = render::width(policies);
-        if self == Self::Text && !policies.is_empty() {
+        if self.format == PolicyFormat::Text && !policies.is_empty() {
             render::header(out, namespaces.column(), width, flows.is_some());
         }
         for policy in policies {
@@ -95,10 +99,10 @@ impl Output {
                 rules: rules.count(policy),
                 flows: flows.as_ref().map(|flows| flows.of(policy)),
             };
-            match self {
-                Self::Text => render::text(out, &line, netns, namespaces.column(), width),
-                Self::Json => render::json(out, &line, namespaces.are_named().then_some(netns)),
-                Self::Nfct => nfct::policy(out, policy),
+            match self.format {
+                PolicyFormat::Text => render::text(out, &line, netns, namespaces.column(), width),
+                PolicyFormat::Json => render::json(out, &line, namespaces.are_named().then_some(netns)),
+                PolicyFormat::Nfct => nfct::policy(out, policy),
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::{cli::UsageError, outside::shown};
 /// `CTNL_TIMEOUT_NAME_MAX` (include/uapi/linux/netfilter/nfnetlink_cttimeout.h), less the zero at its end.
 const MOST_BYTES: usize = 31;
 
-/// A name that a policy can have.
+/// Checks the name of an existing policy.
 pub(super) fn existing(name: &OsStr) -> Result<&[u8], UsageError> {
     let bytes = name.as_bytes();
     if (1..=MOST_BYTES).contains(&bytes.len()) {
@@ -21,7 +21,7 @@ pub(super) fn existing(name: &OsStr) -> Result<&[u8], UsageError> {
     }
 }
 
-/// A name that a new policy should have: one that can be typed and shown.
+/// Checks the name of a new policy: it must be printable.
 pub(super) fn new(name: &OsStr) -> Result<&[u8], UsageError> {
     let bytes = existing(name)?;
     match name.to_str() {

@@ -5,14 +5,16 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::bail;
 use clap::Args;
 
-use super::{Output, Shown, name, refusal, rules::Rules};
+use super::{PolicyFormat, Usage, name, refusal, rules::Rules};
 use crate::{
     cli::{
         UsageError,
         namespaces::{Namespaces, NetnsArg},
+        shared_args::FormatArg,
         timeout::{
-            assignments::{self, Assignment},
-            exit_code, print, protocol,
+            assignments::{self, Assignment, STATES_HELP},
+            exit_code, print,
+            protocol::{self, PROTOCOL_HELP},
         },
     },
     family::Family,
@@ -25,16 +27,27 @@ use crate::{
     waiting,
 };
 
-/// Make a policy, and show it. States that are not named get the namespace's timeouts of this moment.
+/// Add a timeout policy
+///
+/// Prints the policy. States that are not given get the namespace's current timeouts.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy add dns inet udp unreplied=5 replied=10
+  rsct timeout policy add web inet6 tcp established=1h time_wait=30")]
 pub(super) struct AddArgs {
     #[command(flatten)]
     policy: TypedArgs,
 }
 
-/// Change a policy in place, and show it as it is then. States that are not named keep their timeouts, rules that use
-/// it and flows that have it keep it.
+/// Change the timeouts of a policy in place
+///
+/// Prints the new policy. States that are not given keep their timeouts. Rules and flows keep the policy.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct timeout policy replace dns inet udp replied=20
+  rsct timeout policy replace web inet6 tcp time_wait=10 --netns blue")]
 pub(super) struct ReplaceArgs {
     #[command(flatten)]
     policy: TypedArgs,
@@ -42,23 +55,21 @@ pub(super) struct ReplaceArgs {
 
 #[derive(Debug, Args)]
 struct TypedArgs {
-    /// Its name, at most 31 bytes.
+    /// Name of the policy, at most 31 bytes
     name: OsString,
-    /// The address family of the flows it is for: inet (or ipv4), inet6 (or ipv6).
+    /// Address family of its flows: inet (or ipv4), inet6 (or ipv6)
     family: String,
-    /// The protocol: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, or generic for all others.
+    #[arg(help = PROTOCOL_HELP)]
     proto: String,
-    /// A state, as `rsct timeout show` names it, and its seconds; or with a unit, such as 5m, 2h or 1d.
-    #[arg(value_name = "STATE=SECS")]
+    #[arg(help = STATES_HELP, value_name = "STATE=SECS")]
     states: Vec<String>,
-    /// How the policy looks.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    output: FormatArg<PolicyFormat>,
     #[command(flatten)]
     netns: NetnsArg,
 }
 
-/// What was typed, understood.
+/// The parsed arguments.
 struct Typed<'a> {
     name: &'a [u8],
     family: Family,
@@ -74,7 +85,7 @@ impl TypedArgs {
             && only != family
         {
             return Err(UsageError(format!(
-                "{}: the protocol runs over {} alone, and no flow of {} could have the policy",
+                "{}: the protocol runs only over {}, so no flow of {} could have the policy",
                 protocol.name,
                 only.name(),
                 family.name()
@@ -85,7 +96,7 @@ impl TypedArgs {
         if assignments.is_empty() {
             let names: Vec<&str> = protocol.states.iter().map(|state| state.name).collect();
             return Err(UsageError(format!(
-                "no state is given: a policy needs one STATE=SECS at least; {} has {}",
+                "no state is given: a policy needs at least one STATE=SECS; {} has {}",
                 protocol.name,
                 names.join(", ")
             ))
@@ -99,7 +110,7 @@ impl TypedArgs {
         })
     }
 
-    /// Does it in every namespace, and shows the policy as the kernel has it then.
+    /// Writes the policy in every namespace, and prints it as the kernel stored it.
     fn each(
         &self,
         typed: &Typed<'_>,
@@ -116,27 +127,26 @@ impl TypedArgs {
                 Err(error) => return Err(refusal::of(socket, doing, typed.name, error).await),
             };
             let rules = &Rules::holding(&policy, &namespaces, netns, socket).await;
-            let at = Shown {
+            let usage = Usage {
                 namespaces: &namespaces,
                 netns,
                 rules,
                 flows: None,
             };
-            self.output.policies(&mut out, &policy, &at);
+            self.output.policies(&mut out, &policy, &usage);
             Ok(())
         });
         let visited = waiting::block_on(visit);
-        // What was done is shown even where it could not be done in a namespace after it.
+        // Policies written before an error are printed.
         print(&out)?;
         let all_went_well = visited?;
-        namespaces.tell_of_hidden();
+        namespaces.report_hidden();
         Ok(exit_code(all_went_well))
     }
 }
 
 impl Typed<'_> {
-    /// Checks that the kernel has a handler for the protocol: depending on its version it would take a policy for one
-    /// that it has not.
+    /// Checks that the kernel has a handler for the protocol: some versions accept a policy for one that they lack.
     async fn check_protocol(&self, socket: &mut Socket) -> anyhow::Result<()> {
         match timeout::defaults(socket, self.family as u16, self.protocol.number).await {
             Ok(_) => Ok(()),
@@ -156,7 +166,7 @@ impl Typed<'_> {
         }
     }
 
-    /// What was typed, and of the states that it doesn't name what there is.
+    /// The given timeouts, and the policy's current ones for all other states.
     fn merged(&self, there: &Policy) -> Timeouts {
         let mut timeouts = self.timeouts();
         for value in &there.timeouts.values {
@@ -183,7 +193,7 @@ pub(super) fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
 pub(super) fn replace(args: &ReplaceArgs) -> anyhow::Result<ExitCode> {
     let typed = args.policy.typed(name::existing(&args.policy.name)?)?;
     args.policy.each(&typed, "replacing", async |socket| {
-        // The kernel would make one where there is none.
+        // The kernel would create a policy that does not exist.
         let there = match timeout::get(socket, typed.name).await {
             Ok(there) => there,
             Err(error) => return Err(refusal::of(socket, "replacing", typed.name, error).await),
@@ -191,8 +201,8 @@ pub(super) fn replace(args: &ReplaceArgs) -> anyhow::Result<ExitCode> {
         let of = (there.timeouts.l3proto, there.timeouts.l4proto);
         if of != (typed.family as u16, typed.protocol.number) {
             bail!(
-                "replacing the timeout policy {}: it is for {} over {}, and the kernel changes a policy for no other; \
-                 delete it and add another, or give it another name",
+                "replacing the timeout policy {}: it is for {} over {}, and the kernel cannot change that; delete it and \
+                 add another, or give another name",
                 shown(typed.name),
                 Protocol::of_number(of.1).name,
                 Family::from_number(of.0).map_or("another family", Family::name)
@@ -220,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_named_stays() {
+    fn other_states_keep_their_timeouts() {
         let protocol = Protocol::named("udp").unwrap();
         let typed = Typed {
             name: b"a",

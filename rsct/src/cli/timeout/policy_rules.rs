@@ -1,4 +1,4 @@
-//! A network namespace's policies, and the programs whose rules attach them.
+//! The policies of a network namespace, and the rules that attach them.
 
 use anyhow::{Context as _, anyhow, bail};
 
@@ -19,33 +19,33 @@ use crate::{
     waiting,
 };
 
-/// Where rules are made, shown and taken away.
-pub(super) struct Place {
+/// A network namespace whose rules are created, listed and deleted.
+pub(super) struct PolicyRules {
     /// The policies.
     policies: Vec<Policy>,
-    /// The programs.
+    /// The programs that manage the rules.
     pub(super) system: System,
 }
 
-impl Place {
-    /// The one namespace that was asked for.
+impl PolicyRules {
+    /// Opens the selected namespace.
     pub(super) fn open(arg: &NetnsArg) -> anyhow::Result<Self> {
         let namespaces = Namespaces::open(arg)?;
         if namespaces.are_all() {
-            let sentence = "rules are made and taken away in one network namespace, not in all";
+            let sentence = "--netns all: rules are created and deleted in one network namespace";
             return Err(UsageError(sentence.to_owned()).into());
         }
         let netns = namespaces
             .iter()
             .next()
-            .context("there is no network namespace")?;
+            .context("no network namespace was found")?;
         waiting::block_on(async {
             let mut socket = namespaces.socket(netns)?;
             Self::of(&namespaces, netns, &mut socket).await
         })
     }
 
-    /// One of several.
+    /// One of several namespaces.
     pub(super) async fn of(
         namespaces: &Namespaces,
         netns: &Netns,
@@ -53,33 +53,38 @@ impl Place {
     ) -> anyhow::Result<Self> {
         let policies = timeout::list(socket).await.map_err(refusal::of_list)?;
         let system = System::find(namespaces.are_named().then_some(netns))
-            .context("sharing a network namespace with the programs to be run there")?;
+            .context("opening the network namespace for iptables and nft")?;
         if ![Tool::Iptables, Tool::Ip6tables, Tool::Nft]
             .into_iter()
             .any(|tool| system.has(tool))
         {
             bail!(
-                "looking for the rules that attach timeout policies: there is no iptables, ip6tables or nft in PATH; \
-                 install one of them (the packages iptables and nftables have them)"
+                "listing the rules that attach timeout policies: iptables, ip6tables and nft are not in PATH; install one \
+                 of them (packages iptables and nftables)"
             );
         }
         Ok(Self { policies, system })
     }
 
-    /// The policy of this name.
+    /// The policy with this name.
     pub(super) fn policy(&self, name: &str) -> anyhow::Result<&Policy> {
         let found = self
             .policies
             .iter()
             .find(|policy| policy.name.as_deref() == Some(name.as_bytes()));
-        found.ok_or_else(|| anyhow!("there is none of this name; {}", refusal::names(&self.policies)))
+        found.ok_or_else(|| {
+            anyhow!(
+                "there is no policy of this name; {}",
+                refusal::names(&self.policies)
+            )
+        })
     }
 
-    /// Every rule that attaches a policy; of one alone, or of all.
+    /// The rules that attach this policy, or any policy.
     ///
-    /// Some kernels let a policy be deleted that a rule still has (nfnetlink_cttimeout.c of 6.1.191, 6.12.112 and 7.3, which
-    /// count otherwise): all programs are asked, whichever policies there are. But where a family has none, its program
-    /// may well not work at all, as in a kernel without IPv6.
+    /// Runs all programs, whichever policies exist: some kernels delete a policy that a rule still uses
+    /// (nfnetlink_cttimeout.c of 6.1.191, 6.12.112 and 7.3, which count references differently). A program may fail if its
+    /// family has no policy, as in a kernel without IPv6.
     pub(super) fn rules(&self, policy: Option<&str>) -> anyhow::Result<Vec<Listed>> {
         let has = |family: Family| {
             self.policies
@@ -102,7 +107,7 @@ impl Place {
         Ok(rules)
     }
 
-    /// The names that are text, which is what rules can name.
+    /// The names that are UTF-8: rules cannot have others.
     fn names(&self) -> impl Iterator<Item = (&str, Family)> {
         self.policies.iter().filter_map(|policy| {
             let name = str::from_utf8(policy.name.as_deref()?).ok()?;
@@ -111,7 +116,7 @@ impl Place {
     }
 }
 
-/// The family that a policy is for.
+/// The address family of a policy.
 pub(super) fn family_of(policy: &Policy) -> Option<Family> {
     Family::from_number(policy.timeouts.l3proto)
 }
