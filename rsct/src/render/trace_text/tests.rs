@@ -632,7 +632,7 @@ fn prose_is_cut_off_at_120_columns() {
     let cut = line(alone(Cause::Lost(LostCause::Overrun), None));
     assert_eq!(cut.chars().count(), 120);
     assert!(
-        cut.contains("  lost overrun: the listener's buffer") && cut.ends_with('…'),
+        cut.contains("  lost overrun: the listener's receive buffer") && cut.ends_with('…'),
         "{cut}"
     );
     // Too few columns are left for any.
