@@ -367,7 +367,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut attach,
         1,
-        "said: iptables: refused here; the rules created before, at prerouting, have been deleted again",
+        "iptables: refused here; the rules created before, at prerouting, have been deleted again",
     )?;
     same(namespace, &before)?;
     // If even that fails, rsct prints the command for it.
