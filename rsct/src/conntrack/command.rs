@@ -1,4 +1,4 @@
-//! What can be asked for, and which options may, must or must not go with it.
+//! The commands, and the options that each requires, allows or forbids.
 
 use super::problem::Problem;
 
@@ -45,7 +45,7 @@ pub(super) enum Command {
     ExpectStats,
     /// `-A`.
     Add,
-    /// No command at all, which shows the usage.
+    /// No command: prints the usage.
     None,
 }
 
@@ -57,14 +57,14 @@ pub(super) enum Table {
     Conntrack,
     /// The expectations.
     Expect,
-    /// The entries on their way out.
+    /// The entries being destroyed.
     Dying,
     /// The entries not yet in the table.
     Unconfirmed,
 }
 
 impl Table {
-    /// The table that a name, or the beginning of one, stands for.
+    /// The table with this name or prefix of a name.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         [
             ("expect", Self::Expect),
@@ -79,7 +79,7 @@ impl Table {
 }
 
 impl Command {
-    /// The command of an option's letter on a table.
+    /// The command of an option letter on a table.
     pub(super) fn of(letter: u8, table: Table) -> Result<Self, Problem> {
         let (on_entries, on_expectations) = match letter {
             b'L' => (Self::List, Self::ExpectList),
@@ -138,7 +138,7 @@ impl Command {
         }
     }
 
-    /// Whether entries of every family are meant where none was named; the others take IPv4 then.
+    /// Returns whether the command covers all families unless one is given; the other commands default to IPv4.
     pub(super) fn is_of_any_family(self) -> bool {
         matches!(
             self,
@@ -146,7 +146,7 @@ impl Command {
         )
     }
 
-    /// What the summary says of the number of entries that the command went over; none where there is no summary.
+    /// The text after the number in the summary line; `None` if the command prints no summary.
     pub(super) fn summary(self) -> Option<&'static str> {
         Some(match self {
             Self::List | Self::Get => "flow entries have been shown",
@@ -161,7 +161,7 @@ impl Command {
         })
     }
 
-    /// Whether going over nothing is no failure.
+    /// Returns whether a run that finds nothing succeeds.
     pub(super) fn may_find_nothing(self) -> bool {
         matches!(
             self,
@@ -169,7 +169,7 @@ impl Command {
         )
     }
 
-    /// How a load file's refusal names the command; none for those that may stand in one.
+    /// The command's name in the error about a load file; `None` if a file may contain it.
     pub(super) fn refused_in_file(self) -> Option<&'static str> {
         Some(match self {
             Self::Create | Self::Add | Self::Update | Self::Delete | Self::Flush => return None,

@@ -1,18 +1,17 @@
-//! A command line read as GNU's `getopt_long` reads it.
+//! Command-line parser with the behaviour of GNU's `getopt_long`.
 //!
-//! Scripts lean on its habits, so they are kept to the letter: words that are no options may stand anywhere and are
-//! moved behind the options as they are met, short options bundle, a long one may be cut as long as it stays
-//! unambiguous, and what [`Getopt::before`] shows is what conntrack names in its sentences. An optional value only
-//! counts when it is attached.
+//! Scripts depend on its details, so all are reproduced: non-options may stand anywhere and are moved after the
+//! options, short options bundle, a long option may be abbreviated while unambiguous, and conntrack's messages name the
+//! word in [`Getopt::before`]. An optional value counts only when attached.
 
 /// Whether an option takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
-    /// It doesn't.
+    /// No value.
     Nothing,
-    /// It does.
+    /// A required value.
     Value,
-    /// It may, attached with `=` or, to a short option, directly.
+    /// An optional value, attached with `=` or, for a short option, directly.
     Perhaps,
 }
 
@@ -23,18 +22,18 @@ pub(super) struct Long {
     pub(super) name: &'static str,
     /// Whether it takes a value.
     pub(super) takes: Takes,
-    /// What it is reported as.
+    /// The code that the parser returns for it.
     pub(super) value: i32,
 }
 
-/// By how much the options of one group differ from those of the group before.
+/// Difference between the codes of one group and those of the previous group.
 pub(super) const GROUP_OFFSET: i32 = 256;
 
-/// Long options in groups. Each option is reported as its own value and [`GROUP_OFFSET`] for every group before its
-/// own, so that groups may count alike.
+/// Long options in groups. The parser returns an option's value plus [`GROUP_OFFSET`] for every earlier group, so that
+/// groups may use the same values.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
-    /// All that a command line mostly has, so that none has to be allocated for.
+    /// The groups of most command lines, so that no allocation is needed.
     first: [&'static [Long]; 2],
     more: Vec<&'static [Long]>,
 }
@@ -65,8 +64,7 @@ impl Groups {
             .flat_map(|(number, group)| group.iter().map(move |option| (number, option)))
     }
 
-    /// The option of this name, or the one that it is an unambiguous beginning of: all that begin so must be the same
-    /// option.
+    /// The option with this name, or the one that it abbreviates: all options with this prefix must be the same one.
     fn find(&self, typed: &[u8]) -> Option<Long> {
         let of_group = |(number, option): (i32, &Long)| Long {
             value: option.value + number * GROUP_OFFSET,
@@ -85,32 +83,32 @@ impl Groups {
     }
 }
 
-/// What was met.
+/// Result of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Met<'a> {
     /// An option, with its value.
     Option(i32, Option<&'a [u8]>),
-    /// Something that looks like an option and is none, or is several.
+    /// Not an option, or an ambiguous abbreviation.
     Unknown,
     /// An option whose value is missing.
     NoValue,
 }
 
-/// A command line on its way.
+/// A command line being parsed.
 #[derive(Debug)]
 pub(super) struct Getopt<'a> {
     words: Vec<&'a [u8]>,
     short: &'static [(u8, Takes)],
-    /// The word that is looked at next.
+    /// Index of the next word.
     next: usize,
-    /// Where in the word before a bundle of short options goes on.
+    /// Position in the previous word where a bundle of short options continues.
     bundle: Option<(usize, usize)>,
-    /// The words that were skipped because they are no options: from `skipped.0` up to before `skipped.1`.
+    /// The skipped non-options: from `skipped.0` to before `skipped.1`.
     skipped: (usize, usize),
 }
 
 impl<'a> Getopt<'a> {
-    /// Begins behind the program's name, which is the first word.
+    /// Starts after the program's name, which is the first word.
     pub(super) fn new(words: Vec<&'a [u8]>, short: &'static [(u8, Takes)]) -> Self {
         Self {
             words,
@@ -121,13 +119,12 @@ impl<'a> Getopt<'a> {
         }
     }
 
-    /// The word before the one that is looked at next: where a wrong option stands, mostly.
+    /// The word before the next one: usually the one with the wrong option.
     pub(super) fn before(&self) -> &'a [u8] {
         self.words[self.next - 1]
     }
 
-    /// Takes the next word as the value of the option that was just met, if it doesn't begin like an option or a
-    /// negation.
+    /// Consumes the next word as the value of the last option, unless it begins with `-` or `!`.
     pub(super) fn detached(&mut self) -> Option<&'a [u8]> {
         let word = *self.words.get(self.next)?;
         if matches!(word.first(), Some(b'-' | b'!')) {
@@ -137,7 +134,7 @@ impl<'a> Getopt<'a> {
         Some(word)
     }
 
-    /// Looks for the next option among the short ones and these long ones.
+    /// Finds the next option among the short ones and these long ones.
     pub(super) fn meet(&mut self, long: &Groups) -> Option<Met<'a>> {
         if let Some((word, at)) = self.bundle.take() {
             return Some(self.short(word, at));
@@ -176,7 +173,7 @@ impl<'a> Getopt<'a> {
         self.skipped.1 = self.next;
     }
 
-    /// Moves the skipped words behind the options that were met since.
+    /// Moves the skipped words after the options found since.
     fn exchange(&mut self) {
         let (first, last) = self.skipped;
         self.words[first..self.next].rotate_left(last - first);

@@ -1,4 +1,4 @@
-//! The usage, byte for byte but for the version.
+//! The usage text, byte for byte except for the version.
 
 use std::io::{self, Write};
 
@@ -60,7 +60,7 @@ const COMMON: &str = "Common parameters and options:
   --mask-dst ip\t\t\tDestination mask address
 ";
 
-/// Writes the usage, and a protocol's part where one was named.
+/// Writes the usage, and the options of a protocol if one was named.
 pub(super) fn write(
     out: &mut impl Write,
     program: &[u8],

@@ -1,8 +1,8 @@
-//! Which entries a command line means, by conntrack's own rules.
+//! Matching of entries by conntrack's own rules.
 //!
-//! A value counts where it was given, and an entry that has no such value isn't meant; of marks and zones, no value is
-//! as good as 0. The options only count at all when one is among them that conntrack compares by: a timeout alone, or
-//! what an address is translated to, doesn't make the rest count.
+//! A typed value is compared; an entry without such a value does not match, except that a missing mark or zone counts
+//! as 0. Values are compared only if one option of [`COMPARED`] is present: `--timeout` or a NAT address alone compares
+//! nothing.
 
 use rsct_common::Tuple;
 
@@ -25,7 +25,7 @@ use crate::{
 const SRC_NAT_DONE: u32 = 1 << 7;
 const DST_NAT_DONE: u32 = 1 << 8;
 
-/// The options that make an entry's values count.
+/// The options that turn comparison on.
 pub(super) const COMPARED: Given = Given::of(&[
     Opt::Proto,
     Opt::OrigSrc,
@@ -42,7 +42,7 @@ pub(super) const COMPARED: Given = Given::of(&[
     Opt::ReplZone,
 ]);
 
-/// An address's bits that count.
+/// An address and its significant bits.
 #[derive(Clone, Copy, Debug)]
 struct Network {
     attr: Attr,
@@ -65,16 +65,16 @@ fn masked(address: &[u8; 16], mask: &[u8; 16]) -> [u8; 16] {
     std::array::from_fn(|index| address[index] & mask[index])
 }
 
-/// The entries that an order means.
+/// The condition that a command line sets on entries.
 pub(super) struct Wanted<'a> {
     order: &'a Order,
-    /// What was typed, less the addresses of which only some bits count.
+    /// The typed values, without the addresses that have a prefix.
     entry: Object,
     networks: Vec<Network>,
 }
 
 impl<'a> Wanted<'a> {
-    /// Refuses masks that nothing was given for.
+    /// Builds the condition; fails for a mask without its address.
     pub(super) fn new(order: &'a Order) -> Result<Self, Problem> {
         let mut entry = order.target.entry.clone();
         let mask = &order.target.mask;
@@ -110,7 +110,7 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// Whether an entry is meant.
+    /// Returns whether an entry matches.
     pub(super) fn has(&self, entry: &Entry<'_>) -> bool {
         let compares = self.order.given.has_any(COMPARED);
         self.has_nat(entry)
@@ -120,7 +120,8 @@ impl<'a> Wanted<'a> {
             && (!compares || self.has_meta(entry) && self.has_orig(entry) && self.has_repl(entry))
     }
 
-    /// Whether an entry is to be updated: its mark, status and states are what is updated, not what it is found by.
+    /// Returns whether an entry matches for an update: mark, status and states are the new values, so they are not
+    /// compared.
     pub(super) fn has_for_update(&self, entry: &Entry<'_>) -> bool {
         const ORIG: Given = Given::of(&[Opt::OrigSrc, Opt::OrigDst, Opt::Proto]);
         const REPL: Given = Given::of(&[Opt::ReplSrc, Opt::ReplDst, Opt::Proto]);
@@ -244,7 +245,7 @@ impl<'a> Wanted<'a> {
             return false;
         }
         if proto::is_icmp(wanted.protonum) {
-            // ICMP's fields are those of the original direction.
+            // The ICMP fields are those of the original direction.
             let (kind, code) = self.entry.orig.icmp_type_code();
             let (entry_kind, entry_code) = entry.orig.icmp_type_code();
             return (!set.has(Attr::IcmpId) || self.entry.orig.src_l4 == entry.orig.src_l4)
@@ -260,7 +261,7 @@ impl<'a> Wanted<'a> {
             && (!set.has(dport) || wanted.dst_l4 == tuple.dst_l4)
     }
 
-    /// As much of it as the kernel can look at by itself. It sees the same entries in the same order.
+    /// The part that the kernel can compare itself. It returns the same entries in the same order.
     pub(super) fn query(&self) -> Query {
         let order = self.order;
         let status = order.status;
@@ -282,8 +283,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The parts of tuples that the kernel looks at: it wants a family, and a protocol where there are ports. ICMP's
-    /// fields it may refuse.
+    /// The tuple parts that the kernel compares: it needs a family, and a protocol if there are ports. It may refuse
+    /// ICMP fields.
     fn tuples(&self) -> (TupleFilter, TupleFilter) {
         if self.order.family.is_none() || !self.order.given.has_any(COMPARED) {
             return Default::default();
@@ -297,7 +298,7 @@ impl<'a> Wanted<'a> {
                 .family
                 .map_or([0; 2], |family| u16::from(family as u8).to_ne_bytes());
             let has_ports = proto::has_ports(tuple.protonum);
-            // Of IPv6 the kernel compares addresses the wrong way round (ctnetlink_filter_match_tuple()).
+            // The kernel inverts the IPv6 address comparison (ctnetlink_filter_match_tuple()).
             let is_v4 = self.order.family == Some(Family::Ipv4);
             let mut parts = TupleParts::NONE;
             for (attr, part, counts) in [
@@ -338,8 +339,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Whether one end of an entry is translated, to what is wanted. `was` and `is`: the end's address and port on the
-/// original side and on the reply's. A port is only looked at where it is another than before.
+/// Returns whether one end of an entry has the given translation. `was` and `is`: the end's address and port in the
+/// original and in the reply direction. A port is compared only if it changed.
 fn is_translated(
     wanted: &Nat,
     entry: &Entry<'_>,

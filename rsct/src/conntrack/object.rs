@@ -1,13 +1,13 @@
-//! What a command line says of an entry: values, and which of them were given.
+//! The values of an entry as typed, and the set of those present.
 //!
-//! The order in which options are given shows in a few places, as it does in conntrack: setting an ICMP type also
-//! settles the reply's, by the family known so far or, where that comes later, when it does.
+//! The order of options matters in a few cases, as it does in conntrack: setting an ICMP type also sets the reply's
+//! type, by the family known so far or, if the family follows later, at that point.
 
 use rsct_common::Tuple;
 
 use crate::{family::Family, flow::names::proto};
 
-/// A value that an entry may have.
+/// An attribute of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Attr {
@@ -47,7 +47,7 @@ pub(super) enum Attr {
     ReplZone,
 }
 
-/// Which values are there.
+/// A set of attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set(u32);
 
@@ -62,7 +62,7 @@ impl Set {
         Self(bits)
     }
 
-    /// Whether this one is there.
+    /// Returns whether the attribute is present.
     pub(super) fn has(self, attr: Attr) -> bool {
         self.0 & (1 << attr as u8) != 0
     }
@@ -76,7 +76,7 @@ impl Set {
     }
 }
 
-/// Everything that a tuple of the original direction is made of.
+/// The attributes of a tuple of the original direction.
 const ORIG: Set = Set::of(&[
     Attr::OrigSrc,
     Attr::OrigDst,
@@ -88,7 +88,7 @@ const ORIG: Set = Set::of(&[
     Attr::IcmpCode,
     Attr::IcmpId,
 ]);
-/// And of the reply direction.
+/// The attributes of a tuple of the reply direction.
 const REPL: Set = Set::of(&[
     Attr::ReplSrc,
     Attr::ReplDst,
@@ -98,7 +98,7 @@ const REPL: Set = Set::of(&[
     Attr::ReplL4,
 ]);
 
-/// What one end is translated to.
+/// NAT of one end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nat {
     /// The address.
@@ -109,7 +109,7 @@ pub(super) struct Nat {
     pub(super) port: Option<u16>,
 }
 
-/// What belongs to the protocol, beside its tuples.
+/// Protocol-specific values outside of the tuples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Protocol {
     /// TCP's state.
@@ -129,7 +129,7 @@ pub(super) struct Protocol {
 /// An entry as it was typed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object {
-    /// Which parts of the tuples were given.
+    /// The typed parts of the tuples.
     pub(super) set: Set,
     /// The original direction.
     pub(super) orig: Tuple,
@@ -149,11 +149,11 @@ pub(super) struct Object {
     pub(super) secmark: Option<u32>,
     /// The id.
     pub(super) id: Option<u32>,
-    /// What the source is translated to.
+    /// New source address and port.
     pub(super) snat: Nat,
-    /// What the destination is translated to.
+    /// New destination address and port.
     pub(super) dnat: Nat,
-    /// What belongs to the protocol.
+    /// Protocol-specific values.
     pub(super) protocol: Protocol,
 }
 
@@ -191,7 +191,7 @@ impl Object {
         }
     }
 
-    /// Forgets an address, which is matched by its prefix instead.
+    /// Removes an address, which is matched by its prefix instead.
     pub(super) fn unset_address(&mut self, attr: Attr) {
         self.set.remove(attr);
     }
@@ -256,7 +256,7 @@ impl Object {
         self.set.add(attr);
     }
 
-    /// The type of the packet that answers one of this type; 255, which the kernel refuses, where none does.
+    /// Sets the type of the answering packet; 255, which the kernel refuses, if the type has no answer.
     fn settle_icmp_reply(&mut self) {
         let kind = self.orig.dst_l4[0];
         let family = Family::from_number(self.orig.family());
@@ -277,8 +277,8 @@ impl Object {
         };
     }
 
-    /// Makes the reply direction the original one turned round. Its ports stay where they were given beside an address
-    /// that is translated: so an entry is saved that is translated at both ends.
+    /// Fills the reply direction with the inverted original one. Typed ports stay if a NAT address was typed too:
+    /// entries with NAT at both ends are saved so.
     pub(super) fn complete_reply(&mut self) {
         let given = [Attr::ReplSport, Attr::ReplDport].map(|attr| self.set.has(attr));
         let is_translated = self.snat.addr.is_some() || self.dnat.addr.is_some();
@@ -290,24 +290,24 @@ impl Object {
         self.set.0 |= ORIG.0 | REPL.0;
     }
 
-    /// Makes the original direction the reply one turned round.
+    /// Fills the original direction with the inverted reply one.
     pub(super) fn complete_orig(&mut self) {
         turn(&self.repl, &mut self.orig);
         self.set.0 |= ORIG.0 | REPL.0;
     }
 
-    /// Whether the original direction says anything.
+    /// Returns whether the original direction has any value.
     pub(super) fn has_orig(&self) -> bool {
         self.set.0 & (ORIG.0 | Set::of(&[Attr::OrigZone]).0) != 0
     }
 
-    /// Whether the reply direction says anything.
+    /// Returns whether the reply direction has any value.
     pub(super) fn has_repl(&self) -> bool {
         self.set.0 & (REPL.0 | Set::of(&[Attr::ReplZone]).0) != 0
     }
 }
 
-/// Addresses and ports change sides; what ICMP's fields become is settled already.
+/// Swaps addresses and ports; the ICMP fields are already set.
 fn turn(this: &Tuple, other: &mut Tuple) {
     other.l3num = this.l3num;
     other.protonum = this.protonum;

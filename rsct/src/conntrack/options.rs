@@ -1,4 +1,4 @@
-//! The options that don't depend on a protocol.
+//! The options that do not depend on a protocol.
 
 use super::{
     command::Command,
@@ -6,7 +6,7 @@ use super::{
     problem::Problem,
 };
 
-/// Options by their place in the rows of [`Command::legality`].
+/// An option, numbered by its column in [`Command::legality`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Opt {
@@ -36,7 +36,7 @@ pub(super) enum Opt {
     MaskSrc,
     /// `--mask-dst`.
     MaskDst,
-    /// `--mark`. The place before it was `--nat-range`'s, which is ignored.
+    /// `--mark`. The column before it belonged to `--nat-range`, which is ignored.
     Mark = 14,
     /// `--id`.
     Id,
@@ -70,7 +70,7 @@ pub(super) enum Opt {
     LabelMap,
 }
 
-/// The names by which refusals call them.
+/// The names of the options in error messages.
 const NAMES: [&str; 30] = [
     "src",
     "dst",
@@ -104,12 +104,12 @@ const NAMES: [&str; 30] = [
     "labelmap",
 ];
 
-/// The options that were given.
+/// A set of options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Given(u32);
 
 impl Given {
-    /// Those of these.
+    /// The set of these options.
     pub(super) const fn of(options: &[Opt]) -> Self {
         let mut bits = 0;
         let mut index = 0;
@@ -120,22 +120,22 @@ impl Given {
         Self(bits)
     }
 
-    /// Adds one.
+    /// Adds an option.
     pub(super) fn add(&mut self, option: Opt) {
         self.0 |= 1 << option as u8;
     }
 
-    /// Whether this one is given.
+    /// Returns whether the option is present.
     pub(super) fn has(self, option: Opt) -> bool {
         self.0 & (1 << option as u8) != 0
     }
 
-    /// Whether any of these is given.
+    /// Returns whether any option of a set is present.
     pub(super) fn has_any(self, of: Self) -> bool {
         self.0 & of.0 != 0
     }
 
-    /// Refuses a combination that the command can't be given.
+    /// Rejects options that the command forbids or lacks.
     pub(super) fn check(self, command: Command) -> Result<(), Problem> {
         let pairs = [
             Self::of(&[Opt::OrigSrc, Opt::OrigDst]).0,
@@ -151,8 +151,8 @@ impl Given {
     }
 }
 
-/// Holds what was given against a row of legality. Where the row asks for a pair and none is whole, says which pair
-/// was begun, or else the first.
+/// Checks a set of options against a row of legality. If the row requires one of two pairs and neither is whole, the
+/// message names the pair that was begun, or else the first.
 pub(super) fn check(
     given: u32,
     legality: &[u8],
@@ -188,7 +188,7 @@ const fn long(name: &'static str, takes: Takes, letter: u8) -> Long {
     }
 }
 
-/// Every long option but the protocols', in conntrack's order: refusals name the first of several names.
+/// Every long option except the protocols', in conntrack's order: messages use the first of several names.
 pub(super) const LONG: [Long; 44] = [
     long("dump", Takes::Perhaps, b'L'),
     long("create", Takes::Perhaps, b'I'),

@@ -1,4 +1,4 @@
-//! A command line becomes what it means, or the sentence that refuses it.
+//! Parsing of a command line into an order, or an error message.
 
 use super::{
     command::{Command, Table},
@@ -17,7 +17,7 @@ use crate::{
     netlink::conntrack::MaskedU32,
 };
 
-/// What a command line means.
+/// A parsed command line.
 #[derive(Default)]
 pub(super) struct Order {
     /// The command.
@@ -26,11 +26,11 @@ pub(super) struct Order {
     pub(super) table: Table,
     /// The options that were given.
     pub(super) given: Given,
-    /// The family, where one was named or implied.
+    /// The family, if given or implied.
     pub(super) family: Option<Family>,
-    /// The last protocol named, and its number.
+    /// The last protocol given, and its number.
     pub(super) protocol: Option<(&'static Protocol, u8)>,
-    /// The entry and what goes with it.
+    /// The entry and the tuples of an expectation.
     pub(super) target: Target,
     /// `--mark`.
     pub(super) mark: Option<MaskedU32>,
@@ -38,7 +38,7 @@ pub(super) struct Order {
     pub(super) status: StatusBits,
     /// `--label`.
     pub(super) label: Option<Bits>,
-    /// `--label-add` or `--label-del`; none of the latter for all labels.
+    /// `--label-add` or `--label-del`; `None` for all labels with the latter.
     pub(super) label_change: Option<Bits>,
     /// `--event-mask`.
     pub(super) events: u32,
@@ -49,14 +49,14 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// The command; [`Command::None`] where there is none.
+    /// The command; [`Command::None`] if absent.
     pub(super) fn command(&self) -> Command {
         self.command.unwrap_or(Command::None)
     }
 
-    /// Reads a command line, whose first word is the program's name.
+    /// Parses a command line, whose first word is the program's name.
     pub(super) fn parse(words: Vec<&[u8]>, names: &mut Names) -> Result<Self, Problem> {
-        // Names that are read from another file can be told only once that file is known.
+        // Labels from another file can be resolved only after the file is known.
         let late = words
             .iter()
             .any(|word| word.starts_with(b"-M") || word.starts_with(b"--labelm"));
@@ -94,9 +94,9 @@ impl Order {
 struct Parser<'a> {
     order: Order,
     getopt: Getopt<'a>,
-    /// The options of every protocol named so far behind those that don't depend on one.
+    /// The options that depend on no protocol, then those of every protocol given so far.
     long: Groups,
-    /// Which of the protocol's options were given.
+    /// The options given of the protocol.
     protocol_given: u32,
     late: bool,
     late_labels: Vec<(bool, &'a [u8])>,
@@ -198,8 +198,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// A command may be followed by its table's name, but not have it attached: text behind the letter is ignored, as
-    /// scripts that bundle something onto the command lean on.
+    /// A command may be followed by its table's name, but not attached: text after the letter is ignored, which scripts
+    /// with bundled options rely on.
     fn take_command(&mut self, letter: u8, is_attached: bool) -> Result<(), Problem> {
         let named = if is_attached { None } else { self.getopt.detached() };
         let table = match named {
@@ -314,8 +314,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// An option of the last protocol, or of one that was named before it: then the last one takes it for its own
-    /// of the same number.
+    /// An option of the last protocol, or of an earlier one: the last protocol then interprets it as its own option of
+    /// the same number.
     fn take_protocol_option(&mut self, option: i32, value: &[u8]) -> Result<(), Problem> {
         let own = option.rem_euclid(GROUP_OFFSET) as u8;
         match self.order.protocol {

@@ -1,4 +1,4 @@
-//! The values of options: lists of words, marks, addresses and what they are translated to.
+//! Values of options: lists of words, marks, addresses and NAT addresses.
 
 use std::net::IpAddr;
 
@@ -60,7 +60,7 @@ pub(super) mod output {
     pub(in crate::conntrack) const SAVE: u32 = 1 << 6;
 }
 
-/// The words of `-o`; `userspace` says nothing any more.
+/// The words of `-o`; `userspace` no longer has an effect.
 pub(super) const OUTPUT: &[(&str, u32)] = &[
     ("xml", output::XML),
     ("extended", output::EXTENDED),
@@ -72,7 +72,7 @@ pub(super) const OUTPUT: &[(&str, u32)] = &[
     ("save", output::SAVE),
 ];
 
-/// The value of a word or of the beginning of one, whatever its case; what was a status once is warned of.
+/// The value of a word or prefix, in any case; warns of a former status.
 fn word(typed: &[u8], words: &[(&str, u32)]) -> Option<u32> {
     let begins = |word: &str| {
         word.as_bytes()
@@ -108,17 +108,17 @@ pub(super) fn words(list: &[u8], known: &[(&str, u32)]) -> Result<u32, Problem> 
     }
 }
 
-/// Bits that have to be set and bits that must not be.
+/// Required status bits and forbidden status bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct StatusBits {
-    /// Set.
+    /// Bits that must be set.
     pub(super) set: u32,
-    /// Not set.
+    /// Bits that must be clear.
     pub(super) unset: u32,
 }
 
 impl StatusBits {
-    /// Adds the words of `-u`: names, `!` before those that must not be set, and `UNREPLIED`.
+    /// Adds the words of `-u`: names, `!` before a name for a clear bit, and `UNREPLIED`.
     pub(super) fn add(&mut self, list: &[u8]) -> Result<(), Problem> {
         let mut rest = list;
         loop {
@@ -150,13 +150,13 @@ impl StatusBits {
         }
     }
 
-    /// Whether a status is meant.
+    /// Returns whether a status matches.
     pub(super) fn match_status(self, status: u32) -> bool {
         status & (self.set | self.unset) == self.set
     }
 }
 
-/// `-m`: a mark, and which of its bits count.
+/// `-m`: a mark and its mask.
 pub(super) fn mark(typed: &[u8]) -> MaskedU32 {
     let (value, rest) = strtoul(typed, 0);
     let mask = match rest {
@@ -196,7 +196,7 @@ impl Address {
         Some(Self { family, bytes })
     }
 
-    /// How many bits an address of this family has.
+    /// Bits in an address of this family.
     pub(super) fn bits(family: Family) -> u8 {
         match family {
             Family::Ipv4 => 32,
@@ -211,20 +211,20 @@ impl Address {
     }
 }
 
-/// What stands behind an address's slash.
+/// The text after an address's slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behind {
     /// No slash.
     Nothing,
-    /// How many bits count.
+    /// A prefix length.
     Bits(u8),
-    /// Something else.
+    /// Anything else.
     Wrong,
 }
 
-/// Reads an address with what may stand behind it.
+/// Parses an address and the prefix length after it.
 pub(super) fn address(typed: &[u8]) -> Option<(Address, Behind)> {
-    /// Bytes that an address may take, conntrack's `INET6_ADDRSTRLEN` less the zero; more are not looked at.
+    /// Longest text of an address: conntrack's `INET6_ADDRSTRLEN` less the zero byte; further bytes are ignored.
     const ROOM: usize = 45;
     let typed = &typed[..typed.len().min(ROOM)];
     let slash = typed.iter().position(|byte| *byte == b'/');
@@ -239,7 +239,7 @@ pub(super) fn address(typed: &[u8]) -> Option<(Address, Behind)> {
     Some((address, bits.map_or(Behind::Wrong, Behind::Bits)))
 }
 
-/// Splits the value of `--src-nat` and its like into an address and a port.
+/// Splits the value of a NAT option such as `--src-nat` into an address and a port.
 pub(super) fn address_and_port(typed: &[u8]) -> Result<(&[u8], Option<u16>), Problem> {
     let find = |text: &[u8], byte| text.iter().position(|b| *b == byte);
     let (address, port) = if let Some(open) = find(typed, b'[') {
@@ -285,7 +285,7 @@ mod tests {
             ("un,fi", FIXED_TIMEOUT),
             ("OFF", OFFLOAD),
             ("H", HW_OFFLOAD),
-            // What begins like SRC_NAT is SRC_NAT.
+            // "S" matches the first word that starts with it, SRC_NAT.
             ("S", 0),
         ] {
             assert_eq!(words(list.as_bytes(), STATUS), Ok(bits), "{list}");

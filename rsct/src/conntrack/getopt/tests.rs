@@ -24,8 +24,8 @@ const LONG: &[Long] = &[
     long("label-add", Takes::Value, b'<'),
 ];
 
-/// What glibc's getopt_long makes of the same words, one letter for each option, `?` and `:` for what is wrong,
-/// each with its value and the word before the next.
+/// The result of glibc's getopt_long for the same words: one letter for each option, `?` and `:` for errors, each with
+/// its value and the word before the next.
 fn read(line: &str) -> String {
     let words = std::iter::once("prog").chain(line.split(' '));
     let mut getopt = Getopt::new(words.map(str::as_bytes).collect(), SHORT);
@@ -87,7 +87,7 @@ fn it_reads_as_glibc_does() {
     }
 }
 
-/// A word taken as an optional value counts as one of the options when words are moved behind them.
+/// A word consumed as an optional value counts as an option when words are moved after the options.
 #[test]
 fn a_detached_value_is_no_stray_word() {
     let long = Groups::new(LONG);
@@ -101,7 +101,7 @@ fn a_detached_value_is_no_stray_word() {
     assert_eq!(getopt.words[1..].concat(), b"-Ltable-zyx");
 }
 
-/// An option of two groups is the first one's by its whole name, and nobody's by its beginning.
+/// An option name in two groups belongs to the first; an abbreviation of it is ambiguous.
 #[test]
 fn groups_count_alike_and_are_told_apart() {
     const PORTS: &[Long] = &[long("sport", Takes::Value, 1), long("state", Takes::Value, 9)];

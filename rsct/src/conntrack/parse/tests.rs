@@ -104,7 +104,7 @@ fn a_status_does_not_become_the_mark() {
 
 #[test]
 fn the_last_protocol_takes_the_options_of_those_before() {
-    // UDP's seventh option, which an entry can't be given.
+    // UDP's seventh option, which is not valid for an entry.
     assert_eq!(
         refusal("-L -p tcp -p udp --state 99"),
         "Illegal option `--tuple-port-src' with this command"

@@ -9,7 +9,7 @@ use crate::{
     flow::names::{self, proto},
 };
 
-/// How many states there are.
+/// Number of states.
 const STATES: u8 = 10;
 
 const NAMES: [&str; 10] = [

@@ -1,4 +1,4 @@
-//! GRE, whose keys are where other protocols have ports.
+//! GRE, which has keys in place of ports.
 
 use super::{
     Long, Problem, Protocol, Target, long, nothing,

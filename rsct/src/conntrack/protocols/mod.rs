@@ -1,4 +1,4 @@
-//! The options that each protocol brings.
+//! The options of each protocol.
 
 mod dccp;
 mod gre;
@@ -20,18 +20,18 @@ use crate::clib::{
     protocols as etc,
 };
 
-/// What a protocol's options may speak of.
+/// The values that a protocol's options set.
 #[derive(Debug, Default)]
 pub(super) struct Target {
     /// The entry, or an expectation's master.
     pub(super) entry: Object,
-    /// The tuple that an expectation expects.
+    /// The tuple of an expectation.
     pub(super) expected: Object,
-    /// Which of its bits count; also the masks of `--mask-src` and `--mask-dst`.
+    /// The mask of that tuple; also the masks of `--mask-src` and `--mask-dst`.
     pub(super) mask: Object,
 }
 
-/// A protocol that conntrack has options for, or one that it has none for.
+/// A protocol and its options, if conntrack has any for it.
 pub(super) struct Protocol {
     /// Its name.
     pub(super) name: &'static str,
@@ -39,22 +39,22 @@ pub(super) struct Protocol {
     pub(super) number: u8,
     /// Its options, in conntrack's order.
     pub(super) long: &'static [Long],
-    /// What help says of them.
+    /// Their help text.
     pub(super) help: &'static str,
-    /// Their names in refusals.
+    /// Their names in error messages.
     names: &'static [&'static str],
-    /// Which of them a command may, must or must not be given; as [`Command::legality`].
+    /// The options that a command requires, allows or forbids; as [`Command::legality`].
     legality: fn(Command) -> &'static [u8],
-    /// Takes the value of an option.
+    /// Sets the value of an option.
     take: fn(u8, &[u8], &mut Target, &mut u32) -> Result<(), Problem>,
-    /// The two pairs of which one has to be whole, as bits of the options, and what is said otherwise.
+    /// Two pairs of options of which one must be complete, as bits, and the texts of the error.
     pairs: Option<([u32; 2], [&'static str; 2])>,
-    /// Completes the entry when all options are read.
+    /// Completes the entry after the last option.
     finish: fn(&mut Object),
 }
 
 impl Protocol {
-    /// Takes an option's value.
+    /// Sets an option's value.
     pub(super) fn take(
         &self,
         option: u8,
@@ -65,7 +65,7 @@ impl Protocol {
         (self.take)(option, value, target, given)
     }
 
-    /// Refuses combinations that a command can't be given, and completes the entry.
+    /// Rejects options that a command forbids or lacks, and completes the entry.
     pub(super) fn finish(&self, given: u32, command: Command, entry: &mut Object) -> Result<(), Problem> {
         let no_pairs = ([0; 2], [""; 2]);
         let (pairs, sentences) = self.pairs.as_ref().unwrap_or(&no_pairs);
@@ -81,7 +81,7 @@ impl Protocol {
     }
 }
 
-/// Every protocol with options, in the order in which names are looked for.
+/// Every protocol with options, in the order of the search by name.
 pub(super) static ALL: [&Protocol; 8] = [
     &gre::GRE,
     &icmp::ICMPV6,
@@ -93,7 +93,7 @@ pub(super) static ALL: [&Protocol; 8] = [
     &tcp::TCP,
 ];
 
-/// The protocol that a name or number stands for, and its number.
+/// The protocol with this name or number, and its number.
 pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
     let named = ALL
         .iter()
@@ -114,7 +114,7 @@ pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
     Some((known.copied().unwrap_or(&unknown::UNKNOWN), number))
 }
 
-/// What help calls a protocol.
+/// The protocol's title in the help.
 pub(super) fn title(protocol: &Protocol, number: u8) -> String {
     let named = || etc::text().ok().and_then(|text| name_of(&text, number));
     let is_unknown = protocol.number == 0;
@@ -130,7 +130,7 @@ fn name_of(text: &str, wanted: u8) -> Option<String> {
         .map(|line| line.name.to_owned())
 }
 
-/// A port as `atoi` reads it, cut to 16 bits.
+/// A port as `atoi` reads it, truncated to 16 bits.
 fn port(value: &[u8]) -> u16 {
     atoi(value) as u16
 }
@@ -144,13 +144,13 @@ const fn long(name: &'static str, value: u8) -> Long {
     }
 }
 
-/// The sentence for protocols with ports.
+/// The error text for protocols with ports.
 const PORT_PAIRS: [&str; 2] = [
     "`--sport' and `--dport'",
     "`--reply-src-port' and `--reply-dst-port'",
 ];
 
-/// What nothing is to be done for.
+/// For protocols with nothing to complete.
 fn nothing(_: &mut Object) {}
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! UDP and UDPLITE, and what every protocol with ports has in common.
+//! UDP and UDPLITE, and the parts common to all protocols with ports.
 
 use super::{Long, PORT_PAIRS, Problem, Protocol, Target, long, nothing, port};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     flow::names::proto,
 };
 
-/// The names that a refusal gives to the options that all protocols with ports have, but for the state.
+/// The names, in error messages, of the options that all protocols with ports have, without the state.
 const NAMES: [&str; 8] = [
     "sport",
     "dport",
@@ -31,7 +31,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-/// The port options, counted from 1 as TCP's and SCTP's are, less their state.
+/// The port options, numbered from 1 as in TCP and SCTP, without their state.
 #[derive(Clone, Copy)]
 pub(super) enum Port {
     /// `--sport` and the three that follow it.
@@ -42,7 +42,7 @@ pub(super) enum Port {
     Expected(Attr),
 }
 
-/// Sets a port where it belongs.
+/// Sets a port in its tuple.
 pub(super) fn set(which: Port, value: u16, protocol: u8, target: &mut Target) {
     match which {
         Port::Of(attr) => target.entry.set_port(attr, value, protocol),
@@ -51,7 +51,7 @@ pub(super) fn set(which: Port, value: u16, protocol: u8, target: &mut Target) {
     }
 }
 
-/// Which port the first six options of a protocol speak of.
+/// The port that one of a protocol's first six options sets.
 pub(super) fn of(number: u8) -> Option<Port> {
     Some(match number {
         1 => Port::Of(Attr::OrigSport),
@@ -64,7 +64,7 @@ pub(super) fn of(number: u8) -> Option<Port> {
     })
 }
 
-/// The port that the last two options speak of, when the first of them is `source`.
+/// The port that one of the last two options sets; `source` is the number of the first.
 pub(super) fn expected(number: u8, source: u8) -> Option<Port> {
     match number.checked_sub(source)? {
         0 => Some(Port::Expected(Attr::OrigSport)),

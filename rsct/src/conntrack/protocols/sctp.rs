@@ -9,7 +9,7 @@ use crate::{
     flow::names::{self, proto},
 };
 
-/// How many states can be named; the heartbeat's two can't.
+/// Number of states with a name; the two heartbeat states have none.
 const STATES: u8 = 8;
 
 const NAMES: [&str; 11] = [

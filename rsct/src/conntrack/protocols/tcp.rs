@@ -14,12 +14,12 @@ const FLAG_SACK_PERM: u8 = 0x02;
 const FLAG_CLOSE_INIT: u8 = 0x04;
 const FLAG_BE_LIBERAL: u8 = 0x08;
 const TIME_WAIT: u8 = 7;
-/// What kernels before 2.6.31 called the state that is SYN_SENT2 since.
+/// The name before Linux 2.6.31 of the state SYN_SENT2.
 const LISTEN: u8 = 9;
-/// How many states there are.
+/// Number of states.
 const STATES: u8 = 10;
 
-/// The names that a refusal gives to the options.
+/// The names of the options in error messages.
 pub(super) const NAMES: [&str; 9] = [
     "sport",
     "dport",
@@ -62,8 +62,8 @@ fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Resul
     Ok(())
 }
 
-/// Window tracking can't go on from what a command line knows, so the entry is liberal; and a connection may be
-/// reopened right from TIME_WAIT.
+/// A command line knows no TCP windows, so window tracking is liberal for the entry; and a connection may be reopened
+/// directly from TIME_WAIT.
 fn finish(entry: &mut Object) {
     let is_over = entry.protocol.tcp_state.is_some_and(|state| state >= TIME_WAIT);
     let close_init = if is_over { FLAG_CLOSE_INIT } else { 0 };

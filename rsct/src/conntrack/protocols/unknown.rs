@@ -1,4 +1,4 @@
-//! Every protocol that conntrack has no options for.
+//! Protocols without options in conntrack.
 
 use super::{Problem, Protocol, Target};
 use crate::conntrack::object::{Attr, Object};
@@ -7,7 +7,7 @@ fn take(_: u8, _: &[u8], _: &mut Target, _: &mut u32) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Where addresses of the reply direction were given, its protocol is known too.
+/// If addresses of the reply direction were given, its protocol is known too.
 fn finish(entry: &mut Object) {
     let set = entry.set;
     if set.has(Attr::ReplL3) && set.has(Attr::OrigL4) && !set.has(Attr::ReplL4) {

@@ -1,4 +1,4 @@
-//! `-E`: events as they happen, until a signal ends it.
+//! `-E`: prints events until a signal arrives.
 
 use std::ops::ControlFlow;
 
@@ -28,17 +28,17 @@ use crate::{
     },
 };
 
-/// What is said of lost events.
+/// The warning about lost events.
 const LOSS: &[u8] = b"WARNING: We have hit ENOBUFS! We are losing events.\n\
     This message means that the current netlink socket buffer size is too small.\n\
     Please, check --buffer-size in conntrack(8) manpage.\n";
 
-/// From here on the signals that end it well no longer kill the process.
+/// After this call the signals that end the command regularly no longer kill the process.
 pub(super) fn catch_the_end() -> Result<Watch, Problem> {
     interrupt::watch_as_a_loop().map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
 }
 
-/// Opens a socket that hears of these groups.
+/// Opens a socket that joins these groups.
 pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, Problem> {
     let opened = Socket::open().map_err(|error| ("mnl_socket_open", error));
     let listening = opened.and_then(|socket| {
@@ -58,7 +58,7 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
     })
 }
 
-/// Says that events were lost, ends at a signal, or gives up on another error.
+/// Reports lost events, ends at a signal, and fails on another error.
 pub(super) fn loss(error: &Error) -> Result<ControlFlow<()>, Problem> {
     match error {
         Error::Overrun { .. } => {
@@ -74,7 +74,7 @@ pub(super) fn loss(error: &Error) -> Result<ControlFlow<()>, Problem> {
     )))
 }
 
-/// Shows the events that are meant.
+/// Prints the matching events.
 pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let events = if order.given.has(Opt::EventMask) {
         order.events
@@ -101,7 +101,7 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
     let timed = order.output & output::TIMESTAMP != 0;
     loop {
         let now = now();
-        // What has come is shown before the end: only a thread that has to wait looks for a signal.
+        // Received events are printed before the end: the signal is checked only when the socket is empty.
         let received = netlink::event::next(&mut socket, |event| {
             let entry = event.entry;
             let is_family = order
@@ -146,7 +146,7 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
     session.out.flush()
 }
 
-/// Sizes the receive buffer, and says what became of it; the kernel reports twice what it was asked for.
+/// Sizes the receive buffer and prints the result; the kernel reports twice the requested size.
 fn size_buffer(socket: &Socket, wanted: i64) -> Result<(), Problem> {
     let set = socket
         .set_receive_buffer(usize::try_from(wanted as i32).unwrap_or(0))

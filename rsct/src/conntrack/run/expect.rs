@@ -22,12 +22,12 @@ use crate::{
     render::{date::Date, expect_line, expect_xml},
 };
 
-/// Whose expectations are meant.
+/// The expectations that the command covers.
 fn of(order: &Order) -> Of<'static> {
     order.family.map_or(Of::All, Of::Family)
 }
 
-/// The tuple that names an expectation.
+/// The tuple that identifies an expectation.
 fn key(order: &Order) -> Key {
     Key {
         tuple: order.target.entry.orig,
@@ -35,7 +35,7 @@ fn key(order: &Order) -> Key {
     }
 }
 
-/// Appends an expectation, in the form that was asked for.
+/// Appends an expectation in the chosen format.
 fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Option<EventKind>, now: Duration) {
     let timed = bits & output::TIMESTAMP != 0;
     if bits & output::XML != 0 {
@@ -45,14 +45,14 @@ fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Optio
         return;
     }
     if timed {
-        // Unlike before entries, what is left of the room stands behind the number.
+        // Unlike with entries, the padding follows the number.
         let moment = format!("[{:<8}.{:<6}]\t", now.as_secs(), now.subsec_micros());
         out.bytes.extend_from_slice(moment.as_bytes());
     }
     expect_line::line(&mut out.bytes, expectation, event, true);
 }
 
-/// Shows them all.
+/// Prints all expectations.
 pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let (out, counter) = (&mut session.out, &mut session.counter);
     let dumped = expect::dump(session.sockets.one()?, of(order), |expectation| {
@@ -66,7 +66,7 @@ pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Pro
         .map_err(|error| refused(&error, Command::ExpectList))
 }
 
-/// Counts them.
+/// Counts the expectations.
 pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let counted = expect::dump(session.sockets.one()?, of(order), |_| {}).await;
     let count = counted.as_ref().copied().unwrap_or(0);
@@ -79,7 +79,7 @@ pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Pr
         .map_err(|error| refused(&error, Command::ExpectCount))
 }
 
-/// Makes one. The kernel takes its helper's timeout, whatever is asked for.
+/// Creates an expectation. The kernel uses its helper's timeout and ignores the requested one.
 pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let target = &order.target;
     let of_family = |tuple: Tuple| Tuple {
@@ -96,7 +96,7 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
     created.map_err(|error| refused(&error, Command::ExpectCreate))
 }
 
-/// Deletes one.
+/// Deletes an expectation.
 pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
     match expect::delete(session.sockets.one()?, &key(order)).await {
         Ok(true) => {
@@ -108,7 +108,7 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
     }
 }
 
-/// Shows one.
+/// Prints an expectation.
 pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let out = &mut session.out;
     let key = key(order);
@@ -127,14 +127,14 @@ fn missing(command: Command) -> Problem {
     Problem::other(format!("Operation failed: {said}"))
 }
 
-/// Deletes them all.
+/// Deletes all expectations.
 pub(super) async fn flush(session: &mut Session) -> Result<(), Problem> {
     let flushed = expect::flush(session.sockets.one()?).await;
     crate::conntrack::problem::say(b"expectation table has been emptied.");
     flushed.map_err(|error| refused(&error, Command::ExpectFlush))
 }
 
-/// Shows every CPU's counters of them; where ctnetlink refuses, /proc's counters of all, and that it does.
+/// Prints the counters of every CPU; if ctnetlink refuses, prints the error and the counters in /proc.
 pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     match expect_stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
@@ -148,7 +148,7 @@ pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     }
 }
 
-/// Shows what becomes of them, until a signal ends it.
+/// Prints the events of expectations until a signal arrives.
 pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let mut socket = listen(GROUPS)?;
     let _watch = catch_the_end()?;

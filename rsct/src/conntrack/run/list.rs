@@ -20,10 +20,10 @@ use crate::{
     render::xml,
 };
 
-/// How much is held back at the start, in case the kernel says that the dump was incomplete and has to be taken again.
+/// Bytes held at the start, in case the kernel reports an incomplete dump that must be repeated.
 const HOLD_BYTES: usize = 2 * 1024 * 1024;
 
-/// Shows the entries that are meant.
+/// Prints the matching entries.
 pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let is_whole = matches!(order.table, Table::Conntrack);
     let zeroes = order.given.has(Opt::Zero);
@@ -79,7 +79,7 @@ struct List<'a> {
     out: &'a mut Output,
     now: Duration,
     shown: u64,
-    /// Nothing is out yet, and nothing was changed by looking.
+    /// Nothing has been written yet, and the dump changes nothing.
     may_restart: bool,
     problem: Option<Problem>,
 }

@@ -1,4 +1,4 @@
-//! Carries out what a command line means.
+//! Execution of a parsed command line.
 
 mod event;
 mod expect;
@@ -25,20 +25,20 @@ use crate::{
 
 pub(super) use load::{load_file, order_of};
 
-/// What a run has open and has counted.
+/// Open sockets, output and counters of a run.
 pub(super) struct Session {
-    /// What the program was called by.
+    /// The name that the program was called by.
     program: Vec<u8>,
     /// The names of labels.
     pub(super) names: Names,
     /// Standard output.
     pub(super) out: Output,
-    /// Entries that were gone over.
+    /// Number of entries processed.
     pub(super) counter: u64,
     sockets: Sockets,
 }
 
-/// The sockets that a run has open.
+/// The sockets of a run.
 #[derive(Debug, Default)]
 struct Sockets {
     first: Option<Socket>,
@@ -46,7 +46,7 @@ struct Sockets {
 }
 
 impl Session {
-    /// Nothing is open yet.
+    /// A run with nothing open.
     pub(super) fn new(program: Vec<u8>) -> Self {
         Self {
             program,
@@ -64,13 +64,13 @@ impl Sockets {
         open(&mut self.first)
     }
 
-    /// The same, and another to talk over while the first one's answers are read.
+    /// That socket, and a second one for requests while the answers on the first are being read.
     fn both(&mut self) -> Result<(&mut Socket, &mut Socket), Problem> {
         Ok((open(&mut self.first)?, open(&mut self.second)?))
     }
 }
 
-/// The socket in a place, opened if it isn't.
+/// The socket in a slot, opened if absent.
 fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
     if place.is_none() {
         let socket = Socket::open().map_err(|error| {
@@ -83,7 +83,7 @@ fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
     place.as_mut().ok_or_else(|| Problem::other("Can't open handler"))
 }
 
-/// The kernel's number for a protocol it doesn't have is not kept with that error.
+/// The error does not keep the kernel's number for a missing protocol.
 fn no_netfilter(error: &netlink::Error) -> String {
     match error {
         netlink::Error::NoNetfilter => sentence(libc::EPROTONOSUPPORT),
@@ -91,7 +91,7 @@ fn no_netfilter(error: &netlink::Error) -> String {
     }
 }
 
-/// What is said when the kernel refuses a command.
+/// The error message after the kernel refuses a command.
 fn refused(error: &netlink::Error, command: Command) -> Problem {
     let said = match (error, error.errno()) {
         (_, Some(number)) => errno::of_command(number, command),
@@ -101,7 +101,7 @@ fn refused(error: &netlink::Error, command: Command) -> Problem {
     Problem::other(format!("Operation failed: {said}"))
 }
 
-/// How entries look that are listed or found.
+/// Format of listed or found entries.
 fn look<'a>(names: &'a Names, order: &Order) -> Look<'a> {
     Look {
         output: order.output,
@@ -111,7 +111,7 @@ fn look<'a>(names: &'a Names, order: &Order) -> Look<'a> {
     }
 }
 
-/// Carries it out. What it printed may wait in [`Session::out`].
+/// Executes the command. Printed bytes may remain in [`Session::out`].
 pub(super) fn execute(session: &mut Session, order: &Order) -> Result<(), Problem> {
     if order.output & output::SAVE != 0 {
         session.names.read_quietly();

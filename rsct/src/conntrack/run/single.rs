@@ -1,4 +1,4 @@
-//! The commands that are one request: `-I`, `-A`, `-G`, `-F`, `-C`, `-S`.
+//! The commands with one request: `-I`, `-A`, `-G`, `-F`, `-C`, `-S`.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ use crate::{
     render::xml,
 };
 
-/// Makes an entry. `-A` leaves one that is there as it is, and doesn't count it.
+/// Creates an entry. `-A` keeps an existing one unchanged and does not count it.
 pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
     const ORIG: Given = Given::of(&[Opt::OrigSrc, Opt::OrigDst]);
     const REPL: Given = Given::of(&[Opt::ReplSrc, Opt::ReplDst]);
@@ -56,7 +56,7 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
     Ok(())
 }
 
-/// Shows one entry, if it also is what else was asked for.
+/// Prints one entry, if it also matches the other options.
 pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let wanted = Wanted::new(order)?;
     let object = &order.target.entry;
@@ -80,7 +80,7 @@ pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Prob
     asked.map_err(|error| refused(&error, Command::Get))
 }
 
-/// What conntrack says of a request that it couldn't make.
+/// conntrack's message for a request that it could not build.
 fn incomplete(command: Command) -> Problem {
     Problem::other(format!(
         "Operation failed: {}",
@@ -88,7 +88,7 @@ fn incomplete(command: Command) -> Problem {
     ))
 }
 
-/// Empties the table, or one family's part of it.
+/// Deletes all entries, or those of one family.
 pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let filter = DumpFilter {
         family: order.family,
@@ -99,7 +99,8 @@ pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Pr
     flushed.map_err(|error| refused(&error, Command::Flush))
 }
 
-/// Shows how many entries there are. Where ctnetlink refuses, /proc has the number, and the refusal is an error still.
+/// Prints the number of entries. If ctnetlink refuses, the number is read from /proc, and the refusal is still an
+/// error.
 pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
     const PATH: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
     let counted = stats::table(session.sockets.one()?).await;
@@ -118,7 +119,7 @@ pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
     counted.map(drop).map_err(|error| refused(&error, Command::Count))
 }
 
-/// Shows every CPU's counters, and falls back likewise.
+/// Prints the counters of every CPU, with the same fallback.
 pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     match stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
@@ -132,7 +133,7 @@ pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     }
 }
 
-/// How many counters without a name conntrack shows.
+/// Number of nameless counters that conntrack prints.
 const UNKNOWN: u16 = 4;
 
 /// Appends a line for each CPU.
@@ -156,8 +157,8 @@ pub(super) fn write_cpus(out: &mut Vec<u8>, cpus: &[Cpu], name: fn(u16) -> Optio
     }
 }
 
-/// The counters as kernels without ctnetlink's show them: names in the first line, then a line of hexadecimal numbers
-/// for each CPU.
+/// The counters as kernels without ctnetlink's print them: a line of names, then a line of hexadecimal numbers for each
+/// CPU.
 pub(super) fn proc_stats(out: &mut Vec<u8>) -> Result<(), Problem> {
     let nothing = || Problem::other("Can't open /proc interface");
     let text = fs::read_to_string("/proc/net/stat/nf_conntrack").map_err(|_| nothing())?;

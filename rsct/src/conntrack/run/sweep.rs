@@ -1,4 +1,4 @@
-//! `-D` and `-U`: what is done to every entry that is meant while the table is read.
+//! `-D` and `-U`: deletes or updates every matching entry during a dump.
 
 use super::{Session, look, refused};
 use crate::{
@@ -22,13 +22,13 @@ use crate::{
     render::event_line::Event,
 };
 
-/// Deletes the entries that are meant and shows each that is gone.
+/// Deletes the matching entries and prints each deleted one.
 pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let failed = |error: Error| refused(&error, Command::Delete);
     let wanted = Wanted::new(order)?;
     let saves = order.output & output::SAVE != 0;
     let look = Look {
-        // conntrack shows neither of these here.
+        // conntrack prints no kernel timestamps here, and labels only with `-o save`.
         output: order.output & !output::KTIMESTAMP,
         labels: session.names.map().filter(|_| saves),
         event: saves.then_some(Event::Destroy),
@@ -50,7 +50,7 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
                 let mut line = Vec::new();
                 look.entry(&mut line, entry, now);
                 let change = Change {
-                    // Another entry may have taken its place.
+                    // The tuple may belong to a newer entry by now.
                     id: entry.id,
                     ..change::naming(entry)
                 };
@@ -68,7 +68,7 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
     deleting.send(second).await
 }
 
-/// Deletions on their way, each with what is shown of it.
+/// Deletions in flight, each with its output line.
 struct Deleting<'a> {
     batch: Batch<Vec<u8>>,
     out: &'a mut Output,
@@ -83,7 +83,7 @@ impl Deleting<'_> {
                 self.out.bytes.extend_from_slice(&line);
                 *self.counter += 1;
             }
-            // It went by itself meanwhile.
+            // The entry has expired since the dump.
             Err(error) if error.errno() == Some(libc::ENOENT) => {}
             Err(error) => {
                 problem.get_or_insert_with(|| refused(&error, Command::Delete));
@@ -95,7 +95,7 @@ impl Deleting<'_> {
     }
 }
 
-/// Whether an entry is passed over that couldn't be updated: it went meanwhile, or it has no room for labels.
+/// Returns whether to skip an entry after a failed update: it has disappeared, or it has no label extension.
 fn goes_on(error: &Error, update: &Update) -> bool {
     match error.errno() {
         Some(libc::ENOENT) => true,
@@ -104,7 +104,7 @@ fn goes_on(error: &Error, update: &Update) -> bool {
     }
 }
 
-/// Updates the entries that are meant and would not stay as they are, and shows what became of each.
+/// Updates the matching entries that would change, and prints each result.
 pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), Problem> {
     let failed = |error: Error| refused(&error, Command::Update);
     let wanted = Wanted::new(order)?;
@@ -113,7 +113,7 @@ pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), P
         ..look(&session.names, order)
     };
     let (socket, second) = session.sockets.both()?;
-    // Marks and states are what is updated: the kernel's own filter can't be used but for what names the flow.
+    // Marks and states are the new values, so the kernel's filter may contain only what identifies the flow.
     let mut query = wanted.query();
     query.filter.mark = None;
     query.filter.status = None;
@@ -140,7 +140,7 @@ pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), P
             });
             match shown.await {
                 Ok(()) => session.counter += 1,
-                // It went meanwhile.
+                // The entry has disappeared since the dump.
                 Err(error) if error.errno() == Some(libc::ENOENT) => {}
                 Err(error) => return Err(failed(error)),
             }
