@@ -1,8 +1,8 @@
-//! The names that people give to connection labels: conntrack's `connlabel.conf`.
+//! Names of connection labels, from conntrack's `connlabel.conf`.
 //!
-//! A line is a bit's number and its name: `3 from-the-office`. The file is read as libnetfilter_conntrack reads it,
-//! oddities included, so that both tools mean the same by a name: what can't be read is passed over, and of two lines
-//! about one bit or one name the first holds.
+//! A line is a bit's number and its name: `3 from-the-office`. Parsing follows libnetfilter_conntrack with all its
+//! quirks, so that both tools resolve a name alike: invalid lines are skipped, and the first line for a bit or a name
+//! wins.
 
 use std::{
     fs::File,
@@ -12,45 +12,45 @@ use std::{
 
 use thiserror::Error;
 
-/// Where conntrack looks for the file.
+/// The file that conntrack reads.
 pub const DEFAULT_PATH: &str = "/etc/xtables/connlabel.conf";
 /// The highest label that an entry can have (`XT_CONNLABEL_MAXBIT`).
 pub const MAX_BIT: u16 = 127;
-/// A file may name bits below this one, though no entry has so many.
+/// A file may name bits below this one, although entries have fewer.
 const FILE_BITS: usize = 1024;
-/// Lines are read in pieces of this many bytes; each piece is a line of its own.
+/// Lines are read in pieces of this many bytes; each piece counts as a line.
 const LINE_BYTES: usize = 1023;
-/// Far more than all names there can be.
+/// Far more than all possible names.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Why there are no names.
+/// Error in reading the names.
 #[derive(Debug, Error)]
 pub enum LabelError {
-    /// The file can't be read.
+    /// The file cannot be read.
     #[error("reading the label names in {path}: {source}")]
     Read {
-        /// Where it is.
+        /// The file.
         path: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// Something else than names is there.
+    /// The file is no list of names.
     #[error("reading the label names in {path}: it is larger than 4 MiB, which no list of label names is")]
     TooLarge {
-        /// Where it is.
+        /// The file.
         path: String,
     },
 }
 
-/// Label names and the bits they stand for.
+/// Label names and their bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelMap {
-    /// By bit; up to the highest that has a name.
+    /// By bit; up to the highest with a name.
     names: Vec<Option<Box<str>>>,
 }
 
 impl LabelMap {
-    /// Reads a file: the one given, else conntrack's.
+    /// Reads the given file, or else conntrack's.
     pub fn load(path: Option<&Path>) -> Result<Self, LabelError> {
         let path = path.unwrap_or(Path::new(DEFAULT_PATH));
         let named = || path.display().to_string();
@@ -67,12 +67,12 @@ impl LabelMap {
         Ok(Self::parse(&text))
     }
 
-    /// conntrack's file, for output that is the same without it: no names where it can't be read.
+    /// Reads conntrack's file, for output that is valid without names too: no names if it cannot be read.
     pub fn load_default() -> Self {
         Self::load(None).unwrap_or_default()
     }
 
-    /// Reads a file's content.
+    /// Parses a file's content.
     pub fn parse(text: &[u8]) -> Self {
         let mut map = Self::default();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -93,19 +93,19 @@ impl LabelMap {
         self.names.get(bit.into() as usize)?.as_deref()
     }
 
-    /// The bit that a name stands for.
+    /// The bit with this name.
     pub fn bit(&self, name: &str) -> Option<u16> {
         let index = self.names.iter().position(|n| n.as_deref() == Some(name))?;
         u16::try_from(index).ok()
     }
 
-    /// The bit that is meant by what was typed: a name, or else a number. (conntrack takes names only.)
+    /// The bit for typed text: a name, or else a number. (conntrack accepts only names.)
     pub fn find(&self, typed: &str) -> Option<u16> {
         self.bit(typed).or_else(|| number(typed))
     }
 
-    /// The word by which [`find`](Self::find) finds a bit: its name, or else its number, with as many zeros before it
-    /// as it takes not to be the name of another.
+    /// The text from which [`find`](Self::find) returns a bit: its name, or else its number, with leading zeros if the
+    /// number is another label's name.
     pub fn word(&self, bit: u16) -> String {
         if let Some(name) = self.name(bit) {
             return name.to_owned();
@@ -117,7 +117,7 @@ impl LabelMap {
         word
     }
 
-    /// Whether there is no name at all; conntrack takes such a file for no file.
+    /// Returns whether there is no name; conntrack treats such a file as missing.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -139,7 +139,7 @@ fn number(typed: &str) -> Option<u16> {
 
 /// One line: a number and a name.
 fn parse_line(line: &[u8]) -> Option<(u16, &str)> {
-    // C's string ends here.
+    // C strings end at a zero byte.
     let line = line.split(|byte| *byte == 0).next()?;
     if line.first() == Some(&b'#') {
         return None;
@@ -161,19 +161,19 @@ fn parse_line(line: &[u8]) -> Option<(u16, &str)> {
     (!name.is_empty() && name.as_bytes().iter().all(sane)).then_some((bit, name))
 }
 
-/// What stands around a name.
+/// A blank around a name.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
 }
 
-/// What follows the bytes to be dropped.
+/// The rest after the leading bytes that match.
 fn skip(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
     let start = text.iter().position(|byte| !drop(*byte)).unwrap_or(text.len());
     &text[start..]
 }
 
-/// C's `strtoul` of base 0: decimal, octal after `0`, hexadecimal after `0x`, with a sign; what is too large stays
-/// at the largest number. The number and what follows it; nothing where there is no digit.
+/// C's `strtoul` with base 0: decimal, octal after `0`, hexadecimal after `0x`, with a sign; saturates. Returns the
+/// number and the text after it; `None` without a digit.
 fn strtoul(text: &[u8]) -> Option<(u64, &[u8])> {
     let text = skip(text, |byte| is_blank(byte) || byte == b'\n');
     let (negative, text) = match text {
@@ -248,7 +248,7 @@ mod tests {
             let map = LabelMap::parse(line.as_bytes());
             assert!(map.is_empty(), "{line:?}: {map:?}");
         }
-        // C's strings end at a zero byte.
+        // C strings end at a zero byte.
         assert_eq!(LabelMap::parse(b"3 a\0,").name(3u16), Some("a"));
     }
 

@@ -1,4 +1,4 @@
-//! The options that describe an entry, by all their names.
+//! The options that describe an entry, with all their names.
 
 /// An option that describes an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +42,10 @@ pub enum Opt {
     Master,
 }
 
-/// An option's names: the one it is called by, further ones, and its letter.
+/// An option's names: the primary one, the aliases, and its letter.
 struct Names(Opt, &'static str, &'static [&'static str], Option<u8>);
 
-/// In the order of [`Opt`], which has what most lines have first: a line's options are looked for one by one.
+/// In the order of [`Opt`], which has the most frequent options first: the search is linear.
 const NAMES: [Names; 35] = [
     Names(Opt::Sport, "sport", &["orig-port-src"], None),
     Names(Opt::Dport, "dport", &["orig-port-dst"], None),
@@ -85,12 +85,12 @@ const NAMES: [Names; 35] = [
 ];
 
 impl Opt {
-    /// The long option that it is called by, without the dashes.
+    /// The primary long name, without the dashes.
     pub fn name(self) -> &'static str {
         NAMES[self as usize].1
     }
 
-    /// The option of a long name, without the dashes; its beginning will do where it begins no other's.
+    /// The option with a long name (without the dashes) or an unambiguous abbreviation of one.
     pub fn by_name(typed: &str) -> Option<Self> {
         let exact = |Names(_, name, more, _): &&Names| *name == typed || more.contains(&typed);
         if let Some(names) = NAMES.iter().find(exact) {
@@ -106,18 +106,18 @@ impl Opt {
         }
     }
 
-    /// The option of a letter.
+    /// The option with a letter.
     pub fn by_letter(letter: u8) -> Option<Self> {
         let same = |Names(_, _, _, own): &&Names| *own == Some(letter);
         NAMES.iter().find(same).map(|names| names.0)
     }
 
-    /// Whether it may stand without a value.
+    /// Returns whether the value is optional.
     pub fn is_value_optional(self) -> bool {
         self == Self::LabelDel
     }
 
-    /// Whether it may be given more than once, and the values add up.
+    /// Returns whether the option may be repeated, and its values accumulate.
     pub fn adds_up(self) -> bool {
         matches!(self, Self::LabelAdd | Self::LabelDel)
     }

@@ -1,4 +1,4 @@
-//! What options come to.
+//! Options and the requests that they result in.
 
 use rsct_common::Tuple;
 
@@ -23,7 +23,7 @@ fn spec(options: &str) -> Result<Spec, SpecError> {
     Ok(spec)
 }
 
-/// A tuple in conntrack's words.
+/// A tuple in conntrack's format.
 fn ends(tuple: Option<Tuple>) -> String {
     let tuple = tuple.unwrap();
     let mut text = Vec::new();

@@ -1,4 +1,4 @@
-//! What was typed becomes what it means.
+//! Parsing of filter options.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{family::Family, flow::names::proto};
 
-/// A filter as it was typed, each part under the name of its long option.
+/// The filter options as typed, each named after its long option.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "each field is the text of the option it is named for")]
 pub struct Typed<'a> {
@@ -34,7 +34,7 @@ pub struct Typed<'a> {
     pub label: Option<&'a str>,
     pub helper: Option<&'a str>,
     pub id: Option<&'a str>,
-    /// Empty for any translation.
+    /// Empty for any NAT.
     pub src_nat: Option<&'a str>,
     pub dst_nat: Option<&'a str>,
     pub any_nat: Option<&'a str>,
@@ -43,25 +43,25 @@ pub struct Typed<'a> {
     pub icmp_id: Option<&'a str>,
 }
 
-/// Why a filter means nothing.
+/// Error in the filter options.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FilterError {
-    /// A value can't be read.
+    /// The value is not valid.
     #[error("--{option} {value:?}: {expected}")]
     Value {
         /// The option.
         option: &'static str,
-        /// What was typed.
+        /// The typed text.
         value: String,
-        /// What belongs there.
+        /// A description of valid values.
         expected: &'static str,
     },
-    /// Two parts can't both hold.
+    /// Two values of different address families.
     #[error("--{option} {value:?} is {is}, --{other} asks for {asks}: no entry is both")]
     Families {
         /// The later option.
         option: &'static str,
-        /// What was typed.
+        /// The typed text.
         value: String,
         /// Its family.
         is: &'static str,
@@ -70,32 +70,32 @@ pub enum FilterError {
         /// That one's family.
         asks: &'static str,
     },
-    /// Two parts that no entry can meet both, whatever their values.
+    /// Two options that no entry can match together.
     #[error("--{option} and --{other}: {why}")]
     Contradiction {
-        /// The one.
+        /// One option.
         option: &'static str,
-        /// The other.
+        /// The other option.
         other: &'static str,
-        /// Why no entry meets both.
+        /// The reason.
         why: &'static str,
     },
-    /// Something that the protocol has not.
+    /// The protocol does not have this value.
     #[error("--{option} {value:?}: protocol {proto} has no such {what}")]
     NotOfProtocol {
         /// The option.
         option: &'static str,
-        /// What was typed.
+        /// The typed text.
         value: String,
-        /// What the protocol lacks.
+        /// The missing attribute.
         what: &'static str,
         /// The protocol's number.
         proto: u8,
     },
-    /// Ports of a protocol that has none.
+    /// A port option for a protocol without ports.
     #[error("--{option} asks for a port, and protocol {proto} has none")]
     NoPorts {
-        /// The option that asks for a port.
+        /// The port option.
         option: &'static str,
         /// The protocol's number.
         proto: u8,
@@ -106,7 +106,7 @@ const ADDRESS: &str = "expected an IPv4 or IPv6 address, with a prefix length if
 const PORT: &str = "expected a port from 0 to 65535";
 
 impl Typed<'_> {
-    /// What was typed becomes what it means.
+    /// Parses all options.
     pub fn filter(&self) -> Result<Filter, FilterError> {
         let mut filter = Filter {
             family: parse("family", self.family, FAMILY, family)?,
@@ -165,7 +165,7 @@ impl Typed<'_> {
         })
     }
 
-    /// Parts that no entry meets both.
+    /// Rejects options that no entry can match together.
     fn contradictions(&self, filter: &Filter) -> Result<(), FilterError> {
         let details = &filter.details;
         if let Some(status) = details.status
@@ -199,7 +199,7 @@ impl Typed<'_> {
         Ok(())
     }
 
-    /// Parts that a protocol has not.
+    /// Rejects options that the protocol does not have.
     fn of_protocol(&self, filter: &Filter, proto: u8) -> Result<(), FilterError> {
         let details = &filter.details;
         if !proto::has_ports(proto) {
@@ -235,7 +235,7 @@ impl Typed<'_> {
         Ok(())
     }
 
-    /// The family that was asked for or that the addresses have, if it is the same everywhere.
+    /// The family of `--family` and of all addresses; fails if they differ.
     fn one_family(&self, filter: &Filter) -> Result<Option<Family>, FilterError> {
         let mut first = filter.family.map(|family| ("family", family));
         for (option, typed, prefix) in [

@@ -1,4 +1,4 @@
-//! Which parts of a filter the kernel can look at by itself, and which are left to us.
+//! Division of a filter between the kernel and rsct.
 
 use rsct_common::Tuple;
 
@@ -9,36 +9,35 @@ use crate::{
     netlink::conntrack::{DumpFilter, MaskedU32, TupleFilter, TupleParts},
 };
 
-/// Who looks at a condition.
+/// A condition and its evaluator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The condition, by its long option.
     pub option: &'static str,
-    /// Who looks.
+    /// The evaluator.
     pub by: By,
 }
 
-/// Who looks at a condition.
+/// The evaluator of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// The kernel, and it looks at just this.
+    /// The kernel evaluates it exactly.
     Kernel,
-    /// We look: why the kernel doesn't.
+    /// rsct evaluates it; the reason why the kernel does not.
     Us(&'static str),
 }
 
-/// How a filter is put to the kernel.
+/// Dump requests for a filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What the kernel is asked, one after the other. The parts are disjoint, and together contain every entry that is
-    /// meant.
+    /// The requests, sent one after the other. Their results are disjoint, and together contain every matching entry.
     pub queries: Vec<DumpFilter>,
-    /// Who looks at what.
+    /// The evaluator of each condition.
     pub placed: Vec<Placed>,
 }
 
 impl Plan {
-    /// Whether what the kernel brings is what is meant, on a kernel that knows all of it.
+    /// Returns whether the kernel returns exactly the matching entries, if it supports every attribute.
     pub fn is_all_in_kernel(&self) -> bool {
         self.placed.iter().all(|placed| placed.by == By::Kernel)
     }
@@ -55,7 +54,7 @@ const PROGRAMS: &str = "the programs look at addresses, ports, zone and mark, wh
 const UNKNOWN: &str = "the kernel's filter has nothing for it";
 
 impl Filter {
-    /// Puts as much of the filter to the kernel as it can look at.
+    /// Assigns as many conditions as possible to the kernel.
     pub fn plan(&self) -> Plan {
         let mut planner = Planner {
             query: DumpFilter {
@@ -69,7 +68,7 @@ impl Filter {
         self.plan_rest(&mut planner);
         let Planner { query, placed } = planner;
         let families = match query.family {
-            // Tuples are compared within a family.
+            // The kernel compares tuples only within a family.
             None if query.has_tuples() => vec![Some(Family::Ipv4), Some(Family::Ipv6)],
             family => vec![family],
         };
@@ -89,7 +88,7 @@ impl Filter {
         }
     }
 
-    /// Who looks at each condition in a trace: the programs inside the kernel, or rsct at what they send.
+    /// The evaluator of each condition in a trace: the eBPF programs, or rsct for their records.
     pub fn placed_in_trace(&self) -> Vec<Placed> {
         let details = &self.details;
         let programs = [
@@ -175,7 +174,7 @@ impl Filter {
             ("icmp-id", details.icmp_id.is_some()),
         ];
         let known = self.proto.filter(|protonum| proto::is_icmp(*protonum));
-        // Where CTA_PROTO_ICMP_TYPE is to be looked at, the kernel's parser wants the others as well.
+        // With CTA_PROTO_ICMP_TYPE, the kernel's parser also requires code and id.
         if let (Some(_), Some(icmp_type), Some(icmp_code), Some(icmp_id)) =
             (known, details.icmp_type, details.icmp_code, details.icmp_id)
         {

@@ -69,7 +69,7 @@ fn each_condition_holds_or_does_not() {
 
 #[test]
 fn what_stands_where_ports_are_is_no_port() {
-    // The id 80 of a ping lies where a source port would.
+    // The id 80 of a ping is stored in place of a source port.
     let ping = tuple(Family::Ipv4, &[10, 0, 0, 1], &[10, 0, 0, 2], 1, (80, 0x0800));
     let filter = typed! { port: "80" }.filter().unwrap();
     assert!(!filter.matches(&ping, &ping, 0, 0));
@@ -205,7 +205,7 @@ proptest! {
     }
 }
 
-/// What the entry of a captured message meets.
+/// Returns whether the entry of a captured message matches.
 fn sample_meets(sample: &crate::netlink::conntrack::samples::Sample, typed: Typed<'_>) -> bool {
     let payload = sample.payload();
     typed.filter().unwrap().meets(&Entry::parse(&payload).unwrap())
@@ -226,7 +226,7 @@ fn what_only_an_entry_can_tell() {
             SCTP,
             typed! { state: "ESTABLISHED", status: "UNREPLIED", orig_zone: "3", zone: "3" },
         ),
-        // As the programs of a trace compare it.
+        // As the eBPF programs of a trace compare it.
         (SCTP, typed! { zone: "3" }),
         (GRE, typed! { src_nat: "" }),
         (GRE, typed! { any_nat: "203.0.113.0/24" }),
@@ -259,7 +259,7 @@ fn what_only_an_entry_can_tell() {
     }
 }
 
-/// Who looks at each condition of a plan.
+/// The evaluator of each condition of a plan.
 fn places(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
     let plan = typed.filter().unwrap().plan();
     plan.placed
@@ -293,7 +293,7 @@ fn the_kernel_is_asked_what_it_can_do() {
         places(typed! { src: "10.0.0.0/8" }),
         [("family", true), ("src", false)]
     );
-    // The kernel would bring every address but this one.
+    // The kernel would return every address except this one.
     assert_eq!(
         places(typed! { src: "2001:db8::1" }),
         [("family", true), ("src", false)]

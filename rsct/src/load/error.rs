@@ -1,4 +1,4 @@
-//! What can be wrong with a line, and with a file.
+//! Errors in a line, and in reading a file.
 
 use std::io;
 
@@ -6,20 +6,20 @@ use thiserror::Error;
 
 use crate::entry_spec::SpecError;
 
-/// Why a line says nothing that can be done.
+/// Error in a line.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineError {
     /// The options describe no entry.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// No command stands there.
+    /// The line has no command.
     #[error("a line begins with what to do: -A or -I to create, -U to update, -D to delete, -F to flush")]
     NoCommand,
-    /// More than one command stands there.
+    /// The line has more than one command.
     #[error("{0:?}: one command a line")]
     SecondCommand(String),
-    /// Nothing goes by that name.
+    /// The option does not exist.
     #[error("{0:?}: no such option")]
     UnknownOption(String),
     /// An option's value is missing.
@@ -28,49 +28,49 @@ pub enum LineError {
     /// A word that belongs to no option.
     #[error("{0:?}: belongs to no option")]
     Stray(String),
-    /// The line is about another table.
+    /// The line changes another table.
     #[error("{0:?}: a file holds changes to the table conntrack alone")]
     OtherTable(String),
-    /// A flush takes nothing but a family.
+    /// A flush accepts only `--family`.
     #[error("-F takes no option but --family")]
     FlushOptions,
-    /// A quotation mark has no other to close it.
+    /// A quotation mark is not closed.
     #[error("a quotation mark is not closed")]
     OpenQuote,
-    /// The bytes are no text.
+    /// The line is not UTF-8.
     #[error("the line is no UTF-8 text")]
     NotText,
-    /// No line of options is so long.
+    /// The line is too long.
     #[error("the line is longer than {0} bytes")]
     TooLong(usize),
 }
 
-/// Why a file can't be read.
+/// Error in reading a file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// It can't be opened.
+    /// The file cannot be opened.
     #[error("opening {name} to load it: {source}")]
     Open {
-        /// What was to be opened.
+        /// The file.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// Reading broke off.
+    /// Reading failed.
     #[error("reading {name}: {source}")]
     Read {
-        /// What was read.
+        /// The file.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// There is no thread to read on.
+    /// The reader thread cannot be started.
     #[error("starting a thread to read {name}: {source}")]
     Thread {
-        /// What was to be read.
+        /// The file.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
 }

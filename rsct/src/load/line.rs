@@ -1,4 +1,4 @@
-//! One line: what is to be done, and with which entry.
+//! Parsing of one line into a command and an entry.
 
 use super::{LineError, words::Words};
 use crate::{
@@ -6,31 +6,31 @@ use crate::{
     labels::LabelMap,
 };
 
-/// What a line says to do.
+/// The command of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `-I`: create; an entry that is there already is an error.
+    /// `-I`: create; fails if the entry exists.
     Create,
-    /// `-A`: create; an entry that is there already is left as it is.
+    /// `-A`: create; leaves an existing entry unchanged.
     Add,
     /// `-U`: change the entry.
     Update,
     /// `-D`: delete the entry.
     Delete,
-    /// `-F`: delete every entry, of one family if that is given.
+    /// `-F`: delete every entry, or those of one family.
     Flush,
 }
 
-/// A line's meaning.
+/// A parsed line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
-    /// What to do.
+    /// The command.
     pub command: Command,
-    /// With which entry, and how.
+    /// The entry and its options.
     pub spec: Spec,
 }
 
-/// Reads a line; nothing where it is blank or a comment.
+/// Parses a line; `None` if it is blank or a comment.
 pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
     let mut words = Words::of(line);
     let mut command = None;
@@ -40,7 +40,7 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
         if first && word.starts_with('#') {
             return Ok(None);
         }
-        // A line of a shell's script, which `conntrack -R` takes too.
+        // A line of a shell script, which `conntrack -R` accepts too.
         if first && word.rsplit('/').next() == Some("conntrack") {
             first = false;
             continue;
@@ -72,13 +72,13 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
             Err(LineError::NoCommand)
         };
     };
-    // conntrack turns these around.
+    // conntrack swaps these bytes.
     spec.turn_vtags();
     spec.allow_portless();
     Ok(Some(Line { command, spec }))
 }
 
-/// A word that begins with two dashes: an option, with its value behind it or behind a `=`, or a command.
+/// Parses a word that begins with two dashes: a command, or an option with its value in the next word or after `=`.
 fn long(
     command: &mut Option<Command>,
     spec: &mut Spec,
@@ -122,7 +122,7 @@ fn say(command: &mut Option<Command>, meant: Command, word: &str) -> Result<(), 
     }
 }
 
-/// Behind the command a table may be named, which has to be this one.
+/// A table may be named after the command; only this one is accepted.
 fn table(word: &str) -> Result<(), LineError> {
     match word {
         "conntrack" => Ok(()),
@@ -229,7 +229,7 @@ mod tests {
         );
     }
 
-    /// What is saved of an entry, as a line of a file, makes it again.
+    /// Saves an entry as a line and parses it back.
     fn again(payload: &[u8]) {
         let names = LabelMap::parse(b"3 night shift\n");
         let entry = crate::netlink::conntrack::Entry::parse(payload).unwrap();
@@ -239,7 +239,7 @@ mod tests {
         let line = parse(text.trim_end(), &names).unwrap().unwrap();
         assert_eq!(line.command, Command::Add, "{text}");
         let change = line.spec.new_entry();
-        // What the kernel shows and does not take.
+        // Values that the kernel reports but does not accept.
         if entry.secmark.is_some_and(|secmark| secmark != 0) {
             assert!(change.is_err(), "{text}");
             return;
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(ours, theirs, "{text}");
         let labels: Vec<u32> = entry.label_bits().collect();
         assert_eq!(change.labels.is_some(), !labels.is_empty(), "{text}");
-        // A direction that NAT has changed is the kernel's to make again.
+        // The kernel creates a direction changed by NAT itself.
         if change.nat_src.is_none() && change.nat_dst.is_none() {
             assert_eq!(change.reply, Some(entry.reply), "{text}");
         }

@@ -1,4 +1,4 @@
-//! `nfct … helper`: helpers in user space.
+//! `nfct … helper`: user-space helpers.
 
 use super::{
     command::{Command, Line},
@@ -15,10 +15,10 @@ use crate::{
     render,
 };
 
-/// Room for a name, less the zero byte.
+/// Longest name, without the zero byte.
 const NAME_BYTES: usize = 15;
 
-/// What a command line means.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 enum Order {
     List,
@@ -29,7 +29,7 @@ enum Order {
     Disable(Helper),
 }
 
-/// Carries out a command line and returns what is to be printed.
+/// Executes a command line and returns its output.
 pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
     let printed = match order(line)? {
         Order::List => helper::list(socket).await,
@@ -51,7 +51,7 @@ pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<
     Ok(out)
 }
 
-/// What the line means, or what nfct says of it.
+/// Parses the command line; the error is nfct's message.
 fn order(line: &Line<'_>) -> Result<Order, Problem> {
     let nothing = |order| match line.parameters {
         [] => Ok(order),
@@ -65,7 +65,7 @@ fn order(line: &Line<'_>) -> Result<Order, Problem> {
         Command::Add => known(line, "add").map(Order::Add),
         Command::Disable => known(line, "disable").map(Order::Disable),
         Command::DefaultSet | Command::DefaultGet => {
-            // nfct names the second word, whichever it is.
+            // nfct names the second word, even if that one is the subsystem.
             let unknown = Problem::said([b"Unknown command: ", line.second].concat());
             let missing = Problem::said("Missing command");
             let usage = b" helper list|add|delete|disable|get|flush [parameters...]\n";
@@ -74,7 +74,7 @@ fn order(line: &Line<'_>) -> Result<Order, Problem> {
     }
 }
 
-/// A name, and what narrows it down: a family, a family and a protocol.
+/// A name, and the condition on family and protocol after it.
 fn one(parameters: &[&[u8]]) -> Result<(Vec<u8>, Option<Flows>), Problem> {
     let (name, family, protocol) = match *parameters {
         [] => return Err(Problem::said("missing helper policy name")),
@@ -87,14 +87,14 @@ fn one(parameters: &[&[u8]]) -> Result<(Vec<u8>, Option<Flows>), Problem> {
         None => None,
         Some(family) => Some(Flows {
             l3proto: words::family(family)?,
-            // The kernel takes no protocol for protocol 0, which no helper has.
+            // The kernel ignores protocol 0, which no helper has.
             l4proto: protocol.map(l4proto).transpose()?.unwrap_or(0),
         }),
     };
     Ok((words::name(name, NAME_BYTES), flows))
 }
 
-/// One of the helpers that nfct knows, for the family that was typed. What follows is ignored.
+/// A helper known to nfct, for the given family. Further words are ignored.
 fn known(line: &Line<'_>, command: &str) -> Result<Helper, Problem> {
     let [name, family, protocol, ..] = *line.parameters else {
         return Err(words::missing(&format!("{command} helper name family protocol")));

@@ -1,4 +1,4 @@
-//! `nfct … timeout`: policies, and the defaults of protocols.
+//! `nfct … timeout`: timeout policies, and the defaults of protocols.
 
 use std::{collections::BTreeMap, io};
 
@@ -18,10 +18,10 @@ use crate::{
     timeouts::{GENERIC, State},
 };
 
-/// Room for a name, less the zero byte.
+/// Longest name, without the zero byte.
 const NAME_BYTES: usize = 31;
 
-/// What a command line means.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 enum Order {
     List,
@@ -33,7 +33,7 @@ enum Order {
     GetDefaults(Timeouts),
 }
 
-/// Carries out a command line and returns what is to be printed.
+/// Executes a command line and returns its output.
 pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
     let order = order(line, protocols::text)?;
     let printed = match &order {
@@ -65,7 +65,7 @@ fn nameless(timeouts: Timeouts) -> Policy {
     }
 }
 
-/// What the line means, or what nfct says of it.
+/// Parses the command line; the error is nfct's message.
 fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) -> Result<Order, Problem> {
     let one_name = || match line.parameters {
         [] => Err(Problem::said("missing timeout policy name")),
@@ -99,7 +99,7 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
                 "default-set timeout family protocol state1 timeout1...",
             )),
         },
-        // What follows is ignored.
+        // Further words are ignored.
         Command::DefaultGet => match line.parameters {
             [family, protocol, ..] => {
                 let typed = Typed::parse(family, protocol, etc_protocols)?;
@@ -117,10 +117,10 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
 /// A family and a protocol.
 struct Typed<'a> {
     l3proto: u16,
-    /// It need not fit into what the kernel is told.
+    /// May exceed the 8 bits that the kernel accepts.
     number: u32,
     protocol: &'a [u8],
-    /// The error that looking for the protocol left behind, which nfct tells of later.
+    /// The errno of the failed protocol lookup; nfct prints it in a later message.
     errno: i32,
 }
 
@@ -149,12 +149,12 @@ impl<'a> Typed<'a> {
         })
     }
 
-    /// The states that nfct knows of it.
+    /// The states that nfct knows for the protocol.
     fn states(&self) -> &'static [State] {
         u8::try_from(self.number).map_or(&[], render::nfct::states)
     }
 
-    /// Takes pairs of a state and its seconds. What is said last of a state holds.
+    /// Parses pairs of a state and its seconds. The last value for a state wins.
     fn with(self, pairs: &[&[u8]]) -> Result<Timeouts, Problem> {
         let mut values = BTreeMap::new();
         for pair in pairs.chunks(2) {
@@ -176,7 +176,7 @@ impl<'a> Typed<'a> {
         }
         Ok(Timeouts {
             l3proto: self.l3proto,
-            // nfct cuts it too: 262, which is mptcp, is 6, which is tcp.
+            // nfct truncates it too: 262 (mptcp) becomes 6 (tcp).
             l4proto: self.number as u8,
             values: values.into_iter().collect(),
         })

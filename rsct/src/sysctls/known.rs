@@ -1,4 +1,4 @@
-//! What each setting means.
+//! Meaning and range of each setting.
 
 use super::short;
 use crate::{
@@ -6,43 +6,43 @@ use crate::{
     timeouts::{PROTOCOLS, State},
 };
 
-/// What a setting can be set to.
+/// Values that a setting accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bounds {
-    /// Nothing: it is what the kernel counts.
+    /// None: the kernel only reports it.
     ReadOnly,
-    /// A number.
+    /// A number in this range.
     Numbers(u64, u64),
-    /// A time in seconds, of as many ticks as the kernel can count.
+    /// A duration in seconds, limited by the kernel's tick counter.
     Seconds,
-    /// A number of bytes, no more than another setting's.
+    /// A number of bytes, at most another setting's.
     BytesUpTo(&'static str),
-    /// A number of bytes, no less than another setting's.
+    /// A number of bytes, at least another setting's.
     BytesFrom(&'static str),
 }
 
-/// What there is to know of a setting.
+/// Description of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Its short name.
     pub short: &'static str,
-    /// What it can be set to.
+    /// The accepted values.
     pub bounds: Bounds,
-    /// Whether there is one for all network namespaces, which only the first can set
+    /// True if all network namespaces share it, and only the initial one can set it
     /// (nf_conntrack_standalone_init_sysctl() in net/netfilter/nf_conntrack_standalone.c).
     pub first_only: bool,
-    /// What it means.
+    /// Its meaning, for users.
     pub meaning: &'static str,
-    /// The protocol and state whose timeout it is.
+    /// The protocol and state, if it is a state's timeout.
     pub timeout_of: Option<(&'static str, &'static str)>,
 }
 
 impl Bounds {
-    /// The numbers themselves, where no other setting has to be asked.
+    /// The range, unless it depends on another setting.
     pub fn numbers(self, hz: Option<Hz>) -> Option<(u64, u64)> {
         match self {
             Self::Numbers(least, most) => Some((least, most)),
-            // 0 would have whatever it is for end at once.
+            // With 0, entries would expire at once.
             Self::Seconds => hz.map(|hz| (1, hz.longest_timeout_seconds().into())),
             Self::ReadOnly | Self::BytesUpTo(_) | Self::BytesFrom(_) => None,
         }
@@ -50,20 +50,20 @@ impl Bounds {
 }
 
 impl Known {
-    /// What is known of the setting of this full name.
+    /// The description of the setting with this full name.
     pub fn of(full: &str) -> Option<Self> {
         let short = short(full);
         let known = KNOWN.iter().find(|known| known.short == short).copied();
         known.or_else(|| timeout(short))
     }
 
-    /// Every setting that is known here and is no state's timeout.
+    /// Every described setting that is not a state's timeout.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         KNOWN.iter()
     }
 }
 
-/// The setting of a state. Of two states that have one setting, the first protocol's.
+/// A state's timeout setting. If two states share one setting, the first protocol's.
 fn timeout(short: &str) -> Option<Known> {
     let mut states = PROTOCOLS
         .iter()
@@ -99,7 +99,7 @@ const fn first_only(short: &'static str, bounds: Bounds, meaning: &'static str) 
     }
 }
 
-/// In the order they are shown.
+/// In output order.
 const KNOWN: &[Known] = &[
     known(
         "count",
