@@ -1,4 +1,4 @@
-//! Asks the running kernel everything that a diagnosis holds.
+//! Collection of the diagnosis from the running kernel.
 
 use rsct_common::field::{FIELDS, Need};
 
@@ -22,7 +22,7 @@ use super::{
     Sysctl, Trial, ctnetlink, hooks, verdict,
 };
 
-/// Modules of conntrack that have types.
+/// Conntrack modules with BTF.
 const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
 
 const SYSCTLS: [(&str, &str); 3] = [
@@ -40,7 +40,7 @@ const SYSCTLS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Finds everything out. Attaches for a moment, and lets go.
+/// Collects the diagnosis. Attaches all hooks; dropping the second value detaches them.
 pub fn gather() -> (Diagnosis, Held) {
     let types = KernelTypes::open();
     let btf = btf(&types);
@@ -171,7 +171,7 @@ fn fields(types: &KernelTypes) -> Vec<Field> {
     FIELDS.iter().map(field).collect()
 }
 
-/// The verdict comes once, at the end.
+/// The verdict is printed once, at the end.
 fn without_conclusion(error: LayoutError) -> String {
     match error {
         LayoutError::Missing { cause, .. } => cause.to_string(),

@@ -17,20 +17,20 @@ use crate::{
 
 use super::{Hook, Obstacle};
 
-/// Nothing is recorded, so both are as small as the kernel takes them on any page size.
+/// Nothing is recorded, so both have the smallest size that the kernel accepts for any page size.
 const RING_BYTES: u32 = 1 << 16;
 const BIRTHS: u32 = 64;
-/// No namespace has this inode number: what attaches lets nothing through.
+/// No namespace has this inode number: the eBPF programs reject every packet.
 const NO_NETNS: u32 = u32::MAX;
 
-/// The command that `can_trace` is about.
+/// The command that `can_trace` describes.
 const TRACE_COMMAND: &str = "trace";
 
-/// Keeps the programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
+/// Keeps the eBPF programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
 #[derive(Default)]
 pub struct Held(Vec<Session>);
 
-/// What a command attaches.
+/// The hooks of a command.
 struct Part {
     command: &'static str,
     object: &'static Object,
@@ -46,7 +46,7 @@ impl Part {
         }
     }
 
-    /// Those of the commands without which rsct traces all the same.
+    /// The commands whose hooks `rsct trace` does not need.
     fn others() -> [Self; 3] {
         [
             Self {
@@ -67,14 +67,14 @@ impl Part {
         ]
     }
 
-    /// Those that this kernel has. Where one topic is asked for, an essential one that it has not ends the matter; here the
-    /// rest is still to be tried.
+    /// The hooks whose functions exist in this kernel. For a single topic, an essential hook without its function is an
+    /// error; here the other hooks are tried as well.
     fn only_in(&self, types: &KernelTypes) -> Vec<&'static hooks::Hook> {
         let has = |hook: &&&'static hooks::Hook| in_btf(types, hook) != Some(false);
         self.hooks.iter().filter(has).copied().collect()
     }
 
-    /// What becomes of each of its hooks; without `reports`, nothing was tried.
+    /// The result for each hook; without `reports`, attaching was not tried.
     fn told(&self, types: Option<&KernelTypes>, reports: Option<&[HookReport]>) -> Vec<Hook> {
         let told = |hook: &&'static hooks::Hook| {
             let in_btf = types.and_then(|types| in_btf(types, hook));
@@ -100,14 +100,14 @@ impl Part {
     }
 }
 
-/// Whether the kernel's types describe what is hooked: not known of a tracepoint, which is no function.
+/// Returns whether BTF describes the hooked function; `None` for a tracepoint, which is no function.
 fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
     let of_function = hook.kprobe.iter().all(|program| program.at != At::Tracepoint);
     of_function.then(|| types.func(hook.function).is_ok_and(|func| func.is_some()))
 }
 
-/// Tries the hooks of every command, if it is `worth_trying`: why a trace can't be, if so, whether attached programs run, and
-/// what became of each.
+/// Attaches the hooks of every command if it is `worth_trying`, and tests whether the kernel runs the attached
+/// programs.
 pub fn tried(
     types: Option<&KernelTypes>,
     worth_trying: bool,
@@ -188,8 +188,7 @@ fn attached(
     }
 }
 
-/// Says what became of functions that the types do not describe: that they have no such parameters
-/// is true of them and explains nothing.
+/// Replaces the errors of functions without BTF: that they lack the expected parameters is true but no explanation.
 fn explain(hooks: &mut [Hook]) {
     let unexplained = |hook: &&mut Hook| {
         hook.in_btf == Some(false) && hook.attached.is_some_and(|how| how == How::Not.name())

@@ -1,12 +1,12 @@
-//! The one reason why tracing does not work: of all that is amiss, what to mend first.
+//! The main reason why tracing does not work: the first thing to fix.
 
 use super::{Diagnosis, Obstacle};
 use crate::kernel::{btf::BtfError, facts};
 
-/// Why this machine cannot be traced; `None` where it can.
+/// The reason why tracing does not work here; `None` if it works.
 ///
-/// What no one can change comes before what the caller can, and that before what follows from it:
-/// who lacks privileges learns nothing from the refusals that come of it.
+/// A cause that cannot be changed precedes one that the user can change, and a cause precedes its effects: without
+/// privileges, for example, the refusals that follow explain nothing.
 pub(super) fn reason(diagnosis: &Diagnosis) -> Option<String> {
     let obstacle = diagnosis.not_attached.as_ref()?;
     let found = diagnosis

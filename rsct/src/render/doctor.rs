@@ -1,4 +1,4 @@
-//! A diagnosis for people: sections of aligned lines, and the verdict last.
+//! The diagnosis as text: sections of aligned lines, and the verdict last.
 
 use crate::doctor::{
     Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Programs, Trial,
@@ -7,7 +7,7 @@ use crate::plural;
 
 use super::color::Palette;
 
-/// Where values start in the sections before the hooks, whose names are longer.
+/// Column of the values in the sections before the hooks, whose names are longer.
 const LABEL_COLUMNS: usize = 24;
 
 /// Appends the whole diagnosis.
@@ -30,7 +30,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     verdict(&mut page, diagnosis);
 }
 
-/// How a value is to be taken.
+/// Rating of a value, for its color.
 #[derive(Clone, Copy)]
 enum Tone {
     Plain,
@@ -57,7 +57,7 @@ impl Page<'_> {
         self.out.push(b'\n');
     }
 
-    /// A line whose value has a remark that is not coloured.
+    /// Writes a line whose value has an uncolored remark.
     fn remarked(&mut self, label: &str, tone: Tone, value: &str, remark: &str) {
         self.out
             .extend_from_slice(format!("  {label:<LABEL_COLUMNS$}  ").as_bytes());
@@ -204,7 +204,7 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
         page.line("IPv6", tone6, ipv6);
     }
     if let (Some(entries), Some(limit)) = (conntrack.entries, conntrack.limit) {
-        // Conntrack drops from the limit on, and hurries expiry from 95 % of it (gc_worker).
+        // Conntrack drops packets at the limit, and shortens timeouts from 95 % of it (gc_worker).
         let full = u64::from(entries) * 20 >= u64::from(limit) * 19 && limit != 0;
         let tone = if full { Tone::Bad } else { Tone::Plain };
         page.line("entries", tone, &format!("{entries} of at most {limit}"));
@@ -250,7 +250,7 @@ fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
         let (tone, told) = match (hook.attached, hook.in_btf) {
             (Some(how), _) if why.is_empty() => (Tone::Good, how.to_owned()),
             (Some("not attached"), in_btf) => {
-                // A function that is not part of this kernel is no fault.
+                // A function that does not exist in this kernel is no fault.
                 let tone = if in_btf == Some(false) && !hook.essential {
                     Tone::Dim
                 } else {
