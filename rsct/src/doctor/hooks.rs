@@ -28,16 +28,26 @@ const TRACE_COMMAND: &str = "trace";
 
 /// Keeps the eBPF programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
 #[derive(Default)]
-pub struct Held(Vec<Session>);
+pub struct AttachedSessions(Vec<Session>);
+
+/// Result of attaching the hooks of every command.
+pub struct HooksResult {
+    /// The reason why `rsct trace` does not work; `None` if it works.
+    pub obstacle: Option<Obstacle>,
+    /// True if the kernel runs attached programs; `Err` has the reason why this is unknown.
+    pub programs_run: Result<bool, String>,
+    /// Every hook of every command.
+    pub hooks: Vec<Hook>,
+}
 
 /// The hooks of a command.
-struct Part {
+struct CommandHooks {
     command: &'static str,
     object: &'static Object,
     hooks: Vec<&'static hooks::Hook>,
 }
 
-impl Part {
+impl CommandHooks {
     fn of_trace() -> Self {
         Self {
             command: TRACE_COMMAND,
@@ -69,14 +79,14 @@ impl Part {
 
     /// The hooks whose functions exist in this kernel. For a single topic, an essential hook without its function is an
     /// error; here the other hooks are tried as well.
-    fn only_in(&self, types: &KernelTypes) -> Vec<&'static hooks::Hook> {
+    fn existing(&self, types: &KernelTypes) -> Vec<&'static hooks::Hook> {
         let has = |hook: &&&'static hooks::Hook| in_btf(types, hook) != Some(false);
         self.hooks.iter().filter(has).copied().collect()
     }
 
     /// The result for each hook; without `reports`, attaching was not tried.
-    fn told(&self, types: Option<&KernelTypes>, reports: Option<&[HookReport]>) -> Vec<Hook> {
-        let told = |hook: &&'static hooks::Hook| {
+    fn results(&self, types: Option<&KernelTypes>, reports: Option<&[HookReport]>) -> Vec<Hook> {
+        let result = |hook: &&'static hooks::Hook| {
             let in_btf = types.and_then(|types| in_btf(types, hook));
             let report =
                 reports.and_then(|reports| reports.iter().find(|report| std::ptr::eq(report.hook, *hook)));
@@ -96,7 +106,7 @@ impl Part {
                 essential: self.command == TRACE_COMMAND && hook.essential,
             }
         };
-        self.hooks.iter().map(told).collect()
+        self.hooks.iter().map(result).collect()
     }
 }
 
@@ -108,44 +118,48 @@ fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
 
 /// Attaches the hooks of every command if it is `worth_trying`, and tests whether the kernel runs the attached
 /// programs.
-pub fn tried(
+pub fn attach_all(
     types: Option<&KernelTypes>,
     worth_trying: bool,
-    held: &mut Held,
-) -> (Option<Obstacle>, Option<bool>, Vec<Hook>) {
+    sessions: &mut AttachedSessions,
+) -> HooksResult {
     let try_with = types.filter(|_| worth_trying);
-    let trace = Part::of_trace();
+    let trace = CommandHooks::of_trace();
     let (obstacle, reports) = match try_with {
         None => (Some(Obstacle::NotTried), None),
         Some(types) => {
-            let (obstacle, reports) = attached(trace.object, &trace.hooks, types, held);
+            let (obstacle, reports) = attach(trace.object, &trace.hooks, types, sessions);
             (obstacle, Some(reports))
         }
     };
-    let mut all = trace.told(types, reports.as_deref());
-    for part in Part::others() {
-        let reports = try_with.map(|types| attached(part.object, &part.only_in(types), types, held).1);
-        all.extend(part.told(types, reports.as_deref()));
+    let mut all = trace.results(types, reports.as_deref());
+    for command in CommandHooks::others() {
+        let reports = try_with.map(|types| attach(command.object, &command.existing(types), types, sessions).1);
+        all.extend(command.results(types, reports.as_deref()));
     }
     explain(&mut all);
-    let (obstacle, run) = match held.0.iter().find_map(|session| session.prove().err()) {
-        _ if held.0.is_empty() => (obstacle, None),
-        None => (obstacle, Some(true)),
+    let (obstacle, programs_run) = match sessions.0.iter().find_map(|session| session.prove().err()) {
+        _ if sessions.0.is_empty() => (obstacle, Err("no hook is attached".to_owned())),
+        None => (obstacle, Ok(true)),
         Some(unproven @ Unproven::NotRun { .. }) => (
             obstacle.or(Some(Obstacle::NotRun(unproven.to_string()))),
-            Some(false),
+            Ok(false),
         ),
-        Some(Unproven::Untested(_)) => (obstacle, None),
+        Some(Unproven::Untested(reason)) => (obstacle, Err(format!("the test failed: {reason}"))),
     };
-    (obstacle, run, all)
+    HooksResult {
+        obstacle,
+        programs_run,
+        hooks: all,
+    }
 }
 
-/// Attaches to `wanted`.
-fn attached(
+/// Attaches the `wanted` hooks.
+fn attach(
     object: &'static Object,
     wanted: &[&'static hooks::Hook],
     types: &KernelTypes,
-    held: &mut Held,
+    sessions: &mut AttachedSessions,
 ) -> (Option<Obstacle>, Vec<HookReport>) {
     let layout = match Layout::resolve(types, object) {
         Ok(layout) => layout,
@@ -174,7 +188,7 @@ fn attached(
             session.attach(Stage::Second, settings, |_| true);
             session.attach(Stage::Last, settings, |_| true);
             let reports = std::mem::take(&mut session.hooks);
-            held.0.push(session);
+            sessions.0.push(session);
             (None, reports)
         }
         Err(error) => {

@@ -13,7 +13,7 @@ mod verdict;
 use serde::Serialize;
 
 pub use gather::gather;
-pub use hooks::Held;
+pub use hooks::AttachedSessions;
 
 /// The diagnosis.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,8 @@ pub struct Diagnosis {
     pub ctnetlink: Option<Dump>,
     /// True if the kernel runs attached programs; unknown if nothing is attached or the test failed.
     pub programs_run: Option<bool>,
+    /// The reason why it is unknown.
+    pub programs_run_error: Option<String>,
     /// The reason why attaching failed or was not tried.
     pub not_attached: Option<Obstacle>,
     /// Every hook of every command; without attachments if none were tried.

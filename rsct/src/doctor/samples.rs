@@ -40,6 +40,7 @@ pub(crate) fn tracing() -> Diagnosis {
             error: None,
         }),
         programs_run: Some(true),
+        programs_run_error: None,
         not_attached: None,
         hooks: vec![
             hook("trace", "nf_conntrack_in", true),
@@ -66,6 +67,7 @@ pub(crate) fn refusing() -> Diagnosis {
     diagnosis.programs.fentry = Some(refused());
     diagnosis.programs.kprobe = refused();
     diagnosis.programs_run = None;
+    diagnosis.programs_run_error = Some("no hook is attached".to_owned());
     diagnosis.not_attached = Some(Obstacle::NotTried);
     for hook in &mut diagnosis.hooks {
         hook.attached = None;
@@ -129,7 +131,7 @@ fn hook(command: &'static str, function: &'static str, attached: bool) -> Hook {
         why_not_better: if attached {
             Vec::new()
         } else {
-            vec!["gone".to_owned()]
+            vec!["absent".to_owned()]
         },
         in_btf: Some(attached),
         shows: "its state",

@@ -1,7 +1,7 @@
 //! The diagnosis as text: sections of aligned lines, and the verdict last.
 
 use crate::doctor::{
-    Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Programs, Trial,
+    Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Trial,
 };
 use crate::plural;
 
@@ -16,7 +16,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     kernel(&mut page, &diagnosis.kernel);
     btf(&mut page, &diagnosis.btf);
     privileges(&mut page, &diagnosis.privileges);
-    programs(&mut page, &diagnosis.programs, diagnosis.programs_run);
+    programs(&mut page, diagnosis);
     conntrack(&mut page, diagnosis.conntrack.as_ref(), diagnosis.conntrack_error);
     if let Some(dump) = &diagnosis.ctnetlink {
         match &dump.error {
@@ -94,7 +94,7 @@ fn kernel(page: &mut Page<'_>, kernel: &Kernel) {
         Some(false) => page.line(
             "BPF JIT",
             Tone::Bad,
-            "off, so each packet costs more: sysctl net.core.bpf_jit_enable=1",
+            "off, so each packet costs more: set sysctl net.core.bpf_jit_enable=1",
         ),
         None => page.line("BPF JIT", Tone::Dim, "cannot be read here"),
     }
@@ -102,7 +102,7 @@ fn kernel(page: &mut Page<'_>, kernel: &Kernel) {
         Some("confidentiality") => page.line(
             "lockdown",
             Tone::Bad,
-            "confidentiality: programs may not read kernel memory",
+            "confidentiality: eBPF programs may not read kernel memory",
         ),
         Some("integrity") => page.line("lockdown", Tone::Good, "integrity, which allows tracing"),
         Some(mode) => page.line("lockdown", Tone::Good, mode),
@@ -121,7 +121,7 @@ fn btf(page: &mut Page<'_>, btf: &Btf) {
         Some(error) => page.line("vmlinux", Tone::Bad, error),
     }
     if btf.modules.is_empty() {
-        page.line("modules", Tone::Dim, "none of conntrack's");
+        page.line("modules", Tone::Dim, "none for conntrack");
     } else {
         page.line("modules", Tone::Good, &btf.modules.join(", "));
     }
@@ -149,12 +149,13 @@ fn privileges(page: &mut Page<'_>, privileges: &Privileges) {
         page.line(
             "user namespace",
             Tone::Bad,
-            "not the machine's own: capabilities do not count for tracing",
+            "not the initial one: capabilities have no effect on tracing",
         );
     }
 }
 
-fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
+fn programs(page: &mut Page<'_>, diagnosis: &Diagnosis) {
+    let programs = &diagnosis.programs;
     page.section("tracing programs");
     let offered = |page: &mut Page<'_>, label, trial: &Trial| match &trial.answer {
         None => page.line(label, Tone::Good, "accepted"),
@@ -165,7 +166,7 @@ fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
         None => page.line(
             "fentry, fexit",
             Tone::Bad,
-            "impossible without the kernel's types",
+            "not possible without BTF",
         ),
     }
     offered(page, "kprobe, kretprobe", &programs.kprobe);
@@ -173,13 +174,21 @@ fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
         page.line(
             "kprobe events",
             Tone::Bad,
-            "not in this kernel (CONFIG_KPROBE_EVENTS): fentry alone",
+            "not in this kernel (CONFIG_KPROBE_EVENTS): only fentry can be attached",
         );
     }
-    match run {
-        Some(true) => page.line("once attached", Tone::Good, "the kernel runs them"),
-        Some(false) => page.line("once attached", Tone::Bad, "the kernel does NOT run them"),
-        None => page.line("once attached", Tone::Dim, "unknown whether the kernel runs them"),
+    const ATTACHED: &str = "attached programs";
+    match (diagnosis.programs_run, &diagnosis.programs_run_error) {
+        (Some(true), _) => page.line(ATTACHED, Tone::Good, "the kernel runs them"),
+        (Some(false), _) => page.line(ATTACHED, Tone::Bad, "the kernel does NOT run them"),
+        (None, error) => page.line(
+            ATTACHED,
+            Tone::Dim,
+            &format!(
+                "unknown whether the kernel runs them: {}",
+                error.as_deref().unwrap_or("not tested")
+            ),
+        ),
     }
 }
 
@@ -193,7 +202,7 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
     let how = match conntrack.module {
         Some(true) => "loaded, as a module",
         Some(false) => "built in",
-        None => "there",
+        None => "present",
     };
     page.line("nf_conntrack", Tone::Good, how);
     let ((tone4, ipv4), (tone6, ipv6)) = (passes(&conntrack.ipv4), passes(&conntrack.ipv6));
@@ -215,7 +224,7 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
             Some(0) => (Tone::Dim, "off"),
             Some(1) => (Tone::Plain, "on"),
             // Only `nf_conntrack_events` has it: Linux 5.19.
-            Some(_) => (Tone::Plain, "on while someone listens"),
+            Some(_) => (Tone::Plain, "on while a listener exists"),
         };
         page.line(sysctl.name, tone, &format!("{value}: {}", sysctl.switches));
     }
@@ -235,7 +244,7 @@ fn passes(hooked: &Hooked) -> (Tone, &str) {
 fn hooks(page: &mut Page<'_>, hooks: &[Hook]) {
     if hooks.iter().all(|hook| hook.attached.is_none()) {
         page.section("hooks");
-        return page.line("all", Tone::Dim, "not tried, for the reason at the end");
+        return page.line("all", Tone::Dim, "not tried (see the reason below)");
     }
     for of_command in hooks.chunk_by(|one, next| one.command == next.command) {
         page.section(&format!("hooks of rsct {}", of_command[0].command));
@@ -247,7 +256,7 @@ fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
     let columns = widest(hooks.iter().map(|hook| hook.function));
     for hook in hooks {
         let why = hook.why_not_better.join("; ");
-        let (tone, told) = match (hook.attached, hook.in_btf) {
+        let (tone, value) = match (hook.attached, hook.in_btf) {
             (Some(how), _) if why.is_empty() => (Tone::Good, how.to_owned()),
             (Some("not attached"), in_btf) => {
                 // A function that does not exist in this kernel is no fault.
@@ -261,7 +270,7 @@ fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
             (Some(how), _) => (Tone::Plain, format!("{how} ({why})")),
             (None, _) => (Tone::Dim, "not tried".to_owned()),
         };
-        page.row(columns, hook.function, tone, &told);
+        page.row(columns, hook.function, tone, &value);
     }
 }
 
@@ -276,7 +285,7 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
         .collect();
     let columns = widest(names.iter().map(String::as_str));
     for (field, name) in fields.iter().zip(&names) {
-        let (tone, told) = match (field.offset, &field.absent) {
+        let (tone, value) = match (field.offset, &field.absent) {
             (Some(offset), _) => {
                 let ending = plural::choose(&field.bytes, "", "s");
                 (
@@ -289,7 +298,7 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
                 (tone, format!("absent: {}", why.as_deref().unwrap_or("unknown")))
             }
         };
-        page.row(columns, name, tone, &told);
+        page.row(columns, name, tone, &value);
     }
 }
 
@@ -301,16 +310,16 @@ fn arguments(page: &mut Page<'_>, arguments: &[Argument]) {
     let columns = widest(arguments.iter().map(|argument| argument.function));
     for function in arguments.chunk_by(|one, next| one.function == next.function) {
         let absent = function.iter().any(|argument| argument.position.is_none());
-        let told: Vec<String> = function.iter().map(argument).collect();
+        let positions: Vec<String> = function.iter().map(argument).collect();
         let tone = if absent { Tone::Dim } else { Tone::Plain };
-        page.row(columns, function[0].function, tone, &told.join(", "));
+        page.row(columns, function[0].function, tone, &positions.join(", "));
     }
 }
 
 fn argument(argument: &Argument) -> String {
     match (argument.name, argument.position) {
         (name, None) => format!("{name} absent"),
-        ("return", Some(_)) => "the value returned".to_owned(),
+        ("return", Some(_)) => "return value".to_owned(),
         (name, Some(position)) => format!("{name} {position}"),
     }
 }
@@ -360,7 +369,7 @@ privileges
 tracing programs
   fentry, fexit             accepted
   kprobe, kretprobe         accepted
-  once attached             the kernel runs them
+  attached programs         the kernel runs them
 conntrack in this network namespace
   nf_conntrack              loaded, as a module
   IPv4                      packets pass conntrack
@@ -370,7 +379,7 @@ conntrack in this network namespace
   ctnetlink                 dumps entries
 hooks of rsct trace
   nf_conntrack_in           fentry
-  nf_conntrack_dccp_packet  not attached (gone); not shown: its state
+  nf_conntrack_dccp_packet  not attached (absent); not shown: its state
 hooks of rsct latency
   gc_worker  fentry
 fields
@@ -378,7 +387,7 @@ fields
   nf_conn.proto.tcp.state  at  184,   1 byte
   nf_conn.mark             absent: not built in
 arguments, counted from 0
-  nf_conntrack_in           skb 0, the value returned
+  nf_conntrack_in           skb 0, return value
   nf_conntrack_dccp_packet  ct absent
 rsct can trace here.
 ";
@@ -386,22 +395,26 @@ rsct can trace here.
     }
 
     #[test]
-    fn a_machine_that_refuses_says_so_and_goes_on() {
+    fn a_refusal_does_not_end_the_diagnosis() {
         let mut diagnosis = samples::refusing();
         diagnosis.reason = Some("it says no".to_owned());
-        let told = plain(&diagnosis);
+        let output = plain(&diagnosis);
         assert!(
-            told.contains("fentry, fexit             refused: EPERM"),
-            "{told}"
+            output.contains("fentry, fexit             refused: EPERM"),
+            "{output}"
         );
         assert!(
-            told.contains("hooks\n  all                       not tried,"),
-            "{told}"
+            output.contains("hooks\n  all                       not tried (see"),
+            "{output}"
         );
-        assert!(told.contains("nf_conn.status           at  128"), "{told}");
+        assert!(output.contains("nf_conn.status           at  128"), "{output}");
         assert!(
-            told.ends_with("\nrsct cannot trace here: it says no.\n"),
-            "{told}"
+            output.contains("unknown whether the kernel runs them: no hook is attached"),
+            "{output}"
+        );
+        assert!(
+            output.ends_with("\nrsct cannot trace here: it says no.\n"),
+            "{output}"
         );
     }
 
@@ -411,9 +424,9 @@ rsct can trace here.
         diagnosis.fields.clear();
         diagnosis.arguments.clear();
         diagnosis.conntrack = None;
-        let told = plain(&diagnosis);
-        assert!(!told.contains("fields"), "{told}");
-        assert!(told.contains("not loaded: modprobe nf_conntrack"), "{told}");
+        let output = plain(&diagnosis);
+        assert!(!output.contains("fields"), "{output}");
+        assert!(output.contains("not loaded: modprobe nf_conntrack"), "{output}");
     }
 
     #[test]
@@ -421,13 +434,13 @@ rsct can trace here.
         let mut diagnosis = samples::refusing();
         diagnosis.conntrack = None;
         diagnosis.conntrack_error = Some("/proc is not mounted");
-        let told = plain(&diagnosis);
-        assert!(!told.contains("not loaded"), "{told}");
-        assert!(told.contains("/proc is not mounted"), "{told}");
+        let output = plain(&diagnosis);
+        assert!(!output.contains("not loaded"), "{output}");
+        assert!(output.contains("/proc is not mounted"), "{output}");
     }
 
     #[test]
-    fn a_table_about_to_be_full_stands_out() {
+    fn a_nearly_full_table_is_marked() {
         let palette = Palette {
             bad: b"!",
             ..Palette::PLAIN
@@ -438,8 +451,8 @@ rsct can trace here.
             (conntrack.entries, conntrack.limit) = (Some(entries), Some(100));
             let mut out = Vec::new();
             text(&mut out, &diagnosis, palette);
-            let told = String::from_utf8(out).unwrap();
-            assert_eq!(told.contains(&format!("!{entries} of")), marked, "{told}");
+            let output = String::from_utf8(out).unwrap();
+            assert_eq!(output.contains(&format!("!{entries} of")), marked, "{output}");
         }
     }
 }
