@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what tracing, starting and stopping cost, counted in instructions, the same in every run; and
-//! what working on a large table costs, timed beside `conntrack`.
+//! `cargo xtask bench`: cost of tracing, starting and stopping, counted in instructions, which are reproducible; and
+//! duration of operations on a large table, compared with `conntrack`.
 
 use std::{
     process::{Command, ExitCode},
@@ -14,9 +14,9 @@ use crate::{
     vm::{self, Boot},
 };
 
-/// What the figures in the README were taken on.
+/// The kernel of the README's figures.
 const KERNEL: &str = "6.12";
-/// What starts are measured on: the oldest kernel, the one of the figures, and the newest, which has targets.
+/// The kernels on which starts are measured: the oldest, the README's, and the newest, which has targets.
 const START_KERNELS: [&str; 3] = ["6.1", KERNEL, "7.3"];
 /// The commands of tests/src/bench/start/commands.rs.
 const COMMANDS: [&str; 13] = [
@@ -94,7 +94,7 @@ fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     counted(kernel, "bench-packet", only)
 }
 
-/// One kernel after the other; fails if one has failed.
+/// Measures one kernel after the other; fails if one of them failed.
 fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
     for kernel in kernels {
         kernels::check(kernel)?;
@@ -113,7 +113,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
     Ok(ended)
 }
 
-/// Runs a bench of rsct-tests in a guest whose clock counts instructions.
+/// Runs a bench of rsct-tests in a guest with a clock that counts instructions.
 fn counted(kernel: &str, bench: &str, only: Option<&str>) -> Result<ExitCode> {
     Boot {
         kernel,
@@ -142,7 +142,7 @@ fn table(options: &[(&str, &Option<String>)]) -> Result<ExitCode> {
     let status = command
         .status()
         .map_err(|error| exec::started(&command, &error, "run the bench"))?;
-    // What was wrong with the options, or with the figures, it has said itself.
+    // The bench has already printed its errors.
     Ok(ExitCode::from(
         status
             .code()

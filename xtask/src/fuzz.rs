@@ -1,8 +1,7 @@
-//! `cargo xtask fuzz`: hostile input for everything in rsct that reads what others wrote, made by libFuzzer.
+//! `cargo xtask fuzz`: libFuzzer on every parser of rsct that reads foreign input.
 //!
-//! The targets are `tests/fuzz/targets/*.rs`, each with a corpus to start from in `tests/fuzz/corpus`. What is found
-//! on the way is kept under target/fuzz: inputs that reach something new in `corpus`, those that lead to a failure in
-//! `crashes`.
+//! The targets are `tests/fuzz/targets/*.rs`, each with a corpus in `tests/fuzz/corpus`. New inputs are kept under
+//! target/fuzz: those with new coverage in `corpus`, those that fail in `crashes`.
 
 use std::{
     collections::VecDeque,
@@ -20,9 +19,9 @@ use clap::Args;
 
 use crate::{exec, machine, paths, progress, report::Tally, toolchain};
 
-/// The compiler's own: what rustup installed it for.
+/// The compiler's host, which is installed with the toolchain.
 const HOST: &str = "x86_64-unknown-linux-gnu";
-/// What makes the compiler count which branches an input takes and what it compares, as libFuzzer wants to know.
+/// Compiler options that count branches and report comparisons, for libFuzzer.
 const COVERAGE: &[&str] = &[
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -31,9 +30,9 @@ const COVERAGE: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "--cfg=fuzzing",
 ];
-/// Longer than any message the kernel sends about one entry, shorter than what only a file can hold.
+/// Longer than any message of the kernel about one entry, shorter than some files.
 const MOST_BYTES: u32 = 4096;
-/// An input that takes longer has hit a loop.
+/// A slower input is taken for an endless loop.
 const SLOW: Duration = Duration::from_secs(5);
 const MOST_MIB: u32 = 512;
 
@@ -87,7 +86,7 @@ pub fn prepare(filter: Option<&str>) -> Result<()> {
     if wanted.is_empty() { Ok(()) } else { build(&wanted) }
 }
 
-/// Feeds every target whose name contains `filter` for some seconds; each counts as a test.
+/// Runs every target whose name contains `filter` for some seconds; each counts as a test.
 pub fn test(filter: Option<&str>, seconds: u32) -> Result<Tally> {
     let wanted = matching(filter)?;
     if wanted.is_empty() {
@@ -102,7 +101,7 @@ fn matching(filter: Option<&str>) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names of all targets, as their files are called.
+/// The names of all targets, which are the names of their files.
 fn targets() -> Result<Vec<String>> {
     let dir = paths::root().join("tests/fuzz/targets");
     let mut names = Vec::new();
@@ -178,14 +177,14 @@ fn build(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// How far a target came.
+/// Progress of a target.
 #[derive(Debug, Default, PartialEq)]
 struct Figures {
     executions: u64,
-    /// Branches, and branches with how often they were taken.
+    /// Branches, and branches distinguished by how often they were executed.
     covered: u64,
     features: u64,
-    /// Inputs of which each reaches something that no other does.
+    /// Kept inputs: each covers something that no other does.
     corpus: u64,
 }
 
@@ -200,8 +199,8 @@ impl std::fmt::Display for Figures {
 }
 
 impl Figures {
-    /// Takes what a line of libFuzzer's says, such as
-    /// `#4096 pulse cov: 310 ft: 905 corp: 64/9Kb lim: 68 exec/s: 2048 rss: 40Mb`, with a tab behind the number.
+    /// Parses a status line of libFuzzer, such as `#4096 pulse cov: 310 ft: 905 corp: 64/9Kb lim: 68 exec/s: 2048 rss:
+    /// 40Mb`, with a tab after the number.
     fn line(&mut self, line: &str) -> bool {
         let Some((executions, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once('\t')) else {
             return false;
@@ -225,7 +224,7 @@ impl Figures {
     }
 }
 
-/// Feeds one target for some seconds.
+/// Runs one target for some seconds.
 fn feed(name: &str, seconds: u32) -> Result<Figures> {
     let step = progress::step(format!("fuzz {name}"));
     let found = kept().join("corpus").join(name);
@@ -242,7 +241,7 @@ fn feed(name: &str, seconds: u32) -> Result<Figures> {
         .arg(format!("-max_len={MOST_BYTES}"))
         .arg(format!("-timeout={}", SLOW.as_secs()))
         .arg(format!("-rss_limit_mb={MOST_MIB}"))
-        // What the target itself says of each input is of no interest; a failure is played again for it.
+        // The target's own output per input is dropped; a failure is repeated to see it.
         .arg("-close_fd_mask=3")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -280,7 +279,7 @@ fn feed(name: &str, seconds: u32) -> Result<Figures> {
     }
 }
 
-/// How lines of libFuzzer's begin that say nothing about a failure.
+/// Prefixes of libFuzzer's lines that do not describe a failure.
 const CHATTER: &[&str] = &[
     "INFO: ",
     "WARNING: ",
@@ -291,7 +290,7 @@ const CHATTER: &[&str] = &[
     "/",
 ];
 
-/// What happens on the input that led to a failure, played again by itself.
+/// Output for a failing input, run again alone.
 fn failure(name: &str, path: &std::path::Path, said: &str) -> String {
     let mut command = program(name);
     command.arg(path).env("RUST_BACKTRACE", "0");

@@ -1,4 +1,4 @@
-//! A kernel that can be booted: its vmlinuz, and the modules that belong to it.
+//! A bootable kernel: its vmlinuz and its modules.
 
 use std::{
     fs,
@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Where a bzImage keeps the offset of its version, and what that offset counts from
-/// (Documentation/arch/x86/boot.rst, `kernel_version`).
+/// Position in a bzImage of the offset of the version, and the base of that offset (Documentation/arch/x86/boot.rst,
+/// `kernel_version`).
 const VERSION_POINTER: usize = 0x20e;
 const VERSION_BASE: usize = 0x200;
 
@@ -17,14 +17,14 @@ const VERSION_BASE: usize = 0x200;
 pub struct Image {
     /// The file that boots.
     pub vmlinuz: PathBuf,
-    /// What `uname -r` will say.
+    /// The release, as `uname -r` prints it.
     pub release: String,
-    /// The directory of its modules, named like the release.
+    /// The directory of its modules, named after the release.
     pub modules: PathBuf,
 }
 
 impl Image {
-    /// Takes the kernel in `vmlinuz`, with the modules beside it or in the standard place.
+    /// Opens the kernel in `vmlinuz`, with the modules next to it or in the standard directory.
     pub fn open(vmlinuz: &Path) -> Result<Self> {
         let bytes = fs::read(vmlinuz).with_context(|| {
             format!(

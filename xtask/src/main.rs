@@ -1,4 +1,4 @@
-//! Builds, runs and tests rsct, and fetches what that takes.
+//! Builds, runs and tests rsct, and fetches everything that this requires.
 
 mod apt;
 mod bench;

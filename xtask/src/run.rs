@@ -1,4 +1,4 @@
-//! `cargo xtask run`: the demo, on a real kernel, with one command.
+//! `cargo xtask run`: the demo on a real kernel.
 
 use std::process::{Command, ExitCode};
 
@@ -57,7 +57,7 @@ fn on_this_machine(args: &[String]) -> Result<ExitCode> {
         .args(args)
         .status()
         .map_err(|error| exec::started(&command, &error, "play the demo"))?;
-    // A signal has no exit status; 1 says that it did not end well.
+    // A signal has no exit status; 1 reports the failure.
     Ok(ExitCode::from(
         status
             .code()

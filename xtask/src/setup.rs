@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: everything the other commands need, so that they start at once and need no network.
+//! `cargo xtask setup`: installs and fetches everything in advance, so that the other commands need no network.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ pub struct Options {
 
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    // In one go, so that an ordinary user reads one sentence.
+    // All at once, so that an ordinary user sees one message.
     machine::ensure(&[
         machine::FOR_BUILDS,
         machine::FOR_GUESTS,

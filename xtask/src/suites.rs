@@ -1,6 +1,6 @@
-//! Where Debian's suites are found: at the mirror this machine's own apt is set up with.
+//! Debian's mirror, as configured for this machine's apt.
 //!
-//! No mirror is named here. Whoever runs this has one configured, perhaps the only one they can reach.
+//! No mirror is built in: every user has one configured, perhaps the only reachable one.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::exec;
 
-/// Names a plain Debian suite can have, to tell Debian's own sources from others'.
+/// Names of plain Debian suites, to distinguish Debian's sources from others.
 const RELEASES: &[&str] = &[
     "oldoldstable",
     "oldstable",
@@ -23,10 +23,10 @@ const RELEASES: &[&str] = &[
     "duke",
 ];
 const FORMAT: &str = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)";
-/// Debian's keys, where its package puts them; apt's default keys elsewhere.
+/// Debian's keys, if installed; otherwise apt's default keys apply.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Debian's two archives, as this machine reaches them.
+/// Debian's two archives, as configured on this machine.
 #[derive(Debug, PartialEq)]
 pub struct Mirror {
     main: String,
@@ -53,7 +53,7 @@ impl Mirror {
             let [created_by, uri, suite, component, origin] = fields[..] else {
                 continue;
             };
-            // apt leaves a field it does not know yet as it stands in the format.
+            // apt prints a field that it does not know unchanged.
             let debian = origin == "Debian" || origin.is_empty() || origin.starts_with('$');
             if created_by != "Packages" || component != "main" || !debian {
                 continue;
@@ -74,7 +74,7 @@ impl Mirror {
         })
     }
 
-    /// A source line for each of `suites`. Fetches nothing but lists of packages.
+    /// A source line for each of `suites`. Fetches only package lists.
     pub fn sources(&self, suites: &[&str]) -> String {
         let signed_by = if std::path::Path::new(KEYRING).exists() {
             format!(" signed-by={KEYRING}")

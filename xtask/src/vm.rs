@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: one command, or a shell, on a kernel of choice.
+//! `cargo xtask vm`: one command, or a shell, on a chosen kernel.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::{build, emulator, exec, initramfs, kernels, machine, paths, progress, qemu};
 
-/// How long a command may take when nothing else is said.
+/// Default time limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status.
@@ -59,15 +59,15 @@ pub struct Boot<'a> {
     pub icount: bool,
     /// As `--with`.
     pub with: &'a [String],
-    /// Files of this machine and their places in the guest.
+    /// Files of this machine and their paths in the guest.
     pub files: &'a [(PathBuf, String)],
     /// As `--out`.
     pub out: Option<&'a Path>,
-    /// Whether the script gets this process's terminal.
+    /// True if the script gets this process's terminal.
     pub terminal: bool,
-    /// How long it may take.
+    /// Time limit.
     pub timeout: Option<Duration>,
-    /// What the guest runs: a shell script.
+    /// The guest's command, a shell script.
     pub script: String,
 }
 
@@ -122,7 +122,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     boot.to_stdout()
 }
 
-/// Everything a guest takes beside its kernel.
+/// Fetches everything that guests need except the kernel.
 pub fn prepare() -> Result<()> {
     machine::ensure(&[machine::FOR_GUESTS])?;
     emulator::ensure()?;
@@ -130,15 +130,15 @@ pub fn prepare() -> Result<()> {
 }
 
 impl Boot<'_> {
-    /// Boots with the command's output on this process's own.
+    /// Boots, with the command's output on this process's standard output.
     pub fn to_stdout(&self) -> Result<ExitCode> {
         let mut broken = false;
         let mut step = (!self.terminal).then(|| progress::step(format!("booting {}", self.kernel)));
         let code = self.run(&mut |bytes| {
-            // From the first word on the screen is the command's.
+            // The command's own output follows.
             step = None;
             let mut stdout = std::io::stdout();
-            // Who reads this may have seen enough; the guest still runs to its end.
+            // The reader may have closed the pipe; the guest still runs to its end.
             broken = broken || stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err();
         })?;
         Ok(ExitCode::from(code))
@@ -172,7 +172,7 @@ impl Boot<'_> {
             timeout: self.timeout,
         };
         let ended = machine.run(output);
-        // Large, and made anew from layers every time; the console's log stays if the guest died.
+        // Large, and rebuilt from layers every time; the console's log stays if the guest died.
         fs::remove_file(dir.join("initrd")).with_context(|| format!("remove {}/initrd", dir.display()))?;
         let code = ended?;
         if let (Some(out), Some(tar)) = (self.out, machine.files()) {
@@ -191,7 +191,7 @@ impl Boot<'_> {
     }
 }
 
-/// `SRC[:DST]` as a path here and a path there.
+/// Splits `SRC[:DST]` into a path on this machine and one in the guest.
 fn place(file: &str) -> Result<(PathBuf, String)> {
     let (from, to) = match file.split_once(':') {
         Some((from, to)) => (from, to.to_owned()),
@@ -208,7 +208,7 @@ fn place(file: &str) -> Result<(PathBuf, String)> {
     Ok((from, to))
 }
 
-/// A command line that a shell reads back as exactly these words.
+/// A command line that a shell splits into exactly these words.
 pub fn line(words: &[String]) -> String {
     let quoted: Vec<String> = words
         .iter()
@@ -221,7 +221,7 @@ pub fn line(words: &[String]) -> String {
 fn terminal_size() -> String {
     // SAFETY: winsize is plain integers, for which zero is a value.
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
-    // SAFETY: TIOCGWINSZ fills the winsize it is given and keeps no pointer.
+    // SAFETY: TIOCGWINSZ fills the passed winsize and keeps no pointer.
     let got = unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCGWINSZ, &raw mut size) };
     if got == 0 && size.ws_row > 0 {
         format!("rows {} cols {}", size.ws_row, size.ws_col)

@@ -1,4 +1,4 @@
-//! Guests that run the scenarios: a boot for each kernel and form, a few at a time.
+//! Scenarios in guests: one boot for each kernel and form, several in parallel.
 
 use std::{
     process::Command,
@@ -20,23 +20,23 @@ use crate::{
     vm::{self, Boot as Guest},
 };
 
-/// Far more than the scenarios of one boot take, even on a host that is busy with others.
+/// Far longer than the scenarios of one boot take, even on a busy host.
 const TIMEOUT: Duration = Duration::from_secs(3600);
-/// In a guest's output, before the exit status of its scenarios.
+/// Marks the exit status of the scenarios in a guest's output.
 const CODE: &str = "::code ";
 
-/// Fetches what boots take beside the programs: only the network is busy with it.
+/// Fetches the parts of guests other than the built programs: uses only the network.
 pub fn fetch(kernels: &[String]) -> Result<()> {
     emulator::ensure()?;
     tools::layer()?;
-    // A kernel that cannot be had fails in its own boot.
+    // A kernel that cannot be fetched fails in its own boot.
     for kernel in kernels {
         let _ = kernels::find(kernel);
     }
     Ok(())
 }
 
-/// The scenarios of the programs that are built.
+/// The scenarios of the built programs.
 pub fn listed(filter: Option<&str>) -> Result<Listed> {
     let mut command = Command::new(build::built("rsct-tests"));
     let list = exec::output(command.arg("list"), "list the scenarios")?;
@@ -45,7 +45,7 @@ pub fn listed(filter: Option<&str>) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Runs the boots in their order, `jobs` at a time: a scenario waits more than it computes.
+/// Runs the boots in order, `jobs` at a time: a scenario waits more than it computes.
 pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>) {
     let queue = Mutex::new(queue.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -85,7 +85,7 @@ fn script(boot: &Boot, filter: Option<&str>) -> String {
     )
 }
 
-/// What one guest has said until now.
+/// The parsed output of one guest.
 struct Run {
     place: String,
     step: progress::Step,
@@ -122,7 +122,7 @@ impl Run {
         }
     }
 
-    /// The sum, after the boot has ended with `error` or without.
+    /// The results, after the boot ended with or without `error`.
     fn end(self, error: Option<anyhow::Error>) -> Tally {
         let tally = match (self.code, error) {
             (Some(code), None) => self.scenarios.end(code),

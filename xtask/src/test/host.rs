@@ -24,13 +24,13 @@ pub fn unit(filter: Option<&str>) -> Result<Tally> {
     let output = exec::capture(&mut command, "run the unit tests")?;
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() && !said.contains("test result: FAILED") {
-        // It did not come to testing: the compiler says why.
+        // Compilation failed: the compiler's output has the reason.
         said.push_str(&String::from_utf8_lossy(&output.stderr));
     }
     Ok(cargo::tally(&said, output.status.success()))
 }
 
-/// Native scenarios, of those that are listed.
+/// Native scenarios, from the list.
 pub fn native(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<Tally> {
     match listed {
         Err(complaint) => bail!("{complaint}"),

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that can go wrong, from formatting to every kernel of the matrix.
+//! `cargo xtask test`: every check, from formatting to every kernel of the matrix.
 
 mod cargo;
 mod guests;
@@ -24,7 +24,7 @@ use crate::{
     toolchain,
 };
 
-/// How long each fuzz target is fed; its corpus alone takes less.
+/// Duration of each fuzz target; its corpus alone takes less.
 const FUZZ_SECONDS: u32 = 5;
 
 /// Run every test.
@@ -62,7 +62,7 @@ enum Kind {
 
 impl Options {
     fn wants(&self, kind: Kind) -> bool {
-        // Lints have no names that a filter could mean.
+        // A filter matches test names; lints have none.
         let named = kind != Kind::Lint || self.filter.is_none();
         named && (self.only.is_empty() || self.only.contains(&kind))
     }
@@ -97,8 +97,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(results.close())
 }
 
-/// The network, the compiler and the guests are each busy with something else: what one brings is fetched while another
-/// works, and what nothing waits for is compiled while guests run.
+/// Network, compiler and guests are used in parallel: each fetches or builds what the next needs, and everything that
+/// guests do not need is compiled while they run.
 fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
     let kernels = &options.kernels();
@@ -109,7 +109,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     thread::scope(|scope| {
         let fetching = guest.then(|| scope.spawn(|| guests::fetch(kernels)));
         toolchain::ensure()?;
-        // Guests wait for this: nothing else compiles before.
+        // The guests wait for this, so nothing else compiles before.
         let listed = built.get_or_init(|| {
             if !native && !guest {
                 return Ok(Listed::default());
@@ -134,7 +134,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
                 }
             });
         }
-        // It feeds on both processors for some seconds, and must not wait for one.
+        // It uses all processors for some seconds, so it must not wait for a single one.
         let _ = compiling.join();
         if options.wants(Kind::Fuzz) {
             results.suite("fuzz", || fuzz::test(options.filter(), FUZZ_SECONDS));
@@ -143,7 +143,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     })
 }
 
-/// One after the other, as cargo's lock has it, and only with what guests leave of the processors.
+/// Sequential because of cargo's lock, and with low priority while guests run.
 fn compile(options: &Options, results: &Results) {
     exec::give_way();
     if options.wants(Kind::Lint) {
@@ -155,7 +155,7 @@ fn compile(options: &Options, results: &Results) {
         results.suite("unit", || host::unit(options.filter()));
     }
     if options.wants(Kind::Fuzz) {
-        // A complaint comes again, and is printed, when the targets are to run.
+        // The error is reported again when the targets are run.
         let _ = fuzz::prepare(options.filter());
     }
 }

@@ -1,4 +1,4 @@
-//! Which scenario runs on which kernel and in which form, and in which order guests boot.
+//! Assignment of scenarios to kernels and forms, and the order of the boots.
 
 use std::fmt::Write as _;
 
@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::kernels;
 
-/// A scenario as `rsct-tests list` has it.
+/// A scenario as `rsct-tests list` prints it.
 #[derive(Debug, PartialEq)]
 pub struct Scenario {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Why it runs once on a kernel; none for one that runs in each form.
+    /// The reason why it runs once per kernel; `None` if it runs in each form.
     pub once: Option<String>,
     /// Kernels that may skip it, each with the reason.
     pub skips: Vec<String>,
@@ -33,12 +33,13 @@ pub struct Boot {
     pub kernel: String,
     /// As `rsct --attach`.
     pub form: &'static str,
-    /// Whether the kernel's other forms have boots of their own, so that this one runs only what runs in each form.
+    /// True if the kernel has another boot that runs everything, so that this one runs only the scenarios for each
+    /// form.
     pub each_form: bool,
 }
 
 impl Listed {
-    /// Reads what `rsct-tests list` printed: kind, name, how often and skips, between tabs.
+    /// Parses the output of `rsct-tests list`: kind, name, frequency and skips, separated by tabs.
     pub fn parse(list: &str) -> Result<Self> {
         let mut listed = Self::default();
         for line in list.lines() {
@@ -65,7 +66,7 @@ impl Listed {
         Ok(listed)
     }
 
-    /// Only scenarios whose name contains the filter.
+    /// Keeps only scenarios whose name contains the filter.
     pub fn retain(&mut self, filter: Option<&str>) {
         let named = |scenario: &Scenario| filter.is_none_or(|filter| scenario.name.contains(filter));
         self.native.retain(named);
@@ -89,30 +90,30 @@ impl Boot {
         boots
     }
 
-    /// Whether the scenario runs in it.
+    /// Returns whether the scenario runs in this boot.
     pub fn runs(&self, scenario: &Scenario) -> bool {
         !self.each_form || scenario.once.is_none()
     }
 
-    /// How many of the scenarios run in it.
+    /// Number of the scenarios that run in this boot.
     pub fn count(&self, scenarios: &[Scenario]) -> usize {
         scenarios.iter().filter(|scenario| self.runs(scenario)).count()
     }
 
-    /// What its results are called.
+    /// The name of its results.
     pub fn place(&self) -> String {
         format!("guest {} {}", self.kernel, self.form)
     }
 }
 
-/// The boots that run any of these scenarios, the longest first: short ones then fill the end.
+/// The boots with any of these scenarios, longest first, so that short ones fill the end.
 pub fn queue(mut boots: Vec<Boot>, scenarios: &[Scenario]) -> Vec<Boot> {
     boots.retain(|boot| boot.count(scenarios) > 0);
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.count(scenarios)));
     boots
 }
 
-/// For people: each scenario with where it runs and why, then how many run in each boot and in all.
+/// The plan as text: each scenario with its boots and the reason, then the number of scenarios per boot and in all.
 pub fn text(listed: &Listed, boots: &[Boot]) -> String {
     let mut text = String::new();
     let mut total = 0;
