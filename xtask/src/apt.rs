@@ -179,7 +179,7 @@ fn extract(deb: &Path, root: &Path) -> Result<()> {
     reader.arg("--fsys-tarfile").arg(deb).stdout(Stdio::piped());
     let mut reader = reader
         .spawn()
-        .map_err(|error| exec::started(&reader, &error, "read the package"))?;
+        .map_err(|error| exec::start_error(&reader, &error, "read the package"))?;
     let archive = reader
         .stdout
         .take()
@@ -196,7 +196,7 @@ fn extract(deb: &Path, root: &Path) -> Result<()> {
     let written = writer
         .stdin(archive)
         .status()
-        .map_err(|error| exec::started(&writer, &error, "write its files"))?;
+        .map_err(|error| exec::start_error(&writer, &error, "write its files"))?;
     let read = reader.wait().context("wait for dpkg-deb")?;
     if !read.success() || !written.success() {
         bail!("dpkg-deb ended with {read} and tar with {written}");

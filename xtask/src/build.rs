@@ -48,7 +48,7 @@ fn command() -> Result<Command> {
 }
 
 /// Puts the built programs on the search path of `command`, as in a guest.
-pub fn beside(command: &mut Command) -> Result<&mut Command> {
+pub fn add_to_path(command: &mut Command) -> Result<&mut Command> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let built = paths::target().join(toolchain::TARGET).join("release");
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);

@@ -45,7 +45,7 @@ impl Cpio {
 
     /// Adds a file of this machine with its own permissions.
     pub fn copy(&mut self, path: &str, from: &Path) -> Result<()> {
-        let context = || format!("put {} into the guest", from.display());
+        let context = || format!("copy {} into the guest", from.display());
         let content = fs::read(from).with_context(context)?;
         let mode = fs::metadata(from).with_context(context)?.mode();
         self.file(path, mode, &content);
@@ -54,7 +54,7 @@ impl Cpio {
 
     /// Adds everything under the directory `from` that `wanted` accepts by its path in the archive.
     pub fn tree(&mut self, path: &str, from: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
-        let context = || format!("put {} into the guest", from.display());
+        let context = || format!("copy {} into the guest", from.display());
         let mut entries = Vec::new();
         for entry in fs::read_dir(from).with_context(context)? {
             entries.push(entry.with_context(context)?);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_says_what_the_file_is() {
+    fn a_header_describes_the_file() {
         let mut cpio = Cpio::default();
         cpio.file("etc/x", 0o644, b"hello");
         let bytes = cpio.finish();

@@ -28,7 +28,7 @@ const PRUNED: &[&str] = &["usr/share/doc", "usr/share/locale", "usr/share/man"];
 pub fn command() -> Result<Command> {
     let root = root();
     let libraries = std::env::join_paths(LIBRARIES.iter().map(|dir| root.join(dir)))
-        .with_context(|| format!("tell the loader of the libraries in {}", root.display()))?;
+        .with_context(|| format!("set the loader's library path to {}", root.display()))?;
     // With the loader of its own release: this machine's loader and libraries may be too old.
     let mut command = Command::new(root.join(LOADER));
     command
@@ -48,11 +48,11 @@ pub fn command() -> Result<Command> {
 
 /// Fetches QEMU unless present.
 pub fn ensure() -> Result<()> {
-    if there() {
+    if is_present() {
         return Ok(());
     }
     let _lock = lock::take(lock::Kind::Guests)?;
-    if there() { Ok(()) } else { fetch() }
+    if is_present() { Ok(()) } else { fetch() }
 }
 
 /// Replaces the present QEMU by the newest one.
@@ -68,7 +68,7 @@ fn fetch() -> Result<()> {
     let fresh = root.with_extension("new");
     exec::remove_dir(&fresh)?;
     apt::unpack(SUITES, &[PACKAGE], &fresh, |_| true)
-        .with_context(|| format!("fetch {PACKAGE} of {}, which guests are run with", SUITES[0]))?;
+        .with_context(|| format!("fetch {PACKAGE} of {}, which runs the guests", SUITES[0]))?;
     for dir in PRUNED {
         exec::remove_dir(&fresh.join(dir))?;
     }
@@ -76,7 +76,7 @@ fn fetch() -> Result<()> {
     fs::rename(&fresh, &root).with_context(|| format!("move {}", fresh.display()))
 }
 
-fn there() -> bool {
+fn is_present() -> bool {
     root().join(PROGRAM).exists()
 }
 

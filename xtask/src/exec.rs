@@ -27,13 +27,13 @@ impl std::error::Error for Usage {}
 pub fn output(command: &mut Command, purpose: &str) -> Result<String> {
     let output = capture(command, purpose)?;
     if !output.status.success() {
-        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
         bail!(
             "{purpose}: `{}` ended with {}:\n{}",
             line(command),
             output.status,
-            tail(&said, TAIL_LINES)
+            tail(&text, TAIL_LINES)
         );
     }
     String::from_utf8(output.stdout)
@@ -60,7 +60,7 @@ pub fn inherit(command: &mut Command, purpose: &str) -> Result<()> {
 }
 
 /// The error for a program that could not be started.
-pub fn started(command: &Command, error: &std::io::Error, purpose: &str) -> anyhow::Error {
+pub fn start_error(command: &Command, error: &std::io::Error, purpose: &str) -> anyhow::Error {
     let program = command.get_program().to_string_lossy().into_owned();
     if error.kind() == ErrorKind::NotFound {
         anyhow::anyhow!("{purpose}: `{program}` is not installed on this machine")
@@ -87,12 +87,12 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 /// Returns whether this process may install packages and load BPF programs.
 pub fn is_root() -> bool {
-    // SAFETY: geteuid takes nothing and cannot fail.
+    // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() == 0 }
 }
 
 /// Lowers the priority of this thread and of the programs that it starts below every other process.
-pub fn give_way() {
+pub fn lower_priority() {
     const NICE: libc::c_int = 10;
     // SAFETY: a plain call; 0 is the calling thread. If it fails, the priority stays.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };

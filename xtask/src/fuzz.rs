@@ -36,15 +36,15 @@ const MOST_BYTES: u32 = 4096;
 const SLOW: Duration = Duration::from_secs(5);
 const MOST_MIB: u32 = 512;
 
-/// Feed rsct's readers with hostile input.
+/// Fuzz rsct's parsers.
 #[derive(Args)]
 pub struct Options {
-    /// Which of them; all unless given
+    /// Targets to run; all unless given
     targets: Vec<String>,
-    /// For how many seconds each is fed
+    /// Seconds per target
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// How many are fed at a time; as many as there are CPUs unless given
+    /// Number of targets in parallel; one per CPU unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: Option<u32>,
 }
@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     for name in &options.targets {
         if !known.contains(name) {
             return Err(exec::Usage(format!(
-                "no fuzz target is called {name}; there are {}",
+                "unknown fuzz target {name}: use {}",
                 known.join(", ")
             ))
             .into());
@@ -248,15 +248,15 @@ fn feed(name: &str, seconds: u32) -> Result<Figures> {
         .stderr(Stdio::piped());
     let mut child = command
         .spawn()
-        .map_err(|error| exec::started(&command, &error, "run a fuzz target"))?;
+        .map_err(|error| exec::start_error(&command, &error, "run a fuzz target"))?;
     let mut figures = Figures::default();
     let mut last = VecDeque::new();
     let mut crash = None;
-    if let Some(said) = child.stderr.take() {
-        for line in BufReader::new(said).split(b'\n').map_while(Result::ok) {
+    if let Some(text) = child.stderr.take() {
+        for line in BufReader::new(text).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
             if figures.line(&line) {
-                step.say(format!("fuzz {name}: {} executions", figures.executions));
+                step.relabel(format!("fuzz {name}: {} executions", figures.executions));
                 continue;
             }
             if let Some((_, path)) = line.split_once("Test unit written to ") {
@@ -272,10 +272,10 @@ fn feed(name: &str, seconds: u32) -> Result<Figures> {
     if status.success() && figures.executions > 0 {
         return Ok(figures);
     }
-    let said = Vec::from(last).join("\n");
+    let text = Vec::from(last).join("\n");
     match crash {
-        Some(path) => bail!("{}", failure(name, &path, &said)),
-        None => bail!("{name} ended with {status} after {figures}:\n{said}"),
+        Some(path) => bail!("{}", failure(name, &path, &text)),
+        None => bail!("{name} ended with {status} after {figures}:\n{text}"),
     }
 }
 
@@ -291,19 +291,19 @@ const CHATTER: &[&str] = &[
 ];
 
 /// Output for a failing input, run again alone.
-fn failure(name: &str, path: &std::path::Path, said: &str) -> String {
+fn failure(name: &str, path: &std::path::Path, text: &str) -> String {
     let mut command = program(name);
     command.arg(path).env("RUST_BACKTRACE", "0");
-    let again = match exec::capture(&mut command, "play a failure again") {
+    let again = match exec::capture(&mut command, "repeat the failure") {
         Ok(output) if !output.status.success() => String::from_utf8_lossy(&output.stderr).into_owned(),
-        _ => said.to_owned(),
+        _ => text.to_owned(),
     };
-    let told: Vec<&str> = again
+    let lines: Vec<&str> = again
         .lines()
         .filter(|line| !CHATTER.iter().any(|begin| line.starts_with(begin)) && !line.is_empty())
         .take(20)
         .collect();
-    format!("{} leads to a failure:\n{}", path.display(), told.join("\n"))
+    format!("{} fails:\n{}", path.display(), lines.join("\n"))
 }
 
 fn program(name: &str) -> Command {

@@ -33,7 +33,7 @@ impl Image {
             )
         })?;
         let release = release(&bytes)
-            .with_context(|| format!("{} is no x86 Linux kernel image (a bzImage)", vmlinuz.display()))?;
+            .with_context(|| format!("{} is not an x86 Linux kernel image (a bzImage)", vmlinuz.display()))?;
         let dir = fs::canonicalize(vmlinuz)
             .with_context(|| format!("resolve {}", vmlinuz.display()))?
             .parent()
@@ -50,7 +50,7 @@ impl Image {
             .find(|place| place.ends_with(&release) && place.join("kernel").is_dir());
         let Some(modules) = found else {
             bail!(
-                "the kernel {} is {release}, but no modules of that release were found beside it or in /lib/modules",
+                "the kernel {} is {release}, but no modules of that release were found next to it or in /lib/modules",
                 vmlinuz.display()
             );
         };
@@ -78,7 +78,7 @@ mod tests {
     use super::release;
 
     #[test]
-    fn a_kernel_tells_its_release() {
+    fn a_kernel_has_its_release() {
         let mut bytes = vec![0; 0x400];
         bytes[0x202..0x206].copy_from_slice(b"HdrS");
         bytes[0x20e..0x210].copy_from_slice(&0x100u16.to_le_bytes());
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_no_kernel() {
+    fn other_files_are_rejected() {
         assert_eq!(release(b"#!/bin/sh\n"), None);
         let mut bytes = vec![0; 0x210];
         bytes[0x202..0x206].copy_from_slice(b"HdrS");

@@ -100,7 +100,7 @@ fn add_file(cpio: &mut Cpio, from: &Path, to: &str) -> Result<()> {
         parent.push_str(&part.as_os_str().to_string_lossy());
         cpio.dir(&parent);
     }
-    let meta = fs::metadata(from).with_context(|| format!("put {} into the guest", from.display()))?;
+    let meta = fs::metadata(from).with_context(|| format!("copy {} into the guest", from.display()))?;
     if meta.is_dir() {
         cpio.dir(to);
         cpio.tree(to, from, &|_| true)
@@ -108,7 +108,7 @@ fn add_file(cpio: &mut Cpio, from: &Path, to: &str) -> Result<()> {
         cpio.copy(to, from)
     } else {
         bail!(
-            "put {} into the guest: it is neither a file nor a directory",
+            "copy {} into the guest: it is neither a file nor a directory",
             from.display()
         )
     }

@@ -91,7 +91,7 @@ pub fn check(name: &str) -> Result<()> {
     if by_name(name).is_none() && name != "host" && !name.contains('/') {
         let known = names();
         return Err(Usage(format!(
-            "no kernel is called {name}: use {known}, host, or the path of a vmlinuz"
+            "unknown kernel {name}: use {known}, host, or the path of a vmlinuz"
         ))
         .into());
     }
@@ -108,7 +108,7 @@ pub fn find(name: &str) -> Result<Image> {
             fs::read_to_string("/proc/sys/kernel/osrelease").context("read the running kernel's release")?;
         let file = PathBuf::from("/boot").join(format!("vmlinuz-{}", release.trim()));
         return Image::open(&file)
-            .context("take the running kernel (--kernel host needs it installed under /boot)");
+            .context("use the running kernel (--kernel host requires it under /boot)");
     }
     check(name)?;
     Image::open(&PathBuf::from(name))
@@ -122,7 +122,7 @@ impl Kernel {
         if update || !unpacked.exists() {
             let _lock = lock::take(lock::Kind::Guests)?;
             self.fetch(&root, update)
-                .with_context(|| format!("kernel {} cannot be had", self.name))?;
+                .with_context(|| format!("kernel {} is not available", self.name))?;
         }
         let package =
             fs::read_to_string(&unpacked).with_context(|| format!("read {}", unpacked.display()))?;
@@ -132,7 +132,7 @@ impl Kernel {
             .iter()
             .map(|place| root.join(place.replace("RELEASE", release)))
             .find(|file| file.exists())
-            .with_context(|| format!("{package} holds no vmlinuz in a place that is known"))?;
+            .with_context(|| format!("{package} has no vmlinuz at a known path"))?;
         Image::open(&file)
     }
 
@@ -140,7 +140,7 @@ impl Kernel {
         if !update && root.join("unpacked").exists() {
             return Ok(());
         }
-        let step = progress::step(format!("kernel {}: looking it up", self.name));
+        let step = progress::step(format!("looking up kernel {}", self.name));
         let apt = Apt::open(self.suites, update)?;
         let mut newest = self.newest(&apt)?;
         if !update && newest.is_none() {
@@ -149,8 +149,8 @@ impl Kernel {
         }
         let package = newest.with_context(|| {
             format!(
-                "{} has no linux-image-{}.*-cloud-amd64 any more: the series has left the archive, take its row \
-                 out of xtask/src/kernels.rs or give it another suite",
+                "{} has no linux-image-{}.*-cloud-amd64 any more: the series has left the archive; remove \
+                 its row from xtask/src/kernels.rs or change its suites",
                 self.suites.join(", "),
                 self.series
             )
@@ -160,7 +160,7 @@ impl Kernel {
         if fs::read_to_string(root.join("unpacked")).is_ok_and(|have| have == found) {
             return Ok(());
         }
-        step.say(format!("kernel {}: downloading {package}", self.name));
+        step.relabel(format!("kernel {}: downloading {package}", self.name));
         let fresh = root.with_file_name(format!("{}.new", self.name));
         exec::remove_dir(&fresh)?;
         if let Err(error) = apt.unpack_exactly(&packages, &fresh) {

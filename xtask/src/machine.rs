@@ -64,12 +64,12 @@ pub fn install(packages: &[&str]) -> Result<()> {
     }
     let wanted = packages.join(" ");
     if exec::find("apt-get").is_none() {
-        bail!("this machine has no apt: install what Debian calls {wanted} and run this again");
+        bail!("this machine has no apt: install the equivalents of Debian's {wanted} and run this again");
     }
     if !exec::is_root() {
         bail!(
             "only root may install packages: run `sudo apt-get update && sudo apt-get install \
-             --no-install-recommends {wanted}` and then this again"
+             --no-install-recommends {wanted}`, then run this again"
         );
     }
     let _step = progress::step(format!("installing {wanted}"));

@@ -55,7 +55,7 @@ pub fn step(label: impl Into<String>) -> Step {
 
 impl Step {
     /// Replaces the step's label.
-    pub fn say(&self, label: impl Into<String>) {
+    pub fn relabel(&self, label: impl Into<String>) {
         with(|active| {
             if let Some(entry) = active.iter_mut().find(|entry| entry.id == self.0) {
                 entry.label = label.into();

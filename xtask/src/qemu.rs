@@ -50,15 +50,15 @@ impl Machine<'_> {
         let mut command = self.command()?;
         let mut child = command
             .spawn()
-            .map_err(|error| exec::started(&command, &error, "boot the guest"))?;
+            .map_err(|error| exec::start_error(&command, &error, "boot the guest"))?;
         let ended = self.listen(&mut child, output);
         // The guest must not outlive this call.
         let _ = child.kill();
         let status = child.wait().context("wait for QEMU")?;
-        let said = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+        let text = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
         if !ended? {
             bail!(
-                "the guest was stopped after {} s without an end (--timeout sets this bound); {}",
+                "the guest was stopped at its time limit of {} s (see --timeout); {}",
                 self.timeout.unwrap_or_default().as_secs(),
                 self.console()
             );
@@ -69,8 +69,8 @@ impl Machine<'_> {
             .parse()
         {
             Ok(code) => Ok(code),
-            Err(_) if !status.success() => bail!("QEMU ended with {status}:\n{}", said.trim_end()),
-            Err(_) => bail!("the guest died before its command had ended; {}", self.console()),
+            Err(_) if !status.success() => bail!("QEMU ended with {status}:\n{}", text.trim_end()),
+            Err(_) => bail!("the guest died before its command ended; {}", self.console()),
         }
     }
 

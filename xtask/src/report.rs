@@ -131,9 +131,9 @@ impl Scenarios {
     pub fn end(mut self, code: i32) -> Tally {
         let tally = (self.tally.passed, self.tally.failures.len(), self.tally.skipped);
         let wrong = match self.closing {
-            None => Some("it ended without its closing line".to_owned()),
+            None => Some("rsct-tests ended without its closing line".to_owned()),
             Some(closing) if closing != tally => Some(format!(
-                "its closing line says {closing:?}, its tests {tally:?} (passed, failed, skipped)"
+                "the closing line has {closing:?}, but the tests {tally:?} (passed, failed, skipped)"
             )),
             Some(_) if self.tally.ran_nothing() => Some("no scenario ran".to_owned()),
             Some(_) if code != 0 && tally.1 == 0 => Some("nothing failed".to_owned()),
@@ -142,10 +142,10 @@ impl Scenarios {
         };
         if let Some(wrong) = wrong {
             let last = self.stray.len().saturating_sub(20);
-            let said = format!("{}{}", self.reasons, self.stray[last..].join("\n"));
+            let text = format!("{}{}", self.reasons, self.stray[last..].join("\n"));
             self.tally.failures.push((
                 "rsct-tests".to_owned(),
-                format!("{wrong}, with exit status {code}\n{said}"),
+                format!("{wrong}, with exit status {code}\n{text}"),
             ));
         }
         self.tally

@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::{emulator, kernels, machine, progress, toolchain, tools};
 
-/// Install and fetch everything the other commands need.
+/// Install and fetch everything that the other commands need.
 #[derive(Args)]
 pub struct Options {
-    /// Look for newer kernels, tools and QEMU than those fetched before
+    /// Fetch newer kernels, tools and QEMU if there are any
     #[arg(long)]
     update: bool,
 }
@@ -43,7 +43,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     if missing > 0 {
-        anyhow::bail!("{missing} of {} kernels cannot be had", kernels::MATRIX.len());
+        anyhow::bail!("{missing} of {} kernels are not available", kernels::MATRIX.len());
     }
     Ok(ExitCode::SUCCESS)
 }

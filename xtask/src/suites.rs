@@ -38,10 +38,9 @@ impl Mirror {
     pub fn of_this_machine() -> Result<Self> {
         let mut command = Command::new("apt-get");
         command.args(["indextargets", "--format", FORMAT]);
-        let targets = exec::output(&mut command, "ask apt for its sources")?;
+        let targets = exec::output(&mut command, "list apt's sources")?;
         Self::from_targets(&targets).context(
-            "apt's sources on this machine name no Debian archive, so Debian's kernels, tools and QEMU cannot be \
-             fetched: add a Debian source",
+            "apt on this machine has no Debian source, so Debian's kernels, tools and QEMU cannot be fetched: add one",
         )
     }
 
@@ -103,7 +102,7 @@ mod tests {
     use super::Mirror;
 
     #[test]
-    fn debian_is_told_from_others_sources() {
+    fn debian_is_distinguished_from_other_sources() {
         let targets = "\
 Packages|http://a.invalid/|cloud-sdk-bookworm|main|$(ORIGIN)
 Packages|http://b.invalid/|bookworm|stable|Docker

@@ -54,7 +54,7 @@ pub fn without_ebpf(command: &mut Command) {
 /// Installs missing parts of the toolchain.
 pub fn ensure_rust() -> Result<()> {
     if exec::find("rustup").is_none() {
-        bail!("rustup is not installed: get it from the Rust project, it then installs Rust {RUST}");
+        bail!("rustup is not installed: install it from the Rust project; xtask then installs Rust {RUST}");
     }
     if complete()? {
         return Ok(());
@@ -74,7 +74,7 @@ pub fn ensure_rust() -> Result<()> {
     if !complete()? {
         bail!(
             "rustup installed Rust {RUST} without {COMPONENTS} or {TARGET}: \
-             `rustup toolchain uninstall {RUST}` and run this again"
+             run `rustup toolchain uninstall {RUST}`, then run this again"
         );
     }
     Ok(())
@@ -145,8 +145,8 @@ fn ensure_linker() -> Result<()> {
 fn rustc_llvm() -> Result<u32> {
     let mut command = Command::new("rustup");
     command.args(["run", RUST, "rustc", "-vV"]);
-    let said = exec::output(&mut command, "ask rustc for its LLVM")?;
-    llvm_major(&said).with_context(|| format!("rustc {RUST} does not tell its LLVM:\n{said}"))
+    let text = exec::output(&mut command, "query rustc's LLVM version")?;
+    llvm_major(&text).with_context(|| format!("rustc {RUST} does not report its LLVM version:\n{text}"))
 }
 
 fn llvm_major(verbose_version: &str) -> Option<u32> {
@@ -161,9 +161,9 @@ mod tests {
     use super::llvm_major;
 
     #[test]
-    fn rustc_tells_its_llvm() {
-        let said = "rustc 1.98.0 (abc 2026-01-01)\nrelease: 1.98.0\nLLVM version: 22.1.8\n";
-        assert_eq!(llvm_major(said), Some(22));
+    fn rustc_reports_its_llvm() {
+        let text = "rustc 1.98.0 (abc 2026-01-01)\nrelease: 1.98.0\nLLVM version: 22.1.8\n";
+        assert_eq!(llvm_major(text), Some(22));
         assert_eq!(llvm_major("rustc 1.98.0\n"), None);
     }
 }

@@ -82,7 +82,7 @@ pub fn layer() -> Result<PathBuf> {
         let busybox = root.join("bin/busybox");
         let applets = exec::output(
             Command::new(&busybox).arg("--list-full"),
-            "ask busybox for its applets",
+            "list busybox's applets",
         )?;
         for path in applets.lines() {
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -108,7 +108,7 @@ pub fn layer() -> Result<PathBuf> {
 pub fn extra_layer(package: &str) -> Result<PathBuf> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
     if package.is_empty() || package.starts_with('-') || !package.chars().all(plain) {
-        bail!("{package:?} is no name of a Debian package");
+        bail!("{package:?} is not a Debian package name");
     }
     unpacked("base", PACKAGES, &BTreeSet::new())?;
     let have = packages_in("base")?;

@@ -17,7 +17,7 @@ use crate::{build, emulator, exec, initramfs, kernels, machine, paths, progress,
 /// Default time limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status.
+/// Boot a guest and run COMMAND or a shell in it; exits with COMMAND's status.
 #[derive(Args)]
 pub struct Options {
     /// A kernel of the matrix (see below), `host`, or the path of a vmlinuz
@@ -26,25 +26,25 @@ pub struct Options {
     /// Virtual processors
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: u32,
-    /// Let the guest's clock count instructions: one processor, the same figures in every run
+    /// Drive the guest's clock by instructions: one processor, reproducible figures
     #[arg(long)]
     icount: bool,
-    /// Put one more Debian package with its dependencies into the guest, such as bpftrace
+    /// Add a Debian package with its dependencies to the guest, such as bpftrace
     #[arg(long, value_name = "PACKAGE")]
     with: Vec<String>,
-    /// Put a file or a directory into the guest, at DST or at the top under its own name
+    /// Copy a file or directory into the guest, to DST or to / under its own name
     #[arg(long = "file", value_name = "SRC[:DST]")]
     files: Vec<String>,
-    /// Take what COMMAND leaves in the guest's /out, and put it into this directory
+    /// Copy the guest's /out into this directory after COMMAND has ended
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Give COMMAND this terminal, as the shell gets it
+    /// Connect COMMAND to this terminal, as a shell always is
     #[arg(long)]
     tty: bool,
-    /// Stop the guest after this many seconds; a COMMAND without --tty has 600 otherwise
+    /// Stop the guest after this many seconds [default: 600 for a COMMAND without --tty]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// What to run, in place of a shell
+    /// Command to run instead of a shell
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -91,14 +91,14 @@ impl Default for Boot<'_> {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let terminal = options.tty || options.command.is_empty();
     if terminal && !std::io::stdin().is_terminal() {
-        let hint = "say what to run, as in `cargo xtask vm -- uname -r`";
+        let hint = "give a command, as in `cargo xtask vm -- uname -r`";
         return Err(exec::Usage(format!("a shell needs a terminal: {hint}")).into());
     }
     kernels::check(&options.kernel)?;
     let files = options
         .files
         .iter()
-        .map(|file| place(file))
+        .map(|file| source_and_destination(file))
         .collect::<Result<Vec<_>>>()?;
     prepare()?;
     let boot = Boot {
@@ -184,7 +184,7 @@ impl Boot<'_> {
                 .arg("-C")
                 .arg(out)
                 .arg("--no-same-owner");
-            exec::output(&mut command, "unpack what the guest left in /out")?;
+            exec::output(&mut command, "unpack the files in the guest's /out")?;
         }
         exec::remove_dir(&dir)?;
         Ok(code)
@@ -192,14 +192,14 @@ impl Boot<'_> {
 }
 
 /// Splits `SRC[:DST]` into a path on this machine and one in the guest.
-fn place(file: &str) -> Result<(PathBuf, String)> {
+fn source_and_destination(file: &str) -> Result<(PathBuf, String)> {
     let (from, to) = match file.split_once(':') {
         Some((from, to)) => (from, to.to_owned()),
         None => (file, String::new()),
     };
     let from = PathBuf::from(from);
     let to = if to.is_empty() {
-        let hint = || exec::Usage(format!("--file {file}: give it a place, as in {file}:/data"));
+        let hint = || exec::Usage(format!("--file {file}: give a destination, as in {file}:/data"));
         let name = from.file_name().ok_or_else(hint)?;
         format!("/{}", name.to_string_lossy())
     } else {
@@ -241,9 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_where_it_is_told_or_to_the_top() {
-        assert_eq!(place("/a/b").unwrap(), ("/a/b".into(), "/b".to_owned()));
-        assert_eq!(place("a:/x/y").unwrap(), ("a".into(), "/x/y".to_owned()));
-        assert!(place("..").is_err());
+    fn a_file_is_copied_to_its_destination_or_to_the_root() {
+        assert_eq!(source_and_destination("/a/b").unwrap(), ("/a/b".into(), "/b".to_owned()));
+        assert_eq!(source_and_destination("a:/x/y").unwrap(), ("a".into(), "/x/y".to_owned()));
+        assert!(source_and_destination("..").is_err());
     }
 }

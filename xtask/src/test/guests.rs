@@ -55,7 +55,7 @@ pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>)
                 while let Some(boot) = next() {
                     let started = Instant::now();
                     let tally = boot_and_run(&boot, filter);
-                    results.add(&boot.place(), tally, started);
+                    results.add(&boot.label(), tally, started);
                 }
             });
         }
@@ -63,7 +63,7 @@ pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>)
 }
 
 fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
-    let mut run = Run::new(boot.place());
+    let mut run = Run::new(boot.label());
     let guest = Guest {
         kernel: &boot.kernel,
         script: script(boot, filter),
@@ -118,7 +118,7 @@ impl Run {
             self.code = Some(code.parse().unwrap_or(-1));
         } else if let Some(name) = self.scenarios.line(line) {
             let count = self.scenarios.so_far().count();
-            self.step.say(format!("{}: {count} done, {name}", self.place));
+            self.step.relabel(format!("{}: {count} done, {name}", self.place));
         }
     }
 
@@ -129,7 +129,7 @@ impl Run {
             (code, error) => {
                 let mut tally = self.scenarios.interrupted();
                 let ended = error.map_or_else(
-                    || "it ended without the exit status of its scenarios".to_owned(),
+                    || "the guest ended without the exit status of its scenarios".to_owned(),
                     |error| format!("{error:#}"),
                 );
                 let scenarios = code.map_or("were running", |_| "had ended");
@@ -155,9 +155,9 @@ mod tests {
         }
     }
 
-    fn run(said: &[&str], error: Option<anyhow::Error>) -> Tally {
+    fn run(text: &[&str], error: Option<anyhow::Error>) -> Tally {
         let mut run = Run::new("guest 6.1 kprobe".to_owned());
-        for part in said {
+        for part in text {
             run.bytes(part.as_bytes());
         }
         run.end(error)
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn lines_that_come_in_parts_are_added_up() {
-        let said = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
-        let tally = run(&said, None);
+        let text = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
+        let tally = run(&text, None);
         assert_eq!((tally.passed, tally.failures.len()), (1, 0), "{tally:?}");
         assert_eq!(tally.times[0].place, "guest 6.1 kprobe");
     }
@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn a_guest_that_dies_has_failed() {
         let died = || Some(anyhow::anyhow!("it died"));
-        let said = ["test a ... ok in 0.10 s\n"];
-        for tally in [run(&said, died()), run(&said, None), run(&["::code 0\n"], died())] {
+        let text = ["test a ... ok in 0.10 s\n"];
+        for tally in [run(&text, died()), run(&text, None), run(&["::code 0\n"], died())] {
             assert_eq!(tally.failures.len(), 1, "{tally:?}");
             assert_eq!(tally.failures[0].0, "guest 6.1 kprobe: boot");
         }
-        assert_eq!(run(&said, died()).passed, 1);
+        assert_eq!(run(&text, died()).passed, 1);
     }
 }

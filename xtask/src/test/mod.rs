@@ -24,22 +24,22 @@ use crate::{
     toolchain,
 };
 
-/// Duration of each fuzz target; its corpus alone takes less.
+/// Duration of each fuzz target; its corpus alone needs less.
 const FUZZ_SECONDS: u32 = 5;
 
 /// Run every test.
 #[derive(Args)]
 pub struct Options {
-    /// A kernel for the guest tests, may be given more than once; all of the matrix otherwise
+    /// A kernel for the guest tests (repeatable); all of the matrix unless given
     #[arg(long = "kernel", value_name = "NAME")]
     kernels: Vec<String>,
-    /// Run only these tests, may be given more than once
+    /// Run only these tests (repeatable)
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
-    /// How many guests run at a time
+    /// Number of guests in parallel
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
-    /// Print which scenario runs on which kernel in which form and why, and run nothing
+    /// Print the plan (the kernels and forms of each scenario, with reasons) and run nothing
     #[arg(long)]
     plan: bool,
     /// Only tests whose name contains this
@@ -52,9 +52,9 @@ enum Kind {
     Lint,
     /// Unit and property tests
     Unit,
-    /// Hostile input for everything that reads what others wrote, for some seconds
+    /// Fuzz targets, for some seconds each
     Fuzz,
-    /// Tests on this machine, in network namespaces of their own
+    /// Tests on this machine, in separate network namespaces
     Native,
     /// Scenarios in guests
     Guest,
@@ -145,7 +145,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
 
 /// Sequential because of cargo's lock, and with low priority while guests run.
 fn compile(options: &Options, results: &Results) {
-    exec::give_way();
+    exec::lower_priority();
     if options.wants(Kind::Lint) {
         for lint in LINTS {
             results.suite(lint.name, || Ok(Tally::one(lint.name, lint.complaint())));

@@ -101,7 +101,7 @@ impl Boot {
     }
 
     /// The name of its results.
-    pub fn place(&self) -> String {
+    pub fn label(&self) -> String {
         format!("guest {} {}", self.kernel, self.form)
     }
 }
@@ -126,7 +126,7 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
         total += places.len();
         let why = match &scenario.once {
             None => "in each form".to_owned(),
-            Some(reason) => format!("once on a kernel: {reason}"),
+            Some(reason) => format!("once per kernel: {reason}"),
         };
         entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
         let _ = writeln!(text, "    {}", places.join(", "));
@@ -139,7 +139,7 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
         let _ = writeln!(
             text,
             "{:<27} {:>4} scenarios",
-            boot.place(),
+            boot.label(),
             boot.count(&listed.guest)
         );
     }
@@ -193,7 +193,7 @@ mod tests {
         let listed = Listed::parse(LIST).unwrap();
         let runs: Vec<(String, usize)> = boots()
             .iter()
-            .map(|boot| (boot.place(), boot.count(&listed.guest)))
+            .map(|boot| (boot.label(), boot.count(&listed.guest)))
             .collect();
         let expected = [
             ("guest 6.1 fentry", 2),
@@ -218,11 +218,11 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_says_where_and_why_and_how_often() {
+    fn the_plan_has_boots_reasons_and_counts() {
         let text = text(&Listed::parse(LIST).unwrap(), &boots());
         for expected in [
             "3 runs, in each form\n    6.1 fentry, 6.1 kprobe, 6.18 fentry\n",
-            "2 runs, once on a kernel: netlink\n    6.1 fentry, 6.18 fentry\n",
+            "2 runs, once per kernel: netlink\n    6.1 fentry, 6.18 fentry\n",
             "    may be skipped on any: small tables\n",
             "guest 6.1 kprobe               1 scenarios\n",
             "\n5 runs of 2 scenarios in 3 boots, 1 scenarios on this machine\n",
