@@ -33,7 +33,7 @@ impl Spec {
             if self.has(option) {
                 return Err(SpecError::NotHere {
                     option,
-                    why: "a new entry has nothing of the kind yet",
+                    why: "a new entry does not have one yet",
                 });
             }
         }
@@ -66,7 +66,7 @@ impl Spec {
             if self.has(option) {
                 return Err(SpecError::NotHere {
                     option,
-                    why: "the kernel changes no such thing of an entry that is there",
+                    why: "the kernel cannot change it on an existing entry",
                 });
             }
         }
@@ -95,7 +95,7 @@ impl Spec {
             return Err(SpecError::Together {
                 option: Opt::LabelAdd,
                 other: Opt::LabelDel,
-                why: "one change can't do both",
+                why: "use only one of them in a change",
             });
         }
         let (mark, mark_mask) = self.mark.unzip();
@@ -163,7 +163,7 @@ impl Spec {
             None | Some(0) => Ok(()),
             Some(_) => Err(SpecError::NotHere {
                 option: Opt::Secmark,
-                why: "the kernel takes no security mark from here",
+                why: "the kernel does not accept a security mark through ctnetlink",
             }),
         }
     }
@@ -178,7 +178,7 @@ impl Spec {
             [option, other, ..] => Err(SpecError::Together {
                 option,
                 other,
-                why: "an entry has one zone, for both directions or for one",
+                why: "an entry's zone applies to both directions or to one",
             }),
             _ => Ok(()),
         }

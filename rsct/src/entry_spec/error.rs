@@ -25,7 +25,7 @@ pub enum SpecError {
     #[error("--{} is given twice", .0.name())]
     Twice(Opt),
     /// The protocol does not have the option.
-    #[error("--{}: {} has no such thing", .option.name(), protocol(*.protonum))]
+    #[error("--{}: not valid for {}", .option.name(), protocol(*.protonum))]
     NotOfProtocol {
         /// The option.
         option: Opt,
@@ -45,7 +45,7 @@ pub enum SpecError {
         has: String,
     },
     /// Required options are missing.
-    #[error("{what} needs {} too", list(.missing))]
+    #[error("{what} also needs {}", list(.missing))]
     Missing {
         /// The entry or protocol that requires them.
         what: String,
@@ -53,7 +53,7 @@ pub enum SpecError {
         missing: Vec<Opt>,
     },
     /// Addresses of two families.
-    #[error("--{} is {is}, --{} is {other_is}: an entry is of one family", .option.name(), .other.name())]
+    #[error("--{} is {is}, but --{} is {other_is}: an entry has one address family", .option.name(), .other.name())]
     Families {
         /// One option.
         option: Opt,

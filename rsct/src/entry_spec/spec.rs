@@ -18,9 +18,9 @@ const PORT: &str = "expected a port from 0 to 65535";
 const KEY: &str = "expected a key from 0 to 0xffff";
 const ZONE: &str = "expected a zone from 0 to 65535";
 const BYTE: &str = "expected a number from 0 to 255";
-const NUMBER: &str = "expected a number of 32 bits";
+const NUMBER: &str = "expected a 32-bit number";
 const NAT: &str =
-    "expected ADDR, ADDR:PORT, [ADDR]:PORT or :PORT, with a range such as 10.0.0.1-10.0.0.9 if wanted";
+    "expected ADDR, ADDR:PORT, [ADDR]:PORT or :PORT, each optionally a range such as 10.0.0.1-10.0.0.9";
 
 /// One entry as options describe it. It owns all its values inline, and is rebuilt for every line of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -118,7 +118,7 @@ impl Spec {
             Opt::Proto => take!(
                 proto,
                 protonum(typed),
-                "expected a protocol's name, such as tcp, or its number from 0 to 255"
+                "expected a protocol name, such as tcp, or a number from 0 to 255"
             ),
             Opt::Family => take!(family, value::family(typed), "expected ipv4 or ipv6"),
             Opt::State => take!(
@@ -126,17 +126,17 @@ impl Spec {
                 value::states(typed),
                 "expected a state of TCP, SCTP or DCCP, such as ESTABLISHED"
             ),
-            Opt::Timeout => take!(timeout, value::number(typed), "expected seconds"),
+            Opt::Timeout => take!(timeout, value::number(typed), "expected a number of seconds"),
             Opt::Status => take!(
                 status,
                 value::status(typed),
-                "expected SEEN_REPLY, ASSURED, FIXED_TIMEOUT, EXPECTED or UNSET, with commas between; the kernel sets \
-                 the other bits itself"
+                "expected SEEN_REPLY, ASSURED, FIXED_TIMEOUT, EXPECTED or UNSET, separated by commas; the \
+                 kernel sets the other bits itself"
             ),
             Opt::Mark => take!(
                 mark,
                 value::masked(typed),
-                "expected a mark of 32 bits, with a mask if wanted, such as 0x10/0xff"
+                "expected a mark of 32 bits with an optional mask, such as 0x10/0xff"
             ),
             Opt::Zone => take!(zone, value::number(typed), ZONE),
             Opt::OrigZone => take!(zone_orig, value::number(typed), ZONE),
@@ -144,7 +144,7 @@ impl Spec {
             Opt::SrcNat => take!(nat_src, value::nat(typed), NAT),
             Opt::DstNat => take!(nat_dst, value::nat(typed), NAT),
             Opt::LabelAdd | Opt::LabelDel => {
-                let expected = "expected labels with commas between, each a name from /etc/xtables/connlabel.conf or \
+                let expected = "expected labels separated by commas, each a name from /etc/xtables/connlabel.conf or \
                                 a number from 0 to 127";
                 let more = LabelBits::parse(typed, names).ok_or_else(wrong(expected))?;
                 let labels = if option == Opt::LabelAdd {
@@ -157,7 +157,7 @@ impl Spec {
             Opt::Helper => take!(
                 helper,
                 HelperName::new(typed),
-                "expected a helper's name of 1 to 15 characters, such as ftp"
+                "expected a helper name of 1 to 15 characters, such as ftp"
             ),
             Opt::Id => take!(id, value::number(typed), NUMBER),
             Opt::IcmpType => take!(icmp_type, value::number(typed), BYTE),

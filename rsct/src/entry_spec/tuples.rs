@@ -166,7 +166,7 @@ fn answer(protonum: u8, icmp_type: u8) -> Result<u8, SpecError> {
         value: icmp_type.to_string(),
         protonum,
         has: format!(
-            "entries for queries and their answers alone, which are types {}",
+            "entries only for queries and their answers, which are types {}",
             tuples::icmp_answers(protonum)
                 .iter()
                 .map(|(query, answer)| format!("{query}/{answer}"))

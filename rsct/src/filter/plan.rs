@@ -43,15 +43,15 @@ impl Plan {
     }
 }
 
-const NO_PREFIXES: &str = "the kernel compares whole addresses alone";
+const NO_PREFIXES: &str = "the kernel compares only whole addresses";
 /// ctnetlink_filter_match_tuple() in net/netfilter/nf_conntrack_netlink.c, as of Linux 5.8 to 7.3: `!ipv6_addr_cmp()`.
-const IPV6_ADDRESSES: &str = "the kernel compares IPv6 addresses the wrong way round";
-const NEEDS_PROTO: &str = "the kernel looks at ports of TCP and UDP, and wants to be told which";
-const NEEDS_ICMP: &str = "the kernel looks at it with type, code and id, and wants --proto";
-const EITHER: &str = "the kernel can't look in several places for one value";
-const NO_ZONE: &str = "the kernel's filter takes zone 0 for none, before Linux 6.8 at least";
-const PROGRAMS: &str = "the programs look at addresses, ports, zone and mark, which reject a packet at once";
-const UNKNOWN: &str = "the kernel's filter has nothing for it";
+const IPV6_ADDRESSES: &str = "the kernel inverts the comparison of IPv6 addresses";
+const NEEDS_PROTO: &str = "the kernel compares ports only with --proto tcp or udp";
+const NEEDS_ICMP: &str = "the kernel compares ICMP type, code and id only together and with --proto";
+const EITHER: &str = "the kernel cannot compare one value with several fields";
+const NO_ZONE: &str = "the kernel's filter treats zone 0 as no zone, at least before Linux 6.8";
+const PROGRAMS: &str = "the eBPF programs compare only addresses, ports, zone and mark, to reject packets early";
+const UNKNOWN: &str = "the kernel's filter has no attribute for it";
 
 impl Filter {
     /// Assigns as many conditions as possible to the kernel.

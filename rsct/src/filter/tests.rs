@@ -88,11 +88,11 @@ fn nonsense_is_named() {
     for (typed, sentence) in [
         (
             typed! { src: "10.0.0" },
-            "--src \"10.0.0\": expected an IPv4 or IPv6 address, with a prefix length if wanted, such as 10.0.0.0/8",
+            "--src \"10.0.0\": expected an IPv4 or IPv6 address with an optional prefix length, such as 10.0.0.0/8",
         ),
         (
             typed! { proto: "300" },
-            "--proto \"300\": expected a protocol's name, such as tcp, or its number from 0 to 255",
+            "--proto \"300\": expected a protocol name, such as tcp, or a number from 0 to 255",
         ),
         (
             typed! { dport: "65536" },
@@ -112,20 +112,19 @@ fn nonsense_is_named() {
         ),
         (
             typed! { mark: "1/" },
-            "--mark \"1/\": expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff",
+            "--mark \"1/\": expected a mark of 32 bits with an optional mask that covers it, such as 0x10/0xff",
         ),
         (
             typed! { mark: "0x15/0xf" },
-            "--mark \"0x15/0xf\": expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff",
+            "--mark \"0x15/0xf\": expected a mark of 32 bits with an optional mask that covers it, such as 0x10/0xff",
         ),
         (
             typed! { status: "ASSURED,!ASSURED" },
-            "--status \"ASSURED,!ASSURED\": the same bit can't be set and not set: no entry is both",
+            "--status \"ASSURED,!ASSURED\": a bit cannot be both set and clear",
         ),
         (
             typed! { state: "ESTABLISHED,!CLOSE" },
-            "--state \"ESTABLISHED,!CLOSE\": expected names of states, such as ESTABLISHED,TIME_WAIT, or with ! \
-             before each for none of them",
+            "--state \"ESTABLISHED,!CLOSE\": expected states, such as ESTABLISHED,TIME_WAIT, or all with ! to exclude them",
         ),
         (
             typed! { proto: "udp", state: "ESTABLISHED" },
@@ -137,35 +136,35 @@ fn nonsense_is_named() {
         ),
         (
             typed! { zone: "4", orig_zone: "3" },
-            "--orig-zone and --zone: an entry has one zone number: no entry is both",
+            "--orig-zone and --zone: an entry has only one zone number: no entry matches both",
         ),
         (
             typed! { any_nat: "", src_nat: "" },
-            "--any-nat and --src-nat: the one asks for either end, the other for a certain one; give one of them",
+            "--any-nat and --src-nat: use only one of them; --any-nat matches NAT of either end",
         ),
         (
             typed! { family: "ipv4", dst_nat: "[2001:db8::1]:80" },
-            "--dst-nat \"[2001:db8::1]:80\" is ipv6, --family asks for ipv4: no entry is both",
+            "--dst-nat \"[2001:db8::1]:80\" is ipv6, but --family is ipv4: no entry matches both",
         ),
         (
             typed! { label: "128" },
-            "--label \"128\": expected labels by number from 0 to 127, or by name in /etc/xtables/connlabel.conf",
+            "--label \"128\": expected labels: numbers from 0 to 127, or names from /etc/xtables/connlabel.conf",
         ),
         (
             typed! { helper: "a-name-that-is-too-long" },
-            "--helper \"a-name-that-is-too-long\": expected a helper's name of at most 15 bytes, such as ftp",
+            "--helper \"a-name-that-is-too-long\": expected a helper name of at most 15 bytes, such as ftp",
         ),
         (
             typed! { src: "10.0.0.1", dst: "::1" },
-            "--dst \"::1\" is ipv6, --src asks for ipv4: no entry is both",
+            "--dst \"::1\" is ipv6, but --src is ipv4: no entry matches both",
         ),
         (
             typed! { family: "ipv6", host: "10.0.0.1" },
-            "--host \"10.0.0.1\" is ipv4, --family asks for ipv6: no entry is both",
+            "--host \"10.0.0.1\" is ipv4, but --family is ipv6: no entry matches both",
         ),
         (
             typed! { proto: "icmp", dport: "7" },
-            "--dport asks for a port, and protocol 1 has none",
+            "--dport needs a protocol with ports; protocol 1 has none",
         ),
     ] {
         assert_eq!(typed.filter().unwrap_err().to_string(), sentence);

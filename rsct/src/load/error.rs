@@ -14,31 +14,31 @@ pub enum LineError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// The line has no command.
-    #[error("a line begins with what to do: -A or -I to create, -U to update, -D to delete, -F to flush")]
+    #[error("the line has no command: use -A or -I (create), -U (update), -D (delete) or -F (flush)")]
     NoCommand,
     /// The line has more than one command.
-    #[error("{0:?}: one command a line")]
+    #[error("{0:?}: a line has only one command")]
     SecondCommand(String),
     /// The option does not exist.
     #[error("{0:?}: no such option")]
     UnknownOption(String),
     /// An option's value is missing.
-    #[error("--{0} wants a value, and the line ends there")]
+    #[error("--{0} needs a value, but the line ends")]
     NoValue(&'static str),
     /// A word that belongs to no option.
-    #[error("{0:?}: belongs to no option")]
+    #[error("{0:?}: unexpected argument")]
     Stray(String),
     /// The line changes another table.
-    #[error("{0:?}: a file holds changes to the table conntrack alone")]
+    #[error("{0:?}: a file can only change the table conntrack")]
     OtherTable(String),
     /// A flush accepts only `--family`.
-    #[error("-F takes no option but --family")]
+    #[error("-F accepts only --family")]
     FlushOptions,
     /// A quotation mark is not closed.
-    #[error("a quotation mark is not closed")]
+    #[error("the closing quotation mark is missing")]
     OpenQuote,
     /// The line is not UTF-8.
-    #[error("the line is no UTF-8 text")]
+    #[error("the line is not UTF-8")]
     NotText,
     /// The line is too long.
     #[error("the line is longer than {0} bytes")]
@@ -50,7 +50,7 @@ pub enum LineError {
 #[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be opened.
-    #[error("opening {name} to load it: {source}")]
+    #[error("opening {name}: {source}")]
     Open {
         /// The file.
         name: String,

@@ -188,22 +188,22 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (text, said) in [
-            ("-p tcp", "a line begins with what to do"),
-            ("-A -D", "\"-D\": one command a line"),
-            ("-A --sport", "--sport wants a value"),
+            ("-p tcp", "the line has no command"),
+            ("-A -D", "\"-D\": a line has only one command"),
+            ("-A --sport", "--sport needs a value"),
             ("-A --sport 70000", "--sport \"70000\": expected a port"),
             ("-A --nothing 1", "\"--nothing\": no such option"),
             ("-A -x 1", "\"-x\": no such option"),
-            ("-A - 1", "\"-\": belongs to no option"),
-            ("-A -p tcp stray", "\"stray\": belongs to no option"),
+            ("-A - 1", "\"-\": unexpected argument"),
+            ("-A -p tcp stray", "\"stray\": unexpected argument"),
             (
                 "-D expect",
-                "\"expect\": a file holds changes to the table conntrack alone",
+                "\"expect\": a file can only change the table conntrack",
             ),
             ("-A -p tcp -p udp", "--proto is given twice"),
             ("-A -l nobody", "--label-add \"nobody\": expected labels"),
-            ("-A -l \"night", "a quotation mark is not closed"),
-            ("-A -t", "--timeout wants a value"),
+            ("-A -l \"night", "the closing quotation mark is missing"),
+            ("-A -t", "--timeout needs a value"),
             ("-L", "\"-L\": no such option"),
         ] {
             let error = line(text).unwrap_err().to_string();

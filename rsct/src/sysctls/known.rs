@@ -104,44 +104,44 @@ const KNOWN: &[Known] = &[
     known(
         "count",
         Bounds::ReadOnly,
-        "entries that there are, expired ones that were not reaped yet among them",
+        "number of entries, including expired ones that are not yet reaped",
     ),
     first_only(
         "max",
         Bounds::Numbers(0, INT),
-        "entries that a network namespace may have at most; 0: as many as there is memory for",
+        "limit of entries per network namespace; 0: limited only by memory",
     ),
     first_only(
         "buckets",
         Bounds::Numbers(1, INT),
-        "size of the hash table that the entries of all network namespaces are in; rounded up to whole pages",
+        "buckets of the hash table shared by all network namespaces; rounded up to whole pages",
     ),
     first_only(
         "expect_max",
         Bounds::Numbers(1, INT),
-        "expectations that there may be at most",
+        "limit of expectations",
     ),
     known("acct", SWITCH, "new entries count their packets and bytes"),
     known(
         "timestamp",
         SWITCH,
-        "new entries know when they came, and events when they went",
+        "new entries record their start time, and their destroy events the stop time",
     ),
     known(
         "events",
         Bounds::Numbers(0, 2),
-        "what happens to entries is told over netlink; 2: only of entries that came while somebody listened",
+        "send ctnetlink events; 0: never, 1: for all new entries, 2: for entries created while a listener exists",
     ),
-    known("checksum", SWITCH, "packets with a wrong checksum are INVALID"),
+    known("checksum", SWITCH, "verify checksums; packets with a wrong one are INVALID"),
     known(
         "log_invalid",
         BYTE,
-        "number of the protocol whose INVALID packets are logged; 255: of every protocol, 0: of none",
+        "protocol number whose INVALID packets are logged; 255: all protocols, 0: none",
     ),
     known(
         "tcp_be_liberal",
         SWITCH,
-        "of TCP packets outside of the window, only an RST is INVALID",
+        "TCP packets outside of the window are accepted; only RSTs are INVALID",
     ),
     known(
         "tcp_ignore_invalid_rst",
@@ -151,52 +151,52 @@ const KNOWN: &[Known] = &[
     known(
         "tcp_loose",
         SWITCH,
-        "TCP connections are picked up in their middle too",
+        "TCP connections without an observed SYN are tracked",
     ),
     known(
         "tcp_max_retrans",
         BYTE,
-        "segments sent again unanswered after which a TCP entry has the timeout of retrans",
+        "unanswered retransmissions after which a TCP entry gets the retrans timeout",
     ),
     known(
         "dccp_loose",
         SWITCH,
-        "DCCP connections are picked up in their middle too",
+        "DCCP connections without an observed REQUEST are tracked",
     ),
     known(
         "helper",
         SWITCH,
-        "helpers are given to flows by their port, without a rule that says so (before Linux 6.0)",
+        "helpers are assigned by port, without a rule (before Linux 6.0)",
     ),
     known(
         "frag6_timeout",
         Bounds::Seconds,
-        "time that fragments of an IPv6 packet are kept for the rest to come",
+        "time to keep fragments of an incomplete IPv6 packet",
     ),
     known(
         "frag6_high_thresh",
         Bounds::BytesFrom("frag6_low_thresh"),
-        "memory for IPv6 fragments, in bytes; no more are taken when it is used up",
+        "limit in bytes of memory for IPv6 fragments; further fragments are rejected",
     ),
     known(
         "frag6_low_thresh",
         Bounds::BytesUpTo("frag6_high_thresh"),
-        "memory for IPv6 fragments under which they are taken again",
+        "bytes of IPv6 fragments below which new ones are accepted again",
     ),
     known(
         "nf_flowtable_tcp_timeout",
         Bounds::Seconds,
-        "time without a packet after which a flow table gives a TCP flow back to conntrack",
+        "time without a packet after which a flowtable returns a TCP flow to conntrack",
     ),
     known(
         "nf_flowtable_udp_timeout",
         Bounds::Seconds,
-        "time without a packet after which a flow table gives a UDP flow back to conntrack",
+        "time without a packet after which a flowtable returns a UDP flow to conntrack",
     ),
     known(
         "nf_hooks_lwtunnel",
         SWITCH,
-        "packets of lightweight tunnels pass the netfilter hooks, in all network namespaces; can't be put off again",
+        "packets of lightweight tunnels pass the netfilter hooks, in all network namespaces; cannot be turned off again",
     ),
 ];
 

@@ -93,7 +93,7 @@ const EXPLAINED: &[(&str, &[&str])] = &[
     ),
     (
         "-s 2001:db8::1",
-        &["--src: rsct looks at it: the kernel compares IPv6 addresses the wrong way round"],
+        &["--src: rsct looks at it: the kernel inverts the comparison of IPv6 addresses"],
     ),
 ];
 
