@@ -1,8 +1,8 @@
 //! Requests that the conntrack command line makes of an entry.
 
 use super::{
-    object::{Attr, Nat, Object, Protocol},
-    options::Opt,
+    object::{EntryAttr, TypedNat, TypedEntry, ProtocolValues},
+    options::CtOption,
     parse::Order,
 };
 use crate::{
@@ -13,19 +13,19 @@ use crate::{
 
 /// Returns whether a request can be built: the original direction must be present, and the reply must be whole if any
 /// part of it was typed.
-pub(super) fn is_complete(object: &Object) -> bool {
+pub(super) fn is_complete(object: &TypedEntry) -> bool {
     let is_v4_or_v6 = |family: u16| matches!(family, 2 | 10);
-    object.set.has(Attr::OrigL3) && (!object.has_repl() || is_v4_or_v6(object.repl.family()))
+    object.set.has(EntryAttr::OrigL3) && (!object.has_repl() || is_v4_or_v6(object.repl.family()))
 }
 
 /// The entry as it was typed.
-pub(super) fn of_object(object: &Object) -> Change<'static> {
+pub(super) fn of_object(object: &TypedEntry) -> Change<'static> {
     let set = object.set;
     Change {
         orig: object.has_orig().then_some(object.orig),
-        zone_orig: set.has(Attr::OrigZone).then_some(object.orig_zone),
+        zone_orig: set.has(EntryAttr::OrigZone).then_some(object.orig_zone),
         reply: object.has_repl().then_some(object.repl),
-        zone_reply: set.has(Attr::ReplZone).then_some(object.repl_zone),
+        zone_reply: set.has(EntryAttr::ReplZone).then_some(object.repl_zone),
         zone: object.zone,
         status: object.status.map(|bits| bits | status::CONFIRMED),
         timeout: object.timeout,
@@ -37,7 +37,7 @@ pub(super) fn of_object(object: &Object) -> Change<'static> {
 }
 
 /// Identifies an entry that the kernel has dumped.
-pub(super) fn naming<'a>(entry: &Entry<'_>) -> Change<'a> {
+pub(super) fn key_of<'a>(entry: &Entry<'_>) -> Change<'a> {
     Change {
         orig: Some(entry.orig),
         zone_orig: entry.zone_orig,
@@ -53,7 +53,7 @@ pub(super) struct Update {
     labels: Option<Vec<u8>>,
     labels_mask: Option<Vec<u8>>,
     /// The command adds labels, but the entry has no label extension.
-    pub(super) has_no_room: bool,
+    pub(super) lacks_labels: bool,
 }
 
 impl Update {
@@ -67,7 +67,7 @@ impl Update {
     }
 
     /// The request that reads the entry back.
-    pub(super) fn name(&self) -> Change<'_> {
+    pub(super) fn key(&self) -> Change<'_> {
         Change {
             orig: self.change.orig,
             zone_orig: self.change.zone_orig,
@@ -113,19 +113,19 @@ pub(super) fn update(order: &Order, entry: &Entry<'_>) -> Option<Update> {
             protoinfo: protoinfo(&object.protocol, protonum),
             nat_src: nat(&object.snat, protonum),
             nat_dst: nat(&object.dnat, protonum),
-            ..naming(entry)
+            ..key_of(entry)
         },
         labels: Some(labels).filter(|labels| !labels.is_empty()),
         labels_mask,
-        has_no_room: order.given.has(Opt::LabelAdd) && entry.labels.is_none(),
+        lacks_labels: order.given.has(CtOption::LabelAdd) && entry.labels.is_none(),
     })
 }
 
 /// The labels that an order sets on an entry, and the mask unless all count; `None` if it sets none. The kernel expects
 /// as many bytes as it dumps, and clears the omitted ones.
 fn labels(order: &Order, entry: &Entry<'_>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let adds = order.given.has(Opt::LabelAdd);
-    if !adds && !order.given.has(Opt::LabelDel) {
+    let adds = order.given.has(CtOption::LabelAdd);
+    if !adds && !order.given.has(CtOption::LabelDel) {
         return None;
     }
     let typed = order.label_change.as_ref().map(|bits| bits.bytes());
@@ -147,7 +147,7 @@ fn labels(order: &Order, entry: &Entry<'_>) -> Option<(Vec<u8>, Option<Vec<u8>>)
     })
 }
 
-fn protoinfo(typed: &Protocol, protonum: u8) -> Option<ProtoInfo> {
+fn protoinfo(typed: &ProtocolValues, protonum: u8) -> Option<ProtoInfo> {
     match protonum {
         proto::TCP if typed.tcp_state.is_some() || typed.tcp_flags.is_some() => {
             let flags = typed.tcp_flags.map(|flags| TcpFlags { flags, mask: flags });
@@ -182,7 +182,7 @@ fn protoinfo(typed: &Protocol, protonum: u8) -> Option<ProtoInfo> {
 }
 
 /// Only TCP and UDP have NAT ports.
-fn nat(typed: &Nat, protonum: u8) -> Option<conntrack::Nat> {
+fn nat(typed: &TypedNat, protonum: u8) -> Option<conntrack::Nat> {
     let address = typed.addr?;
     let family = typed.family?;
     let port = typed.port.filter(|_| matches!(protonum, proto::TCP | proto::UDP));

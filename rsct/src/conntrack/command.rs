@@ -51,7 +51,7 @@ pub(super) enum Command {
 
 /// A table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum TableName {
     /// The entries.
     #[default]
     Conntrack,
@@ -63,7 +63,7 @@ pub(super) enum Table {
     Unconfirmed,
 }
 
-impl Table {
+impl TableName {
     /// The table with this name or prefix of a name.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         [
@@ -80,7 +80,7 @@ impl Table {
 
 impl Command {
     /// The command of an option letter on a table.
-    pub(super) fn of(letter: u8, table: Table) -> Result<Self, Problem> {
+    pub(super) fn of(letter: u8, table: TableName) -> Result<Self, Problem> {
         let (on_entries, on_expectations) = match letter {
             b'L' => (Self::List, Self::ExpectList),
             b'I' => (Self::Create, Self::ExpectCreate),
@@ -96,12 +96,12 @@ impl Command {
             _ => (Self::Add, Self::None),
         };
         let command = match table {
-            Table::Dying | Table::Unconfirmed if letter != b'L' => {
+            TableName::Dying | TableName::Unconfirmed if letter != b'L' => {
                 return Err(Problem::parameter(
                     "Can't do that command with tables `dying' and `unconfirmed'",
                 ));
             }
-            Table::Expect => on_expectations,
+            TableName::Expect => on_expectations,
             _ => on_entries,
         };
         if command == Self::None {
@@ -111,8 +111,8 @@ impl Command {
         Ok(command)
     }
 
-    /// For each of [`Opt::ALL`](super::options::Opt::ALL), in that order: `0` the option is illegal, `1` compulsory,
-    /// `2` optional, `3` both addresses of one direction are compulsory.
+    /// For each option, in the order of [`CtOption`](super::options::CtOption): `0` illegal, `1` compulsory, `2` optional,
+    /// `3` both addresses of one direction compulsory.
     pub(super) fn legality(self) -> &'static [u8; 30] {
         //  s d r q p t u z e [ ] { } a m i f n g o c b j w l < > ( ) M
         match self {

@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_as_conntrack_tells_it() {
-        for (errno, command, said) in [
+        for (errno, command, text) in [
             (libc::EINVAL, Command::List, "invalid parameters"),
             (libc::EINVAL, Command::Add, "Invalid argument"),
             (
@@ -49,7 +49,7 @@ mod tests {
             (libc::ENOENT, Command::ExpectCreate, "master conntrack not found"),
             (524, Command::Get, "Unknown error 524"),
         ] {
-            assert_eq!(of_command(errno, command), said);
+            assert_eq!(of_command(errno, command), text);
         }
     }
 }

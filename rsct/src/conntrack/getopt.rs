@@ -6,13 +6,13 @@
 
 /// Whether an option takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum OptionArgument {
     /// No value.
-    Nothing,
+    None,
     /// A required value.
-    Value,
+    Required,
     /// An optional value, attached with `=` or, for a short option, directly.
-    Perhaps,
+    Optional,
 }
 
 /// A long option.
@@ -21,7 +21,7 @@ pub(super) struct Long {
     /// Its name, without the dashes.
     pub(super) name: &'static str,
     /// Whether it takes a value.
-    pub(super) takes: Takes,
+    pub(super) argument: OptionArgument,
     /// The code that the parser returns for it.
     pub(super) value: i32,
 }
@@ -78,14 +78,14 @@ impl Groups {
         let mut begun = self.options().filter(begins).map(of_group);
         let first = begun.next()?;
         begun
-            .all(|option| option.takes == first.takes && option.value == first.value)
+            .all(|option| option.argument == first.argument && option.value == first.value)
             .then_some(first)
     }
 }
 
 /// Result of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Met<'a> {
+pub(super) enum Found<'a> {
     /// An option, with its value.
     Option(i32, Option<&'a [u8]>),
     /// Not an option, or an ambiguous abbreviation.
@@ -98,7 +98,7 @@ pub(super) enum Met<'a> {
 #[derive(Debug)]
 pub(super) struct Getopt<'a> {
     words: Vec<&'a [u8]>,
-    short: &'static [(u8, Takes)],
+    short: &'static [(u8, OptionArgument)],
     /// Index of the next word.
     next: usize,
     /// Position in the previous word where a bundle of short options continues.
@@ -109,7 +109,7 @@ pub(super) struct Getopt<'a> {
 
 impl<'a> Getopt<'a> {
     /// Starts after the program's name, which is the first word.
-    pub(super) fn new(words: Vec<&'a [u8]>, short: &'static [(u8, Takes)]) -> Self {
+    pub(super) fn new(words: Vec<&'a [u8]>, short: &'static [(u8, OptionArgument)]) -> Self {
         Self {
             words,
             short,
@@ -135,7 +135,7 @@ impl<'a> Getopt<'a> {
     }
 
     /// Finds the next option among the short ones and these long ones.
-    pub(super) fn meet(&mut self, long: &Groups) -> Option<Met<'a>> {
+    pub(super) fn next_option(&mut self, long: &Groups) -> Option<Found<'a>> {
         if let Some((word, at)) = self.bundle.take() {
             return Some(self.short(word, at));
         }
@@ -180,7 +180,7 @@ impl<'a> Getopt<'a> {
         self.skipped = (first + self.next - last, self.next);
     }
 
-    fn short(&mut self, index: usize, at: usize) -> Met<'a> {
+    fn short(&mut self, index: usize, at: usize) -> Found<'a> {
         let word = self.words[index];
         let letter = word[at];
         let rest = at + 1;
@@ -188,31 +188,31 @@ impl<'a> Getopt<'a> {
         if is_last {
             self.next += 1;
         }
-        let takes = self.short.iter().find(|(known, _)| *known == letter);
-        let met = match takes {
-            None => Met::Unknown,
-            Some((_, Takes::Nothing)) => Met::Option(letter.into(), None),
-            Some((_, Takes::Perhaps)) if is_last => return Met::Option(letter.into(), None),
-            Some((_, Takes::Value)) if is_last => {
+        let argument = self.short.iter().find(|(known, _)| *known == letter);
+        let found = match argument {
+            None => Found::Unknown,
+            Some((_, OptionArgument::None)) => Found::Option(letter.into(), None),
+            Some((_, OptionArgument::Optional)) if is_last => return Found::Option(letter.into(), None),
+            Some((_, OptionArgument::Required)) if is_last => {
                 let value = self.words.get(self.next).copied();
                 if value.is_none() {
-                    return Met::NoValue;
+                    return Found::NoValue;
                 }
                 self.next += 1;
-                return Met::Option(letter.into(), value);
+                return Found::Option(letter.into(), value);
             }
             Some(_) => {
                 self.next += 1;
-                return Met::Option(letter.into(), Some(&word[rest..]));
+                return Found::Option(letter.into(), Some(&word[rest..]));
             }
         };
         if !is_last {
             self.bundle = Some((index, rest));
         }
-        met
+        found
     }
 
-    fn long(&mut self, long: &Groups) -> Met<'a> {
+    fn long(&mut self, long: &Groups) -> Found<'a> {
         let word = &self.words[self.next][2..];
         let end = word.iter().position(|byte| *byte == b'=');
         let typed = &word[..end.unwrap_or(word.len())];
@@ -220,19 +220,19 @@ impl<'a> Getopt<'a> {
         let found = long.find(typed);
         self.next += 1;
         let Some(found) = found else {
-            return Met::Unknown;
+            return Found::Unknown;
         };
-        match (found.takes, attached) {
-            (Takes::Nothing, Some(_)) => Met::Unknown,
-            (Takes::Value, None) => {
+        match (found.argument, attached) {
+            (OptionArgument::None, Some(_)) => Found::Unknown,
+            (OptionArgument::Required, None) => {
                 let value = self.words.get(self.next).copied();
                 if value.is_none() {
-                    return Met::NoValue;
+                    return Found::NoValue;
                 }
                 self.next += 1;
-                Met::Option(found.value, value)
+                Found::Option(found.value, value)
             }
-            (_, attached) => Met::Option(found.value, attached),
+            (_, attached) => Found::Option(found.value, attached),
         }
     }
 }

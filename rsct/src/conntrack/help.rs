@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     VERSION,
-    protocols::{self, Protocol},
+    protocols::{self, ProtocolOptions},
 };
 
 const COMMANDS: &str = "Commands:
@@ -64,7 +64,7 @@ const COMMON: &str = "Common parameters and options:
 pub(super) fn write(
     out: &mut impl Write,
     program: &[u8],
-    protocol: Option<(&Protocol, u8)>,
+    protocol: Option<(&ProtocolOptions, u8)>,
 ) -> io::Result<()> {
     writeln!(
         out,

@@ -11,9 +11,9 @@ use crate::{
 
 /// Label bits in words of 32, lowest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bits(Vec<u32>);
+pub(super) struct LabelWords(Vec<u32>);
 
-impl Bits {
+impl LabelWords {
     /// Sets a bit and grows the words to hold it.
     pub(super) fn add(&mut self, bit: u16) {
         let word = usize::from(bit) / 32;
@@ -36,12 +36,12 @@ impl Bits {
 
 /// The names of labels, read on first use.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct LabelNames {
     path: Option<PathBuf>,
     map: Option<LabelMap>,
 }
 
-impl Names {
+impl LabelNames {
     /// Sets another file than conntrack's default.
     pub(super) fn set_path(&mut self, path: Vec<u8>) -> Result<(), Problem> {
         if self.path.is_some() {
@@ -101,7 +101,7 @@ impl Names {
     }
 
     /// Adds the bits of a list of labels.
-    pub(super) fn bits(&self, list: &[u8], bits: &mut Bits) -> Result<(), Problem> {
+    pub(super) fn bits(&self, list: &[u8], bits: &mut LabelWords) -> Result<(), Problem> {
         let unnamed = LabelMap::default();
         for typed in list.split(|byte| *byte == b',') {
             let named = std::str::from_utf8(typed)

@@ -32,8 +32,8 @@ use std::{
 
 use command::Command;
 use parse::Order;
-use problem::{Problem, say};
-use run::Session;
+use problem::{Problem, print};
+use run::ConntrackSession;
 
 /// The program name that selects this command line.
 pub const NAME: &str = "conntrack";
@@ -42,7 +42,7 @@ pub const NAME: &str = "conntrack";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns whether a program's name selects this command line.
-pub fn is_meant(program: &OsStr) -> bool {
+pub fn is_invoked_as(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 
@@ -52,7 +52,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     // SAFETY: no other thread runs yet, and the default action needs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let words: Vec<Vec<u8>> = args.map(OsString::into_vec).collect();
-    let mut session = Session::new(words.first().cloned().unwrap_or_default());
+    let mut session = ConntrackSession::new(words.first().cloned().unwrap_or_default());
     let done = match &words[..] {
         [_, option, file, ..] if option == b"-R" || option == b"--load-file" => {
             let file = OsStr::from_bytes(file);
@@ -64,20 +64,20 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match done.and_then(|went_well| flushed.map(|()| went_well)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(problem) => ExitCode::from(problem.tell()),
+        Err(problem) => ExitCode::from(problem.report()),
     }
 }
 
 /// Parses a line of a file for `-R` without executing it; returns whether it is valid.
-pub fn can_be_meant(line: &[u8]) -> bool {
+pub fn is_valid_line(line: &[u8]) -> bool {
     matches!(
-        run::order_of(&mut line.to_vec(), &mut Session::new(NAME.into())),
+        run::order_of(&mut line.to_vec(), &mut ConntrackSession::new(NAME.into())),
         Ok(Some(_))
     )
 }
 
 /// Runs one command line and prints its summary; returns whether it found an entry, if it had to.
-fn one(session: &mut Session, words: &[Vec<u8>]) -> Result<bool, Problem> {
+fn one(session: &mut ConntrackSession, words: &[Vec<u8>]) -> Result<bool, Problem> {
     let order = Order::parse(words.iter().map(Vec::as_slice).collect(), &mut session.names)?;
     run::execute(session, &order)?;
     let command: Command = order.command();

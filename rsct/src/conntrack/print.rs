@@ -21,13 +21,13 @@ const FLUSH_BYTES: usize = 64 * 1024;
 
 /// Standard output, and the XML element open on it.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct OutputBuffer {
     pub(super) bytes: Vec<u8>,
     /// The closing tag of the open XML element.
     footer: Option<&'static [u8]>,
 }
 
-impl Output {
+impl OutputBuffer {
     /// Opens the XML element unless it is open.
     pub(super) fn open_xml(&mut self, header: &[u8], footer: &'static [u8]) {
         if self.footer.is_none() {
@@ -71,7 +71,7 @@ impl Output {
 
 /// Format of an entry. Some commands of conntrack ignore some parts of `-o`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct EntryFormat<'a> {
     /// The bits of `-o`.
     pub(super) output: u32,
     /// The names of labels, printed if any option has read them.
@@ -82,7 +82,7 @@ pub(super) struct Look<'a> {
     pub(super) moment: Option<Duration>,
 }
 
-impl Look<'_> {
+impl EntryFormat<'_> {
     /// Appends an entry, with a newline.
     pub(super) fn entry(&self, out: &mut Vec<u8>, entry: &Entry<'_>, now: Duration) {
         let has = |bit| self.output & bit != 0;

@@ -31,7 +31,7 @@ impl Problem {
     }
 
     /// Prints the message and returns the exit code.
-    pub(super) fn tell(&self) -> u8 {
+    pub(super) fn report(&self) -> u8 {
         match self {
             Self::Parameter(sentence) => {
                 say(sentence);
@@ -49,7 +49,7 @@ impl Problem {
 }
 
 /// Prints a message after the command's name and version.
-pub(super) fn say(sentence: &[u8]) {
+pub(super) fn print(sentence: &[u8]) {
     let name = format!("conntrack v{VERSION} (conntrack-tools): ");
     message::write([name.as_bytes(), sentence, b"\n"].concat());
 }

@@ -79,9 +79,9 @@ fn word(typed: &[u8], words: &[(&str, u32)]) -> Option<u32> {
             .get(..typed.len())
             .is_some_and(|begin| begin.eq_ignore_ascii_case(typed))
     };
-    for (gone, option) in [("SRC_NAT", "--src-nat"), ("DST_NAT", "--dst-nat")] {
-        if begins(gone) {
-            message::write(format!("WARNING: ignoring {gone}, use {option} instead\n"));
+    for (former, option) in [("SRC_NAT", "--src-nat"), ("DST_NAT", "--dst-nat")] {
+        if begins(former) {
+            message::write(format!("WARNING: ignoring {former}, use {option} instead\n"));
             return Some(0);
         }
     }
@@ -213,30 +213,30 @@ impl Address {
 
 /// The text after an address's slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behind {
+pub(super) enum AfterSlash {
     /// No slash.
-    Nothing,
+    None,
     /// A prefix length.
     Bits(u8),
     /// Anything else.
-    Wrong,
+    Invalid,
 }
 
 /// Parses an address and the prefix length after it.
-pub(super) fn address(typed: &[u8]) -> Option<(Address, Behind)> {
+pub(super) fn address(typed: &[u8]) -> Option<(Address, AfterSlash)> {
     /// Longest text of an address: conntrack's `INET6_ADDRSTRLEN` less the zero byte; further bytes are ignored.
-    const ROOM: usize = 45;
-    let typed = &typed[..typed.len().min(ROOM)];
+    const MAX_BYTES: usize = 45;
+    let typed = &typed[..typed.len().min(MAX_BYTES)];
     let slash = typed.iter().position(|byte| *byte == b'/');
     let address = Address::parse(&typed[..slash.unwrap_or(typed.len())])?;
     let Some(slash) = slash else {
-        return Some((address, Behind::Nothing));
+        return Some((address, AfterSlash::None));
     };
     let (bits, rest) = strtol(&typed[slash + 1..], 10);
     let bits = u8::try_from(bits)
         .ok()
         .filter(|bits| rest.is_empty() && *bits <= Address::bits(address.family));
-    Some((address, bits.map_or(Behind::Wrong, Behind::Bits)))
+    Some((address, bits.map_or(AfterSlash::Invalid, AfterSlash::Bits)))
 }
 
 /// Splits the value of a NAT option such as `--src-nat` into an address and a port.
@@ -325,19 +325,19 @@ mod tests {
 
     #[test]
     fn addresses_come_with_a_number_of_bits() {
-        let read = |typed: &str| address(typed.as_bytes()).map(|(_, behind)| behind);
-        for (typed, behind) in [
-            ("10.0.0.1", Some(Behind::Nothing)),
-            ("10.0.0.0/8", Some(Behind::Bits(8))),
-            ("10.0.0.0/", Some(Behind::Bits(0))),
-            ("10.0.0.0/33", Some(Behind::Wrong)),
-            ("10.0.0.0/8x", Some(Behind::Wrong)),
-            ("10.0.0.0/-1", Some(Behind::Wrong)),
-            ("2001:db8::/64", Some(Behind::Bits(64))),
-            ("2001:db8::/129", Some(Behind::Wrong)),
+        let read = |typed: &str| address(typed.as_bytes()).map(|(_, after_slash)| after_slash);
+        for (typed, after_slash) in [
+            ("10.0.0.1", Some(AfterSlash::None)),
+            ("10.0.0.0/8", Some(AfterSlash::Bits(8))),
+            ("10.0.0.0/", Some(AfterSlash::Bits(0))),
+            ("10.0.0.0/33", Some(AfterSlash::Invalid)),
+            ("10.0.0.0/8x", Some(AfterSlash::Invalid)),
+            ("10.0.0.0/-1", Some(AfterSlash::Invalid)),
+            ("2001:db8::/64", Some(AfterSlash::Bits(64))),
+            ("2001:db8::/129", Some(AfterSlash::Invalid)),
             ("host", None),
         ] {
-            assert_eq!(read(typed), behind, "{typed}");
+            assert_eq!(read(typed), after_slash, "{typed}");
         }
         assert_eq!(Address::mask(0), [0; 16]);
         assert_eq!(Address::mask(128), [255; 16]);

@@ -32,7 +32,7 @@ pub const NAME: &str = "nfct";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns whether a program's name selects this command line.
-pub fn is_meant(program: &OsStr) -> bool {
+pub fn is_invoked_as(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 

@@ -10,8 +10,8 @@ mod unknown;
 
 use super::{
     command::Command,
-    getopt::{Long, Takes},
-    object::Object,
+    getopt::{Long, OptionArgument},
+    object::TypedEntry,
     options,
     problem::Problem,
 };
@@ -22,17 +22,17 @@ use crate::clib::{
 
 /// The values that a protocol's options set.
 #[derive(Debug, Default)]
-pub(super) struct Target {
+pub(super) struct OptionTarget {
     /// The entry, or an expectation's master.
-    pub(super) entry: Object,
+    pub(super) entry: TypedEntry,
     /// The tuple of an expectation.
-    pub(super) expected: Object,
+    pub(super) expected: TypedEntry,
     /// The mask of that tuple; also the masks of `--mask-src` and `--mask-dst`.
-    pub(super) mask: Object,
+    pub(super) mask: TypedEntry,
 }
 
 /// A protocol and its options, if conntrack has any for it.
-pub(super) struct Protocol {
+pub(super) struct ProtocolOptions {
     /// Its name.
     pub(super) name: &'static str,
     /// Its number; 0 for those without options.
@@ -46,27 +46,27 @@ pub(super) struct Protocol {
     /// The options that a command requires, allows or forbids; as [`Command::legality`].
     legality: fn(Command) -> &'static [u8],
     /// Sets the value of an option.
-    take: fn(u8, &[u8], &mut Target, &mut u32) -> Result<(), Problem>,
+    take: fn(u8, &[u8], &mut OptionTarget, &mut u32) -> Result<(), Problem>,
     /// Two pairs of options of which one must be complete, as bits, and the texts of the error.
     pairs: Option<([u32; 2], [&'static str; 2])>,
     /// Completes the entry after the last option.
-    finish: fn(&mut Object),
+    finish: fn(&mut TypedEntry),
 }
 
-impl Protocol {
+impl ProtocolOptions {
     /// Sets an option's value.
     pub(super) fn take(
         &self,
         option: u8,
         value: &[u8],
-        target: &mut Target,
+        target: &mut OptionTarget,
         given: &mut u32,
     ) -> Result<(), Problem> {
         (self.take)(option, value, target, given)
     }
 
     /// Rejects options that a command forbids or lacks, and completes the entry.
-    pub(super) fn finish(&self, given: u32, command: Command, entry: &mut Object) -> Result<(), Problem> {
+    pub(super) fn finish(&self, given: u32, command: Command, entry: &mut TypedEntry) -> Result<(), Problem> {
         let no_pairs = ([0; 2], [""; 2]);
         let (pairs, sentences) = self.pairs.as_ref().unwrap_or(&no_pairs);
         let begun = options::check(given, (self.legality)(command), self.names, pairs)?;
@@ -82,7 +82,7 @@ impl Protocol {
 }
 
 /// Every protocol with options, in the order of the search by name.
-pub(super) static ALL: [&Protocol; 8] = [
+pub(super) static ALL: [&ProtocolOptions; 8] = [
     &gre::GRE,
     &icmp::ICMPV6,
     &icmp::ICMP,
@@ -94,7 +94,7 @@ pub(super) static ALL: [&Protocol; 8] = [
 ];
 
 /// The protocol with this name or number, and its number.
-pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
+pub(super) fn find(typed: &[u8]) -> Option<(&'static ProtocolOptions, u8)> {
     let named = ALL
         .iter()
         .find(|known| known.name.as_bytes().eq_ignore_ascii_case(typed));
@@ -115,7 +115,7 @@ pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
 }
 
 /// The protocol's title in the help.
-pub(super) fn title(protocol: &Protocol, number: u8) -> String {
+pub(super) fn title(protocol: &ProtocolOptions, number: u8) -> String {
     let named = || etc::text().ok().and_then(|text| name_of(&text, number));
     let is_unknown = protocol.number == 0;
     is_unknown
@@ -139,7 +139,7 @@ fn port(value: &[u8]) -> u16 {
 const fn long(name: &'static str, value: u8) -> Long {
     Long {
         name,
-        takes: Takes::Value,
+        argument: OptionArgument::Required,
         value: value as i32,
     }
 }
@@ -151,7 +151,7 @@ const PORT_PAIRS: [&str; 2] = [
 ];
 
 /// For protocols with nothing to complete.
-fn nothing(_: &mut Object) {}
+fn no_completion(_: &mut TypedEntry) {}
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
 //! TCP.
 
 use super::{
-    Long, PORT_PAIRS, Problem, Protocol, Target, long, port,
+    Long, PORT_PAIRS, Problem, ProtocolOptions, OptionTarget, long, port,
     ports::{self, PAIRS},
 };
 use crate::{
-    conntrack::{command::Command, object::Object},
+    conntrack::{command::Command, object::TypedEntry},
     flow::names::{self, proto},
 };
 
@@ -43,7 +43,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     let Some(number @ 1..=9) = option.checked_sub(b'0') else {
         return Ok(());
     };
@@ -64,7 +64,7 @@ fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Resul
 
 /// A command line knows no TCP windows, so window tracking is liberal for the entry; and a connection may be reopened
 /// directly from TIME_WAIT.
-fn finish(entry: &mut Object) {
+fn finish(entry: &mut TypedEntry) {
     let is_over = entry.protocol.tcp_state.is_some_and(|state| state >= TIME_WAIT);
     let close_init = if is_over { FLAG_CLOSE_INIT } else { 0 };
     entry.protocol.tcp_flags = Some(FLAG_BE_LIBERAL | FLAG_SACK_PERM | close_init);
@@ -84,7 +84,7 @@ const LONG: [Long; 11] = [
     long("tuple-port-dst", b'9'),
 ];
 
-pub(super) static TCP: Protocol = Protocol {
+pub(super) static TCP: ProtocolOptions = ProtocolOptions {
     name: "tcp",
     number: proto::TCP,
     long: &LONG,

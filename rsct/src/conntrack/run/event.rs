@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use super::{Session, look, no_netfilter};
+use super::{ConntrackSession, entry_format, no_netfilter};
 use crate::{
     clib::errno,
     conntrack::{
-        matching::Wanted,
-        options::Opt,
+        matching::EntryMatcher,
+        options::CtOption,
         parse::Order,
-        print::{Look, now},
+        print::{EntryFormat, now},
         problem::Problem,
         values::{event, output},
     },
@@ -50,10 +50,10 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
         Ok(socket)
     });
     listening.map_err(|(what, error)| {
-        let said = error
+        let text = error
             .errno()
             .map_or_else(|| no_netfilter(&error), errno::sentence);
-        message::write(format!("{what}: {said}\n"));
+        message::write(format!("{what}: {text}\n"));
         Problem::other("Can't open netlink socket")
     })
 }
@@ -68,15 +68,15 @@ pub(super) fn loss(error: &Error) -> Result<ControlFlow<()>, Problem> {
         Error::Signal { .. } => return Ok(ControlFlow::Break(())),
         _ => {}
     }
-    let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
+    let text = error.errno().map_or_else(|| error.to_string(), errno::sentence);
     Err(Problem::other(format!(
-        "failed to received netlink event: {said}"
+        "failed to received netlink event: {text}"
     )))
 }
 
 /// Prints the matching events.
-pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    let events = if order.given.has(Opt::EventMask) {
+pub(super) async fn watch(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    let events = if order.given.has(CtOption::EventMask) {
         order.events
     } else {
         event::ALL
@@ -91,10 +91,10 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
         .filter(|(bit, _)| events & bit != 0)
         .map(|(_, group)| group);
     let mut socket = listen(heard)?;
-    if order.given.has(Opt::BufferSize) {
+    if order.given.has(CtOption::BufferSize) {
         size_buffer(&socket, order.buffer_size)?;
     }
-    let wanted = Wanted::new(order)?;
+    let wanted = EntryMatcher::new(order)?;
     let _watch = catch_the_end()?;
     let mut programs = Programs::default();
     let is_xml = order.output & output::XML != 0;
@@ -107,23 +107,23 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
             let is_family = order
                 .family
                 .is_none_or(|family| entry.orig.family() == family as u16);
-            if !is_family || !wanted.has(entry) {
+            if !is_family || !wanted.matches(entry) {
                 return ControlFlow::Continue(());
             }
             let out = &mut session.out;
             if is_xml {
                 out.open_xml(xml::HEADER, xml::FOOTER);
             }
-            let look = Look {
+            let entry_format = EntryFormat {
                 event: Some(match event.kind {
                     Kind::New => Event::New,
                     Kind::Update => Event::Update,
                     Kind::Destroy => Event::Destroy,
                 }),
                 moment: timed.then(crate::conntrack::print::now),
-                ..look(&session.names, order)
+                ..entry_format(&session.names, order)
             };
-            look.entry(&mut out.bytes, entry, now);
+            entry_format.entry(&mut out.bytes, entry, now);
             if event.port != 0 && !is_xml {
                 let cause = Cause {
                     portid: event.port,
@@ -151,13 +151,13 @@ fn size_buffer(socket: &Socket, wanted: i64) -> Result<(), Problem> {
     let set = socket
         .set_receive_buffer(usize::try_from(wanted as i32).unwrap_or(0))
         .map_err(|error| {
-            let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
-            Problem::other(format!("Can't set the netlink socket buffer size: {said}"))
+            let text = error.errno().map_or_else(|| error.to_string(), errno::sentence);
+            Problem::other(format!("Can't set the netlink socket buffer size: {text}"))
         })?;
-    let said = format!(
+    let text = format!(
         "NOTICE: Netlink socket buffer size has been set to {} bytes.\n",
         2 * set
     );
-    message::write(said.as_bytes());
+    message::write(text.as_bytes());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rsct_common::Tuple;
 
 use super::{
-    Session,
+    ConntrackSession,
     event::{catch_the_end, listen, loss},
     refused,
     single::{proc_stats, write_cpus},
@@ -14,7 +14,7 @@ use crate::{
     conntrack::{
         command::Command,
         parse::Order,
-        print::{Output, now},
+        print::{OutputBuffer, now},
         problem::Problem,
         values::output,
     },
@@ -36,7 +36,7 @@ fn key(order: &Order) -> Key {
 }
 
 /// Appends an expectation in the chosen format.
-fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Option<EventKind>, now: Duration) {
+fn show(out: &mut OutputBuffer, bits: u32, expectation: &Expectation<'_>, event: Option<EventKind>, now: Duration) {
     let timed = bits & output::TIMESTAMP != 0;
     if bits & output::XML != 0 {
         out.open_xml(expect_xml::BEGIN, expect_xml::END);
@@ -53,7 +53,7 @@ fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Optio
 }
 
 /// Prints all expectations.
-pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn list(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let (out, counter) = (&mut session.out, &mut session.counter);
     let dumped = expect::dump(session.sockets.one()?, of(order), |expectation| {
         show(out, order.output, expectation, None, now());
@@ -67,7 +67,7 @@ pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Pro
 }
 
 /// Counts the expectations.
-pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn count(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let counted = expect::dump(session.sockets.one()?, of(order), |_| {}).await;
     let count = counted.as_ref().copied().unwrap_or(0);
     session
@@ -80,7 +80,7 @@ pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Pr
 }
 
 /// Creates an expectation. The kernel uses its helper's timeout and ignores the requested one.
-pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn create(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let target = &order.target;
     let of_family = |tuple: Tuple| Tuple {
         l3num: target.expected.orig.l3num,
@@ -97,7 +97,7 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
 }
 
 /// Deletes an expectation.
-pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn delete(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     match expect::delete(session.sockets.one()?, &key(order)).await {
         Ok(true) => {
             session.counter += 1;
@@ -109,7 +109,7 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
 }
 
 /// Prints an expectation.
-pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let out = &mut session.out;
     let key = key(order);
     let asked = expect::get(session.sockets.one()?, &key, |expectation| {
@@ -123,19 +123,19 @@ pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Prob
 }
 
 fn missing(command: Command) -> Problem {
-    let said = crate::conntrack::errno::of_command(libc::ENOENT, command);
-    Problem::other(format!("Operation failed: {said}"))
+    let text = crate::conntrack::errno::of_command(libc::ENOENT, command);
+    Problem::other(format!("Operation failed: {text}"))
 }
 
 /// Deletes all expectations.
-pub(super) async fn flush(session: &mut Session) -> Result<(), Problem> {
+pub(super) async fn flush(session: &mut ConntrackSession) -> Result<(), Problem> {
     let flushed = expect::flush(session.sockets.one()?).await;
-    crate::conntrack::problem::say(b"expectation table has been emptied.");
+    crate::conntrack::problem::print(b"expectation table has been emptied.");
     flushed.map_err(|error| refused(&error, Command::ExpectFlush))
 }
 
 /// Prints the counters of every CPU; if ctnetlink refuses, prints the error and the counters in /proc.
-pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
+pub(super) async fn stats(session: &mut ConntrackSession) -> Result<(), Problem> {
     match expect_stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, expect_stats::name);
@@ -149,7 +149,7 @@ pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
 }
 
 /// Prints the events of expectations until a signal arrives.
-pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn watch(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let mut socket = listen(GROUPS)?;
     let _watch = catch_the_end()?;
     loop {

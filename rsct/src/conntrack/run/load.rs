@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use super::{Session, execute};
+use super::{ConntrackSession, execute};
 use crate::conntrack::{parse::Order, problem::Problem};
 
 /// Longest line in bytes: the rest counts as another line.
@@ -20,7 +20,7 @@ const WORD_BYTES: usize = 1023;
 const WORDS: usize = 253;
 
 /// Executes every line of a file.
-pub(in crate::conntrack) fn load_file(session: &mut Session, path: &Path) -> Result<(), Problem> {
+pub(in crate::conntrack) fn load_file(session: &mut ConntrackSession, path: &Path) -> Result<(), Problem> {
     let path = if path == Path::new("-") {
         Path::new("/dev/stdin")
     } else {
@@ -78,8 +78,8 @@ impl Input {
 
     fn each_order(
         &mut self,
-        session: &mut Session,
-        take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
+        session: &mut ConntrackSession,
+        take: impl FnMut(&mut ConntrackSession, &Order) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         match self {
             Self::File(file, _) => each_order(session, &mut BufReader::with_capacity(64 * 1024, file), take),
@@ -89,9 +89,9 @@ impl Input {
 }
 
 fn each_order(
-    session: &mut Session,
+    session: &mut ConntrackSession,
     input: &mut impl BufRead,
-    mut take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
+    mut take: impl FnMut(&mut ConntrackSession, &Order) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let mut line = Vec::new();
     while read_line(input, &mut line) {
@@ -105,7 +105,7 @@ fn each_order(
 /// Parses a line; `None` for a comment. The line is overwritten.
 pub(in crate::conntrack) fn order_of(
     line: &mut [u8],
-    session: &mut Session,
+    session: &mut ConntrackSession,
 ) -> Result<Option<Order>, Problem> {
     let Some(words) = words(&session.program, line)? else {
         return Ok(None);

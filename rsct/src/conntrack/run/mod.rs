@@ -10,9 +10,9 @@ mod sweep;
 use super::{
     command::Command,
     errno, help,
-    labels::Names,
+    labels::LabelNames,
     parse::Order,
-    print::{Look, Output},
+    print::{EntryFormat, OutputBuffer},
     problem::Problem,
     values::output,
 };
@@ -26,13 +26,13 @@ use crate::{
 pub(super) use load::{load_file, order_of};
 
 /// Open sockets, output and counters of a run.
-pub(super) struct Session {
+pub(super) struct ConntrackSession {
     /// The name that the program was called by.
     program: Vec<u8>,
     /// The names of labels.
-    pub(super) names: Names,
+    pub(super) names: LabelNames,
     /// Standard output.
-    pub(super) out: Output,
+    pub(super) out: OutputBuffer,
     /// Number of entries processed.
     pub(super) counter: u64,
     sockets: Sockets,
@@ -45,13 +45,13 @@ struct Sockets {
     second: Option<Socket>,
 }
 
-impl Session {
+impl ConntrackSession {
     /// A run with nothing open.
     pub(super) fn new(program: Vec<u8>) -> Self {
         Self {
             program,
-            names: Names::default(),
-            out: Output::default(),
+            names: LabelNames::default(),
+            out: OutputBuffer::default(),
             counter: 0,
             sockets: Sockets::default(),
         }
@@ -71,16 +71,16 @@ impl Sockets {
 }
 
 /// The socket in a slot, opened if absent.
-fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
-    if place.is_none() {
+fn open(slot: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
+    if slot.is_none() {
         let socket = Socket::open().map_err(|error| {
-            let said = error.errno().map_or_else(|| no_netfilter(&error), sentence);
-            message::write(format!("mnl_socket_open: {said}\n"));
+            let text = error.errno().map_or_else(|| no_netfilter(&error), sentence);
+            message::write(format!("mnl_socket_open: {text}\n"));
             Problem::other("Can't open handler")
         })?;
-        *place = Some(socket);
+        *slot = Some(socket);
     }
-    place.as_mut().ok_or_else(|| Problem::other("Can't open handler"))
+    slot.as_mut().ok_or_else(|| Problem::other("Can't open handler"))
 }
 
 /// The error does not keep the kernel's number for a missing protocol.
@@ -93,17 +93,17 @@ fn no_netfilter(error: &netlink::Error) -> String {
 
 /// The error message after the kernel refuses a command.
 fn refused(error: &netlink::Error, command: Command) -> Problem {
-    let said = match (error, error.errno()) {
+    let text = match (error, error.errno()) {
         (_, Some(number)) => errno::of_command(number, command),
         (netlink::Error::Interrupted { .. }, None) => sentence(libc::EINTR),
         (error, None) => error.to_string(),
     };
-    Problem::other(format!("Operation failed: {said}"))
+    Problem::other(format!("Operation failed: {text}"))
 }
 
 /// Format of listed or found entries.
-fn look<'a>(names: &'a Names, order: &Order) -> Look<'a> {
-    Look {
+fn entry_format<'a>(names: &'a LabelNames, order: &Order) -> EntryFormat<'a> {
+    EntryFormat {
         output: order.output,
         labels: names.map(),
         event: None,
@@ -111,8 +111,8 @@ fn look<'a>(names: &'a Names, order: &Order) -> Look<'a> {
     }
 }
 
-/// Executes the command. Printed bytes may remain in [`Session::out`].
-pub(super) fn execute(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Executes the command. Printed bytes may remain in [`ConntrackSession::out`].
+pub(super) fn execute(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     if order.output & output::SAVE != 0 {
         session.names.read_quietly();
     }

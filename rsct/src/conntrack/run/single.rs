@@ -2,17 +2,17 @@
 
 use std::fs;
 
-use super::{Session, look, refused};
+use super::{ConntrackSession, entry_format, refused};
 use crate::{
     conntrack::{
         change,
         command::Command,
         errno,
-        matching::Wanted,
-        options::{Given, Opt},
+        matching::EntryMatcher,
+        options::{OptionSet, CtOption},
         parse::Order,
         print::now,
-        problem::{Problem, say},
+        problem::{Problem, print},
         values::output,
     },
     netlink::{
@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// Creates an entry. `-A` keeps an existing one unchanged and does not count it.
-pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    const ORIG: Given = Given::of(&[Opt::OrigSrc, Opt::OrigDst]);
-    const REPL: Given = Given::of(&[Opt::ReplSrc, Opt::ReplDst]);
+pub(super) async fn create(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    const ORIG: OptionSet = OptionSet::of(&[CtOption::OrigSrc, CtOption::OrigDst]);
+    const REPL: OptionSet = OptionSet::of(&[CtOption::ReplSrc, CtOption::ReplDst]);
     let command = order.command();
     let mut object = order.target.entry.clone();
     match (order.given.has_any(ORIG), order.given.has_any(REPL)) {
@@ -41,7 +41,7 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
     let labels = order
         .label_change
         .as_ref()
-        .filter(|_| order.given.has(Opt::LabelAdd))
+        .filter(|_| order.given.has(CtOption::LabelAdd))
         .map(|bits| bits.bytes());
     let change = Change {
         mark: order.mark.map(|mark| mark.value),
@@ -57,21 +57,21 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
 }
 
 /// Prints one entry, if it also matches the other options.
-pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    let wanted = Wanted::new(order)?;
+pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    let wanted = EntryMatcher::new(order)?;
     let object = &order.target.entry;
     if !change::is_complete(object) {
         return Err(incomplete(Command::Get));
     }
-    let look = look(&session.names, order);
+    let entry_format = entry_format(&session.names, order);
     let (out, counter) = (&mut session.out, &mut session.counter);
     let change = change::of_object(object);
     let asked = lookup::matching(session.sockets.one()?, &change, |entry| {
-        if wanted.has(entry) {
+        if wanted.matches(entry) {
             if order.output & output::XML != 0 {
                 out.open_xml(xml::HEADER, xml::FOOTER);
             }
-            look.entry(&mut out.bytes, entry, now());
+            entry_format.entry(&mut out.bytes, entry, now());
             *counter += 1;
         }
     });
@@ -89,7 +89,7 @@ fn incomplete(command: Command) -> Problem {
 }
 
 /// Deletes all entries, or those of one family.
-pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn flush(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let filter = DumpFilter {
         family: order.family,
         ..DumpFilter::default()
@@ -101,7 +101,7 @@ pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Pr
 
 /// Prints the number of entries. If ctnetlink refuses, the number is read from /proc, and the refusal is still an
 /// error.
-pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
+pub(super) async fn count(session: &mut ConntrackSession) -> Result<(), Problem> {
     const PATH: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
     let counted = stats::table(session.sockets.one()?).await;
     let count = match &counted {
@@ -120,7 +120,7 @@ pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
 }
 
 /// Prints the counters of every CPU, with the same fallback.
-pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
+pub(super) async fn stats(session: &mut ConntrackSession) -> Result<(), Problem> {
     match stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, counter::name);

@@ -1,13 +1,13 @@
 //! `-D` and `-U`: deletes or updates every matching entry during a dump.
 
-use super::{Session, look, refused};
+use super::{ConntrackSession, entry_format, refused};
 use crate::{
     conntrack::{
         change::{self, Update},
         command::Command,
-        matching::Wanted,
+        matching::EntryMatcher,
         parse::Order,
-        print::{Look, Output, now},
+        print::{EntryFormat, OutputBuffer, now},
         problem::Problem,
         values::output,
     },
@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// Deletes the matching entries and prints each deleted one.
-pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn delete(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let failed = |error: Error| refused(&error, Command::Delete);
-    let wanted = Wanted::new(order)?;
+    let wanted = EntryMatcher::new(order)?;
     let saves = order.output & output::SAVE != 0;
-    let look = Look {
+    let entry_format = EntryFormat {
         // conntrack prints no kernel timestamps here, and labels only with `-o save`.
         output: order.output & !output::KTIMESTAMP,
         labels: session.names.map().filter(|_| saves),
@@ -46,13 +46,13 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
         let now = now();
         let mut found = Vec::new();
         let walked = walk.next(|entry| {
-            if wanted.has(entry) {
+            if wanted.matches(entry) {
                 let mut line = Vec::new();
-                look.entry(&mut line, entry, now);
+                entry_format.entry(&mut line, entry, now);
                 let change = Change {
                     // The tuple may belong to a newer entry by now.
                     id: entry.id,
-                    ..change::naming(entry)
+                    ..change::key_of(entry)
                 };
                 found.push((change, line));
             }
@@ -71,7 +71,7 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
 /// Deletions in flight, each with its output line.
 struct Deleting<'a> {
     batch: Batch<Vec<u8>>,
-    out: &'a mut Output,
+    out: &'a mut OutputBuffer,
     counter: &'a mut u64,
 }
 
@@ -99,18 +99,18 @@ impl Deleting<'_> {
 fn goes_on(error: &Error, update: &Update) -> bool {
     match error.errno() {
         Some(libc::ENOENT) => true,
-        Some(libc::ENOSPC) => update.has_no_room,
+        Some(libc::ENOSPC) => update.lacks_labels,
         _ => false,
     }
 }
 
 /// Updates the matching entries that would change, and prints each result.
-pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), Problem> {
+pub(super) async fn update(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let failed = |error: Error| refused(&error, Command::Update);
-    let wanted = Wanted::new(order)?;
-    let look = Look {
+    let wanted = EntryMatcher::new(order)?;
+    let entry_format = EntryFormat {
         output: order.output & !output::KTIMESTAMP,
-        ..look(&session.names, order)
+        ..entry_format(&session.names, order)
     };
     let (socket, second) = session.sockets.both()?;
     // Marks and states are the new values, so the kernel's filter may contain only what identifies the flow.
@@ -122,7 +122,7 @@ pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), P
     while more {
         let mut found = Vec::new();
         let walked = walk.next(|entry| {
-            if wanted.has_for_update(entry) {
+            if wanted.matches_for_update(entry) {
                 found.extend(change::update(order, entry));
             }
         });
@@ -134,9 +134,9 @@ pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), P
                 Err(error) => return Err(failed(error)),
             }
             let now = now();
-            let name = update.name();
+            let name = update.key();
             let shown = lookup::matching(second, &name, |entry| {
-                look.entry(&mut session.out.bytes, entry, now);
+                entry_format.entry(&mut session.out.bytes, entry, now);
             });
             match shown.await {
                 Ok(()) => session.counter += 1,
