@@ -16,7 +16,7 @@ use super::{
 use crate::{
     kernel::{netns::Netns, sysctl::Where},
     labels::LabelMap,
-    load::{Filler, Handed, LineError, Reading, Sender, Tally, Undone},
+    load::{Filler, Handed, LineError, FileReader, Sender, LoadCounts, Undone},
     netlink::{Socket, change::Operation},
     plural,
     timeouts::ValuesError,
@@ -122,13 +122,13 @@ impl Load<'_> {
         self.args.on_error == OnError::Stop
     }
 
-    fn reading(&self) -> anyhow::Result<Reading> {
-        Ok(Reading::begin(&self.args.file, &self.labels, self.stops())?)
+    fn reading(&self) -> anyhow::Result<FileReader> {
+        Ok(FileReader::begin(&self.args.file, &self.labels, self.stops())?)
     }
 
     /// Reads the file and changes nothing; says whether all of it is in order.
     fn check(&self) -> anyhow::Result<bool> {
-        let mut tally = Tally::default();
+        let mut tally = LoadCounts::default();
         let mut lacking = 0;
         let reading = self.reading()?;
         while let Some(handed) = reading.next() {
@@ -138,7 +138,7 @@ impl Load<'_> {
                     for (request, _) in chunk.requests() {
                         tally.count(request.command);
                     }
-                    reading.give_back(chunk);
+                    reading.recycle(chunk);
                 }
                 Handed::Bad(line, error) => {
                     tally.failed += 1;
@@ -189,7 +189,7 @@ impl Load<'_> {
                         self.tell(&place, &sender.tally, "");
                         return Err(ended.leaving(format!(" after line {last}")).into());
                     }
-                    reading.give_back(chunk);
+                    reading.recycle(chunk);
                 }
                 Handed::Bad(line, error) => {
                     sender.tally.failed += 1;
@@ -274,7 +274,7 @@ impl Load<'_> {
         }
     }
 
-    fn tell(&self, place: &str, tally: &Tally, would_be: &str) {
+    fn tell(&self, place: &str, tally: &LoadCounts, would_be: &str) {
         if self.args.quiet {
             return;
         }

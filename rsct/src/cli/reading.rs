@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    filter::{By, Filter, Placed, Plan},
+    filter::{Evaluator, Filter, PlannedCondition, Plan},
     netlink::{
         Error, Socket,
         conntrack::DumpFilter,
@@ -22,24 +22,24 @@ pub struct ExplainArg {
 impl ExplainArg {
     /// Says so of a plan, if that was asked for.
     pub fn tell(self, plan: &Plan) {
-        self.tell_placed(&plan.placed);
+        self.tell_placed(&plan.conditions);
         if self.explain && plan.queries.len() > 1 {
             message!("the kernel compares tuples within a family: it is asked once for each");
         }
     }
 
     /// Says who looks at each condition, if that was asked for.
-    pub fn tell_placed(self, placed: &[Placed]) {
+    pub fn tell_placed(self, placed: &[PlannedCondition]) {
         if !self.explain {
             return;
         }
         if placed.is_empty() {
             message!("there is no filter: the kernel sends all there is");
         }
-        for Placed { option, by } in placed {
+        for PlannedCondition { option, by } in placed {
             match by {
-                By::Kernel => message!("--{option}: the kernel looks at it"),
-                By::Us(why) => message!("--{option}: rsct looks at it: {why}"),
+                Evaluator::Kernel => message!("--{option}: the kernel looks at it"),
+                Evaluator::Rsct(why) => message!("--{option}: rsct looks at it: {why}"),
             }
         }
     }
@@ -124,9 +124,9 @@ fn refuses_filter(error: &Error) -> bool {
 pub fn plan_for(filter: &Filter, table: Table) -> Plan {
     let mut plan = filter.plan();
     if matches!(table, Table::Dying | Table::Unconfirmed) {
-        for placed in &mut plan.placed {
+        for placed in &mut plan.conditions {
             if placed.option != "family" {
-                placed.by = By::Us("the kernel filters this table by family alone");
+                placed.by = Evaluator::Rsct("the kernel filters this table by family alone");
             }
         }
         plan.queries = vec![DumpFilter {

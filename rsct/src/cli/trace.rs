@@ -147,7 +147,7 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     if args.count.is_some() && args.output == OutputArg::None {
         return Err(UsageError("--count: `-o none` writes no lines to count".to_owned()).into());
     }
-    args.explain.tell_placed(&filter.placed_in_trace());
+    args.explain.tell_placed(&filter.conditions_in_trace());
     let mut probing = Probing::start(&Attaching {
         filter,
         netns: args.netns.name(),

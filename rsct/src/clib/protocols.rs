@@ -11,7 +11,7 @@ pub(crate) fn text() -> io::Result<String> {
 
 /// A line of the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct ProtocolLine<'a> {
     /// Its name.
     pub(crate) name: &'a str,
     /// Its number, which may be too large for a packet.
@@ -20,7 +20,7 @@ pub(crate) struct Line<'a> {
     pub(crate) aliases: Vec<&'a str>,
 }
 
-impl Line<'_> {
+impl ProtocolLine<'_> {
     /// All its names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
@@ -28,10 +28,10 @@ impl Line<'_> {
 }
 
 /// The protocols of such a text; other lines are skipped.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = ProtocolLine<'_>> {
     text.lines().filter_map(|line| {
         let mut words = line.split('#').next()?.split_ascii_whitespace();
-        Some(Line {
+        Some(ProtocolLine {
             name: words.next()?,
             number: words.next()?.parse().ok()?,
             aliases: words.collect(),

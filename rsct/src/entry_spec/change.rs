@@ -195,8 +195,8 @@ impl Spec {
             Some(states) => Some(states[index].ok_or_else(|| other_state(protonum, states))?),
             None => None,
         };
-        let mut needed = |is_there: bool, option| {
-            if !is_there {
+        let mut needed = |is_present: bool, option| {
+            if !is_present {
                 missing.push(option);
             }
         };

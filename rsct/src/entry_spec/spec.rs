@@ -200,7 +200,7 @@ impl Spec {
     }
 
     /// Swaps the bytes of SCTP's verification tags: conntrack prints and reads them swapped.
-    pub fn turn_vtags(&mut self) {
+    pub fn swap_vtag_bytes(&mut self) {
         self.vtag_orig = self.vtag_orig.map(u32::swap_bytes);
         self.vtag_reply = self.vtag_reply.map(u32::swap_bytes);
     }

@@ -11,20 +11,20 @@ use crate::{
 
 /// A condition and its evaluator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlannedCondition {
     /// The condition, by its long option.
     pub option: &'static str,
     /// The evaluator.
-    pub by: By,
+    pub by: Evaluator,
 }
 
 /// The evaluator of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum Evaluator {
     /// The kernel evaluates it exactly.
     Kernel,
     /// rsct evaluates it; the reason why the kernel does not.
-    Us(&'static str),
+    Rsct(&'static str),
 }
 
 /// Dump requests for a filter.
@@ -33,13 +33,13 @@ pub struct Plan {
     /// The requests, sent one after the other. Their results are disjoint, and together contain every matching entry.
     pub queries: Vec<DumpFilter>,
     /// The evaluator of each condition.
-    pub placed: Vec<Placed>,
+    pub conditions: Vec<PlannedCondition>,
 }
 
 impl Plan {
     /// Returns whether the kernel returns exactly the matching entries, if it supports every attribute.
     pub fn is_all_in_kernel(&self) -> bool {
-        self.placed.iter().all(|placed| placed.by == By::Kernel)
+        self.conditions.iter().all(|condition| condition.by == Evaluator::Kernel)
     }
 }
 
@@ -61,12 +61,12 @@ impl Filter {
                 family: self.family,
                 ..DumpFilter::default()
             },
-            placed: Vec::new(),
+            conditions: Vec::new(),
         };
-        planner.place("family", self.family.is_some(), By::Kernel);
+        planner.add("family", self.family.is_some(), Evaluator::Kernel);
         self.plan_tuples(&mut planner);
         self.plan_rest(&mut planner);
-        let Planner { query, placed } = planner;
+        let Planner { query, conditions } = planner;
         let families = match query.family {
             // The kernel compares tuples only within a family.
             None if query.has_tuples() => vec![Some(Family::Ipv4), Some(Family::Ipv6)],
@@ -84,12 +84,12 @@ impl Filter {
                     query
                 })
                 .collect(),
-            placed,
+            conditions,
         }
     }
 
     /// The evaluator of each condition in a trace: the eBPF programs, or rsct for their records.
-    pub fn placed_in_trace(&self) -> Vec<Placed> {
+    pub fn conditions_in_trace(&self) -> Vec<PlannedCondition> {
         let details = &self.details;
         let programs = [
             ("family", self.family.is_some()),
@@ -105,7 +105,7 @@ impl Filter {
             ("zone", self.zone.is_some()),
             ("mark", self.mark.is_some()),
         ];
-        let us = [
+        let rsct = [
             ("reply-port-src", details.reply_sport.is_some()),
             ("reply-port-dst", details.reply_dport.is_some()),
             ("state", details.state.is_some()),
@@ -115,18 +115,18 @@ impl Filter {
             ("icmp-code", details.icmp_code.is_some()),
             ("icmp-id", details.icmp_id.is_some()),
         ];
-        let placed = |conditions: &[(&'static str, bool)], by| -> Vec<Placed> {
+        let planned = |conditions: &[(&'static str, bool)], by| -> Vec<PlannedCondition> {
             let given = conditions.iter().filter(|(_, given)| *given);
-            given.map(|(option, _)| Placed { option, by }).collect()
+            given.map(|(option, _)| PlannedCondition { option, by }).collect()
         };
-        [placed(&programs, By::Kernel), placed(&us, By::Us(PROGRAMS))].concat()
+        [planned(&programs, Evaluator::Kernel), planned(&rsct, Evaluator::Rsct(PROGRAMS))].concat()
     }
 
     fn plan_tuples(&self, planner: &mut Planner) {
         if let Some(protonum) = self.proto {
             planner.query.orig.tuple.protonum = protonum;
             planner.query.orig.parts = TupleParts::PROTO;
-            planner.place("proto", true, By::Kernel);
+            planner.add("proto", true, Evaluator::Kernel);
         }
         for (option, prefix, reply, part) in [
             ("src", self.src, false, TupleParts::SRC),
@@ -161,8 +161,8 @@ impl Filter {
                 planner.port(option, port, ports_of, reply, part);
             }
         }
-        planner.place("host", self.host.is_some(), By::Us(EITHER));
-        planner.place("port", self.port.is_some(), By::Us(EITHER));
+        planner.add("host", self.host.is_some(), Evaluator::Rsct(EITHER));
+        planner.add("port", self.port.is_some(), Evaluator::Rsct(EITHER));
         self.plan_icmp(planner);
     }
 
@@ -183,11 +183,11 @@ impl Filter {
             filter.tuple.src_l4 = icmp_id.to_be_bytes();
             filter.parts = filter.parts.with(TupleParts::SRC_L4).with(TupleParts::DST_L4);
             for (option, given) in parts {
-                planner.place(option, given, By::Kernel);
+                planner.add(option, given, Evaluator::Kernel);
             }
         } else {
             for (option, given) in parts {
-                planner.place(option, given, By::Us(NEEDS_ICMP));
+                planner.add(option, given, Evaluator::Rsct(NEEDS_ICMP));
             }
         }
     }
@@ -199,17 +199,17 @@ impl Filter {
                 value: status.set,
                 mask: status.set | status.clear,
             });
-            planner.place("status", true, By::Kernel);
+            planner.add("status", true, Evaluator::Kernel);
         }
         if let Some(mark) = self.mark {
             planner.query.mark = Some(mark);
-            planner.place("mark", true, By::Kernel);
+            planner.add("mark", true, Evaluator::Kernel);
         }
         match self.zone {
-            Some(0) => planner.place("zone", true, By::Us(NO_ZONE)),
+            Some(0) => planner.add("zone", true, Evaluator::Rsct(NO_ZONE)),
             Some(zone) => {
                 planner.query.zone = Some(zone);
-                planner.place("zone", true, By::Kernel);
+                planner.add("zone", true, Evaluator::Kernel);
             }
             None => {}
         }
@@ -224,41 +224,41 @@ impl Filter {
             ("helper", details.helper.is_some()),
             ("id", details.id.is_some()),
         ] {
-            planner.place(option, given, By::Us(UNKNOWN));
+            planner.add(option, given, Evaluator::Rsct(UNKNOWN));
         }
     }
 }
 
 struct Planner {
     query: DumpFilter,
-    placed: Vec<Placed>,
+    conditions: Vec<PlannedCondition>,
 }
 
 impl Planner {
-    fn place(&mut self, option: &'static str, given: bool, by: By) {
+    fn add(&mut self, option: &'static str, given: bool, by: Evaluator) {
         if given {
-            self.placed.push(Placed { option, by });
+            self.conditions.push(PlannedCondition { option, by });
         }
     }
 
     fn address(&mut self, option: &'static str, prefix: Prefix, reply: bool, part: TupleParts) {
         let std::net::IpAddr::V4(addr) = prefix.addr else {
-            return self.place(option, true, By::Us(IPV6_ADDRESSES));
+            return self.add(option, true, Evaluator::Rsct(IPV6_ADDRESSES));
         };
         if prefix.bits != 32 {
-            return self.place(option, true, By::Us(NO_PREFIXES));
+            return self.add(option, true, Evaluator::Rsct(NO_PREFIXES));
         }
         let filter = self.filter(reply);
         filter.parts = filter.parts.with(part);
         let Tuple { src, dst, .. } = &mut filter.tuple;
         let bytes = if part == TupleParts::SRC { src } else { dst };
         bytes[..4].copy_from_slice(&addr.octets());
-        self.place(option, true, By::Kernel);
+        self.add(option, true, Evaluator::Kernel);
     }
 
     fn port(&mut self, option: &'static str, port: u16, protonum: Option<u8>, reply: bool, part: TupleParts) {
         let Some(protonum) = protonum else {
-            return self.place(option, true, By::Us(NEEDS_PROTO));
+            return self.add(option, true, Evaluator::Rsct(NEEDS_PROTO));
         };
         let filter = self.filter(reply);
         filter.tuple.protonum = protonum;
@@ -270,7 +270,7 @@ impl Planner {
             dst_l4
         };
         *bytes = port.to_be_bytes();
-        self.place(option, true, By::Kernel);
+        self.add(option, true, Evaluator::Kernel);
     }
 
     fn filter(&mut self, reply: bool) -> &mut TupleFilter {

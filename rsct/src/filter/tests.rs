@@ -259,11 +259,11 @@ fn what_only_an_entry_can_tell() {
 }
 
 /// The evaluator of each condition of a plan.
-fn places(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
+fn evaluators(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
     let plan = typed.filter().unwrap().plan();
-    plan.placed
+    plan.conditions
         .iter()
-        .map(|placed| (placed.option, placed.by == By::Kernel))
+        .map(|condition| (condition.option, condition.by == Evaluator::Kernel))
         .collect()
 }
 
@@ -273,7 +273,7 @@ fn the_kernel_is_asked_what_it_can_do() {
         family: "ipv4", proto: "tcp", src: "10.0.0.1", dport: "443", reply_src: "10.0.0.9", status: "ASSURED",
         mark: "1/1",
     };
-    assert!(places(all).iter().all(|(_, kernel)| *kernel), "{:?}", places(all));
+    assert!(evaluators(all).iter().all(|(_, kernel)| *kernel), "{:?}", evaluators(all));
     let plan = all.filter().unwrap().plan();
     assert!(plan.is_all_in_kernel());
     let [query] = plan.queries[..] else {
@@ -283,26 +283,26 @@ fn the_kernel_is_asked_what_it_can_do() {
     assert_eq!(query.reply.tuple.src_addr().to_string(), "10.0.0.9");
     assert_eq!(query.status, Some(MaskedU32 { value: 4, mask: 4 }));
 
-    assert_eq!(places(typed! { dport: "443" }), [("dport", false)]);
+    assert_eq!(evaluators(typed! { dport: "443" }), [("dport", false)]);
     assert_eq!(
-        places(typed! { proto: "sctp", dport: "443" }),
+        evaluators(typed! { proto: "sctp", dport: "443" }),
         [("proto", true), ("dport", false)]
     );
     assert_eq!(
-        places(typed! { src: "10.0.0.0/8" }),
+        evaluators(typed! { src: "10.0.0.0/8" }),
         [("family", true), ("src", false)]
     );
     // The kernel would return every address except this one.
     assert_eq!(
-        places(typed! { src: "2001:db8::1" }),
+        evaluators(typed! { src: "2001:db8::1" }),
         [("family", true), ("src", false)]
     );
-    assert_eq!(places(typed! { zone: "0" }), [("zone", false)]);
+    assert_eq!(evaluators(typed! { zone: "0" }), [("zone", false)]);
     assert_eq!(
         typed! { zone: "5" }.filter().unwrap().plan().queries[0].zone,
         Some(5)
     );
-    assert!(Filter::default().plan().placed.is_empty());
+    assert!(Filter::default().plan().conditions.is_empty());
 }
 
 #[test]

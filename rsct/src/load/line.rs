@@ -50,7 +50,7 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
             [b'-', b'-', _, ..] => long(&mut command, &mut spec, &word, &mut words, names)?,
             [b'-', letter, attached @ ..] => {
                 if let Some(meant) = command_of(*letter) {
-                    say(&mut command, meant, &word)?;
+                    set_command(&mut command, meant, &word)?;
                     if !attached.is_empty() {
                         table(&word[2..])?;
                     }
@@ -73,7 +73,7 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
         };
     };
     // conntrack swaps these bytes.
-    spec.turn_vtags();
+    spec.swap_vtag_bytes();
     spec.allow_portless();
     Ok(Some(Line { command, spec }))
 }
@@ -101,7 +101,7 @@ fn long(
         "flush" => Command::Flush,
         _ => return Err(LineError::UnknownOption(word.to_owned())),
     };
-    say(command, meant, word)
+    set_command(command, meant, word)
 }
 
 fn command_of(letter: u8) -> Option<Command> {
@@ -115,7 +115,7 @@ fn command_of(letter: u8) -> Option<Command> {
     })
 }
 
-fn say(command: &mut Option<Command>, meant: Command, word: &str) -> Result<(), LineError> {
+fn set_command(command: &mut Option<Command>, meant: Command, word: &str) -> Result<(), LineError> {
     match command.replace(meant) {
         None => Ok(()),
         Some(_) => Err(LineError::SecondCommand(word.to_owned())),

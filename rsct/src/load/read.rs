@@ -30,7 +30,7 @@ const CHUNKS: usize = 4;
 /// Most lines in a chunk, which is sent at once.
 const CHUNK_LINES: usize = 256;
 /// Longest accepted line.
-const MOST_LINE_BYTES: usize = 16 * 1024;
+const MAX_LINE_BYTES: usize = 16 * 1024;
 const FILE_BUFFER_BYTES: usize = 128 * 1024;
 
 /// The request of a line.
@@ -167,27 +167,27 @@ pub enum Handed {
 
 /// A file being read.
 #[derive(Debug)]
-pub struct Reading {
+pub struct FileReader {
     handed: Receiver<Handed>,
     empty: SyncSender<Chunk>,
     /// Created before the thread, which may wait for input at once.
     _watch: Watch,
 }
 
-impl Reading {
+impl FileReader {
     /// Starts reading a file, or standard input for `-`. With `stop`, reading ends at an invalid line. From now on a
     /// signal ends the reading; while a pipe is being opened, which may wait for its other end, it kills the process.
     pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
         let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
             // Its own small buffer is bypassed, as every read is larger.
-            ("standard input".to_owned(), Box::new(Waiting(io::stdin())))
+            ("standard input".to_owned(), Box::new(InterruptibleRead(io::stdin())))
         } else {
             let name = path.display().to_string();
             let file = File::open(path).map_err(|source| ReadError::Open {
                 name: name.clone(),
                 source,
             })?;
-            (name, Box::new(Waiting(file)))
+            (name, Box::new(InterruptibleRead(file)))
         };
         let (hand, handed) = sync_channel(CHUNKS);
         let (empty, emptied) = sync_channel(CHUNKS);
@@ -227,26 +227,26 @@ impl Reading {
     }
 
     /// Returns a chunk for reuse.
-    pub fn give_back(&self, chunk: Chunk) {
+    pub fn recycle(&self, chunk: Chunk) {
         // The receiver is closed if reading has ended.
         let _ = self.empty.send(chunk);
     }
 }
 
 /// An input whose reads fail after a signal.
-struct Waiting<R>(R);
+struct InterruptibleRead<R>(R);
 
-impl<R: Read + AsFd> Read for Waiting<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+impl<R: Read + AsFd> Read for InterruptibleRead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match interrupt::wait_for(self.0.as_fd(), libc::POLLIN)? {
-            Woken::Ready => self.0.read(room),
+            Woken::Ready => self.0.read(buffer),
             Woken::Signal(signal) => Err(io::Error::other(format!("ended by {}", interrupt::name(signal)))),
         }
     }
 }
 
 /// The other side of the channel is closed.
-struct Gone;
+struct Disconnected;
 
 struct Reader<R> {
     input: BufReader<R>,
@@ -262,9 +262,9 @@ impl<R: Read> Reader<R> {
         stop: bool,
         hand: &SyncSender<Handed>,
         emptied: &Receiver<Chunk>,
-    ) -> Result<(), Gone> {
-        let mut chunk = emptied.recv().map_err(|_| Gone)?;
-        let give = |handed| hand.send(handed).map_err(|_| Gone);
+    ) -> Result<(), Disconnected> {
+        let mut chunk = emptied.recv().map_err(|_| Disconnected)?;
+        let give = |handed| hand.send(handed).map_err(|_| Disconnected);
         loop {
             let bad = match self.next(names) {
                 Ok(None) => {
@@ -296,7 +296,7 @@ impl<R: Read> Reader<R> {
                     return Ok(());
                 }
             }
-            chunk = emptied.recv().map_err(|_| Gone)?;
+            chunk = emptied.recv().map_err(|_| Disconnected)?;
             chunk.attributes.clear();
             chunk.requests.clear();
         }
@@ -305,7 +305,7 @@ impl<R: Read> Reader<R> {
     /// Parses the next line; `None` at the end of the file.
     fn next(&mut self, names: &LabelMap) -> io::Result<Option<Result<Option<line::Line>, LineError>>> {
         self.bytes.clear();
-        let most = u64::try_from(MOST_LINE_BYTES).unwrap_or(u64::MAX);
+        let most = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
         let got = self
             .input
             .by_ref()
@@ -316,9 +316,9 @@ impl<R: Read> Reader<R> {
         }
         self.number += 1;
         let whole = self.bytes.pop_if(|last| *last == b'\n').is_some();
-        if !whole && got == MOST_LINE_BYTES {
+        if !whole && got == MAX_LINE_BYTES {
             self.input.skip_until(b'\n')?;
-            return Ok(Some(Err(LineError::TooLong(MOST_LINE_BYTES))));
+            return Ok(Some(Err(LineError::TooLong(MAX_LINE_BYTES))));
         }
         let Ok(text) = std::str::from_utf8(&self.bytes) else {
             return Ok(Some(Err(LineError::NotText)));

@@ -12,7 +12,7 @@ use crate::netlink::{
 
 /// Number of lines by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct LoadCounts {
     /// Entries created.
     pub created: u64,
     /// Entries to create that existed already, which `-A` allows.
@@ -27,7 +27,7 @@ pub struct Tally {
     pub failed: u64,
 }
 
-impl Tally {
+impl LoadCounts {
     /// Number of successful lines.
     pub fn done(&self) -> u64 {
         self.created + self.there + self.updated + self.deleted + self.flushes
@@ -66,7 +66,7 @@ pub struct Undone<'a> {
 pub struct Sender {
     batch: Batch<usize>,
     /// Counts so far.
-    pub tally: Tally,
+    pub tally: LoadCounts,
 }
 
 impl Sender {
@@ -74,7 +74,7 @@ impl Sender {
     pub fn new(socket: &Socket) -> Result<Self, Error> {
         Ok(Self {
             batch: Batch::new(socket)?,
-            tally: Tally::default(),
+            tally: LoadCounts::default(),
         })
     }
 

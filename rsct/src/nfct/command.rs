@@ -51,7 +51,7 @@ fn find<T: Copy>(table: &[(&str, T)], typed: &[u8]) -> Option<T> {
 
 /// A command line whose first two words are parsed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct CommandLine<'a> {
     /// The name that the program was called by.
     pub(super) program: &'a [u8],
     /// The second of the two words before the parameters.
@@ -62,7 +62,7 @@ pub(super) struct Line<'a> {
     pub(super) parameters: &'a [&'a [u8]],
 }
 
-impl<'a> Line<'a> {
+impl<'a> CommandLine<'a> {
     /// Parses the two words in either order; a word that is both is the command.
     pub(super) fn parse(words: &'a [&'a [u8]]) -> Result<Self, Problem> {
         let program = words.first().copied().unwrap_or_default();
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
         // nfct names the first word in both cases.
         let unknown = |what: &str| {
             let sentence = [b"Unknown ", what.as_bytes(), b": ", *first].concat();
-            Problem::said(sentence).and_usage(program)
+            Problem::new(sentence).append_usage(program)
         };
         let (command, subsystem) = match find(&COMMANDS, first) {
             Some(command) => (Some(command), find(&SUBSYSTEMS, second)),
@@ -100,7 +100,7 @@ mod tests {
             .map(|word| &word[..])
             .chain(words.iter().map(|word| word.as_bytes()))
             .collect();
-        Line::parse(&words)
+        CommandLine::parse(&words)
             .map(|line| (line.command, line.subsystem, line.parameters.len()))
             .map_err(|problem| problem.text())
     }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_told_as_nfct_tells_it() {
         let usage = "Usage: ./nfct command subsystem [parameters]...\n";
-        for (words, said) in [
+        for (words, text) in [
             (&[][..], ""),
             (&["version"], ""),
             (&["x", "list"], "Unknown subsystem: x\n"),
@@ -135,7 +135,7 @@ mod tests {
             (&["listx", "timeout"], "Unknown subsystem: listx\n"),
             (&["List", "timeout"], "Unknown subsystem: List\n"),
         ] {
-            assert_eq!(parsed(words), Err(format!("{said}{usage}")), "{words:?}");
+            assert_eq!(parsed(words), Err(format!("{text}{usage}")), "{words:?}");
         }
     }
 }

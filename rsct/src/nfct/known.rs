@@ -7,7 +7,7 @@ use crate::{
 
 /// A helper of conntrackd. Each has one expectation policy, with the helper's name.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct KnownHelper {
     name: &'static str,
     l4proto: u8,
     /// Size of conntrackd's private data per flow (include/helpers/*.h of conntrack-tools).
@@ -16,8 +16,8 @@ pub(super) struct Known {
     expect_timeout_s: u32,
 }
 
-const fn known(name: &'static str, l4proto: u8, priv_data_len: u32, expect: (u32, u32)) -> Known {
-    Known {
+const fn known(name: &'static str, l4proto: u8, priv_data_len: u32, expect: (u32, u32)) -> KnownHelper {
+    KnownHelper {
         name,
         l4proto,
         priv_data_len,
@@ -27,7 +27,7 @@ const fn known(name: &'static str, l4proto: u8, priv_data_len: u32, expect: (u32
 }
 
 /// Name, protocol, bytes of private data, and expectation limit and timeout in seconds.
-const HELPERS: [Known; 12] = [
+const HELPERS: [KnownHelper; 12] = [
     known("amanda", UDP, 0, (3, 180)),
     known("dhcpv6", UDP, 0, (1, 300)),
     known("ftp", TCP, 24, (1, 300)),
@@ -43,13 +43,13 @@ const HELPERS: [Known; 12] = [
 ];
 
 /// The helper with this name for this protocol.
-pub(super) fn find(name: &[u8], l4proto: u8) -> Option<&'static Known> {
+pub(super) fn find(name: &[u8], l4proto: u8) -> Option<&'static KnownHelper> {
     HELPERS
         .iter()
         .find(|helper| helper.name.as_bytes() == name && helper.l4proto == l4proto)
 }
 
-impl Known {
+impl KnownHelper {
     /// The registration for the kernel.
     pub(super) fn helper(&self, l3proto: u16) -> Helper {
         let name = self.name.as_bytes().to_vec();

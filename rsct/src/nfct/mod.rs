@@ -22,7 +22,7 @@ use std::{
 };
 
 use crate::{clib::errno, netlink::Socket, waiting::block_on};
-use command::{Line, Subsystem};
+use command::{CommandLine, Subsystem};
 use problem::Problem;
 
 /// The program name that selects this command line.
@@ -45,13 +45,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     match execute(&words).and_then(|out| print(&out)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => ExitCode::from(problem.tell()),
+        Err(problem) => ExitCode::from(problem.print()),
     }
 }
 
 /// Executes a command line and returns its output.
 fn execute(words: &[&[u8]]) -> Result<Vec<u8>, Problem> {
-    let line = Line::parse(words)?;
+    let line = CommandLine::parse(words)?;
     if line.subsystem == Subsystem::Version {
         return Ok(version());
     }
@@ -68,10 +68,10 @@ fn print(out: &[u8]) -> Result<(), Problem> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(out).and_then(|()| stdout.flush());
     written.map_err(|error| {
-        let said = error
+        let text = error
             .raw_os_error()
             .map_or_else(|| error.to_string(), errno::sentence);
-        Problem::said(format!("cannot write to standard output: {said}"))
+        Problem::new(format!("cannot write to standard output: {text}"))
     })
 }
 

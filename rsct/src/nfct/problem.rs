@@ -12,7 +12,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A message after the command's name and version.
-    pub(super) fn said(sentence: impl AsRef<[u8]>) -> Self {
+    pub(super) fn new(sentence: impl AsRef<[u8]>) -> Self {
         let name = format!("nfct v{VERSION}: ");
         Self {
             text: [name.as_bytes(), sentence.as_ref(), b"\n"].concat(),
@@ -21,16 +21,16 @@ impl Problem {
     }
 
     /// A message, with the C library's text for the errno that an earlier call left; without it if there was no error.
-    pub(super) fn after(sentence: &str, errno: i32) -> Self {
+    pub(super) fn with_errno(sentence: &str, errno: i32) -> Self {
         match errno {
-            0 => Self::said(sentence),
-            errno => Self::said(format!("{sentence}: {}", errno::sentence(errno))),
+            0 => Self::new(sentence),
+            errno => Self::new(format!("{sentence}: {}", errno::sentence(errno))),
         }
     }
 
     /// A refusal by the kernel.
     pub(super) fn refused(error: &Error) -> Self {
-        Self::said(format!("netlink error: {}", cause(error)))
+        Self::new(format!("netlink error: {}", cause(error)))
     }
 
     /// Failure to open the socket.
@@ -39,12 +39,12 @@ impl Problem {
         const CODE: u8 = 255;
         Self {
             code: CODE,
-            ..Self::said(format!("cannot open netlink: {}", cause(error)))
+            ..Self::new(format!("cannot open netlink: {}", cause(error)))
         }
     }
 
     /// Appends to the text.
-    pub(super) fn and(mut self, more: &[&[u8]]) -> Self {
+    pub(super) fn append(mut self, more: &[&[u8]]) -> Self {
         self.text.extend(more.concat());
         self
     }
@@ -52,12 +52,12 @@ impl Problem {
     /// The usage text alone.
     pub(super) fn usage(program: &[u8]) -> Self {
         let text = Vec::new();
-        Self { text, code: 1 }.and_usage(program)
+        Self { text, code: 1 }.append_usage(program)
     }
 
     /// Appends the usage text.
-    pub(super) fn and_usage(self, program: &[u8]) -> Self {
-        self.and(&[b"Usage: ", program, b" command subsystem [parameters]...\n"])
+    pub(super) fn append_usage(self, program: &[u8]) -> Self {
+        self.append(&[b"Usage: ", program, b" command subsystem [parameters]...\n"])
     }
 
     /// The text.
@@ -66,7 +66,7 @@ impl Problem {
     }
 
     /// Prints the text and returns the exit code.
-    pub(super) fn tell(&self) -> u8 {
+    pub(super) fn print(&self) -> u8 {
         message::write(&self.text);
         self.code
     }
@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn what_came_before_is_said_behind() {
         assert_eq!(
-            Problem::after("too many arguments", 0).text(),
+            Problem::with_errno("too many arguments", 0).text(),
             "too many arguments\n"
         );
-        let said = Problem::after("unknown layer 4 protocol", libc::ENOENT).text();
-        assert_eq!(said, "unknown layer 4 protocol: No such file or directory\n");
+        let text = Problem::with_errno("unknown layer 4 protocol", libc::ENOENT).text();
+        assert_eq!(text, "unknown layer 4 protocol: No such file or directory\n");
     }
 
     #[test]

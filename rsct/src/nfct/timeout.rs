@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io};
 
 use super::{
-    command::{Command, Line},
+    command::{Command, CommandLine},
     problem::Problem,
     words,
 };
@@ -23,7 +23,7 @@ const NAME_BYTES: usize = 31;
 
 /// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
-enum Order {
+enum TimeoutCommand {
     List,
     Flush,
     Get(Vec<u8>),
@@ -34,20 +34,20 @@ enum Order {
 }
 
 /// Executes a command line and returns its output.
-pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
-    let order = order(line, protocols::text)?;
-    let printed = match &order {
-        Order::List => timeout::list(socket).await,
-        Order::Get(name) => timeout::get(socket, name).await.map(|policy| vec![policy]),
-        Order::GetDefaults(Timeouts { l3proto, l4proto, .. }) => {
+pub(super) async fn execute(socket: &mut Socket, line: &CommandLine<'_>) -> Result<Vec<u8>, Problem> {
+    let command = parse(line, protocols::text)?;
+    let printed = match &command {
+        TimeoutCommand::List => timeout::list(socket).await,
+        TimeoutCommand::Get(name) => timeout::get(socket, name).await.map(|policy| vec![policy]),
+        TimeoutCommand::GetDefaults(Timeouts { l3proto, l4proto, .. }) => {
             timeout::defaults(socket, *l3proto, *l4proto)
                 .await
                 .map(|timeouts| vec![nameless(timeouts)])
         }
-        Order::Flush => timeout::flush(socket).await.map(|()| Vec::new()),
-        Order::Delete(name) => timeout::delete(socket, name).await.map(|()| Vec::new()),
-        Order::Add(name, timeouts) => timeout::create(socket, name, timeouts).await.map(|()| Vec::new()),
-        Order::SetDefaults(timeouts) => timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new()),
+        TimeoutCommand::Flush => timeout::flush(socket).await.map(|()| Vec::new()),
+        TimeoutCommand::Delete(name) => timeout::delete(socket, name).await.map(|()| Vec::new()),
+        TimeoutCommand::Add(name, timeouts) => timeout::create(socket, name, timeouts).await.map(|()| Vec::new()),
+        TimeoutCommand::SetDefaults(timeouts) => timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new()),
     };
     let policies = printed.map_err(|error| Problem::refused(&error))?;
     let mut out = Vec::new();
@@ -66,25 +66,25 @@ fn nameless(timeouts: Timeouts) -> Policy {
 }
 
 /// Parses the command line; the error is nfct's message.
-fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) -> Result<Order, Problem> {
+fn parse(line: &CommandLine<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) -> Result<TimeoutCommand, Problem> {
     let one_name = || match line.parameters {
-        [] => Err(Problem::said("missing timeout policy name")),
+        [] => Err(Problem::new("missing timeout policy name")),
         [name] => Ok(words::name(name, NAME_BYTES)),
         _ => Err(words::too_many()),
     };
-    let nothing = |order| match line.parameters {
-        [] => Ok(order),
+    let nothing = |command| match line.parameters {
+        [] => Ok(command),
         _ => Err(words::too_many()),
     };
     match line.command {
-        Command::List => nothing(Order::List),
-        Command::Flush => nothing(Order::Flush),
-        Command::Get => one_name().map(Order::Get),
-        Command::Delete => one_name().map(Order::Delete),
+        Command::List => nothing(TimeoutCommand::List),
+        Command::Flush => nothing(TimeoutCommand::Flush),
+        Command::Get => one_name().map(TimeoutCommand::Get),
+        Command::Delete => one_name().map(TimeoutCommand::Delete),
         Command::Add => match line.parameters {
             [name, family, protocol, states @ ..] => {
-                let typed = Typed::parse(family, protocol, etc_protocols)?;
-                Ok(Order::Add(words::name(name, NAME_BYTES), typed.with(states)?))
+                let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
+                Ok(TimeoutCommand::Add(words::name(name, NAME_BYTES), typed.with(states)?))
             }
             _ => Err(words::missing(
                 "add timeout name family protocol state1 timeout1 ...",
@@ -92,8 +92,8 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
         },
         Command::DefaultSet => match line.parameters {
             [family, protocol, states @ ..] if !states.is_empty() => {
-                let typed = Typed::parse(family, protocol, etc_protocols)?;
-                Ok(Order::SetDefaults(typed.with(states)?))
+                let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
+                Ok(TimeoutCommand::SetDefaults(typed.with(states)?))
             }
             _ => Err(words::missing(
                 "default-set timeout family protocol state1 timeout1...",
@@ -102,12 +102,12 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
         // Further words are ignored.
         Command::DefaultGet => match line.parameters {
             [family, protocol, ..] => {
-                let typed = Typed::parse(family, protocol, etc_protocols)?;
-                Ok(Order::GetDefaults(typed.with(&[])?))
+                let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
+                Ok(TimeoutCommand::GetDefaults(typed.with(&[])?))
             }
             _ => Err(words::missing("default-get timeout family protocol")),
         },
-        Command::Disable => Err(Problem::said("Missing command").and(&[
+        Command::Disable => Err(Problem::new("Missing command").append(&[
             line.program,
             b" <list|add|delete|get|default-set|default-get|flush> timeout [<parameters>, ...]\n",
         ])),
@@ -115,7 +115,7 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
 }
 
 /// A family and a protocol.
-struct Typed<'a> {
+struct TypedProtocol<'a> {
     l3proto: u16,
     /// May exceed the 8 bits that the kernel accepts.
     number: u32,
@@ -124,7 +124,7 @@ struct Typed<'a> {
     errno: i32,
 }
 
-impl<'a> Typed<'a> {
+impl<'a> TypedProtocol<'a> {
     fn parse(
         family: &[u8],
         protocol: &'a [u8],
@@ -139,7 +139,7 @@ impl<'a> Typed<'a> {
             (Some(number), _) => number,
             (None, b"icmpv6") => proto::ICMPV6.into(),
             (None, b"generic") => GENERIC.into(),
-            (None, _) => return Err(Problem::after("unknown layer 4 protocol", errno)),
+            (None, _) => return Err(Problem::with_errno("unknown layer 4 protocol", errno)),
         };
         Ok(Self {
             l3proto,
@@ -159,7 +159,7 @@ impl<'a> Typed<'a> {
         let mut values = BTreeMap::new();
         for pair in pairs.chunks(2) {
             let [typed, seconds] = pair else {
-                return Err(Problem::after("missing value for this timeout", self.errno));
+                return Err(Problem::with_errno("missing value for this timeout", self.errno));
             };
             let known = |state: &&State| state.name.as_bytes().eq_ignore_ascii_case(typed);
             let Some(state) = self.states().iter().find(known) else {
@@ -170,7 +170,7 @@ impl<'a> Typed<'a> {
                     self.protocol,
                     b"'",
                 ];
-                return Err(Problem::said(parts.concat()));
+                return Err(Problem::new(parts.concat()));
             };
             values.insert(state.attribute, atoi(seconds).cast_unsigned());
         }

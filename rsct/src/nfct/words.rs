@@ -8,7 +8,7 @@ pub(super) fn family(typed: &[u8]) -> Result<u16, Problem> {
     let family = match typed {
         b"inet" => Family::Ipv4,
         b"inet6" => Family::Ipv6,
-        _ => return Err(Problem::said("unknown layer 3 protocol")),
+        _ => return Err(Problem::new("unknown layer 3 protocol")),
     };
     Ok(family as u16)
 }
@@ -20,10 +20,10 @@ pub(super) fn name(typed: &[u8], most_bytes: usize) -> Vec<u8> {
 
 /// The error for surplus words.
 pub(super) fn too_many() -> Problem {
-    Problem::said("too many arguments")
+    Problem::new("too many arguments")
 }
 
 /// The error for missing words.
 pub(super) fn missing(syntax: &str) -> Problem {
-    Problem::said(format!("missing parameters\nsyntax: nfct {syntax}"))
+    Problem::new(format!("missing parameters\nsyntax: nfct {syntax}"))
 }

@@ -4,12 +4,12 @@ use crate::kernel::sysctl::NETFILTER;
 
 const CONNTRACK: &str = "nf_conntrack_";
 /// Further prefixes of conntrack's settings.
-const BESIDE: [&str; 2] = ["nf_flowtable_", "nf_hooks_"];
+const OTHER_PREFIXES: [&str; 2] = ["nf_flowtable_", "nf_hooks_"];
 
 /// Returns whether a setting of the directory belongs to conntrack.
 pub fn is_ours(full: &str) -> bool {
     last(full).is_some_and(|name| {
-        name.starts_with(CONNTRACK) || BESIDE.iter().any(|prefix| name.starts_with(prefix))
+        name.starts_with(CONNTRACK) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     })
 }
 
