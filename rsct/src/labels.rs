@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_passed_over() {
+    fn invalid_lines_are_skipped() {
         for line in [
             "",
             "#3 x",
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_about_a_bit_or_a_name_holds() {
+    fn the_first_line_for_a_bit_or_a_name_wins() {
         let map = LabelMap::parse(b"1 a\n1 b\n2 a\n2 c\n");
         assert_eq!((map.name(1u16), map.name(2u16)), (Some("a"), Some("c")));
         assert_eq!(map.bit("b"), None);
@@ -298,7 +298,7 @@ mod tests {
         }
 
         #[test]
-        fn names_are_found_again(names in prop::collection::btree_map(0u16..1024, "[a-zA-Z-][a-zA-Z0-9 -]{0,20}[a-z]", 0..40)) {
+        fn every_word_finds_its_label(names in prop::collection::btree_map(0u16..1024, "[a-zA-Z-][a-zA-Z0-9 -]{0,20}[a-z]", 0..40)) {
             let mut seen = std::collections::HashSet::new();
             let text: String = names.iter().map(|(bit, name)| format!("{bit} {name}\n")).collect();
             let map = LabelMap::parse(text.as_bytes());

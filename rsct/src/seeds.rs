@@ -192,7 +192,7 @@ fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
 }
 
 #[test]
-fn seeds_are_what_the_samples_are() {
+fn seeds_match_the_samples() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
     let write = std::env::var_os("RSCT_SEEDS").is_some_and(|value| value == "write");
     for (target, inputs) in all() {

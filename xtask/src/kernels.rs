@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
+    fn an_unknown_kernel_error_lists_the_known_ones() {
         let error = find("5.4").unwrap_err().to_string();
         assert!(error.contains("6.12-backports"), "{error}");
     }

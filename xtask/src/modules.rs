@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_brings_what_it_needs_and_others_stay() {
+    fn a_module_includes_its_dependencies_only() {
         let dependencies = parse(
             "kernel/net/netfilter/nf_conntrack.ko: kernel/lib/libcrc32c.ko\n\
              kernel/lib/libcrc32c.ko:\n\

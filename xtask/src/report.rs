@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_kept_with_their_place() {
+    fn times_have_their_place() {
         let tally = scenarios(
             "test a ... ok in 1.25 s\n  why\ntest b ... FAILED in 0.50 s\n1 passed, 1 failed\n",
             1,

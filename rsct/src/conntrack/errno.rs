@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_as_conntrack_tells_it() {
+    fn kernel_errors_match_conntrack() {
         for (errno, command, text) in [
             (libc::EINVAL, Command::List, "invalid parameters"),
             (libc::EINVAL, Command::Add, "Invalid argument"),

@@ -326,7 +326,7 @@ mod tests {
     const ADDRESS: [u8; 16] = [10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
     #[test]
-    fn an_icmp_reply_is_settled_whichever_comes_first() {
+    fn an_icmp_reply_does_not_depend_on_option_order() {
         let mut before = TypedEntry::default();
         before.set_icmp_type(8);
         before.set_address(EntryAttr::OrigSrc, Family::Ipv4, ADDRESS);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_its_original_turned_round() {
+    fn a_reply_is_the_inverted_original() {
         let mut object = TypedEntry::default();
         object.set_address(EntryAttr::OrigSrc, Family::Ipv4, ADDRESS);
         object.set_port(EntryAttr::OrigSport, 1000, proto::UDP);

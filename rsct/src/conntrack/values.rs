@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_come_with_a_number_of_bits() {
+    fn addresses_have_an_optional_prefix_length() {
         let read = |typed: &str| address(typed.as_bytes()).map(|(_, after_slash)| after_slash);
         for (typed, after_slash) in [
             ("10.0.0.1", Some(AfterSlash::None)),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translated_address_may_come_with_a_port() {
+    fn a_nat_address_has_an_optional_port() {
         for (typed, expected) in [
             ("1.2.3.4", Ok(("1.2.3.4", None))),
             ("1.2.3.4:80", Ok(("1.2.3.4", Some(80)))),

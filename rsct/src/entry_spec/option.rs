@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_names_an_option_if_it_begins_one_alone() {
+    fn unambiguous_abbreviations_are_accepted() {
         assert_eq!(Opt::by_name("time"), Some(Opt::Timeout));
         assert_eq!(Opt::by_name("spo"), Some(Opt::Sport));
         for wrong in ["s", "", "reply", "sports", "stat"] {

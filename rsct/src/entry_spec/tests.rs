@@ -48,7 +48,7 @@ fn refused(options: &str) -> String {
 const UDP: &str = "-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 9";
 
 #[test]
-fn a_direction_that_is_not_given_is_the_other_turned_round() {
+fn a_missing_direction_is_the_inverted_other() {
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     assert_eq!(
         both(UDP),
@@ -79,7 +79,7 @@ fn a_direction_that_is_not_given_is_the_other_turned_round() {
 }
 
 #[test]
-fn what_is_missing_is_named_all_at_once() {
+fn all_missing_options_are_named() {
     for (options, said) in [
         ("-s 10.0.0.1", "an entry also needs --proto"),
         (
@@ -112,7 +112,7 @@ fn what_is_missing_is_named_all_at_once() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_options_are_rejected() {
     for (options, said) in [
         ("-p 50 --sport 1", "--sport: not valid for protocol 50"),
         ("-p udp --state ESTABLISHED", "--state: not valid for udp"),
@@ -216,7 +216,7 @@ fn a_new_tcp_entry_passes_packets_whatever_their_window() {
 }
 
 #[test]
-fn a_change_says_what_was_asked_and_no_more() {
+fn a_change_has_only_the_given_values() {
     let plain = spec("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -w 7").unwrap();
     let change = plain.changed_entry().unwrap();
     let only = Change {

@@ -68,7 +68,7 @@ fn each_condition_holds_or_does_not() {
 }
 
 #[test]
-fn what_stands_where_ports_are_is_no_port() {
+fn port_fields_of_other_protocols_do_not_match() {
     // The id 80 of a ping is stored in place of a source port.
     let ping = tuple(Family::Ipv4, &[10, 0, 0, 1], &[10, 0, 0, 2], 1, (80, 0x0800));
     let filter = typed! { port: "80" }.filter().unwrap();
@@ -84,7 +84,7 @@ fn an_address_implies_its_family() {
 }
 
 #[test]
-fn nonsense_is_named() {
+fn errors_name_the_option() {
     for (typed, sentence) in [
         (
             typed! { src: "10.0.0" },
@@ -183,7 +183,7 @@ fn nonsense_is_named() {
 
 proptest! {
     #[test]
-    fn a_prefix_contains_what_begins_like_it(a: u32, b: u32, bits in 0u8..=32) {
+    fn a_prefix_contains_addresses_with_the_same_first_bits(a: u32, b: u32, bits in 0u8..=32) {
         let text = format!("{}/{bits}", std::net::Ipv4Addr::from(a));
         let prefix = typed! { src: &text }.filter().unwrap().src.unwrap();
         let begins_alike = bits == 0 || a >> (32 - bits) == b >> (32 - bits);
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_an_answer(text: String) {
+    fn any_text_is_parsed_or_rejected(text: String) {
         let t = text.as_str();
         let _ = typed! { proto: t }.filter();
         let _ = typed! { host: t }.filter();
@@ -211,7 +211,7 @@ fn sample_meets(sample: &crate::netlink::conntrack::samples::Sample, typed: Type
 }
 
 #[test]
-fn what_only_an_entry_can_tell() {
+fn entry_conditions_match_entries() {
     use crate::netlink::conntrack::samples::{FTP, GRE, ICMPV6, SCTP, TCP};
 
     for (sample, yes) in [
@@ -268,7 +268,7 @@ fn evaluators(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
 }
 
 #[test]
-fn the_kernel_is_asked_what_it_can_do() {
+fn the_kernel_evaluates_supported_conditions() {
     let all = typed! {
         family: "ipv4", proto: "tcp", src: "10.0.0.1", dport: "443", reply_src: "10.0.0.9", status: "ASSURED",
         mark: "1/1",
@@ -306,7 +306,7 @@ fn the_kernel_is_asked_what_it_can_do() {
 }
 
 #[test]
-fn tuples_are_asked_for_within_each_family() {
+fn tuples_are_requested_for_each_family() {
     let plan = typed! { proto: "udp" }.filter().unwrap().plan();
     let families: Vec<_> = plan.queries.iter().map(|query| query.family).collect();
     assert_eq!(families, [Some(Family::Ipv4), Some(Family::Ipv6)]);

@@ -183,7 +183,7 @@ mod tests {
     use crate::latency::tally::tally_of;
 
     #[test]
-    fn what_came_since_is_what_is_more_than_before() {
+    fn since_is_the_difference() {
         let created = (Function::ConntrackIn, Key::Outcome(0));
         let tracked = (Function::ConntrackIn, Key::Outcome(1));
         let mut before = Reading::default();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_the_kernel_s_names() {
+    fn keys_have_the_kernels_names() {
         for (key, function, name) in [
             (Key::Outcome(0), Function::ConntrackIn, "created"),
             (Key::Outcome(2), Function::Confirm, "dropped"),

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_way_has_the_same_number() {
+    fn equal_stacks_have_the_same_number() {
         let mut stacks = Stacks::default();
         assert_eq!(stacks.take(&[1, 2], 10), 1);
         assert_eq!(stacks.take(&[1, 3], 20), 2);

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_has_neither_quantiles_nor_a_largest() {
+    fn an_empty_tally_has_no_quantiles_and_no_maximum() {
         let tally = Tally::default();
         assert_eq!(tally.count(), 0);
         assert_eq!(tally.quantile(500), None);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_s_largest_is_exact_where_it_is_a_record() {
+    fn an_interval_maximum_is_exact_if_it_is_a_new_record() {
         let earlier = tally_of(&[5000]);
         let higher = tally_of(&[5000, 7001]).since(&earlier);
         assert_eq!(higher.largest(), Some(Largest::Exactly(7001)));
@@ -229,10 +229,10 @@ mod tests {
             values.sort_unstable();
             let rank = (values.len() * usize::from(per_mille)).div_ceil(1000).max(1);
             let exact = values[rank - 1];
-            let told = tally.quantile(per_mille).unwrap();
+            let quantile = tally.quantile(per_mille).unwrap();
             prop_assert!(
-                told.abs_diff(exact) as f64 <= exact as f64 * ERROR_PERCENT / 100.0,
-                "{} for {}", told, exact
+                quantile.abs_diff(exact) as f64 <= exact as f64 * ERROR_PERCENT / 100.0,
+                "{} for {}", quantile, exact
             );
             prop_assert_eq!(tally.largest(), values.last().map(|most| Largest::Exactly(*most)));
         }
@@ -251,7 +251,7 @@ mod tests {
         }
 
         #[test]
-        fn parts_make_the_whole(
+        fn merged_parts_equal_the_whole(
             one in proptest::collection::vec(0..1_u64 << 45, 0..50),
             other in proptest::collection::vec(0..1_u64 << 45, 0..50),
         ) {

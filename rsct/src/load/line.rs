@@ -49,8 +49,8 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
         match word.as_bytes() {
             [b'-', b'-', _, ..] => long(&mut command, &mut spec, &word, &mut words, names)?,
             [b'-', letter, attached @ ..] => {
-                if let Some(meant) = command_of(*letter) {
-                    set_command(&mut command, meant, &word)?;
+                if let Some(found) = command_of(*letter) {
+                    set_command(&mut command, found, &word)?;
                     if !attached.is_empty() {
                         table(&word[2..])?;
                     }
@@ -93,7 +93,7 @@ fn long(
     if let Some(option) = Opt::by_name(name) {
         return take(spec, option, attached, words, names);
     }
-    let meant = match name {
+    let found = match name {
         "create" => Command::Create,
         "add" => Command::Add,
         "update" => Command::Update,
@@ -101,7 +101,7 @@ fn long(
         "flush" => Command::Flush,
         _ => return Err(LineError::UnknownOption(word.to_owned())),
     };
-    set_command(command, meant, word)
+    set_command(command, found, word)
 }
 
 fn command_of(letter: u8) -> Option<Command> {
@@ -115,8 +115,8 @@ fn command_of(letter: u8) -> Option<Command> {
     })
 }
 
-fn set_command(command: &mut Option<Command>, meant: Command, word: &str) -> Result<(), LineError> {
-    match command.replace(meant) {
+fn set_command(command: &mut Option<Command>, found: Command, word: &str) -> Result<(), LineError> {
+    match command.replace(found) {
         None => Ok(()),
         Some(_) => Err(LineError::SecondCommand(word.to_owned())),
     }
@@ -179,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_blank_lines_say_nothing() {
+    fn comments_and_blank_lines_are_skipped() {
         for text in ["", " \t", "# -A", "  #"] {
             assert_eq!(line(text), Ok(None), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_are_reported() {
         for (text, said) in [
             ("-p tcp", "the line has no command"),
             ("-A -D", "\"-D\": a line has only one command"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_add_up_and_may_all_be_taken_away() {
+    fn labels_accumulate_and_can_all_be_deleted() {
         let one = line("-U -p 50 -s 10.0.0.1 -d 10.0.0.2 --label-add \"night shift,5\"").unwrap();
         let two = line("-U -p 50 -s 10.0.0.1 -d 10.0.0.2 -l 3 --label-add 5").unwrap();
         assert_eq!(one.map(|line| line.spec.changed_entry().is_ok()), Some(true));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_makes_the_entry_again() {
+    fn a_saved_entry_is_created_again() {
         for sample in crate::netlink::conntrack::samples::ALL {
             again(&sample.payload());
         }
@@ -279,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_made_is_saved_and_read_to_the_same(
+        fn any_request_survives_saving_and_parsing(
             addresses: [u32; 2],
             ports: [u16; 4],
             protonum in prop::sample::select(vec![6u8, 17, 47, 50]),
@@ -317,7 +317,7 @@ mod tests {
         }
 
         #[test]
-        fn any_line_is_read_or_refused(text in "(-[A-Za-z] ?|--[a-z-]{0,12}[ =]|[0-9./:,-]{0,9} |\"|\\\\|\\PC){0,12}") {
+        fn any_line_is_parsed_or_rejected(text in "(-[A-Za-z] ?|--[a-z-]{0,12}[ =]|[0-9./:,-]{0,9} |\"|\\\\|\\PC){0,12}") {
             let names = LabelMap::default();
             if let Ok(Some(line)) = parse(&text, &names) {
                 let _ = (line.spec.new_entry(), line.spec.changed_entry(), line.spec.named_entry());

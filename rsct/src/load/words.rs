@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_between_blanks_and_quotes_hold_them_together() {
+    fn words_are_split_at_blanks_outside_of_quotes() {
         assert_eq!(words("  -A\t-p  tcp \r").unwrap(), ["-A", "-p", "tcp"]);
         assert_eq!(
             words(r#"-l "night shift,a \"b\"" --x=" y"z"#).unwrap(),

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_told_as_nfct_tells_it() {
+    fn unknown_words_match_nfct() {
         let usage = "Usage: ./nfct command subsystem [parameters]...\n";
         for (words, text) in [
             (&[][..], ""),

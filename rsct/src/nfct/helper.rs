@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_use_is_told_as_nfct_tells_it() {
+    fn usage_errors_match_nfct() {
         let usage = "Missing command\nnfct helper list|add|delete|disable|get|flush [parameters...]";
         for (words, sentence) in [
             ("list helper x", "too many arguments"),

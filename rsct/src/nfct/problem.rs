@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_before_is_said_behind() {
+    fn an_errno_follows_the_message() {
         assert_eq!(
             Problem::with_errno("too many arguments", 0).text(),
             "too many arguments\n"
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn no_netfilter_is_told_as_nfct_tells_it() {
+    fn missing_netfilter_matches_nfct() {
         let problem = Problem::no_socket(&Error::NoNetfilter);
         assert_eq!(problem.text(), "cannot open netlink: Protocol not supported\n");
         assert_eq!(problem.code, 255);

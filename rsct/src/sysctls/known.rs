@@ -206,7 +206,7 @@ mod tests {
     use crate::sysctls::full;
 
     #[test]
-    fn every_name_leads_to_its_meaning() {
+    fn every_setting_is_found_by_its_full_name() {
         for known in Known::all() {
             let full = full(known.short).unwrap();
             assert_eq!(Known::of(&full).as_ref(), Some(known));

@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_form_leads_back(name in "[a-z0-9_]{1,20}", any: String) {
+        fn the_short_form_expands_to_the_name(name in "[a-z0-9_]{1,20}", any: String) {
             if let Some(found) = full(&name) {
                 prop_assert_eq!(full(short(&found)), Some(found.clone()));
                 prop_assert!(found.starts_with("net.netfilter.nf_"));

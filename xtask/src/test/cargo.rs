@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compile_has_failed() {
+    fn a_compile_error_is_a_failure() {
         let tally = tally("error[E0308]: mismatched types\n", false);
         assert_eq!(tally.failures.len(), 1);
         assert_eq!(tally.closing(), "0 passed, 1 failed");

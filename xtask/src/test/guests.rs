@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_later_forms_boot_leaves_out_what_runs_once() {
+    fn only_the_boot_of_a_later_form_omits_scenarios_that_run_once() {
         assert!(script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe  2>&1\n"));
         let filtered = script(&boot(true), Some("a b"));
         assert!(
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_in_parts_are_added_up() {
+    fn partial_lines_are_joined() {
         let text = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
         let tally = run(&text, None);
         assert_eq!((tally.passed, tally.failures.len()), (1, 0), "{tally:?}");

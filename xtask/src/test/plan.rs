@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_boots_come_first_and_empty_ones_not_at_all() {
+    fn the_longest_boots_are_first_and_empty_ones_omitted() {
         let mut listed = Listed::parse(LIST).unwrap();
         let forms = |listed: &Listed| -> Vec<&str> {
             let queue = queue(boots(), &listed.guest);

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_twenty_come_first() {
+    fn the_slowest_twenty_are_listed_first() {
         let times: Vec<Timed> = (0..30)
             .map(|n| timed(&n.to_string(), f64::from(n * 7 % 30)))
             .collect();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_suite_and_the_slowest_scenario_lead() {
+    fn the_longest_suite_and_the_slowest_scenario_are_first() {
         let so_far = SoFar {
             total: Tally {
                 times: vec![timed("quick", 0.5), timed("slow", 12.25)],

@@ -89,7 +89,7 @@ fn it_reads_as_glibc_does() {
 
 /// A word consumed as an optional value counts as an option when words are moved after the options.
 #[test]
-fn a_detached_value_is_no_stray_word() {
+fn a_detached_value_counts_as_an_option() {
     let long = Groups::new(LONG);
     let words = ["prog", "x", "-L", "table", "-z", "y"].map(str::as_bytes);
     let mut getopt = Getopt::new(words.to_vec(), SHORT);
@@ -103,7 +103,7 @@ fn a_detached_value_is_no_stray_word() {
 
 /// An option name in two groups belongs to the first; an abbreviation of it is ambiguous.
 #[test]
-fn groups_count_alike_and_are_told_apart() {
+fn groups_have_distinct_codes() {
     const PORTS: &[Long] = &[long("sport", OptionArgument::Required, 1), long("state", OptionArgument::Required, 9)];
     const LAST: &[Long] = &[long("last", OptionArgument::Required, 2)];
     let mut groups = Groups::new(LONG);

@@ -14,7 +14,7 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn tables_may_be_cut_and_words_may_stray() {
+fn tables_may_be_abbreviated_and_stray_words_are_ignored() {
     for (line, command, table) in [
         ("-L", Command::List, TableName::Conntrack),
         ("-L exp", Command::ExpectList, TableName::Expect),
@@ -32,7 +32,7 @@ fn tables_may_be_cut_and_words_may_stray() {
 }
 
 #[test]
-fn wrong_use_is_refused_in_conntracks_words() {
+fn usage_errors_match_conntrack() {
     for (line, sentence) in [
         ("-L foo", "unknown type `foo'"),
         (
@@ -103,7 +103,7 @@ fn a_status_does_not_become_the_mark() {
 }
 
 #[test]
-fn the_last_protocol_takes_the_options_of_those_before() {
+fn the_last_protocol_interprets_options_of_earlier_ones() {
     // UDP's seventh option, which is not valid for an entry.
     assert_eq!(
         refusal("-L -p tcp -p udp --state 99"),

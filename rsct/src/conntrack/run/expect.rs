@@ -112,10 +112,10 @@ pub(super) async fn delete(session: &mut ConntrackSession, order: &Order) -> Res
 pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let out = &mut session.out;
     let key = key(order);
-    let asked = expect::get(session.sockets.one()?, &key, |expectation| {
+    let answer = expect::get(session.sockets.one()?, &key, |expectation| {
         show(out, order.output, expectation, None, now());
     });
-    match asked.await {
+    match answer.await {
         Ok(true) => Ok(()),
         Ok(false) => Err(missing(Command::ExpectGet)),
         Err(error) => Err(refused(&error, Command::ExpectGet)),

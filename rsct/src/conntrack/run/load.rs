@@ -123,11 +123,11 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
         if buffer.is_empty() {
             break;
         }
-        let room = buffer.len().min(LINE_BYTES - line.len());
-        let newline = buffer[..room].iter().position(|byte| *byte == b'\n');
-        let taken = newline.map_or(room, |newline| newline + 1);
-        line.extend_from_slice(&buffer[..taken]);
-        input.consume(taken);
+        let limit = buffer.len().min(LINE_BYTES - line.len());
+        let newline = buffer[..limit].iter().position(|byte| *byte == b'\n');
+        let length = newline.map_or(limit, |newline| newline + 1);
+        line.extend_from_slice(&buffer[..length]);
+        input.consume(length);
         if newline.is_some() {
             break;
         }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_refused() {
+    fn long_words_and_lines_are_rejected() {
         let refused = |line: &str| words(b"conntrack", &mut line.as_bytes().to_vec()).err();
         let long = "x".repeat(WORD_BYTES + 1);
         let too_long = Some(Problem::parameter("Parameter too long!"));

@@ -66,7 +66,7 @@ pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result
     let entry_format = entry_format(&session.names, order);
     let (out, counter) = (&mut session.out, &mut session.counter);
     let change = change::of_object(object);
-    let asked = lookup::matching(session.sockets.one()?, &change, |entry| {
+    let answer = lookup::matching(session.sockets.one()?, &change, |entry| {
         if wanted.matches(entry) {
             if order.output & output::XML != 0 {
                 out.open_xml(xml::HEADER, xml::FOOTER);
@@ -75,9 +75,9 @@ pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result
             *counter += 1;
         }
     });
-    let asked = asked.await;
+    let answer = answer.await;
     session.out.close_xml();
-    asked.map_err(|error| refused(&error, Command::Get))
+    answer.map_err(|error| refused(&error, Command::Get))
 }
 
 /// conntrack's message for a request that it could not build.

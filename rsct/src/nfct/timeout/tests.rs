@@ -59,7 +59,7 @@ fn states_are_read_as_nfct_reads_them() {
 }
 
 #[test]
-fn names_are_cut_to_what_there_is_room_for() {
+fn long_names_are_truncated() {
     let long = "0123456789".repeat(4);
     let cut = long.as_bytes()[..31].to_vec();
     assert_eq!(parsed(&format!("get timeout {long}")), TimeoutCommand::Get(cut.clone()));
@@ -68,7 +68,7 @@ fn names_are_cut_to_what_there_is_room_for() {
 }
 
 #[test]
-fn wrong_use_is_told_as_nfct_tells_it() {
+fn usage_errors_match_nfct() {
     for (words, sentence) in [
         ("list timeout x", "too many arguments"),
         ("flush timeout x", "too many arguments"),
@@ -119,7 +119,7 @@ fn wrong_use_is_told_as_nfct_tells_it() {
 }
 
 #[test]
-fn a_missing_etc_protocols_is_told_of_as_nfct_does() {
+fn a_missing_etc_protocols_matches_nfct() {
     let missing = || Err(io::Error::from_raw_os_error(libc::ENOENT));
     let nothing = "No such file or directory";
     assert_eq!(
