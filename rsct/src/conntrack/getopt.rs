@@ -4,7 +4,7 @@
 //! options, short options bundle, a long option may be abbreviated while unambiguous, and conntrack's messages name the
 //! word in [`Getopt::before`]. An optional value counts only when attached.
 
-/// Whether an option takes a value.
+/// Value of an option: none, required or optional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OptionArgument {
     /// No value.
@@ -20,7 +20,7 @@ pub(super) enum OptionArgument {
 pub(super) struct Long {
     /// Its name, without the dashes.
     pub(super) name: &'static str,
-    /// Whether it takes a value.
+    /// Its value: none, required or optional.
     pub(super) argument: OptionArgument,
     /// The code that the parser returns for it.
     pub(super) value: i32,

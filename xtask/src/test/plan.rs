@@ -20,9 +20,9 @@ pub struct Scenario {
 /// All scenarios.
 #[derive(Debug, Default, PartialEq)]
 pub struct Listed {
-    /// Those for this machine.
+    /// The scenarios for this machine.
     pub native: Vec<Scenario>,
-    /// Those for guests.
+    /// The scenarios for guests.
     pub guest: Vec<Scenario>,
 }
 
