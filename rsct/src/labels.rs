@@ -35,7 +35,9 @@ pub enum LabelError {
         source: io::Error,
     },
     /// The file is no list of names.
-    #[error("reading the label names in {path}: the file is larger than 4 MiB, which is too large for label names")]
+    #[error(
+        "reading the label names in {path}: the file is larger than 4 MiB, which is too large for label names"
+    )]
     TooLarge {
         /// The file.
         path: String,

@@ -45,14 +45,14 @@ pub fn capture(command: &mut Command, purpose: &str) -> Result<Output> {
     command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| started(command, &error, purpose))
+        .map_err(|error| start_error(command, &error, purpose))
 }
 
 /// Runs `command` with this process's output.
 pub fn inherit(command: &mut Command, purpose: &str) -> Result<()> {
     let status = command
         .status()
-        .map_err(|error| started(command, &error, purpose))?;
+        .map_err(|error| start_error(command, &error, purpose))?;
     if !status.success() {
         bail!("{purpose}: `{}` ended with {status}", line(command));
     }

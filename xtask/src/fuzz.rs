@@ -54,11 +54,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let known = targets()?;
     for name in &options.targets {
         if !known.contains(name) {
-            return Err(exec::Usage(format!(
-                "unknown fuzz target {name}: use {}",
-                known.join(", ")
-            ))
-            .into());
+            return Err(exec::Usage(format!("unknown fuzz target {name}: use {}", known.join(", "))).into());
         }
     }
     let wanted = if options.targets.is_empty() {

@@ -32,8 +32,12 @@ impl Image {
                 vmlinuz.display()
             )
         })?;
-        let release = release(&bytes)
-            .with_context(|| format!("{} is not an x86 Linux kernel image (a bzImage)", vmlinuz.display()))?;
+        let release = release(&bytes).with_context(|| {
+            format!(
+                "{} is not an x86 Linux kernel image (a bzImage)",
+                vmlinuz.display()
+            )
+        })?;
         let dir = fs::canonicalize(vmlinuz)
             .with_context(|| format!("resolve {}", vmlinuz.display()))?
             .parent()

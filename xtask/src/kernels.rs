@@ -107,8 +107,7 @@ pub fn find(name: &str) -> Result<Image> {
         let release =
             fs::read_to_string("/proc/sys/kernel/osrelease").context("read the running kernel's release")?;
         let file = PathBuf::from("/boot").join(format!("vmlinuz-{}", release.trim()));
-        return Image::open(&file)
-            .context("use the running kernel (--kernel host requires it under /boot)");
+        return Image::open(&file).context("use the running kernel (--kernel host requires it under /boot)");
     }
     check(name)?;
     Image::open(&PathBuf::from(name))

@@ -46,9 +46,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 fn on_this_machine(args: &[String]) -> Result<ExitCode> {
     if !exec::is_root() {
-        bail!(
-            "tracing on this machine requires root: use sudo, or omit --host to run the demo in a guest"
-        );
+        bail!("tracing on this machine requires root: use sudo, or omit --host to run the demo in a guest");
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
     build::ensure()?;

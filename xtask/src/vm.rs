@@ -242,8 +242,14 @@ mod tests {
 
     #[test]
     fn a_file_is_copied_to_its_destination_or_to_the_root() {
-        assert_eq!(source_and_destination("/a/b").unwrap(), ("/a/b".into(), "/b".to_owned()));
-        assert_eq!(source_and_destination("a:/x/y").unwrap(), ("a".into(), "/x/y".to_owned()));
+        assert_eq!(
+            source_and_destination("/a/b").unwrap(),
+            ("/a/b".into(), "/b".to_owned())
+        );
+        assert_eq!(
+            source_and_destination("a:/x/y").unwrap(),
+            ("a".into(), "/x/y".to_owned())
+        );
         assert!(source_and_destination("..").is_err());
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     kernel::{netns::Netns, sysctl::Where},
     labels::LabelMap,
-    load::{Filler, Handed, LineError, FileReader, Sender, LoadCounts, Undone},
+    load::{FileReader, Filler, Handed, LineError, LoadCounts, Sender, Undone},
     netlink::{Socket, change::Operation},
     plural,
     timeouts::ValuesError,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    filter::{Evaluator, Filter, PlannedCondition, Plan},
+    filter::{Evaluator, Filter, Plan, PlannedCondition},
     netlink::{
         Error, Socket,
         conntrack::DumpFilter,

@@ -1,7 +1,7 @@
 //! Requests that the conntrack command line makes of an entry.
 
 use super::{
-    object::{EntryAttr, TypedNat, TypedEntry, ProtocolValues},
+    object::{EntryAttr, ProtocolValues, TypedEntry, TypedNat},
     options::CtOption,
     parse::Order,
 };

@@ -7,8 +7,8 @@
 use rsct_common::Tuple;
 
 use super::{
-    object::{EntryAttr, TypedNat, TypedEntry},
-    options::{OptionSet, CtOption},
+    object::{EntryAttr, TypedEntry, TypedNat},
+    options::{CtOption, OptionSet},
     parse::Order,
     problem::Problem,
 };

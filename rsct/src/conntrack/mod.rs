@@ -85,6 +85,6 @@ fn one(session: &mut ConntrackSession, words: &[Vec<u8>]) -> Result<bool, Proble
         return Ok(true);
     };
     session.out.flush()?;
-    say(format!("{} {summary}.", session.counter).as_bytes());
+    print(format!("{} {summary}.", session.counter).as_bytes());
     Ok(session.counter > 0 || command.may_find_nothing())
 }

@@ -2,12 +2,12 @@
 
 use super::{
     command::{Command, TableName},
-    getopt::{GROUP_OFFSET, Getopt, Groups, Found},
-    labels::{LabelWords, LabelNames},
+    getopt::{Found, GROUP_OFFSET, Getopt, Groups},
+    labels::{LabelNames, LabelWords},
     object::{EntryAttr, TypedNat},
-    options::{OptionSet, LONG, CtOption, SHORT},
+    options::{CtOption, LONG, OptionSet, SHORT},
     problem::Problem,
-    protocols::{self, ProtocolOptions, OptionTarget},
+    protocols::{self, OptionTarget, ProtocolOptions},
     values::{self, Address, AfterSlash, StatusBits, output},
 };
 use crate::{
@@ -394,7 +394,8 @@ impl<'a> Parser<'a> {
             }
         }
         let given = self.order.given;
-        if given.has(CtOption::AnyNat) && given.has_any(OptionSet::of(&[CtOption::SrcNat, CtOption::DstNat])) {
+        if given.has(CtOption::AnyNat) && given.has_any(OptionSet::of(&[CtOption::SrcNat, CtOption::DstNat]))
+        {
             return Err(Problem::parameter(
                 "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'",
             ));

@@ -34,12 +34,12 @@ impl Problem {
     pub(super) fn report(&self) -> u8 {
         match self {
             Self::Parameter(sentence) => {
-                say(sentence);
+                print(sentence);
                 message::write(b"Try `conntrack -h' or 'conntrack --help' for more information.\n");
                 2
             }
             Self::Other(sentence) => {
-                say(sentence);
+                print(sentence);
                 1
             }
             // The old command would have died of SIGPIPE.

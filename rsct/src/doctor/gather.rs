@@ -18,22 +18,16 @@ use crate::{
 };
 
 use super::{
-    Argument, AttachedSessions, Btf, Capability, Conntrack, Diagnosis, Field, Hooked, Kernel, Privileges, Programs,
-    Sysctl, Trial, ctnetlink, hooks, verdict,
+    Argument, AttachedSessions, Btf, Capability, Conntrack, Diagnosis, Field, Hooked, Kernel, Privileges,
+    Programs, Sysctl, Trial, ctnetlink, hooks, verdict,
 };
 
 /// Conntrack modules with BTF.
 const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
 
 const SYSCTLS: [(&str, &str); 3] = [
-    (
-        "nf_conntrack_acct",
-        "packet and byte counters of new entries",
-    ),
-    (
-        "nf_conntrack_timestamp",
-        "start and stop times of new entries",
-    ),
+    ("nf_conntrack_acct", "packet and byte counters of new entries"),
+    ("nf_conntrack_timestamp", "start and stop times of new entries"),
     (
         "nf_conntrack_events",
         "ctnetlink events, as printed by conntrack -E; rsct does not need them",

@@ -134,7 +134,8 @@ pub fn attach_all(
     };
     let mut all = trace.results(types, reports.as_deref());
     for command in CommandHooks::others() {
-        let reports = try_with.map(|types| attach(command.object, &command.existing(types), types, sessions).1);
+        let reports =
+            try_with.map(|types| attach(command.object, &command.existing(types), types, sessions).1);
         all.extend(command.results(types, reports.as_deref()));
     }
     explain(&mut all);

@@ -15,7 +15,7 @@ use rsct_common::Tuple;
 pub use details::{Details, HelperName, Status};
 pub use nat::{End, NatCondition, Translation};
 pub use parse::{FilterError, Typed};
-pub use plan::{Evaluator, PlannedCondition, Plan};
+pub use plan::{Evaluator, Plan, PlannedCondition};
 pub use state::StateSet;
 
 use crate::{

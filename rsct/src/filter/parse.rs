@@ -271,8 +271,7 @@ const FAMILY: &str = "expected ipv4 or ipv6";
 const PROTO: &str = "expected a protocol name, such as tcp, or a number from 0 to 255";
 const ZONE: &str = "expected a zone from 0 to 65535";
 const MARK: &str = "expected a mark of 32 bits with an optional mask that covers it, such as 0x10/0xff";
-const STATE: &str =
-    "expected states, such as ESTABLISHED,TIME_WAIT, or all with ! to exclude them";
+const STATE: &str = "expected states, such as ESTABLISHED,TIME_WAIT, or all with ! to exclude them";
 const STATUS: &str = "expected status bits, with ! for clear ones, such as ASSURED,!SRC_NAT or UNREPLIED";
 const LABEL: &str = "expected labels: numbers from 0 to 127, or names from /etc/xtables/connlabel.conf";
 const HELPER: &str = "expected a helper name of at most 15 bytes, such as ftp";

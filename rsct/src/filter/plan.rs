@@ -39,7 +39,9 @@ pub struct Plan {
 impl Plan {
     /// Returns whether the kernel returns exactly the matching entries, if it supports every attribute.
     pub fn is_all_in_kernel(&self) -> bool {
-        self.conditions.iter().all(|condition| condition.by == Evaluator::Kernel)
+        self.conditions
+            .iter()
+            .all(|condition| condition.by == Evaluator::Kernel)
     }
 }
 
@@ -50,7 +52,8 @@ const NEEDS_PROTO: &str = "the kernel compares ports only with --proto tcp or ud
 const NEEDS_ICMP: &str = "the kernel compares ICMP type, code and id only together and with --proto";
 const EITHER: &str = "the kernel cannot compare one value with several fields";
 const NO_ZONE: &str = "the kernel's filter treats zone 0 as no zone, at least before Linux 6.8";
-const PROGRAMS: &str = "the eBPF programs compare only addresses, ports, zone and mark, to reject packets early";
+const PROGRAMS: &str =
+    "the eBPF programs compare only addresses, ports, zone and mark, to reject packets early";
 const UNKNOWN: &str = "the kernel's filter has no attribute for it";
 
 impl Filter {
@@ -119,7 +122,11 @@ impl Filter {
             let given = conditions.iter().filter(|(_, given)| *given);
             given.map(|(option, _)| PlannedCondition { option, by }).collect()
         };
-        [planned(&programs, Evaluator::Kernel), planned(&rsct, Evaluator::Rsct(PROGRAMS))].concat()
+        [
+            planned(&programs, Evaluator::Kernel),
+            planned(&rsct, Evaluator::Rsct(PROGRAMS)),
+        ]
+        .concat()
     }
 
     fn plan_tuples(&self, planner: &mut Planner) {

@@ -273,7 +273,11 @@ fn the_kernel_evaluates_supported_conditions() {
         family: "ipv4", proto: "tcp", src: "10.0.0.1", dport: "443", reply_src: "10.0.0.9", status: "ASSURED",
         mark: "1/1",
     };
-    assert!(evaluators(all).iter().all(|(_, kernel)| *kernel), "{:?}", evaluators(all));
+    assert!(
+        evaluators(all).iter().all(|(_, kernel)| *kernel),
+        "{:?}",
+        evaluators(all)
+    );
     let plan = all.filter().unwrap().plan();
     assert!(plan.is_all_in_kernel());
     let [query] = plan.queries[..] else {

@@ -13,5 +13,5 @@ mod words;
 pub use error::{LineError, ReadError};
 pub use fill::{Filler, Lacking};
 pub use line::{Command, Line, parse};
-pub use read::{Chunk, Handed, FileReader, Request};
-pub use send::{Sender, LoadCounts, Undone};
+pub use read::{Chunk, FileReader, Handed, Request};
+pub use send::{LoadCounts, Sender, Undone};

@@ -180,7 +180,10 @@ impl FileReader {
     pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
         let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
             // Its own small buffer is bypassed, as every read is larger.
-            ("standard input".to_owned(), Box::new(InterruptibleRead(io::stdin())))
+            (
+                "standard input".to_owned(),
+                Box::new(InterruptibleRead(io::stdin())),
+            )
         } else {
             let name = path.display().to_string();
             let file = File::open(path).map_err(|source| ReadError::Open {

@@ -2,7 +2,7 @@
 
 use super::{
     command::{Command, CommandLine},
-    known::{self, Known},
+    known::{self, KnownHelper},
     problem::Problem,
     words,
 };
@@ -101,7 +101,7 @@ fn known(line: &CommandLine<'_>, command: &str) -> Result<Helper, Problem> {
     };
     let (l3proto, l4proto) = (words::family(family)?, l4proto(protocol)?);
     known::find(name, l4proto)
-        .map(|known: &Known| known.helper(l3proto))
+        .map(|known: &KnownHelper| known.helper(l3proto))
         .ok_or_else(|| Problem::new("that helper is not supported"))
 }
 
@@ -135,7 +135,11 @@ mod tests {
             ("get helper x inet6 udp", b"x", flows(10, 17)),
             ("get helper 0123456789abcdef0", b"0123456789abcde", None),
         ] {
-            assert_eq!(read(words), Ok(HelperCommand::Get(name.to_vec(), flows)), "{words}");
+            assert_eq!(
+                read(words),
+                Ok(HelperCommand::Get(name.to_vec(), flows)),
+                "{words}"
+            );
         }
         let Ok(HelperCommand::Add(helper)) = read("helper add ssdp inet6 udp and more") else {
             panic!("ssdp is known");

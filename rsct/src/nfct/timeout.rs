@@ -46,8 +46,12 @@ pub(super) async fn execute(socket: &mut Socket, line: &CommandLine<'_>) -> Resu
         }
         TimeoutCommand::Flush => timeout::flush(socket).await.map(|()| Vec::new()),
         TimeoutCommand::Delete(name) => timeout::delete(socket, name).await.map(|()| Vec::new()),
-        TimeoutCommand::Add(name, timeouts) => timeout::create(socket, name, timeouts).await.map(|()| Vec::new()),
-        TimeoutCommand::SetDefaults(timeouts) => timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new()),
+        TimeoutCommand::Add(name, timeouts) => {
+            timeout::create(socket, name, timeouts).await.map(|()| Vec::new())
+        }
+        TimeoutCommand::SetDefaults(timeouts) => {
+            timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new())
+        }
     };
     let policies = printed.map_err(|error| Problem::refused(&error))?;
     let mut out = Vec::new();
@@ -66,7 +70,10 @@ fn nameless(timeouts: Timeouts) -> Policy {
 }
 
 /// Parses the command line; the error is nfct's message.
-fn parse(line: &CommandLine<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) -> Result<TimeoutCommand, Problem> {
+fn parse(
+    line: &CommandLine<'_>,
+    etc_protocols: impl FnOnce() -> io::Result<String>,
+) -> Result<TimeoutCommand, Problem> {
     let one_name = || match line.parameters {
         [] => Err(Problem::new("missing timeout policy name")),
         [name] => Ok(words::name(name, NAME_BYTES)),
@@ -84,7 +91,10 @@ fn parse(line: &CommandLine<'_>, etc_protocols: impl FnOnce() -> io::Result<Stri
         Command::Add => match line.parameters {
             [name, family, protocol, states @ ..] => {
                 let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
-                Ok(TimeoutCommand::Add(words::name(name, NAME_BYTES), typed.with(states)?))
+                Ok(TimeoutCommand::Add(
+                    words::name(name, NAME_BYTES),
+                    typed.with(states)?,
+                ))
             }
             _ => Err(words::missing(
                 "add timeout name family protocol state1 timeout1 ...",

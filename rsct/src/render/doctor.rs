@@ -1,8 +1,6 @@
 //! The diagnosis as text: sections of aligned lines, and the verdict last.
 
-use crate::doctor::{
-    Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Trial,
-};
+use crate::doctor::{Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Trial};
 use crate::plural;
 
 use super::color::Palette;
@@ -163,11 +161,7 @@ fn programs(page: &mut Page<'_>, diagnosis: &Diagnosis) {
     };
     match &programs.fentry {
         Some(trial) => offered(page, "fentry, fexit", trial),
-        None => page.line(
-            "fentry, fexit",
-            Tone::Bad,
-            "not possible without BTF",
-        ),
+        None => page.line("fentry, fexit", Tone::Bad, "not possible without BTF"),
     }
     offered(page, "kprobe, kretprobe", &programs.kprobe);
     if programs.kprobe_events == Some(false) {

@@ -116,11 +116,7 @@ const KNOWN: &[Known] = &[
         Bounds::Numbers(1, INT),
         "buckets of the hash table shared by all network namespaces; rounded up to whole pages",
     ),
-    first_only(
-        "expect_max",
-        Bounds::Numbers(1, INT),
-        "limit of expectations",
-    ),
+    first_only("expect_max", Bounds::Numbers(1, INT), "limit of expectations"),
     known("acct", SWITCH, "new entries count their packets and bytes"),
     known(
         "timestamp",
@@ -132,7 +128,11 @@ const KNOWN: &[Known] = &[
         Bounds::Numbers(0, 2),
         "send ctnetlink events; 0: never, 1: for all new entries, 2: for entries created while a listener exists",
     ),
-    known("checksum", SWITCH, "verify checksums; packets with a wrong one are INVALID"),
+    known(
+        "checksum",
+        SWITCH,
+        "verify checksums; packets with a wrong one are INVALID",
+    ),
     known(
         "log_invalid",
         BYTE,

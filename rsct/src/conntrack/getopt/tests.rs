@@ -104,7 +104,10 @@ fn a_detached_value_counts_as_an_option() {
 /// An option name in two groups belongs to the first; an abbreviation of it is ambiguous.
 #[test]
 fn groups_have_distinct_codes() {
-    const PORTS: &[Long] = &[long("sport", OptionArgument::Required, 1), long("state", OptionArgument::Required, 9)];
+    const PORTS: &[Long] = &[
+        long("sport", OptionArgument::Required, 1),
+        long("state", OptionArgument::Required, 9),
+    ];
     const LAST: &[Long] = &[long("last", OptionArgument::Required, 2)];
     let mut groups = Groups::new(LONG);
     let find = |groups: &Groups, typed: &str| groups.find(typed.as_bytes()).map(|option| option.value);

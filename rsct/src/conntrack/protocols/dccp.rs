@@ -1,7 +1,7 @@
 //! DCCP.
 
 use super::{
-    Long, Problem, ProtocolOptions, OptionTarget, long, no_completion, port,
+    Long, OptionTarget, Problem, ProtocolOptions, long, no_completion, port,
     ports::{self, PAIRS},
 };
 use crate::{

@@ -1,7 +1,7 @@
 //! GRE, which has keys in place of ports.
 
 use super::{
-    Long, Problem, ProtocolOptions, OptionTarget, long, no_completion,
+    Long, OptionTarget, Problem, ProtocolOptions, long, no_completion,
     ports::{self, PAIRS},
     strtoul,
 };

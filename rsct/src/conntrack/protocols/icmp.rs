@@ -1,6 +1,6 @@
 //! ICMP and ICMPv6.
 
-use super::{Long, Problem, ProtocolOptions, OptionTarget, atoi, long, no_completion, port};
+use super::{Long, OptionTarget, Problem, ProtocolOptions, atoi, long, no_completion, port};
 use crate::{
     conntrack::{command::Command, object::EntryAttr},
     flow::names::proto,

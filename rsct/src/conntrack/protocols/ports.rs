@@ -1,6 +1,6 @@
 //! UDP and UDPLITE, and the parts common to all protocols with ports.
 
-use super::{Long, PORT_PAIRS, Problem, ProtocolOptions, OptionTarget, long, no_completion, port};
+use super::{Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, long, no_completion, port};
 use crate::{
     conntrack::{command::Command, object::EntryAttr},
     flow::names::proto,

@@ -1,7 +1,7 @@
 //! SCTP.
 
 use super::{
-    Long, PORT_PAIRS, Problem, ProtocolOptions, OptionTarget, atoi, long, no_completion, port,
+    Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, atoi, long, no_completion, port,
     ports::{self, PAIRS},
 };
 use crate::{

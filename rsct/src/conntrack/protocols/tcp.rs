@@ -1,7 +1,7 @@
 //! TCP.
 
 use super::{
-    Long, PORT_PAIRS, Problem, ProtocolOptions, OptionTarget, long, port,
+    Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, long, port,
     ports::{self, PAIRS},
 };
 use crate::{

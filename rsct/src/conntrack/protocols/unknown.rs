@@ -1,6 +1,6 @@
 //! Protocols without options in conntrack.
 
-use super::{Problem, ProtocolOptions, OptionTarget};
+use super::{OptionTarget, Problem, ProtocolOptions};
 use crate::conntrack::object::{EntryAttr, TypedEntry};
 
 fn take(_: u8, _: &[u8], _: &mut OptionTarget, _: &mut u32) -> Result<(), Problem> {

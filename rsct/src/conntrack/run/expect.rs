@@ -36,7 +36,13 @@ fn key(order: &Order) -> Key {
 }
 
 /// Appends an expectation in the chosen format.
-fn show(out: &mut OutputBuffer, bits: u32, expectation: &Expectation<'_>, event: Option<EventKind>, now: Duration) {
+fn show(
+    out: &mut OutputBuffer,
+    bits: u32,
+    expectation: &Expectation<'_>,
+    event: Option<EventKind>,
+    now: Duration,
+) {
     let timed = bits & output::TIMESTAMP != 0;
     if bits & output::XML != 0 {
         out.open_xml(expect_xml::BEGIN, expect_xml::END);

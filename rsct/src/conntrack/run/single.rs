@@ -9,7 +9,7 @@ use crate::{
         command::Command,
         errno,
         matching::EntryMatcher,
-        options::{OptionSet, CtOption},
+        options::{CtOption, OptionSet},
         parse::Order,
         print::now,
         problem::{Problem, print},
@@ -95,7 +95,7 @@ pub(super) async fn flush(session: &mut ConntrackSession, order: &Order) -> Resu
         ..DumpFilter::default()
     };
     let flushed = crate::netlink::change::flush(session.sockets.one()?, &filter).await;
-    say(b"connection tracking table has been emptied.");
+    print(b"connection tracking table has been emptied.");
     flushed.map_err(|error| refused(&error, Command::Flush))
 }
 

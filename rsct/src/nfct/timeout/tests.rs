@@ -62,8 +62,14 @@ fn states_are_read_as_nfct_reads_them() {
 fn long_names_are_truncated() {
     let long = "0123456789".repeat(4);
     let cut = long.as_bytes()[..31].to_vec();
-    assert_eq!(parsed(&format!("get timeout {long}")), TimeoutCommand::Get(cut.clone()));
-    assert_eq!(parsed(&format!("timeout delete {long}")), TimeoutCommand::Delete(cut));
+    assert_eq!(
+        parsed(&format!("get timeout {long}")),
+        TimeoutCommand::Get(cut.clone())
+    );
+    assert_eq!(
+        parsed(&format!("timeout delete {long}")),
+        TimeoutCommand::Delete(cut)
+    );
     assert_eq!(parsed("get timeout "), TimeoutCommand::Get(Vec::new()));
 }
 
