@@ -123,7 +123,7 @@ fn invalid_options_are_rejected() {
         ),
         (
             "-p icmp --icmp-type 3 -s 10.0.0.1 -d 10.0.0.2",
-            "--icmp-type 3: icmp has entries for queries",
+            "--icmp-type 3: icmp has entries only for queries",
         ),
         (
             "-p udp -s 10.0.0.1 -d ::1",
@@ -139,8 +139,11 @@ fn invalid_options_are_rejected() {
         ),
         ("-u ASSURED,", "--status \"ASSURED,\": expected SEEN_REPLY"),
         ("-u !ASSURED", "--status \"!ASSURED\": expected"),
-        ("-t -1", "--timeout \"-1\": expected seconds"),
-        ("-t 4294967296", "--timeout \"4294967296\": expected seconds"),
+        ("-t -1", "--timeout \"-1\": expected a number of seconds"),
+        (
+            "-t 4294967296",
+            "--timeout \"4294967296\": expected a number of seconds",
+        ),
         (
             "--helper abcdefghijklmnop",
             "--helper \"abcdefghijklmnop\": expected",

@@ -26,7 +26,7 @@ fuzz_target!(|text: &str| {
                 assert!(filter.family.is_none() || query.family == filter.family);
             }
             // Whatever is asked for is looked at by somebody.
-            assert!(filter.is_empty() || !plan.placed.is_empty(), "{filter:?}");
+            assert!(filter.is_empty() || !plan.conditions.is_empty(), "{filter:?}");
         }
     }
 });
