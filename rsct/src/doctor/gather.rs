@@ -152,7 +152,7 @@ fn fields(types: &KernelTypes) -> Vec<Field> {
         let (offset, absent) = match layout::place(types, field) {
             Ok(Place::At(offset)) => (Some(offset), None),
             Ok(Place::Absent(why)) => (None, Some(why)),
-            Err(error) => (None, Some(without_verdict(error))),
+            Err(error) => (None, Some(without_conclusion(error))),
         };
         Field {
             of: field.of,
@@ -167,7 +167,7 @@ fn fields(types: &KernelTypes) -> Vec<Field> {
 }
 
 /// The verdict is printed once, at the end.
-fn without_verdict(error: LayoutError) -> String {
+fn without_conclusion(error: LayoutError) -> String {
     match error {
         LayoutError::Missing { cause, .. } => cause.to_string(),
         LayoutError::Size { found, expected, .. } => {

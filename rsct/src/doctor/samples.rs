@@ -131,7 +131,7 @@ fn hook(command: &'static str, function: &'static str, attached: bool) -> Hook {
         why_not_better: if attached {
             Vec::new()
         } else {
-            vec!["absent".to_owned()]
+            vec!["gone".to_owned()]
         },
         in_btf: Some(attached),
         shows: "its state",

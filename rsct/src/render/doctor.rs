@@ -1,11 +1,11 @@
-//! The diagnosis as text: sections of aligned lines, and the verdict last.
+//! A diagnosis for people: sections of aligned lines, and the verdict last.
 
 use crate::doctor::{Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Trial};
 use crate::plural;
 
 use super::color::Palette;
 
-/// Column of the values in the sections before the hooks, whose names are longer.
+/// Columns of the labels before the hooks, whose names are longer.
 const LABEL_COLUMNS: usize = 24;
 
 /// Appends the whole diagnosis.
@@ -28,7 +28,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     verdict(&mut page, diagnosis);
 }
 
-/// Rating of a value, for its color.
+/// The meaning of a value.
 #[derive(Clone, Copy)]
 enum Tone {
     Plain,
@@ -55,7 +55,7 @@ impl Page<'_> {
         self.out.push(b'\n');
     }
 
-    /// Writes a line whose value has an uncolored remark.
+    /// A line whose value has a remark that is not coloured.
     fn remarked(&mut self, label: &str, tone: Tone, value: &str, remark: &str) {
         self.out
             .extend_from_slice(format!("  {label:<LABEL_COLUMNS$}  ").as_bytes());
@@ -92,9 +92,9 @@ fn kernel(page: &mut Page<'_>, kernel: &Kernel) {
         Some(false) => page.line(
             "BPF JIT",
             Tone::Bad,
-            "off, so each packet costs more: set sysctl net.core.bpf_jit_enable=1",
+            "off, which raises the cost of each packet: sysctl net.core.bpf_jit_enable=1",
         ),
-        None => page.line("BPF JIT", Tone::Dim, "cannot be read here"),
+        None => page.line("BPF JIT", Tone::Dim, "not readable here"),
     }
     match kernel.lockdown {
         Some("confidentiality") => page.line(
@@ -104,11 +104,7 @@ fn kernel(page: &mut Page<'_>, kernel: &Kernel) {
         ),
         Some("integrity") => page.line("lockdown", Tone::Good, "integrity, which allows tracing"),
         Some(mode) => page.line("lockdown", Tone::Good, mode),
-        None => page.line(
-            "lockdown",
-            Tone::Dim,
-            "not in this kernel, or cannot be read here",
-        ),
+        None => page.line("lockdown", Tone::Dim, "not in this kernel, or not readable here"),
     }
 }
 
@@ -119,7 +115,7 @@ fn btf(page: &mut Page<'_>, btf: &Btf) {
         Some(error) => page.line("vmlinux", Tone::Bad, error),
     }
     if btf.modules.is_empty() {
-        page.line("modules", Tone::Dim, "none for conntrack");
+        page.line("modules", Tone::Dim, "no conntrack module");
     } else {
         page.line("modules", Tone::Good, &btf.modules.join(", "));
     }
@@ -147,42 +143,38 @@ fn privileges(page: &mut Page<'_>, privileges: &Privileges) {
         page.line(
             "user namespace",
             Tone::Bad,
-            "not the initial one: capabilities have no effect on tracing",
+            "not the initial one: its capabilities do not allow tracing",
         );
     }
 }
 
 fn programs(page: &mut Page<'_>, diagnosis: &Diagnosis) {
     let programs = &diagnosis.programs;
-    page.section("tracing programs");
+    page.section("eBPF programs");
     let offered = |page: &mut Page<'_>, label, trial: &Trial| match &trial.answer {
         None => page.line(label, Tone::Good, "accepted"),
         Some(answer) => page.line(label, Tone::Bad, &format!("refused: {answer}")),
     };
     match &programs.fentry {
         Some(trial) => offered(page, "fentry, fexit", trial),
-        None => page.line("fentry, fexit", Tone::Bad, "not possible without BTF"),
+        None => page.line("fentry, fexit", Tone::Bad, "impossible without BTF"),
     }
     offered(page, "kprobe, kretprobe", &programs.kprobe);
     if programs.kprobe_events == Some(false) {
         page.line(
             "kprobe events",
             Tone::Bad,
-            "not in this kernel (CONFIG_KPROBE_EVENTS): only fentry can be attached",
+            "not in this kernel (CONFIG_KPROBE_EVENTS): only fentry works",
         );
     }
-    const ATTACHED: &str = "attached programs";
-    match (diagnosis.programs_run, &diagnosis.programs_run_error) {
-        (Some(true), _) => page.line(ATTACHED, Tone::Good, "the kernel runs them"),
-        (Some(false), _) => page.line(ATTACHED, Tone::Bad, "the kernel does NOT run them"),
-        (None, error) => page.line(
-            ATTACHED,
-            Tone::Dim,
-            &format!(
-                "unknown whether the kernel runs them: {}",
-                error.as_deref().unwrap_or("not tested")
-            ),
-        ),
+    match diagnosis.programs_run {
+        Some(true) => page.line("attached programs", Tone::Good, "run by the kernel"),
+        Some(false) => page.line("attached programs", Tone::Bad, "NOT run by the kernel"),
+        None => {
+            let error = diagnosis.programs_run_error.as_deref().unwrap_or("not tested");
+            let text = format!("unknown if the kernel runs them: {error}");
+            page.line("attached programs", Tone::Dim, &text);
+        }
     }
 }
 
@@ -194,12 +186,12 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
         return;
     };
     let how = match conntrack.module {
-        Some(true) => "loaded, as a module",
+        Some(true) => "loaded as a module",
         Some(false) => "built in",
         None => "present",
     };
     page.line("nf_conntrack", Tone::Good, how);
-    let ((tone4, ipv4), (tone6, ipv6)) = (passes(&conntrack.ipv4), passes(&conntrack.ipv6));
+    let ((tone4, ipv4), (tone6, ipv6)) = (traversal(&conntrack.ipv4), traversal(&conntrack.ipv6));
     if ipv4 == ipv6 {
         page.line("IPv4, IPv6", tone4, ipv4);
     } else {
@@ -207,7 +199,7 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
         page.line("IPv6", tone6, ipv6);
     }
     if let (Some(entries), Some(limit)) = (conntrack.entries, conntrack.limit) {
-        // Conntrack drops packets at the limit, and shortens timeouts from 95 % of it (gc_worker).
+        // Conntrack drops packets at the limit, and expires entries early from 95 % of it (gc_worker).
         let full = u64::from(entries) * 20 >= u64::from(limit) * 19 && limit != 0;
         let tone = if full { Tone::Bad } else { Tone::Plain };
         page.line("entries", tone, &format!("{entries} of at most {limit}"));
@@ -224,12 +216,12 @@ fn conntrack(page: &mut Page<'_>, conntrack: Option<&Conntrack>, unknown: Option
     }
 }
 
-fn passes(hooked: &Hooked) -> (Tone, &str) {
+fn traversal(hooked: &Hooked) -> (Tone, &str) {
     match (hooked.hooked, &hooked.error) {
-        (Some(true), _) => (Tone::Good, "packets pass conntrack"),
+        (Some(true), _) => (Tone::Good, "packets traverse conntrack"),
         (Some(false), _) => (
             Tone::Bad,
-            "packets do not pass conntrack until a rule needs it, such as one with `ct state`",
+            "packets do not traverse conntrack until a rule needs it, such as one with `ct state`",
         ),
         (None, error) => (Tone::Dim, error.as_deref().unwrap_or("unknown")),
     }
@@ -238,7 +230,7 @@ fn passes(hooked: &Hooked) -> (Tone, &str) {
 fn hooks(page: &mut Page<'_>, hooks: &[Hook]) {
     if hooks.iter().all(|hook| hook.attached.is_none()) {
         page.section("hooks");
-        return page.line("all", Tone::Dim, "not tried (see the reason below)");
+        return page.line("all", Tone::Dim, "not tried, for the reason on the last line");
     }
     for of_command in hooks.chunk_by(|one, next| one.command == next.command) {
         page.section(&format!("hooks of rsct {}", of_command[0].command));
@@ -250,21 +242,24 @@ fn of_one_command(page: &mut Page<'_>, hooks: &[Hook]) {
     let columns = widest(hooks.iter().map(|hook| hook.function));
     for hook in hooks {
         let why = hook.why_not_better.join("; ");
-        let (tone, value) = match (hook.attached, hook.in_btf) {
+        let (tone, text) = match (hook.attached, hook.in_btf) {
             (Some(how), _) if why.is_empty() => (Tone::Good, how.to_owned()),
             (Some("not attached"), in_btf) => {
-                // A function that does not exist in this kernel is no fault.
+                // A function that this kernel does not have is no error.
                 let tone = if in_btf == Some(false) && !hook.essential {
                     Tone::Dim
                 } else {
                     Tone::Bad
                 };
-                (tone, format!("not attached ({why}); not shown: {}", hook.shows))
+                (
+                    tone,
+                    format!("not attached ({why}); not reported: {}", hook.shows),
+                )
             }
             (Some(how), _) => (Tone::Plain, format!("{how} ({why})")),
             (None, _) => (Tone::Dim, "not tried".to_owned()),
         };
-        page.row(columns, hook.function, tone, &value);
+        page.row(columns, hook.function, tone, &text);
     }
 }
 
@@ -279,7 +274,7 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
         .collect();
     let columns = widest(names.iter().map(String::as_str));
     for (field, name) in fields.iter().zip(&names) {
-        let (tone, value) = match (field.offset, &field.absent) {
+        let (tone, text) = match (field.offset, &field.absent) {
             (Some(offset), _) => {
                 let ending = plural::choose(&field.bytes, "", "s");
                 (
@@ -292,7 +287,7 @@ fn fields(page: &mut Page<'_>, fields: &[Field]) {
                 (tone, format!("absent: {}", why.as_deref().unwrap_or("unknown")))
             }
         };
-        page.row(columns, name, tone, &value);
+        page.row(columns, name, tone, &text);
     }
 }
 
@@ -304,9 +299,9 @@ fn arguments(page: &mut Page<'_>, arguments: &[Argument]) {
     let columns = widest(arguments.iter().map(|argument| argument.function));
     for function in arguments.chunk_by(|one, next| one.function == next.function) {
         let absent = function.iter().any(|argument| argument.position.is_none());
-        let positions: Vec<String> = function.iter().map(argument).collect();
+        let texts: Vec<String> = function.iter().map(argument).collect();
         let tone = if absent { Tone::Dim } else { Tone::Plain };
-        page.row(columns, function[0].function, tone, &positions.join(", "));
+        page.row(columns, function[0].function, tone, &texts.join(", "));
     }
 }
 
@@ -360,20 +355,20 @@ privileges
   CAP_PERFMON               held     for attaching programs to kernel functions
   CAP_NET_ADMIN             held     for dumping conntrack's entries
   CAP_SYS_ADMIN             held     for fentry on a module's functions, other network namespaces
-tracing programs
+eBPF programs
   fentry, fexit             accepted
   kprobe, kretprobe         accepted
-  attached programs         the kernel runs them
+  attached programs         run by the kernel
 conntrack in this network namespace
-  nf_conntrack              loaded, as a module
-  IPv4                      packets pass conntrack
-  IPv6                      packets do not pass conntrack until a rule needs it, such as one with `ct state`
+  nf_conntrack              loaded as a module
+  IPv4                      packets traverse conntrack
+  IPv6                      packets do not traverse conntrack until a rule needs it, such as one with `ct state`
   entries                   3 of at most 65536
   nf_conntrack_acct         off: counters
   ctnetlink                 dumps entries
 hooks of rsct trace
   nf_conntrack_in           fentry
-  nf_conntrack_dccp_packet  not attached (absent); not shown: its state
+  nf_conntrack_dccp_packet  not attached (gone); not reported: its state
 hooks of rsct latency
   gc_worker  fentry
 fields
@@ -392,49 +387,49 @@ rsct can trace here.
     fn a_refusal_does_not_end_the_diagnosis() {
         let mut diagnosis = samples::refusing();
         diagnosis.reason = Some("it says no".to_owned());
-        let output = plain(&diagnosis);
+        let text = plain(&diagnosis);
         assert!(
-            output.contains("fentry, fexit             refused: EPERM"),
-            "{output}"
+            text.contains("fentry, fexit             refused: EPERM"),
+            "{text}"
         );
         assert!(
-            output.contains("hooks\n  all                       not tried (see"),
-            "{output}"
+            text.contains("hooks\n  all                       not tried,"),
+            "{text}"
         );
-        assert!(output.contains("nf_conn.status           at  128"), "{output}");
+        assert!(text.contains("nf_conn.status           at  128"), "{text}");
         assert!(
-            output.contains("unknown whether the kernel runs them: no hook is attached"),
-            "{output}"
+            text.contains("unknown if the kernel runs them: no hook is attached"),
+            "{text}"
         );
         assert!(
-            output.ends_with("\nrsct cannot trace here: it says no.\n"),
-            "{output}"
+            text.ends_with("\nrsct cannot trace here: it says no.\n"),
+            "{text}"
         );
     }
 
     #[test]
-    fn without_types_there_are_no_fields_to_show() {
+    fn without_btf_there_are_no_fields() {
         let mut diagnosis = samples::refusing();
         diagnosis.fields.clear();
         diagnosis.arguments.clear();
         diagnosis.conntrack = None;
-        let output = plain(&diagnosis);
-        assert!(!output.contains("fields"), "{output}");
-        assert!(output.contains("not loaded: modprobe nf_conntrack"), "{output}");
+        let text = plain(&diagnosis);
+        assert!(!text.contains("fields"), "{text}");
+        assert!(text.contains("not loaded: modprobe nf_conntrack"), "{text}");
     }
 
     #[test]
-    fn without_proc_conntrack_is_not_called_unloaded() {
+    fn without_proc_conntrack_is_not_reported_as_unloaded() {
         let mut diagnosis = samples::refusing();
         diagnosis.conntrack = None;
         diagnosis.conntrack_error = Some("/proc is not mounted");
-        let output = plain(&diagnosis);
-        assert!(!output.contains("not loaded"), "{output}");
-        assert!(output.contains("/proc is not mounted"), "{output}");
+        let text = plain(&diagnosis);
+        assert!(!text.contains("not loaded"), "{text}");
+        assert!(text.contains("/proc is not mounted"), "{text}");
     }
 
     #[test]
-    fn a_nearly_full_table_is_marked() {
+    fn a_table_about_to_be_full_stands_out() {
         let palette = Palette {
             bad: b"!",
             ..Palette::PLAIN
@@ -445,8 +440,8 @@ rsct can trace here.
             (conntrack.entries, conntrack.limit) = (Some(entries), Some(100));
             let mut out = Vec::new();
             text(&mut out, &diagnosis, palette);
-            let output = String::from_utf8(out).unwrap();
-            assert_eq!(output.contains(&format!("!{entries} of")), marked, "{output}");
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.contains(&format!("!{entries} of")), marked, "{text}");
         }
     }
 }

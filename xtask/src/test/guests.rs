@@ -45,7 +45,7 @@ pub fn listed(filter: Option<&str>) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Runs the boots in order, `jobs` at a time: a scenario waits more than it computes.
+/// Runs the boots in their order, `jobs` at a time: a scenario waits more than it computes.
 pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>) {
     let queue = Mutex::new(queue.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -55,7 +55,7 @@ pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>)
                 while let Some(boot) = next() {
                     let started = Instant::now();
                     let tally = boot_and_run(&boot, filter);
-                    results.add(&boot.label(), tally, started);
+                    results.add(&boot.place(), tally, started);
                 }
             });
         }
@@ -63,7 +63,7 @@ pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, filter: Option<&str>)
 }
 
 fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
-    let mut run = Run::new(boot.label());
+    let mut run = Run::new(boot.place());
     let guest = Guest {
         kernel: &boot.kernel,
         script: script(boot, filter),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_boot_of_a_later_form_omits_scenarios_that_run_once() {
+    fn only_a_later_forms_boot_leaves_out_what_runs_once() {
         assert!(script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe  2>&1\n"));
         let filtered = script(&boot(true), Some("a b"));
         assert!(

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::kernels;
 
-/// A scenario as `rsct-tests list` prints it.
+/// A scenario as `rsct-tests list` has it.
 #[derive(Debug, PartialEq)]
 pub struct Scenario {
     /// Its name.
@@ -95,18 +95,18 @@ impl Boot {
         !self.each_form || scenario.once.is_none()
     }
 
-    /// Number of the scenarios that run in this boot.
+    /// How many of the scenarios run in it.
     pub fn count(&self, scenarios: &[Scenario]) -> usize {
         scenarios.iter().filter(|scenario| self.runs(scenario)).count()
     }
 
-    /// The name of its results.
-    pub fn label(&self) -> String {
+    /// What its results are called.
+    pub fn place(&self) -> String {
         format!("guest {} {}", self.kernel, self.form)
     }
 }
 
-/// The boots with any of these scenarios, longest first, so that short ones fill the end.
+/// The boots that run any of these scenarios, the longest first: short ones then fill the end.
 pub fn queue(mut boots: Vec<Boot>, scenarios: &[Scenario]) -> Vec<Boot> {
     boots.retain(|boot| boot.count(scenarios) > 0);
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.count(scenarios)));
@@ -139,7 +139,7 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
         let _ = writeln!(
             text,
             "{:<27} {:>4} scenarios",
-            boot.label(),
+            boot.place(),
             boot.count(&listed.guest)
         );
     }
@@ -193,7 +193,7 @@ mod tests {
         let listed = Listed::parse(LIST).unwrap();
         let runs: Vec<(String, usize)> = boots()
             .iter()
-            .map(|boot| (boot.label(), boot.count(&listed.guest)))
+            .map(|boot| (boot.place(), boot.count(&listed.guest)))
             .collect();
         let expected = [
             ("guest 6.1 fentry", 2),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_boots_are_first_and_empty_ones_omitted() {
+    fn the_longest_boots_come_first_and_empty_ones_not_at_all() {
         let mut listed = Listed::parse(LIST).unwrap();
         let forms = |listed: &Listed| -> Vec<&str> {
             let queue = queue(boots(), &listed.guest);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_has_boots_reasons_and_counts() {
+    fn the_plan_says_where_and_why_and_how_often() {
         let text = text(&Listed::parse(LIST).unwrap(), &boots());
         for expected in [
             "3 runs, in each form\n    6.1 fentry, 6.1 kprobe, 6.18 fentry\n",
