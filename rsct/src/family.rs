@@ -1,6 +1,6 @@
 //! The two address families that conntrack tracks.
 
-/// An address family, with the number that the kernel gives it.
+/// An address family, with the kernel's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Family {
@@ -20,7 +20,7 @@ impl Family {
         }
     }
 
-    /// conntrack's word for it.
+    /// The family's name in conntrack.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",

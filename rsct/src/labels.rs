@@ -1,8 +1,8 @@
-//! Names of connection labels: conntrack's `connlabel.conf`.
+//! Names of connection labels, from conntrack's `connlabel.conf`.
 //!
-//! A line is a bit's number and its name: `3 from-the-office`. The file is parsed as libnetfilter_conntrack parses it,
-//! oddities included, so that a name is the same bit in both tools: unreadable lines are skipped, and of two lines with
-//! one bit or one name the first one counts.
+//! A line is a bit's number and its name: `3 from-the-office`. Parsing follows libnetfilter_conntrack with all its
+//! quirks, so that both tools resolve a name alike: invalid lines are skipped, and the first line for a bit or a name
+//! wins.
 
 use std::{
     fs::File,
@@ -16,27 +16,27 @@ use thiserror::Error;
 pub const DEFAULT_PATH: &str = "/etc/xtables/connlabel.conf";
 /// The highest label that an entry can have (`XT_CONNLABEL_MAXBIT`).
 pub const MAX_BIT: u16 = 127;
-/// A file may name bits below this one; entries have fewer.
+/// A file may name bits below this one, although entries have fewer.
 const FILE_BITS: usize = 1024;
-/// Longer lines are split after this many bytes, and each piece is a line of its own.
+/// Lines are read in pieces of this many bytes; each piece counts as a line.
 const LINE_BYTES: usize = 1023;
-/// Larger than any list of names.
+/// Far more than all possible names.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The names cannot be read.
+/// Error in reading the names.
 #[derive(Debug, Error)]
 pub enum LabelError {
-    /// The file can't be read.
+    /// The file cannot be read.
     #[error("reading the label names in {path}: {source}")]
     Read {
         /// The file.
         path: String,
-        /// The error.
+        /// The cause.
         source: io::Error,
     },
     /// The file is no list of names.
     #[error(
-        "reading the label names in {path}: the file is larger than 4 MiB, so it is no list of label names"
+        "reading the label names in {path}: the file is larger than 4 MiB, which is too large for label names"
     )]
     TooLarge {
         /// The file.
@@ -47,12 +47,12 @@ pub enum LabelError {
 /// Label names and their bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelMap {
-    /// By bit, up to the highest named one.
+    /// By bit; up to the highest with a name.
     names: Vec<Option<Box<str>>>,
 }
 
 impl LabelMap {
-    /// Reads `path`, or conntrack's file.
+    /// Reads the given file, or else conntrack's.
     pub fn load(path: Option<&Path>) -> Result<Self, LabelError> {
         let path = path.unwrap_or(Path::new(DEFAULT_PATH));
         let named = || path.display().to_string();
@@ -69,7 +69,7 @@ impl LabelMap {
         Ok(Self::parse(&text))
     }
 
-    /// Reads conntrack's file for output that needs no names: no names if it cannot be read.
+    /// Reads conntrack's file, for output that is valid without names too: no names if it cannot be read.
     pub fn load_default() -> Self {
         Self::load(None).unwrap_or_default()
     }
@@ -95,19 +95,19 @@ impl LabelMap {
         self.names.get(bit.into() as usize)?.as_deref()
     }
 
-    /// The bit of a name.
+    /// The bit with this name.
     pub fn bit(&self, name: &str) -> Option<u16> {
         let index = self.names.iter().position(|n| n.as_deref() == Some(name))?;
         u16::try_from(index).ok()
     }
 
-    /// The bit of a name or, if there is no such name, of a number. (conntrack accepts names only.)
+    /// The bit for typed text: a name, or else a number. (conntrack accepts only names.)
     pub fn find(&self, typed: &str) -> Option<u16> {
         self.bit(typed).or_else(|| number(typed))
     }
 
-    /// The word for which [`find`](Self::find) returns this bit: its name, or its number, with leading zeros if that is
-    /// the name of another bit.
+    /// The text from which [`find`](Self::find) returns a bit: its name, or else its number, with leading zeros if the
+    /// number is another label's name.
     pub fn word(&self, bit: u16) -> String {
         if let Some(name) = self.name(bit) {
             return name.to_owned();
@@ -141,7 +141,7 @@ fn number(typed: &str) -> Option<u16> {
 
 /// Parses one line: a number and a name.
 fn parse_line(line: &[u8]) -> Option<(u16, &str)> {
-    // A C string ends at a zero byte.
+    // C strings end at a zero byte.
     let line = line.split(|byte| *byte == 0).next()?;
     if line.first() == Some(&b'#') {
         return None;
@@ -163,19 +163,19 @@ fn parse_line(line: &[u8]) -> Option<(u16, &str)> {
     (!name.is_empty() && name.as_bytes().iter().all(sane)).then_some((bit, name))
 }
 
-/// Characters that are trimmed from a name.
+/// A blank around a name.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
 }
 
-/// The text after the leading bytes that `drop` matches.
+/// The rest after the leading bytes that match.
 fn skip(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
     let start = text.iter().position(|byte| !drop(*byte)).unwrap_or(text.len());
     &text[start..]
 }
 
-/// C's `strtoul` of base 0: decimal, octal after `0`, hexadecimal after `0x`, with a sign; too large numbers saturate.
-/// Returns the number and the text after it; nothing without a digit.
+/// C's `strtoul` with base 0: decimal, octal after `0`, hexadecimal after `0x`, with a sign; saturates. Returns the
+/// number and the text after it; `None` without a digit.
 fn strtoul(text: &[u8]) -> Option<(u64, &[u8])> {
     let text = skip(text, |byte| is_blank(byte) || byte == b'\n');
     let (negative, text) = match text {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_lines_are_skipped() {
+    fn invalid_lines_are_skipped() {
         for line in [
             "",
             "#3 x",
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_of_a_bit_or_a_name_counts() {
+    fn the_first_line_for_a_bit_or_a_name_wins() {
         let map = LabelMap::parse(b"1 a\n1 b\n2 a\n2 c\n");
         assert_eq!((map.name(1u16), map.name(2u16)), (Some("a"), Some("c")));
         assert_eq!(map.bit("b"), None);
@@ -300,7 +300,7 @@ mod tests {
         }
 
         #[test]
-        fn names_are_found_again(names in prop::collection::btree_map(0u16..1024, "[a-zA-Z-][a-zA-Z0-9 -]{0,20}[a-z]", 0..40)) {
+        fn every_word_finds_its_label(names in prop::collection::btree_map(0u16..1024, "[a-zA-Z-][a-zA-Z0-9 -]{0,20}[a-z]", 0..40)) {
             let mut seen = std::collections::HashSet::new();
             let text: String = names.iter().map(|(bit, name)| format!("{bit} {name}\n")).collect();
             let map = LabelMap::parse(text.as_bytes());

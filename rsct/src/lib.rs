@@ -1,4 +1,4 @@
-//! rsct shows what nf_conntrack does to every packet and every entry.
+//! rsct shows the effect of nf_conntrack on every packet and every entry.
 
 #[macro_use]
 mod message;

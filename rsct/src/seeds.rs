@@ -1,7 +1,7 @@
-//! What the fuzz targets in tests/fuzz start from: messages captured from the kernel, and the like of what people type.
+//! Seeds of the fuzz targets in tests/fuzz: messages captured from the kernel, and typical typed text.
 //!
-//! `RSCT_SEEDS=write cargo test -p rsct seeds` writes the files; without it they have to be there as they would be
-//! written. Other files beside them, such as inputs that once led to a failure, are left alone.
+//! `RSCT_SEEDS=write cargo test -p rsct seeds` writes the files; without it, the test fails if they are out of date.
+//! Other files in the directories, such as inputs that once caused a failure, are kept.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -14,7 +14,7 @@ use crate::{
     render, rules,
 };
 
-/// A netlink message, to be followed by others.
+/// A netlink message that others may follow.
 fn message(message_type: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(16 + payload.len()).unwrap();
     let mut bytes = length.to_ne_bytes().to_vec();
@@ -39,7 +39,7 @@ fn expectations() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Datagrams of the kernel's.
+/// Datagrams from the kernel.
 fn datagrams() -> Vec<Vec<u8>> {
     let refused = [
         &(-libc::EPERM).to_ne_bytes()[..],
@@ -71,7 +71,7 @@ fn datagrams() -> Vec<Vec<u8>> {
     datagrams
 }
 
-/// What the kernel is told about entries: what it told of them, and what it never tells.
+/// Requests about entries: values that the kernel reports, and values that it never reports.
 fn changes() -> Vec<Vec<u8>> {
     let mut changes: Vec<Vec<u8>> = entries().iter().map(|entry| entry[4..].to_vec()).collect();
     let payload = conntrack::samples::FTP.payload();
@@ -103,7 +103,7 @@ fn changes() -> Vec<Vec<u8>> {
     changes
 }
 
-/// Answers to `conntrack -C` and `-S` in a namespace with one entry, and two readings behind one another.
+/// Answers to `conntrack -C` and `-S` in a namespace with one entry, and two of them concatenated.
 fn stats() -> Vec<Vec<u8>> {
     let table = vec![0, 0, 0, 0, 8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 4, 0, 0];
     let mut cpu = vec![0, 0, 0, 1];
@@ -114,7 +114,7 @@ fn stats() -> Vec<Vec<u8>> {
     vec![table, cpu, twice]
 }
 
-/// A policy as Linux 6.18 sends it, defaults, and a name that is no text.
+/// A policy as Linux 6.18 sends it, defaults, and a name that is not UTF-8.
 fn timeouts() -> Vec<Vec<u8>> {
     let policy = timeout::PAYLOAD.to_vec();
     let defaults = [&[0; 4], &policy[12..28], &policy[36..]].concat();
@@ -122,7 +122,7 @@ fn timeouts() -> Vec<Vec<u8>> {
     vec![policy, defaults, named]
 }
 
-/// A helper as Linux 6.12 sends it, and what is left of one without kinds of expectations.
+/// A helper as Linux 6.12 sends it, and a truncated one without expectation policies.
 fn helpers() -> Vec<Vec<u8>> {
     let whole = helper::PAYLOAD.to_vec();
     vec![[&whole[..40], &whole[80..]].concat(), whole]
@@ -167,7 +167,7 @@ const LABELS: &[&str] = &[
     "1 77\n2 077\n77 1\n-1 x\n99999999999999999999 x\n3 a\n3 b\n",
 ];
 
-/// Everything that is written, by target.
+/// All seeds, by target.
 fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let numbers = |step: u8| (0..160u8).map(|n| n.wrapping_mul(step)).collect();
     BTreeMap::from([
@@ -192,7 +192,7 @@ fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
 }
 
 #[test]
-fn seeds_are_what_the_samples_are() {
+fn seeds_match_the_samples() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
     let write = std::env::var_os("RSCT_SEEDS").is_some_and(|value| value == "write");
     for (target, inputs) in all() {

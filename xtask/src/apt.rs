@@ -1,7 +1,7 @@
-//! A private apt: Debian's packages of any suite, unpacked under target/, without touching this machine's.
+//! A private apt: Debian's packages of any suite, unpacked under target/, independent of this machine's packages.
 //!
-//! apt itself resolves, fetches and checks signatures, with the machine's own configuration (proxies, say) but
-//! with sources, lists and status of its own. So it works for an ordinary user too.
+//! apt itself resolves, fetches and checks signatures, with the machine's own configuration (proxies, for example) but
+//! with separate sources, lists and status. So it works without root.
 
 use std::{
     ffi::OsString,
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{exec, paths, progress, suites::Mirror};
 
-/// Unpacks `packages` of `suites` as [`Apt::unpack_with_dependencies`] does, if need be after looking for new lists.
+/// Unpacks `packages` of `suites` like [`Apt::unpack_with_dependencies`], and fetches new lists if that fails.
 pub fn unpack(suites: &[&str], packages: &[&str], root: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
     let fetch = |update| Apt::open(suites, update)?.unpack_with_dependencies(packages, root, &wanted);
     // The lists may name versions that the archive has replaced.
@@ -28,7 +28,7 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Opens the view of `suites`. Lists that are there are used as they are unless `update` is set.
+    /// Opens the view of `suites`. Uses existing lists unless `update` is set.
     pub fn open(suites: &[&str], update: bool) -> Result<Self> {
         let name = suites.join("+");
         let apt = Self {
@@ -49,7 +49,7 @@ impl Apt {
         }
         let sources = Mirror::of_this_machine()?.sources(suites);
         fs::write(self.dir.join("sources.list"), sources).with_context(context)?;
-        // Nothing is installed as far as this apt knows: it fetches dependencies down to libc.
+        // For this apt nothing is installed: it fetches all dependencies, including libc.
         fs::write(self.dir.join("status"), "").with_context(context)?;
         let mut command = self.command("apt-get");
         command.args(["update", "-o", "APT::Update::Error-Mode=any"]);
@@ -86,7 +86,7 @@ impl Apt {
         exec::remove_dir(&debs)
     }
 
-    /// Fetches `packages` with all they depend on and unpacks into `root` those that `wanted` accepts by name.
+    /// Fetches `packages` with all dependencies, and unpacks into `root` those that `wanted` accepts by name.
     pub fn unpack_with_dependencies(
         &self,
         packages: &[&str],
@@ -127,7 +127,7 @@ impl Apt {
         for fixed in [
             "Acquire::Languages=none",
             "Acquire::Retries=3",
-            // As root, apt fetches as a user who may not reach this directory.
+            // As root, apt downloads as a user without access to this directory.
             "APT::Sandbox::User=root",
             "APT::Architecture=amd64",
             "APT::Install-Suggests=0",
@@ -146,7 +146,7 @@ fn option(name: &str, place: &Path) -> OsString {
 }
 
 fn unpack_debs(debs: &Path, root: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
-    // Debian's packages may still hold files in /bin or /lib: there they land where the links lead.
+    // Some of Debian's packages still have files in /bin or /lib: these follow the links.
     for dir in ["bin", "sbin", "lib", "lib64"] {
         let real = root.join("usr").join(dir);
         fs::create_dir_all(&real).with_context(|| format!("create {}", real.display()))?;
@@ -173,13 +173,13 @@ fn unpack_debs(debs: &Path, root: &Path, wanted: impl Fn(&str) -> bool) -> Resul
     Ok(())
 }
 
-/// As `dpkg-deb --extract` does, which however would replace the links by directories.
+/// Like `dpkg-deb --extract`, which would however replace the links by directories.
 fn extract(deb: &Path, root: &Path) -> Result<()> {
     let mut reader = Command::new("dpkg-deb");
     reader.arg("--fsys-tarfile").arg(deb).stdout(Stdio::piped());
     let mut reader = reader
         .spawn()
-        .map_err(|error| exec::started(&reader, &error, "read the package"))?;
+        .map_err(|error| exec::start_error(&reader, &error, "read the package"))?;
     let archive = reader
         .stdout
         .take()
@@ -196,7 +196,7 @@ fn extract(deb: &Path, root: &Path) -> Result<()> {
     let written = writer
         .stdin(archive)
         .status()
-        .map_err(|error| exec::started(&writer, &error, "write its files"))?;
+        .map_err(|error| exec::start_error(&writer, &error, "write its files"))?;
     let read = reader.wait().context("wait for dpkg-deb")?;
     if !read.success() || !written.success() {
         bail!("dpkg-deb ended with {read} and tar with {written}");

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what tracing, starting and stopping cost, counted in instructions, the same in every run; and
-//! what working on a large table costs, timed beside `conntrack`.
+//! `cargo xtask bench`: cost of tracing, starting and stopping, counted in instructions, which are reproducible; and
+//! duration of operations on a large table, compared with `conntrack`.
 
 use std::{
     process::{Command, ExitCode},
@@ -14,9 +14,9 @@ use crate::{
     vm::{self, Boot},
 };
 
-/// What the figures in the README were taken on.
+/// The kernel of the README's figures.
 const KERNEL: &str = "6.12";
-/// What starts are measured on: the oldest kernel, the one of the figures, and the newest, which has targets.
+/// The kernels on which starts are measured: the oldest, the README's, and the newest, which has targets.
 const START_KERNELS: [&str; 3] = ["6.1", KERNEL, "7.3"];
 /// The commands of tests/src/bench/start/commands.rs.
 const COMMANDS: [&str; 13] = [
@@ -36,7 +36,7 @@ const COMMANDS: [&str; 13] = [
 ];
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// Measure what tracing, starting and stopping cost, or working on a large table.
+/// Measure the cost of tracing, starting, stopping and working on a large table.
 #[derive(Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -45,7 +45,7 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum What {
-    /// Instructions per packet under rsct and under bpftrace, over the untraced run
+    /// Measure instructions per packet with rsct and with bpftrace, relative to no tracing
     Packet {
         /// A kernel of the matrix, `host`, or the path of a vmlinuz
         #[arg(long, value_name = "NAME", default_value = KERNEL)]
@@ -54,7 +54,7 @@ enum What {
         #[arg(long, value_name = "NAME", value_parser = ["packets", "latency", "memory"])]
         only: Option<String>,
     },
-    /// Instructions until each command works and after Ctrl-C, beside bpftrace, and what the verifier walks
+    /// Measure instructions to start and stop each command, against bpftrace, and the verifier's work
     Start {
         /// A kernel of the matrix, `host`, or the path of a vmlinuz; repeat it for several
         #[arg(long, value_name = "NAME", default_values = START_KERNELS)]
@@ -63,15 +63,15 @@ enum What {
         #[arg(long, value_name = "NAME", value_parser = COMMANDS)]
         only: Option<String>,
     },
-    /// Time on tables of 100,000 and 1,000,000 entries beside conntrack, on this machine, as root
+    /// Time operations on tables of 100,000 and 1,000,000 entries against conntrack (needs root)
     Table {
-        /// How many entries the table has, as 100k,1M
+        /// Numbers of entries, as 100k,1M
         #[arg(long, value_name = "N,N")]
         entries: Option<String>,
         /// Only this part: list, filter, delete, load or watch
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
-        /// How often each command is run
+        /// Number of runs of each command
         #[arg(long, value_name = "N")]
         runs: Option<String>,
     },
@@ -94,7 +94,7 @@ fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     counted(kernel, "bench-packet", only)
 }
 
-/// One kernel after the other; fails if one has failed.
+/// Measures one kernel after the other; fails if one of them failed.
 fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
     for kernel in kernels {
         kernels::check(kernel)?;
@@ -113,7 +113,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
     Ok(ended)
 }
 
-/// Runs a bench of rsct-tests in a guest whose clock counts instructions.
+/// Runs a bench of rsct-tests in a guest with a clock that counts instructions.
 fn counted(kernel: &str, bench: &str, only: Option<&str>) -> Result<ExitCode> {
     Boot {
         kernel,
@@ -128,12 +128,12 @@ fn counted(kernel: &str, bench: &str, only: Option<&str>) -> Result<ExitCode> {
 
 fn table(options: &[(&str, &Option<String>)]) -> Result<ExitCode> {
     if !exec::is_root() {
-        bail!("the bench makes network namespaces and sets the limit of conntrack tables: run it as root");
+        bail!("the bench creates network namespaces and sets conntrack limits: run it as root");
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
     build::ensure()?;
     let mut command = Command::new(build::built("rsct-tests"));
-    build::beside(&mut command)?.arg("bench-table");
+    build::add_to_path(&mut command)?.arg("bench-table");
     for (name, value) in options {
         if let Some(value) = value {
             command.args([name, value.as_str()]);
@@ -141,8 +141,8 @@ fn table(options: &[(&str, &Option<String>)]) -> Result<ExitCode> {
     }
     let status = command
         .status()
-        .map_err(|error| exec::started(&command, &error, "run the bench"))?;
-    // What was wrong with the options, or with the figures, it has said itself.
+        .map_err(|error| exec::start_error(&command, &error, "run the bench"))?;
+    // The bench has already printed its errors.
     Ok(ExitCode::from(
         status
             .code()

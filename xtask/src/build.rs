@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result};
 
 use crate::{exec, paths, progress, toolchain};
 
-/// What guests get.
+/// The programs in every guest.
 pub const PROGRAMS: &[&str] = &["rsct", "rsct-tests"];
 
-/// Builds with cargo's own output on the screen.
+/// Builds with cargo's output visible.
 pub fn run() -> Result<ExitCode> {
     toolchain::ensure()?;
     exec::inherit(&mut command()?, "build rsct")?;
@@ -22,7 +22,7 @@ pub fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds for another command, which has its own to say.
+/// Builds as part of another command, without cargo's output.
 pub fn ensure() -> Result<()> {
     toolchain::ensure()?;
     let _step = progress::step("building rsct and its tests");
@@ -30,7 +30,7 @@ pub fn ensure() -> Result<()> {
     Ok(())
 }
 
-/// Where `program` lies once it is built.
+/// Path of `program` after a build.
 pub fn built(program: &str) -> PathBuf {
     paths::target()
         .join(toolchain::TARGET)
@@ -47,8 +47,8 @@ fn command() -> Result<Command> {
     Ok(command)
 }
 
-/// Lets `command` find the programs built here by name, as in a guest.
-pub fn beside(command: &mut Command) -> Result<&mut Command> {
+/// Puts the built programs on the search path of `command`, as in a guest.
+pub fn add_to_path(command: &mut Command) -> Result<&mut Command> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let built = paths::target().join(toolchain::TARGET).join("release");
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);

@@ -1,6 +1,6 @@
-//! Writes the archives an initramfs is made of: "newc" cpio, every file root's.
+//! Writer of "newc" cpio archives for an initramfs; all files belong to root.
 //!
-//! Written here because a guest needs device nodes, and making those on disk takes root.
+//! Needed because a guest has device nodes, and creating those on disk requires root.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ const REGULAR: u32 = 0o100_000;
 const SYMLINK: u32 = 0o120_000;
 const CHARACTER: u32 = 0o020_000;
 
-/// An archive in the making. Paths in it have no leading slash.
+/// An archive under construction. Paths in it have no leading slash.
 #[derive(Default)]
 pub struct Cpio {
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ impl Cpio {
 
     /// Adds a file of this machine with its own permissions.
     pub fn copy(&mut self, path: &str, from: &Path) -> Result<()> {
-        let context = || format!("put {} into the guest", from.display());
+        let context = || format!("copy {} into the guest", from.display());
         let content = fs::read(from).with_context(context)?;
         let mode = fs::metadata(from).with_context(context)?.mode();
         self.file(path, mode, &content);
@@ -54,12 +54,12 @@ impl Cpio {
 
     /// Adds everything under the directory `from` that `wanted` accepts by its path in the archive.
     pub fn tree(&mut self, path: &str, from: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
-        let context = || format!("put {} into the guest", from.display());
+        let context = || format!("copy {} into the guest", from.display());
         let mut entries = Vec::new();
         for entry in fs::read_dir(from).with_context(context)? {
             entries.push(entry.with_context(context)?);
         }
-        // The same tree always gives the same archive.
+        // Sorted for a reproducible archive.
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -91,7 +91,7 @@ impl Cpio {
         Ok(())
     }
 
-    /// The archive, which another may follow.
+    /// The archive; archives can be concatenated.
     pub fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, (0, 0), &[]);
         self.bytes
@@ -107,7 +107,7 @@ impl Cpio {
             0,
             links,
             0,
-            // A file of 4 GiB has no place in an initramfs; its size could not be written here.
+            // The format has no larger size; no initramfs holds a file of 4 GiB.
             u32::try_from(content.len()).unwrap_or(u32::MAX),
             0,
             0,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_says_what_the_file_is() {
+    fn a_header_describes_the_file() {
         let mut cpio = Cpio::default();
         cpio.file("etc/x", 0o644, b"hello");
         let bytes = cpio.finish();

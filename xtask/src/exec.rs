@@ -1,4 +1,4 @@
-//! Runs other programs quietly, and tells what they said only when they fail.
+//! Runs other programs quietly, and prints their output only if they fail.
 
 use std::{
     io::ErrorKind,
@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// How much of a failed program's output is worth reading in a message.
+/// Lines of a failed program's output in a message.
 const TAIL_LINES: usize = 30;
 
-/// An error in what was typed: it ends with exit status 2, as clap's own do.
+/// A usage error: ends with exit status 2, like clap's own.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -23,44 +23,44 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Runs `command` and returns its standard output. `purpose` opens the message when it fails.
+/// Runs `command` and returns its standard output. `purpose` starts the error message.
 pub fn output(command: &mut Command, purpose: &str) -> Result<String> {
     let output = capture(command, purpose)?;
     if !output.status.success() {
-        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
         bail!(
             "{purpose}: `{}` ended with {}:\n{}",
             line(command),
             output.status,
-            tail(&said, TAIL_LINES)
+            tail(&text, TAIL_LINES)
         );
     }
     String::from_utf8(output.stdout)
         .with_context(|| format!("{purpose}: `{}` did not print UTF-8", line(command)))
 }
 
-/// Runs `command` and returns all it did, whether it failed or not.
+/// Runs `command` and returns its complete output, even if it failed.
 pub fn capture(command: &mut Command, purpose: &str) -> Result<Output> {
     command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| started(command, &error, purpose))
+        .map_err(|error| start_error(command, &error, purpose))
 }
 
-/// Runs `command` on this process's own output.
+/// Runs `command` with this process's output.
 pub fn inherit(command: &mut Command, purpose: &str) -> Result<()> {
     let status = command
         .status()
-        .map_err(|error| started(command, &error, purpose))?;
+        .map_err(|error| start_error(command, &error, purpose))?;
     if !status.success() {
         bail!("{purpose}: `{}` ended with {status}", line(command));
     }
     Ok(())
 }
 
-/// The message for a program that could not be started at all.
-pub fn started(command: &Command, error: &std::io::Error, purpose: &str) -> anyhow::Error {
+/// The error for a program that could not be started.
+pub fn start_error(command: &Command, error: &std::io::Error, purpose: &str) -> anyhow::Error {
     let program = command.get_program().to_string_lossy().into_owned();
     if error.kind() == ErrorKind::NotFound {
         anyhow::anyhow!("{purpose}: `{program}` is not installed on this machine")
@@ -75,7 +75,7 @@ pub fn tail(text: &str, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// Where `program` is installed, looked for as root would, even for an ordinary user.
+/// Path of an installed `program`, on root's search path even for other users.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -85,20 +85,20 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Whether this process may install packages and load BPF programs.
+/// Returns whether this process may install packages and load BPF programs.
 pub fn is_root() -> bool {
-    // SAFETY: geteuid takes nothing and cannot fail.
+    // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Lets every other process go first: this thread and the programs that it starts get what is left of the processors.
-pub fn give_way() {
+/// Lowers the priority of this thread and of the programs that it starts below every other process.
+pub fn lower_priority() {
     const NICE: libc::c_int = 10;
-    // SAFETY: a plain call; 0 is the calling thread. Where it fails, this goes on as it was.
+    // SAFETY: a plain call; 0 is the calling thread. If it fails, the priority stays.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
-/// Removes a directory that may not be there.
+/// Removes a directory if it exists.
 pub fn remove_dir(dir: &Path) -> Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -1,8 +1,7 @@
-//! `cargo xtask fuzz`: hostile input for everything in rsct that reads what others wrote, made by libFuzzer.
+//! `cargo xtask fuzz`: libFuzzer on every parser of rsct that reads foreign input.
 //!
-//! The targets are `tests/fuzz/targets/*.rs`, each with a corpus to start from in `tests/fuzz/corpus`. What is found
-//! on the way is kept under target/fuzz: inputs that reach something new in `corpus`, those that lead to a failure in
-//! `crashes`.
+//! The targets are `tests/fuzz/targets/*.rs`, each with a corpus in `tests/fuzz/corpus`. New inputs are kept under
+//! target/fuzz: those with new coverage in `corpus`, those that fail in `crashes`.
 
 use std::{
     collections::VecDeque,
@@ -20,9 +19,9 @@ use clap::Args;
 
 use crate::{exec, machine, paths, progress, report::Tally, toolchain};
 
-/// The compiler's own: what rustup installed it for.
+/// The compiler's host, which is installed with the toolchain.
 const HOST: &str = "x86_64-unknown-linux-gnu";
-/// What makes the compiler count which branches an input takes and what it compares, as libFuzzer wants to know.
+/// Compiler options that count branches and report comparisons, for libFuzzer.
 const COVERAGE: &[&str] = &[
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -31,21 +30,21 @@ const COVERAGE: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "--cfg=fuzzing",
 ];
-/// Longer than any message the kernel sends about one entry, shorter than what only a file can hold.
+/// Longer than any message of the kernel about one entry, shorter than some files.
 const MOST_BYTES: u32 = 4096;
-/// An input that takes longer has hit a loop.
+/// A slower input is taken for an endless loop.
 const SLOW: Duration = Duration::from_secs(5);
 const MOST_MIB: u32 = 512;
 
-/// Feed rsct's readers with hostile input.
+/// Fuzz rsct's parsers.
 #[derive(Args)]
 pub struct Options {
-    /// Which of them; all unless given
+    /// Targets to run; all unless given
     targets: Vec<String>,
-    /// For how many seconds each is fed
+    /// Seconds per target
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// How many are fed at a time; as many as there are CPUs unless given
+    /// Number of targets in parallel; one per CPU unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: Option<u32>,
 }
@@ -55,11 +54,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let known = targets()?;
     for name in &options.targets {
         if !known.contains(name) {
-            return Err(exec::Usage(format!(
-                "no fuzz target is called {name}; there are {}",
-                known.join(", ")
-            ))
-            .into());
+            return Err(exec::Usage(format!("unknown fuzz target {name}: use {}", known.join(", "))).into());
         }
     }
     let wanted = if options.targets.is_empty() {
@@ -87,7 +82,7 @@ pub fn prepare(filter: Option<&str>) -> Result<()> {
     if wanted.is_empty() { Ok(()) } else { build(&wanted) }
 }
 
-/// Feeds every target whose name contains `filter` for some seconds; each counts as a test.
+/// Runs every target whose name contains `filter` for some seconds; each counts as a test.
 pub fn test(filter: Option<&str>, seconds: u32) -> Result<Tally> {
     let wanted = matching(filter)?;
     if wanted.is_empty() {
@@ -102,7 +97,7 @@ fn matching(filter: Option<&str>) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names of all targets, as their files are called.
+/// The names of all targets, which are the names of their files.
 fn targets() -> Result<Vec<String>> {
     let dir = paths::root().join("tests/fuzz/targets");
     let mut names = Vec::new();
@@ -178,14 +173,14 @@ fn build(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// How far a target came.
+/// Progress of a target.
 #[derive(Debug, Default, PartialEq)]
 struct Figures {
     executions: u64,
-    /// Branches, and branches with how often they were taken.
+    /// Branches, and branches distinguished by how often they were executed.
     covered: u64,
     features: u64,
-    /// Inputs of which each reaches something that no other does.
+    /// Kept inputs: each covers something that no other does.
     corpus: u64,
 }
 
@@ -200,8 +195,8 @@ impl std::fmt::Display for Figures {
 }
 
 impl Figures {
-    /// Takes what a line of libFuzzer's says, such as
-    /// `#4096 pulse cov: 310 ft: 905 corp: 64/9Kb lim: 68 exec/s: 2048 rss: 40Mb`, with a tab behind the number.
+    /// Parses a status line of libFuzzer, such as `#4096 pulse cov: 310 ft: 905 corp: 64/9Kb lim: 68 exec/s: 2048 rss:
+    /// 40Mb`, with a tab after the number.
     fn line(&mut self, line: &str) -> bool {
         let Some((executions, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once('\t')) else {
             return false;
@@ -225,7 +220,7 @@ impl Figures {
     }
 }
 
-/// Feeds one target for some seconds.
+/// Runs one target for some seconds.
 fn feed(name: &str, seconds: u32) -> Result<Figures> {
     let step = progress::step(format!("fuzz {name}"));
     let found = kept().join("corpus").join(name);
@@ -242,22 +237,22 @@ fn feed(name: &str, seconds: u32) -> Result<Figures> {
         .arg(format!("-max_len={MOST_BYTES}"))
         .arg(format!("-timeout={}", SLOW.as_secs()))
         .arg(format!("-rss_limit_mb={MOST_MIB}"))
-        // What the target itself says of each input is of no interest; a failure is played again for it.
+        // The target's own output per input is dropped; a failure is repeated to see it.
         .arg("-close_fd_mask=3")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = command
         .spawn()
-        .map_err(|error| exec::started(&command, &error, "run a fuzz target"))?;
+        .map_err(|error| exec::start_error(&command, &error, "run a fuzz target"))?;
     let mut figures = Figures::default();
     let mut last = VecDeque::new();
     let mut crash = None;
-    if let Some(said) = child.stderr.take() {
-        for line in BufReader::new(said).split(b'\n').map_while(Result::ok) {
+    if let Some(text) = child.stderr.take() {
+        for line in BufReader::new(text).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
             if figures.line(&line) {
-                step.say(format!("fuzz {name}: {} executions", figures.executions));
+                step.relabel(format!("fuzz {name}: {} executions", figures.executions));
                 continue;
             }
             if let Some((_, path)) = line.split_once("Test unit written to ") {
@@ -273,14 +268,14 @@ fn feed(name: &str, seconds: u32) -> Result<Figures> {
     if status.success() && figures.executions > 0 {
         return Ok(figures);
     }
-    let said = Vec::from(last).join("\n");
+    let text = Vec::from(last).join("\n");
     match crash {
-        Some(path) => bail!("{}", failure(name, &path, &said)),
-        None => bail!("{name} ended with {status} after {figures}:\n{said}"),
+        Some(path) => bail!("{}", failure(name, &path, &text)),
+        None => bail!("{name} ended with {status} after {figures}:\n{text}"),
     }
 }
 
-/// How lines of libFuzzer's begin that say nothing about a failure.
+/// Prefixes of libFuzzer's lines that do not describe a failure.
 const CHATTER: &[&str] = &[
     "INFO: ",
     "WARNING: ",
@@ -291,20 +286,20 @@ const CHATTER: &[&str] = &[
     "/",
 ];
 
-/// What happens on the input that led to a failure, played again by itself.
-fn failure(name: &str, path: &std::path::Path, said: &str) -> String {
+/// Output for a failing input, run again alone.
+fn failure(name: &str, path: &std::path::Path, text: &str) -> String {
     let mut command = program(name);
     command.arg(path).env("RUST_BACKTRACE", "0");
-    let again = match exec::capture(&mut command, "play a failure again") {
+    let again = match exec::capture(&mut command, "repeat the failure") {
         Ok(output) if !output.status.success() => String::from_utf8_lossy(&output.stderr).into_owned(),
-        _ => said.to_owned(),
+        _ => text.to_owned(),
     };
-    let told: Vec<&str> = again
+    let lines: Vec<&str> = again
         .lines()
         .filter(|line| !CHATTER.iter().any(|begin| line.starts_with(begin)) && !line.is_empty())
         .take(20)
         .collect();
-    format!("{} leads to a failure:\n{}", path.display(), told.join("\n"))
+    format!("{} fails:\n{}", path.display(), lines.join("\n"))
 }
 
 fn program(name: &str) -> Command {

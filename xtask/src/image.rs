@@ -1,4 +1,4 @@
-//! A kernel that can be booted: its vmlinuz, and the modules that belong to it.
+//! A bootable kernel: its vmlinuz and its modules.
 
 use std::{
     fs,
@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Where a bzImage keeps the offset of its version, and what that offset counts from
-/// (Documentation/arch/x86/boot.rst, `kernel_version`).
+/// Position in a bzImage of the offset of the version, and the base of that offset (Documentation/arch/x86/boot.rst,
+/// `kernel_version`).
 const VERSION_POINTER: usize = 0x20e;
 const VERSION_BASE: usize = 0x200;
 
@@ -17,14 +17,14 @@ const VERSION_BASE: usize = 0x200;
 pub struct Image {
     /// The file that boots.
     pub vmlinuz: PathBuf,
-    /// What `uname -r` will say.
+    /// The release, as `uname -r` prints it.
     pub release: String,
-    /// The directory of its modules, named like the release.
+    /// The directory of its modules, named after the release.
     pub modules: PathBuf,
 }
 
 impl Image {
-    /// Takes the kernel in `vmlinuz`, with the modules beside it or in the standard place.
+    /// Opens the kernel in `vmlinuz`, with the modules next to it or in the standard directory.
     pub fn open(vmlinuz: &Path) -> Result<Self> {
         let bytes = fs::read(vmlinuz).with_context(|| {
             format!(
@@ -32,8 +32,12 @@ impl Image {
                 vmlinuz.display()
             )
         })?;
-        let release = release(&bytes)
-            .with_context(|| format!("{} is no x86 Linux kernel image (a bzImage)", vmlinuz.display()))?;
+        let release = release(&bytes).with_context(|| {
+            format!(
+                "{} is not an x86 Linux kernel image (a bzImage)",
+                vmlinuz.display()
+            )
+        })?;
         let dir = fs::canonicalize(vmlinuz)
             .with_context(|| format!("resolve {}", vmlinuz.display()))?
             .parent()
@@ -50,7 +54,7 @@ impl Image {
             .find(|place| place.ends_with(&release) && place.join("kernel").is_dir());
         let Some(modules) = found else {
             bail!(
-                "the kernel {} is {release}, but no modules of that release were found beside it or in /lib/modules",
+                "the kernel {} is {release}, but no modules of that release were found next to it or in /lib/modules",
                 vmlinuz.display()
             );
         };
@@ -78,7 +82,7 @@ mod tests {
     use super::release;
 
     #[test]
-    fn a_kernel_tells_its_release() {
+    fn a_kernel_has_its_release() {
         let mut bytes = vec![0; 0x400];
         bytes[0x202..0x206].copy_from_slice(b"HdrS");
         bytes[0x20e..0x210].copy_from_slice(&0x100u16.to_le_bytes());
@@ -87,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_no_kernel() {
+    fn other_files_are_rejected() {
         assert_eq!(release(b"#!/bin/sh\n"), None);
         let mut bytes = vec![0; 0x210];
         bytes[0x202..0x206].copy_from_slice(b"HdrS");

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The guest's first process: makes a small Linux of what the initramfs holds, runs one command and powers off.
+# The guest's first process: sets up a small Linux from the initramfs, runs one command and powers off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-linux}"
 export LANG=C.UTF-8 SHELL=/bin/sh USER=root LOGNAME=root
 
@@ -23,7 +23,7 @@ ulimit -l unlimited
 
 modprobe -a virtio_pci virtio_console virtio_rng
 
-# Ports appear one by one, after the driver has talked to the host.
+# Ports appear one by one, after the driver's handshake with the host.
 port() {
     tries=0
     while [ $tries -lt 500 ]; do
@@ -36,7 +36,7 @@ port() {
         usleep 10000
         tries=$((tries + 1))
     done
-    echo "init: the host gave no port $1" >/dev/console
+    echo "init: the host provides no port $1" >/dev/console
     poweroff -f
 }
 exit_port=/dev/$(port rsct.exit)
@@ -46,7 +46,7 @@ cd /root || exit
 mkdir -p /out
 if [ -e /rsct/terminal ]; then
     # A session of its own on the terminal, so that Ctrl-C reaches the command and job control works.
-    # Its size is set in there, for the terminal forgets it when nobody has it open.
+    # Its size is set in there, because the terminal forgets it when closed.
     setsid -c sh -c 'stty $(cat /rsct/terminal); . /rsct/command' </dev/hvc0 >/dev/hvc0 2>&1
     status=$?
 else

@@ -1,4 +1,4 @@
-//! Puts one guest's initramfs together: the kept layers, then what changes with every boot.
+//! Assembles a guest's initramfs: the cached layers, then the part specific to this boot.
 
 use std::{
     fs::{self, File},
@@ -12,17 +12,17 @@ use crate::{build, cpio::Cpio, image::Image, modules, tools};
 
 const INIT: &str = include_str!("init.sh");
 
-/// What a guest is to hold and to do.
+/// Contents and command of a guest.
 pub struct Contents<'a> {
-    /// The kernel whose modules it has.
+    /// The kernel, whose modules are included.
     pub image: &'a Image,
-    /// Debian packages beside the usual ones.
+    /// Additional Debian packages.
     pub with: &'a [String],
-    /// Files of this machine: where they are, and where they go.
+    /// Files of this machine, each with its path in the guest.
     pub files: &'a [(PathBuf, String)],
-    /// A shell script: the one thing the guest does.
+    /// The guest's command, a shell script.
     pub script: String,
-    /// Set for a command that talks to a terminal: arguments for `stty`.
+    /// Arguments of `stty` for a command on a terminal.
     pub terminal: Option<String>,
 }
 
@@ -61,7 +61,7 @@ fn last_layer(contents: &Contents<'_>) -> Result<Vec<u8>> {
         cpio.dir(dir);
     }
     cpio.symlink("var/run", "/run");
-    // Before devtmpfs is mounted, init needs these for its own output.
+    // Init needs these for its own output before devtmpfs is mounted.
     cpio.character("dev/console", 5, 1);
     cpio.character("dev/null", 1, 3);
     cpio.file("init", 0o755, INIT.as_bytes());
@@ -100,7 +100,7 @@ fn add_file(cpio: &mut Cpio, from: &Path, to: &str) -> Result<()> {
         parent.push_str(&part.as_os_str().to_string_lossy());
         cpio.dir(&parent);
     }
-    let meta = fs::metadata(from).with_context(|| format!("put {} into the guest", from.display()))?;
+    let meta = fs::metadata(from).with_context(|| format!("copy {} into the guest", from.display()))?;
     if meta.is_dir() {
         cpio.dir(to);
         cpio.tree(to, from, &|_| true)
@@ -108,7 +108,7 @@ fn add_file(cpio: &mut Cpio, from: &Path, to: &str) -> Result<()> {
         cpio.copy(to, from)
     } else {
         bail!(
-            "put {} into the guest: it is neither a file nor a directory",
+            "copy {} into the guest: it is neither a file nor a directory",
             from.display()
         )
     }

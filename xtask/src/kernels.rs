@@ -1,4 +1,4 @@
-//! The kernels that rsct is held against, and how each is found in Debian's archive.
+//! The kernels that rsct is tested on, and how to find each in Debian's archive.
 
 use std::{
     fs,
@@ -11,13 +11,13 @@ use crate::{apt::Apt, exec, exec::Usage, image::Image, lock, paths, progress};
 
 /// One row of the matrix.
 pub struct Kernel {
-    /// What people call it.
+    /// The name in commands and messages.
     pub name: &'static str,
-    /// The series: the newest package of it is taken.
+    /// The series, of which the newest package is used.
     series: &'static str,
-    /// Where that package is looked for.
+    /// The suites that have it.
     suites: &'static [&'static str],
-    /// Whether the guest tests run with kprobes here too.
+    /// True if the guest tests also run with kprobes on it.
     kprobe: bool,
 }
 
@@ -34,7 +34,7 @@ pub const MATRIX: &[Kernel] = &[
         suites: BOOKWORM,
         kprobe: true,
     },
-    // The same series as below with other signatures: 6.12.113 changed them.
+    // The same series as below but with other signatures, which 6.12.113 changed.
     Kernel {
         name: "6.12-backports",
         series: "6.12",
@@ -67,7 +67,7 @@ pub fn names() -> String {
     names.join(", ")
 }
 
-/// The kernel that is booted when none is asked for.
+/// The default kernel.
 pub fn newest() -> &'static str {
     MATRIX.last().map_or("host", |kernel| kernel.name)
 }
@@ -77,7 +77,7 @@ pub fn by_name(name: &str) -> Option<&'static Kernel> {
     MATRIX.iter().find(|kernel| kernel.name == name)
 }
 
-/// The forms in which rsct attaches in this kernel's guest tests; the first of them runs everything.
+/// The forms in which rsct attaches in this kernel's guest tests; all scenarios run in the first one.
 pub fn forms(name: &str) -> &'static [&'static str] {
     if by_name(name).is_none_or(|kernel| kernel.kprobe) {
         &["fentry", "kprobe"]
@@ -86,12 +86,12 @@ pub fn forms(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// Refuses a name that [`find`] cannot know, before anything is built or fetched for it.
+/// Rejects a name that [`find`] cannot know, before anything is built or fetched.
 pub fn check(name: &str) -> Result<()> {
     if by_name(name).is_none() && name != "host" && !name.contains('/') {
         let known = names();
         return Err(Usage(format!(
-            "no kernel is called {name}: use {known}, host, or the path of a vmlinuz"
+            "unknown kernel {name}: use {known}, host, or the path of a vmlinuz"
         ))
         .into());
     }
@@ -107,22 +107,21 @@ pub fn find(name: &str) -> Result<Image> {
         let release =
             fs::read_to_string("/proc/sys/kernel/osrelease").context("read the running kernel's release")?;
         let file = PathBuf::from("/boot").join(format!("vmlinuz-{}", release.trim()));
-        return Image::open(&file)
-            .context("take the running kernel (--kernel host needs it installed under /boot)");
+        return Image::open(&file).context("use the running kernel (--kernel host requires it under /boot)");
     }
     check(name)?;
     Image::open(&PathBuf::from(name))
 }
 
 impl Kernel {
-    /// The kernel, fetched on first use, or its newest package now when `update` is set.
+    /// The kernel; fetched on first use, or updated to its newest package if `update` is set.
     pub fn image(&self, update: bool) -> Result<Image> {
         let root = paths::guest().join("kernels").join(self.name);
         let unpacked = root.join("unpacked");
         if update || !unpacked.exists() {
             let _lock = lock::take(lock::Kind::Guests)?;
             self.fetch(&root, update)
-                .with_context(|| format!("kernel {} cannot be had", self.name))?;
+                .with_context(|| format!("kernel {} is not available", self.name))?;
         }
         let package =
             fs::read_to_string(&unpacked).with_context(|| format!("read {}", unpacked.display()))?;
@@ -132,7 +131,7 @@ impl Kernel {
             .iter()
             .map(|place| root.join(place.replace("RELEASE", release)))
             .find(|file| file.exists())
-            .with_context(|| format!("{package} holds no vmlinuz in a place that is known"))?;
+            .with_context(|| format!("{package} has no vmlinuz at a known path"))?;
         Image::open(&file)
     }
 
@@ -140,17 +139,17 @@ impl Kernel {
         if !update && root.join("unpacked").exists() {
             return Ok(());
         }
-        let step = progress::step(format!("kernel {}: looking it up", self.name));
+        let step = progress::step(format!("looking up kernel {}", self.name));
         let apt = Apt::open(self.suites, update)?;
         let mut newest = self.newest(&apt)?;
         if !update && newest.is_none() {
-            // The lists may be from before the series came.
+            // The lists may be older than the series.
             newest = self.newest(&Apt::open(self.suites, true)?)?;
         }
         let package = newest.with_context(|| {
             format!(
-                "{} has no linux-image-{}.*-cloud-amd64 any more: the series has left the archive, take its row \
-                 out of xtask/src/kernels.rs or give it another suite",
+                "{} has no linux-image-{}.*-cloud-amd64 any more: the series has left the archive; remove \
+                 its row from xtask/src/kernels.rs or change its suites",
                 self.suites.join(", "),
                 self.series
             )
@@ -160,14 +159,14 @@ impl Kernel {
         if fs::read_to_string(root.join("unpacked")).is_ok_and(|have| have == found) {
             return Ok(());
         }
-        step.say(format!("kernel {}: downloading {package}", self.name));
+        step.relabel(format!("kernel {}: downloading {package}", self.name));
         let fresh = root.with_file_name(format!("{}.new", self.name));
         exec::remove_dir(&fresh)?;
         if let Err(error) = apt.unpack_exactly(&packages, &fresh) {
             if update {
                 return Err(error);
             }
-            // The archive keeps a few versions only: the lists may name one that is gone.
+            // The archive keeps only a few versions: the lists may name a removed one.
             return self.fetch(root, true);
         }
         fs::write(fresh.join("unpacked"), &found)
@@ -192,21 +191,21 @@ fn newest_of(names: &[String]) -> Option<&str> {
         .map(|(name, _)| name)
 }
 
-/// The release that the kernel of package `name` tells of itself.
+/// The release (`uname -r`) of the kernel in package `name`.
 fn release(name: &str) -> &str {
     name.trim_start_matches("linux-image-")
 }
 
-/// Every number in `name`: 6.12.90+deb12.1 is newer than 6.12.90+deb12, and 6.12.100 than both.
+/// Every number in `name`, for comparison: 6.12.90+deb12.1 is newer than 6.12.90+deb12, and 6.12.100 than both.
 fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect()
 }
 
-/// `package` as apt's name=version, with the packages that its kernel is split over.
+/// `package` as apt's name=version, with the packages that its kernel is split into.
 ///
-/// Those are the ones it depends on in exactly its own version; the rest (tools for booting) is not wanted.
+/// These are the dependencies with exactly its own version; the others (boot tools) are not needed.
 fn parts(package: &str, show: impl Fn(&str) -> Result<String>) -> Result<Vec<String>> {
     let mut names = vec![package.to_owned()];
     let mut parts = Vec::new();
@@ -214,8 +213,8 @@ fn parts(package: &str, show: impl Fn(&str) -> Result<String>) -> Result<Vec<Str
         let fields = show(&name)?;
         let field = |key: &str| fields.lines().find_map(|line| line.strip_prefix(key));
         let Some(version) = field("Version: ") else {
-            // Debian's 6.18 asks for a part that the archive does not have. What is really missing, a vmlinuz
-            // or modules, is noticed when the kernel is opened.
+            // Debian's 6.18 depends on a part that is missing in the archive. A vmlinuz or modules that are really
+            // missing are noticed when the kernel is opened.
             names.retain(|other| *other != name);
             continue;
         };
@@ -293,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
+    fn an_unknown_kernel_error_lists_the_known_ones() {
         let error = find("5.4").unwrap_err().to_string();
         assert!(error.contains("6.12-backports"), "{error}");
     }

@@ -1,6 +1,6 @@
-//! Layers of the initramfs that stay the same between boots are kept as files.
+//! Cached layers of the initramfs that do not change between boots.
 //!
-//! The kernel unpacks archives that follow one another, so a boot only copies layers together.
+//! The kernel unpacks concatenated archives, so a boot only concatenates layers.
 
 use std::{
     fs,
@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result};
 
 use crate::lock;
 
-/// The layer in `file`, made by `make` if it is missing or older than one of `sources` or than xtask itself.
+/// The layer in `file`; rebuilt by `make` if it is missing or older than one of `sources` or than xtask itself.
 pub fn cached(file: &Path, sources: &[&Path], make: impl FnOnce() -> Result<Vec<u8>>) -> Result<PathBuf> {
-    // xtask decides what goes into a layer.
+    // xtask determines a layer's contents.
     let program = std::env::current_exe().context("find xtask's own file")?;
     let newest = sources
         .iter()
@@ -32,7 +32,7 @@ pub fn cached(file: &Path, sources: &[&Path], make: impl FnOnce() -> Result<Vec<
         if let Some(dir) = file.parent() {
             fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         }
-        // Never seen half written by those who do not have to wait.
+        // Renamed when complete, because readers do not take the lock.
         let fresh = file.with_extension("new");
         fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
         fs::rename(&fresh, file).with_context(|| format!("move {}", fresh.display()))?;

@@ -1,6 +1,6 @@
-//! One fetch or installation of a kind at a time, among the guests of one test run and among several xtasks.
+//! Locks against concurrent fetches and installations, among the guests of one test run and among several xtasks.
 //!
-//! Whoever waited looks again before fetching: the other one has most likely brought it.
+//! After waiting, check again before fetching: the previous holder has probably fetched the same.
 
 use std::{
     fs::{self, File},
@@ -11,20 +11,20 @@ use anyhow::{Context as _, Result};
 
 use crate::paths;
 
-/// Held until dropped; the kernel lets go of it even if xtask is killed.
+/// Held until dropped; the kernel releases it even if xtask is killed.
 #[must_use]
 pub struct Lock(#[expect(dead_code, reason = "closing the file is what unlocks it")] File);
 
-/// What only one may do at a time. Different kinds do not disturb one another.
+/// The locked operation. Different kinds do not block one another.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// Fetch what guests are made of.
+    /// Fetching the parts of guests.
     Guests,
-    /// Build the linker for eBPF objects.
+    /// Building the linker for eBPF objects.
     Linker,
 }
 
-/// Waits until no other one does what is meant. A thread must not take the same lock twice.
+/// Waits until the lock is free. A thread must not take the same lock twice.
 pub fn take(kind: Kind) -> Result<Lock> {
     let file = paths::target().join(match kind {
         Kind::Guests => "xtask.lock",
@@ -33,7 +33,7 @@ pub fn take(kind: Kind) -> Result<Lock> {
     let context = || format!("lock {}", file.display());
     fs::create_dir_all(paths::target()).with_context(context)?;
     let lock = File::create(&file).with_context(context)?;
-    // SAFETY: flock takes an open descriptor and keeps nothing.
+    // SAFETY: flock is called with an open descriptor and keeps nothing.
     if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) } != 0 {
         return Err(std::io::Error::last_os_error()).with_context(context);
     }

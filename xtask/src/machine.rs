@@ -1,4 +1,4 @@
-//! Programs that this machine itself must have, and how it gets them.
+//! Programs required on this machine, and their installation.
 
 use std::process::Command;
 
@@ -6,11 +6,11 @@ use anyhow::{Result, bail};
 
 use crate::{exec, progress};
 
-/// A program and the Debian package that brings it.
+/// A program and its Debian package.
 pub struct Program {
-    /// What is looked for: a name on the search path, or an absolute path.
+    /// A name on the search path, or an absolute path.
     pub name: &'static str,
-    /// What to install.
+    /// The package to install.
     pub package: &'static str,
 }
 
@@ -18,7 +18,7 @@ const fn program(name: &'static str, package: &'static str) -> Program {
     Program { name, package }
 }
 
-/// What making and booting a guest takes.
+/// Programs required to build and boot a guest.
 pub const FOR_GUESTS: &[Program] = &[
     program("depmod", "kmod"),
     program("xz", "xz-utils"),
@@ -26,13 +26,13 @@ pub const FOR_GUESTS: &[Program] = &[
     program("dpkg-deb", "dpkg"),
 ];
 
-/// What compiling takes beside Rust.
+/// Programs required to compile, in addition to Rust.
 pub const FOR_BUILDS: &[Program] = &[program("cc", "gcc"), program("c++", "g++")];
 
-/// What unit tests compare with.
+/// Programs that unit tests compare with.
 pub const FOR_UNIT_TESTS: &[Program] = &[program("busybox", "busybox")];
 
-/// What the tests on this machine itself talk to.
+/// Programs that the tests on this machine use.
 pub const FOR_NATIVE_TESTS: &[Program] = &[
     program("conntrack", "conntrack"),
     program("nfct", "nfct"),
@@ -44,7 +44,7 @@ pub const FOR_NATIVE_TESTS: &[Program] = &[
     program("groff", "groff-base"),
 ];
 
-/// Installs what is missing, or says in one sentence what somebody else has to install.
+/// Installs missing programs, or fails with the command to install them.
 pub fn ensure(needs: &[&[Program]]) -> Result<()> {
     let mut packages: Vec<&str> = needs
         .iter()
@@ -64,17 +64,17 @@ pub fn install(packages: &[&str]) -> Result<()> {
     }
     let wanted = packages.join(" ");
     if exec::find("apt-get").is_none() {
-        bail!("this machine has no apt: install what Debian calls {wanted} and run this again");
+        bail!("this machine has no apt: install the equivalents of Debian's {wanted} and run this again");
     }
     if !exec::is_root() {
         bail!(
             "only root may install packages: run `sudo apt-get update && sudo apt-get install \
-             --no-install-recommends {wanted}` and then this again"
+             --no-install-recommends {wanted}`, then run this again"
         );
     }
     let _step = progress::step(format!("installing {wanted}"));
     let mut update = apt_get();
-    // One unreachable foreign source must not keep Debian's own packages away: the install tells.
+    // An unreachable third-party source must not block Debian's packages: the install reports real errors.
     exec::capture(update.arg("update"), "refresh apt's lists")?;
     let mut install = apt_get();
     install
@@ -88,7 +88,7 @@ fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
-        // Another installation at the same time is waited for.
+        // Waits for another installation to finish.
         .args([
             "--quiet",
             "-o",

@@ -1,4 +1,4 @@
-//! Builds, runs and tests rsct, and fetches what that takes.
+//! Builds, runs and tests rsct, and fetches everything that this requires.
 
 mod apt;
 mod bench;
@@ -35,7 +35,7 @@ use clap::{Parser, Subcommand};
 
 /// Builds, runs and tests rsct.
 ///
-/// Every command fetches and installs what it needs on first use; all of it is kept under target/.
+/// Every command fetches and installs its requirements on first use, all under target/.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = after_help())]
 struct Cli {
@@ -45,19 +45,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install and fetch everything the other commands need
+    /// Install and fetch everything that the other commands need
     Setup(setup::Options),
     /// Build static programs: rsct and its tests
     Build,
-    /// Play the demo in a guest, or on this machine
+    /// Run the demo in a guest, or on this machine
     Run(run::Options),
     /// Run every test: lints, unit tests, fuzz targets, tests on this machine, tests in guests
     Test(test::Options),
-    /// Feed everything that reads what others wrote with hostile input
+    /// Fuzz every parser of foreign input
     Fuzz(fuzz::Options),
-    /// Measure what tracing, starting and stopping cost, or working on a large table
+    /// Measure the cost of tracing, starting, stopping and working on a large table
     Bench(bench::Options),
-    /// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status
+    /// Boot a guest and run COMMAND or a shell in it; exits with COMMAND's status
     #[command(after_help = after_help())]
     Vm(vm::Options),
     /// Check words and formatting and run clippy

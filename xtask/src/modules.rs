@@ -1,4 +1,4 @@
-//! The modules of a kernel that guests may need, and no others: every file costs boot time.
+//! The subset of a kernel's modules that guests may need: every file costs boot time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{cpio::Cpio, exec, image::Image, layer, paths, progress};
 
-/// Directories and modules under `kernel/`, without `.ko`. What they depend on comes along by itself.
+/// Directories and modules under `kernel/`, without `.ko`. Dependencies are added automatically.
 const WANTED: &[&str] = &[
     "drivers/char/hw_random/virtio-rng",
     "drivers/char/virtio_console",
@@ -43,7 +43,7 @@ const WANTED: &[&str] = &[
 ];
 const LISTS: &[&str] = &["modules.builtin", "modules.builtin.modinfo", "modules.order"];
 
-/// The archive with the modules of `image`, made on first use.
+/// The archive with the modules of `image`, built on first use.
 pub fn layer(image: &Image) -> Result<PathBuf> {
     let file = paths::guest()
         .join("modules")
@@ -73,7 +73,7 @@ fn gather(image: &Image, stage: &Path) -> Result<Vec<u8>> {
             _ => {}
         }
     }
-    // Once here rather than at every boot, under software emulation.
+    // Decompressed once here rather than at every boot under emulation.
     for (program, files) in &compressed {
         let mut command = Command::new(program);
         command
@@ -95,7 +95,7 @@ fn gather(image: &Image, stage: &Path) -> Result<Vec<u8>> {
     Ok(cpio.finish())
 }
 
-/// `modules.dep` of the whole kernel: a package has none before it is installed.
+/// `modules.dep` of the whole kernel: packages do not contain it.
 fn dependencies(image: &Image, stage: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let file = image.modules.join("modules.dep");
     let text = if file.exists() {
@@ -127,7 +127,7 @@ fn parse(text: &str) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// The wanted modules and what they need. `modules.dep` lists needs transitively already.
+/// The wanted modules and their dependencies, which `modules.dep` lists transitively.
 fn closure(dependencies: &BTreeMap<String, Vec<String>>) -> BTreeSet<&str> {
     let mut modules = BTreeSet::new();
     for (module, needs) in dependencies {
@@ -150,7 +150,7 @@ fn wanted(module: &str) -> bool {
 }
 
 fn depmod(base: &Path, release: &str) -> Result<()> {
-    // Under /sbin, which an ordinary user's search path leaves out.
+    // In /sbin, which is not on an ordinary user's search path.
     let mut command = Command::new(exec::find("depmod").unwrap_or_else(|| "depmod".into()));
     command.arg("-b").arg(base).arg(release);
     exec::output(&mut command, &format!("index the modules of {release}"))?;
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_brings_what_it_needs_and_others_stay() {
+    fn a_module_includes_its_dependencies_only() {
         let dependencies = parse(
             "kernel/net/netfilter/nf_conntrack.ko: kernel/lib/libcrc32c.ko\n\
              kernel/lib/libcrc32c.ko:\n\

@@ -1,4 +1,4 @@
-//! Where things are kept, so that everything fetched or built stays under one directory.
+//! Paths: everything fetched or built is kept under one directory.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ pub fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Cargo's target directory: `cargo clean` takes everything away again.
+/// Cargo's target directory: `cargo clean` removes everything.
 pub fn target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root().join(dir),
@@ -17,12 +17,12 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// Tools that are built here rather than installed.
+/// Tools that are built rather than installed.
 pub fn tools() -> PathBuf {
     target().join("tools")
 }
 
-/// What guests are made of.
+/// The parts of guests.
 pub fn guest() -> PathBuf {
     target().join("guest")
 }

@@ -1,6 +1,6 @@
-//! Says what is going on whenever something takes longer than a person likes to wait.
+//! Progress messages for steps that take long.
 //!
-//! On a terminal one status line at the bottom is redrawn; elsewhere each long step gets one plain line.
+//! On a terminal, one status line at the bottom is redrawn; otherwise each long step prints one plain line.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A step shorter than this is not worth a line in a log.
+/// Shorter steps print no line.
 const PATIENCE: Duration = Duration::from_secs(2);
 const REDRAW: Duration = Duration::from_millis(250);
 
@@ -27,7 +27,7 @@ static ACTIVE: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 static NEXT: AtomicU64 = AtomicU64::new(0);
 static TICKER: Once = Once::new();
 
-/// A step in progress; it ends when dropped.
+/// A running step; it ends when dropped.
 #[must_use]
 pub struct Step(u64);
 
@@ -54,8 +54,8 @@ pub fn step(label: impl Into<String>) -> Step {
 }
 
 impl Step {
-    /// Replaces what the step says.
-    pub fn say(&self, label: impl Into<String>) {
+    /// Replaces the step's label.
+    pub fn relabel(&self, label: impl Into<String>) {
         with(|active| {
             if let Some(entry) = active.iter_mut().find(|entry| entry.id == self.0) {
                 entry.label = label.into();
@@ -73,7 +73,7 @@ impl Drop for Step {
     }
 }
 
-/// Prints a line that stays, above the status line.
+/// Prints a permanent line above the status line.
 pub fn note(line: &str) {
     with(|_| {
         erase();
@@ -81,7 +81,7 @@ pub fn note(line: &str) {
     });
 }
 
-/// Does `print` while no status line is in the way.
+/// Runs `print` with the status line erased.
 pub fn hidden<T>(print: impl FnOnce() -> T) -> T {
     with(|_| {
         erase();
@@ -96,7 +96,7 @@ fn with<T>(change: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
 fn erase() {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {
-        // A terminal that went away is no reason to stop.
+        // A closed terminal is no reason to stop.
         let _ = write!(stderr, "\r\x1b[K");
     }
 }
@@ -126,11 +126,11 @@ fn draw() {
     });
 }
 
-/// A status line must not wrap, or erasing it would leave its first half behind.
+/// A status line must not wrap: erasing it would leave its first half.
 fn width() -> usize {
     // SAFETY: winsize is plain integers, for which zero is a value.
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
-    // SAFETY: TIOCGWINSZ fills the winsize it is given and keeps no pointer.
+    // SAFETY: TIOCGWINSZ fills the passed winsize and keeps no pointer.
     let got = unsafe { libc::ioctl(libc::STDERR_FILENO, libc::TIOCGWINSZ, &raw mut size) };
     if got == 0 && size.ws_col > 1 {
         usize::from(size.ws_col) - 1

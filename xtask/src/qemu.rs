@@ -1,7 +1,7 @@
-//! One guest's life in QEMU: started, listened to, bounded in time, and asked for its exit status.
+//! One run of a guest in QEMU: start, output, time limit and exit status.
 //!
-//! What the guest's command prints comes through a virtio-serial port, whole and without the kernel's words
-//! between; the kernel's console goes to a file that is shown only if the guest dies.
+//! The command's output is read from a virtio-serial port, without kernel messages; the kernel's console is a file that
+//! is printed only if the guest dies.
 
 use std::{
     fs,
@@ -21,43 +21,44 @@ use crate::{emulator, exec};
 const CONSOLE_LINES: usize = 70;
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog \
                                 no_timer_check tsc=reliable random.trust_cpu=on rdinit=/init";
-/// Clearing each allocation costs a guest a tenth of its time. Counted instructions stay comparable with earlier ones.
+/// Clearing each allocation costs a guest a tenth of its time. With counted instructions it stays on, for comparison
+/// with earlier figures.
 const LESS_WORK: &str = "init_on_alloc=0 audit=0 apparmor=0";
-/// All that QEMU can do but cmpxchg16b, which would give the kernel's allocators another path than the one that
-/// `bench packet` has counted so far, and a fifth level of page tables, which only makes every walk longer.
+/// Everything that QEMU supports except cmpxchg16b, which would select another path in the kernel's allocators than in
+/// earlier `bench packet` runs, and except five-level page tables, which only lengthen every walk.
 const CPU: &str = "max,cx16=off,la57=off";
 
-/// How a guest is run.
+/// Configuration of a guest's run.
 pub struct Machine<'a> {
     /// The kernel's file.
     pub vmlinuz: &'a Path,
-    /// A directory for this guest alone; `initrd` is in it.
+    /// A directory for this guest alone; it contains `initrd`.
     pub dir: &'a Path,
     /// Virtual processors.
     pub cpus: u32,
-    /// Count instructions instead of time: one processor, the same run every time.
+    /// Count instructions instead of time: one processor, reproducible.
     pub icount: bool,
-    /// Give the command this process's own terminal.
+    /// Connect the command to this process's terminal.
     pub terminal: bool,
-    /// After this the guest is taken to hang.
+    /// Time limit of the guest.
     pub timeout: Option<Duration>,
 }
 
 impl Machine<'_> {
-    /// Boots, hands everything the command prints to `output`, and returns the command's exit status.
+    /// Boots, passes the command's output to `output`, and returns the command's exit status.
     pub fn run(&self, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
         let mut command = self.command()?;
         let mut child = command
             .spawn()
-            .map_err(|error| exec::started(&command, &error, "boot the guest"))?;
+            .map_err(|error| exec::start_error(&command, &error, "boot the guest"))?;
         let ended = self.listen(&mut child, output);
-        // Whatever happened, nothing of the guest stays.
+        // The guest must not outlive this call.
         let _ = child.kill();
         let status = child.wait().context("wait for QEMU")?;
-        let said = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+        let text = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
         if !ended? {
             bail!(
-                "the guest was stopped after {} s without an end (--timeout sets this bound); {}",
+                "the guest was stopped at its time limit of {} s (see --timeout); {}",
                 self.timeout.unwrap_or_default().as_secs(),
                 self.console()
             );
@@ -68,12 +69,12 @@ impl Machine<'_> {
             .parse()
         {
             Ok(code) => Ok(code),
-            Err(_) if !status.success() => bail!("QEMU ended with {status}:\n{}", said.trim_end()),
-            Err(_) => bail!("the guest died before its command had ended; {}", self.console()),
+            Err(_) if !status.success() => bail!("QEMU ended with {status}:\n{}", text.trim_end()),
+            Err(_) => bail!("the guest died before its command ended; {}", self.console()),
         }
     }
 
-    /// Where the guest's files are, if its command left any in /out.
+    /// The archive of the files in the guest's /out, if any.
     pub fn files(&self) -> Option<PathBuf> {
         let file = self.dir.join("files.tar");
         fs::metadata(&file)
@@ -81,7 +82,7 @@ impl Machine<'_> {
             .then_some(file)
     }
 
-    /// Whether the guest ended by itself. Its output is read until then.
+    /// Reads the output until the guest ends or times out; returns whether it ended.
     fn listen(&self, child: &mut Child, output: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let (sender, receiver) = mpsc::channel();
@@ -161,7 +162,7 @@ impl Machine<'_> {
             command.args(["-chardev", "stdio,id=terminal,signal=off"]);
             command.args(["-device", "virtconsole,chardev=terminal"]);
         } else {
-            // A "stdio" device would hang up at the end of its input, and the guest's writes would wait for ever.
+            // A "stdio" device would disconnect at the end of its input, and block the guest's writes.
             file_device(&mut command, "output", "/dev/stdout");
             command.args(["-device", "virtserialport,chardev=output,name=rsct.output"]);
             command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -173,7 +174,7 @@ impl Machine<'_> {
         // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
         unsafe {
             command.pre_exec(|| {
-                // A guest must not outlive the one who asked for it, however that one ends.
+                // The guest must die with this process, even if that is killed.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 Ok(())
             });

@@ -1,31 +1,31 @@
-//! Reads what test programs print, and adds it up.
+//! Parsing and summing of test output.
 
-/// How long one scenario took.
+/// Duration of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timed {
-    /// The kernel and the form, as in `guest 7.3 fentry`; empty until it is known.
+    /// The kernel and the form, as in `guest 7.3 fentry`; empty if not yet known.
     pub place: String,
     /// The scenario.
     pub name: String,
-    /// From its begin to its end.
+    /// Seconds from start to end.
     pub seconds: f64,
 }
 
-/// What came of some tests.
+/// Results of some tests.
 #[derive(Debug, Default, PartialEq)]
 pub struct Tally {
     /// Tests that passed.
     pub passed: usize,
-    /// Tests that did not run, for a reason they gave.
+    /// Tests that were skipped, with a reason.
     pub skipped: usize,
-    /// A name and the reasons for each test that failed.
+    /// Name and reasons of each failed test.
     pub failures: Vec<(String, String)>,
-    /// How long those took that say so.
+    /// Durations of the tests that report them.
     pub times: Vec<Timed>,
 }
 
 impl Tally {
-    /// A single test's outcome.
+    /// The result of a single test.
     pub fn one(name: &str, complaint: Option<String>) -> Self {
         let mut tally = Self::default();
         match complaint {
@@ -35,7 +35,7 @@ impl Tally {
         tally
     }
 
-    /// Adds what came of other tests.
+    /// Adds the results of other tests.
     pub fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.skipped += other.skipped;
@@ -43,7 +43,7 @@ impl Tally {
         self.times.extend(other.times);
     }
 
-    /// The same with each failure and each time named after where it was.
+    /// The same results, with the place prefixed to each failure and each duration.
     pub fn at(mut self, place: &str) -> Self {
         for (name, _) in &mut self.failures {
             *name = format!("{place}: {name}");
@@ -54,12 +54,12 @@ impl Tally {
         self
     }
 
-    /// Whether no test came to an end, good or bad.
+    /// Returns whether no test passed or failed.
     pub fn ran_nothing(&self) -> bool {
         self.passed == 0 && self.failures.is_empty()
     }
 
-    /// How many tests these are.
+    /// Number of tests.
     pub fn count(&self) -> usize {
         self.passed + self.skipped + self.failures.len()
     }
@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// Follows `rsct-tests`, line by line while it runs.
+/// Parses the output of `rsct-tests` while it runs.
 ///
 /// `test NAME ... ok in 1.23 s`, `test NAME ... FAILED in 1.23 s` after indented lines with the reasons, `test NAME ...
 /// skipped (reason)`, and a closing line that must agree with them.
@@ -87,7 +87,7 @@ pub struct Scenarios {
 }
 
 impl Scenarios {
-    /// Takes one line and returns the name of the test that ended with it.
+    /// Parses one line; returns the name of the test that it ends.
     pub fn line<'a>(&mut self, line: &'a str) -> Option<&'a str> {
         let line = line.trim_end();
         if let Some((name, outcome)) = outcome(line) {
@@ -117,23 +117,23 @@ impl Scenarios {
         None
     }
 
-    /// What has come of the tests until now.
+    /// The results so far.
     pub fn so_far(&self) -> &Tally {
         &self.tally
     }
 
-    /// The sum of a program that could not come to its end.
+    /// The results of a program that was interrupted.
     pub fn interrupted(self) -> Tally {
         self.tally
     }
 
-    /// The sum, once the program has ended with `code`. An end that does not fit the lines is a failure too.
+    /// The results after the program ended with `code`. An exit status that contradicts the lines counts as a failure.
     pub fn end(mut self, code: i32) -> Tally {
         let tally = (self.tally.passed, self.tally.failures.len(), self.tally.skipped);
         let wrong = match self.closing {
-            None => Some("it ended without its closing line".to_owned()),
+            None => Some("rsct-tests ended without its closing line".to_owned()),
             Some(closing) if closing != tally => Some(format!(
-                "its closing line says {closing:?}, its tests {tally:?} (passed, failed, skipped)"
+                "the closing line has {closing:?}, but the tests {tally:?} (passed, failed, skipped)"
             )),
             Some(_) if self.tally.ran_nothing() => Some("no scenario ran".to_owned()),
             Some(_) if code != 0 && tally.1 == 0 => Some("nothing failed".to_owned()),
@@ -142,17 +142,17 @@ impl Scenarios {
         };
         if let Some(wrong) = wrong {
             let last = self.stray.len().saturating_sub(20);
-            let said = format!("{}{}", self.reasons, self.stray[last..].join("\n"));
+            let text = format!("{}{}", self.reasons, self.stray[last..].join("\n"));
             self.tally.failures.push((
                 "rsct-tests".to_owned(),
-                format!("{wrong}, with exit status {code}\n{said}"),
+                format!("{wrong}, with exit status {code}\n{text}"),
             ));
         }
         self.tally
     }
 }
 
-/// What came of a scenario, and after how many seconds.
+/// A scenario's result and its seconds.
 #[derive(Clone, Copy)]
 enum Outcome {
     Passed(f64),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_kept_with_their_place() {
+    fn times_have_their_place() {
         let tally = scenarios(
             "test a ... ok in 1.25 s\n  why\ntest b ... FAILED in 0.50 s\n1 passed, 1 failed\n",
             1,

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: the demo, on a real kernel, with one command.
+//! `cargo xtask run`: the demo on a real kernel.
 
 use std::process::{Command, ExitCode};
 
@@ -10,16 +10,16 @@ use crate::{
     vm::{self, Boot},
 };
 
-/// Play the demo in a guest, or on this machine.
+/// Run the demo in a guest, or on this machine.
 #[derive(Args)]
 pub struct Options {
     /// A kernel of the matrix, `host`, or the path of a vmlinuz
     #[arg(long, value_name = "NAME", default_value = kernels::newest(), conflicts_with = "host")]
     kernel: String,
-    /// Play it on this machine, as root, in network namespaces of its own
+    /// Run on this machine, as root, in separate network namespaces
     #[arg(long)]
     host: bool,
-    /// Run `rsct ARGS` beside the demo's traffic, in place of `rsct trace`
+    /// Run `rsct ARGS` during the demo's traffic instead of `rsct trace`
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
 }
@@ -46,18 +46,16 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 fn on_this_machine(args: &[String]) -> Result<ExitCode> {
     if !exec::is_root() {
-        bail!(
-            "tracing on this machine takes root: use sudo, or leave --host out to play the demo in a guest"
-        );
+        bail!("tracing on this machine requires root: use sudo, or omit --host to run the demo in a guest");
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
     build::ensure()?;
     let mut command = Command::new(build::built("rsct-tests"));
-    let status = build::beside(&mut command)?
+    let status = build::add_to_path(&mut command)?
         .args(args)
         .status()
-        .map_err(|error| exec::started(&command, &error, "play the demo"))?;
-    // A signal has no exit status; 1 says that it did not end well.
+        .map_err(|error| exec::start_error(&command, &error, "run the demo"))?;
+    // A signal has no exit status; 1 reports the failure.
     Ok(ExitCode::from(
         status
             .code()

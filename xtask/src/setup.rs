@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: everything the other commands need, so that they start at once and need no network.
+//! `cargo xtask setup`: installs and fetches everything in advance, so that the other commands need no network.
 
 use std::process::ExitCode;
 
@@ -7,17 +7,17 @@ use clap::Args;
 
 use crate::{emulator, kernels, machine, progress, toolchain, tools};
 
-/// Install and fetch everything the other commands need.
+/// Install and fetch everything that the other commands need.
 #[derive(Args)]
 pub struct Options {
-    /// Look for newer kernels, tools and QEMU than those fetched before
+    /// Fetch newer kernels, tools and QEMU if there are any
     #[arg(long)]
     update: bool,
 }
 
 /// Runs the subcommand.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    // In one go, so that an ordinary user reads one sentence.
+    // All at once, so that an ordinary user sees one message.
     machine::ensure(&[
         machine::FOR_BUILDS,
         machine::FOR_GUESTS,
@@ -43,7 +43,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     if missing > 0 {
-        anyhow::bail!("{missing} of {} kernels cannot be had", kernels::MATRIX.len());
+        anyhow::bail!("{missing} of {} kernels are not available", kernels::MATRIX.len());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
-//! Where Debian's suites are found: at the mirror this machine's own apt is set up with.
+//! Debian's mirror, as configured for this machine's apt.
 //!
-//! No mirror is named here. Whoever runs this has one configured, perhaps the only one they can reach.
+//! No mirror is built in: every user has one configured, perhaps the only reachable one.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::exec;
 
-/// Names a plain Debian suite can have, to tell Debian's own sources from others'.
+/// Names of plain Debian suites, to distinguish Debian's sources from others.
 const RELEASES: &[&str] = &[
     "oldoldstable",
     "oldstable",
@@ -23,10 +23,10 @@ const RELEASES: &[&str] = &[
     "duke",
 ];
 const FORMAT: &str = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)";
-/// Debian's keys, where its package puts them; apt's default keys elsewhere.
+/// Debian's keys, if installed; otherwise apt's default keys apply.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Debian's two archives, as this machine reaches them.
+/// Debian's two archives, as configured on this machine.
 #[derive(Debug, PartialEq)]
 pub struct Mirror {
     main: String,
@@ -38,10 +38,9 @@ impl Mirror {
     pub fn of_this_machine() -> Result<Self> {
         let mut command = Command::new("apt-get");
         command.args(["indextargets", "--format", FORMAT]);
-        let targets = exec::output(&mut command, "ask apt for its sources")?;
+        let targets = exec::output(&mut command, "list apt's sources")?;
         Self::from_targets(&targets).context(
-            "apt's sources on this machine name no Debian archive, so Debian's kernels, tools and QEMU cannot be \
-             fetched: add a Debian source",
+            "apt on this machine has no Debian source, so Debian's kernels, tools and QEMU cannot be fetched: add one",
         )
     }
 
@@ -53,7 +52,7 @@ impl Mirror {
             let [created_by, uri, suite, component, origin] = fields[..] else {
                 continue;
             };
-            // apt leaves a field it does not know yet as it stands in the format.
+            // apt prints a field that it does not know unchanged.
             let debian = origin == "Debian" || origin.is_empty() || origin.starts_with('$');
             if created_by != "Packages" || component != "main" || !debian {
                 continue;
@@ -74,7 +73,7 @@ impl Mirror {
         })
     }
 
-    /// A source line for each of `suites`. Fetches nothing but lists of packages.
+    /// A source line for each of `suites`. Fetches only package lists.
     pub fn sources(&self, suites: &[&str]) -> String {
         let signed_by = if std::path::Path::new(KEYRING).exists() {
             format!(" signed-by={KEYRING}")
@@ -103,7 +102,7 @@ mod tests {
     use super::Mirror;
 
     #[test]
-    fn debian_is_told_from_others_sources() {
+    fn debian_is_distinguished_from_other_sources() {
         let targets = "\
 Packages|http://a.invalid/|cloud-sdk-bookworm|main|$(ORIGIN)
 Packages|http://b.invalid/|bookworm|stable|Docker

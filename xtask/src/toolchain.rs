@@ -1,7 +1,7 @@
-//! The one Rust toolchain and the linker for eBPF objects that fits it.
+//! The pinned Rust toolchain, and a matching linker for eBPF objects.
 //!
-//! bpf-linker reads the bitcode that rustc writes, so both must be of one LLVM: an older linker fails with
-//! nothing but `Invalid record`. Which LLVM the linker was built for is therefore kept beside it.
+//! bpf-linker reads rustc's bitcode, so both need the same LLVM version: an older linker fails with `Invalid record`
+//! only. Therefore the linker's LLVM version is recorded with it.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -9,21 +9,21 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{exec, lock, machine, paths, progress};
 
-/// Everything but xtask itself is built with this.
+/// The toolchain for everything except xtask itself.
 pub const RUST: &str = "1.98.0";
 const COMPONENTS: &str = "rust-src,clippy,rustfmt";
 /// Static, so that one binary runs in every guest.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
 const BPF_LINKER: &str = "0.13.0";
 
-/// Installs what is missing of the toolchain and of the linker.
+/// Installs missing parts of the toolchain and of the linker.
 pub fn ensure() -> Result<()> {
     machine::ensure(&[machine::FOR_BUILDS])?;
     ensure_rust()?;
     ensure_linker()
 }
 
-/// The pinned cargo, in the workspace's root, with the linker on its search path.
+/// The pinned cargo in the workspace's root, with the linker on its search path.
 pub fn cargo() -> Result<Command> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs = std::iter::once(paths::tools().join("bin")).chain(std::env::split_paths(&path));
@@ -33,7 +33,7 @@ pub fn cargo() -> Result<Command> {
         .args(["run", RUST, "cargo"])
         .current_dir(paths::root())
         .env("PATH", path);
-    // What the outer cargo set for xtask's own run must not leak into builds by another cargo.
+    // Variables that the outer cargo set for xtask must not affect builds by another cargo.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -46,15 +46,15 @@ pub fn cargo() -> Result<Command> {
     Ok(command)
 }
 
-/// Lets `command` leave out the eBPF programs: what is only checked, or tested here, never loads them.
+/// Makes `command` skip the eBPF programs, for checks and tests that never load them.
 pub fn without_ebpf(command: &mut Command) {
     command.env("AYA_BUILD_SKIP", "1");
 }
 
-/// Installs what is missing of the toolchain.
+/// Installs missing parts of the toolchain.
 pub fn ensure_rust() -> Result<()> {
     if exec::find("rustup").is_none() {
-        bail!("rustup is not installed: get it from the Rust project, it then installs Rust {RUST}");
+        bail!("rustup is not installed: install it from the Rust project; xtask then installs Rust {RUST}");
     }
     if complete()? {
         return Ok(());
@@ -74,13 +74,13 @@ pub fn ensure_rust() -> Result<()> {
     if !complete()? {
         bail!(
             "rustup installed Rust {RUST} without {COMPONENTS} or {TARGET}: \
-             `rustup toolchain uninstall {RUST}` and run this again"
+             run `rustup toolchain uninstall {RUST}`, then run this again"
         );
     }
     Ok(())
 }
 
-/// Whether the toolchain is there with every part, told by its files: asking rustup would take a second.
+/// Returns whether the toolchain is complete, judged by its files: running rustup would take a second.
 fn complete() -> Result<bool> {
     let mut command = Command::new("rustup");
     command.args(["run", RUST, "rustc", "--print", "sysroot"]);
@@ -102,7 +102,7 @@ fn ensure_linker() -> Result<()> {
     let stamp_file = paths::tools().join("bpf-linker.stamp");
     let stamp = format!("bpf-linker {BPF_LINKER} for LLVM {llvm}\n");
     if bin.exists() && fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp) {
-        // An LLVM library that was removed since shows here, with the loader's own words.
+        // Fails with the loader's message if an LLVM library has been removed since.
         let mut version = Command::new(&bin);
         if exec::capture(version.arg("--version"), "try bpf-linker")?
             .status
@@ -134,7 +134,7 @@ fn ensure_linker() -> Result<()> {
         "--root",
     ]);
     command.arg(paths::tools());
-    // Outside the workspace: its own build must not follow what is configured here.
+    // Outside of the workspace: its build must not use the workspace's configuration.
     command.current_dir("/").env("LLVM_PREFIX", &prefix);
     command.env("CARGO_TARGET_DIR", paths::target().join("bpf-linker"));
     exec::output(&mut command, &format!("build bpf-linker {BPF_LINKER}"))?;
@@ -145,8 +145,8 @@ fn ensure_linker() -> Result<()> {
 fn rustc_llvm() -> Result<u32> {
     let mut command = Command::new("rustup");
     command.args(["run", RUST, "rustc", "-vV"]);
-    let said = exec::output(&mut command, "ask rustc for its LLVM")?;
-    llvm_major(&said).with_context(|| format!("rustc {RUST} does not tell its LLVM:\n{said}"))
+    let text = exec::output(&mut command, "query rustc's LLVM version")?;
+    llvm_major(&text).with_context(|| format!("rustc {RUST} does not report its LLVM version:\n{text}"))
 }
 
 fn llvm_major(verbose_version: &str) -> Option<u32> {
@@ -161,9 +161,9 @@ mod tests {
     use super::llvm_major;
 
     #[test]
-    fn rustc_tells_its_llvm() {
-        let said = "rustc 1.98.0 (abc 2026-01-01)\nrelease: 1.98.0\nLLVM version: 22.1.8\n";
-        assert_eq!(llvm_major(said), Some(22));
+    fn rustc_reports_its_llvm() {
+        let text = "rustc 1.98.0 (abc 2026-01-01)\nrelease: 1.98.0\nLLVM version: 22.1.8\n";
+        assert_eq!(llvm_major(text), Some(22));
         assert_eq!(llvm_major("rustc 1.98.0\n"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Debian's real tools for guests: what rsct is compared with must be what people run.
+//! Debian's tools for guests: rsct is compared with the tools that users run.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
@@ -10,7 +10,7 @@ use crate::{
     exec, layer, lock, paths, progress,
 };
 
-/// One release for every guest, so that a tool's output does not change with the machine.
+/// One release for every guest, so that a tool's output does not depend on the machine.
 const SUITES: &[&str] = &["bookworm", "bookworm-security"];
 const PACKAGES: &[&str] = &[
     "bash",
@@ -26,7 +26,7 @@ const PACKAGES: &[&str] = &[
     "nftables",
     "procps",
 ];
-/// Dependencies that serve only to install or to configure packages.
+/// Dependencies used only to install or configure packages.
 const NOT_IN_GUESTS: &[&str] = &[
     "conntrackd",
     "debconf",
@@ -39,7 +39,7 @@ const NOT_IN_GUESTS: &[&str] = &[
     "tar",
     "usrmerge",
 ];
-/// Never read by a program in a guest.
+/// Not read by programs in a guest.
 const PRUNED: &[&str] = &[
     "etc/init.d",
     "usr/share/bash-completion",
@@ -54,7 +54,7 @@ const PRUNED: &[&str] = &[
     "usr/lib/x86_64-linux-gnu/gconv",
     "var/lib",
 ];
-/// What Debian's alternatives would make at installation: the nft variant, as on a fresh system.
+/// The links that Debian's alternatives create: the nft variant, as on a fresh system.
 const ALTERNATIVES: &[(&str, &str)] = &[
     ("usr/sbin/iptables", "iptables-nft"),
     ("usr/sbin/iptables-save", "iptables-nft-save"),
@@ -63,11 +63,11 @@ const ALTERNATIVES: &[(&str, &str)] = &[
     ("usr/sbin/ip6tables-save", "ip6tables-nft-save"),
     ("usr/sbin/ip6tables-restore", "ip6tables-nft-restore"),
     ("usr/bin/nc", "ncat"),
-    // busybox's shell would run its own `ip` or `modprobe` whatever the search path says.
+    // busybox's shell would prefer its own `ip` or `modprobe` to the search path.
     ("usr/bin/sh", "dash"),
 ];
 
-/// The archive with the tools every guest has.
+/// The archive with the tools of every guest.
 pub fn layer() -> Result<PathBuf> {
     let root = unpacked("base", PACKAGES, &BTreeSet::new())?;
     let file = root.with_extension("cpio");
@@ -78,11 +78,11 @@ pub fn layer() -> Result<PathBuf> {
         for (path, to) in ALTERNATIVES {
             cpio.symlink(path, to);
         }
-        // busybox fills the gaps between the real tools.
+        // busybox provides everything that the real tools do not.
         let busybox = root.join("bin/busybox");
         let applets = exec::output(
             Command::new(&busybox).arg("--list-full"),
-            "ask busybox for its applets",
+            "list busybox's applets",
         )?;
         for path in applets.lines() {
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -104,11 +104,11 @@ pub fn layer() -> Result<PathBuf> {
     })
 }
 
-/// The archive with one more Debian package and all it needs.
+/// The archive with an additional Debian package and its dependencies.
 pub fn extra_layer(package: &str) -> Result<PathBuf> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
     if package.is_empty() || package.starts_with('-') || !package.chars().all(plain) {
-        bail!("{package:?} is no name of a Debian package");
+        bail!("{package:?} is not a Debian package name");
     }
     unpacked("base", PACKAGES, &BTreeSet::new())?;
     let have = packages_in("base")?;
@@ -117,7 +117,7 @@ pub fn extra_layer(package: &str) -> Result<PathBuf> {
     layer::cached(&file, &[&root], || {
         let _step = progress::step(format!("packing {package} for the guest"));
         let mut cpio = Cpio::default();
-        // The links that the base layer has in these places would be in the way of directories.
+        // The base layer's links in these places would conflict with directories.
         let links = ["bin", "sbin", "lib", "lib64"];
         cpio.tree("", &root, &|path| {
             !PRUNED.contains(&path) && !links.contains(&path)
@@ -126,7 +126,7 @@ pub fn extra_layer(package: &str) -> Result<PathBuf> {
     })
 }
 
-/// Fetches everything anew that was fetched before.
+/// Fetches all previously fetched packages again.
 pub fn update() -> Result<()> {
     Apt::open(SUITES, true)?;
     exec::remove_dir(&paths::guest().join("tools"))?;

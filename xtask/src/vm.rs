@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: one command, or a shell, on a kernel of choice.
+//! `cargo xtask vm`: one command, or a shell, on a chosen kernel.
 
 use std::{
     fs,
@@ -14,10 +14,10 @@ use clap::Args;
 
 use crate::{build, emulator, exec, initramfs, kernels, machine, paths, progress, qemu};
 
-/// How long a command may take when nothing else is said.
+/// Default time limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Boot a guest and run COMMAND in it, or a shell; ends with COMMAND's exit status.
+/// Boot a guest and run COMMAND or a shell in it; exits with COMMAND's status.
 #[derive(Args)]
 pub struct Options {
     /// A kernel of the matrix (see below), `host`, or the path of a vmlinuz
@@ -26,25 +26,25 @@ pub struct Options {
     /// Virtual processors
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: u32,
-    /// Let the guest's clock count instructions: one processor, the same figures in every run
+    /// Drive the guest's clock by instructions: one processor, reproducible figures
     #[arg(long)]
     icount: bool,
-    /// Put one more Debian package with its dependencies into the guest, such as bpftrace
+    /// Add a Debian package with its dependencies to the guest, such as bpftrace
     #[arg(long, value_name = "PACKAGE")]
     with: Vec<String>,
-    /// Put a file or a directory into the guest, at DST or at the top under its own name
+    /// Copy a file or directory into the guest, to DST or to / under its own name
     #[arg(long = "file", value_name = "SRC[:DST]")]
     files: Vec<String>,
-    /// Take what COMMAND leaves in the guest's /out, and put it into this directory
+    /// Copy the guest's /out into this directory after COMMAND has ended
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Give COMMAND this terminal, as the shell gets it
+    /// Connect COMMAND to this terminal, as a shell always is
     #[arg(long)]
     tty: bool,
-    /// Stop the guest after this many seconds; a COMMAND without --tty has 600 otherwise
+    /// Stop the guest after this many seconds [default: 600 for a COMMAND without --tty]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// What to run, in place of a shell
+    /// Command to run instead of a shell
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -59,15 +59,15 @@ pub struct Boot<'a> {
     pub icount: bool,
     /// As `--with`.
     pub with: &'a [String],
-    /// Files of this machine and their places in the guest.
+    /// Files of this machine and their paths in the guest.
     pub files: &'a [(PathBuf, String)],
     /// As `--out`.
     pub out: Option<&'a Path>,
-    /// Whether the script gets this process's terminal.
+    /// True if the script gets this process's terminal.
     pub terminal: bool,
-    /// How long it may take.
+    /// Time limit.
     pub timeout: Option<Duration>,
-    /// What the guest runs: a shell script.
+    /// The guest's command, a shell script.
     pub script: String,
 }
 
@@ -91,14 +91,14 @@ impl Default for Boot<'_> {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let terminal = options.tty || options.command.is_empty();
     if terminal && !std::io::stdin().is_terminal() {
-        let hint = "say what to run, as in `cargo xtask vm -- uname -r`";
+        let hint = "give a command, as in `cargo xtask vm -- uname -r`";
         return Err(exec::Usage(format!("a shell needs a terminal: {hint}")).into());
     }
     kernels::check(&options.kernel)?;
     let files = options
         .files
         .iter()
-        .map(|file| place(file))
+        .map(|file| source_and_destination(file))
         .collect::<Result<Vec<_>>>()?;
     prepare()?;
     let boot = Boot {
@@ -122,7 +122,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     boot.to_stdout()
 }
 
-/// Everything a guest takes beside its kernel.
+/// Fetches everything that guests need except the kernel.
 pub fn prepare() -> Result<()> {
     machine::ensure(&[machine::FOR_GUESTS])?;
     emulator::ensure()?;
@@ -130,15 +130,15 @@ pub fn prepare() -> Result<()> {
 }
 
 impl Boot<'_> {
-    /// Boots with the command's output on this process's own.
+    /// Boots, with the command's output on this process's standard output.
     pub fn to_stdout(&self) -> Result<ExitCode> {
         let mut broken = false;
         let mut step = (!self.terminal).then(|| progress::step(format!("booting {}", self.kernel)));
         let code = self.run(&mut |bytes| {
-            // From the first word on the screen is the command's.
+            // The command's own output follows.
             step = None;
             let mut stdout = std::io::stdout();
-            // Who reads this may have seen enough; the guest still runs to its end.
+            // The reader may have closed the pipe; the guest still runs to its end.
             broken = broken || stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err();
         })?;
         Ok(ExitCode::from(code))
@@ -172,7 +172,7 @@ impl Boot<'_> {
             timeout: self.timeout,
         };
         let ended = machine.run(output);
-        // Large, and made anew from layers every time; the console's log stays if the guest died.
+        // Large, and rebuilt from layers every time; the console's log stays if the guest died.
         fs::remove_file(dir.join("initrd")).with_context(|| format!("remove {}/initrd", dir.display()))?;
         let code = ended?;
         if let (Some(out), Some(tar)) = (self.out, machine.files()) {
@@ -184,22 +184,22 @@ impl Boot<'_> {
                 .arg("-C")
                 .arg(out)
                 .arg("--no-same-owner");
-            exec::output(&mut command, "unpack what the guest left in /out")?;
+            exec::output(&mut command, "unpack the files in the guest's /out")?;
         }
         exec::remove_dir(&dir)?;
         Ok(code)
     }
 }
 
-/// `SRC[:DST]` as a path here and a path there.
-fn place(file: &str) -> Result<(PathBuf, String)> {
+/// Splits `SRC[:DST]` into a path on this machine and one in the guest.
+fn source_and_destination(file: &str) -> Result<(PathBuf, String)> {
     let (from, to) = match file.split_once(':') {
         Some((from, to)) => (from, to.to_owned()),
         None => (file, String::new()),
     };
     let from = PathBuf::from(from);
     let to = if to.is_empty() {
-        let hint = || exec::Usage(format!("--file {file}: give it a place, as in {file}:/data"));
+        let hint = || exec::Usage(format!("--file {file}: give a destination, as in {file}:/data"));
         let name = from.file_name().ok_or_else(hint)?;
         format!("/{}", name.to_string_lossy())
     } else {
@@ -208,7 +208,7 @@ fn place(file: &str) -> Result<(PathBuf, String)> {
     Ok((from, to))
 }
 
-/// A command line that a shell reads back as exactly these words.
+/// A command line that a shell splits into exactly these words.
 pub fn line(words: &[String]) -> String {
     let quoted: Vec<String> = words
         .iter()
@@ -221,7 +221,7 @@ pub fn line(words: &[String]) -> String {
 fn terminal_size() -> String {
     // SAFETY: winsize is plain integers, for which zero is a value.
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
-    // SAFETY: TIOCGWINSZ fills the winsize it is given and keeps no pointer.
+    // SAFETY: TIOCGWINSZ fills the passed winsize and keeps no pointer.
     let got = unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCGWINSZ, &raw mut size) };
     if got == 0 && size.ws_row > 0 {
         format!("rows {} cols {}", size.ws_row, size.ws_col)
@@ -241,9 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_where_it_is_told_or_to_the_top() {
-        assert_eq!(place("/a/b").unwrap(), ("/a/b".into(), "/b".to_owned()));
-        assert_eq!(place("a:/x/y").unwrap(), ("a".into(), "/x/y".to_owned()));
-        assert!(place("..").is_err());
+    fn a_file_is_copied_to_its_destination_or_to_the_root() {
+        assert_eq!(
+            source_and_destination("/a/b").unwrap(),
+            ("/a/b".into(), "/b".to_owned())
+        );
+        assert_eq!(
+            source_and_destination("a:/x/y").unwrap(),
+            ("a".into(), "/x/y".to_owned())
+        );
+        assert!(source_and_destination("..").is_err());
     }
 }

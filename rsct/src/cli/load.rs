@@ -17,7 +17,7 @@ use super::{
 use crate::{
     kernel::{netns::Netns, sysctl::Where},
     labels::LabelMap,
-    load::{Filler, Handed, LineError, Reading, Sender, Tally, Undone},
+    load::{FileReader, Filler, Handed, LineError, LoadCounts, Sender, Undone},
     netlink::{Socket, change::Operation},
     plural,
     timeouts::ValuesError,
@@ -129,13 +129,13 @@ impl Load<'_> {
         self.args.on_error == OnError::Stop
     }
 
-    fn reading(&self) -> anyhow::Result<Reading> {
-        Ok(Reading::begin(&self.args.file, &self.labels, self.stops())?)
+    fn reading(&self) -> anyhow::Result<FileReader> {
+        Ok(FileReader::begin(&self.args.file, &self.labels, self.stops())?)
     }
 
     /// Reads the file and changes nothing; returns whether all lines are valid.
     fn check(&self) -> anyhow::Result<bool> {
-        let mut tally = Tally::default();
+        let mut tally = LoadCounts::default();
         let mut lacking = 0;
         let reading = self.reading()?;
         while let Some(handed) = reading.next() {
@@ -145,7 +145,7 @@ impl Load<'_> {
                     for (request, _) in chunk.requests() {
                         tally.count(request.command);
                     }
-                    reading.give_back(chunk);
+                    reading.recycle(chunk);
                 }
                 Handed::Bad(line, error) => {
                     tally.failed += 1;
@@ -196,7 +196,7 @@ impl Load<'_> {
                         self.report(&place, &sender.tally, "");
                         return Err(ended.leaving(format!(" after line {last}")).into());
                     }
-                    reading.give_back(chunk);
+                    reading.recycle(chunk);
                 }
                 Handed::Bad(line, error) => {
                     sender.tally.failed += 1;
@@ -281,7 +281,7 @@ impl Load<'_> {
         }
     }
 
-    fn report(&self, place: &str, tally: &Tally, would_be: &str) {
+    fn report(&self, place: &str, tally: &LoadCounts, would_be: &str) {
         if self.args.quiet {
             return;
         }

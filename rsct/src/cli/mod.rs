@@ -101,10 +101,10 @@ pub struct UsageError(pub String);
 /// Runs the command that this process was started with.
 pub fn run() -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_default();
-    if conntrack::is_meant(&program) {
+    if conntrack::is_invoked_as(&program) {
         return conntrack::run(std::env::args_os());
     }
-    if nfct::is_meant(&program) {
+    if nfct::is_invoked_as(&program) {
         return nfct::run(std::env::args_os());
     }
     let cli = match Cli::try_parse() {

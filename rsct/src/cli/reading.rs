@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    filter::{By, Filter, Placed, Plan},
+    filter::{Evaluator, Filter, Plan, PlannedCondition},
     netlink::{
         Error, Socket,
         conntrack::DumpFilter,
@@ -22,24 +22,24 @@ pub struct ExplainArg {
 impl ExplainArg {
     /// Prints the conditions of a plan, with `--explain`.
     pub fn report(self, plan: &Plan) {
-        self.report_placed(&plan.placed);
+        self.report_placed(&plan.conditions);
         if self.explain && plan.queries.len() > 1 {
             message!("the kernel compares tuples within a family: rsct sends one request for each family");
         }
     }
 
     /// Prints who applies each condition, with `--explain`.
-    pub fn report_placed(self, placed: &[Placed]) {
+    pub fn report_placed(self, placed: &[PlannedCondition]) {
         if !self.explain {
             return;
         }
         if placed.is_empty() {
             message!("there is no filter: the kernel sends all entries");
         }
-        for Placed { option, by } in placed {
+        for PlannedCondition { option, by } in placed {
             match by {
-                By::Kernel => message!("--{option}: applied by the kernel"),
-                By::Us(why) => message!("--{option}: applied by rsct: {why}"),
+                Evaluator::Kernel => message!("--{option}: applied by the kernel"),
+                Evaluator::Rsct(why) => message!("--{option}: applied by rsct: {why}"),
             }
         }
     }
@@ -127,9 +127,9 @@ fn rejects_filter(error: &Error) -> bool {
 pub fn plan_for(filter: &Filter, table: Table) -> Plan {
     let mut plan = filter.plan();
     if matches!(table, Table::Dying | Table::Unconfirmed) {
-        for placed in &mut plan.placed {
+        for placed in &mut plan.conditions {
             if placed.option != "family" {
-                placed.by = By::Us("the kernel filters this table by family only");
+                placed.by = Evaluator::Rsct("the kernel filters this table by family only");
             }
         }
         plan.queries = vec![DumpFilter {

@@ -176,7 +176,7 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     if args.count.count.is_some() && format == TraceFormat::None {
         return Err(UsageError("--count: `-o none` prints no events to count".to_owned()).into());
     }
-    args.explain.report_placed(&filter.placed_in_trace());
+    args.explain.report_placed(&filter.conditions_in_trace());
     let mut probing = Probing::start(&TraceOptions {
         filter,
         netns: args.netns.name(),

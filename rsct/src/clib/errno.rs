@@ -1,6 +1,6 @@
-//! What the GNU C library says of the kernel's errors: another library has other words.
+//! The GNU C library's texts for error numbers; other C libraries differ.
 
-/// What the GNU C library says of a number.
+/// The GNU C library's text for an error number.
 pub(crate) fn sentence(errno: i32) -> String {
     let known = match errno {
         0 => "Success",

@@ -1,5 +1,5 @@
-//! What the GNU C library does, to the letter: the old tools' numbers, words for errors, and names of protocols are its.
-//! rsct itself may be built with another one.
+//! Exact copies of GNU C library behaviour that the old tools depend on: numbers, error texts, protocol names. rsct
+//! itself may be linked with another C library.
 
 pub(crate) mod errno;
 pub(crate) mod number;

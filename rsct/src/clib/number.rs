@@ -1,8 +1,8 @@
-//! Numbers and addresses as C's library reads them: what follows a number is ignored, and what is none is 0.
+//! Numbers and addresses with the C library's rules: text after a number is ignored, and text without a number is 0.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// `strtoul`: the number at the beginning and what follows it; nothing is taken where there is none.
+/// `strtoul`: the leading number and the text after it; consumes nothing if there is no number.
 pub(crate) fn strtoul(text: &[u8], base: u32) -> (u64, &[u8]) {
     let (magnitude, negative, rest) = read(text, base);
     let value = match (magnitude, negative) {
@@ -25,7 +25,7 @@ pub(crate) fn strtol(text: &[u8], base: u32) -> (i64, &[u8]) {
     (value, rest)
 }
 
-/// `atoi`, cut to the bits that the caller keeps.
+/// `atoi`, truncated like C's int.
 pub(crate) fn atoi(text: &[u8]) -> i32 {
     atol(text) as i32
 }
@@ -35,7 +35,7 @@ pub(crate) fn atol(text: &[u8]) -> i64 {
     strtol(text, 10).0
 }
 
-/// The magnitude, none when it is too large; the sign; the rest.
+/// The magnitude (`None` if it is too large), the sign, and the rest.
 fn read(text: &[u8], base: u32) -> (Option<u64>, bool, &[u8]) {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r');
     let blank = text.iter().take_while(|byte| is_space(byte)).count();
@@ -71,7 +71,7 @@ fn read(text: &[u8], base: u32) -> (Option<u64>, bool, &[u8]) {
     (magnitude, negative, &rest[count..])
 }
 
-/// `inet_aton`: one to four numbers of any base, the last of which fills the bytes that are left.
+/// `inet_aton`: one to four numbers in any base; the last fills the remaining bytes.
 pub(crate) fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = [0; 4];
     let mut count = 0;
@@ -85,7 +85,7 @@ pub(crate) fn inet_aton(text: &[u8]) -> Option<Ipv4Addr> {
         count += 1;
         match after {
             [b'.', after @ ..] if count < 4 => rest = after,
-            // What stands behind a blank is ignored.
+            // Text after a blank is ignored.
             [] | [b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r', ..] => break,
             _ => return None,
         }

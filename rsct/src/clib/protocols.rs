@@ -4,34 +4,34 @@ use std::{fs, io};
 
 const FILE: &str = "/etc/protocols";
 
-/// The file's text. Its comments may be anything.
+/// The file's text. Its comments may hold any bytes.
 pub(crate) fn text() -> io::Result<String> {
     fs::read(FILE).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A protocol in the file.
+/// A line of the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct ProtocolLine<'a> {
     /// Its name.
     pub(crate) name: &'a str,
-    /// Its number, which need not be one that fits into a packet.
+    /// Its number, which may be too large for a packet.
     pub(crate) number: u32,
     /// Its other names.
     pub(crate) aliases: Vec<&'a str>,
 }
 
-impl Line<'_> {
-    /// Every name it has.
+impl ProtocolLine<'_> {
+    /// All its names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 }
 
-/// The lines of such a text; those that say nothing are left out.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+/// The protocols of such a text; other lines are skipped.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = ProtocolLine<'_>> {
     text.lines().filter_map(|line| {
         let mut words = line.split('#').next()?.split_ascii_whitespace();
-        Some(Line {
+        Some(ProtocolLine {
             name: words.next()?,
             number: words.next()?.parse().ok()?,
             aliases: words.collect(),
@@ -39,7 +39,7 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// The number of the protocol with this very name, as `getprotobyname` finds it.
+/// The number of the protocol with exactly this name, as `getprotobyname` finds it.
 pub(crate) fn number_of(text: &str, name: &[u8]) -> Option<u32> {
     lines(text)
         .find(|line| line.names().any(|known| known.as_bytes() == name))

@@ -1,8 +1,8 @@
-//! What the kernel is told to make of an entry.
+//! Requests that the conntrack command line makes of an entry.
 
 use super::{
-    object::{Attr, Nat, Object, Protocol},
-    options::Opt,
+    object::{EntryAttr, ProtocolValues, TypedEntry, TypedNat},
+    options::CtOption,
     parse::Order,
 };
 use crate::{
@@ -11,21 +11,21 @@ use crate::{
     netlink::conntrack::{self, Change, Dccp, DccpRole, Entry, ProtoInfo, Sctp, Tcp, TcpFlags},
 };
 
-/// Whether a request can be made of what was typed: the original direction has to be there, and the reply's whole
-/// where anything of it is.
-pub(super) fn is_complete(object: &Object) -> bool {
+/// Returns whether a request can be built: the original direction must be present, and the reply must be whole if any
+/// part of it was typed.
+pub(super) fn is_complete(object: &TypedEntry) -> bool {
     let is_v4_or_v6 = |family: u16| matches!(family, 2 | 10);
-    object.set.has(Attr::OrigL3) && (!object.has_repl() || is_v4_or_v6(object.repl.family()))
+    object.set.has(EntryAttr::OrigL3) && (!object.has_repl() || is_v4_or_v6(object.repl.family()))
 }
 
-/// An entry as it was typed.
-pub(super) fn of_object(object: &Object) -> Change<'static> {
+/// The entry as it was typed.
+pub(super) fn of_object(object: &TypedEntry) -> Change<'static> {
     let set = object.set;
     Change {
         orig: object.has_orig().then_some(object.orig),
-        zone_orig: set.has(Attr::OrigZone).then_some(object.orig_zone),
+        zone_orig: set.has(EntryAttr::OrigZone).then_some(object.orig_zone),
         reply: object.has_repl().then_some(object.repl),
-        zone_reply: set.has(Attr::ReplZone).then_some(object.repl_zone),
+        zone_reply: set.has(EntryAttr::ReplZone).then_some(object.repl_zone),
         zone: object.zone,
         status: object.status.map(|bits| bits | status::CONFIRMED),
         timeout: object.timeout,
@@ -36,8 +36,8 @@ pub(super) fn of_object(object: &Object) -> Change<'static> {
     }
 }
 
-/// Names an entry that the kernel has shown.
-pub(super) fn naming<'a>(entry: &Entry<'_>) -> Change<'a> {
+/// Identifies an entry that the kernel has dumped.
+pub(super) fn key_of<'a>(entry: &Entry<'_>) -> Change<'a> {
     Change {
         orig: Some(entry.orig),
         zone_orig: entry.zone_orig,
@@ -46,14 +46,14 @@ pub(super) fn naming<'a>(entry: &Entry<'_>) -> Change<'a> {
     }
 }
 
-/// What an update tells the kernel of an entry.
+/// Request for an update, with the labels that it borrows.
 #[derive(Debug, Default)]
 pub(super) struct Update {
     change: Change<'static>,
     labels: Option<Vec<u8>>,
     labels_mask: Option<Vec<u8>>,
-    /// It gives labels to an entry that the kernel has no room for them in.
-    pub(super) has_no_room: bool,
+    /// The command adds labels, but the entry has no label extension.
+    pub(super) lacks_labels: bool,
 }
 
 impl Update {
@@ -66,8 +66,8 @@ impl Update {
         }
     }
 
-    /// The request for the entry as it is now.
-    pub(super) fn name(&self) -> Change<'_> {
+    /// The request that reads the entry back.
+    pub(super) fn key(&self) -> Change<'_> {
         Change {
             orig: self.change.orig,
             zone_orig: self.change.zone_orig,
@@ -77,7 +77,7 @@ impl Update {
     }
 }
 
-/// What an order makes of an entry; nothing where that would leave it as it is.
+/// Builds the update of one entry; `None` if nothing would change.
 pub(super) fn update(order: &Order, entry: &Entry<'_>) -> Option<Update> {
     let object = &order.target.entry;
     let mark = order
@@ -113,24 +113,24 @@ pub(super) fn update(order: &Order, entry: &Entry<'_>) -> Option<Update> {
             protoinfo: protoinfo(&object.protocol, protonum),
             nat_src: nat(&object.snat, protonum),
             nat_dst: nat(&object.dnat, protonum),
-            ..naming(entry)
+            ..key_of(entry)
         },
         labels: Some(labels).filter(|labels| !labels.is_empty()),
         labels_mask,
-        has_no_room: order.given.has(Opt::LabelAdd) && entry.labels.is_none(),
+        lacks_labels: order.given.has(CtOption::LabelAdd) && entry.labels.is_none(),
     })
 }
 
-/// The labels that an order gives an entry, and which of them count, where not all do; none where it gives none. The
-/// kernel takes labels in the length that it shows them in, and clears what is left out.
+/// The labels that an order sets on an entry, and the mask unless all count; `None` if it sets none. The kernel expects
+/// as many bytes as it dumps, and clears the omitted ones.
 fn labels(order: &Order, entry: &Entry<'_>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let adds = order.given.has(Opt::LabelAdd);
-    if !adds && !order.given.has(Opt::LabelDel) {
+    let adds = order.given.has(CtOption::LabelAdd);
+    if !adds && !order.given.has(CtOption::LabelDel) {
         return None;
     }
     let typed = order.label_change.as_ref().map(|bits| bits.bytes());
     let Some(old) = entry.labels else {
-        // The kernel has no room for labels in this entry, and will say so.
+        // The entry has no label extension: the kernel will refuse this.
         return adds.then(|| (typed.unwrap_or_default(), None));
     };
     let Some(typed) = typed else {
@@ -147,7 +147,7 @@ fn labels(order: &Order, entry: &Entry<'_>) -> Option<(Vec<u8>, Option<Vec<u8>>)
     })
 }
 
-fn protoinfo(typed: &Protocol, protonum: u8) -> Option<ProtoInfo> {
+fn protoinfo(typed: &ProtocolValues, protonum: u8) -> Option<ProtoInfo> {
     match protonum {
         proto::TCP if typed.tcp_state.is_some() || typed.tcp_flags.is_some() => {
             let flags = typed.tcp_flags.map(|flags| TcpFlags { flags, mask: flags });
@@ -159,7 +159,7 @@ fn protoinfo(typed: &Protocol, protonum: u8) -> Option<ProtoInfo> {
             }))
         }
         proto::SCTP if typed.sctp_state.is_some() || typed.sctp_vtags != [None; 2] => {
-            // conntrack sends the tags with their bytes turned around, and shows them so too.
+            // conntrack sends the tags byte-swapped, and prints them so too.
             let [orig, reply] = typed.sctp_vtags.map(|vtag| vtag.map(u32::swap_bytes));
             Some(ProtoInfo::Sctp(Sctp {
                 state: typed.sctp_state,
@@ -181,8 +181,8 @@ fn protoinfo(typed: &Protocol, protonum: u8) -> Option<ProtoInfo> {
     }
 }
 
-/// Only TCP and UDP are given ports.
-fn nat(typed: &Nat, protonum: u8) -> Option<conntrack::Nat> {
+/// Only TCP and UDP have NAT ports.
+fn nat(typed: &TypedNat, protonum: u8) -> Option<conntrack::Nat> {
     let address = typed.addr?;
     let family = typed.family?;
     let port = typed.port.filter(|_| matches!(protonum, proto::TCP | proto::UDP));

@@ -1,4 +1,4 @@
-//! What can be asked for, and which options may, must or must not go with it.
+//! The commands, and the options that each requires, allows or forbids.
 
 use super::problem::Problem;
 
@@ -45,26 +45,26 @@ pub(super) enum Command {
     ExpectStats,
     /// `-A`.
     Add,
-    /// No command at all, which shows the usage.
+    /// No command: prints the usage.
     None,
 }
 
 /// A table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum TableName {
     /// The entries.
     #[default]
     Conntrack,
     /// The expectations.
     Expect,
-    /// The entries on their way out.
+    /// The entries being destroyed.
     Dying,
     /// The entries not yet in the table.
     Unconfirmed,
 }
 
-impl Table {
-    /// The table that a name, or the beginning of one, stands for.
+impl TableName {
+    /// The table with this name or prefix of a name.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         [
             ("expect", Self::Expect),
@@ -79,8 +79,8 @@ impl Table {
 }
 
 impl Command {
-    /// The command of an option's letter on a table.
-    pub(super) fn of(letter: u8, table: Table) -> Result<Self, Problem> {
+    /// The command of an option letter on a table.
+    pub(super) fn of(letter: u8, table: TableName) -> Result<Self, Problem> {
         let (on_entries, on_expectations) = match letter {
             b'L' => (Self::List, Self::ExpectList),
             b'I' => (Self::Create, Self::ExpectCreate),
@@ -96,12 +96,12 @@ impl Command {
             _ => (Self::Add, Self::None),
         };
         let command = match table {
-            Table::Dying | Table::Unconfirmed if letter != b'L' => {
+            TableName::Dying | TableName::Unconfirmed if letter != b'L' => {
                 return Err(Problem::parameter(
                     "Can't do that command with tables `dying' and `unconfirmed'",
                 ));
             }
-            Table::Expect => on_expectations,
+            TableName::Expect => on_expectations,
             _ => on_entries,
         };
         if command == Self::None {
@@ -111,8 +111,8 @@ impl Command {
         Ok(command)
     }
 
-    /// For each of [`Opt::ALL`](super::options::Opt::ALL), in that order: `0` the option is illegal, `1` compulsory,
-    /// `2` optional, `3` both addresses of one direction are compulsory.
+    /// For each option, in the order of [`CtOption`](super::options::CtOption): `0` illegal, `1` compulsory, `2` optional,
+    /// `3` both addresses of one direction compulsory.
     pub(super) fn legality(self) -> &'static [u8; 30] {
         //  s d r q p t u z e [ ] { } a m i f n g o c b j w l < > ( ) M
         match self {
@@ -138,7 +138,7 @@ impl Command {
         }
     }
 
-    /// Whether entries of every family are meant where none was named; the others take IPv4 then.
+    /// Returns whether the command covers all families unless one is given; the other commands default to IPv4.
     pub(super) fn is_of_any_family(self) -> bool {
         matches!(
             self,
@@ -146,7 +146,7 @@ impl Command {
         )
     }
 
-    /// What the summary says of the number of entries that the command went over; none where there is no summary.
+    /// The text after the number in the summary line; `None` if the command prints no summary.
     pub(super) fn summary(self) -> Option<&'static str> {
         Some(match self {
             Self::List | Self::Get => "flow entries have been shown",
@@ -161,7 +161,7 @@ impl Command {
         })
     }
 
-    /// Whether going over nothing is no failure.
+    /// Returns whether a run that finds nothing succeeds.
     pub(super) fn may_find_nothing(self) -> bool {
         matches!(
             self,
@@ -169,7 +169,7 @@ impl Command {
         )
     }
 
-    /// How a load file's refusal names the command; none for those that may stand in one.
+    /// The command's name in the error about a load file; `None` if a file may contain it.
     pub(super) fn refused_in_file(self) -> Option<&'static str> {
         Some(match self {
             Self::Create | Self::Add | Self::Update | Self::Delete | Self::Flush => return None,

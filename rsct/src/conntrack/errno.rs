@@ -1,14 +1,14 @@
-//! The kernel's refusals in conntrack's words, or in the C library's.
+//! The kernel's errors in conntrack's words, or in the C library's.
 
 use super::command::Command;
 use crate::clib::errno::sentence;
 
-/// What conntrack says when the kernel answers a command with this number.
+/// conntrack's text for an error of a command.
 pub(super) fn of_command(errno: i32, command: Command) -> String {
-    /// What the kernel means by an operation that is not supported, where it leaks out.
+    /// The kernel's internal "operation not supported", where it reaches user space.
     const ENOTSUPP: i32 = 524;
     let creates = matches!(command, Command::Create | Command::Add);
-    // conntrack forgot these four when it wrote down for whom parameters may be invalid.
+    // conntrack's table of EINVAL texts lacks these four commands.
     let may_be_invalid = !matches!(
         command,
         Command::ExpectCount | Command::Stats | Command::ExpectStats | Command::Add
@@ -35,8 +35,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_as_conntrack_tells_it() {
-        for (errno, command, said) in [
+    fn kernel_errors_match_conntrack() {
+        for (errno, command, text) in [
             (libc::EINVAL, Command::List, "invalid parameters"),
             (libc::EINVAL, Command::Add, "Invalid argument"),
             (
@@ -49,7 +49,7 @@ mod tests {
             (libc::ENOENT, Command::ExpectCreate, "master conntrack not found"),
             (524, Command::Get, "Unknown error 524"),
         ] {
-            assert_eq!(of_command(errno, command), said);
+            assert_eq!(of_command(errno, command), text);
         }
     }
 }

@@ -1,19 +1,18 @@
-//! A command line read as GNU's `getopt_long` reads it.
+//! Command-line parser with the behaviour of GNU's `getopt_long`.
 //!
-//! Scripts lean on its habits, so they are kept to the letter: words that are no options may stand anywhere and are
-//! moved behind the options as they are met, short options bundle, a long one may be cut as long as it stays
-//! unambiguous, and what [`Getopt::before`] shows is what conntrack names in its sentences. An optional value only
-//! counts when it is attached.
+//! Scripts depend on its details, so all are reproduced: non-options may stand anywhere and are moved after the
+//! options, short options bundle, a long option may be abbreviated while unambiguous, and conntrack's messages name the
+//! word in [`Getopt::before`]. An optional value counts only when attached.
 
-/// Whether an option takes a value.
+/// Value of an option: none, required or optional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// It doesn't.
-    Nothing,
-    /// It does.
-    Value,
-    /// It may, attached with `=` or, to a short option, directly.
-    Perhaps,
+pub(super) enum OptionArgument {
+    /// No value.
+    None,
+    /// A required value.
+    Required,
+    /// An optional value, attached with `=` or, for a short option, directly.
+    Optional,
 }
 
 /// A long option.
@@ -21,20 +20,20 @@ pub(super) enum Takes {
 pub(super) struct Long {
     /// Its name, without the dashes.
     pub(super) name: &'static str,
-    /// Whether it takes a value.
-    pub(super) takes: Takes,
-    /// What it is reported as.
+    /// Its value: none, required or optional.
+    pub(super) argument: OptionArgument,
+    /// The code that the parser returns for it.
     pub(super) value: i32,
 }
 
-/// By how much the options of one group differ from those of the group before.
+/// Difference between the codes of one group and those of the previous group.
 pub(super) const GROUP_OFFSET: i32 = 256;
 
-/// Long options in groups. Each option is reported as its own value and [`GROUP_OFFSET`] for every group before its
-/// own, so that groups may count alike.
+/// Long options in groups. The parser returns an option's value plus [`GROUP_OFFSET`] for every earlier group, so that
+/// groups may use the same values.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
-    /// All that a command line mostly has, so that none has to be allocated for.
+    /// The groups of most command lines, so that no allocation is needed.
     first: [&'static [Long]; 2],
     more: Vec<&'static [Long]>,
 }
@@ -65,8 +64,7 @@ impl Groups {
             .flat_map(|(number, group)| group.iter().map(move |option| (number, option)))
     }
 
-    /// The option of this name, or the one that it is an unambiguous beginning of: all that begin so must be the same
-    /// option.
+    /// The option with this name, or the one that it abbreviates: all options with this prefix must be the same one.
     fn find(&self, typed: &[u8]) -> Option<Long> {
         let of_group = |(number, option): (i32, &Long)| Long {
             value: option.value + number * GROUP_OFFSET,
@@ -80,38 +78,38 @@ impl Groups {
         let mut begun = self.options().filter(begins).map(of_group);
         let first = begun.next()?;
         begun
-            .all(|option| option.takes == first.takes && option.value == first.value)
+            .all(|option| option.argument == first.argument && option.value == first.value)
             .then_some(first)
     }
 }
 
-/// What was met.
+/// Result of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Met<'a> {
+pub(super) enum Found<'a> {
     /// An option, with its value.
     Option(i32, Option<&'a [u8]>),
-    /// Something that looks like an option and is none, or is several.
+    /// Not an option, or an ambiguous abbreviation.
     Unknown,
     /// An option whose value is missing.
     NoValue,
 }
 
-/// A command line on its way.
+/// A command line being parsed.
 #[derive(Debug)]
 pub(super) struct Getopt<'a> {
     words: Vec<&'a [u8]>,
-    short: &'static [(u8, Takes)],
-    /// The word that is looked at next.
+    short: &'static [(u8, OptionArgument)],
+    /// Index of the next word.
     next: usize,
-    /// Where in the word before a bundle of short options goes on.
+    /// Position in the previous word where a bundle of short options continues.
     bundle: Option<(usize, usize)>,
-    /// The words that were skipped because they are no options: from `skipped.0` up to before `skipped.1`.
+    /// The skipped non-options: from `skipped.0` to before `skipped.1`.
     skipped: (usize, usize),
 }
 
 impl<'a> Getopt<'a> {
-    /// Begins behind the program's name, which is the first word.
-    pub(super) fn new(words: Vec<&'a [u8]>, short: &'static [(u8, Takes)]) -> Self {
+    /// Starts after the program's name, which is the first word.
+    pub(super) fn new(words: Vec<&'a [u8]>, short: &'static [(u8, OptionArgument)]) -> Self {
         Self {
             words,
             short,
@@ -121,13 +119,12 @@ impl<'a> Getopt<'a> {
         }
     }
 
-    /// The word before the one that is looked at next: where a wrong option stands, mostly.
+    /// The word before the next one: usually the one with the wrong option.
     pub(super) fn before(&self) -> &'a [u8] {
         self.words[self.next - 1]
     }
 
-    /// Takes the next word as the value of the option that was just met, if it doesn't begin like an option or a
-    /// negation.
+    /// Consumes the next word as the value of the last option, unless it begins with `-` or `!`.
     pub(super) fn detached(&mut self) -> Option<&'a [u8]> {
         let word = *self.words.get(self.next)?;
         if matches!(word.first(), Some(b'-' | b'!')) {
@@ -137,8 +134,8 @@ impl<'a> Getopt<'a> {
         Some(word)
     }
 
-    /// Looks for the next option among the short ones and these long ones.
-    pub(super) fn meet(&mut self, long: &Groups) -> Option<Met<'a>> {
+    /// Finds the next option among the short ones and these long ones.
+    pub(super) fn next_option(&mut self, long: &Groups) -> Option<Found<'a>> {
         if let Some((word, at)) = self.bundle.take() {
             return Some(self.short(word, at));
         }
@@ -176,14 +173,14 @@ impl<'a> Getopt<'a> {
         self.skipped.1 = self.next;
     }
 
-    /// Moves the skipped words behind the options that were met since.
+    /// Moves the skipped words after the options found since.
     fn exchange(&mut self) {
         let (first, last) = self.skipped;
         self.words[first..self.next].rotate_left(last - first);
         self.skipped = (first + self.next - last, self.next);
     }
 
-    fn short(&mut self, index: usize, at: usize) -> Met<'a> {
+    fn short(&mut self, index: usize, at: usize) -> Found<'a> {
         let word = self.words[index];
         let letter = word[at];
         let rest = at + 1;
@@ -191,31 +188,31 @@ impl<'a> Getopt<'a> {
         if is_last {
             self.next += 1;
         }
-        let takes = self.short.iter().find(|(known, _)| *known == letter);
-        let met = match takes {
-            None => Met::Unknown,
-            Some((_, Takes::Nothing)) => Met::Option(letter.into(), None),
-            Some((_, Takes::Perhaps)) if is_last => return Met::Option(letter.into(), None),
-            Some((_, Takes::Value)) if is_last => {
+        let argument = self.short.iter().find(|(known, _)| *known == letter);
+        let found = match argument {
+            None => Found::Unknown,
+            Some((_, OptionArgument::None)) => Found::Option(letter.into(), None),
+            Some((_, OptionArgument::Optional)) if is_last => return Found::Option(letter.into(), None),
+            Some((_, OptionArgument::Required)) if is_last => {
                 let value = self.words.get(self.next).copied();
                 if value.is_none() {
-                    return Met::NoValue;
+                    return Found::NoValue;
                 }
                 self.next += 1;
-                return Met::Option(letter.into(), value);
+                return Found::Option(letter.into(), value);
             }
             Some(_) => {
                 self.next += 1;
-                return Met::Option(letter.into(), Some(&word[rest..]));
+                return Found::Option(letter.into(), Some(&word[rest..]));
             }
         };
         if !is_last {
             self.bundle = Some((index, rest));
         }
-        met
+        found
     }
 
-    fn long(&mut self, long: &Groups) -> Met<'a> {
+    fn long(&mut self, long: &Groups) -> Found<'a> {
         let word = &self.words[self.next][2..];
         let end = word.iter().position(|byte| *byte == b'=');
         let typed = &word[..end.unwrap_or(word.len())];
@@ -223,19 +220,19 @@ impl<'a> Getopt<'a> {
         let found = long.find(typed);
         self.next += 1;
         let Some(found) = found else {
-            return Met::Unknown;
+            return Found::Unknown;
         };
-        match (found.takes, attached) {
-            (Takes::Nothing, Some(_)) => Met::Unknown,
-            (Takes::Value, None) => {
+        match (found.argument, attached) {
+            (OptionArgument::None, Some(_)) => Found::Unknown,
+            (OptionArgument::Required, None) => {
                 let value = self.words.get(self.next).copied();
                 if value.is_none() {
-                    return Met::NoValue;
+                    return Found::NoValue;
                 }
                 self.next += 1;
-                Met::Option(found.value, value)
+                Found::Option(found.value, value)
             }
-            (_, attached) => Met::Option(found.value, attached),
+            (_, attached) => Found::Option(found.value, attached),
         }
     }
 }

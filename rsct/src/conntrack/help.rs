@@ -1,10 +1,10 @@
-//! The usage, byte for byte but for the version.
+//! The usage text, byte for byte except for the version.
 
 use std::io::{self, Write};
 
 use super::{
     VERSION,
-    protocols::{self, Protocol},
+    protocols::{self, ProtocolOptions},
 };
 
 const COMMANDS: &str = "Commands:
@@ -60,11 +60,11 @@ const COMMON: &str = "Common parameters and options:
   --mask-dst ip\t\t\tDestination mask address
 ";
 
-/// Writes the usage, and a protocol's part where one was named.
+/// Writes the usage, and the options of a protocol if one was named.
 pub(super) fn write(
     out: &mut impl Write,
     program: &[u8],
-    protocol: Option<(&Protocol, u8)>,
+    protocol: Option<(&ProtocolOptions, u8)>,
 ) -> io::Result<()> {
     writeln!(
         out,

@@ -1,4 +1,4 @@
-//! Labels by name, as options speak of them.
+//! Label names and label bits for the label options.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
@@ -9,12 +9,12 @@ use crate::{
     message,
 };
 
-/// A row of label bits, in words of 32, the lowest first.
+/// Label bits in words of 32, lowest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bits(Vec<u32>);
+pub(super) struct LabelWords(Vec<u32>);
 
-impl Bits {
-    /// Sets a bit, and makes room for it.
+impl LabelWords {
+    /// Sets a bit and grows the words to hold it.
     pub(super) fn add(&mut self, bit: u16) {
         let word = usize::from(bit) / 32;
         if self.0.len() <= word {
@@ -23,7 +23,7 @@ impl Bits {
         self.0[word] |= 1 << (bit % 32);
     }
 
-    /// What the kernel calls these bits.
+    /// The bits as a netlink attribute.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
@@ -34,15 +34,15 @@ impl Bits {
     }
 }
 
-/// The names of labels, read when they are first needed.
+/// The names of labels, read on first use.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct LabelNames {
     path: Option<PathBuf>,
     map: Option<LabelMap>,
 }
 
-impl Names {
-    /// Has them read from another file than conntrack's own.
+impl LabelNames {
+    /// Sets another file than conntrack's default.
     pub(super) fn set_path(&mut self, path: Vec<u8>) -> Result<(), Problem> {
         if self.path.is_some() {
             return Err(Problem::parameter(
@@ -53,7 +53,7 @@ impl Names {
         Ok(())
     }
 
-    /// Reads them; that they can't be is said, and no more than that.
+    /// Reads the file; on failure prints a message and continues without names.
     pub(super) fn read(&mut self) {
         if self.map.is_some() {
             return;
@@ -63,7 +63,7 @@ impl Names {
                 self.map = Some(map);
                 return;
             }
-            // What C's library says where no error is set.
+            // The C library's text for errno 0.
             Ok(_) => "Success".to_owned(),
             Err(LabelError::Read { source, .. }) => errno::sentence(source.raw_os_error().unwrap_or(0)),
             Err(error) => error.to_string(),
@@ -71,7 +71,7 @@ impl Names {
         message::write(format!("nfct_labelmap_new: {error}\n"));
     }
 
-    /// Reads them, and says nothing where they can't be read: numbers do as well.
+    /// Reads the file silently: labels can be given as numbers too.
     pub(super) fn read_quietly(&mut self) {
         if self.map.is_none() {
             self.map = LabelMap::load(self.path.as_deref())
@@ -80,13 +80,13 @@ impl Names {
         }
     }
 
-    /// The names, where they were needed and could be read.
+    /// The names, if they were needed and could be read.
     pub(super) fn map(&self) -> Option<&LabelMap> {
         self.map.as_ref()
     }
 
-    /// Reads them for a list of names. Numbers are taken too, because that is how labels without a name are saved;
-    /// names are not missed where there are only numbers.
+    /// Reads the file for a list of labels. Numbers are accepted too, because labels without a name are saved as
+    /// numbers; a list of numbers needs no names.
     pub(super) fn read_for(&mut self, list: &[u8]) {
         let unnamed = LabelMap::default();
         let number = |typed: &[u8]| std::str::from_utf8(typed).ok().and_then(|t| unnamed.find(t));
@@ -100,8 +100,8 @@ impl Names {
         }
     }
 
-    /// The bits of a list of names.
-    pub(super) fn bits(&self, list: &[u8], bits: &mut Bits) -> Result<(), Problem> {
+    /// Adds the bits of a list of labels.
+    pub(super) fn bits(&self, list: &[u8], bits: &mut LabelWords) -> Result<(), Problem> {
         let unnamed = LabelMap::default();
         for typed in list.split(|byte| *byte == b',') {
             let named = std::str::from_utf8(typed)

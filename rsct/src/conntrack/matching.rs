@@ -1,14 +1,14 @@
-//! Which entries a command line means, by conntrack's own rules.
+//! Matching of entries by conntrack's own rules.
 //!
-//! A value counts where it was given, and an entry that has no such value isn't meant; of marks and zones, no value is
-//! as good as 0. The options only count at all when one is among them that conntrack compares by: a timeout alone, or
-//! what an address is translated to, doesn't make the rest count.
+//! A typed value is compared; an entry without such a value does not match, except that a missing mark or zone counts
+//! as 0. Values are compared only if one option of [`COMPARED`] is present: `--timeout` or a NAT address alone compares
+//! nothing.
 
 use rsct_common::Tuple;
 
 use super::{
-    object::{Attr, Nat, Object},
-    options::{Given, Opt},
+    object::{EntryAttr, TypedEntry, TypedNat},
+    options::{CtOption, OptionSet},
     parse::Order,
     problem::Problem,
 };
@@ -25,27 +25,27 @@ use crate::{
 const SRC_NAT_DONE: u32 = 1 << 7;
 const DST_NAT_DONE: u32 = 1 << 8;
 
-/// The options that make an entry's values count.
-pub(super) const COMPARED: Given = Given::of(&[
-    Opt::Proto,
-    Opt::OrigSrc,
-    Opt::OrigDst,
-    Opt::ReplSrc,
-    Opt::ReplDst,
-    Opt::Mark,
-    Opt::Secmark,
-    Opt::Status,
-    Opt::Id,
-    Opt::Zone,
-    Opt::Label,
-    Opt::OrigZone,
-    Opt::ReplZone,
+/// The options that turn comparison on.
+pub(super) const COMPARED: OptionSet = OptionSet::of(&[
+    CtOption::Proto,
+    CtOption::OrigSrc,
+    CtOption::OrigDst,
+    CtOption::ReplSrc,
+    CtOption::ReplDst,
+    CtOption::Mark,
+    CtOption::Secmark,
+    CtOption::Status,
+    CtOption::Id,
+    CtOption::Zone,
+    CtOption::Label,
+    CtOption::OrigZone,
+    CtOption::ReplZone,
 ]);
 
-/// An address's bits that count.
+/// An address and its significant bits.
 #[derive(Clone, Copy, Debug)]
 struct Network {
-    attr: Attr,
+    attr: EntryAttr,
     family: u16,
     address: [u8; 16],
     mask: [u8; 16],
@@ -54,7 +54,7 @@ struct Network {
 impl Network {
     fn contains(&self, entry: &Entry<'_>) -> bool {
         let address = match self.attr {
-            Attr::OrigSrc => &entry.orig.src,
+            EntryAttr::OrigSrc => &entry.orig.src,
             _ => &entry.orig.dst,
         };
         entry.orig.family() == self.family && masked(address, &self.mask) == self.address
@@ -65,23 +65,23 @@ fn masked(address: &[u8; 16], mask: &[u8; 16]) -> [u8; 16] {
     std::array::from_fn(|index| address[index] & mask[index])
 }
 
-/// The entries that an order means.
-pub(super) struct Wanted<'a> {
+/// The condition that a command line sets on entries.
+pub(super) struct EntryMatcher<'a> {
     order: &'a Order,
-    /// What was typed, less the addresses of which only some bits count.
-    entry: Object,
+    /// The typed values, without the addresses that have a prefix.
+    entry: TypedEntry,
     networks: Vec<Network>,
 }
 
-impl<'a> Wanted<'a> {
-    /// Refuses masks that nothing was given for.
+impl<'a> EntryMatcher<'a> {
+    /// Builds the condition; fails for a mask without its address.
     pub(super) fn new(order: &'a Order) -> Result<Self, Problem> {
         let mut entry = order.target.entry.clone();
         let mask = &order.target.mask;
         let mut networks = Vec::new();
         for (mask_option, option, attr, name) in [
-            (Opt::MaskSrc, Opt::OrigSrc, Attr::OrigSrc, "src"),
-            (Opt::MaskDst, Opt::OrigDst, Attr::OrigDst, "dst"),
+            (CtOption::MaskSrc, CtOption::OrigSrc, EntryAttr::OrigSrc, "src"),
+            (CtOption::MaskDst, CtOption::OrigDst, EntryAttr::OrigDst, "dst"),
         ] {
             if !order.given.has(mask_option) {
                 continue;
@@ -92,7 +92,7 @@ impl<'a> Wanted<'a> {
                 )));
             }
             let (address, mask) = match attr {
-                Attr::OrigSrc => (entry.orig.src, mask.orig.src),
+                EntryAttr::OrigSrc => (entry.orig.src, mask.orig.src),
                 _ => (entry.orig.dst, mask.orig.dst),
             };
             networks.push(Network {
@@ -110,40 +110,41 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// Whether an entry is meant.
-    pub(super) fn has(&self, entry: &Entry<'_>) -> bool {
+    /// Returns whether an entry matches.
+    pub(super) fn matches(&self, entry: &Entry<'_>) -> bool {
         let compares = self.order.given.has_any(COMPARED);
-        self.has_nat(entry)
-            && self.has_mark(entry)
-            && self.has_labels(entry)
+        self.matches_nat(entry)
+            && self.matches_mark(entry)
+            && self.matches_labels(entry)
             && self.networks.iter().all(|network| network.contains(entry))
-            && (!compares || self.has_meta(entry) && self.has_orig(entry) && self.has_repl(entry))
+            && (!compares || self.matches_meta(entry) && self.matches_orig(entry) && self.matches_repl(entry))
     }
 
-    /// Whether an entry is to be updated: its mark, status and states are what is updated, not what it is found by.
-    pub(super) fn has_for_update(&self, entry: &Entry<'_>) -> bool {
-        const ORIG: Given = Given::of(&[Opt::OrigSrc, Opt::OrigDst, Opt::Proto]);
-        const REPL: Given = Given::of(&[Opt::ReplSrc, Opt::ReplDst, Opt::Proto]);
+    /// Returns whether an entry matches for an update: mark, status and states are the new values, so they are not
+    /// compared.
+    pub(super) fn matches_for_update(&self, entry: &Entry<'_>) -> bool {
+        const ORIG: OptionSet = OptionSet::of(&[CtOption::OrigSrc, CtOption::OrigDst, CtOption::Proto]);
+        const REPL: OptionSet = OptionSet::of(&[CtOption::ReplSrc, CtOption::ReplDst, CtOption::Proto]);
         let given = self.order.given;
         let is_it = match (self.entry.id, entry.id) {
             (Some(wanted), Some(id)) => wanted == id,
             _ => true,
         };
         is_it
-            && self.has_nat(entry)
-            && self.has_labels(entry)
+            && self.matches_nat(entry)
+            && self.matches_labels(entry)
             && self.networks.iter().all(|network| network.contains(entry))
-            && (!given.has_any(ORIG) || self.has_orig(entry))
-            && (!given.has_any(REPL) || self.has_repl(entry))
+            && (!given.has_any(ORIG) || self.matches_orig(entry))
+            && (!given.has_any(REPL) || self.matches_repl(entry))
     }
 
-    fn has_mark(&self, entry: &Entry<'_>) -> bool {
+    fn matches_mark(&self, entry: &Entry<'_>) -> bool {
         self.order
             .mark
             .is_none_or(|wanted| entry.mark.is_some_and(|mark| mark & wanted.mask == wanted.value))
     }
 
-    fn has_labels(&self, entry: &Entry<'_>) -> bool {
+    fn matches_labels(&self, entry: &Entry<'_>) -> bool {
         let Some(wanted) = &self.order.label else {
             return true;
         };
@@ -157,7 +158,7 @@ impl<'a> Wanted<'a> {
             .all(|(index, wanted)| word(index) & wanted == *wanted)
     }
 
-    fn has_nat(&self, entry: &Entry<'_>) -> bool {
+    fn matches_nat(&self, entry: &Entry<'_>) -> bool {
         let given = self.order.given;
         let done = |bit| entry.status.is_none_or(|status| status & bit != 0);
         let snat = || {
@@ -185,13 +186,13 @@ impl<'a> Wanted<'a> {
                 (entry.reply.src, entry.reply.src_port()),
             )
         };
-        if given.has(Opt::AnyNat) {
+        if given.has(CtOption::AnyNat) {
             return snat() || dnat();
         }
-        (!given.has(Opt::SrcNat) || snat()) && (!given.has(Opt::DstNat) || dnat())
+        (!given.has(CtOption::SrcNat) || snat()) && (!given.has(CtOption::DstNat) || dnat())
     }
 
-    fn has_meta(&self, entry: &Entry<'_>) -> bool {
+    fn matches_meta(&self, entry: &Entry<'_>) -> bool {
         let wanted = &self.entry;
         let protocol = &wanted.protocol;
         let is_state = |wanted: Option<u8>, state: Option<u8>| wanted.is_none() || wanted == state;
@@ -218,49 +219,49 @@ impl<'a> Wanted<'a> {
                 .is_none_or(|mark| mark == entry.secmark.unwrap_or(0))
     }
 
-    fn has_orig(&self, entry: &Entry<'_>) -> bool {
+    fn matches_orig(&self, entry: &Entry<'_>) -> bool {
         let wanted = &self.entry;
         let set = wanted.set;
-        (!set.has(Attr::OrigL3) || wanted.orig.l3num == entry.orig.l3num)
-            && (!set.has(Attr::OrigL4) || self.has_protocol(&wanted.orig, &entry.orig, entry, false))
-            && (!set.has(Attr::OrigSrc) || wanted.orig.src == entry.orig.src)
-            && (!set.has(Attr::OrigDst) || wanted.orig.dst == entry.orig.dst)
-            && (!set.has(Attr::OrigZone) || wanted.orig_zone == entry.zone_orig.unwrap_or(0))
+        (!set.has(EntryAttr::OrigL3) || wanted.orig.l3num == entry.orig.l3num)
+            && (!set.has(EntryAttr::OrigL4) || self.matches_protocol(&wanted.orig, &entry.orig, entry, false))
+            && (!set.has(EntryAttr::OrigSrc) || wanted.orig.src == entry.orig.src)
+            && (!set.has(EntryAttr::OrigDst) || wanted.orig.dst == entry.orig.dst)
+            && (!set.has(EntryAttr::OrigZone) || wanted.orig_zone == entry.zone_orig.unwrap_or(0))
     }
 
-    fn has_repl(&self, entry: &Entry<'_>) -> bool {
+    fn matches_repl(&self, entry: &Entry<'_>) -> bool {
         let wanted = &self.entry;
         let set = wanted.set;
-        (!set.has(Attr::ReplL3) || wanted.repl.l3num == entry.reply.l3num)
-            && (!set.has(Attr::ReplL4) || self.has_protocol(&wanted.repl, &entry.reply, entry, true))
-            && (!set.has(Attr::ReplSrc) || wanted.repl.src == entry.reply.src)
-            && (!set.has(Attr::ReplDst) || wanted.repl.dst == entry.reply.dst)
-            && (!set.has(Attr::ReplZone) || wanted.repl_zone == entry.zone_reply.unwrap_or(0))
+        (!set.has(EntryAttr::ReplL3) || wanted.repl.l3num == entry.reply.l3num)
+            && (!set.has(EntryAttr::ReplL4) || self.matches_protocol(&wanted.repl, &entry.reply, entry, true))
+            && (!set.has(EntryAttr::ReplSrc) || wanted.repl.src == entry.reply.src)
+            && (!set.has(EntryAttr::ReplDst) || wanted.repl.dst == entry.reply.dst)
+            && (!set.has(EntryAttr::ReplZone) || wanted.repl_zone == entry.zone_reply.unwrap_or(0))
     }
 
-    fn has_protocol(&self, wanted: &Tuple, tuple: &Tuple, entry: &Entry<'_>, is_reply: bool) -> bool {
+    fn matches_protocol(&self, wanted: &Tuple, tuple: &Tuple, entry: &Entry<'_>, is_reply: bool) -> bool {
         let set = self.entry.set;
         if wanted.protonum != tuple.protonum {
             return false;
         }
         if proto::is_icmp(wanted.protonum) {
-            // ICMP's fields are those of the original direction.
+            // The ICMP fields are those of the original direction.
             let (kind, code) = self.entry.orig.icmp_type_code();
             let (entry_kind, entry_code) = entry.orig.icmp_type_code();
-            return (!set.has(Attr::IcmpId) || self.entry.orig.src_l4 == entry.orig.src_l4)
-                && (!set.has(Attr::IcmpCode) || code == entry_code)
-                && (!set.has(Attr::IcmpType) || kind == entry_kind);
+            return (!set.has(EntryAttr::IcmpId) || self.entry.orig.src_l4 == entry.orig.src_l4)
+                && (!set.has(EntryAttr::IcmpCode) || code == entry_code)
+                && (!set.has(EntryAttr::IcmpType) || kind == entry_kind);
         }
         let (sport, dport) = if is_reply {
-            (Attr::ReplSport, Attr::ReplDport)
+            (EntryAttr::ReplSport, EntryAttr::ReplDport)
         } else {
-            (Attr::OrigSport, Attr::OrigDport)
+            (EntryAttr::OrigSport, EntryAttr::OrigDport)
         };
         (!set.has(sport) || wanted.src_l4 == tuple.src_l4)
             && (!set.has(dport) || wanted.dst_l4 == tuple.dst_l4)
     }
 
-    /// As much of it as the kernel can look at by itself. It sees the same entries in the same order.
+    /// The part that the kernel can compare itself. It returns the same entries in the same order.
     pub(super) fn query(&self) -> Query {
         let order = self.order;
         let status = order.status;
@@ -282,14 +283,14 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The parts of tuples that the kernel looks at: it wants a family, and a protocol where there are ports. ICMP's
-    /// fields it may refuse.
+    /// The tuple parts that the kernel compares: it needs a family, and a protocol if there are ports. It may refuse
+    /// ICMP fields.
     fn tuples(&self) -> (TupleFilter, TupleFilter) {
         if self.order.family.is_none() || !self.order.given.has_any(COMPARED) {
             return Default::default();
         }
         let wanted = &self.entry;
-        let filter = |tuple: &Tuple, attrs: [Attr; 5]| {
+        let filter = |tuple: &Tuple, attrs: [EntryAttr; 5]| {
             let [src, dst, protocol, sport, dport] = attrs;
             let mut tuple = *tuple;
             tuple.l3num = self
@@ -297,7 +298,7 @@ impl<'a> Wanted<'a> {
                 .family
                 .map_or([0; 2], |family| u16::from(family as u8).to_ne_bytes());
             let has_ports = proto::has_ports(tuple.protonum);
-            // Of IPv6 the kernel compares addresses the wrong way round (ctnetlink_filter_match_tuple()).
+            // The kernel inverts the IPv6 address comparison (ctnetlink_filter_match_tuple()).
             let is_v4 = self.order.family == Some(Family::Ipv4);
             let mut parts = TupleParts::NONE;
             for (attr, part, counts) in [
@@ -317,31 +318,31 @@ impl<'a> Wanted<'a> {
             filter(
                 &wanted.orig,
                 [
-                    Attr::OrigSrc,
-                    Attr::OrigDst,
-                    Attr::OrigL4,
-                    Attr::OrigSport,
-                    Attr::OrigDport,
+                    EntryAttr::OrigSrc,
+                    EntryAttr::OrigDst,
+                    EntryAttr::OrigL4,
+                    EntryAttr::OrigSport,
+                    EntryAttr::OrigDport,
                 ],
             ),
             filter(
                 &wanted.repl,
                 [
-                    Attr::ReplSrc,
-                    Attr::ReplDst,
-                    Attr::ReplL4,
-                    Attr::ReplSport,
-                    Attr::ReplDport,
+                    EntryAttr::ReplSrc,
+                    EntryAttr::ReplDst,
+                    EntryAttr::ReplL4,
+                    EntryAttr::ReplSport,
+                    EntryAttr::ReplDport,
                 ],
             ),
         )
     }
 }
 
-/// Whether one end of an entry is translated, to what is wanted. `was` and `is`: the end's address and port on the
-/// original side and on the reply's. A port is only looked at where it is another than before.
+/// Returns whether one end of an entry has the given translation. `was` and `is`: the end's address and port in the
+/// original and in the reply direction. A port is compared only if it changed.
 fn is_translated(
-    wanted: &Nat,
+    wanted: &TypedNat,
     entry: &Entry<'_>,
     done: bool,
     was: ([u8; 16], u16),

@@ -1,11 +1,11 @@
-//! rsct under the name `conntrack`: the old command line, whole.
+//! The complete command line of `conntrack`, under that name.
 //!
-//! Called by that name, rsct takes every command, option and habit of conntrack 1.4.7 (and `--labelmap`, which came
-//! later), and answers in its words, byte for byte; only the version is its own. What it does otherwise on purpose is
-//! listed in `docs/conntrack.md`. Nothing of rsct's own command line is on this path.
+//! Invoked by that name, rsct accepts every command, option and quirk of conntrack 1.4.7 (and `--labelmap` of a later
+//! version) and prints the same output byte for byte; only the version differs. `docs/conntrack.md` lists the intended
+//! differences. rsct's own command line is not involved.
 //!
-//! [`getopt`] reads words, [`parse`] makes an [`Order`](parse::Order) or a [`Problem`](problem::Problem) of them, and
-//! [`run`] carries it out.
+//! [`getopt`] splits the words into options, [`parse`] turns them into an [`Order`](parse::Order) or a
+//! [`Problem`](problem::Problem), and [`run`] executes the order.
 
 mod change;
 mod command;
@@ -32,27 +32,27 @@ use std::{
 
 use command::Command;
 use parse::Order;
-use problem::{Problem, say};
-use run::Session;
+use problem::{Problem, print};
+use run::ConntrackSession;
 
-/// The name that rsct answers to in this way.
+/// The program name that selects this command line.
 pub const NAME: &str = "conntrack";
 
-/// rsct's version, which stands where conntrack's would.
+/// rsct's version, printed in place of conntrack's.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Whether a program's name is the old command's.
-pub fn is_meant(program: &OsStr) -> bool {
+/// Returns whether a program's name selects this command line.
+pub fn is_invoked_as(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 
-/// Runs the command line that this process was started with.
+/// Runs this process's command line.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    // The old command dies of a pipe that nobody reads, without a word; those who call it may look at that.
+    // conntrack dies silently of SIGPIPE; callers may check the signal.
     // SAFETY: no other thread runs yet, and the default action needs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let words: Vec<Vec<u8>> = args.map(OsString::into_vec).collect();
-    let mut session = Session::new(words.first().cloned().unwrap_or_default());
+    let mut session = ConntrackSession::new(words.first().cloned().unwrap_or_default());
     let done = match &words[..] {
         [_, option, file, ..] if option == b"-R" || option == b"--load-file" => {
             let file = OsStr::from_bytes(file);
@@ -64,20 +64,20 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match done.and_then(|went_well| flushed.map(|()| went_well)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(problem) => ExitCode::from(problem.tell()),
+        Err(problem) => ExitCode::from(problem.report()),
     }
 }
 
-/// Whether a line of a file for `-R` can be meant; it is not carried out.
-pub fn can_be_meant(line: &[u8]) -> bool {
+/// Parses a line of a file for `-R` without executing it; returns whether it is valid.
+pub fn is_valid_line(line: &[u8]) -> bool {
     matches!(
-        run::order_of(&mut line.to_vec(), &mut Session::new(NAME.into())),
+        run::order_of(&mut line.to_vec(), &mut ConntrackSession::new(NAME.into())),
         Ok(Some(_))
     )
 }
 
-/// Carries out one command line and sums it up; says whether it went over anything, where it should have.
-fn one(session: &mut Session, words: &[Vec<u8>]) -> Result<bool, Problem> {
+/// Runs one command line and prints its summary; returns whether it found an entry, if it had to.
+fn one(session: &mut ConntrackSession, words: &[Vec<u8>]) -> Result<bool, Problem> {
     let order = Order::parse(words.iter().map(Vec::as_slice).collect(), &mut session.names)?;
     run::execute(session, &order)?;
     let command: Command = order.command();
@@ -85,6 +85,6 @@ fn one(session: &mut Session, words: &[Vec<u8>]) -> Result<bool, Problem> {
         return Ok(true);
     };
     session.out.flush()?;
-    say(format!("{} {summary}.", session.counter).as_bytes());
+    print(format!("{} {summary}.", session.counter).as_bytes());
     Ok(session.counter > 0 || command.may_find_nothing())
 }

@@ -1,16 +1,16 @@
-//! What a command line says of an entry: values, and which of them were given.
+//! The values of an entry as typed, and the set of those present.
 //!
-//! The order in which options are given shows in a few places, as it does in conntrack: setting an ICMP type also
-//! settles the reply's, by the family known so far or, where that comes later, when it does.
+//! The order of options matters in a few cases, as it does in conntrack: setting an ICMP type also sets the reply's
+//! type, by the family known so far or, if the family follows later, at that point.
 
 use rsct_common::Tuple;
 
 use crate::{family::Family, flow::names::proto};
 
-/// A value that an entry may have.
+/// An attribute of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Attr {
+pub(super) enum EntryAttr {
     /// Source address of the original direction.
     OrigSrc,
     /// Destination address of the original direction.
@@ -47,12 +47,12 @@ pub(super) enum Attr {
     ReplZone,
 }
 
-/// Which values are there.
+/// A set of attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Set(u32);
+pub(super) struct AttrSet(u32);
 
-impl Set {
-    const fn of(attrs: &[Attr]) -> Self {
+impl AttrSet {
+    const fn of(attrs: &[EntryAttr]) -> Self {
         let mut bits = 0;
         let mut index = 0;
         while index < attrs.len() {
@@ -62,45 +62,45 @@ impl Set {
         Self(bits)
     }
 
-    /// Whether this one is there.
-    pub(super) fn has(self, attr: Attr) -> bool {
+    /// Returns whether the attribute is present.
+    pub(super) fn has(self, attr: EntryAttr) -> bool {
         self.0 & (1 << attr as u8) != 0
     }
 
-    fn add(&mut self, attr: Attr) {
+    fn add(&mut self, attr: EntryAttr) {
         self.0 |= 1 << attr as u8;
     }
 
-    fn remove(&mut self, attr: Attr) {
+    fn remove(&mut self, attr: EntryAttr) {
         self.0 &= !(1 << attr as u8);
     }
 }
 
-/// Everything that a tuple of the original direction is made of.
-const ORIG: Set = Set::of(&[
-    Attr::OrigSrc,
-    Attr::OrigDst,
-    Attr::OrigSport,
-    Attr::OrigDport,
-    Attr::OrigL3,
-    Attr::OrigL4,
-    Attr::IcmpType,
-    Attr::IcmpCode,
-    Attr::IcmpId,
+/// The attributes of a tuple of the original direction.
+const ORIG: AttrSet = AttrSet::of(&[
+    EntryAttr::OrigSrc,
+    EntryAttr::OrigDst,
+    EntryAttr::OrigSport,
+    EntryAttr::OrigDport,
+    EntryAttr::OrigL3,
+    EntryAttr::OrigL4,
+    EntryAttr::IcmpType,
+    EntryAttr::IcmpCode,
+    EntryAttr::IcmpId,
 ]);
-/// And of the reply direction.
-const REPL: Set = Set::of(&[
-    Attr::ReplSrc,
-    Attr::ReplDst,
-    Attr::ReplSport,
-    Attr::ReplDport,
-    Attr::ReplL3,
-    Attr::ReplL4,
+/// The attributes of a tuple of the reply direction.
+const REPL: AttrSet = AttrSet::of(&[
+    EntryAttr::ReplSrc,
+    EntryAttr::ReplDst,
+    EntryAttr::ReplSport,
+    EntryAttr::ReplDport,
+    EntryAttr::ReplL3,
+    EntryAttr::ReplL4,
 ]);
 
-/// What one end is translated to.
+/// NAT of one end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Nat {
+pub(super) struct TypedNat {
     /// The address.
     pub(super) addr: Option<[u8; 16]>,
     /// The address's family.
@@ -109,9 +109,9 @@ pub(super) struct Nat {
     pub(super) port: Option<u16>,
 }
 
-/// What belongs to the protocol, beside its tuples.
+/// Protocol-specific values outside of the tuples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Protocol {
+pub(super) struct ProtocolValues {
     /// TCP's state.
     pub(super) tcp_state: Option<u8>,
     /// TCP's flags, for both directions.
@@ -128,9 +128,9 @@ pub(super) struct Protocol {
 
 /// An entry as it was typed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Object {
-    /// Which parts of the tuples were given.
-    pub(super) set: Set,
+pub(super) struct TypedEntry {
+    /// The typed parts of the tuples.
+    pub(super) set: AttrSet,
     /// The original direction.
     pub(super) orig: Tuple,
     /// The reply direction.
@@ -149,21 +149,21 @@ pub(super) struct Object {
     pub(super) secmark: Option<u32>,
     /// The id.
     pub(super) id: Option<u32>,
-    /// What the source is translated to.
-    pub(super) snat: Nat,
-    /// What the destination is translated to.
-    pub(super) dnat: Nat,
-    /// What belongs to the protocol.
-    pub(super) protocol: Protocol,
+    /// New source address and port.
+    pub(super) snat: TypedNat,
+    /// New destination address and port.
+    pub(super) dnat: TypedNat,
+    /// Protocol-specific values.
+    pub(super) protocol: ProtocolValues,
 }
 
-impl Object {
+impl TypedEntry {
     /// Sets an address, and the family of its direction.
-    pub(super) fn set_address(&mut self, attr: Attr, family: Family, address: [u8; 16]) {
+    pub(super) fn set_address(&mut self, attr: EntryAttr, family: Family, address: [u8; 16]) {
         let (tuple, is_source) = match attr {
-            Attr::OrigSrc => (&mut self.orig, true),
-            Attr::OrigDst => (&mut self.orig, false),
-            Attr::ReplSrc => (&mut self.repl, true),
+            EntryAttr::OrigSrc => (&mut self.orig, true),
+            EntryAttr::OrigDst => (&mut self.orig, false),
+            EntryAttr::ReplSrc => (&mut self.repl, true),
             _ => (&mut self.repl, false),
         };
         if is_source {
@@ -172,7 +172,7 @@ impl Object {
             tuple.dst = address;
         }
         self.set.add(attr);
-        let is_reply = matches!(attr, Attr::ReplSrc | Attr::ReplDst);
+        let is_reply = matches!(attr, EntryAttr::ReplSrc | EntryAttr::ReplDst);
         self.set_family(is_reply, family);
     }
 
@@ -181,44 +181,44 @@ impl Object {
         let number = u16::from(family as u8).to_ne_bytes();
         if is_reply {
             self.repl.l3num = number;
-            self.set.add(Attr::ReplL3);
+            self.set.add(EntryAttr::ReplL3);
         } else {
             self.orig.l3num = number;
-            self.set.add(Attr::OrigL3);
+            self.set.add(EntryAttr::OrigL3);
         }
-        if self.set.has(Attr::IcmpType) {
+        if self.set.has(EntryAttr::IcmpType) {
             self.settle_icmp_reply();
         }
     }
 
-    /// Forgets an address, which is matched by its prefix instead.
-    pub(super) fn unset_address(&mut self, attr: Attr) {
+    /// Removes an address, which is matched by its prefix instead.
+    pub(super) fn unset_address(&mut self, attr: EntryAttr) {
         self.set.remove(attr);
     }
 
     /// Sets the original direction's protocol.
     pub(super) fn set_protocol(&mut self, number: u8) {
         self.orig.protonum = number;
-        self.set.add(Attr::OrigL4);
+        self.set.add(EntryAttr::OrigL4);
     }
 
     /// Sets the reply direction's protocol.
     pub(super) fn set_reply_protocol(&mut self, number: u8) {
         self.repl.protonum = number;
-        self.set.add(Attr::ReplL4);
+        self.set.add(EntryAttr::ReplL4);
     }
 
     /// Sets a port or key, and the protocol of its direction.
-    pub(super) fn set_port(&mut self, attr: Attr, port: u16, protocol: u8) {
+    pub(super) fn set_port(&mut self, attr: EntryAttr, port: u16, protocol: u8) {
         let port = port.to_be_bytes();
         match attr {
-            Attr::OrigSport => self.orig.src_l4 = port,
-            Attr::OrigDport => self.orig.dst_l4 = port,
-            Attr::ReplSport => self.repl.src_l4 = port,
+            EntryAttr::OrigSport => self.orig.src_l4 = port,
+            EntryAttr::OrigDport => self.orig.dst_l4 = port,
+            EntryAttr::ReplSport => self.repl.src_l4 = port,
             _ => self.repl.dst_l4 = port,
         }
         self.set.add(attr);
-        if matches!(attr, Attr::ReplSport | Attr::ReplDport) {
+        if matches!(attr, EntryAttr::ReplSport | EntryAttr::ReplDport) {
             self.set_reply_protocol(protocol);
         } else {
             self.set_protocol(protocol);
@@ -228,7 +228,7 @@ impl Object {
     /// Sets ICMP's type.
     pub(super) fn set_icmp_type(&mut self, kind: u8) {
         self.orig.dst_l4[0] = kind;
-        self.set.add(Attr::IcmpType);
+        self.set.add(EntryAttr::IcmpType);
         self.settle_icmp_reply();
     }
 
@@ -236,19 +236,19 @@ impl Object {
     pub(super) fn set_icmp_code(&mut self, code: u8) {
         self.orig.dst_l4[1] = code;
         self.repl.dst_l4[1] = code;
-        self.set.add(Attr::IcmpCode);
+        self.set.add(EntryAttr::IcmpCode);
     }
 
     /// Sets ICMP's id.
     pub(super) fn set_icmp_id(&mut self, id: u16) {
         self.orig.src_l4 = id.to_be_bytes();
         self.repl.src_l4 = id.to_be_bytes();
-        self.set.add(Attr::IcmpId);
+        self.set.add(EntryAttr::IcmpId);
     }
 
     /// Sets a direction's own zone.
-    pub(super) fn set_zone_of(&mut self, attr: Attr, zone: u16) {
-        if attr == Attr::OrigZone {
+    pub(super) fn set_zone_of(&mut self, attr: EntryAttr, zone: u16) {
+        if attr == EntryAttr::OrigZone {
             self.orig_zone = zone;
         } else {
             self.repl_zone = zone;
@@ -256,7 +256,7 @@ impl Object {
         self.set.add(attr);
     }
 
-    /// The type of the packet that answers one of this type; 255, which the kernel refuses, where none does.
+    /// Sets the type of the answering packet; 255, which the kernel refuses, if the type has no answer.
     fn settle_icmp_reply(&mut self) {
         let kind = self.orig.dst_l4[0];
         let family = Family::from_number(self.orig.family());
@@ -277,38 +277,38 @@ impl Object {
         };
     }
 
-    /// Makes the reply direction the original one turned round. Its ports stay where they were given beside an address
-    /// that is translated: so an entry is saved that is translated at both ends.
+    /// Fills the reply direction with the inverted original one. Typed ports stay if a NAT address was typed too:
+    /// entries with NAT at both ends are saved so.
     pub(super) fn complete_reply(&mut self) {
-        let given = [Attr::ReplSport, Attr::ReplDport].map(|attr| self.set.has(attr));
+        let given = [EntryAttr::ReplSport, EntryAttr::ReplDport].map(|attr| self.set.has(attr));
         let is_translated = self.snat.addr.is_some() || self.dnat.addr.is_some();
         let ports = (self.repl.src_l4, self.repl.dst_l4);
-        turn(&self.orig, &mut self.repl);
+        invert(&self.orig, &mut self.repl);
         if given == [true; 2] && is_translated {
             (self.repl.src_l4, self.repl.dst_l4) = ports;
         }
         self.set.0 |= ORIG.0 | REPL.0;
     }
 
-    /// Makes the original direction the reply one turned round.
+    /// Fills the original direction with the inverted reply one.
     pub(super) fn complete_orig(&mut self) {
-        turn(&self.repl, &mut self.orig);
+        invert(&self.repl, &mut self.orig);
         self.set.0 |= ORIG.0 | REPL.0;
     }
 
-    /// Whether the original direction says anything.
+    /// Returns whether the original direction has any value.
     pub(super) fn has_orig(&self) -> bool {
-        self.set.0 & (ORIG.0 | Set::of(&[Attr::OrigZone]).0) != 0
+        self.set.0 & (ORIG.0 | AttrSet::of(&[EntryAttr::OrigZone]).0) != 0
     }
 
-    /// Whether the reply direction says anything.
+    /// Returns whether the reply direction has any value.
     pub(super) fn has_repl(&self) -> bool {
-        self.set.0 & (REPL.0 | Set::of(&[Attr::ReplZone]).0) != 0
+        self.set.0 & (REPL.0 | AttrSet::of(&[EntryAttr::ReplZone]).0) != 0
     }
 }
 
-/// Addresses and ports change sides; what ICMP's fields become is settled already.
-fn turn(this: &Tuple, other: &mut Tuple) {
+/// Swaps addresses and ports; the ICMP fields are already set.
+fn invert(this: &Tuple, other: &mut Tuple) {
     other.l3num = this.l3num;
     other.protonum = this.protonum;
     other.src = this.dst;
@@ -326,12 +326,12 @@ mod tests {
     const ADDRESS: [u8; 16] = [10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
     #[test]
-    fn an_icmp_reply_is_settled_whichever_comes_first() {
-        let mut before = Object::default();
+    fn an_icmp_reply_does_not_depend_on_option_order() {
+        let mut before = TypedEntry::default();
         before.set_icmp_type(8);
-        before.set_address(Attr::OrigSrc, Family::Ipv4, ADDRESS);
-        let mut after = Object::default();
-        after.set_address(Attr::OrigSrc, Family::Ipv4, ADDRESS);
+        before.set_address(EntryAttr::OrigSrc, Family::Ipv4, ADDRESS);
+        let mut after = TypedEntry::default();
+        after.set_address(EntryAttr::OrigSrc, Family::Ipv4, ADDRESS);
         after.set_icmp_type(8);
         assert_eq!(before.repl.dst_l4, [0, 0]);
         assert_eq!(after.repl.dst_l4, [0, 0]);
@@ -340,14 +340,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_its_original_turned_round() {
-        let mut object = Object::default();
-        object.set_address(Attr::OrigSrc, Family::Ipv4, ADDRESS);
-        object.set_port(Attr::OrigSport, 1000, proto::UDP);
+    fn a_reply_is_the_inverted_original() {
+        let mut object = TypedEntry::default();
+        object.set_address(EntryAttr::OrigSrc, Family::Ipv4, ADDRESS);
+        object.set_port(EntryAttr::OrigSport, 1000, proto::UDP);
         object.complete_reply();
         assert_eq!(object.repl.dst, ADDRESS);
         assert_eq!(object.repl.dst_port(), 1000);
         assert_eq!(object.repl.protonum, proto::UDP);
-        assert!(object.set.has(Attr::ReplL4) && object.set.has(Attr::OrigDport));
+        assert!(object.set.has(EntryAttr::ReplL4) && object.set.has(EntryAttr::OrigDport));
     }
 }

@@ -1,15 +1,15 @@
-//! The options that don't depend on a protocol.
+//! The options that do not depend on a protocol.
 
 use super::{
     command::Command,
-    getopt::{Long, Takes},
+    getopt::{Long, OptionArgument},
     problem::Problem,
 };
 
-/// Options by their place in the rows of [`Command::legality`].
+/// An option, numbered by its column in [`Command::legality`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Opt {
+pub(super) enum CtOption {
     /// `--src`.
     OrigSrc,
     /// `--dst`.
@@ -36,7 +36,7 @@ pub(super) enum Opt {
     MaskSrc,
     /// `--mask-dst`.
     MaskDst,
-    /// `--mark`. The place before it was `--nat-range`'s, which is ignored.
+    /// `--mark`. The column before it belonged to `--nat-range`, which is ignored.
     Mark = 14,
     /// `--id`.
     Id,
@@ -47,7 +47,7 @@ pub(super) enum Opt {
     /// `--dst-nat`.
     DstNat,
     /// `--output`.
-    Output,
+    OutputBuffer,
     /// `--secmark`.
     Secmark,
     /// `--buffer-size`.
@@ -70,7 +70,7 @@ pub(super) enum Opt {
     LabelMap,
 }
 
-/// The names by which refusals call them.
+/// The names of the options in error messages.
 const NAMES: [&str; 30] = [
     "src",
     "dst",
@@ -104,13 +104,13 @@ const NAMES: [&str; 30] = [
     "labelmap",
 ];
 
-/// The options that were given.
+/// A set of options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Given(u32);
+pub(super) struct OptionSet(u32);
 
-impl Given {
-    /// Those of these.
-    pub(super) const fn of(options: &[Opt]) -> Self {
+impl OptionSet {
+    /// The set of these options.
+    pub(super) const fn of(options: &[CtOption]) -> Self {
         let mut bits = 0;
         let mut index = 0;
         while index < options.len() {
@@ -120,26 +120,26 @@ impl Given {
         Self(bits)
     }
 
-    /// Adds one.
-    pub(super) fn add(&mut self, option: Opt) {
+    /// Adds an option.
+    pub(super) fn add(&mut self, option: CtOption) {
         self.0 |= 1 << option as u8;
     }
 
-    /// Whether this one is given.
-    pub(super) fn has(self, option: Opt) -> bool {
+    /// Returns whether the option is present.
+    pub(super) fn has(self, option: CtOption) -> bool {
         self.0 & (1 << option as u8) != 0
     }
 
-    /// Whether any of these is given.
+    /// Returns whether any option of a set is present.
     pub(super) fn has_any(self, of: Self) -> bool {
         self.0 & of.0 != 0
     }
 
-    /// Refuses a combination that the command can't be given.
+    /// Rejects options that the command forbids or lacks.
     pub(super) fn check(self, command: Command) -> Result<(), Problem> {
         let pairs = [
-            Self::of(&[Opt::OrigSrc, Opt::OrigDst]).0,
-            Self::of(&[Opt::ReplSrc, Opt::ReplDst]).0,
+            Self::of(&[CtOption::OrigSrc, CtOption::OrigDst]).0,
+            Self::of(&[CtOption::ReplSrc, CtOption::ReplDst]).0,
         ];
         match check(self.0, command.legality(), &NAMES, &pairs)? {
             None => Ok(()),
@@ -151,8 +151,8 @@ impl Given {
     }
 }
 
-/// Holds what was given against a row of legality. Where the row asks for a pair and none is whole, says which pair
-/// was begun, or else the first.
+/// Checks a set of options against a row of legality. If the row requires one of two pairs and neither is whole, the
+/// message names the pair that was begun, or else the first.
 pub(super) fn check(
     given: u32,
     legality: &[u8],
@@ -180,104 +180,104 @@ pub(super) fn check(
     Ok(Some(begun.unwrap_or(0)))
 }
 
-const fn long(name: &'static str, takes: Takes, letter: u8) -> Long {
+const fn long(name: &'static str, argument: OptionArgument, letter: u8) -> Long {
     Long {
         name,
-        takes,
+        argument,
         value: letter as i32,
     }
 }
 
-/// Every long option but the protocols', in conntrack's order: refusals name the first of several names.
+/// Every long option except the protocols', in conntrack's order: messages use the first of several names.
 pub(super) const LONG: [Long; 44] = [
-    long("dump", Takes::Perhaps, b'L'),
-    long("create", Takes::Perhaps, b'I'),
-    long("add", Takes::Perhaps, b'A'),
-    long("delete", Takes::Perhaps, b'D'),
-    long("update", Takes::Perhaps, b'U'),
-    long("get", Takes::Perhaps, b'G'),
-    long("flush", Takes::Perhaps, b'F'),
-    long("event", Takes::Perhaps, b'E'),
-    long("counter", Takes::Perhaps, b'C'),
-    long("stats", Takes::Nothing, b'S'),
-    long("version", Takes::Nothing, b'V'),
-    long("help", Takes::Nothing, b'h'),
-    long("orig-src", Takes::Value, b's'),
-    long("src", Takes::Value, b's'),
-    long("orig-dst", Takes::Value, b'd'),
-    long("dst", Takes::Value, b'd'),
-    long("reply-src", Takes::Value, b'r'),
-    long("reply-dst", Takes::Value, b'q'),
-    long("protonum", Takes::Value, b'p'),
-    long("timeout", Takes::Value, b't'),
-    long("status", Takes::Value, b'u'),
-    long("zero", Takes::Nothing, b'z'),
-    long("event-mask", Takes::Value, b'e'),
-    long("tuple-src", Takes::Value, b'['),
-    long("tuple-dst", Takes::Value, b']'),
-    long("mask-src", Takes::Value, b'{'),
-    long("mask-dst", Takes::Value, b'}'),
-    long("nat-range", Takes::Value, b'a'),
-    long("mark", Takes::Value, b'm'),
-    long("secmark", Takes::Value, b'c'),
-    long("id", Takes::Value, b'i'),
-    long("family", Takes::Value, b'f'),
-    long("src-nat", Takes::Perhaps, b'n'),
-    long("dst-nat", Takes::Perhaps, b'g'),
-    long("output", Takes::Value, b'o'),
-    long("buffer-size", Takes::Value, b'b'),
-    long("any-nat", Takes::Perhaps, b'j'),
-    long("zone", Takes::Value, b'w'),
-    long("label", Takes::Value, b'l'),
-    long("labelmap", Takes::Value, b'M'),
-    long("label-add", Takes::Value, b'<'),
-    long("label-del", Takes::Perhaps, b'>'),
-    long("orig-zone", Takes::Value, b'('),
-    long("reply-zone", Takes::Value, b')'),
+    long("dump", OptionArgument::Optional, b'L'),
+    long("create", OptionArgument::Optional, b'I'),
+    long("add", OptionArgument::Optional, b'A'),
+    long("delete", OptionArgument::Optional, b'D'),
+    long("update", OptionArgument::Optional, b'U'),
+    long("get", OptionArgument::Optional, b'G'),
+    long("flush", OptionArgument::Optional, b'F'),
+    long("event", OptionArgument::Optional, b'E'),
+    long("counter", OptionArgument::Optional, b'C'),
+    long("stats", OptionArgument::None, b'S'),
+    long("version", OptionArgument::None, b'V'),
+    long("help", OptionArgument::None, b'h'),
+    long("orig-src", OptionArgument::Required, b's'),
+    long("src", OptionArgument::Required, b's'),
+    long("orig-dst", OptionArgument::Required, b'd'),
+    long("dst", OptionArgument::Required, b'd'),
+    long("reply-src", OptionArgument::Required, b'r'),
+    long("reply-dst", OptionArgument::Required, b'q'),
+    long("protonum", OptionArgument::Required, b'p'),
+    long("timeout", OptionArgument::Required, b't'),
+    long("status", OptionArgument::Required, b'u'),
+    long("zero", OptionArgument::None, b'z'),
+    long("event-mask", OptionArgument::Required, b'e'),
+    long("tuple-src", OptionArgument::Required, b'['),
+    long("tuple-dst", OptionArgument::Required, b']'),
+    long("mask-src", OptionArgument::Required, b'{'),
+    long("mask-dst", OptionArgument::Required, b'}'),
+    long("nat-range", OptionArgument::Required, b'a'),
+    long("mark", OptionArgument::Required, b'm'),
+    long("secmark", OptionArgument::Required, b'c'),
+    long("id", OptionArgument::Required, b'i'),
+    long("family", OptionArgument::Required, b'f'),
+    long("src-nat", OptionArgument::Optional, b'n'),
+    long("dst-nat", OptionArgument::Optional, b'g'),
+    long("output", OptionArgument::Required, b'o'),
+    long("buffer-size", OptionArgument::Required, b'b'),
+    long("any-nat", OptionArgument::Optional, b'j'),
+    long("zone", OptionArgument::Required, b'w'),
+    long("label", OptionArgument::Required, b'l'),
+    long("labelmap", OptionArgument::Required, b'M'),
+    long("label-add", OptionArgument::Required, b'<'),
+    long("label-del", OptionArgument::Optional, b'>'),
+    long("orig-zone", OptionArgument::Required, b'('),
+    long("reply-zone", OptionArgument::Required, b')'),
 ];
 
 /// Every short option.
-pub(super) const SHORT: &[(u8, Takes)] = &[
-    (b'L', Takes::Perhaps),
-    (b'I', Takes::Perhaps),
-    (b'U', Takes::Perhaps),
-    (b'D', Takes::Perhaps),
-    (b'G', Takes::Perhaps),
-    (b'E', Takes::Perhaps),
-    (b'F', Takes::Perhaps),
-    (b'A', Takes::Perhaps),
-    (b'h', Takes::Nothing),
-    (b'V', Takes::Nothing),
-    (b's', Takes::Value),
-    (b'd', Takes::Value),
-    (b'r', Takes::Value),
-    (b'q', Takes::Value),
-    (b'p', Takes::Value),
-    (b't', Takes::Value),
-    (b'u', Takes::Value),
-    (b'e', Takes::Value),
-    (b'a', Takes::Value),
-    (b'z', Takes::Nothing),
-    (b'[', Takes::Value),
-    (b']', Takes::Value),
-    (b'{', Takes::Value),
-    (b'}', Takes::Value),
-    (b'm', Takes::Value),
-    (b'i', Takes::Value),
-    (b'f', Takes::Value),
-    (b'o', Takes::Value),
-    (b'n', Takes::Perhaps),
-    (b'g', Takes::Perhaps),
-    (b'c', Takes::Value),
-    (b'b', Takes::Value),
-    (b'C', Takes::Perhaps),
-    (b'S', Takes::Nothing),
-    (b'j', Takes::Perhaps),
-    (b'w', Takes::Value),
-    (b'l', Takes::Value),
-    (b'<', Takes::Value),
-    (b'>', Takes::Perhaps),
-    (b'(', Takes::Value),
-    (b')', Takes::Value),
-    (b'M', Takes::Value),
+pub(super) const SHORT: &[(u8, OptionArgument)] = &[
+    (b'L', OptionArgument::Optional),
+    (b'I', OptionArgument::Optional),
+    (b'U', OptionArgument::Optional),
+    (b'D', OptionArgument::Optional),
+    (b'G', OptionArgument::Optional),
+    (b'E', OptionArgument::Optional),
+    (b'F', OptionArgument::Optional),
+    (b'A', OptionArgument::Optional),
+    (b'h', OptionArgument::None),
+    (b'V', OptionArgument::None),
+    (b's', OptionArgument::Required),
+    (b'd', OptionArgument::Required),
+    (b'r', OptionArgument::Required),
+    (b'q', OptionArgument::Required),
+    (b'p', OptionArgument::Required),
+    (b't', OptionArgument::Required),
+    (b'u', OptionArgument::Required),
+    (b'e', OptionArgument::Required),
+    (b'a', OptionArgument::Required),
+    (b'z', OptionArgument::None),
+    (b'[', OptionArgument::Required),
+    (b']', OptionArgument::Required),
+    (b'{', OptionArgument::Required),
+    (b'}', OptionArgument::Required),
+    (b'm', OptionArgument::Required),
+    (b'i', OptionArgument::Required),
+    (b'f', OptionArgument::Required),
+    (b'o', OptionArgument::Required),
+    (b'n', OptionArgument::Optional),
+    (b'g', OptionArgument::Optional),
+    (b'c', OptionArgument::Required),
+    (b'b', OptionArgument::Required),
+    (b'C', OptionArgument::Optional),
+    (b'S', OptionArgument::None),
+    (b'j', OptionArgument::Optional),
+    (b'w', OptionArgument::Required),
+    (b'l', OptionArgument::Required),
+    (b'<', OptionArgument::Required),
+    (b'>', OptionArgument::Optional),
+    (b'(', OptionArgument::Required),
+    (b')', OptionArgument::Required),
+    (b'M', OptionArgument::Required),
 ];

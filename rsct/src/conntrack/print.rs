@@ -1,4 +1,4 @@
-//! How entries look, in the form that was asked for.
+//! Output of entries in the chosen format.
 
 use std::{
     io::{self, Write as _},
@@ -16,19 +16,19 @@ use crate::{
     },
 };
 
-/// How much is collected before it is written.
+/// Bytes to collect before a write.
 const FLUSH_BYTES: usize = 64 * 1024;
 
-/// Standard output, and what is open on it.
+/// Standard output, and the XML element open on it.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct OutputBuffer {
     pub(super) bytes: Vec<u8>,
-    /// What ends the XML that was begun.
+    /// The closing tag of the open XML element.
     footer: Option<&'static [u8]>,
 }
 
-impl Output {
-    /// Begins XML, if it hasn't begun.
+impl OutputBuffer {
+    /// Opens the XML element unless it is open.
     pub(super) fn open_xml(&mut self, header: &[u8], footer: &'static [u8]) {
         if self.footer.is_none() {
             self.bytes.extend_from_slice(header);
@@ -36,20 +36,20 @@ impl Output {
         }
     }
 
-    /// Forgets what has been collected since nothing is written yet.
+    /// Discards the collected bytes; nothing has been written yet.
     pub(super) fn forget(&mut self) {
         self.bytes.clear();
         self.footer = None;
     }
 
-    /// Ends XML that was begun.
+    /// Closes the open XML element.
     pub(super) fn close_xml(&mut self) {
         if let Some(footer) = self.footer.take() {
             self.bytes.extend_from_slice(footer);
         }
     }
 
-    /// Writes what has been collected when it is much.
+    /// Writes the collected bytes if there are many.
     pub(super) fn flush_some(&mut self) -> Result<(), Problem> {
         if self.bytes.len() < FLUSH_BYTES {
             return Ok(());
@@ -57,7 +57,7 @@ impl Output {
         self.flush()
     }
 
-    /// Writes what has been collected.
+    /// Writes the collected bytes.
     pub(super) fn flush(&mut self) -> Result<(), Problem> {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(&self.bytes).and_then(|()| stdout.flush());
@@ -69,20 +69,20 @@ impl Output {
     }
 }
 
-/// Which parts of `-o` a command heeds; conntrack forgot some in some.
+/// Format of an entry. Some commands of conntrack ignore some parts of `-o`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct EntryFormat<'a> {
     /// The bits of `-o`.
     pub(super) output: u32,
-    /// The names of labels, which are shown when any option has had them read.
+    /// The names of labels, printed if any option has read them.
     pub(super) labels: Option<&'a LabelMap>,
-    /// What happened to the entry.
+    /// The event, if any.
     pub(super) event: Option<Event>,
-    /// When, for `-o timestamp`.
+    /// The time of the event, for `-o timestamp`.
     pub(super) moment: Option<Duration>,
 }
 
-impl Look<'_> {
+impl EntryFormat<'_> {
     /// Appends an entry, with a newline.
     pub(super) fn entry(&self, out: &mut Vec<u8>, entry: &Entry<'_>, now: Duration) {
         let has = |bit| self.output & bit != 0;

@@ -1,4 +1,4 @@
-//! The values of options: lists of words, marks, addresses and what they are translated to.
+//! Values of options: lists of words, marks, addresses and NAT addresses.
 
 use std::net::IpAddr;
 
@@ -60,7 +60,7 @@ pub(super) mod output {
     pub(in crate::conntrack) const SAVE: u32 = 1 << 6;
 }
 
-/// The words of `-o`; `userspace` says nothing any more.
+/// The words of `-o`; `userspace` no longer has an effect.
 pub(super) const OUTPUT: &[(&str, u32)] = &[
     ("xml", output::XML),
     ("extended", output::EXTENDED),
@@ -72,16 +72,16 @@ pub(super) const OUTPUT: &[(&str, u32)] = &[
     ("save", output::SAVE),
 ];
 
-/// The value of a word or of the beginning of one, whatever its case; what was a status once is warned of.
+/// The value of a word or prefix, in any case; warns of a former status.
 fn word(typed: &[u8], words: &[(&str, u32)]) -> Option<u32> {
     let begins = |word: &str| {
         word.as_bytes()
             .get(..typed.len())
             .is_some_and(|begin| begin.eq_ignore_ascii_case(typed))
     };
-    for (gone, option) in [("SRC_NAT", "--src-nat"), ("DST_NAT", "--dst-nat")] {
-        if begins(gone) {
-            message::write(format!("WARNING: ignoring {gone}, use {option} instead\n"));
+    for (former, option) in [("SRC_NAT", "--src-nat"), ("DST_NAT", "--dst-nat")] {
+        if begins(former) {
+            message::write(format!("WARNING: ignoring {former}, use {option} instead\n"));
             return Some(0);
         }
     }
@@ -108,17 +108,17 @@ pub(super) fn words(list: &[u8], known: &[(&str, u32)]) -> Result<u32, Problem> 
     }
 }
 
-/// Bits that have to be set and bits that must not be.
+/// Required status bits and forbidden status bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct StatusBits {
-    /// Set.
+    /// Bits that must be set.
     pub(super) set: u32,
-    /// Not set.
+    /// Bits that must be clear.
     pub(super) unset: u32,
 }
 
 impl StatusBits {
-    /// Adds the words of `-u`: names, `!` before those that must not be set, and `UNREPLIED`.
+    /// Adds the words of `-u`: names, `!` before a name for a clear bit, and `UNREPLIED`.
     pub(super) fn add(&mut self, list: &[u8]) -> Result<(), Problem> {
         let mut rest = list;
         loop {
@@ -150,13 +150,13 @@ impl StatusBits {
         }
     }
 
-    /// Whether a status is meant.
+    /// Returns whether a status matches.
     pub(super) fn match_status(self, status: u32) -> bool {
         status & (self.set | self.unset) == self.set
     }
 }
 
-/// `-m`: a mark, and which of its bits count.
+/// `-m`: a mark and its mask.
 pub(super) fn mark(typed: &[u8]) -> MaskedU32 {
     let (value, rest) = strtoul(typed, 0);
     let mask = match rest {
@@ -196,7 +196,7 @@ impl Address {
         Some(Self { family, bytes })
     }
 
-    /// How many bits an address of this family has.
+    /// Bits in an address of this family.
     pub(super) fn bits(family: Family) -> u8 {
         match family {
             Family::Ipv4 => 32,
@@ -211,35 +211,35 @@ impl Address {
     }
 }
 
-/// What stands behind an address's slash.
+/// The text after an address's slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behind {
+pub(super) enum AfterSlash {
     /// No slash.
-    Nothing,
-    /// How many bits count.
+    None,
+    /// A prefix length.
     Bits(u8),
-    /// Something else.
-    Wrong,
+    /// Anything else.
+    Invalid,
 }
 
-/// Reads an address with what may stand behind it.
-pub(super) fn address(typed: &[u8]) -> Option<(Address, Behind)> {
-    /// Bytes that an address may take, conntrack's `INET6_ADDRSTRLEN` less the zero; more are not looked at.
-    const ROOM: usize = 45;
-    let typed = &typed[..typed.len().min(ROOM)];
+/// Parses an address and the prefix length after it.
+pub(super) fn address(typed: &[u8]) -> Option<(Address, AfterSlash)> {
+    /// Longest text of an address: conntrack's `INET6_ADDRSTRLEN` less the zero byte; further bytes are ignored.
+    const MAX_BYTES: usize = 45;
+    let typed = &typed[..typed.len().min(MAX_BYTES)];
     let slash = typed.iter().position(|byte| *byte == b'/');
     let address = Address::parse(&typed[..slash.unwrap_or(typed.len())])?;
     let Some(slash) = slash else {
-        return Some((address, Behind::Nothing));
+        return Some((address, AfterSlash::None));
     };
     let (bits, rest) = strtol(&typed[slash + 1..], 10);
     let bits = u8::try_from(bits)
         .ok()
         .filter(|bits| rest.is_empty() && *bits <= Address::bits(address.family));
-    Some((address, bits.map_or(Behind::Wrong, Behind::Bits)))
+    Some((address, bits.map_or(AfterSlash::Invalid, AfterSlash::Bits)))
 }
 
-/// Splits the value of `--src-nat` and its like into an address and a port.
+/// Splits the value of a NAT option such as `--src-nat` into an address and a port.
 pub(super) fn address_and_port(typed: &[u8]) -> Result<(&[u8], Option<u16>), Problem> {
     let find = |text: &[u8], byte| text.iter().position(|b| *b == byte);
     let (address, port) = if let Some(open) = find(typed, b'[') {
@@ -285,7 +285,7 @@ mod tests {
             ("un,fi", FIXED_TIMEOUT),
             ("OFF", OFFLOAD),
             ("H", HW_OFFLOAD),
-            // What begins like SRC_NAT is SRC_NAT.
+            // "S" matches the first word that starts with it, SRC_NAT.
             ("S", 0),
         ] {
             assert_eq!(words(list.as_bytes(), STATUS), Ok(bits), "{list}");
@@ -324,20 +324,20 @@ mod tests {
     }
 
     #[test]
-    fn addresses_come_with_a_number_of_bits() {
-        let read = |typed: &str| address(typed.as_bytes()).map(|(_, behind)| behind);
-        for (typed, behind) in [
-            ("10.0.0.1", Some(Behind::Nothing)),
-            ("10.0.0.0/8", Some(Behind::Bits(8))),
-            ("10.0.0.0/", Some(Behind::Bits(0))),
-            ("10.0.0.0/33", Some(Behind::Wrong)),
-            ("10.0.0.0/8x", Some(Behind::Wrong)),
-            ("10.0.0.0/-1", Some(Behind::Wrong)),
-            ("2001:db8::/64", Some(Behind::Bits(64))),
-            ("2001:db8::/129", Some(Behind::Wrong)),
+    fn addresses_have_an_optional_prefix_length() {
+        let read = |typed: &str| address(typed.as_bytes()).map(|(_, after_slash)| after_slash);
+        for (typed, after_slash) in [
+            ("10.0.0.1", Some(AfterSlash::None)),
+            ("10.0.0.0/8", Some(AfterSlash::Bits(8))),
+            ("10.0.0.0/", Some(AfterSlash::Bits(0))),
+            ("10.0.0.0/33", Some(AfterSlash::Invalid)),
+            ("10.0.0.0/8x", Some(AfterSlash::Invalid)),
+            ("10.0.0.0/-1", Some(AfterSlash::Invalid)),
+            ("2001:db8::/64", Some(AfterSlash::Bits(64))),
+            ("2001:db8::/129", Some(AfterSlash::Invalid)),
             ("host", None),
         ] {
-            assert_eq!(read(typed), behind, "{typed}");
+            assert_eq!(read(typed), after_slash, "{typed}");
         }
         assert_eq!(Address::mask(0), [0; 16]);
         assert_eq!(Address::mask(128), [255; 16]);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translated_address_may_come_with_a_port() {
+    fn a_nat_address_has_an_optional_port() {
         for (typed, expected) in [
             ("1.2.3.4", Ok(("1.2.3.4", None))),
             ("1.2.3.4:80", Ok(("1.2.3.4", Some(80)))),

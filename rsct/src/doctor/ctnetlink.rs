@@ -1,4 +1,4 @@
-//! Whether ctnetlink answers: a dump in earnest, ended at its first entry.
+//! Check of ctnetlink: a real dump, stopped at its first entry.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use crate::{
     waiting::block_on,
 };
 
-/// Asks for the entries of the current namespace.
+/// Dumps the entries of the current namespace.
 pub(super) fn dump() -> Dump {
     let error = first_entry().err();
     Dump {
@@ -29,7 +29,7 @@ fn first_entry() -> Result<(), String> {
     })
 }
 
-/// One is enough; there may be millions.
+/// One entry is enough; there may be millions.
 struct FirstEntry;
 
 impl Sink for FirstEntry {

@@ -1,4 +1,4 @@
-//! Asks the running kernel everything that a diagnosis holds.
+//! Collection of the diagnosis from the running kernel.
 
 use rsct_common::field::{FIELDS, Need};
 
@@ -18,30 +18,24 @@ use crate::{
 };
 
 use super::{
-    Argument, Btf, Capability, Conntrack, Diagnosis, Field, Held, Hooked, Kernel, Privileges, Programs,
-    Sysctl, Trial, ctnetlink, hooks, verdict,
+    Argument, AttachedSessions, Btf, Capability, Conntrack, Diagnosis, Field, Hooked, Kernel, Privileges,
+    Programs, Sysctl, Trial, ctnetlink, hooks, verdict,
 };
 
-/// Modules of conntrack that have types.
+/// Conntrack modules with BTF.
 const MODULES: [&str; 3] = ["nf_conntrack", "nf_nat", "nf_conntrack_netlink"];
 
 const SYSCTLS: [(&str, &str); 3] = [
-    (
-        "nf_conntrack_acct",
-        "packet and byte counters of entries made from then on",
-    ),
-    (
-        "nf_conntrack_timestamp",
-        "start and stop times of entries made from then on",
-    ),
+    ("nf_conntrack_acct", "packet and byte counters of new entries"),
+    ("nf_conntrack_timestamp", "start and stop times of new entries"),
     (
         "nf_conntrack_events",
-        "ctnetlink's own events, which conntrack -E shows; rsct needs none",
+        "ctnetlink events, as printed by conntrack -E; rsct does not need them",
     ),
 ];
 
-/// Finds everything out. Attaches for a moment, and lets go.
-pub fn gather() -> (Diagnosis, Held) {
+/// Collects the diagnosis. Attaches all hooks; dropping the second value detaches them.
+pub fn gather() -> (Diagnosis, AttachedSessions) {
     let types = KernelTypes::open();
     let btf = btf(&types);
     let types = types.ok();
@@ -56,10 +50,10 @@ pub fn gather() -> (Diagnosis, Held) {
         _ => (None, None),
     };
     let worth_trying = programs.any_works() && (conntrack.is_some() || conntrack_error.is_some());
-    let mut held = Held::default();
-    let (obstacle, programs_run, hooks) = hooks::tried(types.as_ref(), worth_trying, &mut held);
+    let mut sessions = AttachedSessions::default();
+    let attached = hooks::attach_all(types.as_ref(), worth_trying, &mut sessions);
     let mut diagnosis = Diagnosis {
-        can_trace: obstacle.is_none(),
+        can_trace: attached.obstacle.is_none(),
         reason: None,
         kernel: kernel(),
         btf,
@@ -67,15 +61,16 @@ pub fn gather() -> (Diagnosis, Held) {
         programs,
         ctnetlink: conntrack.is_some().then(ctnetlink::dump),
         conntrack,
-        programs_run,
         conntrack_error,
-        not_attached: obstacle,
-        hooks,
+        programs_run: attached.programs_run.as_ref().ok().copied(),
+        programs_run_error: attached.programs_run.err(),
+        not_attached: attached.obstacle,
+        hooks: attached.hooks,
         fields: types.as_ref().map(fields).unwrap_or_default(),
         arguments: types.as_ref().map(arguments).unwrap_or_default(),
     };
     diagnosis.reason = verdict::reason(&diagnosis);
-    (diagnosis, held)
+    (diagnosis, sessions)
 }
 
 fn kernel() -> Kernel {
@@ -171,12 +166,12 @@ fn fields(types: &KernelTypes) -> Vec<Field> {
     FIELDS.iter().map(field).collect()
 }
 
-/// The verdict comes once, at the end.
+/// The verdict is printed once, at the end.
 fn without_conclusion(error: LayoutError) -> String {
     match error {
         LayoutError::Missing { cause, .. } => cause.to_string(),
         LayoutError::Size { found, expected, .. } => {
-            format!("{found} bytes here, the programs read {expected}")
+            format!("{found} bytes here, but the eBPF programs read {expected}")
         }
         other => other.to_string(),
     }

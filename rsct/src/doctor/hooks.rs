@@ -17,27 +17,37 @@ use crate::{
 
 use super::{Hook, Obstacle};
 
-/// Nothing is recorded, so both are as small as the kernel takes them on any page size.
+/// Nothing is recorded, so both have the smallest size that the kernel accepts for any page size.
 const RING_BYTES: u32 = 1 << 16;
 const BIRTHS: u32 = 64;
-/// No namespace has this inode number: what attaches lets nothing through.
+/// No namespace has this inode number: the eBPF programs reject every packet.
 const NO_NETNS: u32 = u32::MAX;
 
-/// The command that `can_trace` is about.
+/// The command that `can_trace` describes.
 const TRACE_COMMAND: &str = "trace";
 
-/// Keeps the programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
+/// Keeps the eBPF programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
 #[derive(Default)]
-pub struct Held(Vec<Session>);
+pub struct AttachedSessions(Vec<Session>);
 
-/// What a command attaches.
-struct Part {
+/// Result of attaching the hooks of every command.
+pub struct HooksResult {
+    /// The reason why `rsct trace` does not work; `None` if it works.
+    pub obstacle: Option<Obstacle>,
+    /// True if the kernel runs attached programs; `Err` has the reason why this is unknown.
+    pub programs_run: Result<bool, String>,
+    /// Every hook of every command.
+    pub hooks: Vec<Hook>,
+}
+
+/// The hooks of a command.
+struct CommandHooks {
     command: &'static str,
     object: &'static Object,
     hooks: Vec<&'static hooks::Hook>,
 }
 
-impl Part {
+impl CommandHooks {
     fn of_trace() -> Self {
         Self {
             command: TRACE_COMMAND,
@@ -46,7 +56,7 @@ impl Part {
         }
     }
 
-    /// Those of the commands without which rsct traces all the same.
+    /// The commands whose hooks `rsct trace` does not need.
     fn others() -> [Self; 3] {
         [
             Self {
@@ -67,16 +77,16 @@ impl Part {
         ]
     }
 
-    /// Those that this kernel has. Where one topic is asked for, an essential one that it has not ends the matter; here the
-    /// rest is still to be tried.
-    fn only_in(&self, types: &KernelTypes) -> Vec<&'static hooks::Hook> {
+    /// The hooks whose functions exist in this kernel. For a single topic, an essential hook without its function is an
+    /// error; here the other hooks are tried as well.
+    fn existing(&self, types: &KernelTypes) -> Vec<&'static hooks::Hook> {
         let has = |hook: &&&'static hooks::Hook| in_btf(types, hook) != Some(false);
         self.hooks.iter().filter(has).copied().collect()
     }
 
-    /// What becomes of each of its hooks; without `reports`, nothing was tried.
-    fn told(&self, types: Option<&KernelTypes>, reports: Option<&[HookReport]>) -> Vec<Hook> {
-        let told = |hook: &&'static hooks::Hook| {
+    /// The result for each hook; without `reports`, attaching was not tried.
+    fn results(&self, types: Option<&KernelTypes>, reports: Option<&[HookReport]>) -> Vec<Hook> {
+        let result = |hook: &&'static hooks::Hook| {
             let in_btf = types.and_then(|types| in_btf(types, hook));
             let report =
                 reports.and_then(|reports| reports.iter().find(|report| std::ptr::eq(report.hook, *hook)));
@@ -96,56 +106,61 @@ impl Part {
                 essential: self.command == TRACE_COMMAND && hook.essential,
             }
         };
-        self.hooks.iter().map(told).collect()
+        self.hooks.iter().map(result).collect()
     }
 }
 
-/// Whether the kernel's types describe what is hooked: not known of a tracepoint, which is no function.
+/// Returns whether BTF describes the hooked function; `None` for a tracepoint, which is no function.
 fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
     let of_function = hook.kprobe.iter().all(|program| program.at != At::Tracepoint);
     of_function.then(|| types.func(hook.function).is_ok_and(|func| func.is_some()))
 }
 
-/// Tries the hooks of every command, if it is `worth_trying`: why a trace can't be, if so, whether attached programs run, and
-/// what became of each.
-pub fn tried(
+/// Attaches the hooks of every command if it is `worth_trying`, and tests whether the kernel runs the attached
+/// programs.
+pub fn attach_all(
     types: Option<&KernelTypes>,
     worth_trying: bool,
-    held: &mut Held,
-) -> (Option<Obstacle>, Option<bool>, Vec<Hook>) {
+    sessions: &mut AttachedSessions,
+) -> HooksResult {
     let try_with = types.filter(|_| worth_trying);
-    let trace = Part::of_trace();
+    let trace = CommandHooks::of_trace();
     let (obstacle, reports) = match try_with {
         None => (Some(Obstacle::NotTried), None),
         Some(types) => {
-            let (obstacle, reports) = attached(trace.object, &trace.hooks, types, held);
+            let (obstacle, reports) = attach(trace.object, &trace.hooks, types, sessions);
             (obstacle, Some(reports))
         }
     };
-    let mut all = trace.told(types, reports.as_deref());
-    for part in Part::others() {
-        let reports = try_with.map(|types| attached(part.object, &part.only_in(types), types, held).1);
-        all.extend(part.told(types, reports.as_deref()));
+    let mut all = trace.results(types, reports.as_deref());
+    for command in CommandHooks::others() {
+        let reports =
+            try_with.map(|types| attach(command.object, &command.existing(types), types, sessions).1);
+        all.extend(command.results(types, reports.as_deref()));
     }
     explain(&mut all);
-    let (obstacle, run) = match held.0.iter().find_map(|session| session.prove().err()) {
-        _ if held.0.is_empty() => (obstacle, None),
-        None => (obstacle, Some(true)),
+    let (obstacle, programs_run) = match sessions.0.iter().find_map(|session| session.prove().err()) {
+        _ if sessions.0.is_empty() => (obstacle, Err("no hook is attached".to_owned())),
+        None => (obstacle, Ok(true)),
         Some(unproven @ Unproven::NotRun { .. }) => (
             obstacle.or(Some(Obstacle::NotRun(unproven.to_string()))),
-            Some(false),
+            Ok(false),
         ),
-        Some(Unproven::Untested(_)) => (obstacle, None),
+        Some(Unproven::Untested(reason)) => (obstacle, Err(format!("the test failed: {reason}"))),
     };
-    (obstacle, run, all)
+    HooksResult {
+        obstacle,
+        programs_run,
+        hooks: all,
+    }
 }
 
-/// Attaches to `wanted`.
-fn attached(
+/// Attaches the `wanted` hooks.
+fn attach(
     object: &'static Object,
     wanted: &[&'static hooks::Hook],
     types: &KernelTypes,
-    held: &mut Held,
+    sessions: &mut AttachedSessions,
 ) -> (Option<Obstacle>, Vec<HookReport>) {
     let layout = match Layout::resolve(types, object) {
         Ok(layout) => layout,
@@ -174,7 +189,7 @@ fn attached(
             session.attach(Stage::Second, settings, |_| true);
             session.attach(Stage::Last, settings, |_| true);
             let reports = std::mem::take(&mut session.hooks);
-            held.0.push(session);
+            sessions.0.push(session);
             (None, reports)
         }
         Err(error) => {
@@ -188,8 +203,7 @@ fn attached(
     }
 }
 
-/// Says what became of functions that the types do not describe: that they have no such parameters
-/// is true of them and explains nothing.
+/// Replaces the errors of functions without BTF: that they lack the expected parameters is true but no explanation.
 fn explain(hooks: &mut [Hook]) {
     let unexplained = |hook: &&mut Hook| {
         hook.in_btf == Some(false) && hook.attached.is_some_and(|how| how == How::Not.name())

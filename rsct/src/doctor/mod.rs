@@ -1,8 +1,7 @@
-//! What works on this machine and what does not, as data: `rsct doctor` without its looks.
+//! State of this machine as data for `rsct doctor`, independent of the output format.
 //!
-//! [`gather`] asks everything once, really attaching and letting go again, because settings and
-//! versions tell only what should work; [`verdict`] draws the one conclusion. All of it serialises:
-//! a diagnosis is what a report of a fault should come with.
+//! [`gather`] checks each item once and really attaches, because settings and versions show only what should work;
+//! [`verdict`] draws the conclusion. The whole diagnosis serialises, for bug reports.
 
 mod ctnetlink;
 mod gather;
@@ -14,185 +13,187 @@ mod verdict;
 use serde::Serialize;
 
 pub use gather::gather;
-pub use hooks::Held;
+pub use hooks::AttachedSessions;
 
-/// Everything that was found out.
+/// The diagnosis.
 #[derive(Debug, Serialize)]
 pub struct Diagnosis {
-    /// Whether `rsct trace` works here.
+    /// True if `rsct trace` works here.
     pub can_trace: bool,
-    /// Why it does not.
+    /// The reason if it does not.
     pub reason: Option<String>,
     /// The kernel.
     pub kernel: Kernel,
-    /// Its types.
+    /// The kernel's types.
     pub btf: Btf,
-    /// What this process may do.
+    /// Privileges of this process.
     pub privileges: Privileges,
-    /// The smallest programs, offered.
+    /// The kernel's answers to minimal tracing programs.
     pub programs: Programs,
-    /// Conntrack in this network namespace; `None` where it is not loaded.
+    /// Conntrack in this network namespace; `None` if it is not loaded.
     pub conntrack: Option<Conntrack>,
-    /// Why it is unknown whether conntrack is loaded.
+    /// The reason why it is unknown whether conntrack is loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conntrack_error: Option<&'static str>,
-    /// Whether its entries can be dumped; not tried where it is not loaded, as asking loads it.
+    /// The result of a dump of entries; not tried without conntrack, because a dump loads the module.
     pub ctnetlink: Option<Dump>,
-    /// Whether the kernel runs attached programs; unknown where nothing is attached or the test failed.
+    /// True if the kernel runs attached programs; unknown if nothing is attached or the test failed.
     pub programs_run: Option<bool>,
-    /// Why attaching failed, or was not tried.
+    /// The reason why it is unknown.
+    pub programs_run_error: Option<String>,
+    /// The reason why attaching failed or was not tried.
     pub not_attached: Option<Obstacle>,
-    /// Every hook of every command; empty of attachments where none were tried.
+    /// Every hook of every command; without attachments if none were tried.
     pub hooks: Vec<Hook>,
-    /// Every field the programs read; none where the kernel shows no types.
+    /// Every field that the eBPF programs read; empty without BTF.
     pub fields: Vec<Field>,
-    /// Every argument the programs use; none where the kernel shows no types.
+    /// Every argument that the eBPF programs use; empty without BTF.
     pub arguments: Vec<Argument>,
 }
 
-/// The kernel and how it is set up.
+/// The kernel and its configuration.
 #[derive(Debug, Serialize)]
 pub struct Kernel {
-    /// As `uname -r` has it.
+    /// As `uname -r` prints it.
     pub release: String,
     /// Ticks per second.
     pub hz: Option<u32>,
-    /// Why they are not known.
+    /// The reason why they are not known.
     pub hz_error: Option<String>,
-    /// Whether programs are compiled; unknown where that cannot be switched or read.
+    /// True if programs are compiled; unknown if the setting cannot be read.
     pub jit: Option<bool>,
     /// `none`, `integrity` or `confidentiality`; unknown without lockdown or securityfs.
     pub lockdown: Option<&'static str>,
 }
 
-/// The types that the kernel shows.
+/// The kernel's types (BTF).
 #[derive(Debug, Serialize)]
 pub struct Btf {
-    /// Whether they can be read.
+    /// True if they can be read.
     pub readable: bool,
-    /// Why not.
+    /// The reason if not.
     pub error: Option<String>,
-    /// Those of conntrack's modules that have types of their own.
+    /// The conntrack modules with their own BTF.
     pub modules: Vec<&'static str>,
 }
 
-/// What this process may do.
+/// Privileges of this process.
 #[derive(Debug, Serialize)]
 pub struct Privileges {
     /// Every capability that some part of rsct needs.
     pub capabilities: Vec<Capability>,
-    /// Whether capabilities count: in a rootless container they do not.
+    /// True if capabilities are effective for tracing: in a rootless container they are not.
     pub initial_user_namespace: bool,
-    /// Why nothing is known.
+    /// The reason why the privileges are unknown.
     pub error: Option<String>,
 }
 
 /// A capability.
 #[derive(Debug, Serialize)]
 pub struct Capability {
-    /// As capabilities(7) writes it.
+    /// As in capabilities(7).
     pub name: &'static str,
-    /// What cannot be done without it.
+    /// The operation that requires it.
     pub needed_for: &'static str,
-    /// Whether tracing itself needs it.
+    /// True if tracing requires it.
     pub to_trace: bool,
-    /// Whether it is held.
+    /// True if the process holds it.
     pub held: bool,
 }
 
-/// Whether the kernel takes programs at all.
+/// The kernel's answers to minimal tracing programs.
 #[derive(Debug, Serialize)]
 pub struct Programs {
-    /// An fentry program; not tried where the kernel shows no types.
+    /// An fentry program; not tried without BTF.
     pub fentry: Option<Trial>,
     /// A kprobe program.
     pub kprobe: Trial,
-    /// Whether kprobe programs can be attached; unknown without sysfs.
+    /// True if kprobe programs can be attached; unknown without sysfs.
     pub kprobe_events: Option<bool>,
 }
 
 impl Programs {
-    /// Whether kprobe programs are of use: taken, and attachable as far as is known.
+    /// Returns whether kprobe programs are usable: accepted, and attachable as far as is known.
     fn kprobes_work(&self) -> bool {
         self.kprobe.accepted && self.kprobe_events != Some(false)
     }
 
-    /// Whether there is a form worth attaching.
+    /// Returns whether any form of program is usable.
     fn any_works(&self) -> bool {
         self.kprobes_work() || self.fentry.as_ref().is_some_and(|trial| trial.accepted)
     }
 }
 
-/// A program that was offered.
+/// Test load of a program.
 #[derive(Debug, Serialize)]
 pub struct Trial {
-    /// Whether the kernel took it.
+    /// True if the kernel accepted it.
     pub accepted: bool,
-    /// What it said if not, in a few words.
+    /// The error in a few words.
     pub answer: Option<String>,
-    /// The same in a sentence, with what to do.
+    /// The error in a sentence, with advice.
     pub refusal: Option<String>,
-    /// Whether it said that this is not permitted.
+    /// True if the error was EPERM.
     pub not_permitted: bool,
 }
 
 /// Conntrack in this network namespace.
 #[derive(Debug, Serialize)]
 pub struct Conntrack {
-    /// Whether a module, or built in.
+    /// True for a module, false if built in.
     pub module: Option<bool>,
-    /// Whether IPv4 packets pass it.
+    /// True if IPv4 packets pass it.
     pub ipv4: Hooked,
-    /// Whether IPv6 packets pass it.
+    /// True if IPv6 packets pass it.
     pub ipv6: Hooked,
-    /// Entries now.
+    /// Number of entries.
     pub entries: Option<u32>,
-    /// Entries at most.
+    /// Limit of entries.
     pub limit: Option<u32>,
-    /// Settings that decide what can be shown.
+    /// Settings that determine the available data.
     pub sysctls: Vec<Sysctl>,
 }
 
-/// Whether conntrack is on the packet path.
+/// Result of the check for conntrack's netfilter hooks.
 #[derive(Debug, Serialize)]
 pub struct Hooked {
-    /// Whether it is; unknown where the kernel does not tell.
+    /// True if they are registered; unknown if the kernel does not report it.
     pub hooked: Option<bool>,
-    /// Why it does not tell.
+    /// The reason why it is unknown.
     pub error: Option<String>,
 }
 
-/// One of conntrack's settings.
+/// A conntrack setting.
 #[derive(Debug, Serialize)]
 pub struct Sysctl {
     /// Its name under `net.netfilter`.
     pub name: &'static str,
-    /// What it is set to; `None` where this kernel does not have it.
+    /// Its value; `None` if this kernel does not have the setting.
     pub value: Option<u32>,
-    /// What it switches.
+    /// Description of the feature that it switches.
     pub switches: &'static str,
 }
 
 /// A dump of conntrack's entries, up to the first.
 #[derive(Debug, Serialize)]
 pub struct Dump {
-    /// Whether the kernel gave it.
+    /// True if the kernel answered.
     pub works: bool,
-    /// Why not.
+    /// The error.
     pub error: Option<String>,
 }
 
-/// Why nothing is attached.
+/// The reason why nothing is attached.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "stage", content = "why")]
 pub enum Obstacle {
-    /// It was not tried, for another reason that the diagnosis has.
+    /// Attaching was not tried, for a reason elsewhere in the diagnosis.
     NotTried,
-    /// This kernel's types are not what the programs need.
+    /// This kernel's types differ from those that the eBPF programs need.
     Types(String),
-    /// It was tried.
+    /// Attaching failed.
     Attaching(String),
-    /// The kernel attached the programs and does not run them.
+    /// The kernel attached the programs but does not run them.
     NotRun(String),
 }
 
@@ -203,15 +204,15 @@ pub struct Hook {
     pub command: &'static str,
     /// The kernel function.
     pub function: &'static str,
-    /// `fentry`, `kprobe` or `not attached`; `None` where it was not tried.
+    /// `fentry`, `kprobe`, `tracepoint` or `not attached`; `None` if not tried.
     pub attached: Option<&'static str>,
-    /// Why not in a better way.
+    /// The reasons why better forms failed.
     pub why_not_better: Vec<String>,
-    /// Whether the kernel's types describe the function; unknown where there are none, and of a tracepoint.
+    /// True if BTF describes the function; unknown without BTF, and for a tracepoint.
     pub in_btf: Option<bool>,
-    /// What is not seen without it.
+    /// The data that is missing without it.
     pub shows: &'static str,
-    /// Whether there is no trace at all without it.
+    /// True if no trace is possible without it.
     pub essential: bool,
 }
 
@@ -222,13 +223,13 @@ pub struct Field {
     pub of: &'static str,
     /// The member.
     pub path: &'static str,
-    /// Bytes from the struct's start.
+    /// Offset in bytes from the struct's start.
     pub offset: Option<u32>,
-    /// Bytes that are read.
+    /// Number of bytes read.
     pub bytes: u32,
-    /// Whether there is no trace without it.
+    /// True if no trace is possible without it.
     pub required: bool,
-    /// Why it is not there.
+    /// The reason why it is absent.
     pub absent: Option<String>,
 }
 
@@ -237,9 +238,8 @@ pub struct Field {
 pub struct Argument {
     /// The kernel function.
     pub function: &'static str,
-    /// The parameter; `return` is the value returned.
+    /// The parameter; `return` is the return value.
     pub name: &'static str,
-    /// Which one it is, from 0; the value returned comes after the last. `None` where the kernel's
-    /// function has none of that name.
+    /// Its index from 0; the return value follows the last. `None` if the kernel's function has no such parameter.
     pub position: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Diagnoses to test with.
+//! Diagnoses for tests.
 
 use super::{
     Argument, Btf, Capability, Conntrack, Diagnosis, Dump, Field, Hook, Hooked, Kernel, Obstacle, Privileges,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::kernel::privileges::Capability as Cap;
 
-/// A machine where tracing works.
+/// A machine on which tracing works.
 pub(crate) fn tracing() -> Diagnosis {
     Diagnosis {
         can_trace: true,
@@ -40,6 +40,7 @@ pub(crate) fn tracing() -> Diagnosis {
             error: None,
         }),
         programs_run: Some(true),
+        programs_run_error: None,
         not_attached: None,
         hooks: vec![
             hook("trace", "nf_conntrack_in", true),
@@ -59,13 +60,14 @@ pub(crate) fn tracing() -> Diagnosis {
     }
 }
 
-/// A machine that refuses tracing programs, whoever asks.
+/// A machine on which the kernel refuses tracing programs, even for root.
 pub(crate) fn refusing() -> Diagnosis {
     let mut diagnosis = tracing();
     diagnosis.can_trace = false;
     diagnosis.programs.fentry = Some(refused());
     diagnosis.programs.kprobe = refused();
     diagnosis.programs_run = None;
+    diagnosis.programs_run_error = Some("no hook is attached".to_owned());
     diagnosis.not_attached = Some(Obstacle::NotTried);
     for hook in &mut diagnosis.hooks {
         hook.attached = None;
@@ -83,7 +85,7 @@ fn held(capability: Cap) -> Capability {
     }
 }
 
-/// A program that was taken.
+/// An accepted program.
 pub(crate) fn accepted() -> Trial {
     Trial {
         accepted: true,

@@ -1,12 +1,12 @@
-//! The one reason why tracing does not work: of all that is amiss, what to mend first.
+//! The main reason why tracing does not work: the first thing to fix.
 
 use super::{Diagnosis, Obstacle};
 use crate::kernel::{btf::BtfError, facts};
 
-/// Why this machine cannot be traced; `None` where it can.
+/// The reason why tracing does not work here; `None` if it works.
 ///
-/// What no one can change comes before what the caller can, and that before what follows from it:
-/// who lacks privileges learns nothing from the refusals that come of it.
+/// A cause that cannot be changed precedes one that the user can change, and a cause precedes its effects: without
+/// privileges, for example, the refusals that follow explain nothing.
 pub(super) fn reason(diagnosis: &Diagnosis) -> Option<String> {
     let obstacle = diagnosis.not_attached.as_ref()?;
     let found = diagnosis
@@ -44,8 +44,8 @@ fn lacking(diagnosis: &Diagnosis) -> Option<String> {
     }
     if privileges.error.is_none() && !privileges.initial_user_namespace {
         return Some(
-            "this process runs in a user namespace, where its capabilities do not count: run rsct as root \
-             outside of the container"
+            "this process runs in a user namespace, where its capabilities have no effect on tracing: run rsct \
+             as root outside of the container"
                 .to_owned(),
         );
     }
@@ -60,7 +60,7 @@ fn refused(diagnosis: &Diagnosis) -> Option<String> {
     let trials = [programs.fentry.as_ref(), Some(&programs.kprobe)];
     let refused = trials.into_iter().flatten().filter(|trial| !trial.accepted);
     let no_kprobes = if programs.kprobe.accepted {
-        ", and it has no kprobes to fall back on (CONFIG_KPROBE_EVENTS)"
+        ", and it has no kprobes as a fallback (CONFIG_KPROBE_EVENTS)"
     } else {
         ""
     };
@@ -77,7 +77,7 @@ fn refused(diagnosis: &Diagnosis) -> Option<String> {
 
 fn unloaded(diagnosis: &Diagnosis) -> Option<String> {
     let unloaded = diagnosis.conntrack.is_none() && diagnosis.conntrack_error.is_none();
-    unloaded.then(|| "conntrack is not loaded; load nf_conntrack: modprobe nf_conntrack".to_owned())
+    unloaded.then(|| "conntrack is not loaded: run modprobe nf_conntrack".to_owned())
 }
 
 fn typeless_module(diagnosis: &Diagnosis) -> Option<String> {
@@ -96,12 +96,12 @@ mod tests {
     use crate::doctor::samples;
 
     #[test]
-    fn what_traces_needs_no_reason() {
+    fn a_machine_that_traces_has_no_reason() {
         assert_eq!(reason(&samples::tracing()), None);
     }
 
     #[test]
-    fn who_lacks_privileges_is_told_so_before_anything_that_follows() {
+    fn missing_privileges_precede_their_effects() {
         let mut diagnosis = samples::refusing();
         for capability in &mut diagnosis.privileges.capabilities {
             capability.held = false;
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_in_a_container_do_not_count() {
+    fn capabilities_in_a_container_have_no_effect() {
         let mut diagnosis = samples::refusing();
         diagnosis.privileges.initial_user_namespace = false;
         assert!(reason(&diagnosis).unwrap().contains("a user namespace"));
     }
 
     #[test]
-    fn a_machine_that_refuses_programs_is_said_to() {
+    fn refused_programs_are_the_reason() {
         let mut diagnosis = samples::refusing();
         assert_eq!(
             reason(&diagnosis).unwrap(),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn kprobes_that_cannot_be_attached_are_no_way_out() {
+    fn kprobes_that_cannot_be_attached_are_no_fallback() {
         let mut diagnosis = samples::refusing();
         diagnosis.programs.kprobe = samples::accepted();
         assert_eq!(refused(&diagnosis), None);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn conntrack_that_is_not_loaded_can_be() {
+    fn unloaded_conntrack_is_the_reason() {
         let mut diagnosis = samples::tracing();
         diagnosis.not_attached = Some(Obstacle::NotTried);
         diagnosis.conntrack = None;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn no_types_come_first() {
+    fn missing_btf_precedes_all_else() {
         let mut diagnosis = samples::refusing();
         diagnosis.btf.error = Some("no types".to_owned());
         diagnosis.conntrack = None;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn else_it_is_what_attaching_said() {
+    fn otherwise_the_attach_error_is_the_reason() {
         let mut diagnosis = samples::tracing();
         diagnosis.not_attached = Some(Obstacle::Types("cannot trace on this kernel: x".to_owned()));
         assert_eq!(reason(&diagnosis).unwrap(), "x");

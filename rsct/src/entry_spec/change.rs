@@ -1,4 +1,4 @@
-//! What options describe, as the kernel takes it.
+//! Conversion of the options into requests for the kernel.
 
 use super::{LabelBits, Opt, Spec, SpecError, tuples::complete, value};
 use crate::{
@@ -13,11 +13,12 @@ mod tcp_flag {
     pub const BE_LIBERAL: u8 = 0x08;
 }
 
-/// `TCP_CONNTRACK_TIME_WAIT`, from which on a connection may be opened anew.
+/// `TCP_CONNTRACK_TIME_WAIT`: from this state on, a connection may be reopened.
 const TCP_TIME_WAIT: u8 = 7;
 
 impl Spec {
-    /// A new entry. What it has to be told is there; what the kernel needs besides is filled in.
+    /// The request that creates an entry. It fails if a required option is missing; values that only the kernel needs
+    /// are filled in.
     pub fn new_entry(&self) -> Result<Change<'_>, SpecError> {
         let protonum = self.protonum()?;
         let mut missing = Vec::new();
@@ -32,12 +33,12 @@ impl Spec {
             if self.has(option) {
                 return Err(SpecError::NotHere {
                     option,
-                    why: "a new entry has nothing of the kind yet",
+                    why: "a new entry does not have one yet",
                 });
             }
         }
         self.no_secmark()?;
-        // The kernel sets EXPECTED together with the master, and refuses it here.
+        // The kernel sets EXPECTED together with the master, and rejects it here.
         let status = self.status.unwrap_or(0) & !status::EXPECTED | status::CONFIRMED;
         Ok(Change {
             orig: Some(orig),
@@ -54,10 +55,10 @@ impl Spec {
         })
     }
 
-    /// What is to be changed of the entry that has these tuples.
+    /// The request that changes the entry with these tuples.
     ///
-    /// The kernel takes no status bit away and refuses a status without those that the entry has, which has to be
-    /// seen to where they are known.
+    /// The kernel never clears a status bit, and rejects a status that lacks a bit of the entry: the caller, who knows
+    /// the entry's bits, must add them.
     pub fn changed_entry(&self) -> Result<Change<'_>, SpecError> {
         self.one_zone()?;
         self.no_secmark()?;
@@ -65,13 +66,13 @@ impl Spec {
             if self.has(option) {
                 return Err(SpecError::NotHere {
                     option,
-                    why: "the kernel changes no such thing of an entry that is there",
+                    why: "the kernel cannot change it on an existing entry",
                 });
             }
         }
         let key = self.key_change()?;
         let protonum = self.protonum()?;
-        // Without a state nothing is said of the protocol's part.
+        // Without a state, the request does not touch the protocol's part.
         let protoinfo = if self.has(Opt::State) {
             self.protoinfo(protonum, &mut Vec::new())?
         } else {
@@ -88,13 +89,13 @@ impl Spec {
         })
     }
 
-    /// What is to be changed of an entry, whichever it is.
+    /// The changed values, without the tuples of an entry.
     pub fn changes(&self) -> Result<Change<'_>, SpecError> {
         if self.labels_add.is_some() && self.labels_del.is_some() {
             return Err(SpecError::Together {
                 option: Opt::LabelAdd,
                 other: Opt::LabelDel,
-                why: "one change can't do both",
+                why: "use only one of them in a change",
             });
         }
         let (mark, mark_mask) = self.mark.unzip();
@@ -120,7 +121,7 @@ impl Spec {
         })
     }
 
-    /// The entry that is to be deleted, or looked at.
+    /// The request that deletes or reads one entry.
     pub fn named_entry(&self) -> Result<Change<'_>, SpecError> {
         self.one_zone()?;
         Ok(Change {
@@ -129,7 +130,7 @@ impl Spec {
         })
     }
 
-    /// The tuple by which the entry is found, and its zone.
+    /// The tuple that identifies the entry, and its zone.
     fn key_change(&self) -> Result<Change<'_>, SpecError> {
         let (key, is_original) = self.key()?;
         Ok(Change {
@@ -142,7 +143,7 @@ impl Spec {
         })
     }
 
-    /// What a new entry and a changed one have in common.
+    /// The values that new and changed entries share.
     fn common(&self) -> Change<'_> {
         Change {
             zone: self.zone,
@@ -156,18 +157,18 @@ impl Spec {
         }
     }
 
-    /// ctnetlink shows it and takes none.
+    /// ctnetlink reports the security mark but cannot set it.
     fn no_secmark(&self) -> Result<(), SpecError> {
         match self.secmark {
             None | Some(0) => Ok(()),
             Some(_) => Err(SpecError::NotHere {
                 option: Opt::Secmark,
-                why: "the kernel takes no security mark from here",
+                why: "the kernel does not accept a security mark through ctnetlink",
             }),
         }
     }
 
-    /// The kernel keeps one zone and the directions it holds for.
+    /// The kernel keeps one zone, and the directions that it applies to.
     fn one_zone(&self) -> Result<(), SpecError> {
         let given: Vec<Opt> = [Opt::Zone, Opt::OrigZone, Opt::ReplyZone]
             .into_iter()
@@ -177,7 +178,7 @@ impl Spec {
             [option, other, ..] => Err(SpecError::Together {
                 option,
                 other,
-                why: "an entry has one zone, for both directions or for one",
+                why: "an entry's zone applies to both directions or to one",
             }),
             _ => Ok(()),
         }
@@ -194,8 +195,8 @@ impl Spec {
             Some(states) => Some(states[index].ok_or_else(|| other_state(protonum, states))?),
             None => None,
         };
-        let mut needed = |is_there: bool, option| {
-            if !is_there {
+        let mut needed = |is_present: bool, option| {
+            if !is_present {
                 missing.push(option);
             }
         };
@@ -231,17 +232,17 @@ impl Spec {
     }
 }
 
-/// The windows of an entry made by hand are not known: with these flags packets pass that are out of them.
+/// TCP windows of an entry created by user space are unknown: these flags accept packets outside of the window.
 fn tcp_flags(state: u8) -> TcpFlags {
     let mut flags = tcp_flag::BE_LIBERAL | tcp_flag::SACK_PERM;
     if state >= TCP_TIME_WAIT {
-        // A new SYN may open the connection anew (RFC 1122; nf_conntrack_tcp_packet()).
+        // A new SYN may reopen the connection (RFC 1122; nf_conntrack_tcp_packet()).
         flags |= tcp_flag::CLOSE_INIT;
     }
     TcpFlags { flags, mask: flags }
 }
 
-/// The state is one of another protocol.
+/// The state belongs to another protocol.
 #[cold]
 fn other_state(protonum: u8, states: [Option<u8>; 3]) -> SpecError {
     let typed = value::WITH_STATES

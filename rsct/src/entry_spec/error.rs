@@ -1,4 +1,4 @@
-//! Why options describe no entry.
+//! Errors in the options of an entry.
 
 use std::fmt::Write as _;
 
@@ -7,55 +7,55 @@ use thiserror::Error;
 use super::Opt;
 use crate::flow::names::proto;
 
-/// Why options describe no entry.
+/// Error in the options of an entry.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// A value can't be read.
+    /// The value is not valid.
     #[error("--{} {value:?}: {expected}", .option.name())]
     Value {
         /// The option.
         option: Opt,
-        /// What was typed.
+        /// The typed text.
         value: String,
-        /// What belongs there.
+        /// A description of valid values.
         expected: &'static str,
     },
-    /// An option is there twice.
+    /// An option occurs twice.
     #[error("--{} is given twice", .0.name())]
     Twice(Opt),
-    /// An option means nothing for the protocol.
-    #[error("--{}: {} has no such thing", .option.name(), protocol(*.protonum))]
+    /// The protocol does not have the option.
+    #[error("--{}: not valid for {}", .option.name(), protocol(*.protonum))]
     NotOfProtocol {
         /// The option.
         option: Opt,
         /// The protocol's number.
         protonum: u8,
     },
-    /// A state or type that the protocol has not.
+    /// The protocol does not have this state or type.
     #[error("--{} {value}: {} has {has}", .option.name(), protocol(*.protonum))]
     NotAmong {
         /// The option.
         option: Opt,
-        /// What was typed.
+        /// The typed text.
         value: String,
         /// The protocol's number.
         protonum: u8,
-        /// What it has.
+        /// The protocol's values.
         has: String,
     },
-    /// What the entry or its protocol needs is not there.
-    #[error("{what} needs {} too", list(.missing))]
+    /// Required options are missing.
+    #[error("{what} also needs {}", list(.missing))]
     Missing {
-        /// What needs it.
+        /// The entry or protocol that requires them.
         what: String,
-        /// The options that are to be given.
+        /// The missing options.
         missing: Vec<Opt>,
     },
     /// Addresses of two families.
-    #[error("--{} is {is}, --{} is {other_is}: an entry is of one family", .option.name(), .other.name())]
+    #[error("--{} is {is}, but --{} is {other_is}: an entry has one address family", .option.name(), .other.name())]
     Families {
-        /// The one option.
+        /// One option.
         option: Opt,
         /// Its family.
         is: &'static str,
@@ -67,24 +67,24 @@ pub enum SpecError {
     /// Two options that exclude each other.
     #[error("--{} and --{}: {why}", .option.name(), .other.name())]
     Together {
-        /// The one option.
+        /// One option.
         option: Opt,
-        /// The other.
+        /// The other option.
         other: Opt,
-        /// Why they can't be given together.
+        /// The reason why they exclude each other.
         why: &'static str,
     },
-    /// An option that does not belong to what is to be done.
+    /// An option that this operation does not support.
     #[error("--{}: {why}", .option.name())]
     NotHere {
         /// The option.
         option: Opt,
-        /// Why it can't be given.
+        /// The reason.
         why: &'static str,
     },
 }
 
-/// What a protocol is called.
+/// A protocol's name, or its number.
 pub(super) fn protocol(protonum: u8) -> String {
     match proto::name(protonum) {
         Some(name) => name.to_owned(),

@@ -1,11 +1,11 @@
-//! Label bits as ctnetlink takes them.
+//! Label bits in ctnetlink's format.
 
 use crate::labels::{LabelMap, MAX_BIT};
 
-/// How many bytes of labels an entry has (`NF_CT_LABELS_MAX_SIZE`). A change that sends fewer clears the rest.
+/// Bytes of labels in an entry (`NF_CT_LABELS_MAX_SIZE`). A shorter attribute clears the rest.
 const BYTES: usize = (MAX_BIT as usize + 1) / 8;
 
-/// All the labels that an entry can have, one bit for each.
+/// All labels that an entry can have, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LabelBits([u8; BYTES]);
 
@@ -15,12 +15,12 @@ impl LabelBits {
     /// None.
     pub const NONE: Self = Self([0; BYTES]);
 
-    /// The labels in a list of names and numbers with commas between, if all of them are known.
+    /// Parses a comma-separated list of names and numbers; `None` if one is unknown.
     pub fn parse(typed: &str, names: &LabelMap) -> Option<Self> {
         let mut bits = Self::NONE;
         for word in typed.split(',') {
             let bit = names.find(word).filter(|bit| *bit <= MAX_BIT)?;
-            // Words of 32 bits, each in the machine's order.
+            // The kernel keeps 32-bit words in the machine's byte order.
             let at = usize::from(bit / 32 * 4);
             let word = u32::from_ne_bytes([bits.0[at], bits.0[at + 1], bits.0[at + 2], bits.0[at + 3]]);
             bits.0[at..at + 4].copy_from_slice(&(word | 1 << (bit % 32)).to_ne_bytes());
@@ -28,7 +28,7 @@ impl LabelBits {
         Some(bits)
     }
 
-    /// These and those.
+    /// The union of two sets.
     #[must_use]
     pub fn with(mut self, more: Self) -> Self {
         for (byte, more) in self.0.iter_mut().zip(more.0) {
@@ -37,12 +37,12 @@ impl LabelBits {
         self
     }
 
-    /// As they stand in an attribute.
+    /// The payload of an attribute.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// No label, as it stands in an attribute.
+    /// The payload of an attribute without labels.
     pub fn none() -> &'static [u8] {
         &[0; BYTES]
     }

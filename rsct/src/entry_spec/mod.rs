@@ -1,7 +1,7 @@
-//! One entry as options describe it: what to make, which one to change or to delete.
+//! One entry as options describe it, to create, change or delete it.
 //!
-//! The options are conntrack's. They come from the command line ([`crate::cli`]) or from the lines of a file
-//! ([`crate::load`]), go into a [`Spec`] one by one, and come out as what the kernel takes, a
+//! The options are conntrack's. They are read from the command line ([`crate::cli`]) or from the lines of a file
+//! ([`crate::load`]), collected in a [`Spec`], and converted into a request, a
 //! [`Change`](crate::netlink::conntrack::Change).
 
 mod change;

@@ -1,4 +1,4 @@
-//! The options that describe an entry, by all their names.
+//! The options that describe an entry, with all their names.
 
 /// An option that describes an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,61 +42,61 @@ pub enum Opt {
     Master,
 }
 
-/// An option's names: the one it is called by, further ones, and its letter.
-struct Names(Opt, &'static str, &'static [&'static str], Option<u8>);
+/// An option's names: the primary one, the aliases, and its letter.
+struct OptionNames(Opt, &'static str, &'static [&'static str], Option<u8>);
 
-/// In the order of [`Opt`], which has what most lines have first: a line's options are looked for one by one.
-const NAMES: [Names; 35] = [
-    Names(Opt::Sport, "sport", &["orig-port-src"], None),
-    Names(Opt::Dport, "dport", &["orig-port-dst"], None),
-    Names(Opt::State, "state", &[], None),
-    Names(Opt::Proto, "proto", &["protonum"], Some(b'p')),
-    Names(Opt::Src, "src", &["orig-src"], Some(b's')),
-    Names(Opt::Dst, "dst", &["orig-dst"], Some(b'd')),
-    Names(Opt::Timeout, "timeout", &[], Some(b't')),
-    Names(Opt::Status, "status", &[], Some(b'u')),
-    Names(Opt::ReplySrc, "reply-src", &[], Some(b'r')),
-    Names(Opt::ReplyDst, "reply-dst", &[], Some(b'q')),
-    Names(Opt::ReplyPortSrc, "reply-port-src", &[], None),
-    Names(Opt::ReplyPortDst, "reply-port-dst", &[], None),
-    Names(Opt::Mark, "mark", &[], Some(b'm')),
-    Names(Opt::Zone, "zone", &[], Some(b'w')),
-    Names(Opt::OrigZone, "orig-zone", &[], None),
-    Names(Opt::ReplyZone, "reply-zone", &[], None),
-    Names(Opt::SrcNat, "src-nat", &[], Some(b'n')),
-    Names(Opt::DstNat, "dst-nat", &[], Some(b'g')),
-    Names(Opt::LabelAdd, "label-add", &["label"], Some(b'l')),
-    Names(Opt::LabelDel, "label-del", &[], None),
-    Names(Opt::Helper, "helper", &[], None),
-    Names(Opt::Family, "family", &[], Some(b'f')),
-    Names(Opt::Id, "id", &[], Some(b'i')),
-    Names(Opt::Secmark, "secmark", &[], Some(b'c')),
-    Names(Opt::IcmpType, "icmp-type", &["icmpv6-type"], None),
-    Names(Opt::IcmpCode, "icmp-code", &["icmpv6-code"], None),
-    Names(Opt::IcmpId, "icmp-id", &["icmpv6-id"], None),
-    Names(Opt::OrigVtag, "orig-vtag", &[], None),
-    Names(Opt::ReplyVtag, "reply-vtag", &[], None),
-    Names(Opt::Role, "role", &[], None),
-    Names(Opt::Srckey, "srckey", &["orig-key-src"], None),
-    Names(Opt::Dstkey, "dstkey", &["orig-key-dst"], None),
-    Names(Opt::ReplyKeySrc, "reply-key-src", &[], None),
-    Names(Opt::ReplyKeyDst, "reply-key-dst", &[], None),
-    Names(Opt::Master, "master", &[], None),
+/// In the order of [`Opt`], which has the most frequent options first: the search is linear.
+const NAMES: [OptionNames; 35] = [
+    OptionNames(Opt::Sport, "sport", &["orig-port-src"], None),
+    OptionNames(Opt::Dport, "dport", &["orig-port-dst"], None),
+    OptionNames(Opt::State, "state", &[], None),
+    OptionNames(Opt::Proto, "proto", &["protonum"], Some(b'p')),
+    OptionNames(Opt::Src, "src", &["orig-src"], Some(b's')),
+    OptionNames(Opt::Dst, "dst", &["orig-dst"], Some(b'd')),
+    OptionNames(Opt::Timeout, "timeout", &[], Some(b't')),
+    OptionNames(Opt::Status, "status", &[], Some(b'u')),
+    OptionNames(Opt::ReplySrc, "reply-src", &[], Some(b'r')),
+    OptionNames(Opt::ReplyDst, "reply-dst", &[], Some(b'q')),
+    OptionNames(Opt::ReplyPortSrc, "reply-port-src", &[], None),
+    OptionNames(Opt::ReplyPortDst, "reply-port-dst", &[], None),
+    OptionNames(Opt::Mark, "mark", &[], Some(b'm')),
+    OptionNames(Opt::Zone, "zone", &[], Some(b'w')),
+    OptionNames(Opt::OrigZone, "orig-zone", &[], None),
+    OptionNames(Opt::ReplyZone, "reply-zone", &[], None),
+    OptionNames(Opt::SrcNat, "src-nat", &[], Some(b'n')),
+    OptionNames(Opt::DstNat, "dst-nat", &[], Some(b'g')),
+    OptionNames(Opt::LabelAdd, "label-add", &["label"], Some(b'l')),
+    OptionNames(Opt::LabelDel, "label-del", &[], None),
+    OptionNames(Opt::Helper, "helper", &[], None),
+    OptionNames(Opt::Family, "family", &[], Some(b'f')),
+    OptionNames(Opt::Id, "id", &[], Some(b'i')),
+    OptionNames(Opt::Secmark, "secmark", &[], Some(b'c')),
+    OptionNames(Opt::IcmpType, "icmp-type", &["icmpv6-type"], None),
+    OptionNames(Opt::IcmpCode, "icmp-code", &["icmpv6-code"], None),
+    OptionNames(Opt::IcmpId, "icmp-id", &["icmpv6-id"], None),
+    OptionNames(Opt::OrigVtag, "orig-vtag", &[], None),
+    OptionNames(Opt::ReplyVtag, "reply-vtag", &[], None),
+    OptionNames(Opt::Role, "role", &[], None),
+    OptionNames(Opt::Srckey, "srckey", &["orig-key-src"], None),
+    OptionNames(Opt::Dstkey, "dstkey", &["orig-key-dst"], None),
+    OptionNames(Opt::ReplyKeySrc, "reply-key-src", &[], None),
+    OptionNames(Opt::ReplyKeyDst, "reply-key-dst", &[], None),
+    OptionNames(Opt::Master, "master", &[], None),
 ];
 
 impl Opt {
-    /// The long option that it is called by, without the dashes.
+    /// The primary long name, without the dashes.
     pub fn name(self) -> &'static str {
         NAMES[self as usize].1
     }
 
-    /// The option of a long name, without the dashes; its beginning will do where it begins no other's.
+    /// The option with a long name (without the dashes) or an unambiguous abbreviation of one.
     pub fn by_name(typed: &str) -> Option<Self> {
-        let exact = |Names(_, name, more, _): &&Names| *name == typed || more.contains(&typed);
+        let exact = |OptionNames(_, name, more, _): &&OptionNames| *name == typed || more.contains(&typed);
         if let Some(names) = NAMES.iter().find(exact) {
             return Some(names.0);
         }
-        let begins = |Names(_, name, more, _): &&Names| {
+        let begins = |OptionNames(_, name, more, _): &&OptionNames| {
             name.starts_with(typed) || more.iter().any(|name| name.starts_with(typed))
         };
         let mut found = NAMES.iter().filter(begins);
@@ -106,18 +106,18 @@ impl Opt {
         }
     }
 
-    /// The option of a letter.
+    /// The option with a letter.
     pub fn by_letter(letter: u8) -> Option<Self> {
-        let same = |Names(_, _, _, own): &&Names| *own == Some(letter);
+        let same = |OptionNames(_, _, _, own): &&OptionNames| *own == Some(letter);
         NAMES.iter().find(same).map(|names| names.0)
     }
 
-    /// Whether it may stand without a value.
+    /// Returns whether the value is optional.
     pub fn is_value_optional(self) -> bool {
         self == Self::LabelDel
     }
 
-    /// Whether it may be given more than once, and the values add up.
+    /// Returns whether the option may be repeated, and its values accumulate.
     pub fn adds_up(self) -> bool {
         matches!(self, Self::LabelAdd | Self::LabelDel)
     }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_option_stands_in_its_own_place() {
-        for (index, Names(opt, name, more, letter)) in NAMES.iter().enumerate() {
+        for (index, OptionNames(opt, name, more, letter)) in NAMES.iter().enumerate() {
             assert_eq!(*opt as usize, index, "{name}");
             for name in more.iter().chain([name]) {
                 assert_eq!(Opt::by_name(name), Some(*opt), "{name}");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_names_an_option_if_it_begins_one_alone() {
+    fn unambiguous_abbreviations_are_accepted() {
         assert_eq!(Opt::by_name("time"), Some(Opt::Timeout));
         assert_eq!(Opt::by_name("spo"), Some(Opt::Sport));
         for wrong in ["s", "", "reply", "sports", "stat"] {

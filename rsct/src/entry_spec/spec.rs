@@ -1,4 +1,4 @@
-//! What options say about an entry, put together one by one.
+//! The options of one entry, collected one by one.
 
 use std::net::IpAddr;
 
@@ -18,11 +18,11 @@ const PORT: &str = "expected a port from 0 to 65535";
 const KEY: &str = "expected a key from 0 to 0xffff";
 const ZONE: &str = "expected a zone from 0 to 65535";
 const BYTE: &str = "expected a number from 0 to 255";
-const NUMBER: &str = "expected a number of 32 bits";
+const NUMBER: &str = "expected a 32-bit number";
 const NAT: &str =
-    "expected ADDR, ADDR:PORT, [ADDR]:PORT or :PORT, with a range such as 10.0.0.1-10.0.0.9 if wanted";
+    "expected ADDR, ADDR:PORT, [ADDR]:PORT or :PORT, each optionally a range such as 10.0.0.1-10.0.0.9";
 
-/// One entry as options describe it. It owns all it holds, in place, and is made anew for every line of a file.
+/// One entry as options describe it. It owns all its values inline, and is rebuilt for every line of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spec {
     given: u64,
@@ -43,7 +43,7 @@ pub struct Spec {
     pub(super) zone: Option<u16>,
     pub(super) zone_orig: Option<u16>,
     pub(super) zone_reply: Option<u16>,
-    /// For each of the protocols that have states.
+    /// The state's number in each protocol that has states.
     pub(super) states: Option<[Option<u8>; 3]>,
     pub(super) timeout: Option<u32>,
     pub(super) status: Option<u32>,
@@ -66,28 +66,28 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Whether an option was given.
+    /// Returns whether an option was given.
     pub fn has(&self, option: Opt) -> bool {
         self.given & option.bit() != 0
     }
 
-    /// Whether no option was given.
+    /// Returns whether no option was given.
     pub fn is_empty(&self) -> bool {
         self.given == 0
     }
 
-    /// Whether no other options than these were given.
+    /// Returns whether only options of this list were given.
     pub fn has_only(&self, options: &[Opt]) -> bool {
         let allowed = options.iter().fold(0, |bits, option| bits | option.bit());
         self.given & !allowed == 0
     }
 
-    /// The family that was given by its own option.
+    /// The family given with `--family`.
     pub fn family(&self) -> Option<Family> {
         self.family
     }
 
-    /// Takes one option with what was typed behind it.
+    /// Sets an option from its typed value.
     pub fn set(&mut self, option: Opt, typed: &str, names: &LabelMap) -> Result<(), SpecError> {
         self.note(option)?;
         let wrong = |expected| {
@@ -118,7 +118,7 @@ impl Spec {
             Opt::Proto => take!(
                 proto,
                 protonum(typed),
-                "expected a protocol's name, such as tcp, or its number from 0 to 255"
+                "expected a protocol name, such as tcp, or a number from 0 to 255"
             ),
             Opt::Family => take!(family, value::family(typed), "expected ipv4 or ipv6"),
             Opt::State => take!(
@@ -126,17 +126,17 @@ impl Spec {
                 value::states(typed),
                 "expected a state of TCP, SCTP or DCCP, such as ESTABLISHED"
             ),
-            Opt::Timeout => take!(timeout, value::number(typed), "expected seconds"),
+            Opt::Timeout => take!(timeout, value::number(typed), "expected a number of seconds"),
             Opt::Status => take!(
                 status,
                 value::status(typed),
-                "expected SEEN_REPLY, ASSURED, FIXED_TIMEOUT, EXPECTED or UNSET, with commas between; the kernel sets \
-                 the other bits itself"
+                "expected SEEN_REPLY, ASSURED, FIXED_TIMEOUT, EXPECTED or UNSET, separated by commas; the \
+                 kernel sets the other bits itself"
             ),
             Opt::Mark => take!(
                 mark,
                 value::masked(typed),
-                "expected a mark of 32 bits, with a mask if wanted, such as 0x10/0xff"
+                "expected a mark of 32 bits with an optional mask, such as 0x10/0xff"
             ),
             Opt::Zone => take!(zone, value::number(typed), ZONE),
             Opt::OrigZone => take!(zone_orig, value::number(typed), ZONE),
@@ -144,7 +144,7 @@ impl Spec {
             Opt::SrcNat => take!(nat_src, value::nat(typed), NAT),
             Opt::DstNat => take!(nat_dst, value::nat(typed), NAT),
             Opt::LabelAdd | Opt::LabelDel => {
-                let expected = "expected labels with commas between, each a name from /etc/xtables/connlabel.conf or \
+                let expected = "expected labels separated by commas, each a name from /etc/xtables/connlabel.conf or \
                                 a number from 0 to 127";
                 let more = LabelBits::parse(typed, names).ok_or_else(wrong(expected))?;
                 let labels = if option == Opt::LabelAdd {
@@ -157,7 +157,7 @@ impl Spec {
             Opt::Helper => take!(
                 helper,
                 HelperName::new(typed),
-                "expected a helper's name of 1 to 15 characters, such as ftp"
+                "expected a helper name of 1 to 15 characters, such as ftp"
             ),
             Opt::Id => take!(id, value::number(typed), NUMBER),
             Opt::IcmpType => take!(icmp_type, value::number(typed), BYTE),
@@ -176,7 +176,7 @@ impl Spec {
         Ok(())
     }
 
-    /// Takes an option without a value, where that means something: all labels are to be taken away.
+    /// Sets an option without a value, if that is allowed: deletes all labels.
     pub fn set_bare(&mut self, option: Opt) -> Result<(), SpecError> {
         debug_assert!(option.is_value_optional());
         self.note(option)?;
@@ -184,13 +184,13 @@ impl Spec {
         Ok(())
     }
 
-    /// Takes a DCCP or UDPLITE entry without ports for one of a kernel that has no handler for them, and keeps none.
+    /// Accepts a DCCP or UDPLITE entry without ports, as saved on a kernel without a handler for the protocol.
     pub fn allow_portless(&mut self) {
         self.portless = true;
     }
 
-    /// Takes an entry without a timeout for one that was in a flowtable, of which the kernel shows neither the timeout nor
-    /// TCP's state: the state is ESTABLISHED, and the timeout follows. Returns whether it does.
+    /// Accepts entries without a timeout, as saved from a flowtable, for which the kernel reports neither the timeout
+    /// nor TCP's state: the state becomes ESTABLISHED, and the timeout is filled in later. Returns whether it applies.
     pub fn allow_offloaded(&mut self) -> bool {
         self.timeout_follows = self.timeout.is_none();
         if self.timeout_follows && self.states.is_none() && self.proto == Some(proto::TCP) {
@@ -199,9 +199,8 @@ impl Spec {
         self.timeout_follows
     }
 
-    /// Turns the bytes of SCTP's verification tags around: conntrack does that where it prints options and where it
-    /// takes them.
-    pub fn turn_vtags(&mut self) {
+    /// Swaps the bytes of SCTP's verification tags: conntrack prints and reads them swapped.
+    pub fn swap_vtag_bytes(&mut self) {
         self.vtag_orig = self.vtag_orig.map(u32::swap_bytes);
         self.vtag_reply = self.vtag_reply.map(u32::swap_bytes);
     }
@@ -215,7 +214,7 @@ impl Spec {
     }
 }
 
-/// A protocol's number; the two that nearly all lines have are not looked for.
+/// A protocol's number; the two most frequent names bypass the search.
 fn protonum(typed: &str) -> Option<u8> {
     match typed {
         "tcp" => Some(proto::TCP),

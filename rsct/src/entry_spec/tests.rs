@@ -1,4 +1,4 @@
-//! What options come to.
+//! Options and the requests that they result in.
 
 use rsct_common::Tuple;
 
@@ -23,7 +23,7 @@ fn spec(options: &str) -> Result<Spec, SpecError> {
     Ok(spec)
 }
 
-/// A tuple in conntrack's words.
+/// A tuple in conntrack's format.
 fn ends(tuple: Option<Tuple>) -> String {
     let tuple = tuple.unwrap();
     let mut text = Vec::new();
@@ -48,7 +48,7 @@ fn refused(options: &str) -> String {
 const UDP: &str = "-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 9";
 
 #[test]
-fn a_direction_that_is_not_given_is_the_other_turned_round() {
+fn a_missing_direction_is_the_inverted_other() {
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     assert_eq!(
         both(UDP),
@@ -79,32 +79,32 @@ fn a_direction_that_is_not_given_is_the_other_turned_round() {
 }
 
 #[test]
-fn what_is_missing_is_named_all_at_once() {
+fn all_missing_options_are_named() {
     for (options, said) in [
-        ("-s 10.0.0.1", "an entry needs --proto too"),
+        ("-s 10.0.0.1", "an entry also needs --proto"),
         (
             "-p tcp",
-            "a new entry of tcp needs --src, --dst, --sport, --dport, --state and --timeout too",
+            "a new entry of tcp also needs --src, --dst, --sport, --dport, --state and --timeout",
         ),
         (
             "-p udp -s 10.0.0.1 -d 10.0.0.2 -t 9 --sport 5",
-            "a new entry of udp needs --dport too",
+            "a new entry of udp also needs --dport",
         ),
         (
             "-p sctp -s 10.0.0.1 -d 10.0.0.2 -t 9 --sport 5 --dport 6",
-            "a new entry of sctp needs --state, --orig-vtag and --reply-vtag too",
+            "a new entry of sctp also needs --state, --orig-vtag and --reply-vtag",
         ),
         (
             "-p dccp -s 10.0.0.1 -d 10.0.0.2 -t 9 --sport 5 --dport 6 --state OPEN",
-            "a new entry of dccp needs --role too",
+            "a new entry of dccp also needs --role",
         ),
         (
             "-p icmp -s 10.0.0.1 -d 10.0.0.2 -t 9",
-            "a new entry of icmp needs --icmp-type too",
+            "a new entry of icmp also needs --icmp-type",
         ),
         (
             "-p 50 -s 10.0.0.1 -t 9",
-            "a new entry of protocol 50 needs --dst too",
+            "a new entry of protocol 50 also needs --dst",
         ),
     ] {
         assert_eq!(refused(options), said, "{options}");
@@ -112,26 +112,26 @@ fn what_is_missing_is_named_all_at_once() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_options_are_rejected() {
     for (options, said) in [
-        ("-p 50 --sport 1", "--sport: protocol 50 has no such thing"),
-        ("-p udp --state ESTABLISHED", "--state: udp has no such thing"),
-        ("-p tcp --icmp-id 1", "--icmp-id: tcp has no such thing"),
+        ("-p 50 --sport 1", "--sport: not valid for protocol 50"),
+        ("-p udp --state ESTABLISHED", "--state: not valid for udp"),
+        ("-p tcp --icmp-id 1", "--icmp-id: not valid for tcp"),
         (
             "-p tcp --state OPEN -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 1",
             "--state OPEN: tcp has NONE, SYN_SENT",
         ),
         (
             "-p icmp --icmp-type 3 -s 10.0.0.1 -d 10.0.0.2",
-            "--icmp-type 3: icmp has entries for queries",
+            "--icmp-type 3: icmp has entries only for queries",
         ),
         (
             "-p udp -s 10.0.0.1 -d ::1",
-            "--dst is ipv6, --src is ipv4: an entry is of one family",
+            "--dst is ipv6, but --src is ipv4: an entry has one address family",
         ),
         (
             "-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -n ::1",
-            "--src-nat is ipv6, --src is ipv4",
+            "--src-nat is ipv6, but --src is ipv4",
         ),
         (
             "-p udp -s 10.0.0.1/8",
@@ -139,8 +139,11 @@ fn what_makes_no_sense_is_refused() {
         ),
         ("-u ASSURED,", "--status \"ASSURED,\": expected SEEN_REPLY"),
         ("-u !ASSURED", "--status \"!ASSURED\": expected"),
-        ("-t -1", "--timeout \"-1\": expected seconds"),
-        ("-t 4294967296", "--timeout \"4294967296\": expected seconds"),
+        ("-t -1", "--timeout \"-1\": expected a number of seconds"),
+        (
+            "-t 4294967296",
+            "--timeout \"4294967296\": expected a number of seconds",
+        ),
         (
             "--helper abcdefghijklmnop",
             "--helper \"abcdefghijklmnop\": expected",
@@ -158,9 +161,9 @@ fn what_makes_no_sense_is_refused() {
     let whole = |more: &str| refused(&format!("{UDP} {more}"));
     assert_eq!(
         whole("-w 1 --orig-zone 1"),
-        "--zone and --orig-zone: an entry has one zone, for both directions or for one"
+        "--zone and --orig-zone: an entry's zone applies to both directions or to one"
     );
-    assert!(whole("-c 1").starts_with("--secmark: the kernel takes no security mark"));
+    assert!(whole("-c 1").starts_with("--secmark: the kernel does not accept a security mark"));
     assert!(whole("-i 1").starts_with("--id: a new entry"));
 }
 
@@ -216,7 +219,7 @@ fn a_new_tcp_entry_passes_packets_whatever_their_window() {
 }
 
 #[test]
-fn a_change_says_what_was_asked_and_no_more() {
+fn a_change_has_only_the_given_values() {
     let plain = spec("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -w 7").unwrap();
     let change = plain.changed_entry().unwrap();
     let only = Change {
@@ -239,7 +242,7 @@ fn a_change_says_what_was_asked_and_no_more() {
     assert!(
         error
             .to_string()
-            .starts_with("--src-nat: the kernel changes no such thing")
+            .starts_with("--src-nat: the kernel cannot change it")
     );
 }
 

@@ -1,4 +1,4 @@
-//! The two directions that options describe. What is said of one alone holds for the other the other way round.
+//! The two directions that options describe. Each defaults to the inverse of the other.
 
 use std::net::IpAddr;
 
@@ -10,14 +10,15 @@ use crate::{
     flow::{names::proto, tuples},
 };
 
-/// What only some protocols have.
+/// Options that only some protocols have.
 const PORTS: &[Opt] = &[Opt::Sport, Opt::Dport, Opt::ReplyPortSrc, Opt::ReplyPortDst];
 const KEYS: &[Opt] = &[Opt::Srckey, Opt::Dstkey, Opt::ReplyKeySrc, Opt::ReplyKeyDst];
 const ICMP: &[Opt] = &[Opt::IcmpType, Opt::IcmpCode, Opt::IcmpId];
 const VTAGS: &[Opt] = &[Opt::OrigVtag, Opt::ReplyVtag];
 
 impl Spec {
-    /// The original and the reply direction. Where options are missing they are named, and the tuples mean nothing.
+    /// The original and the reply direction. If options are missing, they are added to `missing`, and the tuples are
+    /// incomplete.
     pub(super) fn tuples(&self, missing: &mut Vec<Opt>) -> Result<(Tuple, Tuple), SpecError> {
         let protonum = self.protonum()?;
         let mut needed = |value: Option<IpAddr>, option| {
@@ -32,7 +33,7 @@ impl Spec {
         (orig.protonum, reply.protonum, reply.dir) = (protonum, protonum, 1);
         self.layer4(&mut orig, &mut reply, missing)?;
         self.one_family()?;
-        // They are of one family.
+        // All addresses have the same family by now.
         let _ = value::put_addresses(&mut orig, src, dst);
         let _ = value::put_addresses(
             &mut reply,
@@ -42,7 +43,7 @@ impl Spec {
         Ok((orig, reply))
     }
 
-    /// The direction by which an entry is found that is there, and whether it is the original one.
+    /// The tuple that identifies an existing entry, and whether it is the original direction's.
     pub(super) fn key(&self) -> Result<(Tuple, bool), SpecError> {
         let mut missing = Vec::new();
         let (orig, reply) = self.tuples(&mut missing)?;
@@ -55,7 +56,7 @@ impl Spec {
         })
     }
 
-    /// The protocol, whose options alone are there.
+    /// The protocol; fails if an option of another protocol was given.
     pub(super) fn protonum(&self) -> Result<u8, SpecError> {
         let protonum = self.proto.ok_or_else(|| SpecError::Missing {
             what: "an entry".to_owned(),
@@ -88,7 +89,7 @@ impl Spec {
             (orig.src_l4, reply.src_l4) = (id, id);
             (orig.dst_l4, reply.dst_l4) = ([icmp_type, code], [answer(protonum, icmp_type)?, code]);
         } else if !self.is_portless(protonum) && (proto::has_ports(protonum) || protonum == proto::GRE) {
-            // A key that is not there is 0, as in the packets of GRE's first version.
+            // A missing key is 0, as in packets of GRE version 0.
             let absent = (protonum == proto::GRE).then_some(0);
             let (sport, dport) = (
                 self.sport.or(self.reply_dport).or(absent),
@@ -107,13 +108,13 @@ impl Spec {
         Ok(())
     }
 
-    /// Whether this is an entry of a protocol that the kernel which had it knows no ports of.
+    /// Returns whether the entry was saved on a kernel that knows no ports for its protocol.
     pub(super) fn is_portless(&self, protonum: u8) -> bool {
         let can_be = matches!(protonum, proto::DCCP | proto::UDPLITE);
         self.portless && can_be && !PORTS.iter().any(|option| self.has(*option))
     }
 
-    /// Refuses addresses of two families.
+    /// Rejects addresses of different families.
     fn one_family(&self) -> Result<(), SpecError> {
         let nat = |nat: Option<crate::netlink::conntrack::Nat>| nat.and_then(|nat| nat.addr_min).map(family);
         let mut first = self.family.map(|family| (Opt::Family, family));
@@ -140,7 +141,7 @@ impl Spec {
     }
 }
 
-/// Refuses what lacks options.
+/// Fails if options are missing.
 pub(super) fn complete(what: &str, protonum: u8, missing: Vec<Opt>) -> Result<(), SpecError> {
     if missing.is_empty() {
         return Ok(());
@@ -158,14 +159,14 @@ fn family(addr: IpAddr) -> Family {
     }
 }
 
-/// The type that answers an ICMP query, or that it answers. Conntrack makes entries of those alone.
+/// The answer's type for an ICMP query and vice versa. Conntrack creates entries only for these types.
 fn answer(protonum: u8, icmp_type: u8) -> Result<u8, SpecError> {
     tuples::icmp_answer(protonum, icmp_type).ok_or_else(|| SpecError::NotAmong {
         option: Opt::IcmpType,
         value: icmp_type.to_string(),
         protonum,
         has: format!(
-            "entries for queries and their answers alone, which are types {}",
+            "entries only for queries and their answers, which are types {}",
             tuples::icmp_answers(protonum)
                 .iter()
                 .map(|(query, answer)| format!("{query}/{answer}"))

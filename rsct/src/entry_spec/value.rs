@@ -1,4 +1,4 @@
-//! Single values as they are typed.
+//! Parsers of single values.
 
 use std::net::IpAddr;
 
@@ -14,14 +14,14 @@ use crate::{
 
 /// The protocols that have states, in the order of [`states`].
 pub(super) const WITH_STATES: [u8; 3] = [proto::TCP, proto::SCTP, proto::DCCP];
-/// How many states have names, in each of them.
+/// Number of named states in each of them.
 pub(super) const STATES: u8 = 10;
 
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
 }
 
-/// The state of this name in each protocol that has states, if it is one of any.
+/// The number of the state with this name in each protocol that has states; `None` if no protocol has it.
 pub(super) fn states(text: &str) -> Option<[Option<u8>; 3]> {
     let states = WITH_STATES.map(|protonum| {
         (0..STATES)
@@ -30,7 +30,7 @@ pub(super) fn states(text: &str) -> Option<[Option<u8>; 3]> {
     (states != [None; 3]).then_some(states)
 }
 
-/// Status bits by the kernel's names; `UNSET` for none.
+/// Status bits by the kernel's names; `UNSET` for no bit.
 pub(super) fn status(text: &str) -> Option<u32> {
     const SETTABLE: [(&str, u32); 5] = [
         ("SEEN_REPLY", status::SEEN_REPLY),
@@ -47,7 +47,7 @@ pub(super) fn status(text: &str) -> Option<u32> {
     Some(bits)
 }
 
-/// A value and the mask behind it, if there is one.
+/// A value and the optional mask after it.
 pub(super) fn masked(text: &str) -> Option<(u32, Option<u32>)> {
     match text.split_once('/') {
         Some((value, mask)) => Some((number(value)?, Some(number(mask)?))),
@@ -55,7 +55,7 @@ pub(super) fn masked(text: &str) -> Option<(u32, Option<u32>)> {
     }
 }
 
-/// What an end is to be translated to: `ADDR`, `ADDR:PORT`, `[V6]:PORT`, `:PORT`, and ranges with a `-` of either.
+/// The translation of one end: `ADDR`, `ADDR:PORT`, `[V6]:PORT`, `:PORT`, or ranges of either with `-`.
 pub(super) fn nat(text: &str) -> Option<Nat> {
     let (addresses, ports) = if let Some(rest) = text.strip_prefix('[') {
         let (addresses, rest) = rest.split_once(']')?;
@@ -116,7 +116,7 @@ pub(super) fn master(text: &str) -> Option<Tuple> {
     words.next().is_none().then_some(tuple)
 }
 
-/// Fills in addresses of one family.
+/// Sets two addresses; fails if their families differ.
 pub(super) fn put_addresses(tuple: &mut Tuple, src: IpAddr, dst: IpAddr) -> Option<()> {
     let family = match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {

@@ -1,4 +1,4 @@
-//! Conditions that only an entry can meet: its state, its status, its labels, who translates and who helps it.
+//! Conditions that only an entry can match: state, status, labels, NAT and helper.
 
 use rsct_common::Tuple;
 
@@ -8,31 +8,31 @@ use crate::{
     netlink::conntrack::{Entry, MaskedU32},
 };
 
-/// Room for a helper's name with its zero byte (`NF_CT_HELPER_NAME_LEN`).
+/// Size of a helper's name with its zero byte (`NF_CT_HELPER_NAME_LEN`).
 const HELPER_NAME_BYTES: usize = 16;
 
-/// Status bits that have to be set, and others that must not be.
+/// Required status bits and forbidden status bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// All of these are set.
+    /// Bits that must be set.
     pub set: u32,
-    /// None of these is.
+    /// Bits that must be clear.
     pub clear: u32,
 }
 
 impl Status {
-    /// Whether a status is meant.
+    /// Returns whether a status matches.
     pub fn contains(self, status: u32) -> bool {
         status & (self.set | self.clear) == self.set
     }
 }
 
-/// The name of a helper, as long as the kernel's may be.
+/// The name of a helper, limited to the kernel's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HelperName([u8; HELPER_NAME_BYTES]);
 
 impl HelperName {
-    /// Takes a name, if it is one that a helper can have.
+    /// Copies a name if a helper can have it.
     pub fn new(name: &str) -> Option<Self> {
         let mut bytes = [0; HELPER_NAME_BYTES];
         if name.is_empty() || name.len() >= HELPER_NAME_BYTES || name.contains('\0') {
@@ -49,8 +49,7 @@ impl HelperName {
     }
 }
 
-/// Conditions that a packet's headers can't tell of, and that the programs don't look at. Those that are there have all
-/// to be met.
+/// Conditions that neither packet headers nor the eBPF programs can check. An entry must match all that are present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// Source port of the reply direction.
@@ -61,13 +60,13 @@ pub struct Details {
     pub state: Option<StateSet>,
     /// The status bits.
     pub status: Option<Status>,
-    /// The zone of the original direction alone.
+    /// The zone, if it applies to the original direction alone.
     pub zone_orig: Option<u16>,
-    /// The zone of the reply direction alone.
+    /// The zone, if it applies to the reply direction alone.
     pub zone_reply: Option<u16>,
     /// Address or port translation.
     pub nat: Option<NatCondition>,
-    /// Labels that are all set, one bit for each.
+    /// Labels that must all be set, one bit each.
     pub labels: Option<u128>,
     /// The security mark.
     pub secmark: Option<MaskedU32>,
@@ -84,12 +83,12 @@ pub struct Details {
 }
 
 impl Details {
-    /// Whether there is none.
+    /// Returns whether no condition is present.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The first condition, by its long option, that a record of the programs can't tell of.
+    /// The first condition, by its long option, that records of the eBPF programs cannot answer.
     pub fn unknown_to_records(&self) -> Option<&'static str> {
         let unknown = [
             ("orig-zone", self.zone_orig.is_some()),
@@ -104,8 +103,8 @@ impl Details {
             .find_map(|(option, given)| given.then_some(option))
     }
 
-    /// Whether an entry meets those that a record of the programs tells of. Its reply direction may not be known yet:
-    /// nothing is translated then.
+    /// Returns whether an entry matches the conditions that a record can answer. The reply direction may be unknown:
+    /// then nothing is translated yet.
     pub fn meet_record(&self, orig: &Tuple, reply: Option<&Tuple>, status: u32, state: u8) -> bool {
         self.status.is_none_or(|wanted| wanted.contains(status))
             && self
@@ -118,7 +117,7 @@ impl Details {
             && self.meet_icmp(orig)
     }
 
-    /// Whether an entry meets them.
+    /// Returns whether an entry matches all conditions.
     pub fn meet(&self, entry: &Entry<'_>) -> bool {
         self.is_empty() || self.meet_each(entry)
     }

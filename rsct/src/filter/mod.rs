@@ -1,5 +1,4 @@
-//! Which entries are meant: one filter for every command, plain data that the kernel's programs and
-//! ctnetlink can be told too.
+//! The entry filter of every command: plain data, which can also be passed to the eBPF programs and to ctnetlink.
 
 mod details;
 mod nat;
@@ -16,7 +15,7 @@ use rsct_common::Tuple;
 pub use details::{Details, HelperName, Status};
 pub use nat::{End, NatCondition, Translation};
 pub use parse::{FilterError, Typed};
-pub use plan::{By, Placed, Plan};
+pub use plan::{Evaluator, Plan, PlannedCondition};
 pub use state::StateSet;
 
 use crate::{
@@ -25,12 +24,12 @@ use crate::{
     netlink::conntrack::{Entry, MaskedU32},
 };
 
-/// An address with a prefix: every address whose first bits agree.
+/// An address with a prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// The address; bits behind the prefix are zero.
+    /// The address; bits after the prefix are zero.
     pub addr: IpAddr,
-    /// How many bits count.
+    /// The prefix length.
     pub bits: u8,
 }
 
@@ -43,7 +42,7 @@ impl Prefix {
         }
     }
 
-    /// Whether an address lies inside.
+    /// Returns whether an address lies inside.
     pub fn contains(&self, addr: IpAddr) -> bool {
         match (self.addr, addr) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
@@ -59,10 +58,10 @@ impl Prefix {
     }
 }
 
-/// Which entries are meant: those that meet every condition that is there.
+/// A filter: an entry must match every condition that is present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The address family; set too where an address implies it.
+    /// The address family; also set if an address implies it.
     pub family: Option<Family>,
     /// The IP protocol.
     pub proto: Option<u8>,
@@ -82,27 +81,27 @@ pub struct Filter {
     pub dport: Option<u16>,
     /// Any of the four ports.
     pub port: Option<u16>,
-    /// The zone's number, `ct->zone.id`, whether it holds for both directions or for one; 0 for none.
+    /// The zone number, `ct->zone.id`, whether it applies to both directions or to one; 0 for none.
     pub zone: Option<u16>,
     /// The mark.
     pub mark: Option<MaskedU32>,
-    /// What only the entry itself can tell, not a packet.
+    /// Conditions on the entry that a packet cannot answer.
     pub details: Details,
 }
 
 impl Filter {
-    /// Whether every entry is meant.
+    /// Returns whether every entry matches.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether an entry is meant.
+    /// Returns whether an entry matches.
     pub fn meets(&self, entry: &Entry<'_>) -> bool {
         let mark = entry.mark.unwrap_or(0);
         self.matches(&entry.orig, &entry.reply, entry.zone_number(), mark) && self.details.meet(entry)
     }
 
-    /// Whether an entry is meant as far as its tuples, zone and mark can tell.
+    /// Returns whether an entry's tuples, zone and mark match.
     pub fn matches(&self, orig: &Tuple, reply: &Tuple, zone: u16, mark: u32) -> bool {
         self.family.is_none_or(|family| orig.family() == family as u16)
             && self.proto.is_none_or(|proto| orig.protonum == proto)
@@ -116,7 +115,7 @@ impl Filter {
         if self.sport.is_none() && self.dport.is_none() && self.port.is_none() {
             return true;
         }
-        // Other protocols keep other things where the ports are.
+        // Other protocols store other values in the port fields.
         proto::has_ports(orig.protonum)
             && self.sport.is_none_or(|port| orig.src_port() == port)
             && self.dport.is_none_or(|port| orig.dst_port() == port)

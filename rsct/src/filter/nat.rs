@@ -1,44 +1,44 @@
-//! Whether, and to what, an entry's addresses and ports are translated.
+//! Conditions on NAT of addresses and ports.
 
 use rsct_common::Tuple;
 
 use super::{Details, Prefix};
 use crate::flow::names::{proto, status};
 
-/// Which end of the original direction is translated.
+/// The translated end of the original direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The source: what the replies go to is not where the connection came from.
+    /// Source NAT: the reply's destination differs from the original source.
     Source,
-    /// The destination: what answers is not what was asked.
+    /// Destination NAT: the reply's source differs from the original destination.
     Destination,
 }
 
-/// What is asked of one end.
+/// Condition on one end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Translation {
-    /// The address after translation; it has to differ from the one before.
+    /// The address after NAT; it must differ from the original one.
     pub addr: Option<Prefix>,
-    /// The port after translation, likewise.
+    /// The port after NAT; it must differ from the original one.
     pub port: Option<u16>,
 }
 
-/// Which translations.
+/// A NAT condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NatCondition {
-    /// Of the ends for which there is something, all.
+    /// Every given end must match.
     All {
-        /// The source's.
+        /// Source NAT.
         source: Option<Translation>,
-        /// The destination's.
+        /// Destination NAT.
         destination: Option<Translation>,
     },
-    /// Of either end.
+    /// Either end must match.
     Any(Translation),
 }
 
 impl NatCondition {
-    /// Whether an entry is translated so.
+    /// Returns whether an entry matches.
     pub fn holds(&self, orig: &Tuple, reply: &Tuple, status: u32) -> bool {
         let holds = |wanted: &Translation, end| wanted.holds(orig, reply, status, end);
         match self {
@@ -85,7 +85,7 @@ impl Translation {
 }
 
 impl Details {
-    /// What the source is to be translated to.
+    /// The required address after source NAT.
     pub(super) fn source_nat_address(&self) -> Option<Prefix> {
         match self.nat {
             Some(NatCondition::All { source, .. }) => source?.addr,
@@ -93,7 +93,7 @@ impl Details {
         }
     }
 
-    /// What the destination is to be translated to.
+    /// The required address after destination NAT.
     pub(super) fn destination_nat_address(&self) -> Option<Prefix> {
         match self.nat {
             Some(NatCondition::All { destination, .. }) => destination?.addr,
@@ -101,7 +101,7 @@ impl Details {
         }
     }
 
-    /// What either end is to be translated to.
+    /// The required address after NAT of either end.
     pub(super) fn any_nat_address(&self) -> Option<Prefix> {
         match self.nat {
             Some(NatCondition::Any(wanted)) => wanted.addr,

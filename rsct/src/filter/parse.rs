@@ -1,4 +1,4 @@
-//! What was typed becomes what it means.
+//! Parsing of filter options.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{family::Family, flow::names::proto};
 
-/// A filter as it was typed, each part under the name of its long option.
+/// The filter options as typed, each named after its long option.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "each field is the text of the option it is named for")]
 pub struct Typed<'a> {
@@ -34,7 +34,7 @@ pub struct Typed<'a> {
     pub label: Option<&'a str>,
     pub helper: Option<&'a str>,
     pub id: Option<&'a str>,
-    /// Empty for any translation.
+    /// Empty for any NAT.
     pub src_nat: Option<&'a str>,
     pub dst_nat: Option<&'a str>,
     pub any_nat: Option<&'a str>,
@@ -43,70 +43,70 @@ pub struct Typed<'a> {
     pub icmp_id: Option<&'a str>,
 }
 
-/// Why a filter means nothing.
+/// Error in the filter options.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FilterError {
-    /// A value can't be read.
+    /// The value is not valid.
     #[error("--{option} {value:?}: {expected}")]
     Value {
         /// The option.
         option: &'static str,
-        /// What was typed.
+        /// The typed text.
         value: String,
-        /// What belongs there.
+        /// A description of valid values.
         expected: &'static str,
     },
-    /// Two parts can't both hold.
-    #[error("--{option} {value:?} is {is}, --{other} asks for {asks}: no entry is both")]
+    /// Two values of different address families.
+    #[error("--{option} {value:?} is {is}, but --{other} is {other_is}: no entry matches both")]
     Families {
         /// The later option.
         option: &'static str,
-        /// What was typed.
+        /// The typed text.
         value: String,
         /// Its family.
         is: &'static str,
         /// The earlier option.
         other: &'static str,
         /// That one's family.
-        asks: &'static str,
+        other_is: &'static str,
     },
-    /// Two parts that no entry can meet both, whatever their values.
+    /// Two options that no entry can match together.
     #[error("--{option} and --{other}: {why}")]
     Contradiction {
-        /// The one.
+        /// One option.
         option: &'static str,
-        /// The other.
+        /// The other option.
         other: &'static str,
-        /// Why no entry meets both.
+        /// The reason.
         why: &'static str,
     },
-    /// Something that the protocol has not.
+    /// The protocol does not have this value.
     #[error("--{option} {value:?}: protocol {proto} has no such {what}")]
     NotOfProtocol {
         /// The option.
         option: &'static str,
-        /// What was typed.
+        /// The typed text.
         value: String,
-        /// What the protocol lacks.
+        /// The missing attribute.
         what: &'static str,
         /// The protocol's number.
         proto: u8,
     },
-    /// Ports of a protocol that has none.
-    #[error("--{option} asks for a port, and protocol {proto} has none")]
+    /// A port option for a protocol without ports.
+    #[error("--{option} needs a protocol with ports; protocol {proto} has none")]
     NoPorts {
-        /// The option that asks for a port.
+        /// The port option.
         option: &'static str,
         /// The protocol's number.
         proto: u8,
     },
 }
 
-const ADDRESS: &str = "expected an IPv4 or IPv6 address, with a prefix length if wanted, such as 10.0.0.0/8";
+const ADDRESS: &str = "expected an IPv4 or IPv6 address with an optional prefix length, such as 10.0.0.0/8";
 const PORT: &str = "expected a port from 0 to 65535";
 
 impl Typed<'_> {
-    /// What was typed becomes what it means.
+    /// Parses all options.
     pub fn filter(&self) -> Result<Filter, FilterError> {
         let mut filter = Filter {
             family: parse("family", self.family, FAMILY, family)?,
@@ -140,7 +140,7 @@ impl Typed<'_> {
                 return Err(FilterError::Contradiction {
                     option: "any-nat",
                     other: if source.is_some() { "src-nat" } else { "dst-nat" },
-                    why: "the one asks for either end, the other for a certain one; give one of them",
+                    why: "use only one of them; --any-nat matches NAT of either end",
                 });
             }
             (Some(any), ..) => Some(NatCondition::Any(any)),
@@ -165,7 +165,7 @@ impl Typed<'_> {
         })
     }
 
-    /// Parts that no entry meets both.
+    /// Rejects options that no entry can match together.
     fn contradictions(&self, filter: &Filter) -> Result<(), FilterError> {
         let details = &filter.details;
         if let Some(status) = details.status
@@ -174,7 +174,7 @@ impl Typed<'_> {
             return Err(FilterError::Value {
                 option: "status",
                 value: self.status.unwrap_or_default().to_owned(),
-                expected: "the same bit can't be set and not set: no entry is both",
+                expected: "a bit cannot be both set and clear",
             });
         }
         for (option, zone) in [
@@ -185,7 +185,7 @@ impl Typed<'_> {
                 return Err(FilterError::Contradiction {
                     option,
                     other: "zone",
-                    why: "an entry has one zone number: no entry is both",
+                    why: "an entry has only one zone number: no entry matches both",
                 });
             }
         }
@@ -193,13 +193,13 @@ impl Typed<'_> {
             return Err(FilterError::Contradiction {
                 option: "orig-zone",
                 other: "reply-zone",
-                why: "an entry has one zone, for both directions or for one: no entry is both",
+                why: "an entry's zone applies to both directions or to one: no entry matches both",
             });
         }
         Ok(())
     }
 
-    /// Parts that a protocol has not.
+    /// Rejects options that the protocol does not have.
     fn of_protocol(&self, filter: &Filter, proto: u8) -> Result<(), FilterError> {
         let details = &filter.details;
         if !proto::has_ports(proto) {
@@ -235,7 +235,7 @@ impl Typed<'_> {
         Ok(())
     }
 
-    /// The family that was asked for or that the addresses have, if it is the same everywhere.
+    /// The family of `--family` and of all addresses; fails if they differ.
     fn one_family(&self, filter: &Filter) -> Result<Option<Family>, FilterError> {
         let mut first = filter.family.map(|family| ("family", family));
         for (option, typed, prefix) in [
@@ -252,14 +252,14 @@ impl Typed<'_> {
                 continue;
             };
             let family = prefix.family();
-            let (other, asks) = *first.get_or_insert((option, family));
-            if asks != family {
+            let (other, other_is) = *first.get_or_insert((option, family));
+            if other_is != family {
                 return Err(FilterError::Families {
                     option,
                     value: typed.to_owned(),
                     is: family.name(),
                     other,
-                    asks: asks.name(),
+                    other_is: other_is.name(),
                 });
             }
         }
@@ -268,18 +268,17 @@ impl Typed<'_> {
 }
 
 const FAMILY: &str = "expected ipv4 or ipv6";
-const PROTO: &str = "expected a protocol's name, such as tcp, or its number from 0 to 255";
+const PROTO: &str = "expected a protocol name, such as tcp, or a number from 0 to 255";
 const ZONE: &str = "expected a zone from 0 to 65535";
-const MARK: &str = "expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff";
-const STATE: &str =
-    "expected names of states, such as ESTABLISHED,TIME_WAIT, or with ! before each for none of them";
-const STATUS: &str = "expected status bits, ! before those not set, such as ASSURED,!SRC_NAT or UNREPLIED";
-const LABEL: &str = "expected labels by number from 0 to 127, or by name in /etc/xtables/connlabel.conf";
-const HELPER: &str = "expected a helper's name of at most 15 bytes, such as ftp";
-const ID: &str = "expected an entry's id, a number of 32 bits";
+const MARK: &str = "expected a mark of 32 bits with an optional mask that covers it, such as 0x10/0xff";
+const STATE: &str = "expected states, such as ESTABLISHED,TIME_WAIT, or all with ! to exclude them";
+const STATUS: &str = "expected status bits, with ! for clear ones, such as ASSURED,!SRC_NAT or UNREPLIED";
+const LABEL: &str = "expected labels: numbers from 0 to 127, or names from /etc/xtables/connlabel.conf";
+const HELPER: &str = "expected a helper name of at most 15 bytes, such as ftp";
+const ID: &str = "expected an entry id, a 32-bit number";
 const BYTE: &str = "expected a number from 0 to 255";
 const ICMP_ID: &str = "expected a number from 0 to 65535";
-const TRANSLATION: &str = "expected an address, a prefix, a port or both after translation, such as 192.0.2.1, 192.0.2.1:80, [::1]:80 or :80";
+const TRANSLATION: &str = "expected the address (or prefix), the port, or both after NAT, such as 192.0.2.1, 192.0.2.1:80, [::1]:80 or :80";
 
 fn parse<T>(
     option: &'static str,

@@ -1,4 +1,4 @@
-//! Which parts of a filter the kernel can look at by itself, and which are left to us.
+//! Division of a filter between the kernel and rsct.
 
 use rsct_common::Tuple;
 
@@ -9,67 +9,69 @@ use crate::{
     netlink::conntrack::{DumpFilter, MaskedU32, TupleFilter, TupleParts},
 };
 
-/// Who looks at a condition.
+/// A condition and its evaluator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlannedCondition {
     /// The condition, by its long option.
     pub option: &'static str,
-    /// Who looks.
-    pub by: By,
+    /// The evaluator.
+    pub by: Evaluator,
 }
 
-/// Who looks at a condition.
+/// The evaluator of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The kernel, and it looks at just this.
+pub enum Evaluator {
+    /// The kernel evaluates it exactly.
     Kernel,
-    /// We look: why the kernel doesn't.
-    Us(&'static str),
+    /// rsct evaluates it; the reason why the kernel does not.
+    Rsct(&'static str),
 }
 
-/// How a filter is put to the kernel.
+/// Dump requests for a filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What the kernel is asked, one after the other. The parts are disjoint, and together contain every entry that is
-    /// meant.
+    /// The requests, sent one after the other. Their results are disjoint, and together contain every matching entry.
     pub queries: Vec<DumpFilter>,
-    /// Who looks at what.
-    pub placed: Vec<Placed>,
+    /// The evaluator of each condition.
+    pub conditions: Vec<PlannedCondition>,
 }
 
 impl Plan {
-    /// Whether what the kernel brings is what is meant, on a kernel that knows all of it.
+    /// Returns whether the kernel returns exactly the matching entries, if it supports every attribute.
     pub fn is_all_in_kernel(&self) -> bool {
-        self.placed.iter().all(|placed| placed.by == By::Kernel)
+        self.conditions
+            .iter()
+            .all(|condition| condition.by == Evaluator::Kernel)
     }
 }
 
-const NO_PREFIXES: &str = "the kernel compares whole addresses alone";
+const NO_PREFIXES: &str = "the kernel compares only whole addresses";
 /// ctnetlink_filter_match_tuple() in net/netfilter/nf_conntrack_netlink.c, as of Linux 5.8 to 7.3: `!ipv6_addr_cmp()`.
-const IPV6_ADDRESSES: &str = "the kernel compares IPv6 addresses the wrong way round";
-const NEEDS_PROTO: &str = "the kernel looks at ports of TCP and UDP, and wants to be told which";
-const NEEDS_ICMP: &str = "the kernel looks at it with type, code and id, and wants --proto";
-const EITHER: &str = "the kernel can't look in several places for one value";
-const NO_ZONE: &str = "the kernel's filter takes zone 0 for none, before Linux 6.8 at least";
-const PROGRAMS: &str = "the programs look at addresses, ports, zone and mark, which reject a packet at once";
-const UNKNOWN: &str = "the kernel's filter has nothing for it";
+const IPV6_ADDRESSES: &str = "the kernel inverts the comparison of IPv6 addresses";
+const NEEDS_PROTO: &str = "the kernel compares ports only with --proto tcp or udp";
+const NEEDS_ICMP: &str = "the kernel compares ICMP type, code and id only together and with --proto";
+const EITHER: &str = "the kernel cannot compare one value with several fields";
+const NO_ZONE: &str = "the kernel's filter treats zone 0 as no zone, at least before Linux 6.8";
+const PROGRAMS: &str =
+    "the eBPF programs compare only addresses, ports, zone and mark, to reject packets early";
+const UNKNOWN: &str = "the kernel's filter has no attribute for it";
 
 impl Filter {
-    /// Puts as much of the filter to the kernel as it can look at.
+    /// Assigns as many conditions as possible to the kernel.
     pub fn plan(&self) -> Plan {
         let mut planner = Planner {
             query: DumpFilter {
                 family: self.family,
                 ..DumpFilter::default()
             },
-            placed: Vec::new(),
+            conditions: Vec::new(),
         };
-        planner.place("family", self.family.is_some(), By::Kernel);
+        planner.add("family", self.family.is_some(), Evaluator::Kernel);
         self.plan_tuples(&mut planner);
         self.plan_rest(&mut planner);
-        let Planner { query, placed } = planner;
+        let Planner { query, conditions } = planner;
         let families = match query.family {
-            // Tuples are compared within a family.
+            // The kernel compares tuples only within a family.
             None if query.has_tuples() => vec![Some(Family::Ipv4), Some(Family::Ipv6)],
             family => vec![family],
         };
@@ -85,12 +87,12 @@ impl Filter {
                     query
                 })
                 .collect(),
-            placed,
+            conditions,
         }
     }
 
-    /// Who looks at each condition in a trace: the programs inside the kernel, or rsct at what they send.
-    pub fn placed_in_trace(&self) -> Vec<Placed> {
+    /// The evaluator of each condition in a trace: the eBPF programs, or rsct for their records.
+    pub fn conditions_in_trace(&self) -> Vec<PlannedCondition> {
         let details = &self.details;
         let programs = [
             ("family", self.family.is_some()),
@@ -106,7 +108,7 @@ impl Filter {
             ("zone", self.zone.is_some()),
             ("mark", self.mark.is_some()),
         ];
-        let us = [
+        let rsct = [
             ("reply-port-src", details.reply_sport.is_some()),
             ("reply-port-dst", details.reply_dport.is_some()),
             ("state", details.state.is_some()),
@@ -116,18 +118,22 @@ impl Filter {
             ("icmp-code", details.icmp_code.is_some()),
             ("icmp-id", details.icmp_id.is_some()),
         ];
-        let placed = |conditions: &[(&'static str, bool)], by| -> Vec<Placed> {
+        let planned = |conditions: &[(&'static str, bool)], by| -> Vec<PlannedCondition> {
             let given = conditions.iter().filter(|(_, given)| *given);
-            given.map(|(option, _)| Placed { option, by }).collect()
+            given.map(|(option, _)| PlannedCondition { option, by }).collect()
         };
-        [placed(&programs, By::Kernel), placed(&us, By::Us(PROGRAMS))].concat()
+        [
+            planned(&programs, Evaluator::Kernel),
+            planned(&rsct, Evaluator::Rsct(PROGRAMS)),
+        ]
+        .concat()
     }
 
     fn plan_tuples(&self, planner: &mut Planner) {
         if let Some(protonum) = self.proto {
             planner.query.orig.tuple.protonum = protonum;
             planner.query.orig.parts = TupleParts::PROTO;
-            planner.place("proto", true, By::Kernel);
+            planner.add("proto", true, Evaluator::Kernel);
         }
         for (option, prefix, reply, part) in [
             ("src", self.src, false, TupleParts::SRC),
@@ -162,8 +168,8 @@ impl Filter {
                 planner.port(option, port, ports_of, reply, part);
             }
         }
-        planner.place("host", self.host.is_some(), By::Us(EITHER));
-        planner.place("port", self.port.is_some(), By::Us(EITHER));
+        planner.add("host", self.host.is_some(), Evaluator::Rsct(EITHER));
+        planner.add("port", self.port.is_some(), Evaluator::Rsct(EITHER));
         self.plan_icmp(planner);
     }
 
@@ -175,7 +181,7 @@ impl Filter {
             ("icmp-id", details.icmp_id.is_some()),
         ];
         let known = self.proto.filter(|protonum| proto::is_icmp(*protonum));
-        // Where CTA_PROTO_ICMP_TYPE is to be looked at, the kernel's parser wants the others as well.
+        // With CTA_PROTO_ICMP_TYPE, the kernel's parser also requires code and id.
         if let (Some(_), Some(icmp_type), Some(icmp_code), Some(icmp_id)) =
             (known, details.icmp_type, details.icmp_code, details.icmp_id)
         {
@@ -184,11 +190,11 @@ impl Filter {
             filter.tuple.src_l4 = icmp_id.to_be_bytes();
             filter.parts = filter.parts.with(TupleParts::SRC_L4).with(TupleParts::DST_L4);
             for (option, given) in parts {
-                planner.place(option, given, By::Kernel);
+                planner.add(option, given, Evaluator::Kernel);
             }
         } else {
             for (option, given) in parts {
-                planner.place(option, given, By::Us(NEEDS_ICMP));
+                planner.add(option, given, Evaluator::Rsct(NEEDS_ICMP));
             }
         }
     }
@@ -200,17 +206,17 @@ impl Filter {
                 value: status.set,
                 mask: status.set | status.clear,
             });
-            planner.place("status", true, By::Kernel);
+            planner.add("status", true, Evaluator::Kernel);
         }
         if let Some(mark) = self.mark {
             planner.query.mark = Some(mark);
-            planner.place("mark", true, By::Kernel);
+            planner.add("mark", true, Evaluator::Kernel);
         }
         match self.zone {
-            Some(0) => planner.place("zone", true, By::Us(NO_ZONE)),
+            Some(0) => planner.add("zone", true, Evaluator::Rsct(NO_ZONE)),
             Some(zone) => {
                 planner.query.zone = Some(zone);
-                planner.place("zone", true, By::Kernel);
+                planner.add("zone", true, Evaluator::Kernel);
             }
             None => {}
         }
@@ -225,41 +231,41 @@ impl Filter {
             ("helper", details.helper.is_some()),
             ("id", details.id.is_some()),
         ] {
-            planner.place(option, given, By::Us(UNKNOWN));
+            planner.add(option, given, Evaluator::Rsct(UNKNOWN));
         }
     }
 }
 
 struct Planner {
     query: DumpFilter,
-    placed: Vec<Placed>,
+    conditions: Vec<PlannedCondition>,
 }
 
 impl Planner {
-    fn place(&mut self, option: &'static str, given: bool, by: By) {
+    fn add(&mut self, option: &'static str, given: bool, by: Evaluator) {
         if given {
-            self.placed.push(Placed { option, by });
+            self.conditions.push(PlannedCondition { option, by });
         }
     }
 
     fn address(&mut self, option: &'static str, prefix: Prefix, reply: bool, part: TupleParts) {
         let std::net::IpAddr::V4(addr) = prefix.addr else {
-            return self.place(option, true, By::Us(IPV6_ADDRESSES));
+            return self.add(option, true, Evaluator::Rsct(IPV6_ADDRESSES));
         };
         if prefix.bits != 32 {
-            return self.place(option, true, By::Us(NO_PREFIXES));
+            return self.add(option, true, Evaluator::Rsct(NO_PREFIXES));
         }
         let filter = self.filter(reply);
         filter.parts = filter.parts.with(part);
         let Tuple { src, dst, .. } = &mut filter.tuple;
         let bytes = if part == TupleParts::SRC { src } else { dst };
         bytes[..4].copy_from_slice(&addr.octets());
-        self.place(option, true, By::Kernel);
+        self.add(option, true, Evaluator::Kernel);
     }
 
     fn port(&mut self, option: &'static str, port: u16, protonum: Option<u8>, reply: bool, part: TupleParts) {
         let Some(protonum) = protonum else {
-            return self.place(option, true, By::Us(NEEDS_PROTO));
+            return self.add(option, true, Evaluator::Rsct(NEEDS_PROTO));
         };
         let filter = self.filter(reply);
         filter.tuple.protonum = protonum;
@@ -271,7 +277,7 @@ impl Planner {
             dst_l4
         };
         *bytes = port.to_be_bytes();
-        self.place(option, true, By::Kernel);
+        self.add(option, true, Evaluator::Kernel);
     }
 
     fn filter(&mut self, reply: bool) -> &mut TupleFilter {

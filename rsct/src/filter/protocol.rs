@@ -1,8 +1,8 @@
-//! Protocols as people type them.
+//! Parsing of protocol names and numbers.
 
 use crate::{clib::protocols, flow::names::proto};
 
-/// Names that work without `/etc/protocols`, beside the ones conntrack has handlers for.
+/// Names accepted without `/etc/protocols`, in addition to those with a conntrack handler.
 const COMMON: [(u8, &str); 7] = [
     (proto::ICMPV6, "ipv6-icmp"),
     (2, "igmp"),
@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Option<u8> {
         .or_else(|| find(&protocols::text().ok()?, text))
 }
 
-/// Looks a name or alias up in text of `/etc/protocols`' form.
+/// Finds a name or alias in text in the format of `/etc/protocols`.
 fn find(text: &str, name: &str) -> Option<u8> {
     protocols::lines(text)
         .find(|line| line.names().any(|known| known.eq_ignore_ascii_case(name)))

@@ -1,13 +1,13 @@
-//! States of TCP, SCTP and DCCP connections, as a set.
+//! Sets of TCP, SCTP and DCCP states.
 
 use crate::flow::names::{self, proto};
 
-/// How many states have names, in each of the three protocols.
+/// Number of named states in each of the three protocols.
 const STATES: u8 = 10;
 /// The protocols that have states.
 const PROTOCOLS: [u8; 3] = [proto::TCP, proto::SCTP, proto::DCCP];
 
-/// Some states; the same name can be a state of more than one protocol.
+/// A set of states; several protocols may share a state name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateSet {
     /// A bit for each state, for each of the protocols.
@@ -15,7 +15,7 @@ pub struct StateSet {
 }
 
 impl StateSet {
-    /// Every state that is called so, in whatever protocol.
+    /// Every state with this name, in any protocol.
     pub fn named(name: &str) -> Option<Self> {
         let mut set = Self::default();
         for (bits, protonum) in set.bits.iter_mut().zip(PROTOCOLS) {
@@ -28,7 +28,7 @@ impl StateSet {
         (set != Self::default()).then_some(set)
     }
 
-    /// These and those.
+    /// The union of two sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut set = self;
@@ -38,7 +38,7 @@ impl StateSet {
         set
     }
 
-    /// Every state but these, of every protocol that has states.
+    /// All other states of the protocols that have states.
     #[must_use]
     pub fn others(self) -> Self {
         Self {
@@ -46,13 +46,13 @@ impl StateSet {
         }
     }
 
-    /// Whether a protocol's state is among them.
+    /// Returns whether the set contains a protocol's state.
     pub fn contains(self, protonum: u8, state: u8) -> bool {
         let index = PROTOCOLS.iter().position(|known| *known == protonum);
         index.is_some_and(|index| state < 16 && self.bits[index] >> state & 1 == 1)
     }
 
-    /// Whether a protocol can be in any of them.
+    /// Returns whether the set contains any state of a protocol.
     pub fn has_any_of(self, protonum: u8) -> bool {
         (0..STATES).any(|state| self.contains(protonum, state))
     }

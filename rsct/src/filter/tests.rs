@@ -68,8 +68,8 @@ fn each_condition_holds_or_does_not() {
 }
 
 #[test]
-fn what_stands_where_ports_are_is_no_port() {
-    // The id 80 of a ping lies where a source port would.
+fn port_fields_of_other_protocols_do_not_match() {
+    // The id 80 of a ping is stored in place of a source port.
     let ping = tuple(Family::Ipv4, &[10, 0, 0, 1], &[10, 0, 0, 2], 1, (80, 0x0800));
     let filter = typed! { port: "80" }.filter().unwrap();
     assert!(!filter.matches(&ping, &ping, 0, 0));
@@ -84,15 +84,15 @@ fn an_address_implies_its_family() {
 }
 
 #[test]
-fn nonsense_is_named() {
+fn errors_name_the_option() {
     for (typed, sentence) in [
         (
             typed! { src: "10.0.0" },
-            "--src \"10.0.0\": expected an IPv4 or IPv6 address, with a prefix length if wanted, such as 10.0.0.0/8",
+            "--src \"10.0.0\": expected an IPv4 or IPv6 address with an optional prefix length, such as 10.0.0.0/8",
         ),
         (
             typed! { proto: "300" },
-            "--proto \"300\": expected a protocol's name, such as tcp, or its number from 0 to 255",
+            "--proto \"300\": expected a protocol name, such as tcp, or a number from 0 to 255",
         ),
         (
             typed! { dport: "65536" },
@@ -112,20 +112,19 @@ fn nonsense_is_named() {
         ),
         (
             typed! { mark: "1/" },
-            "--mark \"1/\": expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff",
+            "--mark \"1/\": expected a mark of 32 bits with an optional mask that covers it, such as 0x10/0xff",
         ),
         (
             typed! { mark: "0x15/0xf" },
-            "--mark \"0x15/0xf\": expected a mark of 32 bits, with a mask that covers it if wanted, such as 0x10/0xff",
+            "--mark \"0x15/0xf\": expected a mark of 32 bits with an optional mask that covers it, such as 0x10/0xff",
         ),
         (
             typed! { status: "ASSURED,!ASSURED" },
-            "--status \"ASSURED,!ASSURED\": the same bit can't be set and not set: no entry is both",
+            "--status \"ASSURED,!ASSURED\": a bit cannot be both set and clear",
         ),
         (
             typed! { state: "ESTABLISHED,!CLOSE" },
-            "--state \"ESTABLISHED,!CLOSE\": expected names of states, such as ESTABLISHED,TIME_WAIT, or with ! \
-             before each for none of them",
+            "--state \"ESTABLISHED,!CLOSE\": expected states, such as ESTABLISHED,TIME_WAIT, or all with ! to exclude them",
         ),
         (
             typed! { proto: "udp", state: "ESTABLISHED" },
@@ -137,35 +136,35 @@ fn nonsense_is_named() {
         ),
         (
             typed! { zone: "4", orig_zone: "3" },
-            "--orig-zone and --zone: an entry has one zone number: no entry is both",
+            "--orig-zone and --zone: an entry has only one zone number: no entry matches both",
         ),
         (
             typed! { any_nat: "", src_nat: "" },
-            "--any-nat and --src-nat: the one asks for either end, the other for a certain one; give one of them",
+            "--any-nat and --src-nat: use only one of them; --any-nat matches NAT of either end",
         ),
         (
             typed! { family: "ipv4", dst_nat: "[2001:db8::1]:80" },
-            "--dst-nat \"[2001:db8::1]:80\" is ipv6, --family asks for ipv4: no entry is both",
+            "--dst-nat \"[2001:db8::1]:80\" is ipv6, but --family is ipv4: no entry matches both",
         ),
         (
             typed! { label: "128" },
-            "--label \"128\": expected labels by number from 0 to 127, or by name in /etc/xtables/connlabel.conf",
+            "--label \"128\": expected labels: numbers from 0 to 127, or names from /etc/xtables/connlabel.conf",
         ),
         (
             typed! { helper: "a-name-that-is-too-long" },
-            "--helper \"a-name-that-is-too-long\": expected a helper's name of at most 15 bytes, such as ftp",
+            "--helper \"a-name-that-is-too-long\": expected a helper name of at most 15 bytes, such as ftp",
         ),
         (
             typed! { src: "10.0.0.1", dst: "::1" },
-            "--dst \"::1\" is ipv6, --src asks for ipv4: no entry is both",
+            "--dst \"::1\" is ipv6, but --src is ipv4: no entry matches both",
         ),
         (
             typed! { family: "ipv6", host: "10.0.0.1" },
-            "--host \"10.0.0.1\" is ipv4, --family asks for ipv6: no entry is both",
+            "--host \"10.0.0.1\" is ipv4, but --family is ipv6: no entry matches both",
         ),
         (
             typed! { proto: "icmp", dport: "7" },
-            "--dport asks for a port, and protocol 1 has none",
+            "--dport needs a protocol with ports; protocol 1 has none",
         ),
     ] {
         assert_eq!(typed.filter().unwrap_err().to_string(), sentence);
@@ -184,7 +183,7 @@ fn nonsense_is_named() {
 
 proptest! {
     #[test]
-    fn a_prefix_contains_what_begins_like_it(a: u32, b: u32, bits in 0u8..=32) {
+    fn a_prefix_contains_addresses_with_the_same_first_bits(a: u32, b: u32, bits in 0u8..=32) {
         let text = format!("{}/{bits}", std::net::Ipv4Addr::from(a));
         let prefix = typed! { src: &text }.filter().unwrap().src.unwrap();
         let begins_alike = bits == 0 || a >> (32 - bits) == b >> (32 - bits);
@@ -192,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_an_answer(text: String) {
+    fn any_text_is_parsed_or_rejected(text: String) {
         let t = text.as_str();
         let _ = typed! { proto: t }.filter();
         let _ = typed! { host: t }.filter();
@@ -205,14 +204,14 @@ proptest! {
     }
 }
 
-/// What the entry of a captured message meets.
+/// Returns whether the entry of a captured message matches.
 fn sample_meets(sample: &crate::netlink::conntrack::samples::Sample, typed: Typed<'_>) -> bool {
     let payload = sample.payload();
     typed.filter().unwrap().meets(&Entry::parse(&payload).unwrap())
 }
 
 #[test]
-fn what_only_an_entry_can_tell() {
+fn entry_conditions_match_entries() {
     use crate::netlink::conntrack::samples::{FTP, GRE, ICMPV6, SCTP, TCP};
 
     for (sample, yes) in [
@@ -226,7 +225,7 @@ fn what_only_an_entry_can_tell() {
             SCTP,
             typed! { state: "ESTABLISHED", status: "UNREPLIED", orig_zone: "3", zone: "3" },
         ),
-        // As the programs of a trace compare it.
+        // As the eBPF programs of a trace compare it.
         (SCTP, typed! { zone: "3" }),
         (GRE, typed! { src_nat: "" }),
         (GRE, typed! { any_nat: "203.0.113.0/24" }),
@@ -259,22 +258,26 @@ fn what_only_an_entry_can_tell() {
     }
 }
 
-/// Who looks at each condition of a plan.
-fn places(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
+/// The evaluator of each condition of a plan.
+fn evaluators(typed: Typed<'_>) -> Vec<(&'static str, bool)> {
     let plan = typed.filter().unwrap().plan();
-    plan.placed
+    plan.conditions
         .iter()
-        .map(|placed| (placed.option, placed.by == By::Kernel))
+        .map(|condition| (condition.option, condition.by == Evaluator::Kernel))
         .collect()
 }
 
 #[test]
-fn the_kernel_is_asked_what_it_can_do() {
+fn the_kernel_evaluates_supported_conditions() {
     let all = typed! {
         family: "ipv4", proto: "tcp", src: "10.0.0.1", dport: "443", reply_src: "10.0.0.9", status: "ASSURED",
         mark: "1/1",
     };
-    assert!(places(all).iter().all(|(_, kernel)| *kernel), "{:?}", places(all));
+    assert!(
+        evaluators(all).iter().all(|(_, kernel)| *kernel),
+        "{:?}",
+        evaluators(all)
+    );
     let plan = all.filter().unwrap().plan();
     assert!(plan.is_all_in_kernel());
     let [query] = plan.queries[..] else {
@@ -284,30 +287,30 @@ fn the_kernel_is_asked_what_it_can_do() {
     assert_eq!(query.reply.tuple.src_addr().to_string(), "10.0.0.9");
     assert_eq!(query.status, Some(MaskedU32 { value: 4, mask: 4 }));
 
-    assert_eq!(places(typed! { dport: "443" }), [("dport", false)]);
+    assert_eq!(evaluators(typed! { dport: "443" }), [("dport", false)]);
     assert_eq!(
-        places(typed! { proto: "sctp", dport: "443" }),
+        evaluators(typed! { proto: "sctp", dport: "443" }),
         [("proto", true), ("dport", false)]
     );
     assert_eq!(
-        places(typed! { src: "10.0.0.0/8" }),
+        evaluators(typed! { src: "10.0.0.0/8" }),
         [("family", true), ("src", false)]
     );
-    // The kernel would bring every address but this one.
+    // The kernel would return every address except this one.
     assert_eq!(
-        places(typed! { src: "2001:db8::1" }),
+        evaluators(typed! { src: "2001:db8::1" }),
         [("family", true), ("src", false)]
     );
-    assert_eq!(places(typed! { zone: "0" }), [("zone", false)]);
+    assert_eq!(evaluators(typed! { zone: "0" }), [("zone", false)]);
     assert_eq!(
         typed! { zone: "5" }.filter().unwrap().plan().queries[0].zone,
         Some(5)
     );
-    assert!(Filter::default().plan().placed.is_empty());
+    assert!(Filter::default().plan().conditions.is_empty());
 }
 
 #[test]
-fn tuples_are_asked_for_within_each_family() {
+fn tuples_are_requested_for_each_family() {
     let plan = typed! { proto: "udp" }.filter().unwrap().plan();
     let families: Vec<_> = plan.queries.iter().map(|query| query.family).collect();
     assert_eq!(families, [Some(Family::Ipv4), Some(Family::Ipv6)]);

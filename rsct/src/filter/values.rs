@@ -1,4 +1,4 @@
-//! Single values as people type them.
+//! Parsers of single values.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ pub(crate) fn prefix(text: &str) -> Option<Prefix> {
     Some(Prefix { addr, bits })
 }
 
-/// A number in decimal, or in hexadecimal after `0x`; unlike `parse`, without a `+`.
+/// A decimal number, or a hexadecimal one after `0x`; unlike `parse`, rejects `+`.
 pub(crate) fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
@@ -51,7 +51,7 @@ pub(crate) fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
     T::try_from(u64::from_str_radix(digits, radix).ok()?).ok()
 }
 
-/// A value with a mask that covers it: what lies outside could never be met.
+/// A value with a mask that covers it: bits outside of the mask could never match.
 pub(super) fn masked(text: &str) -> Option<MaskedU32> {
     let (value, mask) = match text.split_once('/') {
         Some((value, mask)) => (number(value)?, number(mask)?),
@@ -60,7 +60,7 @@ pub(super) fn masked(text: &str) -> Option<MaskedU32> {
     (value & !mask == 0).then_some(MaskedU32 { value, mask })
 }
 
-/// Status bits by the kernel's names, `!` before those that must not be set. `UNREPLIED` is conntrack's word for no
+/// Status bits by the kernel's names, with `!` for a clear bit. `UNREPLIED` is conntrack's word for a clear
 /// `SEEN_REPLY`.
 pub(super) fn status(text: &str) -> Option<Status> {
     let mut status = Status::default();
@@ -84,7 +84,7 @@ pub(super) fn status(text: &str) -> Option<Status> {
     Some(status)
 }
 
-/// States by the kernel's names: one of them, or with `!` before each, none of them.
+/// States by the kernel's names: any of them or, with `!` before each, none of them.
 pub(super) fn states(text: &str) -> Option<StateSet> {
     let mut set = StateSet::default();
     let negated = text.starts_with('!');
@@ -113,7 +113,7 @@ pub(super) fn helper(text: &str) -> Option<HelperName> {
     HelperName::new(text)
 }
 
-/// `ADDR[/BITS]`, `ADDR:PORT`, `[V6]:PORT` or `:PORT`; nothing for any translation.
+/// `ADDR[/BITS]`, `ADDR:PORT`, `[V6]:PORT` or `:PORT`; empty for any NAT.
 pub(super) fn translation(text: &str) -> Option<Translation> {
     let (addr, port) = if let Some(rest) = text.strip_prefix('[') {
         let (addr, rest) = rest.split_once(']')?;

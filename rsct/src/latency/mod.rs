@@ -1,4 +1,4 @@
-//! How long conntrack takes: what the programs have counted, as plain data. Knows neither aya nor how it is shown.
+//! Latency of conntrack: the counters of the eBPF programs as plain data, independent of aya and of the output format.
 
 mod reading;
 mod stacks;

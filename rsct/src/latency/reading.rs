@@ -1,4 +1,4 @@
-//! What the programs had counted at one moment.
+//! A snapshot of the eBPF programs' counters.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use rsct_common::latency::{ConfirmOutcome, Function, NatOutcome, PassOutcome, by
 use super::Tally;
 use crate::flow::names;
 
-/// By what durations are told apart.
+/// The attribute by which durations are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum By {
-    /// What came of it.
+    /// The function's outcome.
     #[default]
     Outcome,
     /// The IP protocol.
@@ -24,7 +24,7 @@ pub enum By {
 }
 
 impl By {
-    /// What the programs are told.
+    /// The setting for the eBPF programs.
     pub fn setting(self) -> u32 {
         match self {
             Self::Outcome => by::OUTCOME,
@@ -35,7 +35,7 @@ impl By {
         }
     }
 
-    /// As typed, and as JSON has it.
+    /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Outcome => "outcome",
@@ -47,12 +47,12 @@ impl By {
     }
 }
 
-/// One of those that durations are told apart by.
+/// A value of that attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// All there are: a lock has no outcome, and garbage collection no protocol.
+    /// All calls: a lock has no outcome, and garbage collection has no protocol.
     All,
-    /// An outcome, as the function numbers it.
+    /// An outcome, by the function's own numbers.
     Outcome(u8),
     /// A protocol's number.
     Proto(u8),
@@ -76,7 +76,7 @@ impl Key {
         names.get(usize::from(outcome)).copied().unwrap_or("?")
     }
 
-    /// As people read it; a namespace is its inode number, which whoever knows a name for it replaces.
+    /// The name for users; a namespace's name is its inode number, which the caller replaces if it knows a better one.
     pub fn name(self, function: Function) -> String {
         match self {
             Self::All => "all".to_owned(),
@@ -91,43 +91,43 @@ impl Key {
     }
 }
 
-/// What is counted of `nf_conntrack_in` and not timed, and of calls that were never seen to end.
+/// Packets that `nf_conntrack_in` does not track, which are not timed, and calls without an observed return.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Packets that came with their entry.
+    /// Packets that had an entry on arrival.
     pub tracked_already: u64,
     /// Packets that a rule made untracked.
     pub untracked_already: u64,
-    /// Calls of each function that were entered and have not been seen to end: under way, or forgotten.
+    /// Calls of each function without an observed return: still running, or their start was lost.
     pub unfinished: BTreeMap<Function, u64>,
 }
 
-/// What garbage collection did.
+/// Work of garbage collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gc {
-    /// Buckets looked at in each run.
+    /// Buckets scanned in each run.
     pub buckets: Tally,
-    /// Entries taken out in each run.
+    /// Entries removed in each run.
     pub reaped: Tally,
-    /// How many jiffies late, of each entry whose time was over.
+    /// Delay in jiffies of each expired entry.
     pub late: Tally,
-    /// Entries taken out before their time, as the table was nearly full.
+    /// Entries evicted before they expired, because the table was nearly full.
     pub evicted: u64,
 }
 
-/// All that the programs had counted at one moment.
+/// All counters at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// Durations in nanoseconds.
     pub durations: BTreeMap<(Function, Key), Tally>,
-    /// What is only counted.
+    /// Counters without durations.
     pub counts: Counts,
-    /// What garbage collection did.
+    /// Garbage collection.
     pub gc: Gc,
 }
 
 impl Reading {
-    /// What has come since an earlier one.
+    /// The difference to an earlier snapshot.
     pub fn since(&self, earlier: &Self) -> Self {
         let none = Tally::default();
         let durations = self.durations.iter().map(|(of, tally)| {
@@ -159,7 +159,7 @@ impl Reading {
         }
     }
 
-    /// A function's durations, key by key.
+    /// A function's durations for each key.
     pub fn of(&self, function: Function) -> impl Iterator<Item = (Key, &Tally)> + '_ {
         self.durations
             .range((function, Key::All)..)
@@ -167,7 +167,7 @@ impl Reading {
             .map(|((_, key), tally)| (*key, tally))
     }
 
-    /// All of a function's durations together.
+    /// A function's durations for all keys together.
     pub fn total(&self, function: Function) -> Tally {
         let mut total = Tally::default();
         for (_, tally) in self.of(function) {
@@ -183,7 +183,7 @@ mod tests {
     use crate::latency::tally::tally_of;
 
     #[test]
-    fn what_came_since_is_what_is_more_than_before() {
+    fn since_is_the_difference() {
         let created = (Function::ConntrackIn, Key::Outcome(0));
         let tracked = (Function::ConntrackIn, Key::Outcome(1));
         let mut before = Reading::default();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_the_kernel_s_names() {
+    fn keys_have_the_kernels_names() {
         for (key, function, name) in [
             (Key::Outcome(0), Function::ConntrackIn, "created"),
             (Key::Outcome(2), Function::Confirm, "dropped"),

@@ -1,19 +1,19 @@
-//! The ways that led to what was slow: most of what is slow came the same way.
+//! Kernel stacks of slow calls; most slow calls share a stack.
 
 use std::collections::HashMap;
 
-/// A way, and how often something slow came it.
+/// A stack, and how many slow calls it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// Return addresses, the innermost first.
     pub addresses: Vec<u64>,
-    /// How often.
+    /// Number of calls.
     pub count: u64,
-    /// The longest of them, in nanoseconds.
+    /// The longest call, in nanoseconds.
     pub slowest_ns: u64,
 }
 
-/// Every way there was, numbered from 1 in the order of their first sight.
+/// All stacks, numbered from 1 in order of appearance.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks {
     stacks: Vec<Stack>,
@@ -21,7 +21,7 @@ pub struct Stacks {
 }
 
 impl Stacks {
-    /// Takes in one; its number.
+    /// Adds a call; returns its stack's number.
     pub fn take(&mut self, addresses: &[u64], took_ns: u64) -> usize {
         let number = match self.numbers.get(addresses) {
             Some(number) => *number,
@@ -41,7 +41,7 @@ impl Stacks {
         number
     }
 
-    /// All of them, with their numbers.
+    /// All stacks with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Stack)> {
         self.stacks
             .iter()
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_way_has_the_same_number() {
+    fn equal_stacks_have_the_same_number() {
         let mut stacks = Stacks::default();
         assert_eq!(stacks.take(&[1, 2], 10), 1);
         assert_eq!(stacks.take(&[1, 3], 20), 2);

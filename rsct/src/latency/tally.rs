@@ -1,18 +1,17 @@
-//! Values counted in buckets, and what can be said of them: how many there are, which of them is larger than so many
-//! others, and the largest.
+//! Histogram of values: count, sum, quantiles and maximum.
 
 use rsct_common::latency::{BUCKETS, MAX, PARTS, SUM, Tally as Counted, bounds};
 
-/// By how much a value that is told may be off, in percent of the true one: it is the middle of its bucket, and a bucket
-/// is a sixteenth of its least value wide.
+/// Largest error of a reported value, in percent: it is the middle of its bucket, and a bucket's width is a sixteenth
+/// of its lower bound.
 pub const ERROR_PERCENT: f64 = 100.0 / (2 * PARTS) as f64;
 
-/// The largest value.
+/// The maximum, or an upper bound of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Largest {
-    /// It is this one.
+    /// The maximum is this.
     Exactly(u64),
-    /// It is not above this: of a span of time, the programs keep the counts and not the largest.
+    /// The maximum is at most this: for an interval, the eBPF programs keep the counts but not the maximum.
     AtMost(u64),
 }
 
@@ -23,13 +22,13 @@ impl Largest {
         value
     }
 
-    /// Whether it is exact.
+    /// Returns whether it is exact.
     pub fn is_exact(self) -> bool {
         matches!(self, Self::Exactly(_))
     }
 }
 
-/// Values, counted in buckets.
+/// A histogram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     buckets: Vec<u64>,
@@ -50,7 +49,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts what a CPU has counted.
+    /// Adds the counters of a CPU.
     pub fn add(&mut self, counted: &Counted) {
         for (count, more) in self.buckets.iter_mut().zip(&counted[..BUCKETS]) {
             *count += more;
@@ -59,13 +58,13 @@ impl Tally {
         self.max = self.max.max(counted[MAX]);
     }
 
-    /// Counts what another has counted.
+    /// Adds another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.buckets.iter_mut().zip(&other.buckets) {
             *count += more;
         }
         self.sum = self.sum.saturating_add(other.sum);
-        // An exact one that is larger than the other's bound is exact for both.
+        // An exact maximum above the other's bound is exact for both.
         self.max_is_exact = match self.max.cmp(&other.max) {
             std::cmp::Ordering::Less => other.max_is_exact,
             std::cmp::Ordering::Greater => self.max_is_exact,
@@ -74,7 +73,7 @@ impl Tally {
         self.max = self.max.max(other.max);
     }
 
-    /// What has come since an earlier reading of the same.
+    /// The difference to an earlier state of the same histogram.
     pub fn since(&self, earlier: &Self) -> Self {
         let since = |(now, then): (&u64, &u64)| now.saturating_sub(*then);
         let buckets: Vec<u64> = self.buckets.iter().zip(&earlier.buckets).map(since).collect();
@@ -83,12 +82,12 @@ impl Tally {
         } else if let Some(last) = buckets.iter().rposition(|count| *count != 0)
             && bounds(last).0 + 1 == bounds(last).1
         {
-            // The bucket holds one value alone.
+            // The bucket holds a single value.
             (bounds(last).0, true)
         } else {
             let last = buckets.iter().rposition(|count| *count != 0);
             let bound = last.map_or(0, |last| match last + 1 {
-                // It holds all that is beyond the others.
+                // The last bucket has no upper bound.
                 BUCKETS => self.max,
                 next => (bounds(next).0 - 1).min(self.max),
             });
@@ -102,17 +101,17 @@ impl Tally {
         }
     }
 
-    /// How many values there are.
+    /// Number of values.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// All of them together.
+    /// Sum of the values.
     pub fn sum(&self) -> u64 {
         self.sum
     }
 
-    /// The largest; none where there is no value.
+    /// The maximum; `None` without values.
     pub fn largest(&self) -> Option<Largest> {
         (self.count() != 0).then_some(if self.max_is_exact {
             Largest::Exactly(self.max)
@@ -121,7 +120,8 @@ impl Tally {
         })
     }
 
-    /// The least value that `per_mille` of a thousand are not above, to [`ERROR_PERCENT`]; none where there is no value.
+    /// The smallest value that `per_mille` of a thousand values do not exceed, to [`ERROR_PERCENT`]; `None` without
+    /// values.
     pub fn quantile(&self, per_mille: u16) -> Option<u64> {
         let count = u128::from(self.count());
         let rank = (count * u128::from(per_mille)).div_ceil(1000).max(1);
@@ -136,7 +136,7 @@ impl Tally {
         None
     }
 
-    /// The buckets that hold something: the least value, the least beyond, and how many.
+    /// The non-empty buckets: lower bound, upper bound (exclusive), and count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
         let held = self.buckets.iter().enumerate().filter(|(_, count)| **count != 0);
         held.map(|(bucket, count)| {
@@ -145,8 +145,8 @@ impl Tally {
         })
     }
 
-    /// Octaves from the first to the last that holds something: the least value, and how many. The first begins with
-    /// zero and is below the first that [`PARTS`] tell apart.
+    /// All octaves from the first to the last non-empty one: lower bound and count. The first octave begins at zero and
+    /// lies below the first that is split into [`PARTS`].
     pub fn octaves(&self) -> Vec<(u64, u64)> {
         let parts = PARTS as usize;
         let octave = |(index, counts): (usize, &[u64])| (bounds(index * parts).0, counts.iter().sum());
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_has_neither_quantiles_nor_a_largest() {
+    fn an_empty_tally_has_no_quantiles_and_no_maximum() {
         let tally = Tally::default();
         assert_eq!(tally.count(), 0);
         assert_eq!(tally.quantile(500), None);
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_span_s_largest_is_exact_where_it_is_a_record() {
+    fn an_interval_maximum_is_exact_if_it_is_a_new_record() {
         let earlier = tally_of(&[5000]);
         let higher = tally_of(&[5000, 7001]).since(&earlier);
         assert_eq!(higher.largest(), Some(Largest::Exactly(7001)));
         let lower = tally_of(&[5000, 100]).since(&earlier);
         assert_eq!(lower.largest(), Some(Largest::AtMost(103)));
         assert_eq!((lower.count(), lower.sum()), (1, 100));
-        // Whatever its bucket says, it was not above the highest of all.
+        // The maximum of both cannot exceed the earlier one, whatever the bucket.
         let same = tally_of(&[5000, 4999]).since(&earlier);
         assert_eq!(same.largest(), Some(Largest::AtMost(5000)));
     }
@@ -229,17 +229,17 @@ mod tests {
             values.sort_unstable();
             let rank = (values.len() * usize::from(per_mille)).div_ceil(1000).max(1);
             let exact = values[rank - 1];
-            let told = tally.quantile(per_mille).unwrap();
+            let quantile = tally.quantile(per_mille).unwrap();
             prop_assert!(
-                told.abs_diff(exact) as f64 <= exact as f64 * ERROR_PERCENT / 100.0,
-                "{} for {}", told, exact
+                quantile.abs_diff(exact) as f64 <= exact as f64 * ERROR_PERCENT / 100.0,
+                "{} for {}", quantile, exact
             );
             prop_assert_eq!(tally.largest(), values.last().map(|most| Largest::Exactly(*most)));
         }
 
         #[test]
         fn quantiles_rise_and_end_below_the_largest(values in proptest::collection::vec(any::<u64>(), 1..200)) {
-            // The sum of any values may not fit.
+            // The sum of arbitrary values may overflow.
             let values: Vec<u64> = values.iter().map(|value| value >> 16).collect();
             let tally = tally_of(&values);
             let quantiles: Vec<u64> = [500, 900, 990, 999, 1000]
@@ -251,7 +251,7 @@ mod tests {
         }
 
         #[test]
-        fn parts_make_the_whole(
+        fn merged_parts_equal_the_whole(
             one in proptest::collection::vec(0..1_u64 << 45, 0..50),
             other in proptest::collection::vec(0..1_u64 << 45, 0..50),
         ) {

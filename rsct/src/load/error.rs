@@ -1,4 +1,4 @@
-//! What can be wrong with a line, and with a file.
+//! Errors in a line, and in reading a file.
 
 use std::io;
 
@@ -6,71 +6,71 @@ use thiserror::Error;
 
 use crate::entry_spec::SpecError;
 
-/// Why a line says nothing that can be done.
+/// Error in a line.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineError {
     /// The options describe no entry.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// No command stands there.
-    #[error("a line begins with what to do: -A or -I to create, -U to update, -D to delete, -F to flush")]
+    /// The line has no command.
+    #[error("the line has no command: use -A or -I (create), -U (update), -D (delete) or -F (flush)")]
     NoCommand,
-    /// More than one command stands there.
-    #[error("{0:?}: one command a line")]
+    /// The line has more than one command.
+    #[error("{0:?}: a line has only one command")]
     SecondCommand(String),
-    /// Nothing goes by that name.
+    /// The option does not exist.
     #[error("{0:?}: no such option")]
     UnknownOption(String),
     /// An option's value is missing.
-    #[error("--{0} wants a value, and the line ends there")]
+    #[error("--{0} needs a value, but the line ends")]
     NoValue(&'static str),
     /// A word that belongs to no option.
-    #[error("{0:?}: belongs to no option")]
+    #[error("{0:?}: unexpected argument")]
     Stray(String),
-    /// The line is about another table.
-    #[error("{0:?}: a file holds changes to the table conntrack alone")]
+    /// The line changes another table.
+    #[error("{0:?}: a file can only change the table conntrack")]
     OtherTable(String),
-    /// A flush takes nothing but a family.
-    #[error("-F takes no option but --family")]
+    /// A flush accepts only `--family`.
+    #[error("-F accepts only --family")]
     FlushOptions,
-    /// A quotation mark has no other to close it.
-    #[error("a quotation mark is not closed")]
+    /// A quotation mark is not closed.
+    #[error("the closing quotation mark is missing")]
     OpenQuote,
-    /// The bytes are no text.
-    #[error("the line is no UTF-8 text")]
+    /// The line is not UTF-8.
+    #[error("the line is not UTF-8")]
     NotText,
-    /// No line of options is so long.
+    /// The line is too long.
     #[error("the line is longer than {0} bytes")]
     TooLong(usize),
 }
 
-/// Why a file can't be read.
+/// Error in reading a file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// It can't be opened.
-    #[error("opening {name} to load it: {source}")]
+    /// The file cannot be opened.
+    #[error("opening {name}: {source}")]
     Open {
-        /// What was to be opened.
+        /// The file.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// Reading broke off.
+    /// Reading failed.
     #[error("reading {name}: {source}")]
     Read {
-        /// What was read.
+        /// The file.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// There is no thread to read on.
+    /// The reader thread cannot be started.
     #[error("starting a thread to read {name}: {source}")]
     Thread {
-        /// What was to be read.
+        /// The file.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -1,5 +1,4 @@
-//! Timeouts of lines that have none: the kernel shows no timeout of a flow that a flowtable forwards, so a saved one has
-//! none either.
+//! Timeouts for lines without one: the kernel reports no timeout for a flow in a flowtable, so its saved line has none.
 
 use std::collections::HashMap;
 
@@ -10,7 +9,7 @@ use crate::{
     timeouts::{GENERIC, Protocol, Value, Values, ValuesError, state_of},
 };
 
-/// What a new entry's timeout depends on.
+/// The values that select a new entry's timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lacking {
     /// The protocol.
@@ -21,17 +20,17 @@ pub struct Lacking {
     pub status: u32,
 }
 
-/// Fills timeouts in, each with that of the entry's state in one namespace.
+/// Sets missing timeouts to that of the entry's state in one network namespace.
 #[derive(Debug)]
 pub struct Filler<'a> {
     at: Where<'a>,
     known: HashMap<u8, Vec<Value>>,
-    /// How many lines had none.
+    /// Number of lines filled.
     pub filled: u64,
 }
 
 impl<'a> Filler<'a> {
-    /// For the namespace that has these settings.
+    /// A filler for the namespace with these settings.
     pub fn new(at: Where<'a>) -> Self {
         Self {
             at,
@@ -40,7 +39,7 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// Fills in what is missing in a chunk. The kernel is asked about a protocol once, where a line lacks a timeout.
+    /// Fills a chunk. Queries the kernel once for each protocol with a missing timeout.
     pub async fn fill(&mut self, socket: &mut Socket, chunk: &mut Chunk) -> Result<(), ValuesError> {
         let lacking: Vec<Lacking> = chunk.lacking().collect();
         for Lacking { protonum, .. } in &lacking {
@@ -62,7 +61,7 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// A kernel without a handler for the protocol gives the generic timeout.
+    /// A kernel without a handler for the protocol uses the generic timeout.
     fn seconds(&self, lacking: Lacking) -> u32 {
         let of = |number: u8, attribute: Option<u16>| {
             let values = self.known.get(&number)?;

@@ -1,4 +1,4 @@
-//! One line: what is to be done, and with which entry.
+//! Parsing of one line into a command and an entry.
 
 use super::{LineError, words::Words};
 use crate::{
@@ -6,31 +6,31 @@ use crate::{
     labels::LabelMap,
 };
 
-/// What a line says to do.
+/// The command of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `-I`: create; an entry that is there already is an error.
+    /// `-I`: create; fails if the entry exists.
     Create,
-    /// `-A`: create; an entry that is there already is left as it is.
+    /// `-A`: create; leaves an existing entry unchanged.
     Add,
     /// `-U`: change the entry.
     Update,
     /// `-D`: delete the entry.
     Delete,
-    /// `-F`: delete every entry, of one family if that is given.
+    /// `-F`: delete every entry, or those of one family.
     Flush,
 }
 
-/// A line's meaning.
+/// A parsed line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
-    /// What to do.
+    /// The command.
     pub command: Command,
-    /// With which entry, and how.
+    /// The entry and its options.
     pub spec: Spec,
 }
 
-/// Reads a line; nothing where it is blank or a comment.
+/// Parses a line; `None` if it is blank or a comment.
 pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
     let mut words = Words::of(line);
     let mut command = None;
@@ -40,7 +40,7 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
         if first && word.starts_with('#') {
             return Ok(None);
         }
-        // A line of a shell's script, which `conntrack -R` takes too.
+        // A line of a shell script, which `conntrack -R` accepts too.
         if first && word.rsplit('/').next() == Some("conntrack") {
             first = false;
             continue;
@@ -49,8 +49,8 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
         match word.as_bytes() {
             [b'-', b'-', _, ..] => long(&mut command, &mut spec, &word, &mut words, names)?,
             [b'-', letter, attached @ ..] => {
-                if let Some(meant) = command_of(*letter) {
-                    say(&mut command, meant, &word)?;
+                if let Some(found) = command_of(*letter) {
+                    set_command(&mut command, found, &word)?;
                     if !attached.is_empty() {
                         table(&word[2..])?;
                     }
@@ -72,13 +72,13 @@ pub fn parse(line: &str, names: &LabelMap) -> Result<Option<Line>, LineError> {
             Err(LineError::NoCommand)
         };
     };
-    // conntrack turns these around.
-    spec.turn_vtags();
+    // conntrack swaps these bytes.
+    spec.swap_vtag_bytes();
     spec.allow_portless();
     Ok(Some(Line { command, spec }))
 }
 
-/// A word that begins with two dashes: an option, with its value behind it or behind a `=`, or a command.
+/// Parses a word that begins with two dashes: a command, or an option with its value in the next word or after `=`.
 fn long(
     command: &mut Option<Command>,
     spec: &mut Spec,
@@ -93,7 +93,7 @@ fn long(
     if let Some(option) = Opt::by_name(name) {
         return take(spec, option, attached, words, names);
     }
-    let meant = match name {
+    let found = match name {
         "create" => Command::Create,
         "add" => Command::Add,
         "update" => Command::Update,
@@ -101,7 +101,7 @@ fn long(
         "flush" => Command::Flush,
         _ => return Err(LineError::UnknownOption(word.to_owned())),
     };
-    say(command, meant, word)
+    set_command(command, found, word)
 }
 
 fn command_of(letter: u8) -> Option<Command> {
@@ -115,14 +115,14 @@ fn command_of(letter: u8) -> Option<Command> {
     })
 }
 
-fn say(command: &mut Option<Command>, meant: Command, word: &str) -> Result<(), LineError> {
-    match command.replace(meant) {
+fn set_command(command: &mut Option<Command>, found: Command, word: &str) -> Result<(), LineError> {
+    match command.replace(found) {
         None => Ok(()),
         Some(_) => Err(LineError::SecondCommand(word.to_owned())),
     }
 }
 
-/// Behind the command a table may be named, which has to be this one.
+/// A table may be named after the command; only this one is accepted.
 fn table(word: &str) -> Result<(), LineError> {
     match word {
         "conntrack" => Ok(()),
@@ -179,31 +179,31 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_blank_lines_say_nothing() {
+    fn comments_and_blank_lines_are_skipped() {
         for text in ["", " \t", "# -A", "  #"] {
             assert_eq!(line(text), Ok(None), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_are_reported() {
         for (text, said) in [
-            ("-p tcp", "a line begins with what to do"),
-            ("-A -D", "\"-D\": one command a line"),
-            ("-A --sport", "--sport wants a value"),
+            ("-p tcp", "the line has no command"),
+            ("-A -D", "\"-D\": a line has only one command"),
+            ("-A --sport", "--sport needs a value"),
             ("-A --sport 70000", "--sport \"70000\": expected a port"),
             ("-A --nothing 1", "\"--nothing\": no such option"),
             ("-A -x 1", "\"-x\": no such option"),
-            ("-A - 1", "\"-\": belongs to no option"),
-            ("-A -p tcp stray", "\"stray\": belongs to no option"),
+            ("-A - 1", "\"-\": unexpected argument"),
+            ("-A -p tcp stray", "\"stray\": unexpected argument"),
             (
                 "-D expect",
-                "\"expect\": a file holds changes to the table conntrack alone",
+                "\"expect\": a file can only change the table conntrack",
             ),
             ("-A -p tcp -p udp", "--proto is given twice"),
             ("-A -l nobody", "--label-add \"nobody\": expected labels"),
-            ("-A -l \"night", "a quotation mark is not closed"),
-            ("-A -t", "--timeout wants a value"),
+            ("-A -l \"night", "the closing quotation mark is missing"),
+            ("-A -t", "--timeout needs a value"),
             ("-L", "\"-L\": no such option"),
         ] {
             let error = line(text).unwrap_err().to_string();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_add_up_and_may_all_be_taken_away() {
+    fn labels_accumulate_and_can_all_be_deleted() {
         let one = line("-U -p 50 -s 10.0.0.1 -d 10.0.0.2 --label-add \"night shift,5\"").unwrap();
         let two = line("-U -p 50 -s 10.0.0.1 -d 10.0.0.2 -l 3 --label-add 5").unwrap();
         assert_eq!(one.map(|line| line.spec.changed_entry().is_ok()), Some(true));
@@ -229,7 +229,7 @@ mod tests {
         );
     }
 
-    /// What is saved of an entry, as a line of a file, makes it again.
+    /// Saves an entry as a line and parses it back.
     fn again(payload: &[u8]) {
         let names = LabelMap::parse(b"3 night shift\n");
         let entry = crate::netlink::conntrack::Entry::parse(payload).unwrap();
@@ -239,7 +239,7 @@ mod tests {
         let line = parse(text.trim_end(), &names).unwrap().unwrap();
         assert_eq!(line.command, Command::Add, "{text}");
         let change = line.spec.new_entry();
-        // What the kernel shows and does not take.
+        // Values that the kernel reports but does not accept.
         if entry.secmark.is_some_and(|secmark| secmark != 0) {
             assert!(change.is_err(), "{text}");
             return;
@@ -264,14 +264,14 @@ mod tests {
         assert_eq!(ours, theirs, "{text}");
         let labels: Vec<u32> = entry.label_bits().collect();
         assert_eq!(change.labels.is_some(), !labels.is_empty(), "{text}");
-        // A direction that NAT has changed is the kernel's to make again.
+        // The kernel creates a direction changed by NAT itself.
         if change.nat_src.is_none() && change.nat_dst.is_none() {
             assert_eq!(change.reply, Some(entry.reply), "{text}");
         }
     }
 
     #[test]
-    fn what_is_saved_makes_the_entry_again() {
+    fn a_saved_entry_is_created_again() {
         for sample in crate::netlink::conntrack::samples::ALL {
             again(&sample.payload());
         }
@@ -279,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_made_is_saved_and_read_to_the_same(
+        fn any_request_survives_saving_and_parsing(
             addresses: [u32; 2],
             ports: [u16; 4],
             protonum in prop::sample::select(vec![6u8, 17, 47, 50]),
@@ -317,7 +317,7 @@ mod tests {
         }
 
         #[test]
-        fn any_line_is_read_or_refused(text in "(-[A-Za-z] ?|--[a-z-]{0,12}[ =]|[0-9./:,-]{0,9} |\"|\\\\|\\PC){0,12}") {
+        fn any_line_is_parsed_or_rejected(text in "(-[A-Za-z] ?|--[a-z-]{0,12}[ =]|[0-9./:,-]{0,9} |\"|\\\\|\\PC){0,12}") {
             let names = LabelMap::default();
             if let Ok(Some(line)) = parse(&text, &names) {
                 let _ = (line.spec.new_entry(), line.spec.changed_entry(), line.spec.named_entry());

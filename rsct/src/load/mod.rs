@@ -1,7 +1,7 @@
-//! Files of changes, in the form of `conntrack -R` and of `rsct save`: a command and its options a line.
+//! Files of changes in the format of `conntrack -R` and `rsct save`: one command with options per line.
 //!
-//! A file is never held as a whole. One thread reads it and turns lines into what the kernel takes ([`read`]), the
-//! caller's sends that in batches ([`send`]); some chunks go round between them.
+//! A file is never kept in memory as a whole. One thread reads it and converts lines into requests ([`read`]), the
+//! caller's thread sends these in batches ([`send`]); a few chunks circulate between the two.
 
 mod error;
 mod fill;
@@ -13,5 +13,5 @@ mod words;
 pub use error::{LineError, ReadError};
 pub use fill::{Filler, Lacking};
 pub use line::{Command, Line, parse};
-pub use read::{Chunk, Handed, Reading, Request};
-pub use send::{Sender, Tally, Undone};
+pub use read::{Chunk, FileReader, Handed, Request};
+pub use send::{LoadCounts, Sender, Undone};

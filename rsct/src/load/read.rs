@@ -1,4 +1,4 @@
-//! A file's lines, read and put into the kernel's terms on a thread of its own.
+//! Reader thread: converts the lines of a file into requests.
 
 use std::{
     fs::File,
@@ -25,31 +25,31 @@ use crate::{
     netlink::{change::Operation, conntrack::Change, emit::Emitter},
 };
 
-/// How many chunks go round: one is filled, one is sent, the others keep neither side waiting.
+/// Number of chunks in circulation: one is filled, one is sent, the others keep either side from waiting.
 const CHUNKS: usize = 4;
-/// How many lines a chunk holds at most, which are sent at once.
+/// Most lines in a chunk, which is sent at once.
 const CHUNK_LINES: usize = 256;
-/// No line of options is longer.
-const MOST_LINE_BYTES: usize = 16 * 1024;
+/// Longest accepted line.
+const MAX_LINE_BYTES: usize = 16 * 1024;
 const FILE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// What a line asks of the kernel.
+/// The request of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The line's number.
     pub line: u64,
-    /// What the line says.
+    /// The line's command.
     pub command: Command,
     /// The family in the message's header.
     pub family: u8,
-    /// What the timeout of a new entry depends on, where the line has none.
+    /// The values that select the new entry's timeout, if the line has none.
     lacking: Option<Lacking>,
-    /// Where in the chunk its attributes end.
+    /// End of its attributes in the chunk.
     end: usize,
 }
 
 impl Request {
-    /// How the kernel is asked; a flush is something else.
+    /// The operation; `None` for a flush.
     pub fn operation(&self) -> Option<Operation> {
         Some(match self.command {
             Command::Create | Command::Add => Operation::Create,
@@ -60,7 +60,7 @@ impl Request {
     }
 }
 
-/// Some lines' requests.
+/// The requests of some lines.
 #[derive(Debug, Default)]
 pub struct Chunk {
     attributes: Vec<u8>,
@@ -68,17 +68,17 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// How many requests there are.
+    /// Number of requests.
     pub fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no request.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// The requests in their order, with their attributes.
+    /// The requests in order, with their attributes.
     pub fn requests(&self) -> impl Iterator<Item = (Request, &[u8])> {
         let mut begin = 0;
         self.requests.iter().map(move |request| {
@@ -88,12 +88,12 @@ impl Chunk {
         })
     }
 
-    /// What the timeouts that are missing depend on.
+    /// The values that select the missing timeouts.
     pub fn lacking(&self) -> impl Iterator<Item = Lacking> + '_ {
         self.requests.iter().filter_map(|request| request.lacking)
     }
 
-    /// Adds the timeouts that are missing.
+    /// Adds the missing timeouts.
     pub fn fill(&mut self, seconds: impl Fn(Lacking) -> u32) {
         if self.lacking().next().is_none() {
             return;
@@ -145,7 +145,7 @@ impl Chunk {
     }
 }
 
-/// A flush is of all, or of one family.
+/// The family of a flush; `None` for all.
 fn flushed_family(spec: &Spec) -> Result<Option<Family>, LineError> {
     if spec.has_only(&[Opt::Family]) {
         Ok(spec.family())
@@ -154,45 +154,48 @@ fn flushed_family(spec: &Spec) -> Result<Option<Family>, LineError> {
     }
 }
 
-/// What the thread hands over, in the file's order.
+/// A result of the reader thread, in the file's order.
 #[derive(Debug)]
 pub enum Handed {
-    /// Lines that are in order.
+    /// Valid lines.
     Chunk(Chunk),
-    /// One that is not. Where that is to end it, nothing comes behind.
+    /// An invalid line, with its number. With `stop`, it is the last result.
     Bad(u64, LineError),
-    /// The file can't be read on.
+    /// Reading failed.
     Failed(ReadError),
 }
 
-/// A file that is being read.
+/// A file being read.
 #[derive(Debug)]
-pub struct Reading {
+pub struct FileReader {
     handed: Receiver<Handed>,
     empty: SyncSender<Chunk>,
-    /// Begun before the thread is, which may wait for input at once.
+    /// Created before the thread, which may wait for input at once.
     _watch: Watch,
 }
 
-impl Reading {
-    /// Begins to read a file, or standard input where it is called `-`. `stop`: a bad line is the last one. From here on
-    /// a signal ends the reading; it kills the process as long as a pipe is opened, which may wait for its other end.
+impl FileReader {
+    /// Starts reading a file, or standard input for `-`. With `stop`, reading ends at an invalid line. From now on a
+    /// signal ends the reading; while a pipe is being opened, which may wait for its other end, it kills the process.
     pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
         let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
-            // Its own small buffer is passed by, as every read is for more.
-            ("standard input".to_owned(), Box::new(Waiting(io::stdin())))
+            // Its own small buffer is bypassed, as every read is larger.
+            (
+                "standard input".to_owned(),
+                Box::new(InterruptibleRead(io::stdin())),
+            )
         } else {
             let name = path.display().to_string();
             let file = File::open(path).map_err(|source| ReadError::Open {
                 name: name.clone(),
                 source,
             })?;
-            (name, Box::new(Waiting(file)))
+            (name, Box::new(InterruptibleRead(file)))
         };
         let (hand, handed) = sync_channel(CHUNKS);
         let (empty, emptied) = sync_channel(CHUNKS);
         for _ in 0..CHUNKS {
-            // The channel has room for all of them.
+            // The channel can hold all of them.
             let _ = empty.send(Chunk::default());
         }
         let names = Arc::clone(names);
@@ -202,7 +205,7 @@ impl Reading {
                 number: 0,
                 bytes: Vec::new(),
             };
-            // The other side has gone: there is nobody to tell.
+            // The receiver is closed: the error has no destination.
             let _ = reader.run(&name, &names, stop, &hand, &emptied);
         };
         let watch = interrupt::watch();
@@ -221,32 +224,32 @@ impl Reading {
         })
     }
 
-    /// What comes next; nothing once the file has been read.
+    /// The next result; `None` at the end of the file.
     pub fn next(&self) -> Option<Handed> {
         self.handed.recv().ok()
     }
 
-    /// Gives a chunk back to be filled again.
-    pub fn give_back(&self, chunk: Chunk) {
-        // Where reading has ended nobody wants it.
+    /// Returns a chunk for reuse.
+    pub fn recycle(&self, chunk: Chunk) {
+        // The receiver is closed if reading has ended.
         let _ = self.empty.send(chunk);
     }
 }
 
-/// An input, which ends with an error once a signal was caught.
-struct Waiting<R>(R);
+/// An input whose reads fail after a signal.
+struct InterruptibleRead<R>(R);
 
-impl<R: Read + AsFd> Read for Waiting<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+impl<R: Read + AsFd> Read for InterruptibleRead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match interrupt::wait_for(self.0.as_fd(), libc::POLLIN)? {
-            Woken::Ready => self.0.read(room),
+            Woken::Ready => self.0.read(buffer),
             Woken::Signal(signal) => Err(io::Error::other(format!("ended by {}", interrupt::name(signal)))),
         }
     }
 }
 
-/// The other side has gone.
-struct Gone;
+/// The other side of the channel is closed.
+struct Disconnected;
 
 struct Reader<R> {
     input: BufReader<R>,
@@ -262,9 +265,9 @@ impl<R: Read> Reader<R> {
         stop: bool,
         hand: &SyncSender<Handed>,
         emptied: &Receiver<Chunk>,
-    ) -> Result<(), Gone> {
-        let mut chunk = emptied.recv().map_err(|_| Gone)?;
-        let give = |handed| hand.send(handed).map_err(|_| Gone);
+    ) -> Result<(), Disconnected> {
+        let mut chunk = emptied.recv().map_err(|_| Disconnected)?;
+        let give = |handed| hand.send(handed).map_err(|_| Disconnected);
         loop {
             let bad = match self.next(names) {
                 Ok(None) => {
@@ -296,16 +299,16 @@ impl<R: Read> Reader<R> {
                     return Ok(());
                 }
             }
-            chunk = emptied.recv().map_err(|_| Gone)?;
+            chunk = emptied.recv().map_err(|_| Disconnected)?;
             chunk.attributes.clear();
             chunk.requests.clear();
         }
     }
 
-    /// The next line's meaning; nothing at the end of the file.
+    /// Parses the next line; `None` at the end of the file.
     fn next(&mut self, names: &LabelMap) -> io::Result<Option<Result<Option<line::Line>, LineError>>> {
         self.bytes.clear();
-        let most = u64::try_from(MOST_LINE_BYTES).unwrap_or(u64::MAX);
+        let most = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
         let got = self
             .input
             .by_ref()
@@ -316,9 +319,9 @@ impl<R: Read> Reader<R> {
         }
         self.number += 1;
         let whole = self.bytes.pop_if(|last| *last == b'\n').is_some();
-        if !whole && got == MOST_LINE_BYTES {
+        if !whole && got == MAX_LINE_BYTES {
             self.input.skip_until(b'\n')?;
-            return Ok(Some(Err(LineError::TooLong(MOST_LINE_BYTES))));
+            return Ok(Some(Err(LineError::TooLong(MAX_LINE_BYTES))));
         }
         let Ok(text) = std::str::from_utf8(&self.bytes) else {
             return Ok(Some(Err(LineError::NotText)));

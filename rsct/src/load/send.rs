@@ -1,4 +1,4 @@
-//! Requests sent in batches, and what came of each line.
+//! Sending of requests in batches, and the result of each line.
 
 use super::{Chunk, Command, Request};
 use crate::family::Family;
@@ -10,12 +10,12 @@ use crate::netlink::{
     lookup,
 };
 
-/// What was done.
+/// Number of lines by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct LoadCounts {
     /// Entries created.
     pub created: u64,
-    /// Entries that were to be created and were there already, which `-A` allows.
+    /// Entries to create that existed already, which `-A` allows.
     pub there: u64,
     /// Entries updated.
     pub updated: u64,
@@ -23,17 +23,17 @@ pub struct Tally {
     pub deleted: u64,
     /// Flushes.
     pub flushes: u64,
-    /// Lines that could not be done.
+    /// Failed lines.
     pub failed: u64,
 }
 
-impl Tally {
-    /// Lines that were done.
+impl LoadCounts {
+    /// Number of successful lines.
     pub fn done(&self) -> u64 {
         self.created + self.there + self.updated + self.deleted + self.flushes
     }
 
-    /// Counts a line that was done.
+    /// Counts a successful line.
     pub fn count(&mut self, command: Command) {
         *match command {
             Command::Create | Command::Add => &mut self.created,
@@ -44,29 +44,29 @@ impl Tally {
     }
 }
 
-/// A line that the kernel did not do.
+/// A line that the kernel refused.
 #[derive(Debug)]
 pub struct Undone<'a> {
     /// The line's number.
     pub line: u64,
-    /// How the kernel was asked; `None` for a flush.
+    /// The operation; `None` for a flush.
     pub operation: Option<Operation>,
-    /// What it was asked for.
+    /// The request.
     pub change: Change<'a>,
-    /// What it said.
+    /// The kernel's error.
     pub error: Error,
-    /// How many lines were done before it, and how many behind it, as they had been sent together.
+    /// Number of lines that succeeded before it, and after it in the same batch.
     pub before: u64,
     /// See [`before`](Self::before).
     pub behind: u64,
 }
 
-/// Sends chunks and counts.
+/// Sends chunks and counts the results.
 #[derive(Debug)]
 pub struct Sender {
     batch: Batch<usize>,
-    /// What was done so far.
-    pub tally: Tally,
+    /// Counts so far.
+    pub tally: LoadCounts,
 }
 
 impl Sender {
@@ -74,12 +74,12 @@ impl Sender {
     pub fn new(socket: &Socket) -> Result<Self, Error> {
         Ok(Self {
             batch: Batch::new(socket)?,
-            tally: Tally::default(),
+            tally: LoadCounts::default(),
         })
     }
 
-    /// Has a chunk's lines done and returns those that were not, in their order. Some lines are sent together: behind
-    /// one that can't be done, others may have been. With `stop` no more are sent behind such.
+    /// Sends a chunk and returns the refused lines in order. Lines are sent in batches, so lines after a refused one
+    /// may have been applied. With `stop`, no batch follows a refused line.
     pub async fn send<'a>(
         &mut self,
         socket: &mut Socket,
@@ -188,8 +188,8 @@ impl Sender {
     }
 }
 
-/// The kernel refuses a status that lacks a bit that the entry has: tries again with those. Says whether that went
-/// well.
+/// The kernel rejects a status that lacks a bit of the entry: retries with the entry's own bits. Returns whether that
+/// succeeded.
 async fn with_its_own_status(socket: &mut Socket, change: &Change<'_>) -> Result<bool, Error> {
     let Some(bits) = change.status else {
         return Ok(false);

@@ -1,11 +1,11 @@
-//! A line's words: what stands between blanks. Quotation marks hold blanks together, and a backslash within them
-//! takes the next character as it is.
+//! Splitting of a line into words at blanks. Quotation marks keep blanks, and a backslash within them escapes the next
+//! character.
 
 use std::borrow::Cow;
 
 use super::LineError;
 
-/// A line's words, one after the other.
+/// The words of a line, as an iterator.
 #[derive(Clone, Debug)]
 pub(super) struct Words<'a> {
     rest: &'a str,
@@ -16,7 +16,7 @@ impl<'a> Words<'a> {
         Self { rest: line }
     }
 
-    /// Leaves the next word where it is, if it does not look like a value: it begins with a dash, or there is none.
+    /// The next word if it is a value; leaves a word that begins with a dash.
     pub(super) fn next_value(&mut self) -> Result<Option<Cow<'a, str>>, LineError> {
         let mut ahead = self.clone();
         match ahead.next_word()? {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_between_blanks_and_quotes_hold_them_together() {
+    fn words_are_split_at_blanks_outside_of_quotes() {
         assert_eq!(words("  -A\t-p  tcp \r").unwrap(), ["-A", "-p", "tcp"]);
         assert_eq!(
             words(r#"-l "night shift,a \"b\"" --x=" y"z"#).unwrap(),

@@ -1,8 +1,8 @@
-//! Which command is meant, of which subsystem.
+//! The command and the subsystem on the command line.
 
 use super::problem::Problem;
 
-/// What is to be done.
+/// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     List,
@@ -15,7 +15,7 @@ pub(super) enum Command {
     DefaultGet,
 }
 
-/// What it is to be done with.
+/// The kind of object that it works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subsystem {
     Timeout,
@@ -23,7 +23,7 @@ pub(super) enum Subsystem {
     Version,
 }
 
-/// In the order in which they are tried. A beginning is enough, the empty one too.
+/// Tried in this order. A prefix is enough, even the empty one.
 const COMMANDS: [(&str, Command); 8] = [
     ("list", Command::List),
     ("add", Command::Add),
@@ -35,7 +35,7 @@ const COMMANDS: [(&str, Command); 8] = [
     ("default-get", Command::DefaultGet),
 ];
 
-/// The same. nfct has a fourth, `help`, that nobody can reach: it is a beginning of `helper`.
+/// Matched likewise. nfct's fourth, `help`, is unreachable: `helper` matches every prefix of it.
 const SUBSYSTEMS: [(&str, Subsystem); 3] = [
     ("timeout", Subsystem::Timeout),
     ("helper", Subsystem::Helper),
@@ -49,30 +49,30 @@ fn find<T: Copy>(table: &[(&str, T)], typed: &[u8]) -> Option<T> {
         .map(|(_, meant)| *meant)
 }
 
-/// A command line of which the beginning is understood.
+/// A command line whose first two words are parsed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
-    /// What the program was called by.
+pub(super) struct CommandLine<'a> {
+    /// The name that the program was called by.
     pub(super) program: &'a [u8],
-    /// The second of the two words that stand before the parameters.
+    /// The second of the two words before the parameters.
     pub(super) second: &'a [u8],
     pub(super) command: Command,
     pub(super) subsystem: Subsystem,
-    /// What follows.
+    /// The parameters.
     pub(super) parameters: &'a [&'a [u8]],
 }
 
-impl<'a> Line<'a> {
-    /// Understands the two words in either order; a word that is both is the command.
+impl<'a> CommandLine<'a> {
+    /// Parses the two words in either order; a word that is both is the command.
     pub(super) fn parse(words: &'a [&'a [u8]]) -> Result<Self, Problem> {
         let program = words.first().copied().unwrap_or_default();
         let [_, first, second, parameters @ ..] = words else {
             return Err(Problem::usage(program));
         };
-        // nfct names the first word in any case.
+        // nfct names the first word in both cases.
         let unknown = |what: &str| {
             let sentence = [b"Unknown ", what.as_bytes(), b": ", *first].concat();
-            Problem::said(sentence).and_usage(program)
+            Problem::new(sentence).append_usage(program)
         };
         let (command, subsystem) = match find(&COMMANDS, first) {
             Some(command) => (Some(command), find(&SUBSYSTEMS, second)),
@@ -100,7 +100,7 @@ mod tests {
             .map(|word| &word[..])
             .chain(words.iter().map(|word| word.as_bytes()))
             .collect();
-        Line::parse(&words)
+        CommandLine::parse(&words)
             .map(|line| (line.command, line.subsystem, line.parameters.len()))
             .map_err(|problem| problem.text())
     }
@@ -124,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_told_as_nfct_tells_it() {
+    fn unknown_words_match_nfct() {
         let usage = "Usage: ./nfct command subsystem [parameters]...\n";
-        for (words, said) in [
+        for (words, text) in [
             (&[][..], ""),
             (&["version"], ""),
             (&["x", "list"], "Unknown subsystem: x\n"),
@@ -135,7 +135,7 @@ mod tests {
             (&["listx", "timeout"], "Unknown subsystem: listx\n"),
             (&["List", "timeout"], "Unknown subsystem: List\n"),
         ] {
-            assert_eq!(parsed(words), Err(format!("{said}{usage}")), "{words:?}");
+            assert_eq!(parsed(words), Err(format!("{text}{usage}")), "{words:?}");
         }
     }
 }

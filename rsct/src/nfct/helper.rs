@@ -1,8 +1,8 @@
-//! `nfct … helper`: helpers in user space.
+//! `nfct … helper`: user-space helpers.
 
 use super::{
-    command::{Command, Line},
-    known::{self, Known},
+    command::{Command, CommandLine},
+    known::{self, KnownHelper},
     problem::Problem,
     words,
 };
@@ -15,12 +15,12 @@ use crate::{
     render,
 };
 
-/// Room for a name, less the zero byte.
+/// Longest name, without the zero byte.
 const NAME_BYTES: usize = 15;
 
-/// What a command line means.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
-enum Order {
+enum HelperCommand {
     List,
     Flush,
     Get(Vec<u8>, Option<Flows>),
@@ -29,17 +29,17 @@ enum Order {
     Disable(Helper),
 }
 
-/// Carries out a command line and returns what is to be printed.
-pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
-    let printed = match order(line)? {
-        Order::List => helper::list(socket).await,
-        Order::Get(name, flows) => helper::get(socket, &name, flows)
+/// Executes a command line and returns its output.
+pub(super) async fn execute(socket: &mut Socket, line: &CommandLine<'_>) -> Result<Vec<u8>, Problem> {
+    let printed = match parse(line)? {
+        HelperCommand::List => helper::list(socket).await,
+        HelperCommand::Get(name, flows) => helper::get(socket, &name, flows)
             .await
             .map(|found| found.into_iter().collect()),
-        Order::Flush => helper::flush(socket).await.map(|()| Vec::new()),
-        Order::Delete(name, flows) => helper::delete(socket, &name, flows).await.map(|()| Vec::new()),
-        Order::Add(new) => helper::create(socket, &new).await.map(|()| Vec::new()),
-        Order::Disable(Helper { name, flows, .. }) => {
+        HelperCommand::Flush => helper::flush(socket).await.map(|()| Vec::new()),
+        HelperCommand::Delete(name, flows) => helper::delete(socket, &name, flows).await.map(|()| Vec::new()),
+        HelperCommand::Add(new) => helper::create(socket, &new).await.map(|()| Vec::new()),
+        HelperCommand::Disable(Helper { name, flows, .. }) => {
             helper::disable(socket, &name, flows).await.map(|()| Vec::new())
         }
     };
@@ -51,33 +51,33 @@ pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<
     Ok(out)
 }
 
-/// What the line means, or what nfct says of it.
-fn order(line: &Line<'_>) -> Result<Order, Problem> {
-    let nothing = |order| match line.parameters {
-        [] => Ok(order),
+/// Parses the command line; the error is nfct's message.
+fn parse(line: &CommandLine<'_>) -> Result<HelperCommand, Problem> {
+    let nothing = |command| match line.parameters {
+        [] => Ok(command),
         _ => Err(words::too_many()),
     };
     match line.command {
-        Command::List => nothing(Order::List),
-        Command::Flush => nothing(Order::Flush),
-        Command::Get => one(line.parameters).map(|(name, flows)| Order::Get(name, flows)),
-        Command::Delete => one(line.parameters).map(|(name, flows)| Order::Delete(name, flows)),
-        Command::Add => known(line, "add").map(Order::Add),
-        Command::Disable => known(line, "disable").map(Order::Disable),
+        Command::List => nothing(HelperCommand::List),
+        Command::Flush => nothing(HelperCommand::Flush),
+        Command::Get => one(line.parameters).map(|(name, flows)| HelperCommand::Get(name, flows)),
+        Command::Delete => one(line.parameters).map(|(name, flows)| HelperCommand::Delete(name, flows)),
+        Command::Add => known(line, "add").map(HelperCommand::Add),
+        Command::Disable => known(line, "disable").map(HelperCommand::Disable),
         Command::DefaultSet | Command::DefaultGet => {
-            // nfct names the second word, whichever it is.
-            let unknown = Problem::said([b"Unknown command: ", line.second].concat());
-            let missing = Problem::said("Missing command");
+            // nfct names the second word, even if that one is the subsystem.
+            let unknown = Problem::new([b"Unknown command: ", line.second].concat());
+            let missing = Problem::new("Missing command");
             let usage = b" helper list|add|delete|disable|get|flush [parameters...]\n";
-            Err(unknown.and(&[missing.bytes(), line.program, usage]))
+            Err(unknown.append(&[missing.bytes(), line.program, usage]))
         }
     }
 }
 
-/// A name, and what narrows it down: a family, a family and a protocol.
+/// A name, and the condition on family and protocol after it.
 fn one(parameters: &[&[u8]]) -> Result<(Vec<u8>, Option<Flows>), Problem> {
     let (name, family, protocol) = match *parameters {
-        [] => return Err(Problem::said("missing helper policy name")),
+        [] => return Err(Problem::new("missing helper policy name")),
         [name] => (name, None, None),
         [name, family] => (name, Some(family), None),
         [name, family, protocol] => (name, Some(family), Some(protocol)),
@@ -87,29 +87,29 @@ fn one(parameters: &[&[u8]]) -> Result<(Vec<u8>, Option<Flows>), Problem> {
         None => None,
         Some(family) => Some(Flows {
             l3proto: words::family(family)?,
-            // The kernel takes no protocol for protocol 0, which no helper has.
+            // The kernel ignores protocol 0, which no helper has.
             l4proto: protocol.map(l4proto).transpose()?.unwrap_or(0),
         }),
     };
     Ok((words::name(name, NAME_BYTES), flows))
 }
 
-/// One of the helpers that nfct knows, for the family that was typed. What follows is ignored.
-fn known(line: &Line<'_>, command: &str) -> Result<Helper, Problem> {
+/// A helper known to nfct, for the given family. Further words are ignored.
+fn known(line: &CommandLine<'_>, command: &str) -> Result<Helper, Problem> {
     let [name, family, protocol, ..] = *line.parameters else {
         return Err(words::missing(&format!("{command} helper name family protocol")));
     };
     let (l3proto, l4proto) = (words::family(family)?, l4proto(protocol)?);
     known::find(name, l4proto)
-        .map(|known: &Known| known.helper(l3proto))
-        .ok_or_else(|| Problem::said("that helper is not supported"))
+        .map(|known: &KnownHelper| known.helper(l3proto))
+        .ok_or_else(|| Problem::new("that helper is not supported"))
 }
 
 fn l4proto(typed: &[u8]) -> Result<u8, Problem> {
     match typed {
         b"tcp" => Ok(TCP),
         b"udp" => Ok(UDP),
-        _ => Err(Problem::said("unsupported layer 4 protocol")),
+        _ => Err(Problem::new("unsupported layer 4 protocol")),
     }
 }
 
@@ -117,13 +117,13 @@ fn l4proto(typed: &[u8]) -> Result<u8, Problem> {
 mod tests {
     use super::*;
 
-    fn read(words: &str) -> Result<Order, String> {
+    fn read(words: &str) -> Result<HelperCommand, String> {
         let words: Vec<&[u8]> = std::iter::once("nfct")
             .chain(words.split(' '))
             .map(str::as_bytes)
             .collect();
-        let line = Line::parse(&words).map_err(|problem| problem.text())?;
-        order(&line).map_err(|problem| problem.text())
+        let line = CommandLine::parse(&words).map_err(|problem| problem.text())?;
+        parse(&line).map_err(|problem| problem.text())
     }
 
     #[test]
@@ -135,9 +135,13 @@ mod tests {
             ("get helper x inet6 udp", b"x", flows(10, 17)),
             ("get helper 0123456789abcdef0", b"0123456789abcde", None),
         ] {
-            assert_eq!(read(words), Ok(Order::Get(name.to_vec(), flows)), "{words}");
+            assert_eq!(
+                read(words),
+                Ok(HelperCommand::Get(name.to_vec(), flows)),
+                "{words}"
+            );
         }
-        let Ok(Order::Add(helper)) = read("helper add ssdp inet6 udp and more") else {
+        let Ok(HelperCommand::Add(helper)) = read("helper add ssdp inet6 udp and more") else {
             panic!("ssdp is known");
         };
         let policy = &helper.policies[0];
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_use_is_told_as_nfct_tells_it() {
+    fn usage_errors_match_nfct() {
         let usage = "Missing command\nnfct helper list|add|delete|disable|get|flush [parameters...]";
         for (words, sentence) in [
             ("list helper x", "too many arguments"),

@@ -1,23 +1,23 @@
-//! The helpers that nfct knows, as it registers them: those of conntrackd that live in user space.
+//! The helpers that nfct can register: conntrackd's user-space helpers.
 
 use crate::{
     flow::names::proto::{TCP, UDP},
     netlink::helper::{ExpectPolicy, Flows, Helper},
 };
 
-/// A helper of conntrackd's. Each has one kind of expectation, of the helper's name.
+/// A helper of conntrackd. Each has one expectation policy, with the helper's name.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct KnownHelper {
     name: &'static str,
     l4proto: u8,
-    /// What conntrackd keeps with each flow (include/helpers/*.h of conntrack-tools).
+    /// Size of conntrackd's private data per flow (include/helpers/*.h of conntrack-tools).
     priv_data_len: u32,
     expect_max: u32,
     expect_timeout_s: u32,
 }
 
-const fn known(name: &'static str, l4proto: u8, priv_data_len: u32, expect: (u32, u32)) -> Known {
-    Known {
+const fn known(name: &'static str, l4proto: u8, priv_data_len: u32, expect: (u32, u32)) -> KnownHelper {
+    KnownHelper {
         name,
         l4proto,
         priv_data_len,
@@ -26,8 +26,8 @@ const fn known(name: &'static str, l4proto: u8, priv_data_len: u32, expect: (u32
     }
 }
 
-/// All of them: name, protocol, private bytes, and how many expectations for how many seconds.
-const HELPERS: [Known; 12] = [
+/// Name, protocol, bytes of private data, and expectation limit and timeout in seconds.
+const HELPERS: [KnownHelper; 12] = [
     known("amanda", UDP, 0, (3, 180)),
     known("dhcpv6", UDP, 0, (1, 300)),
     known("ftp", TCP, 24, (1, 300)),
@@ -42,15 +42,15 @@ const HELPERS: [Known; 12] = [
     known("tns", TCP, 1, (1, 300)),
 ];
 
-/// The helper of this name for this protocol.
-pub(super) fn find(name: &[u8], l4proto: u8) -> Option<&'static Known> {
+/// The helper with this name for this protocol.
+pub(super) fn find(name: &[u8], l4proto: u8) -> Option<&'static KnownHelper> {
     HELPERS
         .iter()
         .find(|helper| helper.name.as_bytes() == name && helper.l4proto == l4proto)
 }
 
-impl Known {
-    /// What the kernel is to be told of it.
+impl KnownHelper {
+    /// The registration for the kernel.
     pub(super) fn helper(&self, l3proto: u16) -> Helper {
         let name = self.name.as_bytes().to_vec();
         Helper {

@@ -1,11 +1,10 @@
-//! rsct under the name `nfct`: the old command line, whole.
+//! The complete command line of `nfct`, under that name.
 //!
-//! Called by that name, rsct takes every command of nfct 1.4.7 and answers in its words, byte for byte; only the version
-//! is its own. What it does otherwise on purpose is listed in `docs/nfct.md`. Nothing of rsct's own command line is on
-//! this path.
+//! Invoked by that name, rsct accepts every command of nfct 1.4.7 and prints the same output byte for byte; only the
+//! version differs. `docs/nfct.md` lists the intended differences. rsct's own command line is not involved.
 //!
-//! [`command`] finds out which command is meant of which subsystem; [`timeout`] and [`helper`] read what follows and
-//! carry it out.
+//! [`command`] finds the command and the subsystem; [`timeout`] and [`helper`] parse the parameters and execute the
+//! command.
 
 mod command;
 mod helper;
@@ -23,36 +22,36 @@ use std::{
 };
 
 use crate::{clib::errno, netlink::Socket, waiting::block_on};
-use command::{Line, Subsystem};
+use command::{CommandLine, Subsystem};
 use problem::Problem;
 
-/// The name that rsct answers to in this way.
+/// The program name that selects this command line.
 pub const NAME: &str = "nfct";
 
-/// rsct's version, which stands where nfct's would.
+/// rsct's version, printed in place of nfct's.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Whether a program's name is the old command's.
-pub fn is_meant(program: &OsStr) -> bool {
+/// Returns whether a program's name selects this command line.
+pub fn is_invoked_as(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 
-/// Runs the command line that this process was started with.
+/// Runs this process's command line.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    // The old command dies of a pipe that nobody reads, without a word; those who call it may look at that.
+    // nfct dies silently of SIGPIPE; callers may check the signal.
     // SAFETY: no other thread runs yet, and the default action needs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let words: Vec<Vec<u8>> = args.map(OsString::into_vec).collect();
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     match execute(&words).and_then(|out| print(&out)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => ExitCode::from(problem.tell()),
+        Err(problem) => ExitCode::from(problem.print()),
     }
 }
 
-/// Carries out a command line and returns what is to be printed.
+/// Executes a command line and returns its output.
 fn execute(words: &[&[u8]]) -> Result<Vec<u8>, Problem> {
-    let line = Line::parse(words)?;
+    let line = CommandLine::parse(words)?;
     if line.subsystem == Subsystem::Version {
         return Ok(version());
     }
@@ -69,10 +68,10 @@ fn print(out: &[u8]) -> Result<(), Problem> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(out).and_then(|()| stdout.flush());
     written.map_err(|error| {
-        let said = error
+        let text = error
             .raw_os_error()
             .map_or_else(|| error.to_string(), errno::sentence);
-        Problem::said(format!("cannot write to standard output: {said}"))
+        Problem::new(format!("cannot write to standard output: {text}"))
     })
 }
 

@@ -1,9 +1,9 @@
-//! How the old command says that something is wrong.
+//! Errors in the old command's form.
 
 use super::VERSION;
 use crate::{clib::errno, message, netlink::Error};
 
-/// What ends the command: a text for stderr, and an exit code.
+/// An error that ends the command: a text for stderr, and an exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     text: Vec<u8>,
@@ -11,8 +11,8 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// A sentence under the command's name and version.
-    pub(super) fn said(sentence: impl AsRef<[u8]>) -> Self {
+    /// A message after the command's name and version.
+    pub(super) fn new(sentence: impl AsRef<[u8]>) -> Self {
         let name = format!("nfct v{VERSION}: ");
         Self {
             text: [name.as_bytes(), sentence.as_ref(), b"\n"].concat(),
@@ -20,44 +20,44 @@ impl Problem {
         }
     }
 
-    /// A sentence, with what the C library says of an error that came before it; nothing of none.
-    pub(super) fn after(sentence: &str, errno: i32) -> Self {
+    /// A message, with the C library's text for the errno that an earlier call left; without it if there was no error.
+    pub(super) fn with_errno(sentence: &str, errno: i32) -> Self {
         match errno {
-            0 => Self::said(sentence),
-            errno => Self::said(format!("{sentence}: {}", errno::sentence(errno))),
+            0 => Self::new(sentence),
+            errno => Self::new(format!("{sentence}: {}", errno::sentence(errno))),
         }
     }
 
-    /// The kernel said no.
+    /// A refusal by the kernel.
     pub(super) fn refused(error: &Error) -> Self {
-        Self::said(format!("netlink error: {}", cause(error)))
+        Self::new(format!("netlink error: {}", cause(error)))
     }
 
-    /// There is nobody to talk to.
+    /// Failure to open the socket.
     pub(super) fn no_socket(error: &Error) -> Self {
-        /// What `main` makes of -1.
+        /// `main` returns -1.
         const CODE: u8 = 255;
         Self {
             code: CODE,
-            ..Self::said(format!("cannot open netlink: {}", cause(error)))
+            ..Self::new(format!("cannot open netlink: {}", cause(error)))
         }
     }
 
-    /// More of the text, as it is.
-    pub(super) fn and(mut self, more: &[&[u8]]) -> Self {
+    /// Appends to the text.
+    pub(super) fn append(mut self, more: &[&[u8]]) -> Self {
         self.text.extend(more.concat());
         self
     }
 
-    /// How the command is used, and nothing else.
+    /// The usage text alone.
     pub(super) fn usage(program: &[u8]) -> Self {
         let text = Vec::new();
-        Self { text, code: 1 }.and_usage(program)
+        Self { text, code: 1 }.append_usage(program)
     }
 
-    /// More of the text: how the command is used.
-    pub(super) fn and_usage(self, program: &[u8]) -> Self {
-        self.and(&[b"Usage: ", program, b" command subsystem [parameters]...\n"])
+    /// Appends the usage text.
+    pub(super) fn append_usage(self, program: &[u8]) -> Self {
+        self.append(&[b"Usage: ", program, b" command subsystem [parameters]...\n"])
     }
 
     /// The text.
@@ -65,13 +65,13 @@ impl Problem {
         &self.text
     }
 
-    /// Says it and returns the exit code.
-    pub(super) fn tell(&self) -> u8 {
+    /// Prints the text and returns the exit code.
+    pub(super) fn print(&self) -> u8 {
         message::write(&self.text);
         self.code
     }
 
-    /// What it says.
+    /// The text without the program name.
     #[cfg(test)]
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.text);
@@ -79,11 +79,11 @@ impl Problem {
     }
 }
 
-/// An error in the C library's words, where it has a number.
+/// An error in the C library's words, if it has a number.
 fn cause(error: &Error) -> String {
     match (error, error.errno()) {
         (_, Some(number)) => errno::sentence(number),
-        // The kernel's number for a protocol it doesn't have is not kept with that error.
+        // The error does not keep the kernel's number for a missing protocol.
         (Error::NoNetfilter, None) => errno::sentence(libc::EPROTONOSUPPORT),
         (error, None) => error.to_string(),
     }
@@ -94,17 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_before_is_said_behind() {
+    fn an_errno_follows_the_message() {
         assert_eq!(
-            Problem::after("too many arguments", 0).text(),
+            Problem::with_errno("too many arguments", 0).text(),
             "too many arguments\n"
         );
-        let said = Problem::after("unknown layer 4 protocol", libc::ENOENT).text();
-        assert_eq!(said, "unknown layer 4 protocol: No such file or directory\n");
+        let text = Problem::with_errno("unknown layer 4 protocol", libc::ENOENT).text();
+        assert_eq!(text, "unknown layer 4 protocol: No such file or directory\n");
     }
 
     #[test]
-    fn no_netfilter_is_told_as_nfct_tells_it() {
+    fn missing_netfilter_matches_nfct() {
         let problem = Problem::no_socket(&Error::NoNetfilter);
         assert_eq!(problem.text(), "cannot open netlink: Protocol not supported\n");
         assert_eq!(problem.code, 255);

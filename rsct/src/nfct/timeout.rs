@@ -1,9 +1,9 @@
-//! `nfct … timeout`: policies, and the defaults of protocols.
+//! `nfct … timeout`: timeout policies, and the defaults of protocols.
 
 use std::{collections::BTreeMap, io};
 
 use super::{
-    command::{Command, Line},
+    command::{Command, CommandLine},
     problem::Problem,
     words,
 };
@@ -18,12 +18,12 @@ use crate::{
     timeouts::{GENERIC, State},
 };
 
-/// Room for a name, less the zero byte.
+/// Longest name, without the zero byte.
 const NAME_BYTES: usize = 31;
 
-/// What a command line means.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
-enum Order {
+enum TimeoutCommand {
     List,
     Flush,
     Get(Vec<u8>),
@@ -33,21 +33,25 @@ enum Order {
     GetDefaults(Timeouts),
 }
 
-/// Carries out a command line and returns what is to be printed.
-pub(super) async fn execute(socket: &mut Socket, line: &Line<'_>) -> Result<Vec<u8>, Problem> {
-    let order = order(line, protocols::text)?;
-    let printed = match &order {
-        Order::List => timeout::list(socket).await,
-        Order::Get(name) => timeout::get(socket, name).await.map(|policy| vec![policy]),
-        Order::GetDefaults(Timeouts { l3proto, l4proto, .. }) => {
+/// Executes a command line and returns its output.
+pub(super) async fn execute(socket: &mut Socket, line: &CommandLine<'_>) -> Result<Vec<u8>, Problem> {
+    let command = parse(line, protocols::text)?;
+    let printed = match &command {
+        TimeoutCommand::List => timeout::list(socket).await,
+        TimeoutCommand::Get(name) => timeout::get(socket, name).await.map(|policy| vec![policy]),
+        TimeoutCommand::GetDefaults(Timeouts { l3proto, l4proto, .. }) => {
             timeout::defaults(socket, *l3proto, *l4proto)
                 .await
                 .map(|timeouts| vec![nameless(timeouts)])
         }
-        Order::Flush => timeout::flush(socket).await.map(|()| Vec::new()),
-        Order::Delete(name) => timeout::delete(socket, name).await.map(|()| Vec::new()),
-        Order::Add(name, timeouts) => timeout::create(socket, name, timeouts).await.map(|()| Vec::new()),
-        Order::SetDefaults(timeouts) => timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new()),
+        TimeoutCommand::Flush => timeout::flush(socket).await.map(|()| Vec::new()),
+        TimeoutCommand::Delete(name) => timeout::delete(socket, name).await.map(|()| Vec::new()),
+        TimeoutCommand::Add(name, timeouts) => {
+            timeout::create(socket, name, timeouts).await.map(|()| Vec::new())
+        }
+        TimeoutCommand::SetDefaults(timeouts) => {
+            timeout::set_defaults(socket, timeouts).await.map(|()| Vec::new())
+        }
     };
     let policies = printed.map_err(|error| Problem::refused(&error))?;
     let mut out = Vec::new();
@@ -65,26 +69,32 @@ fn nameless(timeouts: Timeouts) -> Policy {
     }
 }
 
-/// What the line means, or what nfct says of it.
-fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) -> Result<Order, Problem> {
+/// Parses the command line; the error is nfct's message.
+fn parse(
+    line: &CommandLine<'_>,
+    etc_protocols: impl FnOnce() -> io::Result<String>,
+) -> Result<TimeoutCommand, Problem> {
     let one_name = || match line.parameters {
-        [] => Err(Problem::said("missing timeout policy name")),
+        [] => Err(Problem::new("missing timeout policy name")),
         [name] => Ok(words::name(name, NAME_BYTES)),
         _ => Err(words::too_many()),
     };
-    let nothing = |order| match line.parameters {
-        [] => Ok(order),
+    let nothing = |command| match line.parameters {
+        [] => Ok(command),
         _ => Err(words::too_many()),
     };
     match line.command {
-        Command::List => nothing(Order::List),
-        Command::Flush => nothing(Order::Flush),
-        Command::Get => one_name().map(Order::Get),
-        Command::Delete => one_name().map(Order::Delete),
+        Command::List => nothing(TimeoutCommand::List),
+        Command::Flush => nothing(TimeoutCommand::Flush),
+        Command::Get => one_name().map(TimeoutCommand::Get),
+        Command::Delete => one_name().map(TimeoutCommand::Delete),
         Command::Add => match line.parameters {
             [name, family, protocol, states @ ..] => {
-                let typed = Typed::parse(family, protocol, etc_protocols)?;
-                Ok(Order::Add(words::name(name, NAME_BYTES), typed.with(states)?))
+                let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
+                Ok(TimeoutCommand::Add(
+                    words::name(name, NAME_BYTES),
+                    typed.with(states)?,
+                ))
             }
             _ => Err(words::missing(
                 "add timeout name family protocol state1 timeout1 ...",
@@ -92,22 +102,22 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
         },
         Command::DefaultSet => match line.parameters {
             [family, protocol, states @ ..] if !states.is_empty() => {
-                let typed = Typed::parse(family, protocol, etc_protocols)?;
-                Ok(Order::SetDefaults(typed.with(states)?))
+                let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
+                Ok(TimeoutCommand::SetDefaults(typed.with(states)?))
             }
             _ => Err(words::missing(
                 "default-set timeout family protocol state1 timeout1...",
             )),
         },
-        // What follows is ignored.
+        // Further words are ignored.
         Command::DefaultGet => match line.parameters {
             [family, protocol, ..] => {
-                let typed = Typed::parse(family, protocol, etc_protocols)?;
-                Ok(Order::GetDefaults(typed.with(&[])?))
+                let typed = TypedProtocol::parse(family, protocol, etc_protocols)?;
+                Ok(TimeoutCommand::GetDefaults(typed.with(&[])?))
             }
             _ => Err(words::missing("default-get timeout family protocol")),
         },
-        Command::Disable => Err(Problem::said("Missing command").and(&[
+        Command::Disable => Err(Problem::new("Missing command").append(&[
             line.program,
             b" <list|add|delete|get|default-set|default-get|flush> timeout [<parameters>, ...]\n",
         ])),
@@ -115,16 +125,16 @@ fn order(line: &Line<'_>, etc_protocols: impl FnOnce() -> io::Result<String>) ->
 }
 
 /// A family and a protocol.
-struct Typed<'a> {
+struct TypedProtocol<'a> {
     l3proto: u16,
-    /// It need not fit into what the kernel is told.
+    /// May exceed the 8 bits that the kernel accepts.
     number: u32,
     protocol: &'a [u8],
-    /// The error that looking for the protocol left behind, which nfct tells of later.
+    /// The errno of the failed protocol lookup; nfct prints it in a later message.
     errno: i32,
 }
 
-impl<'a> Typed<'a> {
+impl<'a> TypedProtocol<'a> {
     fn parse(
         family: &[u8],
         protocol: &'a [u8],
@@ -139,7 +149,7 @@ impl<'a> Typed<'a> {
             (Some(number), _) => number,
             (None, b"icmpv6") => proto::ICMPV6.into(),
             (None, b"generic") => GENERIC.into(),
-            (None, _) => return Err(Problem::after("unknown layer 4 protocol", errno)),
+            (None, _) => return Err(Problem::with_errno("unknown layer 4 protocol", errno)),
         };
         Ok(Self {
             l3proto,
@@ -149,17 +159,17 @@ impl<'a> Typed<'a> {
         })
     }
 
-    /// The states that nfct knows of it.
+    /// The states that nfct knows for the protocol.
     fn states(&self) -> &'static [State] {
         u8::try_from(self.number).map_or(&[], render::nfct::states)
     }
 
-    /// Takes pairs of a state and its seconds. What is said last of a state holds.
+    /// Parses pairs of a state and its seconds. The last value for a state wins.
     fn with(self, pairs: &[&[u8]]) -> Result<Timeouts, Problem> {
         let mut values = BTreeMap::new();
         for pair in pairs.chunks(2) {
             let [typed, seconds] = pair else {
-                return Err(Problem::after("missing value for this timeout", self.errno));
+                return Err(Problem::with_errno("missing value for this timeout", self.errno));
             };
             let known = |state: &&State| state.name.as_bytes().eq_ignore_ascii_case(typed);
             let Some(state) = self.states().iter().find(known) else {
@@ -170,13 +180,13 @@ impl<'a> Typed<'a> {
                     self.protocol,
                     b"'",
                 ];
-                return Err(Problem::said(parts.concat()));
+                return Err(Problem::new(parts.concat()));
             };
             values.insert(state.attribute, atoi(seconds).cast_unsigned());
         }
         Ok(Timeouts {
             l3proto: self.l3proto,
-            // nfct cuts it too: 262, which is mptcp, is 6, which is tcp.
+            // nfct truncates it too: 262 (mptcp) becomes 6 (tcp).
             l4proto: self.number as u8,
             values: values.into_iter().collect(),
         })

@@ -1,8 +1,6 @@
 //! A diagnosis for people: sections of aligned lines, and the verdict last.
 
-use crate::doctor::{
-    Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Programs, Trial,
-};
+use crate::doctor::{Argument, Btf, Conntrack, Diagnosis, Field, Hook, Hooked, Kernel, Privileges, Trial};
 use crate::plural;
 
 use super::color::Palette;
@@ -16,7 +14,7 @@ pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     kernel(&mut page, &diagnosis.kernel);
     btf(&mut page, &diagnosis.btf);
     privileges(&mut page, &diagnosis.privileges);
-    programs(&mut page, &diagnosis.programs, diagnosis.programs_run);
+    programs(&mut page, diagnosis);
     conntrack(&mut page, diagnosis.conntrack.as_ref(), diagnosis.conntrack_error);
     if let Some(dump) = &diagnosis.ctnetlink {
         match &dump.error {
@@ -150,7 +148,8 @@ fn privileges(page: &mut Page<'_>, privileges: &Privileges) {
     }
 }
 
-fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
+fn programs(page: &mut Page<'_>, diagnosis: &Diagnosis) {
+    let programs = &diagnosis.programs;
     page.section("eBPF programs");
     let offered = |page: &mut Page<'_>, label, trial: &Trial| match &trial.answer {
         None => page.line(label, Tone::Good, "accepted"),
@@ -168,10 +167,14 @@ fn programs(page: &mut Page<'_>, programs: &Programs, run: Option<bool>) {
             "not in this kernel (CONFIG_KPROBE_EVENTS): only fentry works",
         );
     }
-    match run {
+    match diagnosis.programs_run {
         Some(true) => page.line("attached programs", Tone::Good, "run by the kernel"),
         Some(false) => page.line("attached programs", Tone::Bad, "NOT run by the kernel"),
-        None => page.line("attached programs", Tone::Dim, "unknown if the kernel runs them"),
+        None => {
+            let error = diagnosis.programs_run_error.as_deref().unwrap_or("not tested");
+            let text = format!("unknown if the kernel runs them: {error}");
+            page.line("attached programs", Tone::Dim, &text);
+        }
     }
 }
 
@@ -394,6 +397,10 @@ rsct can trace here.
             "{text}"
         );
         assert!(text.contains("nf_conn.status           at  128"), "{text}");
+        assert!(
+            text.contains("unknown if the kernel runs them: no hook is attached"),
+            "{text}"
+        );
         assert!(
             text.ends_with("\nrsct cannot trace here: it says no.\n"),
             "{text}"

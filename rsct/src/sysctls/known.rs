@@ -1,4 +1,4 @@
-//! What each setting means.
+//! Meaning and range of each setting.
 
 use super::short;
 use crate::{
@@ -6,43 +6,43 @@ use crate::{
     timeouts::{PROTOCOLS, State},
 };
 
-/// What a setting can be set to.
+/// Values that a setting accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bounds {
-    /// Nothing: it is what the kernel counts.
+    /// None: the kernel only reports it.
     ReadOnly,
-    /// A number.
+    /// A number in this range.
     Numbers(u64, u64),
-    /// A time in seconds, of as many ticks as the kernel can count.
+    /// A duration in seconds, limited by the kernel's tick counter.
     Seconds,
-    /// A number of bytes, no more than another setting's.
+    /// A number of bytes, at most another setting's.
     BytesUpTo(&'static str),
-    /// A number of bytes, no less than another setting's.
+    /// A number of bytes, at least another setting's.
     BytesFrom(&'static str),
 }
 
-/// What there is to know of a setting.
+/// Description of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Its short name.
     pub short: &'static str,
-    /// What it can be set to.
+    /// The accepted values.
     pub bounds: Bounds,
-    /// Whether there is one for all network namespaces, which only the first can set
+    /// True if all network namespaces share it, and only the initial one can set it
     /// (nf_conntrack_standalone_init_sysctl() in net/netfilter/nf_conntrack_standalone.c).
     pub first_only: bool,
-    /// What it means.
+    /// Its meaning, for users.
     pub meaning: &'static str,
-    /// The protocol and state whose timeout it is.
+    /// The protocol and state, if it is a state's timeout.
     pub timeout_of: Option<(&'static str, &'static str)>,
 }
 
 impl Bounds {
-    /// The numbers themselves, where no other setting has to be asked.
+    /// The range, unless it depends on another setting.
     pub fn numbers(self, hz: Option<Hz>) -> Option<(u64, u64)> {
         match self {
             Self::Numbers(least, most) => Some((least, most)),
-            // 0 would have whatever it is for end at once.
+            // With 0, entries would expire at once.
             Self::Seconds => hz.map(|hz| (1, hz.longest_timeout_seconds().into())),
             Self::ReadOnly | Self::BytesUpTo(_) | Self::BytesFrom(_) => None,
         }
@@ -50,20 +50,20 @@ impl Bounds {
 }
 
 impl Known {
-    /// What is known of the setting of this full name.
+    /// The description of the setting with this full name.
     pub fn of(full: &str) -> Option<Self> {
         let short = short(full);
         let known = KNOWN.iter().find(|known| known.short == short).copied();
         known.or_else(|| timeout(short))
     }
 
-    /// Every setting that is known here and is no state's timeout.
+    /// Every described setting that is not a state's timeout.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         KNOWN.iter()
     }
 }
 
-/// The setting of a state. Of two states that have one setting, the first protocol's.
+/// A state's timeout setting. If two states share one setting, the first protocol's.
 fn timeout(short: &str) -> Option<Known> {
     let mut states = PROTOCOLS
         .iter()
@@ -99,49 +99,49 @@ const fn first_only(short: &'static str, bounds: Bounds, meaning: &'static str) 
     }
 }
 
-/// In the order they are shown.
+/// In output order.
 const KNOWN: &[Known] = &[
     known(
         "count",
         Bounds::ReadOnly,
-        "entries that there are, expired ones that were not reaped yet among them",
+        "number of entries, including expired ones that are not yet reaped",
     ),
     first_only(
         "max",
         Bounds::Numbers(0, INT),
-        "entries that a network namespace may have at most; 0: as many as there is memory for",
+        "limit of entries per network namespace; 0: limited only by memory",
     ),
     first_only(
         "buckets",
         Bounds::Numbers(1, INT),
-        "size of the hash table that the entries of all network namespaces are in; rounded up to whole pages",
+        "buckets of the hash table shared by all network namespaces; rounded up to whole pages",
     ),
-    first_only(
-        "expect_max",
-        Bounds::Numbers(1, INT),
-        "expectations that there may be at most",
-    ),
+    first_only("expect_max", Bounds::Numbers(1, INT), "limit of expectations"),
     known("acct", SWITCH, "new entries count their packets and bytes"),
     known(
         "timestamp",
         SWITCH,
-        "new entries know when they came, and events when they went",
+        "new entries record their start time, and their destroy events the stop time",
     ),
     known(
         "events",
         Bounds::Numbers(0, 2),
-        "what happens to entries is told over netlink; 2: only of entries that came while somebody listened",
+        "send ctnetlink events; 0: never, 1: for all new entries, 2: for entries created while a listener exists",
     ),
-    known("checksum", SWITCH, "packets with a wrong checksum are INVALID"),
+    known(
+        "checksum",
+        SWITCH,
+        "verify checksums; packets with a wrong one are INVALID",
+    ),
     known(
         "log_invalid",
         BYTE,
-        "number of the protocol whose INVALID packets are logged; 255: of every protocol, 0: of none",
+        "protocol number whose INVALID packets are logged; 255: all protocols, 0: none",
     ),
     known(
         "tcp_be_liberal",
         SWITCH,
-        "of TCP packets outside of the window, only an RST is INVALID",
+        "TCP packets outside of the window are accepted; only RSTs are INVALID",
     ),
     known(
         "tcp_ignore_invalid_rst",
@@ -151,52 +151,52 @@ const KNOWN: &[Known] = &[
     known(
         "tcp_loose",
         SWITCH,
-        "TCP connections are picked up in their middle too",
+        "TCP connections without an observed SYN are tracked",
     ),
     known(
         "tcp_max_retrans",
         BYTE,
-        "segments sent again unanswered after which a TCP entry has the timeout of retrans",
+        "unanswered retransmissions after which a TCP entry gets the retrans timeout",
     ),
     known(
         "dccp_loose",
         SWITCH,
-        "DCCP connections are picked up in their middle too",
+        "DCCP connections without an observed REQUEST are tracked",
     ),
     known(
         "helper",
         SWITCH,
-        "helpers are given to flows by their port, without a rule that says so (before Linux 6.0)",
+        "helpers are assigned by port, without a rule (before Linux 6.0)",
     ),
     known(
         "frag6_timeout",
         Bounds::Seconds,
-        "time that fragments of an IPv6 packet are kept for the rest to come",
+        "time to keep fragments of an incomplete IPv6 packet",
     ),
     known(
         "frag6_high_thresh",
         Bounds::BytesFrom("frag6_low_thresh"),
-        "memory for IPv6 fragments, in bytes; no more are taken when it is used up",
+        "limit in bytes of memory for IPv6 fragments; further fragments are rejected",
     ),
     known(
         "frag6_low_thresh",
         Bounds::BytesUpTo("frag6_high_thresh"),
-        "memory for IPv6 fragments under which they are taken again",
+        "bytes of IPv6 fragments below which new ones are accepted again",
     ),
     known(
         "nf_flowtable_tcp_timeout",
         Bounds::Seconds,
-        "time without a packet after which a flow table gives a TCP flow back to conntrack",
+        "time without a packet after which a flowtable returns a TCP flow to conntrack",
     ),
     known(
         "nf_flowtable_udp_timeout",
         Bounds::Seconds,
-        "time without a packet after which a flow table gives a UDP flow back to conntrack",
+        "time without a packet after which a flowtable returns a UDP flow to conntrack",
     ),
     known(
         "nf_hooks_lwtunnel",
         SWITCH,
-        "packets of lightweight tunnels pass the netfilter hooks, in all network namespaces; can't be put off again",
+        "packets of lightweight tunnels pass the netfilter hooks, in all network namespaces; cannot be turned off again",
     ),
 ];
 
@@ -206,7 +206,7 @@ mod tests {
     use crate::sysctls::full;
 
     #[test]
-    fn every_name_leads_to_its_meaning() {
+    fn every_setting_is_found_by_its_full_name() {
         for known in Known::all() {
             let full = full(known.short).unwrap();
             assert_eq!(Known::of(&full).as_ref(), Some(known));

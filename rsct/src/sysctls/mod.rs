@@ -1,4 +1,4 @@
-//! What there is to know of conntrack's settings (net.netfilter.*) before any kernel is asked.
+//! Static knowledge about conntrack's settings (net.netfilter.*).
 
 mod known;
 mod name;

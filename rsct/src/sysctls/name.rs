@@ -3,13 +3,13 @@
 use crate::kernel::sysctl::NETFILTER;
 
 const CONNTRACK: &str = "nf_conntrack_";
-/// What else there belongs to conntrack.
-const BESIDE: [&str; 2] = ["nf_flowtable_", "nf_hooks_"];
+/// Further prefixes of conntrack's settings.
+const OTHER_PREFIXES: [&str; 2] = ["nf_flowtable_", "nf_hooks_"];
 
-/// Whether a setting of the directory is conntrack's.
+/// Returns whether a setting of the directory belongs to conntrack.
 pub fn is_ours(full: &str) -> bool {
     last(full).is_some_and(|name| {
-        name.starts_with(CONNTRACK) || BESIDE.iter().any(|prefix| name.starts_with(prefix))
+        name.starts_with(CONNTRACK) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     })
 }
 
@@ -19,8 +19,8 @@ pub fn short(full: &str) -> &str {
     name.strip_prefix(CONNTRACK).unwrap_or(name)
 }
 
-/// The whole name of what was typed, which may be the short form, or leave out the directory. `None`: nothing that is
-/// called so can be conntrack's.
+/// The full name for typed text, which may be the short form or omit the directory; `None` if no setting of conntrack
+/// can have that name.
 pub fn full(typed: &str) -> Option<String> {
     let typed = typed.replace('/', ".");
     let name = last(&typed).unwrap_or(&typed);
@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_form_leads_back(name in "[a-z0-9_]{1,20}", any: String) {
+        fn the_short_form_expands_to_the_name(name in "[a-z0-9_]{1,20}", any: String) {
             if let Some(found) = full(&name) {
                 prop_assert_eq!(full(short(&found)), Some(found.clone()));
                 prop_assert!(found.starts_with("net.netfilter.nf_"));

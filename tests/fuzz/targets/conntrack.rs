@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::conntrack::can_be_meant;
+use rsct::conntrack::is_valid_line;
 
 fuzz_target!(|line: &[u8]| {
-    if can_be_meant(line) {
-        // A blank in front changes nothing.
-        assert!(can_be_meant(&[b"\t", line].concat()));
+    if is_valid_line(line) {
+        // A blank in front means nothing.
+        assert!(is_valid_line(&[b"\t", line].concat()));
     }
 });

@@ -143,7 +143,7 @@ fn ftrace_is_named(lab: &Lab) -> Result<()> {
     let output = crate::native::namespace::output(Command::new(rsct()).arg("doctor"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
-        output.status.code() == Some(1) && text.contains(NAMED) && text.contains("does NOT run them"),
+        output.status.code() == Some(1) && text.contains(NAMED) && text.contains("NOT run by the kernel"),
         "doctor: {}\n{text}",
         output.status
     );

@@ -15,25 +15,25 @@ const WRONG: &[(&str, i32, &str)] = &[
     (
         "-p tcp -s 10.9.0.1 -d 10.9.0.2",
         2,
-        "a new entry of tcp needs --sport, --dport, --state and --timeout too",
+        "a new entry of tcp also needs --sport, --dport, --state and --timeout",
     ),
-    ("-s 10.9.0.1 -d 10.9.0.2 -t 9", 2, "an entry needs --proto too"),
+    ("-s 10.9.0.1 -d 10.9.0.2 -t 9", 2, "an entry also needs --proto"),
     (
         "-p sctp -s 10.9.0.1 -d 10.9.0.2 --sport 1 --dport 2 -t 9 --state OPEN",
         2,
         "--state OPEN: sctp has NONE, CLOSED",
     ),
     ("-p udp --sport 70000", 2, "--sport \"70000\": expected a port"),
-    ("-p 50 --sport 1", 2, "protocol 50 has no such thing"),
+    ("-p 50 --sport 1", 2, "not valid for protocol 50"),
     (
         "-p udp -s 10.9.0.1 -d fd00::1 --sport 1 --dport 2 -t 9",
         2,
-        "an entry is of one family",
+        "an entry has one address family",
     ),
     (
         "-p udp -s 10.9.0.1 -d 10.9.0.2 --sport 1 --dport 2 -t 9 -w 1 --reply-zone 2",
         2,
-        "an entry has one zone",
+        "an entry's zone applies",
     ),
     (
         "-p udp -s 10.9.0.1 -d 10.9.0.2 --sport 1 --dport 2 -t 9 --helper nobody",

@@ -130,7 +130,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         (
             "update -p udp --label-add 3 --label-del 4",
             2,
-            "one change can't do both",
+            "use only one of them in a change",
         ),
         (
             "update -p udp --set-mark 1",

@@ -126,7 +126,7 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         ("--within=-5", 2, "negative"),
         ("--within 5 --next 5", 2, "cannot be used with"),
         ("--next x", 2, "invalid value 'x'"),
-        ("-p ipx", 2, "expected a protocol's name"),
+        ("-p ipx", 2, "expected a protocol name"),
         ("--netns no-such-one", 1, "no such name under /run/netns"),
     ] {
         let args: Vec<&str> = args.split(' ').collect();

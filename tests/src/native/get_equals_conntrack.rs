@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
         (
             "-p udp -s 10.0.0.1 -d ::1 --sport 9 --dport 9",
             2,
-            "no entry is both",
+            "no entry matches both",
         ),
         ("-p udp -d 10.0.1.1", 2, "--src"),
         (

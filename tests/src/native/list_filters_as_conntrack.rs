@@ -93,7 +93,7 @@ const EXPLAINED: &[(&str, &[&str])] = &[
     ),
     (
         "-s 2001:db8::1",
-        &["--src: applied by rsct: the kernel compares IPv6 addresses the wrong way round"],
+        &["--src: applied by rsct: the kernel inverts the comparison of IPv6 addresses"],
     ),
 ];
 

@@ -18,24 +18,24 @@ pub fn run() -> Result<()> {
     for (text, said) in [
         (
             "-A -p udp",
-            ":1: a new entry of udp needs --src, --dst, --sport, --dport and --timeout too",
+            ":1: a new entry of udp also needs --src, --dst, --sport, --dport and --timeout",
         ),
-        ("\n# two\n-p udp", ":3: a line begins with what to do"),
+        ("\n# two\n-p udp", ":3: the line has no command"),
         ("-A -x", ":1: \"-x\": no such option"),
-        ("-A --sport", ":1: --sport wants a value, and the line ends there"),
+        ("-A --sport", ":1: --sport needs a value, but the line ends"),
         (
             "-A -p udp --label-add \"night",
-            ":1: a quotation mark is not closed",
+            ":1: the closing quotation mark is missing",
         ),
-        ("-A -p udp \u{e4}", ":1: \"\u{e4}\": belongs to no option"),
+        ("-A -p udp \u{e4}", ":1: \"\u{e4}\": unexpected argument"),
         (
             "-D expect -p udp",
-            ":1: \"expect\": a file holds changes to the table conntrack alone",
+            ":1: \"expect\": a file can only change the table conntrack",
         ),
-        ("-F -p udp", ":1: -F takes no option but --family"),
+        ("-F -p udp", ":1: -F accepts only --family"),
         (
             "-U -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -n 10.0.0.3",
-            ":1: --src-nat: the kernel changes no",
+            ":1: --src-nat: the kernel cannot change",
         ),
     ] {
         std::fs::write(&file.0, format!("{text}\n"))?;
@@ -51,7 +51,7 @@ pub fn run() -> Result<()> {
     one_sentence(
         &mut namespace.rsct(&["load", "/no/such/file"]),
         1,
-        "opening /no/such/file to load it: No such file",
+        "opening /no/such/file: No such file",
     )?;
     one_sentence(
         &mut namespace.rsct(&["load", "-", "--netns", "all"]),

@@ -30,7 +30,7 @@ pub fn run() -> Result<()> {
         ("--buffer-size 1", "expected a number of bytes"),
         ("--buffer-size 2G", "expected a number of bytes"),
         ("--count 0", "invalid value '0'"),
-        ("-p tcp -u ASSURED,!ASSURED", "no entry is both"),
+        ("-p tcp -u ASSURED,!ASSURED", "both set and clear"),
     ] {
         let args: Vec<&str> = std::iter::once("watch").chain(args.split(' ')).collect();
         one_sentence(&mut namespace.rsct(&args), 2, sentence)?;

@@ -1,8 +1,8 @@
-//! Reads what `cargo test` prints, and adds it up.
+//! Parsing and summing of `cargo test` output.
 
 use crate::{exec, report::Tally};
 
-/// Adds up what `cargo test` printed; it ended well if `success`.
+/// Sums the results in `output`; `success` is that of the exit status.
 pub fn tally(output: &str, success: bool) -> Tally {
     let mut sum = Tally::default();
     for line in output.lines() {
@@ -17,7 +17,7 @@ pub fn tally(output: &str, success: bool) -> Tally {
         };
         sum.passed += number("passed");
         sum.skipped += number("ignored");
-        // One entry for each, so that they count; the first tells all.
+        // One entry per failure, for the count; the first has all the text.
         for _ in 0..number("failed") {
             let reasons = if sum.failures.is_empty() {
                 complaints(output)
@@ -34,7 +34,7 @@ pub fn tally(output: &str, success: bool) -> Tally {
     sum
 }
 
-/// What is left of `cargo test`'s output without the good news.
+/// The output of `cargo test` without the successful tests.
 fn complaints(output: &str) -> String {
     let good =
         |line: &&str| !line.ends_with("... ok") && !line.starts_with("test result: ok") && !line.is_empty();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compile_has_failed() {
+    fn a_compile_error_is_a_failure() {
         let tally = tally("error[E0308]: mismatched types\n", false);
         assert_eq!(tally.failures.len(), 1);
         assert_eq!(tally.closing(), "0 passed, 1 failed");

@@ -1,4 +1,4 @@
-//! Guests that run the scenarios: a boot for each kernel and form, a few at a time.
+//! Scenarios in guests: one boot for each kernel and form, several in parallel.
 
 use std::{
     process::Command,
@@ -20,23 +20,23 @@ use crate::{
     vm::{self, Boot as Guest},
 };
 
-/// Far more than the scenarios of one boot take, even on a host that is busy with others.
+/// Far longer than the scenarios of one boot take, even on a busy host.
 const TIMEOUT: Duration = Duration::from_secs(3600);
-/// In a guest's output, before the exit status of its scenarios.
+/// Marks the exit status of the scenarios in a guest's output.
 const CODE: &str = "::code ";
 
-/// Fetches what boots take beside the programs: only the network is busy with it.
+/// Fetches the parts of guests other than the built programs: uses only the network.
 pub fn fetch(kernels: &[String]) -> Result<()> {
     emulator::ensure()?;
     tools::layer()?;
-    // A kernel that cannot be had fails in its own boot.
+    // A kernel that cannot be fetched fails in its own boot.
     for kernel in kernels {
         let _ = kernels::find(kernel);
     }
     Ok(())
 }
 
-/// The scenarios of the programs that are built.
+/// The scenarios of the built programs.
 pub fn listed(filter: Option<&str>) -> Result<Listed> {
     let mut command = Command::new(build::built("rsct-tests"));
     let list = exec::output(command.arg("list"), "list the scenarios")?;
@@ -94,7 +94,7 @@ fn script(boot: &Boot, filter: Option<&str>) -> String {
     )
 }
 
-/// What one guest has said until now.
+/// The parsed output of one guest.
 struct Run {
     place: String,
     step: progress::Step,
@@ -127,18 +127,18 @@ impl Run {
             self.code = Some(code.parse().unwrap_or(-1));
         } else if let Some(name) = self.scenarios.line(line) {
             let count = self.scenarios.so_far().count();
-            self.step.say(format!("{}: {count} done, {name}", self.place));
+            self.step.relabel(format!("{}: {count} done, {name}", self.place));
         }
     }
 
-    /// The sum, after the boot has ended with `error` or without.
+    /// The results, after the boot ended with or without `error`.
     fn end(self, error: Option<anyhow::Error>) -> Tally {
         let tally = match (self.code, error) {
             (Some(code), None) => self.scenarios.end(code),
             (code, error) => {
                 let mut tally = self.scenarios.interrupted();
                 let ended = error.map_or_else(
-                    || "it ended without the exit status of its scenarios".to_owned(),
+                    || "the guest ended without the exit status of its scenarios".to_owned(),
                     |error| format!("{error:#}"),
                 );
                 let scenarios = code.map_or("were running", |_| "had ended");
@@ -165,9 +165,9 @@ mod tests {
         }
     }
 
-    fn run(said: &[&str], error: Option<anyhow::Error>) -> Tally {
+    fn run(text: &[&str], error: Option<anyhow::Error>) -> Tally {
         let mut run = Run::new("guest 6.1 kprobe".to_owned());
-        for part in said {
+        for part in text {
             run.bytes(part.as_bytes());
         }
         run.end(error)
@@ -186,9 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_in_parts_are_added_up() {
-        let said = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
-        let tally = run(&said, None);
+    fn partial_lines_are_joined() {
+        let text = ["test a ... ok in 0.1", "0 s\n1 passed, 0 failed\n::co", "de 0\n"];
+        let tally = run(&text, None);
         assert_eq!((tally.passed, tally.failures.len()), (1, 0), "{tally:?}");
         assert_eq!(tally.times[0].place, "guest 6.1 kprobe");
     }
@@ -196,11 +196,11 @@ mod tests {
     #[test]
     fn a_guest_that_dies_has_failed() {
         let died = || Some(anyhow::anyhow!("it died"));
-        let said = ["test a ... ok in 0.10 s\n"];
-        for tally in [run(&said, died()), run(&said, None), run(&["::code 0\n"], died())] {
+        let text = ["test a ... ok in 0.10 s\n"];
+        for tally in [run(&text, died()), run(&text, None), run(&["::code 0\n"], died())] {
             assert_eq!(tally.failures.len(), 1, "{tally:?}");
             assert_eq!(tally.failures[0].0, "guest 6.1 kprobe: boot");
         }
-        assert_eq!(run(&said, died()).passed, 1);
+        assert_eq!(run(&text, died()).passed, 1);
     }
 }

@@ -22,15 +22,15 @@ pub fn unit(filter: Option<&str>) -> Result<Tally> {
     command.arg("--").args(filter);
     toolchain::without_ebpf(&mut command);
     let output = exec::capture(&mut command, "run the unit tests")?;
-    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() && !said.contains("test result: FAILED") {
-        // It did not come to testing: the compiler says why.
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() && !text.contains("test result: FAILED") {
+        // Compilation failed: the compiler's output has the reason.
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
     }
-    Ok(cargo::tally(&said, output.status.success()))
+    Ok(cargo::tally(&text, output.status.success()))
 }
 
-/// Native scenarios, of those that are listed.
+/// Native scenarios, from the list.
 pub fn native(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<Tally> {
     match listed {
         Err(complaint) => bail!("{complaint}"),
@@ -38,7 +38,7 @@ pub fn native(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<T
         Ok(_) => {}
     }
     if !exec::is_root() {
-        progress::note("native tests are left out: they make network namespaces, which takes root");
+        progress::note("native tests are skipped: they create network namespaces, which requires root");
         return Ok(Tally {
             skipped: 1,
             ..Tally::default()
@@ -46,7 +46,7 @@ pub fn native(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<T
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
     let mut command = Command::new(build::built("rsct-tests"));
-    build::beside(&mut command)?.arg("native").args(filter);
+    build::add_to_path(&mut command)?.arg("native").args(filter);
     let output = exec::capture(&mut command, "run the native tests")?;
     let mut scenarios = Scenarios::default();
     for part in [&output.stderr, &output.stdout] {

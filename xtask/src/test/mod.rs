@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that can go wrong, from formatting to every kernel of the matrix.
+//! `cargo xtask test`: every check, from formatting to every kernel of the matrix.
 
 mod cargo;
 mod guests;
@@ -28,22 +28,22 @@ use crate::{
     toolchain,
 };
 
-/// How long each fuzz target is fed; its corpus alone takes less.
+/// Duration of each fuzz target; its corpus alone needs less.
 const FUZZ_SECONDS: u32 = 5;
 
 /// Run every test.
 #[derive(Args)]
 pub struct Options {
-    /// A kernel for the guest tests, may be given more than once; all of the matrix otherwise
+    /// A kernel for the guest tests (repeatable); all of the matrix unless given
     #[arg(long = "kernel", value_name = "NAME")]
     kernels: Vec<String>,
-    /// Run only these tests, may be given more than once
+    /// Run only these tests (repeatable)
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
     /// How many guests run at a time; one more when nothing compiles any more
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
-    /// Print which scenario runs on which kernel in which form and why, and run nothing
+    /// Print the plan (the kernels and forms of each scenario, with reasons) and run nothing
     #[arg(long)]
     plan: bool,
     /// Only tests whose name contains this
@@ -56,9 +56,9 @@ enum Kind {
     Lint,
     /// Unit and property tests
     Unit,
-    /// Hostile input for everything that reads what others wrote, for some seconds
+    /// Fuzz targets, for some seconds each
     Fuzz,
-    /// Tests on this machine, in network namespaces of their own
+    /// Tests on this machine, in separate network namespaces
     Native,
     /// Scenarios in guests
     Guest,
@@ -66,7 +66,7 @@ enum Kind {
 
 impl Options {
     fn wants(&self, kind: Kind) -> bool {
-        // Lints have no names that a filter could mean.
+        // A filter matches test names; lints have none.
         let named = kind != Kind::Lint || self.filter.is_none();
         named && (self.only.is_empty() || self.only.contains(&kind))
     }
@@ -101,8 +101,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(results.close())
 }
 
-/// The network, the compiler and the guests are each busy with something else: what one brings is fetched while another
-/// works, and what nothing waits for is compiled while guests run.
+/// Network, compiler and guests are used in parallel: each fetches or builds what the next needs, and everything that
+/// guests do not need is compiled while they run.
 fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
     let kernels = &options.kernels();
@@ -114,7 +114,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     thread::scope(|scope| {
         let fetching = guest.then(|| scope.spawn(|| guests::fetch(kernels)));
         toolchain::ensure()?;
-        // Guests wait for this: nothing else compiles before.
+        // The guests wait for this, so nothing else compiles before.
         let listed = built.get_or_init(|| {
             if !native && !guest {
                 return Ok(Listed::default());
@@ -139,7 +139,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
                 }
             });
         }
-        // It feeds on both processors for some seconds, and must not wait for one.
+        // It uses all processors for some seconds, so it must not wait for a single one.
         let _ = compiling.join();
         if options.wants(Kind::Fuzz) {
             results.suite("fuzz", || fuzz::test(options.filter(), FUZZ_SECONDS));
@@ -149,9 +149,9 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     })
 }
 
-/// One after the other, as cargo's lock has it, and only with what guests leave of the processors.
+/// Sequential because of cargo's lock, and with low priority while guests run.
 fn compile(options: &Options, results: &Results) {
-    exec::give_way();
+    exec::lower_priority();
     if options.wants(Kind::Lint) {
         for lint in LINTS {
             results.suite(lint.name, || Ok(Tally::one(lint.name, lint.complaint())));
@@ -161,7 +161,7 @@ fn compile(options: &Options, results: &Results) {
         results.suite("unit", || host::unit(options.filter()));
     }
     if options.wants(Kind::Fuzz) {
-        // A complaint comes again, and is printed, when the targets are to run.
+        // The error is reported again when the targets are run.
         let _ = fuzz::prepare(options.filter());
     }
 }

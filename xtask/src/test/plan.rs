@@ -1,4 +1,4 @@
-//! Which scenario runs on which kernel and in which form, and in which order guests boot.
+//! Assignment of scenarios to kernels and forms, and the order of the boots.
 
 use std::fmt::Write as _;
 
@@ -14,9 +14,9 @@ const WORTH_HALVING: usize = 20;
 /// A scenario as `rsct-tests list` has it.
 #[derive(Debug, PartialEq)]
 pub struct Scenario {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Why it runs once on a kernel; none for one that runs in each form.
+    /// The reason why it runs once per kernel; `None` if it runs in each form.
     pub once: Option<String>,
     /// Kernels that may skip it, each with the reason.
     pub skips: Vec<String>,
@@ -25,9 +25,9 @@ pub struct Scenario {
 /// All scenarios.
 #[derive(Debug, Default, PartialEq)]
 pub struct Listed {
-    /// Those for this machine.
+    /// The scenarios for this machine.
     pub native: Vec<Scenario>,
-    /// Those for guests.
+    /// The scenarios for guests.
     pub guest: Vec<Scenario>,
 }
 
@@ -38,14 +38,15 @@ pub struct Boot {
     pub kernel: String,
     /// As `rsct --attach`.
     pub form: &'static str,
-    /// Whether the kernel's other forms have boots of their own, so that this one runs only what runs in each form.
+    /// True if the kernel has another boot that runs everything, so that this one runs only the scenarios for each
+    /// form.
     pub each_form: bool,
     /// Which of the shares of these scenarios it runs, from 1 on, and the number of shares.
     pub part: (usize, usize),
 }
 
 impl Listed {
-    /// Reads what `rsct-tests list` printed: kind, name, how often and skips, between tabs.
+    /// Parses the output of `rsct-tests list`: kind, name, frequency and skips, separated by tabs.
     pub fn parse(list: &str) -> Result<Self> {
         let mut listed = Self::default();
         for line in list.lines() {
@@ -72,7 +73,7 @@ impl Listed {
         Ok(listed)
     }
 
-    /// Only scenarios whose name contains the filter.
+    /// Keeps only scenarios whose name contains the filter.
     pub fn retain(&mut self, filter: Option<&str>) {
         let named = |scenario: &Scenario| filter.is_none_or(|filter| scenario.name.contains(filter));
         self.native.retain(named);
@@ -97,7 +98,7 @@ impl Boot {
         boots
     }
 
-    /// Whether the scenario runs in it.
+    /// Returns whether the scenario runs in this boot.
     pub fn runs(&self, scenario: &Scenario) -> bool {
         !self.each_form || scenario.once.is_none()
     }
@@ -152,7 +153,7 @@ pub fn queue(mut boots: Vec<Boot>, scenarios: &[Scenario]) -> Vec<Boot> {
     boots
 }
 
-/// For people: each scenario with where it runs and why, then how many run in each boot and in all.
+/// The plan as text: each scenario with its boots and the reason, then the number of scenarios per boot and in all.
 pub fn text(listed: &Listed, boots: &[Boot]) -> String {
     let mut text = String::new();
     let mut total = 0;
@@ -165,7 +166,7 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
         total += places.len();
         let why = match &scenario.once {
             None => "in each form".to_owned(),
-            Some(reason) => format!("once on a kernel: {reason}"),
+            Some(reason) => format!("once per kernel: {reason}"),
         };
         entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
         let _ = writeln!(text, "    {}", places.join(", "));
@@ -286,7 +287,7 @@ mod tests {
         let text = text(&Listed::parse(LIST).unwrap(), &boots());
         for expected in [
             "3 runs, in each form\n    6.1 fentry, 6.1 kprobe, 6.18 fentry\n",
-            "2 runs, once on a kernel: netlink\n    6.1 fentry, 6.18 fentry\n",
+            "2 runs, once per kernel: netlink\n    6.1 fentry, 6.18 fentry\n",
             "    may be skipped on any: small tables\n",
             "guest 6.1 kprobe               1 scenarios\n",
             "\n5 runs of 2 scenarios in 3 boots, 1 scenarios on this machine\n",

@@ -1,4 +1,4 @@
-//! What came of all suites, and how long they took.
+//! Results and durations of all suites.
 
 use std::{
     cmp::Ordering,
@@ -14,12 +14,12 @@ use crate::{
     report::{Tally, Timed},
 };
 
-/// So many scenarios are worth a look when the suite gets slow.
+/// Number of slowest scenarios to print.
 const SLOWEST: usize = 20;
 
-/// Suites add to it from their own threads.
+/// Suites add their results from their own threads.
 pub struct Results {
-    /// With a filter a suite may have nothing to run.
+    /// True with a filter: a suite may then have nothing to run.
     filtered: bool,
     began: Instant,
     so_far: Mutex<SoFar>,
@@ -28,12 +28,12 @@ pub struct Results {
 #[derive(Default)]
 struct SoFar {
     total: Tally,
-    /// Each suite with its seconds, in the order of their ends.
+    /// Each suite with its seconds, in the order in which they ended.
     suites: Vec<(String, u64)>,
 }
 
 impl Results {
-    /// None yet.
+    /// No results.
     pub fn new(filtered: bool) -> Self {
         Self {
             filtered,
@@ -42,7 +42,7 @@ impl Results {
         }
     }
 
-    /// Runs one suite and adds it up; a suite that cannot run has failed.
+    /// Runs one suite and adds its results; an error counts as a failure.
     pub fn suite(&self, name: &str, run: impl FnOnce() -> Result<Tally>) {
         let started = Instant::now();
         let tally = {
@@ -52,7 +52,7 @@ impl Results {
         self.add(name, tally, started);
     }
 
-    /// Adds a suite that has run. One that the filter left nothing of is left out; without a filter it has failed.
+    /// Adds the results of a suite. Without tests it is omitted if there is a filter, and has failed otherwise.
     pub fn add(&self, name: &str, mut tally: Tally, started: Instant) {
         if tally.count() == 0 {
             if self.filtered {
@@ -75,7 +75,7 @@ impl Results {
         so_far.total.add(tally);
     }
 
-    /// Prints the reasons of failures, the times and, as the last line, the sum.
+    /// Prints the failures, the durations and, as the last line, the sum.
     pub fn close(&self) -> ExitCode {
         let so_far = self.lock();
         let total = &so_far.total;
@@ -102,7 +102,7 @@ impl Results {
     }
 }
 
-/// The time of each suite and the slowest scenarios.
+/// Durations of the suites and of the slowest scenarios.
 fn times(so_far: &SoFar, all_seconds: u64) -> String {
     let mut text = format!("\ntimes, of {all_seconds} s in all; suites overlap\n");
     let mut suites = so_far.suites.clone();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_twenty_come_first() {
+    fn the_slowest_twenty_are_listed_first() {
         let times: Vec<Timed> = (0..30)
             .map(|n| timed(&n.to_string(), f64::from(n * 7 % 30)))
             .collect();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_suite_and_the_slowest_scenario_lead() {
+    fn the_longest_suite_and_the_slowest_scenario_are_first() {
         let so_far = SoFar {
             total: Tally {
                 times: vec![timed("quick", 0.5), timed("slow", 12.25)],

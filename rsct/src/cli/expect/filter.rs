@@ -245,7 +245,7 @@ mod tests {
             ("--sport http", "--sport \"http\": expected a port"),
             (
                 "--tuple-proto icmp --tuple-port-src 1",
-                "--tuple-port-src asks for a port",
+                "--tuple-port-src needs a protocol with ports",
             ),
             ("-s 10.0.0.1 --tuple-dst ::1", "no expectation has both families"),
         ] {

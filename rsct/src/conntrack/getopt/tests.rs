@@ -1,41 +1,41 @@
 use super::*;
 
-const SHORT: &[(u8, Takes)] = &[
-    (b'L', Takes::Perhaps),
-    (b'z', Takes::Nothing),
-    (b'S', Takes::Nothing),
-    (b'p', Takes::Value),
+const SHORT: &[(u8, OptionArgument)] = &[
+    (b'L', OptionArgument::Optional),
+    (b'z', OptionArgument::None),
+    (b'S', OptionArgument::None),
+    (b'p', OptionArgument::Required),
 ];
-const fn long(name: &'static str, takes: Takes, value: u8) -> Long {
+const fn long(name: &'static str, argument: OptionArgument, value: u8) -> Long {
     Long {
         name,
-        takes,
+        argument,
         value: value as i32,
     }
 }
 const LONG: &[Long] = &[
-    long("dump", Takes::Perhaps, b'L'),
-    long("src", Takes::Value, b's'),
-    long("src-nat", Takes::Perhaps, b'n'),
-    long("zero", Takes::Nothing, b'z'),
-    long("zone", Takes::Value, b'w'),
-    long("orig-src", Takes::Value, b's'),
-    long("label", Takes::Value, b'l'),
-    long("label-add", Takes::Value, b'<'),
+    long("dump", OptionArgument::Optional, b'L'),
+    long("src", OptionArgument::Required, b's'),
+    long("src-nat", OptionArgument::Optional, b'n'),
+    long("zero", OptionArgument::None, b'z'),
+    long("zone", OptionArgument::Required, b'w'),
+    long("orig-src", OptionArgument::Required, b's'),
+    long("label", OptionArgument::Required, b'l'),
+    long("label-add", OptionArgument::Required, b'<'),
 ];
 
-/// What glibc's getopt_long makes of the same words, one letter for each option, `?` and `:` for what is wrong,
-/// each with its value and the word before the next.
+/// The result of glibc's getopt_long for the same words: one letter for each option, `?` and `:` for errors, each with
+/// its value and the word before the next.
 fn read(line: &str) -> String {
     let words = std::iter::once("prog").chain(line.split(' '));
     let mut getopt = Getopt::new(words.map(str::as_bytes).collect(), SHORT);
     let mut all = Vec::new();
-    while let Some(met) = getopt.meet(&Groups::new(LONG)) {
+    while let Some(found) = getopt.next_option(&Groups::new(LONG)) {
         let before = String::from_utf8_lossy(getopt.before()).into_owned();
-        all.push(match met {
-            Met::Unknown => format!("?@{before}"),
-            Met::NoValue => format!(":@{before}"),
-            Met::Option(value, arg) => {
+        all.push(match found {
+            Found::Unknown => format!("?@{before}"),
+            Found::NoValue => format!(":@{before}"),
+            Found::Option(value, arg) => {
                 let letter = char::from(u8::try_from(value).unwrap());
                 match arg {
                     Some(arg) => format!("{letter}={}", String::from_utf8_lossy(arg)),
@@ -87,25 +87,28 @@ fn it_reads_as_glibc_does() {
     }
 }
 
-/// A word taken as an optional value counts as one of the options when words are moved behind them.
+/// A word consumed as an optional value counts as an option when words are moved after the options.
 #[test]
-fn a_detached_value_is_no_stray_word() {
+fn a_detached_value_counts_as_an_option() {
     let long = Groups::new(LONG);
     let words = ["prog", "x", "-L", "table", "-z", "y"].map(str::as_bytes);
     let mut getopt = Getopt::new(words.to_vec(), SHORT);
-    assert_eq!(getopt.meet(&long), Some(Met::Option(b'L'.into(), None)));
+    assert_eq!(getopt.next_option(&long), Some(Found::Option(b'L'.into(), None)));
     assert_eq!(getopt.detached(), Some(&b"table"[..]));
-    assert_eq!(getopt.meet(&long), Some(Met::Option(b'z'.into(), None)));
+    assert_eq!(getopt.next_option(&long), Some(Found::Option(b'z'.into(), None)));
     assert_eq!(getopt.detached(), Some(&b"y"[..]));
-    assert_eq!(getopt.meet(&long), None);
+    assert_eq!(getopt.next_option(&long), None);
     assert_eq!(getopt.words[1..].concat(), b"-Ltable-zyx");
 }
 
-/// An option of two groups is the first one's by its whole name, and nobody's by its beginning.
+/// An option name in two groups belongs to the first; an abbreviation of it is ambiguous.
 #[test]
-fn groups_count_alike_and_are_told_apart() {
-    const PORTS: &[Long] = &[long("sport", Takes::Value, 1), long("state", Takes::Value, 9)];
-    const LAST: &[Long] = &[long("last", Takes::Value, 2)];
+fn groups_have_distinct_codes() {
+    const PORTS: &[Long] = &[
+        long("sport", OptionArgument::Required, 1),
+        long("state", OptionArgument::Required, 9),
+    ];
+    const LAST: &[Long] = &[long("last", OptionArgument::Required, 2)];
     let mut groups = Groups::new(LONG);
     let find = |groups: &Groups, typed: &str| groups.find(typed.as_bytes()).map(|option| option.value);
     groups.add(&[]);

@@ -2,7 +2,7 @@ use super::*;
 
 fn parse(line: &str) -> Result<Order, Problem> {
     let words = std::iter::once("conntrack").chain(line.split(' ').filter(|word| !word.is_empty()));
-    Order::parse(words.map(str::as_bytes).collect(), &mut Names::default())
+    Order::parse(words.map(str::as_bytes).collect(), &mut LabelNames::default())
 }
 
 fn refusal(line: &str) -> String {
@@ -14,17 +14,17 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn tables_may_be_cut_and_words_may_stray() {
+fn tables_may_be_abbreviated_and_stray_words_are_ignored() {
     for (line, command, table) in [
-        ("-L", Command::List, Table::Conntrack),
-        ("-L exp", Command::ExpectList, Table::Expect),
-        ("-L dy", Command::List, Table::Dying),
-        ("-L u", Command::List, Table::Unconfirmed),
-        ("x -E e y", Command::ExpectEvent, Table::Expect),
-        ("--dump=expect", Command::List, Table::Conntrack),
-        ("-Lexpect", Command::List, Table::Conntrack),
-        ("-V", Command::Version, Table::Conntrack),
-        ("x", Command::None, Table::Conntrack),
+        ("-L", Command::List, TableName::Conntrack),
+        ("-L exp", Command::ExpectList, TableName::Expect),
+        ("-L dy", Command::List, TableName::Dying),
+        ("-L u", Command::List, TableName::Unconfirmed),
+        ("x -E e y", Command::ExpectEvent, TableName::Expect),
+        ("--dump=expect", Command::List, TableName::Conntrack),
+        ("-Lexpect", Command::List, TableName::Conntrack),
+        ("-V", Command::Version, TableName::Conntrack),
+        ("x", Command::None, TableName::Conntrack),
     ] {
         let order = parse(line).unwrap_or_else(|problem| panic!("{line}: {problem:?}"));
         assert_eq!((order.command(), order.table), (command, table), "{line}");
@@ -32,7 +32,7 @@ fn tables_may_be_cut_and_words_may_stray() {
 }
 
 #[test]
-fn wrong_use_is_refused_in_conntracks_words() {
+fn usage_errors_match_conntrack() {
     for (line, sentence) in [
         ("-L foo", "unknown type `foo'"),
         (
@@ -103,8 +103,8 @@ fn a_status_does_not_become_the_mark() {
 }
 
 #[test]
-fn the_last_protocol_takes_the_options_of_those_before() {
-    // UDP's seventh option, which an entry can't be given.
+fn the_last_protocol_interprets_options_of_earlier_ones() {
+    // UDP's seventh option, which is not valid for an entry.
     assert_eq!(
         refusal("-L -p tcp -p udp --state 99"),
         "Illegal option `--tuple-port-src' with this command"

@@ -1,7 +1,7 @@
 //! DCCP.
 
 use super::{
-    Long, Problem, Protocol, Target, long, nothing, port,
+    Long, OptionTarget, Problem, ProtocolOptions, long, no_completion, port,
     ports::{self, PAIRS},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     flow::names::{self, proto},
 };
 
-/// How many states there are.
+/// Number of states.
 const STATES: u8 = 10;
 
 const NAMES: [&str; 10] = [
@@ -36,7 +36,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     if !(1..=10).contains(&option) {
         return Ok(());
     }
@@ -82,7 +82,7 @@ const LONG: [Long; 12] = [
     long("role", 10),
 ];
 
-pub(super) static DCCP: Protocol = Protocol {
+pub(super) static DCCP: ProtocolOptions = ProtocolOptions {
     name: "dccp",
     number: proto::DCCP,
     long: &LONG,
@@ -106,5 +106,5 @@ pub(super) static DCCP: Protocol = Protocol {
             "`--reply-port-src' and `--report-port-dst'",
         ],
     )),
-    finish: nothing,
+    finish: no_completion,
 };

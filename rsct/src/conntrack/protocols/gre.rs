@@ -1,7 +1,7 @@
-//! GRE, whose keys are where other protocols have ports.
+//! GRE, which has keys in place of ports.
 
 use super::{
-    Long, Problem, Protocol, Target, long, nothing,
+    Long, OptionTarget, Problem, ProtocolOptions, long, no_completion,
     ports::{self, PAIRS},
     strtoul,
 };
@@ -28,7 +28,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     let Some(number @ 1..=8) = option.checked_sub(b'0') else {
         return Ok(());
     };
@@ -52,7 +52,7 @@ const LONG: [Long; 10] = [
     long("tuple-key-dst", b'8'),
 ];
 
-pub(super) static GRE: Protocol = Protocol {
+pub(super) static GRE: ProtocolOptions = ProtocolOptions {
     name: "gre",
     number: proto::GRE,
     long: &LONG,
@@ -75,5 +75,5 @@ pub(super) static GRE: Protocol = Protocol {
             "`--reply-src-key' and `--reply-dst-key'",
         ],
     )),
-    finish: nothing,
+    finish: no_completion,
 };

@@ -1,8 +1,8 @@
 //! ICMP and ICMPv6.
 
-use super::{Long, Problem, Protocol, Target, atoi, long, nothing, port};
+use super::{Long, OptionTarget, Problem, ProtocolOptions, atoi, long, no_completion, port};
 use crate::{
-    conntrack::{command::Command, object::Attr},
+    conntrack::{command::Command, object::EntryAttr},
     flow::names::proto,
 };
 
@@ -14,7 +14,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-fn take(option: u8, value: &[u8], protocol: u8, target: &mut Target, given: &mut u32) {
+fn take(option: u8, value: &[u8], protocol: u8, target: &mut OptionTarget, given: &mut u32) {
     let entry = &mut target.entry;
     match option {
         b'1' => entry.set_icmp_type(atoi(value) as u8),
@@ -23,18 +23,18 @@ fn take(option: u8, value: &[u8], protocol: u8, target: &mut Target, given: &mut
         _ => return,
     }
     entry.set_protocol(protocol);
-    if entry.set.has(Attr::ReplL3) {
+    if entry.set.has(EntryAttr::ReplL3) {
         entry.set_reply_protocol(protocol);
     }
     *given |= 1 << (option - b'1');
 }
 
-fn take_icmp(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take_icmp(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     take(option, value, proto::ICMP, target, given);
     Ok(())
 }
 
-fn take_icmpv6(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take_icmpv6(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     take(option, value, proto::ICMPV6, target, given);
     Ok(())
 }
@@ -51,7 +51,7 @@ const ICMPV6_LONG: [Long; 3] = [
     long("icmpv6-id", b'3'),
 ];
 
-pub(super) static ICMP: Protocol = Protocol {
+pub(super) static ICMP: ProtocolOptions = ProtocolOptions {
     name: "icmp",
     number: proto::ICMP,
     long: &ICMP_LONG,
@@ -63,10 +63,10 @@ pub(super) static ICMP: Protocol = Protocol {
     legality,
     take: take_icmp,
     pairs: None,
-    finish: nothing,
+    finish: no_completion,
 };
 
-pub(super) static ICMPV6: Protocol = Protocol {
+pub(super) static ICMPV6: ProtocolOptions = ProtocolOptions {
     name: "icmpv6",
     number: proto::ICMPV6,
     long: &ICMPV6_LONG,
@@ -78,5 +78,5 @@ pub(super) static ICMPV6: Protocol = Protocol {
     legality,
     take: take_icmpv6,
     pairs: None,
-    finish: nothing,
+    finish: no_completion,
 };

@@ -1,4 +1,4 @@
-//! The options that each protocol brings.
+//! The options of each protocol.
 
 mod dccp;
 mod gre;
@@ -10,8 +10,8 @@ mod unknown;
 
 use super::{
     command::Command,
-    getopt::{Long, Takes},
-    object::Object,
+    getopt::{Long, OptionArgument},
+    object::TypedEntry,
     options,
     problem::Problem,
 };
@@ -20,53 +20,53 @@ use crate::clib::{
     protocols as etc,
 };
 
-/// What a protocol's options may speak of.
+/// The values that a protocol's options set.
 #[derive(Debug, Default)]
-pub(super) struct Target {
+pub(super) struct OptionTarget {
     /// The entry, or an expectation's master.
-    pub(super) entry: Object,
-    /// The tuple that an expectation expects.
-    pub(super) expected: Object,
-    /// Which of its bits count; also the masks of `--mask-src` and `--mask-dst`.
-    pub(super) mask: Object,
+    pub(super) entry: TypedEntry,
+    /// The tuple of an expectation.
+    pub(super) expected: TypedEntry,
+    /// The mask of that tuple; also the masks of `--mask-src` and `--mask-dst`.
+    pub(super) mask: TypedEntry,
 }
 
-/// A protocol that conntrack has options for, or one that it has none for.
-pub(super) struct Protocol {
+/// A protocol and its options, if conntrack has any for it.
+pub(super) struct ProtocolOptions {
     /// Its name.
     pub(super) name: &'static str,
     /// Its number; 0 for those without options.
     pub(super) number: u8,
     /// Its options, in conntrack's order.
     pub(super) long: &'static [Long],
-    /// What help says of them.
+    /// Their help text.
     pub(super) help: &'static str,
-    /// Their names in refusals.
+    /// Their names in error messages.
     names: &'static [&'static str],
-    /// Which of them a command may, must or must not be given; as [`Command::legality`].
+    /// The options that a command requires, allows or forbids; as [`Command::legality`].
     legality: fn(Command) -> &'static [u8],
-    /// Takes the value of an option.
-    take: fn(u8, &[u8], &mut Target, &mut u32) -> Result<(), Problem>,
-    /// The two pairs of which one has to be whole, as bits of the options, and what is said otherwise.
+    /// Sets the value of an option.
+    take: fn(u8, &[u8], &mut OptionTarget, &mut u32) -> Result<(), Problem>,
+    /// Two pairs of options of which one must be complete, as bits, and the texts of the error.
     pairs: Option<([u32; 2], [&'static str; 2])>,
-    /// Completes the entry when all options are read.
-    finish: fn(&mut Object),
+    /// Completes the entry after the last option.
+    finish: fn(&mut TypedEntry),
 }
 
-impl Protocol {
-    /// Takes an option's value.
+impl ProtocolOptions {
+    /// Sets an option's value.
     pub(super) fn take(
         &self,
         option: u8,
         value: &[u8],
-        target: &mut Target,
+        target: &mut OptionTarget,
         given: &mut u32,
     ) -> Result<(), Problem> {
         (self.take)(option, value, target, given)
     }
 
-    /// Refuses combinations that a command can't be given, and completes the entry.
-    pub(super) fn finish(&self, given: u32, command: Command, entry: &mut Object) -> Result<(), Problem> {
+    /// Rejects options that a command forbids or lacks, and completes the entry.
+    pub(super) fn finish(&self, given: u32, command: Command, entry: &mut TypedEntry) -> Result<(), Problem> {
         let no_pairs = ([0; 2], [""; 2]);
         let (pairs, sentences) = self.pairs.as_ref().unwrap_or(&no_pairs);
         let begun = options::check(given, (self.legality)(command), self.names, pairs)?;
@@ -81,8 +81,8 @@ impl Protocol {
     }
 }
 
-/// Every protocol with options, in the order in which names are looked for.
-pub(super) static ALL: [&Protocol; 8] = [
+/// Every protocol with options, in the order of the search by name.
+pub(super) static ALL: [&ProtocolOptions; 8] = [
     &gre::GRE,
     &icmp::ICMPV6,
     &icmp::ICMP,
@@ -93,8 +93,8 @@ pub(super) static ALL: [&Protocol; 8] = [
     &tcp::TCP,
 ];
 
-/// The protocol that a name or number stands for, and its number.
-pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
+/// The protocol with this name or number, and its number.
+pub(super) fn find(typed: &[u8]) -> Option<(&'static ProtocolOptions, u8)> {
     let named = ALL
         .iter()
         .find(|known| known.name.as_bytes().eq_ignore_ascii_case(typed));
@@ -114,8 +114,8 @@ pub(super) fn find(typed: &[u8]) -> Option<(&'static Protocol, u8)> {
     Some((known.copied().unwrap_or(&unknown::UNKNOWN), number))
 }
 
-/// What help calls a protocol.
-pub(super) fn title(protocol: &Protocol, number: u8) -> String {
+/// The protocol's title in the help.
+pub(super) fn title(protocol: &ProtocolOptions, number: u8) -> String {
     let named = || etc::text().ok().and_then(|text| name_of(&text, number));
     let is_unknown = protocol.number == 0;
     is_unknown
@@ -130,7 +130,7 @@ fn name_of(text: &str, wanted: u8) -> Option<String> {
         .map(|line| line.name.to_owned())
 }
 
-/// A port as `atoi` reads it, cut to 16 bits.
+/// A port as `atoi` reads it, truncated to 16 bits.
 fn port(value: &[u8]) -> u16 {
     atoi(value) as u16
 }
@@ -139,19 +139,19 @@ fn port(value: &[u8]) -> u16 {
 const fn long(name: &'static str, value: u8) -> Long {
     Long {
         name,
-        takes: Takes::Value,
+        argument: OptionArgument::Required,
         value: value as i32,
     }
 }
 
-/// The sentence for protocols with ports.
+/// The error text for protocols with ports.
 const PORT_PAIRS: [&str; 2] = [
     "`--sport' and `--dport'",
     "`--reply-src-port' and `--reply-dst-port'",
 ];
 
-/// What nothing is to be done for.
-fn nothing(_: &mut Object) {}
+/// For protocols with nothing to complete.
+fn no_completion(_: &mut TypedEntry) {}
 
 #[cfg(test)]
 mod tests {

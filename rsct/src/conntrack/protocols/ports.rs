@@ -1,12 +1,12 @@
-//! UDP and UDPLITE, and what every protocol with ports has in common.
+//! UDP and UDPLITE, and the parts common to all protocols with ports.
 
-use super::{Long, PORT_PAIRS, Problem, Protocol, Target, long, nothing, port};
+use super::{Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, long, no_completion, port};
 use crate::{
-    conntrack::{command::Command, object::Attr},
+    conntrack::{command::Command, object::EntryAttr},
     flow::names::proto,
 };
 
-/// The names that a refusal gives to the options that all protocols with ports have, but for the state.
+/// The names, in error messages, of the options that all protocols with ports have, without the state.
 const NAMES: [&str; 8] = [
     "sport",
     "dport",
@@ -31,49 +31,49 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-/// The port options, counted from 1 as TCP's and SCTP's are, less their state.
+/// The port options, numbered from 1 as in TCP and SCTP, without their state.
 #[derive(Clone, Copy)]
-pub(super) enum Port {
+pub(super) enum PortOption {
     /// `--sport` and the three that follow it.
-    Of(Attr),
+    Of(EntryAttr),
     /// `--mask-port-src` or `-dst`.
-    Mask(Attr),
+    Mask(EntryAttr),
     /// `--tuple-port-src` or `-dst`.
-    Expected(Attr),
+    Expected(EntryAttr),
 }
 
-/// Sets a port where it belongs.
-pub(super) fn set(which: Port, value: u16, protocol: u8, target: &mut Target) {
+/// Sets a port in its tuple.
+pub(super) fn set(which: PortOption, value: u16, protocol: u8, target: &mut OptionTarget) {
     match which {
-        Port::Of(attr) => target.entry.set_port(attr, value, protocol),
-        Port::Mask(attr) => target.mask.set_port(attr, value, protocol),
-        Port::Expected(attr) => target.expected.set_port(attr, value, protocol),
+        PortOption::Of(attr) => target.entry.set_port(attr, value, protocol),
+        PortOption::Mask(attr) => target.mask.set_port(attr, value, protocol),
+        PortOption::Expected(attr) => target.expected.set_port(attr, value, protocol),
     }
 }
 
-/// Which port the first six options of a protocol speak of.
-pub(super) fn of(number: u8) -> Option<Port> {
+/// The port that one of a protocol's first six options sets.
+pub(super) fn of(number: u8) -> Option<PortOption> {
     Some(match number {
-        1 => Port::Of(Attr::OrigSport),
-        2 => Port::Of(Attr::OrigDport),
-        3 => Port::Of(Attr::ReplSport),
-        4 => Port::Of(Attr::ReplDport),
-        5 => Port::Mask(Attr::OrigSport),
-        6 => Port::Mask(Attr::OrigDport),
+        1 => PortOption::Of(EntryAttr::OrigSport),
+        2 => PortOption::Of(EntryAttr::OrigDport),
+        3 => PortOption::Of(EntryAttr::ReplSport),
+        4 => PortOption::Of(EntryAttr::ReplDport),
+        5 => PortOption::Mask(EntryAttr::OrigSport),
+        6 => PortOption::Mask(EntryAttr::OrigDport),
         _ => return None,
     })
 }
 
-/// The port that the last two options speak of, when the first of them is `source`.
-pub(super) fn expected(number: u8, source: u8) -> Option<Port> {
+/// The port that one of the last two options sets; `source` is the number of the first.
+pub(super) fn expected(number: u8, source: u8) -> Option<PortOption> {
     match number.checked_sub(source)? {
-        0 => Some(Port::Expected(Attr::OrigSport)),
-        1 => Some(Port::Expected(Attr::OrigDport)),
+        0 => Some(PortOption::Expected(EntryAttr::OrigSport)),
+        1 => Some(PortOption::Expected(EntryAttr::OrigDport)),
         _ => None,
     }
 }
 
-fn take(option: u8, value: &[u8], protocol: u8, target: &mut Target, given: &mut u32) {
+fn take(option: u8, value: &[u8], protocol: u8, target: &mut OptionTarget, given: &mut u32) {
     let Some(number @ 1..=8) = option.checked_sub(b'0') else {
         return;
     };
@@ -83,12 +83,12 @@ fn take(option: u8, value: &[u8], protocol: u8, target: &mut Target, given: &mut
     }
 }
 
-fn take_udp(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take_udp(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     take(option, value, proto::UDP, target, given);
     Ok(())
 }
 
-fn take_udplite(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take_udplite(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     take(option, value, proto::UDPLITE, target, given);
     Ok(())
 }
@@ -106,7 +106,7 @@ const UDP_LONG: [Long; 10] = [
     long("tuple-port-dst", b'8'),
 ];
 
-pub(super) static UDP: Protocol = Protocol {
+pub(super) static UDP: ProtocolOptions = ProtocolOptions {
     name: "udp",
     number: proto::UDP,
     long: &UDP_LONG,
@@ -115,10 +115,10 @@ pub(super) static UDP: Protocol = Protocol {
     legality,
     take: take_udp,
     pairs: Some((PAIRS, PORT_PAIRS)),
-    finish: nothing,
+    finish: no_completion,
 };
 
-pub(super) static UDPLITE: Protocol = Protocol {
+pub(super) static UDPLITE: ProtocolOptions = ProtocolOptions {
     name: "udplite",
     number: proto::UDPLITE,
     take: take_udplite,
@@ -127,7 +127,7 @@ pub(super) static UDPLITE: Protocol = Protocol {
     names: &NAMES,
     legality,
     pairs: Some((PAIRS, PORT_PAIRS)),
-    finish: nothing,
+    finish: no_completion,
 };
 
 const HELP: &str = "  --orig-port-src\t\toriginal source port

@@ -1,7 +1,7 @@
 //! SCTP.
 
 use super::{
-    Long, PORT_PAIRS, Problem, Protocol, Target, atoi, long, nothing, port,
+    Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, atoi, long, no_completion, port,
     ports::{self, PAIRS},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     flow::names::{self, proto},
 };
 
-/// How many states can be named; the heartbeat's two can't.
+/// Number of states with a name; the two heartbeat states have none.
 const STATES: u8 = 8;
 
 const NAMES: [&str; 11] = [
@@ -38,7 +38,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     if !(1..=11).contains(&option) {
         return Ok(());
     }
@@ -78,7 +78,7 @@ const LONG: [Long; 13] = [
     long("dport", 2),
 ];
 
-pub(super) static SCTP: Protocol = Protocol {
+pub(super) static SCTP: ProtocolOptions = ProtocolOptions {
     name: "sctp",
     number: proto::SCTP,
     long: &LONG,
@@ -98,5 +98,5 @@ pub(super) static SCTP: Protocol = Protocol {
     legality,
     take,
     pairs: Some((PAIRS, PORT_PAIRS)),
-    finish: nothing,
+    finish: no_completion,
 };

@@ -1,11 +1,11 @@
 //! TCP.
 
 use super::{
-    Long, PORT_PAIRS, Problem, Protocol, Target, long, port,
+    Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, long, port,
     ports::{self, PAIRS},
 };
 use crate::{
-    conntrack::{command::Command, object::Object},
+    conntrack::{command::Command, object::TypedEntry},
     flow::names::{self, proto},
 };
 
@@ -14,12 +14,12 @@ const FLAG_SACK_PERM: u8 = 0x02;
 const FLAG_CLOSE_INIT: u8 = 0x04;
 const FLAG_BE_LIBERAL: u8 = 0x08;
 const TIME_WAIT: u8 = 7;
-/// What kernels before 2.6.31 called the state that is SYN_SENT2 since.
+/// The name before Linux 2.6.31 of the state SYN_SENT2.
 const LISTEN: u8 = 9;
-/// How many states there are.
+/// Number of states.
 const STATES: u8 = 10;
 
-/// The names that a refusal gives to the options.
+/// The names of the options in error messages.
 pub(super) const NAMES: [&str; 9] = [
     "sport",
     "dport",
@@ -43,7 +43,7 @@ fn legality(command: Command) -> &'static [u8] {
     }
 }
 
-fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Result<(), Problem> {
+fn take(option: u8, value: &[u8], target: &mut OptionTarget, given: &mut u32) -> Result<(), Problem> {
     let Some(number @ 1..=9) = option.checked_sub(b'0') else {
         return Ok(());
     };
@@ -62,9 +62,9 @@ fn take(option: u8, value: &[u8], target: &mut Target, given: &mut u32) -> Resul
     Ok(())
 }
 
-/// Window tracking can't go on from what a command line knows, so the entry is liberal; and a connection may be
-/// reopened right from TIME_WAIT.
-fn finish(entry: &mut Object) {
+/// A command line knows no TCP windows, so window tracking is liberal for the entry; and a connection may be reopened
+/// directly from TIME_WAIT.
+fn finish(entry: &mut TypedEntry) {
     let is_over = entry.protocol.tcp_state.is_some_and(|state| state >= TIME_WAIT);
     let close_init = if is_over { FLAG_CLOSE_INIT } else { 0 };
     entry.protocol.tcp_flags = Some(FLAG_BE_LIBERAL | FLAG_SACK_PERM | close_init);
@@ -84,7 +84,7 @@ const LONG: [Long; 11] = [
     long("tuple-port-dst", b'9'),
 ];
 
-pub(super) static TCP: Protocol = Protocol {
+pub(super) static TCP: ProtocolOptions = ProtocolOptions {
     name: "tcp",
     number: proto::TCP,
     long: &LONG,

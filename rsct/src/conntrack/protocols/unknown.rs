@@ -1,21 +1,21 @@
-//! Every protocol that conntrack has no options for.
+//! Protocols without options in conntrack.
 
-use super::{Problem, Protocol, Target};
-use crate::conntrack::object::{Attr, Object};
+use super::{OptionTarget, Problem, ProtocolOptions};
+use crate::conntrack::object::{EntryAttr, TypedEntry};
 
-fn take(_: u8, _: &[u8], _: &mut Target, _: &mut u32) -> Result<(), Problem> {
+fn take(_: u8, _: &[u8], _: &mut OptionTarget, _: &mut u32) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Where addresses of the reply direction were given, its protocol is known too.
-fn finish(entry: &mut Object) {
+/// If addresses of the reply direction were given, its protocol is known too.
+fn finish(entry: &mut TypedEntry) {
     let set = entry.set;
-    if set.has(Attr::ReplL3) && set.has(Attr::OrigL4) && !set.has(Attr::ReplL4) {
+    if set.has(EntryAttr::ReplL3) && set.has(EntryAttr::OrigL4) && !set.has(EntryAttr::ReplL4) {
         entry.set_reply_protocol(entry.orig.protonum);
     }
 }
 
-pub(super) static UNKNOWN: Protocol = Protocol {
+pub(super) static UNKNOWN: ProtocolOptions = ProtocolOptions {
     name: "unknown",
     number: 0,
     long: &[],

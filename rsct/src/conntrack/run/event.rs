@@ -1,15 +1,15 @@
-//! `-E`: events as they happen, until a signal ends it.
+//! `-E`: prints events until a signal arrives.
 
 use std::ops::ControlFlow;
 
-use super::{Session, look, no_netfilter};
+use super::{ConntrackSession, entry_format, no_netfilter};
 use crate::{
     clib::errno,
     conntrack::{
-        matching::Wanted,
-        options::Opt,
+        matching::EntryMatcher,
+        options::CtOption,
         parse::Order,
-        print::{Look, now},
+        print::{EntryFormat, now},
         problem::Problem,
         values::{event, output},
     },
@@ -28,17 +28,17 @@ use crate::{
     },
 };
 
-/// What is said of lost events.
+/// The warning about lost events.
 const LOSS: &[u8] = b"WARNING: We have hit ENOBUFS! We are losing events.\n\
     This message means that the current netlink socket buffer size is too small.\n\
     Please, check --buffer-size in conntrack(8) manpage.\n";
 
-/// From here on the signals that end it well no longer kill the process.
+/// After this call the signals that end the command regularly no longer kill the process.
 pub(super) fn catch_the_end() -> Result<Watch, Problem> {
     interrupt::watch_as_a_loop().map_err(|error| Problem::other(format!("Can't wait for signals: {error}")))
 }
 
-/// Opens a socket that hears of these groups.
+/// Opens a socket that joins these groups.
 pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, Problem> {
     let opened = Socket::open().map_err(|error| ("mnl_socket_open", error));
     let listening = opened.and_then(|socket| {
@@ -50,15 +50,15 @@ pub(super) fn listen(groups: impl IntoIterator<Item = Group>) -> Result<Socket, 
         Ok(socket)
     });
     listening.map_err(|(what, error)| {
-        let said = error
+        let text = error
             .errno()
             .map_or_else(|| no_netfilter(&error), errno::sentence);
-        message::write(format!("{what}: {said}\n"));
+        message::write(format!("{what}: {text}\n"));
         Problem::other("Can't open netlink socket")
     })
 }
 
-/// Says that events were lost, ends at a signal, or gives up on another error.
+/// Reports lost events, ends at a signal, and fails on another error.
 pub(super) fn loss(error: &Error) -> Result<ControlFlow<()>, Problem> {
     match error {
         Error::Overrun { .. } => {
@@ -68,15 +68,15 @@ pub(super) fn loss(error: &Error) -> Result<ControlFlow<()>, Problem> {
         Error::Signal { .. } => return Ok(ControlFlow::Break(())),
         _ => {}
     }
-    let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
+    let text = error.errno().map_or_else(|| error.to_string(), errno::sentence);
     Err(Problem::other(format!(
-        "failed to received netlink event: {said}"
+        "failed to received netlink event: {text}"
     )))
 }
 
-/// Shows the events that are meant.
-pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    let events = if order.given.has(Opt::EventMask) {
+/// Prints the matching events.
+pub(super) async fn watch(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    let events = if order.given.has(CtOption::EventMask) {
         order.events
     } else {
         event::ALL
@@ -91,39 +91,39 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
         .filter(|(bit, _)| events & bit != 0)
         .map(|(_, group)| group);
     let mut socket = listen(heard)?;
-    if order.given.has(Opt::BufferSize) {
+    if order.given.has(CtOption::BufferSize) {
         size_buffer(&socket, order.buffer_size)?;
     }
-    let wanted = Wanted::new(order)?;
+    let wanted = EntryMatcher::new(order)?;
     let _watch = catch_the_end()?;
     let mut programs = Programs::default();
     let is_xml = order.output & output::XML != 0;
     let timed = order.output & output::TIMESTAMP != 0;
     loop {
         let now = now();
-        // What has come is shown before the end: only a thread that has to wait looks for a signal.
+        // Received events are printed before the end: the signal is checked only when the socket is empty.
         let received = netlink::event::next(&mut socket, |event| {
             let entry = event.entry;
             let is_family = order
                 .family
                 .is_none_or(|family| entry.orig.family() == family as u16);
-            if !is_family || !wanted.has(entry) {
+            if !is_family || !wanted.matches(entry) {
                 return ControlFlow::Continue(());
             }
             let out = &mut session.out;
             if is_xml {
                 out.open_xml(xml::HEADER, xml::FOOTER);
             }
-            let look = Look {
+            let entry_format = EntryFormat {
                 event: Some(match event.kind {
                     Kind::New => Event::New,
                     Kind::Update => Event::Update,
                     Kind::Destroy => Event::Destroy,
                 }),
                 moment: timed.then(crate::conntrack::print::now),
-                ..look(&session.names, order)
+                ..entry_format(&session.names, order)
             };
-            look.entry(&mut out.bytes, entry, now);
+            entry_format.entry(&mut out.bytes, entry, now);
             if event.port != 0 && !is_xml {
                 let cause = Cause {
                     portid: event.port,
@@ -146,18 +146,18 @@ pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Pr
     session.out.flush()
 }
 
-/// Sizes the receive buffer, and says what became of it; the kernel reports twice what it was asked for.
+/// Sizes the receive buffer and prints the result; the kernel reports twice the requested size.
 fn size_buffer(socket: &Socket, wanted: i64) -> Result<(), Problem> {
     let set = socket
         .set_receive_buffer(usize::try_from(wanted as i32).unwrap_or(0))
         .map_err(|error| {
-            let said = error.errno().map_or_else(|| error.to_string(), errno::sentence);
-            Problem::other(format!("Can't set the netlink socket buffer size: {said}"))
+            let text = error.errno().map_or_else(|| error.to_string(), errno::sentence);
+            Problem::other(format!("Can't set the netlink socket buffer size: {text}"))
         })?;
-    let said = format!(
+    let text = format!(
         "NOTICE: Netlink socket buffer size has been set to {} bytes.\n",
         2 * set
     );
-    message::write(said.as_bytes());
+    message::write(text.as_bytes());
     Ok(())
 }

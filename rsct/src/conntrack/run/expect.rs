@@ -5,7 +5,7 @@ use std::time::Duration;
 use rsct_common::Tuple;
 
 use super::{
-    Session,
+    ConntrackSession,
     event::{catch_the_end, listen, loss},
     refused,
     single::{proc_stats, write_cpus},
@@ -14,7 +14,7 @@ use crate::{
     conntrack::{
         command::Command,
         parse::Order,
-        print::{Output, now},
+        print::{OutputBuffer, now},
         problem::Problem,
         values::output,
     },
@@ -22,12 +22,12 @@ use crate::{
     render::{date::Date, expect_line, expect_xml},
 };
 
-/// Whose expectations are meant.
+/// The expectations that the command covers.
 fn of(order: &Order) -> Of<'static> {
     order.family.map_or(Of::All, Of::Family)
 }
 
-/// The tuple that names an expectation.
+/// The tuple that identifies an expectation.
 fn key(order: &Order) -> Key {
     Key {
         tuple: order.target.entry.orig,
@@ -35,8 +35,14 @@ fn key(order: &Order) -> Key {
     }
 }
 
-/// Appends an expectation, in the form that was asked for.
-fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Option<EventKind>, now: Duration) {
+/// Appends an expectation in the chosen format.
+fn show(
+    out: &mut OutputBuffer,
+    bits: u32,
+    expectation: &Expectation<'_>,
+    event: Option<EventKind>,
+    now: Duration,
+) {
     let timed = bits & output::TIMESTAMP != 0;
     if bits & output::XML != 0 {
         out.open_xml(expect_xml::BEGIN, expect_xml::END);
@@ -45,15 +51,15 @@ fn show(out: &mut Output, bits: u32, expectation: &Expectation<'_>, event: Optio
         return;
     }
     if timed {
-        // Unlike before entries, what is left of the room stands behind the number.
+        // Unlike with entries, the padding follows the number.
         let moment = format!("[{:<8}.{:<6}]\t", now.as_secs(), now.subsec_micros());
         out.bytes.extend_from_slice(moment.as_bytes());
     }
     expect_line::line(&mut out.bytes, expectation, event, true);
 }
 
-/// Shows them all.
-pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Prints all expectations.
+pub(super) async fn list(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let (out, counter) = (&mut session.out, &mut session.counter);
     let dumped = expect::dump(session.sockets.one()?, of(order), |expectation| {
         show(out, order.output, expectation, None, now());
@@ -66,8 +72,8 @@ pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Pro
         .map_err(|error| refused(&error, Command::ExpectList))
 }
 
-/// Counts them.
-pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Counts the expectations.
+pub(super) async fn count(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let counted = expect::dump(session.sockets.one()?, of(order), |_| {}).await;
     let count = counted.as_ref().copied().unwrap_or(0);
     session
@@ -79,8 +85,8 @@ pub(super) async fn count(session: &mut Session, order: &Order) -> Result<(), Pr
         .map_err(|error| refused(&error, Command::ExpectCount))
 }
 
-/// Makes one. The kernel takes its helper's timeout, whatever is asked for.
-pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Creates an expectation. The kernel uses its helper's timeout and ignores the requested one.
+pub(super) async fn create(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let target = &order.target;
     let of_family = |tuple: Tuple| Tuple {
         l3num: target.expected.orig.l3num,
@@ -96,8 +102,8 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
     created.map_err(|error| refused(&error, Command::ExpectCreate))
 }
 
-/// Deletes one.
-pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Deletes an expectation.
+pub(super) async fn delete(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     match expect::delete(session.sockets.one()?, &key(order)).await {
         Ok(true) => {
             session.counter += 1;
@@ -108,14 +114,14 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
     }
 }
 
-/// Shows one.
-pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Prints an expectation.
+pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let out = &mut session.out;
     let key = key(order);
-    let asked = expect::get(session.sockets.one()?, &key, |expectation| {
+    let answer = expect::get(session.sockets.one()?, &key, |expectation| {
         show(out, order.output, expectation, None, now());
     });
-    match asked.await {
+    match answer.await {
         Ok(true) => Ok(()),
         Ok(false) => Err(missing(Command::ExpectGet)),
         Err(error) => Err(refused(&error, Command::ExpectGet)),
@@ -123,19 +129,19 @@ pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Prob
 }
 
 fn missing(command: Command) -> Problem {
-    let said = crate::conntrack::errno::of_command(libc::ENOENT, command);
-    Problem::other(format!("Operation failed: {said}"))
+    let text = crate::conntrack::errno::of_command(libc::ENOENT, command);
+    Problem::other(format!("Operation failed: {text}"))
 }
 
-/// Deletes them all.
-pub(super) async fn flush(session: &mut Session) -> Result<(), Problem> {
+/// Deletes all expectations.
+pub(super) async fn flush(session: &mut ConntrackSession) -> Result<(), Problem> {
     let flushed = expect::flush(session.sockets.one()?).await;
-    crate::conntrack::problem::say(b"expectation table has been emptied.");
+    crate::conntrack::problem::print(b"expectation table has been emptied.");
     flushed.map_err(|error| refused(&error, Command::ExpectFlush))
 }
 
-/// Shows every CPU's counters of them; where ctnetlink refuses, /proc's counters of all, and that it does.
-pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
+/// Prints the counters of every CPU; if ctnetlink refuses, prints the error and the counters in /proc.
+pub(super) async fn stats(session: &mut ConntrackSession) -> Result<(), Problem> {
     match expect_stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, expect_stats::name);
@@ -148,8 +154,8 @@ pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     }
 }
 
-/// Shows what becomes of them, until a signal ends it.
-pub(super) async fn watch(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Prints the events of expectations until a signal arrives.
+pub(super) async fn watch(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let mut socket = listen(GROUPS)?;
     let _watch = catch_the_end()?;
     loop {

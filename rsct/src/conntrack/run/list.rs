@@ -2,14 +2,14 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use super::{Session, look, refused};
+use super::{ConntrackSession, entry_format, refused};
 use crate::{
     conntrack::{
-        command::{Command, Table},
-        matching::{COMPARED, Wanted},
-        options::Opt,
+        command::{Command, TableName},
+        matching::{COMPARED, EntryMatcher},
+        options::CtOption,
         parse::Order,
-        print::{Look, Output, now},
+        print::{EntryFormat, OutputBuffer, now},
         problem::Problem,
         values::output,
     },
@@ -20,19 +20,19 @@ use crate::{
     render::xml,
 };
 
-/// How much is held back at the start, in case the kernel says that the dump was incomplete and has to be taken again.
+/// Bytes held at the start, in case the kernel reports an incomplete dump that must be repeated.
 const HOLD_BYTES: usize = 2 * 1024 * 1024;
 
-/// Shows the entries that are meant.
-pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    let is_whole = matches!(order.table, Table::Conntrack);
-    let zeroes = order.given.has(Opt::Zero);
+/// Prints the matching entries.
+pub(super) async fn list(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    let is_whole = matches!(order.table, TableName::Conntrack);
+    let zeroes = order.given.has(CtOption::Zero);
     if is_whole && zeroes && order.given.has_any(COMPARED) {
         return Err(Problem::parameter("Can't use -z with filtering parameters"));
     }
-    let wanted = Wanted::new(order)?;
+    let wanted = EntryMatcher::new(order)?;
     let query = match order.table {
-        Table::Conntrack | Table::Expect => Query {
+        TableName::Conntrack | TableName::Expect => Query {
             table: if zeroes {
                 dump::Table::ConntrackZeroingCounters
             } else {
@@ -40,13 +40,13 @@ pub(super) async fn list(session: &mut Session, order: &Order) -> Result<(), Pro
             },
             ..wanted.query()
         },
-        Table::Dying => of_table(dump::Table::Dying, order),
-        Table::Unconfirmed => of_table(dump::Table::Unconfirmed, order),
+        TableName::Dying => of_table(dump::Table::Dying, order),
+        TableName::Unconfirmed => of_table(dump::Table::Unconfirmed, order),
     };
     let socket = session.sockets.one()?;
-    let mut list = List {
+    let mut list = ListSink {
         wanted,
-        look: look(&session.names, order),
+        entry_format: entry_format(&session.names, order),
         out: &mut session.out,
         now: now(),
         shown: 0,
@@ -73,26 +73,26 @@ fn of_table(table: dump::Table, order: &Order) -> Query {
     }
 }
 
-struct List<'a> {
-    wanted: Wanted<'a>,
-    look: Look<'a>,
-    out: &'a mut Output,
+struct ListSink<'a> {
+    wanted: EntryMatcher<'a>,
+    entry_format: EntryFormat<'a>,
+    out: &'a mut OutputBuffer,
     now: Duration,
     shown: u64,
-    /// Nothing is out yet, and nothing was changed by looking.
+    /// Nothing has been written yet, and the dump changes nothing.
     may_restart: bool,
     problem: Option<Problem>,
 }
 
-impl Sink for List<'_> {
+impl Sink for ListSink<'_> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        if !self.wanted.has(entry) {
+        if !self.wanted.matches(entry) {
             return ControlFlow::Continue(());
         }
-        if self.look.output & output::XML != 0 {
+        if self.entry_format.output & output::XML != 0 {
             self.out.open_xml(xml::HEADER, xml::FOOTER);
         }
-        self.look.entry(&mut self.out.bytes, entry, self.now);
+        self.entry_format.entry(&mut self.out.bytes, entry, self.now);
         self.shown += 1;
         let flushed = if !self.may_restart {
             self.out.flush_some()

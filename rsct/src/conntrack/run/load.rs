@@ -1,8 +1,7 @@
-//! `-R`: a file of command lines.
+//! `-R`: runs a file of command lines.
 //!
-//! conntrack reads the whole file before it does anything, so that a line that can't be meant keeps all of them from
-//! being done. It holds what it read in memory; here the file is read twice instead, and only one that can't be, such as
-//! a pipe, is held in memory.
+//! conntrack reads the whole file first, so that one invalid line prevents all of them from running. It keeps the lines
+//! in memory; this code reads the file twice instead, and keeps only input that cannot be read twice, such as a pipe.
 
 use std::{
     fs::File,
@@ -10,18 +9,18 @@ use std::{
     path::Path,
 };
 
-use super::{Session, execute};
+use super::{ConntrackSession, execute};
 use crate::conntrack::{parse::Order, problem::Problem};
 
-/// How much of a line is a line: the rest is another.
+/// Longest line in bytes: the rest counts as another line.
 const LINE_BYTES: usize = 10239;
-/// How long a word may be.
+/// Longest word in bytes.
 const WORD_BYTES: usize = 1023;
-/// How many words a line may have, the program's name among them.
+/// Most words in a line, with the program's name.
 const WORDS: usize = 253;
 
-/// Does what every line of a file says.
-pub(in crate::conntrack) fn load_file(session: &mut Session, path: &Path) -> Result<(), Problem> {
+/// Executes every line of a file.
+pub(in crate::conntrack) fn load_file(session: &mut ConntrackSession, path: &Path) -> Result<(), Problem> {
     let path = if path == Path::new("-") {
         Path::new("/dev/stdin")
     } else {
@@ -48,11 +47,11 @@ pub(in crate::conntrack) fn load_file(session: &mut Session, path: &Path) -> Res
     input.each_order(session, execute)
 }
 
-/// What can be read twice.
+/// Input that can be read twice.
 enum Input {
-    /// A file, and where it begins.
+    /// A file, and its start offset.
     File(File, u64),
-    /// What a terminal or a pipe had.
+    /// The contents of a terminal or a pipe.
     Held(Vec<u8>),
 }
 
@@ -65,7 +64,7 @@ impl Input {
             return Ok(Self::File(file, begin));
         }
         let mut held = Vec::new();
-        // As of a file, what cannot be read ends it.
+        // A read error ends the input, as it ends a file.
         let _ = file.read_to_end(&mut held);
         Ok(Self::Held(held))
     }
@@ -79,8 +78,8 @@ impl Input {
 
     fn each_order(
         &mut self,
-        session: &mut Session,
-        take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
+        session: &mut ConntrackSession,
+        take: impl FnMut(&mut ConntrackSession, &Order) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         match self {
             Self::File(file, _) => each_order(session, &mut BufReader::with_capacity(64 * 1024, file), take),
@@ -90,9 +89,9 @@ impl Input {
 }
 
 fn each_order(
-    session: &mut Session,
+    session: &mut ConntrackSession,
     input: &mut impl BufRead,
-    mut take: impl FnMut(&mut Session, &Order) -> Result<(), Problem>,
+    mut take: impl FnMut(&mut ConntrackSession, &Order) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let mut line = Vec::new();
     while read_line(input, &mut line) {
@@ -103,10 +102,10 @@ fn each_order(
     Ok(())
 }
 
-/// What a line means; nothing where it is a comment. The line is spoiled.
+/// Parses a line; `None` for a comment. The line is overwritten.
 pub(in crate::conntrack) fn order_of(
     line: &mut [u8],
-    session: &mut Session,
+    session: &mut ConntrackSession,
 ) -> Result<Option<Order>, Problem> {
     let Some(words) = words(&session.program, line)? else {
         return Ok(None);
@@ -114,7 +113,7 @@ pub(in crate::conntrack) fn order_of(
     Order::parse(words, &mut session.names).map(Some)
 }
 
-/// Reads a line with its newline, or as much of it as is a line. What can't be read ends the file.
+/// Reads a line with its newline, or the longest permitted part of it. A read error ends the file.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
     line.clear();
     while line.len() < LINE_BYTES {
@@ -124,11 +123,11 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
         if buffer.is_empty() {
             break;
         }
-        let room = buffer.len().min(LINE_BYTES - line.len());
-        let newline = buffer[..room].iter().position(|byte| *byte == b'\n');
-        let taken = newline.map_or(room, |newline| newline + 1);
-        line.extend_from_slice(&buffer[..taken]);
-        input.consume(taken);
+        let limit = buffer.len().min(LINE_BYTES - line.len());
+        let newline = buffer[..limit].iter().position(|byte| *byte == b'\n');
+        let length = newline.map_or(limit, |newline| newline + 1);
+        line.extend_from_slice(&buffer[..length]);
+        input.consume(length);
         if newline.is_some() {
             break;
         }
@@ -136,10 +135,9 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
     !line.is_empty()
 }
 
-/// The words of a line, behind the program's name; none where there is nothing but a comment. They are put together in
-/// the line itself.
+/// The words of a line, after the program's name; `None` if it is a comment. They are assembled in the line itself.
 fn words<'a>(program: &'a [u8], line: &'a mut [u8]) -> Result<Option<Vec<&'a [u8]>>, Problem> {
-    // C's strings end at a zero byte.
+    // C strings end at a zero byte.
     let end = line.iter().position(|byte| *byte == 0).unwrap_or(line.len());
     let blank = line[..end]
         .iter()
@@ -163,7 +161,7 @@ fn words<'a>(program: &'a [u8], line: &'a mut [u8]) -> Result<Option<Vec<&'a [u8
             quoted = true;
             continue;
         } else if is_quote {
-            // The end of a quote ends the word, an empty one too.
+            // A closing quote ends the word, even an empty one.
             quoted = false;
             split.end()?;
             continue;
@@ -181,21 +179,21 @@ fn words<'a>(program: &'a [u8], line: &'a mut [u8]) -> Result<Option<Vec<&'a [u8
     Ok(Some(split.words))
 }
 
-/// A line on its way to words.
+/// A line being split into words.
 struct Split<'a> {
     words: Vec<&'a [u8]>,
-    /// The line behind the words that are whole. The word that isn't is put together at its beginning, of bytes that
-    /// were read: it can't overtake them.
+    /// The line after the complete words. The current word is assembled at its start from bytes already read, so it
+    /// cannot overtake them.
     line: &'a mut [u8],
-    /// How many of its bytes were read.
+    /// Number of bytes read.
     read: usize,
-    /// How many bytes the word has.
+    /// Number of bytes in the word.
     length: usize,
 }
 
 impl<'a> Split<'a> {
     fn new(program: &'a [u8], line: &'a mut [u8]) -> Self {
-        /// Words that are made room for at once: more than a line mostly has.
+        /// Words allocated at once: more than most lines have.
         const USUAL_WORDS: usize = 32;
         let mut words = Vec::with_capacity(USUAL_WORDS);
         words.push(program);
@@ -214,7 +212,7 @@ impl<'a> Split<'a> {
         Some(byte)
     }
 
-    /// Adds a byte that was read to the word.
+    /// Appends a byte to the word.
     fn push(&mut self, byte: u8) -> Result<(), Problem> {
         self.line[self.length] = byte;
         self.length += 1;
@@ -268,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_refused() {
+    fn long_words_and_lines_are_rejected() {
         let refused = |line: &str| words(b"conntrack", &mut line.as_bytes().to_vec()).err();
         let long = "x".repeat(WORD_BYTES + 1);
         let too_long = Some(Problem::parameter("Parameter too long!"));

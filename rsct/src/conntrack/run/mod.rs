@@ -1,4 +1,4 @@
-//! Carries out what a command line means.
+//! Execution of a parsed command line.
 
 mod event;
 mod expect;
@@ -10,9 +10,9 @@ mod sweep;
 use super::{
     command::Command,
     errno, help,
-    labels::Names,
+    labels::LabelNames,
     parse::Order,
-    print::{Look, Output},
+    print::{EntryFormat, OutputBuffer},
     problem::Problem,
     values::output,
 };
@@ -25,33 +25,33 @@ use crate::{
 
 pub(super) use load::{load_file, order_of};
 
-/// What a run has open and has counted.
-pub(super) struct Session {
-    /// What the program was called by.
+/// Open sockets, output and counters of a run.
+pub(super) struct ConntrackSession {
+    /// The name that the program was called by.
     program: Vec<u8>,
     /// The names of labels.
-    pub(super) names: Names,
+    pub(super) names: LabelNames,
     /// Standard output.
-    pub(super) out: Output,
-    /// Entries that were gone over.
+    pub(super) out: OutputBuffer,
+    /// Number of entries processed.
     pub(super) counter: u64,
     sockets: Sockets,
 }
 
-/// The sockets that a run has open.
+/// The sockets of a run.
 #[derive(Debug, Default)]
 struct Sockets {
     first: Option<Socket>,
     second: Option<Socket>,
 }
 
-impl Session {
-    /// Nothing is open yet.
+impl ConntrackSession {
+    /// A run with nothing open.
     pub(super) fn new(program: Vec<u8>) -> Self {
         Self {
             program,
-            names: Names::default(),
-            out: Output::default(),
+            names: LabelNames::default(),
+            out: OutputBuffer::default(),
             counter: 0,
             sockets: Sockets::default(),
         }
@@ -64,26 +64,26 @@ impl Sockets {
         open(&mut self.first)
     }
 
-    /// The same, and another to talk over while the first one's answers are read.
+    /// That socket, and a second one for requests while the answers on the first are being read.
     fn both(&mut self) -> Result<(&mut Socket, &mut Socket), Problem> {
         Ok((open(&mut self.first)?, open(&mut self.second)?))
     }
 }
 
-/// The socket in a place, opened if it isn't.
-fn open(place: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
-    if place.is_none() {
+/// The socket in a slot, opened if absent.
+fn open(slot: &mut Option<Socket>) -> Result<&mut Socket, Problem> {
+    if slot.is_none() {
         let socket = Socket::open().map_err(|error| {
-            let said = error.errno().map_or_else(|| no_netfilter(&error), sentence);
-            message::write(format!("mnl_socket_open: {said}\n"));
+            let text = error.errno().map_or_else(|| no_netfilter(&error), sentence);
+            message::write(format!("mnl_socket_open: {text}\n"));
             Problem::other("Can't open handler")
         })?;
-        *place = Some(socket);
+        *slot = Some(socket);
     }
-    place.as_mut().ok_or_else(|| Problem::other("Can't open handler"))
+    slot.as_mut().ok_or_else(|| Problem::other("Can't open handler"))
 }
 
-/// The kernel's number for a protocol it doesn't have is not kept with that error.
+/// The error does not keep the kernel's number for a missing protocol.
 fn no_netfilter(error: &netlink::Error) -> String {
     match error {
         netlink::Error::NoNetfilter => sentence(libc::EPROTONOSUPPORT),
@@ -91,19 +91,19 @@ fn no_netfilter(error: &netlink::Error) -> String {
     }
 }
 
-/// What is said when the kernel refuses a command.
+/// The error message after the kernel refuses a command.
 fn refused(error: &netlink::Error, command: Command) -> Problem {
-    let said = match (error, error.errno()) {
+    let text = match (error, error.errno()) {
         (_, Some(number)) => errno::of_command(number, command),
         (netlink::Error::Interrupted { .. }, None) => sentence(libc::EINTR),
         (error, None) => error.to_string(),
     };
-    Problem::other(format!("Operation failed: {said}"))
+    Problem::other(format!("Operation failed: {text}"))
 }
 
-/// How entries look that are listed or found.
-fn look<'a>(names: &'a Names, order: &Order) -> Look<'a> {
-    Look {
+/// Format of listed or found entries.
+fn entry_format<'a>(names: &'a LabelNames, order: &Order) -> EntryFormat<'a> {
+    EntryFormat {
         output: order.output,
         labels: names.map(),
         event: None,
@@ -111,8 +111,8 @@ fn look<'a>(names: &'a Names, order: &Order) -> Look<'a> {
     }
 }
 
-/// Carries it out. What it printed may wait in [`Session::out`].
-pub(super) fn execute(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Executes the command. Printed bytes may remain in [`ConntrackSession::out`].
+pub(super) fn execute(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     if order.output & output::SAVE != 0 {
         session.names.read_quietly();
     }

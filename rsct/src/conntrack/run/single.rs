@@ -1,18 +1,18 @@
-//! The commands that are one request: `-I`, `-A`, `-G`, `-F`, `-C`, `-S`.
+//! The commands with one request: `-I`, `-A`, `-G`, `-F`, `-C`, `-S`.
 
 use std::fs;
 
-use super::{Session, look, refused};
+use super::{ConntrackSession, entry_format, refused};
 use crate::{
     conntrack::{
         change,
         command::Command,
         errno,
-        matching::Wanted,
-        options::{Given, Opt},
+        matching::EntryMatcher,
+        options::{CtOption, OptionSet},
         parse::Order,
         print::now,
-        problem::{Problem, say},
+        problem::{Problem, print},
         values::output,
     },
     netlink::{
@@ -24,10 +24,10 @@ use crate::{
     render::xml,
 };
 
-/// Makes an entry. `-A` leaves one that is there as it is, and doesn't count it.
-pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    const ORIG: Given = Given::of(&[Opt::OrigSrc, Opt::OrigDst]);
-    const REPL: Given = Given::of(&[Opt::ReplSrc, Opt::ReplDst]);
+/// Creates an entry. `-A` keeps an existing one unchanged and does not count it.
+pub(super) async fn create(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    const ORIG: OptionSet = OptionSet::of(&[CtOption::OrigSrc, CtOption::OrigDst]);
+    const REPL: OptionSet = OptionSet::of(&[CtOption::ReplSrc, CtOption::ReplDst]);
     let command = order.command();
     let mut object = order.target.entry.clone();
     match (order.given.has_any(ORIG), order.given.has_any(REPL)) {
@@ -41,7 +41,7 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
     let labels = order
         .label_change
         .as_ref()
-        .filter(|_| order.given.has(Opt::LabelAdd))
+        .filter(|_| order.given.has(CtOption::LabelAdd))
         .map(|bits| bits.bytes());
     let change = Change {
         mark: order.mark.map(|mark| mark.value),
@@ -56,31 +56,31 @@ pub(super) async fn create(session: &mut Session, order: &Order) -> Result<(), P
     Ok(())
 }
 
-/// Shows one entry, if it also is what else was asked for.
-pub(super) async fn get(session: &mut Session, order: &Order) -> Result<(), Problem> {
-    let wanted = Wanted::new(order)?;
+/// Prints one entry, if it also matches the other options.
+pub(super) async fn get(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
+    let wanted = EntryMatcher::new(order)?;
     let object = &order.target.entry;
     if !change::is_complete(object) {
         return Err(incomplete(Command::Get));
     }
-    let look = look(&session.names, order);
+    let entry_format = entry_format(&session.names, order);
     let (out, counter) = (&mut session.out, &mut session.counter);
     let change = change::of_object(object);
-    let asked = lookup::matching(session.sockets.one()?, &change, |entry| {
-        if wanted.has(entry) {
+    let answer = lookup::matching(session.sockets.one()?, &change, |entry| {
+        if wanted.matches(entry) {
             if order.output & output::XML != 0 {
                 out.open_xml(xml::HEADER, xml::FOOTER);
             }
-            look.entry(&mut out.bytes, entry, now());
+            entry_format.entry(&mut out.bytes, entry, now());
             *counter += 1;
         }
     });
-    let asked = asked.await;
+    let answer = answer.await;
     session.out.close_xml();
-    asked.map_err(|error| refused(&error, Command::Get))
+    answer.map_err(|error| refused(&error, Command::Get))
 }
 
-/// What conntrack says of a request that it couldn't make.
+/// conntrack's message for a request that it could not build.
 fn incomplete(command: Command) -> Problem {
     Problem::other(format!(
         "Operation failed: {}",
@@ -88,19 +88,20 @@ fn incomplete(command: Command) -> Problem {
     ))
 }
 
-/// Empties the table, or one family's part of it.
-pub(super) async fn flush(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Deletes all entries, or those of one family.
+pub(super) async fn flush(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let filter = DumpFilter {
         family: order.family,
         ..DumpFilter::default()
     };
     let flushed = crate::netlink::change::flush(session.sockets.one()?, &filter).await;
-    say(b"connection tracking table has been emptied.");
+    print(b"connection tracking table has been emptied.");
     flushed.map_err(|error| refused(&error, Command::Flush))
 }
 
-/// Shows how many entries there are. Where ctnetlink refuses, /proc has the number, and the refusal is an error still.
-pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
+/// Prints the number of entries. If ctnetlink refuses, the number is read from /proc, and the refusal is still an
+/// error.
+pub(super) async fn count(session: &mut ConntrackSession) -> Result<(), Problem> {
     const PATH: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
     let counted = stats::table(session.sockets.one()?).await;
     let count = match &counted {
@@ -118,8 +119,8 @@ pub(super) async fn count(session: &mut Session) -> Result<(), Problem> {
     counted.map(drop).map_err(|error| refused(&error, Command::Count))
 }
 
-/// Shows every CPU's counters, and falls back likewise.
-pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
+/// Prints the counters of every CPU, with the same fallback.
+pub(super) async fn stats(session: &mut ConntrackSession) -> Result<(), Problem> {
     match stats::per_cpu(session.sockets.one()?).await {
         Ok(cpus) => {
             write_cpus(&mut session.out.bytes, &cpus, counter::name);
@@ -132,7 +133,7 @@ pub(super) async fn stats(session: &mut Session) -> Result<(), Problem> {
     }
 }
 
-/// How many counters without a name conntrack shows.
+/// Number of nameless counters that conntrack prints.
 const UNKNOWN: u16 = 4;
 
 /// Appends a line for each CPU.
@@ -156,8 +157,8 @@ pub(super) fn write_cpus(out: &mut Vec<u8>, cpus: &[Cpu], name: fn(u16) -> Optio
     }
 }
 
-/// The counters as kernels without ctnetlink's show them: names in the first line, then a line of hexadecimal numbers
-/// for each CPU.
+/// The counters as kernels without ctnetlink's print them: a line of names, then a line of hexadecimal numbers for each
+/// CPU.
 pub(super) fn proc_stats(out: &mut Vec<u8>) -> Result<(), Problem> {
     let nothing = || Problem::other("Can't open /proc interface");
     let text = fs::read_to_string("/proc/net/stat/nf_conntrack").map_err(|_| nothing())?;

@@ -1,13 +1,13 @@
-//! `-D` and `-U`: what is done to every entry that is meant while the table is read.
+//! `-D` and `-U`: deletes or updates every matching entry during a dump.
 
-use super::{Session, look, refused};
+use super::{ConntrackSession, entry_format, refused};
 use crate::{
     conntrack::{
         change::{self, Update},
         command::Command,
-        matching::Wanted,
+        matching::EntryMatcher,
         parse::Order,
-        print::{Look, Output, now},
+        print::{EntryFormat, OutputBuffer, now},
         problem::Problem,
         values::output,
     },
@@ -22,13 +22,13 @@ use crate::{
     render::event_line::Event,
 };
 
-/// Deletes the entries that are meant and shows each that is gone.
-pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Deletes the matching entries and prints each deleted one.
+pub(super) async fn delete(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let failed = |error: Error| refused(&error, Command::Delete);
-    let wanted = Wanted::new(order)?;
+    let wanted = EntryMatcher::new(order)?;
     let saves = order.output & output::SAVE != 0;
-    let look = Look {
-        // conntrack shows neither of these here.
+    let entry_format = EntryFormat {
+        // conntrack prints no kernel timestamps here, and labels only with `-o save`.
         output: order.output & !output::KTIMESTAMP,
         labels: session.names.map().filter(|_| saves),
         event: saves.then_some(Event::Destroy),
@@ -46,13 +46,13 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
         let now = now();
         let mut found = Vec::new();
         let walked = walk.next(|entry| {
-            if wanted.has(entry) {
+            if wanted.matches(entry) {
                 let mut line = Vec::new();
-                look.entry(&mut line, entry, now);
+                entry_format.entry(&mut line, entry, now);
                 let change = Change {
-                    // Another entry may have taken its place.
+                    // The tuple may belong to a newer entry by now.
                     id: entry.id,
-                    ..change::naming(entry)
+                    ..change::key_of(entry)
                 };
                 found.push((change, line));
             }
@@ -68,10 +68,10 @@ pub(super) async fn delete(session: &mut Session, order: &Order) -> Result<(), P
     deleting.send(second).await
 }
 
-/// Deletions on their way, each with what is shown of it.
+/// Deletions in flight, each with its output line.
 struct Deleting<'a> {
     batch: Batch<Vec<u8>>,
-    out: &'a mut Output,
+    out: &'a mut OutputBuffer,
     counter: &'a mut u64,
 }
 
@@ -83,7 +83,7 @@ impl Deleting<'_> {
                 self.out.bytes.extend_from_slice(&line);
                 *self.counter += 1;
             }
-            // It went by itself meanwhile.
+            // The entry has expired since the dump.
             Err(error) if error.errno() == Some(libc::ENOENT) => {}
             Err(error) => {
                 problem.get_or_insert_with(|| refused(&error, Command::Delete));
@@ -95,25 +95,25 @@ impl Deleting<'_> {
     }
 }
 
-/// Whether an entry is passed over that couldn't be updated: it went meanwhile, or it has no room for labels.
+/// Returns whether to skip an entry after a failed update: it has disappeared, or it has no label extension.
 fn goes_on(error: &Error, update: &Update) -> bool {
     match error.errno() {
         Some(libc::ENOENT) => true,
-        Some(libc::ENOSPC) => update.has_no_room,
+        Some(libc::ENOSPC) => update.lacks_labels,
         _ => false,
     }
 }
 
-/// Updates the entries that are meant and would not stay as they are, and shows what became of each.
-pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), Problem> {
+/// Updates the matching entries that would change, and prints each result.
+pub(super) async fn update(session: &mut ConntrackSession, order: &Order) -> Result<(), Problem> {
     let failed = |error: Error| refused(&error, Command::Update);
-    let wanted = Wanted::new(order)?;
-    let look = Look {
+    let wanted = EntryMatcher::new(order)?;
+    let entry_format = EntryFormat {
         output: order.output & !output::KTIMESTAMP,
-        ..look(&session.names, order)
+        ..entry_format(&session.names, order)
     };
     let (socket, second) = session.sockets.both()?;
-    // Marks and states are what is updated: the kernel's own filter can't be used but for what names the flow.
+    // Marks and states are the new values, so the kernel's filter may contain only what identifies the flow.
     let mut query = wanted.query();
     query.filter.mark = None;
     query.filter.status = None;
@@ -122,7 +122,7 @@ pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), P
     while more {
         let mut found = Vec::new();
         let walked = walk.next(|entry| {
-            if wanted.has_for_update(entry) {
+            if wanted.matches_for_update(entry) {
                 found.extend(change::update(order, entry));
             }
         });
@@ -134,13 +134,13 @@ pub(super) async fn update(session: &mut Session, order: &Order) -> Result<(), P
                 Err(error) => return Err(failed(error)),
             }
             let now = now();
-            let name = update.name();
+            let name = update.key();
             let shown = lookup::matching(second, &name, |entry| {
-                look.entry(&mut session.out.bytes, entry, now);
+                entry_format.entry(&mut session.out.bytes, entry, now);
             });
             match shown.await {
                 Ok(()) => session.counter += 1,
-                // It went meanwhile.
+                // The entry has disappeared since the dump.
                 Err(error) if error.errno() == Some(libc::ENOENT) => {}
                 Err(error) => return Err(failed(error)),
             }

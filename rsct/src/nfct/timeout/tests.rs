@@ -3,20 +3,20 @@ use super::*;
 const PROTOCOLS: &str =
     "tcp 6 TCP\nudp 17 UDP\nesp 50 IPSEC-ESP\nsctp 132 SCTP\nipv6-icmp 58 IPv6-ICMP\nmptcp 262 MPTCP\n";
 
-fn read(words: &str, etc_protocols: io::Result<String>) -> Result<Order, String> {
+fn read(words: &str, etc_protocols: io::Result<String>) -> Result<TimeoutCommand, String> {
     let words: Vec<&[u8]> = std::iter::once("nfct")
         .chain(words.split(' '))
         .map(str::as_bytes)
         .collect();
-    let line = Line::parse(&words).map_err(|problem| problem.text())?;
-    order(&line, || etc_protocols).map_err(|problem| problem.text())
+    let line = CommandLine::parse(&words).map_err(|problem| problem.text())?;
+    parse(&line, || etc_protocols).map_err(|problem| problem.text())
 }
 
-fn said(words: &str) -> String {
+fn text(words: &str) -> String {
     read(words, Ok(PROTOCOLS.to_owned())).expect_err(words)
 }
 
-fn meant(words: &str) -> Order {
+fn parsed(words: &str) -> TimeoutCommand {
     read(words, Ok(PROTOCOLS.to_owned())).expect(words)
 }
 
@@ -47,28 +47,34 @@ fn states_are_read_as_nfct_reads_them() {
     ] {
         let name = b"a".to_vec();
         assert_eq!(
-            meant(&format!("add timeout a {words}")),
-            Order::Add(name, expected),
+            parsed(&format!("add timeout a {words}")),
+            TimeoutCommand::Add(name, expected),
             "{words}"
         );
     }
     assert_eq!(
-        meant("default-get timeout inet mptcp x y"),
-        Order::GetDefaults(timeouts(2, 6, &[]))
+        parsed("default-get timeout inet mptcp x y"),
+        TimeoutCommand::GetDefaults(timeouts(2, 6, &[]))
     );
 }
 
 #[test]
-fn names_are_cut_to_what_there_is_room_for() {
+fn long_names_are_truncated() {
     let long = "0123456789".repeat(4);
     let cut = long.as_bytes()[..31].to_vec();
-    assert_eq!(meant(&format!("get timeout {long}")), Order::Get(cut.clone()));
-    assert_eq!(meant(&format!("timeout delete {long}")), Order::Delete(cut));
-    assert_eq!(meant("get timeout "), Order::Get(Vec::new()));
+    assert_eq!(
+        parsed(&format!("get timeout {long}")),
+        TimeoutCommand::Get(cut.clone())
+    );
+    assert_eq!(
+        parsed(&format!("timeout delete {long}")),
+        TimeoutCommand::Delete(cut)
+    );
+    assert_eq!(parsed("get timeout "), TimeoutCommand::Get(Vec::new()));
 }
 
 #[test]
-fn wrong_use_is_told_as_nfct_tells_it() {
+fn usage_errors_match_nfct() {
     for (words, sentence) in [
         ("list timeout x", "too many arguments"),
         ("flush timeout x", "too many arguments"),
@@ -114,12 +120,12 @@ fn wrong_use_is_told_as_nfct_tells_it() {
             "Missing command\nnfct <list|add|delete|get|default-set|default-get|flush> timeout [<parameters>, ...]",
         ),
     ] {
-        assert_eq!(said(words), format!("{sentence}\n"), "{words}");
+        assert_eq!(text(words), format!("{sentence}\n"), "{words}");
     }
 }
 
 #[test]
-fn a_missing_etc_protocols_is_told_of_as_nfct_does() {
+fn a_missing_etc_protocols_matches_nfct() {
     let missing = || Err(io::Error::from_raw_os_error(libc::ENOENT));
     let nothing = "No such file or directory";
     assert_eq!(
@@ -132,6 +138,6 @@ fn a_missing_etc_protocols_is_told_of_as_nfct_does() {
     );
     assert_eq!(
         read("default-get timeout inet generic", missing()),
-        Ok(Order::GetDefaults(timeouts(2, 255, &[])))
+        Ok(TimeoutCommand::GetDefaults(timeouts(2, 255, &[])))
     );
 }
