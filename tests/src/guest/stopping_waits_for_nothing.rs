@@ -50,7 +50,7 @@ fn interrupted_while_attaching(lab: &Lab) -> Result<()> {
     }
     let status = child.wait()?;
     ensure!(
-        status.code() == Some(130) && said.contains("stopped while programs were being attached"),
+        status.code() == Some(130) && said.contains("interrupted while attaching eBPF programs"),
         "{status}: {said}"
     );
     unloaded(&before)
