@@ -181,7 +181,7 @@ impl Probing {
 /// Hooks that are not attached. The refresh hook runs for every packet, also for those that a filter rejects: with a
 /// filter it needs `--refresh`.
 fn left_out(with_refresh: bool) -> Vec<(&'static str, &'static str)> {
-    const WHY: &str = "left out because of the filter; --refresh attaches it";
+    const WHY: &str = "omitted because of the filter; --refresh attaches it";
     if with_refresh {
         Vec::new()
     } else {

@@ -111,7 +111,7 @@ impl Shown {
         let _ = match &measuring.overhead {
             Ok(overhead) => writeln!(
                 out,
-                "On this machine, reading the clock takes {}. Measuring makes each call {} longer,\n\
+                "On this machine, a reading of the clock lasts {}. Measuring makes each call {} longer,\n\
                  of which {} are included in each duration below (measured with {} calls of an\n\
                  empty kernel function).",
                 text::time(overhead.clock_ns.round() as u64),
