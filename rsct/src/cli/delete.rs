@@ -26,7 +26,9 @@ use crate::{
         conntrack::{Change, Entry},
         dump,
     },
-    plural, waiting,
+    plural,
+    schema::Command,
+    waiting,
 };
 
 /// Delete the entries of the conntrack table that meet the filter, and show those that went. Exit code 1 where none
@@ -66,8 +68,13 @@ pub(super) struct ShownArgs {
 
 impl ShownArgs {
     /// What shows them so.
-    pub(super) fn printer<'a>(&self, labels: &'a LabelMap, namespaces: &Namespaces) -> Printer<'a> {
-        let view = self.output.view(labels, namespaces.column());
+    pub(super) fn printer<'a>(
+        &self,
+        command: Command,
+        labels: &'a LabelMap,
+        namespaces: &Namespaces,
+    ) -> Printer<'a> {
+        let view = self.output.view(Some(command), labels, namespaces.column());
         Printer::new((!self.quiet).then_some(view), namespaces.are_named())
     }
 }
@@ -87,7 +94,7 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     args.explain.tell(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let mut printer = args.shown.printer(&labels, &namespaces);
+    let mut printer = args.shown.printer(Command::Delete, &labels, &namespaces);
     let mut sum = Swept::default();
     let mut done_at_once = false;
     let _watch = (!args.shown.dry_run).then(interrupt::watch);

@@ -46,10 +46,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             let palette = Palette::for_stream(&io::stdout());
             render::doctor::text(&mut out, &diagnosis, palette);
         }
-        OutputArg::Json => {
-            serde_json::to_writer_pretty(&mut out, &diagnosis)?;
-            out.push(b'\n');
-        }
+        OutputArg::Json => render::bytes::json_pretty(&mut out, &diagnosis),
     }
     let written = io::stdout().write_all(&out);
     drop(held);

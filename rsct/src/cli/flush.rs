@@ -20,7 +20,9 @@ use crate::{
         conntrack::{Change, DumpFilter},
         stats,
     },
-    plural, waiting,
+    plural,
+    schema::Command,
+    waiting,
 };
 
 /// Delete every entry of the conntrack table, or of one address family, and show those that went.
@@ -49,7 +51,7 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     let plan = filter.plan();
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let mut printer = args.shown.printer(&labels, &namespaces);
+    let mut printer = args.shown.printer(Command::Flush, &labels, &namespaces);
     let _watch = (!args.shown.dry_run).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         ended::check("flushing the table")?;

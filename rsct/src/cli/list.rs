@@ -24,6 +24,7 @@ use crate::{
     plural,
     provenance::{Listing, ListingError},
     render::entry::{self, About, Format, View},
+    schema::Command,
     waiting,
 };
 
@@ -86,7 +87,7 @@ enum TableArg {
 
 impl Output {
     /// What it means: labels have names in all forms but conntrack's own line, and namespaces a column.
-    pub(super) fn view(self, labels: &LabelMap, netns: Option<usize>) -> View<'_> {
+    pub(super) fn view(self, command: Option<Command>, labels: &LabelMap, netns: Option<usize>) -> View<'_> {
         let format = match self {
             Self::Text | Self::Extended => Format::Text,
             Self::Wide => Format::Wide,
@@ -99,6 +100,7 @@ impl Output {
             extended: self == Self::Extended,
             labels: (format != Format::Text && !labels.is_empty()).then_some(labels),
             netns,
+            command,
             ..View::default()
         }
     }
@@ -117,7 +119,9 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         filter,
         plan,
         table,
-        view: args.output.view(&labels, namespaces.column()),
+        view: args
+            .output
+            .view(Some(Command::List), &labels, namespaces.column()),
         named: namespaces.are_named(),
         listing,
         now: entry::now(),

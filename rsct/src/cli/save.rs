@@ -57,7 +57,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
     };
     let mut save = Save {
         filter,
-        view: Output::Save.view(&labels, namespaces.column()),
+        view: Output::Save.view(None, &labels, namespaces.column()),
         target,
         saved: 0,
         saved_before: 0,

@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     netlink::stats::{self, Cpu, counter},
-    render, waiting,
+    render,
+    schema::{self, Command},
+    waiting,
 };
 
 /// Show the kernel's conntrack counters, per CPU and in total, since the network namespace was made.
@@ -73,6 +75,9 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         // Nothing is held open meanwhile: a descriptor would keep a namespace alive that everybody has left.
         let namespaces = Namespaces::open(&args.netns)?;
         let mut out = Vec::new();
+        if intervals == 0 && args.output == Output::Json {
+            schema::begin(&mut out, Command::Stats);
+        }
         let visit = namespaces.visit(async |netns, socket| {
             let cpus = stats::per_cpu(socket).await?;
             let at = Instant::now();

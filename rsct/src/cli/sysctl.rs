@@ -20,6 +20,7 @@ use crate::{
         sysctl::{NETFILTER, Setting, Where},
     },
     render::sysctls::{self as render, Line},
+    schema::{self, Command},
     sysctls::{Bounds, Known, full, is_ours},
     waiting,
 };
@@ -245,7 +246,10 @@ impl Sysctl<'_> {
             hz: self.hz,
         };
         match self.args.output {
-            Output::Json => render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns)),
+            Output::Json => {
+                schema::begin_once(&mut self.out, Command::Sysctl);
+                render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns));
+            }
             Output::Text => {
                 let column = self.namespaces.column();
                 if !std::mem::replace(&mut self.begun, true) {
@@ -259,6 +263,7 @@ impl Sysctl<'_> {
     fn show_change(&mut self, netns: &Netns, name: &str, before: &str, after: &str) {
         match self.args.output {
             Output::Json => {
+                schema::begin_once(&mut self.out, Command::Sysctl);
                 let netns = self.namespaces.are_named().then_some(netns);
                 render::changed_json(&mut self.out, name, before, after, netns);
             }

@@ -15,6 +15,7 @@ use crate::{
     kernel::{clock, interfaces::Names, netns::Selector},
     message,
     render::{color::Palette, known, story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
+    schema::Command,
     trace::{
         join::Join,
         output::{Format, Output},
@@ -184,7 +185,11 @@ async fn trace(args: &TraceArgs, telling: Telling) -> anyhow::Result<ExitCode> {
     if telling == Telling::Timeouts {
         output.only_of_timeouts();
     }
-    let written = output.header();
+    let written = output.header(match telling {
+        Telling::Everything => Some(Command::Trace),
+        // `rsct timeout why` has printed entries before.
+        Telling::Timeouts => None,
+    });
     let join = RefCell::new(probing.join(output, filter.details, args.count));
     join.borrow_mut().wrote(written);
     let limits = Limits {

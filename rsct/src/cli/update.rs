@@ -21,6 +21,7 @@ use crate::{
         change::Operation,
         conntrack::{Change, Entry},
     },
+    schema::Command,
     waiting,
 };
 
@@ -125,7 +126,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     let plan = filter.plan();
     args.explain.tell(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
-    let mut printer = args.shown.printer(&labels, &namespaces);
+    let mut printer = args.shown.printer(Command::Update, &labels, &namespaces);
     let mut sum = Swept::default();
     let operation = (!args.shown.dry_run).then_some((Operation::Update, !args.shown.quiet));
     let _watch = operation.map(|_| interrupt::watch());

@@ -59,6 +59,7 @@ pub fn gather() -> (Diagnosis, Held) {
     let mut held = Held::default();
     let (obstacle, programs_run, hooks) = hooks::tried(types.as_ref(), worth_trying, &mut held);
     let mut diagnosis = Diagnosis {
+        schema: crate::schema::VERSION,
         can_trace: obstacle.is_none(),
         reason: None,
         kernel: kernel(),

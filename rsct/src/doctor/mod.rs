@@ -1,4 +1,4 @@
-//! What works on this machine and what does not, as data: `rsct doctor` without its looks.
+//! What works on this machine and what does not, as data: the result of `rsct doctor`.
 //!
 //! [`gather`] asks everything once, really attaching and letting go again, because settings and
 //! versions tell only what should work; [`verdict`] draws the one conclusion. All of it serialises:
@@ -11,103 +11,121 @@ mod hooks;
 pub(crate) mod samples;
 mod verdict;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 
 pub use gather::gather;
 pub use hooks::Held;
 
-/// Everything that was found out.
-#[derive(Debug, Serialize)]
+/// The result of `rsct doctor`.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Diagnosis {
-    /// Whether `rsct trace` works here.
+    /// The version of the schema
+    pub schema: u32,
+    /// True if `rsct trace` works here; the exit status is then 0, else 1
     pub can_trace: bool,
-    /// Why it does not.
+    /// The reason why it does not
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The kernel.
+    /// The kernel
     pub kernel: Kernel,
-    /// Its types.
+    /// The kernel's types
     pub btf: Btf,
-    /// What this process may do.
+    /// The privileges of this process
     pub privileges: Privileges,
-    /// The smallest programs, offered.
+    /// The result of loading the smallest programs
     pub programs: Programs,
-    /// Conntrack in this network namespace; `None` where it is not loaded.
+    /// Conntrack in this network namespace; absent if it is not loaded
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<Conntrack>,
-    /// Why it is unknown whether conntrack is loaded.
+    /// The reason why it is unknown whether conntrack is loaded: /proc is missing
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conntrack_error: Option<&'static str>,
-    /// Whether its entries can be dumped; not tried where it is not loaded, as asking loads it.
+    /// The result of a dump; absent if conntrack is not loaded, because a dump would load it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ctnetlink: Option<Dump>,
-    /// Whether the kernel runs attached programs; unknown where nothing is attached or the test failed.
+    /// True if the kernel runs attached programs; absent if nothing is attached or the test failed
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub programs_run: Option<bool>,
-    /// Why attaching failed, or was not tried.
+    /// The obstacle, if programs could not be attached or do not run
+    #[serde(rename = "obstacle", skip_serializing_if = "Option::is_none")]
     pub not_attached: Option<Obstacle>,
-    /// Every hook of every command; empty of attachments where none were tried.
+    /// The hooks of all commands
     pub hooks: Vec<Hook>,
-    /// Every field the programs read; none where the kernel shows no types.
+    /// The fields of kernel structs that a trace reads; empty without the kernel's types
     pub fields: Vec<Field>,
-    /// Every argument the programs use; none where the kernel shows no types.
+    /// The arguments that a trace's programs use; empty without the kernel's types
     pub arguments: Vec<Argument>,
 }
 
-/// The kernel and how it is set up.
-#[derive(Debug, Serialize)]
+/// The kernel and its settings.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Kernel {
-    /// As `uname -r` has it.
+    /// The release, as `uname -r` prints it
     pub release: String,
-    /// Ticks per second.
+    /// Jiffies in a second
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hz: Option<u32>,
-    /// Why they are not known.
+    /// The reason why `hz` is unknown
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hz_error: Option<String>,
-    /// Whether programs are compiled; unknown where that cannot be switched or read.
+    /// True if eBPF programs are compiled; absent if that cannot be switched or read
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jit: Option<bool>,
-    /// `none`, `integrity` or `confidentiality`; unknown without lockdown or securityfs.
+    /// `none`, `integrity` or `confidentiality`; absent without lockdown or securityfs
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lockdown: Option<&'static str>,
 }
 
-/// The types that the kernel shows.
-#[derive(Debug, Serialize)]
+/// The kernel's types (BTF).
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Btf {
-    /// Whether they can be read.
+    /// True if they can be read
     pub readable: bool,
-    /// Why not.
+    /// The reason why not
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Those of conntrack's modules that have types of their own.
+    /// The modules of conntrack that have types
     pub modules: Vec<&'static str>,
 }
 
-/// What this process may do.
-#[derive(Debug, Serialize)]
+/// The privileges of this process.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Privileges {
-    /// Every capability that some part of rsct needs.
+    /// The capabilities that rsct needs
     pub capabilities: Vec<Capability>,
-    /// Whether capabilities count: in a rootless container they do not.
+    /// True in the initial user namespace: in a rootless container capabilities have no effect
     pub initial_user_namespace: bool,
-    /// Why nothing is known.
+    /// The reason why nothing is known
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 /// A capability.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Capability {
-    /// As capabilities(7) writes it.
+    /// The name, as in capabilities(7)
     pub name: &'static str,
-    /// What cannot be done without it.
+    /// The purpose of the capability
     pub needed_for: &'static str,
-    /// Whether tracing itself needs it.
+    /// True if a trace needs it
     pub to_trace: bool,
-    /// Whether it is held.
+    /// True if this process has it
     pub held: bool,
 }
 
-/// Whether the kernel takes programs at all.
-#[derive(Debug, Serialize)]
+/// The result of loading the smallest programs.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DoctorPrograms")]
 pub struct Programs {
-    /// An fentry program; not tried where the kernel shows no types.
+    /// The result with fentry; absent without the kernel's types
+    #[serde(rename = "fentry_program", skip_serializing_if = "Option::is_none")]
     pub fentry: Option<Trial>,
-    /// A kprobe program.
+    /// The result with kprobe
+    #[serde(rename = "kprobe_program")]
     pub kprobe: Trial,
-    /// Whether kprobe programs can be attached; unknown without sysfs.
+    /// True if kprobe programs can be attached; absent without sysfs
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kprobe_events: Option<bool>,
 }
 
@@ -123,123 +141,166 @@ impl Programs {
     }
 }
 
-/// A program that was offered.
-#[derive(Debug, Serialize)]
+/// The result of loading a program.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Trial {
-    /// Whether the kernel took it.
+    /// True if the kernel accepted it
     pub accepted: bool,
-    /// What it said if not, in a few words.
+    /// The kernel's refusal in a few words
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The same in a sentence, with what to do.
+    /// The same in a sentence, with what to do
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// Whether it said that this is not permitted.
+    /// True if the kernel answered EPERM
     pub not_permitted: bool,
 }
 
 /// Conntrack in this network namespace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Conntrack {
-    /// Whether a module, or built in.
+    /// True if it is a module, false if it is built in
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<bool>,
-    /// Whether IPv4 packets pass it.
+    /// The hooks for IPv4
     pub ipv4: Hooked,
-    /// Whether IPv6 packets pass it.
+    /// The hooks for IPv6
     pub ipv6: Hooked,
-    /// Entries now.
+    /// The number of entries
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<u32>,
-    /// Entries at most.
+    /// The value of `net.netfilter.nf_conntrack_max`
+    #[serde(rename = "max_entries", skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Settings that decide what can be shown.
+    /// Settings that decide what rsct can show
     pub sysctls: Vec<Sysctl>,
 }
 
-/// Whether conntrack is on the packet path.
-#[derive(Debug, Serialize)]
+/// The hooks of conntrack for a protocol family.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Hooked {
-    /// Whether it is; unknown where the kernel does not tell.
+    /// True if packets pass conntrack; absent if the kernel does not report it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hooked: Option<bool>,
-    /// Why it does not tell.
+    /// The reason why that is unknown
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 /// One of conntrack's settings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Sysctl {
-    /// Its name under `net.netfilter`.
+    /// The setting's name
+    #[serde(rename = "sysctl", serialize_with = "whole_name")]
+    #[schemars(with = "String")]
     pub name: &'static str,
-    /// What it is set to; `None` where this kernel does not have it.
+    /// The value; absent if this kernel does not have the setting
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<u32>,
-    /// What it switches.
+    /// The effect of the setting
     pub switches: &'static str,
 }
 
+fn whole_name<S: Serializer>(name: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("net.netfilter.{name}"))
+}
+
 /// A dump of conntrack's entries, up to the first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Dump {
-    /// Whether the kernel gave it.
+    /// True if the dump works
     pub works: bool,
-    /// Why not.
+    /// The reason why not
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Why nothing is attached.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "stage", content = "why")]
+/// The obstacle to a trace.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(into = "ObstacleObject")]
 pub enum Obstacle {
-    /// It was not tried, for another reason that the diagnosis has.
+    /// Attaching was not tried, for another reason that the diagnosis has
     NotTried,
-    /// This kernel's types are not what the programs need.
+    /// This kernel's types are not what the programs need
     Types(String),
-    /// It was tried.
+    /// Attaching failed
     Attaching(String),
-    /// The kernel attached the programs and does not run them.
+    /// The kernel attached the programs and does not run them
     NotRun(String),
 }
 
+/// The obstacle to a trace, as JSON has it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ObstacleObject {
+    /// The stage that failed: `not_tried` (for another reason that the diagnosis has), `types` (the kernel's types are not what the programs need), `attaching`, or `not_run` (the kernel attached the programs and does not run them)
+    stage: &'static str,
+    /// The reason
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<Obstacle> for ObstacleObject {
+    fn from(obstacle: Obstacle) -> Self {
+        let (stage, reason) = match obstacle {
+            Obstacle::NotTried => ("not_tried", None),
+            Obstacle::Types(reason) => ("types", Some(reason)),
+            Obstacle::Attaching(reason) => ("attaching", Some(reason)),
+            Obstacle::NotRun(reason) => ("not_run", Some(reason)),
+        };
+        Self { stage, reason }
+    }
+}
+
 /// A hook.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Hook {
-    /// The command of rsct that needs it: `trace`, `list` (for `--timeout-source`), `why` or `latency`.
+    /// The command that needs it: `trace`, `list` (for `--timeout-source`), `why` or `latency`
     pub command: &'static str,
-    /// The kernel function.
+    /// The kernel function
     pub function: &'static str,
-    /// `fentry`, `kprobe` or `not attached`; `None` where it was not tried.
+    /// `fentry`, `kprobe`, `tracepoint` or `not attached`; absent if it was not tried
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attached: Option<&'static str>,
-    /// Why not in a better way.
+    /// The reasons why it is not attached, or not in the best form
+    #[serde(rename = "reasons")]
     pub why_not_better: Vec<String>,
-    /// Whether the kernel's types describe the function; unknown where there are none, and of a tracepoint.
+    /// True if the kernel's types describe the function; absent without types, and with a tracepoint
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_btf: Option<bool>,
-    /// What is not seen without it.
+    /// The facts that only this hook reports
     pub shows: &'static str,
-    /// Whether there is no trace at all without it.
+    /// True if there is no trace without it
     pub essential: bool,
 }
 
 /// A field of a kernel struct.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Field {
-    /// The struct.
+    /// The struct
     pub of: &'static str,
-    /// The member.
+    /// The member
     pub path: &'static str,
-    /// Bytes from the struct's start.
+    /// The offset from the beginning of the struct, in bytes
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u32>,
-    /// Bytes that are read.
+    /// The number of bytes that are read
+    #[serde(rename = "size_bytes")]
     pub bytes: u32,
-    /// Whether there is no trace without it.
+    /// True if there is no trace without it
     pub required: bool,
-    /// Why it is not there.
+    /// The reason why the kernel does not have it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
 }
 
 /// An argument of a hooked function.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Argument {
-    /// The kernel function.
+    /// The kernel function
     pub function: &'static str,
-    /// The parameter; `return` is the value returned.
+    /// The parameter; `return` is the returned value
     pub name: &'static str,
-    /// Which one it is, from 0; the value returned comes after the last. `None` where the kernel's
-    /// function has none of that name.
+    /// The position, from 0; the returned value comes after the last parameter. Absent if the function has no parameter of that name
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
 }

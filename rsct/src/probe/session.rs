@@ -140,19 +140,6 @@ impl Attached {
             not: count(How::Not),
         }
     }
-
-    /// As a member of a JSON object.
-    pub fn json(&self) -> String {
-        let Self {
-            fentry,
-            kprobe,
-            tracepoint,
-            not,
-        } = self;
-        format!(
-            "\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"tracepoint\":{tracepoint},\"not_attached\":{not}}}"
-        )
-    }
 }
 
 /// Why there is no session.

@@ -4,10 +4,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     conntrack_line::{self, Shape},
-    event_line::{self, Cause, Event},
+    event_line::{self, Event, Requester},
     json, namespace, save, wide, xml,
 };
-use crate::{kernel::netns::Netns, labels::LabelMap, netlink::conntrack::Entry, timeouts::Source};
+use crate::{
+    kernel::netns::Netns,
+    labels::LabelMap,
+    netlink::conntrack::Entry,
+    schema::{self, Command},
+    timeouts::Source,
+};
 
 /// A form for entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct View<'a> {
     pub events: bool,
     /// Say which namespace an entry is of, in a column of this width where the form has lines.
     pub netns: Option<usize>,
+    /// The command, for the first line of JSON output.
+    pub command: Option<Command>,
 }
 
 /// What is known about an entry beside itself.
@@ -55,8 +63,8 @@ pub struct About<'a> {
     pub netns: Option<&'a Netns>,
     /// What happened to it.
     pub event: Option<Event>,
-    /// Who did that.
-    pub cause: Option<Cause<'a>>,
+    /// The sender of the netlink request that caused that.
+    pub requester: Option<Requester<'a>>,
     /// Where its timeout comes from; wide and JSON say it.
     pub timeout_source: Option<&'a Source<'a>>,
 }
@@ -79,7 +87,12 @@ impl View<'_> {
                 wide::header(out, before);
             }
             Format::Xml => out.extend_from_slice(xml::HEADER),
-            Format::Text | Format::Json | Format::Save => {}
+            Format::Json => {
+                if let Some(command) = self.command {
+                    schema::begin(out, command);
+                }
+            }
+            Format::Text | Format::Save => {}
         }
     }
 
@@ -111,8 +124,8 @@ impl View<'_> {
                     as_it_is: false,
                 };
                 conntrack_line::line(out, entry, shape, now_s);
-                if let Some(cause) = about.cause {
-                    event_line::userspace(out, cause, false);
+                if let Some(requester) = about.requester {
+                    event_line::userspace(out, requester, false);
                 }
             }
             Format::Wide => {
@@ -124,8 +137,8 @@ impl View<'_> {
                     wide::event(out, event);
                 }
                 wide::line(out, entry, self.labels, now_s, about.timeout_source);
-                if let Some(cause) = about.cause {
-                    event_line::userspace(out, cause, false);
+                if let Some(requester) = about.requester {
+                    event_line::userspace(out, requester, false);
                 }
             }
             Format::Json => json::entry(out, entry, about, self.labels),

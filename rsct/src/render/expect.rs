@@ -4,6 +4,7 @@ use super::{expect_json, expect_line, expect_xml, namespace};
 use crate::{
     kernel::netns::Netns,
     netlink::expect::{EventKind, Expectation},
+    schema::{self, Command},
 };
 
 /// A form for expectations.
@@ -42,9 +43,11 @@ pub struct Happened {
 
 impl Format {
     /// Appends what stands before the first expectation.
-    pub fn begin(self, out: &mut Vec<u8>) {
-        if self == Self::Xml {
-            out.extend_from_slice(expect_xml::BEGIN);
+    pub fn begin(self, out: &mut Vec<u8>, command: Command) {
+        match self {
+            Self::Text => {}
+            Self::Json => schema::begin(out, command),
+            Self::Xml => out.extend_from_slice(expect_xml::BEGIN),
         }
     }
 

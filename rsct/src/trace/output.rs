@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::{
     flow::observation::{Observation, Observer},
     render::{story::Story, timeout_history::TimeoutHistory, trace_json::TraceJson},
+    schema::{self, Command},
     what_if::Watching,
 };
 
@@ -63,10 +64,11 @@ impl<W: Write> Output<W> {
         self.only_timeouts = true;
     }
 
-    /// The line above all others, where the format has one.
-    pub fn header(&mut self) -> io::Result<()> {
-        match &self.format {
-            Format::Text(story) => self.lines.text(|out| story.header(out)),
+    /// The line above all others, where the format has one: with JSON that of the command, unless it is printed already.
+    pub fn header(&mut self, command: Option<Command>) -> io::Result<()> {
+        match (&self.format, command) {
+            (Format::Text(story), _) => self.lines.text(|out| story.header(out)),
+            (_, Some(command)) if self.is_json() => self.lines.text(|out| schema::begin(out, command)),
             _ => Ok(()),
         }
     }
@@ -129,7 +131,7 @@ impl<W: Write> Output<W> {
 
 /// Marks the line at the end of `out`.
 #[cold]
-fn mark_late(out: &mut Vec<u8>, json: bool) {
+pub(crate) fn mark_late(out: &mut Vec<u8>, json: bool) {
     let (end, mark): (&[u8], &[u8]) = match json {
         true => (b"}\n", b",\"late\":true}\n"),
         false => (b"\n", b" (late)\n"),

@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
             last = together.told();
             continue;
         };
-        ensure!(waits.number("/sum") > Some(0), "{waits}");
+        ensure!(waits.number("/durations_ns/sum") > Some(0), "{waits}");
         is_told_of(&together)?;
         // By itself a thread has nobody to wait for but garbage collection.
         ensure!(
@@ -114,7 +114,7 @@ fn round(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<Measured
     // Where it is a function, an entry's two locks are taken by it.
     if let Some(pairs) = measured.tally(DOUBLE_LOCK, "all") {
         ensure!(
-            pairs.number("/count").unwrap_or(0) + missing >= measured.count(CONFIRM, "inserted"),
+            pairs.number("/durations_ns/count").unwrap_or(0) + missing >= measured.count(CONFIRM, "inserted"),
             "{pairs}"
         );
     }

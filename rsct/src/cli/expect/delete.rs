@@ -13,6 +13,7 @@ use crate::{
     kernel::interrupt,
     netlink::expect,
     render::expect::About,
+    schema::Command,
     waiting,
 };
 
@@ -42,7 +43,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let mut out = Vec::new();
     let mut deleted = 0;
     if !args.deleting.quiet {
-        format.begin(&mut out);
+        format.begin(&mut out, Command::ExpectDelete);
     }
     let _watch = (!args.deleting.dry_run).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {

@@ -37,6 +37,7 @@ use crate::{
         expect::{About, Format, Happened},
         watch_json::{self, Summary},
     },
+    schema::Command,
     waiting,
 };
 
@@ -232,7 +233,7 @@ impl Watch {
 
     /// Whoever started this may wait for it: nothing that happens from now on goes unseen.
     fn begin<'n>(&mut self, namespaces: impl Iterator<Item = &'n Netns>) {
-        self.format.begin(&mut self.out);
+        self.format.begin(&mut self.out, Command::ExpectWatch);
         for netns in namespaces {
             no_events::report(&mut self.out, netns, self.named, self.format == Format::Json);
         }

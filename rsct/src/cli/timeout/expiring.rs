@@ -25,6 +25,7 @@ use crate::{
         entry::{self, About, View},
         expiring as render,
     },
+    schema::{self, Command},
     timeouts::{Census, Histogram, PROTOCOLS, Values},
     waiting,
 };
@@ -65,7 +66,7 @@ pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
         filter,
         plan,
         // A table of its own for each namespace needs no column.
-        view: shape.view(&labels, None),
+        view: shape.view(None, &labels, None),
         now: entry::now(),
         palette: Palette::for_stream(&io::stdout()),
         namespaces: &namespaces,
@@ -128,7 +129,10 @@ impl Expiring<'_> {
                     out.push(b'\n');
                 }
             }
-            Output::Json => render::json(out, &histogram, self.namespaces.are_named().then_some(netns)),
+            Output::Json => {
+                schema::begin_once(out, Command::TimeoutExpiring);
+                render::json(out, &histogram, self.namespaces.are_named().then_some(netns));
+            }
         }
         soonest.write(out);
         let of = self.namespaces.of(netns);

@@ -8,6 +8,7 @@ use super::{Output, exit_code, place::Place, print};
 use crate::{
     cli::namespaces::{Namespaces, NetnsArg},
     render::rules as render,
+    schema::{self, Command},
     waiting,
 };
 
@@ -54,6 +55,7 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
             }
         }
     } else {
+        schema::begin(&mut out, Command::TimeoutRules);
         for (inode, rule) in &found {
             let netns = namespaces.iter().find(|netns| netns.inode == *inode);
             render::json(&mut out, rule, netns.filter(|_| namespaces.are_named()));

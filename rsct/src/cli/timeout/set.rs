@@ -20,6 +20,7 @@ use crate::{
     kernel::netns::Netns,
     netlink::Socket,
     render::timeouts::Changed,
+    schema::{self, Command},
     timeouts::{PROTOCOLS, Protocol, Values},
     waiting,
 };
@@ -61,7 +62,10 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
     if let Some(file) = &persistent {
         file.check_namespace()?;
-        print(file.shown().as_bytes())?;
+        // It is no JSON.
+        if args.output == Output::Text {
+            print(file.shown().as_bytes())?;
+        }
     }
     let staged = persistent.as_ref().filter(|_| !args.dry_run);
     let staged = staged.map(DropInFile::stage).transpose()?;
@@ -186,7 +190,10 @@ impl Set<'_> {
             };
             match self.args.output {
                 Output::Text => changed.text(out, netns, self.namespaces.column()),
-                Output::Json => changed.json(out, self.namespaces.are_named().then_some(netns)),
+                Output::Json => {
+                    schema::begin_once(out, Command::TimeoutSet);
+                    changed.json(out, self.namespaces.are_named().then_some(netns));
+                }
             }
         }
     }

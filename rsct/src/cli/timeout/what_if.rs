@@ -19,6 +19,7 @@ use crate::{
     netlink::{conntrack::Entry, dump},
     provenance::{Listing, ListingError},
     render::what_if::Report,
+    schema::Command,
     timeouts::{GENERIC, Protocol, Values},
     trace::{
         output::{Format, Output as Lines},
@@ -145,8 +146,10 @@ async fn watch(
         watching: Box::new(watching),
         json,
     };
-    let lines = Lines::new(format, io::stdout());
+    let mut lines = Lines::new(format, io::stdout());
+    let written = lines.header(Some(Command::TimeoutWhatIf));
     let join = RefCell::new(probing.join(lines, filter.details, None));
+    join.borrow_mut().wrote(written);
     if !json {
         message!(
             "watching for {} s; Ctrl-C ends it before …",

@@ -17,6 +17,7 @@ use crate::{
     plural,
     provenance::{Listing, ListingError},
     render::{entry, timeout_source},
+    schema::{self, Command},
     waiting,
 };
 
@@ -73,6 +74,9 @@ fn there_already(args: &WhyArgs) -> anyhow::Result<()> {
         error => error.into(),
     })?;
     let mut out = Vec::new();
+    if args.output == Output::Json {
+        schema::begin(&mut out, Command::TimeoutWhy);
+    }
     let visit = namespaces.visit(async |netns, socket| {
         let mut there = There {
             filter: &filter,

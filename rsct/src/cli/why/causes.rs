@@ -36,7 +36,8 @@ use crate::{
         scope::Scope,
         session::{Attached, How},
     },
-    render::{color::Palette, why, why_json},
+    render::{bytes::json_line, color::Palette, why, why_json},
+    schema::{self, Command, tag, why::WhyStarted},
     waiting,
 };
 
@@ -238,9 +239,15 @@ fn started(output: Output, duration: Duration, attached: Attached) {
             duration.as_secs_f64()
         ),
         Output::Json => {
-            let line = format!("{{\"type\":\"started\",{}}}\n", attached.json());
+            let line = WhyStarted {
+                r#type: tag::Started,
+                hook_counts: attached.into(),
+            };
+            let mut out = Vec::new();
+            schema::begin(&mut out, Command::Why);
+            json_line(&mut out, &line);
             // An output that cannot be written to is reported with the answer.
-            let _ = io::stdout().write_all(line.as_bytes());
+            let _ = io::stdout().write_all(&out);
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     plural,
     provenance::{Listing, ListingError},
     render::{color::Palette, story::Story, trace_json::TraceJson, why_flow::End},
+    schema::{self, Command},
     waiting,
     why::{
         flow::{FlowWatching, Known, Tuples},
@@ -103,7 +104,7 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
             story.line(out, observation);
         }
     };
-    let (watching, watched) = watch.run(FlowWatching::new(tuples, write)).await?;
+    let (watching, watched) = watch.run(FlowWatching::new(tuples, write), None).await?;
     let after = lookup::entries(namespaces, &named.orig, None, output).await?;
     let elsewhere = elsewhere(named, namespaces, &before, &after, output).await?;
     let end = TheEnd {
@@ -159,6 +160,9 @@ async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     let output = args.watching.output;
     let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), output).await?;
     let mut out = Vec::new();
+    if output == Output::Json {
+        schema::begin(&mut out, Command::WhyFlow);
+    }
     if output == Output::Text {
         out.extend_from_slice(if found.is_empty() {
             b"in the table now: no entry with this tuple\n\n".as_slice()

@@ -22,6 +22,7 @@ use crate::{
         nfct,
         policies::{self as render, Line},
     },
+    schema,
 };
 
 /// Make, change, show and delete timeout policies.
@@ -97,7 +98,10 @@ impl Output {
             };
             match self {
                 Self::Text => render::text(out, &line, netns, namespaces.column(), width),
-                Self::Json => render::json(out, &line, namespaces.are_named().then_some(netns)),
+                Self::Json => {
+                    schema::begin_once(out, schema::Command::TimeoutPolicy);
+                    render::json(out, &line, namespaces.are_named().then_some(netns));
+                }
                 Self::Nfct => nfct::policy(out, policy),
             }
         }
