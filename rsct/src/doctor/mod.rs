@@ -300,7 +300,7 @@ pub struct Argument {
     pub function: &'static str,
     /// The parameter; `return` is the returned value
     pub name: &'static str,
-    /// The position, from 0; the returned value comes after the last parameter. Absent if the function has no parameter of that name
+    /// The position, from 0; the returned value is after the last parameter. Absent if the function has no parameter of that name
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
 }

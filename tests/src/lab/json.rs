@@ -43,7 +43,7 @@ pub fn lines(text: &str) -> Result<Vec<Value>> {
 /// How the first line begins.
 const FIRST: &[u8] = b"{\"type\":\"schema\"";
 
-/// What a command printed, less the line that names the schema. All lines are validated if there is such a line, or if
+/// The output of a command, less the line that names the schema. All lines are validated if there is such a line, or if
 /// rsct was to print JSON.
 pub fn validated(command: &Command, stdout: Vec<u8>) -> Result<Vec<u8>> {
     // A shell's script may have the options.
