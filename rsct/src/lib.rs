@@ -24,6 +24,7 @@ pub mod probe;
 pub mod provenance;
 pub mod render;
 pub mod rules;
+pub mod schema;
 #[cfg(test)]
 mod seeds;
 pub mod sysctls;

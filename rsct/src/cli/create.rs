@@ -23,6 +23,7 @@ use crate::{
         conntrack::{Change, Entry},
         lookup,
     },
+    schema::Command,
     waiting,
 };
 
@@ -57,7 +58,10 @@ pub fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let spec = args.entry.spec(&labels)?;
     let wanted = spec.new_entry().map_err(|error| UsageError(error.to_string()))?;
     let namespaces = Namespaces::open(&args.netns)?;
-    let view = args.output.format.view(&labels, namespaces.column());
+    let view = args
+        .output
+        .format
+        .view(Some(Command::Create), &labels, namespaces.column());
     let mut printer = Printer::new((!args.quiet).then_some(view), namespaces.are_named());
     let mut complete = true;
     let visit = namespaces.visit(async |netns, socket| {

@@ -27,7 +27,9 @@ use crate::{
         conntrack::{Change, Entry},
         dump,
     },
-    plural, waiting,
+    plural,
+    schema::Command,
+    waiting,
 };
 
 /// Delete the entries that match a filter
@@ -69,8 +71,16 @@ pub(super) struct SweepArgs {
 
 impl SweepArgs {
     /// The printer of entries, which prints none with `--quiet`.
-    pub(super) fn printer<'a>(&self, labels: &'a LabelMap, namespaces: &Namespaces) -> Printer<'a> {
-        let view = self.output.format.view(labels, namespaces.column());
+    pub(super) fn printer<'a>(
+        &self,
+        command: Command,
+        labels: &'a LabelMap,
+        namespaces: &Namespaces,
+    ) -> Printer<'a> {
+        let view = self
+            .output
+            .format
+            .view(Some(command), labels, namespaces.column());
         Printer::new((!self.quiet()).then_some(view), namespaces.are_named())
     }
 
@@ -100,7 +110,7 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let mut printer = args.sweep.printer(&labels, &namespaces);
+    let mut printer = args.sweep.printer(Command::Delete, &labels, &namespaces);
     let mut sum = Swept::default();
     let mut done_at_once = false;
     let _watch = (!args.sweep.dry_run()).then(interrupt::watch);

@@ -43,10 +43,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             let palette = Palette::for_stream(&io::stdout());
             render::doctor::text(&mut out, &diagnosis, palette);
         }
-        TextOrJson::Json => {
-            serde_json::to_writer_pretty(&mut out, &diagnosis)?;
-            out.push(b'\n');
-        }
+        TextOrJson::Json => render::bytes::json_pretty(&mut out, &diagnosis),
     }
     let written = io::stdout().write_all(&out);
     drop(held);

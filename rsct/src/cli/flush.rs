@@ -20,7 +20,9 @@ use crate::{
         conntrack::{Change, DumpFilter},
         stats,
     },
-    plural, waiting,
+    plural,
+    schema::Command,
+    waiting,
 };
 
 /// Delete all conntrack entries
@@ -53,7 +55,7 @@ pub fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     let plan = filter.plan();
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let mut printer = args.sweep.printer(&labels, &namespaces);
+    let mut printer = args.sweep.printer(Command::Flush, &labels, &namespaces);
     let _watch = (!args.sweep.dry_run()).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {
         ended::check("flushing the table")?;

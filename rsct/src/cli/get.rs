@@ -21,6 +21,7 @@ use crate::{
     labels::LabelMap,
     netlink::lookup,
     render::entry::{self, About},
+    schema::Command,
     waiting,
 };
 
@@ -77,7 +78,10 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let (tuple, zone) = args.tuple()?;
     let namespaces = Namespaces::open(&args.netns)?;
     let labels = LabelMap::load_default();
-    let view = args.output.format.view(&labels, namespaces.column());
+    let view = args
+        .output
+        .format
+        .view(Some(Command::Get), &labels, namespaces.column());
     let (mut out, mut line) = (Vec::new(), Vec::new());
     view.begin(&mut out);
     let nothing = out.len();

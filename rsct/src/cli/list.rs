@@ -25,6 +25,7 @@ use crate::{
     plural,
     provenance::Listing,
     render::entry::{self, About, Format, View},
+    schema::Command,
     waiting,
 };
 
@@ -98,7 +99,7 @@ enum TableArg {
 impl EntryFormat {
     /// The view of entries in this format. Label names replace numbers in all formats but conntrack's own lines;
     /// `netns` is the width of the namespace column.
-    pub(super) fn view(self, labels: &LabelMap, netns: Option<usize>) -> View<'_> {
+    pub(super) fn view(self, command: Option<Command>, labels: &LabelMap, netns: Option<usize>) -> View<'_> {
         let format = match self {
             Self::Text | Self::Extended => Format::Text,
             Self::Wide => Format::Wide,
@@ -111,6 +112,7 @@ impl EntryFormat {
             extended: self == Self::Extended,
             labels: (format != Format::Text && !labels.is_empty()).then_some(labels),
             netns,
+            command,
             ..View::default()
         }
     }
@@ -129,7 +131,10 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         filter,
         plan,
         table,
-        view: args.output.format.view(&labels, namespaces.column()),
+        view: args
+            .output
+            .format
+            .view(Some(Command::List), &labels, namespaces.column()),
         named: namespaces.are_named(),
         listing,
         now: entry::now(),

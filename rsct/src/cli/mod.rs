@@ -27,6 +27,7 @@ mod reading;
 mod refusal;
 mod replacement;
 pub mod save;
+pub mod schema;
 mod shared_args;
 pub mod stats;
 mod sweep;
@@ -88,6 +89,7 @@ enum Command {
     Timeout(Box<timeout::TimeoutArgs>),
     Sysctl(sysctl::SysctlArgs),
     Doctor(doctor::DoctorArgs),
+    Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     InstallLinks(install_links::InstallLinksArgs),
@@ -131,6 +133,7 @@ pub fn run() -> ExitCode {
         Command::Timeout(args) => timeout::run(args),
         Command::Sysctl(args) => sysctl::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::InstallLinks(args) => install_links::run(args),

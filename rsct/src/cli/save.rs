@@ -61,7 +61,7 @@ pub fn run(args: &SaveArgs) -> anyhow::Result<ExitCode> {
     };
     let mut save = Save {
         filter,
-        view: EntryFormat::Save.view(&labels, namespaces.column()),
+        view: EntryFormat::Save.view(None, &labels, namespaces.column()),
         target,
         saved: 0,
         saved_before: 0,

@@ -18,7 +18,9 @@ use super::{
 };
 use crate::{
     netlink::stats::{self, Cpu, counter},
-    render, waiting,
+    render,
+    schema::{self, Command},
+    waiting,
 };
 
 /// Print the kernel's conntrack counters per CPU
@@ -66,6 +68,9 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         // Opened anew for each reading: an open descriptor would keep a deleted namespace alive.
         let namespaces = Namespaces::open(&args.netns)?;
         let mut out = Vec::new();
+        if intervals == 0 && args.output.format == TextOrJson::Json {
+            schema::begin(&mut out, Command::Stats);
+        }
         let visit = namespaces.visit(async |netns, socket| {
             let cpus = stats::per_cpu(socket).await?;
             let at = Instant::now();

@@ -21,6 +21,7 @@ use crate::{
         sysctl::{NETFILTER, Setting, Where},
     },
     render::sysctls::{self as render, Line},
+    schema::{self, Command},
     sysctls::{Bounds, Known, full, is_ours},
     waiting,
 };
@@ -244,7 +245,8 @@ impl Sysctl<'_> {
         };
         match self.args.output.format {
             TextOrJson::Json => {
-                render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns))
+                schema::begin_once(&mut self.out, Command::Sysctl);
+                render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns));
             }
             TextOrJson::Text => {
                 let column = self.namespaces.column();
@@ -259,6 +261,7 @@ impl Sysctl<'_> {
     fn show_change(&mut self, netns: &Netns, name: &str, before: &str, after: &str) {
         match self.args.output.format {
             TextOrJson::Json => {
+                schema::begin_once(&mut self.out, Command::Sysctl);
                 let netns = self.namespaces.are_named().then_some(netns);
                 render::changed_json(&mut self.out, name, before, after, netns);
             }

@@ -22,6 +22,7 @@ use crate::{
         trace_json::TraceJson,
         trace_text::{Look, Style, TraceText},
     },
+    schema::Command,
     trace::{
         join::Join,
         output::{Format, Output},
@@ -217,7 +218,11 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     if subject == Subject::Timeouts {
         output.only_of_timeouts();
     }
-    let written = output.header();
+    let written = output.header(match subject {
+        Subject::Everything => Some(Command::Trace),
+        // `rsct timeout why` has printed entries before.
+        Subject::Timeouts => None,
+    });
     let join = RefCell::new(probing.join(output, filter.details, args.count.count));
     join.borrow_mut().wrote(written);
     let limits = Limits {

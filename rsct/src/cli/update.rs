@@ -22,6 +22,7 @@ use crate::{
         change::Operation,
         conntrack::{Change, Entry},
     },
+    schema::Command,
     waiting,
 };
 
@@ -137,7 +138,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<ExitCode> {
     let plan = filter.plan();
     args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
-    let mut printer = args.sweep.printer(&labels, &namespaces);
+    let mut printer = args.sweep.printer(Command::Update, &labels, &namespaces);
     let mut sum = Swept::default();
     let operation = (!args.sweep.dry_run()).then_some((Operation::Update, !args.sweep.quiet()));
     let _watch = operation.map(|_| interrupt::watch());

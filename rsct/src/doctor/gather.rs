@@ -53,6 +53,7 @@ pub fn gather() -> (Diagnosis, AttachedSessions) {
     let mut sessions = AttachedSessions::default();
     let attached = hooks::attach_all(types.as_ref(), worth_trying, &mut sessions);
     let mut diagnosis = Diagnosis {
+        schema: crate::schema::VERSION,
         can_trace: attached.obstacle.is_none(),
         reason: None,
         kernel: kernel(),

@@ -1,4 +1,4 @@
-//! State of this machine as data for `rsct doctor`, independent of the output format.
+//! What works on this machine and what does not, as data: the result of `rsct doctor`.
 //!
 //! [`gather`] checks each item once and really attaches, because settings and versions show only what should work;
 //! [`verdict`] draws the conclusion. The whole diagnosis serialises, for bug reports.
@@ -10,105 +10,124 @@ mod hooks;
 pub(crate) mod samples;
 mod verdict;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 
 pub use gather::gather;
 pub use hooks::AttachedSessions;
 
-/// The diagnosis.
-#[derive(Debug, Serialize)]
+/// The result of `rsct doctor`.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Diagnosis {
-    /// True if `rsct trace` works here.
+    /// The version of the schema
+    pub schema: u32,
+    /// True if `rsct trace` works here; the exit status is then 0, else 1
     pub can_trace: bool,
-    /// The reason if it does not.
+    /// The reason why it does not
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The kernel.
+    /// The kernel
     pub kernel: Kernel,
-    /// The kernel's types.
+    /// The kernel's types
     pub btf: Btf,
-    /// Privileges of this process.
+    /// The privileges of this process
     pub privileges: Privileges,
-    /// The kernel's answers to minimal tracing programs.
+    /// The result of loading the smallest programs
     pub programs: Programs,
-    /// Conntrack in this network namespace; `None` if it is not loaded.
+    /// Conntrack in this network namespace; absent if it is not loaded
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<Conntrack>,
-    /// The reason why it is unknown whether conntrack is loaded.
+    /// The reason why it is unknown whether conntrack is loaded: /proc is missing
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conntrack_error: Option<&'static str>,
-    /// The result of a dump of entries; not tried without conntrack, because a dump loads the module.
+    /// The result of a dump; absent if conntrack is not loaded, because a dump would load it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ctnetlink: Option<Dump>,
-    /// True if the kernel runs attached programs; unknown if nothing is attached or the test failed.
+    /// True if the kernel runs attached programs; absent if nothing is attached or the test failed
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub programs_run: Option<bool>,
-    /// The reason why it is unknown.
+    /// The reason why that is unknown
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub programs_run_error: Option<String>,
-    /// The reason why attaching failed or was not tried.
+    /// The obstacle, if programs could not be attached or do not run
+    #[serde(rename = "obstacle", skip_serializing_if = "Option::is_none")]
     pub not_attached: Option<Obstacle>,
-    /// Every hook of every command; without attachments if none were tried.
+    /// The hooks of all commands
     pub hooks: Vec<Hook>,
-    /// Every field that the eBPF programs read; empty without BTF.
+    /// The fields of kernel structs that a trace reads; empty without the kernel's types
     pub fields: Vec<Field>,
-    /// Every argument that the eBPF programs use; empty without BTF.
+    /// The arguments that a trace's programs use; empty without the kernel's types
     pub arguments: Vec<Argument>,
 }
 
-/// The kernel and its configuration.
-#[derive(Debug, Serialize)]
+/// The kernel and its settings.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Kernel {
-    /// As `uname -r` prints it.
+    /// The release, as `uname -r` prints it
     pub release: String,
-    /// Ticks per second.
+    /// Jiffies in a second
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hz: Option<u32>,
-    /// The reason why they are not known.
+    /// The reason why `hz` is unknown
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hz_error: Option<String>,
-    /// True if programs are compiled; unknown if the setting cannot be read.
+    /// True if eBPF programs are compiled; absent if that cannot be switched or read
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jit: Option<bool>,
-    /// `none`, `integrity` or `confidentiality`; unknown without lockdown or securityfs.
+    /// `none`, `integrity` or `confidentiality`; absent without lockdown or securityfs
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lockdown: Option<&'static str>,
 }
 
 /// The kernel's types (BTF).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Btf {
-    /// True if they can be read.
+    /// True if they can be read
     pub readable: bool,
-    /// The reason if not.
+    /// The reason why not
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The conntrack modules with their own BTF.
+    /// The modules of conntrack that have types
     pub modules: Vec<&'static str>,
 }
 
-/// Privileges of this process.
-#[derive(Debug, Serialize)]
+/// The privileges of this process.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Privileges {
-    /// Every capability that some part of rsct needs.
+    /// The capabilities that rsct needs
     pub capabilities: Vec<Capability>,
-    /// True if capabilities are effective for tracing: in a rootless container they are not.
+    /// True in the initial user namespace: in a rootless container capabilities have no effect
     pub initial_user_namespace: bool,
-    /// The reason why the privileges are unknown.
+    /// The reason why nothing is known
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 /// A capability.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Capability {
-    /// As in capabilities(7).
+    /// The name, as in capabilities(7)
     pub name: &'static str,
-    /// The operation that requires it.
+    /// The purpose of the capability
     pub needed_for: &'static str,
-    /// True if tracing requires it.
+    /// True if a trace needs it
     pub to_trace: bool,
-    /// True if the process holds it.
+    /// True if this process has it
     pub held: bool,
 }
 
-/// The kernel's answers to minimal tracing programs.
-#[derive(Debug, Serialize)]
+/// The result of loading the smallest programs.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DoctorPrograms")]
 pub struct Programs {
-    /// An fentry program; not tried without BTF.
+    /// The result with fentry; absent without the kernel's types
+    #[serde(rename = "fentry_program", skip_serializing_if = "Option::is_none")]
     pub fentry: Option<Trial>,
-    /// A kprobe program.
+    /// The result with kprobe
+    #[serde(rename = "kprobe_program")]
     pub kprobe: Trial,
-    /// True if kprobe programs can be attached; unknown without sysfs.
+    /// True if kprobe programs can be attached; absent without sysfs
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kprobe_events: Option<bool>,
 }
 
@@ -124,122 +143,166 @@ impl Programs {
     }
 }
 
-/// Test load of a program.
-#[derive(Debug, Serialize)]
+/// The result of loading a program.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Trial {
-    /// True if the kernel accepted it.
+    /// True if the kernel accepted it
     pub accepted: bool,
-    /// The error in a few words.
+    /// The kernel's refusal in a few words
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The error in a sentence, with advice.
+    /// The same in a sentence, with what to do
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// True if the error was EPERM.
+    /// True if the kernel answered EPERM
     pub not_permitted: bool,
 }
 
 /// Conntrack in this network namespace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Conntrack {
-    /// True for a module, false if built in.
+    /// True if it is a module, false if it is built in
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<bool>,
-    /// True if IPv4 packets pass it.
+    /// The hooks for IPv4
     pub ipv4: Hooked,
-    /// True if IPv6 packets pass it.
+    /// The hooks for IPv6
     pub ipv6: Hooked,
-    /// Number of entries.
+    /// The number of entries
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<u32>,
-    /// Limit of entries.
+    /// The value of `net.netfilter.nf_conntrack_max`
+    #[serde(rename = "max_entries", skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Settings that determine the available data.
+    /// Settings that decide what rsct can show
     pub sysctls: Vec<Sysctl>,
 }
 
-/// Result of the check for conntrack's netfilter hooks.
-#[derive(Debug, Serialize)]
+/// The hooks of conntrack for a protocol family.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Hooked {
-    /// True if they are registered; unknown if the kernel does not report it.
+    /// True if packets pass conntrack; absent if the kernel does not report it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hooked: Option<bool>,
-    /// The reason why it is unknown.
+    /// The reason why that is unknown
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// A conntrack setting.
-#[derive(Debug, Serialize)]
+/// One of conntrack's settings.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Sysctl {
-    /// Its name under `net.netfilter`.
+    /// The setting's name
+    #[serde(rename = "sysctl", serialize_with = "whole_name")]
+    #[schemars(with = "String")]
     pub name: &'static str,
-    /// Its value; `None` if this kernel does not have the setting.
+    /// The value; absent if this kernel does not have the setting
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<u32>,
-    /// Description of the feature that it switches.
+    /// The effect of the setting
     pub switches: &'static str,
 }
 
+fn whole_name<S: Serializer>(name: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("net.netfilter.{name}"))
+}
+
 /// A dump of conntrack's entries, up to the first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Dump {
-    /// True if the kernel answered.
+    /// True if the dump works
     pub works: bool,
-    /// The error.
+    /// The reason why not
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// The reason why nothing is attached.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "stage", content = "why")]
+/// The obstacle to a trace.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(into = "ObstacleObject")]
 pub enum Obstacle {
-    /// Attaching was not tried, for a reason elsewhere in the diagnosis.
+    /// Attaching was not tried, for another reason that the diagnosis has
     NotTried,
-    /// This kernel's types differ from those that the eBPF programs need.
+    /// This kernel's types are not what the programs need
     Types(String),
-    /// Attaching failed.
+    /// Attaching failed
     Attaching(String),
-    /// The kernel attached the programs but does not run them.
+    /// The kernel attached the programs and does not run them
     NotRun(String),
 }
 
+/// The obstacle to a trace, as JSON has it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ObstacleObject {
+    /// The stage that failed: `not_tried` (for another reason that the diagnosis has), `types` (the kernel's types are not what the programs need), `attaching`, or `not_run` (the kernel attached the programs and does not run them)
+    stage: &'static str,
+    /// The reason
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<Obstacle> for ObstacleObject {
+    fn from(obstacle: Obstacle) -> Self {
+        let (stage, reason) = match obstacle {
+            Obstacle::NotTried => ("not_tried", None),
+            Obstacle::Types(reason) => ("types", Some(reason)),
+            Obstacle::Attaching(reason) => ("attaching", Some(reason)),
+            Obstacle::NotRun(reason) => ("not_run", Some(reason)),
+        };
+        Self { stage, reason }
+    }
+}
+
 /// A hook.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Hook {
-    /// The command of rsct that needs it: `trace`, `list` (for `--timeout-source`), `why` or `latency`.
+    /// The command that needs it: `trace`, `list` (for `--timeout-source`), `why` or `latency`
     pub command: &'static str,
-    /// The kernel function.
+    /// The kernel function
     pub function: &'static str,
-    /// `fentry`, `kprobe`, `tracepoint` or `not attached`; `None` if not tried.
+    /// `fentry`, `kprobe`, `tracepoint` or `not attached`; absent if it was not tried
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attached: Option<&'static str>,
-    /// The reasons why better forms failed.
+    /// The reasons why it is not attached, or not in the best form
+    #[serde(rename = "reasons")]
     pub why_not_better: Vec<String>,
-    /// True if BTF describes the function; unknown without BTF, and for a tracepoint.
+    /// True if the kernel's types describe the function; absent without types, and with a tracepoint
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_btf: Option<bool>,
-    /// The data that is missing without it.
+    /// The facts that only this hook reports
     pub shows: &'static str,
-    /// True if no trace is possible without it.
+    /// True if there is no trace without it
     pub essential: bool,
 }
 
 /// A field of a kernel struct.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Field {
-    /// The struct.
+    /// The struct
     pub of: &'static str,
-    /// The member.
+    /// The member
     pub path: &'static str,
-    /// Offset in bytes from the struct's start.
+    /// The offset from the beginning of the struct, in bytes
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u32>,
-    /// Number of bytes read.
+    /// The number of bytes that are read
+    #[serde(rename = "size_bytes")]
     pub bytes: u32,
-    /// True if no trace is possible without it.
+    /// True if there is no trace without it
     pub required: bool,
-    /// The reason why it is absent.
+    /// The reason why the kernel does not have it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
 }
 
 /// An argument of a hooked function.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Argument {
-    /// The kernel function.
+    /// The kernel function
     pub function: &'static str,
-    /// The parameter; `return` is the return value.
+    /// The parameter; `return` is the returned value
     pub name: &'static str,
-    /// Its index from 0; the return value follows the last. `None` if the kernel's function has no such parameter.
+    /// The position, from 0; the returned value is after the last parameter. Absent if the function has no parameter of that name
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
 }

@@ -9,6 +9,7 @@ use crate::kernel::privileges::Capability as Cap;
 /// A machine on which tracing works.
 pub(crate) fn tracing() -> Diagnosis {
     Diagnosis {
+        schema: crate::schema::VERSION,
         can_trace: true,
         reason: None,
         kernel: Kernel {

@@ -140,19 +140,6 @@ impl HookCounts {
             not: count(How::Not),
         }
     }
-
-    /// Formats it as a member of a JSON object.
-    pub fn json(&self) -> String {
-        let Self {
-            fentry,
-            kprobe,
-            tracepoint,
-            not,
-        } = self;
-        format!(
-            "\"hooks\":{{\"fentry\":{fentry},\"kprobe\":{kprobe},\"tracepoint\":{tracepoint},\"not_attached\":{not}}}"
-        )
-    }
 }
 
 /// A session could not start.

@@ -186,15 +186,30 @@ fn groups(out: &mut Vec<u8>, segments: &[u16]) {
 /// Appends an object's JSON, with terminal controls escaped.
 pub fn json_object(out: &mut Vec<u8>, object: &impl serde::Serialize) {
     // Objects with text keys always serialize.
-    let text = serde_json::to_string(object).unwrap_or_default();
+    escaped(out, &serde_json::to_string(object).unwrap_or_default());
+}
+
+/// The same on several lines, with a newline after the last.
+pub fn json_pretty(out: &mut Vec<u8>, object: &impl serde::Serialize) {
+    escaped(out, &serde_json::to_string_pretty(object).unwrap_or_default());
+    out.push(b'\n');
+}
+
+fn escaped(out: &mut Vec<u8>, json: &str) {
     // Outside of strings, JSON's only control characters are line ends.
-    for char in text.chars() {
+    for char in json.chars() {
         if char != '\n' && outside::is_harmful(char) {
             json_escape(out, char);
         } else {
             out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
+}
+
+/// Appends a line of JSON output.
+pub fn json_line(out: &mut Vec<u8>, line: &impl serde::Serialize) {
+    json_object(out, line);
+    out.push(b'\n');
 }
 
 fn json_escape(out: &mut Vec<u8>, char: char) {

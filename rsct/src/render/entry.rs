@@ -8,7 +8,12 @@ use super::{
     conntrack_line::{self, Shape},
     event_line, json, namespace, save, wide, xml,
 };
-use crate::{kernel::netns::Netns, labels::LabelMap, netlink::conntrack::Entry};
+use crate::{
+    kernel::netns::Netns,
+    labels::LabelMap,
+    netlink::conntrack::Entry,
+    schema::{self, Command},
+};
 pub use about::About;
 
 /// Output formats of entries.
@@ -46,6 +51,8 @@ pub struct View<'a> {
     pub events: bool,
     /// Print the network namespace of each entry; formats with lines use a column of this width.
     pub netns: Option<usize>,
+    /// The command, for the first line of JSON output.
+    pub command: Option<Command>,
 }
 
 /// The time since the epoch.
@@ -66,7 +73,12 @@ impl View<'_> {
                 wide::header(out, before);
             }
             Format::Xml => out.extend_from_slice(xml::HEADER),
-            Format::Text | Format::Json | Format::Save => {}
+            Format::Json => {
+                if let Some(command) = self.command {
+                    schema::begin(out, command);
+                }
+            }
+            Format::Text | Format::Save => {}
         }
     }
 
@@ -98,8 +110,8 @@ impl View<'_> {
                     as_it_is: false,
                 };
                 conntrack_line::line(out, entry, shape, now_s);
-                if let Some(cause) = about.cause {
-                    event_line::userspace(out, cause, false);
+                if let Some(requester) = about.requester {
+                    event_line::userspace(out, requester, false);
                 }
             }
             Format::Wide => {
@@ -111,8 +123,8 @@ impl View<'_> {
                     wide::event(out, event);
                 }
                 wide::line(out, entry, self.labels, now_s, about.timeout_source);
-                if let Some(cause) = about.cause {
-                    event_line::userspace(out, cause, false);
+                if let Some(requester) = about.requester {
+                    event_line::userspace(out, requester, false);
                 }
             }
             Format::Json => json::entry(out, entry, about, self.labels),

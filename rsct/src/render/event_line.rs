@@ -53,10 +53,10 @@ impl Event {
     }
 }
 
-/// The origin of an event that a netlink request caused.
+/// The sender of the netlink request that caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cause<'a> {
-    /// The port of the requesting socket.
+pub struct Requester<'a> {
+    /// The port of the socket that sent it.
     pub portid: u32,
     /// The program that owns the socket, if known.
     pub progname: Option<&'a [u8]>,
@@ -78,13 +78,13 @@ pub fn timestamp(out: &mut Vec<u8>, moment: Duration) {
 
 /// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline. `as_it_is`: the program's name is
 /// written unescaped, as conntrack does.
-pub fn userspace(line: &mut Vec<u8>, cause: Cause<'_>, as_it_is: bool) {
+pub fn userspace(line: &mut Vec<u8>, requester: Requester<'_>, as_it_is: bool) {
     if line.last() == Some(&b'\n') {
         line.pop();
     }
     line.extend_from_slice(b" [USERSPACE] portid=");
-    bytes::number(line, cause.portid);
-    if let Some(name) = cause.progname {
+    bytes::number(line, requester.portid);
+    if let Some(name) = requester.progname {
         line.extend_from_slice(b" progname=");
         if as_it_is {
             line.extend_from_slice(name);
@@ -126,7 +126,7 @@ mod tests {
         let mut line = b"udp use=1\n".to_vec();
         userspace(
             &mut line,
-            Cause {
+            Requester {
                 portid: 77,
                 progname: None,
             },
@@ -134,7 +134,7 @@ mod tests {
         );
         userspace(
             &mut line,
-            Cause {
+            Requester {
                 portid: 8,
                 progname: Some(b"nft"),
             },

@@ -3,7 +3,10 @@
 pub(super) mod about;
 
 use super::{expect_json, expect_line, expect_xml, namespace};
-use crate::netlink::expect::Expectation;
+use crate::{
+    netlink::expect::Expectation,
+    schema::{self, Command},
+};
 pub use about::{About, Happened};
 
 /// Output formats of expectations.
@@ -20,9 +23,11 @@ pub enum Format {
 
 impl Format {
     /// Appends the text before the first expectation.
-    pub fn begin(self, out: &mut Vec<u8>) {
-        if self == Self::Xml {
-            out.extend_from_slice(expect_xml::BEGIN);
+    pub fn begin(self, out: &mut Vec<u8>, command: Command) {
+        match self {
+            Self::Text => {}
+            Self::Json => schema::begin(out, command),
+            Self::Xml => out.extend_from_slice(expect_xml::BEGIN),
         }
     }
 

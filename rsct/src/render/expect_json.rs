@@ -1,91 +1,58 @@
-//! An expectation, or what became of one, as one JSON object; docs/json.md describes every name.
+//! An expectation, or the event that it had, as one JSON object.
 
-use rsct_common::Tuple;
-
-use super::{
-    bytes,
-    expect::about::Happened,
-    json::{array, close, key, number, open, text, tuple, word},
-};
+use super::{bytes::json_line, expect::about::Happened};
 use crate::{
-    flow::names::proto,
     kernel::netns::Netns,
     netlink::expect::{Expectation, flags},
+    schema::{
+        common::{Requester, Tuple, Word, netns_name},
+        entry::UnknownAttribute,
+        expectation as schema,
+    },
 };
 
-/// Appends an expectation's object and a newline. The namespace is part of it where more than the current one was
-/// asked for.
+/// Appends an expectation's object and a newline. `netns`: for output with `--netns`.
 pub fn object(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     happened: Option<Happened>,
     netns: Option<&Netns>,
 ) {
-    out.push(b'{');
-    if let Some(happened) = happened {
-        word(out, "event", Some(happened.kind.name()));
-        number(out, "received_ns", Some(happened.received_ns));
-        number(out, "portid", Some(happened.portid).filter(|portid| *portid != 0));
-    }
-    if let Some(netns) = netns {
-        text(out, "netns", Some(netns.name.as_str().as_bytes()));
-        number(out, "netns_inode", Some(netns.inode));
-    }
-    word(out, "family", expectation.family().map(|family| family.name()));
-    protocol(out, &expectation.tuple);
-    number(out, "timeout_seconds", expectation.timeout);
-    open(out, "tuple");
-    tuple(out, &expectation.tuple);
-    close(out);
-    open(out, "mask");
-    tuple(out, &expectation.mask);
-    close(out);
-    open(out, "master");
-    protocol(out, &expectation.master);
-    tuple(out, &expectation.master);
-    close(out);
-    number(out, "zone", expectation.zone);
-    if let Some(set) = expectation.flags {
-        key(out, "flags");
-        array(out, flags::names(set), |out, name| {
-            out.push(b'"');
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'"');
-        });
-    }
-    number(out, "class", expectation.class);
-    text(out, "helper", expectation.helper);
-    text(out, "function", expectation.function);
-    if let Some(nat) = &expectation.nat {
-        open(out, "nat");
-        match nat.dir {
-            0 => word(out, "dir", Some("orig")),
-            1 => word(out, "dir", Some("reply")),
-            dir => number(out, "dir", Some(dir)),
-        }
-        protocol(out, &nat.tuple);
-        tuple(out, &nat.tuple);
-        close(out);
-    }
-    number(out, "id", expectation.id);
-    let mut unknown = expectation.unknown().peekable();
-    if unknown.peek().is_some() {
-        key(out, "unknown");
-        array(out, unknown, |out, attr| {
-            out.push(b'{');
-            number(out, "type", Some(attr.kind));
-            key(out, "bytes");
-            array(out, attr.payload.iter().copied(), bytes::number);
-            close(out);
-        });
-    }
-    close(out);
-    out.push(b'\n');
-}
-
-fn protocol(out: &mut Vec<u8>, tuple: &Tuple) {
-    word(out, "proto", proto::name(tuple.protonum));
-    number(out, "protonum", Some(tuple.protonum));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let unknown = expectation.unknown().map(|attr| UnknownAttribute {
+        attribute: attr.kind,
+        payload: attr.payload.to_vec(),
+    });
+    let object = schema::Expectation {
+        event: happened.map(|happened| happened.kind.name()),
+        received_ns: happened.map(|happened| happened.received_ns),
+        requester: happened.and_then(|happened| Requester::of(happened.portid)),
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        family: expectation.family().map(|family| family.name().into()),
+        timeout_s: expectation.timeout,
+        tuple: (&expectation.tuple).into(),
+        mask: Tuple::from(&expectation.mask).into(),
+        master: (&expectation.master).into(),
+        zone: expectation.zone,
+        flags: expectation
+            .flags
+            .map(|set| flags::names(set).map(Word::from).collect()),
+        class: expectation.class,
+        helper: expectation.helper.map(text),
+        expect_function: expectation.function.map(text),
+        nat: expectation.nat.as_ref().map(|nat| schema::Nat {
+            dir: match nat.dir {
+                0 => Some("orig".into()),
+                1 => Some("reply".into()),
+                _ => None,
+            },
+            tuple: (&nat.tuple).into(),
+        }),
+        id: expectation.id,
+        unknown_attributes: unknown.collect(),
+    };
+    json_line(out, &object);
 }
 
 #[cfg(test)]
@@ -107,16 +74,18 @@ mod tests {
         let payload = samples::TRANSLATED.payload();
         let expectation = Expectation::parse(&payload).unwrap();
         let expected = json!({
-            "family": "ipv4", "proto": "tcp", "protonum": 6, "timeout_seconds": 299,
-            "tuple": {"src": "127.0.0.1", "dst": "10.7.7.7", "sport": 0, "dport": 51213},
+            "family": "ipv4", "timeout_s": 299,
+            "tuple": {"proto": "tcp", "protonum": 6, "src": "127.0.0.1", "dst": "10.7.7.7", "sport": 0, "dport": 51213},
             "mask": {"src": "255.255.255.255", "dst": "255.255.255.255", "sport": 0, "dport": 65535},
             "master": {
                 "proto": "tcp", "protonum": 6, "src": "127.0.0.1", "dst": "10.7.7.7", "sport": 42308, "dport": 21
             },
-            "flags": [], "class": 0, "helper": "ftp", "function": "nat-follow-master",
+            "flags": [], "class": 0, "helper": "ftp", "expect_function": "nat-follow-master",
             "nat": {
-                "dir": "orig", "proto": "tcp", "protonum": 6, "src": "0.0.0.0", "dst": "0.0.0.0", "sport": 51213,
-                "dport": 0
+                "dir": "orig",
+                "tuple": {
+                    "proto": "tcp", "protonum": 6, "src": "0.0.0.0", "dst": "0.0.0.0", "sport": 51213, "dport": 0
+                },
             },
             "id": 0xc7ee_1e32_u32,
         });
@@ -135,15 +104,15 @@ mod tests {
         };
         let gone = value(&expectation, Some(happened(9)));
         assert_eq!(
-            (&gone["event"], &gone["received_ns"], &gone["portid"]),
+            (&gone["event"], &gone["received_ns"], &gone["requester"]["portid"]),
             (&json!("destroy"), &json!(5), &json!(9))
         );
         assert_eq!(gone["flags"], json!(["PERMANENT", "INACTIVE"]));
         assert_eq!(
-            (&gone["proto"], &gone["master"]["proto"]),
+            (&gone["tuple"]["proto"], &gone["master"]["proto"]),
             (&json!("udp"), &json!("tcp"))
         );
-        assert!(value(&expectation, Some(happened(0))).get("portid").is_none());
+        assert!(value(&expectation, Some(happened(0))).get("requester").is_none());
     }
 
     #[test]
@@ -152,8 +121,8 @@ mod tests {
         payload.extend([6, 0, 0xe7, 0x03, 1, 2, 0, 0]);
         let expectation = Expectation::parse(&payload).unwrap();
         assert_eq!(
-            value(&expectation, None)["unknown"],
-            json!([{"type": 999, "bytes": [1, 2]}])
+            value(&expectation, None)["unknown_attributes"],
+            json!([{"attribute": 999, "payload": [1, 2]}])
         );
     }
 }

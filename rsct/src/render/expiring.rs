@@ -2,9 +2,14 @@
 
 use std::{fmt::Display, io::Write as _};
 
-use super::{color::Palette, namespace};
+use super::{bytes, color::Palette};
 use crate::{
     kernel::netns::Netns,
+    schema::{
+        common::netns_name,
+        settings::{self, ExpiringBucket, ExpiringState},
+        tag,
+    },
     timeouts::{Histogram, Protocol, State},
 };
 
@@ -63,40 +68,27 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, palette: Palette) {
 
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&Netns>) {
-    out.extend_from_slice(b"{\"type\":\"expiring\",");
-    namespace::json(out, netns);
-    put(
-        out,
-        format_args!(
-            "\"entries\":{},\"without_timeout\":{}",
-            histogram.entries(),
-            histogram.without
-        ),
-    );
-    out.extend_from_slice(b",\"buckets\":[");
-    for (index, (from, to, bucket)) in histogram.buckets().enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        put(out, format_args!("{comma}{{\"from_seconds\":{from}"));
-        if let Some(to) = to {
-            put(out, format_args!(",\"to_seconds\":{to}"));
-        }
-        put(
-            out,
-            format_args!(",\"entries\":{},\"by_state\":[", bucket.entries),
-        );
-        for (index, (of, count)) in bucket.by_state().iter().enumerate() {
-            out.extend_from_slice(if index > 0 { b",{" } else { b"{" });
-            if let Some((protocol, state)) = of {
-                put(
-                    out,
-                    format_args!("\"proto\":\"{}\",\"state\":\"{}\",", protocol.name, state.name),
-                );
-            }
-            put(out, format_args!("\"entries\":{count}}}"));
-        }
-        out.extend_from_slice(b"]}");
-    }
-    out.extend_from_slice(b"]}\n");
+    let state = |(of, entries): &(Option<(&'static Protocol, &'static State)>, u64)| ExpiringState {
+        proto: of.map(|(protocol, _)| protocol.name.into()),
+        protonum: of.map(|(protocol, _)| protocol.number),
+        timeout_state: of.map(|(_, state)| state.name.into()),
+        entries: *entries,
+    };
+    let buckets = histogram.buckets().map(|(from, to, bucket)| ExpiringBucket {
+        from_s: from,
+        to_s: to,
+        entries: bucket.entries,
+        by_state: bucket.by_state().iter().map(state).collect(),
+    });
+    let object = settings::Expiring {
+        r#type: tag::Expiring,
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        entries: histogram.entries(),
+        without_timeout: histogram.without,
+        buckets: buckets.collect(),
+    };
+    bytes::json_line(out, &object);
 }
 
 /// A bar in proportion to the longest; at least one eighth unless there are no entries.
@@ -214,11 +206,11 @@ mod tests {
             (&11.into(), &1.into())
         );
         let first = serde_json::json!({
-            "from_seconds": 0, "to_seconds": 5, "entries": 1,
-            "by_state": [{"proto": "icmp", "state": "timeout", "entries": 1}],
+            "from_s": 0, "to_s": 5, "entries": 1,
+            "by_state": [{"proto": "icmp", "protonum": 1, "timeout_state": "timeout", "entries": 1}],
         });
         assert_eq!(value["buckets"][0], first);
-        let last = serde_json::json!({"from_seconds": 432_000, "entries": 1, "by_state": [{"entries": 1}]});
+        let last = serde_json::json!({"from_s": 432_000, "entries": 1, "by_state": [{"entries": 1}]});
         assert_eq!(
             value["buckets"].as_array().and_then(|buckets| buckets.last()),
             Some(&last)

@@ -2,14 +2,17 @@
 
 use std::io::Write as _;
 
-use serde_json::{Value, json};
-
 use crate::{
     causes::fill::Fill,
     flow::names::{self, proto},
     kernel::netns::Netns,
     netlink::stats::Table,
     plural,
+    schema::{
+        common::{Word, address, netns_name, state_name},
+        tag,
+        why::{self, ServiceCount, SourceCount, StateCount, ZoneCount},
+    },
 };
 
 use super::{bytes, words};
@@ -67,27 +70,39 @@ pub fn json(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
     let services = fill.services.first(most).into_iter();
     let states = fill.states.first(most).into_iter();
     let zones = fill.zones.first(most).into_iter();
-    let protocol = |number: u8| proto::name(number).map_or_else(|| json!(number), |name| json!(name));
-    let object = json!({
-        "type": "table",
-        "netns": netns.inode,
-        "name": netns.name,
-        "entries": table.entries,
-        "max_entries": table.max_entries,
-        "read": fill.entries,
-        "unreplied": fill.unreplied,
-        "assured": fill.assured,
-        "sources": sources.map(|(source, count)| json!({
-            "src": source.to_string(), "count": count,
-        })).collect::<Vec<Value>>(),
-        "services": services.map(|((protonum, address, port), count)| json!({
-            "proto": protocol(protonum), "dst": address.to_string(), "dport": port, "count": count,
-        })).collect::<Vec<Value>>(),
-        "states": states.map(|((protonum, state), count)| json!({
-            "proto": protocol(protonum), "state": names::state(protonum, state), "count": count,
-        })).collect::<Vec<Value>>(),
-        "zones": zones.map(|(zone, count)| json!({"zone": zone, "count": count})).collect::<Vec<Value>>(),
-    });
-    bytes::json_object(out, &object);
-    out.push(b'\n');
+    let object = why::Table {
+        r#type: tag::Table,
+        netns: netns.inode,
+        netns_name: netns_name(netns),
+        entries: table.entries,
+        max_entries: table.max_entries,
+        read: fill.entries,
+        unreplied: fill.unreplied,
+        assured: fill.assured,
+        sources: sources
+            .map(|(source, count)| SourceCount {
+                src: address(source),
+                count,
+            })
+            .collect(),
+        services: services
+            .map(|((protonum, to, port), count)| ServiceCount {
+                proto: proto::name(protonum).map(Word::from),
+                protonum,
+                dst: address(to),
+                dport: port,
+                count,
+            })
+            .collect(),
+        states: states
+            .map(|((protonum, state), count)| StateCount {
+                proto: proto::name(protonum).map(Word::from),
+                protonum,
+                state: state_name(protonum, state),
+                count,
+            })
+            .collect(),
+        zones: zones.map(|(zone, count)| ZoneCount { zone, count }).collect(),
+    };
+    bytes::json_line(out, &object);
 }

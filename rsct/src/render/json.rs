@@ -1,4 +1,5 @@
-//! An entry as one JSON object; docs/json.md describes every name.
+//! An entry as one JSON object. Written without `schema::entry::Entry`, as a dump has a million of them; a test proves
+//! that both are the same.
 
 use rsct_common::Tuple;
 
@@ -7,6 +8,7 @@ use crate::{
     flow::names::{self, proto, status},
     labels::LabelMap,
     netlink::conntrack::{Counters, Entry, ProtoInfo, SeqAdj},
+    schema::common::netns_name,
 };
 
 /// Appends an entry's object and a newline. `names`: for labels.
@@ -16,18 +18,18 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Opt
         word(out, "event", Some(event.name()));
         number(out, "event_ns", entry.event_ns);
     }
-    if let Some(cause) = about.cause {
-        number(out, "portid", Some(cause.portid));
-        text(out, "progname", cause.progname);
+    if let Some(requester) = about.requester {
+        open(out, "requester");
+        number(out, "portid", Some(requester.portid));
+        text(out, "progname", requester.progname);
+        close(out);
     }
     if let Some(netns) = about.netns {
-        text(out, "netns", Some(netns.name.as_str().as_bytes()));
-        number(out, "netns_inode", Some(netns.inode));
+        number(out, "netns", Some(netns.inode));
+        text(out, "netns_name", netns_name(netns).map(str::as_bytes));
     }
     word(out, "family", entry.family().map(|family| family.name()));
     let protonum = entry.orig.protonum;
-    word(out, "proto", proto::name(protonum));
-    number(out, "protonum", Some(protonum));
     word(
         out,
         "state",
@@ -35,7 +37,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Opt
             .protoinfo
             .and_then(|info| names::state(protonum, info.state()?)),
     );
-    number(out, "timeout_seconds", entry.timeout);
+    number(out, "timeout_s", entry.timeout);
     if let Some(source) = about.timeout_source {
         out.push(b',');
         timeout_source::json(out, source);
@@ -78,18 +80,16 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Opt
     }
     if let Some(master) = &entry.master {
         open(out, "master");
-        word(out, "proto", proto::name(master.protonum));
-        number(out, "protonum", Some(master.protonum));
         tuple(out, master);
         close(out);
     }
     let mut unknown = entry.unknown().peekable();
     if unknown.peek().is_some() {
-        key(out, "unknown");
+        key(out, "unknown_attributes");
         array(out, unknown, |out, attr| {
             out.push(b'{');
-            number(out, "type", Some(attr.kind));
-            key(out, "bytes");
+            number(out, "attribute", Some(attr.kind));
+            key(out, "payload");
             array(out, attr.payload.iter().copied(), bytes::number);
             close(out);
         });
@@ -127,7 +127,9 @@ fn direction(
     close(out);
 }
 
-pub(super) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
+/// Appends a tuple's members, the first of an object.
+fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
+    protocol(out, tuple.protonum);
     for (name, addr) in [("src", tuple.src_addr()), ("dst", tuple.dst_addr())] {
         key(out, name);
         out.push(b'"');
@@ -148,7 +150,27 @@ pub(super) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
-/// What an event leaves out is the whole object.
+/// Appends the members of a protocol. Those of the protocols that conntrack knows are in one piece.
+#[inline]
+pub(super) fn protocol(out: &mut Vec<u8>, protonum: u8) {
+    let members: &[u8] = match protonum {
+        proto::ICMP => b"\"proto\":\"icmp\",\"protonum\":1",
+        proto::TCP => b"\"proto\":\"tcp\",\"protonum\":6",
+        proto::UDP => b"\"proto\":\"udp\",\"protonum\":17",
+        proto::DCCP => b"\"proto\":\"dccp\",\"protonum\":33",
+        proto::GRE => b"\"proto\":\"gre\",\"protonum\":47",
+        proto::ICMPV6 => b"\"proto\":\"icmpv6\",\"protonum\":58",
+        proto::SCTP => b"\"proto\":\"sctp\",\"protonum\":132",
+        proto::UDPLITE => b"\"proto\":\"udplite\",\"protonum\":136",
+        _ => {
+            out.extend_from_slice(b"\"protonum\":");
+            return bytes::number(out, protonum);
+        }
+    };
+    bytes::short(out, members);
+}
+
+/// An event without any of the members has no object.
 fn protoinfo(out: &mut Vec<u8>, info: &ProtoInfo) {
     let begin = out.len();
     match info {
@@ -191,7 +213,7 @@ fn seqadj(out: &mut Vec<u8>, name: &'static str, adj: Option<SeqAdj>) {
 
 /// Appends a key, after a comma unless it is an object's first.
 #[inline]
-pub(super) fn key(out: &mut Vec<u8>, name: &'static str) {
+fn key(out: &mut Vec<u8>, name: &'static str) {
     if !matches!(out.last(), Some(b'{')) {
         out.push(b',');
     }
@@ -201,7 +223,7 @@ pub(super) fn key(out: &mut Vec<u8>, name: &'static str) {
 }
 
 #[inline]
-pub(super) fn number(out: &mut Vec<u8>, name: &'static str, value: Option<impl itoa::Integer>) {
+fn number(out: &mut Vec<u8>, name: &'static str, value: Option<impl itoa::Integer>) {
     if let Some(value) = value {
         key(out, name);
         bytes::number(out, value);
@@ -210,7 +232,7 @@ pub(super) fn number(out: &mut Vec<u8>, name: &'static str, value: Option<impl i
 
 /// A string of ours, which needs no escaping.
 #[inline]
-pub(super) fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static str>) {
+fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static str>) {
     if let Some(value) = value {
         key(out, name);
         out.push(b'"');
@@ -220,7 +242,7 @@ pub(super) fn word(out: &mut Vec<u8>, name: &'static str, value: Option<&'static
 }
 
 /// A string from outside.
-pub(super) fn text(out: &mut Vec<u8>, name: &'static str, value: Option<&[u8]>) {
+fn text(out: &mut Vec<u8>, name: &'static str, value: Option<&[u8]>) {
     if let Some(value) = value {
         key(out, name);
         out.push(b'"');
@@ -229,20 +251,16 @@ pub(super) fn text(out: &mut Vec<u8>, name: &'static str, value: Option<&[u8]>) 
     }
 }
 
-pub(super) fn open(out: &mut Vec<u8>, name: &'static str) {
+fn open(out: &mut Vec<u8>, name: &'static str) {
     key(out, name);
     out.push(b'{');
 }
 
-pub(super) fn close(out: &mut Vec<u8>) {
+fn close(out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-pub(super) fn array<T>(
-    out: &mut Vec<u8>,
-    items: impl Iterator<Item = T>,
-    mut write: impl FnMut(&mut Vec<u8>, T),
-) {
+fn array<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
     out.push(b'[');
     let mut first = true;
     for item in items {
@@ -273,13 +291,12 @@ mod tests {
         assert_eq!(
             value(&samples::TCP.payload()),
             json!({
-                "family": "ipv4", "proto": "tcp", "protonum": 6, "state": "ESTABLISHED",
-                "timeout_seconds": 299,
+                "family": "ipv4", "state": "ESTABLISHED", "timeout_s": 299,
                 "status": ["SEEN_REPLY", "ASSURED", "CONFIRMED"],
-                "orig": {"src": "192.0.2.1", "dst": "192.0.2.2", "sport": 1234, "dport": 80,
-                         "packets": 0, "bytes": 0},
-                "reply": {"src": "192.0.2.2", "dst": "192.0.2.1", "sport": 80, "dport": 1234,
-                          "packets": 0, "bytes": 0},
+                "orig": {"proto": "tcp", "protonum": 6, "src": "192.0.2.1", "dst": "192.0.2.2", "sport": 1234,
+                         "dport": 80, "packets": 0, "bytes": 0},
+                "reply": {"proto": "tcp", "protonum": 6, "src": "192.0.2.2", "dst": "192.0.2.1", "sport": 80,
+                          "dport": 1234, "packets": 0, "bytes": 0},
                 "mark": 42, "zone": 7, "use": 1, "id": 892925916,
                 "start_ns": 1795401554590943928u64,
                 "tcp": {"wscale_orig": 0, "wscale_reply": 0, "flags_orig": 10, "flags_reply": 10},
@@ -293,8 +310,8 @@ mod tests {
         let icmp = value(&samples::ICMPV6.payload());
         assert_eq!(
             icmp["orig"],
-            json!({"src": "2001:db8::1", "dst": "2001:db8::2", "icmp_type": 128, "icmp_code": 0,
-                   "icmp_id": 77, "packets": 0, "bytes": 0})
+            json!({"proto": "icmpv6", "protonum": 58, "src": "2001:db8::1", "dst": "2001:db8::2", "icmp_type": 128,
+                   "icmp_code": 0, "icmp_id": 77, "packets": 0, "bytes": 0})
         );
         let sctp = value(&samples::SCTP.payload());
         assert_eq!(
@@ -319,8 +336,8 @@ mod tests {
         let mut payload = samples::GRE.payload();
         payload.extend([6, 0, 0xe7, 0x03, 1, 2, 0, 0]);
         assert_eq!(
-            value(&payload)["unknown"],
-            json!([{"type": 999, "bytes": [1, 2]}])
+            value(&payload)["unknown_attributes"],
+            json!([{"attribute": 999, "payload": [1, 2]}])
         );
     }
 }

@@ -2,15 +2,20 @@
 
 use std::io::Write as _;
 
-use rsct_common::Tuple;
-
-use crate::flow::{
-    names::{self, proto, status},
-    reconcile::Difference,
-    table::{Flow, Table},
+use crate::{
+    flow::{
+        names::{self, proto, status},
+        reconcile::Difference,
+        table::{Flow, Table},
+    },
+    schema::{
+        common::{state_name, status_names},
+        tag,
+        trace::{self, KnownFlow},
+    },
 };
 
-use super::{bytes, trace_json, words};
+use super::{bytes, words};
 
 /// Every flow, in the order of detection.
 pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
@@ -23,9 +28,11 @@ pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
     }
     for known in flows {
         if json {
-            out.extend_from_slice(b"{\"type\":\"flow\"");
-            flow_json(out, known, now_ns);
-            out.extend_from_slice(b"}\n");
+            let line = KnownFlow {
+                r#type: tag::Flow,
+                known: flow(known, now_ns),
+            };
+            bytes::json_line(out, &line);
         } else {
             flow_text(out, known, now_ns);
         }
@@ -36,9 +43,12 @@ pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
 pub fn difference(out: &mut Vec<u8>, json: bool, difference: &Difference) {
     let kind = difference.kind.name();
     if json {
-        let _ = write!(out, "{{\"type\":\"difference\",\"kind\":\"{kind}\"");
-        flow_json(out, &difference.flow, 0);
-        out.extend_from_slice(b"}\n");
+        let line = trace::Difference {
+            r#type: tag::Difference,
+            difference: kind.into(),
+            known: flow(&difference.flow, 0),
+        };
+        bytes::json_line(out, &line);
     } else {
         let _ = write!(out, "difference {kind}: ");
         flow_text(out, &difference.flow, 0);
@@ -79,30 +89,17 @@ fn flow_text(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
     out.push(b'\n');
 }
 
-fn flow_json(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
-    let _ = write!(
-        out,
-        ",\"flow\":{},\"known_from\":\"{}\"",
-        flow.number,
-        flow.known_from()
-    );
-    let _ = write!(
-        out,
-        ",\"netns\":{},\"zone\":{},\"mark\":{}",
-        flow.netns, flow.zone, flow.mark
-    );
-    trace_json::tuple(out, b",\"orig\":{", flow.orig);
-    if flow.reply_known {
-        trace_json::tuple(out, b",\"reply\":{", flow.reply);
-    }
-    let names: Vec<String> = status::names(flow.status)
-        .map(|name| format!("\"{name}\""))
-        .collect();
-    let _ = write!(out, ",\"status\":[{}]", names.join(","));
-    if let Some(state) = names::state(Tuple::from_words(flow.orig).protonum, flow.state) {
-        let _ = write!(out, ",\"state\":\"{state}\"");
-    }
-    if let Some(left) = left_seconds(flow, now_ns) {
-        let _ = write!(out, ",\"timeout_seconds\":{left}");
+fn flow(flow: &Flow, now_ns: u64) -> trace::Flow {
+    trace::Flow {
+        flow: flow.number,
+        known_from: flow.known_from().into(),
+        netns: flow.netns.into(),
+        zone: flow.zone,
+        mark: flow.mark,
+        orig: flow.orig.into(),
+        reply: flow.reply_known.then(|| flow.reply.into()),
+        status: status_names(flow.status),
+        state: state_name(flow.orig_tuple().protonum, flow.state),
+        timeout_s: left_seconds(flow, now_ns),
     }
 }

@@ -1,124 +1,62 @@
-//! How long conntrack takes, as JSON: docs/json.md.
+//! Conntrack's latency as JSON.
 
 use rsct_common::{
     Tuple,
     latency::Function,
     record::{SlowFlags, SlowRecord},
 };
-use serde::Serialize;
 
-use super::{bytes, latency::Report, trace_json};
+use super::{bytes::json_line, latency::Report};
 use crate::{
     flow::names,
     kernel::hz::Hz,
     latency::{ERROR_PERCENT, Key, Tally},
     probe::overhead::Overhead,
+    schema::{
+        common::{Step, comm},
+        latency::{self as schema, Gc, Latency, LatencyCounts, LatencyStarted, Slow, Values},
+        tag,
+    },
 };
 
-/// The first line.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename = "started")]
-pub struct Started<'a> {
-    /// When, by the monotonic clock.
-    pub time_ns: u64,
-    /// By what durations are told apart.
-    pub by: &'static str,
-    /// The one namespace that is measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u32>,
-    /// The filter's options.
-    pub filter: &'a [(&'static str, &'a str)],
-    /// By how much quantiles may be off.
-    pub error_percent: f64,
-    /// How each function is attached to.
-    pub hooks: Vec<Hook<'a>>,
-    /// What measuring costs.
-    pub overhead: OverheadOr<'a>,
-}
-
-/// How a function is attached to.
-#[derive(Debug, Serialize)]
-pub struct Hook<'a> {
-    /// The kernel function.
-    pub function: &'a str,
-    /// `fentry`, `kprobe` or `not attached`.
-    pub attached: &'a str,
-    /// Why not, or not in the better way.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub why: &'a str,
-}
-
-/// What measuring costs, or why that could not be measured.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum OverheadOr<'a> {
-    /// It was measured.
-    Measured {
-        /// Reading the clock.
-        clock_ns: f64,
-        /// What two programs add to a call.
-        pair_ns: u64,
-        /// What of that is in each duration.
-        shown_ns: u64,
-    },
-    /// It was not.
-    Unknown {
-        /// Why.
-        unknown: &'a str,
-    },
-}
-
-impl<'a> From<&'a Result<Overhead, String>> for OverheadOr<'a> {
-    fn from(overhead: &'a Result<Overhead, String>) -> Self {
-        match overhead {
-            Ok(overhead) => Self::Measured {
-                clock_ns: (overhead.clock_ns * 10.0).round() / 10.0,
-                pair_ns: overhead.pair_ns,
-                shown_ns: overhead.shown_ns,
-            },
-            Err(unknown) => Self::Unknown { unknown },
-        }
+/// The cost of the measurement, or why it is unknown.
+pub fn overhead(overhead: &Result<Overhead, String>) -> schema::Overhead<'_> {
+    match overhead {
+        Ok(overhead) => schema::Overhead {
+            clock_ns: Some((overhead.clock_ns * 10.0).round() / 10.0),
+            pair_ns: Some(overhead.pair_ns),
+            shown_ns: Some(overhead.shown_ns),
+            reason: None,
+        },
+        Err(reason) => schema::Overhead {
+            reason: Some(reason),
+            ..schema::Overhead::default()
+        },
     }
 }
 
-/// A tally's values.
-#[derive(Debug, Default, Serialize)]
-struct Values {
-    count: u64,
-    sum: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p50: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p90: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p99: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p999: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max: Option<u64>,
-    max_is_exact: bool,
-    buckets: Vec<(u64, u64, u64)>,
-}
-
-impl Values {
-    fn of(tally: &Tally) -> Self {
-        let largest = tally.largest();
-        Self {
-            count: tally.count(),
-            sum: tally.sum(),
-            p50: tally.quantile(500),
-            p90: tally.quantile(900),
-            p99: tally.quantile(990),
-            p999: tally.quantile(999),
-            max: largest.map(|largest| largest.value()),
-            max_is_exact: largest.is_none_or(|largest| largest.is_exact()),
-            buckets: tally.buckets().collect(),
-        }
+fn values(tally: &Tally) -> Values {
+    let largest = tally.largest();
+    let step = |(from, to, count)| Step {
+        from,
+        to: Some(to),
+        count,
+    };
+    Values {
+        count: tally.count(),
+        sum: tally.sum(),
+        p50: tally.quantile(500),
+        p90: tally.quantile(900),
+        p99: tally.quantile(990),
+        p999: tally.quantile(999),
+        max: largest.map(|largest| largest.value()),
+        max_is_exact: largest.is_none_or(|largest| largest.is_exact()),
+        histogram: tally.buckets().map(step).collect(),
     }
 }
 
-/// What the lines of one span have in common.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// Members that all lines of one span have.
+#[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// The end of it, by the monotonic clock.
     pub time_ns: u64,
@@ -128,45 +66,13 @@ pub struct Span {
     pub whole: bool,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Line<'a> {
-    Latency {
-        #[serde(flatten)]
-        span: Span,
-        function: &'a str,
-        by: &'a str,
-        key: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        number: Option<u32>,
-        unit: &'a str,
-        #[serde(flatten)]
-        values: Values,
-    },
-    LatencyCounts {
-        #[serde(flatten)]
-        span: Span,
-        function: &'a str,
-        tracked_already: u64,
-        untracked_already: u64,
-    },
-    Gc(Box<Gc>),
-}
-
-#[derive(Debug, Serialize)]
-struct Gc {
-    #[serde(flatten)]
-    span: Span,
-    runs: u64,
-    buckets: Values,
-    reaped: Values,
-    late_jiffies: Values,
-    hz: u32,
-    evicted: u64,
-}
-
 /// Appends an object for each function and key, and what is only counted.
 pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
+    let Span {
+        time_ns,
+        elapsed_ns,
+        whole,
+    } = span;
     for function in Function::ALL {
         for (key, tally) in report.reading.of(function) {
             let (by, number) = match key {
@@ -175,67 +81,55 @@ pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
                 Key::Proto(number) | Key::Hook(number) => (report.by.name(), Some(u32::from(number))),
                 Key::Netns(number) | Key::Cpu(number) => (report.by.name(), Some(number)),
             };
-            let line = Line::Latency {
-                span,
+            let line = Latency {
+                r#type: tag::Latency,
+                time_ns,
+                elapsed_ns,
+                whole,
                 function: function.name(),
                 by,
                 key: &report.key(function, key),
                 number,
-                unit: "ns",
-                values: Values::of(tally),
+                durations_ns: values(tally),
             };
-            append(out, &line);
+            json_line(out, &line);
         }
     }
     let counts = &report.reading.counts;
-    let line = Line::LatencyCounts {
-        span,
+    let line = LatencyCounts {
+        r#type: tag::LatencyCounts,
+        time_ns,
+        elapsed_ns,
+        whole,
         function: Function::ConntrackIn.name(),
         tracked_already: counts.tracked_already,
         untracked_already: counts.untracked_already,
     };
-    append(out, &line);
+    json_line(out, &line);
     let gc = &report.reading.gc;
     let hz: Hz = report.hz;
-    let line = Line::Gc(Box::new(Gc {
-        span,
+    let line = Gc {
+        r#type: tag::Gc,
+        time_ns,
+        elapsed_ns,
+        whole,
         runs: report.reading.total(Function::Gc).count(),
-        buckets: Values::of(&gc.buckets),
-        reaped: Values::of(&gc.reaped),
-        late_jiffies: Values::of(&gc.late),
+        hash_buckets: values(&gc.buckets),
+        reaped: values(&gc.reaped),
+        late_jiffies: values(&gc.late),
         hz: hz.get(),
         evicted: gc.evicted,
-    }));
-    append(out, &line);
+    };
+    json_line(out, &line);
 }
 
 /// Appends the first line.
-pub fn started(out: &mut Vec<u8>, line: &Started<'_>) {
-    append(out, line);
+pub fn started(out: &mut Vec<u8>, line: &LatencyStarted<'_>) {
+    json_line(out, line);
 }
 
-/// By how much quantiles may be off, as JSON has it.
+/// The error of a quantile, in percent.
 pub const ERROR: f64 = ERROR_PERCENT;
-
-#[derive(Debug, Serialize)]
-struct Slow<'a> {
-    time_ns: u64,
-    function: &'a str,
-    outcome: &'a str,
-    duration_ns: u64,
-    cpu: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hook: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ifindex: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    netns: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comm: Option<String>,
-    stack: &'a [String],
-}
 
 /// Appends something slow. `stack` has the functions that led there, the innermost first.
 pub fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
@@ -243,33 +137,23 @@ pub fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
         return;
     };
     let has = |flag| record.flags & flag != 0;
+    let orig = Tuple::from_words(record.tuple);
     let line = Slow {
+        r#type: tag::Slow,
         time_ns: record.time_ns,
         function: function.name(),
         outcome: Key::outcome(function, record.outcome),
         duration_ns: record.duration_ns,
         cpu: record.cpu,
-        hook: has(SlowFlags::HOOK).then(|| names::hook(record.hook)),
+        hook: has(SlowFlags::HOOK).then(|| names::hook(record.hook).into()),
         ifindex: has(SlowFlags::HOOK).then_some(record.ifindex),
-        netns: (record.netns != 0).then_some(record.netns),
+        netns: (record.netns != 0).then_some(record.netns.into()),
+        orig: (orig.protonum != 0).then(|| (&orig).into()),
         pid: has(SlowFlags::TASK).then_some(record.pid),
-        comm: has(SlowFlags::TASK).then(|| String::from_utf8_lossy(names::comm(&record.comm)).into_owned()),
+        comm: has(SlowFlags::TASK).then(|| comm(&record.comm)),
         stack,
     };
-    let mut object = Vec::new();
-    append(&mut object, &line);
-    out.extend_from_slice(b"{\"type\":\"slow\"");
-    if Tuple::from_words(record.tuple).protonum != 0 {
-        trace_json::tuple(out, b",\"orig\":{", record.tuple);
-    }
-    out.push(b',');
-    out.extend_from_slice(&object[1..]);
-}
-
-fn append(out: &mut Vec<u8>, line: &impl Serialize) {
-    // Writing to a Vec can't fail, and neither can numbers and text.
-    bytes::json_object(out, line);
-    out.push(b'\n');
+    json_line(out, &line);
 }
 
 #[cfg(test)]
@@ -319,8 +203,11 @@ mod tests {
             lines[0],
             serde_json::json!({
                 "type": "latency", "time_ns": 9, "elapsed_ns": 8, "whole": true, "function": "nf_conntrack_in",
-                "by": "proto", "key": "udp", "number": 17, "unit": "ns", "count": 2, "sum": 12, "p50": 5, "p90": 7,
-                "p99": 7, "p999": 7, "max": 7, "max_is_exact": true, "buckets": [[5, 6, 1], [7, 8, 1]],
+                "by": "proto", "key": "udp", "number": 17,
+                "durations_ns": {
+                    "count": 2, "sum": 12, "p50": 5, "p90": 7, "p99": 7, "p999": 7, "max": 7, "max_is_exact": true,
+                    "histogram": [{"from": 5, "to": 6, "count": 1}, {"from": 7, "to": 8, "count": 1}],
+                },
             })
         );
         assert_eq!(
@@ -365,7 +252,7 @@ mod tests {
         }
         .to_words();
         slow(&mut out, &record, &[]);
-        // What is no function is nothing at all.
+        // A number that is no function is nothing at all.
         record.function = 200;
         slow(&mut out, &record, &[]);
         let lines = lines(&out);

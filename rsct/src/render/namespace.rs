@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use super::bytes;
 use crate::kernel::netns::Netns;
 
 /// A longer name shifts its own line instead of widening the column.
@@ -19,15 +18,5 @@ pub fn column(out: &mut Vec<u8>, netns: &Netns, width: Option<usize>) {
     if let Some(width) = width {
         // Writing to a Vec can't fail.
         let _ = write!(out, "{:width$} ", netns.name);
-    }
-}
-
-/// Appends a namespace's members of a JSON object, each with its comma; nothing without a namespace.
-pub fn json(out: &mut Vec<u8>, netns: Option<&Netns>) {
-    if let Some(netns) = netns {
-        out.extend_from_slice(b"\"netns\":\"");
-        bytes::json_text(out, netns.name.as_str().as_bytes());
-        // Writing to a Vec can't fail.
-        let _ = write!(out, "\",\"netns_inode\":{},", netns.inode);
     }
 }

@@ -8,6 +8,10 @@ use crate::{
     kernel::netns::Netns,
     netlink::timeout::{Policy, Timeouts},
     outside,
+    schema::{
+        common::{Word, netns_name},
+        settings,
+    },
     timeouts::Protocol,
 };
 
@@ -88,38 +92,29 @@ pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<us
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
     let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
-    out.push(b'{');
-    namespace::json(out, netns);
-    out.extend_from_slice(b"\"name\":\"");
-    bytes::json_text(out, line.policy.name.as_deref().unwrap_or_default());
-    out.push(b'"');
-    match Family::from_number(*l3proto) {
-        Some(family) => put(out, format_args!(",\"family\":\"{}\"", family.name())),
-        None => put(out, format_args!(",\"l3proto\":{l3proto}")),
-    }
     let protocol = Protocol::of_number(*l4proto);
-    if protocol.number == *l4proto {
-        put(out, format_args!(",\"proto\":\"{}\"", protocol.name));
-    }
-    put(out, format_args!(",\"protonum\":{l4proto}"));
-    if let Some(rules) = line.rules {
-        put(out, format_args!(",\"rules\":{rules}"));
-    }
-    if let Some(uses) = uses(line.policy) {
-        put(out, format_args!(",\"uses\":{uses}"));
-    }
-    if let Some(flows) = line.flows {
-        put(out, format_args!(",\"flows\":{flows}"));
-    }
-    out.extend_from_slice(b",\"timeouts\":{");
-    for (index, (attribute, seconds)) in shown_values(line.policy, protocol).enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        match protocol.state_of_attribute(*attribute) {
-            Some(state) => put(out, format_args!("{comma}\"{}\":{seconds}", state.name)),
-            None => put(out, format_args!("{comma}\"state{attribute}\":{seconds}")),
-        }
-    }
-    out.extend_from_slice(b"}}\n");
+    let family = Family::from_number(*l3proto);
+    let state = |attribute: u16| match protocol.state_of_attribute(attribute) {
+        Some(state) => Word::from(state.name),
+        None => format!("state{attribute}").into(),
+    };
+    let name = line.policy.name.as_deref().unwrap_or_default();
+    let object = settings::Policy {
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        policy: String::from_utf8_lossy(name).into_owned(),
+        family: family.map(|family| family.name().into()),
+        l3proto: family.is_none().then_some(*l3proto),
+        proto: (protocol.number == *l4proto).then(|| protocol.name.into()),
+        protonum: *l4proto,
+        rules: line.rules,
+        uses: uses(line.policy),
+        flows: line.flows,
+        values_s: shown_values(line.policy, protocol)
+            .map(|(attribute, seconds)| (state(*attribute), *seconds))
+            .collect(),
+    };
+    bytes::json_line(out, &object);
 }
 
 /// The states' values, without SCTP's HEARTBEAT_ACKED, which kernels still send as 0 although it is unused.
@@ -179,8 +174,8 @@ mod tests {
             "a      ipv4   udp          1      2  unreplied=30 replied=300\n"
         );
         let expected = serde_json::json!({
-            "name": "a", "family": "ipv4", "proto": "udp", "protonum": 17, "rules": 1, "uses": 2,
-            "timeouts": {"unreplied": 30, "replied": 300},
+            "policy": "a", "family": "ipv4", "proto": "udp", "protonum": 17, "rules": 1, "uses": 2,
+            "values_s": {"unreplied": 30, "replied": 300},
         });
         assert_eq!(json, expected);
     }
@@ -192,7 +187,7 @@ mod tests {
             text,
             "a\\u{1b}\\xff 7      99           1      2  timeout=30 2=300\n"
         );
-        assert_eq!(json["name"], "a\u{1b}\u{fffd}");
+        assert_eq!(json["policy"], "a\u{1b}\u{fffd}");
         assert_eq!((&json["l3proto"], &json["protonum"]), (&7.into(), &99.into()));
         assert!(
             json.get("proto").is_none() && json.get("family").is_none(),

@@ -4,10 +4,15 @@ use std::{fmt::Display, io::Write as _};
 
 use super::{bytes, namespace};
 use crate::{
+    filter::Prefix,
     flow::names::proto,
     kernel::netns::Netns,
     outside,
-    rules::{Listed, Matching, Ports, Tool},
+    rules::{Hook, Listed, Matching, Tool},
+    schema::{
+        common::{Word, netns_name},
+        settings::{self, Match},
+    },
 };
 
 /// Widths of the columns.
@@ -56,73 +61,40 @@ pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &Netns, widths: Widths) {
 
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, rule: &Listed, netns: Option<&Netns>) {
-    out.push(b'{');
-    namespace::json(out, netns);
-    member(out, "policy", &rule.name);
-    if !rule.candidates.is_empty() {
-        out.extend_from_slice(b",\"policy_may_be\":[");
-        for (index, candidate) in rule.candidates.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
-            bytes::json_text(out, candidate.as_bytes());
-            out.push(b'"');
-        }
-        out.push(b']');
-    }
-    let mut next = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            out.push(b',');
-            member(out, name, value);
-        }
+    let object = settings::Rule {
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        policy: &rule.name,
+        policies: rule.candidates.iter().map(String::as_str).collect(),
+        made_by: maker(rule),
+        tool: rule.tool.name(),
+        family: rule.family.map(|family| family.name().into()),
+        table: &rule.table,
+        chain: &rule.chain,
+        hook: rule.hook.map(|hook| match hook {
+            Hook::Prerouting => "PRE_ROUTING".into(),
+            Hook::Output => "LOCAL_OUT".into(),
+        }),
+        rule: command(rule),
+        matching: rule.matching.as_ref().map(matched),
     };
-    next("made_by", Some(maker(rule)));
-    next("tool", Some(rule.tool.name()));
-    next("family", rule.family.map(|family| family.name()));
-    next("table", Some(&rule.table));
-    next("chain", Some(&rule.chain));
-    next("hook", rule.hook.map(|hook| hook.name()));
-    next("rule", Some(&command(rule)));
-    if let Some(matching) = &rule.matching {
-        match_json(out, matching);
-    }
-    out.extend_from_slice(b"}\n");
+    bytes::json_line(out, &object);
 }
 
-fn match_json(out: &mut Vec<u8>, matching: &Matching) {
-    out.extend_from_slice(b",\"match\":{");
-    if let Some(name) = proto::name(matching.proto) {
-        member(out, "proto", name);
-        out.push(b',');
+fn matched(matching: &Matching) -> Match<'_> {
+    let prefix = |prefix: Prefix| format!("{}/{}", prefix.addr, prefix.bits);
+    Match {
+        proto: proto::name(matching.proto).map(Word::from),
+        protonum: matching.proto,
+        src_prefix: matching.src.map(prefix),
+        dst_prefix: matching.dst.map(prefix),
+        sport_min: matching.sport.map(|ports| ports.first),
+        sport_max: matching.sport.map(|ports| ports.last),
+        dport_min: matching.dport.map(|ports| ports.first),
+        dport_max: matching.dport.map(|ports| ports.last),
+        in_interface: matching.in_iface.as_deref(),
+        out_interface: matching.out_iface.as_deref(),
     }
-    put(out, format_args!("\"protonum\":{}", matching.proto));
-    for (name, prefix) in [("src", matching.src), ("dst", matching.dst)] {
-        if let Some(prefix) = prefix {
-            put(
-                out,
-                format_args!(",\"{name}\":\"{}/{}\"", prefix.addr, prefix.bits),
-            );
-        }
-    }
-    for (name, ports) in [("sport", matching.sport), ("dport", matching.dport)] {
-        if let Some(Ports { first, last }) = ports {
-            put(out, format_args!(",\"{name}\":[{first},{last}]"));
-        }
-    }
-    for (name, interface) in [
-        ("in_iface", &matching.in_iface),
-        ("out_iface", &matching.out_iface),
-    ] {
-        if let Some(interface) = interface {
-            out.push(b',');
-            member(out, name, interface);
-        }
-    }
-    out.push(b'}');
-}
-
-fn member(out: &mut Vec<u8>, name: &str, value: &str) {
-    put(out, format_args!("\"{name}\":\""));
-    bytes::json_text(out, value.as_bytes());
-    out.push(b'"');
 }
 
 fn maker(rule: &Listed) -> &'static str {

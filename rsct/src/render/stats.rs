@@ -6,6 +6,11 @@ use super::{bytes, namespace};
 use crate::{
     kernel::netns::Netns,
     netlink::stats::{Cpu, Table, counter, since, total},
+    schema::{
+        self,
+        common::{Map, Word, netns_name},
+        settings::{Count, CpuStats, Stats, TotalStats},
+    },
 };
 
 /// An earlier reading and its age. A reading of another namespace counts as none.
@@ -13,13 +18,14 @@ pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
 
 /// Appends the number of entries of a namespace as a JSON object.
 pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
-    out.push(b'{');
-    namespace::json(out, netns);
-    put(out, format_args!("\"entries\":{}", table.entries));
-    if let Some(max) = table.max_entries {
-        put(out, format_args!(",\"max_entries\":{max}"));
-    }
-    out.extend_from_slice(b"}\n");
+    let object = Count {
+        schema: schema::VERSION,
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        entries: table.entries,
+        max_entries: table.max_entries,
+    };
+    bytes::json_line(out, &object);
 }
 
 /// Appends a line for each CPU in the form of `conntrack -S`, and one for the total: the counters, or with an
@@ -73,65 +79,59 @@ fn line(
 /// Appends a reading of a namespace as a JSON object; with an earlier one, also how much each counter grew per
 /// second since.
 pub fn json(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, netns: Option<&Netns>) {
-    out.push(b'{');
-    namespace::json(out, netns);
     let grown = last.and_then(|(before, elapsed)| Some((since(cpus, before)?, elapsed)));
-    if let Some((_, elapsed)) = &grown {
-        put(
-            out,
-            format_args!("\"interval_seconds\":{:.6},", elapsed.as_secs_f64()),
-        );
-    }
-    out.extend_from_slice(b"\"cpus\":[");
-    for (index, cpu) in cpus.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        put(out, format_args!("{{\"cpu\":{},\"counters\":", cpu.cpu));
-        let whole = cpu
-            .counters
-            .iter()
-            .map(|&(number, value)| (number, u64::from(value)));
-        object(out, whole, bytes::number);
-        if let Some((grown, elapsed)) = &grown {
-            let counters = grown[index].counters.iter();
-            out.extend_from_slice(b",\"per_second\":");
-            object(
-                out,
-                counters.map(|&(number, value)| (number, u64::from(value))),
-                |out, value| put(out, format_args!("{:.3}", per_second(value, *elapsed))),
-            );
-        }
-        out.push(b'}');
-    }
-    out.extend_from_slice(b"],\"total\":{\"counters\":");
-    object(out, total(cpus).into_iter(), bytes::number);
-    if let Some((grown, elapsed)) = &grown {
-        out.extend_from_slice(b",\"per_second\":");
-        object(out, total(grown).into_iter(), |out, value| {
-            put(out, format_args!("{:.3}", per_second(value, *elapsed)));
-        });
-    }
-    out.extend_from_slice(b"}}\n");
+    let of_cpu = |(index, cpu): (usize, &Cpu)| CpuStats {
+        cpu: cpu.cpu,
+        counters: whole(cpu.counters.iter().map(widened)),
+        growth_per_second: grown
+            .as_ref()
+            .map(|(grown, elapsed)| rates(grown[index].counters.iter().map(widened), *elapsed)),
+    };
+    let object = Stats {
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        interval_s: grown
+            .as_ref()
+            .map(|(_, elapsed)| rounded(elapsed.as_secs_f64(), 1e6)),
+        cpus: cpus.iter().enumerate().map(of_cpu).collect(),
+        total: TotalStats {
+            counters: whole(total(cpus).into_iter()),
+            growth_per_second: grown
+                .as_ref()
+                .map(|(grown, elapsed)| rates(total(grown).into_iter(), *elapsed)),
+        },
+    };
+    bytes::json_line(out, &object);
 }
 
-fn object(out: &mut Vec<u8>, counters: impl Iterator<Item = (u16, u64)>, write: impl Fn(&mut Vec<u8>, u64)) {
-    out.push(b'{');
-    for (index, (number, value)) in counters.enumerate() {
-        out.extend_from_slice(if index > 0 { b",\"" } else { b"\"" });
-        name(out, number);
-        out.extend_from_slice(b"\":");
-        write(out, value);
+fn widened(&(number, value): &(u16, u32)) -> (u16, u64) {
+    (number, value.into())
+}
+
+fn whole(counters: impl Iterator<Item = (u16, u64)>) -> Map<u64> {
+    counters.map(|(number, value)| (text_of(number), value)).collect()
+}
+
+fn rates(counters: impl Iterator<Item = (u16, u64)>, elapsed: Duration) -> Map<f64> {
+    counters
+        .map(|(number, value)| (text_of(number), rounded(per_second(value, elapsed), 1e3)))
+        .collect()
+}
+
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}
+
+fn text_of(number: u16) -> Word {
+    match counter::name(number) {
+        Some(name) => name.into(),
+        None => format!("counter{number}").into(),
     }
-    out.push(b'}');
 }
 
 /// A counter's name, or its attribute's number.
 fn name(out: &mut Vec<u8>, number: u16) {
-    match counter::name(number) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
-        None => put(out, format_args!("counter{number}")),
-    }
+    out.extend_from_slice(text_of(number).as_bytes());
 }
 
 fn per_second(grown: u64, elapsed: Duration) -> f64 {
@@ -184,15 +184,15 @@ mod tests {
         let last = Some((&before[..], Duration::from_secs(2)));
         let value: serde_json::Value =
             serde_json::from_str(&written(|out| json(out, &cpus(3), last, None))).unwrap();
-        assert_eq!(value["interval_seconds"], 2.0);
+        assert_eq!(value["interval_s"], 2.0);
         assert_eq!(value["cpus"][1]["cpu"], 1);
         assert_eq!(value["cpus"][1]["counters"]["invalid"], 3);
-        assert_eq!(value["cpus"][1]["per_second"]["invalid"], 1.0);
+        assert_eq!(value["cpus"][1]["growth_per_second"]["invalid"], 1.0);
         assert_eq!(value["total"]["counters"]["invalid"], 6);
-        assert_eq!(value["total"]["per_second"]["invalid"], 2.0);
+        assert_eq!(value["total"]["growth_per_second"]["invalid"], 2.0);
         let value: serde_json::Value =
             serde_json::from_str(&written(|out| json(out, &cpus(3), None, None))).unwrap();
-        assert!(value.get("interval_seconds").is_none());
-        assert!(value["total"].get("per_second").is_none());
+        assert!(value.get("interval_s").is_none());
+        assert!(value["total"].get("growth_per_second").is_none());
     }
 }

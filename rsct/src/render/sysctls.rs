@@ -5,6 +5,7 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, namespace};
 use crate::{
     kernel::{hz::Hz, netns::Netns},
+    schema::{common::netns_name, settings::Setting},
     sysctls::{Bounds, Known, short},
 };
 
@@ -84,29 +85,20 @@ pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<us
 
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
-    begin(out, line.name, netns);
-    out.extend_from_slice(b",\"value\":");
-    value(out, line.value);
-    put(out, format_args!(",\"writable\":{}", line.writable));
-    if let Some(known) = &line.known {
-        put(
-            out,
-            format_args!(",\"first_namespace_only\":{}", known.first_only),
-        );
-        if let Some((least, most)) = known.bounds.numbers(line.hz) {
-            put(out, format_args!(",\"min\":{least},\"max\":{most}"));
-        }
-        if let Some((protocol, state)) = known.timeout_of {
-            put(
-                out,
-                format_args!(",\"proto\":\"{protocol}\",\"state\":\"{state}\""),
-            );
-        }
-        out.extend_from_slice(b",\"meaning\":\"");
-        bytes::json_text(out, known.meaning.as_bytes());
-        out.push(b'"');
-    }
-    out.extend_from_slice(b"}\n");
+    let known = line.known.as_ref();
+    let bounds = known.and_then(|known| known.bounds.numbers(line.hz));
+    let timeout_of = known.and_then(|known| known.timeout_of);
+    let object = Setting {
+        writable: Some(line.writable),
+        first_namespace_only: known.map(|known| known.first_only),
+        min: bounds.map(|(least, _)| least),
+        max: bounds.map(|(_, most)| most),
+        proto: timeout_of.map(|(protocol, _)| protocol),
+        timeout_state: timeout_of.map(|(_, state)| state),
+        meaning: known.map(|known| known.meaning),
+        ..setting(line.name, line.value, netns)
+    };
+    bytes::json_line(out, &object);
 }
 
 /// Appends a line for a changed setting.
@@ -124,32 +116,33 @@ pub fn changed_text(
 
 /// Appends a JSON object for a changed setting.
 pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, netns: Option<&Netns>) {
-    begin(out, name, netns);
-    out.extend_from_slice(b",\"before\":");
-    value(out, before);
-    out.extend_from_slice(b",\"value\":");
-    value(out, after);
-    out.extend_from_slice(b"}\n");
+    let (value_before, value_before_text) = number_or_text(before);
+    let object = Setting {
+        value_before,
+        value_before_text,
+        ..setting(name, after, netns)
+    };
+    bytes::json_line(out, &object);
 }
 
-fn begin(out: &mut Vec<u8>, name: &str, netns: Option<&Netns>) {
-    out.push(b'{');
-    namespace::json(out, netns);
-    put(
-        out,
-        format_args!("\"name\":\"{name}\",\"short\":\"{}\"", short(name)),
-    );
+fn setting<'a>(name: &'a str, value: &'a str, netns: Option<&'a Netns>) -> Setting<'a> {
+    let (value, value_text) = number_or_text(value);
+    Setting {
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        sysctl: name,
+        short: short(name),
+        value,
+        value_text,
+        ..Setting::default()
+    }
 }
 
 /// A number, as most are, or a text.
-fn value(out: &mut Vec<u8>, value: &str) {
-    match value.parse::<u64>() {
-        Ok(number) => bytes::number(out, number),
-        Err(_) => {
-            out.push(b'"');
-            bytes::json_text(out, value.as_bytes());
-            out.push(b'"');
-        }
+fn number_or_text(value: &str) -> (Option<u64>, Option<&str>) {
+    match value.parse() {
+        Ok(number) => (Some(number), None),
+        Err(_) => (None, Some(value)),
     }
 }
 

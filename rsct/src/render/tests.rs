@@ -1,6 +1,6 @@
 //! Every format of an entry, compared with conntrack's output.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use super::{
     conntrack_line::{self, Shape},
     date::Date,
     entry::{About, Format, View},
-    event_line::{Cause, Event},
+    event_line::{Event, Requester},
     samples::{DUMPED, LABELS_FILE, NOW_S, TOLD},
     save, xml,
 };
@@ -16,7 +16,11 @@ use crate::{
     labels::LabelMap,
     netlink::conntrack::{Entry, samples},
     outside,
+    schema::{self, Command, Validator},
+    timeouts::{Setter, Source},
 };
+
+static WATCH: LazyLock<Validator> = LazyLock::new(|| Validator::of(Command::Watch));
 
 fn names() -> LabelMap {
     LabelMap::parse(LABELS_FILE)
@@ -118,7 +122,7 @@ fn events_look_as_conntrack_shows_them() {
         let about = About {
             now: Duration::from_secs(sample.now_s),
             event: Some(sample.event),
-            cause: sample.portid.map(|portid| Cause {
+            requester: sample.portid.map(|portid| Requester {
                 portid,
                 progname: None,
             }),
@@ -197,7 +201,7 @@ fn json_has_the_names_of_labels_and_what_belongs_to_an_event() {
     entry.event_ns = Some(7);
     let about = About {
         event: Some(Event::New),
-        cause: Some(Cause {
+        requester: Some(Requester {
             portid: 9,
             progname: Some(b"conntrack"),
         }),
@@ -218,8 +222,10 @@ fn json_has_the_names_of_labels_and_what_belongs_to_an_event() {
         ),
         ("event", "new".into()),
         ("event_ns", 7.into()),
-        ("portid", 9.into()),
-        ("progname", "conntrack".into()),
+        (
+            "requester",
+            serde_json::json!({"portid": 9, "progname": "conntrack"}),
+        ),
     ];
     for (member, expected) in expected {
         assert_eq!(value[member], expected, "{value}");
@@ -320,7 +326,18 @@ proptest! {
         entry.secctx = Some(&helper);
         entry.status = status.or(entry.status);
         let names = LabelMap::parse(&file);
-        let about = About { event, ..About::default() };
+        let policy = [String::from_utf8_lossy(&helper).into_owned()];
+        let source = Source {
+            setter: Setter::Policy(&policy),
+            governing: None,
+            value_ms: None,
+        };
+        let about = About {
+            event,
+            requester: event.map(|_| Requester { portid: 7, progname: Some(&helper) }),
+            timeout_source: status.map(|_| &source),
+            ..About::default()
+        };
         for format in [Format::Text, Format::Wide, Format::Json, Format::Xml, Format::Save] {
             let view = View {
                 format,
@@ -331,12 +348,18 @@ proptest! {
                 events: true,
                 labels: Some(&names),
                 netns: None,
+                command: None,
             };
             let mut out = Vec::new();
             view.entry(&mut out, &entry, &about);
             prop_assert_eq!(out.last(), Some(&b'\n'));
             match format {
-                Format::Json => prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok()),
+                Format::Json => {
+                    let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+                    let parsed: schema::entry::Entry = serde_json::from_slice(&out).unwrap();
+                    prop_assert_eq!(&serde_json::to_value(&parsed).unwrap(), &line);
+                    prop_assert_eq!(WATCH.validate(&line), Ok(()));
+                }
                 Format::Xml => {
                     let text = String::from_utf8(out).unwrap();
                     prop_assert!(is_well_formed(&text), "{}", text);

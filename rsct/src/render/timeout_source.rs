@@ -148,16 +148,16 @@ fn default(out: &mut Vec<u8>, state: &State) {
 
 /// A member of an object: `"timeout_source":{…}`.
 pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
-    out.extend_from_slice(b"\"timeout_source\":{\"kind\":");
-    let kind: &[u8] = match (source.setter, source.governing) {
+    out.extend_from_slice(b"\"timeout_source\":{\"setter\":");
+    let setter: &[u8] = match (source.setter, source.governing) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
         (Setter::Nftables(_), _) => b"\"nftables\"",
         (Setter::Defaults, Some(_)) => b"\"default\"",
         (Setter::Defaults, None) | (Setter::Unknown, _) => b"\"unknown\"",
         (Setter::Fixed, _) => b"\"fixed\"",
-        (Setter::ByHand, _) => b"\"by_hand\"",
+        (Setter::ByHand, _) => b"\"user_space\"",
     };
-    out.extend_from_slice(kind);
+    out.extend_from_slice(setter);
     if let Setter::Policy(names) | Setter::Nftables(names) = source.setter {
         match names {
             [] => {}
@@ -180,11 +180,11 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
         if source.setter == Setter::Defaults
             && let Some(sysctl) = governing.state.sysctl
         {
-            out.extend_from_slice(b",\"sysctl\":\"nf_conntrack_");
+            out.extend_from_slice(b",\"sysctl\":\"net.netfilter.nf_conntrack_");
             out.extend_from_slice(sysctl.as_bytes());
             out.push(b'"');
         }
-        out.extend_from_slice(b",\"state\":\"");
+        out.extend_from_slice(b",\"timeout_state\":\"");
         out.extend_from_slice(governing.state.name.as_bytes());
         out.push(b'"');
         if let Some(reduction) = governing.reduction {
@@ -193,7 +193,7 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
             out.push(b'"');
         }
         if let Some(ms) = source.value_ms {
-            out.extend_from_slice(b",\"value_seconds\":");
+            out.extend_from_slice(b",\"value_s\":");
             bytes::number(out, ms / 1000);
         }
     }
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(words, ", policy udp-policy1");
         assert_eq!(
             object,
-            r#""timeout_source":{"kind":"policy","policy":"udp-policy1","state":"replied","value_seconds":300}"#
+            r#""timeout_source":{"setter":"policy","policy":"udp-policy1","timeout_state":"replied","value_s":300}"#
         );
     }
 
@@ -314,7 +314,7 @@ mod tests {
         );
         assert_eq!(
             object,
-            r#""timeout_source":{"kind":"default","sysctl":"nf_conntrack_tcp_timeout_unacknowledged","state":"unacknowledged","reduction":"unacknowledged"}"#
+            r#""timeout_source":{"setter":"default","sysctl":"net.netfilter.nf_conntrack_tcp_timeout_unacknowledged","timeout_state":"unacknowledged","reduction":"unacknowledged"}"#
         );
     }
 
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(words, ", nftables timeout web or api, but none of its values");
         assert_eq!(
             object,
-            r#""timeout_source":{"kind":"nftables","policies":["web","api"]}"#
+            r#""timeout_source":{"setter":"nftables","policies":["web","api"]}"#
         );
     }
 
@@ -341,10 +341,10 @@ mod tests {
             value_ms: None,
         });
         assert_eq!(words, ", none of its protocol's timeouts");
-        assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
+        assert_eq!(object, r#""timeout_source":{"setter":"unknown"}"#);
         let (words, object) = both(Source::of(Setter::Unknown));
         assert_eq!(words, ", unknown: its record was lost");
-        assert_eq!(object, r#""timeout_source":{"kind":"unknown"}"#);
+        assert_eq!(object, r#""timeout_source":{"setter":"unknown"}"#);
         let (words, _) = both(Source {
             setter: Setter::Policy(&[]),
             governing: governing("udp", "replied", None),

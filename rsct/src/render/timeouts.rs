@@ -5,6 +5,10 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, color::Palette, namespace};
 use crate::{
     kernel::netns::Netns,
+    schema::{
+        common::netns_name,
+        settings::{TimeoutChange, TimeoutValue},
+    },
     timeouts::{Protocol, State},
 };
 
@@ -74,26 +78,20 @@ pub fn text(out: &mut Vec<u8>, line: &Line, netns: &Netns, column: Option<usize>
 
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&Netns>) {
-    begin(out, line.protocol, line.state, netns);
-    if let Some(seconds) = line.seconds {
-        put(out, format_args!(",\"timeout_seconds\":{seconds}"));
-    }
-    match line.builtin {
-        Some(seconds) => put(out, format_args!(",\"default_seconds\":{seconds}")),
-        None => out.extend_from_slice(b",\"default_seconds\":null"),
-    }
-    if let Some(changed) = line.is_changed() {
-        put(out, format_args!(",\"changed\":{changed}"));
-    }
-    if let Some(entries) = line.entries {
-        put(out, format_args!(",\"entries\":{entries}"));
-    }
-    if let Some(sysctl) = line.state.sysctl_name() {
-        put(out, format_args!(",\"sysctl\":\"{sysctl}\""));
-    }
-    out.extend_from_slice(b",\"meaning\":\"");
-    bytes::json_text(out, line.state.meaning.as_bytes());
-    out.extend_from_slice(b"\"}\n");
+    let object = TimeoutValue {
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        proto: line.protocol.name,
+        protonum: line.protocol.number,
+        timeout_state: line.state.name,
+        value_s: line.seconds,
+        default_s: line.builtin,
+        changed: line.is_changed(),
+        entries: line.entries,
+        sysctl: line.state.sysctl_name(),
+        meaning: line.state.meaning,
+    };
+    bytes::json_line(out, &object);
 }
 
 /// A timeout that has been changed.
@@ -127,25 +125,17 @@ impl Changed {
 
     /// Appends a JSON object.
     pub fn json(&self, out: &mut Vec<u8>, netns: Option<&Netns>) {
-        begin(out, self.protocol, self.state, netns);
-        if let Some(before) = self.before {
-            put(out, format_args!(",\"before_seconds\":{before}"));
-        }
-        put(out, format_args!(",\"timeout_seconds\":{}}}\n", self.after));
+        let object = TimeoutChange {
+            netns: netns.map(|netns| netns.inode),
+            netns_name: netns.and_then(netns_name),
+            proto: self.protocol.name,
+            protonum: self.protocol.number,
+            timeout_state: self.state.name,
+            value_before_s: self.before,
+            value_s: self.after,
+        };
+        bytes::json_line(out, &object);
     }
-}
-
-/// Begins an object about a state, without closing it.
-fn begin(out: &mut Vec<u8>, protocol: &Protocol, state: &State, netns: Option<&Netns>) {
-    out.push(b'{');
-    namespace::json(out, netns);
-    put(
-        out,
-        format_args!(
-            "\"proto\":\"{}\",\"protonum\":{},\"state\":\"{}\"",
-            protocol.name, protocol.number, state.name
-        ),
-    );
 }
 
 /// A number, or a dash if unknown.
@@ -201,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn json_has_null_for_an_unmeasured_default() {
+    fn a_default_that_was_not_measured_is_absent_in_json() {
         let mut out = Vec::new();
         json(&mut out, &line(300, None), None);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert!(
-            value["default_seconds"].is_null() && value.get("changed").is_none(),
+            value.get("default_s").is_none() && value.get("changed").is_none(),
             "{value}"
         );
         assert_eq!(value["sysctl"], "net.netfilter.nf_conntrack_udp_timeout_stream");

@@ -1,7 +1,7 @@
 //! The trace for programs: one JSON object a line, described in docs/json.md.
 //!
-//! Written by hand, as every field is written for every packet: `cargo xtask bench packet` says what
-//! a line costs.
+//! Written without the structs of `schema::trace`, as every field is written for every packet (`cargo xtask bench packet`
+//! measures a line's cost); a test proves that both are the same.
 
 use std::io::Write as _;
 
@@ -19,14 +19,14 @@ use crate::flow::{
 };
 use crate::timeouts::{Setter, Source, State};
 
-use super::{bytes, timeout_source, trace_why};
+use super::{bytes, json, timeout_source, trace_why};
 
 /// Writes lines, and remembers what the last ones had in common: packets come in runs.
 #[derive(Debug)]
 pub struct TraceJson {
     ticks: Ticks,
     /// For each hook the last packet's members that are the next one's as well: a packet that passes
-    /// several hooks is told of once for each.
+    /// several hooks has a line for each.
     common: Box<[Written<Key<COMMON_WORDS>>; HOOKS]>,
     /// Two snapshots up to their timeouts, and how they were written.
     before: Written<Key<1>>,
@@ -108,7 +108,7 @@ impl TraceJson {
             Observation::Packet(record, flow, source, why) => {
                 self.packet(out, record, flow, source.as_ref());
                 if matches!(why, Reason::NotYet) {
-                    out.extend_from_slice(b",\"why\":null");
+                    out.extend_from_slice(b",\"why_pending\":true");
                 }
                 trace_why::member(out, why.known());
             }
@@ -116,7 +116,7 @@ impl TraceJson {
                 entry(out, self.ticks, record, flow);
                 trace_why::member(out, why);
             }
-            Observation::Cause(why) => trace_why::object(out, why),
+            Observation::Cause(why) => return trace_why::line(out, why),
         }
         literal(out, b"}\n");
     }
@@ -153,7 +153,7 @@ impl TraceJson {
             });
         }
         if record.has_tcp() {
-            number(out, b",\"tcp\":{\"flags\":", record.tcp_flags);
+            number(out, b",\"tcp_header\":{\"tcp_flags\":", record.tcp_flags);
             number(out, b",\"seq\":", record.tcp_seq);
             number(out, b",\"ack\":", record.tcp_ack);
             number(out, b",\"window\":", record.tcp_window);
@@ -335,9 +335,10 @@ fn entry(out: &mut Vec<u8>, ticks: Ticks, record: &EntryRecord, flow: Option<&Fl
     }
     match kind {
         Some(EntryKind::Delete) => {
-            word(out, b",\"cause\":\"", DeleteKind::of(record).name());
+            word(out, b",\"kind\":\"", DeleteKind::of(record).name());
             if record.portid != 0 {
-                number(out, b",\"portid\":", record.portid);
+                number(out, b",\"requester\":{\"portid\":", record.portid);
+                out.push(b'}');
             }
         }
         Some(EntryKind::Destroy) => {
@@ -407,7 +408,7 @@ impl Snapshot {
         literal(out, b",\"timeout_ms\":");
     }
 
-    /// What follows it.
+    /// The timeout, and the end of the object.
     #[inline(always)]
     fn write_timeout(&self, out: &mut Vec<u8>, ticks: Ticks, now: u32) {
         bytes::number(out, ticks.left_ms(self.status, self.timeout, now));
@@ -446,13 +447,10 @@ fn identity(out: &mut Vec<u8>, ct: u64, birth_ns: u64, flow: Option<&Flow>) {
 }
 
 /// A tuple's object, opened by `key`.
-pub fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: TupleWords) {
+fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: TupleWords) {
     let tuple = Tuple::from_words(words);
     literal(out, key);
-    match proto::name(tuple.protonum) {
-        Some(name) => word(out, b"\"proto\":\"", name),
-        None => number(out, b"\"proto\":", tuple.protonum),
-    }
+    json::protocol(out, tuple.protonum);
     out.extend_from_slice(b",\"src\":\"");
     bytes::address(out, tuple.src_addr());
     out.extend_from_slice(b"\",\"dst\":\"");
@@ -474,16 +472,17 @@ pub fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: Tu
 }
 
 /// `,"icmp":{…}`: an ICMP error.
-pub(super) fn icmp_error(out: &mut Vec<u8>, error: &icmp::Error) {
+fn icmp_error(out: &mut Vec<u8>, error: &icmp::Error) {
     // Writing to a Vec cannot fail.
     let _ = write!(
         out,
-        ",\"icmp\":{{\"type\":{},\"code\":{},\"name\":\"{}\",\"from\":\"{}\"}}",
+        ",\"icmp\":{{\"icmp_type\":{},\"icmp_code\":{},\"name\":\"{}\",\"sender\":\"",
         error.kind(),
         error.code(),
-        error.name(),
-        error.from()
+        error.name()
     );
+    bytes::address(out, error.from());
+    out.extend_from_slice(b"\"}");
 }
 
 fn task(out: &mut Vec<u8>, pid: u32, comm: &[u8; 16]) {
@@ -516,7 +515,20 @@ fn word<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], value: &'stati
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use serde::{Serialize, de::DeserializeOwned};
+    use serde_json::Value;
+    use zerocopy::FromBytes as _;
+
     use super::*;
+    use crate::{
+        causes::{Why, window::Miss},
+        flow::Table,
+        schema::{Command, Validator, trace as schema},
+        timeouts::{Governing, Protocol, Reduction},
+    };
 
     #[test]
     fn members_in_one_piece_say_what_the_names_say() {
@@ -557,6 +569,127 @@ mod tests {
             }
             .to_words(),
             ..PacketRecord::default()
+        }
+    }
+
+    static TRACE: LazyLock<Validator> = LazyLock::new(|| Validator::of(Command::Trace));
+
+    /// Checks that a line parses into `T`, that `T` writes the same object, and that the schema has it.
+    fn is_that_of<T: DeserializeOwned + Serialize>(line: &[u8]) -> Result<(), TestCaseError> {
+        let object: Value = serde_json::from_slice(line).unwrap();
+        let parsed: T = serde_json::from_slice(line).unwrap();
+        prop_assert_eq!(&serde_json::to_value(&parsed).unwrap(), &object);
+        prop_assert_eq!(TRACE.validate(&object), Ok(()));
+        Ok(())
+    }
+
+    /// A tuple of a protocol that conntrack knows, or of any other.
+    fn with_protocol(words: TupleWords, known: Option<u8>) -> TupleWords {
+        let mut tuple = Tuple::from_words(words);
+        tuple.protonum = known.unwrap_or(tuple.protonum);
+        tuple.to_words()
+    }
+
+    fn protocols() -> impl Strategy<Value = Option<u8>> {
+        let known = [1, 6, 17, 33, 47, 58, 132, 136];
+        prop::option::of(prop::sample::select(known.to_vec()))
+    }
+
+    /// A cause, with and without all that it may have.
+    fn cause(has_all: bool, said: String) -> Why {
+        let mut why = Why::without_reason(&[0; 5], 7, 8, true);
+        if has_all {
+            why.said = Some(said.clone());
+            why.callers = vec![said];
+            why.miss = Some(Miss {
+                value: 1,
+                bound: 2,
+                bytes: u32::MAX,
+            });
+        }
+        why
+    }
+
+    const SETTERS: [&str; 2] = ["a\"b", "ü"];
+
+    proptest! {
+        #[test]
+        fn packets_are_those_of_the_schema(
+            bytes in prop::collection::vec(any::<u8>(), size_of::<PacketRecord>()),
+            protonum in protocols(),
+            has_flow: bool,
+            setter in 0..7_usize,
+            value_ms: Option<u64>,
+            reason in 0..3,
+            has_all: bool,
+            said: String,
+            is_late: bool,
+        ) {
+            let mut record = PacketRecord::read_from_bytes(&bytes).unwrap();
+            record.tuple = with_protocol(record.tuple, protonum);
+            let names = SETTERS.map(str::to_owned);
+            let setter = [
+                Setter::Defaults,
+                Setter::LostPolicy,
+                Setter::Policy(&[]),
+                Setter::Policy(&names[..1]),
+                Setter::Nftables(&names),
+                Setter::Fixed,
+                Setter::ByHand,
+            ][setter];
+            let protocol = Protocol::of_number(protonum.unwrap_or(0));
+            let governing = value_ms.map(|_| Governing {
+                state: &protocol.states[0],
+                reduction: has_all.then_some(Reduction::Unacknowledged),
+            });
+            let source = Source { setter, governing, value_ms };
+            let why = cause(has_all, said);
+            let reason = match reason {
+                0 => Reason::None,
+                1 => Reason::NotYet,
+                _ => Reason::Known(&why),
+            };
+            let mut table = Table::new(250);
+            let flow = table.packet(&record).filter(|_| has_flow);
+            let mut out = Vec::new();
+            let observation = Observation::Packet(&record, flow, has_all.then_some(source), reason);
+            TraceJson::new(Ticks(250)).line(&mut out, observation);
+            if is_late {
+                crate::trace::output::mark_late(&mut out, true);
+            }
+            is_that_of::<schema::Packet>(&out)?;
+        }
+
+        #[test]
+        fn entry_events_are_those_of_the_schema(
+            bytes in prop::collection::vec(any::<u8>(), size_of::<EntryRecord>()),
+            kind in 0..10_u8,
+            protonum in protocols(),
+            has_flow: bool,
+            reason: bool,
+            has_all: bool,
+            said: String,
+        ) {
+            let mut record = EntryRecord::read_from_bytes(&bytes).unwrap();
+            record.what = kind;
+            record.orig = with_protocol(record.orig, protonum);
+            record.reply = with_protocol(record.reply, protonum);
+            let why = cause(has_all, said);
+            let flow = Table::new(250).entry(&record).filter(|_| has_flow);
+            let mut out = Vec::new();
+            let observation = Observation::Entry(&record, flow.as_ref(), reason.then_some(&why));
+            TraceJson::new(Ticks(250)).line(&mut out, observation);
+            is_that_of::<schema::EntryEvent>(&out)?;
+        }
+
+        #[test]
+        fn causes_are_those_of_the_schema(has_all: bool, said: String, words: TupleWords, flags: u16) {
+            let mut why = cause(has_all, said);
+            why.record.tuple = words;
+            why.record.flags = flags;
+            let mut out = Vec::new();
+            TraceJson::new(Ticks(250)).line(&mut out, Observation::Cause(&why));
+            is_that_of::<schema::CauseAlone>(&out)?;
         }
     }
 

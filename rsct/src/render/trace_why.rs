@@ -3,11 +3,18 @@
 use std::io::Write as _;
 
 use rsct_common::{Tuple, record::CauseFlags};
-use serde_json::{Value, json};
 
-use crate::{causes::Why, flow::names, outside};
+use crate::{
+    causes::Why,
+    outside,
+    schema::{
+        common::comm,
+        tag,
+        trace::{self, CauseAlone},
+    },
+};
 
-use super::{bytes, why_json};
+use super::bytes::{self, json_line, json_object};
 
 /// At the end of a line for people: `; seq_over: SEQ is over upper bound %u, 5000 misses the bound 2000 by 3000 bytes`.
 pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
@@ -50,42 +57,35 @@ pub fn details(out: &mut Vec<u8>, why: &Why) {
 pub fn member(out: &mut Vec<u8>, why: Option<&Why>) {
     if let Some(why) = why {
         out.extend_from_slice(b",\"why\":");
-        bytes::json_object(out, &value(why));
+        json_object(out, &value(why));
     }
 }
 
-/// A JSON line of its own, without its closing brace.
-pub fn object(out: &mut Vec<u8>, why: &Why) {
+/// A JSON line of its own.
+pub fn line(out: &mut Vec<u8>, why: &Why) {
     let record = &why.record;
-    let _ = write!(
-        out,
-        "{{\"type\":\"cause\",\"time_ns\":{},\"cpu\":{},\"netns\":{}",
-        record.time_ns, record.cpu, record.netns
-    );
     let orig = Tuple::from_words(record.tuple);
-    if orig != Tuple::default() {
-        let _ = write!(out, ",\"orig\":{}", why_json::tuple(&orig));
-    }
-    if record.flags & CauseFlags::TASK != 0 {
-        let comm = json!(String::from_utf8_lossy(names::comm(&record.comm)));
-        let _ = write!(out, ",\"pid\":{},\"comm\":{comm}", record.pid);
-    }
-    member(out, Some(why));
+    let has_task = record.flags & CauseFlags::TASK != 0;
+    let line = CauseAlone {
+        r#type: tag::Cause,
+        time_ns: record.time_ns,
+        cpu: record.cpu.into(),
+        netns: record.netns.into(),
+        orig: (orig != Tuple::default()).then(|| (&orig).into()),
+        pid: has_task.then_some(record.pid),
+        comm: has_task.then(|| comm(&record.comm)),
+        why: value(why),
+        late: false,
+    };
+    json_line(out, &line);
 }
 
-fn value(why: &Why) -> Value {
-    let mut object = json!({
-        "family": why.cause.family().name(),
-        "cause": why.cause.name(),
-    });
-    if let Some(said) = &why.said {
-        object["said"] = json!(said);
+fn value(why: &Why) -> trace::Why {
+    trace::Why {
+        cause_family: why.cause.family().name().into(),
+        cause: why.cause.name().into(),
+        message: why.said.clone(),
+        out_of_window: why.miss.map(Into::into),
+        callers: why.callers.clone(),
     }
-    if let Some(miss) = why.miss {
-        object["window"] = json!({"value": miss.value, "bound": miss.bound, "missed_bytes": miss.bytes});
-    }
-    if !why.callers.is_empty() {
-        object["callers"] = json!(why.callers);
-    }
-    object
 }

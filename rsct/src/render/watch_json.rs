@@ -1,56 +1,15 @@
-//! What a watch says in JSON beside its events; docs/json.md describes every name.
+//! The lines of a watch that are no events, as JSON.
 
-use serde::Serialize;
-
-use super::bytes;
-use crate::{kernel::netns::Netns, netlink::conntrack::Counters};
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Line<'a> {
-    Started,
-    NoEvents {
-        #[serde(flatten)]
-        netns: Option<Place<'a>>,
+use super::bytes::json_line;
+use crate::{
+    kernel::netns::Netns,
+    netlink::conntrack::Counters,
+    schema::{
+        common::netns_name,
+        tag,
+        watch::{NoEvents, Synced, WatchLoss, WatchStarted, WatchSummary},
     },
-    Loss {
-        #[serde(flatten)]
-        netns: Option<Place<'a>>,
-        lost: u64,
-        overruns: u64,
-    },
-    Synced {
-        #[serde(flatten)]
-        netns: Option<Place<'a>>,
-        entries: u64,
-    },
-    Summary {
-        new: u64,
-        updated: u64,
-        destroyed: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        packets: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bytes: Option<u64>,
-        lost: u64,
-        overruns: u64,
-    },
-}
-
-#[derive(Serialize)]
-struct Place<'a> {
-    netns: &'a str,
-    netns_inode: u64,
-}
-
-impl<'a> Place<'a> {
-    fn of(netns: &'a Netns) -> Self {
-        Self {
-            netns: netns.name.as_str(),
-            netns_inode: netns.inode,
-        }
-    }
-}
+};
 
 /// How many of what, at the end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,64 +20,65 @@ pub struct Summary {
     pub updated: u64,
     /// DESTROY events.
     pub destroyed: u64,
-    /// What the destroyed entries' counters add up to, where there were any.
+    /// The sums of the destroyed entries' counters, where there were any.
     pub traffic: Option<Counters>,
     /// Events that the kernel dropped.
     pub lost: u64,
-    /// How often it said so.
+    /// How often it reported a loss.
     pub overruns: u64,
 }
 
-/// Appends the first line.
+/// Appends that the watch has begun.
 pub fn started(out: &mut Vec<u8>) {
-    line(out, &Line::Started);
+    json_line(out, &WatchStarted { r#type: tag::Started });
 }
 
 /// Appends that the kernel sends no events.
 pub fn no_events(out: &mut Vec<u8>, netns: Option<&Netns>) {
-    let netns = netns.map(Place::of);
-    line(out, &Line::NoEvents { netns });
+    let line = NoEvents {
+        r#type: tag::NoEvents,
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+    };
+    json_line(out, &line);
 }
 
 /// Appends that events were lost.
 pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&Netns>) {
-    let netns = netns.map(Place::of);
-    line(
-        out,
-        &Line::Loss {
-            netns,
-            lost,
-            overruns,
-        },
-    );
+    let line = WatchLoss {
+        r#type: tag::Loss,
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        lost,
+        overruns,
+    };
+    json_line(out, &line);
 }
 
-/// Appends that the table has been shown.
+/// Appends that the table has been listed.
 pub fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&Netns>) {
-    let netns = netns.map(Place::of);
-    line(out, &Line::Synced { netns, entries });
+    let line = Synced {
+        r#type: tag::Synced,
+        netns: netns.map(|netns| netns.inode),
+        netns_name: netns.and_then(netns_name),
+        entries,
+    };
+    json_line(out, &line);
 }
 
 /// Appends the last line.
 pub fn summary(out: &mut Vec<u8>, summary: &Summary) {
-    line(
-        out,
-        &Line::Summary {
-            new: summary.new,
-            updated: summary.updated,
-            destroyed: summary.destroyed,
-            packets: summary.traffic.map(|traffic| traffic.packets),
-            bytes: summary.traffic.map(|traffic| traffic.bytes),
-            lost: summary.lost,
-            overruns: summary.overruns,
-        },
-    );
-}
-
-fn line(out: &mut Vec<u8>, line: &Line<'_>) {
-    // Writing to a Vec can't fail, and neither can numbers and text.
-    bytes::json_object(out, line);
-    out.push(b'\n');
+    let line = WatchSummary {
+        r#type: tag::Summary,
+        new: summary.new,
+        updated: summary.updated,
+        destroyed: summary.destroyed,
+        packets: summary.traffic.map(|traffic| traffic.packets),
+        bytes: summary.traffic.map(|traffic| traffic.bytes),
+        lost_total: summary.lost,
+        overruns: summary.overruns,
+    };
+    json_line(out, &line);
 }
 
 #[cfg(test)]
@@ -144,7 +104,7 @@ mod tests {
             "{\"type\":\"started\"}\n\
              {\"type\":\"loss\",\"lost\":7,\"overruns\":1}\n\
              {\"type\":\"synced\",\"entries\":3}\n\
-             {\"type\":\"summary\",\"new\":1,\"updated\":0,\"destroyed\":0,\"packets\":2,\"bytes\":3,\"lost\":0,\
+             {\"type\":\"summary\",\"new\":1,\"updated\":0,\"destroyed\":0,\"packets\":2,\"bytes\":3,\"lost_total\":0,\
              \"overruns\":0}\n"
         );
     }

@@ -6,10 +6,14 @@ use rsct_common::Tuple;
 
 use crate::{
     plural,
+    schema::{
+        settings::{self, WhatIfFlow},
+        tag,
+    },
     what_if::{Fate, Incident, Totals, Trial},
 };
 
-use super::{trace_json, words};
+use super::{bytes, words};
 
 /// The result at the end of the watch.
 #[derive(Debug)]
@@ -129,47 +133,54 @@ impl Report<'_> {
     /// An object for each entry with another fate, and one for the totals.
     pub fn json(&self, out: &mut Vec<u8>) {
         for incident in self.incidents {
-            let (name, member, ms) = match incident.fate {
-                Fate::CutOff { late_ms } => ("cut_off", "late_ms", late_ms),
-                Fate::Expired { since_ms } => ("expired", "since_ms", since_ms),
-                Fate::LivedOn { left_ms } => ("lived_on", "left_ms", left_ms),
+            let mut line = WhatIfFlow {
+                r#type: settings::Fate::CutOff,
+                time_ns: incident.time_ns,
+                netns: incident.key.netns.into(),
+                zone: incident.key.zone,
+                orig: incident.key.orig.into(),
+                late_ms: None,
+                since_ms: None,
+                left_ms: None,
             };
-            let _ = write!(
-                out,
-                "{{\"type\":\"{name}\",\"time_ns\":{},\"netns\":{},\"zone\":{}",
-                incident.time_ns, incident.key.netns, incident.key.zone
-            );
-            trace_json::tuple(out, b",\"orig\":{", incident.key.orig);
-            let _ = writeln!(out, ",\"{member}\":{ms}}}");
+            match incident.fate {
+                Fate::CutOff { late_ms } => line.late_ms = Some(late_ms),
+                Fate::Expired { since_ms } => {
+                    line.r#type = settings::Fate::Expired;
+                    line.since_ms = Some(since_ms);
+                }
+                Fate::LivedOn { left_ms } => {
+                    line.r#type = settings::Fate::LivedOn;
+                    line.left_ms = Some(left_ms);
+                }
+            }
+            bytes::json_line(out, &line);
         }
         let totals = &self.totals;
-        let _ = write!(
-            out,
-            "{{\"type\":\"what_if\",\"proto\":\"{}\",\"values_seconds\":{{",
-            self.trial.protocol.name
-        );
-        for (index, (attribute, ms)) in self.trial.values.iter().enumerate() {
-            let state = self.trial.protocol.state_of_attribute(*attribute);
-            let comma = if index == 0 { "" } else { "," };
-            let name = state.map_or("?", |state| state.name);
-            let _ = write!(out, "{comma}\"{name}\":{}", ms / 1000);
-        }
+        let protocol = self.trial.protocol;
         let (now, then) = (totals.now + self.others, totals.then + self.others);
-        let _ = write!(
-            out,
-            "}},\"watched_ms\":{},\"entries_now\":{now},\"entries_then\":{then},\"proto_now\":{},\"proto_then\":{}",
-            self.watched.as_millis(),
-            totals.now,
-            totals.then
-        );
-        if let Some(percent) = percent(now, then) {
-            let _ = write!(out, ",\"change_percent\":{percent:.1}");
-        }
-        let _ = writeln!(
-            out,
-            ",\"expired\":{},\"lived_on\":{},\"cut_off\":{},\"unknown\":{},\"lost\":{}}}",
-            totals.expired, totals.lived_on, totals.cut_off, totals.unknown, self.lost
-        );
+        let value = |(attribute, ms): &(u16, u64)| {
+            let state = protocol.state_of_attribute(*attribute);
+            (state.map_or("?", |state| state.name).into(), ms / 1000)
+        };
+        let line = settings::WhatIf {
+            r#type: tag::WhatIf,
+            proto: protocol.name,
+            protonum: protocol.number,
+            values_s: self.trial.values.iter().map(value).collect(),
+            elapsed_ns: self.watched.as_nanos() as u64,
+            entries_now: now,
+            entries_then: then,
+            proto_entries_now: totals.now,
+            proto_entries_then: totals.then,
+            change_percent: percent(now, then).map(|percent| (percent * 10.0).round() / 10.0),
+            expired: totals.expired,
+            lived_on: totals.lived_on,
+            cut_off: totals.cut_off,
+            unobserved: totals.unknown,
+            lost_total: self.lost,
+        };
+        bytes::json_line(out, &line);
     }
 }
 

@@ -266,6 +266,7 @@ mod tests {
         kernel::{interfaces::Names, text::Symbols},
         probe::{ring::Lost, session::Skips},
         render::why_json,
+        schema::{Command, Validator},
     };
 
     const SAID: &[u8] = b"SEQ is over upper bound %u (over the window of the receiver)";
@@ -363,17 +364,18 @@ mod tests {
             let mut out = Vec::new();
             why_json::answer(&mut out, answer);
             let object: Value = serde_json::from_slice(&out).unwrap();
-            assert_eq!(object["total"], 3);
-            assert_eq!(object["counters"][0]["agree"], true);
+            assert_eq!(Validator::of(Command::Why).validate(&object), Ok(()));
+            assert_eq!(object["count"], 3);
+            assert_eq!(object["comparisons"][0]["agree"], true);
             let cause = &object["causes"][0];
-            assert_eq!(cause["name"], "seq_over");
+            assert_eq!(cause["cause"], "seq_over");
             assert_eq!(
                 (&cause["count"], &cause["recorded"]),
                 (&Value::from(3), &Value::from(1))
             );
-            assert_eq!(cause["flows"][0]["orig"]["sport"], 4001);
-            assert_eq!(cause["example"]["window"]["missed_bytes"], 3000);
-            assert_eq!(cause["missed_bytes"]["median"], 3000);
+            assert_eq!(cause["top_flows"][0]["orig"]["sport"], 4001);
+            assert_eq!(cause["example"]["out_of_window"]["missed_bytes"], 3000);
+            assert_eq!(cause["missed_bytes_spread"]["median"], 3000);
         });
     }
 }

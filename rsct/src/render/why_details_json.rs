@@ -1,87 +1,85 @@
-//! What an answer of `rsct why` says beside counts and flows, for programs.
+//! The parts of `rsct why`'s answer that belong to one topic, as JSON.
 
-use rsct_common::{
-    Tuple,
-    record::{CauseFlags, CauseRecord},
+use rsct_common::record::{CauseFlags, CauseRecord};
+
+use crate::{
+    causes::{
+        Answer, lost,
+        nat::{Search, Steps, range_of},
+        tally::Listener,
+    },
+    kernel::interfaces::Names,
+    schema::{
+        common::{Step, address, name_of},
+        why::{self, Got, ListenerCount, Rival},
+    },
 };
-use serde_json::{Value, json};
 
-use crate::causes::{
-    Answer, lost,
-    nat::{Search, Steps, range_of},
-    tally::CauseTally,
-};
+use super::why_details::chosen;
 
-use super::{why_details::chosen, why_json::tuple};
-
-/// Adds what the cause's family has.
-pub(super) fn add(object: &mut Value, answer: &Answer<'_>, tally: &CauseTally) {
-    if !tally.spread.attempts.is_empty() {
-        object["attempts"] = steps(&tally.spread.attempts);
-        object["duration_ns"] = steps(&tally.spread.nanoseconds);
-    }
-    if !tally.longest.is_empty() {
-        let longest = tally.longest.iter().take(answer.most);
-        object["longest"] = longest.map(|record| search(answer, record)).collect();
-    }
-    if !tally.listeners.is_empty() {
-        let listeners = tally.listeners.iter().take(answer.most);
-        object["listeners"] = listeners
-            .map(|(listener, count)| {
-                json!({
-                    "netns": listener.netns,
-                    "name": answer.names.netns(listener.netns),
-                    "portid": listener.portid,
-                    "progname": answer.listeners.get(&(listener.netns, listener.portid)),
-                    "event": lost::event(listener.kind).to_lowercase(),
-                    "count": count,
-                })
-            })
-            .collect();
-    }
+/// The name of an interface, if it is known.
+pub(super) fn interface(names: &Names, netns: u32, ifindex: u32) -> Option<String> {
+    names
+        .interface(netns, ifindex)
+        .map(|name| name.as_str().to_owned())
 }
 
 /// How often between one power of two and the next.
-fn steps(steps: &Steps) -> Value {
-    steps
-        .iter()
-        .map(|(step, count)| {
-            let (least, most) = range_of(*step);
-            json!({"from": least, "to": most, "count": count})
-        })
-        .collect()
+pub(super) fn histogram(steps: &Steps) -> Vec<Step> {
+    let step = |(step, count): (&u8, &u64)| {
+        let (least, most) = range_of(*step);
+        Step {
+            from: least,
+            to: most.checked_add(1),
+            count: *count,
+        }
+    };
+    steps.iter().map(step).collect()
 }
 
-fn search(answer: &Answer<'_>, record: &CauseRecord) -> Value {
+/// A listener that did not receive events.
+pub(super) fn listener<'a>(answer: &Answer<'a>, listener: Listener, count: u64) -> ListenerCount<'a> {
+    let program = answer.listeners.get(&(listener.netns, listener.portid));
+    ListenerCount {
+        netns: listener.netns.into(),
+        netns_name: name_of(answer.names, listener.netns),
+        portid: listener.portid,
+        progname: program.map(String::as_str),
+        event: lost::event(listener.kind).to_lowercase(),
+        count,
+    }
+}
+
+/// One of the longest searches.
+pub(super) fn search(answer: &Answer<'_>, record: &CauseRecord) -> why::Search {
     let search = Search::of(record);
-    let (address, port) = chosen(record);
-    let mut object = json!({
-        "netns": record.netns,
-        "name": answer.names.netns(record.netns),
-        "orig": tuple(&Tuple::from_words(record.tuple)),
-        "reply": tuple(&Tuple::from_words(record.other)),
-        "changes": if search.source { "source" } else { "destination" },
-        "attempts": search.attempts,
-        "taken": search.taken,
-        "duration_ns": search.duration_ns,
-        "flags": search.flag_names().collect::<Vec<_>>(),
-        "got": {"address": address.to_string(), "port": port},
-    });
-    if let Some((least, most)) = search.addresses {
-        object["addresses"] = json!({"min": least.to_string(), "max": most.to_string()});
+    let (chosen_address, port) = chosen(record);
+    why::Search {
+        netns: record.netns.into(),
+        netns_name: name_of(answer.names, record.netns),
+        orig: record.tuple.into(),
+        reply: record.other.into(),
+        changes: if search.source { "source" } else { "destination" }.into(),
+        attempts: search.attempts,
+        taken: search.taken,
+        duration_ns: search.duration_ns,
+        flags: search.flag_names().map(Into::into).collect(),
+        got: Got {
+            address: address(chosen_address),
+            port,
+        },
+        address_min: search.addresses.map(|(least, _)| address(least)),
+        address_max: search.addresses.map(|(_, most)| address(most)),
+        port_min: search.ports.map(|(least, _)| least),
+        port_max: search.ports.map(|(_, most)| most),
     }
-    if let Some((least, most)) = search.ports {
-        object["ports"] = json!({"min": least, "max": most});
-    }
-    object
 }
 
-/// The entry that was there first.
-pub(super) fn rival(object: &mut Value, record: &CauseRecord) {
-    if record.flags & CauseFlags::CLASH != 0 {
-        object["first"] = json!({
-            "orig": tuple(&Tuple::from_words(record.rival[0])),
-            "reply": tuple(&Tuple::from_words(record.rival[1])),
-        });
-    }
+/// The entry that was first in a clash.
+pub(super) fn rival(record: &CauseRecord) -> Option<Rival> {
+    let [orig, reply] = record.rival;
+    (record.flags & CauseFlags::CLASH != 0).then(|| Rival {
+        orig: orig.into(),
+        reply: reply.into(),
+    })
 }

@@ -6,9 +6,14 @@ use rsct_common::Tuple;
 
 use crate::{
     causes::Cause,
-    flow::{cause::DeleteKind, names, table::TupleKey},
+    flow::{cause::DeleteKind, table::TupleKey},
     kernel::{interfaces::Names, netns::Netns},
     netlink::conntrack::Entry,
+    schema::{
+        common::{comm, name_of},
+        tag,
+        why::FlowEnd,
+    },
     timeouts::Source,
     why::{
         flow::{Closing, Deletion},
@@ -19,7 +24,7 @@ use crate::{
 use super::{
     bytes,
     entry::{About, View},
-    timeout_source, trace_json, why_unreplied, why_unreplied_json, words,
+    timeout_source, why_unreplied, why_unreplied_json, words,
 };
 
 /// An existing entry: conntrack's line, and the source of its timeout.
@@ -88,44 +93,40 @@ impl End<'_> {
 
     /// An object.
     pub fn json(&self, out: &mut Vec<u8>, names: &Names) {
-        let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
-        out.extend_from_slice(b"{\"type\":\"why_flow\"");
-        if let Some(key) = self.key {
-            why_unreplied_json::netns_members(out, key.netns, names);
-            let _ = write!(out, ",\"zone\":{}", key.zone);
-        }
-        trace_json::tuple(out, b",\"orig\":{", tuple.to_words());
-        if let Some(left_s) = self.left_s {
-            let _ = write!(out, ",\"timeout_seconds\":{left_s}");
-        }
-        why_unreplied_json::seen(out, self.seen, names);
-        let _ = write!(out, ",\"verdict\":\"{}\",\"explanation\":\"", self.closing.name());
-        bytes::json_text(out, self.explanation().as_bytes());
-        out.push(b'"');
-        if let Closing::Offloaded(offload) = self.closing {
-            let _ = write!(out, ",\"offload\":\"{}\"", offload.name());
-        }
-        if let Closing::Deleted(cause) = self.closing {
-            let _ = write!(out, ",\"cause\":\"{}\"", cause.name());
-        }
-        if let Some(why) = self.why() {
-            let _ = write!(out, ",\"why\":\"{}\"", why.name());
-        }
-        if let Some((comm, pid)) = self.deletion.and_then(|deletion| deletion.task) {
-            let _ = write!(out, ",\"pid\":{pid},\"comm\":\"");
-            bytes::json_text(out, names::comm(&comm));
-            out.push(b'"');
-        }
-        if let Some(answer) = self.unreplied {
-            out.extend_from_slice(b",\"unreplied\":{");
-            why_unreplied_json::conclusion(out, answer, names);
-            out.push(b'}');
-        } else if let Some(advice) = self.advice() {
-            out.extend_from_slice(b",\"advice\":\"");
-            bytes::json_text(out, advice.as_bytes());
-            out.push(b'"');
-        }
-        out.extend_from_slice(b"}\n");
+        let task = self.deletion.and_then(|deletion| deletion.task);
+        let no_reply = self
+            .unreplied
+            .map(|answer| why_unreplied_json::no_reply(answer, names));
+        let line = FlowEnd {
+            r#type: tag::WhyFlow,
+            netns: self.key.map(|key| key.netns.into()),
+            netns_name: self.key.and_then(|key| name_of(names, key.netns)),
+            zone: self.key.map(|key| key.zone),
+            orig: self
+                .key
+                .map_or_else(|| (&self.orig).into(), |key| key.orig.into()),
+            timeout_s: self.left_s,
+            seen: why_unreplied_json::seen(self.seen, names),
+            conclusion: self.closing.name().into(),
+            explanation: self.explanation(),
+            offload: match self.closing {
+                Closing::Offloaded(offload) => Some(offload.name().into()),
+                _ => None,
+            },
+            kind: match self.closing {
+                Closing::Deleted(kind) => Some(kind.name().into()),
+                _ => None,
+            },
+            cause: self.why().map(|cause| cause.name().into()),
+            pid: task.map(|(_, pid)| pid),
+            comm: task.map(|(name, _)| comm(&name)),
+            advice: match no_reply {
+                Some(_) => None,
+                None => self.advice().map(Into::into),
+            },
+            no_reply,
+        };
+        bytes::json_line(out, &line);
     }
 
     fn explanation(&self) -> String {
@@ -195,7 +196,7 @@ mod tests {
         end.json(&mut out, &Names::default());
         let told: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(
-            (&told["cause"], &told["why"]),
+            (&told["kind"], &told["cause"]),
             (&"early".into(), &"early_drop".into())
         );
     }

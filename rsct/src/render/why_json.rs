@@ -2,208 +2,170 @@
 
 use rsct_common::{
     Tuple,
-    loss::Loss,
     record::{CauseFlags, CauseRecord},
 };
-use serde_json::{Value, json};
 
 use crate::{
     causes::{
         Answer, Cause,
         counters::CounterCheck,
-        tally::{CauseTally, FlowName, hook, spread},
+        tally::{CauseTally, hook, spread},
         top::Top,
         window::Miss,
     },
     flow::names,
+    schema::{
+        common::{Requester, Unproven, Word, comm, losses_of_all_cpus, name_of, state_name, status_names},
+        tag,
+        why::{
+            self, CauseCount, Comparison, Example, FlowCount, InterfaceCount, NamespaceCount, PlaceCount,
+            Spread, TaskCount, Unseen,
+        },
+    },
 };
 
-use super::{bytes, why_details_json};
+use super::{bytes, why_details_json as details};
 
 /// Appends the answer.
 pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
     let causes = &answer.causes;
-    let total: u64 = causes.iter().map(|cause| cause.count).sum();
-    let lost: serde_json::Map<String, Value> = Loss::ALL
-        .iter()
-        .map(|loss| (loss.name(), answer.lost.of(*loss as usize)))
-        .filter(|(_, count)| *count != 0)
-        .map(|(name, count)| (name.to_owned(), json!(count)))
-        .collect();
-    let unseen: Vec<Value> = answer
-        .unseen
-        .iter()
-        .map(|unseen| json!({"function": unseen.function, "shows": unseen.shows, "why": unseen.why}))
-        .collect();
-    let mut whole = json!({
-        "type": "why",
-        "topic": answer.topic,
-        "duration_ns": answer.elapsed.as_nanos() as u64,
-        "total": total,
-        "filtered": answer.filtered,
-        "counters": answer.held.iter().map(held).collect::<Vec<_>>(),
-        "causes": causes.iter().map(|tally| cause(answer, tally)).collect::<Vec<_>>(),
-        "lost": lost,
-        "skipped": answer.skips.counted,
-        "malformed": answer.malformed,
-        "unseen": unseen,
+    let unseen = answer.unseen.iter().map(|unseen| Unseen {
+        function: unseen.function,
+        shows: unseen.shows,
+        reason: &unseen.why,
     });
-    if let Some(unproven) = &answer.unproven {
-        whole["programs"] = json!({"run": unproven.run(), "why": unproven.to_string()});
-    }
-    if answer.skips.uncounted {
-        whole["skips_uncounted"] = json!(true);
-    }
-    bytes::json_object(out, &whole);
-    out.push(b'\n');
+    let object = why::Answer {
+        r#type: tag::Why,
+        topic: answer.topic,
+        elapsed_ns: answer.elapsed.as_nanos() as u64,
+        count: causes.iter().map(|cause| cause.count).sum(),
+        filtered: answer.filtered,
+        comparisons: answer.held.iter().map(comparison).collect(),
+        causes: causes.iter().map(|tally| cause(answer, tally)).collect(),
+        losses: losses_of_all_cpus(&answer.lost),
+        skipped: answer.skips.counted,
+        skips_uncounted: answer.skips.uncounted,
+        malformed: answer.malformed,
+        unseen: unseen.collect(),
+        unproven: answer.unproven.as_ref().map(Unproven::of),
+    };
+    bytes::json_line(out, &object);
 }
 
-fn held(held: &CounterCheck) -> Value {
-    let kernel: serde_json::Map<String, Value> = held
-        .counters
-        .iter()
-        .map(|(name, growth)| ((*name).to_owned(), json!(growth)))
-        .collect();
-    let mut object = json!({
-        "what": held.what,
-        "counted": held.ours,
-        "kernel": kernel,
-        "others_too": held.others_too,
-        "agree": held.unknown.is_none().then(|| held.agrees()),
-    });
-    if let Some(why) = &held.unknown {
-        object["unknown"] = json!(why);
+fn comparison(held: &CounterCheck) -> Comparison<'_> {
+    Comparison {
+        what: held.what,
+        counted: held.ours,
+        kernel_counters: held
+            .counters
+            .iter()
+            .map(|(name, growth)| (Word::from(*name), *growth))
+            .collect(),
+        others_too: held.others_too,
+        agree: held.unknown.is_none().then(|| held.agrees()),
+        reason: held.unknown.as_deref(),
     }
-    object
 }
 
-fn cause(answer: &Answer<'_>, tally: &CauseTally) -> Value {
+fn cause<'a>(answer: &Answer<'a>, tally: &'a CauseTally) -> CauseCount<'a> {
     let seconds = answer.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
-    let mut object = json!({
-        "name": tally.cause.name(),
-        "meaning": tally.cause.meaning(),
-        "advice": tally.cause.advice(),
-        "count": tally.count,
-        "per_second": tally.count as f64 / seconds,
-        "recorded": tally.recorded,
-        "namespaces": tally.namespaces.iter().map(|(netns, count)| json!({
-            "netns": netns, "name": answer.names.netns(*netns), "count": count,
-        })).collect::<Vec<_>>(),
-        "places": tally.places.iter().map(|(place, count)| json!({
-            "place": place, "count": count,
-        })).collect::<Vec<_>>(),
-        "flows": list(answer, &tally.flows, |flow| flow_name(answer, flow)),
-        "interfaces": list(answer, &tally.ports, |port| json!({
-            "netns": port.netns,
-            "ifindex": port.ifindex,
-            "name": answer.names.interface(port.netns, port.ifindex),
-            "hook": names::hook(port.hook),
-        })),
-        "tasks": list(answer, &tally.tasks, |task| json!({
-            "pid": task.pid, "comm": String::from_utf8_lossy(names::comm(&task.comm)),
-        })),
+    let namespaces = tally.namespaces.iter().map(|(netns, count)| NamespaceCount {
+        netns: (*netns).into(),
+        netns_name: name_of(answer.names, *netns),
+        count: *count,
     });
-    if let Some((least, median, most)) = spread(&tally.misses) {
-        object["missed_bytes"] = json!({"min": least, "median": median, "max": most});
+    let places = tally
+        .places
+        .iter()
+        .map(|(place, count)| PlaceCount { place, count: *count });
+    let spread = spread(&tally.misses).map(|(least, median, most)| Spread {
+        min: least.into(),
+        median: median.into(),
+        max: most.into(),
+    });
+    let longest = tally.longest.iter().take(answer.most);
+    let listeners = tally.listeners.iter().take(answer.most);
+    CauseCount {
+        cause: tally.cause.name(),
+        meaning: tally.cause.meaning(),
+        advice: tally.cause.advice(),
+        count: tally.count,
+        per_second: (tally.count as f64 / seconds).min(f64::MAX),
+        recorded: tally.recorded,
+        namespaces: namespaces.collect(),
+        places: places.collect(),
+        top_flows: list(answer, &tally.flows, |flow, count| FlowCount {
+            netns: flow.netns.into(),
+            netns_name: name_of(answer.names, flow.netns),
+            zone: flow.zone,
+            orig: flow.tuple.into(),
+            count,
+        }),
+        interfaces: list(answer, &tally.ports, |port, count| InterfaceCount {
+            netns: port.netns.into(),
+            ifindex: port.ifindex,
+            interface: details::interface(answer.names, port.netns, port.ifindex),
+            hook: names::hook(port.hook).into(),
+            count,
+        }),
+        tasks: list(answer, &tally.tasks, |task, count| TaskCount {
+            pid: task.pid,
+            comm: comm(&task.comm),
+            count,
+        }),
+        missed_bytes_spread: spread,
+        attempts_histogram: details::histogram(&tally.spread.attempts),
+        duration_ns_histogram: details::histogram(&tally.spread.nanoseconds),
+        longest: longest.map(|record| details::search(answer, record)).collect(),
+        listeners: listeners
+            .map(|(listener, count)| details::listener(answer, *listener, *count))
+            .collect(),
+        example: tally
+            .example
+            .as_ref()
+            .map(|record| Box::new(example(answer, tally.cause, record))),
     }
-    why_details_json::add(&mut object, answer, tally);
-    if let Some(record) = &tally.example {
-        object["example"] = example(answer, tally.cause, record);
-    }
-    object
 }
 
-fn list<K: Eq + std::hash::Hash + Clone + Ord>(
+fn list<K: Eq + std::hash::Hash + Clone + Ord, T>(
     answer: &Answer<'_>,
     top: &Top<K>,
-    object: impl Fn(&K) -> Value,
-) -> Value {
-    let items = top.first(answer.most).into_iter().map(|(item, count)| {
-        let mut object = object(&item);
-        object["count"] = json!(count);
-        object
-    });
-    items.collect()
+    object: impl Fn(&K, u64) -> T,
+) -> Vec<T> {
+    let items = top.first(answer.most).into_iter();
+    items.map(|(item, count)| object(&item, count)).collect()
 }
 
-fn flow_name(answer: &Answer<'_>, flow: &FlowName) -> Value {
-    json!({
-        "netns": flow.netns,
-        "name": answer.names.netns(flow.netns),
-        "zone": flow.zone,
-        "orig": tuple(&Tuple::from_words(flow.tuple)),
-    })
-}
-
-/// A tuple as the trace writes it.
-pub(super) fn tuple(tuple: &Tuple) -> Value {
-    let mut object = json!({
-        "proto": names::proto::name(tuple.protonum).map_or_else(|| json!(tuple.protonum), |name| json!(name)),
-        "src": tuple.src_addr().to_string(),
-        "dst": tuple.dst_addr().to_string(),
-    });
-    if names::proto::has_ports(tuple.protonum) {
-        object["sport"] = json!(tuple.src_port());
-        object["dport"] = json!(tuple.dst_port());
-    } else if names::proto::is_icmp(tuple.protonum) {
-        let (kind, code) = tuple.icmp_type_code();
-        object["type"] = json!(kind);
-        object["code"] = json!(code);
-        object["id"] = json!(tuple.src_port());
+fn example(answer: &Answer<'_>, cause: Cause, record: &CauseRecord) -> Example {
+    let has = |flag| record.flags & flag != 0;
+    let tuple = |words| {
+        let tuple = Tuple::from_words(words);
+        (tuple != Tuple::default()).then(|| (&tuple).into())
+    };
+    let protonum = Tuple::from_words(record.tuple).protonum;
+    let has_entry = has(CauseFlags::ENTRY);
+    let miss = match cause {
+        Cause::Invalid(cause) => Miss::of(cause, &record.numbers),
+        _ => None,
+    };
+    let stack = answer.symbols.functions(&record.stack);
+    Example {
+        time_ns: record.time_ns,
+        cpu: record.cpu.into(),
+        netns: record.netns.into(),
+        orig: tuple(record.tuple),
+        reply: tuple(record.other),
+        ifindex: (record.ifindex != 0).then_some(record.ifindex),
+        hook: hook(record, answer.symbols).map(|hook| names::hook(hook).into()),
+        tcp_flags: has(CauseFlags::TCP).then_some(record.tcp_flags),
+        status: has_entry.then(|| status_names(record.status)),
+        state: has_entry.then(|| state_name(protonum, record.state)).flatten(),
+        timeout_ms: has_entry.then(|| i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0)),
+        pid: has(CauseFlags::TASK).then_some(record.pid),
+        comm: has(CauseFlags::TASK).then(|| comm(&record.comm)),
+        requester: Requester::of(record.portid),
+        clashed_with: details::rival(record),
+        stack: stack.map(|place| place.to_string()).collect(),
+        out_of_window: miss.map(Into::into),
     }
-    object
-}
-
-fn example(answer: &Answer<'_>, cause: Cause, record: &CauseRecord) -> Value {
-    let orig = Tuple::from_words(record.tuple);
-    let mut object = json!({
-        "time_ns": record.time_ns,
-        "cpu": record.cpu,
-        "netns": record.netns,
-    });
-    if orig != Tuple::default() {
-        object["orig"] = tuple(&orig);
-    }
-    let other = Tuple::from_words(record.other);
-    if other != Tuple::default() {
-        object["reply"] = tuple(&other);
-    }
-    if record.ifindex != 0 {
-        object["ifindex"] = json!(record.ifindex);
-    }
-    if let Some(hook) = hook(record, answer.symbols) {
-        object["hook"] = json!(names::hook(hook));
-    }
-    if record.flags & CauseFlags::TCP != 0 {
-        object["tcp_flags"] = json!(record.tcp_flags);
-    }
-    if record.flags & CauseFlags::ENTRY != 0 {
-        object["status"] = names::status::names(record.status).collect();
-        if let Some(state) = names::state(orig.protonum, record.state) {
-            object["state"] = json!(state);
-        }
-        object["left_ms"] = json!(i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0));
-    }
-    if record.flags & CauseFlags::TASK != 0 {
-        object["pid"] = json!(record.pid);
-        object["comm"] = json!(String::from_utf8_lossy(names::comm(&record.comm)));
-    }
-    if record.portid != 0 {
-        object["portid"] = json!(record.portid);
-    }
-    why_details_json::rival(&mut object, record);
-    let stack: Vec<String> = answer
-        .symbols
-        .functions(&record.stack)
-        .map(|place| place.to_string())
-        .collect();
-    if !stack.is_empty() {
-        object["stack"] = json!(stack);
-    }
-    if let Cause::Invalid(cause) = cause
-        && let Some(miss) = Miss::of(cause, &record.numbers)
-    {
-        object["window"] = json!({"value": miss.value, "bound": miss.bound, "missed_bytes": miss.bytes});
-    }
-    object
 }

@@ -11,10 +11,11 @@ use crate::{
     },
     kernel::interfaces::Names,
     plural,
+    schema::{tag, why::UnrepliedSummary},
     why::unreplied::{Answer, Role, Seen, Verdict},
 };
 
-use super::{why_unreplied_json, words};
+use super::{bytes, why_unreplied_json, words};
 use explanation::{explanation, is_translated, left_seconds, place};
 
 /// The result at the end of the watch.
@@ -87,28 +88,22 @@ impl Report<'_> {
     /// An object for each entry, and one for all.
     pub fn json(&self, out: &mut Vec<u8>) {
         for answer in self.answers.iter().take(self.most) {
-            out.extend_from_slice(b"{\"type\":\"unreplied\"");
-            why_unreplied_json::answer(out, answer, self.names, self.now_ns);
-            out.extend_from_slice(b"}\n");
+            bytes::json_line(out, &why_unreplied_json::answer(answer, self.names, self.now_ns));
         }
-        let _ = write!(
-            out,
-            "{{\"type\":\"why_unreplied\",\"unreplied\":{},\"listed\":{},\"verdicts\":{{",
-            self.answers.len(),
-            self.answers.len().min(self.most)
-        );
-        for (index, (verdict, count)) in self.counts().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            let _ = write!(out, "{comma}\"{}\":{count}", verdict.name());
-        }
-        let _ = writeln!(
-            out,
-            "}},\"more_ended\":{},\"watched_ms\":{},\"lost\":{},\"unkept\":{}}}",
-            self.more_ended,
-            self.watched.as_millis(),
-            self.lost,
-            self.unkept
-        );
+        let line = UnrepliedSummary {
+            r#type: tag::WhyUnreplied,
+            unreplied: self.answers.len(),
+            listed: self.answers.len().min(self.most),
+            conclusions: self
+                .counts()
+                .map(|(verdict, count)| (verdict.name().into(), count))
+                .collect(),
+            more_ended: self.more_ended,
+            elapsed_ns: self.watched.as_nanos() as u64,
+            lost_total: self.lost,
+            unkept: self.unkept,
+        };
+        bytes::json_line(out, &line);
     }
 
     fn counts(&self) -> impl Iterator<Item = (Verdict, usize)> {

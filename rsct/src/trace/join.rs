@@ -17,6 +17,8 @@ use crate::{
     },
     probe::ring::Record,
     provenance::Known,
+    render::bytes::json_line,
+    schema::{tag, trace::Causes},
 };
 
 use super::{
@@ -169,10 +171,13 @@ impl<W: Write> Join<W> {
             }
         }
         let written = match begun {
-            Some(Begun::Working(attached)) if self.output.is_json() => self.output.line(|out| {
-                let line = format!("{{\"type\":\"causes\",{}}}\n", attached.json());
-                out.extend_from_slice(line.as_bytes());
-            }),
+            Some(Begun::Working(attached)) if self.output.is_json() => {
+                let line = Causes {
+                    r#type: tag::Causes,
+                    hook_counts: attached.into(),
+                };
+                self.output.line(|out| json_line(out, &line))
+            }
             Some(Begun::Failed(error)) => {
                 message!("causes are not reported: {error}");
                 Ok(())

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::{
     flow::observation::{Observation, Observer},
     render::{timeout_history::TimeoutHistory, trace_json::TraceJson, trace_text::TraceText},
+    schema::{self, Command},
     what_if::Watching,
 };
 
@@ -63,10 +64,11 @@ impl<W: Write> Output<W> {
         self.only_timeouts = true;
     }
 
-    /// Writes the column titles, if the format has any.
-    pub fn header(&mut self) -> io::Result<()> {
-        match &self.format {
-            Format::Text(text) => self.lines.text(|out| text.header(out)),
+    /// Writes the column titles, or the schema line of JSON unless `command` has printed it already.
+    pub fn header(&mut self, command: Option<Command>) -> io::Result<()> {
+        match (&self.format, command) {
+            (Format::Text(text), _) => self.lines.text(|out| text.header(out)),
+            (_, Some(command)) if self.is_json() => self.lines.text(|out| schema::begin(out, command)),
             _ => Ok(()),
         }
     }
@@ -129,7 +131,7 @@ impl<W: Write> Output<W> {
 
 /// Marks the line at the end of `out`.
 #[cold]
-fn mark_late(out: &mut Vec<u8>, json: bool) {
+pub(crate) fn mark_late(out: &mut Vec<u8>, json: bool) {
     let (end, mark): (&[u8], &[u8]) = match json {
         true => (b"}\n", b",\"late\":true}\n"),
         false => (b"\n", b" (late)\n"),

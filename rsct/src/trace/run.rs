@@ -15,6 +15,12 @@ use crate::{
         ring::{Lost, Ring},
         session::{HookCounts, Session},
     },
+    render::bytes::json_line,
+    schema::{
+        common::losses,
+        tag,
+        trace::{Started, TraceLoss},
+    },
 };
 
 use super::{
@@ -22,7 +28,7 @@ use super::{
     join::Join,
     lines::HOLD_NS,
     silence::{Doubt, Silence},
-    summary::{self, Summary},
+    summary::Summary,
     unfired::{self, Unfired},
 };
 
@@ -141,13 +147,14 @@ pub async fn run<W: Write>(
 fn started<W: Write>(session: &Session, join: &RefCell<Join<W>>) {
     let mut join = join.borrow_mut();
     if join.output.is_json() {
-        let line = format!(
-            "{{\"type\":\"started\",\"time_ns\":{},{},\"flows_from_dump\":{}}}\n",
-            clock::monotonic_ns(),
-            HookCounts::of(&session.hooks).json(),
-            Summary::count_table(&join.table)[0],
-        );
-        let written = join.output.line(|out| out.extend_from_slice(line.as_bytes()));
+        let [flows_from_dump, ..] = Summary::count_table(&join.table);
+        let line = Started {
+            r#type: tag::Started,
+            time_ns: clock::monotonic_ns(),
+            hook_counts: HookCounts::of(&session.hooks).into(),
+            flows_from_dump,
+        };
+        let written = join.output.line(|out| json_line(out, &line));
         join.wrote(written);
     }
     join.flush();
@@ -307,13 +314,13 @@ fn report_loss<W: Write>(join: &RefCell<Join<W>>, more: u64, total: u64, lost: &
     let mut join = join.borrow_mut();
     let json = join.output.is_json();
     let result = if json {
-        join.output.line(|out| {
-            out.extend_from_slice(
-                format!("{{\"type\":\"loss\",\"more\":{more},\"total\":{total}").as_bytes(),
-            );
-            summary::lost_json(out, lost);
-            out.extend_from_slice(b"}\n");
-        })
+        let line = TraceLoss {
+            r#type: tag::Loss,
+            lost: more,
+            lost_total: total,
+            losses: losses(lost),
+        };
+        join.output.line(|out| json_line(out, &line))
     } else {
         message!(
             "{} LOST or incomplete ({total} so far)",

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 use crate::{
     kernel::clock,
     probe::{proof::Unproven, session::Session},
+    render::bytes::json_line,
+    schema::{tag, trace::Programs},
 };
 
 use super::{authority::Authority, output::Output};
@@ -107,13 +109,13 @@ impl Silence {
             });
         }
         if output.is_json() {
-            let line = match &unproven {
-                Some(why) => serde_json::json!({
-                    "type": "programs", "time_ns": time_ns, "run": why.run(), "why": why.to_string(),
-                }),
-                None => serde_json::json!({"type": "programs", "time_ns": time_ns, "run": true}),
+            let line = Programs {
+                r#type: tag::Programs,
+                time_ns,
+                run: unproven.as_ref().map_or(Some(true), Unproven::run),
+                reason: unproven.as_ref().map(ToString::to_string),
             };
-            return output.line(|out| out.extend_from_slice(format!("{line}\n").as_bytes()));
+            return output.line(|out| json_line(out, &line));
         }
         match &unproven {
             Some(why) => message!("{why}"),

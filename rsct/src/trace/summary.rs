@@ -9,6 +9,11 @@ use crate::{
     plural,
     probe::{ring::Lost, session::Skips},
     render::bytes,
+    schema::{
+        common::{Unproven, losses},
+        tag,
+        trace::{self, Unreached},
+    },
 };
 
 use super::{join::Counts, silence::Doubt, unfired::Unfired};
@@ -163,63 +168,51 @@ impl Summary {
     /// One JSON object.
     pub fn json(&self, out: &mut Vec<u8>) {
         let counts = &self.counts;
-        out.extend_from_slice(b"{\"type\":\"summary\"");
-        let mut number = |key: &str, value: u64| {
-            out.extend_from_slice(b",\"");
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(b"\":");
-            bytes::number(out, value);
+        let [flows_from_dump, flows_from_probe, flows_from_both] = self.known;
+        let unproven = self.doubt.as_ref().map(|doubt| Unproven {
+            time_ns: Some(doubt.time_ns),
+            ..Unproven::of(&doubt.why)
+        });
+        let unreached = self.unreached.iter().map(|(netns, flows)| Unreached {
+            netns: (*netns).into(),
+            flows: *flows,
+        });
+        let line = trace::Summary {
+            r#type: tag::Summary,
+            elapsed_ns: self.elapsed.as_nanos() as u64,
+            packets: counts.packets,
+            entry_events: counts.entries,
+            inserted: counts.inserted,
+            deleted: counts.deleted,
+            invalid: counts.invalid,
+            dropped: counts.dropped,
+            incomplete: counts.incomplete,
+            flows_from_dump,
+            flows_from_probe,
+            flows_from_both,
+            dumps: self.dumps,
+            lost_total: self.lost_total(),
+            skipped: self.skips.counted,
+            skips_uncounted: self.skips.uncounted,
+            malformed: self.malformed,
+            causes_lost: self.causes_lost,
+            causes_lost_uncounted: self.causes_lost_uncounted,
+            unproven,
+            unfired: self
+                .unfired
+                .iter()
+                .flat_map(|unfired| unfired.functions)
+                .copied()
+                .collect(),
+            differences: self
+                .differences
+                .iter()
+                .map(|(kind, count)| ((*kind).into(), *count))
+                .collect(),
+            unreached: unreached.collect(),
+            losses: losses(&self.lost),
         };
-        number("elapsed_ns", self.elapsed.as_nanos() as u64);
-        number("packets", counts.packets);
-        number("entry_events", counts.entries);
-        number("inserted", counts.inserted);
-        number("deleted", counts.deleted);
-        number("invalid", counts.invalid);
-        number("dropped", counts.dropped);
-        number("incomplete", counts.incomplete);
-        number("flows_from_dump", self.known[0] as u64);
-        number("flows_from_probe", self.known[1] as u64);
-        number("flows_from_both", self.known[2] as u64);
-        number("dumps", u64::from(self.dumps));
-        number("lost_total", self.lost_total());
-        number("skipped", self.skips.counted);
-        number("malformed", self.malformed);
-        number("causes_lost", self.causes_lost);
-        if self.causes_lost_uncounted {
-            out.extend_from_slice(b",\"causes_lost_uncounted\":true");
-        }
-        if self.skips.uncounted {
-            out.extend_from_slice(b",\"skips_uncounted\":true");
-        }
-        if let Some(doubt) = &self.doubt {
-            let value = serde_json::json!({
-                "time_ns": doubt.time_ns, "run": doubt.why.run(), "why": doubt.why.to_string(),
-            });
-            out.extend_from_slice(format!(",\"programs\":{value}").as_bytes());
-        }
-        if !self.unfired.is_empty() {
-            let functions = self.unfired.iter().flat_map(|unfired| unfired.functions);
-            let value = serde_json::json!(functions.collect::<Vec<_>>());
-            out.extend_from_slice(format!(",\"unfired\":{value}").as_bytes());
-        }
-        out.extend_from_slice(b",\"differences\":{");
-        for (index, (kind, count)) in self.differences.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });
-            out.extend_from_slice(kind.as_bytes());
-            out.extend_from_slice(b"\":");
-            bytes::number(out, *count);
-        }
-        out.push(b'}');
-        if !self.unreached.is_empty() {
-            let objects = self.unreached.iter();
-            let objects: Vec<String> = objects
-                .map(|(netns, flows)| format!("{{\"netns\":{netns},\"flows\":{flows}}}"))
-                .collect();
-            out.extend_from_slice(format!(",\"unreached\":[{}]", objects.join(",")).as_bytes());
-        }
-        lost_json(out, &self.lost);
-        out.extend_from_slice(b"}\n");
+        bytes::json_line(out, &line);
     }
 }
 
@@ -247,30 +240,4 @@ pub fn lost_text(text: &mut String, lost: &Lost) {
         }
         text.push('\n');
     }
-}
-
-/// `,"lost":[{"cpu":0,"kind":"packet_record","count":1}, …]`
-pub fn lost_json(out: &mut Vec<u8>, lost: &Lost) {
-    out.extend_from_slice(b",\"lost\":[");
-    let mut first = true;
-    for (cpu, counts) in lost.per_cpu.iter().enumerate() {
-        for (index, loss) in Loss::ALL.iter().enumerate() {
-            if counts[index] == 0 {
-                continue;
-            }
-            out.extend_from_slice(if first {
-                b"{\"cpu\":".as_slice()
-            } else {
-                b",{\"cpu\":"
-            });
-            first = false;
-            bytes::number(out, cpu);
-            out.extend_from_slice(b",\"kind\":\"");
-            out.extend_from_slice(loss.name().as_bytes());
-            out.extend_from_slice(b"\",\"count\":");
-            bytes::number(out, counts[index]);
-            out.push(b'}');
-        }
-    }
-    out.push(b']');
 }

@@ -7,6 +7,8 @@ use crate::{
     flow::reconcile::{DifferenceKind, Reconciliation},
     kernel::clock,
     plural,
+    render::bytes::json_line,
+    schema::{tag, trace::UnfiredHooks},
 };
 
 use super::{join::Counts, output::Output};
@@ -73,11 +75,13 @@ pub(super) fn report<W: io::Write>(
             continue;
         }
         if output.is_json() {
-            let line = serde_json::json!({
-                "type": "unfired", "time_ns": clock::monotonic_ns(),
-                "functions": unfired.functions, "entries": unfired.entries,
-            });
-            output.line(|out| out.extend_from_slice(format!("{line}\n").as_bytes()))?;
+            let line = UnfiredHooks {
+                r#type: tag::Unfired,
+                time_ns: clock::monotonic_ns(),
+                functions: unfired.functions,
+                entries: unfired.entries,
+            };
+            output.line(|out| json_line(out, &line))?;
         } else {
             message!("{unfired}");
         }

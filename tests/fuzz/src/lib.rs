@@ -58,6 +58,7 @@ pub fn show(entry: &Entry<'_>, about: &About<'_>) {
                 ktimestamp: true,
                 timestamp: true,
                 events: about.event.is_some(),
+                command: None,
                 labels,
                 netns: None,
             };

@@ -9,7 +9,7 @@ use rsct::{
     render::{
         self,
         entry::About,
-        event_line::{Cause, Event},
+        event_line::{Event, Requester},
     },
 };
 use rsct_fuzz::{NOW, show, show_expectation};
@@ -18,14 +18,14 @@ fuzz_target!(|datagram: &[u8]| {
     let mut count = 0;
     let ended = event::read(datagram, |event| {
         count += 1;
-        let cause = Cause {
+        let requester = Requester {
             portid: event.port,
             progname: Some(b"conntrack"),
         };
         let about = About {
             now: NOW,
             event: Some(Event::from(event.kind)),
-            cause: Some(cause),
+            requester: Some(requester),
             ..About::default()
         };
         show(event.entry, &about);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 
 use super::{
     tracer::Tracer,
     udp::{LoadFlow, PACKETS, PACKETS_IN_ALL, PASSES},
 };
+use crate::lab::json;
 
 /// Target of a packet's tracing, in instructions.
 const DRAIN: u64 = 3_000;
@@ -203,11 +203,12 @@ impl Mode {
 /// Number of traversals to count, counted ones, and those that may be missing.
 fn counted(out: &str, passes: u64) -> Result<(u64, u64, u64)> {
     let (mut got, mut lost) = (0, None);
-    for line in out.lines() {
-        let line: Value = serde_json::from_str(line).with_context(|| format!("rsct wrote {line}"))?;
+    for line in json::lines(out)? {
         let number = |name: &str| line[name].as_u64().unwrap_or(0);
         match line["type"].as_str() {
-            Some("latency") if line["function"] == "nf_conntrack_in" => got += number("count"),
+            Some("latency") if line["function"] == "nf_conntrack_in" => {
+                got += line["durations_ns"]["count"].as_u64().unwrap_or(0);
+            }
             Some("latency_counts") => got += number("tracked_already"),
             Some("summary") => {
                 lost = Some(number("lost_total") + number("skipped") + number("unfinished"));

@@ -18,7 +18,7 @@ pub fn run() -> Result<()> {
     lab.on_client(|| raw::send(6, (*to.ip()).into(), &segment))?;
     let checksum = trace.wait_for("a checksum is wrong", |line| line.is_outcome("invalid"))?;
     ensure!(checksum.text("/why/cause") == "checksum", "{checksum}");
-    ensure!(checksum.text("/why/said") == "bad checksum", "{checksum}");
+    ensure!(checksum.text("/why/message") == "bad checksum", "{checksum}");
 
     // It has no cause, and it cannot be anything else.
     lab.on_client(|| raw::icmp(*to.ip(), 0, 0, &[0, 1, 0, 1]))?;

@@ -31,10 +31,13 @@ pub fn run() -> Result<()> {
     let deleted = trace.wait_for("the entry is deleted", |line| {
         ours(line) && line.is_event("delete")
     })?;
-    ensure!(deleted.text("/cause") == "netlink", "{deleted}");
+    ensure!(deleted.text("/kind") == "netlink", "{deleted}");
     ensure!(deleted.text("/comm") == "conntrack", "{deleted}");
     ensure!(deleted.number("/pid") == Some(pid), "not {pid}: {deleted}");
-    ensure!(deleted.number("/portid").is_some_and(|id| id > 0), "{deleted}");
+    ensure!(
+        deleted.number("/requester/portid").is_some_and(|id| id > 0),
+        "{deleted}"
+    );
     let left_ms = deleted.number("/before/timeout_ms").unwrap_or_default();
     let least_ms = 29_000 - i64::try_from(asked.elapsed().as_millis())?;
     ensure!((least_ms..=30_000).contains(&left_ms), "{deleted}");

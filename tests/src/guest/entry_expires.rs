@@ -28,9 +28,9 @@ pub fn run() -> Result<()> {
     let deleted = trace.wait_for("the entry is deleted", |line| {
         ours(line) && line.is_event("delete")
     })?;
-    ensure!(deleted.text("/cause") == "expired", "{deleted}");
+    ensure!(deleted.text("/kind") == "expired", "{deleted}");
     ensure!(deleted.number("/flow") == first.number("/flow"), "{deleted}");
-    ensure!(!deleted.has("/portid"), "{deleted}");
+    ensure!(!deleted.has("/requester/portid"), "{deleted}");
     let gone = trace.wait_for("the entry is destroyed", |line| {
         ours(line) && line.is_event("destroy")
     })?;

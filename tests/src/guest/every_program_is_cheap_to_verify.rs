@@ -76,7 +76,7 @@ fn attached(line: &Line) -> i64 {
         let attached = hooks.iter().filter(|hook| hook["attached"] != "not attached");
         return i64::try_from(attached.count()).unwrap_or(i64::MAX);
     }
-    ["/hooks/fentry", "/hooks/kprobe"]
+    ["/hook_counts/fentry", "/hook_counts/kprobe"]
         .iter()
         .filter_map(|count| line.number(count))
         .sum()

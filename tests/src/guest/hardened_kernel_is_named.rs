@@ -160,7 +160,7 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
         line.text("/type") == "programs" && line.0["run"] == false
     })?;
     ensure!(
-        stopped.text("/why").contains("kernel.ftrace_enabled is 0"),
+        stopped.text("/reason").contains("kernel.ftrace_enabled is 0"),
         "{stopped}"
     );
     let (client, server) = traffic::udp(lab, 9003)?;
@@ -183,7 +183,7 @@ fn ftrace_is_noticed(lab: &Lab) -> Result<()> {
     let summary = ended.summary()?;
     ensure!(
         summary
-            .text("/programs/why")
+            .text("/unproven/reason")
             .contains("kernel.ftrace_enabled is 0")
             && summary.text("/unfired/0") == "__nf_conntrack_confirm",
         "{}",

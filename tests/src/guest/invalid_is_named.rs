@@ -19,10 +19,10 @@ pub fn run() -> Result<()> {
     ensure!(reset.text("/orig/src") == CLIENT, "{reset}");
     ensure!(reset.text("/orig/dst") == SERVER, "{reset}");
     ensure!(
-        reset.number("/tcp/flags") == Some(i64::from(raw::RST | raw::ACK)),
+        reset.number("/tcp_header/tcp_flags") == Some(i64::from(raw::RST | raw::ACK)),
         "{reset}"
     );
-    ensure!(reset.number("/tcp/seq") == Some(7), "{reset}");
+    ensure!(reset.number("/tcp_header/seq") == Some(7), "{reset}");
 
     // Twenty octets of a header without a checksum.
     let mut segment = [0; 20];

@@ -101,7 +101,7 @@ fn is_created(
     lab.on_client(|| raw::send(first.number, server.parse()?, &packet))?;
     let created = trace.wait_for("its entry is created", |line| {
         let proto = if first.name.is_empty() {
-            line.number("/orig/proto") == Some(first.number.into())
+            line.number("/orig/protonum") == Some(first.number.into())
         } else {
             line.text("/orig/proto") == first.name
         };

@@ -99,7 +99,7 @@ fn why_reports_the_bypass(router: &Namespace, port: u16) -> Result<()> {
         let end = objects.iter().find(|object| object["type"] == "why_flow");
         let end = end.with_context(|| said.clone())?;
         ensure!(
-            end["verdict"] == "offloaded" && end["offload"] == "software",
+            end["conclusion"] == "offloaded" && end["offload"] == "software",
             "{end}"
         );
     }

@@ -42,11 +42,11 @@ pub fn run() -> Result<()> {
     let summary = ended.summary()?;
     let number = |path: &str| summary.number(path).unwrap_or_default();
     let reported = number("/packets");
-    let lost: i64 = summary.0["lost"]
+    let lost: i64 = summary.0["losses"]
         .as_array()
         .context("the lost records")?
         .iter()
-        .filter(|lost| lost["kind"] == "packet_record")
+        .filter(|lost| lost["loss"] == "packet_record")
         .filter_map(|lost| lost["count"].as_i64())
         .sum();
     ensure!(counted >= i64::from(FLOWS), "nftables counts {counted} packets");

@@ -44,19 +44,19 @@ pub fn run() -> Result<()> {
 
     let answer = why.answer()?;
     let refused = answer.met("clash_refused", 1)?;
-    ensure!(refused.text("/flows/0/orig/proto") == "tcp", "{refused}");
+    ensure!(refused.text("/top_flows/0/orig/proto") == "tcp", "{refused}");
     ensure!(
         refused.number("/example/orig/sport") == Some(i64::from(clash::PORT))
-            && refused.number("/example/first/orig/sport") == Some(i64::from(clash::PORT)),
+            && refused.number("/example/clashed_with/orig/sport") == Some(i64::from(clash::PORT)),
         "{refused}"
     );
     // Two flows, of which the first has the reply's tuple.
     let unresolved = answer.met("clash_unresolved", 1)?;
     ensure!(
         unresolved.number("/example/orig/sport") == Some(4003)
-            && unresolved.number("/example/first/orig/sport") == Some(4002)
+            && unresolved.number("/example/clashed_with/orig/sport") == Some(4002)
             && unresolved.number("/example/reply/dport") == Some(i64::from(TAKEN))
-            && unresolved.number("/example/first/reply/dport") == Some(i64::from(TAKEN)),
+            && unresolved.number("/example/clashed_with/reply/dport") == Some(i64::from(TAKEN)),
         "{unresolved}"
     );
     let exists = answer.met("exists", 2)?;

@@ -36,12 +36,18 @@ pub fn run() -> Result<()> {
 
     let answer = why.answer()?;
     let not_new = answer.met("tcp_not_new", 3)?;
-    ensure!(not_new.text("/flows/0/orig/src") == CLIENT, "{not_new}");
-    ensure!(not_new.number("/flows/0/orig/sport") == Some(4001), "{not_new}");
-    ensure!(not_new.number("/flows/0/count") == Some(3), "{not_new}");
-    ensure!(not_new.text("/interfaces/0/name") == "eth0", "{not_new}");
+    ensure!(not_new.text("/top_flows/0/orig/src") == CLIENT, "{not_new}");
+    ensure!(
+        not_new.number("/top_flows/0/orig/sport") == Some(4001),
+        "{not_new}"
+    );
+    ensure!(not_new.number("/top_flows/0/count") == Some(3), "{not_new}");
+    ensure!(not_new.text("/interfaces/0/interface") == "eth0", "{not_new}");
     ensure!(not_new.text("/interfaces/0/hook") == "PRE_ROUTING", "{not_new}");
-    ensure!(not_new.text("/namespaces/0/name") == lab.server.name, "{not_new}");
+    ensure!(
+        not_new.text("/namespaces/0/netns_name") == lab.server.name,
+        "{not_new}"
+    );
     ensure!(
         not_new.number("/example/tcp_flags") == Some(i64::from(raw::RST | raw::ACK)),
         "{not_new}"
@@ -53,10 +59,13 @@ pub fn run() -> Result<()> {
     );
     let checksum = answer.met("checksum", 1)?;
     ensure!(checksum.text("/places/0/place") == "bad checksum", "{checksum}");
-    ensure!(checksum.number("/flows/0/orig/sport") == Some(4003), "{checksum}");
+    ensure!(
+        checksum.number("/top_flows/0/orig/sport") == Some(4003),
+        "{checksum}"
+    );
     answer.met("icmp_not_request", 1)?;
     answer.met("icmp_unknown_flow", 1)?;
-    ensure!(answer.line.number("/total") == Some(7), "{}", answer.told);
+    ensure!(answer.line.number("/count") == Some(7), "{}", answer.told);
     answer.agrees()?;
     // The kernel counts the ICMP error under another name.
     let grown = invalid(&lab)? - before;

@@ -79,7 +79,7 @@ pub fn run() -> Result<()> {
     );
     ensure!(half <= most && most <= GC_INTERVAL + LAG, "{gc}");
     // A run visits the whole table at most, and the next run continues at its end.
-    let (looked_at, in_one) = (number("/buckets/sum")?, number("/buckets/max")?);
+    let (looked_at, in_one) = (number("/hash_buckets/sum")?, number("/hash_buckets/max")?);
     ensure!(
         0 < looked_at && in_one <= buckets && looked_at <= runs * buckets,
         "{runs} runs in a table of {buckets} buckets: {gc}"

@@ -170,7 +170,7 @@ fn intervals_add_up(measured: &Measured) -> Result<()> {
         .lines
         .iter()
         .filter(|line| line.text("/function") == IN && line.0.pointer("/whole") == Some(&Value::Bool(false)))
-        .filter_map(|line| line.number("/count"))
+        .filter_map(|line| line.number("/durations_ns/count"))
         .sum();
     // The last interval is not over.
     ensure!(

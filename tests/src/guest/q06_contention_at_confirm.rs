@@ -49,7 +49,7 @@ pub fn run() -> Result<()> {
             last = together.told();
             continue;
         };
-        ensure!(waits.number("/sum") > Some(0), "{waits}");
+        ensure!(waits.number("/durations_ns/sum") > Some(0), "{waits}");
         long_waits_are_reported(&together)?;
         // Alone, a thread waits only for garbage collection.
         ensure!(
@@ -115,7 +115,7 @@ fn round(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<Measured
     // If it is a function, it acquires both locks of an entry.
     if let Some(pairs) = measured.tally(DOUBLE_LOCK, "all") {
         ensure!(
-            pairs.number("/count").unwrap_or(0) + missing >= measured.count(CONFIRM, "inserted"),
+            pairs.number("/durations_ns/count").unwrap_or(0) + missing >= measured.count(CONFIRM, "inserted"),
             "{pairs}"
         );
     }

@@ -45,7 +45,7 @@ fn resolved() -> Result<()> {
     ensure!(entries(&lab.client)? == 1, "one entry does for both");
     let answer = why.answer()?;
     let resolved = answer.met("clash_resolved", 1)?;
-    for path in ["/example/orig", "/example/first/orig"] {
+    for path in ["/example/orig", "/example/clashed_with/orig"] {
         ensure!(
             resolved.text(&format!("{path}/dst")) == SERVER
                 && resolved.number(&format!("{path}/sport")) == Some(i64::from(clash::PORT)),
@@ -89,8 +89,8 @@ fn hidden() -> Result<()> {
     ensure!(
         hidden.text("/example/orig/dst") == PUBLIC
             && hidden.text("/example/reply/src") == OTHER
-            && hidden.text("/example/first/orig/dst") == PUBLIC
-            && hidden.text("/example/first/reply/src") == SERVER,
+            && hidden.text("/example/clashed_with/orig/dst") == PUBLIC
+            && hidden.text("/example/clashed_with/reply/src") == SERVER,
         "{hidden}"
     );
     ensure!(answer.counter("clash_resolve") == Some(1), "{}", answer.told);

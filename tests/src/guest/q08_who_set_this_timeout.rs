@@ -62,24 +62,24 @@ pub fn run() -> Result<()> {
     };
     let (policy, plain, by_hand) = (of(8001)?, of(8002)?, of(8005)?);
     ensure!(
-        policy.text("/timeout_source/kind") == "policy" && policy.text("/timeout_source/policy") == "q08",
+        policy.text("/timeout_source/setter") == "policy" && policy.text("/timeout_source/policy") == "q08",
         "{policy}"
     );
-    ensure!(
-        policy.number("/timeout_source/value_seconds") == Some(450),
-        "{policy}"
-    );
+    ensure!(policy.number("/timeout_source/value_s") == Some(450), "{policy}");
     let says = there.sh("nfct get timeout q08")?;
     ensure!(says.contains(".UNREPLIED = 450"), "{says}");
     is_default(there, plain, "nf_conntrack_udp_timeout")?;
-    ensure!(by_hand.text("/timeout_source/kind") == "by_hand", "{by_hand}");
+    ensure!(
+        by_hand.text("/timeout_source/setter") == "user_space",
+        "{by_hand}"
+    );
     for (((line, whole), before), after) in [(policy, 450), (plain, 660), (by_hand, 5000)]
         .into_iter()
         .zip(before)
         .zip(after)
     {
         let (before, after) = (before?, after?);
-        let told = line.number("/timeout_seconds").context("the remaining time")?;
+        let told = line.number("/timeout_s").context("the remaining time")?;
         ensure!(
             after <= told && told <= before && before <= whole,
             "ctnetlink had {before}s and then {after}s left of {whole}s: {line}"
@@ -87,7 +87,7 @@ pub fn run() -> Result<()> {
     }
 
     let fixed = of(8003)?;
-    ensure!(fixed.text("/timeout_source/kind") == "fixed", "{fixed}");
+    ensure!(fixed.text("/timeout_source/setter") == "fixed", "{fixed}");
     let shown = there.conntrack(&["-u", "FIXED_TIMEOUT"])?;
     ensure!(
         shown.lines().count() == 1 && shown.contains("dport=8003"),
@@ -119,11 +119,14 @@ fn listed(there: &Namespace, dport: u16) -> Result<i64> {
 
 /// Checks that a default is named, and that its value is the sysctl's; returns that value.
 fn is_default(there: &Namespace, line: &Line, name: &str) -> Result<i64> {
-    ensure!(line.text("/timeout_source/kind") == "default", "{line}");
-    ensure!(line.text("/timeout_source/sysctl") == name, "{line}");
+    ensure!(line.text("/timeout_source/setter") == "default", "{line}");
+    ensure!(
+        line.text("/timeout_source/sysctl") == format!("net.netfilter.{name}"),
+        "{line}"
+    );
     let value = sysctl(there, name)?;
     ensure!(
-        line.number("/timeout_source/value_seconds") == Some(value),
+        line.number("/timeout_source/value_s") == Some(value),
         "{name} is {value}: {line}"
     );
     Ok(value)

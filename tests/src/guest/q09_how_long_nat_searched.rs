@@ -85,7 +85,7 @@ pub fn run() -> Result<()> {
     );
     ensure!(
         exhausted.text("/longest/0/changes") == "source"
-            && exhausted.text("/longest/0/addresses/min") == CLIENT
+            && exhausted.text("/longest/0/address_min") == CLIENT
             && exhausted.text("/longest/0/got/address") == CLIENT,
         "{exhausted}"
     );

@@ -44,22 +44,31 @@ pub fn run() -> Result<()> {
     let answer = why.answer()?;
     let made_room = answer.met("evicted", 1)?;
     ensure!(
-        made_room.number("/flows/0/orig/sport") == Some(port),
+        made_room.number("/top_flows/0/orig/sport") == Some(port),
         "{made_room}"
     );
     // All evictable entries of a chain are evicted at once.
     let evicted = ENTRIES + 1 - left;
     ensure!(evicted >= 1, "no entry was evicted\n{}", answer.told);
     let early_drop = answer.met("early_drop", evicted)?;
-    ensure!(early_drop.text("/flows/0/orig/src") == "10.0.0.9", "{early_drop}");
+    ensure!(
+        early_drop.text("/top_flows/0/orig/src") == "10.0.0.9",
+        "{early_drop}"
+    );
     ensure!(
         early_drop.text("/places/0/place").starts_with("early_drop"),
         "{early_drop}"
     );
     let refused = answer.met("refused", 3)?;
-    ensure!(refused.number("/flows/0/orig/sport") == Some(late), "{refused}");
-    ensure!(refused.number("/flows/0/count") == Some(3), "{refused}");
-    ensure!(refused.text("/namespaces/0/name") == lab.server.name, "{refused}");
+    ensure!(
+        refused.number("/top_flows/0/orig/sport") == Some(late),
+        "{refused}"
+    );
+    ensure!(refused.number("/top_flows/0/count") == Some(3), "{refused}");
+    ensure!(
+        refused.text("/namespaces/0/netns_name") == lab.server.name,
+        "{refused}"
+    );
     answer.agrees()?;
     ensure!(answer.counter("early_drop") == Some(evicted), "{}", answer.told);
     ensure!(answer.counter("drop") == Some(3), "{}", answer.told);

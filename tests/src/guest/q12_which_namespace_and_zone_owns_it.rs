@@ -88,7 +88,8 @@ fn list_and_get_name_them(client: &UdpSocket, owners: &[Owner]) -> Result<()> {
     ensure!(listed.len() == owners.len(), "{listed:?}");
     let from = client.local_addr()?;
     for (netns, zone, _) in owners {
-        let is_it = |line: &&Line| line.text("/netns") == netns && line.number("/zone").unwrap_or(0) == *zone;
+        let is_it =
+            |line: &&Line| line.text("/netns_name") == netns && line.number("/zone").unwrap_or(0) == *zone;
         ensure!(listed.iter().any(|line| is_it(&line)), "{listed:?}");
         let mut get = Command::new(rsct());
         get.args([
@@ -129,9 +130,9 @@ fn answered(lines: &[Line]) -> Vec<Owner> {
         .map(|line| {
             let zone = line.number("/zone").unwrap_or(-1);
             (
-                line.text("/netns").to_owned(),
+                line.text("/netns_name").to_owned(),
                 zone,
-                line.text("/verdict") == "unreplied",
+                line.text("/conclusion") == "unreplied",
             )
         })
         .collect();
@@ -146,8 +147,8 @@ fn why_names_them(lab: &Lab, flow: &[String], owners: &[Owner]) -> Result<()> {
     ensure!(answered(&lines) == all, "{lines:?}");
     // The remaining time, and the source of the timeout, are reported for each.
     let now = lines.iter().filter(|line| {
-        line.number("/timeout_seconds").is_some()
-            && line.text("/timeout_source/sysctl") == "nf_conntrack_udp_timeout"
+        line.number("/timeout_s").is_some()
+            && line.text("/timeout_source/sysctl") == "net.netfilter.nf_conntrack_udp_timeout"
     });
     ensure!(now.count() == owners.len(), "{lines:?}");
     // A pasted line contains its zone.
@@ -194,18 +195,18 @@ fn only_the_affected_entry_is_reported(
         })
     };
     let deleted = of(7)?;
-    ensure!(deleted.text("/verdict") == "deleted", "{deleted}");
-    ensure!(deleted.text("/cause") == "netlink", "{deleted}");
+    ensure!(deleted.text("/conclusion") == "deleted", "{deleted}");
+    ensure!(deleted.text("/kind") == "netlink", "{deleted}");
     ensure!(deleted.text("/comm").starts_with("conntrack"), "{deleted}");
     ensure!(requests(deleted) == 1, "{deleted}");
     let other = of(5)?;
     ensure!(
-        other.text("/verdict") == "unreplied" && requests(other) == 0,
+        other.text("/conclusion") == "unreplied" && requests(other) == 0,
         "{other}"
     );
     ensure!(
         other
-            .text("/unreplied/explanation")
+            .text("/no_reply/explanation")
             .ends_with("packets with its tuple are now in zone 7"),
         "{other}"
     );
@@ -224,7 +225,7 @@ fn missing_elsewhere(flow: &[String], lab: &Lab) -> Result<()> {
     let aside = Namespace::new("aside")?;
     let lines = json(&succeeds(&mut why(&aside.name, "0s", "json", flow))?)?;
     ensure!(
-        lines.iter().any(|line| line.text("/verdict") == "elsewhere"),
+        lines.iter().any(|line| line.text("/conclusion") == "elsewhere"),
         "{lines:?}"
     );
     let text = succeeds(&mut why(&aside.name, "0s", "text", flow))?;

@@ -116,8 +116,8 @@ RULES"
     let ended = trace.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());
     let told = entry(&ended.lines, 7000).with_context(|| ended.told())?;
-    ensure!(told.text("/verdict") == "reply_elsewhere", "{told}");
-    ensure!(told.text("/netns") == there.name, "{told}");
+    ensure!(told.text("/conclusion") == "reply_elsewhere", "{told}");
+    ensure!(told.text("/netns_name") == there.name, "{told}");
     ensure!(told.number("/requests") == Some(ROUNDS.try_into()?), "{told}");
     ensure!(told.number("/replies") == Some(0), "{told}");
     is_met(told, "request", &there, "PRE_ROUTING cl", "tracked")?;
@@ -151,7 +151,7 @@ fn is_met(told: &Line, role: &str, netns: &Namespace, place: &str, outcome: &str
         .iter()
         .filter(|seen| {
             seen["role"] == role
-                && seen["netns_inode"] == inode
+                && seen["netns"] == inode
                 && seen["hook"] == hook
                 && seen["interface"] == interface
         })
@@ -233,7 +233,7 @@ fn unrecognised_replies() -> Result<()> {
         (7008, "one_way"),
     ] {
         let told = entry(&ended.lines, dport).with_context(|| format!("no {dport}\n{}", ended.told()))?;
-        ensure!(told.text("/verdict") == verdict, "{told}\n{}", ended.told());
+        ensure!(told.text("/conclusion") == verdict, "{told}\n{}", ended.told());
     }
     let told = |dport| entry(&ended.lines, dport).context("it was there before");
     has_icmp(told(7005)?, "icmp_error", (3, 3, "port_unreachable"))?;
@@ -279,11 +279,11 @@ fn unrecognised_replies() -> Result<()> {
         .iter()
         .find(|line| line.text("/type") == "why_unreplied")
         .with_context(|| ended.told())?;
-    ensure!(total.number("/lost") == Some(0), "{total}");
+    ensure!(total.number("/lost_total") == Some(0), "{total}");
     // Those of ports 7003 and 7008.
-    ensure!(total.number("/verdicts/one_way") == Some(2), "{total}");
+    ensure!(total.number("/conclusions/one_way") == Some(2), "{total}");
     // The reply from another port has an entry of its own.
-    ensure!(total.number("/verdicts/stray_reply") == Some(1), "{total}");
+    ensure!(total.number("/conclusions/stray_reply") == Some(1), "{total}");
 
     // As text, for one of them.
     let filter = ["-p", "udp", "--dport", "7006"];
@@ -316,7 +316,7 @@ fn redirect(lab: &Lab, sport: u16, dport: u16) -> Result<()> {
 
 /// Checks that ICMP errors from the server were seen in this role, with type, code and name.
 fn has_icmp(told: &Line, role: &str, (kind, code, name): (u8, u8, &str)) -> Result<()> {
-    let expected = json!({"type": kind, "code": code, "name": name, "from": SERVER});
+    let expected = json!({"icmp_type": kind, "icmp_code": code, "name": name, "sender": SERVER});
     let seen = told.0["seen"].as_array().context("what was seen")?;
     let met = seen
         .iter()

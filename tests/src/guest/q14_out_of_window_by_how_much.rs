@@ -25,13 +25,13 @@ pub fn run() -> Result<()> {
     let _accepted = listener.accept()?;
     let (client, server) = (v4(stream.local_addr()?)?, v4(stream.peer_addr()?)?);
     let syn = trace.wait_for("the connection begins", |line| {
-        line.is_packet() && line.number("/tcp/flags") == Some(i64::from(raw::SYN))
+        line.is_packet() && line.number("/tcp_header/tcp_flags") == Some(i64::from(raw::SYN))
     })?;
-    let first = u32::try_from(syn.number("/tcp/seq").context("a sequence number")?)?;
+    let first = u32::try_from(syn.number("/tcp_header/seq").context("a sequence number")?)?;
     let answer = trace.wait_for("it is answered", |line| {
-        line.is_packet() && line.number("/tcp/flags") == Some(i64::from(raw::SYN | raw::ACK))
+        line.is_packet() && line.number("/tcp_header/tcp_flags") == Some(i64::from(raw::SYN | raw::ACK))
     })?;
-    let theirs = u32::try_from(answer.number("/tcp/seq").context("a sequence number")?)?;
+    let theirs = u32::try_from(answer.number("/tcp_header/seq").context("a sequence number")?)?;
 
     // Namespaces other than the first write into the kernel's log only if a sysctl allows it.
     succeeds(Command::new("sh").args([
@@ -53,40 +53,44 @@ pub fn run() -> Result<()> {
         let line = trace.wait_for(&format!("a segment is {cause}"), |line| {
             line.is_outcome("invalid") && line.text("/why/cause") == cause
         })?;
-        let missed = answer.met(cause, 1)?.number("/example/window/missed_bytes");
-        ensure!(line.number("/why/window/missed_bytes") == missed, "{line}");
+        let missed = answer
+            .met(cause, 1)?
+            .number("/example/out_of_window/missed_bytes");
+        ensure!(line.number("/why/out_of_window/missed_bytes") == missed, "{line}");
     }
     trace.stop()?;
 
     let over = answer.met("seq_over", 1)?;
     ensure!(
-        over.number("/example/window/value") == Some(i64::from(seq.wrapping_add(FAR))),
+        over.number("/example/out_of_window/value") == Some(i64::from(seq.wrapping_add(FAR))),
         "{over}"
     );
     missed(&over, &log, "SEQ is over upper bound")?;
     let over = answer.met("ack_over", 1)?;
     ensure!(
-        over.number("/example/window/value") == Some(i64::from(ack.wrapping_add(FAR))),
+        over.number("/example/out_of_window/value") == Some(i64::from(ack.wrapping_add(FAR))),
         "{over}"
     );
     // The server has sent only its SYN.
     ensure!(
-        over.number("/example/window/missed_bytes") == Some(i64::from(FAR)),
+        over.number("/example/out_of_window/missed_bytes") == Some(i64::from(FAR)),
         "{over}"
     );
     missed(&over, &log, "ACK is over upper bound")?;
     ensure!(over.text("/example/orig/dst") == SERVER, "{over}");
-    ensure!(answer.line.number("/total") == Some(2), "{}", answer.told);
+    ensure!(answer.line.number("/count") == Some(2), "{}", answer.told);
     answer.agrees()
 }
 
 /// The bound is the kernel's less one, as accepted numbers lie before it; the miss is the difference.
 fn missed(cause: &crate::lab::Line, log: &str, words: &str) -> Result<()> {
-    let value = cause.number("/example/window/value").context("a value")?;
-    let bound = cause.number("/example/window/bound").context("a bound")?;
-    let bytes = cause.number("/example/window/missed_bytes").context("a miss")?;
+    let value = cause.number("/example/out_of_window/value").context("a value")?;
+    let bound = cause.number("/example/out_of_window/bound").context("a bound")?;
+    let bytes = cause
+        .number("/example/out_of_window/missed_bytes")
+        .context("a miss")?;
     ensure!(value.wrapping_sub(bound).rem_euclid(1 << 32) == bytes, "{cause}");
-    ensure!(cause.number("/missed_bytes/max") == Some(bytes), "{cause}");
+    ensure!(cause.number("/missed_bytes_spread/max") == Some(bytes), "{cause}");
     let place = log
         .find(words)
         .with_context(|| format!("`{words}` is not in the log:\n{log}"))?;

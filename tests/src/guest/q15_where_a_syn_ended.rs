@@ -97,7 +97,10 @@ RULES"
             met.number("/example/tcp_flags") == Some(i64::from(raw::SYN)),
             "{met}"
         );
-        ensure!(!interface || met.text("/interfaces/0/name") == "eth0", "{met}");
+        ensure!(
+            !interface || met.text("/interfaces/0/interface") == "eth0",
+            "{met}"
+        );
     }
     let hook =
         |cause: &str| -> Result<String> { Ok(answer.met(cause, 1)?.text("/interfaces/0/hook").to_owned()) };

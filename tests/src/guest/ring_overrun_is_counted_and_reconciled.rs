@@ -25,11 +25,14 @@ pub fn run() -> Result<()> {
     })?;
     trace.signal(libc::SIGCONT)?;
     let loss = trace.wait_for("records were lost", |line| line.text("/type") == "loss")?;
-    ensure!(loss.number("/total").is_some_and(|total| total > 0), "{loss}");
     ensure!(
-        ["packet_record", "entry_record"].contains(&loss.text("/lost/0/kind"))
-            && loss.has("/lost/0/cpu")
-            && loss.number("/lost/0/count").is_some_and(|count| count > 0),
+        loss.number("/lost_total").is_some_and(|total| total > 0),
+        "{loss}"
+    );
+    ensure!(
+        ["packet_record", "entry_record"].contains(&loss.text("/losses/0/loss"))
+            && loss.has("/losses/0/cpu")
+            && loss.number("/losses/0/count").is_some_and(|count| count > 0),
         "{loss}"
     );
 
@@ -59,7 +62,7 @@ pub fn run() -> Result<()> {
         .list(&["-o", "json"])?
         .lines()
         .map(|text| Ok(Line(serde_json::from_str(text)?)))
-        .map(|line: Result<Line>| line.map(|line| ends(&line, line.text("/proto"))))
+        .map(|line: Result<Line>| line.map(|line| ends(&line, line.text("/orig/proto"))))
         .collect::<Result<_>>()?;
     ensure!(!listed.is_empty(), "no entry is left to compare");
     ensure!(

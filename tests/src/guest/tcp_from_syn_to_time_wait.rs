@@ -41,7 +41,7 @@ pub fn run() -> Result<()> {
     }
 
     let flags = |line: &Line| {
-        line.number("/tcp/flags")
+        line.number("/tcp_header/tcp_flags")
             .and_then(|flags| u8::try_from(flags).ok())
     };
     let (syn, syn_ack, fin, last) = (changes[0], changes[1], changes[3], changes[6]);
@@ -49,9 +49,9 @@ pub fn run() -> Result<()> {
     ensure!(flags(syn) == Some(raw::SYN), "{syn}");
     ensure!(syn_ack.text("/dir") == "reply", "{syn_ack}");
     ensure!(flags(syn_ack) == Some(raw::SYN | raw::ACK), "{syn_ack}");
-    let seq = syn.number("/tcp/seq").context("a sequence number")?;
+    let seq = syn.number("/tcp_header/seq").context("a sequence number")?;
     ensure!(
-        syn_ack.number("/tcp/ack") == Some((seq + 1) % (1 << 32)),
+        syn_ack.number("/tcp_header/ack") == Some((seq + 1) % (1 << 32)),
         "{syn}\n{syn_ack}"
     );
     ensure!(flags(fin).is_some_and(|flags| flags & FIN != 0), "{fin}");

@@ -25,7 +25,7 @@ pub fn run() -> Result<()> {
         ours(line) && line.text("/after/state") == "ESTABLISHED"
     })?;
     ensure!(
-        open.text("/timeout_source/sysctl") == "nf_conntrack_tcp_timeout_established"
+        open.text("/timeout_source/sysctl") == "net.netfilter.nf_conntrack_tcp_timeout_established"
             && !open.has("/timeout_source/reduction"),
         "{open}"
     );
@@ -35,7 +35,7 @@ pub fn run() -> Result<()> {
         ours(line) && line.text("/timeout_source/reduction") == "unacknowledged"
     })?;
     ensure!(
-        waiting.text("/timeout_source/sysctl") == "nf_conntrack_tcp_timeout_unacknowledged",
+        waiting.text("/timeout_source/sysctl") == "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged",
         "{waiting}"
     );
     ensure!(waiting.is_about_seconds("/after/timeout_ms", 300), "{waiting}");
@@ -68,7 +68,7 @@ pub fn run() -> Result<()> {
             && line.text("/timeout_source/reduction") == "retransmissions"
     })?;
     ensure!(
-        again.text("/timeout_source/sysctl") == "nf_conntrack_tcp_timeout_max_retrans",
+        again.text("/timeout_source/sysctl") == "net.netfilter.nf_conntrack_tcp_timeout_max_retrans",
         "{again}"
     );
 
@@ -80,7 +80,7 @@ pub fn run() -> Result<()> {
         ours(line) && line.text("/after/state") == "CLOSE"
     })?;
     ensure!(
-        reset.text("/timeout_source/sysctl") == "nf_conntrack_tcp_timeout_close",
+        reset.text("/timeout_source/sysctl") == "net.netfilter.nf_conntrack_tcp_timeout_close",
         "{reset}"
     );
     ensure!(reset.is_about_seconds("/after/timeout_ms", 10), "{reset}");
@@ -95,7 +95,7 @@ pub fn run() -> Result<()> {
     let unknown = ended
         .lines
         .iter()
-        .find(|line| line.text("/timeout_source/kind") == "unknown");
+        .find(|line| line.text("/timeout_source/setter") == "unknown");
     ensure!(
         unknown.is_none(),
         "{}",

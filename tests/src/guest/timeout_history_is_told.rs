@@ -76,16 +76,19 @@ fn is_listed(there: &Namespace) -> Result<()> {
         anyhow::bail!("no entry for port {dport}\n{listed}")
     };
     let governed = of(9001)?;
-    ensure!(governed["kind"] == "policy", "{governed}");
+    ensure!(governed["setter"] == "policy", "{governed}");
     ensure!(governed["policy"] == "udp-policy1", "{governed}");
-    ensure!(governed["state"] == "unreplied", "{governed}");
-    ensure!(governed["value_seconds"] == 30, "{governed}");
+    ensure!(governed["timeout_state"] == "unreplied", "{governed}");
+    ensure!(governed["value_s"] == 30, "{governed}");
     let plain = of(9002)?;
-    ensure!(plain["kind"] == "default", "{plain}");
-    ensure!(plain["sysctl"] == "nf_conntrack_udp_timeout", "{plain}");
-    ensure!(plain["value_seconds"] == 30, "{plain}");
+    ensure!(plain["setter"] == "default", "{plain}");
+    ensure!(
+        plain["sysctl"] == "net.netfilter.nf_conntrack_udp_timeout",
+        "{plain}"
+    );
+    ensure!(plain["value_s"] == 30, "{plain}");
     let by_hand = of(2)?;
-    ensure!(by_hand["kind"] == "by_hand", "{by_hand}");
+    ensure!(by_hand["setter"] == "user_space", "{by_hand}");
     let policies = succeeds(&mut there.rsct(&["timeout", "policy", "list", "-o", "json"]))?;
     let policy: Value = serde_json::from_str(policies.trim())?;
     ensure!(policy["flows"] == 1 && policy["rules"] == 1, "{policy}");
@@ -117,8 +120,7 @@ fn history(lab: &Lab, governed: (&UdpSocket, &UdpSocket), plain: (&UdpSocket, &U
     );
     let trace = Trace::of(why)?;
     ensure!(
-        trace
-            .has(|line| line.text("/timeout_source/policy") == "udp-policy1" && line.has("/timeout_seconds")),
+        trace.has(|line| line.text("/timeout_source/policy") == "udp-policy1" && line.has("/timeout_s")),
         "the existing entry is not reported"
     );
     traffic::request(plain.0, plain.1)?;

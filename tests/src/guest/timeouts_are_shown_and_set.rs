@@ -68,9 +68,8 @@ fn through_sysctl(namespace: &Namespace, with: Vec<Value>) -> Result<()> {
         with.len()
     );
     for mut state in with {
-        if state["state"] == "syn_sent2" {
-            state["default_seconds"] = Value::Null;
-            for member in ["timeout_seconds", "changed"] {
+        if state["timeout_state"] == "syn_sent2" {
+            for member in ["default_s", "value_s", "changed"] {
                 state.as_object_mut().map(|state| state.remove(member));
             }
         }

@@ -102,7 +102,7 @@ pub fn run() -> Result<()> {
     let after = trace.wait_for("a packet of the entry without its policy", |line| {
         ours(line) && line.is_packet() && line.number("/time_ns") > changed.number("/time_ns")
     })?;
-    ensure!(after.text("/timeout_source/kind") == "default", "{after}");
+    ensure!(after.text("/timeout_source/setter") == "default", "{after}");
 
     let ended = trace.stop()?;
     ensure!(ended.status.success(), "{}", ended.told());
@@ -134,7 +134,7 @@ RULES")?;
     traffic::request(&client, &server)?;
     let from = port(&client)?;
     let given = trace.wait_for("nftables' timeout shows", |line| {
-        line.number("/orig/sport") == Some(from) && line.text("/timeout_source/kind") == "nftables"
+        line.number("/orig/sport") == Some(from) && line.text("/timeout_source/setter") == "nftables"
     })?;
     ensure!(given.text("/timeout_source/policy") == "nft-one", "{given}");
     ensure!(given.is_about_seconds("/after/timeout_ms", 44), "{given}");
@@ -152,15 +152,18 @@ fn talk(lab: &Lab, trace: &Trace, to: u16) -> Result<Line> {
 }
 
 fn is_of_policy(line: &Line, policy: &str, state: &str) -> Result<()> {
-    ensure!(line.text("/timeout_source/kind") == "policy", "{line}");
+    ensure!(line.text("/timeout_source/setter") == "policy", "{line}");
     ensure!(line.text("/timeout_source/policy") == policy, "{line}");
-    ensure!(line.text("/timeout_source/state") == state, "{line}");
+    ensure!(line.text("/timeout_source/timeout_state") == state, "{line}");
     Ok(())
 }
 
 fn is_default(line: &Line, sysctl: &str, state: &str) -> Result<()> {
-    ensure!(line.text("/timeout_source/kind") == "default", "{line}");
-    ensure!(line.text("/timeout_source/sysctl") == sysctl, "{line}");
-    ensure!(line.text("/timeout_source/state") == state, "{line}");
+    ensure!(line.text("/timeout_source/setter") == "default", "{line}");
+    ensure!(
+        line.text("/timeout_source/sysctl") == format!("net.netfilter.{sysctl}"),
+        "{line}"
+    );
+    ensure!(line.text("/timeout_source/timeout_state") == state, "{line}");
     Ok(())
 }

@@ -19,7 +19,7 @@ pub fn run() -> Result<()> {
     traffic::request(&client, &server)?;
     let new = watch.wait_for("the entry came", |line| ours(line, "new"))?;
     ensure!(
-        new.number("/portid").is_none(),
+        new.number("/requester/portid").is_none(),
         "no netlink request made it: {new}"
     );
     traffic::reply(&client, &server)?;
@@ -30,7 +30,7 @@ pub fn run() -> Result<()> {
     lab.server.sh("conntrack -D -p udp --dport 8890 2>&1")?;
     let gone = watch.wait_for("the entry went", |line| ours(line, "destroy"))?;
     ensure!(
-        gone.number("/portid").is_some(),
+        gone.number("/requester/portid").is_some(),
         "a netlink request did that: {gone}"
     );
     ensure!(

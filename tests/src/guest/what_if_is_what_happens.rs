@@ -72,10 +72,10 @@ pub fn run() -> Result<()> {
         .iter()
         .find(|line| line.text("/type") == "what_if")
         .with_context(|| format!("no result\n{}", ended.told()))?;
-    ensure!(total.number("/lost") == Some(0), "{total}");
-    ensure!(total.number("/unknown") == Some(0), "{total}");
-    ensure!(total.number("/proto_now") == Some(4), "{total}");
-    ensure!(total.number("/values_seconds/unreplied") == Some(3), "{total}");
+    ensure!(total.number("/lost_total") == Some(0), "{total}");
+    ensure!(total.number("/unobserved") == Some(0), "{total}");
+    ensure!(total.number("/proto_entries_now") == Some(4), "{total}");
+    ensure!(total.number("/values_s/unreplied") == Some(3), "{total}");
     let of = |kind: &str| -> Vec<i64> {
         let lines = ended
             .lines
@@ -88,7 +88,7 @@ pub fn run() -> Result<()> {
     ensure!(of("cut_off") == [9002], "{}", ended.told());
     ensure!(of("expired") == [9003], "{}", ended.told());
     ensure!(of("lived_on").is_empty(), "{}", ended.told());
-    let predicted = total.number("/proto_then").context("a prediction")?;
+    let predicted = total.number("/proto_entries_then").context("a prediction")?;
     // Nothing has been changed.
     let in_force = lab
         .server
@@ -139,7 +139,7 @@ fn longer_ones_live_on(lab: &Lab) -> Result<()> {
     let total = ended.lines.iter().find(|line| line.text("/type") == "what_if");
     let total = total.with_context(|| format!("no result\n{}", ended.told()))?;
     ensure!(
-        total.number("/proto_now") == Some(0) && total.number("/proto_then") == Some(1),
+        total.number("/proto_entries_now") == Some(0) && total.number("/proto_entries_then") == Some(1),
         "{total}"
     );
     Ok(())

@@ -32,9 +32,9 @@ impl Measured {
         ensure!(measured.0.status.success(), "{}", measured.told());
         for line in &measured.0.lines {
             match line.text("/type") {
-                "latency" => are_sound(line, "")?,
+                "latency" => are_sound(line, "/durations_ns")?,
                 "gc" => {
-                    for values in ["/buckets", "/reaped", "/late_jiffies"] {
+                    for values in ["/hash_buckets", "/reaped", "/late_jiffies"] {
                         are_sound(line, values)?;
                     }
                 }
@@ -47,21 +47,21 @@ impl Measured {
     /// Number of calls of a function that were timed under a key.
     pub fn count(&self, function: &str, key: &str) -> i64 {
         self.tally(function, key)
-            .and_then(|line| line.number("/count"))
+            .and_then(|line| line.number("/durations_ns/count"))
             .unwrap_or(0)
     }
 
     /// Number of calls of a function that were timed under any key.
     pub fn total(&self, function: &str) -> i64 {
         self.tallies(function)
-            .filter_map(|line| line.number("/count"))
+            .filter_map(|line| line.number("/durations_ns/count"))
             .sum()
     }
 
     /// Nanoseconds of all of them.
     pub fn total_ns(&self, function: &str) -> i64 {
         self.tallies(function)
-            .filter_map(|line| line.number("/sum"))
+            .filter_map(|line| line.number("/durations_ns/sum"))
             .sum()
     }
 
@@ -112,16 +112,19 @@ fn are_sound(line: &Line, values: &str) -> Result<()> {
     ensure!(quantiles.is_sorted(), "figures that don't rise: {line}");
     let buckets = line
         .0
-        .pointer(&format!("{values}/buckets"))
+        .pointer(&format!("{values}/histogram"))
         .and_then(|buckets| buckets.as_array())
         .with_context(|| format!("no buckets: {line}"))?;
-    let of = |bucket: &serde_json::Value, index: usize| bucket[index].as_i64().unwrap_or(-1);
-    let held: i64 = buckets.iter().map(|bucket| of(bucket, 2)).sum();
+    let of = |bucket: &serde_json::Value, key: &str| bucket[key].as_i64().unwrap_or(-1);
+    let held: i64 = buckets.iter().map(|bucket| of(bucket, "count")).sum();
     ensure!(held == count, "{held} values in buckets of {count}: {line}");
-    let least: i64 = buckets.iter().map(|bucket| of(bucket, 0) * of(bucket, 2)).sum();
+    let least: i64 = buckets
+        .iter()
+        .map(|bucket| of(bucket, "from") * of(bucket, "count"))
+        .sum();
     let most: i64 = buckets
         .iter()
-        .map(|bucket| (of(bucket, 1) - 1) * of(bucket, 2))
+        .map(|bucket| (of(bucket, "to") - 1) * of(bucket, "count"))
         .sum();
     let sum = number("sum").with_context(|| format!("no sum: {line}"))?;
     ensure!(

@@ -4,6 +4,7 @@ pub mod clash;
 pub mod counters;
 pub mod ftp;
 pub mod inside;
+pub mod json;
 pub mod latency;
 pub mod limit;
 pub mod line;

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{Line, wait::DEADLINE};
+use super::{Line, json, wait::DEADLINE};
 use crate::{guest::ATTACH, native::namespace};
 
 /// A running trace, which ends when this is dropped.
@@ -42,6 +42,8 @@ struct SoFar {
     lines: Vec<Line>,
     stderr: String,
     closed: bool,
+    /// What is wrong with the first line that is not of the schema.
+    invalid: Option<String>,
 }
 
 impl Trace {
@@ -116,6 +118,9 @@ impl Trace {
         let mut asked = 0;
         let mut so_far = self.heard.lock();
         loop {
+            if let Some(invalid) = &so_far.invalid {
+                bail!("{invalid}\n{}", so_far.told());
+            }
             if let Some(line) = so_far.lines[asked..].iter().find(|line| is_it(line)) {
                 return Ok(line.clone());
             }
@@ -184,6 +189,9 @@ impl Trace {
             let _ = reader.join();
         }
         let mut so_far = self.heard.lock();
+        if let Some(invalid) = &so_far.invalid {
+            bail!("{invalid}\n{}", so_far.told());
+        }
         in_order(&so_far.lines)?;
         Ok(Ended {
             lines: std::mem::take(&mut so_far.lines),
@@ -222,10 +230,20 @@ impl Heard {
 
     fn listen(self: Arc<Self>, out: impl Read + Send + 'static) -> JoinHandle<()> {
         std::thread::spawn(move || {
+            let mut stream = json::Stream::default();
             for text in BufReader::new(out).lines().map_while(Result::ok) {
                 // Output that is not JSON is kept for the message of the failure that follows.
-                let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-                self.lock().lines.push(Line(value));
+                let line = stream.line(&text);
+                let mut so_far = self.lock();
+                match line {
+                    Ok(None) => continue,
+                    Ok(Some(value)) => so_far.lines.push(Line(value)),
+                    Err(invalid) => {
+                        so_far.invalid.get_or_insert(invalid.to_string());
+                        so_far.lines.push(Line(Value::String(text)));
+                    }
+                }
+                drop(so_far);
                 self.more.notify_all();
             }
             self.lock().closed = true;

@@ -66,7 +66,7 @@ impl Answer {
         let causes = self.line.0.pointer("/causes")?.as_array()?;
         causes
             .iter()
-            .find(|cause| cause["name"] == name)
+            .find(|cause| cause["cause"] == name)
             .map(|cause| Line(cause.clone()))
     }
 
@@ -92,7 +92,7 @@ impl Answer {
 
     /// Checks that the answer agrees with the kernel's own counters, and that no record was lost.
     pub fn agrees(&self) -> Result<()> {
-        let held = self.line.0.pointer("/counters").and_then(Value::as_array);
+        let held = self.line.0.pointer("/comparisons").and_then(Value::as_array);
         let held = held.with_context(|| format!("there are no counters\n{}", self.told))?;
         ensure!(!held.is_empty(), "nothing was compared\n{}", self.told);
         for held in held {
@@ -105,9 +105,9 @@ impl Answer {
         ensure!(
             self.line
                 .0
-                .pointer("/lost")
-                .and_then(Value::as_object)
-                .is_some_and(serde_json::Map::is_empty),
+                .pointer("/losses")
+                .and_then(Value::as_array)
+                .is_some_and(Vec::is_empty),
             "something was lost\n{}",
             self.told
         );
@@ -116,7 +116,8 @@ impl Answer {
 
     /// Growth of one of the kernel's counters, according to the answer.
     pub fn counter(&self, name: &str) -> Option<i64> {
-        let held = self.line.0.pointer("/counters")?.as_array()?;
-        held.iter().find_map(|held| held["kernel"][name].as_i64())
+        let held = self.line.0.pointer("/comparisons")?.as_array()?;
+        held.iter()
+            .find_map(|held| held["kernel_counters"][name].as_i64())
     }
 }

@@ -76,12 +76,15 @@ fn stats(namespace: &Namespace) -> Result<()> {
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()?;
     ensure!(readings.len() == 3, "{rates}");
-    ensure!(readings[0].get("interval_seconds").is_none(), "{rates}");
+    ensure!(readings[0].get("interval_s").is_none(), "{rates}");
     for reading in &readings[1..] {
-        let elapsed = reading["interval_seconds"].as_f64().context("no interval")?;
+        let elapsed = reading["interval_s"].as_f64().context("no interval")?;
         ensure!((0.1..30.0).contains(&elapsed), "{reading}");
         ensure!(reading["total"]["counters"]["insert"] == 4, "{reading}");
-        ensure!(reading["total"]["per_second"]["insert"] == 0.0, "{reading}");
+        ensure!(
+            reading["total"]["growth_per_second"]["insert"] == 0.0,
+            "{reading}"
+        );
     }
     Ok(())
 }
@@ -98,7 +101,7 @@ fn every_namespace(namespace: &Namespace) -> Result<()> {
         let mut one = Command::new(rsct());
         let json = succeeds(one.args([command, "-o", "json", "--netns", &namespace.name]))?;
         let value: Value = serde_json::from_str(&json)?;
-        ensure!(value["netns"] == namespace.name.as_str(), "{json}");
+        ensure!(value["netns_name"] == namespace.name.as_str(), "{json}");
     }
     Ok(())
 }

@@ -61,8 +61,9 @@ fn shown(namespace: &Namespace, v4: &Ftp) -> Result<()> {
     let port = v4.client_port()?;
     let json: Value = serde_json::from_str(&expect(namespace, "list -s 127.0.0.1 -o json")?)?;
     let expected = json!({
-        "family": "ipv4", "proto": "tcp", "protonum": 6,
-        "tuple": {"src": "127.0.0.1", "dst": "127.0.0.1", "sport": 0, "dport": 50001},
+        "family": "ipv4",
+        "tuple": {"proto": "tcp", "protonum": 6, "src": "127.0.0.1", "dst": "127.0.0.1", "sport": 0,
+                  "dport": 50001},
         "mask": {"src": "255.255.255.255", "dst": "255.255.255.255", "sport": 0, "dport": 65535},
         "master": {
             "proto": "tcp", "protonum": 6, "src": "127.0.0.1", "dst": "127.0.0.1", "sport": port, "dport": PORT
@@ -72,7 +73,7 @@ fn shown(namespace: &Namespace, v4: &Ftp) -> Result<()> {
     for (key, value) in expected.as_object().context("an object")? {
         ensure!(json[key] == *value, "{key}: {json}");
     }
-    let left = json["timeout_seconds"].as_u64();
+    let left = json["timeout_s"].as_u64();
     ensure!(left.is_some_and(|left| (1..=300).contains(&left)), "{json}");
 
     let id = json["id"].as_u64().context("an id")?;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::lab::{
     ftp::{self, Ftp, PORT},
-    wait,
+    json, wait,
 };
 
 pub fn run() -> Result<()> {
@@ -53,8 +53,8 @@ pub fn prints_the_same_events(namespace: &Namespace) -> Result<()> {
     let seen = theirs.lines();
     ours.wait_for("as many events", |_| ours.lines().len() == seen.len())?;
     same_but_for_time(&ours.lines().join("\n"), &seen.join("\n"))?;
-    // The first line reports that it listens.
-    json.wait_for("as many events", |_| json.lines().len() == seen.len() + 1)?;
+    // The first lines are the schema and the report that it listens.
+    json.wait_for("as many events", |_| json.lines().len() == seen.len() + 2)?;
 
     let ended = ours.stop(libc::SIGTERM)?;
     let came = seen.iter().filter(|line| line.contains("[NEW]")).count();
@@ -87,7 +87,7 @@ pub fn prints_the_same_events(namespace: &Namespace) -> Result<()> {
 }
 
 fn json_agrees(told: &str, seen: &[String]) -> Result<()> {
-    let lines: Vec<Value> = told.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let lines: Vec<Value> = json::lines(told)?;
     let [started, events @ .., summary] = &lines[..] else {
         anyhow::bail!("{told}");
     };
@@ -97,7 +97,7 @@ fn json_agrees(told: &str, seen: &[String]) -> Result<()> {
     );
     let came = seen.iter().filter(|line| line.contains("[NEW]")).count();
     ensure!(
-        summary["new"] == came && summary["destroyed"] == seen.len() - came && summary["lost"] == 0,
+        summary["new"] == came && summary["destroyed"] == seen.len() - came && summary["lost_total"] == 0,
         "{summary}"
     );
     ensure!(events.len() == seen.len(), "{told}");
@@ -116,7 +116,9 @@ fn json_agrees(told: &str, seen: &[String]) -> Result<()> {
     }
     let last = events.last().context("no events")?;
     ensure!(
-        last["portid"].as_u64().is_some_and(|portid| portid > 0),
+        last["requester"]["portid"]
+            .as_u64()
+            .is_some_and(|portid| portid > 0),
         "the requesting task: {last}"
     );
     Ok(())

@@ -42,9 +42,9 @@ pub fn run() -> Result<()> {
         let objects: Vec<Value> = json.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         let found = objects
             .iter()
-            .find(|object| object["netns"] == namespace.name.as_str());
+            .find(|object| object["netns_name"] == namespace.name.as_str());
         let found = found.with_context(|| format!("{} is missing:\n{json}", namespace.name))?;
-        ensure!(found["netns_inode"] == inode, "{found}");
+        ensure!(found["netns"] == inode, "{found}");
 
         // By inode number, the same namespace.
         let by_inode = succeeds(Command::new(rsct()).args(["list", "--netns", &inode.to_string()]))?;

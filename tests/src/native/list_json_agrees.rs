@@ -30,9 +30,9 @@ pub fn run() -> Result<()> {
 fn line_of(entry: &Value) -> String {
     let mut line = format!(
         "{:<8} {} {} ",
-        entry["proto"].as_str().unwrap_or("unknown"),
-        entry["protonum"],
-        entry["timeout_seconds"]
+        entry["orig"]["proto"].as_str().unwrap_or("unknown"),
+        entry["orig"]["protonum"],
+        entry["timeout_s"]
     );
     let has = |bit: &str| {
         entry["status"]

@@ -65,7 +65,7 @@ pub fn run() -> Result<()> {
     harmless(&json)?;
     let objects: Vec<Value> = json.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     for (name, _) in &names {
-        let found = objects.iter().any(|object| object["netns"] == name.as_str());
+        let found = objects.iter().any(|object| object["netns_name"] == name.as_str());
         ensure!(found, "{name:?} is missing:\n{json}");
     }
 

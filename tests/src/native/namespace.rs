@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::lab::json;
+
 /// A named network namespace that is deleted on drop.
 pub struct Namespace {
     /// Its name under /run/netns.
@@ -98,9 +100,11 @@ pub fn rsct() -> PathBuf {
     named.or_else(beside).unwrap_or_else(|| "rsct".into())
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. JSON of rsct's is validated, and the line that names its schema is taken off.
 pub fn output(command: &mut Command) -> Result<Output> {
-    command.output().with_context(|| format!("start {command:?}"))
+    let mut output = command.output().with_context(|| format!("start {command:?}"))?;
+    output.stdout = json::validated(command, output.stdout).with_context(|| format!("{command:?}"))?;
+    Ok(output)
 }
 
 /// Start of the last command but one. Of two compared listings, the first is no older: on a busy or emulated machine,

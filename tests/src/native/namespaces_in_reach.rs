@@ -53,7 +53,7 @@ pub fn run() -> Result<()> {
         let found =
             found.with_context(|| format!("a namespace that only {what} leads to is missing:\n{all}"))?;
         let inode = fs::metadata(holder.path())?.ino();
-        ensure!(found["netns_inode"] == inode, "{what}: {found}");
+        ensure!(found["netns"] == inode, "{what}: {found}");
         let path = holder.path().display().to_string();
         for netns in [path, inode.to_string(), format!("net:[{inode}]")] {
             let one = succeeds(Command::new(rsct()).args(["list", "--netns", &netns]))?;
@@ -65,7 +65,9 @@ pub fn run() -> Result<()> {
     }
     let mount = holders[0].1.path().display().to_string();
     ensure!(
-        objects.iter().any(|object| object["netns"] == mount.as_str()),
+        objects
+            .iter()
+            .any(|object| object["netns_name"] == mount.as_str()),
         "{all}"
     );
 

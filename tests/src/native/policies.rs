@@ -37,7 +37,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
     let mut before = "";
     let mut number = 0;
     for state in &states {
-        let (Some(proto), Some(name)) = (state["proto"].as_str(), state["state"].as_str()) else {
+        let (Some(proto), Some(name)) = (state["proto"].as_str(), state["timeout_state"].as_str()) else {
             continue;
         };
         // nfct does not know sctp's newest states.
@@ -93,7 +93,7 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
         "closed": 5, "cookie_wait": 3, "cookie_echoed": 3, "established": 9, "shutdown_sent": 3, "shutdown_recd": 3,
         "shutdown_ack_sent": 3, "heartbeat_sent": 60,
     });
-    ensure!(got["timeouts"] == expected && got["rules"] == 0, "{got}");
+    ensure!(got["values_s"] == expected && got["rules"] == 0, "{got}");
     policy_output(namespace, &["delete", "s"])?;
     Ok(())
 }
@@ -129,7 +129,7 @@ fn used_by_rules(namespace: &Namespace) -> Result<()> {
         to.recv_from(&mut [0; 8])?;
         let listed = namespace.list(&["-p", "udp", "-o", "json"])?;
         let entry: Value = serde_json::from_str(&listed).with_context(|| listed.clone())?;
-        entry["timeout_seconds"].as_u64().with_context(|| listed)
+        entry["timeout_s"].as_u64().with_context(|| listed)
     };
     let left = timeout_after_a_packet()?;
     ensure!(
@@ -279,8 +279,8 @@ fn every_namespace(namespace: &Namespace) -> Result<()> {
         let mut of = Vec::new();
         for line in all.lines() {
             let policy: Value = serde_json::from_str(line)?;
-            if policy["netns"] == namespace.name {
-                of.push(policy["name"].clone());
+            if policy["netns_name"] == namespace.name {
+                of.push(policy["policy"].clone());
             }
         }
         ensure!(of == [Value::from(namespace.name.as_str())], "{all}");

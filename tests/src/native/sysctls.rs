@@ -43,7 +43,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         .lines()
     {
         let full = format!("net.netfilter.{name}");
-        let ours = all.iter().find(|setting| setting["name"] == full.as_str());
+        let ours = all.iter().find(|setting| setting["sysctl"] == full.as_str());
         let ours = ours.with_context(|| format!("{full} is not shown"))?;
         let value = namespace.sh(&format!("sysctl -n {full}"))?;
         ensure!(
@@ -68,7 +68,7 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     );
     let usual = settings(namespace, &[])?;
     ensure!(
-        usual.iter().all(|setting| setting.get("state").is_none()) && usual.len() > 12,
+        usual.iter().all(|setting| setting.get("timeout_state").is_none()) && usual.len() > 12,
         "{usual:?}"
     );
     let forms = settings(
@@ -122,7 +122,9 @@ fn set(namespace: &Namespace) -> Result<()> {
     ]))?;
     let changed: Value = serde_json::from_str(&changed)?;
     ensure!(
-        changed["before"] == 0 && changed["value"] == 17 && changed["netns"] == namespace.name.as_str(),
+        changed["value_before"] == 0
+            && changed["value"] == 17
+            && changed["netns_name"] == namespace.name.as_str(),
         "{changed}"
     );
     Ok(())

@@ -249,17 +249,17 @@ fn listed(namespace: &Namespace) -> Result<()> {
         ));
     }
     let expected = [
-        "udp-policy1 rsct iptables prerouting",
-        "udp-policy1 rsct iptables prerouting",
-        "pings rsct iptables prerouting",
-        "udp-policy1 others iptables output",
-        "udp-policy1 rsct iptables output",
-        "udp-policy1 rsct iptables output",
-        "slow rsct iptables output",
-        "pings rsct iptables output",
-        "others rsct iptables output",
-        "udp-six rsct ip6tables prerouting",
-        "udp-six rsct ip6tables output",
+        "udp-policy1 rsct iptables PRE_ROUTING",
+        "udp-policy1 rsct iptables PRE_ROUTING",
+        "pings rsct iptables PRE_ROUTING",
+        "udp-policy1 others iptables LOCAL_OUT",
+        "udp-policy1 rsct iptables LOCAL_OUT",
+        "udp-policy1 rsct iptables LOCAL_OUT",
+        "slow rsct iptables LOCAL_OUT",
+        "pings rsct iptables LOCAL_OUT",
+        "others rsct iptables LOCAL_OUT",
+        "udp-six rsct ip6tables PRE_ROUTING",
+        "udp-six rsct ip6tables LOCAL_OUT",
     ];
     ensure!(rules == expected, "{shown}");
     let of_one = succeeds(&mut timeout(namespace, "rules udp-six"))?;

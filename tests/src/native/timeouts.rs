@@ -34,15 +34,15 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
     let before = states(namespace)?;
     for state in &before {
         let what = || format!("{state}");
-        ensure!(state["timeout_seconds"] == state["default_seconds"], "{}", what());
+        ensure!(state["value_s"] == state["default_s"], "{}", what());
         ensure!(state["changed"] == false, "{}", what());
         let proto = state["proto"].as_str().with_context(what)?;
-        let name = state["state"].as_str().with_context(what)?;
+        let name = state["timeout_state"].as_str().with_context(what)?;
         as_nfct(namespace, state)?;
         if let Some(sysctl) = state["sysctl"].as_str() {
             let value = namespace.sh(&format!("sysctl -n {sysctl}"))?;
             ensure!(
-                value.trim().parse() == Ok(state["timeout_seconds"].as_u64().unwrap_or(0)),
+                value.trim().parse() == Ok(state["value_s"].as_u64().unwrap_or(0)),
                 "{}",
                 what()
             );
@@ -109,9 +109,9 @@ fn set(namespace: &Namespace) -> Result<()> {
     for line in said.lines() {
         let change: Value = serde_json::from_str(line)?;
         ensure!(
-            change["before_seconds"] == 120
-                && change["timeout_seconds"] == 300
-                && change["netns"] == namespace.name,
+            change["value_before_s"] == 120
+                && change["value_s"] == 300
+                && change["netns_name"] == namespace.name,
             "{change}"
         );
     }
@@ -130,14 +130,12 @@ fn set(namespace: &Namespace) -> Result<()> {
         ("gre", "replied", 181),
     ];
     for (before, now) in before.iter().zip(states(namespace)?) {
-        let of = |(proto, state, _): &&(&str, &str, u64)| now["proto"] == *proto && now["state"] == *state;
+        let of =
+            |(proto, state, _): &&(&str, &str, u64)| now["proto"] == *proto && now["timeout_state"] == *state;
         let expected = changed.iter().find(of).map(|(.., seconds)| *seconds);
-        let expected = expected.or(before["timeout_seconds"].as_u64());
-        ensure!(now["timeout_seconds"].as_u64() == expected, "{now}");
-        ensure!(
-            now["changed"] == (now["timeout_seconds"] != now["default_seconds"]),
-            "{now}"
-        );
+        let expected = expected.or(before["value_s"].as_u64());
+        ensure!(now["value_s"].as_u64() == expected, "{now}");
+        ensure!(now["changed"] == (now["value_s"] != now["default_s"]), "{now}");
         as_nfct(namespace, &now)?;
     }
     let text = succeeds(&mut namespace.rsct(&["timeout", "show", "udp"]))?;
@@ -257,10 +255,10 @@ fn unprivileged(namespace: &Namespace) -> Result<()> {
     for line in String::from_utf8(shown.stdout)?.lines() {
         let state: Value = serde_json::from_str(line)?;
         ensure!(
-            state["default_seconds"].is_null() && state.get("changed").is_none(),
+            state["default_s"].is_null() && state.get("changed").is_none(),
             "{state}"
         );
-        ensure!(state["timeout_seconds"].is_u64(), "{state}");
+        ensure!(state["value_s"].is_u64(), "{state}");
     }
     Ok(())
 }
@@ -347,7 +345,7 @@ pub fn states(namespace: &Namespace) -> Result<Vec<Value>> {
 fn as_nfct(namespace: &Namespace, state: &Value) -> Result<()> {
     let what = || format!("{state}");
     let proto = state["proto"].as_str().with_context(what)?;
-    let name = state["state"].as_str().with_context(what)?;
+    let name = state["timeout_state"].as_str().with_context(what)?;
     let family = if proto == "icmpv6" { "inet6" } else { "inet" };
     let said = succeeds(&mut namespace.command("nfct", &["default-get", "timeout", family, proto]))?;
     let begins = format!(".{} = ", name.to_uppercase());
@@ -361,7 +359,7 @@ fn as_nfct(namespace: &Namespace, state: &Value) -> Result<()> {
     // nfct does not know this one.
     if (proto, name) != ("sctp", "heartbeat_sent") {
         ensure!(
-            theirs.is_some() && state["timeout_seconds"].as_u64() == theirs,
+            theirs.is_some() && state["value_s"].as_u64() == theirs,
             "{state}, where nfct has:\n{said}"
         );
     }

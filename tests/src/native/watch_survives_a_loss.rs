@@ -41,7 +41,7 @@ pub fn run() -> Result<()> {
     );
     ensure!(count("sync") == ENTRIES, "{} entries were shown", count("sync"));
     ensure!(
-        ended.summary()?.number("/lost") == loss.number("/lost"),
+        ended.summary()?.number("/lost_total") == loss.number("/lost"),
         "{}",
         ended.stderr
     );

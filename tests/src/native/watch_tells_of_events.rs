@@ -15,7 +15,7 @@ const MADE: &str = "-p udp -s 10.0.0.1 -d 10.0.1.1 --sport 1000 --dport 53 -t 30
     -p tcp -s 10.0.0.1 -d 10.0.1.1 --sport 1000 --dport 80 -t 300 --state SYN_SENT";
 
 fn is(line: &Line, event: &str, proto: &str) -> bool {
-    line.text("/event") == event && line.text("/proto") == proto
+    line.text("/event") == event && line.text("/orig/proto") == proto
 }
 
 pub fn run() -> Result<()> {
@@ -45,8 +45,14 @@ fn all(namespace: &Namespace) -> Result<()> {
     namespace.create(MADE)?;
     let new = watch.wait_for("the UDP entry is created", |line| is(line, "new", "udp"))?;
     // The name is present only if the task is looked up before it ends.
-    ensure!(["conntrack", ""].contains(&new.text("/progname")), "{new}");
-    ensure!(new.number("/portid").is_some_and(|port| port != 0), "{new}");
+    ensure!(
+        ["conntrack", ""].contains(&new.text("/requester/progname")),
+        "{new}"
+    );
+    ensure!(
+        new.number("/requester/portid").is_some_and(|port| port != 0),
+        "{new}"
+    );
     ensure!(new.number("/mark") == Some(5), "{new}");
     namespace.sh("conntrack -U -f ipv4 -p udp -u ASSURED,SEEN_REPLY 2>&1")?;
     let update = watch.wait_for("it changed", |line| is(line, "update", "udp"))?;
@@ -60,7 +66,12 @@ fn all(namespace: &Namespace) -> Result<()> {
     let ended = watch.stop()?;
     ensure!(ended.status.success(), "{}\n{}", ended.status, ended.told());
     let summary = ended.summary()?;
-    for (name, number) in [("/new", 2), ("/destroyed", 2), ("/lost", 0), ("/packets", 0)] {
+    for (name, number) in [
+        ("/new", 2),
+        ("/destroyed", 2),
+        ("/lost_total", 0),
+        ("/packets", 0),
+    ] {
         ensure!(
             summary.number(name) == Some(number),
             "{name} is to be {number}: {summary}"
@@ -117,7 +128,7 @@ fn everywhere(namespace: &Namespace) -> Result<()> {
     let seen = until("the new namespace is watched", || {
         later.create("-p udp -s 10.0.0.7 -d 10.0.1.1 --sport 1000 --dport 53 -t 300")?;
         output(&mut later.command("conntrack", &["-F"]))?;
-        Ok(watch.has(|line| line.text("/orig/src") == "10.0.0.7" && line.text("/netns") == later.name))
+        Ok(watch.has(|line| line.text("/orig/src") == "10.0.0.7" && line.text("/netns_name") == later.name))
     });
     if let Err(error) = seen {
         return Err(error).context(watch.stop()?.told());

@@ -34,7 +34,7 @@ pub fn run() -> Result<()> {
             .args(["--netns", &silent.name, "-o", "json", "--duration", "100ms"]);
         let (lines, said) = lines_and_messages(&mut from_outside)?;
         ensure!(
-            lines[0]["type"] == "no_events" && lines[0]["netns"] == silent.name.as_str(),
+            lines[0]["type"] == "no_events" && lines[0]["netns_name"] == silent.name.as_str(),
             "{command:?}: {lines:#?}\n{said}"
         );
         let named = format!("in network namespace {}: {NAMED}", silent.name);

@@ -10,6 +10,7 @@ use crate::{
     kernel::interrupt,
     netlink::expect,
     render::expect::About,
+    schema::Command,
     waiting,
 };
 
@@ -41,7 +42,7 @@ pub(super) fn run(args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let mut out = Vec::new();
     let mut deleted = 0;
     if !args.deletion.quiet() {
-        format.begin(&mut out);
+        format.begin(&mut out, Command::ExpectDelete);
     }
     let _watch = (!args.deletion.dry_run()).then(interrupt::watch);
     let visit = namespaces.visit(async |netns, socket| {

@@ -9,6 +9,7 @@ use crate::{
     cli::namespaces::Namespaces,
     netlink::expect::{self, Of},
     render::expect::About,
+    schema::Command,
     waiting,
 };
 
@@ -35,7 +36,7 @@ pub(super) fn run(args: &FlushArgs) -> anyhow::Result<ExitCode> {
     let mut out = Vec::new();
     let mut deleted = 0;
     if !args.deletion.quiet() {
-        format.begin(&mut out);
+        format.begin(&mut out, Command::ExpectFlush);
     }
     let visit = namespaces.visit(async |netns, socket| {
         let about = About {

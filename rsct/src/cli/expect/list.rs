@@ -13,6 +13,7 @@ use crate::{
     netlink::expect,
     plural,
     render::expect::About,
+    schema::Command,
     waiting,
 };
 
@@ -39,7 +40,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let format = args.output.renderer();
     let mut out = Vec::new();
     let mut shown = 0;
-    format.begin(&mut out);
+    format.begin(&mut out, Command::ExpectList);
     let visit = namespaces.visit(async |netns, socket| {
         let about = About {
             netns: namespaces.are_named().then_some(netns),

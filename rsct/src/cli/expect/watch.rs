@@ -38,6 +38,7 @@ use crate::{
         expect::{About, Format, Happened},
         watch_json::{self, Summary},
     },
+    schema::Command,
     waiting,
 };
 
@@ -235,7 +236,7 @@ impl Watch {
 
     /// Reports that the watch has started: from now on no event is missed.
     fn begin<'n>(&mut self, namespaces: impl Iterator<Item = &'n Netns>) {
-        self.format.begin(&mut self.out);
+        self.format.begin(&mut self.out, Command::ExpectWatch);
         for netns in namespaces {
             no_events::report(&mut self.out, netns, self.named, self.format == Format::Json);
         }

@@ -21,7 +21,13 @@ use crate::{
         bytes,
         color::Palette,
         latency::{self as text, Report},
-        latency_json::{self, Hook, Span, Started},
+        latency_json::{self, Span},
+    },
+    schema::{
+        self, Command,
+        common::{Unproven, losses},
+        latency::{FilterOption, LatencyHook, LatencyStarted, LatencySummary},
+        tag,
     },
     trace::summary,
 };
@@ -69,28 +75,29 @@ impl Shown {
     ) {
         let filter = args.filter.given();
         if self.json {
-            let whys: Vec<String> = measuring
-                .session
-                .hooks
-                .iter()
-                .map(|report| report.why_not_better.join("; "))
-                .collect();
-            let hooks = measuring.session.hooks.iter().zip(&whys);
-            let line = Started {
+            let line = LatencyStarted {
+                r#type: tag::Started,
                 time_ns: started_ns,
                 by: self.by.name(),
-                netns: measuring.only_netns,
-                filter: &filter,
+                netns: measuring.only_netns.map(u64::from),
+                filter: filter
+                    .iter()
+                    .map(|(option, argument)| FilterOption { option, argument })
+                    .collect(),
                 error_percent: latency_json::ERROR,
-                hooks: hooks
-                    .map(|(report, why)| Hook {
+                hooks: measuring
+                    .session
+                    .hooks
+                    .iter()
+                    .map(|report| LatencyHook {
                         function: report.hook.function,
                         attached: report.how.name(),
-                        why,
+                        reasons: &report.why_not_better,
                     })
                     .collect(),
-                overhead: (&measuring.overhead).into(),
+                overhead: latency_json::overhead(&measuring.overhead),
             };
+            schema::begin(out, Command::Latency);
             return latency_json::started(out, &line);
         }
         let flows = if filter.is_empty() {
@@ -192,35 +199,26 @@ impl Shown {
         let skips = session.skips();
         let lost = session.ring.lost();
         if self.json {
-            out.extend_from_slice(b"{\"type\":\"summary\"");
-            let mut number = |key: &str, value: u64| {
-                out.extend_from_slice(key.as_bytes());
-                bytes::number(out, value);
+            let line = LatencySummary {
+                r#type: tag::Summary,
+                elapsed_ns: totals.elapsed.as_nanos() as u64,
+                slow: totals.slow.unwrap_or(0),
+                unfinished: totals.unfinished.values().sum(),
+                unfinished_by_function: totals
+                    .unfinished
+                    .iter()
+                    .map(|(function, count)| (function.name().into(), *count))
+                    .collect(),
+                skipped: skips.counted,
+                skips_uncounted: skips.uncounted,
+                malformed: session.ring.malformed,
+                lost_total: lost.total(),
+                losses: losses(&lost),
+                hash_buckets_before: totals.resized.map(|(before, _)| before),
+                hash_buckets_now: totals.resized.map(|(_, now)| now),
+                unproven: unproven.as_ref().map(Unproven::of),
             };
-            number(",\"elapsed_ns\":", totals.elapsed.as_nanos() as u64);
-            number(",\"slow\":", totals.slow.unwrap_or(0));
-            number(",\"unfinished\":", totals.unfinished.values().sum());
-            number(",\"skipped\":", skips.counted);
-            number(",\"malformed\":", session.ring.malformed);
-            number(",\"lost_total\":", lost.total());
-            if let Some((before, now)) = totals.resized {
-                number(",\"buckets_before\":", u64::from(before));
-                number(",\"buckets_now\":", u64::from(now));
-            }
-            if let Some(unproven) = &unproven {
-                let value = serde_json::json!({"run": unproven.run(), "why": unproven.to_string()});
-                // Writing to a Vec can't fail.
-                let _ = write!(out, ",\"programs\":{value}");
-            }
-            if skips.uncounted {
-                out.extend_from_slice(b",\"skips_uncounted\":true");
-            }
-            for (function, count) in &totals.unfinished {
-                // Writing to a Vec can't fail.
-                let _ = write!(out, ",\"unfinished_{}\":{count}", function.name());
-            }
-            summary::lost_json(out, &lost);
-            out.extend_from_slice(b"}\n");
+            bytes::json_line(out, &line);
             return;
         }
         if let Some(unproven) = unproven {

@@ -26,6 +26,7 @@ use crate::{
         entry::{self, About, View},
         expiring as render,
     },
+    schema::{self, Command},
     timeouts::{Census, Histogram, PROTOCOLS, Values},
     waiting,
 };
@@ -72,7 +73,7 @@ pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
         filter,
         plan,
         // Each namespace has its own list, so no column is needed.
-        view: format.view(&labels, None),
+        view: format.view(None, &labels, None),
         now: entry::now(),
         palette: Palette::for_stream(&io::stdout()),
         namespaces: &namespaces,
@@ -135,7 +136,10 @@ impl Expiring<'_> {
                     out.push(b'\n');
                 }
             }
-            TextOrJson::Json => render::json(out, &histogram, self.namespaces.are_named().then_some(netns)),
+            TextOrJson::Json => {
+                schema::begin_once(out, Command::TimeoutExpiring);
+                render::json(out, &histogram, self.namespaces.are_named().then_some(netns));
+            }
         }
         soonest.write(out);
         let of = self.namespaces.of(netns);

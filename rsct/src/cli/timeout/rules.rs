@@ -11,6 +11,7 @@ use crate::{
         shared_args::{FormatArg, TextOrJson},
     },
     render::rules as render,
+    schema::{self, Command},
     waiting,
 };
 
@@ -60,6 +61,7 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
             }
         }
     } else {
+        schema::begin(&mut out, Command::TimeoutRules);
         for (inode, rule) in &found {
             let netns = namespaces.iter().find(|netns| netns.inode == *inode);
             render::json(&mut out, rule, netns.filter(|_| namespaces.are_named()));

@@ -21,6 +21,7 @@ use crate::{
     kernel::netns::Netns,
     netlink::Socket,
     render::timeouts::Changed,
+    schema::{self, Command},
     timeouts::{PROTOCOLS, Protocol, Values},
     waiting,
 };
@@ -65,7 +66,10 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
     let namespaces = Namespaces::open(&args.netns)?;
     if let Some(file) = &persistent {
         file.check_namespace()?;
-        print(file.shown().as_bytes())?;
+        // The file's text is no JSON.
+        if args.output.format == TextOrJson::Text {
+            print(file.shown().as_bytes())?;
+        }
     }
     let staged = persistent.as_ref().filter(|_| !args.dry_run.dry_run);
     let staged = staged.map(DropInFile::stage).transpose()?;
@@ -190,7 +194,10 @@ impl Set<'_> {
             };
             match self.args.output.format {
                 TextOrJson::Text => changed.text(out, netns, self.namespaces.column()),
-                TextOrJson::Json => changed.json(out, self.namespaces.are_named().then_some(netns)),
+                TextOrJson::Json => {
+                    schema::begin_once(out, Command::TimeoutSet);
+                    changed.json(out, self.namespaces.are_named().then_some(netns));
+                }
             }
         }
     }

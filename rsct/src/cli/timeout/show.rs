@@ -22,6 +22,7 @@ use crate::{
         color::Palette,
         timeouts::{self as render, Line},
     },
+    schema::{self, Command},
     timeouts::{Builtin, Census, GENERIC, PROTOCOLS, Protocol, Values, is_reduction},
     waiting,
 };
@@ -120,6 +121,7 @@ impl Show {
                         render::text(&mut self.out, &line, netns, namespaces.column(), self.palette);
                     }
                     TextOrJson::Json => {
+                        schema::begin_once(&mut self.out, Command::TimeoutShow);
                         render::json(&mut self.out, &line, namespaces.are_named().then_some(netns));
                     }
                 }

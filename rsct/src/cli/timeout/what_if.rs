@@ -24,6 +24,7 @@ use crate::{
     netlink::{conntrack::Entry, dump},
     provenance::Listing,
     render::what_if::Report,
+    schema::Command,
     timeouts::{GENERIC, Protocol, Values},
     trace::{
         output::{Format, Output as Lines},
@@ -150,8 +151,10 @@ async fn watch(
         watching: Box::new(watching),
         json,
     };
-    let lines = Lines::new(format, io::stdout());
+    let mut lines = Lines::new(format, io::stdout());
+    let written = lines.header(Some(Command::TimeoutWhatIf));
     let join = RefCell::new(probing.join(lines, filter.details, None));
+    join.borrow_mut().wrote(written);
     if !json {
         report_watching(args.duration.duration);
     }

@@ -15,8 +15,9 @@ use crate::{
     render::{
         self,
         entry::{About, View},
-        event_line::{Cause, Event},
+        event_line::{Event, Requester},
     },
+    schema::Command,
 };
 
 /// Size of the buffer at which it is written although more events wait.
@@ -63,7 +64,7 @@ impl Shown {
         View {
             events: true,
             timestamp: self.timestamp,
-            ..self.format.view(&self.labels, self.columns)
+            ..self.format.view(Some(Command::Watch), &self.labels, self.columns)
         }
     }
 
@@ -90,7 +91,7 @@ impl Shown {
         &mut self,
         event: Event,
         entry: &Entry<'_>,
-        cause: Option<Cause<'_>>,
+        requester: Option<Requester<'_>>,
         netns: &Netns,
         now: Duration,
     ) -> io::Result<bool> {
@@ -104,7 +105,7 @@ impl Shown {
             now,
             netns: self.named.then_some(netns),
             event: Some(event),
-            cause,
+            requester,
             timeout_source: None,
         };
         let mut buffer = std::mem::take(&mut self.buffer);

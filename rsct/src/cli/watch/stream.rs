@@ -10,7 +10,7 @@ use crate::{
     netlink::{Error, Socket, conntrack::Entry, dump, event},
     render::{
         entry::now,
-        event_line::{Cause, Event},
+        event_line::{Event, Requester},
     },
 };
 
@@ -156,7 +156,7 @@ impl EventSink<'_> {
         if !self.filter.meets(event.entry) {
             return ControlFlow::Continue(());
         }
-        let cause = (event.port != 0).then(|| Cause {
+        let requester = (event.port != 0).then(|| Requester {
             portid: event.port,
             progname: self
                 .programs
@@ -166,7 +166,7 @@ impl EventSink<'_> {
         let shown =
             self.shown
                 .borrow_mut()
-                .event(event.kind.into(), event.entry, cause, self.netns, self.now);
+                .event(event.kind.into(), event.entry, requester, self.netns, self.now);
         match shown {
             Ok(true) => ControlFlow::Continue(()),
             Ok(false) => ControlFlow::Break(()),

@@ -40,7 +40,8 @@ use crate::{
         scope::Scope,
         session::{HookCounts, How},
     },
-    render::{color::Palette, why, why_json},
+    render::{bytes::json_line, color::Palette, why, why_json},
+    schema::{self, Command, tag, why::WhyStarted},
     waiting,
 };
 
@@ -242,9 +243,15 @@ fn started(watching: &WatchingArgs, attached: HookCounts) {
     match watching.output.format {
         TextOrJson::Text => report_watching(watching.duration.duration),
         TextOrJson::Json => {
-            let line = format!("{{\"type\":\"started\",{}}}\n", attached.json());
+            let line = WhyStarted {
+                r#type: tag::Started,
+                hook_counts: attached.into(),
+            };
+            let mut out = Vec::new();
+            schema::begin(&mut out, Command::Why);
+            json_line(&mut out, &line);
             // A failed write is reported with the answer.
-            let _ = io::stdout().write_all(line.as_bytes());
+            let _ = io::stdout().write_all(&out);
         }
     }
 }

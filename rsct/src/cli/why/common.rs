@@ -21,6 +21,7 @@ use crate::{
     flow::{Table, observation::Observer},
     kernel::interfaces::Names,
     message,
+    schema::Command,
     trace::{
         output::{Format, Output as Lines},
         run::Limits,
@@ -108,18 +109,22 @@ impl Watch {
     }
 
     /// Passes observations to an observer until the duration is over or a signal arrives. Reports losses on stderr.
+    /// `command` is for the first line of JSON output, unless that is printed already.
     pub(super) async fn run<T: Observer + 'static>(
         mut self,
         observer: T,
+        command: Option<Command>,
     ) -> anyhow::Result<(Rc<RefCell<T>>, Watched)> {
         let observer = Rc::new(RefCell::new(observer));
         let format = Format::Observed {
             by: Box::new(Rc::clone(&observer)),
             json: self.json,
         };
-        let lines = Lines::new(format, io::stdout());
+        let mut lines = Lines::new(format, io::stdout());
+        let written = lines.header(command);
         let details = Filter::default().details;
         let join = RefCell::new(self.probing.join(lines, details, None));
+        join.borrow_mut().wrote(written);
         if !self.json {
             report_watching(self.duration);
         }

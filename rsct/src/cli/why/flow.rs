@@ -29,6 +29,7 @@ use crate::{
         trace_text::{Look, Style, TraceText},
         why_flow::End,
     },
+    schema::{self, Command},
     waiting,
     why::{
         flow::{FlowWatching, Known, Tuples},
@@ -111,7 +112,7 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
             lines.line(out, observation);
         }
     };
-    let (watching, watched) = watch.run(FlowWatching::new(tuples, write)).await?;
+    let (watching, watched) = watch.run(FlowWatching::new(tuples, write), None).await?;
     let after = lookup::entries(namespaces, &named.orig, None, format).await?;
     let elsewhere = elsewhere(named, namespaces, &before, &after, format).await?;
     let report = FinalReport {
@@ -163,6 +164,9 @@ async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
     let format = args.watching.output.format;
     let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), format).await?;
     let mut out = Vec::new();
+    if format == TextOrJson::Json {
+        schema::begin(&mut out, Command::WhyFlow);
+    }
     if format == TextOrJson::Text {
         out.extend_from_slice(if found.is_empty() {
             b"in the table now: no entry with this tuple\n\n".as_slice()

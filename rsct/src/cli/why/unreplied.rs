@@ -11,6 +11,7 @@ use crate::{
     flow::{Flow, names::status, tuples::inverse},
     kernel::clock,
     render::why_unreplied::Report,
+    schema::Command,
     waiting,
     why::unreplied::{Index, Role, Subject, Watching},
 };
@@ -49,7 +50,9 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
     drop(namespaces);
     waiting::event_loop()?.block_on(async {
         let watch = Watch::start(&args.common.watching, &scope(&filter))?;
-        let (watching, watched) = watch.run(Watching::default()).await?;
+        let (watching, watched) = watch
+            .run(Watching::default(), Some(Command::WhyUnreplied))
+            .await?;
         let selection = Selection {
             filter,
             netns: selected,

@@ -23,7 +23,7 @@ use crate::{
         event::{Group, Kind},
     },
     render::{
-        event_line::{self, Cause, Event},
+        event_line::{self, Event, Requester},
         xml,
     },
 };
@@ -125,11 +125,11 @@ pub(super) async fn watch(session: &mut ConntrackSession, order: &Order) -> Resu
             };
             entry_format.entry(&mut out.bytes, entry, now);
             if event.port != 0 && !is_xml {
-                let cause = Cause {
+                let requester = Requester {
                     portid: event.port,
                     progname: programs.name(event.port),
                 };
-                event_line::userspace(&mut out.bytes, cause, true);
+                event_line::userspace(&mut out.bytes, requester, true);
             }
             session.counter += 1;
             ControlFlow::Continue(())

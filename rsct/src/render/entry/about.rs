@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     kernel::netns::Netns,
-    render::event_line::{Cause, Event},
+    render::event_line::{Event, Requester},
     timeouts::Source,
 };
 
@@ -18,7 +18,7 @@ pub struct About<'a> {
     /// The event.
     pub event: Option<Event>,
     /// The program that requested the event.
-    pub cause: Option<Cause<'a>>,
+    pub requester: Option<Requester<'a>>,
     /// The source of its timeout; wide and JSON print it.
     pub timeout_source: Option<&'a Source<'a>>,
 }

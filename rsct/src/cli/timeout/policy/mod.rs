@@ -22,6 +22,7 @@ use crate::{
         nfct,
         policies::{self as render, Line},
     },
+    schema,
 };
 
 /// Add, replace, list and delete timeout policies
@@ -101,7 +102,10 @@ impl FormatArg<PolicyFormat> {
             };
             match self.format {
                 PolicyFormat::Text => render::text(out, &line, netns, namespaces.column(), width),
-                PolicyFormat::Json => render::json(out, &line, namespaces.are_named().then_some(netns)),
+                PolicyFormat::Json => {
+                    schema::begin_once(out, schema::Command::TimeoutPolicy);
+                    render::json(out, &line, namespaces.are_named().then_some(netns));
+                }
                 PolicyFormat::Nfct => nfct::policy(out, policy),
             }
         }
