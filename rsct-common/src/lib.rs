@@ -10,6 +10,7 @@ pub mod filter;
 pub mod hook;
 pub mod latency;
 pub mod loss;
+pub mod names;
 pub mod record;
 mod tuple;
 

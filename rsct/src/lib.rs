@@ -18,6 +18,7 @@ pub mod latency;
 pub mod load;
 pub mod netlink;
 pub mod nfct;
+pub mod observe;
 pub mod outside;
 mod plural;
 pub mod probe;
@@ -33,3 +34,6 @@ pub mod trace;
 mod waiting;
 pub mod what_if;
 pub mod why;
+
+/// The kernel's numbers and their names.
+pub use rsct_common::names;

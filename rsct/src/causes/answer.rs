@@ -3,8 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use crate::{
-    flow::observation::Ticks,
-    kernel::{interfaces::Names, text::Symbols},
+    kernel::{hz::Hz, interfaces::Names, text::Symbols},
     probe::{proof::Unproven, ring::Lost, session::Skips},
 };
 
@@ -41,7 +40,7 @@ pub struct Answer<'a> {
     /// The kernel's functions.
     pub symbols: &'a Symbols,
     /// Jiffies a second.
-    pub ticks: Ticks,
+    pub ticks: Hz,
     /// The names of the listeners, by namespace and netlink port.
     pub listeners: &'a HashMap<(u32, u32), String>,
     /// The number of flows, tasks and so on to show for each cause.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{flow::names::status, netlink::conntrack::Entry};
+use crate::{names::status, netlink::conntrack::Entry};
 
 use super::top::Top;
 

@@ -2,7 +2,7 @@
 
 use rsct_common::record::what;
 
-use crate::{flow::names::proto, kernel::text::Symbols};
+use crate::{kernel::text::Symbols, names::proto};
 
 use super::cause::{Evidence, causes};
 

@@ -56,7 +56,7 @@ pub struct Programs {
     session: Session,
     counts: HashMap<MapData, CauseKeyWords, CauseCountWords>,
     /// Jiffies a second.
-    pub hz: u32,
+    pub hz: Hz,
     /// The kernel's types.
     pub types: KernelTypes,
     /// The hooks whose function this kernel does not have, or not yet: its module is not loaded.
@@ -121,7 +121,7 @@ impl Programs {
         Ok(Self {
             session,
             counts,
-            hz: Hz::of_running_kernel()?.get(),
+            hz: Hz::of_running_kernel()?,
             types,
             absent,
         })

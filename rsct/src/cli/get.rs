@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     filter::{Prefix, Typed},
-    flow::names::proto,
     labels::LabelMap,
+    names::proto,
     netlink::lookup,
     render::entry::{self, About},
     schema::Command,

@@ -14,7 +14,10 @@ const GROUPS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("Timeouts and settings", &["timeout", "sysctl"]),
-    ("Setup", &["doctor", "install-links", "completions", "man", "schema"]),
+    (
+        "Setup",
+        &["doctor", "install-links", "completions", "man", "schema"],
+    ),
 ];
 
 /// The end of `rsct --help`.

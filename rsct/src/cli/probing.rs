@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::UsageError;
 use crate::{
     filter::{Details, Filter},
-    flow::{Table, observation::Ticks},
+    flow::FlowTable,
     kernel::{
         btf::KernelTypes,
         clock,
@@ -27,7 +27,7 @@ use crate::{
         scope::Scope,
         session::{Form, HookReport, How, Options, Session, SessionError, Settings},
     },
-    provenance::{Known, Listing, ListingError},
+    provenance::{KnownTimeouts, Listing, ListingError},
     trace::{
         authority::Authority,
         join::{Counts, Join},
@@ -66,7 +66,7 @@ pub(super) struct TraceOptions<'a> {
 pub(super) struct Probing {
     pub(super) session: Session,
     pub(super) authority: Authority,
-    pub(super) ticks: Ticks,
+    pub(super) ticks: Hz,
     /// Monotonic time at which all hooks were attached.
     pub(super) started_ns: u64,
     /// Form and scope of the programs that report causes, if any.
@@ -120,7 +120,7 @@ impl Probing {
         Ok(Self {
             session,
             authority,
-            ticks: Ticks(hz.get()),
+            ticks: hz,
             started_ns: clock::monotonic_ns(),
             whys,
             types,
@@ -134,8 +134,8 @@ impl Probing {
     /// The model that joins records and dumps.
     pub(super) fn join<W: Write>(&self, output: Output<W>, details: Details, most: Option<u64>) -> Join<W> {
         Join {
-            table: Table::new(self.ticks.0),
-            timeouts: Known::new(self.ticks),
+            table: FlowTable::new(self.ticks.get()),
+            timeouts: KnownTimeouts::new(self.ticks),
             counts: Counts::default(),
             output,
             started_ns: self.started_ns,

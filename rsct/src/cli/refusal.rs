@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 
 use crate::{
-    flow::names::{proto, status},
+    names::{proto, status},
     netlink::{Error, Socket, conntrack::Change, lookup, stats},
     outside, plural,
     render::words,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     family::Family,
-    flow::names::{proto, status},
+    names::{proto, status},
     netlink::conntrack::{self, Change, Dccp, DccpRole, Entry, ProtoInfo, Sctp, Tcp, TcpFlags},
 };
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     family::Family,
-    flow::names::proto,
+    names::proto,
     netlink::{
         conntrack::{DumpFilter, Entry, MaskedU32, ProtoInfo, TupleFilter, TupleParts},
         dump::Query,

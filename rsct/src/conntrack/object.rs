@@ -5,7 +5,7 @@
 
 use rsct_common::Tuple;
 
-use crate::{family::Family, flow::names::proto};
+use crate::{family::Family, names::proto};
 
 /// An attribute of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

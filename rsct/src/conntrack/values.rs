@@ -6,8 +6,8 @@ use super::problem::Problem;
 use crate::{
     clib::number::{inet_aton, inet_pton6, strtol, strtoul},
     family::Family,
-    flow::names::status::{ASSURED, EXPECTED, FIXED_TIMEOUT, HW_OFFLOAD, OFFLOAD, SEEN_REPLY},
     message,
+    names::status::{ASSURED, EXPECTED, FIXED_TIMEOUT, HW_OFFLOAD, OFFLOAD, SEEN_REPLY},
     netlink::conntrack::MaskedU32,
 };
 

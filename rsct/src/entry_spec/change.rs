@@ -2,7 +2,7 @@
 
 use super::{LabelBits, Opt, Spec, SpecError, tuples::complete, value};
 use crate::{
-    flow::names::{self, proto, status},
+    names::{self, proto, status},
     netlink::conntrack::{Change, Dccp, Helper, ProtoInfo, Sctp, Tcp, TcpFlags},
 };
 

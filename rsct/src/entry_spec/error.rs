@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use thiserror::Error;
 
 use super::Opt;
-use crate::flow::names::proto;
+use crate::names::proto;
 
 /// Error in the options of an entry.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

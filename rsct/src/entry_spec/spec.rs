@@ -8,8 +8,8 @@ use super::{Opt, SpecError, labels::LabelBits, value};
 use crate::{
     family::Family,
     filter::{HelperName, protocol},
-    flow::names::proto,
     labels::LabelMap,
+    names::proto,
     netlink::conntrack::{DccpRole, Nat},
 };
 

@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use rsct_common::Tuple;
 
 use super::{Opt, Spec, SpecError, error, value};
-use crate::{
-    family::Family,
-    flow::{names::proto, tuples},
-};
+use crate::{family::Family, flow::tuples, names::proto};
 
 /// Options that only some protocols have.
 const PORTS: &[Opt] = &[Opt::Sport, Opt::Dport, Opt::ReplyPortSrc, Opt::ReplyPortDst];

@@ -8,7 +8,7 @@ pub(super) use crate::filter::values::{family, number};
 use crate::{
     family::Family,
     filter::protocol,
-    flow::names::{self, proto, status},
+    names::{self, proto, status},
     netlink::conntrack::Nat,
 };
 

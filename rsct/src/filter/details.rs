@@ -4,7 +4,7 @@ use rsct_common::Tuple;
 
 use crate::{
     filter::{NatCondition, StateSet},
-    flow::names::proto,
+    names::proto,
     netlink::conntrack::{Entry, MaskedU32},
 };
 

@@ -20,7 +20,7 @@ pub use state::StateSet;
 
 use crate::{
     family::Family,
-    flow::names::proto,
+    names::proto,
     netlink::conntrack::{Entry, MaskedU32},
 };
 

@@ -3,7 +3,7 @@
 use rsct_common::Tuple;
 
 use super::{Details, Prefix};
-use crate::flow::names::{proto, status};
+use crate::names::{proto, status};
 
 /// The translated end of the original direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::{
     Details, Filter, NatCondition, protocol,
     values::{family, helper, labels, masked, number, prefix, states, status, translation},
 };
-use crate::{family::Family, flow::names::proto};
+use crate::{family::Family, names::proto};
 
 /// The filter options as typed, each named after its long option.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,7 +5,7 @@ use rsct_common::Tuple;
 use super::{Filter, Prefix};
 use crate::{
     family::Family,
-    flow::names::proto,
+    names::proto,
     netlink::conntrack::{DumpFilter, MaskedU32, TupleFilter, TupleParts},
 };
 

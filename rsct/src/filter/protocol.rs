@@ -1,6 +1,6 @@
 //! Parsing of protocol names and numbers.
 
-use crate::{clib::protocols, flow::names::proto};
+use crate::{clib::protocols, names::proto};
 
 /// Names accepted without `/etc/protocols`, in addition to those with a conntrack handler.
 const COMMON: [(u8, &str); 7] = [

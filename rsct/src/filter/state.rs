@@ -1,6 +1,6 @@
 //! Sets of TCP, SCTP and DCCP states.
 
-use crate::flow::names::{self, proto};
+use crate::names::{self, proto};
 
 /// Number of named states in each of the three protocols.
 const STATES: u8 = 10;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{HelperName, Prefix, StateSet, Status, nat::Translation};
-use crate::{family::Family, flow::names::status, labels::LabelMap, netlink::conntrack::MaskedU32};
+use crate::{family::Family, labels::LabelMap, names::status, netlink::conntrack::MaskedU32};
 
 pub(crate) fn family(text: &str) -> Option<Family> {
     [Family::Ipv4, Family::Ipv6]

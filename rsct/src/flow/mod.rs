@@ -1,15 +1,12 @@
 //! The model: flows joined from records and dumps. Depends on neither aya nor netlink.
 
-pub mod cause;
+pub mod delete_kind;
 pub mod icmp;
-pub mod names;
-pub mod observation;
 pub mod outcome;
 pub mod reconcile;
 mod store;
-pub mod table;
-mod ticks;
+mod table;
 pub mod tuples;
 
 pub use store::{Flow, FlowKey, PolicyOf, TupleKey};
-pub use table::Table;
+pub use table::FlowTable;

@@ -2,7 +2,7 @@
 
 use rsct_common::record::{PacketFlags, PacketRecord};
 
-use super::names::{status, verdict};
+use crate::names::{status, verdict};
 
 /// How conntrack handled a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

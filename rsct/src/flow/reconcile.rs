@@ -12,7 +12,7 @@ use super::store::{Flow, FlowKey, PolicyOf, Store, TupleKey};
 
 /// An entry of a dump.
 #[derive(Clone, Copy, Debug)]
-pub struct Dumped {
+pub struct DumpedEntry {
     /// Its key.
     pub key: TupleKey,
     /// The reply direction.
@@ -35,7 +35,7 @@ pub enum Coverage {
     /// None: all namespaces were to be dumped, and no process, mount or file refers to this one.
     Unreached,
     /// None, or a part: it was not to be dumped, or its dump failed.
-    NotAsked,
+    Incomplete,
 }
 
 /// One difference between the table and a dump.
@@ -103,7 +103,7 @@ impl Reconciliation {
     }
 
     /// Compares one entry of the dump with the flows.
-    pub(super) fn entry(&mut self, store: &mut Store, entry: &Dumped, now_ns: u64) {
+    pub(super) fn entry(&mut self, store: &mut Store, entry: &DumpedEntry, now_ns: u64) {
         let begun_ns = self.begun_ns;
         let expires_ns = entry
             .timeout_seconds
@@ -149,7 +149,7 @@ impl Reconciliation {
             match coverage(flow.netns) {
                 Coverage::Whole => missing.push(index),
                 Coverage::Unreached => *unreached.entry(flow.netns).or_default() += 1,
-                Coverage::NotAsked => {}
+                Coverage::Incomplete => {}
             }
         }
         self.unreached = unreached;
@@ -173,10 +173,10 @@ mod tests {
     use rsct_common::record::{EntryKind, EntryRecord};
 
     use super::*;
-    use crate::flow::{Table, names::status};
+    use crate::{flow::FlowTable, names::status};
 
-    fn entry_of(netns: u32) -> Dumped {
-        Dumped {
+    fn entry_of(netns: u32) -> DumpedEntry {
+        DumpedEntry {
             key: TupleKey {
                 netns,
                 zone: 0,
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn flows_of_an_unreached_namespace_are_no_differences() {
-        let mut table = Table::new(250);
+        let mut table = FlowTable::new(250);
         table.begin_dump(1, true);
         for netns in [1, 2, 3] {
             table.dumped(&entry_of(netns), 2);
@@ -201,7 +201,7 @@ mod tests {
         table.end_dump(30, |netns| match netns {
             1 => Coverage::Whole,
             2 => Coverage::Unreached,
-            _ => Coverage::NotAsked,
+            _ => Coverage::Incomplete,
         });
         let found = table.reconciliation();
         let differing: Vec<u32> = found
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_entry_deleted_during_a_dump_is_not_added_again() {
-        let mut table = Table::new(250);
+        let mut table = FlowTable::new(250);
         table.begin_dump(1, true);
         table.dumped(&entry_of(1), 2);
         table.entry(&record(EntryKind::Delete, 3));
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_flow_known_from_a_dump_is_adopted_by_its_first_record() {
-        let mut table = Table::new(250);
+        let mut table = FlowTable::new(250);
         table.begin_dump(1, true);
         table.dumped(&entry_of(1), 2);
         let number = table.flows().next().map(|flow| flow.number);

@@ -9,7 +9,7 @@ use rsct_common::{
 };
 use rustc_hash::FxHasher;
 
-use super::names::status;
+use crate::names::status;
 
 /// Identity of a flow in records. The address alone is not enough: the kernel reuses it for the next entry at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

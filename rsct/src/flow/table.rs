@@ -5,18 +5,15 @@ use std::collections::HashMap;
 use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord};
 
 use super::{
-    cause,
-    names::status,
-    reconcile::{Coverage, Dumped, Reconciliation},
-    store::Store,
+    delete_kind,
+    reconcile::{Coverage, DumpedEntry, Reconciliation},
+    store::{Flow, FlowKey, PolicyOf, Store, TupleKey},
 };
-use crate::kernel::hz::Jiffies32;
-
-pub use super::store::{Flow, FlowKey, PolicyOf, TupleKey};
+use crate::{kernel::hz::Jiffies32, names::status};
 
 /// All known flows.
 #[derive(Debug)]
-pub struct Table {
+pub struct FlowTable {
     ns_per_jiffy: u64,
     store: Store,
     /// Deleted flows until they are destroyed: a packet in flight still refers to its entry, while another flow may have
@@ -27,7 +24,7 @@ pub struct Table {
     reconciliation: Reconciliation,
 }
 
-impl Table {
+impl FlowTable {
     /// An empty table, on a kernel with `hz` jiffies a second.
     pub fn new(hz: u32) -> Self {
         Self {
@@ -177,7 +174,7 @@ impl Table {
 
     fn ended(&mut self, index: Option<u32>, kind: EntryKind, record: &EntryRecord) -> Option<Flow> {
         if kind == EntryKind::Delete {
-            if !cause::deleted(record) {
+            if !delete_kind::deleted(record) {
                 return index.and_then(|index| self.store.get(index).copied());
             }
             self.reconciliation.deleted(TupleKey::of_entry(record));
@@ -196,7 +193,7 @@ impl Table {
     }
 
     /// One entry of the dump, read at `now_ns` at the latest.
-    pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
+    pub fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
         self.reconciliation.entry(&mut self.store, entry, now_ns);
     }
 
@@ -269,7 +266,7 @@ mod tests {
         };
         let key = FlowKey { ct: 1, birth_ns: 2 };
         let policy_of = |ends: bool| {
-            let mut table = Table::new(250);
+            let mut table = FlowTable::new(250);
             table.governed(key, PolicyOf::numbered(0));
             if ends {
                 table.policy_ended(PolicyOf::numbered(0));

@@ -2,7 +2,7 @@
 
 use rsct_common::Tuple;
 
-use super::names::proto;
+use crate::names::proto;
 
 /// ICMP's query types, each with its reply type (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c).
 const ICMP_ANSWERS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];

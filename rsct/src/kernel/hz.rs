@@ -7,7 +7,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::flow::names::status;
+use crate::names::status;
 
 const NANOS: u64 = 1_000_000_000;
 

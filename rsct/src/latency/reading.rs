@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rsct_common::latency::{ConfirmOutcome, Function, NatOutcome, PassOutcome, by};
 
 use super::Tally;
-use crate::flow::names;
+use crate::names;
 
 /// The attribute by which durations are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::Chunk;
 use crate::{
     kernel::sysctl::Where,
     netlink::Socket,
-    timeouts::{GENERIC, Protocol, Value, Values, ValuesError, state_of},
+    timeouts::{GENERIC, Protocol, StateValue, TimeoutValues, ValuesError, state_of},
 };
 
 /// The values that select a new entry's timeout.
@@ -24,7 +24,7 @@ pub struct Lacking {
 #[derive(Debug)]
 pub struct Filler<'a> {
     at: Where<'a>,
-    known: HashMap<u8, Vec<Value>>,
+    known: HashMap<u8, Vec<StateValue>>,
     /// Number of lines filled.
     pub filled: u64,
 }
@@ -54,7 +54,7 @@ impl<'a> Filler<'a> {
 
     async fn learn(&mut self, socket: &mut Socket, number: u8) -> Result<(), ValuesError> {
         if !self.known.contains_key(&number) {
-            let mut values = Values { socket, at: self.at };
+            let mut values = TimeoutValues { socket, at: self.at };
             let read = values.read(Protocol::of_number(number)).await?;
             self.known.insert(number, read.unwrap_or_default());
         }

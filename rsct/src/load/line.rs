@@ -157,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::flow::names::status;
+    use crate::names::status;
 
     fn line(text: &str) -> Result<Option<Line>, LineError> {
         parse(text, &LabelMap::parse(b"3 night shift\n"))

@@ -7,7 +7,7 @@ use super::{
     words,
 };
 use crate::{
-    flow::names::proto::{TCP, UDP},
+    names::proto::{TCP, UDP},
     netlink::{
         Socket,
         helper::{self, Flows, Helper},

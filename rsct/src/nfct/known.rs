@@ -1,7 +1,7 @@
 //! The helpers that nfct can register: conntrackd's user-space helpers.
 
 use crate::{
-    flow::names::proto::{TCP, UDP},
+    names::proto::{TCP, UDP},
     netlink::helper::{ExpectPolicy, Flows, Helper},
 };
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clib::{number::atoi, protocols},
-    flow::names::proto,
+    names::proto,
     netlink::{
         Socket,
         timeout::{self, Policy, Timeouts},

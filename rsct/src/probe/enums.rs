@@ -4,8 +4,8 @@
 //! so the kernel's BTF shows if a number has the same name there.
 
 use crate::{
-    flow::names::{self, proto, status},
     kernel::btf::KernelTypes,
+    names::{self, proto, status},
 };
 
 /// An enumerator with another value than in rsct's tables.

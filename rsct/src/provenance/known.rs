@@ -8,9 +8,10 @@ use rsct_common::{
 };
 
 use crate::{
-    flow::{names::status, observation::Ticks, table::PolicyOf},
-    kernel::clock,
-    timeouts::{GENERIC, Governing, Protocol, Setter, Sight, Source, Spans, TcpSigns, governing},
+    flow::PolicyOf,
+    kernel::{clock, hz::Hz},
+    names::status,
+    timeouts::{GENERIC, Governing, Protocol, Setter, Sight, Spans, TcpSigns, TimeoutSource, governing},
 };
 
 use super::namespace::{TimeoutObject, defaults, timeout_objects};
@@ -24,7 +25,7 @@ const RST: u8 = 4;
 
 /// The known policies, and the defaults of each namespace.
 pub struct KnownTimeouts {
-    ticks: Ticks,
+    ticks: Hz,
     policies: Vec<KnownPolicy>,
     by_address: HashMap<u64, u32>,
     defaults: HashMap<u32, Defaults>,
@@ -100,7 +101,7 @@ struct Defaults {
 
 impl KnownTimeouts {
     /// Knows nothing yet.
-    pub fn new(ticks: Ticks) -> Self {
+    pub fn new(ticks: Hz) -> Self {
         Self {
             ticks,
             policies: Vec::new(),
@@ -112,7 +113,11 @@ impl KnownTimeouts {
 
     /// The number of the policy in a record.
     pub fn policy(&mut self, record: &PolicyRecord) -> u32 {
-        let spans = Spans::from_jiffies(Protocol::of_number(record.l4proto), &record.values, self.ticks.0);
+        let spans = Spans::from_jiffies(
+            Protocol::of_number(record.l4proto),
+            &record.values,
+            self.ticks.get(),
+        );
         self.last = None;
         if let Some(&number) = self.by_address.get(&record.policy) {
             // The policy may have been replaced at its address.
@@ -152,12 +157,18 @@ impl KnownTimeouts {
     }
 
     /// The source of an entry's timeout, `left_s` seconds before it expires, as far as the entry shows it.
-    pub fn source_of_entry(&mut self, netns: u32, sight: Sight, policy: PolicyOf, left_s: u32) -> Source<'_> {
+    pub fn source_of_entry(
+        &mut self,
+        netns: u32,
+        sight: Sight,
+        policy: PolicyOf,
+        left_s: u32,
+    ) -> TimeoutSource<'_> {
         if sight.status & status::FIXED_TIMEOUT != 0 {
-            return Source::of(Setter::Fixed);
+            return TimeoutSource::of(Setter::Fixed);
         }
         if policy == PolicyOf::UNKNOWN {
-            return Source::of(Setter::Unknown);
+            return TimeoutSource::of(Setter::Unknown);
         }
         let observed = Observed {
             ms: u64::from(left_s) * 1000,
@@ -172,12 +183,12 @@ impl KnownTimeouts {
         match found {
             Some(_) => self.source(policy, found),
             // More is left than any packet sets.
-            None => Source::of(Setter::ByHand),
+            None => TimeoutSource::of(Setter::Netlink),
         }
     }
 
     /// The source of the timeout that a packet set on its entry; `None` if it set none.
-    pub fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<Source<'_>> {
+    pub fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<TimeoutSource<'_>> {
         if !sets_a_timeout(record) {
             return None;
         }
@@ -206,8 +217,8 @@ impl KnownTimeouts {
         Some(self.source(policy, found))
     }
 
-    fn source(&self, policy: PolicyOf, found: Option<Match>) -> Source<'_> {
-        Source {
+    fn source(&self, policy: PolicyOf, found: Option<Match>) -> TimeoutSource<'_> {
+        TimeoutSource {
             setter: match policy
                 .number()
                 .and_then(|number| self.policies.get(number as usize))

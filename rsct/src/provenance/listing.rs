@@ -6,11 +6,12 @@ use std::{collections::HashMap, io, thread};
 use rsct_common::record::{DumpFlags, DumpRecord, PolicyEvent, PolicyRecord};
 
 use crate::{
-    flow::{PolicyOf, TupleKey, names::proto::TCP, observation::Ticks},
+    flow::{PolicyOf, TupleKey},
     kernel::{
         btf::{BtfError, KernelTypes},
         hz::{Hz, HzError},
     },
+    names::proto::TCP,
     netlink::{
         Socket,
         conntrack::{Entry, ProtoInfo},
@@ -25,7 +26,7 @@ use crate::{
         scope::Scope,
         session::{Form, Options, Session, SessionError},
     },
-    timeouts::{Sight, Source, TcpSigns},
+    timeouts::{Sight, TcpSigns, TimeoutSource},
     waiting::block_on,
 };
 
@@ -122,7 +123,7 @@ impl Listing {
         }
         Ok(Self {
             session,
-            known: KnownTimeouts::new(Ticks(hz.get())),
+            known: KnownTimeouts::new(hz),
             records: Records::default(),
             policies: HashMap::new(),
         })
@@ -159,7 +160,7 @@ impl Listing {
 
     /// The source of the timeout of an entry that was just read; `None` for an entry without one. `netns` is the
     /// namespace's inode number.
-    pub fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<Source<'_>> {
+    pub fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<TimeoutSource<'_>> {
         let left_s = entry.timeout?;
         let (sight, policy) = self.sight_of(netns, entry);
         Some(self.known.source_of_entry(netns, sight, policy, left_s))
@@ -261,9 +262,9 @@ mod tests {
             assert_eq!(policy(Some(77), has_losses), PolicyOf::numbered(3));
             assert_eq!(policy(Some(78), has_losses), PolicyOf::LOST);
         }
-        let mut known = KnownTimeouts::new(Ticks(250));
+        let mut known = KnownTimeouts::new(Hz::new(250).unwrap());
         let source = known.source_of_entry(1, Sight::default(), policy(None, true), 30);
-        assert_eq!(source, Source::of(Setter::Unknown));
+        assert_eq!(source, TimeoutSource::of(Setter::Unknown));
         assert_eq!(known.names(PolicyOf::UNKNOWN), None);
     }
 }

@@ -4,6 +4,6 @@ mod known;
 mod listing;
 mod namespace;
 
-pub use known::{KnownTimeouts, KnownTimeouts as Known, sight};
+pub use known::{KnownTimeouts, sight};
 pub use listing::{Listing, ListingError};
 pub use namespace::defaults;

@@ -7,8 +7,8 @@ use rsct_common::Tuple;
 
 use super::{bytes, date, event_line::Event};
 use crate::{
-    flow::names::{self, proto, status},
     labels::LabelMap,
+    names::{self, proto, status},
     netlink::conntrack::{Counters, Entry},
     outside,
 };

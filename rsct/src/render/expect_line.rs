@@ -4,7 +4,7 @@ use rsct_common::Tuple;
 
 use super::bytes;
 use crate::{
-    flow::names::proto,
+    names::proto,
     netlink::expect::{EventKind, Expectation, flags},
     outside,
 };

@@ -6,8 +6,8 @@ use rsct_common::Tuple;
 
 use super::{bytes, date::Date, xml};
 use crate::{
-    flow::names::proto,
     kernel::netns::Netns,
+    names::proto,
     netlink::expect::{EventKind, Expectation, flags},
 };
 

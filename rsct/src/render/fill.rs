@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use crate::{
     causes::fill::Fill,
-    flow::names::{self, proto},
     kernel::netns::Netns,
+    names::{self, proto},
     netlink::stats::Table,
     plural,
     schema::{

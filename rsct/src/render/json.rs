@@ -5,8 +5,8 @@ use rsct_common::Tuple;
 
 use super::{bytes, entry::about::About, timeout_source};
 use crate::{
-    flow::names::{self, proto, status},
     labels::LabelMap,
+    names::{self, proto, status},
     netlink::conntrack::{Counters, Entry, ProtoInfo, SeqAdj},
     schema::common::netns_name,
 };

@@ -3,11 +3,8 @@
 use std::io::Write as _;
 
 use crate::{
-    flow::{
-        names::{self, proto, status},
-        reconcile::Difference,
-        table::{Flow, Table},
-    },
+    flow::{Flow, FlowTable, reconcile::Difference},
+    names::{self, proto, status},
     schema::{
         common::{state_name, status_names},
         tag,
@@ -18,7 +15,7 @@ use crate::{
 use super::{bytes, words};
 
 /// Every flow, in the order of detection.
-pub fn table(out: &mut Vec<u8>, json: bool, table: &Table, now_ns: u64) {
+pub fn table(out: &mut Vec<u8>, json: bool, table: &FlowTable, now_ns: u64) {
     let mut flows: Vec<&Flow> = table.flows().collect();
     flows.sort_by_key(|flow| flow.number);
     if !json {

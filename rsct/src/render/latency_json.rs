@@ -8,9 +8,9 @@ use rsct_common::{
 
 use super::{bytes::json_line, latency::Report};
 use crate::{
-    flow::names,
     kernel::hz::Hz,
     latency::{ERROR_PERCENT, Key, Tally},
+    names,
     probe::overhead::Overhead,
     schema::{
         common::{Step, comm},

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::bytes;
 use crate::{
-    flow::names::proto,
+    names::proto,
     netlink::{helper::Helper, timeout::Policy},
     timeouts::{PROTOCOLS, Protocol, State},
 };

@@ -5,8 +5,8 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, namespace};
 use crate::{
     filter::Prefix,
-    flow::names::proto,
     kernel::netns::Netns,
+    names::proto,
     outside,
     rules::{Hook, Listed, Matching, Tool},
     schema::{

@@ -18,8 +18,8 @@ use rsct_common::Tuple;
 
 use super::{bytes, event_line::Event};
 use crate::{
-    flow::names::{self, proto, status},
     labels::LabelMap,
+    names::{self, proto, status},
     netlink::conntrack::{DccpRole, Entry, ProtoInfo},
 };
 

@@ -17,7 +17,7 @@ use crate::{
     netlink::conntrack::{Entry, samples},
     outside,
     schema::{self, Command, Validator},
-    timeouts::{Setter, Source},
+    timeouts::{Setter, TimeoutSource},
 };
 
 static WATCH: LazyLock<Validator> = LazyLock::new(|| Validator::of(Command::Watch));
@@ -327,7 +327,7 @@ proptest! {
         entry.status = status.or(entry.status);
         let names = LabelMap::parse(&file);
         let policy = [String::from_utf8_lossy(&helper).into_owned()];
-        let source = Source {
+        let source = TimeoutSource {
             setter: Setter::Policy(&policy),
             governing: None,
             value_ms: None,

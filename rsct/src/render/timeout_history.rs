@@ -8,8 +8,10 @@ use rsct_common::{
 };
 
 use crate::{
-    flow::{Flow, names, names::status, observation::Observation},
-    timeouts::Source,
+    flow::Flow,
+    names::{self, status},
+    observe::Observation,
+    timeouts::TimeoutSource,
 };
 
 use super::{bytes, timeout_source, trace_text::Look, words};
@@ -68,7 +70,7 @@ impl TimeoutHistory {
         out.push(b'\n');
     }
 
-    fn packet(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&Source<'_>>) {
+    fn packet(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&TimeoutSource<'_>>) {
         self.begin(out, record.time_ns);
         if record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0 {
             let before = record.timeout_before_jiffies;

@@ -4,20 +4,20 @@ use crate::{
     kernel::netns::Netns,
     netlink::conntrack::Entry,
     outside,
-    timeouts::{Governing, Reduction, Setter, Source, State},
+    timeouts::{Governing, Reduction, Setter, State, TimeoutSource},
 };
 
 use super::{bytes, words};
 
 /// After the timeout, for people: `, policy udp-policy1`.
-pub fn text(out: &mut Vec<u8>, source: &Source<'_>) {
+pub fn text(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.extend_from_slice(b", ");
     name(out, source);
 }
 
 /// After the timeout, in few columns: ` udp_timeout_stream`, ` policy web`, ` unacknowledged`. Nothing if it is the
 /// default timeout of the protocol's `state`.
-pub fn brief(out: &mut Vec<u8>, source: &Source<'_>, state: Option<&str>) {
+pub fn brief(out: &mut Vec<u8>, source: &TimeoutSource<'_>, state: Option<&str>) {
     let reduction = source.governing.and_then(|governing| governing.reduction);
     match source.setter {
         Setter::Defaults => {
@@ -49,7 +49,7 @@ pub fn brief(out: &mut Vec<u8>, source: &Source<'_>, state: Option<&str>) {
             either(out, names);
         }
         Setter::Fixed => out.extend_from_slice(b" fixed"),
-        Setter::ByHand => out.extend_from_slice(b" by user space"),
+        Setter::Netlink => out.extend_from_slice(b" by user space"),
         Setter::Unknown => out.extend_from_slice(b" (source unknown)"),
     }
     if let Some(reduction) = reduction {
@@ -59,7 +59,7 @@ pub fn brief(out: &mut Vec<u8>, source: &Source<'_>, state: Option<&str>) {
 }
 
 /// Among an entry's details: `timeout="300s, policy udp-policy1" `.
-pub fn detail(out: &mut Vec<u8>, source: &Source<'_>) {
+pub fn detail(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.extend_from_slice(b"timeout=\"");
     if let Some(ms) = source.value_ms {
         bytes::number(out, ms / 1000);
@@ -70,7 +70,7 @@ pub fn detail(out: &mut Vec<u8>, source: &Source<'_>) {
 }
 
 /// A line for an existing entry: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
-pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns: Option<&Netns>) {
+pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>, netns: Option<&Netns>) {
     if let Some(netns) = netns {
         out.extend_from_slice(netns.name.to_string().as_bytes());
         out.push(b' ');
@@ -84,7 +84,7 @@ pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>, netns
 }
 
 /// The time left of an entry's timeout: `29s left of 30s, nf_conntrack_udp_timeout`.
-pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>) {
+pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>) {
     bytes::number(out, entry.timeout.unwrap_or(0));
     out.extend_from_slice(b"s left");
     if let Some(ms) = source.value_ms {
@@ -95,7 +95,7 @@ pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &Source<'_>) {
     text(out, source);
 }
 
-fn name(out: &mut Vec<u8>, source: &Source<'_>) {
+fn name(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     match source.setter {
         Setter::Policy([]) => out.extend_from_slice(b"a policy that was changed or deleted"),
         Setter::Policy(names) => {
@@ -109,7 +109,7 @@ fn name(out: &mut Vec<u8>, source: &Source<'_>) {
         Setter::LostPolicy => out.extend_from_slice(b"a policy (its record was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
         Setter::Unknown => return out.extend_from_slice(b"unknown: its record was lost"),
-        Setter::ByHand => {
+        Setter::Netlink => {
             return out.extend_from_slice(b"set by user space: longer than its protocol's timeouts");
         }
         Setter::Defaults => {
@@ -147,7 +147,7 @@ fn default(out: &mut Vec<u8>, state: &State) {
 }
 
 /// A member of an object: `"timeout_source":{…}`.
-pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
+pub fn json(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.extend_from_slice(b"\"timeout_source\":{\"setter\":");
     let setter: &[u8] = match (source.setter, source.governing) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",
@@ -155,7 +155,7 @@ pub fn json(out: &mut Vec<u8>, source: &Source<'_>) {
         (Setter::Defaults, Some(_)) => b"\"default\"",
         (Setter::Defaults, None) | (Setter::Unknown, _) => b"\"unknown\"",
         (Setter::Fixed, _) => b"\"fixed\"",
-        (Setter::ByHand, _) => b"\"user_space\"",
+        (Setter::Netlink, _) => b"\"user_space\"",
     };
     out.extend_from_slice(setter);
     if let Setter::Policy(names) | Setter::Nftables(names) = source.setter {
@@ -230,7 +230,7 @@ mod tests {
         Some(Governing { state, reduction })
     }
 
-    fn both(source: Source<'_>) -> (String, String) {
+    fn both(source: TimeoutSource<'_>) -> (String, String) {
         let (mut words, mut object) = (Vec::new(), Vec::new());
         text(&mut words, &source);
         json(&mut object, &source);
@@ -273,10 +273,10 @@ mod tests {
             (Setter::Policy(&[]), None, " unknown policy"),
             (Setter::Nftables(&names), None, " nft timeout web"),
             (Setter::Fixed, None, " fixed"),
-            (Setter::ByHand, None, " by user space"),
+            (Setter::Netlink, None, " by user space"),
         ] {
             let mut out = Vec::new();
-            let source = Source {
+            let source = TimeoutSource {
                 setter,
                 governing,
                 value_ms: None,
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_policy_has_its_name() {
         let names = ["udp-policy1".to_owned()];
-        let (words, object) = both(Source {
+        let (words, object) = both(TimeoutSource {
             setter: Setter::Policy(&names),
             governing: governing("udp", "replied", None),
             value_ms: Some(300_000),
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_default_has_its_sysctl_and_reduction() {
-        let (words, object) = both(Source {
+        let (words, object) = both(TimeoutSource {
             setter: Setter::Defaults,
             governing: governing("tcp", "unacknowledged", Some(Reduction::Unacknowledged)),
             value_ms: None,
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn equal_policies_are_all_named() {
         let names = ["web".to_owned(), "api".to_owned()];
-        let (words, object) = both(Source {
+        let (words, object) = both(TimeoutSource {
             setter: Setter::Nftables(&names),
             governing: None,
             value_ms: None,
@@ -335,17 +335,17 @@ mod tests {
 
     #[test]
     fn an_unknown_source_is_reported() {
-        let (words, object) = both(Source {
+        let (words, object) = both(TimeoutSource {
             setter: Setter::Defaults,
             governing: None,
             value_ms: None,
         });
         assert_eq!(words, ", none of its protocol's timeouts");
         assert_eq!(object, r#""timeout_source":{"setter":"unknown"}"#);
-        let (words, object) = both(Source::of(Setter::Unknown));
+        let (words, object) = both(TimeoutSource::of(Setter::Unknown));
         assert_eq!(words, ", unknown: its record was lost");
         assert_eq!(object, r#""timeout_source":{"setter":"unknown"}"#);
-        let (words, _) = both(Source {
+        let (words, _) = both(TimeoutSource {
             setter: Setter::Policy(&[]),
             governing: governing("udp", "replied", None),
             value_ms: None,

@@ -10,21 +10,20 @@ use rsct_common::{
     record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord},
 };
 
-use crate::flow::{
-    cause::DeleteKind,
-    icmp,
+use crate::timeouts::{Setter, State, TimeoutSource};
+use crate::{
+    flow::{Flow, delete_kind::DeleteKind, icmp, outcome::Outcome},
+    kernel::hz::Hz,
     names::{self, proto, status},
-    observation::{Observation, Outcome, Reason, Ticks},
-    table::Flow,
+    observe::{Observation, Reason},
 };
-use crate::timeouts::{Setter, Source, State};
 
 use super::{bytes, json, timeout_source, trace_why};
 
 /// Writes lines, and remembers what the last ones had in common: packets come in runs.
 #[derive(Debug)]
 pub struct TraceJson {
-    ticks: Ticks,
+    ticks: Hz,
     /// For each hook the last packet's members that are the next one's as well: a packet that passes
     /// several hooks has a line for each.
     common: Box<[Written<Key<COMMON_WORDS>>; HOOKS]>,
@@ -89,7 +88,7 @@ impl<K: PartialEq> Written<K> {
 
 impl TraceJson {
     /// For a kernel with `ticks` jiffies a second.
-    pub fn new(ticks: Ticks) -> Self {
+    pub fn new(ticks: Hz) -> Self {
         Self {
             ticks,
             common: Default::default(),
@@ -126,7 +125,7 @@ impl TraceJson {
         out: &mut Vec<u8>,
         record: &PacketRecord,
         flow: Option<&Flow>,
-        source: Option<&Source<'_>>,
+        source: Option<&TimeoutSource<'_>>,
     ) {
         let has = |flag| record.flags & flag != 0;
         number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
@@ -243,13 +242,13 @@ fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
 
 /// Everything that [`timeout_source::json`] looks at: what is never freed while a trace lasts, by its address.
 #[inline(always)]
-fn source_key(source: &Source<'_>) -> Key<4> {
+fn source_key(source: &TimeoutSource<'_>) -> Key<4> {
     let setter = match source.setter {
         Setter::Defaults => 0,
         Setter::LostPolicy => 1,
         Setter::Policy([]) => 2,
         Setter::Fixed => 3,
-        Setter::ByHand => 4,
+        Setter::Netlink => 4,
         Setter::Unknown => 5,
         Setter::Policy(names) | Setter::Nftables(names) => names.as_ptr() as u64,
     };
@@ -297,7 +296,7 @@ fn ctinfo_members(ctinfo: u8) -> &'static [u8] {
 /// Room for any line but those with the longest names.
 const LINE_BYTES: usize = 1024;
 
-fn entry(out: &mut Vec<u8>, ticks: Ticks, record: &EntryRecord, flow: Option<&Flow>) {
+fn entry(out: &mut Vec<u8>, ticks: Hz, record: &EntryRecord, flow: Option<&Flow>) {
     let has = |flag| record.flags & flag != 0;
     let kind = EntryKind::from_byte(record.what);
     out.extend_from_slice(b"{\"type\":\"entry\"");
@@ -384,7 +383,7 @@ impl Snapshot {
         &self,
         out: &mut Vec<u8>,
         key: &'static [u8; N],
-        ticks: Ticks,
+        ticks: Hz,
         protonum: u8,
         now: u32,
     ) {
@@ -410,7 +409,7 @@ impl Snapshot {
 
     /// The timeout, and the end of the object.
     #[inline(always)]
-    fn write_timeout(&self, out: &mut Vec<u8>, ticks: Ticks, now: u32) {
+    fn write_timeout(&self, out: &mut Vec<u8>, ticks: Hz, now: u32) {
         bytes::number(out, ticks.left_ms(self.status, self.timeout, now));
         out.push(b'}');
     }
@@ -525,7 +524,7 @@ mod tests {
     use super::*;
     use crate::{
         causes::{Why, window::Miss},
-        flow::Table,
+        flow::FlowTable,
         schema::{Command, Validator, trace as schema},
         timeouts::{Governing, Protocol, Reduction},
     };
@@ -635,25 +634,25 @@ mod tests {
                 Setter::Policy(&names[..1]),
                 Setter::Nftables(&names),
                 Setter::Fixed,
-                Setter::ByHand,
+                Setter::Netlink,
             ][setter];
             let protocol = Protocol::of_number(protonum.unwrap_or(0));
             let governing = value_ms.map(|_| Governing {
                 state: &protocol.states[0],
                 reduction: has_all.then_some(Reduction::Unacknowledged),
             });
-            let source = Source { setter, governing, value_ms };
+            let source = TimeoutSource { setter, governing, value_ms };
             let why = cause(has_all, said);
             let reason = match reason {
                 0 => Reason::None,
                 1 => Reason::NotYet,
                 _ => Reason::Known(&why),
             };
-            let mut table = Table::new(250);
+            let mut table = FlowTable::new(250);
             let flow = table.packet(&record).filter(|_| has_flow);
             let mut out = Vec::new();
             let observation = Observation::Packet(&record, flow, has_all.then_some(source), reason);
-            TraceJson::new(Ticks(250)).line(&mut out, observation);
+            TraceJson::new(Hz::new(250).unwrap()).line(&mut out, observation);
             if is_late {
                 crate::trace::output::mark_late(&mut out, true);
             }
@@ -675,10 +674,10 @@ mod tests {
             record.orig = with_protocol(record.orig, protonum);
             record.reply = with_protocol(record.reply, protonum);
             let why = cause(has_all, said);
-            let flow = Table::new(250).entry(&record).filter(|_| has_flow);
+            let flow = FlowTable::new(250).entry(&record).filter(|_| has_flow);
             let mut out = Vec::new();
             let observation = Observation::Entry(&record, flow.as_ref(), reason.then_some(&why));
-            TraceJson::new(Ticks(250)).line(&mut out, observation);
+            TraceJson::new(Hz::new(250).unwrap()).line(&mut out, observation);
             is_that_of::<schema::EntryEvent>(&out)?;
         }
 
@@ -688,7 +687,7 @@ mod tests {
             why.record.tuple = words;
             why.record.flags = flags;
             let mut out = Vec::new();
-            TraceJson::new(Ticks(250)).line(&mut out, Observation::Cause(&why));
+            TraceJson::new(Hz::new(250).unwrap()).line(&mut out, Observation::Cause(&why));
             is_that_of::<schema::CauseAlone>(&out)?;
         }
     }
@@ -701,11 +700,11 @@ mod tests {
                 json.line(&mut out, Observation::Packet(&record(seed), None, None, Reason::None));
                 String::from_utf8(out).expect("lines are UTF-8")
             };
-            let mut remembering = TraceJson::new(Ticks(250));
+            let mut remembering = TraceJson::new(Hz::new(250).unwrap());
             for seed in seeds {
                 // Neighbours that differ in one bit, and in none.
                 for seed in (0..16).map(|bit| seed ^ (1 << bit)).chain([seed, seed]) {
-                    let fresh = line(&mut TraceJson::new(Ticks(250)), seed);
+                    let fresh = line(&mut TraceJson::new(Hz::new(250).unwrap()), seed);
                     proptest::prop_assert_eq!(line(&mut remembering, seed), fresh);
                 }
             }

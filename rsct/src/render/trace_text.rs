@@ -12,7 +12,7 @@ mod tests;
 
 use rsct_common::record::EntryKind;
 
-use crate::flow::observation::Observation;
+use crate::observe::Observation;
 
 use super::{trace_why, words};
 pub use look::{Look, Style};

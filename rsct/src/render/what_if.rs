@@ -10,7 +10,7 @@ use crate::{
         settings::{self, WhatIfFlow},
         tag,
     },
-    what_if::{Fate, Incident, Totals, Trial},
+    what_if::{Incident, IncidentKind, TimeoutTrial, Totals},
 };
 
 use super::{bytes, words};
@@ -19,7 +19,7 @@ use super::{bytes, words};
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The simulated timeouts.
-    pub trial: &'a Trial,
+    pub trial: &'a TimeoutTrial,
     /// Duration of the watch.
     pub watched: Duration,
     /// When it began, by the monotonic clock.
@@ -84,21 +84,21 @@ impl Report<'_> {
             );
         }
         self.list(out, "cut off while in use", |fate| {
-            matches!(fate, Fate::CutOff { .. })
+            matches!(fate, IncidentKind::CutOff { .. })
         });
         self.list(out, "would have expired", |fate| {
-            matches!(fate, Fate::Expired { .. })
+            matches!(fate, IncidentKind::Expired { .. })
         });
         self.list(out, "would still exist", |fate| {
-            matches!(fate, Fate::LivedOn { .. })
+            matches!(fate, IncidentKind::LivedOn { .. })
         });
     }
 
-    fn list(&self, out: &mut Vec<u8>, title: &str, is_it: impl Fn(&Fate) -> bool) {
+    fn list(&self, out: &mut Vec<u8>, title: &str, is_it: impl Fn(&IncidentKind) -> bool) {
         let mut matching = self
             .incidents
             .iter()
-            .filter(|incident| is_it(&incident.fate))
+            .filter(|incident| is_it(&incident.kind))
             .peekable();
         if matching.peek().is_none() || self.most == 0 {
             return;
@@ -112,15 +112,17 @@ impl Report<'_> {
             words::protocol(out, tuple.protonum);
             out.push(b' ');
             words::ends(out, &tuple);
-            let _ = match incident.fate {
-                Fate::CutOff { late_ms } => write!(
+            let _ = match incident.kind {
+                IncidentKind::CutOff { late_ms } => write!(
                     out,
                     "  first after {:.1} s, by a packet {:.1} s too late",
                     incident.time_ns.saturating_sub(self.started_ns) as f64 / 1e9,
                     late_ms as f64 / 1e3
                 ),
-                Fate::Expired { since_ms } => write!(out, "  {:.1} s ago", since_ms as f64 / 1e3),
-                Fate::LivedOn { left_ms } => write!(out, "  for another {:.1} s", left_ms as f64 / 1e3),
+                IncidentKind::Expired { since_ms } => write!(out, "  {:.1} s ago", since_ms as f64 / 1e3),
+                IncidentKind::LivedOn { left_ms } => {
+                    write!(out, "  for another {:.1} s", left_ms as f64 / 1e3)
+                }
             };
             out.push(b'\n');
         }
@@ -143,13 +145,13 @@ impl Report<'_> {
                 since_ms: None,
                 left_ms: None,
             };
-            match incident.fate {
-                Fate::CutOff { late_ms } => line.late_ms = Some(late_ms),
-                Fate::Expired { since_ms } => {
+            match incident.kind {
+                IncidentKind::CutOff { late_ms } => line.late_ms = Some(late_ms),
+                IncidentKind::Expired { since_ms } => {
                     line.r#type = settings::Fate::Expired;
                     line.since_ms = Some(since_ms);
                 }
-                Fate::LivedOn { left_ms } => {
+                IncidentKind::LivedOn { left_ms } => {
                     line.r#type = settings::Fate::LivedOn;
                     line.left_ms = Some(left_ms);
                 }

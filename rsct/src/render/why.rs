@@ -15,8 +15,7 @@ use crate::{
         tally::{CauseTally, FlowName, HookPoint, TaskName, spread},
         window::Miss,
     },
-    flow::names,
-    outside, plural,
+    names, outside, plural,
 };
 
 use super::{color::Palette, why_details, words};
@@ -217,7 +216,7 @@ fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseR
         }
         let status: Vec<&str> = names::status::names(record.status).collect();
         let _ = write!(out, " [{}]", status.join(","));
-        let left_ms = i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0);
+        let left_ms = i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.get());
         if left_ms > 0 {
             out.extend_from_slice(b", ");
             words::milliseconds(out, left_ms);
@@ -262,8 +261,7 @@ mod tests {
     use super::*;
     use crate::{
         causes::{programs::KeyCount, tally::CauseTotals},
-        flow::observation::Ticks,
-        kernel::{interfaces::Names, text::Symbols},
+        kernel::{hz::Hz, interfaces::Names, text::Symbols},
         probe::{ring::Lost, session::Skips},
         render::why_json,
         schema::{Command, Validator},
@@ -332,7 +330,7 @@ mod tests {
             names: &names,
             symbols: &symbols,
             listeners: &HashMap::new(),
-            ticks: Ticks(250),
+            ticks: Hz::new(250).unwrap(),
             most: 5,
         });
     }

@@ -6,7 +6,7 @@ use rsct_common::Tuple;
 
 use crate::{
     causes::Cause,
-    flow::{cause::DeleteKind, table::TupleKey},
+    flow::{TupleKey, delete_kind::DeleteKind},
     kernel::{interfaces::Names, netns::Netns},
     netlink::conntrack::Entry,
     schema::{
@@ -14,10 +14,10 @@ use crate::{
         tag,
         why::FlowEnd,
     },
-    timeouts::Source,
+    timeouts::TimeoutSource,
     why::{
         flow::{Closing, Deletion},
-        unreplied::{Answer, Seen},
+        unreplied::{Diagnosis, Seen},
     },
 };
 
@@ -28,7 +28,7 @@ use super::{
 };
 
 /// An existing entry: conntrack's line, and the source of its timeout.
-pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns, source: Option<&Source<'_>>) {
+pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns, source: Option<&TimeoutSource<'_>>) {
     let _ = write!(out, "netns {}: ", netns.name);
     View::default().entry(out, entry, &About::default());
     if let Some(source) = source {
@@ -50,7 +50,7 @@ pub struct End<'a> {
     /// Its packets, by hook and interface.
     pub seen: &'a [Seen],
     /// Why it is UNREPLIED, if it is.
-    pub unreplied: Option<&'a Answer>,
+    pub unreplied: Option<&'a Diagnosis>,
     /// Its last delete.
     pub deletion: Option<&'a Deletion>,
     /// The seconds left of its timeout.

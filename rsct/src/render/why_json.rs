@@ -13,7 +13,7 @@ use crate::{
         top::Top,
         window::Miss,
     },
-    flow::names,
+    names,
     schema::{
         common::{Requester, Unproven, Word, comm, losses_of_all_cpus, name_of, state_name, status_names},
         tag,
@@ -160,7 +160,7 @@ fn example(answer: &Answer<'_>, cause: Cause, record: &CauseRecord) -> Example {
         tcp_flags: has(CauseFlags::TCP).then_some(record.tcp_flags),
         status: has_entry.then(|| status_names(record.status)),
         state: has_entry.then(|| state_name(protonum, record.state)).flatten(),
-        timeout_ms: has_entry.then(|| i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.0)),
+        timeout_ms: has_entry.then(|| i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.get())),
         pid: has(CauseFlags::TASK).then_some(record.pid),
         comm: has(CauseFlags::TASK).then(|| comm(&record.comm)),
         requester: Requester::of(record.portid),

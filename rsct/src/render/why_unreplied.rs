@@ -5,14 +5,12 @@ pub(super) mod explanation;
 use std::{io::Write as _, time::Duration};
 
 use crate::{
-    flow::{
-        Flow,
-        names::{self, status},
-    },
+    flow::Flow,
     kernel::interfaces::Names,
+    names::{self, status},
     plural,
     schema::{tag, why::UnrepliedSummary},
-    why::unreplied::{Answer, Role, Seen, Verdict},
+    why::unreplied::{Diagnosis, Role, Seen, Verdict},
 };
 
 use super::{bytes, why_unreplied_json, words};
@@ -22,7 +20,7 @@ use explanation::{explanation, is_translated, left_seconds, place};
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The entries, those with most packets first.
-    pub answers: &'a [Answer],
+    pub answers: &'a [Diagnosis],
     /// How many of them are listed.
     pub most: usize,
     /// Further entries that ended without a reply.
@@ -108,7 +106,7 @@ impl Report<'_> {
 
     fn counts(&self) -> impl Iterator<Item = (Verdict, usize)> {
         let of = |verdict| {
-            let is_it = |answer: &&Answer| answer.verdict == verdict;
+            let is_it = |answer: &&Diagnosis| answer.verdict == verdict;
             self.answers.iter().filter(is_it).count()
         };
         Verdict::ALL
@@ -137,7 +135,7 @@ pub(super) fn losses(out: &mut Vec<u8>, lost: u64, unkept: u64) {
 }
 
 /// The entry, in a line: `udp 10.0.0.1:1 > 10.0.0.2:53, netns client, UNREPLIED, 27s left`.
-fn entry(out: &mut Vec<u8>, answer: &Answer, names: &Names, now_ns: u64) {
+fn entry(out: &mut Vec<u8>, answer: &Diagnosis, names: &Names, now_ns: u64) {
     let flow = &answer.subject.flow;
     let orig = flow.orig_tuple();
     words::protocol(out, orig.protonum);
@@ -174,30 +172,30 @@ pub(super) fn seen(out: &mut Vec<u8>, all: &[Seen], flow: Option<&Flow>, names: 
             seen.role.name().replace('_', " "),
             seen.times.packets,
             plural::choose(&seen.times.packets, " ", "s"),
-            place(seen.passing.place, names)
+            place(seen.group.place, names)
         );
-        if seen.passing.zone != 0 {
-            let _ = write!(out, ", zone {}", seen.passing.zone);
+        if seen.group.zone != 0 {
+            let _ = write!(out, ", zone {}", seen.group.zone);
         }
         let _ = write!(
             out,
             ", {}, the last {:.1} s ago",
-            seen.passing.outcome.name(),
+            seen.group.outcome.name(),
             now_ns.saturating_sub(seen.times.last_ns) as f64 / 1e9
         );
-        if let Some(error) = seen.passing.error {
+        if let Some(error) = seen.group.error {
             let _ = write!(out, ", {} from {}", error.name(), error.from());
         }
         if seen.role == Role::ReplyFromAnotherEnd || flow.is_some_and(|flow| is_translated(seen, flow)) {
             out.extend_from_slice(b", ");
-            words::ends(out, &seen.passing.headers);
+            words::ends(out, &seen.group.headers);
         }
         out.push(b'\n');
     }
 }
 
 /// The verdict and the advice.
-pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Answer, names: &Names) {
+pub(super) fn conclusion(out: &mut Vec<u8>, answer: &Diagnosis, names: &Names) {
     let _ = writeln!(
         out,
         "  {}: {}\n  what to do: {}",

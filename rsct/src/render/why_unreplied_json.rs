@@ -1,14 +1,15 @@
 //! Why an entry is UNREPLIED, as JSON.
 
 use crate::{
-    flow::{names, observation::Outcome},
+    flow::outcome::Outcome,
     kernel::interfaces::Names,
+    names,
     schema::{
         common::{name_of, state_name, status_names},
         tag,
         why::{NoReply, Seen as SeenObject, Unreplied},
     },
-    why::unreplied::{Answer, Role, Seen},
+    why::unreplied::{Diagnosis, Role, Seen},
 };
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
 };
 
 /// An entry, the packets that concern it, and the conclusion.
-pub(super) fn answer(answer: &Answer, names: &Names, now_ns: u64) -> Unreplied {
+pub(super) fn answer(answer: &Diagnosis, names: &Names, now_ns: u64) -> Unreplied {
     let flow = &answer.subject.flow;
     let ended = answer.subject.ended;
     let NoReply {
@@ -56,7 +57,7 @@ pub(super) fn seen(all: &[Seen], names: &Names) -> Vec<SeenObject> {
 }
 
 /// The conclusion, and what to do about it.
-pub(super) fn no_reply(answer: &Answer, names: &Names) -> NoReply {
+pub(super) fn no_reply(answer: &Diagnosis, names: &Names) -> NoReply {
     NoReply {
         conclusion: answer.verdict.name().into(),
         explanation: explanation(answer, names),
@@ -65,10 +66,10 @@ pub(super) fn no_reply(answer: &Answer, names: &Names) -> NoReply {
 }
 
 fn packets(seen: &Seen, names: &Names) -> SeenObject {
-    let (passing, times) = (&seen.passing, &seen.times);
-    let place = passing.place;
+    let (group, times) = (&seen.group, &seen.times);
+    let place = group.place;
     // Of refused packets it is not known.
-    let has_headers = seen.role != Role::Refused && !(passing.flow != 0 && is_refused(passing.outcome));
+    let has_headers = seen.role != Role::Refused && !(group.flow != 0 && is_refused(group.outcome));
     SeenObject {
         role: seen.role.name().into(),
         netns: place.netns.into(),
@@ -76,11 +77,11 @@ fn packets(seen: &Seen, names: &Names) -> SeenObject {
         hook: names::hook(place.hook).into(),
         ifindex: place.ifindex,
         interface: interface(names, place.netns, place.ifindex),
-        outcome: passing.outcome.name().into(),
-        zone: passing.zone,
-        flow: (passing.flow != 0).then_some(passing.flow),
-        icmp: passing.error.as_ref().map(Into::into),
-        headers: has_headers.then(|| (&passing.headers).into()),
+        outcome: group.outcome.name().into(),
+        zone: group.zone,
+        flow: (group.flow != 0).then_some(group.flow),
+        icmp: group.error.as_ref().map(Into::into),
+        headers: has_headers.then(|| (&group.headers).into()),
         packets: times.packets,
         first_ns: times.first_ns,
         last_ns: times.last_ns,

@@ -12,10 +12,10 @@ use rsct_common::Tuple;
 
 use super::{bytes, date::Date, event_line::Event, timeout_source};
 use crate::{
-    flow::names::{self, proto, status},
     labels::LabelMap,
+    names::{self, proto, status},
     netlink::conntrack::{Counters, Entry},
-    timeouts::Source,
+    timeouts::TimeoutSource,
 };
 
 /// Number of named states in each of the three protocols.
@@ -111,7 +111,7 @@ pub fn line(
     entry: &Entry<'_>,
     names: Option<&LabelMap>,
     now_s: u64,
-    timeout_source: Option<&Source<'_>>,
+    timeout_source: Option<&TimeoutSource<'_>>,
 ) {
     let protonum = entry.orig.protonum;
     let mut row = Row::begin(out);

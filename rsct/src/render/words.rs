@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rsct_common::{Tuple, record::PacketRecord};
 
 use crate::{
-    flow::names::{self, proto},
+    names::{self, proto},
     outside,
 };
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     filter::{protocol, values::prefix},
-    flow::names::proto,
+    names::proto,
 };
 
 /// Length to which kernels before a fix of 2026 cut a policy's name in the rules that they return

@@ -11,7 +11,7 @@ use crate::{
         Prefix, protocol,
         values::{number, prefix},
     },
-    flow::names::proto,
+    names::proto,
     timeouts::{GENERIC, Protocol},
 };
 

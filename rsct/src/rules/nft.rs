@@ -12,7 +12,7 @@ use super::{
     matching::{Matching, Ports, protocol_name, text_of},
     nft_list::Ruleset,
 };
-use crate::{family::Family, flow::names::proto, netlink::timeout::Timeouts, timeouts::Protocol};
+use crate::{family::Family, names::proto, netlink::timeout::Timeouts, timeouts::Protocol};
 
 /// `ct timeout` needs an unconfirmed entry, which exists after conntrack's hook (-200); directly after it,
 /// addresses are still those before NAT (-100), as in iptables' rules.

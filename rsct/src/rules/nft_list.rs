@@ -319,7 +319,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        flow::names::proto,
+        names::proto,
         netlink::timeout::Timeouts,
         rules::{
             Rule, TypedMatch,

@@ -8,11 +8,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     causes::window::Miss,
-    flow::{
-        icmp,
-        names::{self, proto, status},
-    },
+    flow::icmp,
     kernel::{interfaces::Names, netns},
+    names::{self, proto, status},
     probe::{proof, ring::Lost, session},
 };
 

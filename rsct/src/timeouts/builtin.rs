@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 
 use thiserror::Error;
 
-use super::{Protocol, State, Values, ValuesError, in_force::Value};
+use super::{Protocol, State, TimeoutValues, ValuesError, in_force::StateValue};
 use crate::{
     kernel::{
         netns::{self, NetnsError},
@@ -28,7 +28,7 @@ pub enum BuiltinError {
 /// The built-in defaults of some protocols.
 #[derive(Debug, Default)]
 pub struct Builtin {
-    values: Vec<(u8, Vec<Value>)>,
+    values: Vec<(u8, Vec<StateValue>)>,
 }
 
 impl Builtin {
@@ -38,7 +38,7 @@ impl Builtin {
     ) -> Result<Self, BuiltinError> {
         let fresh = netns::fresh()?;
         let mut socket = Socket::open_in(fresh.as_fd()).map_err(ValuesError::from)?;
-        let mut values = Values {
+        let mut values = TimeoutValues {
             socket: &mut socket,
             at: Where::Inside(fresh.as_fd()),
         };
@@ -57,7 +57,7 @@ impl Builtin {
             .values
             .iter()
             .find(|(number, _)| *number == protocol.number)?;
-        let of = |(attribute, _): &&Value| *attribute == state.attribute;
+        let of = |(attribute, _): &&StateValue| *attribute == state.attribute;
         values.iter().find(of).map(|(_, seconds)| *seconds)
     }
 }

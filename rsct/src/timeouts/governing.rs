@@ -1,7 +1,7 @@
 //! The timeout that an entry was last set to, as far as the entry itself shows it.
 
 use super::{GENERIC, Protocol, State};
-use crate::flow::names::{
+use crate::names::{
     proto::{DCCP, GRE, SCTP, TCP, UDP, UDPLITE},
     status,
 };
@@ -50,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{flow::names, timeouts::PROTOCOLS};
+    use crate::{names, timeouts::PROTOCOLS};
 
     fn name(protonum: u8, state: Option<u8>, status: u32) -> Option<&'static str> {
         state_of(protonum, state, status).map(|state| state.name)

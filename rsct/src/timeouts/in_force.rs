@@ -7,11 +7,11 @@ use thiserror::Error;
 use super::{Protocol, State};
 use crate::{
     family::Family,
-    flow::names::proto::UDPLITE,
     kernel::{
         symbols::{self, Fate},
         sysctl::{Setting, Where},
     },
+    names::proto::UDPLITE,
     netlink::{self, Socket, timeout},
 };
 
@@ -54,19 +54,19 @@ pub enum ValuesError {
 }
 
 /// A state's attribute and its seconds.
-pub type Value = (u16, u32);
+pub type StateValue = (u16, u32);
 
 /// A namespace's timeouts.
-pub struct Values<'a> {
+pub struct TimeoutValues<'a> {
     /// A socket in the namespace.
     pub socket: &'a mut Socket,
     /// Its sysctls.
     pub at: Where<'a>,
 }
 
-impl Values<'_> {
+impl TimeoutValues<'_> {
     /// A protocol's values, without states that can't be read. `None`: the kernel has no handler for the protocol.
-    pub async fn read(&mut self, protocol: &Protocol) -> Result<Option<Vec<Value>>, ValuesError> {
+    pub async fn read(&mut self, protocol: &Protocol) -> Result<Option<Vec<StateValue>>, ValuesError> {
         match timeout::defaults(self.socket, l3proto(protocol), protocol.number).await {
             Ok(timeouts) => Ok(Some(timeouts.values)),
             Err(error) if error.errno() == Some(libc::EOPNOTSUPP) => Ok(None),
@@ -76,7 +76,11 @@ impl Values<'_> {
     }
 
     /// Changes these values, all of them or none.
-    pub async fn write(&mut self, protocol: &'static Protocol, values: &[Value]) -> Result<(), ValuesError> {
+    pub async fn write(
+        &mut self,
+        protocol: &'static Protocol,
+        values: &[StateValue],
+    ) -> Result<(), ValuesError> {
         let timeouts = timeout::Timeouts {
             l3proto: l3proto(protocol),
             l4proto: protocol.number,
@@ -88,7 +92,7 @@ impl Values<'_> {
         }
     }
 
-    fn read_sysctls(&self, protocol: &Protocol) -> Result<Option<Vec<Value>>, ValuesError> {
+    fn read_sysctls(&self, protocol: &Protocol) -> Result<Option<Vec<StateValue>>, ValuesError> {
         // Its sysctls are UDP's, which always exist.
         if protocol.number == UDPLITE && !has_udplite() {
             return Ok(None);
@@ -105,7 +109,7 @@ impl Values<'_> {
         Ok((!values.is_empty()).then_some(values))
     }
 
-    fn write_sysctls(&self, protocol: &'static Protocol, values: &[Value]) -> Result<(), ValuesError> {
+    fn write_sysctls(&self, protocol: &'static Protocol, values: &[StateValue]) -> Result<(), ValuesError> {
         let named: Vec<(String, u32)> = values
             .iter()
             .map(|&(attribute, seconds)| {
@@ -129,7 +133,7 @@ impl Values<'_> {
     }
 
     /// Restores the values from before. Errors are ignored: the same sysctls were written a moment ago.
-    fn put_back(&self, named: &[(String, u32)], values: &[Value], before: &[Value]) {
+    fn put_back(&self, named: &[(String, u32)], values: &[StateValue], before: &[StateValue]) {
         for ((name, _), (attribute, _)) in named.iter().zip(values) {
             if let Some((_, seconds)) = before.iter().find(|(kind, _)| kind == attribute) {
                 let _ = self.at.write(name, &seconds.to_string());

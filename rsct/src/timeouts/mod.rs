@@ -15,10 +15,10 @@ pub use builtin::Builtin;
 pub use census::Census;
 pub use governing::{generic, is_reduction, state_of};
 pub use histogram::{Bucket, Histogram};
-pub use in_force::{Value, Values, ValuesError, is_without_cttimeout};
+pub use in_force::{StateValue, TimeoutValues, ValuesError, is_without_cttimeout};
 pub use protocol::{PROTOCOLS, Protocol, State};
 pub use reduction::{Governing, Reduction, Sight, TcpSigns, governing};
-pub use source::{Setter, Source};
+pub use source::{Setter, TimeoutSource};
 pub use spans::Spans;
 
 /// The number that stands for every protocol without a handler of its own, in ctnetlink and in `nfct`.

@@ -2,7 +2,7 @@
 
 use crate::{
     family::Family,
-    flow::names::proto::{DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE},
+    names::proto::{DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE},
 };
 
 use super::GENERIC;

@@ -1,7 +1,7 @@
 //! The timeout that governs an entry, and the cause if it is not its state's: the decision of nf_conntrack_tcp_packet()
 //! (net/netfilter/nf_conntrack_proto_tcp.c) at the end of each packet, made again from the entry as the packet left it.
 
-use crate::flow::names::{proto::TCP, status};
+use crate::names::{proto::TCP, status};
 
 use super::{Protocol, Spans, State, state_of};
 

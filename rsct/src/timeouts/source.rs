@@ -17,14 +17,14 @@ pub enum Setter<'a> {
     /// It is fixed: packets do not refresh it.
     Fixed,
     /// It was set over netlink: more is left of it than any packet sets.
-    ByHand,
+    Netlink,
     /// Not known: the entry's record was lost.
     Unknown,
 }
 
 /// Source of a timeout that a packet set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source<'a> {
+pub struct TimeoutSource<'a> {
     /// Its owner.
     pub setter: Setter<'a>,
     /// The owner's timeout that it is; `None` if none of them has the value of the entry.
@@ -33,7 +33,7 @@ pub struct Source<'a> {
     pub value_ms: Option<u64>,
 }
 
-impl Source<'_> {
+impl TimeoutSource<'_> {
     /// A source without further details.
     pub fn of(setter: Setter<'static>) -> Self {
         Self {

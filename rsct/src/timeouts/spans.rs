@@ -1,6 +1,6 @@
 //! A protocol's timeouts by their states, in milliseconds: the kernel keeps them in jiffies.
 
-use crate::flow::names::proto::{DCCP, SCTP, TCP};
+use crate::names::proto::{DCCP, SCTP, TCP};
 
 use super::Protocol;
 

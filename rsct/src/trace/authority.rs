@@ -7,8 +7,8 @@ use std::{collections::HashSet, ops::ControlFlow, os::fd::AsFd as _, panic::resu
 use crate::{
     filter::Filter,
     flow::{
-        reconcile::{Coverage, Dumped},
-        table::TupleKey,
+        TupleKey,
+        reconcile::{Coverage, DumpedEntry},
     },
     kernel::netns::{self, Found, Netns, NetnsError, Selector},
     netlink::{Error, Socket, conntrack::Entry, dump, stats},
@@ -58,7 +58,7 @@ impl Authority {
     }
 
     /// Dumps every namespace in scope. A failure does not stop the dumps of the others.
-    pub async fn dump(&self, mut take: impl FnMut(&Dumped)) -> Covered {
+    pub async fn dump(&self, mut take: impl FnMut(&DumpedEntry)) -> Covered {
         let mut covered = Covered::default();
         let found = match self.look_up().await {
             Ok(found) => found,
@@ -121,7 +121,7 @@ impl Authority {
         }
     }
 
-    async fn dump_one(&self, netns: &Netns, take: &mut impl FnMut(&Dumped)) -> Result<(), Error> {
+    async fn dump_one(&self, netns: &Netns, take: &mut impl FnMut(&DumpedEntry)) -> Result<(), Error> {
         let mut socket = match self.selector {
             // Entering the current namespace needs no rights.
             Selector::Current => Socket::open(),
@@ -156,7 +156,7 @@ impl Covered {
         } else if self.is_all && !self.opened.contains(&netns) {
             Coverage::Unreached
         } else {
-            Coverage::NotAsked
+            Coverage::Incomplete
         }
     }
 }
@@ -167,12 +167,12 @@ struct Sink<'a, F> {
     take: &'a mut F,
 }
 
-impl<F: FnMut(&Dumped)> dump::Sink for Sink<'_, F> {
+impl<F: FnMut(&DumpedEntry)> dump::Sink for Sink<'_, F> {
     fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
         let zone = entry.zone_number();
         let mark = entry.mark.unwrap_or(0);
         if self.filter.matches(&entry.orig, &entry.reply, zone, mark) {
-            (self.take)(&Dumped {
+            (self.take)(&DumpedEntry {
                 key: TupleKey {
                     netns: self.netns,
                     zone,

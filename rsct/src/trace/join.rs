@@ -9,14 +9,10 @@ use rsct_common::{
 
 use crate::{
     filter::Details,
-    flow::{
-        Flow, FlowKey, Table, cause,
-        observation::{Observation, Outcome, Reason},
-        reconcile::Dumped,
-        table::PolicyOf,
-    },
+    flow::{Flow, FlowKey, FlowTable, PolicyOf, delete_kind, outcome::Outcome, reconcile::DumpedEntry},
+    observe::{Observation, Reason},
     probe::ring::Record,
-    provenance::Known,
+    provenance::KnownTimeouts,
     render::bytes::json_line,
     schema::{tag, trace::Causes},
 };
@@ -48,9 +44,9 @@ pub struct Counts {
 /// The table, its inputs and its output.
 pub struct Join<W> {
     /// The flows.
-    pub table: Table,
+    pub table: FlowTable,
     /// The timeouts that apply to them.
-    pub timeouts: Known,
+    pub timeouts: KnownTimeouts,
     /// Numbers of records so far.
     pub counts: Counts,
     /// The output.
@@ -118,9 +114,9 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 self.counts.entries += 1;
-                self.counts.inserted += u64::from(cause::inserted(record));
+                self.counts.inserted += u64::from(delete_kind::inserted(record));
                 let is_delete = EntryKind::from_byte(record.what) == Some(EntryKind::Delete);
-                self.counts.deleted += u64::from(is_delete && cause::deleted(record));
+                self.counts.deleted += u64::from(is_delete && delete_kind::deleted(record));
                 let why = self.whys.of_entry(record);
                 self.output
                     .observe(Observation::Entry(record, flow.as_ref(), why.as_deref()))
@@ -153,7 +149,7 @@ impl<W: Write> Join<W> {
     }
 
     /// Processes one entry of a dump.
-    pub fn dumped(&mut self, entry: &Dumped, now_ns: u64) {
+    pub fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
         self.table.dumped(entry, now_ns);
     }
 

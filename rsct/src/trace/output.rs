@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use crate::{
-    flow::observation::{Observation, Observer},
+    observe::{Observation, Observer},
     render::{timeout_history::TimeoutHistory, trace_json::TraceJson, trace_text::TraceText},
     schema::{self, Command},
-    what_if::Watching,
+    what_if::TrialObserver,
 };
 
 use super::lines::Lines;
@@ -23,7 +23,7 @@ pub enum Format {
     /// Only losses, until the report at the end.
     WhatIf {
         /// Collects the observations.
-        watching: Box<Watching>,
+        watching: Box<TrialObserver>,
         /// True if the report is JSON.
         json: bool,
     },

@@ -251,7 +251,7 @@ async fn dump<W: Write>(
     let coverage = |netns| {
         covered
             .as_ref()
-            .map_or(Coverage::NotAsked, |covered| covered.of(netns))
+            .map_or(Coverage::Incomplete, |covered| covered.of(netns))
     };
     join.borrow_mut().table.end_dump(clock::monotonic_ns(), coverage);
     match covered {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use rsct_common::loss::Loss;
 
 use crate::{
-    flow::Table,
+    flow::FlowTable,
     plural,
     probe::{ring::Lost, session::Skips},
     render::bytes,
@@ -53,7 +53,7 @@ pub struct Summary {
 
 impl Summary {
     /// The figures of the table.
-    pub fn count_table(table: &Table) -> [usize; 3] {
+    pub fn count_table(table: &FlowTable) -> [usize; 3] {
         let mut known = [0; 3];
         for flow in table.flows() {
             known[match (flow.from_dump, flow.from_probe) {

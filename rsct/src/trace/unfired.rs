@@ -93,15 +93,16 @@ pub(super) fn report<W: io::Write>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{
-        Table,
+    use crate::{
+        flow::{
+            FlowTable, TupleKey,
+            reconcile::{Coverage, DumpedEntry},
+        },
         names::status,
-        reconcile::{Coverage, Dumped},
-        table::TupleKey,
     };
 
-    fn entry(number: u64) -> Dumped {
-        Dumped {
+    fn entry(number: u64) -> DumpedEntry {
+        DumpedEntry {
             key: TupleKey {
                 netns: 1,
                 zone: 0,
@@ -116,8 +117,8 @@ mod tests {
     }
 
     /// After a first dump with `before`, a second has `after`.
-    fn table(before: &[u64], after: &[u64]) -> Table {
-        let mut table = Table::new(250);
+    fn table(before: &[u64], after: &[u64]) -> FlowTable {
+        let mut table = FlowTable::new(250);
         for (begun_ns, numbers) in [(1, before), (20, after)] {
             table.begin_dump(begun_ns, begun_ns == 1);
             for number in numbers {

@@ -17,7 +17,7 @@ use crate::{
         Why,
         programs::{Programs, ProgramsError},
     },
-    flow::{observation::Outcome, tuples},
+    flow::{outcome::Outcome, tuples},
     kernel::{interrupt, text::Symbols},
     probe::{
         scope::Scope,

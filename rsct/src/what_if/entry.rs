@@ -1,6 +1,6 @@
 //! One simulated entry.
 
-use crate::{flow::names::status, flow::table::TupleKey, timeouts::Sight};
+use crate::{flow::TupleKey, names::status, timeouts::Sight};
 
 /// UDP becomes a stream when it has replies for longer than this (nf_conntrack_udp_packet()).
 const STREAM_AFTER_NS: u64 = 2_000_000_000;
@@ -13,12 +13,12 @@ pub struct Incident {
     /// When, by the monotonic clock.
     pub time_ns: u64,
     /// The difference.
-    pub fate: Fate,
+    pub kind: IncidentKind,
 }
 
 /// Kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum IncidentKind {
     /// The entry would have expired before this packet.
     CutOff {
         /// Time from the expiry to the packet.
@@ -39,10 +39,10 @@ pub enum Fate {
 impl Incident {
     /// Size of the difference.
     pub fn weight_ms(&self) -> u64 {
-        match self.fate {
-            Fate::CutOff { late_ms } => late_ms,
-            Fate::Expired { since_ms } => since_ms,
-            Fate::LivedOn { left_ms } => left_ms,
+        match self.kind {
+            IncidentKind::CutOff { late_ms } => late_ms,
+            IncidentKind::Expired { since_ms } => since_ms,
+            IncidentKind::LivedOn { left_ms } => left_ms,
         }
     }
 }

@@ -10,22 +10,22 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Fate, Incident};
-pub use observer::Watching;
+pub use entry::{Incident, IncidentKind};
+pub use observer::TrialObserver;
 pub use simulation::{PacketUpdate, Seed, Simulation, Totals};
 
 use crate::timeouts::{Protocol, Spans};
 
 /// The timeouts to simulate.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct TimeoutTrial {
     /// The protocol.
     pub protocol: &'static Protocol,
     /// Attributes of states, with the simulated timeouts in milliseconds.
     pub values: Vec<(u16, u64)>,
 }
 
-impl Trial {
+impl TimeoutTrial {
     /// A namespace's timeouts, replaced by the simulated ones where there are any.
     pub fn over(&self, spans: &Spans) -> Spans {
         let tried = |attribute| self.values.iter().find(|(kind, _)| *kind == attribute);

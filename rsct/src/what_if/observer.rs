@@ -9,29 +9,31 @@ use rsct_common::{
 
 use crate::{
     flow::{
-        cause::{self, DeleteKind},
-        names::{self, status},
-        observation::{Observation, Outcome, Ticks},
-        table::TupleKey,
+        TupleKey,
+        delete_kind::{self, DeleteKind},
+        outcome::Outcome,
     },
+    kernel::hz::Hz,
+    names::{self, status},
+    observe::Observation,
     provenance,
-    timeouts::{Protocol, Setter, Source, Spans},
+    timeouts::{Protocol, Setter, Spans, TimeoutSource},
 };
 
 use super::{PacketUpdate, Simulation, simulation::Seed};
 
 /// Feeds a simulation with observations.
 #[derive(Debug)]
-pub struct Watching {
-    ticks: Ticks,
+pub struct TrialObserver {
+    ticks: Hz,
     simulation: Simulation,
     /// The protocol's defaults in each namespace, as they were when it was first seen.
     defaults: HashMap<u32, Option<Spans>>,
 }
 
-impl Watching {
+impl TrialObserver {
     /// Feeds this simulation.
-    pub fn new(simulation: Simulation, ticks: Ticks) -> Self {
+    pub fn new(simulation: Simulation, ticks: Hz) -> Self {
         Self {
             ticks,
             simulation,
@@ -45,7 +47,7 @@ impl Watching {
     }
 
     /// Adds an entry of the first dump, with the source of its timeout.
-    pub fn seed(&mut self, key: TupleKey, now_ns: u64, left_s: u32, source: &Source<'_>) {
+    pub fn seed(&mut self, key: TupleKey, now_ns: u64, left_s: u32, source: &TimeoutSource<'_>) {
         let tried = match (source.setter, source.governing) {
             (Setter::Defaults, Some(governing)) => self.tried(governing.state.attribute),
             _ => None,
@@ -86,7 +88,7 @@ impl Watching {
         }
     }
 
-    fn packet(&mut self, record: &PacketRecord, source: Option<&Source<'_>>) {
+    fn packet(&mut self, record: &PacketRecord, source: Option<&TimeoutSource<'_>>) {
         let outcome = Outcome::of(record);
         if !matches!(outcome, Outcome::Created | Outcome::Tracked) {
             return;
@@ -143,7 +145,7 @@ impl Watching {
             Some(EntryKind::Destroy) if record.status_before & status::CONFIRMED == 0 => {
                 self.simulation.never_confirmed(key(record.orig));
             }
-            Some(EntryKind::Delete) if cause::deleted(record) => {
+            Some(EntryKind::Delete) if delete_kind::deleted(record) => {
                 let expired = DeleteKind::of(record) == DeleteKind::Expired;
                 self.simulation.deleted(
                     key(record.orig),

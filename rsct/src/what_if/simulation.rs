@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    flow::table::TupleKey,
+    flow::TupleKey,
     timeouts::{Sight, Spans, governing},
 };
 
 use super::{
-    Trial,
-    entry::{Fate, Incident, SimulatedEntry},
+    TimeoutTrial,
+    entry::{Incident, IncidentKind, SimulatedEntry},
 };
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -64,7 +64,7 @@ pub struct Totals {
 /// The simulated entries, with the real ones that differ.
 #[derive(Debug)]
 pub struct Simulation {
-    trial: Trial,
+    trial: TimeoutTrial,
     entries: HashMap<TupleKey, SimulatedEntry>,
     /// Entries that really expired, by their reply direction: replies would still belong to them.
     expired_by_reply: HashMap<TupleKey, TupleKey>,
@@ -78,7 +78,7 @@ pub struct Simulation {
 
 impl Simulation {
     /// An empty simulation.
-    pub fn new(trial: Trial) -> Self {
+    pub fn new(trial: TimeoutTrial) -> Self {
         Self {
             trial,
             entries: HashMap::new(),
@@ -96,7 +96,7 @@ impl Simulation {
     }
 
     /// The simulated timeouts.
-    pub fn trial(&self) -> &Trial {
+    pub fn trial(&self) -> &TimeoutTrial {
         &self.trial
     }
 
@@ -146,7 +146,7 @@ impl Simulation {
             self.cut_off.entry(key).or_insert(Incident {
                 key,
                 time_ns: packet.now_ns,
-                fate: Fate::CutOff { late_ms },
+                kind: IncidentKind::CutOff { late_ms },
             });
             entry.recreate(packet.now_ns, is_reply);
         }
@@ -240,7 +240,7 @@ impl Simulation {
                     report(Incident {
                         key,
                         time_ns: now_ns,
-                        fate: Fate::Expired {
+                        kind: IncidentKind::Expired {
                             since_ms: (now_ns - entry.expires_ns) / NS_PER_MS,
                         },
                     });
@@ -255,7 +255,7 @@ impl Simulation {
                 report(Incident {
                     key: *key,
                     time_ns: now_ns,
-                    fate: Fate::LivedOn {
+                    kind: IncidentKind::LivedOn {
                         left_ms: (entry.expires_ns - now_ns) / NS_PER_MS,
                     },
                 });

@@ -1,11 +1,9 @@
 use super::*;
 use crate::{
-    flow::{
-        names::{
-            proto::{TCP, UDP},
-            status,
-        },
-        table::TupleKey,
+    flow::TupleKey,
+    names::{
+        proto::{TCP, UDP},
+        status,
     },
     timeouts::{Sight, TcpSigns},
 };
@@ -21,7 +19,7 @@ fn key(number: u64) -> TupleKey {
 }
 
 fn udp(values: &[(u16, u64)]) -> Simulation {
-    Simulation::new(Trial {
+    Simulation::new(TimeoutTrial {
         protocol: Protocol::named("udp").expect("there is udp"),
         values: values.to_vec(),
     })
@@ -90,7 +88,7 @@ fn a_shorter_timeout_cuts_off_pausing_flows_and_expires_silent_ones() {
     let late = Incident {
         key: key(2),
         time_ns: 11 * S,
-        fate: Fate::CutOff { late_ms: 5000 },
+        kind: IncidentKind::CutOff { late_ms: 5000 },
     };
     assert!(incidents.contains(&late), "{incidents:?}");
 }
@@ -103,7 +101,7 @@ fn a_longer_timeout_keeps_expired_entries() {
     simulation.deleted(key(1), key(101), 31 * S, true, 0);
     let (totals, incidents) = end(&simulation, 40, &[]);
     assert_eq!((totals.now, totals.then, totals.lived_on), (0, 1, 1));
-    assert_eq!(incidents[0].fate, Fate::LivedOn { left_ms: 61_000 });
+    assert_eq!(incidents[0].kind, IncidentKind::LivedOn { left_ms: 61_000 });
     // But not for ever.
     assert_eq!(end(&simulation, 102, &[]).0.then, 0);
 }
@@ -164,7 +162,7 @@ fn entries_of_the_first_dump_count_from_their_last_packet() {
 
 #[test]
 fn tcp_is_picked_up_in_its_middle() {
-    let mut simulation = Simulation::new(Trial {
+    let mut simulation = Simulation::new(TimeoutTrial {
         protocol: Protocol::named("tcp").expect("there is tcp"),
         values: vec![(3, 60_000)],
     });

@@ -9,20 +9,21 @@ use rsct_common::{
     record::{EntryFlags, EntryKind, EntryRecord, PacketRecord},
 };
 
-pub use self::closing::{Closing, Known};
+pub use self::closing::{Closing, FlowFacts};
 use crate::causes::Cause;
-use crate::flow::{
-    Flow,
-    cause::{self, DeleteKind},
-    observation::{Observation, Observer},
-    table::TupleKey,
-    tuples::{headers, inverse},
+use crate::{
+    flow::{
+        Flow, TupleKey,
+        delete_kind::{self, DeleteKind},
+        tuples::{headers, inverse},
+    },
+    observe::{Observation, Observer},
 };
 
 use super::{
     sightings::{PacketGroup, Sightings},
-    unreplied::{Role, Seen, Watching},
-    words::Named,
+    unreplied::{Role, Seen, UnrepliedObserver},
+    words::NamedFlow,
 };
 
 /// A recorded delete.
@@ -44,11 +45,11 @@ pub struct Deletion {
 
 /// The packet headers that belong to a flow.
 #[derive(Clone, Debug, Default)]
-pub struct Tuples(HashSet<Tuple>);
+pub struct FlowTuples(HashSet<Tuple>);
 
-impl Tuples {
+impl FlowTuples {
     /// The headers of the named flow.
-    pub fn of(named: &Named) -> Self {
+    pub fn of(named: &NamedFlow) -> Self {
         let mut tuples = Self::default();
         tuples.add(&named.orig);
         if let Some(reply) = &named.reply {
@@ -80,7 +81,7 @@ impl Tuples {
                 } else {
                     Role::Reply
                 },
-                passing: *group,
+                group: *group,
                 times: *times,
             })
             .collect();
@@ -90,11 +91,11 @@ impl Tuples {
 }
 
 /// Consumes observations, and writes those of the flow.
-pub struct FlowWatching<W> {
+pub struct FlowObserver<W> {
     /// Its headers. Each entry that translates it adds more.
-    pub tuples: Tuples,
+    pub tuples: FlowTuples,
     /// The packets of all flows.
-    pub watching: Watching,
+    pub watching: UnrepliedObserver,
     /// Deletes of the flow's entries.
     pub deletions: Vec<Deletion>,
     /// Number of lines written.
@@ -102,7 +103,7 @@ pub struct FlowWatching<W> {
     write: W,
 }
 
-impl<W> std::fmt::Debug for FlowWatching<W> {
+impl<W> std::fmt::Debug for FlowObserver<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FlowWatching")
             .field("tuples", &self.tuples)
@@ -110,12 +111,12 @@ impl<W> std::fmt::Debug for FlowWatching<W> {
     }
 }
 
-impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowWatching<W> {
+impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowObserver<W> {
     /// Observes a flow. `write` writes the line for an observation.
-    pub fn new(tuples: Tuples, write: W) -> Self {
+    pub fn new(tuples: FlowTuples, write: W) -> Self {
         Self {
             tuples,
-            watching: Watching::default(),
+            watching: UnrepliedObserver::default(),
             deletions: Vec::new(),
             lines: 0,
             write,
@@ -140,7 +141,7 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowWatching<W> {
     }
 }
 
-impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
+impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowObserver<W> {
     fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         self.watching.observe(out, observation);
         let concerns = if let Observation::Packet(record, flow, ..) = observation {
@@ -149,7 +150,7 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowWatching<W> {
             let concerns = self.concerns_entry(record);
             if concerns
                 && EntryKind::from_byte(record.what) == Some(EntryKind::Delete)
-                && cause::deleted(record)
+                && delete_kind::deleted(record)
             {
                 self.deletions.push(Deletion {
                     key: TupleKey::of_entry(record),
@@ -182,7 +183,7 @@ mod tests {
             "udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.9 sport=2 dport=7",
         ])
         .unwrap();
-        let tuples = Tuples::of(&named);
+        let tuples = FlowTuples::of(&named);
         for (typed, is_it) in [
             ("udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2", true),
             ("udp src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1", true),

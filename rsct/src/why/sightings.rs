@@ -8,11 +8,13 @@ use rsct_common::{
 };
 use rustc_hash::FxHasher;
 
-use crate::flow::{
-    Flow, icmp,
+use crate::{
+    flow::{
+        Flow, icmp,
+        outcome::Outcome,
+        tuples::{headers, inverse},
+    },
     names::{self, info, proto},
-    observation::Outcome,
-    tuples::{headers, inverse},
 };
 
 /// The largest number of groups, of about a hundred bytes each.
@@ -20,7 +22,7 @@ const MOST: usize = 1 << 20;
 
 /// The hook and interface at which conntrack saw a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct HookPoint {
     /// Inode number of the namespace.
     pub netns: u32,
     /// The netfilter hook.
@@ -49,7 +51,7 @@ pub enum PacketDirection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PacketGroup {
     /// Hook and interface.
-    pub place: Place,
+    pub place: HookPoint,
     /// Conntrack's outcome.
     pub outcome: Outcome,
     /// Their direction.
@@ -127,7 +129,7 @@ fn group_of(record: &PacketRecord, flow: Option<&Flow>) -> PacketGroup {
         PacketDirection::Orig | PacketDirection::Refused | PacketDirection::NoEntry => orig,
     };
     PacketGroup {
-        place: Place {
+        place: HookPoint {
             netns: record.netns,
             hook: record.hook,
             ifindex: record.ifindex,

@@ -8,16 +8,17 @@ use std::collections::{HashMap, HashSet};
 use rsct_common::Tuple;
 
 pub use self::{
-    observer::Watching,
+    observer::UnrepliedObserver,
     verdict::{Role, Verdict},
 };
-use crate::flow::{
-    Flow,
-    cause::DeleteKind,
+use crate::{
+    flow::{
+        Flow, TupleKey,
+        delete_kind::DeleteKind,
+        outcome::Outcome,
+        tuples::{headers, inverse},
+    },
     names::status,
-    observation::Outcome,
-    table::TupleKey,
-    tuples::{headers, inverse},
 };
 
 use super::sightings::{PacketDirection, PacketGroup, Sightings, Times, is_reply_from_another_end};
@@ -28,7 +29,7 @@ pub struct Seen {
     /// Their relation to it.
     pub role: Role,
     /// Their common properties.
-    pub passing: PacketGroup,
+    pub group: PacketGroup,
     /// Their number and times.
     pub times: Times,
 }
@@ -44,7 +45,7 @@ pub struct Subject {
 
 /// Verdict on an entry, with its evidence.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Diagnosis {
     /// The entry.
     pub subject: Subject,
     /// Why it is UNREPLIED.
@@ -57,19 +58,19 @@ pub struct Answer {
     pub seen: Vec<Seen>,
 }
 
-impl Answer {
+impl Diagnosis {
     /// Number of packets in a role, each counted where it was tracked first.
     pub fn packets(&self, role: Role) -> u64 {
         self.seen
             .iter()
-            .filter(|seen| seen.role == role && seen.passing.outcome != Outcome::TrackedAlready)
+            .filter(|seen| seen.role == role && seen.group.outcome != Outcome::TrackedAlready)
             .map(|seen| seen.times.packets)
             .sum()
     }
 
     /// Advice for the reader.
     pub fn advice(&self) -> &'static str {
-        let error = self.because.and_then(|index| self.seen[index].passing.error);
+        let error = self.because.and_then(|index| self.seen[index].group.error);
         match (self.verdict, error) {
             (Verdict::IcmpError, Some(error)) => error.advice(),
             (verdict, _) => verdict.advice(),
@@ -83,7 +84,7 @@ impl Answer {
         self.seen
             .iter()
             .filter(|seen| matches!(seen.role, Role::ReplyNotTaken | Role::ReplyFromAnotherEnd))
-            .map(|seen| seen.passing.flow)
+            .map(|seen| seen.group.flow)
             .filter(|number| ![0, flow.number].contains(number))
             .map(move |number| (number, key))
     }
@@ -138,12 +139,12 @@ impl<'a> Index<'a> {
     }
 
     /// Judges one entry.
-    pub fn judge(&self, subject: Subject) -> Answer {
+    pub fn judge(&self, subject: Subject) -> Diagnosis {
         let flow = &subject.flow;
         let mut seen = merged(self.seen_of(flow));
         seen.sort_by_key(|seen| (seen.times.first_ns, seen.times.last_ns));
         let (verdict, because) = verdict(flow, &seen);
-        Answer {
+        Diagnosis {
             subject,
             verdict,
             because,
@@ -153,9 +154,9 @@ impl<'a> Index<'a> {
     }
 
     /// Judges entries, and finds those whose packets are the replies of others.
-    pub fn judge_all(&self, subjects: impl Iterator<Item = Subject>) -> Vec<Answer> {
-        let mut all: Vec<Answer> = subjects.map(|subject| self.judge(subject)).collect();
-        let strays: HashMap<u64, TupleKey> = all.iter().flat_map(Answer::strays).collect();
+    pub fn judge_all(&self, subjects: impl Iterator<Item = Subject>) -> Vec<Diagnosis> {
+        let mut all: Vec<Diagnosis> = subjects.map(|subject| self.judge(subject)).collect();
+        let strays: HashMap<u64, TupleKey> = all.iter().flat_map(Diagnosis::strays).collect();
         for answer in &mut all {
             if answer.verdict == Verdict::OneWay
                 && let Some(answers) = strays.get(&answer.subject.flow.number)
@@ -179,7 +180,7 @@ impl<'a> Index<'a> {
                 let (group, times) = self.all[number as usize];
                 seen.push(Seen {
                     role,
-                    passing: *group,
+                    group: *group,
                     times: *times,
                 });
             }
@@ -239,19 +240,19 @@ impl<'a> Index<'a> {
 
 /// Merges groups that differ only in whether a packet created the entry or found it.
 fn merged(seen: Vec<Seen>) -> Vec<Seen> {
-    let has_entry = |seen: &Seen| matches!(seen.passing.outcome, Outcome::Created | Outcome::Tracked);
+    let has_entry = |seen: &Seen| matches!(seen.group.outcome, Outcome::Created | Outcome::Tracked);
     let mut all: Vec<Seen> = Vec::new();
     for one in seen {
         let same = |other: &&mut Seen| {
             let alike = PacketGroup {
-                outcome: one.passing.outcome,
-                ..other.passing
+                outcome: one.group.outcome,
+                ..other.group
             };
-            other.role == one.role && has_entry(other) && has_entry(&one) && alike == one.passing
+            other.role == one.role && has_entry(other) && has_entry(&one) && alike == one.group
         };
         match all.iter_mut().find(same) {
             Some(other) => {
-                other.passing.outcome = Outcome::Tracked;
+                other.group.outcome = Outcome::Tracked;
                 other.times.packets += one.times.packets;
                 other.times.first_ns = other.times.first_ns.min(one.times.first_ns);
                 other.times.last_ns = other.times.last_ns.max(one.times.last_ns);
@@ -276,7 +277,7 @@ fn verdict(flow: &Flow, seen: &[Seen]) -> (Verdict, Option<usize>) {
         return (Verdict::Answered, most(Role::Reply));
     }
     if let Some(index) = most(Role::ReplyNotTaken) {
-        let verdict = match seen[index].passing.outcome {
+        let verdict = match seen[index].group.outcome {
             Outcome::Invalid => Verdict::ReplyInvalid,
             Outcome::Untracked => Verdict::ReplyUntracked,
             Outcome::Dropped => Verdict::ReplyDropped,

@@ -6,12 +6,12 @@ use rsct_common::Tuple;
 
 use crate::{
     filter::{protocol, values},
-    flow::names::proto,
+    names::proto,
 };
 
 /// A parsed flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedFlow {
     /// One direction: the original one, if the words are in conntrack's order.
     pub orig: Tuple,
     /// The other direction, if it was given.
@@ -63,7 +63,7 @@ const BETWEEN: &[char] = &[
 
 /// Parses a flow. Each element may hold several words. Unknown words are skipped: other printers, kernels and logs add
 /// words of their own to an entry's line.
-pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
+pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<NamedFlow, WordsError> {
     let is_between = |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter);
     let words: Vec<&str> = typed
         .iter()
@@ -102,7 +102,7 @@ pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<Named, WordsError> {
         }
     }
     let [orig, other] = sides;
-    Ok(Named {
+    Ok(NamedFlow {
         orig: orig.tuple(protonum, "original direction")?,
         reply: if reply {
             Some(other.tuple(protonum, "reply direction")?)

@@ -13,7 +13,7 @@ use crate::{
     },
     family::Family,
     filter::{Filter, Prefix, Typed},
-    flow::names::proto,
+    names::proto,
     netlink::{
         Socket,
         expect::{self, Key, New, flags},

@@ -9,10 +9,9 @@ use rsct_common::{
 };
 
 use crate::{
-    flow::names,
     kernel::{interfaces::Names, text::Symbols},
     latency::{Key, Stacks},
-    outside,
+    names, outside,
     render::{latency::time, latency_json, words},
 };
 

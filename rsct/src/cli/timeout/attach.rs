@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::UsageError,
-    flow::names::proto,
+    names::proto,
     plural,
     rules::{Call, Rule, Tool},
     timeouts::Protocol,

@@ -27,7 +27,7 @@ use crate::{
         expiring as render,
     },
     schema::{self, Command},
-    timeouts::{Census, Histogram, PROTOCOLS, Values},
+    timeouts::{Census, Histogram, PROTOCOLS, TimeoutValues},
     waiting,
 };
 
@@ -100,7 +100,7 @@ impl Expiring<'_> {
     async fn one(&self, netns: &Netns, socket: &mut Socket, out: &mut Vec<u8>) -> anyhow::Result<()> {
         let mut handled = Vec::new();
         for protocol in PROTOCOLS {
-            let mut values = Values {
+            let mut values = TimeoutValues {
                 socket,
                 at: self.namespaces.settings(netns),
             };

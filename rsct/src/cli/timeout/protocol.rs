@@ -2,7 +2,7 @@
 
 use crate::{
     cli::UsageError,
-    flow::names::proto::{DCCP, UDPLITE},
+    names::proto::{DCCP, UDPLITE},
     timeouts::{PROTOCOLS, Protocol},
 };
 

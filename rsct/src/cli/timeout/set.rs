@@ -22,7 +22,7 @@ use crate::{
     netlink::Socket,
     render::timeouts::Changed,
     schema::{self, Command},
-    timeouts::{PROTOCOLS, Protocol, Values},
+    timeouts::{PROTOCOLS, Protocol, TimeoutValues},
     waiting,
 };
 
@@ -125,7 +125,7 @@ struct Set<'a> {
 
 impl Set<'_> {
     async fn one(&self, netns: &Netns, socket: &mut Socket, out: &mut Vec<u8>) -> anyhow::Result<()> {
-        let mut values = Values {
+        let mut values = TimeoutValues {
             socket,
             at: self.namespaces.settings(netns),
         };
@@ -206,7 +206,7 @@ impl Set<'_> {
 type Read = Vec<(&'static Protocol, Vec<(u16, u32)>)>;
 
 /// The values of every protocol: some protocols share their values with another.
-async fn all(values: &mut Values<'_>) -> anyhow::Result<Read> {
+async fn all(values: &mut TimeoutValues<'_>) -> anyhow::Result<Read> {
     let mut all = Vec::new();
     for protocol in PROTOCOLS {
         if let Some(read) = values.read(protocol).await? {

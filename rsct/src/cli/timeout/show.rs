@@ -23,7 +23,7 @@ use crate::{
         timeouts::{self as render, Line},
     },
     schema::{self, Command},
-    timeouts::{Builtin, Census, GENERIC, PROTOCOLS, Protocol, Values, is_reduction},
+    timeouts::{Builtin, Census, GENERIC, PROTOCOLS, Protocol, TimeoutValues, is_reduction},
     waiting,
 };
 
@@ -84,7 +84,7 @@ impl Show {
         netns: &Netns,
         socket: &mut Socket,
     ) -> anyhow::Result<()> {
-        let mut values = Values {
+        let mut values = TimeoutValues {
             socket,
             at: namespaces.settings(netns),
         };

@@ -19,19 +19,19 @@ use crate::{
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
     },
     filter::{Filter, Plan},
-    flow::table::TupleKey,
+    flow::TupleKey,
     kernel::clock,
     netlink::{conntrack::Entry, dump},
     provenance::Listing,
     render::what_if::Report,
     schema::Command,
-    timeouts::{GENERIC, Protocol, Values},
+    timeouts::{GENERIC, Protocol, TimeoutValues},
     trace::{
         output::{Format, Output as Lines},
         run::Limits,
     },
     waiting,
-    what_if::{Incident, Simulation, Trial, Watching},
+    what_if::{Incident, Simulation, TimeoutTrial, TrialObserver},
 };
 
 /// Simulate other timeouts with live traffic
@@ -75,7 +75,7 @@ const RING_BYTES: u32 = 8 << 20;
 pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
     let protocol = protocol::named(&args.of)?;
     let assignments = assignments::parse(protocol, &args.states)?;
-    let trial = Trial {
+    let trial = TimeoutTrial {
         protocol,
         values: assignments
             .iter()
@@ -94,7 +94,7 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
 async fn is_handled(protocol: &'static Protocol, namespaces: &Namespaces) -> anyhow::Result<()> {
     namespaces
         .visit(async |netns, socket| {
-            let mut values = Values {
+            let mut values = TimeoutValues {
                 socket,
                 at: namespaces.settings(netns),
             };
@@ -124,7 +124,7 @@ fn of_protocol(mut filter: Filter, protocol: &Protocol) -> Result<Filter, UsageE
 
 async fn watch(
     args: &WhatIfArgs,
-    trial: Trial,
+    trial: TimeoutTrial,
     filter: Filter,
     namespaces: &Namespaces,
 ) -> anyhow::Result<ExitCode> {
@@ -140,7 +140,7 @@ async fn watch(
         reports_early: false,
         show_hooks: false,
     })?;
-    let mut watching = Watching::new(Simulation::new(trial), probing.ticks);
+    let mut watching = TrialObserver::new(Simulation::new(trial), probing.ticks);
     let mut listing = Listing::start(args.attach.form_of_listing()).map_err(listing_error)?;
     seed(namespaces, filter, &mut listing, &mut watching).await?;
     let lost_listing = listing.lost();
@@ -214,7 +214,7 @@ async fn seed(
     namespaces: &Namespaces,
     filter: Filter,
     listing: &mut Listing,
-    watching: &mut Watching,
+    watching: &mut TrialObserver,
 ) -> anyhow::Result<()> {
     let plan: Plan = filter.plan();
     namespaces
@@ -244,7 +244,7 @@ fn key(netns: u32, entry: &Entry<'_>) -> TupleKey {
 struct Seeds<'a> {
     filter: Filter,
     listing: &'a mut Listing,
-    watching: &'a mut Watching,
+    watching: &'a mut TrialObserver,
     netns: u32,
 }
 
@@ -271,7 +271,7 @@ impl dump::Sink for Seeds<'_> {
 /// The table at the end.
 struct LastDump<'a> {
     filter: Filter,
-    watching: &'a Watching,
+    watching: &'a TrialObserver,
     netns: u32,
     keys: Vec<TupleKey>,
     /// Entries that are not simulated.

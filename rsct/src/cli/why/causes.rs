@@ -25,7 +25,6 @@ use crate::{
         probing::{report_watching, start_error},
         shared_args::TextOrJson,
     },
-    flow::observation::Ticks,
     kernel::{
         interfaces::Names,
         interrupt::Signals,
@@ -167,7 +166,7 @@ async fn report(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         malformed: programs.malformed(),
         names: &names,
         symbols: &symbols,
-        ticks: Ticks(programs.hz),
+        ticks: programs.hz,
         listeners: &listeners,
         most: args.top,
     };

@@ -18,9 +18,10 @@ use crate::{
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
     },
     filter::Filter,
-    flow::{Table, observation::Observer},
+    flow::FlowTable,
     kernel::interfaces::Names,
     message,
+    observe::Observer,
     schema::Command,
     trace::{
         output::{Format, Output as Lines},
@@ -66,7 +67,7 @@ pub(super) struct Watch {
 /// The result of a watch.
 pub(super) struct Watched {
     /// The flows at the end.
-    pub(super) table: Table,
+    pub(super) table: FlowTable,
     /// The summary.
     pub(super) summary: Summary,
     /// Names of namespaces and interfaces, including those deleted during the watch.

@@ -19,8 +19,10 @@ use crate::{
     },
     family::Family,
     filter::Filter,
-    flow::{Flow, names::status, observation::Observation, table::TupleKey, tuples::headers},
+    flow::{Flow, TupleKey, tuples::headers},
     kernel::clock,
+    names::status,
+    observe::Observation,
     plural,
     provenance::Listing,
     render::{
@@ -32,9 +34,9 @@ use crate::{
     schema::{self, Command},
     waiting,
     why::{
-        flow::{FlowWatching, Known, Tuples},
+        flow::{FlowFacts, FlowObserver, FlowTuples},
         unreplied::{Index, Subject},
-        words::{self, Named, WordsError},
+        words::{self, NamedFlow, WordsError},
     },
 };
 
@@ -70,7 +72,7 @@ pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Parses the words of the flow.
-fn named(words: &[String]) -> Result<Named, UsageError> {
+fn named(words: &[String]) -> Result<NamedFlow, UsageError> {
     words::parse(words).map_err(|error| {
         UsageError(match error {
             WordsError::NoTuple(typed) => format!(
@@ -83,11 +85,11 @@ fn named(words: &[String]) -> Result<Named, UsageError> {
     })
 }
 
-async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow::Result<ExitCode> {
+async fn why(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> anyhow::Result<ExitCode> {
     let watch = Watch::start(&args.watching, &scope(named))?;
     let format = args.watching.output.format;
     let before = now(args, named, namespaces).await?;
-    let mut tuples = Tuples::of(named);
+    let mut tuples = FlowTuples::of(named);
     for found in &before {
         tuples.add(&Tuple::from_words(found.key.orig));
         tuples.add(&found.reply);
@@ -112,7 +114,7 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
             lines.line(out, observation);
         }
     };
-    let (watching, watched) = watch.run(FlowWatching::new(tuples, write), None).await?;
+    let (watching, watched) = watch.run(FlowObserver::new(tuples, write), None).await?;
     let after = lookup::entries(namespaces, &named.orig, None, format).await?;
     let elsewhere = elsewhere(named, namespaces, &before, &after, format).await?;
     let report = FinalReport {
@@ -145,7 +147,7 @@ async fn why(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
 }
 
 /// Only the protocol and the family: a reply may arrive in another zone or namespace, or untranslated.
-fn scope(named: &Named) -> WatchScope {
+fn scope(named: &NamedFlow) -> WatchScope {
     WatchScope {
         filter: Filter {
             family: Family::from_number(named.orig.family()),
@@ -159,7 +161,7 @@ fn scope(named: &Named) -> WatchScope {
 }
 
 /// Prints the flow's current entries with their remaining time and its source.
-async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow::Result<Vec<Found>> {
+async fn now(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> anyhow::Result<Vec<Found>> {
     let mut listing = Listing::start(args.watching.attach.form_of_listing()).map_err(listing_error)?;
     let format = args.watching.output.format;
     let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), format).await?;
@@ -187,7 +189,7 @@ async fn now(args: &FlowArgs, named: &Named, namespaces: &Namespaces) -> anyhow:
 
 /// The flow's entries in all other namespaces, if no selected one has it.
 async fn elsewhere(
-    named: &Named,
+    named: &NamedFlow,
     namespaces: &Namespaces,
     before: &[Found],
     after: &[Found],
@@ -202,7 +204,7 @@ async fn elsewhere(
 
 /// The report at the end.
 struct FinalReport<'a> {
-    named: &'a Named,
+    named: &'a NamedFlow,
     /// Inode numbers of the selected namespaces; none for all.
     selected: Option<Vec<u32>>,
     before: &'a [Found],
@@ -215,7 +217,7 @@ impl FinalReport<'_> {
     fn write<W: FnMut(&mut Vec<u8>, Observation<'_>)>(
         &self,
         out: &mut Vec<u8>,
-        watching: &FlowWatching<W>,
+        watching: &FlowObserver<W>,
         format: TextOrJson,
     ) {
         let now_ns = clock::monotonic_ns();
@@ -236,7 +238,7 @@ impl FinalReport<'_> {
                 .map(|flow| index.judge(Subject { flow, ended: None }));
             let seen = answer.as_ref().map_or(&[][..], |answer| &answer.seen);
             let before = self.before.iter().find(|found| found.key == *key);
-            let known = Known {
+            let known = FlowFacts {
                 status: found.map(|found| found.status),
                 was_there: before.is_some(),
                 ran_out: before.is_some_and(|found| found.ran_out(now_ns)),
@@ -261,11 +263,11 @@ impl FinalReport<'_> {
             let (here, there): (Vec<_>, Vec<_>) = seen
                 .iter()
                 .copied()
-                .partition(|seen| self.is_selected(seen.passing.place.netns));
-            let known = Known {
+                .partition(|seen| self.is_selected(seen.group.place.netns));
+            let known = FlowFacts {
                 elsewhere: !self.elsewhere.is_empty()
                     || self.before.iter().chain(self.after).next().is_some(),
-                ..Known::default()
+                ..FlowFacts::default()
             };
             let end = End {
                 key: None,
@@ -287,7 +289,7 @@ impl FinalReport<'_> {
     }
 
     /// The flow's entries: at the start, at the end, and those deleted in between.
-    fn keys<W>(&self, watching: &FlowWatching<W>) -> Vec<TupleKey> {
+    fn keys<W>(&self, watching: &FlowObserver<W>) -> Vec<TupleKey> {
         let mut keys: Vec<TupleKey> = Vec::new();
         let found = self.before.iter().chain(self.after).map(|found| found.key);
         let wanted = headers(self.named.orig);

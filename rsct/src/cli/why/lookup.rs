@@ -8,7 +8,7 @@ use crate::{
     cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
     family::Family,
     filter::{Filter, Prefix},
-    flow::{table::TupleKey, tuples::headers},
+    flow::{TupleKey, tuples::headers},
     kernel::{clock, netns::Netns},
     netlink::{conntrack::Entry, dump},
     provenance::Listing,

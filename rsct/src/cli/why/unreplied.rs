@@ -8,12 +8,13 @@ use super::common::{CommonArgs, Watch, WatchScope, Watched, print};
 use crate::{
     cli::{UsageError, namespaces::Namespaces, shared_args::TextOrJson},
     filter::Filter,
-    flow::{Flow, names::status, tuples::inverse},
+    flow::{Flow, tuples::inverse},
     kernel::clock,
+    names::status,
     render::why_unreplied::Report,
     schema::Command,
     waiting,
-    why::unreplied::{Index, Role, Subject, Watching},
+    why::unreplied::{Index, Role, Subject, UnrepliedObserver},
 };
 
 /// Explain entries that stay UNREPLIED: packets by hook and interface
@@ -51,7 +52,7 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
     waiting::event_loop()?.block_on(async {
         let watch = Watch::start(&args.common.watching, &scope(&filter))?;
         let (watching, watched) = watch
-            .run(Watching::default(), Some(Command::WhyUnreplied))
+            .run(UnrepliedObserver::default(), Some(Command::WhyUnreplied))
             .await?;
         let selection = Selection {
             filter,
@@ -102,7 +103,7 @@ impl Selection {
 fn report(
     args: &UnrepliedArgs,
     selection: &Selection,
-    watching: &Watching,
+    watching: &UnrepliedObserver,
     watched: &Watched,
 ) -> anyhow::Result<ExitCode> {
     let index = Index::of(&watching.sightings);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     conntrack::command::Command,
-    flow::names::{self, proto},
+    names::{self, proto},
 };
 
 /// Number of states.

@@ -5,7 +5,7 @@ use super::{
     ports::{self, PAIRS},
     strtoul,
 };
-use crate::{conntrack::command::Command, flow::names::proto};
+use crate::{conntrack::command::Command, names::proto};
 
 const NAMES: [&str; 8] = [
     "srckey",

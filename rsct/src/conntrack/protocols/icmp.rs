@@ -3,7 +3,7 @@
 use super::{Long, OptionTarget, Problem, ProtocolOptions, atoi, long, no_completion, port};
 use crate::{
     conntrack::{command::Command, object::EntryAttr},
-    flow::names::proto,
+    names::proto,
 };
 
 fn legality(command: Command) -> &'static [u8] {

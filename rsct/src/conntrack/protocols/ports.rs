@@ -3,7 +3,7 @@
 use super::{Long, OptionTarget, PORT_PAIRS, Problem, ProtocolOptions, long, no_completion, port};
 use crate::{
     conntrack::{command::Command, object::EntryAttr},
-    flow::names::proto,
+    names::proto,
 };
 
 /// The names, in error messages, of the options that all protocols with ports have, without the state.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     conntrack::{command::Command, object::TypedEntry},
-    flow::names::{self, proto},
+    names::{self, proto},
 };
 
 // include/uapi/linux/netfilter/nf_conntrack_tcp.h.

@@ -82,7 +82,7 @@ impl DumpFilter {
 
 /// The kernel's flags: ICMP's parts have separate bits.
 fn flags(filter: &TupleFilter) -> u32 {
-    use crate::flow::names::proto;
+    use crate::names::proto;
 
     let mut flags = filter.parts.bits();
     let (src_l4, dst_l4) = match filter.tuple.protonum {

@@ -5,7 +5,7 @@ use rsct_common::Tuple;
 use super::attribute::*;
 use crate::{
     family::Family,
-    flow::names::proto,
+    names::proto,
     netlink::{
         attr::{Attr, AttrError, Attrs},
         emit::Emitter,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     kernel::netns::Netns,
     render::event_line::{Event, Requester},
-    timeouts::Source,
+    timeouts::TimeoutSource,
 };
 
 /// Facts about an entry that it does not contain.
@@ -20,5 +20,5 @@ pub struct About<'a> {
     /// The program that requested the event.
     pub requester: Option<Requester<'a>>,
     /// The source of its timeout; wide and JSON print it.
-    pub timeout_source: Option<&'a Source<'a>>,
+    pub timeout_source: Option<&'a TimeoutSource<'a>>,
 }

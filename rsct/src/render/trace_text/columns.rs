@@ -7,10 +7,8 @@ use rsct_common::{
 
 use crate::{
     causes::Why,
-    flow::{
-        Flow,
-        names::{self, proto},
-    },
+    flow::Flow,
+    names::{self, proto},
 };
 
 use super::look::Look;

@@ -7,10 +7,8 @@ use rsct_common::{
 
 use crate::{
     causes::{Cause, Why, delete::DeleteCause},
-    flow::{
-        cause::DeleteKind,
-        names::{proto, status},
-    },
+    flow::delete_kind::DeleteKind,
+    names::{proto, status},
     outside,
 };
 

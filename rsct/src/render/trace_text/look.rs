@@ -3,8 +3,8 @@
 use rsct_common::{Tuple, TupleWords};
 
 use crate::{
-    flow::{names, observation::Ticks},
-    kernel::interfaces::Names,
+    kernel::{hz::Hz, interfaces::Names},
+    names,
     render::{bytes, color::Palette, words},
 };
 
@@ -21,7 +21,7 @@ pub struct Style {
 #[derive(Clone, Debug)]
 pub struct Look {
     /// Jiffies a second.
-    pub ticks: Ticks,
+    pub ticks: Hz,
     /// Monotonic time that is printed as zero.
     pub start_ns: u64,
     /// True if each line names its network namespace.

@@ -7,12 +7,10 @@ use rsct_common::{
 
 use crate::{
     causes::Why,
-    flow::{
-        icmp,
-        names::{self, status},
-        observation::{Outcome, Reason},
-    },
-    timeouts::Source,
+    flow::{icmp, outcome::Outcome},
+    names::{self, status},
+    observe::Reason,
+    timeouts::TimeoutSource,
 };
 
 use super::{
@@ -26,7 +24,7 @@ impl Look {
         &self,
         out: &mut Vec<u8>,
         record: &PacketRecord,
-        source: Option<&Source<'_>>,
+        source: Option<&TimeoutSource<'_>>,
         numbers: Option<Numbers>,
         why: Option<&Why>,
     ) {
@@ -78,7 +76,7 @@ impl Look {
     }
 
     /// `ESTABLISHED +ASSURED 120s udp_timeout_stream`, `→ SYN_RECV +SEEN_REPLY 60s`, `→ 300s unacknowledged`.
-    fn tracked(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&Source<'_>>) {
+    fn tracked(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&TimeoutSource<'_>>) {
         let palette = &self.palette;
         let ctinfo = names::ctinfo(record.ctinfo).as_bytes();
         if record.flags & PacketFlags::BEFORE == 0 {
@@ -122,7 +120,7 @@ impl Look {
     }
 
     /// ` 120s udp_timeout_stream`.
-    fn new_timeout(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&Source<'_>>) {
+    fn new_timeout(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&TimeoutSource<'_>>) {
         out.push(b' ');
         self.left_after(out, record);
         if let Some(source) = source {
@@ -166,7 +164,7 @@ impl Look {
         &self,
         out: &mut Vec<u8>,
         record: &PacketRecord,
-        source: Option<&Source<'_>>,
+        source: Option<&TimeoutSource<'_>>,
         numbers: Option<Numbers>,
         reason: Reason<'_>,
     ) {
@@ -225,7 +223,7 @@ impl Look {
         }
     }
 
-    fn changes_wide(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&Source<'_>>) {
+    fn changes_wide(&self, out: &mut Vec<u8>, record: &PacketRecord, source: Option<&TimeoutSource<'_>>) {
         if record.flags & PacketFlags::BEFORE == 0 {
             return;
         }

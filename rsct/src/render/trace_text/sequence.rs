@@ -3,7 +3,7 @@
 use rsct_common::record::{PacketFlags, PacketRecord};
 use rustc_hash::FxHashMap;
 
-use crate::flow::names;
+use crate::names;
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;

@@ -14,14 +14,12 @@ use crate::{
         Cause, Why, delete::DeleteCause, drop::DropCause, insert::InsertCause, invalid::InvalidCause,
         lost::LostCause, window::Miss,
     },
-    flow::{
-        Table,
-        names::{proto, status},
-        observation::{Reason, Ticks},
-    },
-    kernel::interfaces::Names,
+    flow::FlowTable,
+    kernel::{hz::Hz, interfaces::Names},
+    names::{proto, status},
+    observe::Reason,
     render::color::Palette,
-    timeouts::{Governing, Protocol, Reduction, Setter, Source},
+    timeouts::{Governing, Protocol, Reduction, Setter, TimeoutSource},
 };
 
 const NOW: u32 = 1000;
@@ -35,7 +33,7 @@ const SERVER_SEQ: u32 = 3_000_000_000;
 /// An observation that owns its parts.
 struct Given {
     what: What,
-    source: Option<Source<'static>>,
+    source: Option<TimeoutSource<'static>>,
     why: Option<Why>,
 }
 
@@ -48,7 +46,7 @@ enum What {
 impl Given {
     fn of(mut self, protocol: &str, state: &str, reduction: Option<Reduction>) -> Self {
         let state = Protocol::named(protocol).unwrap().state(state).unwrap();
-        self.source = Some(Source {
+        self.source = Some(TimeoutSource {
             setter: Setter::Defaults,
             governing: Some(Governing { state, reduction }),
             value_ms: None,
@@ -77,7 +75,7 @@ impl Given {
         self
     }
 
-    fn line(&self, text: &mut TraceText, table: &mut Table) -> String {
+    fn line(&self, text: &mut TraceText, table: &mut FlowTable) -> String {
         let mut out = Vec::new();
         match &self.what {
             What::Packet(record) => {
@@ -101,7 +99,7 @@ impl Given {
 
 fn text(style: Style, palette: Palette) -> TraceText {
     TraceText::new(Look {
-        ticks: Ticks(250),
+        ticks: Hz::new(250).unwrap(),
         start_ns: 0,
         show_netns: false,
         style,
@@ -547,7 +545,7 @@ fn lines_of_each_layout() {
         },
     ];
     for (column, style) in styles.into_iter().enumerate() {
-        let mut table = Table::new(250);
+        let mut table = FlowTable::new(250);
         let mut text = text(style, Palette::PLAIN);
         for (given, expected) in &cases {
             assert_eq!(given.line(&mut text, &mut table), expected[column]);
@@ -615,7 +613,7 @@ fn every_kind() -> Vec<Given> {
 
 #[test]
 fn lines_fit_120_columns() {
-    let mut table = Table::new(250);
+    let mut table = FlowTable::new(250);
     let mut text = text(Style::default(), Palette::PLAIN);
     for given in every_kind() {
         let line = given.line(&mut text, &mut table);
@@ -628,7 +626,12 @@ fn lines_fit_120_columns() {
 
 #[test]
 fn prose_is_cut_off_at_120_columns() {
-    let line = |given: Given| given.line(&mut text(Style::default(), Palette::PLAIN), &mut Table::new(250));
+    let line = |given: Given| {
+        given.line(
+            &mut text(Style::default(), Palette::PLAIN),
+            &mut FlowTable::new(250),
+        )
+    };
     let cut = line(alone(Cause::Lost(LostCause::Overrun), None));
     assert_eq!(cut.chars().count(), 120);
     assert!(
@@ -703,10 +706,10 @@ fn the_kind_of_event_has_a_colour() {
                 wide,
                 absolute: false,
             };
-            let line = given.line(&mut text(style, palette), &mut Table::new(250));
+            let line = given.line(&mut text(style, palette), &mut FlowTable::new(250));
             if !wide {
                 assert!(line.contains(expected), "{line:?}");
-                let plain = given.line(&mut text(style, Palette::PLAIN), &mut Table::new(250));
+                let plain = given.line(&mut text(style, Palette::PLAIN), &mut FlowTable::new(250));
                 assert_eq!(width(line.as_bytes()), plain.chars().count());
             } else if !expected.contains("[94m") {
                 let painted = expected.split_inclusive("[0m").next().unwrap_or_default();

@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 use rsct_common::Tuple;
 
 use crate::{
-    flow::{Flow, names, tuples::headers},
+    flow::{Flow, tuples::headers},
     kernel::interfaces::Names,
-    plural,
+    names, plural,
     render::words,
     why::{
-        sightings::Place,
-        unreplied::{Answer, Role, Seen, Verdict},
+        sightings::HookPoint,
+        unreplied::{Diagnosis, Role, Seen, Verdict},
     },
 };
 
 /// `PRE_ROUTING on eth0, netns client`.
-pub(super) fn place(place: Place, names: &Names) -> String {
+pub(super) fn place(place: HookPoint, names: &Names) -> String {
     let mut text = names::hook(place.hook).to_owned();
     // Writing to a String cannot fail.
     let _ = match (place.ifindex, names.interface(place.netns, place.ifindex)) {
@@ -29,7 +29,7 @@ pub(super) fn place(place: Place, names: &Names) -> String {
 }
 
 /// The verdict's meaning, with the observation that proves it.
-pub(in crate::render) fn explanation(answer: &Answer, names: &Names) -> String {
+pub(in crate::render) fn explanation(answer: &Diagnosis, names: &Names) -> String {
     let mut text = answer.verdict.meaning().to_owned();
     if answer.verdict == Verdict::NoPacketsNow && answer.subject.ended.is_some() {
         text.push_str(", and it has been deleted since");
@@ -41,8 +41,8 @@ pub(in crate::render) fn explanation(answer: &Answer, names: &Names) -> String {
         return text;
     };
     let packets = plural::count(seen.times.packets, "packet", "packets");
-    let _ = write!(text, ": {packets} at {}", place(seen.passing.place, names));
-    if let Some(error) = seen.passing.error {
+    let _ = write!(text, ": {packets} at {}", place(seen.group.place, names));
+    if let Some(error) = seen.group.error {
         let _ = write!(
             text,
             ", {} (type {} code {}) from {}",
@@ -60,7 +60,7 @@ pub(in crate::render) fn explanation(answer: &Answer, names: &Names) -> String {
                 .iter()
                 .rfind(|seen| seen.role == Role::RequestElsewhere);
             if let Some(arrived) = arrived {
-                let _ = write!(text, "; they arrive at {}", place(arrived.passing.place, names));
+                let _ = write!(text, "; they arrive at {}", place(arrived.group.place, names));
             }
         }
         Verdict::StrayReply => {
@@ -76,19 +76,19 @@ pub(in crate::render) fn explanation(answer: &Answer, names: &Names) -> String {
 }
 
 /// The zone of packets with the entry's tuple that belong to another entry.
-fn elsewhere(text: &mut String, answer: &Answer) {
+fn elsewhere(text: &mut String, answer: &Diagnosis) {
     let flow = &answer.subject.flow;
     let is_here = |seen: &&Seen| {
         seen.role == Role::RequestElsewhere
-            && seen.passing.place.netns == flow.netns
-            && seen.passing.zone != flow.zone
+            && seen.group.place.netns == flow.netns
+            && seen.group.zone != flow.zone
     };
     if let Some(seen) = answer.seen.iter().rfind(is_here) {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "; packets with its tuple are now in zone {}",
-            seen.passing.zone
+            seen.group.zone
         );
     }
 }
@@ -97,17 +97,17 @@ fn elsewhere(text: &mut String, answer: &Answer) {
 fn another_flow(text: &mut String, seen: &Seen, flow: &Flow) {
     if seen.role == Role::ReplyFromAnotherEnd {
         let mut ends = Vec::new();
-        words::ends(&mut ends, &seen.passing.headers);
+        words::ends(&mut ends, &seen.group.headers);
         let _ = write!(
             text,
             ", from an address or port other than the request's destination ({})",
             String::from_utf8_lossy(&ends)
         );
-    } else if seen.passing.zone != flow.zone {
+    } else if seen.group.zone != flow.zone {
         let _ = write!(
             text,
             ", in zone {}, but the entry is in zone {}",
-            seen.passing.zone, flow.zone
+            seen.group.zone, flow.zone
         );
     } else if is_translated(seen, flow) {
         let mut ends = Vec::new();
@@ -135,5 +135,5 @@ pub(super) fn is_translated(seen: &Seen, flow: &Flow) -> bool {
         Some(flow.orig_tuple())
     };
     !matches!(seen.role, Role::Refused | Role::IcmpError | Role::IcmpRedirect)
-        && expected.is_some_and(|expected| headers(expected) != seen.passing.headers)
+        && expected.is_some_and(|expected| headers(expected) != seen.group.headers)
 }

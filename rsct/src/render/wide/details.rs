@@ -4,8 +4,8 @@ use rsct_common::Tuple;
 
 use super::{end, proto_name};
 use crate::{
-    flow::names::{proto, status},
     labels::LabelMap,
+    names::{proto, status},
     netlink::conntrack::{Entry, ProtoInfo, SeqAdj, Synproxy, Tcp},
     outside,
     render::{bytes, date::Date},

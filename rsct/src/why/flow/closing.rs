@@ -1,7 +1,8 @@
 //! Verdict on a flow: its name, meaning and advice.
 
 use crate::{
-    flow::{cause::DeleteKind, names::status, observation::Outcome},
+    flow::{delete_kind::DeleteKind, outcome::Outcome},
+    names::status,
     why::unreplied::{Role, Seen},
 };
 
@@ -150,7 +151,7 @@ impl Offload {
 
 /// The facts about one entry, or about a flow that has none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Known {
+pub struct FlowFacts {
     /// Its status bits, if it is in a selected table.
     pub status: Option<u32>,
     /// True if it was in the table when the watch began.
@@ -163,7 +164,7 @@ pub struct Known {
     pub elsewhere: bool,
 }
 
-impl Known {
+impl FlowFacts {
     /// The verdict. `seen`: the packets in the selected namespaces; `seen_elsewhere`: there are others.
     pub fn closing(&self, seen: &[Seen], seen_elsewhere: bool) -> Closing {
         if let Some(bits) = self.status {
@@ -181,7 +182,7 @@ impl Known {
         }
         if self.was_there {
             let refreshed = |seen: &Seen| {
-                matches!(seen.role, Role::Request | Role::Reply) && seen.passing.outcome == Outcome::Tracked
+                matches!(seen.role, Role::Request | Role::Reply) && seen.group.outcome == Outcome::Tracked
             };
             return if self.ran_out && !seen.iter().any(refreshed) {
                 Closing::RanOut
@@ -191,7 +192,7 @@ impl Known {
         }
         let most = |outcome: Outcome| {
             seen.iter()
-                .filter(|seen| seen.passing.outcome == outcome)
+                .filter(|seen| seen.group.outcome == outcome)
                 .map(|seen| seen.times.packets)
                 .sum::<u64>()
         };
@@ -222,14 +223,14 @@ mod tests {
     use rsct_common::Tuple;
 
     use super::*;
-    use crate::why::sightings::{PacketDirection, PacketGroup, Place, Times};
+    use crate::why::sightings::{HookPoint, PacketDirection, PacketGroup, Times};
 
     fn seen(outcome: Outcome, packets: u64) -> Seen {
         Seen {
             role: Role::Request,
-            passing: PacketGroup {
+            group: PacketGroup {
                 error: None,
-                place: Place {
+                place: HookPoint {
                     netns: 1,
                     hook: 0,
                     ifindex: 2,
@@ -262,7 +263,7 @@ mod tests {
                 Closing::Offloaded(Offload::Hardware),
             ),
         ] {
-            let known = Known {
+            let known = FlowFacts {
                 status: Some(status),
                 // An earlier entry with its tuple was deleted.
                 deleted: Some(DeleteKind::Early),
@@ -276,19 +277,19 @@ mod tests {
 
     #[test]
     fn a_missing_entry_was_deleted_or_has_expired() {
-        let known = Known {
+        let known = FlowFacts {
             was_there: true,
-            ..Known::default()
+            ..FlowFacts::default()
         };
         assert_eq!(known.closing(&[], false), Closing::Gone);
-        let late = Known {
+        let late = FlowFacts {
             ran_out: true,
             ..known
         };
         assert_eq!(late.closing(&[], false), Closing::RanOut);
         // A packet extended its timeout by an unknown time.
         assert_eq!(late.closing(&[seen(Outcome::Tracked, 1)], false), Closing::Gone);
-        let deleted = Known {
+        let deleted = FlowFacts {
             deleted: Some(DeleteKind::Expired),
             ..known
         };
@@ -297,7 +298,7 @@ mod tests {
 
     #[test]
     fn packets_without_an_entry_decide_the_verdict() {
-        let known = Known::default();
+        let known = FlowFacts::default();
         for (seen, closing) in [
             (vec![], Closing::NeverSeen),
             (vec![seen(Outcome::Invalid, 1)], Closing::Invalid),
@@ -314,7 +315,7 @@ mod tests {
             assert_eq!(known.closing(&seen, false), closing);
         }
         assert_eq!(known.closing(&[], true), Closing::Elsewhere);
-        let other_zone = Known {
+        let other_zone = FlowFacts {
             elsewhere: true,
             ..known
         };

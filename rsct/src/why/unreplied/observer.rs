@@ -8,10 +8,10 @@ use super::Subject;
 use crate::{
     flow::{
         Flow,
-        cause::{self, DeleteKind},
-        names::status,
-        observation::{Observation, Observer},
+        delete_kind::{self, DeleteKind},
     },
+    names::status,
+    observe::{Observation, Observer},
     why::sightings::Sightings,
 };
 
@@ -20,7 +20,7 @@ const MOST_ENDED: usize = 1 << 16;
 
 /// Collects packets and deletes.
 #[derive(Debug, Default)]
-pub struct Watching {
+pub struct UnrepliedObserver {
     /// The packets.
     pub sightings: Sightings,
     /// Entries deleted without a reply.
@@ -31,7 +31,7 @@ pub struct Watching {
     pub answered: HashSet<u64>,
 }
 
-impl Observer for Watching {
+impl Observer for UnrepliedObserver {
     fn observe(&mut self, _out: &mut Vec<u8>, observation: Observation<'_>) {
         if let Observation::Packet(record, flow, ..) = observation {
             self.packet(record, flow);
@@ -41,7 +41,7 @@ impl Observer for Watching {
     }
 }
 
-impl Watching {
+impl UnrepliedObserver {
     fn packet(&mut self, record: &PacketRecord, flow: Option<&Flow>) {
         const KNOWN: u16 = PacketFlags::BEFORE | PacketFlags::AFTER;
         self.sightings.packet(record, flow);
@@ -55,7 +55,7 @@ impl Watching {
 
     fn entry(&mut self, record: &EntryRecord, flow: &Flow) {
         let was_deleted =
-            EntryKind::from_byte(record.what) == Some(EntryKind::Delete) && cause::deleted(record);
+            EntryKind::from_byte(record.what) == Some(EntryKind::Delete) && delete_kind::deleted(record);
         if !was_deleted
             || record.status_before & (status::CONFIRMED | status::SEEN_REPLY) != status::CONFIRMED
         {

@@ -2,12 +2,9 @@ use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, Packe
 
 use super::*;
 use crate::{
-    flow::{
-        Table,
-        observation::{Observation, Observer as _, Reason},
-        reconcile::Dumped,
-    },
-    why::{sightings::Place, words},
+    flow::{FlowTable, reconcile::DumpedEntry},
+    observe::{Observation, Observer as _, Reason},
+    why::{sightings::HookPoint, words},
 };
 
 const NETNS: u32 = 4_026_532_000;
@@ -19,12 +16,12 @@ fn tuple(typed: &str) -> Tuple {
 }
 
 /// A dumped entry of zone 5 that expects this reply.
-fn dumped(orig: &str, reply: &str, status: u32) -> Dumped {
+fn dumped(orig: &str, reply: &str, status: u32) -> DumpedEntry {
     let reply = Tuple {
         dir: 1,
         ..tuple(reply)
     };
-    Dumped {
+    DumpedEntry {
         key: TupleKey {
             netns: NETNS,
             zone: 5,
@@ -39,7 +36,7 @@ fn dumped(orig: &str, reply: &str, status: u32) -> Dumped {
 }
 
 fn flow(reply: &str, status: u32) -> Flow {
-    let mut table = Table::new(250);
+    let mut table = FlowTable::new(250);
     table.begin_dump(1, true);
     table.dumped(&dumped(ORIG, reply, status), 1);
     *table.flows().next().unwrap()
@@ -49,7 +46,7 @@ fn flow(reply: &str, status: u32) -> Flow {
 fn group(typed: &str, netns: u32, outcome: Outcome, direction: PacketDirection, flow: u64) -> PacketGroup {
     PacketGroup {
         error: None,
-        place: Place {
+        place: HookPoint {
             netns,
             hook: 0,
             ifindex: 2,
@@ -67,7 +64,7 @@ const REPLY: &str = "udp src=10.0.0.2 dst=10.0.0.1 sport=53 dport=1000";
 const OTHER_END: &str = "udp src=10.0.0.3 dst=10.0.0.1 sport=53 dport=1000";
 const OTHER_ENDS_REPLY: &str = "udp src=10.0.0.1 dst=10.0.0.3 sport=1000 dport=53";
 
-fn judge(flow: Flow, passed: &[PacketGroup]) -> Answer {
+fn judge(flow: Flow, passed: &[PacketGroup]) -> Diagnosis {
     let mut sightings = Sightings::default();
     for (time_ns, group) in (10..).zip(passed) {
         sightings.count(*group, time_ns);
@@ -154,7 +151,7 @@ fn the_outcome_of_the_reply_is_the_verdict() {
 
 #[test]
 fn what_another_entry_waits_for_is_a_stray_reply() {
-    let mut table = Table::new(250);
+    let mut table = FlowTable::new(250);
     table.begin_dump(1, true);
     for (orig, reply) in [(ORIG, REPLY), (OTHER_END, OTHER_ENDS_REPLY)] {
         table.dumped(&dumped(orig, reply, 0), 1);
@@ -199,7 +196,7 @@ fn a_refused_packet_is_a_reply_if_no_request_was_seen_there() {
     );
     assert_eq!(judge(flow, &[request(&flow), refused]).verdict, Verdict::OneWay);
     let elsewhere = PacketGroup {
-        place: Place {
+        place: HookPoint {
             ifindex: 3,
             ..refused.place
         },
@@ -218,7 +215,7 @@ fn a_reply_that_is_not_translated_is_another_flow() {
     let untranslated = group(REPLY, NETNS, Outcome::Created, PacketDirection::Orig, 99);
     let answer = judge(flow, &[request(&flow), untranslated]);
     assert_eq!(answer.verdict, Verdict::ReplyIsAnotherFlow);
-    assert_eq!(answer.seen[answer.because.unwrap()].passing, untranslated);
+    assert_eq!(answer.seen[answer.because.unwrap()].group, untranslated);
     // On the other side of the translation, its requests and replies have other headers.
     let translated = |typed: &str, direction| group(typed, OTHER, Outcome::Tracked, direction, 98);
     let answer = judge(
@@ -270,7 +267,7 @@ fn the_first_packet_is_counted_with_the_later_ones() {
     let counted: Vec<_> = answer
         .seen
         .iter()
-        .map(|seen| (seen.role, seen.passing.outcome, seen.times))
+        .map(|seen| (seen.role, seen.group.outcome, seen.times))
         .collect();
     let times = |packets, first_ns, last_ns| Times {
         packets,
@@ -299,7 +296,7 @@ fn an_unreplied_entry_with_a_reply_is_answered() {
     let answer = judge(flow, &[reply]);
     assert_eq!((answer.verdict, answer.because), (Verdict::Answered, Some(0)));
 
-    let mut watching = Watching::default();
+    let mut watching = UnrepliedObserver::default();
     let mut record = PacketRecord {
         flags: PacketFlags::BEFORE | PacketFlags::AFTER,
         status_before: status::CONFIRMED,
@@ -323,7 +320,7 @@ fn an_unreplied_entry_with_a_reply_is_answered() {
 #[test]
 fn entries_deleted_without_a_reply_are_kept() {
     let flow = flow(REPLY, 0);
-    let mut watching = Watching::default();
+    let mut watching = UnrepliedObserver::default();
     let mut record = EntryRecord {
         what: EntryKind::Delete as u8,
         flags: EntryFlags::RETURNED,

@@ -4,16 +4,19 @@ use std::{cell::RefCell, fmt, rc::Rc};
 
 use rsct_common::record::{EntryKind, EntryRecord, PacketRecord};
 
-use crate::{causes::Why, flow::Flow, timeouts::Source};
-
-pub use super::{outcome::Outcome, ticks::Ticks};
+use crate::{causes::Why, flow::Flow, timeouts::TimeoutSource};
 
 /// One event, and its context.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
     /// A packet traversed `nf_conntrack_in`: its flow, the source of the timeout that it set, and the cause if it was
     /// dropped or INVALID.
-    Packet(&'a PacketRecord, Option<&'a Flow>, Option<Source<'a>>, Reason<'a>),
+    Packet(
+        &'a PacketRecord,
+        Option<&'a Flow>,
+        Option<TimeoutSource<'a>>,
+        Reason<'a>,
+    ),
     /// An entry was inserted, confirmed, deleted, … : its flow, and the cause.
     Entry(&'a EntryRecord, Option<&'a Flow>, Option<&'a Why>),
     /// A cause that belongs to no packet or entry record.

@@ -2,8 +2,10 @@
 
 use rsct_common::record::{EntryFlags, EntryKind, EntryRecord};
 
-use super::names::{status, verdict};
-use crate::kernel::hz::Jiffies32;
+use crate::{
+    kernel::hz::Jiffies32,
+    names::{status, verdict},
+};
 
 /// How an entry was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
