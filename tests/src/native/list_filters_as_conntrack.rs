@@ -86,7 +86,7 @@ const EXPLAINED: &[(&str, &[&str])] = &[
         "-s 10.0.0.0/8 -w 7 -n",
         &[
             "--family: applied by the kernel",
-            "--src: applied by rsct: the kernel compares whole addresses",
+            "--src: applied by rsct: the kernel compares only whole addresses",
             "--zone: applied by the kernel",
             "--nat: applied by rsct",
         ],
