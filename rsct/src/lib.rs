@@ -1,39 +1,41 @@
 //! rsct shows the effect of nf_conntrack on every packet and every entry.
 
+#![warn(unreachable_pub)]
+
 #[macro_use]
 mod message;
 
-pub mod causes;
+mod causes;
 pub mod cli;
 mod clib;
 pub mod conntrack;
-pub mod doctor;
-pub mod entry_spec;
+mod doctor;
+mod entry_spec;
 pub mod family;
 pub mod filter;
-pub mod flow;
+mod flow;
 pub mod kernel;
 pub mod labels;
-pub mod latency;
+mod latency;
 pub mod load;
 pub mod netlink;
-pub mod nfct;
-pub mod observe;
-pub mod outside;
+mod nfct;
+mod observe;
+mod outside;
 mod plural;
-pub mod probe;
-pub mod provenance;
+mod probe;
+mod provenance;
 pub mod render;
 pub mod rules;
 pub mod schema;
 #[cfg(test)]
 mod seeds;
-pub mod sysctls;
-pub mod timeouts;
-pub mod trace;
+mod sysctls;
+mod timeouts;
+mod trace;
 mod waiting;
-pub mod what_if;
-pub mod why;
+mod what_if;
+mod why;
 
 /// The kernel's numbers and their names.
 pub use rsct_common::names;

@@ -47,7 +47,7 @@ impl Serialize for Name {
 
 /// Returns whether a character can change what a terminal shows: control characters, line and paragraph separators,
 /// characters that change the direction of writing, and invisible ones.
-pub fn is_harmful(char: char) -> bool {
+pub(crate) fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(char,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -55,7 +55,7 @@ pub fn is_harmful(char: char) -> bool {
 }
 
 /// Escapes untrusted text for a terminal: harmful characters as `\u{1b}`, bytes that are not UTF-8 as `\xff`.
-pub fn shown(text: &[u8]) -> String {
+pub(crate) fn shown(text: &[u8]) -> String {
     let mut shown = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {
@@ -73,7 +73,7 @@ pub fn shown(text: &[u8]) -> String {
 }
 
 /// Escapes a message line by line: its line breaks stay.
-pub fn shown_lines(text: &str) -> String {
+pub(crate) fn shown_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(|line| shown(line.as_bytes())).collect();
     lines.join("\n")
 }

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Runs a future to its end on this thread. Sockets that it opens block the thread, so it needs neither an event loop
 /// nor the loop's descriptors. Must not be called inside an event loop.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -34,7 +34,7 @@ impl Wake for Unpark {
 }
 
 /// Creates an event loop on this thread, with sockets and timers.
-pub fn event_loop() -> io::Result<Runtime> {
+pub(crate) fn event_loop() -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()

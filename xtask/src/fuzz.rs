@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// Builds every target whose name contains `filter`, for [`test`].
+/// Builds every target whose name contains `filter`, for `test`.
 pub fn prepare(filter: Option<&str>) -> Result<()> {
     let wanted = matching(filter)?;
     if wanted.is_empty() { Ok(()) } else { build(&wanted) }

@@ -22,7 +22,7 @@ use super::{
 
 /// The counters of every namespace in scope, added up over CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KernelCounters {
+pub(crate) struct KernelCounters {
     /// By the namespace's inode number.
     pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
     /// The listeners to events, by the namespace's inode number.
@@ -31,7 +31,7 @@ pub struct KernelCounters {
 
 /// The counters cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum CountersError {
+pub(crate) enum CountersError {
     /// The namespace does not exist, or access is denied.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -55,7 +55,7 @@ pub enum CountersError {
 
 impl KernelCounters {
     /// Reads the counters.
-    pub async fn read(selector: &Selector) -> Result<Self, CountersError> {
+    pub(crate) async fn read(selector: &Selector) -> Result<Self, CountersError> {
         let mut counters = Self::default();
         for netns in netns::open(selector)?.namespaces {
             let failed = |error| CountersError::Netlink {
@@ -86,7 +86,7 @@ impl KernelCounters {
 
     /// Returns the growth of each counter since `before`, over all namespaces of both readings. The kernel's counters
     /// have 32 bits, and wrap around.
-    pub fn since(&self, before: &Self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn since(&self, before: &Self) -> Vec<(&'static str, u64)> {
         let mut grown: Vec<(&'static str, u64)> = Vec::new();
         for (inode, counters) in &self.namespaces {
             let earlier = before.namespaces.iter().find(|(known, _)| known == inode);
@@ -127,11 +127,11 @@ impl KernelCounters {
 }
 
 /// The drops in /proc/net/netlink of listeners to conntrack's events.
-pub const NETLINK_DROPS: &str = "netlink_drops";
+pub(crate) const NETLINK_DROPS: &str = "netlink_drops";
 
 /// Causes and the kernel counters that must agree with them.
 #[derive(Clone, Copy)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The name of the compared thing, for users.
     pub what: &'static str,
     /// The kernel's counters, added up.
@@ -174,7 +174,7 @@ impl CounterCheck {
 }
 
 /// The comparisons for a family.
-pub fn comparisons(family: CauseFamily) -> &'static [Comparison] {
+pub(crate) fn comparisons(family: CauseFamily) -> &'static [Comparison] {
     match family {
         // An ICMP error of an unknown flow increases `error`, and its packet is INVALID too.
         CauseFamily::Invalid => &[Comparison {
@@ -269,7 +269,7 @@ impl Comparison {
     /// Compares both sides.
     ///
     /// The kernel's counters of a namespace that was destroyed are unknown, so its causes are not compared.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         tally: &CauseTotals,
         grown: &[(&'static str, u64)],

@@ -145,7 +145,7 @@ impl DeleteCause {
 }
 
 /// Returns the callers of `nf_ct_delete`, the innermost first.
-pub fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> + 'a {
+pub(crate) fn callers<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> + 'a {
     symbols.callers_of("nf_ct_delete", &key.stack)
 }
 

@@ -132,7 +132,7 @@ const FREEING: &[&str] = &[
 ];
 
 /// Returns the functions that freed the packet or entry, the innermost first.
-pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> {
+pub(crate) fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item = &'a str> {
     symbols
         .functions(&key.stack)
         .map(|place| place.function)
@@ -140,7 +140,7 @@ pub fn path<'a>(key: &'a CauseKey, symbols: &'a Symbols) -> impl Iterator<Item =
 }
 
 /// Returns the netfilter hook of the drop, found by the functions on the stack; the next hook if it was between two.
-pub fn hook(key: &CauseKey, symbols: &Symbols) -> Option<u8> {
+pub(crate) fn hook(key: &CauseKey, symbols: &Symbols) -> Option<u8> {
     hook_of(path(key, symbols))
 }
 
@@ -162,7 +162,7 @@ fn hook_of<'a>(mut path: impl Iterator<Item = &'a str>) -> Option<u8> {
 }
 
 /// `NETFILTER_DROP: nf_hook_slow < ip_local_deliver < …`
-pub fn place(key: &CauseKey, symbols: &Symbols) -> Option<String> {
+pub(crate) fn place(key: &CauseKey, symbols: &Symbols) -> Option<String> {
     const FUNCTIONS: usize = 4;
     let path: Vec<&str> = path(key, symbols).take(FUNCTIONS).collect();
     let path = path.join(" < ");

@@ -36,7 +36,7 @@ impl LostCause {
 }
 
 /// Returns the name of a kind of event.
-pub fn event(kind: u16) -> &'static str {
+pub(crate) fn event(kind: u16) -> &'static str {
     match kind {
         lost::NEW => "NEW",
         lost::UPDATE => "UPDATE",

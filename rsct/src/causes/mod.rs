@@ -5,21 +5,21 @@
 
 mod answer;
 mod cause;
-pub mod counters;
-pub mod delete;
-pub mod drop;
-pub mod fill;
-pub mod full;
-pub mod insert;
-pub mod invalid;
-pub mod lost;
-pub mod nat;
-pub mod programs;
-pub mod tally;
-pub mod top;
+pub(crate) mod counters;
+pub(crate) mod delete;
+pub(crate) mod drop;
+pub(crate) mod fill;
+pub(crate) mod full;
+pub(crate) mod insert;
+pub(crate) mod invalid;
+pub(crate) mod lost;
+pub(crate) mod nat;
+pub(crate) mod programs;
+pub(crate) mod tally;
+pub(crate) mod top;
 mod why;
-pub mod window;
+pub(crate) mod window;
 
-pub use answer::{Answer, Unseen};
-pub use cause::{Cause, Evidence};
-pub use why::Why;
+pub(crate) use answer::{Answer, Unseen};
+pub(crate) use cause::{Cause, Evidence};
+pub(crate) use why::Why;

@@ -60,10 +60,10 @@ impl NatCause {
 }
 
 /// A histogram: the count between each power of two and the next. Step 0 is zero itself.
-pub type Steps = BTreeMap<u8, u64>;
+pub(crate) type Steps = BTreeMap<u8, u64>;
 
 /// Returns the least and the greatest number of a step.
-pub fn range_of(step: u8) -> (u64, u64) {
+pub(crate) fn range_of(step: u8) -> (u64, u64) {
     match step {
         0 => (0, 0),
         step => {
@@ -92,7 +92,7 @@ impl Spread {
 
 /// A search, from a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Search {
+pub(crate) struct Search {
     /// The duration.
     pub duration_ns: u64,
     /// The number of tuples that NAT tried.
@@ -114,7 +114,7 @@ const MAP_IPS: u32 = 1 << 0;
 const PROTO_SPECIFIED: u32 = 1 << 1;
 
 /// The flags' names in nft and iptables.
-pub const FLAGS: &[(u32, &str)] = &[
+pub(crate) const FLAGS: &[(u32, &str)] = &[
     (1 << 2, "random"),
     (1 << 3, "persistent"),
     (1 << 4, "fully-random"),
@@ -124,7 +124,7 @@ pub const FLAGS: &[(u32, &str)] = &[
 
 impl Search {
     /// Reads it from a record.
-    pub fn of(record: &CauseRecord) -> Self {
+    pub(crate) fn of(record: &CauseRecord) -> Self {
         const IPV6: u16 = 10;
         let number = |index: usize| record.numbers[index];
         let flags = number(nat::FLAGS) as u32;
@@ -152,7 +152,7 @@ impl Search {
     }
 
     /// The names of the flags that are set.
-    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn flag_names(&self) -> impl Iterator<Item = &'static str> {
         let flags = self.flags;
         FLAGS
             .iter()

@@ -27,7 +27,7 @@ const RING_BYTES: u32 = 1 << 23;
 
 /// The programs of causes cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum ProgramsError {
+pub(crate) enum ProgramsError {
     /// The kernel's types cannot be read.
     #[error(transparent)]
     Types(#[from] BtfError),
@@ -52,7 +52,7 @@ pub enum ProgramsError {
 }
 
 /// Attached programs.
-pub struct Programs {
+pub(crate) struct Programs {
     session: Session,
     counts: HashMap<MapData, CauseKeyWords, CauseCountWords>,
     /// Jiffies a second.
@@ -65,7 +65,7 @@ pub struct Programs {
 
 /// The count of a cause's key: exact, even if records were lost.
 #[derive(Clone, Copy, Debug)]
-pub struct KeyCount {
+pub(crate) struct KeyCount {
     /// The key.
     pub key: CauseKey,
     /// The count, and the kernel's text.
@@ -74,7 +74,7 @@ pub struct KeyCount {
 
 impl Programs {
     /// Attaches the programs for `families`.
-    pub fn start(families: &[CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+    pub(crate) fn start(families: &[CauseFamily], form: Form, scope: Scope) -> Result<Self, ProgramsError> {
         // With several families, one that is not available here does not prevent the others.
         Self::attach(
             &cause_hooks::of(families),
@@ -86,7 +86,7 @@ impl Programs {
     }
 
     /// Attaches the programs for a trace, which records packets itself.
-    pub fn for_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
+    pub(crate) fn for_trace(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
         Self::attach(&cause_hooks::for_trace(), form, scope, false, true)
     }
 
@@ -128,7 +128,7 @@ impl Programs {
     }
 
     /// Reads the symbols that name causes.
-    pub fn symbols(&self) -> Result<Symbols, ProgramsError> {
+    pub(crate) fn symbols(&self) -> Result<Symbols, ProgramsError> {
         let logs = |report: &HookReport| report.hook.function.ends_with("l4proto_log_invalid");
         let without_texts = self
             .hooks()
@@ -140,22 +140,22 @@ impl Programs {
     }
 
     /// Proves that the kernel runs the programs.
-    pub fn prove(&self) -> Result<(), Unproven> {
+    pub(crate) fn prove(&self) -> Result<(), Unproven> {
         self.session.prove()
     }
 
     /// Every hook, and how it is attached.
-    pub fn hooks(&self) -> &[HookReport] {
+    pub(crate) fn hooks(&self) -> &[HookReport] {
         &self.session.hooks
     }
 
     /// Counts the hooks by how they are attached.
-    pub fn attached(&self) -> HookCounts {
+    pub(crate) fn attached(&self) -> HookCounts {
         HookCounts::of(self.hooks())
     }
 
     /// Passes on the available records: no more than the ring holds, because in a flood there are always new ones.
-    pub fn drain(&mut self, mut take: impl FnMut(&CauseRecord)) {
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(&CauseRecord)) {
         let most = self.session.ring.capacity();
         self.session.ring.drain(most, |record| {
             if let Record::Cause(record) = record {
@@ -165,7 +165,7 @@ impl Programs {
     }
 
     /// Reads the counts up to now.
-    pub fn counts(&self) -> Result<Vec<KeyCount>, ProgramsError> {
+    pub(crate) fn counts(&self) -> Result<Vec<KeyCount>, ProgramsError> {
         let counts: Result<Vec<_>, _> = self.counts.iter().collect();
         let counts = counts.map_err(|error| ProgramsError::Counts(error.to_string()))?;
         Ok(counts
@@ -178,17 +178,17 @@ impl Programs {
     }
 
     /// Returns the number of lost records.
-    pub fn lost(&self) -> Lost {
+    pub(crate) fn lost(&self) -> Lost {
         self.session.ring.lost()
     }
 
     /// Records that could not be decoded: there must be none.
-    pub fn malformed(&self) -> u64 {
+    pub(crate) fn malformed(&self) -> u64 {
         self.session.ring.malformed
     }
 
     /// Returns the number of program runs that the kernel skipped.
-    pub fn skips(&self) -> Skips {
+    pub(crate) fn skips(&self) -> Skips {
         self.session.skips()
     }
 }

@@ -84,7 +84,7 @@ pub struct CauseTally {
 
 /// The totals of all causes that occurred.
 #[derive(Clone, Debug, Default)]
-pub struct CauseTotals {
+pub(crate) struct CauseTotals {
     causes: Vec<CauseTally>,
 }
 
@@ -93,7 +93,7 @@ const MOST_AMOUNTS: usize = 1 << 16;
 
 impl CauseTotals {
     /// Adds a record.
-    pub fn record(&mut self, record: &CauseRecord, symbols: &Symbols) {
+    pub(crate) fn record(&mut self, record: &CauseRecord, symbols: &Symbols) {
         let key = record.key();
         let evidence = Evidence {
             key: &key,
@@ -140,7 +140,7 @@ impl CauseTotals {
     }
 
     /// Adds the kernel's counts since `before`.
-    pub fn counted(&mut self, now: &[KeyCount], before: &[KeyCount], symbols: &Symbols) {
+    pub(crate) fn counted(&mut self, now: &[KeyCount], before: &[KeyCount], symbols: &Symbols) {
         for counted in now {
             let earlier = before.iter().find(|before| before.key == counted.key);
             let count = counted.count.count - earlier.map_or(0, |earlier| earlier.count.count);
@@ -187,7 +187,7 @@ impl CauseTotals {
     }
 
     /// Returns the causes that occurred and match `which`, the most frequent first.
-    pub fn causes(&self, which: impl Fn(Cause) -> bool) -> Vec<&CauseTally> {
+    pub(crate) fn causes(&self, which: impl Fn(Cause) -> bool) -> Vec<&CauseTally> {
         let met = |tally: &&CauseTally| tally.count != 0 && which(tally.cause);
         let mut causes: Vec<&CauseTally> = self.causes.iter().filter(met).collect();
         causes.sort_by_key(|tally| std::cmp::Reverse(tally.count));
@@ -195,7 +195,7 @@ impl CauseTotals {
     }
 
     /// Returns the sum of the counts of the causes that match `which`, in the namespaces that match `there`.
-    pub fn count_in(&self, there: impl Fn(u32) -> bool, which: impl Fn(Cause) -> bool) -> u64 {
+    pub(crate) fn count_in(&self, there: impl Fn(u32) -> bool, which: impl Fn(Cause) -> bool) -> u64 {
         self.causes
             .iter()
             .filter(|tally| which(tally.cause))
@@ -230,7 +230,7 @@ impl CauseTotals {
 }
 
 /// Returns the netfilter hook, if known: of a dropped packet, the functions on the stack show it.
-pub fn hook(record: &CauseRecord, symbols: &Symbols) -> Option<u8> {
+pub(crate) fn hook(record: &CauseRecord, symbols: &Symbols) -> Option<u8> {
     if record.flags & CauseFlags::HOOK != 0 {
         return Some(record.hook);
     }
@@ -282,7 +282,7 @@ fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, which: K, count: u64) {
 }
 
 /// Returns the least, the median and the greatest of amounts.
-pub fn spread(amounts: &[u32]) -> Option<(u32, u32, u32)> {
+pub(crate) fn spread(amounts: &[u32]) -> Option<(u32, u32, u32)> {
     let mut sorted = amounts.to_vec();
     sorted.sort_unstable();
     Some((*sorted.first()?, sorted[sorted.len() / 2], *sorted.last()?))

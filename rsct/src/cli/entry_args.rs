@@ -11,7 +11,7 @@ use crate::{
 /// One entry. Options for one direction set the mirrored fields of the other unless those are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Entry")]
-pub struct EntryArgs {
+pub(super) struct EntryArgs {
     /// Address family: ipv4 or ipv6 (default: that of the addresses)
     #[arg(short, long, value_name = "FAMILY")]
     family: Option<String>,

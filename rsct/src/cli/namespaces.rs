@@ -16,7 +16,7 @@ use crate::{
 
 /// `--netns`.
 #[derive(Clone, Debug, Default, Args)]
-pub struct NetnsArg {
+pub(super) struct NetnsArg {
     /// Network namespace (default: the current one)
     ///
     /// A name under /run/netns, the path of a file that refers to the namespace, a process id, an inode number, or `all`:
@@ -27,44 +27,44 @@ pub struct NetnsArg {
 
 impl NetnsArg {
     /// `--netns all`.
-    pub fn all() -> Self {
+    pub(super) fn all() -> Self {
         Self {
             netns: Some("all".to_owned()),
         }
     }
 
     /// The value as it was typed.
-    pub fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         self.netns.as_deref()
     }
 }
 
 /// The selected namespaces, open.
-pub struct Namespaces {
+pub(super) struct Namespaces {
     selector: Selector,
     found: Found,
 }
 
 impl Namespaces {
     /// Finds and opens the namespaces.
-    pub fn open(arg: &NetnsArg) -> anyhow::Result<Self> {
+    pub(super) fn open(arg: &NetnsArg) -> anyhow::Result<Self> {
         let selector = Selector::from_option(arg.netns.as_deref());
         let found = netns::open(&selector)?;
         Ok(Self { selector, found })
     }
 
     /// Returns whether `--netns` was given: output then names the namespace.
-    pub fn are_named(&self) -> bool {
+    pub(super) fn are_named(&self) -> bool {
         self.selector != Selector::Current
     }
 
     /// The width of a column of namespace names, with `--netns all`.
-    pub fn column(&self) -> Option<usize> {
+    pub(super) fn column(&self) -> Option<usize> {
         self.are_all().then(|| namespace::width(self.iter()))
     }
 
     /// " in network namespace NAME" for messages, if `--netns` was given.
-    pub fn of(&self, netns: &Netns) -> String {
+    pub(super) fn of(&self, netns: &Netns) -> String {
         if self.are_named() {
             format!(" in network namespace {}", netns.name)
         } else {
@@ -73,17 +73,17 @@ impl Namespaces {
     }
 
     /// Returns whether all namespaces are selected.
-    pub fn are_all(&self) -> bool {
+    pub(super) fn are_all(&self) -> bool {
         self.selector == Selector::All
     }
 
     /// The namespaces.
-    pub fn iter(&self) -> impl Iterator<Item = &Netns> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Netns> {
         self.found.namespaces.iter()
     }
 
     /// Opens a socket in a namespace.
-    pub fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
+    pub(super) fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
         match self.selector {
             // setns() needs privileges even for the current namespace.
             Selector::Current => Socket::open(),
@@ -92,7 +92,7 @@ impl Namespaces {
     }
 
     /// Access to the sysctls of a namespace.
-    pub fn settings<'a>(&self, netns: &'a Netns) -> Where<'a> {
+    pub(super) fn settings<'a>(&self, netns: &'a Netns) -> Where<'a> {
         match self.selector {
             Selector::Current => Where::Here,
             _ => Where::Inside(netns.as_fd()),
@@ -101,7 +101,7 @@ impl Namespaces {
 
     /// Calls `visit` for each namespace with a socket in it. With `--netns all`, a namespace that fails is reported on
     /// stderr and the next one is visited. Returns whether none failed.
-    pub async fn visit(
+    pub(super) async fn visit(
         &self,
         mut visit: impl AsyncFnMut(&Netns, &mut Socket) -> anyhow::Result<()>,
     ) -> anyhow::Result<bool> {
@@ -121,7 +121,7 @@ impl Namespaces {
 
     /// Opens a socket in each namespace. With `--netns all`, a namespace that fails is reported on stderr and skipped.
     /// The flag is true if none failed.
-    pub fn sockets(&self) -> anyhow::Result<(Vec<(&Netns, Socket)>, bool)> {
+    pub(super) fn sockets(&self) -> anyhow::Result<(Vec<(&Netns, Socket)>, bool)> {
         let mut sockets = Vec::new();
         let mut all_went_well = true;
         for netns in &self.found.namespaces {
@@ -147,7 +147,7 @@ impl Namespaces {
     }
 
     /// Reports on stderr which processes could not be inspected.
-    pub fn report_hidden(&self) {
+    pub(super) fn report_hidden(&self) {
         const ADVICE: &str = "run as root with the capability CAP_SYS_PTRACE";
         let Hidden { processes, unlisted } = self.found.hidden;
         match processes {

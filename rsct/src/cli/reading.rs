@@ -13,7 +13,7 @@ use crate::{
 
 /// `--explain`.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub struct ExplainArg {
+pub(super) struct ExplainArg {
     /// Print on stderr which filter options the kernel applies, and which rsct
     #[arg(long, help_heading = "Filters")]
     explain: bool,
@@ -21,7 +21,7 @@ pub struct ExplainArg {
 
 impl ExplainArg {
     /// Prints the conditions of a plan, with `--explain`.
-    pub fn report(self, plan: &Plan) {
+    pub(super) fn report(self, plan: &Plan) {
         self.report_placed(&plan.conditions);
         if self.explain && plan.queries.len() > 1 {
             message!("the kernel compares tuples within a family: rsct sends one request for each family");
@@ -29,7 +29,7 @@ impl ExplainArg {
     }
 
     /// Prints who applies each condition, with `--explain`.
-    pub fn report_placed(self, placed: &[PlannedCondition]) {
+    pub(super) fn report_placed(self, placed: &[PlannedCondition]) {
         if !self.explain {
             return;
         }
@@ -49,7 +49,7 @@ impl ExplainArg {
 /// again.
 ///
 /// Several queries run in parallel, because the kernel walks the whole table for each.
-pub async fn entries(
+pub(super) async fn entries(
     socket: &mut Socket,
     table: Table,
     plan: &Plan,
@@ -83,7 +83,7 @@ pub async fn entries(
 }
 
 /// Dumps the conntrack table like [`entries`], for a caller that also waits for other events.
-pub async fn entries_concurrently(
+pub(super) async fn entries_concurrently(
     socket: &mut Socket,
     plan: &Plan,
     sink: &mut impl Sink,
@@ -124,7 +124,7 @@ fn rejects_filter(error: &Error) -> bool {
 }
 
 /// The plan of a filter for a table: the kernel filters the dying and unconfirmed tables only by family.
-pub fn plan_for(filter: &Filter, table: Table) -> Plan {
+pub(super) fn plan_for(filter: &Filter, table: Table) -> Plan {
     let mut plan = filter.plan();
     if matches!(table, Table::Dying | Table::Unconfirmed) {
         for placed in &mut plan.conditions {

@@ -4,8 +4,8 @@
 //! version) and prints the same output byte for byte; only the version differs. `docs/conntrack.md` lists the intended
 //! differences. rsct's own command line is not involved.
 //!
-//! [`getopt`] splits the words into options, [`parse`] turns them into an [`Order`](parse::Order) or a
-//! [`Problem`](problem::Problem), and [`run`] executes the order.
+//! `getopt` splits the words into options, `parse` turns them into an `Order` or a
+//! `Problem`, and `run` executes the order.
 
 mod change;
 mod command;

@@ -35,7 +35,7 @@ const SYSCTLS: [(&str, &str); 3] = [
 ];
 
 /// Collects the diagnosis. Attaches all hooks; dropping the second value detaches them.
-pub fn gather() -> (Diagnosis, AttachedSessions) {
+pub(crate) fn gather() -> (Diagnosis, AttachedSessions) {
     let types = KernelTypes::open();
     let btf = btf(&types);
     let types = types.ok();

@@ -28,10 +28,10 @@ const TRACE_COMMAND: &str = "trace";
 
 /// Keeps the eBPF programs attached until the diagnosis is printed: detaching takes seconds on some kernels.
 #[derive(Default)]
-pub struct AttachedSessions(Vec<Session>);
+pub(crate) struct AttachedSessions(Vec<Session>);
 
 /// Result of attaching the hooks of every command.
-pub struct HooksResult {
+pub(super) struct HooksResult {
     /// The reason why `rsct trace` does not work; `None` if it works.
     pub obstacle: Option<Obstacle>,
     /// True if the kernel runs attached programs; `Err` has the reason why this is unknown.
@@ -118,7 +118,7 @@ fn in_btf(types: &KernelTypes, hook: &hooks::Hook) -> Option<bool> {
 
 /// Attaches the hooks of every command if it is `worth_trying`, and tests whether the kernel runs the attached
 /// programs.
-pub fn attach_all(
+pub(super) fn attach_all(
     types: Option<&KernelTypes>,
     worth_trying: bool,
     sessions: &mut AttachedSessions,

@@ -13,8 +13,8 @@ mod verdict;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-pub use gather::gather;
-pub use hooks::AttachedSessions;
+pub(crate) use gather::gather;
+pub(crate) use hooks::AttachedSessions;
 
 /// The result of `rsct doctor`.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -8,9 +8,9 @@ use crate::{
 
 /// `IP_CT_TCP_FLAG_*` (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
 mod tcp_flag {
-    pub const SACK_PERM: u8 = 0x02;
-    pub const CLOSE_INIT: u8 = 0x04;
-    pub const BE_LIBERAL: u8 = 0x08;
+    pub(super) const SACK_PERM: u8 = 0x02;
+    pub(super) const CLOSE_INIT: u8 = 0x04;
+    pub(super) const BE_LIBERAL: u8 = 0x08;
 }
 
 /// `TCP_CONNTRACK_TIME_WAIT`: from this state on, a connection may be reopened.

@@ -7,16 +7,16 @@ const BYTES: usize = (MAX_BIT as usize + 1) / 8;
 
 /// All labels that an entry can have, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LabelBits([u8; BYTES]);
+pub(crate) struct LabelBits([u8; BYTES]);
 
 impl LabelBits {
     /// Every label.
-    pub const ALL: Self = Self([u8::MAX; BYTES]);
+    pub(crate) const ALL: Self = Self([u8::MAX; BYTES]);
     /// None.
-    pub const NONE: Self = Self([0; BYTES]);
+    pub(crate) const NONE: Self = Self([0; BYTES]);
 
     /// Parses a comma-separated list of names and numbers; `None` if one is unknown.
-    pub fn parse(typed: &str, names: &LabelMap) -> Option<Self> {
+    pub(crate) fn parse(typed: &str, names: &LabelMap) -> Option<Self> {
         let mut bits = Self::NONE;
         for word in typed.split(',') {
             let bit = names.find(word).filter(|bit| *bit <= MAX_BIT)?;
@@ -30,7 +30,7 @@ impl LabelBits {
 
     /// The union of two sets.
     #[must_use]
-    pub fn with(mut self, more: Self) -> Self {
+    pub(crate) fn with(mut self, more: Self) -> Self {
         for (byte, more) in self.0.iter_mut().zip(more.0) {
             *byte |= more;
         }
@@ -38,12 +38,12 @@ impl LabelBits {
     }
 
     /// The payload of an attribute.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The payload of an attribute without labels.
-    pub fn none() -> &'static [u8] {
+    pub(crate) fn none() -> &'static [u8] {
         &[0; BYTES]
     }
 }

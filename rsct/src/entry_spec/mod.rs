@@ -14,7 +14,7 @@ mod tests;
 mod tuples;
 mod value;
 
-pub use error::SpecError;
-pub use labels::LabelBits;
-pub use option::Opt;
-pub use spec::Spec;
+pub(crate) use error::SpecError;
+pub(crate) use labels::LabelBits;
+pub(crate) use option::Opt;
+pub(crate) use spec::Spec;

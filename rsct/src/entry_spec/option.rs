@@ -3,7 +3,6 @@
 /// An option that describes an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "each is the long option it is named for")]
 pub enum Opt {
     Sport,
     Dport,

@@ -47,7 +47,7 @@ impl DeleteKind {
 }
 
 /// Returns whether an operation put an entry into the table.
-pub fn inserted(record: &EntryRecord) -> bool {
+pub(crate) fn inserted(record: &EntryRecord) -> bool {
     match EntryKind::from_byte(record.what) {
         Some(EntryKind::Confirm) => {
             record.ret == verdict::ACCEPT.cast_signed() && record.flags & EntryFlags::OTHER_ENTRY == 0
@@ -58,6 +58,6 @@ pub fn inserted(record: &EntryRecord) -> bool {
 }
 
 /// Returns whether `nf_ct_delete` took the entry out of the table.
-pub fn deleted(record: &EntryRecord) -> bool {
+pub(crate) fn deleted(record: &EntryRecord) -> bool {
     record.flags & EntryFlags::RETURNED == 0 || record.status_before & status::DYING == 0
 }

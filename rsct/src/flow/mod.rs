@@ -1,12 +1,12 @@
 //! The model: flows joined from records and dumps. Depends on neither aya nor netlink.
 
-pub mod delete_kind;
-pub mod icmp;
-pub mod outcome;
-pub mod reconcile;
+pub(crate) mod delete_kind;
+pub(crate) mod icmp;
+pub(crate) mod outcome;
+pub(crate) mod reconcile;
 mod store;
 mod table;
-pub mod tuples;
+pub(crate) mod tuples;
 
-pub use store::{Flow, FlowKey, PolicyOf, TupleKey};
-pub use table::FlowTable;
+pub(crate) use store::{Flow, FlowKey, PolicyOf, TupleKey};
+pub(crate) use table::FlowTable;

@@ -10,7 +10,7 @@ const ICMP_ANSWERS: [(u8, u8); 4] = [(8, 0), (13, 14), (15, 16), (17, 18)];
 const ICMPV6_ANSWERS: [(u8, u8); 2] = [(128, 129), (139, 140)];
 
 /// ICMP's or ICMPv6's query types, each with its reply type. Conntrack creates entries for these alone.
-pub fn icmp_answers(protonum: u8) -> &'static [(u8, u8)] {
+pub(crate) fn icmp_answers(protonum: u8) -> &'static [(u8, u8)] {
     match protonum {
         proto::ICMP => &ICMP_ANSWERS,
         _ => &ICMPV6_ANSWERS,
@@ -18,7 +18,7 @@ pub fn icmp_answers(protonum: u8) -> &'static [(u8, u8)] {
 }
 
 /// The reply type of a query type, or the query type of a reply type.
-pub fn icmp_answer(protonum: u8, icmp_type: u8) -> Option<u8> {
+pub(crate) fn icmp_answer(protonum: u8, icmp_type: u8) -> Option<u8> {
     icmp_answers(protonum)
         .iter()
         .find_map(|(query, answer)| match icmp_type {
@@ -29,12 +29,12 @@ pub fn icmp_answer(protonum: u8, icmp_type: u8) -> Option<u8> {
 }
 
 /// The tuple without its direction: tuples of packets with the same headers are equal.
-pub fn headers(tuple: Tuple) -> Tuple {
+pub(crate) fn headers(tuple: Tuple) -> Tuple {
     Tuple { dir: 0, ..tuple }
 }
 
 /// The headers of the answer to a packet, without NAT (`nf_ct_invert_tuple`).
-pub fn inverse(tuple: &Tuple) -> Tuple {
+pub(crate) fn inverse(tuple: &Tuple) -> Tuple {
     let (src_l4, dst_l4) = if proto::is_icmp(tuple.protonum) {
         let (icmp_type, code) = tuple.icmp_type_code();
         let answer = icmp_answer(tuple.protonum, icmp_type).unwrap_or(icmp_type);

@@ -4,8 +4,8 @@ mod reading;
 mod stacks;
 mod tally;
 
-pub use reading::{By, Counts, Gc, Key, Reading};
-pub use stacks::{Stack, Stacks};
+pub(crate) use reading::{By, Counts, Gc, Key, Reading};
+pub(crate) use stacks::Stacks;
 #[cfg(test)]
 pub(crate) use tally::tally_of;
-pub use tally::{ERROR_PERCENT, Largest, Tally};
+pub(crate) use tally::{ERROR_PERCENT, Tally};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// A stack, and how many slow calls it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stack {
+pub(crate) struct Stack {
     /// Return addresses, the innermost first.
     pub addresses: Vec<u64>,
     /// Number of calls.
@@ -15,14 +15,14 @@ pub struct Stack {
 
 /// All stacks, numbered from 1 in order of appearance.
 #[derive(Clone, Debug, Default)]
-pub struct Stacks {
+pub(crate) struct Stacks {
     stacks: Vec<Stack>,
     numbers: HashMap<Vec<u64>, usize>,
 }
 
 impl Stacks {
     /// Adds a call; returns its stack's number.
-    pub fn take(&mut self, addresses: &[u64], took_ns: u64) -> usize {
+    pub(crate) fn take(&mut self, addresses: &[u64], took_ns: u64) -> usize {
         let number = match self.numbers.get(addresses) {
             Some(number) => *number,
             None => {
@@ -42,7 +42,7 @@ impl Stacks {
     }
 
     /// All stacks with their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &Stack)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Stack)> {
         self.stacks
             .iter()
             .enumerate()

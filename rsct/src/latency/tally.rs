@@ -4,7 +4,7 @@ use rsct_common::latency::{BUCKETS, MAX, PARTS, SUM, Tally as Counted, bounds};
 
 /// Largest error of a reported value, in percent: it is the middle of its bucket, and a bucket's width is a sixteenth
 /// of its lower bound.
-pub const ERROR_PERCENT: f64 = 100.0 / (2 * PARTS) as f64;
+pub(crate) const ERROR_PERCENT: f64 = 100.0 / (2 * PARTS) as f64;
 
 /// The maximum, or an upper bound of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

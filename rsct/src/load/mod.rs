@@ -1,7 +1,7 @@
 //! Files of changes in the format of `conntrack -R` and `rsct save`: one command with options per line.
 //!
-//! A file is never kept in memory as a whole. One thread reads it and converts lines into requests ([`read`]), the
-//! caller's thread sends these in batches ([`send`]); a few chunks circulate between the two.
+//! A file is never kept in memory as a whole. One thread reads it and converts lines into requests (`read`), the
+//! caller's thread sends these in batches (`send`); a few chunks circulate between the two.
 
 mod error;
 mod fill;

@@ -16,14 +16,14 @@ pub(super) mod kind {
         1 << 8 | message
     }
 
-    pub const NEW: u16 = conntrack(0);
-    pub const GET: u16 = conntrack(1);
-    pub const DELETE: u16 = conntrack(2);
-    pub const GET_CTRZERO: u16 = conntrack(3);
-    pub const GET_STATS_CPU: u16 = conntrack(4);
-    pub const GET_STATS: u16 = conntrack(5);
-    pub const GET_DYING: u16 = conntrack(6);
-    pub const GET_UNCONFIRMED: u16 = conntrack(7);
+    pub(crate) const NEW: u16 = conntrack(0);
+    pub(crate) const GET: u16 = conntrack(1);
+    pub(crate) const DELETE: u16 = conntrack(2);
+    pub(crate) const GET_CTRZERO: u16 = conntrack(3);
+    pub(crate) const GET_STATS_CPU: u16 = conntrack(4);
+    pub(crate) const GET_STATS: u16 = conntrack(5);
+    pub(crate) const GET_DYING: u16 = conntrack(6);
+    pub(crate) const GET_UNCONFIRMED: u16 = conntrack(7);
 }
 
 /// A request's header.

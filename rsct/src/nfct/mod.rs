@@ -26,18 +26,18 @@ use command::{CommandLine, Subsystem};
 use problem::Problem;
 
 /// The program name that selects this command line.
-pub const NAME: &str = "nfct";
+pub(crate) const NAME: &str = "nfct";
 
 /// rsct's version, printed in place of nfct's.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns whether a program's name selects this command line.
-pub fn is_invoked_as(program: &OsStr) -> bool {
+pub(crate) fn is_invoked_as(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 
 /// Runs this process's command line.
-pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     // nfct dies silently of SIGPIPE; callers may check the signal.
     // SAFETY: no other thread runs yet, and the default action needs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };

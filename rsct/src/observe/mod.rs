@@ -24,7 +24,7 @@ pub enum Observation<'a> {
 }
 
 /// Consumes observations, and may write lines about them.
-pub trait Observer: fmt::Debug {
+pub(crate) trait Observer: fmt::Debug {
     /// Consumes one observation. Lines to print at once are appended to `out`, each complete.
     fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>);
 }

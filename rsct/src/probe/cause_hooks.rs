@@ -228,13 +228,13 @@ static HOOKS: &[Needed] = &[
 ];
 
 /// The hooks for a trace: all except those that look at every packet, which the trace does itself.
-pub fn for_trace() -> Vec<&'static Hook> {
+pub(crate) fn for_trace() -> Vec<&'static Hook> {
     let all = HOOKS.iter().map(|needed| &needed.hook);
     all.filter(|hook| hook.function != "nf_conntrack_in").collect()
 }
 
 /// The hooks of `families`.
-pub fn of(families: &[CauseFamily]) -> Vec<&'static Hook> {
+pub(crate) fn of(families: &[CauseFamily]) -> Vec<&'static Hook> {
     HOOKS
         .iter()
         .filter(|needed| needed.by.iter().any(|by| families.contains(by)))

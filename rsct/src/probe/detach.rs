@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 static OURS_ALONE: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts a new link.
-pub fn attached() {
+pub(super) fn attached() {
     OURS_ALONE.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -22,7 +22,7 @@ const HEAD_START_MS: i32 = 100;
 /// Forks the child, if there are links without a copy in a child. Call it before links are closed.
 ///
 /// If fork fails, this process closes the links itself and waits.
-pub fn in_background() {
+pub(super) fn in_background() {
     if OURS_ALONE.swap(0, Ordering::Relaxed) == 0 {
         return;
     }

@@ -32,7 +32,7 @@ impl Log for ToStderr {
 }
 
 /// The reader of the diagnostics.
-pub struct Diagnostics(EbpfLogger<ToStderr>);
+pub(crate) struct Diagnostics(EbpfLogger<ToStderr>);
 
 impl Diagnostics {
     pub(super) fn of(ebpf: &mut Ebpf) -> Result<Self, String> {
@@ -42,7 +42,7 @@ impl Diagnostics {
     }
 
     /// Prints the diagnostics received so far.
-    pub fn show(&mut self) {
+    pub(crate) fn show(&mut self) {
         self.0.flush();
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 
 /// An enumerator with another value than in rsct's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Differs {
+pub(crate) struct Differs {
     /// The enum.
     pub of: &'static str,
     /// The enumerator.
@@ -23,7 +23,7 @@ pub struct Differs {
 
 /// Returns the first enumerator with another value. An enumerator that this kernel does not have (a removed protocol,
 /// a newer bit) cannot occur in a record either.
-pub fn first_difference(types: &KernelTypes) -> Option<Differs> {
+pub(crate) fn first_difference(types: &KernelTypes) -> Option<Differs> {
     known().find_map(|(of, variant, expected)| {
         let found = types.enum_value(Some(of), &variant).ok()?;
         (found != expected).then_some(Differs {

@@ -97,7 +97,7 @@ const fn icmp_error(function: &'static str, fentry: &'static [Program], kprobe: 
 /// Every hook of a trace, in the order of attachment in each stage. `nf_conntrack_in` is the last of its stage:
 /// before it, no packet is recorded.
 /// it, no packet is recorded.
-pub const HOOKS: &[&Hook] = &[
+pub(crate) const HOOKS: &[&Hook] = &[
     &Hook {
         function: "__nf_conntrack_alloc",
         shows: "births of entries, and failed allocations",
@@ -242,7 +242,7 @@ pub const HOOKS: &[&Hook] = &[
 const WAITING: &str = "waiting for the table's locks";
 
 /// The hooks of `rsct latency`: it measures those that can be attached.
-pub const LATENCY_HOOKS: &[Hook] = &[
+pub(crate) const LATENCY_HOOKS: &[Hook] = &[
     measured(
         "nf_ct_delete",
         "the entries that garbage collection deletes, and how late",
@@ -310,7 +310,7 @@ pub const LATENCY_HOOKS: &[Hook] = &[
 ];
 
 /// The hook for the cost of measuring: a kernel function that does nothing.
-pub const NOTHING: Hook = measured(
+pub(crate) const NOTHING: Hook = measured(
     "bpf_fentry_test1",
     "the cost of measuring",
     &[entry("nothing_fentry"), exit("nothing_fexit")],
@@ -335,7 +335,7 @@ const fn measured(
 }
 
 /// The hook of a listing with timeout sources.
-pub const DUMP_HOOKS: &[&Hook] = &[&Hook {
+pub(crate) const DUMP_HOOKS: &[&Hook] = &[&Hook {
     function: "ctnetlink_fill_info",
     shows: "the sources of listed timeouts (list --timeout-source)",
     essential: true,

@@ -14,7 +14,7 @@ use crate::kernel::btf::{BtfError, Func, KernelTypes};
 
 /// The values of the programs' globals.
 #[derive(Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Every field with its offset.
     pub fields: Vec<(Field, FieldOffset)>,
     /// Every argument with its position.
@@ -25,7 +25,7 @@ pub struct Layout {
 
 /// The offset of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FieldOffset {
+pub(crate) enum FieldOffset {
     /// At this offset.
     At(u32),
     /// Missing, and why; tracing works without it.
@@ -34,7 +34,7 @@ pub enum FieldOffset {
 
 /// The programs cannot read this kernel's structs.
 #[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
+pub(crate) enum LayoutError {
     /// A required field is missing.
     #[error("cannot trace on this kernel: `{of}.{path}` cannot be found: {cause}")]
     Missing {
@@ -86,7 +86,7 @@ pub enum LayoutError {
 
 impl Layout {
     /// Looks up all fields and arguments of the programs of `object`.
-    pub fn resolve(types: &KernelTypes, object: &Object) -> Result<Self, LayoutError> {
+    pub(crate) fn resolve(types: &KernelTypes, object: &Object) -> Result<Self, LayoutError> {
         types.check_conntrack()?;
         check_tuple(types)?;
         if let Some(differs) = enums::first_difference(types) {
@@ -108,7 +108,7 @@ impl Layout {
     }
 
     /// The names and values of the globals.
-    pub fn globals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    pub(crate) fn globals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let fields = self.fields.iter().map(|(field, place)| {
             let value = match place {
                 FieldOffset::At(offset) => u64::from(*offset),
@@ -125,7 +125,10 @@ impl Layout {
     }
 
     /// The arguments of `function` that the programs need and this kernel's function does not have.
-    pub fn missing_arguments<'a>(&'a self, function: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    pub(crate) fn missing_arguments<'a>(
+        &'a self,
+        function: &'a str,
+    ) -> impl Iterator<Item = &'static str> + 'a {
         self.arguments
             .iter()
             .filter(move |(argument, position)| argument.function == function && position.is_none())
@@ -141,7 +144,7 @@ fn ext_timeout(types: &KernelTypes) -> Option<u32> {
 }
 
 /// Looks up the positions of all arguments in the running kernel.
-pub fn arguments(
+pub(crate) fn arguments(
     types: &KernelTypes,
     wanted: &[&[Argument]],
 ) -> Result<Vec<(Argument, Option<u64>)>, BtfError> {
@@ -173,7 +176,7 @@ fn position(function: &Func, name: &str) -> Option<u64> {
 }
 
 /// Looks up the offset of a field; an error if tracing requires it.
-pub fn place(types: &KernelTypes, field: &Field) -> Result<FieldOffset, LayoutError> {
+pub(crate) fn place(types: &KernelTypes, field: &Field) -> Result<FieldOffset, LayoutError> {
     match types.field(field.of, field.path) {
         Ok(found) if found.size == field.bytes && found.bits.is_none() => Ok(FieldOffset::At(found.offset)),
         Ok(found) => match field.need {

@@ -6,18 +6,18 @@
 //! [`ring`] reads records, [`tallies`] counts; [`overhead`] measures the cost of measuring.
 
 mod attach;
-pub mod cause_hooks;
+pub(crate) mod cause_hooks;
 mod detach;
 mod diagnostics;
-pub mod enums;
-pub mod hooks;
-pub mod layout;
-pub mod object;
-pub mod overhead;
-pub mod proof;
-pub mod ring;
-pub mod scope;
-pub mod session;
+pub(crate) mod enums;
+pub(crate) mod hooks;
+pub(crate) mod layout;
+pub(crate) mod object;
+pub(crate) mod overhead;
+pub(crate) mod proof;
+pub(crate) mod ring;
+pub(crate) mod scope;
+pub(crate) mod session;
 mod specialize;
-pub mod tallies;
+pub(crate) mod tallies;
 mod tracing;

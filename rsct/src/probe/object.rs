@@ -8,7 +8,7 @@ use rsct_common::{
 
 /// An object, and the fields and arguments that its programs need from the running kernel.
 #[derive(Debug)]
-pub struct Object {
+pub(crate) struct Object {
     /// The ELF file of its maps and of all programs except fentry and fexit, built together with rsct.
     pub bytes: &'static [u8],
     /// The ELF file of its fentry and fexit programs.
@@ -20,7 +20,7 @@ pub struct Object {
 }
 
 /// The object of `rsct trace`: packets and entries.
-pub static TRACE: Object = Object {
+pub(crate) static TRACE: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace")),
     trampolines: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace-trampolines")),
     fields: &[FIELDS],
@@ -28,7 +28,7 @@ pub static TRACE: Object = Object {
 };
 
 /// The object of causes.
-pub static CAUSES: Object = Object {
+pub(crate) static CAUSES: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/causes")),
     trampolines: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/causes-trampolines")),
     fields: &[FIELDS, CAUSE_FIELDS],
@@ -36,7 +36,7 @@ pub static CAUSES: Object = Object {
 };
 
 /// The object of `rsct latency`.
-pub static LATENCY: Object = Object {
+pub(crate) static LATENCY: Object = Object {
     bytes: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/latency")),
     trampolines: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/latency-trampolines")),
     fields: &[FIELDS, latency::FIELDS],

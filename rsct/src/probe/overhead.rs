@@ -34,7 +34,7 @@ use super::{
 const CLOCK_ROUNDS: u32 = 50;
 const STRETCHES: u32 = 5;
 /// The number of calls of the function that does nothing, with and without programs.
-pub const CALLS: u32 = 200;
+pub(crate) const CALLS: u32 = 200;
 /// The smallest packet for such a program: an Ethernet header.
 const PACKET: [u8; 14] = [0; 14];
 
@@ -51,7 +51,7 @@ pub struct Overhead {
 }
 
 /// Measures it with programs of the form in use.
-pub fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Result<Overhead, String> {
+pub(crate) fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Result<Overhead, String> {
     // Other settings would count the function's durations elsewhere, or emit records.
     let options = Options {
         globals: Vec::new(),

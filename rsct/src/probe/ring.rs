@@ -9,7 +9,7 @@ use zerocopy::FromBytes as _;
 
 /// One record.
 #[derive(Clone, Copy, Debug)]
-pub enum Record<'a> {
+pub(crate) enum Record<'a> {
     /// A packet's traversal.
     Packet(&'a PacketRecord),
     /// An operation on an entry.
@@ -25,7 +25,7 @@ pub enum Record<'a> {
 }
 
 /// The reader's end of the ring, and the counters of losses.
-pub struct Ring {
+pub(crate) struct Ring {
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, [u64; LOSSES]>,
     /// Records that could not be decoded: there must be none.
@@ -66,14 +66,14 @@ impl Ring {
     }
 
     /// Returns the most records that it can hold.
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         /// Less than the size of any record with its header.
         const LEAST: usize = 64;
         self.bytes / LEAST
     }
 
     /// Passes on records until none is left, or `most` were passed on. Returns their number.
-    pub fn drain(&mut self, most: usize, mut take: impl FnMut(Record<'_>)) -> usize {
+    pub(crate) fn drain(&mut self, most: usize, mut take: impl FnMut(Record<'_>)) -> usize {
         let mut taken = 0;
         while taken < most
             && let Some(bytes) = self.ring.next()
@@ -89,7 +89,7 @@ impl Ring {
     }
 
     /// Returns the losses so far.
-    pub fn lost(&self) -> Lost {
+    pub(crate) fn lost(&self) -> Lost {
         let per_cpu = self
             .lost
             .get(&0, 0)

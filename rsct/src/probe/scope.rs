@@ -9,7 +9,7 @@ use crate::filter::{Filter, Prefix};
 
 /// The flows that the programs record.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub(crate) struct Scope {
     /// Inode number of the traced namespace; none for all.
     pub netns: Option<u32>,
     /// The filter on flows.
@@ -18,7 +18,7 @@ pub struct Scope {
 
 /// The value of a global, with its width in the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GlobalValue {
+pub(crate) enum GlobalValue {
     /// 32 bits.
     Word(u32),
     /// 64 bits.
@@ -27,7 +27,7 @@ pub enum GlobalValue {
 
 impl GlobalValue {
     /// Sets the global called `name`.
-    pub fn apply<'a>(&'a self, name: &'a str, loader: &mut EbpfLoader<'a>) {
+    pub(crate) fn apply<'a>(&'a self, name: &'a str, loader: &mut EbpfLoader<'a>) {
         match self {
             Self::Word(value) => loader.override_global(name, value, true),
             Self::Double(value) => loader.override_global(name, value, true),
@@ -37,7 +37,7 @@ impl GlobalValue {
 
 impl Scope {
     /// Returns the globals and their values.
-    pub fn globals(&self) -> Vec<(String, GlobalValue)> {
+    pub(crate) fn globals(&self) -> Vec<(String, GlobalValue)> {
         let mut globals = Globals {
             tests: 0,
             values: Vec::new(),

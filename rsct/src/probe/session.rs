@@ -29,7 +29,7 @@ use super::{
 
 /// The form of programs to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// The best form that attaches, for each hook.
     #[default]
     Best,
@@ -41,7 +41,7 @@ pub enum Form {
 
 /// The options of a session.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The form of programs to use.
     pub form: Form,
     /// Size of the ring: a power of two, at least a page.
@@ -62,7 +62,7 @@ pub struct Options {
 
 /// The kernel and the options, which are the same for all stages of a session.
 #[derive(Clone, Copy)]
-pub struct Settings<'a> {
+pub(crate) struct Settings<'a> {
     /// The kernel's types.
     pub types: &'a KernelTypes,
     /// The offsets and argument positions.
@@ -144,7 +144,7 @@ impl HookCounts {
 
 /// A session could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum SessionError {
+pub(crate) enum SessionError {
     /// The kernel's types differ from those that the programs need.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -167,7 +167,7 @@ pub enum SessionError {
 }
 
 /// Attached programs.
-pub struct Session {
+pub(crate) struct Session {
     /// The ring of the programs' records.
     pub ring: Ring,
     /// Every hook, and how it is attached.
@@ -199,7 +199,7 @@ impl Drop for Detaching {
 
 impl Session {
     /// Loads the programs of `object`, and attaches the hooks of the first stage that this kernel allows.
-    pub fn start(
+    pub(crate) fn start(
         object: &Object,
         wanted: &[&'static Hook],
         types: &KernelTypes,
@@ -265,7 +265,7 @@ impl Session {
 
     /// Attaches the hooks of a later stage. Before each it calls `go_on`, and stops if that returns false. Returns
     /// the index of the first in [`Session::hooks`].
-    pub fn attach(
+    pub(crate) fn attach(
         &mut self,
         stage: Stage,
         with: Settings<'_>,
@@ -299,7 +299,7 @@ impl Session {
     }
 
     /// Proves that the kernel runs the attached programs, once all are attached.
-    pub fn prove(&self) -> Result<(), Unproven> {
+    pub(crate) fn prove(&self) -> Result<(), Unproven> {
         match &self.proof {
             None => Err(Unproven::Untested("not all programs are attached yet".to_owned())),
             Some(Ok(proof)) => proof.check(),
@@ -308,7 +308,7 @@ impl Session {
     }
 
     /// Returns a map that only this object has.
-    pub fn take_map(&mut self, name: &str) -> Result<Map, String> {
+    pub(crate) fn take_map(&mut self, name: &str) -> Result<Map, String> {
         self.ebpf
             .0
             .take_map(name)
@@ -316,7 +316,7 @@ impl Session {
     }
 
     /// Returns the number of skipped program runs so far.
-    pub fn skips(&self) -> Skips {
+    pub(crate) fn skips(&self) -> Skips {
         let fentry = self
             .tracing
             .iter()

@@ -10,7 +10,7 @@ use crate::latency::{By, Counts, Gc, Key, Reading, Tally};
 use super::{attach::chain, session::Session};
 
 /// The maps, and the key of the groups.
-pub struct Tallies {
+pub(crate) struct Tallies {
     by: By,
     rows: PerCpuArray<MapData, Counted>,
     by_key: PerCpuHashMap<MapData, u64, Counted>,
@@ -20,7 +20,7 @@ pub struct Tallies {
 /// The maps cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the programs' counts: {0}")]
-pub struct TalliesError(String);
+pub(crate) struct TalliesError(String);
 
 impl From<MapError> for TalliesError {
     fn from(error: MapError) -> Self {
@@ -30,7 +30,7 @@ impl From<MapError> for TalliesError {
 
 impl Tallies {
     /// Opens the maps of a session of the latency object.
-    pub fn of(session: &mut Session, by: By) -> Result<Self, TalliesError> {
+    pub(crate) fn of(session: &mut Session, by: By) -> Result<Self, TalliesError> {
         let mut take = |name| session.take_map(name).map_err(TalliesError);
         Ok(Self {
             by,
@@ -42,7 +42,7 @@ impl Tallies {
 
     /// Resets all that was counted while programs were being attached, including the largest values. Concurrent
     /// counts may stay: a reading right after it shows them.
-    pub fn clear(&mut self) -> Result<(), TalliesError> {
+    pub(crate) fn clear(&mut self) -> Result<(), TalliesError> {
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| TalliesError(error.to_string()))?;
         let cpus = usize::try_from(u32::from(cpus)).unwrap_or(1);
         for row in 0..ROWS {
@@ -58,7 +58,7 @@ impl Tallies {
     }
 
     /// Reads all counts so far.
-    pub fn read(&self) -> Result<Reading, TalliesError> {
+    pub(crate) fn read(&self) -> Result<Reading, TalliesError> {
         let mut reading = Reading {
             counts: self.counts()?,
             gc: Gc {

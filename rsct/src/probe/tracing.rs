@@ -31,7 +31,7 @@ use super::{
 };
 
 /// The programs of the hooks, relocated for existing maps.
-pub struct Tracing {
+pub(super) struct Tracing {
     object: Object,
     text_sections: HashSet<usize>,
     /// Programs whose calls are not linked yet: each is linked when it is loaded.
@@ -45,7 +45,7 @@ pub struct Tracing {
 
 impl Tracing {
     /// Relocates the programs of `object` that the hooks need for the maps of the same names in `ebpf`.
-    pub fn link(object: &[u8], ebpf: &Ebpf, hooks: &[&Hook]) -> Result<Self, String> {
+    pub(super) fn link(object: &[u8], ebpf: &Ebpf, hooks: &[&Hook]) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
         let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
         let (unlinked, unneeded): (HashMap<_, _>, HashMap<_, _>) = std::mem::take(&mut object.programs)
@@ -91,7 +91,7 @@ impl Tracing {
     }
 
     /// Loads `program` for `function` and attaches it; it stays attached while the fds are open.
-    pub fn attach(&mut self, program: Program, function: &Func) -> Result<Attached, String> {
+    pub(super) fn attach(&mut self, program: Program, function: &Func) -> Result<Attached, String> {
         let program = self.load(program, function)?;
         let link = bpf_syscall::raw_tracepoint_open(program.as_fd()).map_err(|error| error.to_string())?;
         detach::attached();
@@ -99,7 +99,7 @@ impl Tracing {
     }
 
     /// Loads `program` for `function`, without attaching it.
-    pub fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
+    pub(super) fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
         self.link_calls(program.name)?;
         let code = self
             .linked
@@ -125,7 +125,7 @@ impl Tracing {
 }
 
 /// An attached program; dropping it detaches the program.
-pub struct Attached {
+pub(super) struct Attached {
     /// The program.
     pub program: OwnedFd,
     _link: OwnedFd,

@@ -24,7 +24,7 @@ const REFRESH_AGE_MS: u64 = 100;
 const RST: u8 = 4;
 
 /// The known policies, and the defaults of each namespace.
-pub struct KnownTimeouts {
+pub(crate) struct KnownTimeouts {
     ticks: Hz,
     policies: Vec<KnownPolicy>,
     by_address: HashMap<u64, u32>,
@@ -101,7 +101,7 @@ struct Defaults {
 
 impl KnownTimeouts {
     /// Knows nothing yet.
-    pub fn new(ticks: Hz) -> Self {
+    pub(crate) fn new(ticks: Hz) -> Self {
         Self {
             ticks,
             policies: Vec::new(),
@@ -112,7 +112,7 @@ impl KnownTimeouts {
     }
 
     /// The number of the policy in a record.
-    pub fn policy(&mut self, record: &PolicyRecord) -> u32 {
+    pub(crate) fn policy(&mut self, record: &PolicyRecord) -> u32 {
         let spans = Spans::from_jiffies(
             Protocol::of_number(record.l4proto),
             &record.values,
@@ -131,7 +131,7 @@ impl KnownTimeouts {
     }
 
     /// The policies that a record reports as deleted.
-    pub fn ended(&mut self, record: &PolicyRecord) -> Vec<u32> {
+    pub(crate) fn ended(&mut self, record: &PolicyRecord) -> Vec<u32> {
         let policies = &self.policies;
         let mut ended = Vec::new();
         self.by_address.retain(|address, number| {
@@ -151,13 +151,13 @@ impl KnownTimeouts {
     }
 
     /// The names of a policy, unless it is an object of nftables.
-    pub fn names(&self, policy: PolicyOf) -> Option<&[String]> {
+    pub(crate) fn names(&self, policy: PolicyOf) -> Option<&[String]> {
         let policy = self.policies.get(policy.number()? as usize)?;
         (!policy.of_nftables).then_some(policy.names.as_slice())
     }
 
     /// The source of an entry's timeout, `left_s` seconds before it expires, as far as the entry shows it.
-    pub fn source_of_entry(
+    pub(crate) fn source_of_entry(
         &mut self,
         netns: u32,
         sight: Sight,
@@ -188,7 +188,7 @@ impl KnownTimeouts {
     }
 
     /// The source of the timeout that a packet set on its entry; `None` if it set none.
-    pub fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<TimeoutSource<'_>> {
+    pub(crate) fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<TimeoutSource<'_>> {
         if !sets_a_timeout(record) {
             return None;
         }
@@ -401,7 +401,7 @@ fn sets_a_timeout(record: &PacketRecord) -> bool {
 }
 
 /// The tracker's view of a packet's entry after the packet.
-pub fn sight(record: &PacketRecord) -> Sight {
+pub(crate) fn sight(record: &PacketRecord) -> Sight {
     let has = |flag| record.flags & flag != 0;
     Sight {
         protonum: Tuple::from_words(record.tuple).protonum,

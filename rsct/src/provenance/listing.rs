@@ -52,7 +52,7 @@ fn load_ctnetlink() {
 
 /// Cause of a failure to attach the probe.
 #[derive(Debug, thiserror::Error)]
-pub enum ListingError {
+pub(crate) enum ListingError {
     /// The kernel's types can't be read.
     #[error(transparent)]
     Types(#[from] BtfError),
@@ -71,7 +71,7 @@ pub enum ListingError {
 }
 
 /// A probe that runs while tables are dumped.
-pub struct Listing {
+pub(crate) struct Listing {
     session: Session,
     known: KnownTimeouts,
     records: Records,
@@ -100,7 +100,7 @@ enum Recorded {
 
 impl Listing {
     /// Attaches the probe. The tables may be dumped once this has returned.
-    pub fn start(form: Form) -> Result<Self, ListingError> {
+    pub(crate) fn start(form: Form) -> Result<Self, ListingError> {
         load_ctnetlink();
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &TRACE)?;
@@ -160,7 +160,7 @@ impl Listing {
 
     /// The source of the timeout of an entry that was just read; `None` for an entry without one. `netns` is the
     /// namespace's inode number.
-    pub fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<TimeoutSource<'_>> {
+    pub(crate) fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<TimeoutSource<'_>> {
         let left_s = entry.timeout?;
         let (sight, policy) = self.sight_of(netns, entry);
         Some(self.known.source_of_entry(netns, sight, policy, left_s))
@@ -189,7 +189,7 @@ impl Listing {
     }
 
     /// The names of the policy that governs an entry that was just read: see [`crate::timeouts::Setter::Policy`].
-    pub fn policy_names(&mut self, netns: u32, entry: &Entry<'_>) -> Option<&[String]> {
+    pub(crate) fn policy_names(&mut self, netns: u32, entry: &Entry<'_>) -> Option<&[String]> {
         let recorded = self.recorded(netns, entry);
         self.known.names(policy_of(recorded, &self.policies))
     }
@@ -204,7 +204,7 @@ impl Listing {
     }
 
     /// Number of lost records. The sources of up to as many timeouts are unknown.
-    pub fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.session.ring.lost().total() + self.session.skips().counted
     }
 }

@@ -4,6 +4,6 @@ mod known;
 mod listing;
 mod namespace;
 
-pub use known::{KnownTimeouts, sight};
-pub use listing::{Listing, ListingError};
-pub use namespace::defaults;
+pub(crate) use known::{KnownTimeouts, sight};
+pub(crate) use listing::{Listing, ListingError};
+pub(crate) use namespace::defaults;

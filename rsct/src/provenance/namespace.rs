@@ -18,7 +18,7 @@ fn open(netns: u32) -> io::Result<Netns> {
 }
 
 /// A namespace's defaults by protocol number. Through sysctl, as a ctnetlink request would load a module.
-pub fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
+pub(crate) fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
     let netns = open(netns)?;
     let at = Where::Inside(netns.as_fd());
     let states = || {

@@ -1,6 +1,6 @@
 //! The trace for people: one line for each observation.
 //!
-//! A line of the default layout fits [`COLUMNS`] for IPv4; [`Style::wide`] adds columns and wording.
+//! A line of the default layout fits `COLUMNS` for IPv4; [`Style::wide`] adds columns and wording.
 
 mod columns;
 mod entry;

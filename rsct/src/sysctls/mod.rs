@@ -3,5 +3,5 @@
 mod known;
 mod name;
 
-pub use known::{Bounds, Known};
-pub use name::{full, is_ours, short};
+pub(crate) use known::{Bounds, Known};
+pub(crate) use name::{full, is_ours, short};

@@ -7,21 +7,21 @@ const CONNTRACK: &str = "nf_conntrack_";
 const OTHER_PREFIXES: [&str; 2] = ["nf_flowtable_", "nf_hooks_"];
 
 /// Returns whether a setting of the directory belongs to conntrack.
-pub fn is_ours(full: &str) -> bool {
+pub(crate) fn is_ours(full: &str) -> bool {
     last(full).is_some_and(|name| {
         name.starts_with(CONNTRACK) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     })
 }
 
 /// The short form of a name.
-pub fn short(full: &str) -> &str {
+pub(crate) fn short(full: &str) -> &str {
     let name = last(full).unwrap_or(full);
     name.strip_prefix(CONNTRACK).unwrap_or(name)
 }
 
 /// The full name for typed text, which may be the short form or omit the directory; `None` if no setting of conntrack
 /// can have that name.
-pub fn full(typed: &str) -> Option<String> {
+pub(crate) fn full(typed: &str) -> Option<String> {
     let typed = typed.replace('/', ".");
     let name = last(&typed).unwrap_or(&typed);
     let is_plain = |name: &str| {

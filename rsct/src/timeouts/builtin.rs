@@ -16,7 +16,7 @@ use crate::{
 /// Cause of a failure to read them.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum BuiltinError {
+pub(crate) enum BuiltinError {
     /// No namespace can be created.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -27,13 +27,13 @@ pub enum BuiltinError {
 
 /// The built-in defaults of some protocols.
 #[derive(Debug, Default)]
-pub struct Builtin {
+pub(crate) struct Builtin {
     values: Vec<(u8, Vec<StateValue>)>,
 }
 
 impl Builtin {
     /// Reads those of these protocols. Must be called inside a tokio runtime with I/O enabled.
-    pub async fn measure(
+    pub(crate) async fn measure(
         protocols: impl IntoIterator<Item = &'static Protocol>,
     ) -> Result<Self, BuiltinError> {
         let fresh = netns::fresh()?;
@@ -52,7 +52,7 @@ impl Builtin {
     }
 
     /// A state's default, if it was read.
-    pub fn seconds(&self, protocol: &Protocol, state: &State) -> Option<u32> {
+    pub(crate) fn seconds(&self, protocol: &Protocol, state: &State) -> Option<u32> {
         let (_, values) = self
             .values
             .iter()

@@ -7,7 +7,7 @@ use crate::netlink::conntrack::{Entry, ProtoInfo};
 
 /// Entries counted by the state that governs them.
 #[derive(Clone, Debug, Default)]
-pub struct Census {
+pub(crate) struct Census {
     /// The protocols that the kernel has handlers for.
     handled: Vec<u8>,
     counts: HashMap<(u8, u16), u64>,
@@ -17,7 +17,7 @@ pub struct Census {
 
 impl Census {
     /// Counts nothing yet, on a kernel with handlers for these protocols.
-    pub fn new(handled: Vec<u8>) -> Self {
+    pub(crate) fn new(handled: Vec<u8>) -> Self {
         Self {
             handled,
             ..Self::default()
@@ -25,7 +25,7 @@ impl Census {
     }
 
     /// The protocol and state that govern an entry; none if its state has no timeout.
-    pub fn governing(&self, entry: &Entry<'_>) -> Option<(&'static Protocol, &'static State)> {
+    pub(crate) fn governing(&self, entry: &Entry<'_>) -> Option<(&'static Protocol, &'static State)> {
         let number = entry.orig.protonum;
         let number = if self.handled.contains(&number) {
             number
@@ -38,7 +38,7 @@ impl Census {
     }
 
     /// Counts an entry.
-    pub fn take(&mut self, entry: &Entry<'_>) {
+    pub(crate) fn take(&mut self, entry: &Entry<'_>) {
         match self.governing(entry) {
             Some((protocol, state)) => {
                 *self.counts.entry((protocol.number, state.attribute)).or_default() += 1
@@ -48,13 +48,13 @@ impl Census {
     }
 
     /// Sets all counts to zero.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.counts.clear();
         self.others = 0;
     }
 
     /// Number of entries that a state governs.
-    pub fn of(&self, protocol: &Protocol, state: &State) -> u64 {
+    pub(crate) fn of(&self, protocol: &Protocol, state: &State) -> u64 {
         let key = (protocol.number, state.attribute);
         self.counts.get(&key).copied().unwrap_or(0)
     }

@@ -10,7 +10,7 @@ use crate::names::{
 /// `unreplied` for protocols without states. `None` if the entry's state has no timeout of its own.
 ///
 /// TCP's reductions (`retrans`, `unacknowledged`) leave no trace in an entry, so they govern none here.
-pub fn state_of(protonum: u8, state: Option<u8>, status: u32) -> Option<&'static State> {
+pub(crate) fn state_of(protonum: u8, state: Option<u8>, status: u32) -> Option<&'static State> {
     let protocol = Protocol::of_number(protonum);
     match (protonum, state) {
         // The states' attributes have the numbers of the kernel's enums. 0, NONE, has the timeout of the first
@@ -31,13 +31,13 @@ pub fn state_of(protonum: u8, state: Option<u8>, status: u32) -> Option<&'static
 }
 
 /// The timeout of every protocol without a handler.
-pub fn generic() -> Option<&'static State> {
+pub(super) fn generic() -> Option<&'static State> {
     Protocol::of_number(GENERIC).states.first()
 }
 
 /// Returns whether a state is a reduction: no entry is in it, and its timeout replaces the entry's own state's if it is
 /// shorter.
-pub fn is_reduction(protonum: u8, state: &State) -> bool {
+pub(crate) fn is_reduction(protonum: u8, state: &State) -> bool {
     protonum == TCP && matches!(state.name, "retrans" | "unacknowledged")
 }
 

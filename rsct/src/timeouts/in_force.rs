@@ -54,10 +54,10 @@ pub enum ValuesError {
 }
 
 /// A state's attribute and its seconds.
-pub type StateValue = (u16, u32);
+pub(crate) type StateValue = (u16, u32);
 
 /// A namespace's timeouts.
-pub struct TimeoutValues<'a> {
+pub(crate) struct TimeoutValues<'a> {
     /// A socket in the namespace.
     pub socket: &'a mut Socket,
     /// Its sysctls.
@@ -66,7 +66,7 @@ pub struct TimeoutValues<'a> {
 
 impl TimeoutValues<'_> {
     /// A protocol's values, without states that can't be read. `None`: the kernel has no handler for the protocol.
-    pub async fn read(&mut self, protocol: &Protocol) -> Result<Option<Vec<StateValue>>, ValuesError> {
+    pub(crate) async fn read(&mut self, protocol: &Protocol) -> Result<Option<Vec<StateValue>>, ValuesError> {
         match timeout::defaults(self.socket, l3proto(protocol), protocol.number).await {
             Ok(timeouts) => Ok(Some(timeouts.values)),
             Err(error) if error.errno() == Some(libc::EOPNOTSUPP) => Ok(None),
@@ -76,7 +76,7 @@ impl TimeoutValues<'_> {
     }
 
     /// Changes these values, all of them or none.
-    pub async fn write(
+    pub(crate) async fn write(
         &mut self,
         protocol: &'static Protocol,
         values: &[StateValue],
@@ -144,7 +144,7 @@ impl TimeoutValues<'_> {
 
 /// Returns whether an error means that the kernel has no cttimeout: nfnetlink_rcv_msg() returns EINVAL for a subsystem that
 /// it cannot load, and a well-formed request for defaults has no other cause for that error.
-pub fn is_without_cttimeout(error: &netlink::Error) -> bool {
+pub(crate) fn is_without_cttimeout(error: &netlink::Error) -> bool {
     error.errno() == Some(libc::EINVAL)
 }
 

@@ -11,15 +11,15 @@ mod reduction;
 mod source;
 mod spans;
 
-pub use builtin::Builtin;
-pub use census::Census;
-pub use governing::{generic, is_reduction, state_of};
-pub use histogram::{Bucket, Histogram};
-pub use in_force::{StateValue, TimeoutValues, ValuesError, is_without_cttimeout};
-pub use protocol::{PROTOCOLS, Protocol, State};
-pub use reduction::{Governing, Reduction, Sight, TcpSigns, governing};
-pub use source::{Setter, TimeoutSource};
-pub use spans::Spans;
+pub(crate) use builtin::Builtin;
+pub(crate) use census::Census;
+pub(crate) use governing::{is_reduction, state_of};
+pub(crate) use histogram::Histogram;
+pub(crate) use in_force::{StateValue, TimeoutValues, ValuesError, is_without_cttimeout};
+pub(crate) use protocol::{PROTOCOLS, Protocol, State};
+pub(crate) use reduction::{Governing, Reduction, Sight, TcpSigns, governing};
+pub(crate) use source::{Setter, TimeoutSource};
+pub(crate) use spans::Spans;
 
 /// The number that stands for every protocol without a handler of its own, in ctnetlink and in `nfct`.
-pub const GENERIC: u8 = 255;
+pub(crate) const GENERIC: u8 = 255;

@@ -89,7 +89,7 @@ macro_rules! states {
 }
 
 /// Every protocol, in the order they are shown.
-pub const PROTOCOLS: &[Protocol] = &[
+pub(crate) const PROTOCOLS: &[Protocol] = &[
     Protocol {
         name: "tcp",
         number: TCP,

@@ -15,7 +15,7 @@ const UNACKNOWLEDGED: u16 = 11;
 
 /// The tracker's view of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sight {
+pub(crate) struct Sight {
     /// The protocol's number.
     pub protonum: u8,
     /// Its state, for protocols with states.
@@ -28,7 +28,7 @@ pub struct Sight {
 
 /// Conditions that shorten a timeout of TCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TcpSigns {
+pub(crate) struct TcpSigns {
     /// Sent data is not acknowledged yet.
     pub unacknowledged: bool,
     /// As many segments were retransmitted as the namespace allows.
@@ -89,7 +89,7 @@ pub struct Governing {
 
 /// The timeout that governs an entry. `spans` are the timeouts in force for it, if they are known: the kernel replaces only
 /// a longer timeout by a reduction.
-pub fn governing(sight: &Sight, spans: Option<&Spans>) -> Option<Governing> {
+pub(crate) fn governing(sight: &Sight, spans: Option<&Spans>) -> Option<Governing> {
     let own = state_of(sight.protonum, Some(sight.state), sight.status)?;
     if sight.protonum == TCP
         && let Some((attribute, reduction)) = shortened(sight, own.attribute, spans)

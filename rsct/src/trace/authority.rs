@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The source of dumps.
-pub struct Authority {
+pub(crate) struct Authority {
     selector: Selector,
     only: Option<u32>,
     filter: Filter,
@@ -23,7 +23,7 @@ pub struct Authority {
 
 /// Failure of a dump, in one sentence.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
+pub(crate) enum AuthorityError {
     /// The namespace does not exist, or may not be entered.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -39,7 +39,7 @@ pub enum AuthorityError {
 
 impl Authority {
     /// Opens the namespaces once, to check the selector.
-    pub fn open(selector: Selector, filter: Filter) -> Result<Self, NetnsError> {
+    pub(crate) fn open(selector: Selector, filter: Filter) -> Result<Self, NetnsError> {
         let found = netns::open(&selector)?;
         let only = match selector {
             Selector::All => None,
@@ -53,12 +53,12 @@ impl Authority {
     }
 
     /// The only namespace in scope; none if all are.
-    pub fn only_netns(&self) -> Option<u32> {
+    pub(crate) fn only_netns(&self) -> Option<u32> {
         self.only
     }
 
     /// Dumps every namespace in scope. A failure does not stop the dumps of the others.
-    pub async fn dump(&self, mut take: impl FnMut(&DumpedEntry)) -> Covered {
+    pub(crate) async fn dump(&self, mut take: impl FnMut(&DumpedEntry)) -> Covered {
         let mut covered = Covered::default();
         let found = match self.look_up().await {
             Ok(found) => found,
@@ -89,12 +89,12 @@ impl Authority {
     }
 
     /// Returns whether all entries of the namespaces are in scope.
-    pub fn is_unfiltered(&self) -> bool {
+    pub(crate) fn is_unfiltered(&self) -> bool {
         self.filter.is_empty()
     }
 
     /// The number of entries, for one namespace without a filter.
-    pub async fn count(&self) -> Option<u32> {
+    pub(crate) async fn count(&self) -> Option<u32> {
         if self.only.is_none() || !self.is_unfiltered() {
             return None;
         }
@@ -140,7 +140,7 @@ impl Authority {
 
 /// The namespaces that a dump covered.
 #[derive(Default)]
-pub struct Covered {
+pub(crate) struct Covered {
     /// Errors of the other namespaces.
     pub errors: Vec<AuthorityError>,
     is_all: bool,
@@ -150,7 +150,7 @@ pub struct Covered {
 
 impl Covered {
     /// The dump's coverage of a namespace.
-    pub fn of(&self, netns: u32) -> Coverage {
+    pub(crate) fn of(&self, netns: u32) -> Coverage {
         if self.whole.contains(&netns) {
             Coverage::Whole
         } else if self.is_all && !self.opened.contains(&netns) {

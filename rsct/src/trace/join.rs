@@ -24,7 +24,7 @@ use super::{
 
 /// Numbers of records, by kind.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Records of packets.
     pub packets: u64,
     /// Of these, packets that conntrack found INVALID.
@@ -42,7 +42,7 @@ pub struct Counts {
 }
 
 /// The table, its inputs and its output.
-pub struct Join<W> {
+pub(crate) struct Join<W> {
     /// The flows.
     pub table: FlowTable,
     /// The timeouts that apply to them.
@@ -65,7 +65,7 @@ pub struct Join<W> {
 
 impl<W: Write> Join<W> {
     /// Processes one record.
-    pub fn record(&mut self, record: Record<'_>) {
+    pub(crate) fn record(&mut self, record: Record<'_>) {
         if self.is_over() {
             return;
         }
@@ -149,12 +149,12 @@ impl<W: Write> Join<W> {
     }
 
     /// Processes one entry of a dump.
-    pub fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
+    pub(crate) fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
         self.table.dumped(entry, now_ns);
     }
 
     /// Continues to attach the programs that report causes.
-    pub fn attach_causes(&mut self) {
+    pub(crate) fn attach_causes(&mut self) {
         let begun = self.whys.go_on();
         if let Some(Begun::Working(_)) = begun {
             for report in self.whys.missed() {
@@ -185,7 +185,7 @@ impl<W: Write> Join<W> {
 
     /// Reports the causes before `before_ns` that belong to no packet and no entry; the record of a later one may still
     /// arrive.
-    pub fn causes_alone(&mut self, before_ns: u64) {
+    pub(crate) fn causes_alone(&mut self, before_ns: u64) {
         let Self {
             whys,
             output,
@@ -200,19 +200,19 @@ impl<W: Write> Join<W> {
     }
 
     /// Returns whether the output is complete or has failed.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.output.count >= self.most || self.write_error.is_some()
     }
 
     /// Keeps the error of a failed write.
-    pub fn wrote(&mut self, result: io::Result<()>) {
+    pub(crate) fn wrote(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.write_error = Some(error);
         }
     }
 
     /// Writes the lines up to `until_ns`.
-    pub fn settle(&mut self, until_ns: u64) {
+    pub(crate) fn settle(&mut self, until_ns: u64) {
         if self.write_error.is_none() {
             let settled = self.output.settle(until_ns);
             self.wrote(settled);
@@ -220,7 +220,7 @@ impl<W: Write> Join<W> {
     }
 
     /// Writes all lines.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.settle(u64::MAX);
     }
 }

@@ -4,12 +4,12 @@
 use std::io::{self, Write};
 
 /// How long a line waits: longer than an operation lasts, unless the kernel takes its CPU away.
-pub const HOLD_NS: u64 = 5_000_000;
+pub(crate) const HOLD_NS: u64 = 5_000_000;
 /// Lines are written in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Lines that wait, and the writer that they wait for.
-pub struct Lines<W> {
+pub(crate) struct Lines<W> {
     /// Lines are added to `newer`. When all of `older` is written the two change places, so no text is ever moved.
     older: Waiting,
     newer: Waiting,
@@ -43,7 +43,7 @@ struct Line {
 
 impl<W: Write> Lines<W> {
     /// No lines yet.
-    pub fn new(to: W) -> Self {
+    pub(crate) fn new(to: W) -> Self {
         Self {
             older: Waiting::default(),
             newer: Waiting::default(),
@@ -57,7 +57,7 @@ impl<W: Write> Lines<W> {
 
     /// Appends a line about an operation that began at `time_ns`. `write` may append nothing. `mark` marks a line that
     /// comes after lines of later operations were written. Returns true if there is a line.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         time_ns: u64,
         write: impl FnOnce(&mut Vec<u8>),
@@ -86,12 +86,12 @@ impl<W: Write> Lines<W> {
     }
 
     /// Appends text after all lines so far.
-    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+    pub(crate) fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         self.add(self.newest_ns, write, |_| {}).map(drop)
     }
 
     /// Writes the lines of operations that began until `until_ns`.
-    pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
+    pub(crate) fn settle(&mut self, until_ns: u64) -> io::Result<()> {
         if !self.in_order {
             self.sort();
         }
@@ -115,7 +115,7 @@ impl<W: Write> Lines<W> {
     }
 
     /// Writes all lines.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.settle(u64::MAX)
     }
 

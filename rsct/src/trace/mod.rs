@@ -2,12 +2,12 @@
 //!
 //! [`run`] is the loop, [`join`] processes its input, [`summary`] is the result.
 
-pub mod authority;
-pub mod join;
-pub mod lines;
-pub mod output;
-pub mod run;
-pub mod silence;
-pub mod summary;
-pub mod unfired;
-pub mod whys;
+pub(crate) mod authority;
+pub(crate) mod join;
+pub(crate) mod lines;
+pub(crate) mod output;
+pub(crate) mod run;
+pub(crate) mod silence;
+pub(crate) mod summary;
+pub(crate) mod unfired;
+pub(crate) mod whys;

@@ -13,7 +13,7 @@ use super::lines::Lines;
 
 /// The format of observations.
 #[derive(Debug)]
-pub enum Format {
+pub(crate) enum Format {
     /// Lines for people.
     Text(TraceText),
     /// A JSON object a line.
@@ -39,7 +39,7 @@ pub enum Format {
 }
 
 /// Formats and writes observations.
-pub struct Output<W> {
+pub(crate) struct Output<W> {
     format: Format,
     /// True to write only observations that concern timeouts.
     only_timeouts: bool,
@@ -50,7 +50,7 @@ pub struct Output<W> {
 
 impl<W: Write> Output<W> {
     /// Lines of `format` to `to`.
-    pub fn new(format: Format, to: W) -> Self {
+    pub(crate) fn new(format: Format, to: W) -> Self {
         Self {
             format,
             only_timeouts: false,
@@ -60,12 +60,12 @@ impl<W: Write> Output<W> {
     }
 
     /// Restricts the output to observations that set a timeout or end it with its entry.
-    pub fn only_of_timeouts(&mut self) {
+    pub(crate) fn only_of_timeouts(&mut self) {
         self.only_timeouts = true;
     }
 
     /// Writes the column titles, or the schema line of JSON unless `command` has printed it already.
-    pub fn header(&mut self, command: Option<Command>) -> io::Result<()> {
+    pub(crate) fn header(&mut self, command: Option<Command>) -> io::Result<()> {
         match (&self.format, command) {
             (Format::Text(text), _) => self.lines.text(|out| text.header(out)),
             (_, Some(command)) if self.is_json() => self.lines.text(|out| schema::begin(out, command)),
@@ -74,12 +74,12 @@ impl<W: Write> Output<W> {
     }
 
     /// Returns whether the format has no lines.
-    pub fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         matches!(self.format, Format::None)
     }
 
     /// Returns whether lines are JSON.
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         matches!(
             self.format,
             Format::Json(_) | Format::WhatIf { json: true, .. } | Format::Observed { json: true, .. }
@@ -87,12 +87,12 @@ impl<W: Write> Output<W> {
     }
 
     /// The format, with the observations it has collected.
-    pub fn into_format(self) -> Format {
+    pub(crate) fn into_format(self) -> Format {
         self.format
     }
 
     /// Writes one observation.
-    pub fn observe(&mut self, observation: Observation<'_>) -> io::Result<()> {
+    pub(crate) fn observe(&mut self, observation: Observation<'_>) -> io::Result<()> {
         if self.only_timeouts && !observation.is_of_timeouts() {
             return Ok(());
         }
@@ -114,17 +114,17 @@ impl<W: Write> Output<W> {
     }
 
     /// Writes another whole line of the format after all lines so far.
-    pub fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+    pub(crate) fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         self.lines.text(write)
     }
 
     /// Writes the lines up to `until_ns`.
-    pub fn settle(&mut self, until_ns: u64) -> io::Result<()> {
+    pub(crate) fn settle(&mut self, until_ns: u64) -> io::Result<()> {
         self.lines.settle(until_ns)
     }
 
     /// Writes all lines.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.lines.flush()
     }
 }

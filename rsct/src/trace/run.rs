@@ -43,14 +43,14 @@ const LAST_DUMP: Duration = Duration::from_secs(2);
 
 /// The limits of a trace.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The duration, if not until a signal.
     pub duration: Option<Duration>,
 }
 
 /// Runs until the duration ends, a signal arrives, or the output is complete. `attach` attaches a later stage; before
 /// each hook it calls the closure, which writes packets and returns whether to continue.
-pub async fn run<W: Write>(
+pub(crate) async fn run<W: Write>(
     session: &mut Session,
     authority: &Authority,
     join: &RefCell<Join<W>>,

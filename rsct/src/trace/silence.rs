@@ -30,7 +30,7 @@ pub(super) struct Silence {
 
 /// Why records may be missing.
 #[derive(Clone, Debug)]
-pub struct Doubt {
+pub(crate) struct Doubt {
     /// Its time on the monotonic clock.
     pub time_ns: u64,
     /// The reason.

@@ -20,7 +20,7 @@ use super::{join::Counts, silence::Doubt, unfired::Unfired};
 
 /// The closing figures, for people and for programs.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The duration of the trace.
     pub elapsed: Duration,
     /// Numbers of records, by kind.
@@ -53,7 +53,7 @@ pub struct Summary {
 
 impl Summary {
     /// The figures of the table.
-    pub fn count_table(table: &FlowTable) -> [usize; 3] {
+    pub(crate) fn count_table(table: &FlowTable) -> [usize; 3] {
         let mut known = [0; 3];
         for flow in table.flows() {
             known[match (flow.from_dump, flow.from_probe) {
@@ -66,12 +66,12 @@ impl Summary {
     }
 
     /// The loss of all kinds.
-    pub fn lost_total(&self) -> u64 {
+    pub(crate) fn lost_total(&self) -> u64 {
         self.lost.total() + self.skips.counted + self.malformed
     }
 
     /// Lines for people.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let counts = &self.counts;
         let mut text = format!(
             "rsct: {} and {} in {:.3} s",
@@ -166,7 +166,7 @@ impl Summary {
     }
 
     /// One JSON object.
-    pub fn json(&self, out: &mut Vec<u8>) {
+    pub(crate) fn json(&self, out: &mut Vec<u8>) {
         let counts = &self.counts;
         let [flows_from_dump, flows_from_probe, flows_from_both] = self.known;
         let unproven = self.doubt.as_ref().map(|doubt| Unproven {
@@ -217,7 +217,7 @@ impl Summary {
 }
 
 /// Appends a line for each kind of loss that occurred.
-pub fn lost_text(text: &mut String, lost: &Lost) {
+pub(crate) fn lost_text(text: &mut String, lost: &Lost) {
     for (index, loss) in Loss::ALL.iter().enumerate() {
         if lost.of(index) == 0 {
             continue;

@@ -20,7 +20,7 @@ const DELETING: &[&str] = &["nf_ct_delete"];
 
 /// Hooks that have not fired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unfired {
+pub(crate) struct Unfired {
     /// Their functions.
     pub functions: &'static [&'static str],
     /// Entries that were inserted or deleted without a record.

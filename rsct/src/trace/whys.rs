@@ -27,7 +27,7 @@ use crate::{
 
 /// The programs that report causes, and their state.
 #[derive(Default)]
-pub struct Whys {
+pub(crate) struct Whys {
     /// The parameters of attaching, until it starts.
     wanted: Option<(Form, Scope)>,
     coming: Option<Receiver<Result<Working, ProgramsError>>>,
@@ -47,7 +47,7 @@ struct Working {
 }
 
 /// The result of attaching.
-pub enum Begun {
+pub(crate) enum Begun {
     /// Causes are reported from now on.
     Working(HookCounts),
     /// Causes cannot be reported.
@@ -60,14 +60,14 @@ const UNCLAIMED_NS: u64 = 1_000_000_000;
 
 impl Whys {
     /// Causes within `scope`.
-    pub fn of(form: Form, scope: Scope) -> Self {
+    pub(crate) fn of(form: Form, scope: Scope) -> Self {
         let mut whys = Self::default();
         whys.wanted = Some((form, scope));
         whys
     }
 
     /// Starts to attach, on a separate thread so that records are still read, or returns the result once it has ended.
-    pub fn go_on(&mut self) -> Option<Begun> {
+    pub(crate) fn go_on(&mut self) -> Option<Begun> {
         if let Some((form, scope)) = self.wanted.take() {
             let (send, receive) = channel();
             self.coming = Some(receive);
@@ -92,18 +92,18 @@ impl Whys {
     }
 
     /// Returns whether causes are requested and their programs are not attached yet.
-    pub fn are_coming(&self) -> bool {
+    pub(crate) fn are_coming(&self) -> bool {
         self.wanted.is_some() || self.coming.is_some()
     }
 
     /// Returns whether causes are reported.
-    pub fn are_working(&self) -> bool {
+    pub(crate) fn are_working(&self) -> bool {
         self.working.is_some()
     }
 
     /// Why a packet is INVALID, if known.
     #[inline]
-    pub fn of_packet(&mut self, record: &PacketRecord) -> Option<Box<Why>> {
+    pub(crate) fn of_packet(&mut self, record: &PacketRecord) -> Option<Box<Why>> {
         self.working.as_ref()?;
         if Outcome::of(record) != Outcome::Invalid {
             return None;
@@ -134,7 +134,7 @@ impl Whys {
     }
 
     /// Notes the loss: records until the next call are complete if it is equal then.
-    pub fn note_losses(&mut self) {
+    pub(crate) fn note_losses(&mut self) {
         self.lost_before = self.lost();
     }
 
@@ -153,7 +153,7 @@ impl Whys {
     }
 
     /// Why an operation on an entry took place, if known.
-    pub fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
+    pub(crate) fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
         /// Both programs run at the same call, but a host may stop the virtual CPU between them.
         const APART_NS: u64 = 250_000_000;
         const NF_ACCEPT: i32 = 1;
@@ -203,7 +203,7 @@ impl Whys {
     }
 
     /// Passes on the causes before `before_ns` that no line of the trace has claimed.
-    pub fn alone(&mut self, before_ns: u64, mut take: impl FnMut(&Why)) {
+    pub(crate) fn alone(&mut self, before_ns: u64, mut take: impl FnMut(&Why)) {
         let Some(working) = &mut self.working else { return };
         working.take_in();
         let is_alone = |record: &CauseRecord| {
@@ -230,7 +230,7 @@ impl Whys {
     }
 
     /// Number of causes that were lost, or missed because the kernel skipped programs.
-    pub fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.working.as_ref().map_or(0, |working| {
             let programs = &working.programs;
             programs.lost().total() + programs.skips().counted + programs.malformed()
@@ -238,14 +238,14 @@ impl Whys {
     }
 
     /// Returns whether the kernel skips programs without counting them.
-    pub fn are_lost_uncounted(&self) -> bool {
+    pub(crate) fn are_lost_uncounted(&self) -> bool {
         self.working
             .as_ref()
             .is_some_and(|working| working.programs.skips().uncounted)
     }
 
     /// The hooks that this kernel has, and that could not be attached.
-    pub fn missed(&self) -> impl Iterator<Item = &HookReport> {
+    pub(crate) fn missed(&self) -> impl Iterator<Item = &HookReport> {
         let hooks = self.working.iter().flat_map(|working| working.programs.hooks());
         hooks.filter(|report| report.is_missed())
     }

@@ -10,9 +10,9 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Incident, IncidentKind};
-pub use observer::TrialObserver;
-pub use simulation::{PacketUpdate, Seed, Simulation, Totals};
+pub(crate) use entry::{Incident, IncidentKind};
+pub(crate) use observer::TrialObserver;
+pub(crate) use simulation::{PacketUpdate, Simulation, Totals};
 
 use crate::timeouts::{Protocol, Spans};
 

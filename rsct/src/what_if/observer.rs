@@ -24,7 +24,7 @@ use super::{PacketUpdate, Simulation, simulation::Seed};
 
 /// Feeds a simulation with observations.
 #[derive(Debug)]
-pub struct TrialObserver {
+pub(crate) struct TrialObserver {
     ticks: Hz,
     simulation: Simulation,
     /// The protocol's defaults in each namespace, as they were when it was first seen.
@@ -33,7 +33,7 @@ pub struct TrialObserver {
 
 impl TrialObserver {
     /// Feeds this simulation.
-    pub fn new(simulation: Simulation, ticks: Hz) -> Self {
+    pub(crate) fn new(simulation: Simulation, ticks: Hz) -> Self {
         Self {
             ticks,
             simulation,
@@ -42,12 +42,12 @@ impl TrialObserver {
     }
 
     /// The simulation so far.
-    pub fn simulation(&self) -> &Simulation {
+    pub(crate) fn simulation(&self) -> &Simulation {
         &self.simulation
     }
 
     /// Adds an entry of the first dump, with the source of its timeout.
-    pub fn seed(&mut self, key: TupleKey, now_ns: u64, left_s: u32, source: &TimeoutSource<'_>) {
+    pub(crate) fn seed(&mut self, key: TupleKey, now_ns: u64, left_s: u32, source: &TimeoutSource<'_>) {
         let tried = match (source.setter, source.governing) {
             (Setter::Defaults, Some(governing)) => self.tried(governing.state.attribute),
             _ => None,
@@ -67,12 +67,12 @@ impl TrialObserver {
     }
 
     /// Returns whether the trial is of this protocol.
-    pub fn is_tried(&self, protonum: u8) -> bool {
+    pub(crate) fn is_tried(&self, protonum: u8) -> bool {
         Protocol::of_number(protonum).number == self.simulation.trial().protocol.number
     }
 
     /// Consumes one observation.
-    pub fn observe(&mut self, observation: Observation<'_>) {
+    pub(crate) fn observe(&mut self, observation: Observation<'_>) {
         match observation {
             Observation::Cause(_) => {}
             Observation::Packet(record, _, source, _) => {

@@ -18,7 +18,7 @@ const FORGET_AT_LEAST: usize = 4096;
 
 /// An entry of the first dump.
 #[derive(Clone, Copy, Debug)]
-pub struct Seed {
+pub(crate) struct Seed {
     /// The entry.
     pub key: TupleKey,
     /// When it was read.
@@ -31,7 +31,7 @@ pub struct Seed {
 
 /// A packet, and its entry's timeout after it.
 #[derive(Clone, Copy, Debug)]
-pub struct PacketUpdate {
+pub(crate) struct PacketUpdate {
     /// Its entry.
     pub key: TupleKey,
     /// When.
@@ -63,7 +63,7 @@ pub struct Totals {
 
 /// The simulated entries, with the real ones that differ.
 #[derive(Debug)]
-pub struct Simulation {
+pub(crate) struct Simulation {
     trial: TimeoutTrial,
     entries: HashMap<TupleKey, SimulatedEntry>,
     /// Entries that really expired, by their reply direction: replies would still belong to them.
@@ -78,7 +78,7 @@ pub struct Simulation {
 
 impl Simulation {
     /// An empty simulation.
-    pub fn new(trial: TimeoutTrial) -> Self {
+    pub(crate) fn new(trial: TimeoutTrial) -> Self {
         Self {
             trial,
             entries: HashMap::new(),
@@ -96,12 +96,12 @@ impl Simulation {
     }
 
     /// The simulated timeouts.
-    pub fn trial(&self) -> &TimeoutTrial {
+    pub(crate) fn trial(&self) -> &TimeoutTrial {
         &self.trial
     }
 
     /// Adds an entry from the first dump: its last packet would have set the simulated timeout.
-    pub fn seed(&mut self, seed: &Seed) {
+    pub(crate) fn seed(&mut self, seed: &Seed) {
         let left_ms = match seed.otherwise {
             Some((value_ms, other_ms)) => {
                 let idle_ms = value_ms.saturating_sub(seed.left_ms);
@@ -117,7 +117,7 @@ impl Simulation {
 
     /// Adds a packet. `of_default`: the tracker's view of the entry after it and the namespace's defaults, if a default
     /// governs the entry.
-    pub fn packet(&mut self, packet: &PacketUpdate, of_default: Option<(&Sight, &Spans)>) {
+    pub(crate) fn packet(&mut self, packet: &PacketUpdate, of_default: Option<(&Sight, &Spans)>) {
         let key = self.aliases.get(&packet.key).copied().unwrap_or(packet.key);
         let key = match self.expired_by_reply.get(&key) {
             Some(expired) if packet.creates && self.exists_only_here(*expired, packet.now_ns) => {
@@ -165,21 +165,21 @@ impl Simulation {
     }
 
     /// An entry was inserted into the table.
-    pub fn confirmed(&mut self, key: TupleKey) {
+    pub(crate) fn confirmed(&mut self, key: TupleKey) {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.was_in_table = true;
         }
     }
 
     /// An entry was destroyed without ever being in the table: the same happens in the simulation.
-    pub fn never_confirmed(&mut self, key: TupleKey) {
+    pub(crate) fn never_confirmed(&mut self, key: TupleKey) {
         if self.entries.get(&key).is_some_and(|entry| !entry.was_in_table) {
             self.entries.remove(&key);
         }
     }
 
     /// User space set an entry's timeout: the same happens in the simulation.
-    pub fn set(&mut self, key: TupleKey, now_ns: u64, left_ms: u64) {
+    pub(crate) fn set(&mut self, key: TupleKey, now_ns: u64, left_ms: u64) {
         let expires_ns = now_ns + left_ms * NS_PER_MS;
         self.entries
             .entry(key)
@@ -188,7 +188,14 @@ impl Simulation {
     }
 
     /// An entry left the table: it expired, or was deleted for a cause that applies to the simulation too.
-    pub fn deleted(&mut self, key: TupleKey, reply: TupleKey, now_ns: u64, expired: bool, status: u32) {
+    pub(crate) fn deleted(
+        &mut self,
+        key: TupleKey,
+        reply: TupleKey,
+        now_ns: u64,
+        expired: bool,
+        status: u32,
+    ) {
         let key = self.aliases.remove(&key).unwrap_or(key);
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
@@ -217,7 +224,7 @@ impl Simulation {
     }
 
     /// The totals at the end, with `report` called for each difference. `real`: every entry of the table.
-    pub fn end(
+    pub(crate) fn end(
         &self,
         now_ns: u64,
         real: impl IntoIterator<Item = TupleKey>,

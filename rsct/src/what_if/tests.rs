@@ -1,4 +1,4 @@
-use super::*;
+use super::{simulation::Seed, *};
 use crate::{
     flow::TupleKey,
     names::{

@@ -9,7 +9,7 @@ use rsct_common::{
     record::{EntryFlags, EntryKind, EntryRecord, PacketRecord},
 };
 
-pub use self::closing::{Closing, FlowFacts};
+pub(crate) use self::closing::{Closing, FlowFacts};
 use crate::causes::Cause;
 use crate::{
     flow::{
@@ -45,11 +45,11 @@ pub struct Deletion {
 
 /// The packet headers that belong to a flow.
 #[derive(Clone, Debug, Default)]
-pub struct FlowTuples(HashSet<Tuple>);
+pub(crate) struct FlowTuples(HashSet<Tuple>);
 
 impl FlowTuples {
     /// The headers of the named flow.
-    pub fn of(named: &NamedFlow) -> Self {
+    pub(crate) fn of(named: &NamedFlow) -> Self {
         let mut tuples = Self::default();
         tuples.add(&named.orig);
         if let Some(reply) = &named.reply {
@@ -59,18 +59,18 @@ impl FlowTuples {
     }
 
     /// Adds a direction, and that of its answers.
-    pub fn add(&mut self, tuple: &Tuple) {
+    pub(crate) fn add(&mut self, tuple: &Tuple) {
         self.0.insert(headers(*tuple));
         self.0.insert(inverse(tuple));
     }
 
     /// Returns whether a direction belongs to the flow.
-    pub fn has(&self, tuple: &Tuple) -> bool {
+    pub(crate) fn has(&self, tuple: &Tuple) -> bool {
         self.0.contains(&headers(*tuple))
     }
 
     /// The packets with these headers; those in the direction of `orig` are requests.
-    pub fn seen_in(&self, sightings: &Sightings, orig: &Tuple) -> Vec<Seen> {
+    pub(crate) fn seen_in(&self, sightings: &Sightings, orig: &Tuple) -> Vec<Seen> {
         let is_it = |group: &PacketGroup| self.has(&group.headers);
         let mut seen: Vec<Seen> = sightings
             .iter()
@@ -91,7 +91,7 @@ impl FlowTuples {
 }
 
 /// Consumes observations, and writes those of the flow.
-pub struct FlowObserver<W> {
+pub(crate) struct FlowObserver<W> {
     /// Its headers. Each entry that translates it adds more.
     pub tuples: FlowTuples,
     /// The packets of all flows.
@@ -113,7 +113,7 @@ impl<W> std::fmt::Debug for FlowObserver<W> {
 
 impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowObserver<W> {
     /// Observes a flow. `write` writes the line for an observation.
-    pub fn new(tuples: FlowTuples, write: W) -> Self {
+    pub(crate) fn new(tuples: FlowTuples, write: W) -> Self {
         Self {
             tuples,
             watching: UnrepliedObserver::default(),

@@ -2,7 +2,7 @@
 //!
 //! [`words`] parses the flow, [`sightings`] counts packets by hook and outcome, [`unreplied`] and [`flow`] judge.
 
-pub mod flow;
-pub mod sightings;
-pub mod unreplied;
-pub mod words;
+pub(crate) mod flow;
+pub(crate) mod sightings;
+pub(crate) mod unreplied;
+pub(crate) mod words;

@@ -79,7 +79,7 @@ pub struct Times {
 
 /// All groups of packets.
 #[derive(Debug, Default)]
-pub struct Sightings {
+pub(crate) struct Sightings {
     seen: HashMap<PacketGroup, Times, BuildHasherDefault<FxHasher>>,
     /// Packets not counted because there were too many groups.
     pub unkept: u64,
@@ -87,12 +87,12 @@ pub struct Sightings {
 
 impl Sightings {
     /// Counts a packet of this flow.
-    pub fn packet(&mut self, record: &PacketRecord, flow: Option<&Flow>) {
+    pub(crate) fn packet(&mut self, record: &PacketRecord, flow: Option<&Flow>) {
         self.count(group_of(record, flow), record.time_ns);
     }
 
     /// Counts a packet of this group.
-    pub fn count(&mut self, group: PacketGroup, time_ns: u64) {
+    pub(crate) fn count(&mut self, group: PacketGroup, time_ns: u64) {
         if let Some(times) = self.seen.get_mut(&group) {
             times.packets += 1;
             // Records of several CPUs are not in order of time.
@@ -111,7 +111,7 @@ impl Sightings {
     }
 
     /// Every group.
-    pub fn iter(&self) -> impl Iterator<Item = (&PacketGroup, &Times)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PacketGroup, &Times)> {
         self.seen.iter()
     }
 }
@@ -169,7 +169,7 @@ fn direction_of(record: &PacketRecord, outcome: Outcome) -> PacketDirection {
 
 /// Returns whether a packet has the destination of the expected `reply`, and shares with it either the source address or
 /// the source port.
-pub fn is_reply_from_another_end(packet: &Tuple, reply: &Tuple) -> bool {
+pub(crate) fn is_reply_from_another_end(packet: &Tuple, reply: &Tuple) -> bool {
     proto::has_ports(packet.protonum)
         && packet.protonum == reply.protonum
         && packet.l3num == reply.l3num

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use rsct_common::Tuple;
 
-pub use self::{
+pub(crate) use self::{
     observer::UnrepliedObserver,
     verdict::{Role, Verdict},
 };
@@ -98,7 +98,7 @@ impl Diagnosis {
 
 /// The seen packets, indexed for the search by entry.
 #[derive(Debug)]
-pub struct Index<'a> {
+pub(crate) struct Index<'a> {
     all: Vec<(&'a PacketGroup, &'a Times)>,
     by_flow: HashMap<u64, Vec<u32>>,
     by_headers: HashMap<Tuple, Vec<u32>>,
@@ -114,7 +114,7 @@ fn end_of(tuple: &Tuple) -> End {
 
 impl<'a> Index<'a> {
     /// Indexes all sightings.
-    pub fn of(sightings: &'a Sightings) -> Self {
+    pub(crate) fn of(sightings: &'a Sightings) -> Self {
         let mut index = Self {
             all: sightings.iter().collect(),
             by_flow: HashMap::new(),
@@ -139,7 +139,7 @@ impl<'a> Index<'a> {
     }
 
     /// Judges one entry.
-    pub fn judge(&self, subject: Subject) -> Diagnosis {
+    pub(crate) fn judge(&self, subject: Subject) -> Diagnosis {
         let flow = &subject.flow;
         let mut seen = merged(self.seen_of(flow));
         seen.sort_by_key(|seen| (seen.times.first_ns, seen.times.last_ns));
@@ -154,7 +154,7 @@ impl<'a> Index<'a> {
     }
 
     /// Judges entries, and finds those whose packets are the replies of others.
-    pub fn judge_all(&self, subjects: impl Iterator<Item = Subject>) -> Vec<Diagnosis> {
+    pub(crate) fn judge_all(&self, subjects: impl Iterator<Item = Subject>) -> Vec<Diagnosis> {
         let mut all: Vec<Diagnosis> = subjects.map(|subject| self.judge(subject)).collect();
         let strays: HashMap<u64, TupleKey> = all.iter().flat_map(Diagnosis::strays).collect();
         for answer in &mut all {

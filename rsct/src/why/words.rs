@@ -11,7 +11,7 @@ use crate::{
 
 /// A parsed flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NamedFlow {
+pub(crate) struct NamedFlow {
     /// One direction: the original one, if the words are in conntrack's order.
     pub orig: Tuple,
     /// The other direction, if it was given.
@@ -22,7 +22,7 @@ pub struct NamedFlow {
 
 /// Cause of a parse error.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum WordsError {
+pub(crate) enum WordsError {
     /// No word is part of a tuple.
     #[error(
         "{0:?} is not a flow: write it as conntrack prints it, such as `udp src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2`"
@@ -63,7 +63,7 @@ const BETWEEN: &[char] = &[
 
 /// Parses a flow. Each element may hold several words. Unknown words are skipped: other printers, kernels and logs add
 /// words of their own to an entry's line.
-pub fn parse<S: AsRef<str>>(typed: &[S]) -> Result<NamedFlow, WordsError> {
+pub(crate) fn parse<S: AsRef<str>>(typed: &[S]) -> Result<NamedFlow, WordsError> {
     let is_between = |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter);
     let words: Vec<&str> = typed
         .iter()

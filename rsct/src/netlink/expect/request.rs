@@ -18,10 +18,10 @@ pub(super) mod kind {
         2 << 8 | message
     }
 
-    pub const NEW: u16 = expect(0);
-    pub const GET: u16 = expect(1);
-    pub const DELETE: u16 = expect(2);
-    pub const GET_STATS_CPU: u16 = expect(3);
+    pub(crate) const NEW: u16 = expect(0);
+    pub(crate) const GET: u16 = expect(1);
+    pub(crate) const DELETE: u16 = expect(2);
+    pub(crate) const GET_STATS_CPU: u16 = expect(3);
 }
 
 /// A request to create an expectation.

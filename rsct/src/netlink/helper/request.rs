@@ -20,9 +20,9 @@ mod kind {
         9 << 8 | message
     }
 
-    pub const NEW: u16 = helper(0);
-    pub const GET: u16 = helper(1);
-    pub const DELETE: u16 = helper(2);
+    pub(super) const NEW: u16 = helper(0);
+    pub(super) const GET: u16 = helper(1);
+    pub(super) const DELETE: u16 = helper(2);
 }
 
 /// `NFCT_HELPER_STATUS_DISABLED`.

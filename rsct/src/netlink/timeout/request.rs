@@ -14,11 +14,11 @@ mod kind {
         8 << 8 | message
     }
 
-    pub const NEW: u16 = timeout(0);
-    pub const GET: u16 = timeout(1);
-    pub const DELETE: u16 = timeout(2);
-    pub const DEFAULT_SET: u16 = timeout(3);
-    pub const DEFAULT_GET: u16 = timeout(4);
+    pub(super) const NEW: u16 = timeout(0);
+    pub(super) const GET: u16 = timeout(1);
+    pub(super) const DELETE: u16 = timeout(2);
+    pub(super) const DEFAULT_SET: u16 = timeout(3);
+    pub(super) const DEFAULT_GET: u16 = timeout(4);
 }
 
 /// The effect of a request on an existing policy with its name.

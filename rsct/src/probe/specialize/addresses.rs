@@ -4,7 +4,7 @@ use super::{flow::Liveness, insn::*, opcode::*};
 
 /// Moves a constant that is added to a pointer into the loads and stores through it, if the pointer has no other use.
 /// Returns whether it changed anything.
-pub fn displace(code: &mut [Insn], flow: &Liveness) -> bool {
+pub(super) fn displace(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     // Backwards: of two additions to a pointer, the first then absorbs the second.
     for index in (0..code.len()).rev() {
@@ -35,7 +35,7 @@ fn displaced(user: &Insn, pointer: u8, distance: i32) -> Option<Insn> {
 }
 
 /// Replaces a register's copy by the register in all users. Returns whether it changed anything.
-pub fn uncopy(code: &mut [Insn], flow: &Liveness) -> bool {
+pub(super) fn uncopy(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     for index in 0..code.len() {
         let copy = code[index];

@@ -5,7 +5,7 @@ use aya_obj::generated::bpf_insn;
 use super::{insn::*, opcode::*};
 
 /// Decodes a program. `None` for an instruction that the passes do not know: then no conclusion is safe.
-pub fn decode(slots: &[bpf_insn]) -> Option<Vec<Insn>> {
+pub(super) fn decode(slots: &[bpf_insn]) -> Option<Vec<Insn>> {
     let mut index_of_slot = vec![None; slots.len()];
     let mut slot_of_index = Vec::with_capacity(slots.len());
     let mut slot = 0;
@@ -68,7 +68,7 @@ fn is_known(insn: &Insn) -> bool {
 }
 
 /// Encodes a program. `None` if a jump would be longer than an instruction can hold.
-pub fn encode(code: &[Insn]) -> Option<Vec<bpf_insn>> {
+pub(super) fn encode(code: &[Insn]) -> Option<Vec<bpf_insn>> {
     let mut slot_of_index = Vec::with_capacity(code.len());
     let mut count = 0;
     for insn in code {

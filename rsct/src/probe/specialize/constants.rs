@@ -7,7 +7,7 @@ use super::{Rodata, insn::*, opcode::*, value};
 
 /// A register's value at one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub(super) enum Known {
     /// Any value.
     Unknown,
     /// This number.
@@ -18,13 +18,13 @@ pub enum Known {
 
 /// The values of r0 to r9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registers([Known; FRAME as usize]);
+pub(super) struct Registers([Known; FRAME as usize]);
 
 impl Registers {
     /// All registers are unknown.
-    pub const UNKNOWN: Self = Self([Known::Unknown; FRAME as usize]);
+    pub(super) const UNKNOWN: Self = Self([Known::Unknown; FRAME as usize]);
 
-    pub fn get(&self, register: u8) -> Known {
+    pub(super) fn get(&self, register: u8) -> Known {
         // The frame pointer is always unknown.
         self.0
             .get(usize::from(register))
@@ -40,7 +40,7 @@ impl Registers {
     }
 
     /// Returns the second operand of arithmetic or of a branch.
-    pub fn operand(&self, insn: &Insn) -> Option<u64> {
+    pub(super) fn operand(&self, insn: &Insn) -> Option<u64> {
         if insn.takes_register() {
             self.number(insn.src)
         } else {
@@ -49,13 +49,13 @@ impl Registers {
     }
 
     /// Returns if the branch is taken, if known.
-    pub fn decides(&self, branch: &Insn) -> Option<bool> {
+    pub(super) fn decides(&self, branch: &Insn) -> Option<bool> {
         let (dst, operand) = (self.number(branch.dst)?, self.operand(branch)?);
         Some(value::is_taken(branch, dst, operand))
     }
 
     /// Changes the values to those after `insn`.
-    pub fn step(&mut self, insn: &Insn, rodata: &Rodata) {
+    pub(super) fn step(&mut self, insn: &Insn, rodata: &Rodata) {
         let result = self.result(insn, rodata);
         let written = insn.writes();
         for (register, value) in self.0.iter_mut().enumerate() {
@@ -121,7 +121,7 @@ impl Registers {
 }
 
 /// The values at instructions that control reaches from elsewhere than the previous instruction.
-pub struct Constants {
+pub(super) struct Constants {
     /// For an instruction that starts a straight run, its index in `entries`, plus one.
     runs: Vec<u32>,
     /// `None` for unreachable instructions.
@@ -130,7 +130,7 @@ pub struct Constants {
 
 impl Constants {
     /// Finds the constants of a program.
-    pub fn of(code: &[Insn], rodata: &Rodata) -> Self {
+    pub(super) fn of(code: &[Insn], rodata: &Rodata) -> Self {
         let mut runs = vec![0_u32; code.len()];
         runs[0] = 1;
         for (index, insn) in code.iter().enumerate() {
@@ -203,7 +203,7 @@ impl Constants {
     }
 
     /// Returns the values at the start of a run; `Some(None)` if it is unreachable, `None` if no run starts there.
-    pub fn entry(&self, index: usize) -> Option<Option<Registers>> {
+    pub(super) fn entry(&self, index: usize) -> Option<Option<Registers>> {
         let run = self.runs[index].checked_sub(1)?;
         Some(self.entries[run as usize])
     }

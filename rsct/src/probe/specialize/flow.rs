@@ -3,7 +3,7 @@
 use super::insn::*;
 
 /// A program's liveness, and where control joins. It stays valid if an instruction needs less than before.
-pub struct Liveness {
+pub(super) struct Liveness {
     /// The registers needed before each instruction, a bit each.
     live: Vec<u16>,
     /// True for a jump target.
@@ -12,7 +12,7 @@ pub struct Liveness {
 
 impl Liveness {
     /// Computes them for a program. The operands of an instruction whose result is unused are unused too.
-    pub fn of(code: &[Insn]) -> Self {
+    pub(super) fn of(code: &[Insn]) -> Self {
         let mut joins = vec![false; code.len() + 1];
         for (index, insn) in code.iter().enumerate() {
             if insn.is_branch() || insn.is_local_call() || insn.is_goto() && insn.target != index + 1 {
@@ -39,7 +39,7 @@ impl Liveness {
 
     /// The instructions that read what `register` holds after the instruction at `index`, in order. `None` unless all
     /// of them follow in a straight line.
-    pub fn uses(&self, code: &[Insn], index: usize, register: u8) -> Option<Vec<usize>> {
+    pub(super) fn uses(&self, code: &[Insn], index: usize, register: u8) -> Option<Vec<usize>> {
         let register = bit(register);
         let needed = |at: usize| self.live[at] & register != 0;
         let mut uses = Vec::new();
@@ -65,7 +65,7 @@ impl Liveness {
 }
 
 /// Removes instructions that only compute unused values. Returns whether it changed anything.
-pub fn sweep(code: &mut [Insn], flow: &Liveness) -> bool {
+pub(super) fn sweep(code: &mut [Insn], flow: &Liveness) -> bool {
     let mut changed = false;
     for (index, insn) in code.iter_mut().enumerate() {
         if is_idle(insn, after(insn, index, &flow.live)) {

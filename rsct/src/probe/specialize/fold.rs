@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Rewrites all instructions of a program with their known operands.
-pub fn fold(code: &mut [Insn], rodata: &Rodata) {
+pub(super) fn fold(code: &mut [Insn], rodata: &Rodata) {
     let constants = Constants::of(code, rodata);
     let mut state = None;
     for (index, insn) in code.iter_mut().enumerate() {

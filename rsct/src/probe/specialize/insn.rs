@@ -3,13 +3,13 @@
 use super::opcode::*;
 
 /// The frame pointer, which no instruction writes.
-pub const FRAME: u8 = 10;
+pub(super) const FRAME: u8 = 10;
 /// The registers that hold a helper's arguments.
 const ARGUMENTS: u16 = 0b11_1110;
 
 /// An instruction of one or two slots. A removed one is a jump to the next, so that the others keep their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Insn {
+pub(super) struct Insn {
     pub code: u8,
     pub dst: u8,
     pub src: u8,
@@ -24,7 +24,7 @@ pub struct Insn {
 
 impl Insn {
     /// An unconditional jump.
-    pub fn jump(target: usize) -> Self {
+    pub(super) fn jump(target: usize) -> Self {
         Self {
             code: JMP | JA,
             dst: 0,
@@ -37,7 +37,7 @@ impl Insn {
     }
 
     /// Loads `value`, in the shortest form.
-    pub fn constant(dst: u8, value: u64) -> Self {
+    pub(super) fn constant(dst: u8, value: u64) -> Self {
         let (code, high) = if fits(value).is_some() {
             (ALU64 | MOV | K, 0)
         } else if u32::try_from(value).is_ok() {
@@ -54,22 +54,22 @@ impl Insn {
         }
     }
 
-    pub fn class(&self) -> u8 {
+    pub(super) fn class(&self) -> u8 {
         self.code & 0x07
     }
 
     /// Returns the operation of arithmetic and of jumps.
-    pub fn op(&self) -> u8 {
+    pub(super) fn op(&self) -> u8 {
         self.code & 0xf0
     }
 
     /// Returns the mode of a load or a store.
-    pub fn mode(&self) -> u8 {
+    pub(super) fn mode(&self) -> u8 {
         self.code & 0xe0
     }
 
     /// Returns the number of bytes that a load or a store accesses.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self.code & 0x18 {
             B => 1,
             H => 2,
@@ -78,7 +78,7 @@ impl Insn {
         }
     }
 
-    pub fn is_alu(&self) -> bool {
+    pub(super) fn is_alu(&self) -> bool {
         matches!(self.class(), ALU | ALU64)
     }
 
@@ -86,42 +86,42 @@ impl Insn {
         matches!(self.class(), JMP | JMP32)
     }
 
-    pub fn is_exit(&self) -> bool {
+    pub(super) fn is_exit(&self) -> bool {
         self.code == JMP | EXIT
     }
 
-    pub fn is_call(&self) -> bool {
+    pub(super) fn is_call(&self) -> bool {
         self.code == JMP | CALL
     }
 
     /// True for a call of one of the program's own functions, which have their own r6 to r10.
-    pub fn is_local_call(&self) -> bool {
+    pub(super) fn is_local_call(&self) -> bool {
         self.is_call() && self.src == LOCAL
     }
 
     /// True for an unconditional jump.
-    pub fn is_goto(&self) -> bool {
+    pub(super) fn is_goto(&self) -> bool {
         self.code == JMP | JA
     }
 
     /// True for a conditional jump.
-    pub fn is_branch(&self) -> bool {
+    pub(super) fn is_branch(&self) -> bool {
         self.is_jump_class() && !matches!(self.op(), JA | CALL | EXIT)
     }
 
     /// True if the second operand is a register.
-    pub fn takes_register(&self) -> bool {
+    pub(super) fn takes_register(&self) -> bool {
         let unary = self.is_alu() && matches!(self.op(), NEG | END);
         (self.is_alu() || self.is_branch()) && self.code & X != 0 && !unary
     }
 
     /// True for a store into memory, or a load without sign extension: no atomics.
-    pub fn is_plain_access(&self) -> bool {
+    pub(super) fn is_plain_access(&self) -> bool {
         matches!(self.class(), LDX | ST | STX) && self.mode() == MEM
     }
 
     /// Returns the register of the memory address.
-    pub fn base(&self) -> Option<u8> {
+    pub(super) fn base(&self) -> Option<u8> {
         match self.class() {
             LDX => Some(self.src),
             ST | STX => Some(self.dst),
@@ -130,12 +130,12 @@ impl Insn {
     }
 
     /// True if it changes only the value of `dst`.
-    pub fn only_computes(&self) -> bool {
+    pub(super) fn only_computes(&self) -> bool {
         self.class() == LD || self.is_alu()
     }
 
     /// Returns the registers that it reads, a bit each.
-    pub fn reads(&self) -> u16 {
+    pub(super) fn reads(&self) -> u16 {
         let second = if self.takes_register() { bit(self.src) } else { 0 };
         match self.class() {
             LD => 0,
@@ -153,7 +153,7 @@ impl Insn {
     }
 
     /// Returns the registers that it overwrites, a bit each.
-    pub fn writes(&self) -> u16 {
+    pub(super) fn writes(&self) -> u16 {
         match self.class() {
             LD | LDX | ALU | ALU64 => bit(self.dst),
             STX if self.mode() == ATOMIC && self.imm == CMPXCHG => bit(0),
@@ -164,7 +164,7 @@ impl Insn {
     }
 
     /// Returns the possible next instructions in the same function, given this one's index.
-    pub fn successors(&self, index: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn successors(&self, index: usize) -> impl Iterator<Item = usize> {
         let falls = !self.is_goto() && !self.is_exit();
         let jumps = self.is_goto() || self.is_branch();
         falls
@@ -175,11 +175,11 @@ impl Insn {
 }
 
 /// Returns the register's bit.
-pub fn bit(register: u8) -> u16 {
+pub(super) fn bit(register: u8) -> u16 {
     1 << register
 }
 
 /// Returns the number that an instruction extends to `value`, if there is one.
-pub fn fits(value: u64) -> Option<i32> {
+pub(super) fn fits(value: u64) -> Option<i32> {
     i32::try_from(value.cast_signed()).ok()
 }

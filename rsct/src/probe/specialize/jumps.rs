@@ -3,7 +3,7 @@
 use super::insn::*;
 
 /// Retargets each jump to the end of its chain of jumps, and removes unreachable instructions.
-pub fn straighten(code: &mut Vec<Insn>) {
+pub(super) fn straighten(code: &mut Vec<Insn>) {
     // Backwards: removing the branches that a branch skips can make it pointless.
     for index in (0..code.len()).rev() {
         let insn = code[index];
@@ -63,7 +63,7 @@ fn kept(code: &[Insn]) -> Vec<bool> {
 }
 
 /// Marks the instructions that are reachable from the first.
-pub fn reached(code: &[Insn]) -> Vec<bool> {
+pub(super) fn reached(code: &[Insn]) -> Vec<bool> {
     let mut reached = vec![false; code.len()];
     let mut pending = vec![0];
     while let Some(index) = pending.pop() {

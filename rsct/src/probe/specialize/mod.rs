@@ -26,7 +26,7 @@ use flow::Liveness;
 
 /// The frozen map `.rodata`.
 #[derive(Debug)]
-pub struct Rodata {
+pub(super) struct Rodata {
     /// Its fd, by which instructions refer to it.
     pub fd: i32,
     /// Its value.
@@ -48,7 +48,7 @@ impl Rodata {
 }
 
 /// Returns a program that does the same with this `.rodata`, in fewer instructions.
-pub fn specialize(program: &[bpf_insn], rodata: &Rodata) -> Vec<bpf_insn> {
+pub(super) fn specialize(program: &[bpf_insn], rodata: &Rodata) -> Vec<bpf_insn> {
     shortened(program, rodata).unwrap_or_else(|| program.to_vec())
 }
 

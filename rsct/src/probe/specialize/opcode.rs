@@ -4,7 +4,7 @@ use aya_obj::generated as bpf;
 
 macro_rules! bytes {
     ($($name:ident = $value:ident;)*) => {
-        $(pub const $name: u8 = bpf::$value as u8;)*
+        $(pub(crate) const $name: u8 = bpf::$value as u8;)*
     };
 }
 
@@ -74,23 +74,23 @@ bytes! {
 }
 
 /// The 64-bit load of a number or of a map, the one instruction of two slots.
-pub const LDDW: u8 = LD | DW | bpf::BPF_IMM as u8;
+pub(super) const LDDW: u8 = LD | DW | bpf::BPF_IMM as u8;
 
 /// `src` of an [`LDDW`] that loads a number.
-pub const NUMBER: u8 = 0;
+pub(super) const NUMBER: u8 = 0;
 /// `src` of an [`LDDW`] that loads a map's address.
-pub const MAP: u8 = bpf::BPF_PSEUDO_MAP_FD as u8;
+pub(super) const MAP: u8 = bpf::BPF_PSEUDO_MAP_FD as u8;
 /// `src` of an [`LDDW`] that loads an address inside a map's value.
-pub const MAP_VALUE: u8 = bpf::BPF_PSEUDO_MAP_VALUE as u8;
+pub(super) const MAP_VALUE: u8 = bpf::BPF_PSEUDO_MAP_VALUE as u8;
 
 /// `src` of a call of one of the program's own functions.
-pub const LOCAL: u8 = bpf::BPF_PSEUDO_CALL as u8;
+pub(super) const LOCAL: u8 = bpf::BPF_PSEUDO_CALL as u8;
 
 /// The atomic operations: all known ones, each with and without [`FETCH`].
-pub const ATOMICS: [i32; 4] = [ADD as i32, OR as i32, AND as i32, XOR as i32];
+pub(super) const ATOMICS: [i32; 4] = [ADD as i32, OR as i32, AND as i32, XOR as i32];
 /// The bit of an atomic operation that stores the old value in `src`.
-pub const FETCH: i32 = bpf::BPF_FETCH as i32;
+pub(super) const FETCH: i32 = bpf::BPF_FETCH as i32;
 /// Atomic exchange: always fetches.
-pub const XCHG: i32 = bpf::BPF_XCHG as i32;
+pub(super) const XCHG: i32 = bpf::BPF_XCHG as i32;
 /// Atomic compare and exchange: compares with r0, and fetches into it.
-pub const CMPXCHG: i32 = bpf::BPF_CMPXCHG as i32;
+pub(super) const CMPXCHG: i32 = bpf::BPF_CMPXCHG as i32;

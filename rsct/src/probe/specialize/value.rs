@@ -4,7 +4,7 @@ use super::{insn::Insn, opcode::*};
 
 /// Returns the result of an arithmetic instruction on `dst` and its second operand. `None` for operations that only
 /// the kernel computes: division, byte swaps and moves of less than a register.
-pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
+pub(super) fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
     if insn.off != 0 {
         return None;
     }
@@ -30,7 +30,7 @@ pub fn arithmetic(insn: &Insn, dst: u64, operand: u64) -> Option<u64> {
 }
 
 /// True if a branch on `dst` and its second operand is taken.
-pub fn is_taken(insn: &Insn, dst: u64, operand: u64) -> bool {
+pub(super) fn is_taken(insn: &Insn, dst: u64, operand: u64) -> bool {
     let (dst, operand, signed_dst, signed_operand) = if insn.class() == JMP {
         (dst, operand, dst.cast_signed(), operand.cast_signed())
     } else {
@@ -59,7 +59,7 @@ pub fn is_taken(insn: &Insn, dst: u64, operand: u64) -> bool {
 }
 
 /// Returns the comparison with the same result for exchanged operands.
-pub fn mirrored(op: u8) -> u8 {
+pub(super) fn mirrored(op: u8) -> u8 {
     match op {
         JGT => JLT,
         JLT => JGT,

@@ -49,7 +49,7 @@ pub(super) struct Numbers {
 
 impl Sequences {
     /// The numbers of a packet, which also sets its direction's base if it is the first.
-    pub fn of(&mut self, record: &PacketRecord) -> Numbers {
+    pub(super) fn of(&mut self, record: &PacketRecord) -> Numbers {
         let own = usize::from(names::is_reply(record.ctinfo));
         let first = match record.flags & PacketFlags::AFTER {
             // Only accepted packets set a base: an INVALID one may carry anything.
@@ -67,7 +67,7 @@ impl Sequences {
     }
 
     /// Forgets a flow whose entry is destroyed.
-    pub fn forget(&mut self, ct: u64) {
+    pub(super) fn forget(&mut self, ct: u64) {
         self.bases.remove(&ct);
     }
 

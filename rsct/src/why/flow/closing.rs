@@ -151,7 +151,7 @@ impl Offload {
 
 /// The facts about one entry, or about a flow that has none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct FlowFacts {
+pub(crate) struct FlowFacts {
     /// Its status bits, if it is in a selected table.
     pub status: Option<u32>,
     /// True if it was in the table when the watch began.
@@ -166,7 +166,7 @@ pub struct FlowFacts {
 
 impl FlowFacts {
     /// The verdict. `seen`: the packets in the selected namespaces; `seen_elsewhere`: there are others.
-    pub fn closing(&self, seen: &[Seen], seen_elsewhere: bool) -> Closing {
+    pub(crate) fn closing(&self, seen: &[Seen], seen_elsewhere: bool) -> Closing {
         if let Some(bits) = self.status {
             if let Some(offload) = Offload::of(bits) {
                 return Closing::Offloaded(offload);

@@ -20,7 +20,7 @@ const MOST_ENDED: usize = 1 << 16;
 
 /// Collects packets and deletes.
 #[derive(Debug, Default)]
-pub struct UnrepliedObserver {
+pub(crate) struct UnrepliedObserver {
     /// The packets.
     pub sightings: Sightings,
     /// Entries deleted without a reply.

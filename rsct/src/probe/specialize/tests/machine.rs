@@ -14,7 +14,7 @@ const FUEL: usize = 20_000;
 
 /// An externally visible effect of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(super) enum Effect {
     /// It writes `value` to an address.
     Store { at: u64, bytes: usize, value: u64 },
     /// It changes memory atomically, as the instruction's `imm` defines.
@@ -30,13 +30,13 @@ pub enum Effect {
 
 /// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub(super) struct Run {
     pub r0: u64,
     pub effects: Vec<Effect>,
 }
 
 /// Runs a program to its end, and counts the executed instructions.
-pub fn run(program: &[bpf_insn], rodata: &Rodata) -> (Run, usize) {
+pub(super) fn run(program: &[bpf_insn], rodata: &Rodata) -> (Run, usize) {
     let mut machine = Machine {
         rodata,
         registers: std::array::from_fn(|register| mixed(register as u64)),
