@@ -77,8 +77,8 @@ pub fn run() -> Result<()> {
         "{exhausted}"
     );
     ensure!(
-        longest("ports/min") == Some(i64::from(FIRST))
-            && longest("ports/max") == Some(i64::from(FIRST + PORTS - 1))
+        longest("port_min") == Some(i64::from(FIRST))
+            && longest("port_max") == Some(i64::from(FIRST + PORTS - 1))
             && longest("orig/sport") == Some(i64::from(4000 + PORTS))
             && longest("duration_ns") > Some(0),
         "{exhausted}"

@@ -34,7 +34,7 @@ fn overrun() -> Result<()> {
     // The last flow's event is one of them.
     let last = 4000 + i64::from(FLOWS) - 1;
     ensure!(
-        (0..FLOWS).any(|n| overrun.number(&format!("/flows/{n}/orig/sport")) == Some(last)),
+        (0..FLOWS).any(|n| overrun.number(&format!("/top_flows/{n}/orig/sport")) == Some(last)),
         "{overrun}"
     );
     ensure!(
