@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod docs;
 mod guest;
 mod lab;
 mod native;
