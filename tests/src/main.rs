@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod docs;
 mod guest;
 mod lab;
 mod native;
@@ -33,6 +34,9 @@ enum Command {
         /// Exclude scenarios that run once on a kernel, in any form
         #[arg(long)]
         each_form: bool,
+        /// Exclude scenarios that run on the newest kernel only
+        #[arg(long)]
+        not_newest: bool,
         /// Run only this share of the scenarios, as in 2/3: the second of three
         #[arg(long, value_name = "N/OF", default_value = "1/1")]
         part: Part,
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Command::Guest {
             attach,
             each_form,
+            not_newest,
             part,
             all_cpus,
             names: Names { names },
@@ -97,6 +102,7 @@ fn main() -> ExitCode {
             let selection = Selection {
                 names: &names,
                 each_form,
+                not_newest,
                 part,
             };
             let runner = if all_cpus {

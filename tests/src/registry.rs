@@ -23,6 +23,8 @@ pub enum Runs {
     EachForm,
     /// In the first form only, for this reason.
     Once(&'static str),
+    /// In the first form on the newest kernel only, for this reason.
+    Newest(&'static str),
 }
 
 /// A kernel on which a scenario may be skipped.
@@ -54,6 +56,8 @@ pub struct Selection<'a> {
     pub names: &'a [String],
     /// Only scenarios that run in each form.
     pub each_form: bool,
+    /// Excludes scenarios that run on the newest kernel only.
+    pub not_newest: bool,
     /// Of all these, a share; the others run in other guests.
     pub part: Part,
 }
@@ -104,7 +108,12 @@ impl<'a> Selection<'a> {
                 .names
                 .iter()
                 .any(|name| scenario.name.contains(name.as_str()));
-        named && (!self.each_form || scenario.runs == Runs::EachForm)
+        named
+            && match scenario.runs {
+                Runs::EachForm => true,
+                Runs::Once(_) => !self.each_form,
+                Runs::Newest(_) => !self.each_form && !self.not_newest,
+            }
     }
 }
 
@@ -171,6 +180,7 @@ impl fmt::Display for Scenario {
         match self.runs {
             Runs::EachForm => f.write_str("each-form")?,
             Runs::Once(reason) => write!(f, "once: {reason}")?,
+            Runs::Newest(reason) => write!(f, "newest: {reason}")?,
         }
         for MaySkip { kernel, reason } in self.skips {
             let kernel = if kernel.is_empty() { "any" } else { kernel };
@@ -288,6 +298,25 @@ mod tests {
         };
         assert!(!each_form.includes(&once) && each_form.includes(&NEW));
         assert!(Selection::default().includes(&once));
+    }
+
+    #[test]
+    fn only_a_run_on_the_newest_kernel_includes_its_scenarios() {
+        let newest = Scenario {
+            runs: Runs::Newest("text"),
+            ..NEW
+        };
+        let selected = |each_form, not_newest| {
+            let selection = Selection {
+                each_form,
+                not_newest,
+                ..Selection::default()
+            };
+            selection.includes(&newest)
+        };
+        assert!(selected(false, false));
+        assert!(!selected(true, false) && !selected(false, true));
+        assert_eq!(newest.to_string(), "new\tnewest: text\t6.1: 6.1 does not have it");
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod apt;
 mod bench;
 mod build;
 mod cpio;
+#[cfg(test)]
+mod documented;
 mod emulator;
 mod exec;
 mod fuzz;

@@ -13,6 +13,7 @@ mod delete_at_once_is_the_same;
 mod deleted_by_conntrack_names_the_task;
 mod dnat_shows_both_tuples;
 mod doctor_says_what_works;
+mod documented_commands_run;
 mod duration_ends_the_trace;
 mod dying_and_unconfirmed_are_listed;
 mod entry_expires;
@@ -81,7 +82,7 @@ mod zone_of_one_direction;
 use anyhow::Result;
 
 use crate::registry::{
-    Runs::{EachForm, Once},
+    Runs::{EachForm, Newest, Once},
     Scenario,
 };
 
@@ -95,6 +96,7 @@ const NETLINK: &str = "uses netlink, attaches nothing";
 const NO_CONNTRACK: &str = "conntrack is not loaded, so nothing can attach";
 const OWN: &str = "attaches in both forms itself";
 const REFUSED: &str = "rsct refuses before it attaches";
+const PAGES: &str = "compares the pages with the output of rsct, which differs little between kernels";
 const SYSCTL: &str = "reads and writes sysctls, attaches nothing";
 
 /// Scenarios of what two processors do to each other.
@@ -203,5 +205,6 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q04_how_late_gc_reaps: EachForm,
     q05_what_a_packet_costs: EachForm,
     q06_contention_at_confirm: EachForm,
+    documented_commands_run: Newest(PAGES),
     hardened_kernel_is_named: Once(OWN),
 ];

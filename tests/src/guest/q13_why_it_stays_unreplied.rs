@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     guest::ATTACH,
-    lab::{CLIENT, Lab, Line, SERVER, Trace, inode, inside::inside, raw, traffic, wait},
+    lab::{CLIENT, Lab, Line, Routers, SERVER, Trace, inode, raw, traffic},
     native::namespace::{Namespace, rsct, succeeds},
 };
 
@@ -38,69 +38,29 @@ fn why_unreplied(netns: &str, duration: &str, args: &[&str]) -> Command {
 
 /// Requests are routed through one router, and replies through another.
 fn replies_by_another_route() -> Result<()> {
-    let names = ["client", "there", "back", "server"];
-    let [client, there, back, server] = names.map(Namespace::new);
-    let (client, there, back, server) = (client?, there?, back?, server?);
-    for (left, right, net) in [
-        ((&client, "out", "1"), (&there, "cl", "2"), "10.1.0"),
-        ((&there, "sv", "1"), (&server, "in", "2"), "10.2.0"),
-        ((&client, "in", "1"), (&back, "cl", "2"), "10.3.0"),
-        ((&back, "sv", "1"), (&server, "out", "2"), "10.4.0"),
-    ] {
-        left.0.sh(&format!(
-            "ip link add {} type veth peer name {} netns {}",
-            left.1, right.1, right.0.name
-        ))?;
-        for (namespace, link, host) in [left, right] {
-            namespace.sh(&format!(
-                "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 \
-                 net.ipv4.conf.{link}.rp_filter=0
-                ip link set lo up
-                ip addr add {net}.{host}/24 dev {link}
-                ip link set {link} up"
-            ))?;
-        }
-    }
-    client.sh("ip addr add 10.9.0.1/32 dev lo; ip route add 10.9.0.2 via 10.1.0.2 src 10.9.0.1")?;
-    server.sh("ip addr add 10.9.0.2/32 dev lo; ip route add 10.9.0.1 via 10.4.0.1 src 10.9.0.2")?;
-    for (router, to_client, to_server) in [(&there, "10.1.0.1", "10.2.0.2"), (&back, "10.3.0.1", "10.4.0.2")]
-    {
-        router.sh(&format!(
-            "ip route add 10.9.0.1 via {to_client}; ip route add 10.9.0.2 via {to_server}
-            nft -f - <<RULES
-            table inet lab {{
-                chain forward {{ type filter hook forward priority 0; ct state established accept; }}
-            }}
-RULES"
-        ))?;
-    }
-    let asking = inside(&client.name, "client", || Ok(UdpSocket::bind("10.9.0.1:0")?))?;
-    let answering = inside(&server.name, "server", || Ok(UdpSocket::bind("10.9.0.2:7000")?))?;
-    for socket in [&asking, &answering] {
-        socket.set_read_timeout(Some(wait::DEADLINE))?;
-    }
-    // The neighbours' addresses are resolved now, and not again.
-    traffic::request(&asking, &answering)?;
-    traffic::reply(&asking, &answering)?;
-    for namespace in [&client, &there, &back, &server] {
-        namespace.sh("ip -4 neigh | while read addr _ dev _ mac _; do
-            ip neigh replace $addr dev $dev lladdr $mac nud permanent
-        done")?;
-    }
+    let [client, there, back, server] = ["client", "there", "back", "server"].map(Namespace::new);
+    let routers = Routers::new(client?, there?, back?, server?)?;
+    let Routers {
+        there,
+        back,
+        asking,
+        answering,
+        ..
+    } = &routers;
     let counted = || -> Result<[u64; 4]> {
         Ok([
-            received(&there, "cl")?,
-            received(&there, "sv")?,
-            received(&back, "cl")?,
-            received(&back, "sv")?,
+            received(there, "cl")?,
+            received(there, "sv")?,
+            received(back, "cl")?,
+            received(back, "sv")?,
         ])
     };
 
     let trace = Trace::of(why_unreplied(&there.name, "10m", &["-p", "udp", "-o", "json"]))?;
     let before = counted()?;
     for _ in 0..ROUNDS {
-        traffic::request(&asking, &answering)?;
-        traffic::reply(&asking, &answering)?;
+        traffic::request(asking, answering)?;
+        traffic::reply(asking, answering)?;
     }
     let grown: Vec<u64> = counted()?
         .iter()
@@ -120,8 +80,8 @@ RULES"
     ensure!(told.text("/netns_name") == there.name, "{told}");
     ensure!(told.number("/requests") == Some(ROUNDS.try_into()?), "{told}");
     ensure!(told.number("/replies") == Some(0), "{told}");
-    is_met(told, "request", &there, "PRE_ROUTING cl", "tracked")?;
-    is_met(told, "reply_elsewhere", &back, "PRE_ROUTING sv", "tracked")?;
+    is_met(told, "request", there, "PRE_ROUTING cl", "tracked")?;
+    is_met(told, "reply_elsewhere", back, "PRE_ROUTING sv", "tracked")?;
     let expected = format!("{ROUNDS} packets at PRE_ROUTING on sv, netns {}", back.name);
     ensure!(told.text("/explanation").contains(&expected), "{told}");
     Ok(())

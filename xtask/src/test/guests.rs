@@ -83,13 +83,14 @@ fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
 
 fn script(boot: &Boot, filter: Option<&str>) -> String {
     let each_form = if boot.each_form { " --each-form" } else { "" };
+    let not_newest = if boot.is_newest() { "" } else { " --not-newest" };
     let all_cpus = if boot.all_cpus() { " --all-cpus" } else { "" };
     let (number, of) = boot.part;
     let filter = filter
         .map(|filter| vm::line(&[filter.to_owned()]))
         .unwrap_or_default();
     format!(
-        "rsct-tests guest --attach {}{each_form}{all_cpus} --part {number}/{of} {filter} 2>&1\necho \"{CODE}$?\"\n",
+        "rsct-tests guest --attach {}{each_form}{not_newest}{all_cpus} --part {number}/{of} {filter} 2>&1\necho \"{CODE}$?\"\n",
         boot.form
     )
 }
@@ -176,11 +177,14 @@ mod tests {
     #[test]
     fn only_a_later_forms_boot_leaves_out_what_runs_once() {
         assert!(
-            script(&boot(false), None).starts_with("rsct-tests guest --attach kprobe --part 1/2  2>&1\n")
+            script(&boot(false), None)
+                .starts_with("rsct-tests guest --attach kprobe --not-newest --part 1/2  2>&1\n")
         );
         let filtered = script(&boot(true), Some("a b"));
         assert!(
-            filtered.starts_with("rsct-tests guest --attach kprobe --each-form --part 1/2 'a b' 2>&1\n"),
+            filtered.starts_with(
+                "rsct-tests guest --attach kprobe --each-form --not-newest --part 1/2 'a b' 2>&1\n"
+            ),
             "{filtered}"
         );
     }

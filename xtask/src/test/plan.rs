@@ -11,13 +11,24 @@ const HALVED: usize = 3;
 /// A boot with fewer scenarios stays whole.
 const WORTH_HALVING: usize = 20;
 
+/// How often a scenario runs, with the reason if it does not run in each form.
+#[derive(Debug, PartialEq)]
+pub enum Runs {
+    /// In each form of each kernel.
+    EachForm,
+    /// In the first form of each kernel.
+    Once(String),
+    /// In the first form of the newest kernel.
+    Newest(String),
+}
+
 /// A scenario as `rsct-tests list` has it.
 #[derive(Debug, PartialEq)]
 pub struct Scenario {
     /// Its name.
     pub name: String,
-    /// The reason why it runs once per kernel; `None` if it runs in each form.
-    pub once: Option<String>,
+    /// How often it runs.
+    pub runs: Runs,
     /// Kernels that may skip it, each with the reason.
     pub skips: Vec<String>,
 }
@@ -53,13 +64,15 @@ impl Listed {
             let mut fields = line.split('\t');
             let (kind, name, runs) = (fields.next(), fields.next(), fields.next());
             let scenario = || -> Option<Scenario> {
-                let once = match runs? {
-                    "each-form" => None,
-                    runs => Some(runs.strip_prefix("once: ")?.to_owned()),
+                let runs = match runs?.split_once(": ") {
+                    None if runs? == "each-form" => Runs::EachForm,
+                    Some(("once", reason)) => Runs::Once(reason.to_owned()),
+                    Some(("newest", reason)) => Runs::Newest(reason.to_owned()),
+                    _ => return None,
                 };
                 Some(Scenario {
                     name: name?.to_owned(),
-                    once,
+                    runs,
                     skips: fields.map(str::to_owned).collect(),
                 })
             };
@@ -100,13 +113,22 @@ impl Boot {
 
     /// Returns whether the scenario runs in this boot.
     pub fn runs(&self, scenario: &Scenario) -> bool {
-        !self.each_form || scenario.once.is_none()
+        match scenario.runs {
+            Runs::EachForm => true,
+            Runs::Once(_) => !self.each_form,
+            Runs::Newest(_) => self.is_newest(),
+        }
+    }
+
+    /// True for the newest kernel in the form that rsct prefers.
+    pub fn is_newest(&self) -> bool {
+        self.kernel == kernels::newest() && !self.each_form
     }
 
     /// Whether every scenario runs on all processors: on the newest kernel in the form that rsct prefers. Elsewhere those do
     /// that are about several processors.
     pub fn all_cpus(&self) -> bool {
-        self.kernel == kernels::newest() && !self.each_form
+        self.is_newest()
     }
 
     /// How many of the scenarios run in it.
@@ -164,9 +186,10 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
             .map(Boot::kernel_and_form)
             .collect();
         total += places.len();
-        let why = match &scenario.once {
-            None => "in each form".to_owned(),
-            Some(reason) => format!("once per kernel: {reason}"),
+        let why = match &scenario.runs {
+            Runs::EachForm => "in each form".to_owned(),
+            Runs::Once(reason) => format!("once per kernel: {reason}"),
+            Runs::Newest(reason) => format!("once, on the newest kernel: {reason}"),
         };
         entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
         let _ = writeln!(text, "    {}", places.join(", "));
@@ -217,11 +240,12 @@ mod tests {
     fn the_list_is_read() {
         let listed = Listed::parse(LIST).unwrap();
         assert_eq!(listed.native[0].skips, ["any: small tables"]);
-        assert_eq!(listed.guest[0].once, None);
-        assert_eq!(listed.guest[1].once.as_deref(), Some("netlink"));
+        assert_eq!(listed.guest[0].runs, Runs::EachForm);
+        assert_eq!(listed.guest[1].runs, Runs::Once("netlink".to_owned()));
         for wrong in [
             "guest\tping",
             "guest\tping\ttwice",
+            "guest\tping\ttwice: netlink",
             "host\tping\teach-form",
             "ping",
         ] {
@@ -242,6 +266,24 @@ mod tests {
             ("guest 6.18 fentry", 2),
         ];
         assert_eq!(runs, expected.map(|(place, count)| (place.to_owned(), count)));
+    }
+
+    #[test]
+    fn the_newest_kernel_alone_runs_its_scenarios_in_the_first_form() {
+        let listed = Listed::parse("guest\tping\teach-form\nguest\tpages\tnewest: text\n").unwrap();
+        let newest = kernels::newest();
+        let boots = Boot::all(&["6.1", newest].map(str::to_owned));
+        let places: Vec<String> = boots
+            .iter()
+            .filter(|boot| boot.runs(&listed.guest[1]))
+            .map(Boot::place)
+            .collect();
+        assert_eq!(places, [format!("guest {newest} fentry")]);
+        let text = text(&listed, &boots);
+        assert!(
+            text.contains("1 runs, once, on the newest kernel: text\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! Command lines and output in README, docs and the other pages: they are run, and their output is compared by its form.
+
+mod check;
+mod entries;
+mod form;
+mod parser;
+mod rules;
+mod runner;
+mod stage;
+mod traffic;
+
+use self::parser::Documented;
+pub use self::runner::run;
+
+macro_rules! page {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../../", $path)))
+    };
+}
+
+/// All pages with command lines: their path from the top of the repository, and their text.
+const PAGES: &[(&str, &str)] = &[
+    page!("CHANGELOG.md"),
+    page!("CONTRIBUTING.md"),
+    page!("README.md"),
+    page!("SECURITY.md"),
+    page!("docs/README.md"),
+    page!("docs/architecture.md"),
+    page!("docs/commands.md"),
+    page!("docs/conntrack.md"),
+    page!("docs/costs.md"),
+    page!("docs/filters.md"),
+    page!("docs/json.md"),
+    page!("docs/nfct.md"),
+    page!("docs/questions.md"),
+    page!("docs/timeouts.md"),
+    page!("docs/tutorial.md"),
+];
+
+/// The command lines of all pages.
+fn all() -> anyhow::Result<Vec<Documented>> {
+    let mut all = Vec::new();
+    for (page, text) in PAGES {
+        all.extend(parser::commands(page, text).map_err(anyhow::Error::msg)?);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn no_page_is_missing() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut pages = Vec::new();
+        for directory in ["", "docs/"] {
+            for entry in fs::read_dir(top.join(directory)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(".md") {
+                    pages.push(format!("{directory}{name}"));
+                }
+            }
+        }
+        pages.sort();
+        let listed: Vec<&str> = PAGES.iter().map(|(page, _)| *page).collect();
+        assert_eq!(listed, pages, "add the page to PAGES in tests/src/docs/mod.rs");
+    }
+
+    #[test]
+    fn every_page_is_parsed() {
+        let all = all().unwrap();
+        for page in ["README.md", "docs/commands.md", "docs/questions.md"] {
+            assert!(
+                all.iter().any(|command| command.page == page),
+                "{page} has no commands"
+            );
+        }
+        assert!(all.iter().any(|command| command.shown.is_some()));
+    }
+}
