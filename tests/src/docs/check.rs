@@ -42,6 +42,8 @@ const VERDICT: &str = "  ";
 const VERDICT_ADVICE: &str = "  what to do: ";
 /// First column of a trace that holds several words; each column before has one word or number.
 const FREE_TEXT: &str = "TUPLE";
+/// The column with the name of an interface.
+const INTERFACE: &str = "IF";
 
 impl Known {
     /// Reads the output of `rsct why --causes`.
@@ -219,9 +221,16 @@ impl Header {
         columns.unwrap_or(self.names.len())
     }
 
-    /// The row with numbers replaced, and without free text; none for a line that is no row.
+    /// The row with numbers and the interface replaced, and without free text; none for a line that is no row.
     fn shape(&self, line: &str) -> Option<String> {
-        let words: Vec<&str> = line.split_whitespace().take(self.columns()).collect();
+        let words = line.split_whitespace().take(self.columns());
+        let words = words
+            .enumerate()
+            .map(|(column, word)| match self.names.get(column) {
+                Some(name) if name == INTERFACE && word != "-" => INTERFACE,
+                _ => word,
+            });
+        let words: Vec<&str> = words.collect();
         let (seconds, fraction) = words.first()?.split_once('.')?;
         let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         let is_row = is_number(seconds) && is_number(fraction) && words.len() == self.columns();
