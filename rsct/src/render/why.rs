@@ -126,7 +126,7 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
         out.push(b'\n');
     }
     // Untranslated packets are only counted.
-    if tally.recorded != tally.count && tally.cause != Cause::Nat(NatCause::Unchanged) {
+    if tally.recorded < tally.count && tally.cause != Cause::Nat(NatCause::Unchanged) {
         label(out, "");
         let _ = writeln!(
             out,
@@ -134,6 +134,13 @@ fn cause(out: &mut Vec<u8>, answer: &Answer<'_>, tally: &CauseTally, total: u64,
             tally.count,
             tally.recorded,
             plural::choose(&tally.recorded, "was recorded", "were recorded")
+        );
+    } else if let Some(later @ 1..) = tally.recorded.checked_sub(tally.count) {
+        label(out, "");
+        let _ = writeln!(
+            out,
+            "{later} more {} recorded after the counters were read",
+            plural::choose(&later, "was", "were")
         );
     }
 }
