@@ -7,7 +7,7 @@ use rsct_common::record::{
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Evidence, causes};
+use super::family::{Evidence, causes};
 
 causes! {
     /// Why an entry was deleted.

@@ -4,7 +4,7 @@ use rsct_common::record::{CauseKey, what};
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Evidence, causes};
+use super::family::{Evidence, causes};
 
 causes! {
     /// Where a packet was dropped.

@@ -4,7 +4,7 @@ use rsct_common::record::what;
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Evidence, causes};
+use super::family::{Evidence, causes};
 
 causes! {
     /// The result of an insert.

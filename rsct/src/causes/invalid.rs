@@ -4,7 +4,7 @@ use rsct_common::record::what;
 
 use crate::{kernel::text::Symbols, names::proto};
 
-use super::cause::{Evidence, causes};
+use super::family::{Evidence, causes};
 
 causes! {
     /// Why a packet is INVALID.

@@ -4,7 +4,7 @@ use rsct_common::record::{lost, what};
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Evidence, causes};
+use super::family::{Evidence, causes};
 
 causes! {
     /// Why an event did not reach a listener.

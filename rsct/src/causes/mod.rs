@@ -8,6 +8,7 @@ mod cause;
 pub(crate) mod counters;
 pub(crate) mod delete;
 pub(crate) mod drop;
+mod family;
 pub(crate) mod fill;
 pub(crate) mod full;
 pub(crate) mod insert;
@@ -21,5 +22,6 @@ mod why;
 pub(crate) mod window;
 
 pub(crate) use answer::{Answer, Unseen};
-pub(crate) use cause::{Cause, Evidence};
+pub(crate) use cause::Cause;
+pub(crate) use family::Evidence;
 pub(crate) use why::Why;

@@ -12,7 +12,7 @@ use rsct_common::{
 
 use crate::kernel::text::Symbols;
 
-use super::cause::{Evidence, causes};
+use super::family::{Evidence, causes};
 
 causes! {
     /// The result of a search.
