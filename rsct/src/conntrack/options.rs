@@ -47,7 +47,7 @@ pub(super) enum CtOption {
     /// `--dst-nat`.
     DstNat,
     /// `--output`.
-    OutputBuffer,
+    Output,
     /// `--secmark`.
     Secmark,
     /// `--buffer-size`.

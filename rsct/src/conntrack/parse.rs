@@ -327,7 +327,7 @@ impl<'a> Parser<'a> {
     }
 
     fn take_output(&mut self, typed: &[u8]) -> Result<(), Problem> {
-        self.order.given.add(CtOption::OutputBuffer);
+        self.order.given.add(CtOption::Output);
         self.order.output |= values::words(typed, values::OUTPUT)?;
         let output = self.order.output;
         if output & output::LABELS != 0 && !self.defers_labels {

@@ -160,7 +160,7 @@ impl Socket {
         const DROPS: usize = 8;
         let mut numbers = [0u32; DROPS + 1];
         let mut size = size_of_val(&numbers) as libc::socklen_t;
-        // SAFETY: values and size outlive the call, and the size is that of the values.
+        // SAFETY: numbers and size outlive the call, and the size is that of the numbers.
         let result = unsafe {
             libc::getsockopt(
                 self.fd.as_raw_fd(),

@@ -106,7 +106,7 @@ pub(super) fn parse(tool: Tool, output: &str) -> Vec<Listed> {
         .collect()
 }
 
-/// The word after the last_value occurrence of an option: the target's options follow all others.
+/// The word after the last occurrence of an option: the target's options follow all others.
 fn last_value<'a>(key: &'a [String], option: &str) -> Option<&'a String> {
     let at = key.iter().rposition(|word| word == option)?;
     key.get(at + 1)

@@ -238,7 +238,7 @@ impl Shown {
         }
         for (function, count) in &totals.unfinished {
             message!(
-                "{} of {} without a return: still running, or evicted from the map.",
+                "the return of {} of {} was not recorded: still running, or evicted from the map.",
                 plural::count(*count, "call", "calls"),
                 function.name()
             );
