@@ -23,21 +23,21 @@ const GROUPS: [(&str, &[&str]); 4] = [
 /// The end of `rsct --help`.
 pub(super) const QUESTIONS: &str = "\
 Questions:
-  Why does insert_failed grow?                         rsct why insert
-  Which packets are INVALID, and why?                  rsct why invalid
-  What deleted my entry early?                         rsct why delete
-  How late does garbage collection delete entries?     rsct latency
-  What does a packet cost in nf_conntrack_in?          rsct latency
-  Is there lock contention when entries are confirmed? rsct latency
-  How did a clash end, and which entry does it hide?   rsct why insert
-  What set this flow's timeout?                        rsct timeout why
-  How long did NAT search for a port?                  rsct why nat
-  The table is full: what fills it, what is dropped?   rsct why full
-  Which events did netlink lose?                       rsct why lost
-  Which namespace and zone have this flow's entry?     rsct list --netns all
-  Why does an entry stay UNREPLIED?                    rsct why unreplied
-  By how much did a segment miss the TCP window?       rsct why invalid
-  A SYN arrived, but no entry exists: where did it go? rsct why drop
+  Why does insert_failed grow?                          rsct why insert
+  Which packets are INVALID, and why?                   rsct why invalid
+  Which program or function deleted my entry?           rsct why delete
+  How late does garbage collection delete entries?      rsct latency
+  How long does a packet spend in nf_conntrack_in?      rsct latency
+  Is there lock contention when entries are confirmed?  rsct latency
+  How did a clash end, and which entry does it hide?    rsct why insert
+  Which policy, sysctl or program set this timeout?     rsct timeout why
+  How long did NAT search for a port?                   rsct why nat
+  Which entries fill the table, and which are evicted?  rsct why full
+  Which events did netlink lose?                        rsct why lost
+  Which namespace and zone have this flow's entry?      rsct list --netns all
+  Why does an entry stay UNREPLIED?                     rsct why unreplied
+  By how much did a segment miss the TCP window?        rsct why invalid
+  A SYN arrived, but no entry exists: where did it end? rsct why drop
 
 Examples:
   rsct trace -p tcp --dport 443
@@ -236,21 +236,19 @@ mod tests {
     }
 
     #[test]
-    fn questions_name_commands() {
+    fn questions_name_commands_and_are_those_of_the_page() {
         let questions = QUESTIONS
             .split_once("\n\n")
             .map_or("", |(questions, _)| questions);
+        let page = include_str!("../../../docs/questions.md").replace('`', "");
         let mut number = 0;
         for line in questions.lines().skip(1) {
-            let (_, words) = line
-                .split_once("  rsct ")
-                .or_else(|| line.split_once("? rsct "))
-                .unwrap();
-            let words = std::iter::once("rsct").chain(words.split(' '));
-            if let Err(error) = all().try_get_matches_from(words) {
+            let (question, words) = line.trim().split_once("? ").unwrap();
+            if let Err(error) = all().try_get_matches_from(words.split_whitespace()) {
                 panic!("{line}: {error}");
             }
             number += 1;
+            assert!(page.contains(&format!("\n## {number}. {question}?\n")), "{line}");
         }
         assert_eq!(number, 15);
     }
