@@ -131,6 +131,15 @@ mod tests {
         assert_eq!(Hz::from_tick_ns(NANOS * 3), None);
     }
 
+    #[test]
+    fn a_deadline_after_the_wrap_is_in_the_future() {
+        let hz = Hz::new(250).unwrap();
+        let (now, deadline) = (u32::MAX - 99, 7400);
+        assert_eq!(hz.left_ms(status::CONFIRMED, deadline, now), 30_000);
+        assert_eq!(hz.left_ms(status::CONFIRMED, now, deadline), -30_000);
+        assert_eq!(hz.left_ms(0, deadline, now), 29_600);
+    }
+
     proptest! {
         #[test]
         fn hz_is_computed_from_the_tick_length(hz in 1_u32..=10_000) {

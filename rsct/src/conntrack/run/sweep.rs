@@ -134,8 +134,8 @@ pub(super) async fn update(session: &mut ConntrackSession, order: &Order) -> Res
                 Err(error) => return Err(failed(error)),
             }
             let now = now();
-            let name = update.key();
-            let shown = lookup::matching(second, &name, |entry| {
+            let key = update.key();
+            let shown = lookup::matching(second, &key, |entry| {
                 entry_format.entry(&mut session.out.bytes, entry, now);
             });
             match shown.await {
