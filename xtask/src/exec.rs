@@ -91,7 +91,7 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Lowers the priority of this thread and of the programs that it starts below every other process.
+/// Lowers the priority of this thread and of the programs that it starts below that of ordinary processes.
 pub fn lower_priority() {
     const NICE: libc::c_int = 10;
     // SAFETY: a plain call; 0 is the calling thread. If it fails, the priority stays.

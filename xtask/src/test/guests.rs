@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 
 use super::{
-    plan::{Boot, Listed},
+    plan::{Boot, Listed, Scenario},
     results::Results,
 };
 use crate::{
@@ -46,14 +46,21 @@ pub fn listed(filter: Option<&str>) -> Result<Listed> {
 }
 
 /// Runs the boots in their order, `jobs` at a time, and one more from the time when `idle` ends: a scenario waits more
-/// than it computes.
-pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, idle: Receiver<()>, filter: Option<&str>) {
+/// than it computes. `scenarios` are those of the plan, of which each boot has to run its own.
+pub fn run(
+    results: &Results,
+    queue: Vec<Boot>,
+    scenarios: &[Scenario],
+    jobs: u32,
+    idle: Receiver<()>,
+    filter: Option<&str>,
+) {
     let queue = Mutex::new(queue.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         while let Some(boot) = next() {
             let started = Instant::now();
-            let tally = boot_and_run(&boot, filter);
+            let tally = boot_and_run(&boot, boot.count(scenarios), filter);
             results.add(&boot.place(), tally, started);
         }
     };
@@ -69,8 +76,8 @@ pub fn run(results: &Results, queue: Vec<Boot>, jobs: u32, idle: Receiver<()>, f
     });
 }
 
-fn boot_and_run(boot: &Boot, filter: Option<&str>) -> Tally {
-    let mut run = Run::new(boot.place());
+fn boot_and_run(boot: &Boot, planned: usize, filter: Option<&str>) -> Tally {
+    let mut run = Run::new(boot.place(), planned);
     let guest = Guest {
         kernel: &boot.kernel,
         script: script(boot, filter),
@@ -98,6 +105,8 @@ fn script(boot: &Boot, filter: Option<&str>) -> String {
 /// The parsed output of one guest.
 struct Run {
     place: String,
+    /// Number of scenarios that the plan has for it.
+    planned: usize,
     step: progress::Step,
     buffer: Vec<u8>,
     scenarios: Scenarios,
@@ -105,10 +114,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(place: String) -> Self {
+    fn new(place: String, planned: usize) -> Self {
         Self {
             step: progress::step(&place),
             place,
+            planned,
             buffer: Vec::new(),
             scenarios: Scenarios::default(),
             code: None,
@@ -135,7 +145,15 @@ impl Run {
     /// The results, after the boot ended with or without `error`.
     fn end(self, error: Option<anyhow::Error>) -> Tally {
         let tally = match (self.code, error) {
-            (Some(code), None) => self.scenarios.end(code),
+            (Some(code), None) => {
+                let ran = self.scenarios.so_far().count();
+                let mut tally = self.scenarios.end(code);
+                if ran != self.planned {
+                    let complaint = format!("{ran} scenarios ran, but the plan has {}", self.planned);
+                    tally.add(Tally::one("plan", Some(complaint)));
+                }
+                tally
+            }
             (code, error) => {
                 let mut tally = self.scenarios.interrupted();
                 let ended = error.map_or_else(
@@ -167,7 +185,7 @@ mod tests {
     }
 
     fn run(text: &[&str], error: Option<anyhow::Error>) -> Tally {
-        let mut run = Run::new("guest 6.1 kprobe".to_owned());
+        let mut run = Run::new("guest 6.1 kprobe".to_owned(), 1);
         for part in text {
             run.bytes(part.as_bytes());
         }
@@ -175,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_later_forms_boot_leaves_out_what_runs_once() {
+    fn the_command_of_a_guest_is_that_of_its_boot() {
         assert!(
             script(&boot(false), None)
                 .starts_with("rsct-tests guest --attach kprobe --not-newest --part 1/2  2>&1\n")
@@ -186,6 +204,29 @@ mod tests {
                 "rsct-tests guest --attach kprobe --each-form --not-newest --part 1/2 'a b' 2>&1\n"
             ),
             "{filtered}"
+        );
+        let newest = Boot {
+            kernel: kernels::newest().to_owned(),
+            ..boot(false)
+        };
+        let script = script(&newest, None);
+        assert!(
+            script.starts_with("rsct-tests guest --attach kprobe --all-cpus --part 1/2  2>&1\n"),
+            "{script}"
+        );
+    }
+
+    #[test]
+    fn a_guest_that_runs_another_number_of_scenarios_has_failed() {
+        let text = "test a ... ok in 0.10 s\ntest b ... skipped (c)\n1 passed, 0 failed, 1 skipped\n::code 0\n";
+        let tally = run(&[text], None);
+        assert_eq!((tally.passed, tally.skipped), (1, 1), "{tally:?}");
+        assert_eq!(
+            tally.failures,
+            [(
+                "guest 6.1 kprobe: plan".to_owned(),
+                "2 scenarios ran, but the plan has 1".to_owned()
+            )]
         );
     }
 

@@ -40,7 +40,7 @@ pub struct Options {
     /// Run only these tests (repeatable)
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
-    /// How many guests run at a time; one more when nothing compiles any more
+    /// Number of guests in parallel; one more after compiling and fuzzing have ended
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
     /// Print the plan (the kernels and forms of each scenario, with reasons) and run nothing
@@ -132,7 +132,14 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
                 match (listed, fetched) {
                     (Ok(listed), Ok(())) => {
                         let queue = plan::queue(Boot::all(kernels), &listed.guest);
-                        guests::run(results, queue, options.jobs, idle, options.filter());
+                        guests::run(
+                            results,
+                            queue,
+                            &listed.guest,
+                            options.jobs,
+                            idle,
+                            options.filter(),
+                        );
                     }
                     (Err(complaint), _) => results.suite("guests", || bail!("{complaint}")),
                     (_, Err(error)) => results.suite("guests", || Err(error)),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::kernels;
 
-/// How many boots, from the end of the queue, are halved.
+/// Number of boots at the end of the queue that are halved.
 const HALVED: usize = 3;
 /// A boot with fewer scenarios stays whole.
 const WORTH_HALVING: usize = 20;
@@ -49,10 +49,9 @@ pub struct Boot {
     pub kernel: String,
     /// As `rsct --attach`.
     pub form: &'static str,
-    /// True if the kernel has another boot that runs everything, so that this one runs only the scenarios for each
-    /// form.
+    /// True if another boot of the kernel runs all of its scenarios, so that this one runs only those for each form.
     pub each_form: bool,
-    /// Which of the shares of these scenarios it runs, from 1 on, and the number of shares.
+    /// Number of its share of these scenarios, from 1 on, and the number of shares.
     pub part: (usize, usize),
 }
 
@@ -125,13 +124,13 @@ impl Boot {
         self.kernel == kernels::newest() && !self.each_form
     }
 
-    /// Whether every scenario runs on all processors: on the newest kernel in the form that rsct prefers. Elsewhere those do
-    /// that are about several processors.
+    /// True for the boot in which every scenario runs on all processors. In the others only scenarios about several
+    /// processors do.
     pub fn all_cpus(&self) -> bool {
         self.is_newest()
     }
 
-    /// How many of the scenarios run in it.
+    /// Number of the scenarios that it runs.
     pub fn count(&self, scenarios: &[Scenario]) -> usize {
         let (number, of) = self.part;
         let all = scenarios.iter().filter(|scenario| self.runs(scenario));
@@ -143,7 +142,7 @@ impl Boot {
         format!("{} {}", self.kernel, self.form)
     }
 
-    /// What its results are called.
+    /// The name of its results.
     pub fn place(&self) -> String {
         match self.part {
             (_, 1) => format!("guest {}", self.kernel_and_form()),
@@ -151,7 +150,7 @@ impl Boot {
         }
     }
 
-    /// It in two parts that run apart, unless it is so short that one boot more takes longer.
+    /// Splits it into two boots, unless it is so short that another boot would last longer than its half.
     fn halves(self, scenarios: &[Scenario]) -> Vec<Self> {
         if self.count(scenarios) < WORTH_HALVING {
             return vec![self];
@@ -164,8 +163,8 @@ impl Boot {
     }
 }
 
-/// The boots that run any of these scenarios, the longest first. The last ones are halved, so that guests that run side
-/// by side end at about the same time.
+/// The boots that run any of these scenarios, the longest first. The last ones are halved, so that parallel guests end
+/// at about the same time.
 pub fn queue(mut boots: Vec<Boot>, scenarios: &[Scenario]) -> Vec<Boot> {
     boots.retain(|boot| boot.count(scenarios) > 0);
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.count(scenarios)));
