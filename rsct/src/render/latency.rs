@@ -174,7 +174,7 @@ impl Report<'_> {
 
 /// The error of the values shown.
 pub fn error() -> String {
-    format!("Quantiles are exact to {ERROR_PERCENT:.1} %; MAX is exact, unless it says <=.")
+    format!("Quantiles are exact to {ERROR_PERCENT:.1} %; MAX is exact unless marked with <=.")
 }
 
 fn header(out: &mut Vec<u8>, by: &str) {

@@ -23,8 +23,10 @@ use crate::{paths, progress};
 const IN_COMMENTS: usize = 300;
 /// Documents at the root that users read; `docs` is read as a whole.
 const DOCUMENTS: &[&str] = &["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
-/// The derives of clap, which makes help of doc comments.
-const CLAP: &[&str] = &["Args", "Parser", "Subcommand", "ValueEnum"];
+/// Derives that print doc comments: as help, and as descriptions of the JSON Schema.
+const PRINTING: &[&str] = &["Args", "Parser", "Subcommand", "ValueEnum", "JsonSchema"];
+/// Sources whose literals are the words of the old tools.
+const OF_OLD_TOOLS: &[&str] = &["rsct/src/conntrack", "rsct/src/nfct"];
 
 /// Hits by the text that they are in.
 #[derive(Debug, Default)]
@@ -70,7 +72,7 @@ impl Found {
         let source = Source::parse(text);
         let help = source.items(|code| {
             let derived = code.split_once("derive(").map_or("", |(_, derived)| derived);
-            derived.split([',', ')', ' ']).any(|name| CLAP.contains(&name))
+            derived.split([',', ')', ' ']).any(|name| PRINTING.contains(&name))
         });
         let tests = source.items(|code| code.contains("#[cfg(test)]"));
         let within = |items: &[std::ops::RangeInclusive<usize>], piece: &Piece| {
@@ -117,10 +119,11 @@ impl Piece {
     }
 }
 
-/// Returns whether the file's literals are messages: rsct's own commands, without their tests.
+/// Returns whether the file's literals are messages of rsct, which tests and the old tools' command lines do not have.
 fn has_messages(path: &Path) -> bool {
     let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
-    path.starts_with("rsct/src/cli") && !is_test
+    let is_ours = ["rsct/src", "rsct-common/src"].iter().any(|dir| path.starts_with(dir));
+    is_ours && !is_test && !OF_OLD_TOOLS.iter().any(|dir| path.starts_with(dir))
 }
 
 fn hits(path: &Path, paragraphs: Vec<Paragraph>) -> Vec<Place> {
@@ -244,7 +247,16 @@ mod tests {
                 "23 By hand"
             ]
         );
-        assert_eq!(read("rsct/src/cli/a/tests.rs", COMMAND).0, ["3 What", "10 takes"]);
+        for path in ["rsct/src/cli/a/tests.rs", "rsct/src/conntrack/a.rs"] {
+            assert_eq!(read(path, COMMAND).0, ["3 What", "10 takes"], "{path}");
+        }
+    }
+
+    #[test]
+    fn messages_and_schemas_are_read_in_all_of_rsct() {
+        let text = "/// It says.\n#[derive(Serialize, JsonSchema)]\nstruct A;\nconst B: &str = \"it goes on\";\n";
+        assert_eq!(read("rsct/src/why/a.rs", text).0, ["1 says", "4 goes"]);
+        assert_eq!(read("rsct-common/src/a.rs", text).0, ["4 goes"]);
     }
 
     #[test]

@@ -169,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn every_avoided_word_is_found() {
+        for (avoided, _) in AVOIDED {
+            assert_eq!(words_of(&format!("It {avoided} here")), [*avoided]);
+        }
+        for (opening, _) in OPENINGS {
+            assert_eq!(words_of(&format!("{opening} it is")).len(), 1, "{opening}");
+        }
+    }
+
+    #[test]
     fn openings_are_found_unless_they_ask() {
         for text in [
             "What a packet costs.",

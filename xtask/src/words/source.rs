@@ -334,61 +334,66 @@ fn without_placeholders(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn pieces(text: &str) -> Vec<(Kind, usize, String)> {
-        let piece = |piece: Piece| {
-            let text: Vec<String> = piece
-                .lines
-                .iter()
-                .map(|(_, line)| line.trim().to_owned())
-                .collect();
-            (piece.kind, piece.lines[0].0, text.join("/"))
-        };
-        Source::parse(text).pieces.into_iter().map(piece).collect()
-    }
-
-    fn piece(kind: Kind, line: usize, text: &str) -> (Kind, usize, String) {
-        (kind, line, text.to_owned())
+    /// Compares the kind, the first line and the text of each piece, with `/` between its lines.
+    fn assert_pieces(text: &str, expected: &[(Kind, usize, &str)]) {
+        let pieces = Source::parse(text).pieces;
+        let pieces: Vec<(Kind, usize, String)> = pieces
+            .iter()
+            .map(|piece| {
+                let lines: Vec<&str> = piece.lines.iter().map(|(_, line)| line.trim()).collect();
+                (piece.kind, piece.lines[0].0, lines.join("/"))
+            })
+            .collect();
+        let expected = expected
+            .iter()
+            .map(|(kind, line, text)| (*kind, *line, (*text).to_owned()));
+        assert_eq!(pieces, expected.collect::<Vec<_>>());
     }
 
     #[test]
     fn adjacent_comments_of_a_kind_are_one() {
-        let text = "//! a\n//! b\n\n/// c\n/// d\n// e\nfn f() {} // g\n// h\n//\n// i\n\n// j\n";
-        let expected = [
-            piece(Kind::Inner, 1, "a/b"),
-            piece(Kind::Doc, 4, "c/d"),
-            piece(Kind::Plain, 6, "e"),
-            piece(Kind::Trailing, 7, "g"),
-            piece(Kind::Plain, 8, "h//i"),
-            piece(Kind::Plain, 12, "j"),
-        ];
-        assert_eq!(pieces(text), expected);
+        assert_pieces(
+            "//! a\n//! b\n\n/// c\n/// d\n// e\nfn f() {} // g\n// h\n//\n// i\n\n// j\n",
+            &[
+                (Kind::Inner, 1, "a/b"),
+                (Kind::Doc, 4, "c/d"),
+                (Kind::Plain, 6, "e"),
+                (Kind::Trailing, 7, "g"),
+                (Kind::Plain, 8, "h//i"),
+                (Kind::Plain, 12, "j"),
+            ],
+        );
     }
 
     #[test]
     fn comments_in_literals_are_none_and_quotes_in_comments_neither() {
-        let text = r##"let a = "// no"; // it's "one"
+        assert_pieces(
+            r##"let a = "// no"; // it's "one"
 let b = r#"say "this" // no"#; /* a /* b */
 c */ let c = ('"', '\'', '\\', b'"', "'"); // d
 fn e<'a>(f: &'a str) {} // g
-"##;
-        let expected = [
-            piece(Kind::Literal, 1, "// no"),
-            piece(Kind::Trailing, 1, "it's \"one\""),
-            piece(Kind::Literal, 2, "say \"this\" // no"),
-            piece(Kind::Plain, 2, "a /* b/c"),
-            piece(Kind::Literal, 3, "'"),
-            piece(Kind::Trailing, 3, "d"),
-            piece(Kind::Trailing, 4, "g"),
-        ];
-        assert_eq!(pieces(text), expected);
+"##,
+            &[
+                (Kind::Literal, 1, "// no"),
+                (Kind::Trailing, 1, "it's \"one\""),
+                (Kind::Literal, 2, "say \"this\" // no"),
+                (Kind::Plain, 2, "a /* b/c"),
+                (Kind::Literal, 3, "'"),
+                (Kind::Trailing, 3, "d"),
+                (Kind::Trailing, 4, "g"),
+            ],
+        );
     }
 
     #[test]
     fn literals_are_read_as_they_are_printed() {
-        let text = "f(\"a \\\n      b\\nc \\\"d\\\" {gone:>4} {{e}}\", var\"f\")";
-        let literals = pieces(text);
-        assert_eq!(literals[0], piece(Kind::Literal, 1, "a/b//c \"d\" _ {_}"));
-        assert_eq!(literals[1], piece(Kind::Literal, 2, "f"));
+        assert_pieces(
+            "f(\"a \\\n      b\\nc \\\"d\\\" {gone:>4} {{e}}\", var\"f\")",
+            &[
+                (Kind::Literal, 1, "a/b//c \"d\" _ {_}"),
+                (Kind::Literal, 2, "f"),
+            ],
+        );
     }
 
     #[test]

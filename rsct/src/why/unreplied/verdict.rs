@@ -94,12 +94,12 @@ impl Verdict {
                 "capture the error to see its type and its sender (tcpdump icmp or icmp6): rsct could not read its header"
             }
             Self::ReplyElsewhere => {
-                "the reply takes another path, or is dropped after the hook where it was seen: compare `ip route get` \
-                 for both directions, and look at the rules there"
+                "the reply is routed over another path, or is dropped after the hook where it was seen: compare \
+                 `ip route get` for both directions, and look at the rules there"
             }
             Self::StrayReply => "look at the entry that they should answer",
             Self::OneWay => {
-                "the peer does not answer, or its reply takes a path around this machine, or is dropped before conntrack \
+                "the peer does not answer, or its reply is routed around this machine, or is dropped before conntrack \
                  (raw table, ingress, XDP, the network card): look for it with tcpdump where it should arrive"
             }
             Self::NoPacketsNow => {
