@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// Takes all processors but the first away from the kernel, or returns them. Each patch of the kernel's code waits for
 /// all processors: on one, scenarios take a third less of the host's time.
@@ -20,6 +20,13 @@ pub fn online(all: bool) -> Result<()> {
             fs::write(&path, wanted).with_context(|| format!("write {wanted} to {}", path.display()))?;
         }
     }
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").context("read the processors online")?;
+    // `0-1` or `0,2`; a single number is one processor.
+    ensure!(
+        !all || online.contains(['-', ',']),
+        "the scenario needs several processors, but only {} is online",
+        online.trim()
+    );
     Ok(())
 }
 

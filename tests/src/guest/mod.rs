@@ -208,3 +208,15 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     documented_commands_run: Newest(PAGES),
     hardened_kernel_is_named: Once(OWN),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_on_all_cpus_exist() {
+        for name in ON_ALL_CPUS {
+            assert!(SCENARIOS.iter().any(|scenario| scenario.name == *name), "{name}");
+        }
+    }
+}
