@@ -1,4 +1,4 @@
-//! What works on this machine and what does not, as data: the result of `rsct doctor`.
+//! Diagnosis of this machine, as data: the result of `rsct doctor`.
 //!
 //! [`gather`] checks each item once and really attaches, because settings and versions show only what should work;
 //! [`verdict`] draws the conclusion. The whole diagnosis serialises, for bug reports.
