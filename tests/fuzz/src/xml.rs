@@ -31,10 +31,16 @@ fn is_well_formed(text: &str) -> bool {
         match name.strip_prefix('#') {
             Some(number) => number
                 .parse::<u32>()
-                .is_ok_and(|number| char::from_u32(number).is_some()),
+                .is_ok_and(|number| char::from_u32(number).is_some_and(is_allowed)),
             None => ["amp", "lt", "gt", "quot", "apos"].contains(&name),
         }
     });
-    let legal = |char: char| char == '\n' || char >= ' ' && char != '\u{fffe}' && char != '\u{ffff}';
-    open.is_empty() && rest.is_empty() && entities && text.chars().all(legal)
+    // Written raw, a tab or a carriage return would not survive an XML parser's normalisation.
+    let is_raw = |char: char| is_allowed(char) && !matches!(char, '\t' | '\r');
+    open.is_empty() && rest.is_empty() && entities && text.chars().all(is_raw)
+}
+
+/// A character that XML 1.0 may contain, as itself or by its number.
+fn is_allowed(char: char) -> bool {
+    matches!(char, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }

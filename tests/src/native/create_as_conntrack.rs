@@ -33,7 +33,7 @@ const WRONG: &[(&str, i32, &str)] = &[
     (
         "-p udp -s 10.9.0.1 -d 10.9.0.2 --sport 1 --dport 2 -t 9 -w 1 --reply-zone 2",
         2,
-        "an entry's zone applies",
+        "an entry's zone applies to both directions or to one",
     ),
     (
         "-p udp -s 10.9.0.1 -d 10.9.0.2 --sport 1 --dport 2 -t 9 --helper nobody",

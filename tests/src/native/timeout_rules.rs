@@ -323,7 +323,11 @@ fn wrong(namespace: &Namespace) -> Result<()> {
         ("attach pings --dport 7", 2, "icmp has no ports"),
         ("attach others", 2, "--proto is missing"),
         ("attach others -p tcp", 2, "it has one for tcp"),
-        ("attach slow --netns all", 2, "in one network namespace"),
+        (
+            "attach slow --netns all",
+            2,
+            "rules are created and deleted in one network namespace",
+        ),
         (
             "attach slow --netns no-such-one",
             1,
@@ -367,7 +371,7 @@ fn half_way(namespace: &Namespace) -> Result<()> {
     one_sentence(
         &mut attach,
         1,
-        "iptables: refused here; the rules created before, at prerouting, have been deleted again",
+        "failed (exit status: 4): iptables: refused here; the rules created before, at prerouting, have been deleted again",
     )?;
     same(namespace, &before)?;
     // If even that fails, rsct prints the command for it.
