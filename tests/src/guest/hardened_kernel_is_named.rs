@@ -1,4 +1,4 @@
-//! Settings that harden a kernel: rsct works, or names the setting that prevents it. With none of them it reports that
+//! Settings that harden a kernel: rsct works, or names the setting that prevents it. No setting makes it report that
 //! nothing happened.
 
 use std::{

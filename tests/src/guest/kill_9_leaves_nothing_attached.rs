@@ -10,7 +10,7 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     for signal in [libc::SIGKILL, libc::SIGINT, libc::SIGTERM] {
         let before = programs::ids()?;
-        // Programs of a former rsct may still be detached.
+        // The kernel may still be detaching the programs of a former rsct.
         wait::until("nothing traces nf_conntrack_in", || Ok(!is_traced()?))?;
         let mut trace = Trace::with_causes(&lab.client.name, &[])?;
         let ours: BTreeSet<u32> = programs::ids()?.difference(&before).copied().collect();

@@ -1,4 +1,4 @@
-//! A user who may not trace reads the missing capabilities.
+//! rsct names the missing capabilities to a user who may not trace.
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 

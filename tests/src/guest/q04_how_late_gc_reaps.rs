@@ -78,7 +78,7 @@ pub fn run() -> Result<()> {
         "one went {most:?} late, and they were waited for {waited:?} to {waited_at_most:?}: {gc}"
     );
     ensure!(half <= most && most <= GC_INTERVAL + LAG, "{gc}");
-    // A run visits the whole table at most, and the next run continues at its end.
+    // A run visits at most the whole table, and the next run continues where it stopped.
     let (looked_at, in_one) = (number("/hash_buckets/sum")?, number("/hash_buckets/max")?);
     ensure!(
         0 < looked_at && in_one <= buckets && looked_at <= runs * buckets,

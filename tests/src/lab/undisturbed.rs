@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 ///
 /// A kernel that preempts (6.18 and later, as Debian builds them) moves a process off its CPU in the middle of a
 /// traversal. While it waits inside one of our programs, the kernel skips that program on this CPU; on another CPU the
-/// function's exit finds no matching entry. An exact count rules out both.
+/// program at the function's exit does not find the state of its start. For an exact count, neither may happen.
 pub fn undisturbed<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: 0 is this thread.
     let before = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };

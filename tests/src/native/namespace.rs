@@ -100,7 +100,7 @@ pub fn rsct() -> PathBuf {
     named.or_else(beside).unwrap_or_else(|| "rsct".into())
 }
 
-/// Runs a command to its end. JSON of rsct's is validated, and the line that names its schema is taken off.
+/// Runs a command to its end. rsct's JSON is validated, and the line that names its schema is removed.
 pub fn output(command: &mut Command) -> Result<Output> {
     let mut output = command.output().with_context(|| format!("start {command:?}"))?;
     output.stdout = json::validated(command, output.stdout).with_context(|| format!("{command:?}"))?;

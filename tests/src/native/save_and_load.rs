@@ -1,5 +1,5 @@
-//! `rsct load` and `conntrack -R` make the same table of the output of `rsct save`; `rsct load` also does of that of
-//! `conntrack -o save`.
+//! `rsct load` and `conntrack -R` make the same table of the output of `rsct save`; `rsct load` also makes it of the
+//! output of `conntrack -o save`.
 
 use std::{path::PathBuf, time::Instant};
 
