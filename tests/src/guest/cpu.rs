@@ -1,14 +1,18 @@
 //! The guest's processors, and the one that a thread runs on.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 
 /// Takes all processors but the first away from the kernel, or returns them. Each patch of the kernel's code waits for
 /// all processors: on one, scenarios take a third less of the host's time.
 pub fn online(all: bool) -> Result<()> {
+    online_in(Path::new("/sys/devices/system/cpu"), all)
+}
+
+fn online_in(directory: &Path, all: bool) -> Result<()> {
     let wanted = if all { "1" } else { "0" };
-    let cpus = fs::read_dir("/sys/devices/system/cpu").context("list the processors")?;
+    let cpus = fs::read_dir(directory).context("list the processors")?;
     for cpu in cpus {
         let path = cpu.context("list the processors")?.path().join("online");
         // Only processors that can be taken away have this file; the first one mostly has none.
@@ -20,12 +24,14 @@ pub fn online(all: bool) -> Result<()> {
             fs::write(&path, wanted).with_context(|| format!("write {wanted} to {}", path.display()))?;
         }
     }
-    let online = fs::read_to_string("/sys/devices/system/cpu/online").context("read the processors online")?;
-    // `0-1` or `0,2`; a single number is one processor.
+    let list = |name: &str| -> Result<String> {
+        let list = fs::read_to_string(directory.join(name)).with_context(|| format!("read cpu/{name}"))?;
+        Ok(list.trim().to_owned())
+    };
+    let (online, expected) = (list("online")?, if all { list("present")? } else { "0".to_owned() });
     ensure!(
-        !all || online.contains(['-', ',']),
-        "the scenario needs several processors, but only {} is online",
-        online.trim()
+        online == expected,
+        "processors {online} are online, expected {expected}"
     );
     Ok(())
 }
@@ -40,5 +46,35 @@ pub fn pin(cpu: usize) -> Result<()> {
     match unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()).with_context(|| format!("stay on CPU {cpu}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_must_have_changed() {
+        let directory = std::env::temp_dir().join(format!("rsct-cpus-{}", std::process::id()));
+        let write = |name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
+        for cpu in ["cpu0", "cpu1", "cpufreq"] {
+            fs::create_dir_all(directory.join(cpu)).unwrap();
+        }
+        write("present", "0-1\n");
+        for (before, all, after, changes) in [
+            ("1\n", false, "0\n", true),
+            ("1\n", false, "0-1\n", false),
+            ("0\n", true, "0-1\n", true),
+            ("0\n", true, "0\n", false),
+        ] {
+            write("cpu1/online", before);
+            // The kernel's own report, whatever was written.
+            write("online", after);
+            let changed = online_in(&directory, all);
+            assert_eq!(changed.is_ok(), changes, "{all}, {after}: {changed:?}");
+            let written = fs::read_to_string(directory.join("cpu1/online")).unwrap();
+            assert_eq!(written, if all { "1" } else { "0" });
+        }
+        fs::remove_dir_all(directory).unwrap();
     }
 }

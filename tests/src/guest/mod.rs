@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scenarios_on_all_cpus_exist() {
+    fn scenarios_on_all_processors_exist() {
         for name in ON_ALL_CPUS {
             assert!(SCENARIOS.iter().any(|scenario| scenario.name == *name), "{name}");
         }
