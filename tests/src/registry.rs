@@ -322,15 +322,21 @@ mod tests {
     #[test]
     fn parts_share_out_all_scenarios() {
         let three = ["a", "b", "c"].map(|name| Scenario { name, ..NEW });
-        let names = |part: &str| -> Vec<&str> {
+        let all: [String; 0] = [];
+        let two = ["a".to_owned(), "c".to_owned()];
+        let selected = |names: &[String], part: &str| -> Vec<&'static str> {
             let selection = Selection {
+                names,
                 part: part.parse().unwrap(),
                 ..Selection::default()
             };
             selection.of(&three).map(|scenario| scenario.name).collect()
         };
-        assert_eq!(names("1/2"), ["a", "c"]);
-        assert_eq!(names("2/2"), ["b"]);
+        assert_eq!(selected(&all, "1/2"), ["a", "c"]);
+        assert_eq!(selected(&all, "2/2"), ["b"]);
+        // Shares of the selected scenarios, not of all.
+        assert_eq!(selected(&two, "1/2"), ["a"]);
+        assert_eq!(selected(&two, "2/2"), ["c"]);
         for wrong in ["0/2", "3/2", "1", "1/0", "a/b"] {
             assert!(wrong.parse::<Part>().is_err(), "{wrong}");
         }
