@@ -79,3 +79,61 @@ fn prints_json(command: &Command) -> bool {
         .windows(2)
         .any(|pair| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = r#"{"type":"schema","version":1,"command":"list"}"#;
+    const ENTRY: &str = r#"{"family":"ipv4","timeout_s":29,"status":["CONFIRMED"],"orig":{"proto":"udp","protonum":17,"src":"192.0.2.1","dst":"192.0.2.53","sport":40312,"dport":53},"reply":{"proto":"udp","protonum":17,"src":"192.0.2.53","dst":"192.0.2.1","sport":53,"dport":40312},"mark":0,"use":1,"id":407907623}"#;
+
+    fn wrong() -> String {
+        ENTRY.replace("\"mark\"", "\"marc\"")
+    }
+
+    /// The output of `line` as scenarios read it.
+    fn of(line: &str, output: &str) -> Result<String> {
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap());
+        let stdout = validated(command.args(words), output.as_bytes().to_vec())?;
+        Ok(String::from_utf8(stdout)?)
+    }
+
+    #[test]
+    fn a_stream_names_its_schema_and_follows_it() {
+        assert_eq!(lines(&format!("{SCHEMA}\n{ENTRY}\n")).unwrap().len(), 1);
+        let next = SCHEMA.replace("\"version\":1", "\"version\":2");
+        for text in [
+            ENTRY.to_owned(),
+            format!("{next}\n{ENTRY}"),
+            format!("{SCHEMA}\n{}", wrong()),
+            format!("{SCHEMA}\nrsct: no JSON"),
+        ] {
+            assert!(lines(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn output_of_rsct_is_validated_without_its_first_line() {
+        let list = "ip netns exec x /usr/bin/rsct list -o json";
+        let entry = format!("{ENTRY}\n");
+        let stream = format!("{SCHEMA}\n{ENTRY}\n");
+        assert_eq!(of(list, &stream).unwrap(), entry);
+        assert!(of(list, &entry).is_err());
+        assert!(of(list, &format!("{SCHEMA}\n{}\n", wrong())).is_err());
+        // A script's output too, if it names its schema.
+        assert_eq!(of("sh -c script", &stream).unwrap(), entry);
+        assert!(of("sh -c script", &format!("{SCHEMA}\n{}\n", wrong())).is_err());
+        for other in ["rsct list -o save", "nft -j list ruleset", "tool -o json"] {
+            assert_eq!(of(other, &entry).unwrap(), entry, "{other}");
+        }
+    }
+
+    #[test]
+    fn objects_without_a_first_line_are_validated() {
+        let count = "{\"schema\":1,\"entries\":3}\n";
+        assert_eq!(of("rsct count -o json", count).unwrap(), count);
+        let wrong = count.replace("entries", "entrees");
+        assert!(of("rsct count -o json", &wrong).is_err());
+    }
+}
