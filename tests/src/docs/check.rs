@@ -5,11 +5,15 @@
 //! | `…` | stands for any lines |
 //! | first line, and each line without a variable part | the run has a line of this form |
 //! | any line of a command that does not watch | the run has a line of this form |
+//! | message of rsct in a watch | some watch has a line of this form |
+//! | comparison with the kernel's counters | the run compares the same causes with the same counters |
 //! | JSON object | the run has objects of the same type with each of its keys |
 //! | cause with its number, its advice | `rsct why --causes` has this text; other lines of its paragraph depend on the traffic |
 //! | verdict about an entry, its advice | compared if the run has the same verdict |
 //! | title of a table of `rsct latency` | compared if some run has this table: there is none for a function that is not called |
 //! | row of a trace | its columns stand below the header's, and some trace of the run has a row of this shape |
+//!
+//! A unit test (`wording.rs`) compares the words of all lines with those in rsct's source.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +30,8 @@ pub struct Known {
     pub rows: BTreeSet<String>,
     /// Titles of the tables of `rsct latency`, by function.
     pub tables: BTreeMap<String, String>,
+    /// Forms of rsct's own messages.
+    pub messages: BTreeSet<String>,
 }
 
 /// Output of one command.
@@ -37,6 +43,8 @@ pub struct Output<'a> {
 }
 
 const OMITTED: &str = "…";
+/// Beginning of rsct's own messages.
+const MESSAGE: &str = "rsct: ";
 /// Indentation of a verdict and its advice.
 const VERDICT: &str = "  ";
 const VERDICT_ADVICE: &str = "  what to do: ";
@@ -51,8 +59,10 @@ impl Known {
         list.lines().map(spaced_once).collect()
     }
 
-    /// Adds the rows of a trace, and the titles of tables.
+    /// Adds the rows of a trace, the titles of tables, and messages.
     pub fn add(&mut self, lines: &[&str]) {
+        let messages = lines.iter().filter(|line| line.starts_with(MESSAGE));
+        self.messages.extend(messages.map(|line| form(line)));
         for (title, header) in lines.iter().zip(lines.iter().skip(1)) {
             let function = table(title, header);
             self.tables
@@ -105,6 +115,8 @@ pub fn faults(shown: &[String], output: &Output<'_>, known: &Known) -> Vec<Strin
                     missing.join(", ")
                 ));
             }
+        } else if line.starts_with("{\"") {
+            faults.push(format!("{line:?} is not JSON"));
         } else if let Some(cause) = cause(line) {
             in_cause = true;
             if !known.causes.contains(&spaced_once(cause)) {
@@ -133,6 +145,11 @@ pub fn faults(shown: &[String], output: &Output<'_>, known: &Known) -> Vec<Strin
                     line.trim()
                 ));
             }
+        } else if let Some(compared) = counters(line) {
+            let of_run = output.lines.iter().filter_map(|line| counters(line));
+            if !of_run.into_iter().any(|of_run| of_run == compared) {
+                faults.push(format!("the run does not compare {compared:?}"));
+            }
         } else if let Some(shape) = header.as_ref().and_then(|header: &Header| header.shape(line)) {
             if header.as_ref().is_some_and(|header| !header.stands_above(line)) {
                 faults.push(format!("the columns of {line:?} do not stand below their header"));
@@ -141,8 +158,13 @@ pub fn faults(shown: &[String], output: &Output<'_>, known: &Known) -> Vec<Strin
             }
         } else {
             let shown = form(line);
-            let has_to_match = first || !output.is_watch || !is_variable(&shown);
-            if has_to_match && !forms.contains(&shown) {
+            let is_free = output.is_watch && !first && is_variable(&shown);
+            let is_known = if is_free && line.starts_with(MESSAGE) {
+                known.messages.contains(&shown)
+            } else {
+                is_free || forms.contains(&shown)
+            };
+            if !is_known {
                 faults.push(format!("the run has no line {shown:?}, as in {line:?}"));
             }
             header = Header::of(line).or(header);
@@ -177,6 +199,12 @@ fn cause(line: &str) -> Option<&str> {
     let (numbers, cause) = line.split_once("/s  ")?;
     let is_share = form(numbers) == "# # #";
     (is_share && name(cause).is_some()).then_some(cause)
+}
+
+/// The form of `INVALID packets: 7 here, invalid +6, error +1` in a comparison with the kernel's counters.
+fn counters(line: &str) -> Option<String> {
+    let (compared, _) = line.split_once(" in the kernel: ")?;
+    Some(form(compared))
 }
 
 fn verdict_name(line: &str) -> Option<&str> {
@@ -257,6 +285,7 @@ mod tests {
             ..Known::default()
         };
         known.add(&TRACE.lines().collect::<Vec<_>>());
+        known.add(&["rsct: 0 packets and 2 entry events in 2.0 s."]);
         known
     }
 
@@ -301,6 +330,42 @@ mod tests {
         assert!(found(r#"{"type":"a","of":[{"y":7}]}"#, run, false).is_empty());
         let faults = found(r#"{"type":"b","of":[{"z":7}]}"#, run, false);
         assert!(faults[0].contains("b/of, b/of/z, b/type"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_json_line_must_be_json() {
+        let run = r#"{"type":"a"}"#;
+        for is_watch in [true, false] {
+            let faults = found("{\"type\":\"a\",…\n", run, is_watch);
+            assert!(faults[0].ends_with("is not JSON"), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn messages_of_a_watch_are_those_of_some_watch() {
+        let run = "first\n";
+        let message = |text: &str| found(&format!("first\nrsct: {text}\n"), run, true);
+        assert!(message("5 packets and 1 entry event in 2.0 s.").is_empty());
+        assert_eq!(message("5 packets and 1 event of entries in 2.0 s.").len(), 1);
+        // A message is no excuse for the first line.
+        assert_eq!(
+            found("rsct: 5 packets and 1 entry event in 2.0 s.\n", run, true).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn the_compared_counters_are_those_of_the_run() {
+        let run = "first\nclashes: 0 here, drop +0, found +0 in the kernel: they DIFFER\n";
+        let faults = |line: &str| found(&format!("first\n{line}\n"), run, true);
+        assert!(faults("clashes: 7 here, drop +6, found +1 in the kernel: they agree").is_empty());
+        for wrong in [
+            "clash: 7 here, drop +6, found +1 in the kernel: they agree",
+            "clashes: 7 here, drop +6 in the kernel: they agree",
+            "clashes: 7 here, drop +6, error +1 in the kernel: they agree",
+        ] {
+            assert_eq!(faults(wrong).len(), 1, "{wrong}");
+        }
     }
 
     #[test]

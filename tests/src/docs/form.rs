@@ -11,8 +11,8 @@ const UNITS: [&str; 17] = [
 ];
 
 /// The form of a line. Variable are numbers with their units, addresses with their ports, words in brackets and the bars of
-/// histograms. The width of space is variable too, because it depends on the values. A noun after a number is reduced to
-/// its singular.
+/// histograms. The width of space is variable too, because it depends on the values. A noun after a number, or after a
+/// number and one more word, is reduced to its singular.
 pub fn form(line: &str) -> String {
     let mut form = String::new();
     let mut rest = line;
@@ -106,16 +106,18 @@ fn after_number(line: &str) -> &str {
     }
 }
 
-/// Reduces `# entries are` to `# entry is`.
+/// Reduces `# entries are` to `# entry is`, and `# flow entries` to `# flow entry`.
 fn singular(form: &str) -> String {
+    let is_number = |word: &String| word.ends_with(NUMBER);
     let mut words: Vec<String> = form.split(' ').map(str::to_owned).collect();
     for index in 1..words.len() {
         let word = &words[index];
         words[index] = match word.as_str() {
             "are" => "is".to_owned(),
             "have" => "has".to_owned(),
+            "were" => "was".to_owned(),
             "is" | "has" | "was" => continue,
-            _ if !words[index - 1].ends_with(NUMBER) => continue,
+            _ if !words[index.saturating_sub(2)..index].iter().any(is_number) => continue,
             word => {
                 let noun = word.trim_end_matches(['.', ',', ':', ';']);
                 let rest = &word[noun.len()..];
@@ -155,8 +157,10 @@ mod tests {
             ),
             (
                 "conntrack v0.1.0 (conntrack-tools): 3 flow entries",
-                "conntrack v# (conntrack-tools): # flow entries",
+                "conntrack v# (conntrack-tools): # flow entry",
             ),
+            ("128 events were lost of 2", "# event was lost of #"),
+            ("1 packet and 2 entry events in 3", "# packet and # entry event in #"),
             ("OUTCOME    COUNT   P50   P99.9", "OUTCOME COUNT P50 P99.9"),
             ("  1.02us  938  70.8% ██████▋", "# # # █"),
             ("mark=0x1f dport=53", "mark=# dport=#"),

@@ -8,6 +8,8 @@ mod rules;
 mod runner;
 mod stage;
 mod traffic;
+#[cfg(test)]
+mod wording;
 
 use self::parser::Documented;
 pub use self::runner::run;

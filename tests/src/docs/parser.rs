@@ -23,17 +23,29 @@ pub struct Part<'a> {
 }
 
 const FENCE: &str = "```";
+/// Markdown's other fence, which pages do not use.
+const OTHER_FENCE: &str = "~~~";
+/// Languages of blocks that are not commands.
+const LANGUAGES: [&str; 2] = ["text", "json"];
 /// The prompt of a command whose output follows.
 const PROMPT: &str = "# ";
 const OPERATORS: [&str; 4] = ["&&", "||", ";", "|"];
 
-/// The command lines of a page: those of all code blocks without a language.
+/// The command lines of a page: those of all code blocks without a language. A block that is not understood is an error.
 pub fn commands(page: &str, text: &str) -> Result<Vec<Documented>, String> {
     let mut found = Vec::new();
     let mut block: Option<(bool, Vec<(usize, &str)>)> = None;
     for (index, line) in text.lines().enumerate() {
+        let place = || format!("{page}:{}", index + 1);
         match (line.trim_start().strip_prefix(FENCE), &mut block) {
-            (Some(language), None) => block = Some((language.trim().is_empty(), Vec::new())),
+            (Some(language), None) => {
+                let language = language.trim();
+                if !language.is_empty() && !LANGUAGES.contains(&language) {
+                    let known = LANGUAGES.join(", ");
+                    return Err(format!("{}: a block of {language}, expected none, {known}", place()));
+                }
+                block = Some((language.is_empty(), Vec::new()));
+            }
             (Some(_), Some((is_read, lines))) => {
                 if *is_read {
                     found.extend(of_block(page, lines)?);
@@ -41,6 +53,9 @@ pub fn commands(page: &str, text: &str) -> Result<Vec<Documented>, String> {
                 block = None;
             }
             (None, Some((_, lines))) => lines.push((index + 1, line)),
+            (None, None) if line.trim_start().starts_with(OTHER_FENCE) => {
+                return Err(format!("{}: a block of {OTHER_FENCE}, expected {FENCE}", place()));
+            }
             (None, None) => {}
         }
     }
@@ -80,6 +95,13 @@ fn of_block(page: &str, lines: &[(usize, &str)]) -> Result<Vec<Documented>, Stri
                 shown: has_prompt.then(Vec::new),
             });
         }
+    }
+    let place = || format!("{page}:{}", lines.first().map_or(0, |(number, _)| *number));
+    if !continued.is_empty() {
+        return Err(format!("{}: the last line of the block continues", place()));
+    }
+    if found.is_empty() {
+        return Err(format!("{}: a block without a command, and without a language", place()));
     }
     for command in &mut found {
         let shown = command.shown.iter_mut().flatten();
@@ -210,7 +232,7 @@ rsct no command
     }
 
     #[test]
-    fn blocks_without_a_command_or_an_end_are_errors() {
+    fn blocks_that_are_not_understood_are_errors() {
         for (text, expected) in [
             (
                 "```\n3\n# rsct count\n```\n",
@@ -220,6 +242,16 @@ rsct no command
                 "text\n```\nrsct count\n",
                 "page.md: the last code block has no end",
             ),
+            (
+                "```\n  # only a comment\n```\n",
+                "page.md:2: a block without a command",
+            ),
+            (
+                "```\nrsct load \\\n```\n",
+                "page.md:2: the last line of the block continues",
+            ),
+            ("```sh\nrsct count\n```\n", "page.md:1: a block of sh"),
+            ("~~~\nrsct count\n~~~\n", "page.md:1: a block of ~~~"),
         ] {
             let error = commands("page.md", text).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

@@ -254,6 +254,26 @@ mod tests {
     }
 
     #[test]
+    fn the_exit_code_of_every_documented_command_counts() {
+        for command in super::super::all().unwrap() {
+            let line = without_missing(&command.command);
+            let parts = parser::parts(line);
+            let is_ours = |part: &parser::Part<'_>| {
+                let words = parser::words(part.command);
+                let first = words.first().map(String::as_str);
+                matches!(first, Some("rsct" | "conntrack" | "nfct"))
+            };
+            // A shell returns the exit code of a pipe's last command, and of the last command after `;` or `||`.
+            let hidden = parts
+                .iter()
+                .find(|part| is_ours(part) && !["", "&&"].contains(&part.operator));
+            assert!(hidden.is_none(), "{}:{}: {hidden:?}", command.page, command.line);
+            let is_cargo = kind(&command.command) == Kind::Cargo;
+            assert!(!is_cargo || parts.len() == 1, "{}:{}", command.page, command.line);
+        }
+    }
+
+    #[test]
     fn watches_are_shortened() {
         for (line, expected) in [
             ("rsct trace", "rsct trace --duration 2s"),
