@@ -6,7 +6,7 @@ use rsct::conntrack::is_valid_line;
 
 fuzz_target!(|line: &[u8]| {
     if is_valid_line(line) {
-        // A blank in front means nothing.
+        // A blank in front has no effect.
         assert!(is_valid_line(&[b"\t", line].concat()));
     }
 });

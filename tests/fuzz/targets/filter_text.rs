@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
                 message(|out| query.emit(out));
                 assert!(filter.family.is_none() || query.family == filter.family);
             }
-            // Whatever is asked for is looked at by somebody.
+            // The kernel or rsct checks every condition.
             assert!(filter.is_empty() || !plan.conditions.is_empty(), "{filter:?}");
         }
     }

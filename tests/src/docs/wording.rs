@@ -271,7 +271,7 @@ fn pages_show_words_that_rsct_prints() {
 fn other_words_are_found() {
     let mut texts = Texts::default();
     texts.add_source(concat!(
-        "let a = format!(\"{count} entries left the table in {seconds:.1} s\"); // by hand\n",
+        "let a = format!(\"{count} entries left the table in {seconds:.1} s\"); // set aloud\n",
         "out.extend(b\" left of \"); let quote = '\"'; let it = \"missed by \\\n     the window\";\n",
         "const NAME: &str = \"reply_elsewhere\"; const SYSCTL: &str = r#\"udp_timeout \"x\"\"#;\n",
         "const ROLES: [&str; 2] = [\"reply packets\", \"elsewhere\"];\n",
@@ -287,7 +287,7 @@ fn other_words_are_found() {
     }
     for (line, expected) in [
         ("3 entries left the list", &["list", "the list"][..]),
-        ("set by hand", &["set", "hand", "set by", "by hand"]),
+        ("set aloud by the list", &["set", "aloud", "list", "set aloud", "aloud by", "the list"]),
         ("table entries", &["table entries"]),
         ("one gives [gives]", &["one", "gives", "one gives"]),
         ("nf_conntrack_udp_timeouts", &["nf_conntrack_udp_timeouts"]),

@@ -4,8 +4,8 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Takes all processors but the first away from the kernel, or returns them. Each patch of the kernel's code waits for
-/// all processors: on one, scenarios take a third less of the host's time.
+/// Puts all processors but the first offline, or all online. Each patch of the kernel's code waits for all processors: on
+/// one, scenarios need a third less of the host's time.
 pub fn online(all: bool) -> Result<()> {
     online_in(Path::new("/sys/devices/system/cpu"), all)
 }
@@ -15,7 +15,7 @@ fn online_in(directory: &Path, all: bool) -> Result<()> {
     let cpus = fs::read_dir(directory).context("list the processors")?;
     for cpu in cpus {
         let path = cpu.context("list the processors")?.path().join("online");
-        // Only processors that can be taken away have this file; the first one mostly has none.
+        // Only processors that can be offline have this file; the first one mostly has none.
         let Ok(now) = fs::read_to_string(&path) else {
             continue;
         };

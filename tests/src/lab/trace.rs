@@ -42,7 +42,7 @@ struct SoFar {
     lines: Vec<Line>,
     stderr: String,
     closed: bool,
-    /// What is wrong with the first line that is not of the schema.
+    /// Error of the first line that is not of the schema.
     invalid: Option<String>,
 }
 
