@@ -82,4 +82,20 @@ mod tests {
         }
         assert!(all.iter().any(|command| command.shown.is_some()));
     }
+
+    #[test]
+    fn shown_json_follows_its_schema() {
+        let mut shown = 0;
+        for command in all().unwrap() {
+            let (Some(json), Some(lines)) = (rules::json(&command.command), &command.shown) else {
+                continue;
+            };
+            shown += 1;
+            let text = lines.join("\n");
+            if let Err(error) = crate::lab::json::validated(&json, text.into_bytes()) {
+                panic!("{}:{}: {error:#}", command.page, command.line);
+            }
+        }
+        assert!(shown > 0, "no page shows JSON");
+    }
 }

@@ -1,5 +1,7 @@
 //! Rules by which a documented command is run: its kind, its duration, its place and its exit code.
 
+use std::process::Command;
+
 use super::parser::{self, Documented};
 
 /// Kinds of commands.
@@ -56,7 +58,7 @@ const LONGER: &[Longer] = &[Longer {
 const DURATION: &str = "2s";
 /// Number of reports of a command that prints one after each interval.
 const REPORTS: &str = "2";
-/// Programs that guests lack. A command line ends before the pipe to one, and its output is only checked to be JSON.
+/// Programs that guests lack. A command line ends before the pipe to one, and only its JSON is validated.
 const MISSING: [&str; 1] = ["jq"];
 /// Attaches to each hook for a moment.
 const DOCTOR: &str = "rsct doctor";
@@ -134,9 +136,14 @@ pub fn is_cut(line: &str) -> bool {
     without_missing(line).len() < line.len()
 }
 
-/// Returns whether the command prints JSON.
-pub fn prints_json(line: &str) -> bool {
-    is_cut(line) || parser::parts(line).len() == 1 && line.contains(" -o json")
+/// The command of the line if it alone prints JSON, to be validated against its schema.
+pub fn json(line: &str) -> Option<Command> {
+    let parts = parser::parts(without_missing(line));
+    let [part] = &parts[..] else { return None };
+    let words = parser::words(part.command);
+    let mut command = Command::new(words.first()?);
+    command.args(&words[1..]);
+    part.command.contains(" -o json").then_some(command)
 }
 
 fn watches(command: &str) -> bool {
@@ -233,6 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn json_of_one_command_is_validated() {
+        let words = |line: &str| {
+            let command = json(line)?;
+            let all = std::iter::once(command.get_program()).chain(command.get_args());
+            Some(all.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>())
+        };
+        let list = ["rsct", "list", "-o", "json"].map(str::to_owned);
+        assert_eq!(words("rsct list -o json").as_deref(), Some(&list[..]));
+        assert_eq!(words("rsct list -o json | jq -c '.a | .b'").as_deref(), Some(&list[..]));
+        for other in ["rsct list", "rsct list -o json | wc -l", "rsct list -o json > file; ls"] {
+            assert_eq!(words(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn generated_names_are_reduced_to_their_roles() {
         assert_eq!(
             placed("rsct list --netns rsct-136-2-server > rsct-tests"),
@@ -268,6 +290,13 @@ mod tests {
                 .iter()
                 .find(|part| is_ours(part) && !["", "&&"].contains(&part.operator));
             assert!(hidden.is_none(), "{}:{}: {hidden:?}", command.page, command.line);
+            let is_cut = is_cut(&command.command);
+            assert!(
+                !is_cut || json(&command.command).is_some(),
+                "{}:{}: its output is not validated",
+                command.page,
+                command.line
+            );
             let is_cargo = kind(&command.command) == Kind::Cargo;
             assert!(!is_cargo || parts.len() == 1, "{}:{}", command.page, command.line);
         }

@@ -22,6 +22,7 @@ use super::{
     stage::Stage,
     traffic,
 };
+use crate::lab::json;
 
 /// Number of watches that run at once.
 const AT_ONCE: usize = 3;
@@ -205,12 +206,10 @@ impl Ended {
         if self.stderr.contains("panicked at") {
             faults.push("it panicked".to_owned());
         }
-        if rules::prints_json(&command.command) {
-            let mut values =
-                serde_json::Deserializer::from_str(&self.stdout).into_iter::<serde_json::Value>();
-            if let Some(error) = values.find_map(Result::err) {
-                faults.push(format!("its output is not JSON: {error}"));
-            }
+        if let Some(json) = rules::json(&command.command)
+            && let Err(error) = json::validated(&json, self.stdout.clone().into_bytes())
+        {
+            faults.push(format!("its JSON is wrong: {error:#}"));
         }
         if let Some(shown) = command
             .shown
