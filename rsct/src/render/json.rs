@@ -3,7 +3,12 @@
 
 use rsct_common::Tuple;
 
-use super::{bytes, entry::about::About, timeout_source};
+use super::{
+    bytes,
+    entry::about::About,
+    members::{self, literal},
+    timeout_source,
+};
 use crate::{
     labels::LabelMap,
     names::{self, proto, status},
@@ -128,31 +133,30 @@ fn direction(
 }
 
 /// Appends a tuple's members, the first of an object.
-fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
+pub(super) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
     protocol(out, tuple.protonum);
-    for (name, addr) in [("src", tuple.src_addr()), ("dst", tuple.dst_addr())] {
-        key(out, name);
-        out.push(b'"');
-        bytes::address(out, addr);
-        out.push(b'"');
-    }
+    literal(out, b",\"src\":\"");
+    bytes::address(out, tuple.src_addr());
+    literal(out, b"\",\"dst\":\"");
+    bytes::address(out, tuple.dst_addr());
+    out.push(b'"');
     if proto::has_ports(tuple.protonum) {
-        number(out, "sport", Some(tuple.src_port()));
-        number(out, "dport", Some(tuple.dst_port()));
+        members::number(out, b",\"sport\":", tuple.src_port());
+        members::number(out, b",\"dport\":", tuple.dst_port());
     } else if proto::is_icmp(tuple.protonum) {
         let (kind, code) = tuple.icmp_type_code();
-        number(out, "icmp_type", Some(kind));
-        number(out, "icmp_code", Some(code));
-        number(out, "icmp_id", Some(tuple.src_port()));
+        members::number(out, b",\"icmp_type\":", kind);
+        members::number(out, b",\"icmp_code\":", code);
+        members::number(out, b",\"icmp_id\":", tuple.src_port());
     } else if tuple.protonum == proto::GRE {
-        number(out, "srckey", Some(tuple.src_port()));
-        number(out, "dstkey", Some(tuple.dst_port()));
+        members::number(out, b",\"srckey\":", tuple.src_port());
+        members::number(out, b",\"dstkey\":", tuple.dst_port());
     }
 }
 
 /// Appends the members of a protocol. Those of the protocols that conntrack knows are in one piece.
 #[inline]
-pub(super) fn protocol(out: &mut Vec<u8>, protonum: u8) {
+fn protocol(out: &mut Vec<u8>, protonum: u8) {
     let members: &[u8] = match protonum {
         proto::ICMP => b"\"proto\":\"icmp\",\"protonum\":1",
         proto::TCP => b"\"proto\":\"tcp\",\"protonum\":6",

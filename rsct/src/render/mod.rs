@@ -17,6 +17,7 @@ pub mod json;
 pub mod known;
 pub mod latency;
 pub mod latency_json;
+mod members;
 pub mod namespace;
 pub mod nfct;
 pub mod policies;
