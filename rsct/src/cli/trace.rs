@@ -246,14 +246,15 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
 fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace::summary::Summary) {
     let json = join.output.is_json();
     let table = &join.table;
+    let now_ns = clock::monotonic_ns();
     let result = join.output.line(|out| {
         if args.differences {
             for difference in &table.reconciliation().differences {
-                known::difference(out, json, difference);
+                known::difference(out, json, difference, now_ns);
             }
         }
         if args.table {
-            known::table(out, json, table, clock::monotonic_ns());
+            known::table(out, json, table, now_ns);
         }
         if json {
             summary.json(out);

@@ -127,6 +127,12 @@ impl Flow {
         self.reply_known.then(|| Tuple::from_words(self.reply))
     }
 
+    /// Whole seconds until it expires, as ctnetlink counts them; none while it is not in the table.
+    pub fn left_s(&self, now_ns: u64) -> Option<u64> {
+        self.expires_ns
+            .map(|expires_ns| expires_ns.saturating_sub(now_ns) / 1_000_000_000)
+    }
+
     /// The sources that know the entry.
     pub fn known_from(&self) -> &'static str {
         match (self.from_dump, self.from_probe) {

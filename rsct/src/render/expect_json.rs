@@ -5,7 +5,7 @@ use crate::{
     kernel::netns::Netns,
     netlink::expect::{Expectation, flags},
     schema::{
-        common::{Requester, Tuple, Word, netns_name},
+        common::{Requester, Tuple, Word},
         entry::UnknownAttribute,
         expectation as schema,
     },
@@ -27,8 +27,7 @@ pub fn object(
         event: happened.map(|happened| happened.kind.name()),
         received_ns: happened.map(|happened| happened.received_ns),
         requester: happened.and_then(|happened| Requester::of(happened.portid)),
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         family: expectation.family().map(|family| family.name().into()),
         timeout_s: expectation.timeout,
         tuple: (&expectation.tuple).into(),

@@ -6,7 +6,6 @@ use super::{bytes, color::Palette};
 use crate::{
     kernel::netns::Netns,
     schema::{
-        common::netns_name,
         settings::{self, ExpiringBucket, ExpiringState},
         tag,
     },
@@ -82,8 +81,7 @@ pub fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&Netns>) {
     });
     let object = settings::Expiring {
         r#type: tag::Expiring,
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         entries: histogram.entries(),
         without_timeout: histogram.without,
         buckets: buckets.collect(),

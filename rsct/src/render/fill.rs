@@ -9,9 +9,9 @@ use crate::{
     netlink::stats::Table,
     plural,
     schema::{
-        common::{Word, address, netns_name, state_name},
+        common::{Word, address, state_name},
         tag,
-        why::{self, ServiceCount, SourceCount, StateCount, ZoneCount},
+        why_full::{self, ServiceCount, SourceCount, StateCount, ZoneCount},
     },
 };
 
@@ -70,10 +70,9 @@ pub fn json(out: &mut Vec<u8>, netns: &Netns, table: Table, fill: &Fill, most: u
     let services = fill.services.first(most).into_iter();
     let states = fill.states.first(most).into_iter();
     let zones = fill.zones.first(most).into_iter();
-    let object = why::Table {
+    let object = why_full::Table {
         r#type: tag::Table,
-        netns: netns.inode,
-        netns_name: netns_name(netns),
+        netns: netns.into(),
         entries: table.entries,
         max_entries: table.max_entries,
         read: fill.entries,

@@ -6,9 +6,8 @@ use crate::{
     flow::{Flow, FlowTable, reconcile::Difference},
     names::{self, proto, status},
     schema::{
-        common::{state_name, status_names},
         tag,
-        trace::{self, KnownFlow},
+        trace::{self, FlowEntry, KnownFlow},
     },
 };
 
@@ -37,31 +36,25 @@ pub fn table(out: &mut Vec<u8>, json: bool, table: &FlowTable, now_ns: u64) {
 }
 
 /// One difference.
-pub fn difference(out: &mut Vec<u8>, json: bool, difference: &Difference) {
+pub fn difference(out: &mut Vec<u8>, json: bool, difference: &Difference, now_ns: u64) {
     let kind = difference.kind.name();
     if json {
         let line = trace::Difference {
             r#type: tag::Difference,
             difference: kind.into(),
-            known: flow(&difference.flow, 0),
+            known: flow(&difference.flow, now_ns),
         };
         bytes::json_line(out, &line);
     } else {
         let _ = write!(out, "difference {kind}: ");
-        flow_text(out, &difference.flow, 0);
+        flow_text(out, &difference.flow, now_ns);
     }
-}
-
-/// Whole seconds left, as ctnetlink counts them.
-fn left_seconds(flow: &Flow, now_ns: u64) -> Option<u64> {
-    flow.expires_ns
-        .map(|expires_ns| expires_ns.saturating_sub(now_ns) / 1_000_000_000)
 }
 
 fn flow_text(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
     let tuple = flow.orig_tuple();
     let state = names::state(tuple.protonum, flow.state).unwrap_or("-");
-    let left = left_seconds(flow, now_ns).map_or("-".to_owned(), |seconds| format!("{seconds}s"));
+    let left = flow.left_s(now_ns).map_or("-".to_owned(), |seconds| format!("{seconds}s"));
     let _ = write!(
         out,
         "{:<6} {:<6} {left:<7} {state:<12} ",
@@ -93,10 +86,6 @@ fn flow(flow: &Flow, now_ns: u64) -> trace::Flow {
         netns: flow.netns.into(),
         zone: flow.zone,
         mark: flow.mark,
-        orig: flow.orig.into(),
-        reply: flow.reply_known.then(|| flow.reply.into()),
-        status: status_names(flow.status),
-        state: state_name(flow.orig_tuple().protonum, flow.state),
-        timeout_s: left_seconds(flow, now_ns),
+        entry: FlowEntry::of(flow, now_ns),
     }
 }

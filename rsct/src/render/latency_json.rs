@@ -9,12 +9,12 @@ use rsct_common::{
 use super::{bytes::json_line, latency::Report};
 use crate::{
     kernel::hz::Hz,
-    latency::{ERROR_PERCENT, Key, Tally},
+    latency::{Key, Tally},
     names,
     probe::overhead::Overhead,
     schema::{
-        common::{Step, comm},
-        latency::{self as schema, Gc, Latency, LatencyCounts, LatencyStarted, Slow, Values},
+        common::{Step, Task},
+        latency::{self as schema, Gc, Latency, LatencyCounts, Slow, Span, Values},
         tag,
     },
 };
@@ -55,24 +55,9 @@ fn values(tally: &Tally) -> Values {
     }
 }
 
-/// Members that all lines of one span have.
-#[derive(Clone, Copy, Debug)]
-pub struct Span {
-    /// The end of it, by the monotonic clock.
-    pub time_ns: u64,
-    /// How long it was.
-    pub elapsed_ns: u64,
-    /// Whether it is all that was measured, and not one interval of it.
-    pub whole: bool,
-}
-
-/// Appends an object for each function and key, and what is only counted.
+/// Appends an object for each function and key, one for the packets that are only counted, and one for garbage
+/// collection.
 pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
-    let Span {
-        time_ns,
-        elapsed_ns,
-        whole,
-    } = span;
     for function in Function::ALL {
         for (key, tally) in report.reading.of(function) {
             let (by, number) = match key {
@@ -83,9 +68,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
             };
             let line = Latency {
                 r#type: tag::Latency,
-                time_ns,
-                elapsed_ns,
-                whole,
+                span,
                 function: function.name(),
                 by,
                 key: &report.key(function, key),
@@ -98,9 +81,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
     let counts = &report.reading.counts;
     let line = LatencyCounts {
         r#type: tag::LatencyCounts,
-        time_ns,
-        elapsed_ns,
-        whole,
+        span,
         function: Function::ConntrackIn.name(),
         tracked_already: counts.tracked_already,
         untracked_already: counts.untracked_already,
@@ -110,9 +91,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
     let hz: Hz = report.hz;
     let line = Gc {
         r#type: tag::Gc,
-        time_ns,
-        elapsed_ns,
-        whole,
+        span,
         runs: report.reading.total(Function::Gc).count(),
         hash_buckets: values(&gc.buckets),
         reaped: values(&gc.reaped),
@@ -123,15 +102,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
     json_line(out, &line);
 }
 
-/// Appends the first line.
-pub fn started(out: &mut Vec<u8>, line: &LatencyStarted<'_>) {
-    json_line(out, line);
-}
-
-/// The error of a quantile, in percent.
-pub const ERROR: f64 = ERROR_PERCENT;
-
-/// Appends something slow. `stack` has the functions that led there, the innermost first.
+/// Appends a slow call. `stack` has the functions that called it, the innermost first.
 pub fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
     let Some(function) = Function::from_byte(record.function) else {
         return;
@@ -149,8 +120,7 @@ pub fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
         ifindex: has(SlowFlags::HOOK).then_some(record.ifindex),
         netns: (record.netns != 0).then_some(record.netns.into()),
         orig: (orig.protonum != 0).then(|| (&orig).into()),
-        pid: has(SlowFlags::TASK).then_some(record.pid),
-        comm: has(SlowFlags::TASK).then(|| comm(&record.comm)),
+        task: has(SlowFlags::TASK).then(|| Task::of(record.pid, &record.comm)),
         stack,
     };
     json_line(out, &line);
@@ -221,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_of_something_slow_is_left_out() {
+    fn unknown_members_of_a_slow_call_are_absent() {
         let mut record = SlowRecord {
             kind: rsct_common::record::kind::SLOW,
             function: Function::Lock as u8,
@@ -252,7 +222,7 @@ mod tests {
         }
         .to_words();
         slow(&mut out, &record, &[]);
-        // A number that is no function is nothing at all.
+        // A number that is no function is no line.
         record.function = 200;
         slow(&mut out, &record, &[]);
         let lines = lines(&out);

@@ -9,7 +9,7 @@ use crate::{
     netlink::timeout::{Policy, Timeouts},
     outside,
     schema::{
-        common::{Word, netns_name},
+        common::Word,
         settings,
     },
     timeouts::Protocol,
@@ -100,8 +100,7 @@ pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
     };
     let name = line.policy.name.as_deref().unwrap_or_default();
     let object = settings::Policy {
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         policy: String::from_utf8_lossy(name).into_owned(),
         family: family.map(|family| family.name().into()),
         l3proto: family.is_none().then_some(*l3proto),

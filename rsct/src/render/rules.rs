@@ -10,7 +10,7 @@ use crate::{
     outside,
     rules::{Hook, Listed, Matching, Tool},
     schema::{
-        common::{Word, netns_name},
+        common::Word,
         settings::{self, Match},
     },
 };
@@ -62,8 +62,7 @@ pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &Netns, widths: Widths) {
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, rule: &Listed, netns: Option<&Netns>) {
     let object = settings::Rule {
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         policy: &rule.name,
         policies: rule.candidates.iter().map(String::as_str).collect(),
         made_by: maker(rule),

@@ -8,7 +8,7 @@ use crate::{
     netlink::stats::{Cpu, Table, counter, since, total},
     schema::{
         self,
-        common::{Map, Word, netns_name},
+        common::{Map, Word},
         settings::{Count, CpuStats, Stats, TotalStats},
     },
 };
@@ -20,8 +20,7 @@ pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
 pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
     let object = Count {
         schema: schema::VERSION,
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         entries: table.entries,
         max_entries: table.max_entries,
     };
@@ -88,8 +87,7 @@ pub fn json(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, netns: Option<&Netn
             .map(|(grown, elapsed)| rates(grown[index].counters.iter().map(widened), *elapsed)),
     };
     let object = Stats {
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         interval_s: grown
             .as_ref()
             .map(|(_, elapsed)| rounded(elapsed.as_secs_f64(), 1e6)),

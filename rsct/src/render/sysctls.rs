@@ -5,7 +5,7 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, namespace};
 use crate::{
     kernel::{hz::Hz, netns::Netns},
-    schema::{common::netns_name, settings::Setting},
+    schema::settings::Setting,
     sysctls::{Bounds, Known, short},
 };
 
@@ -128,8 +128,7 @@ pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, ne
 fn setting<'a>(name: &'a str, value: &'a str, netns: Option<&'a Netns>) -> Setting<'a> {
     let (value, value_text) = number_or_text(value);
     Setting {
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         sysctl: name,
         short: short(name),
         value,

@@ -6,7 +6,6 @@ use super::{bytes, color::Palette, namespace};
 use crate::{
     kernel::netns::Netns,
     schema::{
-        common::netns_name,
         settings::{TimeoutChange, TimeoutValue},
     },
     timeouts::{Protocol, State},
@@ -79,8 +78,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line, netns: &Netns, column: Option<usize>
 /// Appends a JSON object.
 pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&Netns>) {
     let object = TimeoutValue {
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         proto: line.protocol.name,
         protonum: line.protocol.number,
         timeout_state: line.state.name,
@@ -126,8 +124,7 @@ impl Changed {
     /// Appends a JSON object.
     pub fn json(&self, out: &mut Vec<u8>, netns: Option<&Netns>) {
         let object = TimeoutChange {
-            netns: netns.map(|netns| netns.inode),
-            netns_name: netns.and_then(netns_name),
+            netns: netns.into(),
             proto: self.protocol.name,
             protonum: self.protocol.number,
             timeout_state: self.state.name,

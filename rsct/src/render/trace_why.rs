@@ -8,7 +8,7 @@ use crate::{
     causes::Why,
     outside,
     schema::{
-        common::comm,
+        common::Task,
         tag,
         trace::{self, CauseAlone},
     },
@@ -72,8 +72,7 @@ pub fn line(out: &mut Vec<u8>, why: &Why) {
         cpu: record.cpu.into(),
         netns: record.netns.into(),
         orig: (orig != Tuple::default()).then(|| (&orig).into()),
-        pid: has_task.then_some(record.pid),
-        comm: has_task.then(|| comm(&record.comm)),
+        task: has_task.then(|| Task::of(record.pid, &record.comm)),
         why: value(why),
         late: false,
     };

@@ -5,7 +5,6 @@ use crate::{
     kernel::netns::Netns,
     netlink::conntrack::Counters,
     schema::{
-        common::netns_name,
         tag,
         watch::{NoEvents, Synced, WatchLoss, WatchStarted, WatchSummary},
     },
@@ -37,8 +36,7 @@ pub fn started(out: &mut Vec<u8>) {
 pub fn no_events(out: &mut Vec<u8>, netns: Option<&Netns>) {
     let line = NoEvents {
         r#type: tag::NoEvents,
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
     };
     json_line(out, &line);
 }
@@ -47,8 +45,7 @@ pub fn no_events(out: &mut Vec<u8>, netns: Option<&Netns>) {
 pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&Netns>) {
     let line = WatchLoss {
         r#type: tag::Loss,
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         lost,
         overruns,
     };
@@ -59,8 +56,7 @@ pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&Netns>) 
 pub fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&Netns>) {
     let line = Synced {
         r#type: tag::Synced,
-        netns: netns.map(|netns| netns.inode),
-        netns_name: netns.and_then(netns_name),
+        netns: netns.into(),
         entries,
     };
     json_line(out, &line);

@@ -10,7 +10,7 @@ use crate::{
     },
     kernel::interfaces::Names,
     schema::{
-        common::{Step, address, name_of},
+        common::{InNetns, Step, address},
         why::{self, Got, ListenerCount, Rival},
     },
 };
@@ -41,8 +41,7 @@ pub(super) fn histogram(steps: &Steps) -> Vec<Step> {
 pub(super) fn listener<'a>(answer: &Answer<'a>, listener: Listener, count: u64) -> ListenerCount<'a> {
     let program = answer.listeners.get(&(listener.netns, listener.portid));
     ListenerCount {
-        netns: listener.netns.into(),
-        netns_name: name_of(answer.names, listener.netns),
+        netns: InNetns::of(answer.names, listener.netns),
         portid: listener.portid,
         progname: program.map(String::as_str),
         event: lost::event(listener.kind).to_lowercase(),
@@ -55,8 +54,7 @@ pub(super) fn search(answer: &Answer<'_>, record: &CauseRecord) -> why::Search {
     let search = Search::of(record);
     let (chosen_address, port) = chosen(record);
     why::Search {
-        netns: record.netns.into(),
-        netns_name: name_of(answer.names, record.netns),
+        netns: InNetns::of(answer.names, record.netns),
         orig: record.tuple.into(),
         reply: record.other.into(),
         changes: if search.source { "source" } else { "destination" }.into(),

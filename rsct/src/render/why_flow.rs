@@ -12,7 +12,7 @@ use crate::{
     schema::{
         common::{comm, name_of},
         tag,
-        why::FlowEnd,
+        why_flow::FlowEnd,
     },
     timeouts::TimeoutSource,
     why::{

@@ -15,7 +15,9 @@ use crate::{
     },
     names,
     schema::{
-        common::{Requester, Unproven, Word, comm, losses_of_all_cpus, name_of, state_name, status_names},
+        common::{
+            InNetns, Requester, Skips, Task, Unproven, Word, losses_of_all_cpus, state_name, status_names,
+        },
         tag,
         why::{
             self, CauseCount, Comparison, Example, FlowCount, InterfaceCount, NamespaceCount, PlaceCount,
@@ -43,9 +45,7 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
         comparisons: answer.held.iter().map(comparison).collect(),
         causes: causes.iter().map(|tally| cause(answer, tally)).collect(),
         losses: losses_of_all_cpus(&answer.lost),
-        skipped: answer.skips.counted,
-        skips_uncounted: answer.skips.uncounted,
-        malformed: answer.malformed,
+        skips: Skips::of(answer.skips, answer.malformed),
         unseen: unseen.collect(),
         unproven: answer.unproven.as_ref().map(Unproven::of),
     };
@@ -70,8 +70,7 @@ fn comparison(held: &CounterCheck) -> Comparison<'_> {
 fn cause<'a>(answer: &Answer<'a>, tally: &'a CauseTally) -> CauseCount<'a> {
     let seconds = answer.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
     let namespaces = tally.namespaces.iter().map(|(netns, count)| NamespaceCount {
-        netns: (*netns).into(),
-        netns_name: name_of(answer.names, *netns),
+        netns: InNetns::of(answer.names, *netns),
         count: *count,
     });
     let places = tally
@@ -95,8 +94,7 @@ fn cause<'a>(answer: &Answer<'a>, tally: &'a CauseTally) -> CauseCount<'a> {
         namespaces: namespaces.collect(),
         places: places.collect(),
         top_flows: list(answer, &tally.flows, |flow, count| FlowCount {
-            netns: flow.netns.into(),
-            netns_name: name_of(answer.names, flow.netns),
+            netns: InNetns::of(answer.names, flow.netns),
             zone: flow.zone,
             orig: flow.tuple.into(),
             count,
@@ -109,8 +107,7 @@ fn cause<'a>(answer: &Answer<'a>, tally: &'a CauseTally) -> CauseCount<'a> {
             count,
         }),
         tasks: list(answer, &tally.tasks, |task, count| TaskCount {
-            pid: task.pid,
-            comm: comm(&task.comm),
+            task: Task::of(task.pid, &task.comm),
             count,
         }),
         missed_bytes_spread: spread,
@@ -161,8 +158,7 @@ fn example(answer: &Answer<'_>, cause: Cause, record: &CauseRecord) -> Example {
         status: has_entry.then(|| status_names(record.status)),
         state: has_entry.then(|| state_name(protonum, record.state)).flatten(),
         timeout_ms: has_entry.then(|| i64::from(record.left_jiffies) * 1000 / i64::from(answer.ticks.get())),
-        pid: has(CauseFlags::TASK).then_some(record.pid),
-        comm: has(CauseFlags::TASK).then(|| comm(&record.comm)),
+        task: has(CauseFlags::TASK).then(|| Task::of(record.pid, &record.comm)),
         requester: Requester::of(record.portid),
         clashed_with: details::rival(record),
         stack: stack.map(|place| place.to_string()).collect(),

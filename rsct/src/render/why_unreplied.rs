@@ -9,12 +9,12 @@ use crate::{
     kernel::interfaces::Names,
     names::{self, status},
     plural,
-    schema::{tag, why::UnrepliedSummary},
+    schema::{tag, why_flow::UnrepliedSummary},
     why::unreplied::{Diagnosis, Role, Seen, Verdict},
 };
 
 use super::{bytes, why_unreplied_json, words};
-use explanation::{explanation, is_translated, left_seconds, place};
+use explanation::{explanation, is_translated, place};
 
 /// The result at the end of the watch.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ fn entry(out: &mut Vec<u8>, answer: &Diagnosis, names: &Names, now_ns: u64) {
     if flow.status & status::SEEN_REPLY == 0 {
         out.extend_from_slice(b", UNREPLIED");
     }
-    match (answer.subject.ended, left_seconds(flow, now_ns)) {
+    match (answer.subject.ended, flow.left_s(now_ns)) {
         (Some(cause), _) => {
             let _ = write!(out, ", deleted ({})", cause.name());
         }

@@ -5,49 +5,40 @@ use crate::{
     kernel::interfaces::Names,
     names,
     schema::{
-        common::{name_of, state_name, status_names},
+        common::InNetns,
         tag,
-        why::{NoReply, Seen as SeenObject, Unreplied},
+        trace::FlowEntry,
+        why_flow::{NoReply, Seen as SeenObject, Unreplied},
     },
     why::unreplied::{Diagnosis, Role, Seen},
 };
 
 use super::{
     why_details_json::interface,
-    why_unreplied::explanation::{explanation, left_seconds},
+    why_unreplied::explanation::explanation,
 };
 
 /// An entry, the packets that concern it, and the conclusion.
 pub(super) fn answer(answer: &Diagnosis, names: &Names, now_ns: u64) -> Unreplied {
     let flow = &answer.subject.flow;
     let ended = answer.subject.ended;
-    let NoReply {
-        conclusion,
-        explanation,
-        advice,
-    } = no_reply(answer, names);
     Unreplied {
         r#type: tag::Unreplied,
-        netns: flow.netns.into(),
-        netns_name: name_of(names, flow.netns),
+        netns: InNetns::of(names, flow.netns),
         zone: flow.zone,
-        orig: flow.orig.into(),
-        reply: flow.reply_known.then(|| flow.reply.into()),
-        status: status_names(flow.status),
-        state: state_name(flow.orig_tuple().protonum, flow.state),
-        timeout_s: if ended.is_none() {
-            left_seconds(flow, now_ns)
-        } else {
-            None
+        entry: match ended {
+            None => FlowEntry::of(flow, now_ns),
+            Some(_) => FlowEntry {
+                timeout_s: None,
+                ..FlowEntry::of(flow, now_ns)
+            },
         },
         kind: ended.map(|kind| kind.name().into()),
         requests: answer.packets(Role::Request),
         replies: answer.packets(Role::Reply),
         last_ns: answer.last_ns(),
         seen: seen(&answer.seen, names),
-        conclusion,
-        explanation,
-        advice,
+        no_reply: no_reply(answer, names),
     }
 }
 
@@ -72,8 +63,7 @@ fn packets(seen: &Seen, names: &Names) -> SeenObject {
     let has_headers = seen.role != Role::Refused && !(group.flow != 0 && is_refused(group.outcome));
     SeenObject {
         role: seen.role.name().into(),
-        netns: place.netns.into(),
-        netns_name: name_of(names, place.netns),
+        netns: InNetns::of(names, place.netns),
         hook: names::hook(place.hook).into(),
         ifindex: place.ifindex,
         interface: interface(names, place.netns, place.ifindex),

@@ -2,7 +2,9 @@
 
 use schemars::{Schema, SchemaGenerator};
 
-use super::{SchemaLine, entry::Entry, expectation::Expectation, latency, settings, trace, watch, why};
+use super::{
+    SchemaLine, entry::Entry, expectation::Expectation, latency, settings, trace, watch, why, why_flow, why_full,
+};
 use crate::doctor::Diagnosis;
 
 macro_rules! commands {
@@ -78,13 +80,14 @@ commands! {
     Watch "watch" [
         Entry, watch::WatchStarted, watch::NoEvents<'_>, watch::WatchLoss<'_>, watch::Synced<'_>, watch::WatchSummary
     ];
-    Why "why" [why::WhyStarted, why::Answer<'_>, why::Table<'_>];
+    Why "why" [why::WhyStarted, why::Answer<'_>, why_full::Table];
     WhyFlow "why FLOW" [
         Entry, trace::Started, trace::Causes, trace::Packet, trace::EntryEvent, trace::CauseAlone, trace::TraceLoss,
-        trace::Programs, trace::UnfiredHooks, why::FlowEnd
+        trace::Programs, trace::UnfiredHooks, why_flow::FlowEnd
     ];
     WhyUnreplied "why unreplied" [
-        trace::Started, trace::TraceLoss, trace::Programs, trace::UnfiredHooks, why::Unreplied, why::UnrepliedSummary
+        trace::Started, trace::TraceLoss, trace::Programs, trace::UnfiredHooks, why_flow::Unreplied,
+        why_flow::UnrepliedSummary
     ];
 }
 

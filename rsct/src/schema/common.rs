@@ -45,6 +45,71 @@ pub fn name_of(names: &Names, inode: u32) -> Option<String> {
     (name != itoa::Buffer::new().format(inode)).then(|| name.to_owned())
 }
 
+/// The namespace of an object that has one only with `--netns`.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+pub struct WithNetns<'a> {
+    /// The inode number of the network namespace. Only with `--netns`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns: Option<u64>,
+    /// The namespace's name, if it has one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns_name: Option<&'a str>,
+}
+
+impl<'a> From<Option<&'a netns::Netns>> for WithNetns<'a> {
+    fn from(netns: Option<&'a netns::Netns>) -> Self {
+        Self {
+            netns: netns.map(|netns| netns.inode),
+            netns_name: netns.and_then(netns_name),
+        }
+    }
+}
+
+/// The namespace of an object that always has one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct InNetns {
+    /// The inode number of the network namespace
+    pub netns: u64,
+    /// The namespace's name, if it has one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns_name: Option<String>,
+}
+
+impl From<&netns::Netns> for InNetns {
+    fn from(netns: &netns::Netns) -> Self {
+        Self {
+            netns: netns.inode,
+            netns_name: netns_name(netns).map(str::to_owned),
+        }
+    }
+}
+
+impl InNetns {
+    /// The namespace with this inode number.
+    pub fn of(names: &Names, inode: u32) -> Self {
+        Self {
+            netns: inode.into(),
+            netns_name: name_of(names, inode),
+        }
+    }
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Task {
+    /// The process on whose stack it happened
+    pub pid: u32,
+    /// The name of that process
+    pub comm: String,
+}
+
+impl Task {
+    /// The process with this id and name.
+    pub fn of(pid: u32, name: &[u8; 16]) -> Self {
+        Self { pid, comm: comm(name) }
+    }
+}
+
 /// An object whose keys are names, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map<V>(pub Vec<(Word, V)>);
@@ -239,6 +304,29 @@ pub struct Loss {
     pub loss: Word,
     /// The number of lost records
     pub count: u64,
+}
+
+/// Program runs that the kernel skipped, and records that rsct could not decode.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct Skips {
+    /// How often the kernel did not run a program because one was running already on that CPU
+    pub skipped: u64,
+    /// True if hooks are attached by kprobe and the kernel does not count skips for them (before Linux 6.7)
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skips_uncounted: bool,
+    /// The number of records that rsct could not decode: it must be 0
+    pub malformed: u64,
+}
+
+impl Skips {
+    /// From the kernel's counts and the ring's.
+    pub fn of(skips: session::Skips, malformed: u64) -> Self {
+        Self {
+            skipped: skips.counted,
+            skips_uncounted: skips.uncounted,
+            malformed,
+        }
+    }
 }
 
 /// All losses, by CPU and kind.

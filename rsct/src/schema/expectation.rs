@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    common::{Requester, Tuple, Word},
+    common::{Requester, Tuple, WithNetns, Word},
     entry::UnknownAttribute,
 };
 
@@ -20,12 +20,9 @@ pub struct Expectation<'a> {
     /// The sender of the netlink request that caused the event; absent if a packet or the timeout caused it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requester: Option<Requester>,
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// `ipv4` or `ipv6`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<Word>,

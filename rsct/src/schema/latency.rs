@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    common::{Loss, Map, Step, Tuple, Unproven, Word},
+    common::{Loss, Map, Skips, Step, Task, Tuple, Unproven, Word},
     tag,
 };
 
@@ -67,17 +67,25 @@ pub struct Overhead<'a> {
     pub reason: Option<&'a str>,
 }
 
-/// The durations of one function under one key.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Latency<'a> {
-    /// The type of the line
-    pub r#type: tag::Latency,
+/// The measured time of a line.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct Span {
     /// The time at the end, on the monotonic clock
     pub time_ns: u64,
     /// The duration of the measurement, or of its last interval
     pub elapsed_ns: u64,
     /// True for the whole measurement, false for one interval
     pub whole: bool,
+}
+
+/// The durations of one function under one key.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Latency<'a> {
+    /// The type of the line
+    pub r#type: tag::Latency,
+    /// The measured time
+    #[serde(flatten)]
+    pub span: Span,
     /// The function: `nf_conntrack_in`, `__nf_conntrack_confirm`, `nf_nat_setup_info` (called twice for a flow, for its destination and for its source, even without a rule that translates it), `nf_conntrack_lock`, `nf_conntrack_double_lock` or `gc_worker`; or `nf_conntrack_locks`, which is no function: waiting for one of the table's locks while another CPU holds it
     pub function: &'a str,
     /// The key that groups durations, as in `started`; `nothing` for a function that has none: locks and garbage collection belong to no flow
@@ -124,12 +132,9 @@ pub struct Values {
 pub struct LatencyCounts<'a> {
     /// The type of the line
     pub r#type: tag::LatencyCounts,
-    /// The time at the end, on the monotonic clock
-    pub time_ns: u64,
-    /// The duration of the measurement, or of its last interval
-    pub elapsed_ns: u64,
-    /// True for the whole measurement, false for one interval
-    pub whole: bool,
+    /// The measured time
+    #[serde(flatten)]
+    pub span: Span,
     /// `nf_conntrack_in`
     pub function: &'a str,
     /// The number of packets that had their entry before
@@ -143,12 +148,9 @@ pub struct LatencyCounts<'a> {
 pub struct Gc {
     /// The type of the line
     pub r#type: tag::Gc,
-    /// The time at the end, on the monotonic clock
-    pub time_ns: u64,
-    /// The duration of the measurement, or of its last interval
-    pub elapsed_ns: u64,
-    /// True for the whole measurement, false for one interval
-    pub whole: bool,
+    /// The measured time
+    #[serde(flatten)]
+    pub span: Span,
     /// The number of runs that ended
     pub runs: u64,
     /// The buckets of the hash table that each run looked at
@@ -190,12 +192,9 @@ pub struct Slow<'a> {
     /// The flow's original direction
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orig: Option<Tuple>,
-    /// The process on whose stack it happened
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// The name of that process
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub comm: Option<String>,
+    /// The process
+    #[serde(flatten)]
+    pub task: Option<Task>,
     /// The functions of the kernel's stack, the innermost first
     pub stack: &'a [String],
 }
@@ -213,13 +212,9 @@ pub struct LatencySummary {
     pub unfinished: u64,
     /// The same by function
     pub unfinished_by_function: Map<u64>,
-    /// How often the kernel did not run a program because one was running already on that CPU
-    pub skipped: u64,
-    /// True if hooks are attached by kprobe and this kernel does not count skips for them
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub skips_uncounted: bool,
-    /// The number of records that rsct could not decode: it must be 0
-    pub malformed: u64,
+    /// Skipped runs and malformed records
+    #[serde(flatten)]
+    pub skips: Skips,
     /// The number of lost records
     pub lost_total: u64,
     /// All losses, by CPU and kind

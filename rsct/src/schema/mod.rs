@@ -15,6 +15,8 @@ pub mod trace;
 mod validate;
 pub mod watch;
 pub mod why;
+pub mod why_flow;
+pub mod why_full;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;

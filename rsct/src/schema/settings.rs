@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    common::{Map, Tuple, Word},
+    common::{Map, Tuple, WithNetns, Word},
     tag,
 };
 
@@ -13,12 +13,9 @@ use super::{
 pub struct Count<'a> {
     /// The version of the schema
     pub schema: u32,
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The number of entries
     pub entries: u32,
     /// The value of `net.netfilter.nf_conntrack_max` in this namespace (Linux 4.18 on). Not with a filter
@@ -29,12 +26,9 @@ pub struct Count<'a> {
 /// The kernel's counters of a namespace.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Stats<'a> {
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The measured time since the last reading; absent in a namespace's first
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_s: Option<f64>,
@@ -69,12 +63,9 @@ pub struct TotalStats {
 /// The timeout of a state.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TimeoutValue<'a> {
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The protocol's name; `generic` stands for all that the kernel has no handler for
     pub proto: &'a str,
     /// The protocol's number; 255 for `generic`
@@ -103,12 +94,9 @@ pub struct TimeoutValue<'a> {
 /// A timeout that was set, or that changed with another.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TimeoutChange<'a> {
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The protocol's name
     pub proto: &'a str,
     /// The protocol's number
@@ -125,12 +113,9 @@ pub struct TimeoutChange<'a> {
 /// A timeout policy that is listed, made, changed or deleted.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Policy<'a> {
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The policy's name
     pub policy: String,
     /// `ipv4` or `ipv6`; absent for any other family
@@ -160,12 +145,9 @@ pub struct Policy<'a> {
 /// A rule that attaches a timeout policy.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Rule<'a> {
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The name of the policy; with `nft` that of nftables' own timeout
     pub policy: &'a str,
     /// The names that the policy may have, if the kernel shows only the first letters and several begin with them
@@ -232,12 +214,9 @@ pub struct Match<'a> {
 pub struct Expiring<'a> {
     /// The type of the line
     pub r#type: tag::Expiring,
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The number of entries that match the filter
     pub entries: u64,
     /// The number of entries without a timeout, because a flow table has their flow
@@ -352,12 +331,9 @@ pub struct WhatIf<'a> {
 /// A setting.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Setting<'a> {
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The setting's name: `net.netfilter.nf_conntrack_max`
     pub sysctl: &'a str,
     /// Its short name: `max`

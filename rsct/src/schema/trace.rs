@@ -4,10 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    common::{HookCounts, IcmpError, Loss, Map, OutOfWindow, Requester, Tuple, Unproven, Word},
+    common::{
+        HookCounts, IcmpError, Loss, Map, OutOfWindow, Requester, Skips, Task, Tuple, Unproven, Word, state_name,
+        status_names,
+    },
     entry::TimeoutSource,
     tag,
 };
+use crate::flow;
 
 /// All hooks are attached and the first dump is read: every packet and event from now on is reported. rsct may write
 /// packets before this line, while it attaches the hooks of entries.
@@ -240,12 +244,9 @@ pub struct CauseAlone {
     /// The flow's original direction, if it is known
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orig: Option<Tuple>,
-    /// The process on whose stack it happened
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// The name of that process
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub comm: Option<String>,
+    /// The process
+    #[serde(flatten)]
+    pub task: Option<Task>,
     /// The cause
     pub why: Why,
     /// True if the line follows lines of later events
@@ -309,6 +310,14 @@ pub struct Flow {
     pub zone: u16,
     /// The mark
     pub mark: u32,
+    /// Its entry
+    #[serde(flatten)]
+    pub entry: FlowEntry,
+}
+
+/// The entry of a flow, as far as rsct knows it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct FlowEntry {
     /// The original direction
     pub orig: Tuple,
     /// The reply direction, if it is known
@@ -319,9 +328,22 @@ pub struct Flow {
     /// The state of a TCP, SCTP or DCCP connection
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<Word>,
-    /// The time until the entry expires, if it is known
+    /// The time until the entry expires; absent if it is unknown or the entry was deleted
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u64>,
+}
+
+impl FlowEntry {
+    /// The entry of this flow.
+    pub fn of(flow: &flow::Flow, now_ns: u64) -> Self {
+        Self {
+            orig: flow.orig.into(),
+            reply: flow.reply_known.then(|| flow.reply.into()),
+            status: status_names(flow.status),
+            state: state_name(flow.orig_tuple().protonum, flow.state),
+            timeout_s: flow.left_s(now_ns),
+        }
+    }
 }
 
 /// A flow known at the end. Only with `--table`.
@@ -377,13 +399,9 @@ pub struct Summary {
     pub dumps: u32,
     /// The number of lost records, skipped and malformed ones included
     pub lost_total: u64,
-    /// How often the kernel did not run a program because one was running already on that CPU
-    pub skipped: u64,
-    /// True if hooks are attached by kprobe and the kernel does not count skips for them (before Linux 6.7)
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub skips_uncounted: bool,
-    /// The number of records that rsct could not decode: it must be 0
-    pub malformed: u64,
+    /// Skipped runs and malformed records
+    #[serde(flatten)]
+    pub skips: Skips,
     /// The number of lost causes, skipped ones included
     pub causes_lost: u64,
     /// True if the kernel does not count skips for the hooks that report causes

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tag;
+use super::{common::WithNetns, tag};
 
 /// Every event from now on is reported, except in namespaces with `no_events`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -17,12 +17,9 @@ pub struct WatchStarted {
 pub struct NoEvents<'a> {
     /// The type of the line
     pub r#type: tag::NoEvents,
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
 }
 
 /// The kernel dropped events. With `rsct watch` every entry of the table follows as `sync`.
@@ -30,12 +27,9 @@ pub struct NoEvents<'a> {
 pub struct WatchLoss<'a> {
     /// The type of the line
     pub r#type: tag::Loss,
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The events that the kernel dropped since the last such line, by its own count
     pub lost: u64,
     /// How often the kernel reported a loss (ENOBUFS)
@@ -47,12 +41,9 @@ pub struct WatchLoss<'a> {
 pub struct Synced<'a> {
     /// The type of the line
     pub r#type: tag::Synced,
-    /// The inode number of the network namespace. Only with `--netns`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns: Option<u64>,
-    /// The namespace's name, if it has one
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netns_name: Option<&'a str>,
+    /// The namespace
+    #[serde(flatten)]
+    pub netns: WithNetns<'a>,
     /// The number of listed entries
     pub entries: u64,
 }

@@ -11,7 +11,7 @@ use rsct_common::latency::Function;
 use super::{LatencyArgs, Measuring};
 use crate::{
     kernel::{clock, hz::Hz, interfaces::Names},
-    latency::{By, Reading},
+    latency::{By, ERROR_PERCENT, Reading},
     message, plural,
     probe::{
         self,
@@ -21,12 +21,12 @@ use crate::{
         bytes,
         color::Palette,
         latency::{self as text, Report},
-        latency_json::{self, Span},
+        latency_json,
     },
     schema::{
         self, Command,
-        common::{Unproven, losses},
-        latency::{FilterOption, LatencyHook, LatencyStarted, LatencySummary},
+        common::{Skips, Unproven, losses},
+        latency::{FilterOption, LatencyHook, LatencyStarted, LatencySummary, Span},
         tag,
     },
     trace::summary,
@@ -84,7 +84,7 @@ impl Shown {
                     .iter()
                     .map(|(option, argument)| FilterOption { option, argument })
                     .collect(),
-                error_percent: latency_json::ERROR,
+                error_percent: ERROR_PERCENT,
                 hooks: measuring
                     .session
                     .hooks
@@ -98,7 +98,7 @@ impl Shown {
                 overhead: latency_json::overhead(&measuring.overhead),
             };
             schema::begin(out, Command::Latency);
-            return latency_json::started(out, &line);
+            return bytes::json_line(out, &line);
         }
         let flows = if filter.is_empty() {
             "every flow".to_owned()
@@ -209,9 +209,7 @@ impl Shown {
                     .iter()
                     .map(|(function, count)| (function.name().into(), *count))
                     .collect(),
-                skipped: skips.counted,
-                skips_uncounted: skips.uncounted,
-                malformed: session.ring.malformed,
+                skips: Skips::of(skips, session.ring.malformed),
                 lost_total: lost.total(),
                 losses: losses(&lost),
                 hash_buckets_before: totals.resized.map(|(before, _)| before),

@@ -121,12 +121,6 @@ fn another_flow(text: &mut String, seen: &Seen, flow: &Flow) {
     }
 }
 
-/// Whole seconds left, as ctnetlink counts them.
-pub(in crate::render) fn left_seconds(flow: &Flow, now_ns: u64) -> Option<u64> {
-    flow.expires_ns
-        .map(|expires_ns| expires_ns.saturating_sub(now_ns) / 1_000_000_000)
-}
-
 /// Returns whether packets carry addresses other than the entry's, as with NAT.
 pub(super) fn is_translated(seen: &Seen, flow: &Flow) -> bool {
     let expected = if seen.role.is_reply() {
