@@ -1,12 +1,14 @@
 //! Checks that a command fails with one sentence on stderr and an exit code.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+use crate::native::namespace::output;
+
 /// Runs a command that must fail with `code` and print one sentence that contains `sentence`.
 pub fn one_sentence(command: &mut Command, code: i32, sentence: &str) -> Result<()> {
-    let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    let output = output(command)?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.code() == Some(code),

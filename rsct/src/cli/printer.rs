@@ -11,7 +11,7 @@ use super::is_broken_pipe;
 use crate::{
     kernel::netns::Netns,
     netlink::conntrack::Entry,
-    render::entry::{self, About, View},
+    render::entry::{self, About, Format, View},
 };
 
 /// Size of the buffer at which it is written.
@@ -52,7 +52,7 @@ impl<'a> Printer<'a> {
         let Some(view) = self.view else { return };
         let mut before = Vec::new();
         view.begin_netns(&mut before, netns);
-        // Most formats have nothing here; without any entry they print nothing at all.
+        // Most formats have nothing here; without any entry all but JSON print nothing at all.
         if !before.is_empty() {
             self.begin();
             self.buffer.extend_from_slice(&before);
@@ -108,6 +108,10 @@ impl<'a> Printer<'a> {
 
     /// Writes the rest of the buffer. A broken pipe is no error.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        // JSON has its first line without any entry as well.
+        if self.view.is_some_and(|view| view.format == Format::Json) {
+            self.begin();
+        }
         if let Some(view) = self.view
             && self.begun
         {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::duration;
-use crate::probe::session::Form;
+use crate::{
+    probe::session::Form,
+    schema::{self, Command},
+};
 
 /// `-o` with the formats of the enum `F`, whose default is called `text`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -35,6 +38,15 @@ impl FormatArg<TextOrJson> {
     /// Returns whether JSON is selected.
     pub(super) fn is_json(self) -> bool {
         self.format == TextOrJson::Json
+    }
+
+    /// The beginning of the output: with JSON its first line.
+    pub(super) fn begin(self, command: Command) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.is_json() {
+            schema::begin(&mut out, command);
+        }
+        out
     }
 }
 

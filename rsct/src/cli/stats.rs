@@ -19,7 +19,7 @@ use super::{
 use crate::{
     netlink::stats::{self, Cpu, counter},
     render,
-    schema::{self, Command},
+    schema::Command,
     waiting,
 };
 
@@ -67,10 +67,10 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     loop {
         // Opened anew for each reading: an open descriptor would keep a deleted namespace alive.
         let namespaces = Namespaces::open(&args.netns)?;
-        let mut out = Vec::new();
-        if intervals == 0 && args.output.format == TextOrJson::Json {
-            schema::begin(&mut out, Command::Stats);
-        }
+        let mut out = match intervals {
+            0 => args.output.begin(Command::Stats),
+            _ => Vec::new(),
+        };
         let visit = namespaces.visit(async |netns, socket| {
             let cpus = stats::per_cpu(socket).await?;
             let at = Instant::now();

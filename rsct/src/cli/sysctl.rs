@@ -21,7 +21,7 @@ use crate::{
         sysctl::{NETFILTER, Setting, Where},
     },
     render::sysctls::{self as render, Line},
-    schema::{self, Command},
+    schema::Command,
     sysctls::{Bounds, Known, full, is_ours},
     waiting,
 };
@@ -71,7 +71,7 @@ pub fn run(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
         named: &named,
         namespaces: &namespaces,
         hz: Hz::of_running_kernel().ok(),
-        out: Vec::new(),
+        out: args.output.begin(Command::Sysctl),
         begun: false,
     };
     let visit = namespaces.visit(async |netns, _| sysctl.one(netns));
@@ -245,7 +245,6 @@ impl Sysctl<'_> {
         };
         match self.args.output.format {
             TextOrJson::Json => {
-                schema::begin_once(&mut self.out, Command::Sysctl);
                 render::json(&mut self.out, &line, self.namespaces.are_named().then_some(netns));
             }
             TextOrJson::Text => {
@@ -261,7 +260,6 @@ impl Sysctl<'_> {
     fn show_change(&mut self, netns: &Netns, name: &str, before: &str, after: &str) {
         match self.args.output.format {
             TextOrJson::Json => {
-                schema::begin_once(&mut self.out, Command::Sysctl);
                 let netns = self.namespaces.are_named().then_some(netns);
                 render::changed_json(&mut self.out, name, before, after, netns);
             }

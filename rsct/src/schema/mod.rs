@@ -42,7 +42,7 @@ pub struct SchemaLine {
     pub command: &'static str,
 }
 
-/// Appends the first line of a command that prints lines.
+/// Appends the first line of a command that prints lines: it is there even if no other line follows.
 pub fn begin(out: &mut Vec<u8>, command: Command) {
     let line = SchemaLine {
         r#type: tag::SchemaLine,
@@ -50,13 +50,6 @@ pub fn begin(out: &mut Vec<u8>, command: Command) {
         command: command.name(),
     };
     bytes::json_line(out, &line);
-}
-
-/// Appends the first line, unless there is a line already.
-pub fn begin_once(out: &mut Vec<u8>, command: Command) {
-    if out.is_empty() {
-        begin(out, command);
-    }
 }
 
 /// The JSON Schema (draft 2020-12) of each line that a command prints; of all commands if none is given.

@@ -207,7 +207,7 @@ impl Ended {
             faults.push("it panicked".to_owned());
         }
         if let Some(json) = rules::json(&command.command)
-            && let Err(error) = json::validated(&json, self.stdout.clone().into_bytes())
+            && let Err(error) = json::validated(&json, self.code == Some(0), self.stdout.clone().into_bytes())
         {
             faults.push(format!("its JSON is wrong: {error:#}"));
         }

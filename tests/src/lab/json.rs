@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, path::Path, process::Command};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rsct::schema::{self, Validator};
 use serde_json::Value;
 
@@ -18,6 +18,10 @@ impl Stream {
         let value: Value = serde_json::from_str(text).with_context(|| format!("not JSON: {text}"))?;
         match &self.validator {
             Some(validator) => {
+                ensure!(
+                    value["type"] != "schema",
+                    "another line names the schema: {text}"
+                );
                 validator
                     .validate(&value)
                     .map_err(|invalid| anyhow!("{invalid}: not a line of the schema: {text}"))?;
@@ -40,27 +44,45 @@ pub fn lines(text: &str) -> Result<Vec<Value>> {
     objects.filter_map(Result::transpose).collect()
 }
 
-/// How the first line begins.
+/// The values of any output: those of a stream are validated.
+pub fn values(text: &str) -> Result<Vec<Value>> {
+    if text.as_bytes().starts_with(FIRST) {
+        return lines(text);
+    }
+    let values = serde_json::Deserializer::from_str(text).into_iter();
+    values
+        .map(|value| value.context("the output is not JSON"))
+        .collect()
+}
+
+/// The beginning of the first line.
 const FIRST: &[u8] = b"{\"type\":\"schema\"";
 
 /// The output of a command, less the line that names the schema. All lines are validated if there is such a line, or if
-/// rsct was to print JSON.
-pub fn validated(command: &Command, stdout: Vec<u8>) -> Result<Vec<u8>> {
+/// the command is rsct with `-o json`: that prints the line also without any other, unless it fails.
+pub fn validated(command: &Command, succeeded: bool, stdout: Vec<u8>) -> Result<Vec<u8>> {
+    let words: Vec<&OsStr> = words(command).collect();
     // A shell's script may have the options.
-    if stdout.is_empty() || !(stdout.starts_with(FIRST) || prints_json(command)) {
+    let is_stream = stdout.starts_with(FIRST);
+    if !is_stream && !prints_json(&words) {
         return Ok(stdout);
     }
-    let text = str::from_utf8(&stdout).context("JSON that is no UTF-8")?;
-    for object in [schema::Command::Count, schema::Command::Doctor] {
-        if words(command).any(|word| word == object.name()) {
-            let validator = Validator::of(object);
-            for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-                if let Err(invalid) = validator.validate(&value?) {
-                    bail!("{invalid}: not an object of the schema: {text}");
-                }
-            }
-            return Ok(stdout);
+    if stdout.is_empty() {
+        ensure!(!succeeded, "it printed no first line");
+        return Ok(stdout);
+    }
+    let text = str::from_utf8(&stdout).context("JSON that is not UTF-8")?;
+    let of_objects = [schema::Command::Count, schema::Command::Doctor]
+        .into_iter()
+        .find(|command| words.get(1).is_some_and(|word| *word == command.name()));
+    if let Some(command) = of_objects {
+        let validator = Validator::of(command);
+        for value in values(text)? {
+            validator
+                .validate(&value)
+                .map_err(|invalid| anyhow!("{invalid}: not an object of the schema: {text}"))?;
         }
+        return Ok(stdout);
     }
     lines(text)?;
     let first = text.find('\n').map_or(text.len(), |end| end + 1);
@@ -73,67 +95,91 @@ fn words(command: &Command) -> impl Iterator<Item = &OsStr> {
     all.skip_while(|word| Path::new(word).file_name() != Some(OsStr::new("rsct")))
 }
 
-fn prints_json(command: &Command) -> bool {
-    let words: Vec<&OsStr> = words(command).collect();
-    words
-        .windows(2)
-        .any(|pair| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json")
+/// Returns whether these words are a command line of rsct with `-o json`, and without `-q`.
+fn prints_json(words: &[&OsStr]) -> bool {
+    let is_json = |pair: &[&OsStr]| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json";
+    words.windows(2).any(is_json) && !words.iter().any(|word| *word == "-q" || *word == "--quiet")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SCHEMA: &str = r#"{"type":"schema","version":1,"command":"list"}"#;
-    const ENTRY: &str = r#"{"family":"ipv4","timeout_s":29,"status":["CONFIRMED"],"orig":{"proto":"udp","protonum":17,"src":"192.0.2.1","dst":"192.0.2.53","sport":40312,"dport":53},"reply":{"proto":"udp","protonum":17,"src":"192.0.2.53","dst":"192.0.2.1","sport":53,"dport":40312},"mark":0,"use":1,"id":407907623}"#;
+    const COUNT: &str = "{\"schema\":1,\"entries\":3}\n";
+    const SCHEMA: &str = "{\"type\":\"schema\",\"version\":1,\"command\":\"expect watch\"}\n";
+    const STARTED: &str = "{\"type\":\"started\"}\n";
 
-    fn wrong() -> String {
-        ENTRY.replace("\"mark\"", "\"marc\"")
-    }
-
-    /// The output of `line` as scenarios read it.
-    fn of(line: &str, output: &str) -> Result<String> {
+    fn validate(line: &str, succeeded: bool, stdout: &str) -> Result<String> {
         let mut words = line.split(' ');
-        let mut command = Command::new(words.next().unwrap());
-        let stdout = validated(command.args(words), output.as_bytes().to_vec())?;
-        Ok(String::from_utf8(stdout)?)
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        let validated = validated(&command, succeeded, stdout.as_bytes().to_vec())?;
+        Ok(String::from_utf8(validated)?)
+    }
+
+    fn fails(line: &str, succeeded: bool, stdout: &str, with: &str) {
+        let error = validate(line, succeeded, stdout).unwrap_err().to_string();
+        assert!(error.contains(with), "{error}");
     }
 
     #[test]
-    fn a_stream_names_its_schema_and_follows_it() {
-        assert_eq!(lines(&format!("{SCHEMA}\n{ENTRY}\n")).unwrap().len(), 1);
-        let next = SCHEMA.replace("\"version\":1", "\"version\":2");
-        for text in [
-            ENTRY.to_owned(),
-            format!("{next}\n{ENTRY}"),
-            format!("{SCHEMA}\n{}", wrong()),
-            format!("{SCHEMA}\nrsct: no JSON"),
+    fn the_first_line_is_removed() {
+        let watch = "ip netns exec a /bin/rsct expect watch -o json";
+        let output = [SCHEMA, STARTED].concat();
+        assert_eq!(validate(watch, true, &output).unwrap(), STARTED);
+        assert_eq!(validate(watch, true, SCHEMA).unwrap(), "");
+        // A script.
+        assert_eq!(validate("sh -c x", true, &output).unwrap(), STARTED);
+    }
+
+    #[test]
+    fn a_first_line_is_there_unless_the_command_fails() {
+        fails("rsct expect watch -o json", true, STARTED, "the first line names no schema");
+        fails("rsct expect watch --output json", true, "", "it printed no first line");
+        fails("rsct expect watch -o json", false, STARTED, "the first line names no schema");
+        assert_eq!(validate("rsct expect watch -o json", false, "").unwrap(), "");
+        assert_eq!(validate("rsct delete -o json -q", true, "").unwrap(), "");
+    }
+
+    #[test]
+    fn a_first_line_has_this_version_and_a_command() {
+        for first in [
+            SCHEMA.replace(":1,", ":2,"),
+            SCHEMA.replace("watch", "wait"),
+            SCHEMA.replace("\"version\":1,", ""),
+            SCHEMA.replace(",\"command\":\"expect watch\"", ""),
         ] {
-            assert!(lines(&text).is_err(), "{text}");
+            fails("rsct expect watch -o json", true, &first, "the first line names no schema");
         }
     }
 
     #[test]
-    fn output_of_rsct_is_validated_without_its_first_line() {
-        let list = "ip netns exec x /usr/bin/rsct list -o json";
-        let entry = format!("{ENTRY}\n");
-        let stream = format!("{SCHEMA}\n{ENTRY}\n");
-        assert_eq!(of(list, &stream).unwrap(), entry);
-        assert!(of(list, &entry).is_err());
-        assert!(of(list, &format!("{SCHEMA}\n{}\n", wrong())).is_err());
-        // A script's output too, if it names its schema.
-        assert_eq!(of("sh -c script", &stream).unwrap(), entry);
-        assert!(of("sh -c script", &format!("{SCHEMA}\n{}\n", wrong())).is_err());
-        for other in ["rsct list -o save", "nft -j list ruleset", "tool -o json"] {
-            assert_eq!(of(other, &entry).unwrap(), entry, "{other}");
+    fn every_further_line_is_of_the_schema() {
+        for (line, with) in [
+            ("{\"type\":\"started\",\"new\":1}\n", "/new: the schema has no such key"),
+            ("{\"type\":\"synced\",\"entries\":1}\n", "not a line of the schema"),
+            ("{\"type\":\"loss\",\"lost\":\"1\",\"overruns\":1}\n", "/lost: \"1\" is not of type \"integer\""),
+            ("{\"type\":\"loss\",\"lost\":1}\n", "the key \"overruns\" is missing"),
+            (SCHEMA, "another line names the schema"),
+            ("started\n", "not JSON"),
+        ] {
+            let output = [SCHEMA, STARTED, line].concat();
+            fails("rsct expect watch -o json", true, &output, with);
         }
     }
 
     #[test]
-    fn objects_without_a_first_line_are_validated() {
-        let count = "{\"schema\":1,\"entries\":3}\n";
-        assert_eq!(of("rsct count -o json", count).unwrap(), count);
-        let wrong = count.replace("entries", "entrees");
-        assert!(of("rsct count -o json", &wrong).is_err());
+    fn objects_have_the_version() {
+        assert_eq!(validate("rsct count -o json", true, COUNT).unwrap(), COUNT);
+        fails("rsct count -o json", true, "{\"entries\":3}", "the key \"schema\" is missing");
+        fails("rsct count -o json", true, "", "it printed no first line");
+        // Another command with the same word.
+        fails("rsct list -o json --helper count", true, COUNT, "the first line names no schema");
+    }
+
+    #[test]
+    fn other_output_is_unchanged() {
+        assert_eq!(validate("rsct count", true, "3\n").unwrap(), "3\n");
+        assert_eq!(validate("conntrack -o json", true, "x").unwrap(), "x");
     }
 }

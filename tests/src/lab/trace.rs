@@ -42,7 +42,7 @@ struct SoFar {
     lines: Vec<Line>,
     stderr: String,
     closed: bool,
-    /// Error of the first line that is not of the schema.
+    /// The error of the first line that is not of the schema.
     invalid: Option<String>,
 }
 

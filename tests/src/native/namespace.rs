@@ -103,7 +103,9 @@ pub fn rsct() -> PathBuf {
 /// Runs a command to its end. rsct's JSON is validated, and the line that names its schema is removed.
 pub fn output(command: &mut Command) -> Result<Output> {
     let mut output = command.output().with_context(|| format!("start {command:?}"))?;
-    output.stdout = json::validated(command, output.stdout).with_context(|| format!("{command:?}"))?;
+    let succeeded = output.status.success();
+    output.stdout =
+        json::validated(command, succeeded, output.stdout).with_context(|| format!("{command:?}"))?;
     Ok(output)
 }
 

@@ -26,7 +26,7 @@ use crate::{
         entry::{self, About, View},
         expiring as render,
     },
-    schema::{self, Command},
+    schema::Command,
     timeouts::{Census, Histogram, PROTOCOLS, TimeoutValues},
     waiting,
 };
@@ -78,7 +78,7 @@ pub(super) fn run(args: &ExpiringArgs) -> anyhow::Result<ExitCode> {
         palette: Palette::for_stream(&io::stdout()),
         namespaces: &namespaces,
     };
-    let mut out = Vec::new();
+    let mut out = args.output.begin(Command::TimeoutExpiring);
     let visit = namespaces.visit(async |netns, socket| expiring.one(netns, socket, &mut out).await);
     let all_went_well = waiting::block_on(visit)?;
     print(&out)?;
@@ -137,7 +137,6 @@ impl Expiring<'_> {
                 }
             }
             TextOrJson::Json => {
-                schema::begin_once(out, Command::TimeoutExpiring);
                 render::json(out, &histogram, self.namespaces.are_named().then_some(netns));
             }
         }

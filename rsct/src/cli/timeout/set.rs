@@ -21,7 +21,7 @@ use crate::{
     kernel::netns::Netns,
     netlink::Socket,
     render::timeouts::Changed,
-    schema::{self, Command},
+    schema::Command,
     timeouts::{PROTOCOLS, Protocol, TimeoutValues},
     waiting,
 };
@@ -79,7 +79,7 @@ pub(super) fn run(args: &SetArgs) -> anyhow::Result<ExitCode> {
         assignments: &assignments,
         namespaces: &namespaces,
     };
-    let mut out = Vec::new();
+    let mut out = args.output.begin(Command::TimeoutSet);
     let visit = namespaces.visit(async |netns, socket| set.one(netns, socket, &mut out).await);
     let visited = waiting::block_on(visit);
     // Changes before an error are printed.
@@ -194,10 +194,7 @@ impl Set<'_> {
             };
             match self.args.output.format {
                 TextOrJson::Text => changed.text(out, netns, self.namespaces.column()),
-                TextOrJson::Json => {
-                    schema::begin_once(out, Command::TimeoutSet);
-                    changed.json(out, self.namespaces.are_named().then_some(netns));
-                }
+                TextOrJson::Json => changed.json(out, self.namespaces.are_named().then_some(netns)),
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::{
         color::Palette,
         timeouts::{self as render, Line},
     },
-    schema::{self, Command},
+    schema::Command,
     timeouts::{Builtin, Census, GENERIC, PROTOCOLS, Protocol, TimeoutValues, is_reduction},
     waiting,
 };
@@ -56,7 +56,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         wanted,
         builtin: None,
         palette: Palette::PLAIN,
-        out: Vec::new(),
+        out: args.output.begin(Command::TimeoutShow),
     };
     if args.output.format == TextOrJson::Text {
         show.palette = Palette::for_stream(&io::stdout());
@@ -121,7 +121,6 @@ impl Show {
                         render::text(&mut self.out, &line, netns, namespaces.column(), self.palette);
                     }
                     TextOrJson::Json => {
-                        schema::begin_once(&mut self.out, Command::TimeoutShow);
                         render::json(&mut self.out, &line, namespaces.are_named().then_some(netns));
                     }
                 }

@@ -17,7 +17,7 @@ use crate::{
     netlink::{conntrack::Entry, dump},
     provenance::Listing,
     render::{entry, timeout_source},
-    schema::{self, Command},
+    schema::Command,
     waiting,
 };
 
@@ -73,10 +73,7 @@ fn existing(args: &WhyArgs) -> anyhow::Result<()> {
     let plan = filter.plan();
     let namespaces = Namespaces::open(&args.netns)?;
     let mut listing = Listing::start(args.attach.form_of_listing()).map_err(listing_error)?;
-    let mut out = Vec::new();
-    if args.output.format == TextOrJson::Json {
-        schema::begin(&mut out, Command::TimeoutWhy);
-    }
+    let mut out = args.output.begin(Command::TimeoutWhy);
     let visit = namespaces.visit(async |netns, socket| {
         let mut existing = Existing {
             filter: &filter,

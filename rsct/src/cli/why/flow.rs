@@ -31,7 +31,7 @@ use crate::{
         trace_text::{Look, Style, TraceText},
         why_flow::End,
     },
-    schema::{self, Command},
+    schema::Command,
     waiting,
     why::{
         flow::{FlowFacts, FlowObserver, FlowTuples},
@@ -165,10 +165,7 @@ async fn now(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> any
     let mut listing = Listing::start(args.watching.attach.form_of_listing()).map_err(listing_error)?;
     let format = args.watching.output.format;
     let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), format).await?;
-    let mut out = Vec::new();
-    if format == TextOrJson::Json {
-        schema::begin(&mut out, Command::WhyFlow);
-    }
+    let mut out = args.watching.output.begin(Command::WhyFlow);
     if format == TextOrJson::Text {
         out.extend_from_slice(if found.is_empty() {
             b"in the table now: no entry with this tuple\n\n".as_slice()

@@ -69,7 +69,7 @@ impl OutputArgs {
         mut delete: impl AsyncFnMut(&mut Socket, &Existing, &mut Vec<Policy>) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
         let namespaces = Namespaces::open(&self.netns)?;
-        let mut out = Vec::new();
+        let mut out = self.output.begin();
         let mut count = 0;
         let visit = namespaces.visit(async |netns, socket| {
             let policies = timeout::list(socket).await.map_err(refusal::of_list)?;

@@ -107,7 +107,7 @@ impl<'a> Showing<'a> {
             output,
             attach,
             flows: None,
-            out: Vec::new(),
+            out: output.begin(),
         }
     }
 

@@ -82,6 +82,15 @@ struct Usage<'a> {
 }
 
 impl FormatArg<PolicyFormat> {
+    /// The beginning of the output: with JSON its first line.
+    fn begin(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.format == PolicyFormat::Json {
+            schema::begin(&mut out, schema::Command::TimeoutPolicy);
+        }
+        out
+    }
+
     /// Appends policies of a namespace.
     fn policies(self, out: &mut Vec<u8>, policies: &[Policy], usage: &Usage<'_>) {
         let Usage {
@@ -103,7 +112,6 @@ impl FormatArg<PolicyFormat> {
             match self.format {
                 PolicyFormat::Text => render::text(out, &line, netns, namespaces.column(), width),
                 PolicyFormat::Json => {
-                    schema::begin_once(out, schema::Command::TimeoutPolicy);
                     render::json(out, &line, namespaces.are_named().then_some(netns));
                 }
                 PolicyFormat::Nfct => nfct::policy(out, policy),

@@ -118,7 +118,7 @@ impl TypedArgs {
         mut write: impl AsyncFnMut(&mut Socket) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
         let namespaces = Namespaces::open(&self.netns)?;
-        let mut out = Vec::new();
+        let mut out = self.output.begin();
         let visit = namespaces.visit(async |netns, socket| {
             typed.check_protocol(socket).await?;
             write(socket).await?;
