@@ -174,7 +174,7 @@ fn protocol(out: &mut Vec<u8>, protonum: u8) {
     bytes::short(out, members);
 }
 
-/// An event without any of the members has no object.
+/// The object is absent if the event has none of its members.
 fn protoinfo(out: &mut Vec<u8>, info: &ProtoInfo) {
     let begin = out.len();
     match info {

@@ -89,3 +89,37 @@ fn flow(flow: &Flow, now_ns: u64) -> trace::Flow {
         entry: FlowEntry::of(flow, now_ns),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::flow::{TupleKey, reconcile::DumpedEntry};
+
+    #[test]
+    fn a_difference_has_the_time_left() {
+        let dumped = DumpedEntry {
+            key: TupleKey {
+                netns: 1,
+                zone: 0,
+                orig: [1; 5],
+            },
+            reply: [2; 5],
+            status: status::CONFIRMED,
+            state: 0,
+            mark: 0,
+            timeout_seconds: Some(100),
+        };
+        let mut table = FlowTable::new(250);
+        table.begin_dump(1, false);
+        table.dumped(&dumped, 5_000_000_000);
+        let mut out = Vec::new();
+        difference(&mut out, true, &table.reconciliation().differences[0], 7_000_000_000);
+        let line: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(
+            (&line["difference"], &line["timeout_s"]),
+            (&"only_in_dump".into(), &98.into())
+        );
+    }
+}

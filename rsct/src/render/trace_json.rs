@@ -46,7 +46,7 @@ pub struct TraceJson {
     task: Written<Key<3>>,
 }
 
-/// More than there are hooks, and a power of two: the index takes no check.
+/// At least the number of hooks, and a power of two: the index needs no check.
 const HOOKS: usize = 8;
 /// See [`common_key`].
 const COMMON_WORDS: usize = 10;

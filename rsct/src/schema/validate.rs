@@ -288,4 +288,36 @@ mod tests {
             Err(": the schema's keyword pattern is not supported".to_owned())
         );
     }
+
+    /// Calls `visit` with each keyword of a schema and of the schemas in it.
+    fn keywords<'a>(schema: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
+        for (keyword, of) in schema.as_object().into_iter().flatten() {
+            visit(keyword, of);
+            match (keyword.as_str(), of) {
+                ("properties" | "$defs", Value::Object(schemas)) => {
+                    schemas.values().for_each(|schema| keywords(schema, visit));
+                }
+                (_, Value::Array(schemas)) => schemas.iter().for_each(|schema| keywords(schema, visit)),
+                (_, schema) => keywords(schema, visit),
+            }
+        }
+    }
+
+    #[test]
+    fn every_keyword_of_the_schemas_is_known() {
+        let document = document(None);
+        let validator = Validator {
+            document: document.clone(),
+        };
+        let mut count = 0;
+        keywords(&document, &mut |keyword, of| {
+            count += 1;
+            // Alone, as validation ends at the first keyword that fails.
+            let alone = json!({ keyword: of });
+            if let Err(invalid) = validator.value(&alone, &json!("a text"), "") {
+                assert!(!invalid.message.contains("is not supported"), "{invalid}");
+            }
+        });
+        assert!(count > 1000, "{count}");
+    }
 }

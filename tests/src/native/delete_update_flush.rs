@@ -89,6 +89,9 @@ pub fn agree(namespace: &Namespace) -> Result<()> {
         "{flushed:?}"
     );
     ensure!(namespace.conntrack(&[])?.is_empty(), "a flush leaves entries");
+    // `succeeds` checks that the first line is there.
+    let none = succeeds(&mut namespace.rsct(&["flush", "-o", "json"]))?;
+    ensure!(none.is_empty(), "deleted from an empty table: {none}");
     Ok(())
 }
 

@@ -81,6 +81,9 @@ fn made_as_by_nfct(namespace: &Namespace) -> Result<()> {
         namespace.sh("nfct list timeout")?.is_empty(),
         "flush has left something"
     );
+    // `succeeds` checks that the first line is there.
+    let none = policy_output(namespace, &["list", "-o", "json"])?;
+    ensure!(none.is_empty(), "{none}");
 
     // SCTP's heartbeat_sent can be set, and replace keeps the states that it does not name.
     policy_output(
