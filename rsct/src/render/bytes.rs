@@ -5,8 +5,8 @@ use std::io::Write as _;
 use crate::outside;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Appends a text that is mostly short. Calling memcpy() for each of a line's forty pieces would cost more than the rest of
-/// the line; a copy of a size known to the compiler is an instruction or two.
+/// Appends a text that is mostly short. Calling memcpy() for each of a line's forty pieces would cost more than the rest
+/// of the line; a copy of a size known to the compiler is an instruction or two.
 #[inline]
 pub fn short(out: &mut Vec<u8>, text: &[u8]) {
     match *text {
@@ -41,7 +41,7 @@ pub fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
     short(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Each byte in decimal and a dot, and the number of bytes of that.
+/// Each byte in decimal with a dot after it, and the length of that text.
 const DOTTED: [([u8; 4], u8); 256] = {
     let mut all = [([b'.'; 4], 0); 256];
     let mut byte = 0;
