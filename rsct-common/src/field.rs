@@ -77,8 +77,8 @@ macro_rules! for_each_kernel_field {
     };
 }
 
-/// The program's global for the offset in `struct nf_ct_ext` of the timeout extension's offset: the extension's
-/// number depends on the kernel's configuration.
+/// The program's global for the offset of `offset[NF_CT_EXT_TIMEOUT]` in `struct nf_ct_ext`: that index depends on the
+/// kernel's configuration.
 pub const EXT_TIMEOUT: &str = "EXT_TIMEOUT";
 
 /// The same for the fields that only the programs of causes read.

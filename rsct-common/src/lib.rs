@@ -1,7 +1,7 @@
-//! Types that the eBPF programs and user space share.
+//! Types that the eBPF programs and user space share, and the kernel's numbers with their names.
 //!
-//! Everything here is `repr(C)` with fixed-width fields and no implicit padding, so that a record
-//! written by a program is read back by a cast.
+//! Records and map values are `repr(C)` with fixed-width fields and no implicit padding: user space reads what a program
+//! wrote by a cast.
 
 #![no_std]
 

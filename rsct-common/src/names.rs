@@ -10,9 +10,11 @@ pub mod status {
     pub const ASSURED: u32 = 1 << 2;
     /// In the table.
     pub const CONFIRMED: u32 = 1 << 3;
-    /// Source NAT is set up, be it without a translation.
+    /// Sequence numbers are adjusted, by a helper or SYNPROXY.
+    pub const SEQ_ADJUST: u32 = 1 << 6;
+    /// Source NAT is set up, even if it translates nothing.
     pub const SRC_NAT_DONE: u32 = 1 << 7;
-    /// Destination NAT is set up, be it without a translation.
+    /// Destination NAT is set up, even if it translates nothing.
     pub const DST_NAT_DONE: u32 = 1 << 8;
     /// Deleted, or being deleted.
     pub const DYING: u32 = 1 << 9;

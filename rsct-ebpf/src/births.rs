@@ -45,7 +45,7 @@ pub fn born(ct: u64, now: u64) {
 
 /// Removes the birth of a destroyed entry.
 #[inline(always)]
-pub fn gone(ct: u64) {
+pub fn destroyed(ct: u64) {
     // Missing if the entry is older than the trace, or if the table was full: counted then.
     let _ = BIRTHS.remove(&ct);
     atomic_add(&raw mut EPOCH);

@@ -1,4 +1,4 @@
-//! The only module that accesses the ring.
+//! Records into the ring, and the counts of lost ones.
 
 use core::mem::MaybeUninit;
 

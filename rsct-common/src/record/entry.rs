@@ -101,6 +101,20 @@ impl EntryKind {
             _ => return None,
         })
     }
+
+    /// The name in output and documentation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AllocFailed => "alloc_failed",
+            Self::Insert => "insert",
+            Self::Confirm => "confirm",
+            Self::CheckInsert => "check_insert",
+            Self::Refresh => "refresh",
+            Self::Delete => "delete",
+            Self::Destroy => "destroy",
+            Self::ChangeTimeout => "change_timeout",
+        }
+    }
 }
 
 /// Bits of [`EntryRecord::flags`].

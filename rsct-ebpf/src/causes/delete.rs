@@ -2,7 +2,7 @@
 //!
 //! net/netfilter/nf_conntrack_core.c: `bool nf_ct_delete(struct nf_conn *ct, u32 portid, int report)`
 //!
-//! It deletes any entry that is not dying already, so the entry of the function has all facts.
+//! It deletes any entry that is not dying already, so a program at its entry has all facts.
 
 use aya_ebpf::{
     EbpfContext,

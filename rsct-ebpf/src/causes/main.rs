@@ -30,7 +30,7 @@ mod unconfirmed;
 
 use rsct_ebpf::{emit, filter, globals, kernel, scratch, task, words};
 
-/// The license declared to the kernel; it allows no GPL-only helpers without it.
+/// The license declared to the kernel: GPL-only helpers require one that is compatible with the GPL.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

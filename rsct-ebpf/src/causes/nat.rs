@@ -219,7 +219,7 @@ pub fn under_way(frame: u64, ct: Option<u64>) -> Option<&'static mut Search> {
 }
 
 impl Search {
-    /// Returns true for the tuples of this search only.
+    /// Returns true if the filter matches the entry.
     #[inline(always)]
     pub fn is_wanted(&self) -> bool {
         self.wanted != 0

@@ -43,5 +43,5 @@ fn destroyed<C: Arguments + Frame>(ctx: &C) {
     let ct = NfConn::<Untyped>::new(general.wrapping_sub(NF_CONN_GENERAL.load()) as *const u8);
     entry::describe(claim.slot, EntryKind::Destroy, ct);
     entry::finish(claim);
-    births::gone(ct.address());
+    births::destroyed(ct.address());
 }

@@ -5,7 +5,7 @@ use rsct_common::{
     record::{CauseFamily, CauseFlags, CauseRecord},
 };
 
-use crate::kernel::text::Symbols;
+use crate::{flow::HookPoint, kernel::text::Symbols};
 
 use super::{Cause, Evidence, delete, drop, nat, programs::KeyCount, top::Top, window::Miss};
 
@@ -18,17 +18,6 @@ pub struct FlowName {
     pub zone: u16,
     /// The original direction.
     pub tuple: TupleWords,
-}
-
-/// An interface and a hook, of incoming or outgoing packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HookPoint {
-    /// Inode number of the network namespace.
-    pub netns: u32,
-    /// The interface.
-    pub ifindex: u32,
-    /// The netfilter hook.
-    pub hook: u8,
 }
 
 /// A process.
@@ -188,8 +177,8 @@ impl CauseTotals {
 
     /// Returns the causes that occurred and match `which`, the most frequent first.
     pub(crate) fn causes(&self, which: impl Fn(Cause) -> bool) -> Vec<&CauseTally> {
-        let met = |tally: &&CauseTally| tally.count != 0 && which(tally.cause);
-        let mut causes: Vec<&CauseTally> = self.causes.iter().filter(met).collect();
+        let is_asked = |tally: &&CauseTally| tally.count != 0 && which(tally.cause);
+        let mut causes: Vec<&CauseTally> = self.causes.iter().filter(is_asked).collect();
         causes.sort_by_key(|tally| std::cmp::Reverse(tally.count));
         causes
     }

@@ -1,11 +1,8 @@
 //! Kind of a delete, read from its record. Its cause is in `crate::causes`.
 
-use rsct_common::record::{EntryFlags, EntryKind, EntryRecord};
+use rsct_common::record::{EntryFlags, EntryRecord};
 
-use crate::{
-    kernel::hz::Jiffies32,
-    names::{status, verdict},
-};
+use crate::{kernel::hz::Jiffies32, names::status};
 
 /// How an entry was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +40,6 @@ impl DeleteKind {
             Self::Early => "early",
             Self::DyingAlready => "dying_already",
         }
-    }
-}
-
-/// Returns whether an operation put an entry into the table.
-pub(crate) fn inserted(record: &EntryRecord) -> bool {
-    match EntryKind::from_byte(record.what) {
-        Some(EntryKind::Confirm) => {
-            record.ret == verdict::ACCEPT.cast_signed() && record.flags & EntryFlags::OTHER_ENTRY == 0
-        }
-        Some(EntryKind::CheckInsert) => record.ret >= 0,
-        _ => false,
     }
 }
 

@@ -1,12 +1,15 @@
 //! The model: flows joined from records and dumps. Depends on neither aya nor netlink.
 
 pub(crate) mod delete_kind;
+mod hook_point;
 pub(crate) mod icmp;
+pub(crate) mod operation;
 pub(crate) mod outcome;
 pub(crate) mod reconcile;
 mod store;
 mod table;
 pub(crate) mod tuples;
 
+pub(crate) use hook_point::HookPoint;
 pub(crate) use store::{Flow, FlowKey, PolicyOf, TupleKey};
 pub(crate) use table::FlowTable;

@@ -60,7 +60,7 @@ impl PolicyOf {
     pub const NONE: Self = Self(0);
     /// A policy, but the record that identifies it was lost.
     pub const LOST: Self = Self(u32::MAX);
-    /// A policy or none: the entry's record was lost.
+    /// A policy or none: records were lost, and the entry's may be among them.
     pub const UNKNOWN: Self = Self(u32::MAX - 1);
 
     /// The policy with this number.

@@ -91,7 +91,7 @@ impl Key {
     }
 }
 
-/// Packets that `nf_conntrack_in` does not track, which are not timed, and calls without an observed return.
+/// Packets at which `nf_conntrack_in` returns at once, which are not timed, and calls without an observed return.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Packets that had an entry on arrival.

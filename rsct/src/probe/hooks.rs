@@ -96,7 +96,6 @@ const fn icmp_error(function: &'static str, fentry: &'static [Program], kprobe: 
 
 /// Every hook of a trace, in the order of attachment in each stage. `nf_conntrack_in` is the last of its stage:
 /// before it, no packet is recorded.
-/// it, no packet is recorded.
 pub(crate) const HOOKS: &[&Hook] = &[
     &Hook {
         function: "__nf_conntrack_alloc",

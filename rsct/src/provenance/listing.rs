@@ -203,7 +203,7 @@ impl Listing {
         })
     }
 
-    /// Number of lost records. The sources of up to as many timeouts are unknown.
+    /// Number of lost records: the sources of up to as many timeouts are unknown or wrong.
     pub(crate) fn lost(&self) -> u64 {
         self.session.ring.lost().total() + self.session.skips().counted
     }

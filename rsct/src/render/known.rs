@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::{
     flow::{Flow, FlowTable, reconcile::Difference},
-    names::{self, proto, status},
+    names::{self, status},
     schema::{
         tag,
         trace::{self, FlowEntry, KnownFlow},
@@ -61,12 +61,7 @@ fn flow_text(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
         flow.number,
         flow.known_from()
     );
-    match proto::name(tuple.protonum) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
-        None => bytes::number(out, tuple.protonum),
-    }
-    out.push(b' ');
-    words::ends(out, &tuple);
+    words::tuple(out, &tuple);
     if let Some(reply) = flow.reply_tuple() {
         out.extend_from_slice(b", ");
         words::ends(out, &reply);

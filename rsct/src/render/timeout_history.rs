@@ -63,9 +63,7 @@ impl TimeoutHistory {
         }
         let tuple = Tuple::from_words(orig);
         out.extend_from_slice(palette.good);
-        words::protocol(out, tuple.protonum);
-        out.push(b' ');
-        words::ends(out, &tuple);
+        words::tuple(out, &tuple);
         out.extend_from_slice(palette.reset);
         out.push(b'\n');
     }

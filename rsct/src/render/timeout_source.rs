@@ -40,14 +40,8 @@ pub fn brief(out: &mut Vec<u8>, source: &TimeoutSource<'_>, state: Option<&str>)
             return;
         }
         Setter::Policy([]) | Setter::LostPolicy => out.extend_from_slice(b" unknown policy"),
-        Setter::Policy(names) => {
-            out.extend_from_slice(b" policy ");
-            either(out, names);
-        }
-        Setter::Nftables(names) => {
-            out.extend_from_slice(b" nft timeout ");
-            either(out, names);
-        }
+        Setter::Policy(names) => either(out, " policy ", names),
+        Setter::Nftables(names) => either(out, " nft timeout ", names),
         Setter::Fixed => out.extend_from_slice(b" fixed"),
         Setter::Netlink => out.extend_from_slice(b" by user space"),
         Setter::Unknown => out.extend_from_slice(b" (source unknown)"),
@@ -75,9 +69,7 @@ pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>
         out.extend_from_slice(netns.name.to_string().as_bytes());
         out.push(b' ');
     }
-    words::protocol(out, entry.orig.protonum);
-    out.push(b' ');
-    words::ends(out, &entry.orig);
+    words::tuple(out, &entry.orig);
     out.extend_from_slice(b"  ");
     left(out, entry, source);
     out.push(b'\n');
@@ -98,17 +90,11 @@ pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>) {
 fn name(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     match source.setter {
         Setter::Policy([]) => out.extend_from_slice(b"a policy that was changed or deleted"),
-        Setter::Policy(names) => {
-            out.extend_from_slice(b"policy ");
-            either(out, names);
-        }
-        Setter::Nftables(names) => {
-            out.extend_from_slice(b"nftables timeout ");
-            either(out, names);
-        }
+        Setter::Policy(names) => either(out, "policy ", names),
+        Setter::Nftables(names) => either(out, "nftables timeout ", names),
         Setter::LostPolicy => out.extend_from_slice(b"a policy (its record was lost)"),
         Setter::Fixed => return out.extend_from_slice(b"fixed"),
-        Setter::Unknown => return out.extend_from_slice(b"unknown: its record was lost"),
+        Setter::Unknown => return out.extend_from_slice(b"unknown: its record may be lost"),
         Setter::Netlink => {
             return out.extend_from_slice(b"set by user space: longer than its protocol's timeouts");
         }
@@ -200,7 +186,9 @@ pub fn json(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.push(b'}');
 }
 
-fn either(out: &mut Vec<u8>, names: &[String]) {
+/// `policy web or api`; the kind is `policy `.
+fn either(out: &mut Vec<u8>, kind: &str, names: &[String]) {
+    out.extend_from_slice(kind.as_bytes());
     for (index, name) in names.iter().enumerate() {
         if index != 0 {
             out.extend_from_slice(b" or ");
@@ -271,9 +259,11 @@ mod tests {
                 " policy web, unacknowledged",
             ),
             (Setter::Policy(&[]), None, " unknown policy"),
+            (Setter::LostPolicy, None, " unknown policy"),
             (Setter::Nftables(&names), None, " nft timeout web"),
             (Setter::Fixed, None, " fixed"),
             (Setter::Netlink, None, " by user space"),
+            (Setter::Unknown, None, " (source unknown)"),
         ] {
             let mut out = Vec::new();
             let source = TimeoutSource {
@@ -343,7 +333,7 @@ mod tests {
         assert_eq!(words, ", none of its protocol's timeouts");
         assert_eq!(object, r#""timeout_source":{"setter":"unknown"}"#);
         let (words, object) = both(TimeoutSource::of(Setter::Unknown));
-        assert_eq!(words, ", unknown: its record was lost");
+        assert_eq!(words, ", unknown: its record may be lost");
         assert_eq!(object, r#""timeout_source":{"setter":"unknown"}"#);
         let (words, _) = both(TimeoutSource {
             setter: Setter::Policy(&[]),

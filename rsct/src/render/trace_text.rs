@@ -3,6 +3,7 @@
 //! A line of the default layout fits `COLUMNS` for IPv4; [`Style::wide`] adds columns and wording.
 
 mod columns;
+mod direction;
 mod entry;
 mod look;
 mod packet;
@@ -15,6 +16,7 @@ use rsct_common::record::EntryKind;
 use crate::observe::Observation;
 
 use super::{trace_why, words};
+use direction::Direction;
 pub use look::{Look, Style};
 use sequence::Sequences;
 
@@ -48,8 +50,9 @@ impl TraceText {
         let line = out.len();
         match observation {
             Observation::Packet(record, flow, source, reason) => {
-                let numbers = record.has_tcp().then(|| self.sequences.of(record));
-                look.packet_columns(out, record, flow);
+                let direction = Direction::of(record, reason.known());
+                let numbers = record.has_tcp().then(|| self.sequences.of(record, direction));
+                look.packet_columns(out, record, flow, direction);
                 if look.style.wide {
                     look.packet_wide(out, record, source.as_ref(), numbers, reason);
                 } else {

@@ -109,9 +109,7 @@ impl Report<'_> {
                 let _ = write!(out, "netns {} ", incident.key.netns);
             }
             let tuple = Tuple::from_words(incident.key.orig);
-            words::protocol(out, tuple.protonum);
-            out.push(b' ');
-            words::ends(out, &tuple);
+            words::tuple(out, &tuple);
             let _ = match incident.kind {
                 IncidentKind::CutOff { late_ms } => write!(
                     out,

@@ -12,9 +12,10 @@ use crate::{
         Answer, Cause,
         counters::CounterCheck,
         nat::NatCause,
-        tally::{CauseTally, FlowName, HookPoint, TaskName, spread},
+        tally::{CauseTally, FlowName, TaskName, spread},
         window::Miss,
     },
+    flow::HookPoint,
     names, outside, plural,
 };
 
@@ -178,9 +179,7 @@ fn rest(out: &mut Vec<u8>, kinds: usize, shown: usize, others: u64) {
 pub(super) fn flow_name(out: &mut Vec<u8>, answer: &Answer<'_>, flow: &FlowName) {
     let _ = write!(out, "{} ", answer.names.netns(flow.netns));
     let tuple = Tuple::from_words(flow.tuple);
-    words::protocol(out, tuple.protonum);
-    out.push(b' ');
-    words::ends(out, &tuple);
+    words::tuple(out, &tuple);
     if flow.zone != 0 {
         let _ = write!(out, " zone {}", flow.zone);
     }
@@ -208,9 +207,7 @@ fn task(out: &mut Vec<u8>, task: &TaskName) {
 fn example(out: &mut Vec<u8>, answer: &Answer<'_>, cause: Cause, record: &CauseRecord) {
     let tuple = Tuple::from_words(record.tuple);
     if tuple != Tuple::default() {
-        words::protocol(out, tuple.protonum);
-        out.push(b' ');
-        words::ends(out, &tuple);
+        words::tuple(out, &tuple);
     }
     if record.flags & CauseFlags::TCP != 0 {
         out.extend_from_slice(b" [");
@@ -276,8 +273,8 @@ mod tests {
 
     const SAID: &[u8] = b"SEQ is over upper bound %u (over the window of the receiver)";
 
-    /// Three segments out of their window, of which one record came through.
-    fn tally(symbols: &Symbols) -> CauseTotals {
+    /// Segments out of their window: `count` by the counters, and `recorded` records.
+    fn tally(symbols: &Symbols, count: u64, recorded: u64) -> CauseTotals {
         let mut text = [0; TEXT_BYTES];
         text[..SAID.len()].copy_from_slice(SAID);
         let orig = Tuple {
@@ -303,19 +300,21 @@ mod tests {
         record.numbers[window::SEQ] = 5000;
         record.numbers[window::SENDER_MAXEND] = 2000;
         let mut tally = CauseTotals::default();
-        tally.record(&record, symbols);
+        for _ in 0..recorded {
+            tally.record(&record, symbols);
+        }
         let counted = KeyCount {
             key: record.key(),
-            count: CauseCount { count: 3, text },
+            count: CauseCount { count, text },
         };
         tally.counted(&[counted], &[], symbols);
         tally
     }
 
-    fn with_answer(then: impl FnOnce(&Answer<'_>)) {
+    fn with_answer(count: u64, recorded: u64, then: impl FnOnce(&Answer<'_>)) {
         let symbols = Symbols::default();
         let names = Names::default();
-        let tally = tally(&symbols);
+        let tally = tally(&symbols, count, recorded);
         then(&Answer {
             topic: "invalid",
             things: ["packet is INVALID", "packets are INVALID"],
@@ -323,8 +322,8 @@ mod tests {
             causes: tally.causes(|_| true),
             held: vec![CounterCheck {
                 what: "INVALID packets",
-                counters: vec![("invalid", 3)],
-                ours: 3,
+                counters: vec![("invalid", count)],
+                ours: count,
                 others_too: false,
                 unknown: None,
             }],
@@ -342,12 +341,16 @@ mod tests {
         });
     }
 
+    fn printed(answer: &Answer<'_>) -> String {
+        let mut out = Vec::new();
+        text(&mut out, answer, Palette::PLAIN);
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn text_has_counts_causes_flows_and_advice() {
-        with_answer(|answer| {
-            let mut out = Vec::new();
-            text(&mut out, answer, Palette::PLAIN);
-            let printed = String::from_utf8(out).unwrap();
+        with_answer(3, 1, |answer| {
+            let printed = printed(answer);
             for part in [
                 "3 packets are INVALID in 10.0 s (0.3/s)\n",
                 "3 here, invalid +3 in the kernel: they agree\n",
@@ -364,8 +367,26 @@ mod tests {
     }
 
     #[test]
+    fn records_after_the_counters_were_read_have_their_own_line() {
+        for (recorded, expected) in [
+            (1, "of 2, 1 was recorded: "),
+            (2, ""),
+            (3, "1 more was recorded after the counters were read\n"),
+            (4, "2 more were recorded after the counters were read\n"),
+        ] {
+            with_answer(2, recorded, |answer| {
+                let printed = printed(answer);
+                assert!(printed.contains("2 packets are INVALID"), "{printed}");
+                assert!(printed.contains(expected), "{printed}");
+                let has_line = printed.contains("of 2, ") || printed.contains(" more w");
+                assert_eq!(has_line, !expected.is_empty(), "{printed}");
+            });
+        }
+    }
+
+    #[test]
     fn json_has_the_same() {
-        with_answer(|answer| {
+        with_answer(3, 1, |answer| {
             let mut out = Vec::new();
             why_json::answer(&mut out, answer);
             let object: Value = serde_json::from_slice(&out).unwrap();

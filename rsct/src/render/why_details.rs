@@ -124,13 +124,7 @@ pub(super) fn rival(out: &mut Vec<u8>, record: &CauseRecord) {
     out.extend_from_slice(b", reply ");
     words::ends(out, &Tuple::from_words(record.other));
     out.extend_from_slice(b"; existing entry ");
-    flow(out, &Tuple::from_words(record.rival[0]));
+    words::tuple(out, &Tuple::from_words(record.rival[0]));
     out.extend_from_slice(b", reply ");
     words::ends(out, &Tuple::from_words(record.rival[1]));
-}
-
-fn flow(out: &mut Vec<u8>, tuple: &Tuple) {
-    words::protocol(out, tuple.protonum);
-    out.push(b' ');
-    words::ends(out, tuple);
 }

@@ -61,9 +61,7 @@ impl End<'_> {
     /// For people.
     pub fn text(&self, out: &mut Vec<u8>, names: &Names, now_ns: u64) {
         let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
-        words::protocol(out, tuple.protonum);
-        out.push(b' ');
-        words::ends(out, &tuple);
+        words::tuple(out, &tuple);
         // Writing to a Vec cannot fail.
         if let Some(key) = self.key {
             let _ = write!(out, ", netns {}", names.netns(key.netns));

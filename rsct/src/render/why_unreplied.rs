@@ -138,9 +138,7 @@ pub(super) fn losses(out: &mut Vec<u8>, lost: u64, unkept: u64) {
 fn entry(out: &mut Vec<u8>, answer: &Diagnosis, names: &Names, now_ns: u64) {
     let flow = &answer.subject.flow;
     let orig = flow.orig_tuple();
-    words::protocol(out, orig.protonum);
-    out.push(b' ');
-    words::ends(out, &orig);
+    words::tuple(out, &orig);
     let _ = write!(out, ", netns {}", names.netns(flow.netns));
     if flow.zone != 0 {
         let _ = write!(out, ", zone {}", flow.zone);

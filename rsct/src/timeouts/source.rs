@@ -18,7 +18,7 @@ pub enum Setter<'a> {
     Fixed,
     /// It was set over netlink: more is left of it than any packet sets.
     Netlink,
-    /// Not known: the entry's record was lost.
+    /// Not known: records were lost, and the entry's may be among them.
     Unknown,
 }
 

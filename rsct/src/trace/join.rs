@@ -4,12 +4,15 @@ use std::io::{self, Write};
 
 use rsct_common::{
     Tuple,
-    record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord, PolicyEvent, PolicyRecord},
+    record::{EntryFlags, EntryRecord, PacketFlags, PacketRecord, PolicyEvent, PolicyRecord},
 };
 
 use crate::{
     filter::Details,
-    flow::{Flow, FlowKey, FlowTable, PolicyOf, delete_kind, outcome::Outcome, reconcile::DumpedEntry},
+    flow::{
+        Flow, FlowKey, FlowTable, PolicyOf, delete_kind, operation::Operation, outcome::Outcome,
+        reconcile::DumpedEntry,
+    },
     observe::{Observation, Reason},
     probe::ring::Record,
     provenance::KnownTimeouts,
@@ -114,9 +117,11 @@ impl<W: Write> Join<W> {
                     return;
                 }
                 self.counts.entries += 1;
-                self.counts.inserted += u64::from(delete_kind::inserted(record));
-                let is_delete = EntryKind::from_byte(record.what) == Some(EntryKind::Delete);
-                self.counts.deleted += u64::from(is_delete && delete_kind::deleted(record));
+                match Operation::of(record) {
+                    Some(Operation::Confirmed | Operation::Created) => self.counts.inserted += 1,
+                    Some(Operation::Deleted(_)) if delete_kind::deleted(record) => self.counts.deleted += 1,
+                    _ => {}
+                }
                 let why = self.whys.of_entry(record);
                 self.output
                     .observe(Observation::Entry(record, flow.as_ref(), why.as_deref()))

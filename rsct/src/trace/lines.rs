@@ -226,6 +226,52 @@ mod tests {
         assert!(!lines.add(1, |_| {}, |_| {}).unwrap());
     }
 
+    #[test]
+    fn written_text_does_not_stay() {
+        const APART_NS: u64 = HOLD_NS / 500;
+        let line = [b'x'; 100];
+        let mut lines = Lines::new(io::sink());
+        for index in 0..100_000 {
+            lines
+                .add(index * APART_NS, |out| out.extend_from_slice(&line), |_| {})
+                .unwrap();
+            let stays = [&lines.older, &lines.newer].map(|waiting| waiting.text.len());
+            assert!(stays.iter().sum::<usize>() < 8 * PIECE_BYTES, "{stays:?}");
+        }
+    }
+
+    /// Fails from its second write on.
+    #[derive(Default)]
+    struct Broken(Vec<u8>);
+
+    impl Write for Broken {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if !self.0.is_empty() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_failed_write_is_reported_and_not_repeated() {
+        let mut lines = Lines::new(Broken::default());
+        for (time_ns, text) in [(1, b"1\n"), (2, b"2\n"), (3, b"3\n")] {
+            lines.add(time_ns, |out| out.extend_from_slice(text), |_| {}).unwrap();
+        }
+        lines.settle(1).unwrap();
+        let error = lines.settle(2).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        lines.to.0.clear();
+        lines.flush().unwrap();
+        assert_eq!(lines.to.0, b"3\n");
+    }
+
     proptest! {
         #[test]
         fn all_lines_are_written_and_those_not_marked_are_in_order(

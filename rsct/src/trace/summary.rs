@@ -126,7 +126,7 @@ impl Summary {
         if self.causes_lost != 0 {
             let _ = writeln!(
                 text,
-                "rsct: {} LOST: that many packets and entries are shown without a cause.",
+                "rsct: {} LOST: up to that many packets and entries are shown without their cause.",
                 plural::count(self.causes_lost, "cause", "causes")
             );
         }

@@ -9,7 +9,7 @@ use std::{
 
 use rsct_common::{
     Tuple, TupleWords,
-    record::{CauseFamily, CauseRecord, EntryFlags, EntryKind, EntryRecord, PacketRecord},
+    record::{CauseFamily, CauseRecord, EntryRecord, PacketRecord},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         Why,
         programs::{Programs, ProgramsError},
     },
-    flow::{outcome::Outcome, tuples},
+    flow::{operation::Operation, outcome::Outcome, tuples},
     kernel::{interrupt, text::Symbols},
     probe::{
         scope::Scope,
@@ -156,24 +156,21 @@ impl Whys {
     pub(crate) fn of_entry(&mut self, record: &EntryRecord) -> Option<Box<Why>> {
         /// Both programs run at the same call, but a host may stop the virtual CPU between them.
         const APART_NS: u64 = 250_000_000;
-        const NF_ACCEPT: i32 = 1;
         self.working.as_ref()?;
         let near = |cause: &CauseRecord| cause.time_ns.abs_diff(record.time_ns) < APART_NS;
-        match EntryKind::from_byte(record.what)? {
-            EntryKind::Delete => self.claim_nearest(record.time_ns, |cause| {
+        match Operation::of(record)? {
+            Operation::Deleted(_) => self.claim_nearest(record.time_ns, |cause| {
                 cause.family == CauseFamily::Delete as u8 && cause.ct == record.ct && near(cause)
             }),
-            EntryKind::Confirm if record.ret != NF_ACCEPT || record.flags & EntryFlags::OTHER_ENTRY != 0 => {
-                self.claim_nearest(record.time_ns, |cause| {
-                    cause.family == CauseFamily::Insert as u8
-                        && (cause.ct == record.ct || cause.tuple == record.orig)
-                        && near(cause)
-                })
-            }
-            EntryKind::CheckInsert if record.ret < 0 => self.claim_nearest(record.time_ns, |cause| {
+            Operation::NotConfirmed | Operation::Clash => self.claim_nearest(record.time_ns, |cause| {
+                cause.family == CauseFamily::Insert as u8
+                    && (cause.ct == record.ct || cause.tuple == record.orig)
+                    && near(cause)
+            }),
+            Operation::NotCreated => self.claim_nearest(record.time_ns, |cause| {
                 cause.family == CauseFamily::Insert as u8 && cause.tuple == record.orig && near(cause)
             }),
-            EntryKind::AllocFailed => self.claim_nearest(record.time_ns, |cause| {
+            Operation::AllocFailed => self.claim_nearest(record.time_ns, |cause| {
                 cause.family == CauseFamily::Full as u8 && cause.tuple == record.orig && near(cause)
             }),
             _ => None,

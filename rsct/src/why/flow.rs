@@ -105,7 +105,7 @@ pub(crate) struct FlowObserver<W> {
 
 impl<W> std::fmt::Debug for FlowObserver<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlowWatching")
+        f.debug_struct("FlowObserver")
             .field("tuples", &self.tuples)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use rustc_hash::FxHasher;
 
 use crate::{
     flow::{
-        Flow, icmp,
+        Flow, HookPoint, icmp,
         outcome::Outcome,
         tuples::{headers, inverse},
     },
@@ -19,17 +19,6 @@ use crate::{
 
 /// The largest number of groups, of about a hundred bytes each.
 const MOST: usize = 1 << 20;
-
-/// The hook and interface at which conntrack saw a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HookPoint {
-    /// Inode number of the namespace.
-    pub netns: u32,
-    /// The netfilter hook.
-    pub hook: u8,
-    /// Index of the incoming interface, or of the outgoing one.
-    pub ifindex: u32,
-}
 
 /// Direction of a packet, as seen from its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -48,7 +48,7 @@ impl Registers {
         }
     }
 
-    /// Returns if the branch is taken, if known.
+    /// Whether the branch is taken, if that is known.
     pub(super) fn decides(&self, branch: &Insn) -> Option<bool> {
         let (dst, operand) = (self.number(branch.dst)?, self.operand(branch)?);
         Some(value::is_taken(branch, dst, operand))

@@ -20,7 +20,7 @@ pub(super) fn entry(out: &mut Vec<u8>, ticks: Hz, record: &EntryRecord, flow: Op
     let has = |flag| record.flags & flag != 0;
     let kind = EntryKind::from_byte(record.what);
     out.extend_from_slice(b"{\"type\":\"entry\"");
-    word(out, b",\"event\":\"", event(kind));
+    word(out, b",\"event\":\"", kind.map_or("unknown", EntryKind::name));
     number(out, b",\"time_ns\":", record.time_ns);
     number(out, b",\"cpu\":", record.cpu);
     number(out, b",\"netns\":", record.netns);
@@ -73,21 +73,6 @@ pub(super) fn entry(out: &mut Vec<u8>, ticks: Hz, record: &EntryRecord, flow: Op
     }
     if has(EntryFlags::TASK) {
         task(out, record.pid, &record.comm);
-    }
-}
-
-/// The event's name.
-fn event(kind: Option<EntryKind>) -> &'static str {
-    match kind {
-        Some(EntryKind::AllocFailed) => "alloc_failed",
-        Some(EntryKind::Insert) => "insert",
-        Some(EntryKind::Confirm) => "confirm",
-        Some(EntryKind::CheckInsert) => "check_insert",
-        Some(EntryKind::Refresh) => "refresh",
-        Some(EntryKind::Delete) => "delete",
-        Some(EntryKind::Destroy) => "destroy",
-        Some(EntryKind::ChangeTimeout) => "change_timeout",
-        None => "unknown",
     }
 }
 

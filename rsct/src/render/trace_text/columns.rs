@@ -11,7 +11,7 @@ use crate::{
     names::{self, proto},
 };
 
-use super::look::Look;
+use super::{direction::Direction, look::Look};
 use crate::render::{bytes, words};
 
 /// Widths that two IPv4 ends with ports mostly fit: in the default layout, and in the wide one.
@@ -19,6 +19,8 @@ const TUPLE: usize = 44;
 const TUPLE_WIDE: usize = 51;
 const TUPLE_TITLE: &str = "TUPLE (> original, < reply)";
 const INTERFACE: usize = 5;
+/// The arrow of the original direction.
+const TO: &[u8] = b" > ";
 
 impl Look {
     pub(super) fn header(&self, out: &mut Vec<u8>) {
@@ -46,16 +48,20 @@ impl Look {
         out.push(b'\n');
     }
 
-    pub(super) fn packet_columns(&self, out: &mut Vec<u8>, record: &PacketRecord, flow: Option<&Flow>) {
+    pub(super) fn packet_columns(
+        &self,
+        out: &mut Vec<u8>,
+        record: &PacketRecord,
+        flow: Option<&Flow>,
+        direction: Option<Direction>,
+    ) {
         self.begin(out, record.time_ns, record.cpu, record.netns);
-        let has_entry = record.flags & (PacketFlags::AFTER | PacketFlags::SEEN_ALREADY) != 0;
-        let is_reply = has_entry && names::is_reply(record.ctinfo);
         let tuple = Tuple::from_words(record.tuple);
         if self.style.wide {
-            let direction = match (has_entry, is_reply) {
-                (false, _) => "-",
-                (true, false) => "orig",
-                (true, true) => "reply",
+            let direction = match direction {
+                None => "-",
+                Some(Direction::Original) => "orig",
+                Some(Direction::Reply) => "reply",
             };
             let cost = record.flags & PacketFlags::DURATION != 0;
             wide(
@@ -68,7 +74,7 @@ impl Look {
             );
         } else {
             self.port(out, Some(record.hook), record.netns, record.ifindex);
-            narrow(out, flow, &tuple, is_reply);
+            narrow(out, flow, &tuple, arrow(record, direction));
         }
     }
 
@@ -88,7 +94,7 @@ impl Look {
             );
         } else {
             self.port(out, None, record.netns, 0);
-            narrow(out, flow, &tuple, false);
+            narrow(out, flow, &tuple, TO);
         }
     }
 
@@ -102,7 +108,7 @@ impl Look {
             let has_hook = record.flags & CauseFlags::HOOK != 0;
             let ifindex = if has_hook { record.ifindex } else { 0 };
             self.port(out, has_hook.then_some(record.hook), record.netns, ifindex);
-            narrow(out, None, &tuple, false);
+            narrow(out, None, &tuple, TO);
         }
     }
 
@@ -150,28 +156,53 @@ impl Look {
     }
 }
 
-/// `   1 udp 10.0.0.1:1 > 10.0.0.2:2  `; the arrow is the direction of the packet.
-fn narrow(out: &mut Vec<u8>, flow: Option<&Flow>, tuple: &Tuple, is_reply: bool) {
-    match flow {
-        Some(flow) => bytes::aligned(out, flow.number, 4),
-        None => bytes::short(out, b"   -"),
-    }
+/// `   1 udp 10.0.0.1:1 > 10.0.0.2:2  `
+fn narrow(out: &mut Vec<u8>, flow: Option<&Flow>, tuple: &Tuple, arrow: &[u8]) {
+    number(out, flow, 4);
     out.push(b' ');
+    tuple_column(out, tuple, TUPLE, |out| {
+        words::source(out, tuple);
+        bytes::short(out, arrow);
+        words::destination(out, tuple);
+        if proto::is_icmp(tuple.protonum) {
+            icmp(out, tuple);
+        }
+    });
+    bytes::short(out, b"  ");
+}
+
+/// The arrow between the ends of an entry: the direction of the packet, if it is known.
+fn arrow(record: &PacketRecord, direction: Option<Direction>) -> &'static [u8] {
+    match direction {
+        Some(Direction::Reply) => b" < ",
+        // Without an entry, the ends are those of the packet.
+        None if record.ct != 0 => b" - ",
+        _ => TO,
+    }
+}
+
+/// A flow's number, aligned to the right.
+fn number(out: &mut Vec<u8>, flow: Option<&Flow>, width: usize) {
+    match flow {
+        Some(flow) => bytes::aligned(out, flow.number, width),
+        None => {
+            bytes::spaces(out, width - 1);
+            out.push(b'-');
+        }
+    }
+}
+
+/// The protocol and the ends, or `-` for an unknown tuple.
+fn tuple_column(out: &mut Vec<u8>, tuple: &Tuple, width: usize, ends: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     if *tuple == Tuple::default() {
         out.push(b'-');
     } else {
         words::protocol(out, tuple.protonum);
         out.push(b' ');
-        words::source(out, tuple);
-        bytes::short(out, if is_reply { b" < " } else { b" > " });
-        words::destination(out, tuple);
-        if proto::is_icmp(tuple.protonum) {
-            icmp(out, tuple);
-        }
+        ends(out);
     }
-    pad(out, start, TUPLE);
-    bytes::short(out, b"  ");
+    pad(out, start, width);
 }
 
 /// The code is mostly 0.
@@ -201,20 +232,9 @@ fn wide(
         pad(out, start, width);
         out.push(b' ');
     }
-    match flow {
-        Some(flow) => bytes::aligned(out, flow.number, 5),
-        None => bytes::short(out, b"    -"),
-    }
+    number(out, flow, 5);
     bytes::short(out, b"  ");
-    let start = out.len();
-    if *tuple == Tuple::default() {
-        out.push(b'-');
-    } else {
-        words::protocol(out, tuple.protonum);
-        out.push(b' ');
-        words::ends(out, tuple);
-    }
-    pad(out, start, TUPLE_WIDE);
+    tuple_column(out, tuple, TUPLE_WIDE, |out| words::ends(out, tuple));
     match cost {
         Some(cost) => bytes::aligned(out, cost, 10),
         None => bytes::short(out, b"         -"),
@@ -222,17 +242,12 @@ fn wide(
     bytes::short(out, b"  ");
 }
 
+/// The function's name without what all have in common.
 fn operation(kind: Option<EntryKind>) -> &'static str {
     match kind {
         Some(EntryKind::AllocFailed) => "alloc",
         Some(EntryKind::Insert) => "hash_insert",
-        Some(EntryKind::Confirm) => "confirm",
-        Some(EntryKind::CheckInsert) => "check_insert",
-        Some(EntryKind::Refresh) => "refresh",
-        Some(EntryKind::Delete) => "delete",
-        Some(EntryKind::Destroy) => "destroy",
-        Some(EntryKind::ChangeTimeout) => "change_timeout",
-        None => "unknown",
+        kind => kind.map_or("unknown", EntryKind::name),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use rsct_common::{
     Tuple,
-    record::{CauseFlags, EntryFlags, EntryKind, EntryRecord},
+    record::{CauseFlags, EntryFlags, EntryRecord},
 };
 
 use crate::{
     causes::{Cause, Why, delete::DeleteCause},
-    flow::delete_kind::DeleteKind,
+    flow::{delete_kind::DeleteKind, operation::Operation},
     names::{proto, status},
     outside,
 };
@@ -15,68 +15,77 @@ use crate::{
 use super::look::Look;
 use crate::render::{bytes, trace_why, words};
 
-/// `NF_ACCEPT`.
-const ACCEPT: i32 = 1;
+/// The agent of an operation without a known task.
+const BY_USER_SPACE: &str = " by user space";
 
 impl Look {
     pub(super) fn entry(&self, out: &mut Vec<u8>, record: &EntryRecord, why: Option<&Why>) {
-        let palette = &self.palette;
-        let Some(kind) = EntryKind::from_byte(record.what) else {
+        let Some(operation) = Operation::of(record) else {
             return;
         };
-        match kind {
-            EntryKind::AllocFailed => {
-                palette.paint(out, palette.bad, b"allocation failed");
-                match why {
-                    Some(_) => cause(out, why),
-                    None => out.extend_from_slice(b": table full or no memory"),
-                }
-            }
-            EntryKind::Insert => {
-                palette.paint(out, palette.confirmed, b"inserted");
-                translation(out, record);
-            }
-            EntryKind::Confirm if record.flags & EntryFlags::OTHER_ENTRY != 0 => {
-                palette.paint(out, palette.bad, b"clash");
+        if matches!(operation, Operation::Refreshed | Operation::ChangedTimeout) {
+            return self.entry_wide(out, record);
+        }
+        self.operation(out, operation);
+        match operation {
+            Operation::AllocFailed => match why {
+                Some(_) => cause(out, why),
+                None => out.extend_from_slice(b": table full or no memory"),
+            },
+            Operation::Inserted => translation(out, record),
+            Operation::Clash => {
                 out.extend_from_slice(b", packet reassigned");
                 cause(out, why);
             }
-            EntryKind::Confirm if record.ret != ACCEPT => {
-                palette.paint(out, palette.bad, b"not confirmed, dropped");
+            Operation::NotConfirmed => {
+                out.extend_from_slice(b", dropped");
                 cause(out, why);
             }
-            EntryKind::Confirm => {
-                palette.paint(out, palette.confirmed, b"confirmed");
+            Operation::Confirmed => {
                 out.push(b' ');
                 self.left_of_entry(out, record);
                 translation(out, record);
             }
-            EntryKind::CheckInsert if record.ret < 0 => {
-                palette.paint(out, palette.bad, b"not created");
-                out.extend_from_slice(b": error ");
-                bytes::number(out, -record.ret);
+            Operation::NotCreated => {
+                not_created(out, record);
                 cause(out, why);
             }
-            EntryKind::CheckInsert => {
-                palette.paint(out, palette.good, b"created");
+            Operation::Created => {
                 self.state(out, record.orig, record.state_after);
                 out.push(b' ');
                 self.left_of_entry(out, record);
-                by(out, record, " by user space");
+                by(out, record, BY_USER_SPACE);
             }
-            EntryKind::Refresh | EntryKind::ChangeTimeout => self.entry_wide(out, record),
-            EntryKind::Delete => self.deleted(out, record, why),
-            EntryKind::Destroy => self.destroyed(out, record),
+            Operation::Deleted(kind) => self.deleted(out, record, kind, why),
+            Operation::Destroyed => destroyed(out, record),
+            Operation::Refreshed | Operation::ChangedTimeout => {}
         }
     }
 
-    fn deleted(&self, out: &mut Vec<u8>, record: &EntryRecord, why: Option<&Why>) {
+    /// The operation alone: `confirmed`.
+    fn operation(&self, out: &mut Vec<u8>, operation: Operation) {
         let palette = &self.palette;
-        let kind = DeleteKind::of(record);
-        match kind {
-            DeleteKind::DyingAlready => return out.extend_from_slice(b"already dying"),
-            DeleteKind::Expired => palette.paint(out, palette.ended, b"expired"),
-            DeleteKind::Netlink | DeleteKind::Early => palette.paint(out, palette.ended, b"deleted"),
+        let (color, text): (_, &[u8]) = match operation {
+            Operation::AllocFailed => (palette.bad, b"allocation failed"),
+            Operation::Inserted => (palette.confirmed, b"inserted"),
+            Operation::Confirmed => (palette.confirmed, b"confirmed"),
+            Operation::Clash => (palette.bad, b"clash"),
+            Operation::NotConfirmed => (palette.bad, b"not confirmed"),
+            Operation::Created => (palette.good, b"created"),
+            Operation::NotCreated => (palette.bad, b"not created"),
+            Operation::Refreshed => (palette.refreshed, b"refreshed"),
+            Operation::ChangedTimeout => (palette.refreshed, b"timeout"),
+            Operation::Deleted(DeleteKind::DyingAlready) => return out.extend_from_slice(b"already dying"),
+            Operation::Deleted(DeleteKind::Expired) => (palette.ended, b"expired"),
+            Operation::Deleted(DeleteKind::Netlink | DeleteKind::Early) => (palette.ended, b"deleted"),
+            Operation::Destroyed => (palette.ended, b"destroyed"),
+        };
+        palette.paint(out, color, text);
+    }
+
+    fn deleted(&self, out: &mut Vec<u8>, record: &EntryRecord, kind: DeleteKind, why: Option<&Why>) {
+        if kind == DeleteKind::DyingAlready {
+            return;
         }
         match (kind, why.map(|why| why.cause)) {
             // The event names these two.
@@ -95,16 +104,6 @@ impl Look {
         delivery(out, record);
     }
 
-    fn destroyed(&self, out: &mut Vec<u8>, record: &EntryRecord) {
-        self.palette.paint(out, self.palette.ended, b"destroyed");
-        out.extend_from_slice(b" after ");
-        let lifetime_ns = record.time_ns.saturating_sub(record.birth_ns);
-        words::milliseconds(out, (lifetime_ns / 1_000_000) as i64);
-        if record.status_before & status::CONFIRMED == 0 {
-            out.extend_from_slice(b", never confirmed");
-        }
-    }
-
     fn left_of_entry(&self, out: &mut Vec<u8>, record: &EntryRecord) {
         let (bits, timeout) = (record.status_after, record.timeout_after_jiffies);
         self.left(out, bits, timeout, record.now_jiffies);
@@ -120,59 +119,45 @@ impl Look {
 
     /// The event in full, with the task.
     pub(in crate::render) fn entry_wide(&self, out: &mut Vec<u8>, record: &EntryRecord) {
-        let palette = &self.palette;
-        let Some(kind) = EntryKind::from_byte(record.what) else {
+        let Some(operation) = Operation::of(record) else {
             return;
         };
+        self.operation(out, operation);
         let mut agent = "";
-        match kind {
-            EntryKind::AllocFailed => {
-                palette.paint(out, palette.bad, b"allocation failed");
+        match operation {
+            Operation::AllocFailed => {
                 out.extend_from_slice(b": the table is full, or no memory is left (error ");
                 bytes::number(out, -record.ret);
                 out.push(b')');
             }
-            EntryKind::Insert => {
-                palette.paint(out, palette.confirmed, b"inserted");
-                reply(out, record);
-            }
-            EntryKind::Confirm if record.flags & EntryFlags::OTHER_ENTRY != 0 => {
-                palette.paint(out, palette.bad, b"clash");
+            Operation::Inserted => reply(out, record),
+            Operation::Clash => {
                 out.extend_from_slice(b": the packet was reassigned to the existing entry");
             }
-            EntryKind::Confirm if record.ret != ACCEPT => {
-                palette.paint(out, palette.bad, b"not confirmed, packet dropped");
-            }
-            EntryKind::Confirm => {
-                palette.paint(out, palette.confirmed, b"confirmed");
+            Operation::NotConfirmed => out.extend_from_slice(b", packet dropped"),
+            Operation::Confirmed => {
                 self.state(out, record.orig, record.state_after);
                 out.extend_from_slice(b", ");
                 self.left_of_entry(out, record);
                 reply(out, record);
             }
-            EntryKind::CheckInsert if record.ret < 0 => {
-                palette.paint(out, palette.bad, b"not created");
-                out.extend_from_slice(b": error ");
-                bytes::number(out, -record.ret);
-            }
-            EntryKind::CheckInsert => {
-                palette.paint(out, palette.good, b"created");
+            Operation::NotCreated => not_created(out, record),
+            Operation::Created => {
                 self.state(out, record.orig, record.state_after);
                 out.extend_from_slice(b" with ");
                 self.left_of_entry(out, record);
-                agent = " by user space";
+                agent = BY_USER_SPACE;
             }
-            EntryKind::Refresh => {
-                palette.paint(out, palette.refreshed, b"refreshed");
+            Operation::Refreshed => {
                 out.extend_from_slice(b" to ");
                 words::milliseconds(out, self.ticks.span_ms(record.refresh_jiffies) as i64);
             }
-            EntryKind::ChangeTimeout => {
+            Operation::ChangedTimeout => {
                 self.changed_timeout(out, record);
-                agent = " by user space";
+                agent = BY_USER_SPACE;
             }
-            EntryKind::Delete => self.deleted_wide(out, record),
-            EntryKind::Destroy => self.destroyed(out, record),
+            Operation::Deleted(kind) => self.deleted_wide(out, record, kind),
+            Operation::Destroyed => destroyed(out, record),
         }
         by(out, record, agent);
     }
@@ -180,7 +165,6 @@ impl Look {
     /// The kernel leaves a fixed timeout as it is.
     fn changed_timeout(&self, out: &mut Vec<u8>, record: &EntryRecord) {
         let (before, after) = (record.timeout_before_jiffies, record.timeout_after_jiffies);
-        self.palette.paint(out, self.palette.refreshed, b"timeout");
         out.push(b' ');
         self.left(out, record.status_before, before, record.now_jiffies);
         out.extend_from_slice(" → ".as_bytes());
@@ -190,21 +174,15 @@ impl Look {
         }
     }
 
-    fn deleted_wide(&self, out: &mut Vec<u8>, record: &EntryRecord) {
-        let palette = &self.palette;
-        match DeleteKind::of(record) {
-            DeleteKind::DyingAlready => return out.extend_from_slice(b"already dying"),
-            DeleteKind::Expired => palette.paint(out, palette.ended, b"expired"),
-            DeleteKind::Netlink => {
-                palette.paint(out, palette.ended, b"deleted");
-                out.extend_from_slice(b" over netlink");
-                self.left_before(out, record);
-            }
-            DeleteKind::Early => {
-                palette.paint(out, palette.ended, b"deleted");
-                out.extend_from_slice(b" early");
-                self.left_before(out, record);
-            }
+    fn deleted_wide(&self, out: &mut Vec<u8>, record: &EntryRecord, kind: DeleteKind) {
+        match kind {
+            DeleteKind::DyingAlready => return,
+            DeleteKind::Expired => {}
+            DeleteKind::Netlink => out.extend_from_slice(b" over netlink"),
+            DeleteKind::Early => out.extend_from_slice(b" early"),
+        }
+        if kind != DeleteKind::Expired {
+            self.left_before(out, record);
         }
         self.state(out, record.orig, record.state_before);
         delivery(out, record);
@@ -242,6 +220,20 @@ fn by(out: &mut Vec<u8>, record: &EntryRecord, unknown: &str) {
         words::task(out, " by ", &record.comm, record.pid);
     } else {
         out.extend_from_slice(unknown.as_bytes());
+    }
+}
+
+fn not_created(out: &mut Vec<u8>, record: &EntryRecord) {
+    out.extend_from_slice(b": error ");
+    bytes::number(out, -record.ret);
+}
+
+fn destroyed(out: &mut Vec<u8>, record: &EntryRecord) {
+    out.extend_from_slice(b" after ");
+    let lifetime_ns = record.time_ns.saturating_sub(record.birth_ns);
+    words::milliseconds(out, (lifetime_ns / 1_000_000) as i64);
+    if record.status_before & status::CONFIRMED == 0 {
+        out.extend_from_slice(b", never confirmed");
     }
 }
 

@@ -5,14 +5,11 @@ use std::fmt::Write as _;
 use rsct_common::Tuple;
 
 use crate::{
-    flow::{Flow, tuples::headers},
+    flow::{Flow, HookPoint, tuples::headers},
     kernel::interfaces::Names,
     names, plural,
     render::words,
-    why::{
-        sightings::HookPoint,
-        unreplied::{Diagnosis, Role, Seen, Verdict},
-    },
+    why::unreplied::{Diagnosis, Role, Seen, Verdict},
 };
 
 /// `PRE_ROUTING on eth0, netns client`.

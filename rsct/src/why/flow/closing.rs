@@ -223,7 +223,10 @@ mod tests {
     use rsct_common::Tuple;
 
     use super::*;
-    use crate::why::sightings::{HookPoint, PacketDirection, PacketGroup, Times};
+    use crate::{
+        flow::HookPoint,
+        why::sightings::{PacketDirection, PacketGroup, Times},
+    };
 
     fn seen(outcome: Outcome, packets: u64) -> Seen {
         Seen {

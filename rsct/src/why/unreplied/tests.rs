@@ -2,9 +2,9 @@ use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, Packe
 
 use super::*;
 use crate::{
-    flow::{FlowTable, reconcile::DumpedEntry},
+    flow::{FlowTable, HookPoint, reconcile::DumpedEntry},
     observe::{Observation, Observer as _, Reason},
-    why::{sightings::HookPoint, words},
+    why::words,
 };
 
 const NETNS: u32 = 4_026_532_000;
