@@ -54,7 +54,9 @@ pub fn difference(out: &mut Vec<u8>, json: bool, difference: &Difference, now_ns
 fn flow_text(out: &mut Vec<u8>, flow: &Flow, now_ns: u64) {
     let tuple = flow.orig_tuple();
     let state = names::state(tuple.protonum, flow.state).unwrap_or("-");
-    let left = flow.left_s(now_ns).map_or("-".to_owned(), |seconds| format!("{seconds}s"));
+    let left = flow
+        .left_s(now_ns)
+        .map_or("-".to_owned(), |seconds| format!("{seconds}s"));
     let _ = write!(
         out,
         "{:<6} {:<6} {left:<7} {state:<12} ",
@@ -110,7 +112,12 @@ mod tests {
         table.begin_dump(1, false);
         table.dumped(&dumped, 5_000_000_000);
         let mut out = Vec::new();
-        difference(&mut out, true, &table.reconciliation().differences[0], 7_000_000_000);
+        difference(
+            &mut out,
+            true,
+            &table.reconciliation().differences[0],
+            7_000_000_000,
+        );
         let line: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(
             (&line["difference"], &line["timeout_s"]),

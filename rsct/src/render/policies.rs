@@ -8,10 +8,7 @@ use crate::{
     kernel::netns::Netns,
     netlink::timeout::{Policy, Timeouts},
     outside,
-    schema::{
-        common::Word,
-        settings,
-    },
+    schema::{common::Word, settings},
     timeouts::Protocol,
 };
 

@@ -5,9 +5,7 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, color::Palette, namespace};
 use crate::{
     kernel::netns::Netns,
-    schema::{
-        settings::{TimeoutChange, TimeoutValue},
-    },
+    schema::settings::{TimeoutChange, TimeoutValue},
     timeouts::{Protocol, State},
 };
 

@@ -61,7 +61,7 @@ pub(super) fn search(out: &mut Vec<u8>, answer: &Answer<'_>, record: &CauseRecor
         nanoseconds(search.duration_ns),
         answer.names.netns(record.netns)
     );
-    flow(out, &orig);
+    words::tuple(out, &orig);
     out.extend_from_slice(if search.source {
         b", source"
     } else {

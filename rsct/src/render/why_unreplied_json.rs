@@ -13,10 +13,7 @@ use crate::{
     why::unreplied::{Diagnosis, Role, Seen},
 };
 
-use super::{
-    why_details_json::interface,
-    why_unreplied::explanation::explanation,
-};
+use super::{why_details_json::interface, why_unreplied::explanation::explanation};
 
 /// An entry, the packets that concern it, and the conclusion.
 pub(super) fn answer(answer: &Diagnosis, names: &Names, now_ns: u64) -> Unreplied {

@@ -3,7 +3,8 @@
 use schemars::{Schema, SchemaGenerator};
 
 use super::{
-    SchemaLine, entry::Entry, expectation::Expectation, latency, settings, trace, watch, why, why_flow, why_full,
+    SchemaLine, entry::Entry, expectation::Expectation, latency, settings, trace, watch, why, why_flow,
+    why_full,
 };
 use crate::doctor::Diagnosis;
 

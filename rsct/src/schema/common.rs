@@ -106,7 +106,10 @@ pub struct Task {
 impl Task {
     /// The process with this id and name.
     pub fn of(pid: u32, name: &[u8; 16]) -> Self {
-        Self { pid, comm: comm(name) }
+        Self {
+            pid,
+            comm: comm(name),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     common::{
-        HookCounts, IcmpError, Loss, Map, OutOfWindow, Requester, Skips, Task, Tuple, Unproven, Word, state_name,
-        status_names,
+        HookCounts, IcmpError, Loss, Map, OutOfWindow, Requester, Skips, Task, Tuple, Unproven, Word,
+        state_name, status_names,
     },
     entry::TimeoutSource,
     tag,

@@ -262,7 +262,9 @@ mod tests {
     fn a_failed_write_is_reported_and_not_repeated() {
         let mut lines = Lines::new(Broken::default());
         for (time_ns, text) in [(1, b"1\n"), (2, b"2\n"), (3, b"3\n")] {
-            lines.add(time_ns, |out| out.extend_from_slice(text), |_| {}).unwrap();
+            lines
+                .add(time_ns, |out| out.extend_from_slice(text), |_| {})
+                .unwrap();
         }
         lines.settle(1).unwrap();
         let error = lines.settle(2).unwrap_err();

@@ -160,7 +160,10 @@ mod tests {
                 "conntrack v# (conntrack-tools): # flow entry",
             ),
             ("128 events were lost of 2", "# event was lost of #"),
-            ("1 packet and 2 entry events in 3", "# packet and # entry event in #"),
+            (
+                "1 packet and 2 entry events in 3",
+                "# packet and # entry event in #",
+            ),
             ("OUTCOME    COUNT   P50   P99.9", "OUTCOME COUNT P50 P99.9"),
             ("  1.02us  938  70.8% ██████▋", "# # # █"),
             ("mark=0x1f dport=53", "mark=# dport=#"),

@@ -92,7 +92,7 @@ mod tests {
             };
             shown += 1;
             let text = lines.join("\n");
-            if let Err(error) = crate::lab::json::validated(&json, text.into_bytes()) {
+            if let Err(error) = crate::lab::json::validated(&json, false, text.into_bytes()) {
                 panic!("{}:{}: {error:#}", command.page, command.line);
             }
         }

@@ -42,7 +42,10 @@ pub fn commands(page: &str, text: &str) -> Result<Vec<Documented>, String> {
                 let language = language.trim();
                 if !language.is_empty() && !LANGUAGES.contains(&language) {
                     let known = LANGUAGES.join(", ");
-                    return Err(format!("{}: a block of {language}, expected none, {known}", place()));
+                    return Err(format!(
+                        "{}: a block of {language}, expected none, {known}",
+                        place()
+                    ));
                 }
                 block = Some((language.is_empty(), Vec::new()));
             }
@@ -101,7 +104,10 @@ fn of_block(page: &str, lines: &[(usize, &str)]) -> Result<Vec<Documented>, Stri
         return Err(format!("{}: the last line of the block continues", place()));
     }
     if found.is_empty() {
-        return Err(format!("{}: a block without a command, and without a language", place()));
+        return Err(format!(
+            "{}: a block without a command, and without a language",
+            place()
+        ));
     }
     for command in &mut found {
         let shown = command.shown.iter_mut().flatten();

@@ -244,12 +244,22 @@ mod tests {
         let words = |line: &str| {
             let command = json(line)?;
             let all = std::iter::once(command.get_program()).chain(command.get_args());
-            Some(all.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>())
+            Some(
+                all.map(|word| word.to_string_lossy().into_owned())
+                    .collect::<Vec<_>>(),
+            )
         };
         let list = ["rsct", "list", "-o", "json"].map(str::to_owned);
         assert_eq!(words("rsct list -o json").as_deref(), Some(&list[..]));
-        assert_eq!(words("rsct list -o json | jq -c '.a | .b'").as_deref(), Some(&list[..]));
-        for other in ["rsct list", "rsct list -o json | wc -l", "rsct list -o json > file; ls"] {
+        assert_eq!(
+            words("rsct list -o json | jq -c '.a | .b'").as_deref(),
+            Some(&list[..])
+        );
+        for other in [
+            "rsct list",
+            "rsct list -o json | wc -l",
+            "rsct list -o json > file; ls",
+        ] {
             assert_eq!(words(other), None, "{other}");
         }
     }

@@ -41,7 +41,9 @@ impl<'a> Token<'a> {
         let is_punctuation = |c: char| PUNCTUATION.contains(c);
         let word = text.trim_matches(is_punctuation);
         let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '\''));
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '\''));
         Self {
             word: is_word.then_some(word),
             is_opened: text.starts_with(is_punctuation),
@@ -60,10 +62,16 @@ struct Texts {
     /// Words at the beginning and at the end of a text or a placeholder, and whether a space is there.
     first: BTreeSet<(String, bool)>,
     last: BTreeSet<(String, bool)>,
+    /// Texts of one word, such as names: two of them are printed by `{} {}`.
+    names: BTreeSet<String>,
 }
 
 impl Texts {
     fn add(&mut self, text: &str) {
+        let whole = Token::of(text);
+        if whole.word == Some(text) {
+            self.names.insert(text.to_owned());
+        }
         for part in runs(text) {
             let tokens: Vec<Token<'_>> = part.split(' ').map(Token::of).collect();
             self.words
@@ -109,6 +117,7 @@ impl Texts {
             || self.pairs.contains(&pair)
             || ends(true) && (begins(true) || begins(false))
             || ends(false) && begins(true)
+            || self.names.contains(one) && self.names.contains(next)
             // A name of several words, printed with spaces.
             || self.words.contains(&format!("{one}_{next}"))
     }
@@ -159,8 +168,8 @@ fn literals(source: &str) -> Vec<String> {
         let (before, found) = rest.split_at(at);
         if let Some(comment) = found.strip_prefix("//") {
             rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
-        } else if found.starts_with('/') {
-            rest = &found[1..];
+        } else if let Some(after) = found.strip_prefix('/') {
+            rest = after;
         } else if let Some(after) = found.strip_prefix('\'') {
             // A character such as '"' or '\'', or a lifetime.
             let end = match after.strip_prefix('\\') {
@@ -264,7 +273,10 @@ fn pages_show_words_that_rsct_prints() {
             }
         }
     }
-    assert!(faults.is_empty(), "rsct does not print these words, or not next to each other:\n{faults}");
+    assert!(
+        faults.is_empty(),
+        "rsct does not print these words, or not next to each other:\n{faults}"
+    );
 }
 
 #[test]
@@ -287,7 +299,10 @@ fn other_words_are_found() {
     }
     for (line, expected) in [
         ("3 entries left the list", &["list", "the list"][..]),
-        ("set aloud by the list", &["set", "aloud", "list", "set aloud", "aloud by", "the list"]),
+        (
+            "set aloud by the list",
+            &["set", "aloud", "list", "set aloud", "aloud by", "the list"],
+        ),
         ("table entries", &["table entries"]),
         ("one gives [gives]", &["one", "gives", "one gives"]),
         ("nf_conntrack_udp_timeouts", &["nf_conntrack_udp_timeouts"]),

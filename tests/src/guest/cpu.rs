@@ -28,7 +28,10 @@ fn online_in(directory: &Path, all: bool) -> Result<()> {
         let list = fs::read_to_string(directory.join(name)).with_context(|| format!("read cpu/{name}"))?;
         Ok(list.trim().to_owned())
     };
-    let (online, expected) = (list("online")?, if all { list("present")? } else { "0".to_owned() });
+    let (online, expected) = (
+        list("online")?,
+        if all { list("present")? } else { "0".to_owned() },
+    );
     ensure!(
         online == expected,
         "processors {online} are online, expected {expected}"

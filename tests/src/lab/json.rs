@@ -18,10 +18,7 @@ impl Stream {
         let value: Value = serde_json::from_str(text).with_context(|| format!("not JSON: {text}"))?;
         match &self.validator {
             Some(validator) => {
-                ensure!(
-                    value["type"] != "schema",
-                    "another line names the schema: {text}"
-                );
+                ensure!(value["type"] != "schema", "another line names the schema: {text}");
                 validator
                     .validate(&value)
                     .map_err(|invalid| anyhow!("{invalid}: not a line of the schema: {text}"))?;
@@ -134,9 +131,24 @@ mod tests {
 
     #[test]
     fn a_first_line_is_there_unless_the_command_fails() {
-        fails("rsct expect watch -o json", true, STARTED, "the first line names no schema");
-        fails("rsct expect watch --output json", true, "", "it printed no first line");
-        fails("rsct expect watch -o json", false, STARTED, "the first line names no schema");
+        fails(
+            "rsct expect watch -o json",
+            true,
+            STARTED,
+            "the first line names no schema",
+        );
+        fails(
+            "rsct expect watch --output json",
+            true,
+            "",
+            "it printed no first line",
+        );
+        fails(
+            "rsct expect watch -o json",
+            false,
+            STARTED,
+            "the first line names no schema",
+        );
         assert_eq!(validate("rsct expect watch -o json", false, "").unwrap(), "");
         assert_eq!(validate("rsct delete -o json -q", true, "").unwrap(), "");
     }
@@ -149,17 +161,34 @@ mod tests {
             SCHEMA.replace("\"version\":1,", ""),
             SCHEMA.replace(",\"command\":\"expect watch\"", ""),
         ] {
-            fails("rsct expect watch -o json", true, &first, "the first line names no schema");
+            fails(
+                "rsct expect watch -o json",
+                true,
+                &first,
+                "the first line names no schema",
+            );
         }
     }
 
     #[test]
     fn every_further_line_is_of_the_schema() {
         for (line, with) in [
-            ("{\"type\":\"started\",\"new\":1}\n", "/new: the schema has no such key"),
-            ("{\"type\":\"synced\",\"entries\":1}\n", "not a line of the schema"),
-            ("{\"type\":\"loss\",\"lost\":\"1\",\"overruns\":1}\n", "/lost: \"1\" is not of type \"integer\""),
-            ("{\"type\":\"loss\",\"lost\":1}\n", "the key \"overruns\" is missing"),
+            (
+                "{\"type\":\"started\",\"new\":1}\n",
+                "/new: the schema has no such key",
+            ),
+            (
+                "{\"type\":\"synced\",\"entries\":1}\n",
+                "not a line of the schema",
+            ),
+            (
+                "{\"type\":\"loss\",\"lost\":\"1\",\"overruns\":1}\n",
+                "/lost: \"1\" is not of type \"integer\"",
+            ),
+            (
+                "{\"type\":\"loss\",\"lost\":1}\n",
+                "the key \"overruns\" is missing",
+            ),
             (SCHEMA, "another line names the schema"),
             ("started\n", "not JSON"),
         ] {
@@ -171,10 +200,20 @@ mod tests {
     #[test]
     fn objects_have_the_version() {
         assert_eq!(validate("rsct count -o json", true, COUNT).unwrap(), COUNT);
-        fails("rsct count -o json", true, "{\"entries\":3}", "the key \"schema\" is missing");
+        fails(
+            "rsct count -o json",
+            true,
+            "{\"entries\":3}",
+            "the key \"schema\" is missing",
+        );
         fails("rsct count -o json", true, "", "it printed no first line");
         // Another command with the same word.
-        fails("rsct list -o json --helper count", true, COUNT, "the first line names no schema");
+        fails(
+            "rsct list -o json --helper count",
+            true,
+            COUNT,
+            "the first line names no schema",
+        );
     }
 
     #[test]

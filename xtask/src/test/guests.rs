@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_guest_that_runs_another_number_of_scenarios_has_failed() {
-        let text = "test a ... ok in 0.10 s\ntest b ... skipped (c)\n1 passed, 0 failed, 1 skipped\n::code 0\n";
+        let text =
+            "test a ... ok in 0.10 s\ntest b ... skipped (c)\n1 passed, 0 failed, 1 skipped\n::code 0\n";
         let tally = run(&[text], None);
         assert_eq!((tally.passed, tally.skipped), (1, 1), "{tally:?}");
         assert_eq!(

@@ -72,7 +72,9 @@ impl Found {
         let source = Source::parse(text);
         let help = source.items(|code| {
             let derived = code.split_once("derive(").map_or("", |(_, derived)| derived);
-            derived.split([',', ')', ' ']).any(|name| PRINTING.contains(&name))
+            derived
+                .split([',', ')', ' '])
+                .any(|name| PRINTING.contains(&name))
         });
         let tests = source.items(|code| code.contains("#[cfg(test)]"));
         let within = |items: &[std::ops::RangeInclusive<usize>], piece: &Piece| {
@@ -122,7 +124,9 @@ impl Piece {
 /// Returns whether the file's literals are messages of rsct, which tests and the old tools' command lines do not have.
 fn has_messages(path: &Path) -> bool {
     let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
-    let is_ours = ["rsct/src", "rsct-common/src"].iter().any(|dir| path.starts_with(dir));
+    let is_ours = ["rsct/src", "rsct-common/src"]
+        .iter()
+        .any(|dir| path.starts_with(dir));
     is_ours && !is_test && !OF_OLD_TOOLS.iter().any(|dir| path.starts_with(dir))
 }
 
@@ -254,7 +258,8 @@ mod tests {
 
     #[test]
     fn messages_and_schemas_are_read_in_all_of_rsct() {
-        let text = "/// It says.\n#[derive(Serialize, JsonSchema)]\nstruct A;\nconst B: &str = \"it goes on\";\n";
+        let text =
+            "/// It says.\n#[derive(Serialize, JsonSchema)]\nstruct A;\nconst B: &str = \"it goes on\";\n";
         assert_eq!(read("rsct/src/why/a.rs", text).0, ["1 says", "4 goes"]);
         assert_eq!(read("rsct-common/src/a.rs", text).0, ["4 goes"]);
     }

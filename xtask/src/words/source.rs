@@ -389,10 +389,7 @@ fn e<'a>(f: &'a str) {} // g
     fn literals_are_read_as_they_are_printed() {
         assert_pieces(
             "f(\"a \\\n      b\\nc \\\"d\\\" {gone:>4} {{e}}\", var\"f\")",
-            &[
-                (Kind::Literal, 1, "a/b//c \"d\" _ {_}"),
-                (Kind::Literal, 2, "f"),
-            ],
+            &[(Kind::Literal, 1, "a/b//c \"d\" _ {_}"), (Kind::Literal, 2, "f")],
         );
     }
 

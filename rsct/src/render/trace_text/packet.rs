@@ -140,9 +140,11 @@ impl Look {
         words::tcp_letters(out, record.tcp_flags);
         out.extend_from_slice(b"] seq ");
         self.tcp_number(out, numbers.seq);
-        // Without an entry, nothing relates an acknowledgement to anything.
+        // Without an entry, nothing relates an acknowledgement to anything; two absolute numbers are too long for a line.
+        let has_room = self.style.absolute || numbers.seq.relative.is_some();
         if let Some(ack) = numbers.ack
             && record.ct != 0
+            && has_room
         {
             out.extend_from_slice(b" ack ");
             self.tcp_number(out, ack);

@@ -143,9 +143,15 @@ impl Bases {
             number: record.tcp_seq,
             is_syn,
         };
-        match (record.tcp_flags & SYN_ACK, record.state_before, record.state_after) {
+        match (
+            record.tcp_flags & SYN_ACK,
+            record.state_before,
+            record.state_after,
+        ) {
             _ if self.are_uncertain => {}
-            (SYN, _, SYN_SENT | SYN_SENT2) | (SYN_ACK, SYN_SENT | SYN_SENT2, SYN_RECV) => *own = Some(base(true)),
+            (SYN, _, SYN_SENT | SYN_SENT2) | (SYN_ACK, SYN_SENT | SYN_SENT2, SYN_RECV) => {
+                *own = Some(base(true))
+            }
             // The answer to a SYN that conntrack ignored makes it follow that connection.
             (SYN_ACK, _, SYN_RECV) if own.is_none_or(|own| own.number != record.tcp_seq) => {
                 self.first = [None; 2];
@@ -257,7 +263,10 @@ mod tests {
         assert_eq!(replied(&mut all, &data), (Some(1000), Some(Some(9))));
         // Beyond 2 GiB.
         let data = open(near_the_end.wrapping_sub(5), 1 << 31);
-        assert_eq!(sent(&mut all, &data), (Some(u32::MAX - 4), Some(Some((1 << 31) - 700))));
+        assert_eq!(
+            sent(&mut all, &data),
+            (Some(u32::MAX - 4), Some(Some((1 << 31) - 700)))
+        );
     }
 
     #[test]
@@ -290,11 +299,20 @@ mod tests {
         assert_eq!(sent(&mut all, &invalid(open(1, 1))), ABSOLUTE);
         assert!(all.flows.is_empty());
         let mut all = connection();
-        assert_eq!(sent(&mut all, &invalid(open(70_101, 701))), (Some(70_001), Some(Some(1))));
-        assert_eq!(replied(&mut all, &invalid(open(701, 150))), (Some(1), Some(Some(50))));
+        assert_eq!(
+            sent(&mut all, &invalid(open(70_101, 701))),
+            (Some(70_001), Some(Some(1)))
+        );
+        assert_eq!(
+            replied(&mut all, &invalid(open(701, 150))),
+            (Some(1), Some(Some(50)))
+        );
         // Their direction may be unknown.
         assert_eq!(relative(&mut all, None, &invalid(open(701, 150))), ABSOLUTE);
-        assert_eq!(sent(&mut all, &invalid(packet(SYN, (ESTABLISHED, 0), (9000, 0)))), (None, None));
+        assert_eq!(
+            sent(&mut all, &invalid(packet(SYN, (ESTABLISHED, 0), (9000, 0)))),
+            (None, None)
+        );
     }
 
     #[test]
@@ -327,7 +345,10 @@ mod tests {
         for before in [SYN_RECV, ESTABLISHED] {
             let mut all = connection();
             // Ignored, and then acknowledged.
-            assert_eq!(sent(&mut all, &packet(SYN, (before, before), (9000, 0))), (None, None));
+            assert_eq!(
+                sent(&mut all, &packet(SYN, (before, before), (9000, 0))),
+                (None, None)
+            );
             let answer = packet(SYN_ACK, (before, SYN_RECV), (8000, 9001));
             assert_eq!(replied(&mut all, &answer), ABSOLUTE);
             assert_eq!(sent(&mut all, &open(9001, 8001)), ABSOLUTE);

@@ -60,7 +60,13 @@ impl Given {
         self
     }
 
-    pub(super) fn because(mut self, cause: Cause, said: Option<&str>, callers: &[&str], miss: Option<Miss>) -> Self {
+    pub(super) fn because(
+        mut self,
+        cause: Cause,
+        said: Option<&str>,
+        callers: &[&str],
+        miss: Option<Miss>,
+    ) -> Self {
         let is_logged = matches!(cause, Cause::Invalid(_));
         self.why = Some(Why {
             cause,
