@@ -114,25 +114,27 @@ fn messages_of_a_load(namespace: &Namespace) -> Result<()> {
 fn every_stream(line: &str) -> Result<()> {
     let words = grid::words(line);
     let with = |stdout: Stdio, stderr: Stdio| {
-        output(
-            Command::new(rsct())
-                .args(&words)
-                .stdin(Stdio::null())
-                .stdout(stdout)
-                .stderr(stderr),
-        )
+        let mut command = Command::new(rsct());
+        command
+            .args(&words)
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr);
+        command
     };
-    let usual = with(Stdio::piped(), Stdio::piped())?;
+    let usual = output(&mut with(Stdio::piped(), Stdio::piped()))?;
     ends(&usual)?;
-    same(&usual, &with(Stdio::piped(), unread()?.into())?).context("standard error unread")?;
-    same(&usual, &closing(&words, "2>&-")?).context("standard error closed")?;
+    same(&usual, &output(&mut with(Stdio::piped(), unread()?.into()))?).context("standard error unread")?;
+    same(&usual, &output(&mut closing(&words, "2>&-"))?).context("standard error closed")?;
 
-    ends(&with(unread()?.into(), Stdio::piped())?).context("standard output unread")?;
-    ends(&closing(&words, "0<&- >&- 2>&-")?).context("all closed")?;
+    // None of its lines arrives, so there is none to validate.
+    ends(&with(unread()?.into(), Stdio::piped()).output()?).context("standard output unread")?;
+    ends(&closing(&words, "0<&- >&- 2>&-").output()?).context("all closed")?;
     let full = with(
         File::options().write(true).open("/dev/full")?.into(),
         Stdio::piped(),
-    )?;
+    )
+    .output()?;
     ends(&full).context("a full disk")?;
     let said = String::from_utf8_lossy(&full.stderr);
     ensure!(
@@ -158,9 +160,11 @@ fn same(usual: &Output, other: &Output) -> Result<()> {
     Ok(())
 }
 
-fn closing(words: &[String], which: &str) -> Result<Output> {
+fn closing(words: &[String], which: &str) -> Command {
     let script = format!("exec \"$0\" \"$@\" {which}");
-    output(Command::new("sh").args(["-c", &script]).arg(rsct()).args(words))
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(rsct()).args(words);
+    command
 }
 
 /// A pipe whose reader is closed.
