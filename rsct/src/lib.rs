@@ -25,14 +25,15 @@ mod outside;
 mod plural;
 mod probe;
 mod provenance;
+mod records;
 pub mod render;
 pub mod rules;
 pub mod schema;
 #[cfg(test)]
 mod seeds;
+mod source;
 mod sysctls;
 mod timeouts;
-mod trace;
 mod waiting;
 mod what_if;
 mod why;

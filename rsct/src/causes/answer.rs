@@ -4,7 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::{
     kernel::{hz::Hz, interfaces::Names, text::Symbols},
-    probe::{proof::Unproven, ring::Lost, session::Skips},
+    probe::proof::Unproven,
+    records::{Lost, Skips},
 };
 
 use super::{counters::CounterCheck, tally::CauseTally};

@@ -16,10 +16,10 @@ use crate::{
         layout::{Layout, LayoutError},
         object::CAUSES,
         proof::Unproven,
-        ring::{Lost, Record},
         scope::{GlobalValue, Scope},
-        session::{Form, HookCounts, HookReport, How, Options, Session, SessionError, Skips},
+        session::{Form, HookReport, How, Options, Session, SessionError},
     },
+    records::{HookCounts, Lost, Record, Skips},
 };
 
 /// Enough for the records between two reads.

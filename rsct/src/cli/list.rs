@@ -13,9 +13,9 @@ use clap::{Args, ValueEnum};
 use super::{
     FilterArgs, UsageError, is_broken_pipe,
     namespaces::{Namespaces, NetnsArg},
-    probing::{listing_error, report_lost_records},
     reading::{self, ExplainArg},
     shared_args::{AttachArg, FormatArg},
+    watching::{listing_error, report_lost_records},
 };
 use crate::{
     filter::{Filter, Plan},

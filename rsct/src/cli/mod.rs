@@ -22,7 +22,6 @@ pub mod man;
 mod namespaces;
 mod no_events;
 mod printer;
-mod probing;
 mod reading;
 mod refusal;
 mod replacement;
@@ -36,6 +35,7 @@ pub mod timeout;
 pub mod trace;
 pub mod update;
 pub mod watch;
+mod watching;
 pub mod why;
 
 use std::{fmt::Write as _, io, process::ExitCode};

@@ -1,6 +1,9 @@
 //! `rsct trace`: prints every packet and entry event, live.
 
-use std::{cell::RefCell, io::Write, process::ExitCode};
+use std::{
+    io::{self, Stdout},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -8,26 +11,25 @@ use clap::{Args, ValueEnum};
 use super::{
     FilterArgs, UsageError, is_broken_pipe,
     namespaces::NetnsArg,
-    probing::{Probing, TraceOptions},
     reading::ExplainArg,
     shared_args::{AttachArg, CountArg, DurationArg, FormatArg, ShowHooksArg, TextOrJson},
+    watching::records_have,
 };
 use crate::{
-    kernel::{clock, interfaces::Names, netns::Selector},
+    kernel::{interfaces::Names, netns::Selector},
     message,
+    observe::{Joined, Model, Observer as _, Summary},
     render::{
         color::Palette,
         known,
+        printed::{Form, NoLines, OnlyTimeouts, Printed, Printer},
         timeout_history::TimeoutHistory,
         trace_json::TraceJson,
+        trace_summary,
         trace_text::{Look, Style, TraceText},
     },
-    schema::Command,
-    trace::{
-        join::Join,
-        output::{Format, Output},
-        run::Limits,
-    },
+    schema::{self, Command},
+    source::live::{Limits, Live, LiveOptions},
 };
 
 /// Default size of the ring buffer.
@@ -177,10 +179,14 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     if args.count.count.is_some() && format == TraceFormat::None {
         return Err(UsageError("--count: `-o none` prints no events to count".to_owned()).into());
     }
+    records_have(
+        &filter,
+        "packet records do not have this field; `rsct list` and `rsct watch` accept the option",
+    )?;
     args.explain.report_placed(&filter.conditions_in_trace());
-    let mut probing = Probing::start(&TraceOptions {
+    let mut source = Live::start(LiveOptions {
         filter,
-        netns: args.netns.name(),
+        netns: Selector::from_option(args.netns.name()),
         everywhere: false,
         with_causes: !args.no_causes && format != TraceFormat::None,
         form: args.attach.form(),
@@ -190,77 +196,89 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
         reports_early: subject == Subject::Everything,
         show_hooks: args.show_hooks.show_hooks,
     })?;
+    let mut joined = Joined {
+        model: Model::new(&source.setup, filter.details),
+        observer: observer(args, subject, &source),
+    };
+    let limits = Limits {
+        duration: args.duration.duration,
+    };
+    source.run(&mut joined, limits).await.context("cannot trace")?;
+    finish(joined, args)
+}
 
-    let ticks = probing.ticks;
-    let started_ns = probing.started_ns;
-    let authority = &probing.authority;
-    let look = Look {
-        ticks,
-        start_ns: started_ns,
-        show_netns: authority.only_netns().is_none(),
+/// Prints what `args` select of a stream.
+fn observer(args: &TraceArgs, subject: Subject, source: &Live) -> TraceOutput {
+    let look = || Look {
+        ticks: source.setup.hz,
+        start_ns: source.setup.started_ns,
+        show_netns: source.setup.only_netns.is_none(),
         style: Style {
             wide: args.wide,
             absolute: args.absolute,
         },
-        palette: Palette::for_stream(&std::io::stdout()),
-        names: match format {
-            TraceFormat::Text => Names::of(&Selector::from_option(args.netns.name())),
-            TraceFormat::Json | TraceFormat::None => Names::default(),
-        },
+        palette: Palette::for_stream(&io::stdout()),
+        names: Names::of(&Selector::from_option(args.netns.name())),
     };
-    let format = match format {
-        TraceFormat::Text if subject == Subject::Timeouts => Format::Timeouts(TimeoutHistory::new(look)),
-        TraceFormat::Text => Format::Text(TraceText::new(look)),
-        TraceFormat::Json => Format::Json(TraceJson::new(ticks)),
-        TraceFormat::None => Format::None,
+    let mut begin = Vec::new();
+    let (printer, form): (Box<dyn Printer>, Form) = match (args.output.format, subject) {
+        (TraceFormat::Text, Subject::Timeouts) => (
+            Box::new(OnlyTimeouts(TimeoutHistory::new(look()))),
+            Form::Messages,
+        ),
+        (TraceFormat::Text, Subject::Everything) => {
+            let text = TraceText::new(look());
+            text.header(&mut begin);
+            (Box::new(text), Form::Messages)
+        }
+        // `rsct timeout why` has printed the first line and entries before.
+        (TraceFormat::Json, Subject::Timeouts) => (
+            Box::new(OnlyTimeouts(TraceJson::new(source.setup.hz))),
+            Form::Json,
+        ),
+        (TraceFormat::Json, Subject::Everything) => {
+            schema::begin(&mut begin, Command::Trace);
+            (Box::new(TraceJson::new(source.setup.hz)), Form::Json)
+        }
+        (TraceFormat::None, _) => (Box::new(NoLines), Form::Messages),
     };
-    let mut output = Output::new(format, std::io::stdout());
-    if subject == Subject::Timeouts {
-        output.only_of_timeouts();
+    let mut printed = Printed::new(printer, form, io::stdout()).at_most(args.count.count);
+    if args.output.format == TraceFormat::None {
+        printed = printed.without_explanations();
     }
-    let written = output.header(match subject {
-        Subject::Everything => Some(Command::Trace),
-        // `rsct timeout why` has printed entries before.
-        Subject::Timeouts => None,
-    });
-    let join = RefCell::new(probing.join(output, filter.details, args.count.count));
-    join.borrow_mut().wrote(written);
-    let limits = Limits {
-        duration: args.duration.duration,
-    };
-    let summary = probing.run(&join, &limits).await?;
-    let mut join = join.into_inner();
-    if join.write_error.is_none() {
-        finish(&mut join, args, &summary);
+    printed.lines(|out| out.extend_from_slice(&begin));
+    printed
+}
+
+type TraceOutput = Printed<Box<dyn Printer>, Stdout>;
+
+/// Writes what follows the last event.
+fn finish(joined: Joined<TraceOutput>, args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    let Joined { model, mut observer } = joined;
+    let summary = Summary::of(&model);
+    let is_json = observer.is_json();
+    let now_ns = model.now_ns();
+    if !observer.has_failed() {
+        observer.lines(|out| {
+            if args.differences {
+                for difference in &model.table.reconciliation().differences {
+                    known::difference(out, is_json, difference, now_ns);
+                }
+            }
+            if args.table {
+                known::table(out, is_json, &model.table, now_ns);
+            }
+            if is_json {
+                trace_summary::json(&summary, out);
+            }
+        });
     }
-    message::write(summary.text());
-    match join.write_error {
+    let failure = observer.finish();
+    message::write(trace_summary::text(&summary));
+    match failure {
         Some(error) if !is_broken_pipe(&error) => {
             Err(error).context("cannot write the trace to standard output")
         }
         _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// Writes what follows the last event.
-fn finish<W: Write>(join: &mut Join<W>, args: &TraceArgs, summary: &crate::trace::summary::Summary) {
-    let json = join.output.is_json();
-    let table = &join.table;
-    let now_ns = clock::monotonic_ns();
-    let result = join.output.line(|out| {
-        if args.differences {
-            for difference in &table.reconciliation().differences {
-                known::difference(out, json, difference, now_ns);
-            }
-        }
-        if args.table {
-            known::table(out, json, table, now_ns);
-        }
-        if json {
-            summary.json(out);
-        }
-    });
-    if let Err(error) = result.and_then(|()| join.output.flush()) {
-        join.write_error = Some(error);
     }
 }

@@ -7,12 +7,14 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::names::status;
 
 const NANOS: u64 = 1_000_000_000;
 
 /// Jiffies per second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hz(NonZeroU32);
 
 /// The kernel did not report the length of a jiffy.

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fs};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     btf::KernelTypes,
     symbols::{Known, Namer, SymbolsError, Table},
@@ -26,11 +28,13 @@ enum Source {
     Kernel(Namer, Known),
     /// It has none, so all functions were read.
     Table(Table),
+    /// The functions that were named, each address with its own.
+    Named(HashMap<u64, Option<NamedPlace>>),
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Self::Table(Table::default())
+        Self::Named(HashMap::new())
     }
 }
 
@@ -43,6 +47,38 @@ pub struct Place<'a> {
     pub offset: u64,
     /// The module it is in; `None` for the kernel itself.
     pub module: Option<&'a str>,
+}
+
+/// An offset in a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPlace {
+    /// The function.
+    pub function: String,
+    /// Offset in it.
+    pub offset: u64,
+    /// The module it is in; `None` for the kernel itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+}
+
+impl NamedPlace {
+    fn place(&self) -> Place<'_> {
+        Place {
+            function: &self.function,
+            offset: self.offset,
+            module: self.module.as_deref(),
+        }
+    }
+}
+
+impl From<Place<'_>> for NamedPlace {
+    fn from(place: Place<'_>) -> Self {
+        Self {
+            function: place.function.to_owned(),
+            offset: place.offset,
+            module: place.module.map(str::to_owned),
+        }
+    }
 }
 
 impl Symbols {
@@ -61,21 +97,39 @@ impl Symbols {
         })
     }
 
-    /// Clears the cache if modules were loaded or unloaded: their addresses may now belong to other functions.
-    pub fn clear_if_modules_changed(&mut self) {
+    /// Adds the function at an address.
+    pub fn add_place(&mut self, address: u64, place: Option<NamedPlace>) {
+        if let Source::Named(named) = &mut self.source {
+            named.insert(address, place);
+        }
+    }
+
+    /// Adds the kernel's name of a drop reason.
+    pub fn add_drop_reason(&mut self, reason: u16, name: String) {
+        self.drop_reasons.insert(reason, name);
+    }
+
+    /// Clears the cache if modules were loaded or unloaded: their addresses may now belong to other functions. Returns
+    /// whether it did.
+    pub fn clear_if_modules_changed(&mut self) -> bool {
+        if matches!(self.source, Source::Named(_)) {
+            return false;
+        }
         let loaded = loaded_modules();
         if loaded == self.loaded {
-            return;
+            return false;
         }
         match &mut self.source {
             Source::Kernel(_, known) => *known = Known::default(),
             Source::Table(table) => match Table::read() {
                 Ok(fresh) => *table = fresh,
                 // Keep the old table: most of it is still correct.
-                Err(_) => return,
+                Err(_) => return false,
             },
+            Source::Named(_) => {}
         }
         self.loaded = loaded;
+        true
     }
 
     /// Reads the names of the drop reasons from the kernel's types.
@@ -95,9 +149,21 @@ impl Symbols {
         self
     }
 
+    /// The hooks on the trackers' log messages are not attached.
+    pub fn set_without_log_messages(&mut self) {
+        self.no_log_messages = true;
+    }
+
     /// Returns whether the trackers' log messages about INVALID packets are seen.
     pub fn sees_log_messages(&self) -> bool {
         !self.no_log_messages
+    }
+
+    /// The kernel's names of drop reasons.
+    pub fn drop_reasons(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.drop_reasons
+            .iter()
+            .map(|(reason, name)| (*reason, name.as_str()))
     }
 
     /// The kernel's name of a drop reason.
@@ -117,6 +183,7 @@ impl Symbols {
                 })
             }
             Source::Table(table) => table.place(address),
+            Source::Named(named) => named.get(&address)?.as_ref().map(NamedPlace::place),
         }
     }
 

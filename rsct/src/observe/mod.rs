@@ -1,87 +1,25 @@
-//! Observations: each thing that happened, with the flow it happened to. Renderers and judgements consume them.
+//! The trunk: a source reports [`Input`]s, the [`Model`] joins them, and an [`Observer`] consumes what the model observes.
+//!
+//! Nothing here asks the kernel, reads a clock or writes: the running kernel and a recording lead to the same observations.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+mod ended;
+mod fact;
+mod input;
+mod model;
+mod notice;
+mod observation;
+mod observer;
+mod summary;
+mod unfired;
+mod whys;
 
-use rsct_common::record::{EntryKind, EntryRecord, PacketRecord};
-
-use crate::{causes::Why, flow::Flow, timeouts::TimeoutSource};
-
-/// One event, and its context.
-#[derive(Clone, Copy, Debug)]
-pub enum Observation<'a> {
-    /// A packet traversed `nf_conntrack_in`: its flow, the source of the timeout that it set, and the cause if it was
-    /// dropped or INVALID.
-    Packet(
-        &'a PacketRecord,
-        Option<&'a Flow>,
-        Option<TimeoutSource<'a>>,
-        Reason<'a>,
-    ),
-    /// An entry was inserted, confirmed, deleted, … : its flow, and the cause.
-    Entry(&'a EntryRecord, Option<&'a Flow>, Option<&'a Why>),
-    /// A cause that belongs to no packet or entry record.
-    Cause(&'a Why),
-}
-
-/// Consumes observations, and may write lines about them.
-pub(crate) trait Observer: fmt::Debug {
-    /// Consumes one observation. Lines to print at once are appended to `out`, each complete.
-    fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>);
-}
-
-/// Lets the caller keep a handle to the observer it passed in.
-impl<T: Observer> Observer for Rc<RefCell<T>> {
-    fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
-        self.borrow_mut().observe(out, observation);
-    }
-}
-
-/// Cause of a packet's drop or INVALID verdict, as far as it is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Reason<'a> {
-    /// Causes are not requested, or there is none.
-    #[default]
-    None,
-    /// The eBPF programs that report causes are not attached yet.
-    NotYet,
-    /// The cause.
-    Known(&'a Why),
-}
-
-impl<'a> Reason<'a> {
-    /// The cause, if it is known.
-    pub fn known(self) -> Option<&'a Why> {
-        match self {
-            Self::Known(why) => Some(why),
-            Self::None | Self::NotYet => None,
-        }
-    }
-}
-
-impl Observation<'_> {
-    /// When it happened, or began, by the monotonic clock.
-    pub fn time_ns(&self) -> u64 {
-        match self {
-            Self::Packet(record, ..) => record.time_ns,
-            Self::Entry(record, ..) => record.time_ns,
-            Self::Cause(why) => why.record.time_ns,
-        }
-    }
-
-    /// Returns whether it set an entry's timeout, or deleted the entry.
-    pub fn is_of_timeouts(&self) -> bool {
-        match self {
-            Self::Packet(_, _, source, _) => source.is_some(),
-            Self::Cause(_) => false,
-            Self::Entry(record, _, _) => matches!(
-                EntryKind::from_byte(record.what),
-                Some(
-                    EntryKind::ChangeTimeout
-                        | EntryKind::CheckInsert
-                        | EntryKind::Refresh
-                        | EntryKind::Delete
-                )
-            ),
-        }
-    }
-}
+pub(crate) use ended::{Doubt, Ended};
+pub(crate) use fact::{Fact, SymbolFacts, TimeoutObject, Want};
+pub(crate) use input::{Consumer, Covered, Input};
+pub(crate) use model::{Counts, Joined, Model, Setup};
+pub(crate) use notice::Notice;
+pub(crate) use observation::{Observation, Reason};
+pub(crate) use observer::Observer;
+pub(crate) use summary::Summary;
+pub(crate) use unfired::Unfired;
+pub(crate) use whys::may_have_cause;

@@ -1,28 +1,11 @@
 //! The reader of the ring, which decodes records in place.
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
-use rsct_common::{
-    loss::LOSSES,
-    record::{CauseRecord, DumpRecord, EntryRecord, PacketRecord, PolicyRecord, SlowRecord, kind},
-};
-use zerocopy::FromBytes as _;
+use std::ops::ControlFlow;
 
-/// One record.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Record<'a> {
-    /// A packet's traversal.
-    Packet(&'a PacketRecord),
-    /// An operation on an entry.
-    Entry(&'a EntryRecord),
-    /// A policy that starts to govern a flow, or ends.
-    Policy(&'a PolicyRecord),
-    /// Facts about a dumped entry that the dump does not contain.
-    Dump(&'a DumpRecord),
-    /// A cause.
-    Cause(&'a CauseRecord),
-    /// A slow call.
-    Slow(&'a SlowRecord),
-}
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use rsct_common::loss::LOSSES;
+
+use crate::records::{Lost, Record};
 
 /// The reader's end of the ring, and the counters of losses.
 pub(crate) struct Ring {
@@ -33,25 +16,6 @@ pub(crate) struct Ring {
     /// The number of all records so far.
     pub taken: u64,
     bytes: usize,
-}
-
-/// The losses, per CPU and kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
-    /// For each CPU, a count for each [`rsct_common::loss::Loss`].
-    pub per_cpu: Vec<[u64; LOSSES]>,
-}
-
-impl Lost {
-    /// Returns the sum of one kind over all CPUs.
-    pub fn of(&self, kind: usize) -> u64 {
-        self.per_cpu.iter().map(|counts| counts[kind]).sum()
-    }
-
-    /// Returns the sum of all kinds.
-    pub fn total(&self) -> u64 {
-        (0..LOSSES).map(|kind| self.of(kind)).sum()
-    }
 }
 
 impl Ring {
@@ -74,13 +38,27 @@ impl Ring {
 
     /// Passes on records until none is left, or `most` were passed on. Returns their number.
     pub(crate) fn drain(&mut self, most: usize, mut take: impl FnMut(Record<'_>)) -> usize {
+        self.drain_while(most, |record| {
+            take(record);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, and ends early after a record at which `take` breaks.
+    pub(crate) fn drain_while(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> usize {
         let mut taken = 0;
+        let mut flow = ControlFlow::Continue(());
         while taken < most
+            && flow.is_continue()
             && let Some(bytes) = self.ring.next()
         {
             taken += 1;
-            match decode(&bytes) {
-                Some(record) => take(record),
+            match Record::decode(&bytes) {
+                Some(record) => flow = take(record),
                 None => self.malformed += 1,
             }
         }
@@ -97,16 +75,4 @@ impl Ring {
             .unwrap_or_default();
         Lost { per_cpu }
     }
-}
-
-fn decode(bytes: &[u8]) -> Option<Record<'_>> {
-    Some(match *bytes.first()? {
-        kind::PACKET => Record::Packet(PacketRecord::ref_from_bytes(bytes).ok()?),
-        kind::ENTRY => Record::Entry(EntryRecord::ref_from_bytes(bytes).ok()?),
-        kind::POLICY => Record::Policy(PolicyRecord::ref_from_bytes(bytes).ok()?),
-        kind::DUMP => Record::Dump(DumpRecord::ref_from_bytes(bytes).ok()?),
-        kind::CAUSE => Record::Cause(CauseRecord::ref_from_bytes(bytes).ok()?),
-        kind::SLOW => Record::Slow(SlowRecord::ref_from_bytes(bytes).ok()?),
-        _ => return None,
-    })
 }

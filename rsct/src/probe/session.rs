@@ -13,6 +13,7 @@ use crate::kernel::{
     interrupt,
     kprobe_misses::{self, KprobeLinks},
 };
+use crate::records::{HookCounts, Skips};
 
 use super::{
     attach::{Attaching, chain},
@@ -114,19 +115,6 @@ impl HookReport {
     pub fn is_missed(&self) -> bool {
         self.how == How::Not && !self.is_expected
     }
-}
-
-/// The number of hooks attached in each form.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HookCounts {
-    /// By fentry and fexit.
-    pub fentry: usize,
-    /// By kprobe and kretprobe.
-    pub kprobe: usize,
-    /// By a tracepoint.
-    pub tracepoint: usize,
-    /// Not at all.
-    pub not: usize,
 }
 
 impl HookCounts {
@@ -331,16 +319,6 @@ impl Session {
             uncounted: !self.kprobes.is_empty() && self.kprobe_links.is_none(),
         }
     }
-}
-
-/// Program runs that the kernel skipped because a program was already running on that CPU: each is a missing or
-/// incomplete record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skips {
-    /// The number that the kernel counted.
-    pub counted: u64,
-    /// True if there are kprobes, and this kernel does not count their skipped runs.
-    pub uncounted: bool,
 }
 
 fn recursion_misses(program: impl AsFd) -> u64 {

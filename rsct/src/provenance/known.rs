@@ -9,12 +9,13 @@ use rsct_common::{
 
 use crate::{
     flow::PolicyOf,
-    kernel::{clock, hz::Hz},
+    kernel::hz::Hz,
     names::status,
-    timeouts::{GENERIC, Governing, Protocol, Setter, Sight, Spans, TcpSigns, TimeoutSource, governing},
+    observe::{TimeoutObject, Want},
+    timeouts::{
+        Defaults, GENERIC, Governing, Protocol, Setter, Sight, Spans, TcpSigns, TimeoutSource, governing,
+    },
 };
-
-use super::namespace::{TimeoutObject, defaults, timeout_objects};
 
 /// Defaults are read again when an entry has another value, but no more often than this.
 const READ_AGAIN_NS: u64 = 1_000_000_000;
@@ -23,18 +24,20 @@ const REFRESH_AGE_MS: u64 = 100;
 /// The RST bit of TCP's flags.
 const RST: u8 = 4;
 
-/// The known policies, and the defaults of each namespace.
+/// The known policies, and the defaults of each namespace. What it lacks, it wants; the caller adds it.
+#[derive(Debug)]
 pub(crate) struct KnownTimeouts {
     ticks: Hz,
     policies: Vec<KnownPolicy>,
     by_address: HashMap<u64, u32>,
-    defaults: HashMap<u32, Defaults>,
+    defaults: HashMap<u32, KnownDefaults>,
+    wanted: Option<Want>,
     /// The last lookup and its result: consecutive packets often belong to one flow.
     last: Option<(Lookup, Option<Match>)>,
 }
 
 /// Everything that the result of a lookup depends on.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lookup {
     netns: u32,
     policy: PolicyOf,
@@ -44,6 +47,7 @@ struct Lookup {
 
 /// A policy of a namespace. An entry points to its values, which have no pointer to its name: the names are those of all
 /// timeout objects with the same values.
+#[derive(Debug)]
 struct KnownPolicy {
     names: Vec<String>,
     of_nftables: bool,
@@ -51,52 +55,64 @@ struct KnownPolicy {
     l3num: u16,
     l4proto: u8,
     netns: u32,
-    read_ns: u64,
+    /// Its names were looked for.
+    is_named: bool,
+    /// When it was wanted last.
+    wanted_ns: u64,
     has_ended: bool,
 }
 
 impl KnownPolicy {
-    fn of(record: &PolicyRecord, spans: Spans) -> Self {
-        let (l3num, l4proto) = (record.l3num, record.l4proto);
-        let mut alike = timeout_objects(record.netns).unwrap_or_default();
-        alike.retain(|object| object.is_for(l3num, l4proto) && object.has_values(&spans));
-        let mut names: Vec<String> = Vec::new();
-        for object in &alike {
-            if !names.contains(&object.name) {
-                names.push(object.name.clone());
-            }
-        }
+    fn of(record: &PolicyRecord, spans: Spans, now_ns: u64) -> Self {
         Self {
-            of_nftables: !alike.is_empty() && alike.iter().all(|object| object.of_nftables),
-            names,
+            names: Vec::new(),
+            of_nftables: false,
             spans,
-            l3num,
-            l4proto,
+            l3num: record.l3num,
+            l4proto: record.l4proto,
             netns: record.netns,
-            read_ns: clock::monotonic_ns(),
+            is_named: false,
+            wanted_ns: now_ns,
             has_ended: false,
         }
     }
 
-    /// Reads its values again: it may have been replaced under its name, or deleted without a record.
-    fn read_again(&mut self, now_ns: u64) {
-        self.read_ns = now_ns;
-        let Ok(objects) = timeout_objects(self.netns) else {
+    /// Names it after the objects of its namespace, or reads its values again: it may have been replaced under its name, or
+    /// deleted without a record.
+    fn read(&mut self, objects: &[TimeoutObject]) {
+        if self.has_ended {
             return;
+        }
+        if self.is_named {
+            let is_it = |object: &&TimeoutObject| {
+                object.is_for(self.l3num, self.l4proto) && self.names.contains(&object.name)
+            };
+            match objects.iter().find(is_it) {
+                Some(found) => self.spans = found.spans(),
+                None => self.has_ended = !self.names.is_empty(),
+            }
+            return;
+        }
+        self.is_named = true;
+        let is_alike = |object: &&TimeoutObject| {
+            object.is_for(self.l3num, self.l4proto) && object.has_values(&self.spans)
         };
-        let is_it = |object: &&TimeoutObject| {
-            object.is_for(self.l3num, self.l4proto) && self.names.contains(&object.name)
-        };
-        match objects.iter().find(is_it) {
-            Some(found) => self.spans = found.spans(),
-            None => self.has_ended = !self.names.is_empty(),
+        let alike: Vec<&TimeoutObject> = objects.iter().filter(is_alike).collect();
+        self.of_nftables = !alike.is_empty() && alike.iter().all(|object| object.of_nftables);
+        for object in alike {
+            if !self.names.contains(&object.name) {
+                self.names.push(object.name.clone());
+            }
         }
     }
 }
 
-struct Defaults {
-    read_ns: u64,
-    spans: HashMap<u8, Spans>,
+/// The defaults of a namespace.
+#[derive(Debug, Default)]
+struct KnownDefaults {
+    /// When they were wanted last.
+    wanted_ns: u64,
+    spans: Defaults,
 }
 
 impl KnownTimeouts {
@@ -107,12 +123,38 @@ impl KnownTimeouts {
             policies: Vec::new(),
             by_address: HashMap::new(),
             defaults: HashMap::new(),
+            wanted: None,
             last: None,
         }
     }
 
+    /// Returns what the last call lacks, once.
+    #[inline]
+    pub(crate) fn wanted(&mut self) -> Option<Want> {
+        self.wanted.take()
+    }
+
+    /// Adds the defaults of a namespace; none if they cannot be read.
+    pub(crate) fn set_defaults(&mut self, netns: u32, defaults: Option<&Defaults>, now_ns: u64) {
+        self.last = None;
+        let known = self.defaults.entry(netns).or_default();
+        known.wanted_ns = now_ns;
+        // Without values of a deleted namespace, the states of its last packets decide.
+        known.spans = defaults.cloned().unwrap_or_default();
+    }
+
+    /// Adds the timeout objects of a namespace; none if they cannot be read.
+    pub(crate) fn set_objects(&mut self, netns: u32, objects: Option<&[TimeoutObject]>, now_ns: u64) {
+        self.last = None;
+        let Some(objects) = objects else { return };
+        for policy in self.policies.iter_mut().filter(|policy| policy.netns == netns) {
+            policy.wanted_ns = now_ns;
+            policy.read(objects);
+        }
+    }
+
     /// The number of the policy in a record.
-    pub(crate) fn policy(&mut self, record: &PolicyRecord) -> u32 {
+    pub(crate) fn policy(&mut self, record: &PolicyRecord, now_ns: u64) -> u32 {
         let spans = Spans::from_jiffies(
             Protocol::of_number(record.l4proto),
             &record.values,
@@ -125,8 +167,9 @@ impl KnownTimeouts {
             return number;
         }
         let number = self.policies.len() as u32;
-        self.policies.push(KnownPolicy::of(record, spans));
+        self.policies.push(KnownPolicy::of(record, spans, now_ns));
         self.by_address.insert(record.policy, number);
+        self.wanted = Some(Want::Objects(record.netns));
         number
     }
 
@@ -163,6 +206,7 @@ impl KnownTimeouts {
         sight: Sight,
         policy: PolicyOf,
         left_s: u32,
+        now_ns: u64,
     ) -> TimeoutSource<'_> {
         if sight.status & status::FIXED_TIMEOUT != 0 {
             return TimeoutSource::of(Setter::Fixed);
@@ -174,21 +218,29 @@ impl KnownTimeouts {
             ms: u64::from(left_s) * 1000,
             tolerance_ms: u64::MAX,
         };
-        let found = self.find(Lookup {
-            netns,
-            policy,
-            sight,
-            observed,
-        });
+        let found = self.find(
+            Lookup {
+                netns,
+                policy,
+                sight,
+                observed,
+            },
+            now_ns,
+        );
         match found {
-            Some(_) => self.source(policy, found),
+            Some(_) => self.source(Found { policy, found }),
             // More is left than any packet sets.
             None => TimeoutSource::of(Setter::Netlink),
         }
     }
 
-    /// The source of the timeout that a packet set on its entry; `None` if it set none.
-    pub(crate) fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<TimeoutSource<'_>> {
+    /// Finds the source of the timeout that a packet set on its entry; `None` if it set none.
+    pub(crate) fn find_source(
+        &mut self,
+        record: &PacketRecord,
+        policy: PolicyOf,
+        now_ns: u64,
+    ) -> Option<Found> {
         if !sets_a_timeout(record) {
             return None;
         }
@@ -208,16 +260,21 @@ impl KnownTimeouts {
                 tolerance_ms: REFRESH_AGE_MS,
             }
         };
-        let found = self.find(Lookup {
-            netns: record.netns,
-            policy,
-            sight: sight(record),
-            observed,
-        });
-        Some(self.source(policy, found))
+        let found = self.find(
+            Lookup {
+                netns: record.netns,
+                policy,
+                sight: sight(record),
+                observed,
+            },
+            now_ns,
+        );
+        Some(Found { policy, found })
     }
 
-    fn source(&self, policy: PolicyOf, found: Option<Match>) -> TimeoutSource<'_> {
+    /// A source with its names.
+    pub(crate) fn source(&self, found: Found) -> TimeoutSource<'_> {
+        let Found { policy, found } = found;
         TimeoutSource {
             setter: match policy
                 .number()
@@ -235,17 +292,17 @@ impl KnownTimeouts {
         }
     }
 
-    fn find(&mut self, lookup: Lookup) -> Option<Match> {
+    fn find(&mut self, lookup: Lookup, now_ns: u64) -> Option<Match> {
         let found = match self.last {
             // A lookup without a result is repeated: the timeouts may have changed.
             Some((last, found @ Some(_))) if last == lookup => found,
-            _ => self.find_anew(&lookup),
+            _ => self.find_anew(&lookup, now_ns),
         };
         self.last = Some((lookup, found));
         found
     }
 
-    fn find_anew(&mut self, lookup: &Lookup) -> Option<Match> {
+    fn find_anew(&mut self, lookup: &Lookup, now_ns: u64) -> Option<Match> {
         let Lookup {
             netns,
             policy,
@@ -259,49 +316,49 @@ impl KnownTimeouts {
                 if of_state.is_some() && !policy.has_ended {
                     return of_state;
                 }
-                let now_ns = clock::monotonic_ns();
-                if now_ns >= policy.read_ns + READ_AGAIN_NS {
-                    policy.read_again(now_ns);
+                if now_ns >= policy.wanted_ns + READ_AGAIN_NS {
+                    policy.wanted_ns = now_ns;
+                    self.wanted = Some(Want::Objects(*netns));
                 }
                 if policy.has_ended {
-                    return self.default(*netns, sight, *observed);
+                    return self.default(*netns, sight, *observed, now_ns);
                 }
                 observed.of_any(sight, &policy.spans)
             }
             None if [PolicyOf::LOST, PolicyOf::UNKNOWN].contains(policy) => {
                 governing(sight, None).map(Match::without_value)
             }
-            None => self.default(*netns, sight, *observed),
+            None => self.default(*netns, sight, *observed, now_ns),
         }
     }
 
     /// The default of a namespace that has this value.
-    fn default(&mut self, netns: u32, sight: &Sight, observed: Observed) -> Option<Match> {
-        let known = self
-            .defaults
-            .entry(netns)
-            .or_insert_with(|| Defaults::of(netns, clock::monotonic_ns()));
+    fn default(&mut self, netns: u32, sight: &Sight, observed: Observed, now_ns: u64) -> Option<Match> {
+        let Some(known) = self.defaults.get_mut(&netns) else {
+            self.wanted = Some(Want::Defaults(netns));
+            let known = KnownDefaults {
+                wanted_ns: now_ns,
+                ..KnownDefaults::default()
+            };
+            return self
+                .defaults
+                .entry(netns)
+                .or_insert(known)
+                .of_any(sight, observed);
+        };
         if let Some(found) = known.of_state(sight, observed) {
             return Some(found);
         }
         // They may have changed since.
-        let now_ns = clock::monotonic_ns();
-        if now_ns >= known.read_ns + READ_AGAIN_NS {
-            *known = Defaults::of(netns, now_ns);
+        if now_ns >= known.wanted_ns + READ_AGAIN_NS {
+            known.wanted_ns = now_ns;
+            self.wanted = Some(Want::Defaults(netns));
         }
         known.of_any(sight, observed)
     }
 }
 
-impl Defaults {
-    fn of(netns: u32, now_ns: u64) -> Self {
-        Self {
-            read_ns: now_ns,
-            // Without values of a deleted namespace, the states of its last packets decide.
-            spans: defaults(netns).unwrap_or_default(),
-        }
-    }
-
+impl KnownDefaults {
     fn of_state(&self, sight: &Sight, observed: Observed) -> Option<Match> {
         let (sight, spans) = self.handled(sight)?;
         observed.of_state(&sight, spans)
@@ -328,8 +385,15 @@ impl Defaults {
     }
 }
 
+/// A source that was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    policy: PolicyOf,
+    found: Option<Match>,
+}
+
 /// The timeout that an entry has, and its value if that is known.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Match {
     governing: Governing,
     value_ms: Option<u64>,
@@ -346,7 +410,7 @@ impl Match {
 }
 
 /// The timeout observed on an entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Observed {
     ms: u64,
     /// The timeout that was set may exceed the observed one by this much.

@@ -9,6 +9,7 @@ use crate::{
     flow::{PolicyOf, TupleKey},
     kernel::{
         btf::{BtfError, KernelTypes},
+        clock,
         hz::{Hz, HzError},
     },
     names::proto::TCP,
@@ -17,20 +18,21 @@ use crate::{
         conntrack::{Entry, ProtoInfo},
         stats,
     },
+    observe::Fact,
     probe::{
         hooks::DUMP_HOOKS,
         layout::{Layout, LayoutError},
         object::TRACE,
         proof::Unproven,
-        ring::Record,
         scope::Scope,
         session::{Form, Options, Session, SessionError},
     },
+    records::Record,
     timeouts::{Sight, TcpSigns, TimeoutSource},
     waiting::block_on,
 };
 
-use super::KnownTimeouts;
+use super::{KnownTimeouts, namespace::find_out};
 
 /// Capacity for the records between two drains, at the pace of a dump.
 const RING_BYTES: u32 = 1 << 22;
@@ -140,7 +142,8 @@ impl Listing {
         let most = session.ring.capacity();
         let drained = session.ring.drain(most, |record| match record {
             Record::Policy(record) if record.what == PolicyEvent::Governs as u8 => {
-                policies.insert(record.policy, known.policy(record));
+                policies.insert(record.policy, known.policy(record, clock::monotonic_ns()));
+                find(known);
             }
             Record::Dump(record) => {
                 let key = TupleKey {
@@ -163,7 +166,10 @@ impl Listing {
     pub(crate) fn source_of(&mut self, netns: u32, entry: &Entry<'_>) -> Option<TimeoutSource<'_>> {
         let left_s = entry.timeout?;
         let (sight, policy) = self.sight_of(netns, entry);
-        Some(self.known.source_of_entry(netns, sight, policy, left_s))
+        let now_ns = clock::monotonic_ns();
+        let _ = self.known.source_of_entry(netns, sight, policy, left_s, now_ns);
+        find(&mut self.known);
+        Some(self.known.source_of_entry(netns, sight, policy, left_s, now_ns))
     }
 
     /// The tracker's view of an entry that was just read, and the policy that governs it.
@@ -206,6 +212,16 @@ impl Listing {
     /// Number of lost records: the sources of up to as many timeouts are unknown or wrong.
     pub(crate) fn lost(&self) -> u64 {
         self.session.ring.lost().total() + self.session.skips().counted
+    }
+}
+
+/// Finds out what the last lookup lacks.
+fn find(known: &mut KnownTimeouts) {
+    let now_ns = clock::monotonic_ns();
+    match known.wanted().map(find_out) {
+        Some(Fact::Defaults { netns, defaults }) => known.set_defaults(netns, defaults.as_ref(), now_ns),
+        Some(Fact::Objects { netns, objects }) => known.set_objects(netns, objects.as_deref(), now_ns),
+        Some(Fact::Symbols(_)) | None => {}
     }
 }
 
@@ -263,7 +279,7 @@ mod tests {
             assert_eq!(policy(Some(78), has_losses), PolicyOf::LOST);
         }
         let mut known = KnownTimeouts::new(Hz::new(250).unwrap());
-        let source = known.source_of_entry(1, Sight::default(), policy(None, true), 30);
+        let source = known.source_of_entry(1, Sight::default(), policy(None, true), 30, 0);
         assert_eq!(source, TimeoutSource::of(Setter::Unknown));
         assert_eq!(known.names(PolicyOf::UNKNOWN), None);
     }

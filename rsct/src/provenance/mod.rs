@@ -6,4 +6,4 @@ mod namespace;
 
 pub(crate) use known::{KnownTimeouts, sight};
 pub(crate) use listing::{Listing, ListingError};
-pub(crate) use namespace::defaults;
+pub(crate) use namespace::find_out;

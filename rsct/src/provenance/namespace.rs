@@ -9,7 +9,8 @@ use crate::{
         sysctl::Where,
     },
     netlink::{Socket, nft_timeout, timeout},
-    timeouts::{PROTOCOLS, Protocol, Spans, State},
+    observe::{Fact, TimeoutObject, Want},
+    timeouts::{Defaults, PROTOCOLS, Protocol, Spans, State},
     waiting::block_on,
 };
 
@@ -18,7 +19,7 @@ fn open(netns: u32) -> io::Result<Netns> {
 }
 
 /// A namespace's defaults by protocol number. Through sysctl, as a ctnetlink request would load a module.
-pub(crate) fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
+pub(crate) fn defaults(netns: u32) -> io::Result<Defaults> {
     let netns = open(netns)?;
     let at = Where::Inside(netns.as_fd());
     let states = || {
@@ -45,37 +46,8 @@ pub(crate) fn defaults(netns: u32) -> io::Result<HashMap<u8, Spans>> {
         .collect())
 }
 
-/// A timeout object that rules can assign to flows: a cttimeout policy, or a `ct timeout` object of nftables.
-pub(super) struct TimeoutObject {
-    pub(super) name: String,
-    timeouts: timeout::Timeouts,
-    pub(super) of_nftables: bool,
-}
-
-impl TimeoutObject {
-    /// Returns whether it is for a protocol and a family.
-    pub(super) fn is_for(&self, l3num: u16, l4proto: u8) -> bool {
-        self.timeouts.l3proto == l3num && self.timeouts.l4proto == l4proto
-    }
-
-    /// Returns whether its values are equal to these, in whole seconds.
-    pub(super) fn has_values(&self, spans: &Spans) -> bool {
-        self.timeouts.values.iter().all(|(attribute, seconds)| {
-            spans
-                .of(*attribute)
-                .is_none_or(|ms| ms / 1000 == u64::from(*seconds))
-        })
-    }
-
-    /// Its values.
-    pub(super) fn spans(&self) -> Spans {
-        let values = self.timeouts.values.iter();
-        Spans::new(values.map(|(attribute, seconds)| (*attribute, u64::from(*seconds) * 1000)))
-    }
-}
-
 /// All timeout objects of a namespace.
-pub(super) fn timeout_objects(netns: u32) -> io::Result<Vec<TimeoutObject>> {
+pub(crate) fn timeout_objects(netns: u32) -> io::Result<Vec<TimeoutObject>> {
     let netns = open(netns)?;
     // On a thread of its own, so that this one stays in its namespace.
     netns::inside(netns.as_fd(), || {
@@ -86,26 +58,43 @@ pub(super) fn timeout_objects(netns: u32) -> io::Result<Vec<TimeoutObject>> {
             let policies = timeout::list(&mut socket).await.unwrap_or_default();
             let mut objects: Vec<TimeoutObject> = policies
                 .into_iter()
-                .filter_map(|policy| {
-                    Some(TimeoutObject {
-                        name: name(&policy.name?),
-                        timeouts: policy.timeouts,
-                        of_nftables: false,
-                    })
-                })
+                .filter_map(|policy| Some(object(name(&policy.name?), policy.timeouts, false)))
                 .collect();
             // A request would load the module.
             if Path::new(NF_TABLES).exists() {
                 let of_nftables = nft_timeout::list(&mut socket).await.unwrap_or_default();
-                objects.extend(of_nftables.into_iter().map(|object| TimeoutObject {
-                    name: name(&object.name),
-                    timeouts: object.timeouts,
-                    of_nftables: true,
-                }));
+                let of_nftables = of_nftables
+                    .into_iter()
+                    .map(|found| object(name(&found.name), found.timeouts, true));
+                objects.extend(of_nftables);
             }
             Ok(objects)
         })
     })?
+}
+
+fn object(name: String, timeouts: timeout::Timeouts, of_nftables: bool) -> TimeoutObject {
+    TimeoutObject {
+        name,
+        l3proto: timeouts.l3proto,
+        l4proto: timeouts.l4proto,
+        seconds: timeouts.values,
+        of_nftables,
+    }
+}
+
+/// Reads a fact. It takes some time: the caller has a thread for it.
+pub(crate) fn find_out(want: Want) -> Fact {
+    match want {
+        Want::Defaults(netns) => Fact::Defaults {
+            netns,
+            defaults: defaults(netns).ok(),
+        },
+        Want::Objects(netns) => Fact::Objects {
+            netns,
+            objects: timeout_objects(netns).ok(),
+        },
+    }
 }
 
 /// Exists while nftables is loaded.

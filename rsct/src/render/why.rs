@@ -266,7 +266,7 @@ mod tests {
     use crate::{
         causes::{programs::KeyCount, tally::CauseTotals},
         kernel::{hz::Hz, interfaces::Names, text::Symbols},
-        probe::{ring::Lost, session::Skips},
+        records::{Lost, Skips},
         render::why_json,
         schema::{Command, Validator},
     };

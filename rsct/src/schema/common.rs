@@ -11,7 +11,8 @@ use crate::{
     flow::icmp,
     kernel::{interfaces::Names, netns},
     names::{self, proto, status},
-    probe::{proof, ring::Lost, session},
+    probe::proof,
+    records::{self, Lost},
 };
 
 /// A word of rsct or of the kernel.
@@ -286,8 +287,8 @@ pub struct HookCounts {
     pub not_attached: usize,
 }
 
-impl From<session::HookCounts> for HookCounts {
-    fn from(attached: session::HookCounts) -> Self {
+impl From<records::HookCounts> for HookCounts {
+    fn from(attached: records::HookCounts) -> Self {
         Self {
             fentry: attached.fentry,
             kprobe: attached.kprobe,
@@ -323,7 +324,7 @@ pub struct Skips {
 
 impl Skips {
     /// From the kernel's counts and the ring's.
-    pub fn of(skips: session::Skips, malformed: u64) -> Self {
+    pub fn of(skips: records::Skips, malformed: u64) -> Self {
         Self {
             skipped: skips.counted,
             skips_uncounted: skips.uncounted,

@@ -1,6 +1,8 @@
 //! Conntrack's timeouts: each protocol's states, their names in the kernel, `nfct` and sysctl, their meanings, and the values
 //! in force.
 
+use std::collections::HashMap;
+
 mod builtin;
 mod census;
 mod governing;
@@ -23,3 +25,6 @@ pub(crate) use spans::Spans;
 
 /// The number that stands for every protocol without a handler of its own, in ctnetlink and in `nfct`.
 pub(crate) const GENERIC: u8 = 255;
+
+/// The default timeouts of a namespace, by protocol number.
+pub(crate) type Defaults = HashMap<u8, Spans>;

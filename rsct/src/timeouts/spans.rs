@@ -1,11 +1,13 @@
 //! A protocol's timeouts by their states, in milliseconds: the kernel keeps them in jiffies.
 
+use serde::{Deserialize, Serialize};
+
 use crate::names::proto::{DCCP, SCTP, TCP};
 
 use super::Protocol;
 
 /// One protocol's timeouts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spans(Vec<(u16, u64)>);
 
 impl Spans {

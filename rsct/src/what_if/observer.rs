@@ -17,7 +17,8 @@ use crate::{
     names::{self, status},
     observe::Observation,
     provenance,
-    timeouts::{Protocol, Setter, Spans, TimeoutSource},
+    render::printed::Printer,
+    timeouts::{Defaults, Protocol, Setter, Spans, TimeoutSource},
 };
 
 use super::{PacketUpdate, Simulation, simulation::Seed};
@@ -28,7 +29,7 @@ pub(crate) struct TrialObserver {
     ticks: Hz,
     simulation: Simulation,
     /// The protocol's defaults in each namespace, as they were when it was first seen.
-    defaults: HashMap<u32, Option<Spans>>,
+    defaults: HashMap<u32, Spans>,
 }
 
 impl TrialObserver {
@@ -71,23 +72,6 @@ impl TrialObserver {
         Protocol::of_number(protonum).number == self.simulation.trial().protocol.number
     }
 
-    /// Consumes one observation.
-    pub(crate) fn observe(&mut self, observation: Observation<'_>) {
-        match observation {
-            Observation::Cause(_) => {}
-            Observation::Packet(record, _, source, _) => {
-                if self.is_tried(Tuple::from_words(record.tuple).protonum) {
-                    self.packet(record, source.as_ref());
-                }
-            }
-            Observation::Entry(record, _, _) => {
-                if self.is_tried(Tuple::from_words(record.orig).protonum) {
-                    self.entry(record);
-                }
-            }
-        }
-    }
-
     fn packet(&mut self, record: &PacketRecord, source: Option<&TimeoutSource<'_>>) {
         let outcome = Outcome::of(record);
         if !matches!(outcome, Outcome::Created | Outcome::Tracked) {
@@ -108,13 +92,9 @@ impl TrialObserver {
         let is_default =
             source.is_some_and(|source| source.setter == Setter::Defaults && source.governing.is_some());
         let sight = provenance::sight(record);
-        let protocol = self.simulation.trial().protocol.number;
-        let defaults = self.defaults.entry(record.netns).or_insert_with(|| {
-            let mut all = provenance::defaults(record.netns).ok()?;
-            all.remove(&protocol)
-        });
-        let of_default = defaults
-            .as_ref()
+        let of_default = self
+            .defaults
+            .get(&record.netns)
             .filter(|_| is_default)
             .map(|spans| (&sight, spans));
         self.simulation.packet(&packet, of_default);
@@ -156,6 +136,32 @@ impl TrialObserver {
                 );
             }
             _ => {}
+        }
+    }
+}
+
+/// Prints nothing until the report at the end.
+impl Printer for TrialObserver {
+    fn print(&mut self, _out: &mut Vec<u8>, observation: Observation<'_>) {
+        match observation {
+            Observation::Cause(_) => {}
+            Observation::Packet(record, _, source, _) => {
+                if self.is_tried(Tuple::from_words(record.tuple).protonum) {
+                    self.packet(record, source.as_ref());
+                }
+            }
+            Observation::Entry(record, _, _) => {
+                if self.is_tried(Tuple::from_words(record.orig).protonum) {
+                    self.entry(record);
+                }
+            }
+        }
+    }
+
+    fn defaults(&mut self, netns: u32, defaults: &Defaults) {
+        let protocol = self.simulation.trial().protocol.number;
+        if let Some(spans) = defaults.get(&protocol) {
+            self.defaults.entry(netns).or_insert_with(|| spans.clone());
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::{
         delete_kind::{self, DeleteKind},
         tuples::{headers, inverse},
     },
-    observe::{Observation, Observer},
+    observe::Observation,
+    render::printed::Printer,
 };
 
 use super::{
@@ -141,9 +142,9 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> FlowObserver<W> {
     }
 }
 
-impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Observer for FlowObserver<W> {
-    fn observe(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
-        self.watching.observe(out, observation);
+impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Printer for FlowObserver<W> {
+    fn print(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        self.watching.print(out, observation);
         let concerns = if let Observation::Packet(record, flow, ..) = observation {
             self.concerns_packet(record, flow)
         } else if let Observation::Entry(record, flow, why) = observation {

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     kernel::{clock, interrupt::Signals},
-    probe::{ring::Record, session::Session},
+    probe::session::Session,
+    records::Record,
 };
 
 /// Longer than any measurement.

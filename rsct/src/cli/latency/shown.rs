@@ -21,7 +21,7 @@ use crate::{
         bytes,
         color::Palette,
         latency::{self as text, Report},
-        latency_json,
+        latency_json, trace_summary,
     },
     schema::{
         self, Command,
@@ -29,7 +29,6 @@ use crate::{
         latency::{FilterOption, LatencyHook, LatencyStarted, LatencySummary, Span},
         tag,
     },
-    trace::summary,
 };
 
 /// Numbers of the whole measurement for the summary.
@@ -262,7 +261,7 @@ impl Shown {
         }
         message!("{} lost.", plural::count(lost.total(), "record", "records"));
         let mut kinds = String::new();
-        summary::lost_text(&mut kinds, &lost);
+        trace_summary::lost_text(&mut kinds, &lost);
         message::write(kinds);
     }
 }

@@ -7,7 +7,6 @@ use rsct_common::latency::{Function, setting};
 
 use super::LatencyArgs;
 use crate::{
-    cli::probing::{report_hooks, start_error},
     filter::Filter,
     kernel::{
         btf::KernelTypes,
@@ -25,6 +24,7 @@ use crate::{
         session::{Options, Session},
         tallies::Tallies,
     },
+    source::live::{StartError, report_hooks},
 };
 
 /// Size of the ring buffer of slow calls.
@@ -100,7 +100,7 @@ pub(super) fn start(args: &LatencyArgs, filter: Filter) -> anyhow::Result<Measur
     };
     let overhead = overhead::measure(&types, &layout, &options);
     let wanted: Vec<&'static Hook> = LATENCY_HOOKS.iter().collect();
-    let mut session = Session::start(&LATENCY, &wanted, &types, &layout, &options).map_err(start_error)?;
+    let mut session = Session::start(&LATENCY, &wanted, &types, &layout, &options).map_err(StartError::of)?;
     report_hooks(&session.hooks, args.show_hooks.show_hooks);
     match session.prove() {
         Err(error @ Unproven::NotRun { .. }) => return Err(error).context("cannot measure"),

@@ -1,6 +1,6 @@
 //! `rsct timeout what-if`: simulates other timeouts with live traffic.
 
-use std::{cell::RefCell, io, ops::ControlFlow, process::ExitCode};
+use std::{io, ops::ControlFlow, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,21 +15,22 @@ use crate::{
     cli::{
         FilterArgs, UsageError,
         namespaces::{Namespaces, NetnsArg},
-        probing::{Probing, TraceOptions, listing_error, report_watching},
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
+        watching::{listing_error, records_have, report_watching},
     },
     filter::{Filter, Plan},
     flow::TupleKey,
-    kernel::clock,
+    kernel::{clock, netns::Selector},
     netlink::{conntrack::Entry, dump},
+    observe::{Joined, Model, Summary},
     provenance::Listing,
-    render::what_if::Report,
-    schema::Command,
-    timeouts::{GENERIC, Protocol, TimeoutValues},
-    trace::{
-        output::{Format, Output as Lines},
-        run::Limits,
+    render::{
+        printed::{Form, Printed},
+        what_if::Report,
     },
+    schema::{self, Command},
+    source::live::{Limits, Live, LiveOptions},
+    timeouts::{GENERIC, Protocol, TimeoutValues},
     waiting,
     what_if::{Incident, Simulation, TimeoutTrial, TrialObserver},
 };
@@ -128,9 +129,13 @@ async fn watch(
     filter: Filter,
     namespaces: &Namespaces,
 ) -> anyhow::Result<ExitCode> {
-    let mut probing = Probing::start(&TraceOptions {
+    records_have(
+        &filter,
+        "packet records do not have this field; `rsct list` and `rsct watch` accept the option",
+    )?;
+    let mut source = Live::start(LiveOptions {
         filter,
-        netns: args.netns.name(),
+        netns: Selector::from_option(args.netns.name()),
         everywhere: false,
         with_causes: false,
         form: args.attach.form(),
@@ -140,31 +145,37 @@ async fn watch(
         reports_early: false,
         show_hooks: false,
     })?;
-    let mut watching = TrialObserver::new(Simulation::new(trial), probing.ticks);
+    let mut watching = TrialObserver::new(Simulation::new(trial), source.setup.hz);
     let mut listing = Listing::start(args.attach.form_of_listing()).map_err(listing_error)?;
     seed(namespaces, filter, &mut listing, &mut watching).await?;
     let lost_listing = listing.lost();
     drop(listing);
 
     let json = args.output.is_json();
-    let format = Format::WhatIf {
-        watching: Box::new(watching),
-        json,
+    let form = match json {
+        true => Form::Json,
+        false => Form::Messages,
     };
-    let mut lines = Lines::new(format, io::stdout());
-    let written = lines.header(Some(Command::TimeoutWhatIf));
-    let join = RefCell::new(probing.join(lines, filter.details, None));
-    join.borrow_mut().wrote(written);
+    let mut printed = Printed::new(watching, form, io::stdout());
+    if json {
+        printed.lines(|out| schema::begin(out, Command::TimeoutWhatIf));
+    }
+    let mut joined = Joined {
+        model: Model::new(&source.setup, filter.details),
+        observer: printed,
+    };
     if !json {
         report_watching(args.duration.duration);
     }
     let limits = Limits {
         duration: Some(args.duration.duration),
     };
-    let summary = probing.run(&join, &limits).await?;
-    let Format::WhatIf { watching, .. } = join.into_inner().output.into_format() else {
-        unreachable!("it was created with this format");
-    };
+    source.run(&mut joined, limits).await.context("cannot trace")?;
+    let Joined { model, mut observer } = joined;
+    // A failed write is reported with the answer.
+    let _ = observer.finish();
+    let watching = observer.printer;
+    let summary = Summary::of(&model);
     let mut last = LastDump {
         filter,
         watching: &watching,
@@ -190,7 +201,7 @@ async fn watch(
     let report = Report {
         trial: watching.simulation().trial(),
         watched: summary.elapsed,
-        started_ns: probing.started_ns,
+        started_ns: source.setup.started_ns,
         totals,
         others,
         lost: lost_listing + summary.lost_total(),

@@ -8,10 +8,10 @@ use crate::{
     cli::{
         FilterArgs,
         namespaces::{Namespaces, NetnsArg},
-        probing::{listing_error, report_lost_records},
         reading::{self, ExplainArg},
         shared_args::{AttachArg, DurationArg, FormatArg, TextOrJson},
         trace::{self, Subject, TraceArgs},
+        watching::{listing_error, report_lost_records},
     },
     filter::Filter,
     netlink::{conntrack::Entry, dump},

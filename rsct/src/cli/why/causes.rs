@@ -21,9 +21,8 @@ use crate::{
         tally::CauseTotals,
     },
     cli::{
-        UsageError,
-        probing::{report_watching, start_error},
         shared_args::TextOrJson,
+        watching::{records_have, report_watching},
     },
     kernel::{
         interfaces::Names,
@@ -33,14 +32,11 @@ use crate::{
         text::Symbols,
     },
     plural,
-    probe::{
-        cause_hooks,
-        proof::Unproven,
-        scope::Scope,
-        session::{HookCounts, How},
-    },
+    probe::{cause_hooks, proof::Unproven, scope::Scope, session::How},
+    records::HookCounts,
     render::{bytes::json_line, color::Palette, why, why_json},
     schema::{self, Command, tag, why::WhyStarted},
+    source::live::StartError,
     waiting,
 };
 
@@ -79,12 +75,10 @@ pub(super) fn run(args: &CausesArgs, topic: &Topic) -> anyhow::Result<ExitCode> 
 async fn report(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
     let watching = &args.common.watching;
     let filter = args.common.filter.filter()?;
-    if let Some(option) = filter.details.unknown_to_records() {
-        return Err(UsageError(format!(
-            "--{option}: cause records do not have this field; `rsct list` and `rsct watch` accept the option"
-        ))
-        .into());
-    }
+    records_have(
+        &filter,
+        "cause records do not have this field; `rsct list` and `rsct watch` accept the option",
+    )?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let selector = Selector::from_option(watching.netns.name());
     let found = netns::open(&selector)?;
@@ -100,7 +94,7 @@ async fn report(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Vec<u8>> {
         Scope { netns: only, filter },
     )
     .map_err(|error| match error {
-        ProgramsError::Session(error) => start_error(error),
+        ProgramsError::Session(error) => anyhow::Error::from(StartError::of(error)),
         error => error.into(),
     })?;
     let mut symbols = programs.symbols()?;

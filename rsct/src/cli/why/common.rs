@@ -1,9 +1,7 @@
 //! Shared by all topics: their options, and the watch.
 
 use std::{
-    cell::RefCell,
     io::{self, Write as _},
-    rc::Rc,
     time::Duration,
 };
 
@@ -14,20 +12,20 @@ use crate::{
     cli::{
         FilterArgs, is_broken_pipe,
         namespaces::NetnsArg,
-        probing::{Probing, TraceOptions, report_watching},
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
+        watching::report_watching,
     },
     filter::Filter,
     flow::FlowTable,
-    kernel::interfaces::Names,
+    kernel::{interfaces::Names, netns::Selector},
     message,
-    observe::Observer,
-    schema::Command,
-    trace::{
-        output::{Format, Output as Lines},
-        run::Limits,
-        summary::Summary,
+    observe::{Joined, Model, Summary},
+    render::{
+        printed::{Form, Printed, Printer},
+        trace_summary,
     },
+    schema::{self, Command},
+    source::live::{Limits, Live, LiveOptions},
 };
 
 /// The options of every topic.
@@ -57,7 +55,7 @@ const RING_BYTES: u32 = 8 << 20;
 
 /// A watch whose programs are attached, and whose records are not read yet.
 pub(super) struct Watch {
-    pub(super) probing: Probing,
+    pub(super) source: Live,
     /// Names of namespaces and interfaces.
     pub(super) names: Names,
     duration: Duration,
@@ -89,9 +87,9 @@ pub(super) struct WatchScope {
 impl Watch {
     /// Attaches the programs: from now on no record is missed.
     pub(super) fn start(args: &WatchingArgs, scope: &WatchScope) -> anyhow::Result<Self> {
-        let probing = Probing::start(&TraceOptions {
+        let source = Live::start(LiveOptions {
             filter: scope.filter,
-            netns: args.netns.name(),
+            netns: Selector::from_option(args.netns.name()),
             everywhere: scope.everywhere,
             with_causes: scope.with_causes,
             form: args.attach.form(),
@@ -102,52 +100,58 @@ impl Watch {
             show_hooks: false,
         })?;
         Ok(Self {
-            probing,
+            source,
             names: Names::read(),
             duration: args.duration.duration,
             json: args.output.is_json(),
         })
     }
 
-    /// Passes observations to an observer until the duration is over or a signal arrives. Reports losses on stderr.
+    /// Passes observations to a printer until the duration is over or a signal arrives. Reports losses on stderr.
     /// `command` is for the first line of JSON output, unless that is printed already.
-    pub(super) async fn run<T: Observer + 'static>(
+    pub(super) async fn run<P: Printer>(
         mut self,
-        observer: T,
+        printer: P,
         command: Option<Command>,
-    ) -> anyhow::Result<(Rc<RefCell<T>>, Watched)> {
-        let observer = Rc::new(RefCell::new(observer));
-        let format = Format::Observed {
-            by: Box::new(Rc::clone(&observer)),
-            json: self.json,
+    ) -> anyhow::Result<(P, Watched)> {
+        let form = match self.json {
+            true => Form::Json,
+            false => Form::Messages,
         };
-        let mut lines = Lines::new(format, io::stdout());
-        let written = lines.header(command);
-        let details = Filter::default().details;
-        let join = RefCell::new(self.probing.join(lines, details, None));
-        join.borrow_mut().wrote(written);
+        let mut printed = Printed::new(printer, form, io::stdout());
+        if let (Some(command), true) = (command, self.json) {
+            printed.lines(|out| schema::begin(out, command));
+        }
+        let mut joined = Joined {
+            model: Model::new(&self.source.setup, Filter::default().details),
+            observer: printed,
+        };
         if !self.json {
             report_watching(self.duration);
         }
         let limits = Limits {
             duration: Some(self.duration),
         };
-        let summary = self.probing.run(&join, &limits).await?;
-        let join = join.into_inner();
-        match join.write_error {
+        self.source
+            .run(&mut joined, limits)
+            .await
+            .context("cannot trace")?;
+        let Joined { model, mut observer } = joined;
+        match observer.finish() {
             Some(error) if !is_broken_pipe(&error) => {
                 return Err(error).context("writing events to standard output");
             }
             _ => {}
         }
-        message::write(summary.text());
+        let summary = Summary::of(&model);
+        message::write(trace_summary::text(&summary));
         self.names.read_again();
         let watched = Watched {
-            table: join.table,
+            table: model.table,
             summary,
             names: self.names,
         };
-        Ok((observer, watched))
+        Ok((observer.printer, watched))
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     cli::{
         UsageError,
         namespaces::{Namespaces, NetnsArg},
-        probing::{listing_error, report_lost_records},
         shared_args::TextOrJson,
+        watching::{listing_error, report_lost_records},
     },
     family::Family,
     filter::Filter,
@@ -95,14 +95,14 @@ async fn why(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> any
         tuples.add(&found.reply);
     }
     let mut lines = TraceText::new(Look {
-        ticks: watch.probing.ticks,
-        start_ns: watch.probing.started_ns,
+        ticks: watch.source.setup.hz,
+        start_ns: watch.source.setup.started_ns,
         show_netns: true,
         style: Style::default(),
         palette: Palette::for_stream(&std::io::stdout()),
         names: watch.names.clone(),
     });
-    let mut json = TraceJson::new(watch.probing.ticks);
+    let mut json = TraceJson::new(watch.source.setup.hz);
     let mut begun = false;
     let write = move |out: &mut Vec<u8>, observation: Observation<'_>| match format {
         TextOrJson::Json => json.line(out, observation),
@@ -126,7 +126,6 @@ async fn why(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> any
         elsewhere: &elsewhere,
         watched: &watched,
     };
-    let watching = watching.borrow();
     let mut out = Vec::new();
     report.write(&mut out, &watching, format);
     if format == TextOrJson::Text {

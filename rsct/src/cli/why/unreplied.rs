@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::common::{CommonArgs, Watch, WatchScope, Watched, print};
 use crate::{
-    cli::{UsageError, namespaces::Namespaces, shared_args::TextOrJson},
+    cli::{namespaces::Namespaces, shared_args::TextOrJson, watching::records_have},
     filter::Filter,
     flow::{Flow, tuples::inverse},
     kernel::clock,
@@ -38,12 +38,10 @@ pub(super) struct UnrepliedArgs {
 /// Runs `rsct why unreplied`.
 pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
     let filter = args.common.filter.filter()?;
-    if let Some(option) = filter.details.unknown_to_records() {
-        return Err(UsageError(format!(
-            "--{option}: packet records do not have this field; `rsct list -u UNREPLIED` accepts the option"
-        ))
-        .into());
-    }
+    records_have(
+        &filter,
+        "packet records do not have this field; `rsct list -u UNREPLIED` accepts the option",
+    )?;
     let namespaces = Namespaces::open(&args.common.watching.netns)?;
     let selected =
         (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
@@ -58,7 +56,7 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
             filter,
             netns: selected,
         };
-        report(args, &selection, &watching.borrow(), &watched)
+        report(args, &selection, &watching, &watched)
     })
 }
 

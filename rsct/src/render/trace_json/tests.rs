@@ -164,7 +164,7 @@ proptest! {
         let observation = Observation::Packet(&record, flow, has_all.then_some(source), reason);
         TraceJson::new(Hz::new(250).unwrap()).line(&mut out, observation);
         if is_late {
-            crate::trace::output::mark_late(&mut out, true);
+            crate::render::printed::mark_late(&mut out, true);
         }
         is_that_of::<schema::Packet>(&out)?;
     }

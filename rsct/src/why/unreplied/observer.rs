@@ -11,7 +11,8 @@ use crate::{
         delete_kind::{self, DeleteKind},
     },
     names::status,
-    observe::{Observation, Observer},
+    observe::Observation,
+    render::printed::Printer,
     why::sightings::Sightings,
 };
 
@@ -31,8 +32,8 @@ pub(crate) struct UnrepliedObserver {
     pub answered: HashSet<u64>,
 }
 
-impl Observer for UnrepliedObserver {
-    fn observe(&mut self, _out: &mut Vec<u8>, observation: Observation<'_>) {
+impl Printer for UnrepliedObserver {
+    fn print(&mut self, _out: &mut Vec<u8>, observation: Observation<'_>) {
         if let Observation::Packet(record, flow, ..) = observation {
             self.packet(record, flow);
         } else if let Observation::Entry(record, Some(flow), _) = observation {

@@ -3,7 +3,8 @@ use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, Packe
 use super::*;
 use crate::{
     flow::{FlowTable, HookPoint, reconcile::DumpedEntry},
-    observe::{Observation, Observer as _, Reason},
+    observe::{Observation, Reason},
+    render::printed::Printer as _,
     why::words,
 };
 
@@ -305,7 +306,7 @@ fn an_unreplied_entry_with_a_reply_is_answered() {
         ..PacketRecord::default()
     };
     let mut observe = |record: &PacketRecord| {
-        watching.observe(
+        watching.print(
             &mut Vec::new(),
             Observation::Packet(record, Some(&flow), None, Reason::None),
         );
@@ -331,7 +332,7 @@ fn entries_deleted_without_a_reply_are_kept() {
         ..EntryRecord::default()
     };
     let mut observe = |record: &EntryRecord| {
-        watching.observe(&mut Vec::new(), Observation::Entry(record, Some(&flow), None));
+        watching.print(&mut Vec::new(), Observation::Entry(record, Some(&flow), None));
         watching.ended.len()
     };
     assert_eq!(observe(&record), 0);

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, ops::ControlFlow};
 
 use crate::{
-    cli::{probing::listing_error, sentence, shared_args::AttachArg},
+    cli::{sentence, shared_args::AttachArg, watching::listing_error},
     netlink::{
         Error, Socket,
         conntrack::Entry,

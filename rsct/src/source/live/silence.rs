@@ -1,17 +1,16 @@
 //! The check that the kernel still runs the eBPF programs while no record arrives: silence is no proof of a quiet network.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::{
     kernel::clock,
+    observe::{Doubt, Notice},
     probe::{proof::Unproven, session::Session},
-    render::bytes::json_line,
-    schema::{tag, trace::Programs},
 };
 
-use super::{authority::Authority, output::Output};
+use super::authority::Authority;
 
 /// The interval of the check while no record arrives.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,18 +27,9 @@ pub(super) struct Silence {
     first: Option<Doubt>,
 }
 
-/// Why records may be missing.
-#[derive(Clone, Debug)]
-pub(crate) struct Doubt {
-    /// Its time on the monotonic clock.
-    pub time_ns: u64,
-    /// The reason.
-    pub why: Unproven,
-}
-
 impl Silence {
-    /// Checks that the programs run. An error proves that they do not.
-    pub(super) fn begin<W: io::Write>(session: &Session, output: &mut Output<W>) -> Result<Self, Unproven> {
+    /// Checks that the programs run. An error proves that they do not. Returns the notice of a doubt, if there is one.
+    pub(super) fn begin(session: &Session) -> Result<(Self, Option<Notice>), Unproven> {
         let mut silence = Self {
             next: Instant::now() + EVERY,
             taken: session.ring.taken,
@@ -51,9 +41,8 @@ impl Silence {
             // A record is a better proof than a test run.
             Err(why @ Unproven::NotRun { .. }) if session.ring.taken == 0 => Err(why),
             result => {
-                // A failed write ends the trace at the next line.
-                let _ = silence.note(result.err(), output);
-                Ok(silence)
+                let notice = silence.note(result.err());
+                Ok((silence, notice))
             }
         }
     }
@@ -63,18 +52,13 @@ impl Silence {
         Instant::now() >= self.next
     }
 
-    /// Repeats the check if no record has arrived since the last one. Returns whether none has.
-    pub(super) fn look<W: io::Write>(
-        &mut self,
-        session: &Session,
-        output: &mut Output<W>,
-    ) -> io::Result<bool> {
+    /// Repeats the check if no record has arrived since the last one. Returns whether none has, and the notice of a change.
+    pub(super) fn look(&mut self, session: &Session) -> (bool, Option<Notice>) {
         self.next = Instant::now() + EVERY;
         if std::mem::replace(&mut self.taken, session.ring.taken) != session.ring.taken {
-            return Ok(false);
+            return (false, None);
         }
-        self.note(session.prove().err(), output)?;
-        Ok(true)
+        (true, self.note(session.prove().err()))
     }
 
     /// Returns whether the number of entries changed since the last check, without a record. Only for a trace of one
@@ -93,34 +77,22 @@ impl Silence {
         self.first
     }
 
-    /// Reports a change at once.
-    fn note<W: io::Write>(&mut self, unproven: Option<Unproven>, output: &mut Output<W>) -> io::Result<()> {
+    /// The notice of a change.
+    fn note(&mut self, unproven: Option<Unproven>) -> Option<Notice> {
         if unproven == self.unproven {
-            return Ok(());
+            return None;
         }
         self.unproven.clone_from(&unproven);
         let time_ns = clock::monotonic_ns();
-        if let Some(why) = &unproven
-            && self.first.is_none()
-        {
+        let run = unproven.as_ref().map_or(Some(true), Unproven::run);
+        let reason = unproven.as_ref().map(ToString::to_string);
+        if let (None, Some(reason)) = (&self.first, &reason) {
             self.first = Some(Doubt {
                 time_ns,
-                why: why.clone(),
+                run,
+                reason: reason.clone(),
             });
         }
-        if output.is_json() {
-            let line = Programs {
-                r#type: tag::Programs,
-                time_ns,
-                run: unproven.as_ref().map_or(Some(true), Unproven::run),
-                reason: unproven.as_ref().map(ToString::to_string),
-            };
-            return output.line(|out| json_line(out, &line));
-        }
-        match &unproven {
-            Some(why) => message!("{why}"),
-            None => message!("the kernel runs the attached programs again"),
-        }
-        Ok(())
+        Some(Notice::Programs { time_ns, run, reason })
     }
 }

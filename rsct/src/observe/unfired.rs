@@ -1,35 +1,39 @@
 //! Hooks that have not fired although a dump shows that their operation took place: the compiler may have inlined the
 //! function.
 
-use std::{fmt, io};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     flow::reconcile::{DifferenceKind, Reconciliation},
-    kernel::clock,
     plural,
-    render::bytes::json_line,
-    schema::{tag, trace::UnfiredHooks},
 };
 
-use super::{join::Counts, output::Output};
-
-/// The functions that report inserted entries.
-const INSERTING: &[&str] = &["__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"];
-/// The functions that report deleted entries.
-const DELETING: &[&str] = &["nf_ct_delete"];
+use super::Counts;
 
 /// Hooks that have not fired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unfired {
-    /// Their functions.
-    pub functions: &'static [&'static str],
-    /// Entries that were inserted or deleted without a record.
+    /// The change that they should have reported.
+    pub change: Change,
+    /// The number of entries that changed without a record.
     pub entries: usize,
+}
+
+/// A change of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    /// Entries were inserted.
+    Inserted,
+    /// Entries were deleted.
+    Deleted,
 }
 
 impl Unfired {
     /// The hooks that dumps and records show so far.
-    fn of(counts: &Counts, found: &Reconciliation) -> Vec<Self> {
+    pub(super) fn of(counts: &Counts, found: &Reconciliation) -> impl Iterator<Item = Self> {
         let entries = |kind| {
             let of_kind = found
                 .differences
@@ -38,56 +42,44 @@ impl Unfired {
             of_kind.count()
         };
         [
-            (INSERTING, counts.inserted, entries(DifferenceKind::OnlyInDump)),
-            (DELETING, counts.deleted, entries(DifferenceKind::OnlyFromProbe)),
+            (
+                Change::Inserted,
+                counts.inserted,
+                entries(DifferenceKind::OnlyInDump),
+            ),
+            (
+                Change::Deleted,
+                counts.deleted,
+                entries(DifferenceKind::OnlyFromProbe),
+            ),
         ]
         .into_iter()
         .filter(|(_, records, entries)| *records == 0 && *entries != 0)
-        .map(|(functions, _, entries)| Self { functions, entries })
-        .collect()
+        .map(|(change, _, entries)| Self { change, entries })
+    }
+
+    /// The functions of the hooks.
+    pub(crate) fn functions(self) -> &'static [&'static str] {
+        match self.change {
+            Change::Inserted => &["__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"],
+            Change::Deleted => &["nf_ct_delete"],
+        }
     }
 }
 
 impl fmt::Display for Unfired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = plural::count(self.entries as u64, "entry", "entries");
-        let change = match self.functions == DELETING {
-            true => "left the table",
-            false => "appeared in the table",
+        let change = match self.change {
+            Change::Deleted => "left the table",
+            Change::Inserted => "appeared in the table",
         };
-        let functions = self.functions.join(" and ");
+        let functions = self.functions().join(" and ");
         write!(
             f,
             "{entries} {change}, but the hooks of {functions} have not fired"
         )
     }
-}
-
-/// Reports hooks that were not reported before.
-pub(super) fn report<W: io::Write>(
-    known: &mut Vec<Unfired>,
-    counts: &Counts,
-    found: &Reconciliation,
-    output: &mut Output<W>,
-) -> io::Result<()> {
-    for unfired in Unfired::of(counts, found) {
-        if known.iter().any(|known| known.functions == unfired.functions) {
-            continue;
-        }
-        if output.is_json() {
-            let line = UnfiredHooks {
-                r#type: tag::Unfired,
-                time_ns: clock::monotonic_ns(),
-                functions: unfired.functions,
-                entries: unfired.entries,
-            };
-            output.line(|out| json_line(out, &line))?;
-        } else {
-            message!("{unfired}");
-        }
-        known.push(unfired);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -132,8 +124,9 @@ mod tests {
     #[test]
     fn entries_without_any_record_show_that_hooks_did_not_fire() {
         let table = table(&[1], &[2, 3]);
-        let unfired = Unfired::of(&Counts::default(), table.reconciliation());
-        let texts: Vec<String> = unfired.iter().map(ToString::to_string).collect();
+        let counts = Counts::default();
+        let unfired = Unfired::of(&counts, table.reconciliation());
+        let texts: Vec<String> = unfired.map(|unfired| unfired.to_string()).collect();
         assert_eq!(
             texts,
             [
@@ -151,10 +144,9 @@ mod tests {
             deleted: 1,
             ..Counts::default()
         };
-        assert_eq!(Unfired::of(&counts, table(&[1], &[2]).reconciliation()), []);
-        assert_eq!(
-            Unfired::of(&Counts::default(), table(&[1], &[1]).reconciliation()),
-            []
-        );
+        let unfired =
+            |counts: &Counts, after| Unfired::of(counts, table(&[1], &[after]).reconciliation()).count();
+        assert_eq!(unfired(&counts, 2), 0);
+        assert_eq!(unfired(&Counts::default(), 1), 0);
     }
 }

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
-/// How long a line waits: longer than an operation lasts, unless the kernel takes its CPU away.
-pub(crate) const HOLD_NS: u64 = 5_000_000;
+/// How long a line waits if the source does not settle: longer than an operation lasts, unless the kernel takes its CPU
+/// away.
+const HOLD_NS: u64 = 5_000_000;
 /// Lines are written in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -114,11 +115,6 @@ impl<W: Write> Lines<W> {
         Ok(())
     }
 
-    /// Writes all lines.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.settle(u64::MAX)
-    }
-
     /// Bytes of text that wait.
     fn bytes(&self) -> usize {
         self.older.bytes() + self.newer.bytes()
@@ -205,7 +201,7 @@ mod tests {
         assert_eq!(written(&lines), "10\n");
         add(&mut lines, 20);
         lines.text(|out| out.extend_from_slice(b"end\n")).unwrap();
-        lines.flush().unwrap();
+        lines.settle(u64::MAX).unwrap();
         assert_eq!(written(&lines), "10\n20\n30\nend\n");
     }
 
@@ -213,10 +209,10 @@ mod tests {
     fn a_line_that_comes_too_late_is_marked() {
         let mut lines = Lines::new(Vec::new());
         add(&mut lines, 30);
-        lines.flush().unwrap();
+        lines.settle(u64::MAX).unwrap();
         add(&mut lines, 10);
         add(&mut lines, 30);
-        lines.flush().unwrap();
+        lines.settle(u64::MAX).unwrap();
         assert_eq!(written(&lines), "30\n10 late\n30\n");
     }
 
@@ -270,7 +266,7 @@ mod tests {
         let error = lines.settle(2).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         lines.to.0.clear();
-        lines.flush().unwrap();
+        lines.settle(u64::MAX).unwrap();
         assert_eq!(lines.to.0, b"3\n");
     }
 
@@ -286,7 +282,7 @@ mod tests {
                     lines.settle(time_ns.saturating_sub(10)).unwrap();
                 }
             }
-            lines.flush().unwrap();
+            lines.settle(u64::MAX).unwrap();
             let written = written(&lines);
             let mut seen: Vec<u64> = written.lines().map(|line| line.trim_end_matches(" late").parse().unwrap()).collect();
             let in_time: Vec<u64> = written.lines().filter_map(|line| line.parse().ok()).collect();

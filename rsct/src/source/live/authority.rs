@@ -2,16 +2,14 @@
 //!
 //! Nothing stays open between dumps: a socket or a descriptor would keep an otherwise unused namespace alive.
 
-use std::{collections::HashSet, ops::ControlFlow, os::fd::AsFd as _, panic::resume_unwind};
+use std::{ops::ControlFlow, os::fd::AsFd as _, panic::resume_unwind};
 
 use crate::{
     filter::Filter,
-    flow::{
-        TupleKey,
-        reconcile::{Coverage, DumpedEntry},
-    },
+    flow::{TupleKey, reconcile::DumpedEntry},
     kernel::netns::{self, Found, Netns, NetnsError, Selector},
     netlink::{Error, Socket, conntrack::Entry, dump, stats},
+    observe::Covered,
 };
 
 /// The source of dumps.
@@ -58,14 +56,11 @@ impl Authority {
     }
 
     /// Dumps every namespace in scope. A failure does not stop the dumps of the others.
-    pub(crate) async fn dump(&self, mut take: impl FnMut(&DumpedEntry)) -> Covered {
-        let mut covered = Covered::default();
+    pub(crate) async fn dump(&self, mut take: impl FnMut(&DumpedEntry)) -> (Covered, Vec<AuthorityError>) {
+        let (mut covered, mut errors) = (Covered::default(), Vec::new());
         let found = match self.look_up().await {
             Ok(found) => found,
-            Err(error) => {
-                covered.errors.push(error.into());
-                return covered;
-            }
+            Err(error) => return (covered, vec![error.into()]),
         };
         covered.is_all = self.selector == Selector::All;
         for netns in found.namespaces {
@@ -78,14 +73,14 @@ impl Authority {
                     // Missing rights apply to every namespace.
                     let is_last = error.is_not_permitted();
                     let netns = netns.name.to_string();
-                    covered.errors.push(AuthorityError::Netlink { netns, error });
+                    errors.push(AuthorityError::Netlink { netns, error });
                     if is_last {
                         break;
                     }
                 }
             }
         }
-        covered
+        (covered, errors)
     }
 
     /// Returns whether all entries of the namespaces are in scope.
@@ -135,29 +130,6 @@ impl Authority {
         let query = dump::Query::of_family(self.filter.family);
         dump::entries(&mut socket, &query, &mut sink).await?;
         Ok(())
-    }
-}
-
-/// The namespaces that a dump covered.
-#[derive(Default)]
-pub(crate) struct Covered {
-    /// Errors of the other namespaces.
-    pub errors: Vec<AuthorityError>,
-    is_all: bool,
-    opened: HashSet<u32>,
-    whole: HashSet<u32>,
-}
-
-impl Covered {
-    /// The dump's coverage of a namespace.
-    pub(crate) fn of(&self, netns: u32) -> Coverage {
-        if self.whole.contains(&netns) {
-            Coverage::Whole
-        } else if self.is_all && !self.opened.contains(&netns) {
-            Coverage::Unreached
-        } else {
-            Coverage::Incomplete
-        }
     }
 }
 

@@ -1,0 +1,16 @@
+//! The running kernel as a source: the session of eBPF programs, and the ctnetlink dumps next to it.
+//!
+//! [`Live::start`] attaches, and [`Live::run`] is the loop: the only place with signals, timers and a clock.
+
+mod authority;
+mod causes;
+mod facts;
+mod hooks;
+mod losses;
+mod run;
+mod silence;
+mod start;
+
+pub(crate) use hooks::report_hooks;
+pub(crate) use run::Limits;
+pub(crate) use start::{Live, LiveOptions, StartError};

@@ -1,0 +1,3 @@
+//! Sources of inputs: the running kernel.
+
+pub(crate) mod live;
