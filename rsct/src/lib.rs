@@ -25,6 +25,7 @@ mod outside;
 mod plural;
 mod probe;
 mod provenance;
+pub mod recording;
 pub mod render;
 pub mod rules;
 pub mod schema;
