@@ -25,7 +25,9 @@ mod outside;
 mod plural;
 mod probe;
 mod provenance;
+pub mod recording;
 mod records;
+
 pub mod render;
 pub mod rules;
 pub mod schema;

@@ -6,7 +6,7 @@ use clap::Command;
 
 /// Headings, and the commands below each.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Observe", &["trace", "watch", "latency", "why"]),
+    ("Observe", &["trace", "record", "watch", "latency", "why"]),
     (
         "Table",
         &[

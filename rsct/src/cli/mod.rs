@@ -14,6 +14,7 @@ mod filter_args;
 pub mod flush;
 pub mod get;
 mod help;
+mod input_args;
 pub mod install_links;
 pub mod latency;
 pub mod list;
@@ -23,6 +24,7 @@ mod namespaces;
 mod no_events;
 mod printer;
 mod reading;
+mod record;
 mod refusal;
 mod replacement;
 pub mod save;
@@ -72,6 +74,7 @@ struct Cli {
 #[command(defer = true)]
 enum Command {
     Trace(Box<trace::TraceArgs>),
+    Record(Box<record::RecordArgs>),
     Latency(Box<latency::LatencyArgs>),
     Watch(Box<watch::WatchArgs>),
     Why(Box<why::WhyArgs>),
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
     limits::raise_open_files();
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
+        Command::Record(args) => record::run(args),
         Command::Latency(args) => latency::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Why(args) => why::run(args),

@@ -9,16 +9,19 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs, UsageError, is_broken_pipe,
+    FilterArgs, UsageError,
+    input_args::{InputArgs, netns_of},
+    is_broken_pipe,
     namespaces::NetnsArg,
     reading::ExplainArg,
     shared_args::{AttachArg, CountArg, DurationArg, FormatArg, ShowHooksArg, TextOrJson},
     watching::records_have,
 };
 use crate::{
+    filter::Filter,
     kernel::{interfaces::Names, netns::Selector},
     message,
-    observe::{Joined, Model, Observer as _, Summary},
+    observe::{Joined, Model, Observer as _, Selection, Summary},
     render::{
         color::Palette,
         known,
@@ -29,7 +32,10 @@ use crate::{
         trace_text::{Look, Style, TraceText},
     },
     schema::{self, Command},
-    source::live::{Limits, Live, LiveOptions},
+    source::{
+        Source,
+        live::{Limits, LiveOptions},
+    },
 };
 
 /// Default size of the ring buffer.
@@ -63,6 +69,8 @@ pub struct TraceArgs {
     /// base is unknown. JSON always has the absolute ones.
     #[arg(long)]
     absolute: bool,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     count: CountArg,
     #[command(flatten)]
@@ -131,6 +139,7 @@ impl TraceArgs {
         explain: ExplainArg,
         netns: NetnsArg,
         output: FormatArg<TextOrJson>,
+        input: InputArgs,
         duration: DurationArg,
         attach: AttachArg,
     ) -> Self {
@@ -146,6 +155,7 @@ impl TraceArgs {
             },
             wide: false,
             absolute: false,
+            input,
             count: CountArg { count: None },
             duration,
             // Lines of timeouts have no causes.
@@ -184,11 +194,30 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
         "packet records do not have this field; `rsct list` and `rsct watch` accept the option",
     )?;
     args.explain.report_placed(&filter.conditions_in_trace());
-    let mut source = Live::start(LiveOptions {
-        filter,
+    let (mut source, selection) = open(args, &filter, subject)?;
+    let mut joined = Joined {
+        model: Model::new(source.setup(), selection),
+        observer: observer(args, subject, &source),
+    };
+    let limits = Limits {
+        duration: args.duration.duration,
+    };
+    source.run(&mut joined, limits).await?;
+    finish(joined, args)
+}
+
+/// Opens the recording, or attaches the programs.
+fn open(args: &TraceArgs, filter: &Filter, subject: Subject) -> anyhow::Result<(Source, Selection)> {
+    if let Some(recorded) = args.input.open()? {
+        let netns = netns_of(args.netns.name(), &recorded.start.names)?;
+        let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
+        return Ok((Source::Recorded(recorded), selection));
+    }
+    let source = Source::live(LiveOptions {
+        filter: *filter,
         netns: Selector::from_option(args.netns.name()),
         everywhere: false,
-        with_causes: !args.no_causes && format != TraceFormat::None,
+        with_causes: !args.no_causes && args.output.format != TraceFormat::None,
         form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),
@@ -196,29 +225,25 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
         reports_early: subject == Subject::Everything,
         show_hooks: args.show_hooks.show_hooks,
     })?;
-    let mut joined = Joined {
-        model: Model::new(&source.setup, filter.details),
-        observer: observer(args, subject, &source),
-    };
-    let limits = Limits {
-        duration: args.duration.duration,
-    };
-    source.run(&mut joined, limits).await.context("cannot trace")?;
-    finish(joined, args)
+    Ok((source, Selection::live(filter)))
 }
 
 /// Prints what `args` select of a stream.
-fn observer(args: &TraceArgs, subject: Subject, source: &Live) -> TraceOutput {
+fn observer(args: &TraceArgs, subject: Subject, source: &Source) -> TraceOutput {
+    let setup = source.setup();
     let look = || Look {
-        ticks: source.setup.hz,
-        start_ns: source.setup.started_ns,
-        show_netns: source.setup.only_netns.is_none(),
+        ticks: setup.hz,
+        start_ns: setup.started_ns,
+        show_netns: setup.only_netns.is_none(),
         style: Style {
             wide: args.wide,
             absolute: args.absolute,
         },
         palette: Palette::for_stream(&io::stdout()),
-        names: Names::of(&Selector::from_option(args.netns.name())),
+        names: match source.names() {
+            Some(names) => names.clone(),
+            None => Names::of(&Selector::from_option(args.netns.name())),
+        },
     };
     let mut begin = Vec::new();
     let (printer, form): (Box<dyn Printer>, Form) = match (args.output.format, subject) {
@@ -232,13 +257,12 @@ fn observer(args: &TraceArgs, subject: Subject, source: &Live) -> TraceOutput {
             (Box::new(text), Form::Messages)
         }
         // `rsct timeout why` has printed the first line and entries before.
-        (TraceFormat::Json, Subject::Timeouts) => (
-            Box::new(OnlyTimeouts(TraceJson::new(source.setup.hz))),
-            Form::Json,
-        ),
+        (TraceFormat::Json, Subject::Timeouts) => {
+            (Box::new(OnlyTimeouts(TraceJson::new(setup.hz))), Form::Json)
+        }
         (TraceFormat::Json, Subject::Everything) => {
             schema::begin(&mut begin, Command::Trace);
-            (Box::new(TraceJson::new(source.setup.hz)), Form::Json)
+            (Box::new(TraceJson::new(setup.hz)), Form::Json)
         }
         (TraceFormat::None, _) => (Box::new(NoLines), Form::Messages),
     };

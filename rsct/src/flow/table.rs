@@ -51,6 +51,16 @@ impl FlowTable {
         self.store.flows()
     }
 
+    /// The flow that a packet belongs to, as it was before the packet.
+    pub fn of_packet(&self, record: &PacketRecord) -> Option<&Flow> {
+        let key = FlowKey {
+            ct: record.ct,
+            birth_ns: record.birth_ns,
+        };
+        let of_tuple = || self.store.find_tuple(&TupleKey::of_packet(record));
+        self.store.get(self.store.find_key(key).or_else(of_tuple)?)
+    }
+
     /// Adds a packet's record. Returns the flow it belongs to, as it is after the packet.
     pub fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {
         if record.ct == 0 {

@@ -7,12 +7,14 @@ use std::{
 };
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::netns::{self, Selector};
 use crate::outside::Name;
 
 /// The names found so far, including those of deleted namespaces and interfaces.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "NameLists", into = "NameLists")]
 pub struct Names {
     netns: FxHashMap<u32, Name>,
     interfaces: FxHashMap<(u32, u32), Name>,
@@ -52,6 +54,22 @@ impl Names {
         }
     }
 
+    /// Adds other names.
+    pub fn extend(&mut self, others: &Self) {
+        let netns = others.netns.iter().map(|(inode, name)| (*inode, name.clone()));
+        self.netns.extend(netns);
+        let interfaces = others.interfaces.iter().map(|(key, name)| (*key, name.clone()));
+        self.interfaces.extend(interfaces);
+    }
+
+    /// The inode number of the namespace with this name.
+    pub fn netns_named(&self, wanted: &str) -> Option<u32> {
+        let mut names = self.netns.iter();
+        names
+            .find(|(_, name)| name.as_str() == wanted)
+            .map(|(inode, _)| *inode)
+    }
+
     /// The name of a namespace, or its inode number if it has none.
     pub fn netns(&self, inode: u32) -> Name {
         self.netns
@@ -63,6 +81,51 @@ impl Names {
     /// The name of an interface, if it is known.
     pub fn interface(&self, netns: u32, ifindex: u32) -> Option<&Name> {
         self.interfaces.get(&(netns, ifindex))
+    }
+}
+
+/// The names as lists.
+#[derive(Serialize, Deserialize)]
+struct NameLists {
+    /// Inode numbers of namespaces, and their names.
+    netns: Vec<(u32, String)>,
+    /// Inode numbers of namespaces, indices of their interfaces, and the names of these.
+    interfaces: Vec<(u32, u32, String)>,
+}
+
+impl From<Names> for NameLists {
+    fn from(names: Names) -> Self {
+        let text = |name: Name| name.as_str().to_owned();
+        let interfaces = names.interfaces.into_iter();
+        let mut lists = Self {
+            netns: names
+                .netns
+                .into_iter()
+                .map(|(inode, name)| (inode, text(name)))
+                .collect(),
+            interfaces: interfaces
+                .map(|((netns, ifindex), name)| (netns, ifindex, text(name)))
+                .collect(),
+        };
+        lists.netns.sort();
+        lists.interfaces.sort();
+        lists
+    }
+}
+
+impl From<NameLists> for Names {
+    fn from(lists: NameLists) -> Self {
+        let interfaces = lists.interfaces.into_iter();
+        Self {
+            netns: lists
+                .netns
+                .into_iter()
+                .map(|(inode, name)| (inode, name.into()))
+                .collect(),
+            interfaces: interfaces
+                .map(|(netns, ifindex, name)| ((netns, ifindex), name.into()))
+                .collect(),
+        }
     }
 }
 

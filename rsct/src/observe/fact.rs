@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kernel::text::{NamedPlace, Symbols},
+    kernel::{
+        interfaces::Names,
+        text::{NamedPlace, Symbols},
+    },
     timeouts::{Defaults, Spans},
 };
 
@@ -27,6 +30,8 @@ pub(crate) enum Fact {
     },
     /// The names of functions.
     Symbols(SymbolFacts),
+    /// Names of namespaces and interfaces.
+    Names(Names),
 }
 
 /// Names of the kernel's functions and drop reasons.

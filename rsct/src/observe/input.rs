@@ -1,6 +1,6 @@
 //! Inputs: everything that a source reports, in order. A recording is a sequence of inputs.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,6 @@ pub(crate) enum Input<'a> {
     DumpBegins {
         /// The time on the monotonic clock.
         now_ns: u64,
-        /// True if no dump was complete before: its entries are no differences.
-        seeding: bool,
     },
     /// One entry of the dump.
     Dumped {
@@ -34,8 +32,8 @@ pub(crate) enum Input<'a> {
     DumpEnds {
         /// The time on the monotonic clock.
         now_ns: u64,
-        /// The namespaces that it covers.
-        covered: &'a Covered,
+        /// The namespaces that it covers; none if the trace ended before.
+        covered: Option<&'a Covered>,
         /// The number of records lost until now.
         lost: u64,
     },
@@ -50,6 +48,11 @@ pub(crate) enum Input<'a> {
     Notice(&'a Notice),
     /// The last input.
     Ended(&'a Ended),
+    /// The last input of a stream that broke off.
+    Cut {
+        /// The duration until then.
+        elapsed: Duration,
+    },
 }
 
 /// Consumes inputs.
@@ -62,6 +65,11 @@ pub(crate) trait Consumer {
 
     /// Returns whether it can take no more.
     fn has_failed(&self) -> bool;
+
+    /// Returns whether it needs a dump now.
+    fn wants_dump(&self) -> bool {
+        false
+    }
 
     /// Returns a fact that the last input needs, once. The source then reports that fact before further records, unless it
     /// takes too long.

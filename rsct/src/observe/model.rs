@@ -1,21 +1,20 @@
 //! The join of both sources: it takes every record and every entry of a dump, and keeps the flows.
 
-use rsct_common::{
-    Tuple,
-    record::{EntryFlags, EntryRecord, PacketFlags, PacketRecord, PolicyEvent, PolicyRecord},
-};
+use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord, PolicyEvent, PolicyRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    filter::Details,
-    flow::{Flow, FlowKey, FlowTable, PolicyOf, delete_kind, operation::Operation, outcome::Outcome},
-    kernel::hz::Hz,
+    flow::{
+        FlowKey, FlowTable, PolicyOf, delete_kind, operation::Operation, outcome::Outcome,
+        reconcile::Coverage,
+    },
+    kernel::{hz::Hz, interfaces::Names},
     provenance::KnownTimeouts,
     records::{Lost, Record},
 };
 
 use super::{
-    Consumer, Doubt, Ended, Fact, Input, Notice, Observation, Observer, Reason, Unfired, Want,
+    Consumer, Doubt, Ended, Fact, Input, Notice, Observation, Observer, Reason, Selection, Unfired, Want,
     whys::{Programs, Whys},
 };
 
@@ -69,11 +68,15 @@ pub(crate) struct Model {
     pub unfired: Vec<Unfired>,
     /// The source's closing figures. Without its end, what the notices said.
     pub ended: Ended,
+    /// Names of namespaces and interfaces, as far as the source reports them.
+    pub names: Names,
     setup: Setup,
     timeouts: KnownTimeouts,
     whys: Whys,
-    /// The filter's part that eBPF programs do not check: an entry that does not match is tracked, but not reported.
-    details: Option<Details>,
+    /// None if every record is reported.
+    selection: Option<Selection>,
+    /// True once a dump was complete. Until then, entries of the next are no differences.
+    is_seeded: bool,
     now_ns: u64,
     /// A packet whose explanation needs a fact.
     waiting: Option<Box<PacketRecord>>,
@@ -82,7 +85,7 @@ pub(crate) struct Model {
 
 impl Model {
     /// Knows no flows yet.
-    pub(crate) fn new(setup: &Setup, details: Details) -> Self {
+    pub(crate) fn new(setup: &Setup, selection: Selection) -> Self {
         let mut whys = Whys::default();
         if setup.with_causes {
             whys.programs = Programs::Coming;
@@ -92,10 +95,12 @@ impl Model {
             counts: Counts::default(),
             unfired: Vec::new(),
             ended: Ended::default(),
+            names: Names::default(),
             setup: setup.clone(),
             timeouts: KnownTimeouts::new(setup.hz),
             whys,
-            details: (!details.is_empty()).then_some(details),
+            selection: (!selection.is_all()).then_some(selection),
+            is_seeded: false,
             now_ns: setup.started_ns,
             waiting: None,
             wanted: None,
@@ -116,7 +121,12 @@ impl Model {
                     self.record(record, observer);
                 }
             }
-            Input::Dumped { entry, now_ns } => self.table.dumped(entry, now_ns),
+            Input::Dumped { entry, now_ns } => {
+                let selection = self.selection.as_ref();
+                if selection.is_none_or(|selection| selection.tracks_dumped(entry)) {
+                    self.table.dumped(entry, now_ns);
+                }
+            }
             other => self.rare(other, observer),
         }
     }
@@ -124,14 +134,16 @@ impl Model {
     fn rare(&mut self, input: Input<'_>, observer: &mut impl Observer) {
         match input {
             Input::Record(_) | Input::Dumped { .. } => {}
-            Input::DumpBegins { now_ns, seeding } => self.table.begin_dump(now_ns, seeding),
+            Input::DumpBegins { now_ns } => self.table.begin_dump(now_ns, !self.is_seeded),
             Input::DumpEnds {
                 now_ns,
                 covered,
                 lost,
             } => {
                 self.now_ns = now_ns;
-                self.table.end_dump(now_ns, |netns| covered.of(netns));
+                let coverage = |netns| covered.map_or(Coverage::Incomplete, |covered| covered.of(netns));
+                self.table.end_dump(now_ns, coverage);
+                self.is_seeded |= covered.is_some();
                 if lost == 0 && self.table.reconciliation().dumps > 1 {
                     self.find_unfired(observer);
                 }
@@ -140,12 +152,20 @@ impl Model {
             Input::Settled { now_ns } => self.settled(now_ns, observer),
             Input::Notice(notice) => self.notice(notice, observer),
             Input::Ended(ended) => {
-                self.go_on(observer);
-                self.causes_alone(u64::MAX, observer);
+                self.end(observer);
                 self.ended.clone_from(ended);
-                observer.settled(u64::MAX);
+            }
+            Input::Cut { elapsed } => {
+                self.end(observer);
+                self.ended.elapsed = elapsed;
             }
         }
+    }
+
+    fn end(&mut self, observer: &mut impl Observer) {
+        self.go_on(observer);
+        self.causes_alone(u64::MAX, observer);
+        observer.settled(u64::MAX);
     }
 
     fn record(&mut self, record: Record<'_>, observer: &mut impl Observer) {
@@ -166,9 +186,14 @@ impl Model {
         if record.time_ns < self.setup.started_ns {
             return;
         }
+        if let Some(selection) = &self.selection
+            && !selection.tracks_packet(record, self.table.of_packet(record))
+        {
+            return;
+        }
         let flow = self.table.packet(record);
-        if let Some(details) = &self.details
-            && !matches_packet(details, record, flow)
+        if let Some(selection) = &self.selection
+            && !selection.reports_packet(record, flow)
         {
             return;
         }
@@ -224,9 +249,14 @@ impl Model {
         if record.time_ns < self.setup.started_ns {
             return;
         }
+        if let Some(selection) = &self.selection
+            && !selection.tracks_entry(record)
+        {
+            return;
+        }
         let flow = self.table.entry(record);
-        if let Some(details) = &self.details
-            && !matches_entry(details, record)
+        if let Some(selection) = &self.selection
+            && !selection.reports_entry(record)
         {
             return;
         }
@@ -275,6 +305,7 @@ impl Model {
                 self.go_on(observer);
             }
             Fact::Symbols(symbols) => symbols.add_to(&mut self.whys.symbols),
+            Fact::Names(names) => self.names.extend(names),
         }
     }
 
@@ -293,8 +324,12 @@ impl Model {
     /// Reports the causes before `before_ns` that belong to no packet and no entry; the record of a later one may still
     /// arrive.
     fn causes_alone(&mut self, before_ns: u64, observer: &mut impl Observer) {
-        self.whys
-            .alone(before_ns, |why| observer.observe(Observation::Cause(why)));
+        let selection = self.selection.as_ref();
+        self.whys.alone(before_ns, |why| {
+            if selection.is_none_or(|selection| selection.is_in_time(why.record.time_ns)) {
+                observer.observe(Observation::Cause(why));
+            }
+        });
     }
 
     fn notice(&mut self, notice: &Notice, observer: &mut impl Observer) {
@@ -377,23 +412,4 @@ impl<O: Observer> Consumer for Joined<O> {
     fn lacks(&mut self) -> Option<Want> {
         self.model.wanted.take()
     }
-}
-
-/// Returns whether a packet's entry, as the packet left it, matches; a packet without an entry does not.
-fn matches_packet(details: &Details, record: &PacketRecord, flow: Option<&Flow>) -> bool {
-    let orig = Tuple::from_words(record.tuple);
-    let reply = flow.and_then(Flow::reply_tuple);
-    record.flags & PacketFlags::AFTER != 0
-        && details.meet_record(&orig, reply.as_ref(), record.status_after, record.state_after)
-}
-
-/// Returns whether an entry, as the operation left it, matches.
-fn matches_entry(details: &Details, record: &EntryRecord) -> bool {
-    let (status, state) = if record.flags & EntryFlags::RETURNED != 0 {
-        (record.status_after, record.state_after)
-    } else {
-        (record.status_before, record.state_before)
-    };
-    let (orig, reply) = (Tuple::from_words(record.orig), Tuple::from_words(record.reply));
-    details.meet_record(&orig, Some(&reply), status, state)
 }

@@ -221,7 +221,7 @@ fn find(known: &mut KnownTimeouts) {
     match known.wanted().map(find_out) {
         Some(Fact::Defaults { netns, defaults }) => known.set_defaults(netns, defaults.as_ref(), now_ns),
         Some(Fact::Objects { netns, objects }) => known.set_objects(netns, objects.as_deref(), now_ns),
-        Some(Fact::Symbols(_)) | None => {}
+        Some(Fact::Symbols(_) | Fact::Names(_)) | None => {}
     }
 }
 

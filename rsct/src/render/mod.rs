@@ -51,4 +51,4 @@ mod why_unreplied_json;
 pub mod wide;
 pub mod words;
 pub mod xml;
-mod zone;
+pub(crate) mod zone;

@@ -17,7 +17,7 @@ const ZONES: &str = "/usr/share/zoneinfo";
 const USUAL_RULE: &str = ",M3.2.0,M11.1.0";
 
 /// The zone of this process.
-pub(super) fn local() -> &'static TimeZone {
+pub(crate) fn local() -> &'static TimeZone {
     static LOCAL: OnceLock<TimeZone> = OnceLock::new();
     LOCAL.get_or_init(|| {
         let zones = env::var_os("TZDIR").filter(|dir| !dir.is_empty());

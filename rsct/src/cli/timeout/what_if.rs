@@ -22,7 +22,7 @@ use crate::{
     flow::TupleKey,
     kernel::{clock, netns::Selector},
     netlink::{conntrack::Entry, dump},
-    observe::{Joined, Model, Summary},
+    observe::{Joined, Model, Selection, Summary},
     provenance::Listing,
     render::{
         printed::{Form, Printed},
@@ -161,7 +161,7 @@ async fn watch(
         printed.lines(|out| schema::begin(out, Command::TimeoutWhatIf));
     }
     let mut joined = Joined {
-        model: Model::new(&source.setup, filter.details),
+        model: Model::new(&source.setup, Selection::live(&filter)),
         observer: printed,
     };
     if !json {

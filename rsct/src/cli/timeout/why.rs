@@ -7,6 +7,7 @@ use clap::Args;
 use crate::{
     cli::{
         FilterArgs,
+        input_args::InputArgs,
         namespaces::{Namespaces, NetnsArg},
         reading::{self, ExplainArg},
         shared_args::{AttachArg, DurationArg, FormatArg, TextOrJson},
@@ -43,6 +44,8 @@ pub(super) struct WhyArgs {
     #[command(flatten)]
     output: FormatArg<TextOrJson>,
     #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
     duration: DurationArg,
     #[command(flatten)]
     attach: AttachArg,
@@ -52,7 +55,9 @@ pub(super) struct WhyArgs {
 
 /// Runs `rsct timeout why`.
 pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
-    existing(args)?;
+    if !args.input.is_given() {
+        existing(args)?;
+    }
     if args.duration.duration == Some(Duration::ZERO) {
         return Ok(ExitCode::SUCCESS);
     }
@@ -61,6 +66,7 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         args.explain,
         args.netns.clone(),
         args.output,
+        args.input.clone(),
         args.duration,
         args.attach,
     );

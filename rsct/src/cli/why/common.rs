@@ -19,7 +19,7 @@ use crate::{
     flow::FlowTable,
     kernel::{interfaces::Names, netns::Selector},
     message,
-    observe::{Joined, Model, Summary},
+    observe::{Joined, Model, Selection, Summary},
     render::{
         printed::{Form, Printed, Printer},
         trace_summary,
@@ -123,7 +123,7 @@ impl Watch {
             printed.lines(|out| schema::begin(out, command));
         }
         let mut joined = Joined {
-            model: Model::new(&self.source.setup, Filter::default().details),
+            model: Model::new(&self.source.setup, Selection::default()),
             observer: printed,
         };
         if !self.json {

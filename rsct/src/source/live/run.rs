@@ -7,7 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
     kernel::{clock, interrupt::Signals},
-    observe::{Consumer, Covered, Ended, Input, Notice, may_have_cause},
+    observe::{Consumer, Ended, Input, Notice, may_have_cause},
     probe::{hooks::Stage, proof::Unproven, ring::Ring, session::Session},
     records::HookCounts,
 };
@@ -139,7 +139,7 @@ impl Live {
                 notice(loss);
                 is_over && losses.are_new()
             };
-            if has_lost || has_changed {
+            if has_lost || has_changed || reader.borrow().consumer.wants_dump() {
                 // The lost or missing records may have begun or ended flows.
                 dumps.dump(session, authority, &reader, until.reached()).await;
                 losses.dumped();
@@ -262,8 +262,6 @@ enum DumpError {
 /// The dumps so far.
 #[derive(Default)]
 struct Dumps {
-    /// True once one is complete. Until then, entries of the next are no differences.
-    is_seeded: bool,
     errors: Vec<String>,
 }
 
@@ -280,7 +278,6 @@ impl Dumps {
         reader.borrow_mut().drain_once(ring);
         reader.borrow_mut().consumer.take(Input::DumpBegins {
             now_ns: clock::monotonic_ns(),
-            seeding: !self.is_seeded,
         });
         let mut dumping = std::pin::pin!(authority.dump(|entry| {
             let now_ns = clock::monotonic_ns();
@@ -303,16 +300,13 @@ impl Dumps {
         };
         reader.borrow_mut().drain_once(ring);
         let (covered, errors) = match dumped {
-            Some((covered, errors)) => {
-                self.is_seeded = true;
-                (covered, errors.into_iter().map(DumpError::from).collect())
-            }
-            None => (Covered::default(), vec![DumpError::CutShort]),
+            Some((covered, errors)) => (Some(covered), errors.into_iter().map(DumpError::from).collect()),
+            None => (None, vec![DumpError::CutShort]),
         };
         let lost = session.ring.lost().total() + session.skips().counted;
         reader.borrow_mut().consumer.take(Input::DumpEnds {
             now_ns: clock::monotonic_ns(),
-            covered: &covered,
+            covered: covered.as_ref(),
             lost,
         });
         for error in errors.iter().map(ToString::to_string) {

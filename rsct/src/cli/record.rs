@@ -1,0 +1,169 @@
+//! `rsct record`: writes what rsct observes to a file.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use super::{
+    FilterArgs, UsageError,
+    input_args::Moment,
+    namespaces::NetnsArg,
+    shared_args::{AttachArg, DurationArg, ShowHooksArg},
+    watching::records_have,
+};
+use crate::{
+    kernel::{interfaces::Names, interrupt::Signals, netns::Selector},
+    plural,
+    source::{
+        live::{Limits, Live, LiveOptions},
+        recorded::{Recorder, RecorderOptions},
+    },
+};
+
+/// Size of the ring buffer: enough for a disk that stops for a moment.
+const RING_BYTES: u32 = 16 << 20;
+
+/// Record what conntrack does to each packet and entry, and why
+///
+/// Writes records, dumps, causes, losses and names to a file, which `rsct trace`, `why`, `timeout why`, `timeout what-if`
+/// and `list` read with --input: later, on any machine, without root. Runs until Ctrl-C or --duration.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct record -O fault.rsct --duration 60s
+  rsct record -O gateway.rsct --netns all --max-size 64M --keep 4
+  rsct trace --input fault.rsct -p tcp")]
+pub(super) struct RecordArgs {
+    /// File to write; an existing one is replaced
+    #[arg(short = 'O', long = "output-file", value_name = "FILE", required = true)]
+    file: PathBuf,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    netns: NetnsArg,
+    /// Do not record causes
+    #[arg(long)]
+    no_causes: bool,
+    #[command(flatten)]
+    duration: DurationArg,
+    /// Begin a new file when FILE has this size (64M, 1G); the old one is renamed to FILE.1
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_size: Option<u64>,
+    /// Keep N files: FILE, FILE.1 and so on
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "max_size", value_parser = parse_keep)]
+    keep: usize,
+    /// Begin at TIME: `+10s` from now, or a date such as 2026-11-30T02:00:00
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    start_at: Option<Moment>,
+    #[command(flatten)]
+    attach: AttachArg,
+    #[command(flatten)]
+    show_hooks: ShowHooksArg,
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1 << 20;
+    const WRONG: &str = "expected a size of at least 1M, such as 64M or 1G";
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match &text[digits.len()..] {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err(WRONG.to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| WRONG.to_owned())?;
+    number
+        .checked_mul(unit)
+        .filter(|bytes| *bytes >= LEAST)
+        .ok_or_else(|| WRONG.to_owned())
+}
+
+fn parse_keep(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(keep) if (1..=9999).contains(&keep) => Ok(keep),
+        _ => Err("expected a number of files from 1 to 9999".to_owned()),
+    }
+}
+
+/// Runs `rsct record`.
+pub(super) fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
+    crate::waiting::event_loop()?.block_on(record(args))
+}
+
+async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
+    let filter = args.filter.filter()?;
+    records_have(
+        &filter,
+        "packet records do not have this field; `rsct list` and `rsct watch` accept the option",
+    )?;
+    if !filter.details.is_empty() {
+        return Err(UsageError(
+            "a recording cannot be limited to states and statuses, which change: record all of them, and give these options \
+             to `rsct trace --input`"
+                .to_owned(),
+        )
+        .into());
+    }
+    if let Some(moment) = args.start_at
+        && !wait(moment).await?
+    {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut source = Live::start(LiveOptions {
+        filter,
+        netns: Selector::from_option(args.netns.name()),
+        everywhere: false,
+        form: args.attach.form(),
+        ring_bytes: RING_BYTES,
+        with_refresh: filter.is_empty(),
+        with_causes: !args.no_causes,
+        log_bpf: false,
+        reports_early: false,
+        show_hooks: args.show_hooks.show_hooks,
+    })?;
+    let options = RecorderOptions {
+        path: args.file.clone(),
+        max_bytes: args.max_size,
+        keep: args.keep,
+        command: std::env::args().collect(),
+    };
+    let mut recorder = Recorder::create(options, &source.setup, Names::read())?;
+    message!("recording to {} (Ctrl-C to stop) …", args.file.display());
+    let limits = Limits {
+        duration: args.duration.duration,
+    };
+    source.run(&mut recorder, limits).await.context("cannot record")?;
+    let figures = recorder.figures();
+    let written = recorder.finish();
+    message!("{figures}");
+    let written = written?;
+    message!(
+        "{} in {}",
+        plural::count(written.bytes, "byte", "bytes"),
+        plural::count(written.files, "file", "files"),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until a time. Returns false if a signal comes first.
+async fn wait(until: Moment) -> anyhow::Result<bool> {
+    let left = match until {
+        Moment::After(after) => after,
+        Moment::At(at) => {
+            let left = at.duration_since(Timestamp::now());
+            Duration::try_from(left).map_err(|_| {
+                UsageError("--start-at: the time is over; give a later one, or omit the option".to_owned())
+            })?
+        }
+    };
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    Ok(tokio::select! {
+        biased;
+        () = signals.any() => false,
+        () = sleep(left) => true,
+    })
+}

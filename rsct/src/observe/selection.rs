@@ -1,0 +1,122 @@
+//! The part of a stream that is reported.
+
+use rsct_common::{
+    Tuple,
+    record::{EntryFlags, EntryRecord, PacketFlags, PacketRecord},
+};
+
+use crate::{
+    filter::{Details, Filter},
+    flow::{Flow, reconcile::DumpedEntry, tuples::inverse},
+};
+
+/// The part of a stream that is reported.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// The filter's part that eBPF programs do not check: an entry that does not match is tracked, but not reported.
+    details: Option<Details>,
+    /// The parts that a live source selects by itself.
+    recorded: Option<Recorded>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    filter: Filter,
+    netns: Option<u32>,
+    from_ns: u64,
+}
+
+impl Selection {
+    /// Of a live source, which was started with this filter.
+    pub(crate) fn live(filter: &Filter) -> Self {
+        Self {
+            details: (!filter.details.is_empty()).then_some(filter.details),
+            recorded: None,
+        }
+    }
+
+    /// Of a recording: one namespace, or all, from a time on the monotonic clock.
+    pub(crate) fn recorded(filter: &Filter, netns: Option<u32>, from_ns: u64) -> Self {
+        let selects = !filter.is_empty() || netns.is_some() || from_ns != 0;
+        Self {
+            recorded: selects.then_some(Recorded {
+                filter: *filter,
+                netns,
+                from_ns,
+            }),
+            ..Self::live(filter)
+        }
+    }
+
+    /// Returns whether every record is reported.
+    pub(super) fn is_all(&self) -> bool {
+        self.details.is_none() && self.recorded.is_none()
+    }
+
+    /// Returns whether a packet is of a selected flow: of one that is tracked. `flow` is the flow before the packet.
+    pub(super) fn tracks_packet(&self, record: &PacketRecord, flow: Option<&Flow>) -> bool {
+        self.recorded.as_ref().is_none_or(|selected| {
+            let orig = Tuple::from_words(record.tuple);
+            let reply = flow.and_then(Flow::reply_tuple);
+            selected.has(record.netns, &orig, reply, record.zone, record.mark)
+        })
+    }
+
+    /// Returns whether an entry is tracked.
+    pub(super) fn tracks_entry(&self, record: &EntryRecord) -> bool {
+        self.recorded.as_ref().is_none_or(|selected| {
+            let (orig, reply) = (Tuple::from_words(record.orig), Tuple::from_words(record.reply));
+            selected.has(record.netns, &orig, Some(reply), record.zone, record.mark)
+        })
+    }
+
+    /// Returns whether an entry of a dump is tracked.
+    pub(super) fn tracks_dumped(&self, entry: &DumpedEntry) -> bool {
+        self.recorded.as_ref().is_none_or(|selected| {
+            let orig = Tuple::from_words(entry.key.orig);
+            let reply = Tuple::from_words(entry.reply);
+            selected.has(entry.key.netns, &orig, Some(reply), entry.key.zone, entry.mark)
+        })
+    }
+
+    /// Returns whether something at this time is reported.
+    pub(super) fn is_in_time(&self, time_ns: u64) -> bool {
+        self.recorded
+            .as_ref()
+            .is_none_or(|selected| time_ns >= selected.from_ns)
+    }
+
+    /// Returns whether a tracked packet is reported: its entry, as the packet left it, matches; a packet without an entry
+    /// does not.
+    pub(super) fn reports_packet(&self, record: &PacketRecord, flow: Option<&Flow>) -> bool {
+        let has_details = |details: &Details| {
+            let orig = Tuple::from_words(record.tuple);
+            let reply = flow.and_then(Flow::reply_tuple);
+            record.flags & PacketFlags::AFTER != 0
+                && details.meet_record(&orig, reply.as_ref(), record.status_after, record.state_after)
+        };
+        self.is_in_time(record.time_ns) && self.details.as_ref().is_none_or(has_details)
+    }
+
+    /// Returns whether an operation on a tracked entry is reported: the entry, as the operation left it, matches.
+    pub(super) fn reports_entry(&self, record: &EntryRecord) -> bool {
+        let has_details = |details: &Details| {
+            let (status, state) = if record.flags & EntryFlags::RETURNED != 0 {
+                (record.status_after, record.state_after)
+            } else {
+                (record.status_before, record.state_before)
+            };
+            let (orig, reply) = (Tuple::from_words(record.orig), Tuple::from_words(record.reply));
+            details.meet_record(&orig, Some(&reply), status, state)
+        };
+        self.is_in_time(record.time_ns) && self.details.as_ref().is_none_or(has_details)
+    }
+}
+
+impl Recorded {
+    fn has(&self, netns: u32, orig: &Tuple, reply: Option<Tuple>, zone: u16, mark: u32) -> bool {
+        // Without a known reply direction: no NAT.
+        let reply = reply.unwrap_or_else(|| inverse(orig));
+        self.netns.is_none_or(|selected| selected == netns) && self.filter.matches(orig, &reply, zone, mark)
+    }
+}

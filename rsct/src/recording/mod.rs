@@ -1,0 +1,23 @@
+//! The file format of recordings: records of fixed size, and notes in JSON, in frames that stand alone.
+//!
+//! The module knows no probes and no commands: a record is a slice of bytes whose first byte is its kind. A recording
+//! can be truncated anywhere or concatenated to another, and is read in constant memory. docs/recording.md describes
+//! the bytes.
+
+mod delta;
+mod format;
+mod note;
+mod read;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use delta::{Key, MAX_RECORD_BYTES};
+pub use format::{Head, LAYOUT, MAX_FRAME_BYTES, Needs, Rsct, VERSION, frame};
+pub use note::Note;
+#[doc(hidden)]
+pub use read::sealed;
+pub use read::{Body, ReadError, Reader, Records, Status};
+pub use write::{Options, Summary, WriteError, Writer};

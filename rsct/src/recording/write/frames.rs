@@ -1,0 +1,169 @@
+//! The frames of one file.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
+use zerocopy::IntoBytes as _;
+
+use crate::recording::format::{HEAD_BYTES, Head, Header, frame};
+
+/// The number of frames between two indices.
+const INDEX_EVERY: usize = 64;
+
+/// A file, or a test's image of one.
+pub(super) trait Sink: Write {
+    /// Makes it shorter, and continues to write there.
+    fn truncate(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+/// Writes frames into a file.
+pub(super) struct Frames<S> {
+    sink: S,
+    /// The end of the last whole frame.
+    bytes: u64,
+    /// The position and the earliest time of the frames since the last index.
+    index: Vec<[u64; 2]>,
+    last_index: u64,
+    last: Head,
+    buffer: Vec<u8>,
+    table: CompressTable,
+}
+
+impl<S: Sink> Frames<S> {
+    /// Begins the file with its header.
+    pub(super) fn begin(sink: S) -> io::Result<Self> {
+        let mut frames = Self {
+            sink,
+            bytes: 0,
+            index: Vec::with_capacity(INDEX_EVERY),
+            last_index: 0,
+            last: Head::default(),
+            buffer: Vec::new(),
+            table: CompressTable::large(),
+        };
+        frames.buffer.extend(Header::new().as_bytes());
+        frames.flush()?;
+        Ok(frames)
+    }
+
+    /// The size of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Writes a frame, compressed if that makes it shorter.
+    pub(super) fn put(&mut self, mut head: Head, raw: &[u8]) -> io::Result<()> {
+        self.buffer
+            .resize(HEAD_BYTES + get_maximum_output_size(raw.len()), 0);
+        let space = self.buffer.get_mut(HEAD_BYTES..).unwrap_or_default();
+        match compress_into_with_table(raw, space, &mut self.table) {
+            Ok(size) if size < raw.len() => {
+                head.raw_bytes = raw.len() as u32;
+                self.buffer.truncate(HEAD_BYTES + size);
+            }
+            Ok(_) | Err(_) => {
+                head.raw_bytes = 0;
+                self.buffer.truncate(HEAD_BYTES);
+                self.buffer.extend(raw);
+            }
+        }
+        self.write(head)
+    }
+
+    /// Writes a frame whose payload is as it was in another file.
+    pub(super) fn copy(&mut self, head: Head, payload: &[u8]) -> io::Result<()> {
+        self.buffer.resize(HEAD_BYTES, 0);
+        self.buffer.extend(payload);
+        self.write(head)
+    }
+
+    /// Writes the last index and the end.
+    pub(super) fn end(&mut self, lost: u64) -> io::Result<()> {
+        if !self.index.is_empty() {
+            self.put_index()?;
+        }
+        let payload = self.last_index.to_le_bytes();
+        let head = self.own_head(frame::END);
+        self.buffer.resize(HEAD_BYTES, 0);
+        self.buffer.extend(payload);
+        self.write_frame(Head { lost, ..head })
+    }
+
+    /// Removes a frame that was not written whole, and ends the file if the disk has space for that.
+    pub(super) fn repair(&mut self) {
+        // A pipe has no end to cut off, and a removed disk none to write.
+        if self.sink.truncate(self.bytes).is_ok() && self.end(self.last.lost).is_err() {
+            let _ = self.sink.truncate(self.bytes);
+        }
+    }
+
+    /// Writes the frame whose payload is in the buffer.
+    fn write(&mut self, head: Head) -> io::Result<()> {
+        let entry = [self.bytes, head.first_ns];
+        self.write_frame(head)?;
+        self.last = head;
+        self.index.push(entry);
+        if self.index.len() < INDEX_EVERY {
+            return Ok(());
+        }
+        self.put_index()
+    }
+
+    fn put_index(&mut self) -> io::Result<()> {
+        let at = self.bytes;
+        self.buffer.resize(HEAD_BYTES, 0);
+        self.buffer.extend(self.last_index.to_le_bytes());
+        self.buffer.extend(
+            self.index
+                .as_flattened()
+                .iter()
+                .flat_map(|word| word.to_le_bytes()),
+        );
+        self.write_frame(self.own_head(frame::INDEX))?;
+        self.index.clear();
+        self.last_index = at;
+        Ok(())
+    }
+
+    fn own_head(&self, frame: u8) -> Head {
+        let Head { last_ns, lost, .. } = self.last;
+        Head {
+            frame,
+            first_ns: last_ns,
+            last_ns,
+            lost,
+            ..Head::default()
+        }
+    }
+
+    fn write_frame(&mut self, mut head: Head) -> io::Result<()> {
+        let payload = self.buffer.get(HEAD_BYTES..).unwrap_or_default();
+        head.payload_bytes = payload.len() as u32;
+        head.payload_crc = crc32fast::hash(payload);
+        if let Some(space) = self.buffer.first_chunk_mut() {
+            *space = head.to_disk();
+        }
+        self.buffer.extend(head.payload_bytes.to_le_bytes());
+        self.flush()
+    }
+
+    /// Writes the buffer, in one call of the system: a killed recorder tears few frames.
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.write_all(&self.buffer)?;
+        self.bytes += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Frames<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames")
+            .field("sink", &self.sink)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! Recordings as a source, and the consumer that writes them.
+
+mod file;
+mod recorder;
+mod wire;
+
+pub(crate) use file::{FileError, Files, Window};
+pub(crate) use recorder::{Recorder, RecorderOptions};
+pub(crate) use wire::Start;
