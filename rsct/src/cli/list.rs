@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, UsageError, is_broken_pipe,
+    list_at::RecordedTableArgs,
     namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
     shared_args::{AttachArg, FormatArg},
@@ -62,6 +63,8 @@ pub struct ListArgs {
     /// program while it reads the table.
     #[arg(long)]
     timeout_source: bool,
+    #[command(flatten)]
+    recorded: RecordedTableArgs,
     #[command(flatten)]
     attach: AttachArg,
     #[command(flatten)]
@@ -122,6 +125,9 @@ impl EntryFormat {
 pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
     let table = args.table(&filter)?;
+    if args.recorded.is_given() {
+        return args.recorded(&filter);
+    }
     let plan = reading::plan_for(&filter, table);
     args.explain.report(&plan);
     let namespaces = Namespaces::open(&args.netns)?;
@@ -171,6 +177,24 @@ pub fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl ListArgs {
+    /// Lists the table of a recording.
+    fn recorded(&self, filter: &Filter) -> anyhow::Result<ExitCode> {
+        let cannot = [
+            (self.zero, "zero"),
+            (self.timeout_source, "timeout-source"),
+            (self.table != TableArg::Conntrack, "table"),
+        ];
+        if let Some((_, option)) = cannot.iter().find(|(is_given, _)| *is_given) {
+            return Err(UsageError(format!(
+                "--{option}: only the running kernel can answer it; omit the option, or --input"
+            ))
+            .into());
+        }
+        let labels = LabelMap::load_default();
+        let view = self.output.format.view(Some(Command::List), &labels, None);
+        self.recorded.list(filter, self.netns.name(), &view)
+    }
+
     /// Attaches the program that reads the source of timeouts, with `--timeout-source`.
     fn listing(&self) -> anyhow::Result<Option<Listing>> {
         if !self.timeout_source {

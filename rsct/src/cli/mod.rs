@@ -18,6 +18,7 @@ mod input_args;
 pub mod install_links;
 pub mod latency;
 pub mod list;
+mod list_at;
 pub mod load;
 pub mod man;
 mod namespaces;

@@ -60,7 +60,8 @@ impl Namespaces {
 
     /// The width of a column of namespace names, with `--netns all`.
     pub(super) fn column(&self) -> Option<usize> {
-        self.are_all().then(|| namespace::width(self.iter()))
+        self.are_all()
+            .then(|| namespace::width(self.iter().map(|netns| &**netns)))
     }
 
     /// " in network namespace NAME" for messages, if `--netns` was given.

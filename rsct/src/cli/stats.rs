@@ -78,7 +78,7 @@ async fn read(args: &StatsArgs) -> anyhow::Result<ExitCode> {
             let last = last.map(|last| (last.cpus.as_slice(), at - last.at));
             match args.output.format {
                 TextOrJson::Text => {
-                    let column = namespaces.column().map(|width| (netns, width));
+                    let column = namespaces.column().map(|width| (&**netns, width));
                     render::stats::text(&mut out, &cpus, last, column);
                 }
                 TextOrJson::Json => {

@@ -260,7 +260,7 @@ impl Sysctl<'_> {
     fn show_change(&mut self, netns: &Netns, name: &str, before: &str, after: &str) {
         match self.args.output.format {
             TextOrJson::Json => {
-                let netns = self.namespaces.are_named().then_some(netns);
+                let netns = self.namespaces.are_named().then_some(&**netns);
                 render::changed_json(&mut self.out, name, before, after, netns);
             }
             TextOrJson::Text => {

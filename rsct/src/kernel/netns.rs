@@ -9,7 +9,7 @@ mod reach;
 use std::{
     fs::File,
     io,
-    ops::ControlFlow,
+    ops::{ControlFlow, Deref},
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt as _,
@@ -50,23 +50,41 @@ impl Selector {
     }
 }
 
-/// An open network namespace. The descriptor keeps the namespace alive.
-#[derive(Debug)]
-pub struct Netns {
+/// The name of a network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetnsName {
     /// Its name under /run/netns, else the path of its mount, else its inode number: `--netns` accepts each.
     pub name: Name,
     /// Its inode number, as in eBPF records and `lsns`.
     pub inode: u64,
+}
+
+/// An open network namespace. The descriptor keeps the namespace alive.
+#[derive(Debug)]
+pub struct Netns {
+    named: NetnsName,
     fd: Arc<OwnedFd>,
 }
 
+impl Deref for Netns {
+    type Target = NetnsName;
+
+    fn deref(&self) -> &NetnsName {
+        &self.named
+    }
+}
+
 impl Netns {
+    fn renamed(mut self, name: String) -> Self {
+        self.named.name = name.into();
+        self
+    }
+
     /// Clones the handle; both share one descriptor.
     #[must_use]
     pub fn share(&self) -> Self {
         Self {
-            name: self.name.clone(),
-            inode: self.inode,
+            named: self.named.clone(),
             fd: Arc::clone(&self.fd),
         }
     }
@@ -166,10 +184,7 @@ fn named(wanted: &str) -> Result<Netns, NetnsError> {
     // A path is not a name: `..` would leave the directory.
     if !wanted.is_empty() && !wanted.contains('/') && !wanted.starts_with('.') && path.exists() {
         let netns = open_path(&format!("{wanted} ({})", path.display()), &path)?;
-        return Ok(Netns {
-            name: wanted.to_owned().into(),
-            ..netns
-        });
+        return Ok(netns.renamed(wanted.to_owned()));
     }
     let inode = match (wanted.parse::<u64>(), mounts::inode_in(wanted)) {
         (_, Some(inode)) => inode,
@@ -221,10 +236,7 @@ fn open_path(wanted: &str, path: &Path) -> Result<Netns, NetnsError> {
 
 fn with_its_name(netns: Netns) -> Netns {
     match reach::name_of(netns.inode) {
-        Some(name) => Netns {
-            name: name.into(),
-            ..netns
-        },
+        Some(name) => netns.renamed(name),
         None => netns,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     event_line, json, namespace, save, wide, xml,
 };
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     labels::LabelMap,
     netlink::conntrack::Entry,
     schema::{self, Command},
@@ -83,7 +83,7 @@ impl View<'_> {
     }
 
     /// Appends the text before a namespace's first entry, if namespaces are printed.
-    pub fn begin_netns(&self, out: &mut Vec<u8>, netns: &Netns) {
+    pub fn begin_netns(&self, out: &mut Vec<u8>, netns: &NetnsName) {
         // `rsct load` reads saved lines, so they cannot carry a namespace.
         if self.format == Format::Save && self.netns.is_some() {
             out.extend_from_slice(b"# network namespace ");

@@ -2,7 +2,7 @@
 
 use super::{bytes::json_line, expect::about::Happened};
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     netlink::expect::{Expectation, flags},
     schema::{
         common::{Requester, Tuple, Word},
@@ -16,7 +16,7 @@ pub fn object(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     happened: Option<Happened>,
-    netns: Option<&Netns>,
+    netns: Option<&NetnsName>,
 ) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let unknown = expectation.unknown().map(|attr| UnknownAttribute {

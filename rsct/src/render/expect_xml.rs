@@ -6,7 +6,7 @@ use rsct_common::Tuple;
 
 use super::{bytes, date::Date, xml};
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     names::proto,
     netlink::expect::{EventKind, Expectation, flags},
 };
@@ -21,7 +21,7 @@ pub fn flow(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     event: Option<EventKind>,
-    netns: Option<&Netns>,
+    netns: Option<&NetnsName>,
 ) {
     out.extend_from_slice(b"<flow");
     if let Some(event) = event {

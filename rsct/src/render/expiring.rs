@@ -4,7 +4,7 @@ use std::{fmt::Display, io::Write as _};
 
 use super::{bytes, color::Palette};
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     schema::{
         settings::{self, ExpiringBucket, ExpiringState},
         tag,
@@ -66,7 +66,7 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, palette: Palette) {
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&Netns>) {
+pub fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&NetnsName>) {
     let state = |(of, entries): &(Option<(&'static Protocol, &'static State)>, u64)| ExpiringState {
         proto: of.map(|(protocol, _)| protocol.name.into()),
         protonum: of.map(|(protocol, _)| protocol.number),

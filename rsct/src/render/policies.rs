@@ -5,7 +5,7 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, namespace};
 use crate::{
     family::Family,
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     netlink::timeout::{Policy, Timeouts},
     outside,
     schema::{common::Word, settings},
@@ -50,7 +50,7 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>, width: usize, flows: bool
 }
 
 /// Appends a line: the states as arguments of `rsct timeout policy add`.
-pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<usize>, width: usize) {
+pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Option<usize>, width: usize) {
     namespace::column(out, netns, column);
     let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
     let name = name(line.policy);
@@ -87,7 +87,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<us
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
+pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
     let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
     let protocol = Protocol::of_number(*l4proto);
     let family = Family::from_number(*l3proto);

@@ -5,7 +5,7 @@ use std::{fmt::Display, io::Write as _};
 use super::{bytes, namespace};
 use crate::{
     filter::Prefix,
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     names::proto,
     outside,
     rules::{Hook, Listed, Matching, Tool},
@@ -45,7 +45,7 @@ pub fn header(out: &mut Vec<u8>, widths: Widths) {
 }
 
 /// Appends a line of columns.
-pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &Netns, widths: Widths) {
+pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &NetnsName, widths: Widths) {
     namespace::column(out, netns, widths.netns);
     let line = format!(
         "{:width$}  {:7}  {}",
@@ -60,7 +60,7 @@ pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &Netns, widths: Widths) {
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, rule: &Listed, netns: Option<&Netns>) {
+pub fn json(out: &mut Vec<u8>, rule: &Listed, netns: Option<&NetnsName>) {
     let object = settings::Rule {
         netns: netns.into(),
         policy: &rule.name,

@@ -4,7 +4,7 @@ use std::{fmt::Display, io::Write as _, time::Duration};
 
 use super::{bytes, namespace};
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     netlink::stats::{Cpu, Table, counter, since, total},
     schema::{
         self,
@@ -17,7 +17,7 @@ use crate::{
 pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
 
 /// Appends the number of entries of a namespace as a JSON object.
-pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
+pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&NetnsName>) {
     let object = Count {
         schema: schema::VERSION,
         netns: netns.into(),
@@ -29,7 +29,7 @@ pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&Netns>) {
 
 /// Appends a line for each CPU in the form of `conntrack -S`, and one for the total: the counters, or with an
 /// earlier reading, how much they grew per second since.
-pub fn text(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, column: Option<(&Netns, usize)>) {
+pub fn text(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, column: Option<(&NetnsName, usize)>) {
     let grown = last.and_then(|(before, elapsed)| Some((since(cpus, before)?, elapsed)));
     let (shown, elapsed) = match &grown {
         Some((grown, elapsed)) => (grown.as_slice(), Some(*elapsed)),
@@ -56,7 +56,7 @@ fn line(
     head: impl Display,
     counters: impl Iterator<Item = (u16, u64)>,
     elapsed: Option<Duration>,
-    column: Option<(&Netns, usize)>,
+    column: Option<(&NetnsName, usize)>,
 ) {
     if let Some((netns, width)) = column {
         namespace::column(out, netns, Some(width));
@@ -77,7 +77,7 @@ fn line(
 
 /// Appends a reading of a namespace as a JSON object; with an earlier one, also how much each counter grew per
 /// second since.
-pub fn json(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, netns: Option<&Netns>) {
+pub fn json(out: &mut Vec<u8>, cpus: &[Cpu], last: Last<'_>, netns: Option<&NetnsName>) {
     let grown = last.and_then(|(before, elapsed)| Some((since(cpus, before)?, elapsed)));
     let of_cpu = |(index, cpu): (usize, &Cpu)| CpuStats {
         cpu: cpu.cpu,

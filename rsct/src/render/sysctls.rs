@@ -4,7 +4,7 @@ use std::{fmt::Display, io::Write as _};
 
 use super::{bytes, namespace};
 use crate::{
-    kernel::{hz::Hz, netns::Netns},
+    kernel::{hz::Hz, netns::NetnsName},
     schema::settings::Setting,
     sysctls::{Bounds, Known, short},
 };
@@ -69,7 +69,7 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
 }
 
 /// Appends a line of columns.
-pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<usize>) {
+pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Option<usize>) {
     namespace::column(out, netns, column);
     put(
         out,
@@ -84,7 +84,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &Netns, column: Option<us
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&Netns>) {
+pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
     let known = line.known.as_ref();
     let bounds = known.and_then(|known| known.bounds.numbers(line.hz));
     let timeout_of = known.and_then(|known| known.timeout_of);
@@ -107,7 +107,7 @@ pub fn changed_text(
     name: &str,
     before: &str,
     after: &str,
-    netns: &Netns,
+    netns: &NetnsName,
     column: Option<usize>,
 ) {
     namespace::column(out, netns, column);
@@ -115,7 +115,7 @@ pub fn changed_text(
 }
 
 /// Appends a JSON object for a changed setting.
-pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, netns: Option<&Netns>) {
+pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, netns: Option<&NetnsName>) {
     let (value_before, value_before_text) = number_or_text(before);
     let object = Setting {
         value_before,
@@ -125,7 +125,7 @@ pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, ne
     bytes::json_line(out, &object);
 }
 
-fn setting<'a>(name: &'a str, value: &'a str, netns: Option<&'a Netns>) -> Setting<'a> {
+fn setting<'a>(name: &'a str, value: &'a str, netns: Option<&'a NetnsName>) -> Setting<'a> {
     let (value, value_text) = number_or_text(value);
     Setting {
         netns: netns.into(),

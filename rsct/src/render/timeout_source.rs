@@ -1,7 +1,7 @@
 //! The source of a timeout, in words and in JSON.
 
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     netlink::conntrack::Entry,
     outside,
     timeouts::{Governing, Reduction, Setter, State, TimeoutSource},
@@ -64,7 +64,7 @@ pub fn detail(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
 }
 
 /// A line for an existing entry: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
-pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>, netns: Option<&Netns>) {
+pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>, netns: Option<&NetnsName>) {
     if let Some(netns) = netns {
         out.extend_from_slice(netns.name.to_string().as_bytes());
         out.push(b' ');

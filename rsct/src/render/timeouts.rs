@@ -4,7 +4,7 @@ use std::{fmt::Display, io::Write as _};
 
 use super::{bytes, color::Palette, namespace};
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     schema::settings::{TimeoutChange, TimeoutValue},
     timeouts::{Protocol, State},
 };
@@ -46,7 +46,7 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
 }
 
 /// Appends a line of columns.
-pub fn text(out: &mut Vec<u8>, line: &Line, netns: &Netns, column: Option<usize>, palette: Palette) {
+pub fn text(out: &mut Vec<u8>, line: &Line, netns: &NetnsName, column: Option<usize>, palette: Palette) {
     namespace::column(out, netns, column);
     let changed = line.is_changed() == Some(true);
     let (strong, reset) = if changed {
@@ -74,7 +74,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line, netns: &Netns, column: Option<usize>
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&Netns>) {
+pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&NetnsName>) {
     let object = TimeoutValue {
         netns: netns.into(),
         proto: line.protocol.name,
@@ -105,7 +105,7 @@ pub struct Changed {
 
 impl Changed {
     /// Appends a line.
-    pub fn text(&self, out: &mut Vec<u8>, netns: &Netns, column: Option<usize>) {
+    pub fn text(&self, out: &mut Vec<u8>, netns: &NetnsName, column: Option<usize>) {
         namespace::column(out, netns, column);
         put(
             out,
@@ -120,7 +120,7 @@ impl Changed {
     }
 
     /// Appends a JSON object.
-    pub fn json(&self, out: &mut Vec<u8>, netns: Option<&Netns>) {
+    pub fn json(&self, out: &mut Vec<u8>, netns: Option<&NetnsName>) {
         let object = TimeoutChange {
             netns: netns.into(),
             proto: self.protocol.name,

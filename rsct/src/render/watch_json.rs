@@ -2,7 +2,7 @@
 
 use super::bytes::json_line;
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     netlink::conntrack::Counters,
     schema::{
         tag,
@@ -33,7 +33,7 @@ pub fn started(out: &mut Vec<u8>) {
 }
 
 /// Appends that the kernel sends no events.
-pub fn no_events(out: &mut Vec<u8>, netns: Option<&Netns>) {
+pub fn no_events(out: &mut Vec<u8>, netns: Option<&NetnsName>) {
     let line = NoEvents {
         r#type: tag::NoEvents,
         netns: netns.into(),
@@ -42,7 +42,7 @@ pub fn no_events(out: &mut Vec<u8>, netns: Option<&Netns>) {
 }
 
 /// Appends that events were lost.
-pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&Netns>) {
+pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&NetnsName>) {
     let line = WatchLoss {
         r#type: tag::Loss,
         netns: netns.into(),
@@ -53,7 +53,7 @@ pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&Netns>) 
 }
 
 /// Appends that the table has been listed.
-pub fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&Netns>) {
+pub fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&NetnsName>) {
     let line = Synced {
         r#type: tag::Synced,
         netns: netns.into(),

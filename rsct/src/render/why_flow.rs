@@ -7,7 +7,7 @@ use rsct_common::Tuple;
 use crate::{
     causes::Cause,
     flow::{TupleKey, delete_kind::DeleteKind},
-    kernel::{interfaces::Names, netns::Netns},
+    kernel::{interfaces::Names, netns::NetnsName},
     netlink::conntrack::Entry,
     schema::{
         common::{comm, name_of},
@@ -28,7 +28,7 @@ use super::{
 };
 
 /// An existing entry: conntrack's line, and the source of its timeout.
-pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &Netns, source: Option<&TimeoutSource<'_>>) {
+pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &NetnsName, source: Option<&TimeoutSource<'_>>) {
     let _ = write!(out, "netns {}: ", netns.name);
     View::default().entry(out, entry, &About::default());
     if let Some(source) = source {

@@ -34,7 +34,7 @@ pub fn comm(bytes: &[u8; 16]) -> String {
 }
 
 /// A namespace's name, if it has one.
-pub fn netns_name(netns: &netns::Netns) -> Option<&str> {
+pub fn netns_name(netns: &netns::NetnsName) -> Option<&str> {
     let name = netns.name.as_str();
     (name != itoa::Buffer::new().format(netns.inode)).then_some(name)
 }
@@ -57,8 +57,8 @@ pub struct WithNetns<'a> {
     pub netns_name: Option<&'a str>,
 }
 
-impl<'a> From<Option<&'a netns::Netns>> for WithNetns<'a> {
-    fn from(netns: Option<&'a netns::Netns>) -> Self {
+impl<'a> From<Option<&'a netns::NetnsName>> for WithNetns<'a> {
+    fn from(netns: Option<&'a netns::NetnsName>) -> Self {
         Self {
             netns: netns.map(|netns| netns.inode),
             netns_name: netns.and_then(netns_name),
@@ -76,8 +76,8 @@ pub struct InNetns {
     pub netns_name: Option<String>,
 }
 
-impl From<&netns::Netns> for InNetns {
-    fn from(netns: &netns::Netns) -> Self {
+impl From<&netns::NetnsName> for InNetns {
+    fn from(netns: &netns::NetnsName) -> Self {
         Self {
             netns: netns.inode,
             netns_name: netns_name(netns).map(str::to_owned),

@@ -64,7 +64,11 @@ pub(super) fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
         schema::begin(&mut out, Command::TimeoutRules);
         for (inode, rule) in &found {
             let netns = namespaces.iter().find(|netns| netns.inode == *inode);
-            render::json(&mut out, rule, netns.filter(|_| namespaces.are_named()));
+            render::json(
+                &mut out,
+                rule,
+                netns.filter(|_| namespaces.are_named()).map(|netns| &**netns),
+            );
         }
     }
     print(&out)?;

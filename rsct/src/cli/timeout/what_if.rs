@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cli::{
         FilterArgs, UsageError,
+        input_args::{InputArgs, netns_of},
         namespaces::{Namespaces, NetnsArg},
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
         watching::{listing_error, records_have, report_watching},
@@ -29,8 +30,12 @@ use crate::{
         what_if::Report,
     },
     schema::{self, Command},
-    source::live::{Limits, Live, LiveOptions},
-    timeouts::{GENERIC, Protocol, TimeoutValues},
+    source::{
+        Source,
+        live::{Limits, Live, LiveOptions},
+        recorded::table,
+    },
+    timeouts::{GENERIC, Protocol, Setter, TimeoutSource, TimeoutValues},
     waiting,
     what_if::{Incident, Simulation, TimeoutTrial, TrialObserver},
 };
@@ -67,6 +72,8 @@ pub(super) struct WhatIfArgs {
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
+    #[command(flatten)]
+    input: InputArgs,
 }
 
 /// Size of the ring buffer, which holds the records that arrive while tables are read.
@@ -84,11 +91,125 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
             .collect(),
     };
     let filter = of_protocol(args.filter.filter()?, protocol)?;
-    let namespaces = Namespaces::open(&args.netns)?;
     waiting::event_loop()?.block_on(async {
+        if args.input.is_given() {
+            return replay(args, trial, filter).await;
+        }
+        let namespaces = Namespaces::open(&args.netns)?;
         is_handled(protocol, &namespaces).await?;
         watch(args, trial, filter, &namespaces).await
     })
+}
+
+/// Simulates with the traffic of a recording.
+async fn replay(args: &WhatIfArgs, trial: TimeoutTrial, filter: Filter) -> anyhow::Result<ExitCode> {
+    let open = || args.input.open()?.context("no recording is given");
+    let mut first = open()?;
+    let netns = netns_of(args.netns.name(), &first.start.names)?;
+    let selection = |from_ns| Selection::recorded(&filter, netns, from_ns);
+    let from_ns = first.window.from_ns;
+    let before = match from_ns {
+        0 => table::first(&mut first.files, selection(0))?,
+        from_ns => table::at(&mut first.files, selection(0), from_ns)?,
+    };
+    let before = before.context("no recording is given")?;
+    let mut observer = TrialObserver::new(Simulation::new(trial), first.start.setup.hz);
+    for flow in table::entries(&before) {
+        let entry = table::entry(flow, before.now_ns());
+        if let (true, Some(left_s)) = (observer.is_tried(entry.orig.protonum), entry.timeout)
+            && filter.meets(&entry)
+        {
+            // Which timeout it has is unknown until its next packet.
+            observer.seed(
+                flow.tuple_key(),
+                before.now_ns(),
+                left_s,
+                &TimeoutSource::of(Setter::Unknown),
+            );
+        }
+    }
+    let mut source = Source::Recorded(open()?);
+    let show_netns = source.setup().only_netns.is_none();
+    let mut joined = Joined {
+        model: Model::new(source.setup(), selection(from_ns)),
+        observer: printed(observer, args.output.is_json()),
+    };
+    source.run(&mut joined, Limits::default()).await?;
+    let model = &joined.model;
+    let mut keys = Vec::new();
+    let mut others = 0;
+    for flow in table::entries(model) {
+        let entry = table::entry(flow, model.now_ns());
+        match filter.meets(&entry) && joined.observer.printer.is_tried(entry.orig.protonum) {
+            true => keys.push(flow.tuple_key()),
+            false => others += 1,
+        }
+    }
+    let last = Last {
+        keys,
+        others,
+        now_ns: model.now_ns(),
+        started_ns: source.setup().started_ns.max(from_ns),
+        lost_listing: 0,
+        show_netns,
+    };
+    report(args, joined, last)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The table at the end, and what the report has to know.
+struct Last {
+    keys: Vec<TupleKey>,
+    others: u64,
+    now_ns: u64,
+    started_ns: u64,
+    lost_listing: u64,
+    show_netns: bool,
+}
+
+type Trial = Printed<TrialObserver, io::Stdout>;
+
+fn printed(observer: TrialObserver, json: bool) -> Trial {
+    let form = match json {
+        true => Form::Json,
+        false => Form::Messages,
+    };
+    let mut printed = Printed::new(observer, form, io::stdout());
+    if json {
+        printed.lines(|out| schema::begin(out, Command::TimeoutWhatIf));
+    }
+    printed
+}
+
+fn report(args: &WhatIfArgs, joined: Joined<Trial>, last: Last) -> anyhow::Result<()> {
+    let Joined { model, mut observer } = joined;
+    // A failed write is reported with the answer.
+    let _ = observer.finish();
+    let observer = observer.printer;
+    let summary = Summary::of(&model);
+    let mut incidents: Vec<Incident> = Vec::new();
+    let totals = observer
+        .simulation()
+        .end(last.now_ns, last.keys, |incident| incidents.push(incident));
+    incidents.sort_by_key(|incident| std::cmp::Reverse(incident.weight_ms()));
+    let report = Report {
+        trial: observer.simulation().trial(),
+        watched: summary.elapsed,
+        started_ns: last.started_ns,
+        totals,
+        others: last.others,
+        lost: last.lost_listing + summary.lost_total(),
+        incidents: &incidents,
+        most: args.list,
+        show_netns: last.show_netns,
+    };
+    let mut out = Vec::new();
+    if args.output.is_json() {
+        report.json(&mut out);
+    } else {
+        report.text(&mut out);
+    }
+    print(&out)
 }
 
 /// Checks that the kernel has a handler for the protocol.
@@ -152,17 +273,9 @@ async fn watch(
     drop(listing);
 
     let json = args.output.is_json();
-    let form = match json {
-        true => Form::Json,
-        false => Form::Messages,
-    };
-    let mut printed = Printed::new(watching, form, io::stdout());
-    if json {
-        printed.lines(|out| schema::begin(out, Command::TimeoutWhatIf));
-    }
     let mut joined = Joined {
         model: Model::new(&source.setup, Selection::live(&filter)),
-        observer: printed,
+        observer: printed(watching, json),
     };
     if !json {
         report_watching(args.duration.duration);
@@ -171,14 +284,9 @@ async fn watch(
         duration: Some(args.duration.duration),
     };
     source.run(&mut joined, limits).await.context("cannot trace")?;
-    let Joined { model, mut observer } = joined;
-    // A failed write is reported with the answer.
-    let _ = observer.finish();
-    let watching = observer.printer;
-    let summary = Summary::of(&model);
     let mut last = LastDump {
         filter,
-        watching: &watching,
+        watching: &joined.observer.printer,
         netns: 0,
         keys: Vec::new(),
         others: 0,
@@ -192,30 +300,15 @@ async fn watch(
             Ok(())
         })
         .await?;
-    let mut incidents: Vec<Incident> = Vec::new();
-    let (keys, others) = (std::mem::take(&mut last.keys), last.others);
-    let totals = watching
-        .simulation()
-        .end(clock::monotonic_ns(), keys, |incident| incidents.push(incident));
-    incidents.sort_by_key(|incident| std::cmp::Reverse(incident.weight_ms()));
-    let report = Report {
-        trial: watching.simulation().trial(),
-        watched: summary.elapsed,
+    let last = Last {
+        keys: std::mem::take(&mut last.keys),
+        others: last.others,
+        now_ns: clock::monotonic_ns(),
         started_ns: source.setup.started_ns,
-        totals,
-        others,
-        lost: lost_listing + summary.lost_total(),
-        incidents: &incidents,
-        most: args.list,
+        lost_listing,
         show_netns: namespaces.are_named(),
     };
-    let mut out = Vec::new();
-    if json {
-        report.json(&mut out);
-    } else {
-        report.text(&mut out);
-    }
-    print(&out)?;
+    report(args, joined, last)?;
     namespaces.report_hidden();
     Ok(exit_code(all_went_well))
 }

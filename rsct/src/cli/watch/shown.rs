@@ -134,7 +134,7 @@ impl Shown {
         self.lost += lost;
         self.overruns += overruns;
         if self.format == EntryFormat::Json {
-            let netns = self.named.then_some(netns);
+            let netns = self.named.then_some(&**netns);
             render::watch_json::loss(&mut self.buffer, lost, overruns, netns);
         }
         message!(
@@ -148,7 +148,7 @@ impl Shown {
     /// Reports that the table of a namespace has been printed.
     pub(super) fn synced(&mut self, entries: u64, netns: &Netns) -> io::Result<()> {
         if self.format == EntryFormat::Json {
-            let netns = self.named.then_some(netns);
+            let netns = self.named.then_some(&**netns);
             render::watch_json::synced(&mut self.buffer, entries, netns);
         }
         self.flush()

@@ -10,13 +10,14 @@ use clap::Args;
 
 use crate::{
     cli::{
-        FilterArgs, is_broken_pipe,
+        FilterArgs,
+        input_args::InputArgs,
+        is_broken_pipe,
         namespaces::NetnsArg,
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
         watching::report_watching,
     },
     filter::Filter,
-    flow::FlowTable,
     kernel::{interfaces::Names, netns::Selector},
     message,
     observe::{Joined, Model, Selection, Summary},
@@ -25,7 +26,10 @@ use crate::{
         trace_summary,
     },
     schema::{self, Command},
-    source::live::{Limits, Live, LiveOptions},
+    source::{
+        Source,
+        live::{Limits, LiveOptions},
+    },
 };
 
 /// The options of every topic.
@@ -48,14 +52,17 @@ pub(super) struct WatchingArgs {
     pub(super) attach: AttachArg,
     #[command(flatten)]
     pub(super) netns: NetnsArg,
+    #[command(flatten)]
+    pub(super) input: InputArgs,
 }
 
 /// Size of the ring buffer, which holds the records that arrive while tables are read.
 const RING_BYTES: u32 = 8 << 20;
 
-/// A watch whose programs are attached, and whose records are not read yet.
+/// A source, whose records are not read yet.
 pub(super) struct Watch {
-    pub(super) source: Live,
+    pub(super) source: Source,
+    selection: Selection,
     /// Names of namespaces and interfaces.
     pub(super) names: Names,
     duration: Duration,
@@ -64,8 +71,10 @@ pub(super) struct Watch {
 
 /// The result of a watch.
 pub(super) struct Watched {
+    /// The time of the end, on the monotonic clock of the source.
+    pub(super) now_ns: u64,
     /// The flows at the end.
-    pub(super) table: FlowTable,
+    pub(super) model: Model,
     /// The summary.
     pub(super) summary: Summary,
     /// Names of namespaces and interfaces, including those deleted during the watch.
@@ -85,23 +94,33 @@ pub(super) struct WatchScope {
 }
 
 impl Watch {
-    /// Attaches the programs: from now on no record is missed.
+    /// Opens the recording, or attaches the programs: from now on no record is missed.
     pub(super) fn start(args: &WatchingArgs, scope: &WatchScope) -> anyhow::Result<Self> {
-        let source = Live::start(LiveOptions {
-            filter: scope.filter,
-            netns: Selector::from_option(args.netns.name()),
-            everywhere: scope.everywhere,
-            with_causes: scope.with_causes,
-            form: args.attach.form(),
-            ring_bytes: RING_BYTES,
-            with_refresh: scope.with_refresh,
-            log_bpf: false,
-            reports_early: false,
-            show_hooks: false,
-        })?;
+        let (source, selection) = match args.input.open()? {
+            Some(recorded) => {
+                let selection = Selection::recorded(&scope.filter, None, recorded.window.from_ns);
+                (Source::Recorded(recorded), selection)
+            }
+            None => {
+                let source = Source::live(LiveOptions {
+                    filter: scope.filter,
+                    netns: Selector::from_option(args.netns.name()),
+                    everywhere: scope.everywhere,
+                    with_causes: scope.with_causes,
+                    form: args.attach.form(),
+                    ring_bytes: RING_BYTES,
+                    with_refresh: scope.with_refresh,
+                    log_bpf: false,
+                    reports_early: false,
+                    show_hooks: false,
+                })?;
+                (source, Selection::default())
+            }
+        };
         Ok(Self {
+            names: source.names().cloned().unwrap_or_else(Names::read),
             source,
-            names: Names::read(),
+            selection,
             duration: args.duration.duration,
             json: args.output.is_json(),
         })
@@ -123,19 +142,16 @@ impl Watch {
             printed.lines(|out| schema::begin(out, command));
         }
         let mut joined = Joined {
-            model: Model::new(&self.source.setup, Selection::default()),
+            model: Model::new(self.source.setup(), self.selection),
             observer: printed,
         };
-        if !self.json {
+        if !self.json && self.source.is_live() {
             report_watching(self.duration);
         }
         let limits = Limits {
             duration: Some(self.duration),
         };
-        self.source
-            .run(&mut joined, limits)
-            .await
-            .context("cannot trace")?;
+        self.source.run(&mut joined, limits).await?;
         let Joined { model, mut observer } = joined;
         match observer.finish() {
             Some(error) if !is_broken_pipe(&error) => {
@@ -145,9 +161,13 @@ impl Watch {
         }
         let summary = Summary::of(&model);
         message::write(trace_summary::text(&summary));
-        self.names.read_again();
+        if self.source.is_live() {
+            self.names.read_again();
+        }
+        self.names.extend(&model.names);
         let watched = Watched {
-            table: model.table,
+            now_ns: model.now_ns(),
+            model,
             summary,
             names: self.names,
         };

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use rsct_common::Tuple;
 
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     cli::{
         UsageError,
+        input_args::netns_of,
         namespaces::{Namespaces, NetnsArg},
         shared_args::TextOrJson,
         watching::{listing_error, report_lost_records},
@@ -20,9 +22,8 @@ use crate::{
     family::Family,
     filter::Filter,
     flow::{Flow, TupleKey, tuples::headers},
-    kernel::clock,
     names::status,
-    observe::Observation,
+    observe::{Observation, Selection},
     plural,
     provenance::Listing,
     render::{
@@ -32,6 +33,7 @@ use crate::{
         why_flow::End,
     },
     schema::Command,
+    source::recorded::table,
     waiting,
     why::{
         flow::{FlowFacts, FlowObserver, FlowTuples},
@@ -67,8 +69,19 @@ impl FlowArgs {
 /// Runs `rsct why FLOW`.
 pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
     let named = named(&args.words)?;
-    let namespaces = Namespaces::open(&args.watching.netns)?;
-    waiting::event_loop()?.block_on(why(args, &named, &namespaces))
+    let place = match args.watching.input.is_given() {
+        true => Place::Recorded,
+        false => Place::Live(Namespaces::open(&args.watching.netns)?),
+    };
+    waiting::event_loop()?.block_on(why(args, &named, &place))
+}
+
+/// Where entries are looked up.
+enum Place {
+    /// The selected namespaces of this machine.
+    Live(Namespaces),
+    /// A recording.
+    Recorded,
 }
 
 /// Parses the words of the flow.
@@ -85,42 +98,53 @@ fn named(words: &[String]) -> Result<NamedFlow, UsageError> {
     })
 }
 
-async fn why(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> anyhow::Result<ExitCode> {
+async fn why(args: &FlowArgs, named: &NamedFlow, place: &Place) -> anyhow::Result<ExitCode> {
     let watch = Watch::start(&args.watching, &scope(named))?;
     let format = args.watching.output.format;
-    let before = now(args, named, namespaces).await?;
+    let before = match place {
+        Place::Live(namespaces) => now(args, named, namespaces).await?,
+        Place::Recorded => at_start(args, named)?,
+    };
     let mut tuples = FlowTuples::of(named);
     for found in &before {
         tuples.add(&Tuple::from_words(found.key.orig));
         tuples.add(&found.reply);
     }
-    let mut lines = TraceText::new(Look {
-        ticks: watch.source.setup.hz,
-        start_ns: watch.source.setup.started_ns,
-        show_netns: true,
-        style: Style::default(),
-        palette: Palette::for_stream(&std::io::stdout()),
-        names: watch.names.clone(),
-    });
-    let mut json = TraceJson::new(watch.source.setup.hz);
-    let mut begun = false;
-    let write = move |out: &mut Vec<u8>, observation: Observation<'_>| match format {
-        TextOrJson::Json => json.line(out, observation),
-        TextOrJson::Text => {
-            if !begun {
-                begun = true;
-                lines.header(out);
+    let selected = match (place, watch.source.names()) {
+        (Place::Live(namespaces), _) => {
+            (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect())
+        }
+        (Place::Recorded, Some(names)) => {
+            netns_of(args.watching.netns.name(), names)?.map(|netns| vec![netns])
+        }
+        (Place::Recorded, None) => None,
+    };
+    let observer = FlowObserver::new(tuples, lines(&watch, format));
+    let (watching, watched) = watch.run(observer, None).await?;
+    let (after, elsewhere) = match place {
+        Place::Live(namespaces) => {
+            let after = lookup::entries(namespaces, &named.orig, None, format).await?;
+            let elsewhere = elsewhere(named, namespaces, &before, &after, format).await?;
+            (after, elsewhere)
+        }
+        Place::Recorded => {
+            let all = lookup::recorded(&watched.model, &watched.names, &named.orig, None, format);
+            let is_selected = |found: &Found| {
+                let netns = found.key.netns;
+                selected
+                    .as_ref()
+                    .is_none_or(|selected: &Vec<u32>| selected.contains(&netns))
+            };
+            let (after, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_selected);
+            match before.is_empty() && after.is_empty() {
+                true => (after, others),
+                false => (after, Vec::new()),
             }
-            lines.line(out, observation);
         }
     };
-    let (watching, watched) = watch.run(FlowObserver::new(tuples, write), None).await?;
-    let after = lookup::entries(namespaces, &named.orig, None, format).await?;
-    let elsewhere = elsewhere(named, namespaces, &before, &after, format).await?;
     let report = FinalReport {
         named,
-        selected: (!namespaces.are_all())
-            .then(|| namespaces.iter().map(|netns| netns.inode as u32).collect()),
+        selected,
         before: &before,
         after: &after,
         elsewhere: &elsewhere,
@@ -141,8 +165,35 @@ async fn why(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> any
         }
     }
     print(&out)?;
-    namespaces.report_hidden();
+    if let Place::Live(namespaces) = place {
+        namespaces.report_hidden();
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the lines of the flow's observations.
+fn lines(watch: &Watch, format: TextOrJson) -> impl FnMut(&mut Vec<u8>, Observation<'_>) + use<> {
+    let setup = watch.source.setup();
+    let mut text = TraceText::new(Look {
+        ticks: setup.hz,
+        start_ns: setup.started_ns,
+        show_netns: true,
+        style: Style::default(),
+        palette: Palette::for_stream(&std::io::stdout()),
+        names: watch.names.clone(),
+    });
+    let mut json = TraceJson::new(setup.hz);
+    let mut begun = false;
+    move |out, observation| match format {
+        TextOrJson::Json => json.line(out, observation),
+        TextOrJson::Text => {
+            if !begun {
+                begun = true;
+                text.header(out);
+            }
+            text.line(out, observation);
+        }
+    }
 }
 
 /// Only the protocol and the family: a reply may arrive in another zone or namespace, or untranslated.
@@ -159,28 +210,49 @@ fn scope(named: &NamedFlow) -> WatchScope {
     }
 }
 
+/// Prints the flow's entries at the start of the recording.
+fn at_start(args: &FlowArgs, named: &NamedFlow) -> anyhow::Result<Vec<Found>> {
+    let recorded = args.watching.input.open()?.context("no recording is given")?;
+    let mut files = recorded.files;
+    let model = match recorded.window.from_ns {
+        0 => table::first(&mut files, Selection::default())?,
+        from_ns => table::at(&mut files, Selection::default(), from_ns)?,
+    };
+    let model = model.context("no recording is given")?;
+    let names = &recorded.start.names;
+    let netns = netns_of(args.watching.netns.name(), names)?;
+    let found = lookup::recorded(&model, names, &named.orig, netns, args.watching.output.format);
+    print_existing(args, &found, "at the start")?;
+    Ok(found)
+}
+
 /// Prints the flow's current entries with their remaining time and its source.
 async fn now(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> anyhow::Result<Vec<Found>> {
     let mut listing = Listing::start(args.watching.attach.form_of_listing()).map_err(listing_error)?;
     let format = args.watching.output.format;
     let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), format).await?;
-    let mut out = args.watching.output.begin(Command::WhyFlow);
-    if format == TextOrJson::Text {
-        out.extend_from_slice(if found.is_empty() {
-            b"in the table now: no entry with this tuple\n\n".as_slice()
-        } else {
-            b"in the table now:\n"
-        });
-    }
-    for found in &found {
-        out.extend_from_slice(&found.shown);
-    }
-    if format == TextOrJson::Text && !found.is_empty() {
-        out.push(b'\n');
-    }
-    print(&out)?;
+    print_existing(args, &found, "now")?;
     report_lost_records(&listing);
     Ok(found)
+}
+
+fn print_existing(args: &FlowArgs, found: &[Found], when: &str) -> anyhow::Result<()> {
+    let mut out = args.watching.output.begin(Command::WhyFlow);
+    let is_text = args.watching.output.format == TextOrJson::Text;
+    if is_text {
+        let heading = match found.is_empty() {
+            true => format!("in the table {when}: no entry with this tuple\n\n"),
+            false => format!("in the table {when}:\n"),
+        };
+        out.extend_from_slice(heading.as_bytes());
+    }
+    for found in found {
+        out.extend_from_slice(&found.shown);
+    }
+    if is_text && !found.is_empty() {
+        out.push(b'\n');
+    }
+    print(&out)
 }
 
 /// The flow's entries in all other namespaces, if no selected one has it.
@@ -216,7 +288,7 @@ impl FinalReport<'_> {
         watching: &FlowObserver<W>,
         format: TextOrJson,
     ) {
-        let now_ns = clock::monotonic_ns();
+        let now_ns = self.watched.now_ns;
         if format == TextOrJson::Text && watching.lines != 0 {
             out.push(b'\n');
         }
@@ -305,7 +377,7 @@ impl FinalReport<'_> {
 
     fn flow(&self, key: &TupleKey) -> Option<Flow> {
         let is_it = |flow: &&Flow| flow.netns == key.netns && flow.zone == key.zone && flow.orig == key.orig;
-        self.watched.table.flows().find(is_it).copied()
+        self.watched.model.table.flows().find(is_it).copied()
     }
 }
 

@@ -5,17 +5,24 @@ use std::{ops::ControlFlow, time::Duration};
 use rsct_common::Tuple;
 
 use crate::{
-    cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
+    cli::{list_at::named, namespaces::Namespaces, reading, shared_args::TextOrJson},
     family::Family,
     filter::{Filter, Prefix},
-    flow::{TupleKey, tuples::headers},
-    kernel::{clock, netns::Netns},
+    flow::{Flow, TupleKey, tuples::headers},
+    kernel::{
+        clock,
+        interfaces::Names,
+        netns::{Netns, NetnsName},
+    },
     netlink::{conntrack::Entry, dump},
+    observe::Model,
     provenance::Listing,
     render::{
         entry::{self, About, Format, View},
         why_flow,
     },
+    source::recorded::table,
+    timeouts::TimeoutSource,
 };
 
 /// A found entry.
@@ -80,6 +87,65 @@ pub(super) async fn entries(
     Ok(found)
 }
 
+/// Finds entries with the direction `tuple` in the table of a recording; in one namespace, or in all.
+pub(super) fn recorded(
+    model: &Model,
+    names: &Names,
+    tuple: &Tuple,
+    netns: Option<u32>,
+    format: TextOrJson,
+) -> Vec<Found> {
+    let wanted = headers(*tuple);
+    let is_it = |flow: &&&Flow| {
+        let is_reply = |reply: Tuple| headers(reply) == wanted;
+        netns.is_none_or(|netns| netns == flow.netns)
+            && (headers(flow.orig_tuple()) == wanted || flow.reply_tuple().is_some_and(is_reply))
+    };
+    let flows = table::entries(model);
+    let found = flows.iter().filter(is_it).map(|flow| {
+        let entry = table::entry(flow, model.now_ns());
+        let netns = named(names, flow.netns);
+        let mut shown = Vec::new();
+        show(&mut shown, &entry, &netns, None, entry::now(), format);
+        Found {
+            key: flow.tuple_key(),
+            reply: entry.reply,
+            status: flow.status,
+            left_s: entry.timeout,
+            read_ns: model.now_ns(),
+            shown,
+        }
+    });
+    found.collect()
+}
+
+/// Appends the text of an entry, with the source of its timeout if it is known.
+fn show(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    netns: &NetnsName,
+    source: Option<&TimeoutSource<'_>>,
+    now: Duration,
+    format: TextOrJson,
+) {
+    match format {
+        TextOrJson::Text => why_flow::entry(out, entry, netns, source),
+        TextOrJson::Json => {
+            let view = View {
+                format: Format::Json,
+                ..View::default()
+            };
+            let about = About {
+                now,
+                netns: Some(netns),
+                timeout_source: source,
+                ..About::default()
+            };
+            view.entry(out, entry, &about);
+        }
+    }
+}
+
 /// The filters that find entries by their original and by their reply direction.
 fn filters(tuple: &Tuple) -> [Filter; 2] {
     let bits = if tuple.src_addr().is_ipv4() { 32 } else { 128 };
@@ -127,22 +193,14 @@ impl dump::Sink for Sink<'_> {
             None => None,
         };
         let mut shown = Vec::new();
-        match self.format {
-            TextOrJson::Text => why_flow::entry(&mut shown, entry, self.netns, source.as_ref()),
-            TextOrJson::Json => {
-                let view = View {
-                    format: Format::Json,
-                    ..View::default()
-                };
-                let about = About {
-                    now: self.now,
-                    netns: Some(self.netns),
-                    timeout_source: source.as_ref(),
-                    ..About::default()
-                };
-                view.entry(&mut shown, entry, &about);
-            }
-        }
+        show(
+            &mut shown,
+            entry,
+            self.netns,
+            source.as_ref(),
+            self.now,
+            self.format,
+        );
         self.found.push(Found {
             key: TupleKey {
                 netns: inode,

@@ -6,10 +6,9 @@ use clap::Args;
 
 use super::common::{CommonArgs, Watch, WatchScope, Watched, print};
 use crate::{
-    cli::{namespaces::Namespaces, shared_args::TextOrJson, watching::records_have},
+    cli::{input_args::netns_of, namespaces::Namespaces, shared_args::TextOrJson, watching::records_have},
     filter::Filter,
     flow::{Flow, tuples::inverse},
-    kernel::clock,
     names::status,
     render::why_unreplied::Report,
     schema::Command,
@@ -42,22 +41,29 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
         &filter,
         "packet records do not have this field; `rsct list -u UNREPLIED` accepts the option",
     )?;
-    let namespaces = Namespaces::open(&args.common.watching.netns)?;
-    let selected =
-        (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect());
-    // An open descriptor would keep a deleted namespace alive.
-    drop(namespaces);
+    let watching = &args.common.watching;
+    let live = match watching.input.is_given() {
+        true => None,
+        false => selected(&Namespaces::open(&watching.netns)?),
+    };
     waiting::event_loop()?.block_on(async {
-        let watch = Watch::start(&args.common.watching, &scope(&filter))?;
-        let (watching, watched) = watch
+        let watch = Watch::start(watching, &scope(&filter))?;
+        let netns = match watch.source.names() {
+            Some(names) => netns_of(watching.netns.name(), names)?.map(|netns| vec![netns]),
+            None => live,
+        };
+        let (unreplied, watched) = watch
             .run(UnrepliedObserver::default(), Some(Command::WhyUnreplied))
             .await?;
-        let selection = Selection {
-            filter,
-            netns: selected,
-        };
-        report(args, &selection, &watching, &watched)
+        let selection = Selection { filter, netns };
+        report(args, &selection, &unreplied, &watched)
     })
+}
+
+/// Inode numbers of the selected namespaces; none for all. Their descriptors are closed: an open one would keep a deleted
+/// namespace alive.
+fn selected(namespaces: &Namespaces) -> Option<Vec<u32>> {
+    (!namespaces.are_all()).then(|| namespaces.iter().map(|netns| netns.inode as u32).collect())
 }
 
 /// Only the protocol and the family: a reply may have other addresses, or another zone.
@@ -111,10 +117,15 @@ fn report(
         let unreplied = flow.status & status::SEEN_REPLY == 0;
         in_table && (unreplied || watching.answered.contains(&flow.number))
     };
-    let listed = watched.table.flows().filter(is_unreplied).map(|flow| Subject {
-        flow: *flow,
-        ended: None,
-    });
+    let listed = watched
+        .model
+        .table
+        .flows()
+        .filter(is_unreplied)
+        .map(|flow| Subject {
+            flow: *flow,
+            ended: None,
+        });
     let subjects = listed
         .chain(watching.ended.iter().copied())
         .filter(|subject| selection.has(&subject.flow));
@@ -129,7 +140,7 @@ fn report(
         more_ended: watching.more_ended,
         names: &watched.names,
         watched: watched.summary.elapsed,
-        now_ns: clock::monotonic_ns(),
+        now_ns: watched.now_ns,
         lost: watched.summary.lost_total(),
         unkept: watching.sightings.unkept,
     };

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Netns;
+use super::{Netns, NetnsName};
 
 /// The namespace file system's magic number; libc's constant and field differ in type between C libraries.
 const NSFS_MAGIC: i128 = 0x6e73_6673;
@@ -38,8 +38,10 @@ pub(super) fn of(file: File, name: Option<String>) -> io::Result<Netns> {
         ));
     }
     Ok(Netns {
-        name: name.unwrap_or_else(|| inode.to_string()).into(),
-        inode,
+        named: NetnsName {
+            name: name.unwrap_or_else(|| inode.to_string()).into(),
+            inode,
+        },
         fd: Arc::new(file.into()),
     })
 }

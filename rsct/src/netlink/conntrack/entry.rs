@@ -105,7 +105,40 @@ pub struct Entry<'a> {
     has_unknown: bool,
 }
 
+/// What a flow's records show of its entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Basics {
+    /// The original direction.
+    pub orig: Tuple,
+    /// The reply direction.
+    pub reply: Tuple,
+    /// The zone.
+    pub zone: u16,
+    /// The status bits.
+    pub status: u32,
+    /// The protocol's own state.
+    pub state: u8,
+    /// Seconds until it expires.
+    pub timeout: Option<u32>,
+    /// The mark.
+    pub mark: u32,
+}
+
 impl<'a> Entry<'a> {
+    /// An entry with these attributes only, as ctnetlink would report them.
+    pub fn of(basics: &Basics) -> Self {
+        Self {
+            orig: basics.orig,
+            reply: basics.reply,
+            zone: (basics.zone != 0).then_some(basics.zone),
+            status: Some(basics.status),
+            protoinfo: ProtoInfo::of(basics.orig.protonum, basics.state),
+            timeout: basics.timeout,
+            mark: Some(basics.mark),
+            ..Self::empty(&[])
+        }
+    }
+
     /// Parses the payload of an `IPCTNL_MSG_CT_NEW` or `_DELETE` message: `struct nfgenmsg`, then attributes.
     pub fn parse(payload: &'a [u8]) -> Result<Self, DecodeError> {
         let got = payload.len();

@@ -27,7 +27,7 @@ pub(super) use tuple::{emit as emit_tuple, parse as parse_tuple};
 
 pub use change::Change;
 pub use counters::Counters;
-pub use entry::{DecodeError, Entry};
+pub use entry::{Basics, DecodeError, Entry};
 pub use filter::{DumpFilter, MaskedU32, TupleFilter};
 pub use helper::Helper;
 pub use nat::Nat;

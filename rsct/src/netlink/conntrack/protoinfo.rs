@@ -1,6 +1,7 @@
 //! Conntrack's protocol state: states, TCP's windows, SCTP's tags.
 
 use super::attribute::*;
+use crate::names::proto;
 use crate::netlink::{
     attr::{Attr, AttrError},
     emit::Emitter,
@@ -97,6 +98,26 @@ impl DccpRole {
 }
 
 impl ProtoInfo {
+    /// Of an entry in this state; none for protocols without states.
+    pub(super) fn of(protonum: u8, state: u8) -> Option<Self> {
+        let state = Some(state);
+        Some(match protonum {
+            proto::TCP => Self::Tcp(Tcp {
+                state,
+                ..Tcp::default()
+            }),
+            proto::SCTP => Self::Sctp(Sctp {
+                state,
+                ..Sctp::default()
+            }),
+            proto::DCCP => Self::Dccp(Dccp {
+                state,
+                ..Dccp::default()
+            }),
+            _ => return None,
+        })
+    }
+
     /// The state's number, in the protocol's own enum.
     #[inline]
     pub fn state(&self) -> Option<u8> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    kernel::netns::Netns,
+    kernel::netns::NetnsName,
     render::event_line::{Event, Requester},
     timeouts::TimeoutSource,
 };
@@ -14,7 +14,7 @@ pub struct About<'a> {
     /// The time since the epoch, see [`super::now`].
     pub now: Duration,
     /// Its network namespace, if that is printed.
-    pub netns: Option<&'a Netns>,
+    pub netns: Option<&'a NetnsName>,
     /// The event.
     pub event: Option<Event>,
     /// The program that requested the event.

@@ -1,12 +1,12 @@
 //! Facts about an expectation that its formats share.
 
-use crate::{kernel::netns::Netns, netlink::expect::EventKind};
+use crate::{kernel::netns::NetnsName, netlink::expect::EventKind};
 
 /// Facts about an expectation that it does not contain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About<'a> {
     /// Its network namespace, if that is printed.
-    pub netns: Option<&'a Netns>,
+    pub netns: Option<&'a NetnsName>,
     /// The width of the namespace's column, if lines have one.
     pub column: Option<usize>,
     /// The event.

@@ -2,6 +2,7 @@
 
 mod file;
 mod recorder;
+pub(crate) mod table;
 mod wire;
 
 pub(crate) use file::{FileError, Files, Window};

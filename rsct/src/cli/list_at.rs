@@ -1,0 +1,98 @@
+//! `rsct list --input`: the table of a recording.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{
+    input_args::{Moment, netns_of},
+    is_broken_pipe,
+};
+use crate::{
+    filter::Filter,
+    kernel::{interfaces::Names, netns::NetnsName},
+    observe::Selection,
+    plural,
+    render::entry::{About, View},
+    source::recorded::{Files, table},
+};
+
+/// `--input` and `--at`.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct RecordedTableArgs {
+    /// Read the table of a recording of `rsct record`; repeat for its other files
+    ///
+    /// Entries have the attributes that records have: tuples, state, status, timeout, mark and zone.
+    #[arg(long, value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Show the table at TIME: `+10s` after the start of the recording, or a date (default: its end)
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, requires = "input")]
+    at: Option<Moment>,
+}
+
+impl RecordedTableArgs {
+    /// Returns whether there is a recording.
+    pub(super) fn is_given(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// Lists the entries of the recording.
+    pub(super) fn list(
+        &self,
+        filter: &Filter,
+        netns: Option<&str>,
+        view: &View<'_>,
+    ) -> anyhow::Result<ExitCode> {
+        let mut files = Files::open(&self.input)?;
+        let start = files.start().cloned().context("no recording is given")?;
+        let to_ns = self.at.map_or(u64::MAX, |moment| moment.monotonic_ns(&start));
+        let only = netns_of(netns, &start.names)?;
+        let selection = Selection::recorded(&Filter::default(), only, 0);
+        let model = table::at(&mut files, selection, to_ns)?.context("no recording is given")?;
+        let mut names = start.names;
+        names.extend(&model.names);
+        let is_named = netns.is_some() || start.setup.only_netns.is_none();
+        let mut out = Vec::new();
+        view.begin(&mut out);
+        let mut shown = 0;
+        for flow in table::entries(&model) {
+            let entry = table::entry(flow, model.now_ns());
+            if !filter.meets(&entry) {
+                continue;
+            }
+            shown += 1;
+            let netns = named(&names, flow.netns);
+            let about = About {
+                netns: is_named.then_some(&netns),
+                ..About::default()
+            };
+            view.entry(&mut out, &entry, &about);
+        }
+        view.end(&mut out);
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(&out).and_then(|()| stdout.flush()) {
+            Err(error) if !is_broken_pipe(&error) => {
+                return Err(error).context("writing entries to standard output");
+            }
+            _ => {}
+        }
+        message!(
+            "{} been shown.",
+            plural::count(shown, "flow entry has", "flow entries have")
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A namespace of a recording.
+pub(super) fn named(names: &Names, inode: u32) -> NetnsName {
+    NetnsName {
+        name: names.netns(inode),
+        inode: inode.into(),
+    }
+}
