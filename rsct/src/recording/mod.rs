@@ -20,4 +20,6 @@ pub use note::Note;
 #[doc(hidden)]
 pub use read::sealed;
 pub use read::{Body, ReadError, Reader, Records, Status};
+#[cfg(test)]
+pub(crate) use sample::seeds;
 pub use write::{Options, Summary, WriteError, Writer};

@@ -253,13 +253,13 @@ fn decompress<'a>(head: &Head, payload: &'a [u8], raw: &'a mut Vec<u8>) -> Optio
 
 /// A recording of one frame with valid checksums and any payload: input of the fuzz target.
 #[doc(hidden)]
-pub fn sealed(frame: u8, raw_bytes: u32, payload: &[u8]) -> Vec<u8> {
+pub fn sealed(frame: u8, records: u32, raw_bytes: u32, payload: &[u8]) -> Vec<u8> {
     let head = Head {
         frame,
         raw_bytes,
         payload_bytes: payload.len() as u32,
         payload_crc: crc32fast::hash(payload),
-        records: 1,
+        records,
         ..Head::default()
     };
     let mut file: Vec<u8> = zerocopy::IntoBytes::as_bytes(&Header::new()).to_vec();
