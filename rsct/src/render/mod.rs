@@ -21,6 +21,7 @@ mod members;
 pub mod namespace;
 pub mod nfct;
 pub mod policies;
+pub mod recording;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
