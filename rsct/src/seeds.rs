@@ -11,7 +11,7 @@ use crate::{
         emit::Emitter,
         expect, helper, timeout,
     },
-    render, rules,
+    recording, render, rules,
 };
 
 /// A netlink message that others may follow.
@@ -185,6 +185,7 @@ fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("labels", texts(LABELS)),
         ("load", texts(COMMANDS)),
         ("netlink", datagrams()),
+        ("recording", recording::seeds()),
         ("rules", texts(&[rules::samples::IPTABLES, rules::samples::NFT])),
         ("stats", stats()),
         ("timeout", timeouts()),

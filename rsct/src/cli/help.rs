@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// Headings, and the commands below each.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Observe", &["trace", "record", "watch", "latency", "why"]),
     (
         "Table",
@@ -14,6 +14,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("Timeouts and settings", &["timeout", "sysctl"]),
+    ("Recordings", &["recording"]),
     (
         "Setup",
         &["doctor", "install-links", "completions", "man", "schema"],

@@ -26,6 +26,7 @@ mod no_events;
 mod printer;
 mod reading;
 mod record;
+pub mod recording;
 mod refusal;
 mod replacement;
 pub mod save;
@@ -92,6 +93,7 @@ enum Command {
     Expect(Box<expect::ExpectArgs>),
     Timeout(Box<timeout::TimeoutArgs>),
     Sysctl(sysctl::SysctlArgs),
+    Recording(recording::RecordingArgs),
     Doctor(doctor::DoctorArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -137,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Expect(args) => expect::run(args),
         Command::Timeout(args) => timeout::run(args),
         Command::Sysctl(args) => sysctl::run(args),
+        Command::Recording(args) => recording::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -132,7 +132,6 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         command: std::env::args().collect(),
     };
     let mut recorder = Recorder::create(options, &source.setup, Names::read())?;
-    message!("recording to {} (Ctrl-C to stop) …", args.file.display());
     let limits = Limits {
         duration: args.duration.duration,
     };

@@ -211,7 +211,7 @@ fn open(args: &TraceArgs, filter: &Filter, subject: Subject) -> anyhow::Result<(
     if let Some(recorded) = args.input.open()? {
         let netns = netns_of(args.netns.name(), &recorded.start.names)?;
         let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
-        return Ok((Source::Recorded(recorded), selection));
+        return Ok((Source::Recorded(Box::new(recorded)), selection));
     }
     let source = Source::live(LiveOptions {
         filter: *filter,

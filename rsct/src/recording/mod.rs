@@ -4,6 +4,7 @@
 //! can be truncated anywhere or concatenated to another, and is read in constant memory. docs/recording.md describes
 //! the bytes.
 
+mod contents;
 mod delta;
 mod format;
 mod note;
@@ -14,10 +15,13 @@ mod sample;
 mod tests;
 mod write;
 
+pub use contents::Contents;
 pub use delta::{Key, MAX_RECORD_BYTES};
 pub use format::{Head, LAYOUT, MAX_FRAME_BYTES, Needs, Rsct, VERSION, frame};
 pub use note::Note;
 #[doc(hidden)]
 pub use read::sealed;
 pub use read::{Body, ReadError, Reader, Records, Status};
+#[cfg(test)]
+pub(crate) use sample::seeds;
 pub use write::{Options, Summary, WriteError, Writer};

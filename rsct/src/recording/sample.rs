@@ -7,7 +7,7 @@ use rsct_common::{
 };
 use zerocopy::IntoBytes as _;
 
-use super::Key;
+use super::{Key, delta::Encoder, frame, sealed};
 
 /// The slots of packets: by the entry and its direction.
 pub(super) const KEYS: &[Key] = &[Key {
@@ -139,4 +139,32 @@ pub(super) fn packets_at(flows: u64, count: usize, gap_ns: u64) -> Vec<Vec<u8>> 
             record.as_bytes().to_vec()
         })
         .collect()
+}
+
+/// Inputs of the fuzz target: recordings, and frames as type, number of records, size before compression, payload.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut encoder = Encoder::new(KEYS);
+    for packet in packets(2, 6) {
+        encoder.push(&packet);
+    }
+    let mut body = Vec::new();
+    encoder.take(&mut body);
+    let note = b"\x05start{\"version\":\"0.1.0\",\"host\":\"gateway\",\"kernel\":\"6.12.9\"}";
+    let frame = |frame, records, size, payload: &[u8]| [&[frame, records, size, 0], payload].concat();
+    let file = sealed(frame::NOTE, 0, 0, note);
+    vec![
+        file.clone(),
+        [
+            &file[..],
+            &sealed(frame::RECORDS, 6, 0, &body),
+            &sealed(frame::END, 0, 0, &[0; 8]),
+        ]
+        .concat(),
+        frame(frame::RECORDS, 6, 0, &body),
+        frame(frame::NOTE, 0, 0, note),
+        // A block of LZ4 with 8 literals.
+        frame(frame::NOTE, 0, 8, b"\x80\x05start{}"),
+        frame(frame::INDEX, 0, 0, &[0; 24]),
+        frame(frame::END, 0, 0, &[0; 8]),
+    ]
 }

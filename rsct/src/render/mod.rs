@@ -24,6 +24,7 @@ pub mod nfct;
 mod notice;
 pub mod policies;
 pub(crate) mod printed;
+pub mod recording;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -3,8 +3,8 @@
 use schemars::{Schema, SchemaGenerator};
 
 use super::{
-    SchemaLine, entry::Entry, expectation::Expectation, latency, settings, trace, watch, why, why_flow,
-    why_full,
+    SchemaLine, entry::Entry, expectation::Expectation, latency, recording, settings, trace, watch, why,
+    why_flow, why_full,
 };
 use crate::doctor::Diagnosis;
 
@@ -58,6 +58,8 @@ commands! {
         latency::LatencySummary
     ];
     List "list" [Entry];
+    RecordingInfo "recording info" [recording::Recording];
+    RecordingVerify "recording verify" [recording::Recording];
     Stats "stats" [settings::Stats<'_>];
     Sysctl "sysctl" [settings::Setting<'_>];
     TimeoutExpiring "timeout expiring" [settings::Expiring<'_>, Entry];

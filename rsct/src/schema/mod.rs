@@ -7,6 +7,7 @@ mod docs;
 pub mod entry;
 pub mod expectation;
 pub mod latency;
+pub mod recording;
 pub mod settings;
 pub mod tag;
 #[cfg(test)]

@@ -56,6 +56,7 @@ tags! {
     NoEvents "no_events";
     Packet "packet";
     Programs "programs";
+    Recording "recording";
     SchemaLine "schema";
     Slow "slow";
     Started "started";

@@ -17,7 +17,7 @@ pub(crate) enum Source {
     /// The running kernel.
     Live(Box<Live>),
     /// Files of a recording.
-    Recorded(Recorded),
+    Recorded(Box<Recorded>),
 }
 
 /// Files of a recording, and the part to report.

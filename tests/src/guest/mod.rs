@@ -60,6 +60,8 @@ mod q12_which_namespace_and_zone_owns_it;
 mod q13_why_it_stays_unreplied;
 mod q14_out_of_window_by_how_much;
 mod q15_where_a_syn_ended;
+mod recorder_ends_with_a_valid_file;
+mod recording_replays_as_live;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
 mod softirq_inside_a_pass;
@@ -152,6 +154,8 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     table_full_says_alloc_failed: EachForm,
     ipv6_and_other_protocols: EachForm,
     filters_run_in_kernel: EachForm,
+    recording_replays_as_live: EachForm,
+    recorder_ends_with_a_valid_file: Once(DEFAULT),
     joined_table_agrees: EachForm,
     all_namespaces: EachForm,
     namespace_out_of_reach: Once(DEFAULT),

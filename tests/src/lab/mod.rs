@@ -13,6 +13,7 @@ pub mod nfnetlink;
 pub mod programs;
 pub mod queue;
 pub mod raw;
+pub mod recorder;
 mod routers;
 pub mod trace;
 pub mod traffic;

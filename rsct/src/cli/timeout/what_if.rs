@@ -128,7 +128,7 @@ async fn replay(args: &WhatIfArgs, trial: TimeoutTrial, filter: Filter) -> anyho
             );
         }
     }
-    let mut source = Source::Recorded(open()?);
+    let mut source = Source::Recorded(Box::new(open()?));
     let show_netns = source.setup().only_netns.is_none();
     let mut joined = Joined {
         model: Model::new(source.setup(), selection(from_ns)),

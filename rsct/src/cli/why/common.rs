@@ -99,7 +99,7 @@ impl Watch {
         let (source, selection) = match args.input.open()? {
             Some(recorded) => {
                 let selection = Selection::recorded(&scope.filter, None, recorded.window.from_ns);
-                (Source::Recorded(recorded), selection)
+                (Source::Recorded(Box::new(recorded)), selection)
             }
             None => {
                 let source = Source::live(LiveOptions {

@@ -10,7 +10,7 @@ pub(in crate::recording) struct Undecodable;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    body: u32,
+    body: u64,
     kind: u8,
     words: u8,
     at: usize,
@@ -24,7 +24,7 @@ pub(in crate::recording) struct Decoder {
     past: Vec<u64>,
     /// The slot of the last record of each kind.
     last: Box<[u16; 256]>,
-    body: u32,
+    body: u64,
 }
 
 impl Default for Decoder {
@@ -117,10 +117,7 @@ impl Stream<'_> {
             }
             for (number, word) in words.iter_mut().enumerate() {
                 if bits & 1 << number != 0 {
-                    let sizes = head(&mut self.heads)?;
-                    let low = half(&mut self.values, sizes & 15)?;
-                    let high = half(&mut self.values, sizes >> 4)?;
-                    *word ^= u64::from(low) | u64::from(high) << 32;
+                    *word ^= difference(&mut self.values, head(&mut self.heads)?)?;
                 }
             }
         }
@@ -160,11 +157,12 @@ fn head(heads: &mut &[u8]) -> Option<u8> {
     Some(*head)
 }
 
-fn half(values: &mut &[u8], size: u8) -> Option<u32> {
-    let size = usize::from(size);
-    let mut bytes = [0; 4];
+/// Reads a difference, whose place is the number of zero bytes below it, and its size less 1.
+fn difference(values: &mut &[u8], place: u8) -> Option<u64> {
+    let (low, size) = (usize::from(place >> 3), usize::from(place & 7) + 1);
+    let mut bytes = [0; 8];
     let (value, rest) = values.split_at_checked(size)?;
-    bytes.get_mut(..size)?.copy_from_slice(value);
+    bytes.get_mut(low..low + size)?.copy_from_slice(value);
     *values = rest;
-    Some(u32::from_le_bytes(bytes))
+    Some(u64::from_le_bytes(bytes))
 }

@@ -1,5 +1,7 @@
 //! The encoder. It runs once per packet, so it allocates only for a slot's first record.
 
+use rsct_common::record::PacketRecord;
+
 use super::{DEFINE, MAX_WORDS, NO_SLOT, SLOTS};
 
 /// A record takes fewer heads: its slot, and for each 8 words their bits and sizes.
@@ -7,6 +9,10 @@ const HEADS_WINDOW: usize = 256;
 /// A record takes fewer values, although the last store exceeds them.
 const VALUES_WINDOW: usize = VALUES_MASK + 1 + 8;
 const VALUES_MASK: usize = 2 * MAX_WORDS * 8 - 1;
+/// The bits of [`Slot::shape`] with the body. The others have the number of words.
+const BODY: u64 = !0xff;
+/// The size of the most frequent records, those of packets.
+const FREQUENT_WORDS: usize = size_of::<PacketRecord>() / 8;
 const HEADS_BYTES: usize = 192 << 10;
 const VALUES_BYTES: usize = 256 << 10;
 
@@ -47,23 +53,23 @@ struct Choice {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// The body that defined it.
-    body: u32,
-    words: u32,
+    /// The body that defined it, and the number of its record's words.
+    shape: u64,
     /// The position of its record in [`Encoder::past`].
-    at: usize,
+    at: u32,
 }
 
 /// Encodes records into the body of a frame.
 #[derive(Debug)]
 pub(in crate::recording) struct Encoder {
     choices: Box<[Choice; 256]>,
-    slots: Vec<Slot>,
+    slots: Box<[Slot; SLOTS]>,
     /// The last record of each slot, after a scratch record for those without one.
     past: Vec<u64>,
-    body: u32,
-    heads: Vec<u8>,
-    values: Vec<u8>,
+    body: u64,
+    // Arrays rather than vectors: their sizes cost no instruction.
+    heads: Box<[u8; HEADS_BYTES]>,
+    values: Box<[u8; VALUES_BYTES]>,
     head_at: usize,
     value_at: usize,
 }
@@ -80,7 +86,7 @@ impl Encoder {
         }));
         let mut slots = choices.len();
         for key in keys {
-            debug_assert!(key.slots.is_power_of_two() && slots + usize::from(key.slots) <= SLOTS);
+            debug_assert!(key.slots.is_power_of_two() && slots + usize::from(key.slots) < SLOTS);
             let choice = &mut choices[usize::from(key.kind)];
             (choice.first, choice.mask) = (slots as u16, key.slots - 1);
             (choice.word, choice.bits) = (key.word, key.mask);
@@ -88,11 +94,11 @@ impl Encoder {
         }
         Self {
             choices,
-            slots: vec![Slot::default(); slots],
+            slots: array(),
             past: vec![0; MAX_WORDS],
-            body: 1,
-            heads: vec![0; HEADS_BYTES],
-            values: vec![0; VALUES_BYTES],
+            body: 1 << BODY.trailing_zeros(),
+            heads: array(),
+            values: array(),
             head_at: 0,
             value_at: 0,
         }
@@ -101,58 +107,61 @@ impl Encoder {
     /// Encodes a record: 1 to 128 words, of which the first byte is its kind.
     #[inline]
     pub(in crate::recording) fn push(&mut self, record: &[u8]) -> Pushed {
-        let (words, rest) = record.as_chunks::<8>();
-        let (Some(first), [], ..=MAX_WORDS) = (words.first(), rest, words.len()) else {
-            return Pushed::Invalid;
+        if let Ok(record) = <&[u8; FREQUENT_WORDS * 8]>::try_from(record) {
+            // The compiler knows the size, and checks it nowhere else.
+            return self.push_words(record.as_chunks().0);
+        }
+        match record.as_chunks() {
+            (words, []) if (1..=MAX_WORDS).contains(&words.len()) => self.push_words(words),
+            _ => Pushed::Invalid,
+        }
+    }
+
+    #[inline(always)]
+    fn push_words(&mut self, words: &[[u8; 8]]) -> Pushed {
+        if self.head_at > HEADS_BYTES - HEADS_WINDOW || self.value_at > VALUES_BYTES - VALUES_WINDOW {
+            return Pushed::Full;
+        }
+        let (Some(heads), Some(values), Some(first)) = (
+            window(&mut self.heads[..], self.head_at),
+            window(&mut self.values[..], self.value_at),
+            words.first(),
+        ) else {
+            return Pushed::Full;
         };
-        let choice = &self.choices[usize::from(first[0])];
+        let mut out = Out {
+            heads,
+            values,
+            head: 0,
+            value: 0,
+        };
+        let choice = &mut self.choices[usize::from(first[0])];
         let key = words.get(choice.word).copied().unwrap_or_default();
         let key = u64::from_ne_bytes(key) ^ (u64::from_ne_bytes(*first) & choice.bits);
         // The upper bits of the product depend on every bit of the key.
         let hash = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16;
         let number = choice.first + (hash & choice.mask);
-        let slot = self.slots[usize::from(number)];
-        let (number, at) = if slot.body == self.body && slot.words as usize == words.len() {
-            self.choices[usize::from(first[0])].last = number;
-            (number, slot.at)
+        let slot = self.slots[usize::from(number) % SLOTS];
+        let shape = self.body | words.len() as u64;
+        let at = if slot.shape == shape {
+            choice.last = number;
+            out.slot(number);
+            slot.at
         } else {
-            self.define(first[0], number, words.len())
+            let (number, at) = define(choice, &mut self.slots, &mut self.past, number, shape);
+            out.slot(number);
+            out.head(first[0]);
+            out.head(words.len() as u8);
+            at
         };
-        let (Some(heads), Some(values), Some(past)) = (
-            window(&mut self.heads, self.head_at),
-            window(&mut self.values, self.value_at),
-            self.past.get_mut(at..at + words.len()),
-        ) else {
+        let at = at as usize;
+        let Some(past) = self.past.get_mut(at..at + words.len()) else {
             return Pushed::Full;
         };
-        let sizes = encode(number, words, past, heads, values);
-        self.head_at += sizes.0;
-        self.value_at += sizes.1;
+        out.differences(words, past);
+        self.head_at += usize::from(out.head);
+        self.value_at += out.value;
         Pushed::Yes
-    }
-
-    /// Returns the slot of a record that is not in its slot's shape, and the position of the record to compare with.
-    #[cold]
-    fn define(&mut self, kind: u8, number: u16, words: usize) -> (u16, usize) {
-        if self.slots[usize::from(number)].body == self.body {
-            self.past[..MAX_WORDS].fill(0);
-            return (NO_SLOT, 0);
-        }
-        let at = self.past.len();
-        let last = self.choices[usize::from(kind)].last;
-        match self.slots.get(usize::from(last)) {
-            Some(last) if last.body == self.body && last.words as usize == words => {
-                self.past.extend_from_within(last.at..last.at + words);
-            }
-            _ => self.past.resize(at + words, 0),
-        }
-        self.choices[usize::from(kind)].last = number;
-        self.slots[usize::from(number)] = Slot {
-            body: self.body,
-            words: words as u32,
-            at,
-        };
-        (number | DEFINE, at)
     }
 
     /// The size of the body so far.
@@ -167,46 +176,53 @@ impl Encoder {
         raw.extend(&self.values[..self.value_at]);
         (self.head_at, self.value_at) = (0, 0);
         self.past.truncate(MAX_WORDS);
-        self.body = self.body.wrapping_add(1);
+        self.body += 1 << BODY.trailing_zeros();
     }
 }
 
-#[inline]
+/// Returns the slot of a record whose slot has another shape, and the position of the record to compare with.
+#[cold]
+#[inline(never)]
+fn define(
+    choice: &mut Choice,
+    slots: &mut [Slot; SLOTS],
+    past: &mut Vec<u64>,
+    number: u16,
+    shape: u64,
+) -> (u16, u32) {
+    let slot = slots[usize::from(number) % SLOTS];
+    let words = (shape & !BODY) as usize;
+    if slot.shape & BODY == shape & BODY {
+        past[..MAX_WORDS].fill(0);
+        return (NO_SLOT, 0);
+    }
+    let at = past.len();
+    let last = slots[usize::from(choice.last) % SLOTS];
+    if last.shape == shape {
+        let from = last.at as usize;
+        past.extend_from_within(from..from + words);
+    } else {
+        past.resize(at + words, 0);
+    }
+    choice.last = number;
+    let at = at as u32;
+    slots[usize::from(number) % SLOTS] = Slot { shape, at };
+    (number | DEFINE, at)
+}
+
+/// The bytes that a record may take, unless fewer are left.
+#[inline(always)]
 fn window<const N: usize>(bytes: &mut [u8], at: usize) -> Option<&mut [u8; N]> {
     bytes.get_mut(at..)?.first_chunk_mut()
 }
 
-/// Encodes the differences between a record and an earlier one, which it replaces. Returns the sizes.
-#[inline]
-fn encode(
-    number: u16,
-    words: &[[u8; 8]],
-    past: &mut [u64],
-    heads: &mut [u8; HEADS_WINDOW],
-    values: &mut [u8; VALUES_WINDOW],
-) -> (usize, usize) {
-    [heads[0], heads[1]] = number.to_le_bytes();
-    let mut out = Out {
-        heads,
-        values,
-        head: 2,
-        value: 0,
-    };
-    if number & DEFINE != 0 {
-        out.head(words[0][0]);
-        out.head(words.len() as u8);
-    }
-    let (groups, rest) = words.as_chunks::<8>();
-    let (past_groups, past_rest) = past.as_chunks_mut::<8>();
-    for (words, past) in groups.iter().zip(past_groups) {
-        out.group(words, past);
-    }
-    if !rest.is_empty() {
-        out.group(rest, past_rest);
-    }
-    (usize::from(out.head), out.value)
+/// An array on the heap that never was on the stack.
+fn array<T: Clone + Copy + Default, const N: usize>() -> Box<[T; N]> {
+    let slice = vec![T::default(); N].into_boxed_slice();
+    slice.try_into().unwrap_or_else(|_| Box::new([T::default(); N]))
 }
 
+/// The heads and values of one record.
 struct Out<'a> {
     heads: &'a mut [u8; HEADS_WINDOW],
     values: &'a mut [u8; VALUES_WINDOW],
@@ -222,11 +238,35 @@ impl Out<'_> {
         self.head = self.head.wrapping_add(1);
     }
 
+    #[inline(always)]
+    fn slot(&mut self, number: u16) {
+        [self.heads[0], self.heads[1]] = number.to_le_bytes();
+        self.head = 2;
+    }
+
+    /// Encodes the differences between a record and an earlier one, which it replaces.
+    #[inline(always)]
+    fn differences(&mut self, words: &[[u8; 8]], past: &mut [u64]) {
+        let ((groups, rest), (past, past_rest)) = (words.as_chunks::<8>(), past.as_chunks_mut::<8>());
+        if let ([first, second], [past_first, past_second]) = (groups, &mut *past) {
+            // As in the loop: packets have this many groups, for which the compiler does not unroll it.
+            self.group(first, past_first);
+            self.group(second, past_second);
+        } else {
+            for (words, past) in groups.iter().zip(past) {
+                self.group(words, past);
+            }
+        }
+        if !rest.is_empty() {
+            self.group(rest, past_rest);
+        }
+    }
+
     /// Up to 8 words: a byte with a bit for each that differs, then each one's difference.
     #[inline(always)]
     fn group(&mut self, words: &[[u8; 8]], past: &mut [u64]) {
         let at = usize::from(self.head);
-        self.head(0);
+        self.head = self.head.wrapping_add(1);
         let mut bits = 0;
         for (number, (word, past)) in words.iter().zip(past).enumerate() {
             let word = u64::from_ne_bytes(*word);
@@ -239,22 +279,14 @@ impl Out<'_> {
         self.heads[at] = bits;
     }
 
-    /// The sizes of both halves, and their bytes without the upper zeros.
+    /// The bytes of a difference between its lowest and its highest that is not zero, and their place.
     #[inline(always)]
     fn difference(&mut self, difference: u64) {
-        let (low, high) = (difference & 0xffff_ffff, difference >> 32);
-        let (low_size, high_size) = (size(low), size(high));
-        self.head((low_size | high_size << 4) as u8);
+        let low = difference.trailing_zeros() / 8;
+        let more = difference.ilog2() / 8 - low;
+        self.head((low << 3 | more) as u8);
         let at = self.value & VALUES_MASK;
-        let value = low | high << (low_size * 8);
-        self.values[at..at + 8].copy_from_slice(&value.to_le_bytes());
-        self.value = at + (low_size + high_size) as usize;
+        self.values[at..at + 8].copy_from_slice(&(difference >> (low * 8)).to_le_bytes());
+        self.value = at + more as usize + 1;
     }
-}
-
-/// The number of bytes of a 32-bit number without the upper zeros.
-#[inline(always)]
-fn size(half: u64) -> u32 {
-    // Twice the number and 1 has one bit more than it, and is not zero.
-    ((half << 1 | 1).ilog2() + 7) >> 3
 }

@@ -25,6 +25,7 @@ pub struct Reader<R> {
     start: u64,
     head: Head,
     header: Option<Header>,
+    parts: u64,
     payload: Vec<u8>,
     raw: Vec<u8>,
     decoder: Decoder,
@@ -62,6 +63,7 @@ impl<R: Read> Reader<R> {
             start: 0,
             head: Head::default(),
             header: None,
+            parts: 0,
             payload: Vec::new(),
             raw: Vec::new(),
             decoder: Decoder::default(),
@@ -114,6 +116,16 @@ impl<R: Read> Reader<R> {
     /// The position of the current frame.
     pub fn offset(&self) -> u64 {
         self.start
+    }
+
+    /// The number of bytes that were read.
+    pub fn bytes(&self) -> u64 {
+        self.at
+    }
+
+    /// The number of concatenated recordings up to here.
+    pub fn parts(&self) -> u64 {
+        self.parts
     }
 
     /// The payload of the current frame as it is on disk, for [`super::Writer::copy`].
@@ -192,6 +204,7 @@ impl<R: Read> Reader<R> {
 
     fn part(&mut self, bytes: &[u8; HEADER_BYTES]) -> Result<(), ReadError> {
         self.ended = false;
+        self.parts += 1;
         match Header::check(bytes) {
             Ok(header) => self.header = Some(header),
             Err(HeaderFault::Foreign) => return Err(ReadError::Foreign),
@@ -253,13 +266,13 @@ fn decompress<'a>(head: &Head, payload: &'a [u8], raw: &'a mut Vec<u8>) -> Optio
 
 /// A recording of one frame with valid checksums and any payload: input of the fuzz target.
 #[doc(hidden)]
-pub fn sealed(frame: u8, raw_bytes: u32, payload: &[u8]) -> Vec<u8> {
+pub fn sealed(frame: u8, records: u32, raw_bytes: u32, payload: &[u8]) -> Vec<u8> {
     let head = Head {
         frame,
         raw_bytes,
         payload_bytes: payload.len() as u32,
         payload_crc: crc32fast::hash(payload),
-        records: 1,
+        records,
         ..Head::default()
     };
     let mut file: Vec<u8> = zerocopy::IntoBytes::as_bytes(&Header::new()).to_vec();

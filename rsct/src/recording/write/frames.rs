@@ -167,3 +167,112 @@ impl<S: fmt::Debug> fmt::Debug for Frames<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{Reader, Status};
+
+    /// A disk with a limited capacity.
+    struct Small {
+        bytes: Vec<u8>,
+        capacity: usize,
+    }
+
+    impl Write for Small {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let size = bytes.len().min(self.capacity - self.bytes.len());
+            if size == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.bytes.extend(&bytes[..size]);
+            Ok(size)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Small {
+        fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+            self.bytes.truncate(bytes as usize);
+            Ok(())
+        }
+    }
+
+    fn note(number: u64) -> (Head, Vec<u8>) {
+        let head = Head {
+            frame: frame::NOTE,
+            first_ns: number,
+            last_ns: number,
+            ..Head::default()
+        };
+        (
+            head,
+            [&b"\x01n"[..], number.to_string().repeat(20).as_bytes()].concat(),
+        )
+    }
+
+    /// The number of notes, and the condition.
+    fn read(file: &[u8]) -> (u64, Status) {
+        let mut reader = Reader::new(file).unwrap();
+        let mut notes = 0;
+        while let Some(head) = reader.advance().unwrap() {
+            notes += u64::from(head.frame == frame::NOTE);
+        }
+        (notes, reader.status())
+    }
+
+    #[test]
+    fn a_disk_that_fills_at_any_byte_leaves_a_valid_file() {
+        for capacity in HEADER..700 {
+            let bytes = Vec::new();
+            let mut frames = Frames::begin(Small { bytes, capacity }).unwrap();
+            let mut written = 0;
+            while {
+                let (head, raw) = note(written);
+                frames.put(head, &raw).is_ok()
+            } {
+                written += 1;
+            }
+            frames.repair();
+            let (notes, status) = read(&frames.sink.bytes);
+            assert_eq!(notes, written, "{capacity}");
+            assert!(!matches!(status, Status::Damaged { .. }), "{capacity}: {status}");
+            assert_eq!(frames.bytes(), frames.sink.bytes.len() as u64);
+        }
+    }
+
+    const HEADER: usize = size_of::<Header>();
+
+    #[test]
+    fn the_indices_are_a_chain_from_the_end() {
+        let bytes = Vec::new();
+        let capacity = usize::MAX;
+        let mut frames = Frames::begin(Small { bytes, capacity }).unwrap();
+        for number in 0..150 {
+            let (head, raw) = note(number);
+            frames.put(head, &raw).unwrap();
+        }
+        frames.end(0).unwrap();
+        let file = &frames.sink.bytes;
+        let word = |at: u64| u64::from_le_bytes(*file[at as usize..].first_chunk().unwrap());
+        let size = |at: u64| word(at) as u32;
+        // The end's payload is the position of the last index.
+        let mut index = word(file.len() as u64 - 12);
+        let mut found = Vec::new();
+        while index != 0 {
+            let words = u64::from(size(index)) / 8;
+            let entries = (1..words).step_by(2).map(|entry| index + 48 + entry * 8);
+            found.splice(0..0, entries.map(|at| (word(at), word(at + 8))));
+            index = word(index + 48);
+        }
+        assert_eq!(found.len(), 150);
+        for (number, (at, first_ns)) in (0..).zip(found) {
+            assert_eq!(first_ns, number);
+            assert_eq!(word(at + 16), number);
+        }
+        assert_eq!(read(file), (150, Status::Whole));
+    }
+}

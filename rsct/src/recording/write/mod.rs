@@ -111,18 +111,22 @@ impl Writer {
     }
 
     /// Appends a record: 1 to 128 words of 8 bytes, of which the first byte is its kind.
+    ///
+    /// An error of the disk is returned when the frame is full, by [`Self::settle`], or by [`Self::finish`].
     #[inline]
     pub fn record(&mut self, record: &[u8], time_ns: u64) -> Result<(), WriteError> {
-        if self.shared.failed.load(Relaxed) {
-            return Err(self.shared.error());
-        }
         match self.encoder.push(record) {
             Pushed::Yes => (),
             Pushed::Full => self.push_into_next(record)?,
             Pushed::Invalid => return Err(WriteError::Record(record.len())),
         }
-        self.open.first_ns = self.open.first_ns.min(time_ns);
-        self.open.last_ns = self.open.last_ns.max(time_ns);
+        // Two branches that are almost always the same, rather than two stores.
+        if time_ns < self.open.first_ns {
+            self.open.first_ns = time_ns;
+        }
+        if time_ns > self.open.last_ns {
+            self.open.last_ns = time_ns;
+        }
         self.open.records += 1;
         Ok(())
     }

@@ -34,6 +34,7 @@ pub(crate) struct RecorderOptions {
 /// Writes inputs to a recording.
 #[derive(Debug)]
 pub(crate) struct Recorder {
+    path: PathBuf,
     writer: Writer,
     start: Start,
     /// Facts that each file begins with.
@@ -67,6 +68,7 @@ impl Recorder {
             setup: setup.clone(),
             names,
         };
+        let path = options.path.clone();
         let writer = Writer::create(Options {
             path: options.path,
             max_bytes: options.max_bytes,
@@ -74,6 +76,7 @@ impl Recorder {
             keys: wire::KEYS,
         })?;
         let mut recorder = Self {
+            path,
             writer,
             start,
             facts: Vec::new(),
@@ -229,6 +232,11 @@ impl Recorder {
             Input::Notice(notice) => {
                 if let Notice::Loss { total, .. } = notice {
                     self.writer.lost(*total);
+                }
+                match notice {
+                    Notice::Started { .. } => message!("recording to {} (Ctrl-C to stop) …", self.path.display()),
+                    Notice::Causes { .. } => message!("causes are recorded from now on"),
+                    _ => {}
                 }
                 if matches!(notice, Notice::Causes { .. } | Notice::NoCauses) {
                     self.notices.push(notice.clone());
