@@ -30,7 +30,7 @@ pub(crate) struct KnownTimeouts {
     by_address: HashMap<u64, u32>,
     defaults: HashMap<u32, Defaults>,
     /// The last lookup and its result: consecutive packets often belong to one flow.
-    last: Option<(Lookup, Option<Match>)>,
+    last: Option<(Lookup, Match)>,
 }
 
 /// Everything that the result of a lookup depends on.
@@ -236,12 +236,14 @@ impl KnownTimeouts {
     }
 
     fn find(&mut self, lookup: Lookup) -> Option<Match> {
-        let found = match self.last {
-            // A lookup without a result is repeated: the timeouts may have changed.
-            Some((last, found @ Some(_))) if last == lookup => found,
-            _ => self.find_anew(&lookup),
-        };
-        self.last = Some((lookup, found));
+        if let Some((last, found)) = &self.last
+            && *last == lookup
+        {
+            return Some(*found);
+        }
+        let found = self.find_anew(&lookup);
+        // A lookup without a result is repeated: the timeouts may have changed.
+        self.last = found.map(|found| (lookup, found));
         found
     }
 

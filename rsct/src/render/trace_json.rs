@@ -3,7 +3,9 @@
 //! Written without the structs of `schema::trace`, as every field is written for every packet (`cargo xtask bench packet`
 //! measures a line's cost); a test proves that both are the same.
 
+mod digits;
 mod entry;
+mod kept;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -28,15 +30,105 @@ use super::{
     members::{literal, number, word},
     timeout_source, trace_why,
 };
+use kept::{Differing, Kept, Places};
 use written::{Key, Written};
 
-/// Writes lines, and keeps the text that consecutive lines have in common: packets arrive in runs.
+/// Writes lines, and keeps the last ones: most packets have a line like that of an earlier packet.
 #[derive(Debug)]
 pub struct TraceJson {
+    /// Packets' lines, each where [`slot`] puts it.
+    kept: Box<[Kept<Key<KEY_WORDS>>; SLOTS]>,
+    parts: Parts,
+}
+
+/// The number of kept lines.
+const SLOTS: usize = 1 << SLOT_BITS;
+const SLOT_BITS: u32 = 6;
+/// See [`key`].
+const KEY_WORDS: usize = 17;
+
+impl TraceJson {
+    /// For a kernel with `ticks` jiffies a second.
+    pub fn new(ticks: Hz) -> Self {
+        Self {
+            kept: Box::new(std::array::from_fn(|_| Kept::default())),
+            parts: Parts {
+                ticks,
+                before: Written::default(),
+                after: Written::default(),
+                source: Written::default(),
+                task: Written::default(),
+            },
+        }
+    }
+
+    /// Appends one line.
+    #[inline]
+    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        match observation {
+            Observation::Packet(record, flow, source, Reason::None) if icmp::Error::of(record).is_none() => {
+                self.packet(out, record, flow, source.as_ref());
+            }
+            _ => self.parts.line(out, observation),
+        }
+    }
+
+    /// Appends a packet's line: the kept one with other numbers, or a new one.
+    #[inline]
+    fn packet(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &PacketRecord,
+        flow: Option<&Flow>,
+        source: Option<&TimeoutSource<'_>>,
+    ) {
+        let has = |flag| record.flags & flag != 0;
+        let ticks = self.parts.ticks;
+        let flow_number = flow.map_or(0, |flow| flow.number);
+        let key = key(record, flow_number, source);
+        let kept = &mut self.kept[slot(record)];
+        if !kept.is_of(&key) {
+            kept.write(key, |out, places| {
+                self.parts.packet(out, places, record, flow_number, source);
+                literal(out, b"}\n");
+            });
+            return out.extend_from_slice(kept.text());
+        }
+        kept.time(record.time_ns);
+        if has(PacketFlags::DURATION) {
+            kept.number(Differing::Duration, record.duration_ns.into());
+        }
+        kept.number(Differing::Length, record.len_bytes.into());
+        if has(PacketFlags::BEFORE) {
+            let before = Snapshot::before(record);
+            kept.made(Differing::Before, before.left(), || before.left_ms(ticks));
+        }
+        if has(PacketFlags::AFTER) {
+            let after = Snapshot::after(record);
+            kept.made(Differing::After, after.left(), || after.left_ms(ticks));
+        }
+        if record.has_tcp() {
+            kept.number(Differing::TcpFlags, record.tcp_flags.into());
+            kept.number(Differing::Seq, record.tcp_seq.into());
+            kept.number(Differing::Ack, record.tcp_ack.into());
+            kept.number(Differing::Window, record.tcp_window.into());
+        }
+        out.extend_from_slice(kept.text());
+    }
+}
+
+/// The place of a packet's line: another for each flow, hook and direction, unless two happen to have the same.
+#[inline(always)]
+fn slot(record: &PacketRecord) -> usize {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let point = u64::from(record.hook) | u64::from(record.ctinfo) << 3;
+    ((record.ct ^ point).wrapping_mul(FACTOR) >> (64 - SLOT_BITS)) as usize
+}
+
+/// Writes whole lines, with parts that different flows' lines have in common.
+#[derive(Debug)]
+struct Parts {
     ticks: Hz,
-    /// For each hook the members that the last packet has in common with the next: a packet that passes several hooks
-    /// has a line for each.
-    common: Box<[Written<Key<COMMON_WORDS>>; HOOKS]>,
     /// Two snapshots up to their timeouts.
     before: Written<Key<1>>,
     after: Written<Key<1>>,
@@ -46,31 +138,20 @@ pub struct TraceJson {
     task: Written<Key<3>>,
 }
 
-/// At least the number of hooks, and a power of two: the index needs no check.
-const HOOKS: usize = 8;
-/// See [`common_key`].
-const COMMON_WORDS: usize = 10;
-
-impl TraceJson {
-    /// For a kernel with `ticks` jiffies a second.
-    pub fn new(ticks: Hz) -> Self {
-        Self {
-            ticks,
-            common: Default::default(),
-            before: Written::default(),
-            after: Written::default(),
-            source: Written::default(),
-            task: Written::default(),
-        }
-    }
-
-    /// Appends one line.
-    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+impl Parts {
+    fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         // Once, so that no member has to reserve.
         out.reserve(LINE_BYTES);
         match observation {
             Observation::Packet(record, flow, source, why) => {
-                self.packet(out, record, flow, source.as_ref());
+                let flow_number = flow.map_or(0, |flow| flow.number);
+                self.packet(
+                    out,
+                    &mut Places::default(),
+                    record,
+                    flow_number,
+                    source.as_ref(),
+                );
                 if matches!(why, Reason::NotYet) {
                     out.extend_from_slice(b",\"why_pending\":true");
                 }
@@ -88,21 +169,22 @@ impl TraceJson {
     fn packet(
         &mut self,
         out: &mut Vec<u8>,
+        places: &mut Places,
         record: &PacketRecord,
-        flow: Option<&Flow>,
+        flow_number: u64,
         source: Option<&TimeoutSource<'_>>,
     ) {
         let has = |flag| record.flags & flag != 0;
-        number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
-        let flow_number = flow.map_or(0, |flow| flow.number);
-        self.common[usize::from(record.hook) % HOOKS].again(out, common_key(record, flow_number), |out| {
-            common(out, record, flow_number);
-        });
+        literal(out, b"{\"type\":\"packet\",\"time_ns\":");
+        places.time(out, record.time_ns);
+        common(out, record, flow_number);
         if has(PacketFlags::DURATION) {
-            number(out, b",\"duration_ns\":", record.duration_ns);
+            literal(out, b",\"duration_ns\":");
+            places.number(out, Differing::Duration, record.duration_ns);
         }
-        number(out, b",\"len_bytes\":", record.len_bytes);
-        self.snapshots(out, record);
+        literal(out, b",\"len_bytes\":");
+        places.number(out, Differing::Length, record.len_bytes);
+        self.snapshots(out, places, record);
         let requested = has(PacketFlags::REFRESHED).then_some(record.refresh_jiffies);
         match source {
             Some(source) => self.source.again(out, source_key(requested, source), |out| {
@@ -113,67 +195,76 @@ impl TraceJson {
             None => refresh(out, self.ticks, requested),
         }
         if record.has_tcp() {
-            number(out, b",\"tcp_header\":{\"tcp_flags\":", record.tcp_flags);
-            number(out, b",\"seq\":", record.tcp_seq);
-            number(out, b",\"ack\":", record.tcp_ack);
-            number(out, b",\"window\":", record.tcp_window);
+            literal(out, b",\"tcp_header\":{\"tcp_flags\":");
+            places.number(out, Differing::TcpFlags, record.tcp_flags.into());
+            literal(out, b",\"seq\":");
+            places.number(out, Differing::Seq, record.tcp_seq);
+            literal(out, b",\"ack\":");
+            places.number(out, Differing::Ack, record.tcp_ack);
+            literal(out, b",\"window\":");
+            places.number(out, Differing::Window, record.tcp_window.into());
             out.push(b'}');
         }
         if let Some(error) = icmp::Error::of(record) {
             icmp_error(out, &error);
         }
         if has(PacketFlags::TASK) {
-            let key = task_key(record.pid, record.comm);
+            let key = Key(task_words(record.pid, record.comm));
             self.task
                 .again(out, key, |out| task(out, record.pid, &record.comm));
         }
     }
 
     /// The entry before and after the packet.
-    fn snapshots(&mut self, out: &mut Vec<u8>, record: &PacketRecord) {
+    fn snapshots(&mut self, out: &mut Vec<u8>, places: &mut Places, record: &PacketRecord) {
         let protonum = Tuple::from_words(record.tuple).protonum;
         if record.flags & PacketFlags::BEFORE != 0 {
-            let before = Snapshot {
-                status: record.status_before,
-                state: record.state_before,
-                timeout: record.timeout_before_jiffies,
-            };
+            let before = Snapshot::before(record);
             self.before.again(out, before.key(protonum), |out| {
                 before.write_state(out, b",\"before\":{", protonum);
             });
-            before.write_timeout(out, self.ticks, record.now_jiffies);
+            places.made(out, Differing::Before, before.left(), before.left_ms(self.ticks));
+            out.push(b'}');
         }
         if record.flags & PacketFlags::AFTER != 0 {
-            let after = Snapshot {
-                status: record.status_after,
-                state: record.state_after,
-                timeout: record.timeout_after_jiffies,
-            };
+            let after = Snapshot::after(record);
             self.after.again(out, after.key(protonum), |out| {
                 after.write_state(out, b",\"after\":{", protonum);
             });
-            after.write_timeout(out, self.ticks, record.now_jiffies);
+            places.made(out, Differing::After, after.left(), after.left_ms(self.ticks));
+            out.push(b'}');
         }
     }
 }
 
-/// All values that [`common`] writes or depends on.
+/// All values that a packet's line is made from, but for its differing numbers. A value that the line lacks may be there
+/// too: it costs nothing, as it seldom differs.
 #[inline(always)]
-fn common_key(record: &PacketRecord, flow_number: u64) -> Key<COMMON_WORDS> {
+fn key(record: &PacketRecord, flow_number: u64, source: Option<&TimeoutSource<'_>>) -> Key<KEY_WORDS> {
     let words = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let bytes = u32::from_le_bytes([record.hook, record.verdict, record.ctinfo, 0]);
+    let first = u32::from_le_bytes([record.hook, record.verdict, record.ctinfo, record.family]);
+    let states = u16::from_le_bytes([record.state_before, record.state_after]);
     let [a, b, c, d, e] = record.tuple;
+    let [setter, governing, value] = source.map_or([u64::MAX, 0, 0], source_words);
+    let [pid, comm, rest_of_comm] = task_words(record.pid, record.comm);
     Key([
-        words(bytes, u32::from(record.cpu) | u32::from(record.flags) << 16),
+        words(first, u32::from(record.cpu) | u32::from(record.flags) << 16),
         words(record.netns, record.ifindex),
-        words(record.mark, u32::from(record.zone)),
-        u64::from(record.status_after),
+        words(record.status_before, record.status_after),
+        words(record.mark, record.refresh_jiffies),
+        words(u32::from(record.zone), u32::from(states)),
         flow_number,
+        pid,
+        comm,
+        rest_of_comm,
         a,
         b,
         c,
         d,
         e,
+        setter,
+        governing,
+        value,
     ])
 }
 
@@ -201,10 +292,17 @@ fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
     }
 }
 
-/// All values that [`refresh`] and [`timeout_source::json`] write: those that are never freed during a trace by their
-/// addresses.
+/// All values that [`refresh`] and [`timeout_source::json`] write.
 #[inline(always)]
 fn source_key(requested: Option<u32>, source: &TimeoutSource<'_>) -> Key<4> {
+    let [setter, governing, value] = source_words(source);
+    let requested = requested.map_or(0, |jiffies| u64::from(jiffies) | 1 << 32);
+    Key([setter, governing, value, requested])
+}
+
+/// All values that [`timeout_source::json`] writes: those that are never freed during a trace by their addresses.
+#[inline(always)]
+fn source_words(source: &TimeoutSource<'_>) -> [u64; 3] {
     let setter = match source.setter {
         Setter::Defaults => 0,
         Setter::LostPolicy => 1,
@@ -214,21 +312,20 @@ fn source_key(requested: Option<u32>, source: &TimeoutSource<'_>) -> Key<4> {
         Setter::Unknown => 5,
         Setter::Policy(names) | Setter::Nftables(names) => names.as_ptr() as u64,
     };
-    let (state, reduction) = source.governing.map_or((0, 0), |governing| {
+    let governing = source.governing.map_or(0, |governing| {
         let state: *const State = governing.state;
         let reduction = governing.reduction.map_or(0, |reduction| reduction as u64 + 1);
-        (state as u64, reduction)
+        // Addresses of user space have at most 57 bits.
+        state as u64 | reduction << 60
     });
-    let requested = requested.map_or(0, |jiffies| u64::from(jiffies) | 1 << 32);
-    let value_ms = source.value_ms.unwrap_or(u64::MAX);
-    Key([setter, state, reduction << 33 | requested, value_ms])
+    [setter, governing, source.value_ms.unwrap_or(u64::MAX)]
 }
 
 /// All values that [`task`] writes.
 #[inline(always)]
-fn task_key(pid: u32, comm: [u8; 16]) -> Key<3> {
+fn task_words(pid: u32, comm: [u8; 16]) -> [u64; 3] {
     let comm = u128::from_ne_bytes(comm);
-    Key([u64::from(pid), comm as u64, (comm >> 64) as u64])
+    [u64::from(pid), comm as u64, (comm >> 64) as u64]
 }
 
 /// A packet's hook, as a member in one piece.
@@ -261,23 +358,41 @@ fn ctinfo_members(ctinfo: u8) -> &'static [u8] {
 const LINE_BYTES: usize = 1024;
 
 /// An entry at one moment.
+#[derive(Clone, Copy)]
 struct Snapshot {
     status: u32,
     state: u8,
     timeout: u32,
+    now: u32,
 }
 
 impl Snapshot {
-    fn write<const N: usize>(
-        &self,
-        out: &mut Vec<u8>,
-        key: &'static [u8; N],
-        ticks: Hz,
-        protonum: u8,
-        now: u32,
-    ) {
+    /// The entry before a packet.
+    #[inline(always)]
+    fn before(record: &PacketRecord) -> Self {
+        Self {
+            status: record.status_before,
+            state: record.state_before,
+            timeout: record.timeout_before_jiffies,
+            now: record.now_jiffies,
+        }
+    }
+
+    /// The entry after a packet.
+    #[inline(always)]
+    fn after(record: &PacketRecord) -> Self {
+        Self {
+            status: record.status_after,
+            state: record.state_after,
+            timeout: record.timeout_after_jiffies,
+            now: record.now_jiffies,
+        }
+    }
+
+    fn write<const N: usize>(&self, out: &mut Vec<u8>, key: &'static [u8; N], ticks: Hz, protonum: u8) {
         self.write_state(out, key, protonum);
-        self.write_timeout(out, ticks, now);
+        bytes::number(out, self.left_ms(ticks));
+        out.push(b'}');
     }
 
     /// All values that [`Self::write_state`] writes.
@@ -296,11 +411,16 @@ impl Snapshot {
         literal(out, b",\"timeout_ms\":");
     }
 
-    /// The timeout, and the end of the object.
+    /// Milliseconds left of the timeout.
+    fn left_ms(&self, ticks: Hz) -> i64 {
+        ticks.left_ms(self.status, self.timeout, self.now)
+    }
+
+    /// The value that [`Self::left_ms`] is computed from, for one status.
     #[inline(always)]
-    fn write_timeout(&self, out: &mut Vec<u8>, ticks: Hz, now: u32) {
-        bytes::number(out, ticks.left_ms(self.status, self.timeout, now));
-        out.push(b'}');
+    fn left(&self) -> u64 {
+        let confirmed = self.status & status::CONFIRMED != 0;
+        self.timeout.wrapping_sub(if confirmed { self.now } else { 0 }).into()
     }
 }
 
