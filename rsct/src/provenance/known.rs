@@ -29,8 +29,10 @@ pub(crate) struct KnownTimeouts {
     policies: Vec<KnownPolicy>,
     by_address: HashMap<u64, u32>,
     defaults: HashMap<u32, Defaults>,
-    /// The last lookup and its result: consecutive packets often belong to one flow.
+    /// The last lookup and its result: consecutive entries often have the same.
     last: Option<(Lookup, Match)>,
+    /// The last packet and its result: consecutive packets often belong to one flow.
+    last_packet: Option<(PacketKey, Match)>,
 }
 
 /// Everything that the result of a lookup depends on.
@@ -40,6 +42,47 @@ struct Lookup {
     policy: PolicyOf,
     sight: Sight,
     observed: Observed,
+}
+
+/// Everything in a packet's record that the result of its lookup depends on.
+#[derive(Clone, Copy)]
+struct PacketKey([u64; 3]);
+
+impl PacketKey {
+    #[inline(always)]
+    fn of(record: &PacketRecord, policy: PolicyOf) -> Self {
+        /// REFRESHED, the two of a TCP header, and [`TcpSigns`].
+        const FLAGS: u16 = PacketFlags::REFRESHED
+            | PacketFlags::HEADER
+            | PacketFlags::BEFORE
+            | PacketFlags::UNACKNOWLEDGED
+            | PacketFlags::RETRANSMITTED
+            | PacketFlags::ZERO_WINDOW;
+        let jiffies = if record.flags & PacketFlags::REFRESHED != 0 {
+            record.refresh_jiffies
+        } else if record.status_after & status::CONFIRMED != 0 {
+            record.timeout_after_jiffies.wrapping_sub(record.now_jiffies)
+        } else {
+            record.timeout_after_jiffies
+        };
+        let protonum = Tuple::from_words(record.tuple).protonum;
+        let [low, high] = (record.flags & FLAGS).to_le_bytes();
+        let bytes = [low, high, record.state_after, protonum, record.tcp_flags & RST, 0, 0, 0];
+        Self([
+            u64::from(record.netns) | u64::from(policy.to_bits()) << 32,
+            u64::from(record.status_after) | u64::from(jiffies) << 32,
+            u64::from_le_bytes(bytes),
+        ])
+    }
+}
+
+impl PartialEq for PacketKey {
+    /// Without a branch for each word.
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        let ([a, b, c], [x, y, z]) = (self.0, other.0);
+        (a ^ x) | (b ^ y) | (c ^ z) == 0
+    }
 }
 
 /// A policy of a namespace. An entry points to its values, which have no pointer to its name: the names are those of all
@@ -108,6 +151,7 @@ impl KnownTimeouts {
             by_address: HashMap::new(),
             defaults: HashMap::new(),
             last: None,
+            last_packet: None,
         }
     }
 
@@ -118,7 +162,7 @@ impl KnownTimeouts {
             &record.values,
             self.ticks.get(),
         );
-        self.last = None;
+        (self.last, self.last_packet) = (None, None);
         if let Some(&number) = self.by_address.get(&record.policy) {
             // The policy may have been replaced at its address.
             self.policies[number as usize].spans = spans;
@@ -188,21 +232,33 @@ impl KnownTimeouts {
     }
 
     /// The source of the timeout that a packet set on its entry; `None` if it set none.
+    #[inline]
     pub(crate) fn source_of(&mut self, record: &PacketRecord, policy: PolicyOf) -> Option<TimeoutSource<'_>> {
         if !sets_a_timeout(record) {
             return None;
         }
-        let left_ms = self.ticks.left_ms(
-            record.status_after,
-            record.timeout_after_jiffies,
-            record.now_jiffies,
-        );
+        let key = PacketKey::of(record, policy);
+        let found = match &self.last_packet {
+            Some((last, found)) if *last == key => Some(*found),
+            _ => self.find_of_packet(key, record, policy),
+        };
+        Some(self.source(policy, found))
+    }
+
+    /// Not inlined: most packets have the key of the packet before.
+    #[inline(never)]
+    fn find_of_packet(&mut self, key: PacketKey, record: &PacketRecord, policy: PolicyOf) -> Option<Match> {
         let observed = if record.flags & PacketFlags::REFRESHED != 0 {
             Observed {
                 ms: self.ticks.span_ms(record.refresh_jiffies),
                 tolerance_ms: 0,
             }
         } else {
+            let left_ms = self.ticks.left_ms(
+                record.status_after,
+                record.timeout_after_jiffies,
+                record.now_jiffies,
+            );
             Observed {
                 ms: u64::try_from(left_ms).unwrap_or(0),
                 tolerance_ms: REFRESH_AGE_MS,
@@ -214,24 +270,36 @@ impl KnownTimeouts {
             sight: sight(record),
             observed,
         });
-        Some(self.source(policy, found))
+        // A packet without a result is looked up again: the timeouts may have changed.
+        self.last_packet = found.map(|found| (key, found));
+        found
     }
 
+    #[inline]
     fn source(&self, policy: PolicyOf, found: Option<Match>) -> TimeoutSource<'_> {
+        let setter = match policy {
+            PolicyOf::NONE => Setter::Defaults,
+            PolicyOf::LOST => Setter::LostPolicy,
+            PolicyOf::UNKNOWN => Setter::Unknown,
+            policy => self.setter(policy),
+        };
         TimeoutSource {
-            setter: match policy
-                .number()
-                .and_then(|number| self.policies.get(number as usize))
-            {
-                Some(policy) if policy.has_ended => Setter::Defaults,
-                Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
-                Some(policy) => Setter::Policy(&policy.names),
-                None if policy == PolicyOf::LOST => Setter::LostPolicy,
-                None if policy == PolicyOf::UNKNOWN => Setter::Unknown,
-                None => Setter::Defaults,
-            },
+            setter,
             governing: found.map(|found| found.governing),
             value_ms: found.and_then(|found| found.value_ms),
+        }
+    }
+
+    /// The setter of a policy with a number.
+    fn setter(&self, policy: PolicyOf) -> Setter<'_> {
+        match policy
+            .number()
+            .and_then(|number| self.policies.get(number as usize))
+        {
+            Some(policy) if policy.has_ended => Setter::Defaults,
+            Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
+            Some(policy) => Setter::Policy(&policy.names),
+            None => Setter::Defaults,
         }
     }
 

@@ -237,22 +237,36 @@ impl Parts {
     }
 }
 
-/// All values that a packet's line is made from, but for its differing numbers. A value that the line lacks may be there
-/// too: it costs nothing, as it seldom differs.
+/// All values that a packet's line is made from, but for its differing numbers. Fields that the line lacks count as zero:
+/// they hold values of earlier packets.
 #[inline(always)]
 fn key(record: &PacketRecord, flow_number: u64, source: Option<&TimeoutSource<'_>>) -> Key<KEY_WORDS> {
     let words = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let first = u32::from_le_bytes([record.hook, record.verdict, record.ctinfo, record.family]);
-    let states = u16::from_le_bytes([record.state_before, record.state_after]);
+    let if_has = |flag, word: u64| if record.flags & flag != 0 { word } else { 0 };
+    // Fields in the record's order are one load.
+    let point = u32::from_le_bytes([record.kind, record.hook, record.verdict, record.ctinfo]);
+    let [zone, zone_high] = record.zone.to_le_bytes();
+    let after = u32::from_le_bytes([record.state_after, record.family, zone, zone_high]);
+    let has_after = record.flags & PacketFlags::AFTER != 0;
+    let mark = if record.flags & PacketFlags::MARK != 0 { record.mark } else { 0 };
     let [a, b, c, d, e] = record.tuple;
     let [setter, governing, value] = source.map_or([u64::MAX, 0, 0], source_words);
-    let [pid, comm, rest_of_comm] = task_words(record.pid, record.comm);
+    let [pid, comm, rest_of_comm] = match record.flags & PacketFlags::TASK {
+        0 => [0; 3],
+        _ => task_words(record.pid, record.comm),
+    };
     Key([
-        words(first, u32::from(record.cpu) | u32::from(record.flags) << 16),
+        words(point, u32::from(record.cpu) | u32::from(record.flags) << 16),
         words(record.netns, record.ifindex),
-        words(record.status_before, record.status_after),
-        words(record.mark, record.refresh_jiffies),
-        words(u32::from(record.zone), u32::from(states)),
+        if_has(
+            PacketFlags::BEFORE,
+            words(record.status_before, record.state_before.into()),
+        ),
+        words(
+            if has_after { record.status_after } else { 0 },
+            if has_after { after } else { after & !0xff },
+        ),
+        words(mark, record.refresh_jiffies),
         flow_number,
         pid,
         comm,
