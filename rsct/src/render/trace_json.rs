@@ -6,6 +6,7 @@
 mod digits;
 mod entry;
 mod kept;
+mod likeness;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -30,22 +31,20 @@ use super::{
     members::{literal, number, word},
     timeout_source, trace_why,
 };
-use kept::{Differing, Kept, Places};
+use kept::{Beside, Differing, Kept, Places};
 use written::{Key, Written};
 
 /// Writes lines, and keeps the last ones: most packets have a line like that of an earlier packet.
 #[derive(Debug)]
 pub struct TraceJson {
     /// Packets' lines, each where [`slot`] puts it.
-    kept: Box<[Kept<Key<KEY_WORDS>>; SLOTS]>,
+    kept: Box<[Kept; SLOTS]>,
     parts: Parts,
 }
 
 /// The number of kept lines.
 const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_BITS: u32 = 6;
-/// See [`key`].
-const KEY_WORDS: usize = 17;
 
 impl TraceJson {
     /// For a kernel with `ticks` jiffies a second.
@@ -85,10 +84,10 @@ impl TraceJson {
         let has = |flag| record.flags & flag != 0;
         let ticks = self.parts.ticks;
         let flow_number = flow.map_or(0, |flow| flow.number);
-        let key = key(record, flow_number, source);
+        let beside = Beside::of(flow_number, source.map(source_words));
         let kept = &mut self.kept[slot(record)];
-        if !kept.is_of(&key) {
-            kept.write(key, |out, places| {
+        if !kept.is_like(record, &beside) {
+            kept.write(record, beside, |out, places| {
                 self.parts.packet(out, places, record, flow_number, source);
                 literal(out, b"}\n");
             });
@@ -235,51 +234,6 @@ impl Parts {
             out.push(b'}');
         }
     }
-}
-
-/// All values that a packet's line is made from, but for its differing numbers. Fields that the line lacks count as zero:
-/// they hold values of earlier packets.
-#[inline(always)]
-fn key(record: &PacketRecord, flow_number: u64, source: Option<&TimeoutSource<'_>>) -> Key<KEY_WORDS> {
-    let words = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let if_has = |flag, word: u64| if record.flags & flag != 0 { word } else { 0 };
-    // Fields in the record's order are one load.
-    let point = u32::from_le_bytes([record.kind, record.hook, record.verdict, record.ctinfo]);
-    let [zone, zone_high] = record.zone.to_le_bytes();
-    let after = u32::from_le_bytes([record.state_after, record.family, zone, zone_high]);
-    let has_after = record.flags & PacketFlags::AFTER != 0;
-    let mark = if record.flags & PacketFlags::MARK != 0 { record.mark } else { 0 };
-    let [a, b, c, d, e] = record.tuple;
-    let [setter, governing, value] = source.map_or([u64::MAX, 0, 0], source_words);
-    let [pid, comm, rest_of_comm] = match record.flags & PacketFlags::TASK {
-        0 => [0; 3],
-        _ => task_words(record.pid, record.comm),
-    };
-    Key([
-        words(point, u32::from(record.cpu) | u32::from(record.flags) << 16),
-        words(record.netns, record.ifindex),
-        if_has(
-            PacketFlags::BEFORE,
-            words(record.status_before, record.state_before.into()),
-        ),
-        words(
-            if has_after { record.status_after } else { 0 },
-            if has_after { after } else { after & !0xff },
-        ),
-        words(mark, record.refresh_jiffies),
-        flow_number,
-        pid,
-        comm,
-        rest_of_comm,
-        a,
-        b,
-        c,
-        d,
-        e,
-        setter,
-        governing,
-        value,
-    ])
 }
 
 /// The members from the CPU to the verdict on the packet.

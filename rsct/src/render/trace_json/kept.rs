@@ -4,7 +4,9 @@
 //! takes a thousand instructions, comparing what they are made from, replacing two numbers and copying the whole a
 //! third of that.
 
-use super::digits;
+use rsct_common::record::PacketRecord;
+
+use super::{digits, likeness::Likeness};
 use crate::render::bytes;
 
 /// The numbers that differ from packet to packet, in the order of the line.
@@ -68,39 +70,55 @@ impl Place {
     }
 }
 
-/// A line, and the values that it was made from besides its differing numbers.
-#[derive(Debug)]
-pub(super) struct Kept<K> {
-    of: Option<K>,
+/// A line, and the packet that it was written for.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    like: Likeness,
+    beside: Option<Beside>,
     text: Vec<u8>,
     places: Places,
     /// The time without its last eight digits.
     base_ns: u64,
 }
 
-impl<K> Default for Kept<K> {
-    fn default() -> Self {
-        Self {
-            of: None,
-            text: Vec::new(),
-            places: Places::default(),
-            base_ns: 0,
-        }
+/// All that a packet's line is made from besides its record: the flow's number, and the timeout's source.
+#[derive(Debug)]
+pub(super) struct Beside([u64; 4]);
+
+impl Beside {
+    #[inline(always)]
+    pub(super) fn of(flow_number: u64, source: Option<[u64; 3]>) -> Self {
+        let [a, b, c] = source.unwrap_or([u64::MAX, 0, 0]);
+        Self([flow_number, a, b, c])
     }
 }
 
-impl<K: PartialEq> Kept<K> {
-    /// Returns whether the line differs from that of a packet with this key in no more than the numbers.
+impl PartialEq for Beside {
     #[inline(always)]
-    pub(super) fn is_of(&self, key: &K) -> bool {
-        self.of.as_ref() == Some(key)
+    fn eq(&self, other: &Self) -> bool {
+        let ([a, b, c, d], [w, x, y, z]) = (self.0, other.0);
+        (a ^ w) | (b ^ x) | (c ^ y) | (d ^ z) == 0
+    }
+}
+
+impl Kept {
+    /// Returns whether a packet's line differs from this one in no more than the numbers.
+    #[inline(always)]
+    pub(super) fn is_like(&self, record: &PacketRecord, beside: &Beside) -> bool {
+        self.beside.as_ref() == Some(beside) && self.like.has(record)
     }
 
-    /// Writes the line of a packet with another key.
-    pub(super) fn write(&mut self, key: K, write: impl FnOnce(&mut Vec<u8>, &mut Places)) {
+    /// Writes the line of a packet of another kind.
+    pub(super) fn write(
+        &mut self,
+        record: &PacketRecord,
+        beside: Beside,
+        write: impl FnOnce(&mut Vec<u8>, &mut Places),
+    ) {
         self.text.clear();
         write(&mut self.text, &mut self.places);
-        self.of = Some(key);
+        self.like = Likeness::of(record);
+        self.beside = Some(beside);
         self.set_base();
     }
 
