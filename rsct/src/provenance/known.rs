@@ -67,7 +67,16 @@ impl PacketKey {
         };
         let protonum = Tuple::from_words(record.tuple).protonum;
         let [low, high] = (record.flags & FLAGS).to_le_bytes();
-        let bytes = [low, high, record.state_after, protonum, record.tcp_flags & RST, 0, 0, 0];
+        let bytes = [
+            low,
+            high,
+            record.state_after,
+            protonum,
+            record.tcp_flags & RST,
+            0,
+            0,
+            0,
+        ];
         Self([
             u64::from(record.netns) | u64::from(policy.to_bits()) << 32,
             u64::from(record.status_after) | u64::from(jiffies) << 32,

@@ -38,19 +38,19 @@ use written::{Key, Written};
 #[derive(Debug)]
 pub struct TraceJson {
     /// Packets' lines, each where [`slot`] puts it.
-    kept: Box<[Kept; SLOTS]>,
+    kept: Box<[Option<Box<Kept>>; SLOTS]>,
     parts: Parts,
 }
 
-/// The number of kept lines.
+/// The most lines that are kept. Each takes less than two kilobytes.
 const SLOTS: usize = 1 << SLOT_BITS;
-const SLOT_BITS: u32 = 6;
+const SLOT_BITS: u32 = 9;
 
 impl TraceJson {
     /// For a kernel with `ticks` jiffies a second.
     pub fn new(ticks: Hz) -> Self {
         Self {
-            kept: Box::new(std::array::from_fn(|_| Kept::default())),
+            kept: Box::new([const { None }; SLOTS]),
             parts: Parts {
                 ticks,
                 before: Written::default(),
@@ -85,14 +85,17 @@ impl TraceJson {
         let ticks = self.parts.ticks;
         let flow_number = flow.map_or(0, |flow| flow.number);
         let beside = Beside::of(flow_number, source.map(source_words));
-        let kept = &mut self.kept[slot(record)];
-        if !kept.is_like(record, &beside) {
-            kept.write(record, beside, |out, places| {
-                self.parts.packet(out, places, record, flow_number, source);
-                literal(out, b"}\n");
-            });
-            return out.extend_from_slice(kept.text());
-        }
+        let kept = match &mut self.kept[slot(record)] {
+            Some(kept) if kept.is_like(record, &beside) => kept,
+            slot => {
+                let kept = slot.get_or_insert_default();
+                kept.write(record, beside, |out, places| {
+                    self.parts.packet(out, places, record, flow_number, source);
+                    literal(out, b"}\n");
+                });
+                return out.extend_from_slice(kept.text());
+            }
+        };
         kept.time(record.time_ns);
         if has(PacketFlags::DURATION) {
             kept.number(Differing::Duration, record.duration_ns.into());
@@ -144,13 +147,7 @@ impl Parts {
         match observation {
             Observation::Packet(record, flow, source, why) => {
                 let flow_number = flow.map_or(0, |flow| flow.number);
-                self.packet(
-                    out,
-                    &mut Places::default(),
-                    record,
-                    flow_number,
-                    source.as_ref(),
-                );
+                self.packet(out, &mut Places::default(), record, flow_number, source.as_ref());
                 if matches!(why, Reason::NotYet) {
                     out.extend_from_slice(b",\"why_pending\":true");
                 }
@@ -388,7 +385,9 @@ impl Snapshot {
     #[inline(always)]
     fn left(&self) -> u64 {
         let confirmed = self.status & status::CONFIRMED != 0;
-        self.timeout.wrapping_sub(if confirmed { self.now } else { 0 }).into()
+        self.timeout
+            .wrapping_sub(if confirmed { self.now } else { 0 })
+            .into()
     }
 }
 

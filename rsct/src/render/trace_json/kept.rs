@@ -1,8 +1,8 @@
 //! The line of the last packet like this one: only its numbers that differ are written anew.
 //!
-//! Two packets of a flow at the same hook have lines that differ in a few numbers. Writing 590 bytes member by member
-//! takes a thousand instructions, comparing what they are made from, replacing two numbers and copying the whole a
-//! third of that.
+//! Two packets of a flow at the same hook have lines that differ in a few numbers. The two lines of a packet over `lo`,
+//! 965 bytes, take 1,540 instructions if written member by member; 700 if the record is compared, the numbers that differ
+//! are replaced, and the whole is copied (callgrind).
 
 use rsct_common::record::PacketRecord;
 
@@ -70,11 +70,14 @@ impl Place {
     }
 }
 
+/// Capacity for any line but those with the longest names.
+const LINE_BYTES: usize = 768;
+
 /// A line, and the packet that it was written for.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     like: Likeness,
-    beside: Option<Beside>,
+    beside: Beside,
     text: Vec<u8>,
     places: Places,
     /// The time without its last eight digits.
@@ -82,7 +85,7 @@ pub(super) struct Kept {
 }
 
 /// All that a packet's line is made from besides its record: the flow's number, and the timeout's source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Beside([u64; 4]);
 
 impl Beside {
@@ -105,7 +108,7 @@ impl Kept {
     /// Returns whether a packet's line differs from this one in no more than the numbers.
     #[inline(always)]
     pub(super) fn is_like(&self, record: &PacketRecord, beside: &Beside) -> bool {
-        self.beside.as_ref() == Some(beside) && self.like.has(record)
+        self.beside == *beside && self.like.has(record)
     }
 
     /// Writes the line of a packet of another kind.
@@ -116,9 +119,10 @@ impl Kept {
         write: impl FnOnce(&mut Vec<u8>, &mut Places),
     ) {
         self.text.clear();
+        self.text.reserve(LINE_BYTES);
         write(&mut self.text, &mut self.places);
         self.like = Likeness::of(record);
-        self.beside = Some(beside);
+        self.beside = beside;
         self.set_base();
     }
 

@@ -4,42 +4,43 @@
 use rsct_common::record::{PacketFlags, PacketRecord};
 
 /// A record's words.
-const WORDS: usize = size_of::<PacketRecord>() / 8;
+type Words = [u64; size_of::<PacketRecord>() / 8];
+
+/// The words of a record with fields that count: not those of its time, its entry's address and birth, its duration and
+/// length, its timeouts, and its TCP numbers.
+const WITH_COUNTED: [usize; 13] = [0, 5, 6, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18];
 
 /// A packet's record, and the bits of it that count. None count by default.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Likeness {
-    record: [u64; WORDS],
-    counted: [u64; WORDS],
-}
-
-impl Default for Likeness {
-    fn default() -> Self {
-        Self {
-            record: [0; WORDS],
-            counted: [0; WORDS],
-        }
-    }
+    record: [u64; WITH_COUNTED.len()],
+    counted: [u64; WITH_COUNTED.len()],
 }
 
 impl Likeness {
     pub(super) fn of(record: &PacketRecord) -> Self {
+        let counted = counted(record.flags);
         Self {
-            record: zerocopy::transmute!(*record),
-            counted: zerocopy::transmute!(counted(record.flags)),
+            record: words(record),
+            counted: words(&counted),
         }
     }
 
     /// Returns whether a record has the same values in all fields that count.
     #[inline(always)]
     pub(super) fn has(&self, record: &PacketRecord) -> bool {
-        let words: &[u64; WORDS] = zerocopy::transmute_ref!(record);
         let mut differing = 0;
-        for ((word, own), counted) in words.iter().zip(&self.record).zip(&self.counted) {
+        for ((word, own), counted) in words(record).iter().zip(&self.record).zip(&self.counted) {
             differing |= (word ^ own) & counted;
         }
         differing == 0
     }
+}
+
+#[inline(always)]
+fn words(record: &PacketRecord) -> [u64; WITH_COUNTED.len()] {
+    let words: &Words = zerocopy::transmute_ref!(record);
+    WITH_COUNTED.map(|index| words[index])
 }
 
 /// A record with all bits set in the fields that lines of packets with these flags are made from, except for differing
@@ -88,12 +89,19 @@ mod tests {
     #[test]
     fn each_counted_field_matters() {
         let record = PacketRecord {
-            flags: PacketFlags::BEFORE | PacketFlags::AFTER | PacketFlags::TASK | PacketFlags::MARK,
+            flags: PacketFlags::BEFORE
+                | PacketFlags::AFTER
+                | PacketFlags::TASK
+                | PacketFlags::MARK
+                | PacketFlags::REFRESHED,
             ..PacketRecord::default()
         };
         let like = Likeness::of(&record);
         assert!(like.has(&record));
         let counted = counted(record.flags);
+        let words: Words = zerocopy::transmute!(counted);
+        let with_counted = (0..words.len()).filter(|index| words[*index] != 0);
+        assert_eq!(with_counted.collect::<Vec<_>>(), WITH_COUNTED);
         for (at, bits) in counted.as_bytes().iter().enumerate() {
             let mut bytes = record.as_bytes().to_vec();
             bytes[at] ^= 0x10;
