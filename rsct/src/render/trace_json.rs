@@ -5,8 +5,11 @@
 
 mod digits;
 mod entry;
+mod in_one_piece;
 mod kept;
+mod keys;
 mod likeness;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -21,9 +24,9 @@ use rsct_common::{
 use crate::{
     flow::{Flow, icmp, outcome::Outcome},
     kernel::hz::Hz,
-    names::{self, status},
+    names,
     observe::{Observation, Reason},
-    timeouts::{Setter, State, TimeoutSource},
+    timeouts::TimeoutSource,
 };
 
 use super::{
@@ -31,7 +34,10 @@ use super::{
     members::{literal, number, word},
     timeout_source, trace_why,
 };
+use in_one_piece::{ctinfo_members, hook_member};
 use kept::{Beside, Differing, Kept, Places};
+use keys::{source_key, source_words, task_words};
+use snapshot::Snapshot;
 use written::{Key, Written};
 
 /// Writes lines, and keeps the last ones: most packets have a line like that of an earlier packet.
@@ -257,156 +263,8 @@ fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
     }
 }
 
-/// All values that [`refresh`] and [`timeout_source::json`] write.
-#[inline(always)]
-fn source_key(requested: Option<u32>, source: &TimeoutSource<'_>) -> Key<4> {
-    let [setter, governing, value] = source_words(source);
-    let requested = requested.map_or(0, |jiffies| u64::from(jiffies) | 1 << 32);
-    Key([setter, governing, value, requested])
-}
-
-/// All values that [`timeout_source::json`] writes: those that are never freed during a trace by their addresses.
-#[inline(always)]
-fn source_words(source: &TimeoutSource<'_>) -> [u64; 3] {
-    let setter = match source.setter {
-        Setter::Defaults => 0,
-        Setter::LostPolicy => 1,
-        Setter::Policy([]) => 2,
-        Setter::Fixed => 3,
-        Setter::Netlink => 4,
-        Setter::Unknown => 5,
-        Setter::Policy(names) | Setter::Nftables(names) => names.as_ptr() as u64,
-    };
-    let governing = source.governing.map_or(0, |governing| {
-        let state: *const State = governing.state;
-        let reduction = governing.reduction.map_or(0, |reduction| reduction as u64 + 1);
-        // Addresses of user space have at most 57 bits.
-        state as u64 | reduction << 60
-    });
-    [setter, governing, source.value_ms.unwrap_or(u64::MAX)]
-}
-
-/// All values that [`task`] writes.
-#[inline(always)]
-fn task_words(pid: u32, comm: [u8; 16]) -> [u64; 3] {
-    let comm = u128::from_ne_bytes(comm);
-    [u64::from(pid), comm as u64, (comm >> 64) as u64]
-}
-
-/// A packet's hook, as a member in one piece.
-fn hook_member(hook: u8) -> &'static [u8] {
-    match hook {
-        0 => b",\"hook\":\"PRE_ROUTING\"",
-        1 => b",\"hook\":\"LOCAL_IN\"",
-        2 => b",\"hook\":\"FORWARD\"",
-        3 => b",\"hook\":\"LOCAL_OUT\"",
-        4 => b",\"hook\":\"POST_ROUTING\"",
-        _ => b",\"hook\":\"UNKNOWN\"",
-    }
-}
-
-/// A packet's ctinfo and direction, as two members in one piece.
-fn ctinfo_members(ctinfo: u8) -> &'static [u8] {
-    match ctinfo {
-        0 => b",\"ctinfo\":\"ESTABLISHED\",\"dir\":\"orig\"",
-        1 => b",\"ctinfo\":\"RELATED\",\"dir\":\"orig\"",
-        2 => b",\"ctinfo\":\"NEW\",\"dir\":\"orig\"",
-        3 => b",\"ctinfo\":\"ESTABLISHED\",\"dir\":\"reply\"",
-        4 => b",\"ctinfo\":\"RELATED\",\"dir\":\"reply\"",
-        5 => b",\"ctinfo\":\"NEW\",\"dir\":\"reply\"",
-        7 => b",\"ctinfo\":\"UNTRACKED\"",
-        _ => b",\"ctinfo\":\"UNKNOWN\"",
-    }
-}
-
 /// Capacity for any line but those with the longest names.
 const LINE_BYTES: usize = 1024;
-
-/// An entry at one moment.
-#[derive(Clone, Copy)]
-struct Snapshot {
-    status: u32,
-    state: u8,
-    timeout: u32,
-    now: u32,
-}
-
-impl Snapshot {
-    /// The entry before a packet.
-    #[inline(always)]
-    fn before(record: &PacketRecord) -> Self {
-        Self {
-            status: record.status_before,
-            state: record.state_before,
-            timeout: record.timeout_before_jiffies,
-            now: record.now_jiffies,
-        }
-    }
-
-    /// The entry after a packet.
-    #[inline(always)]
-    fn after(record: &PacketRecord) -> Self {
-        Self {
-            status: record.status_after,
-            state: record.state_after,
-            timeout: record.timeout_after_jiffies,
-            now: record.now_jiffies,
-        }
-    }
-
-    fn write<const N: usize>(&self, out: &mut Vec<u8>, key: &'static [u8; N], ticks: Hz, protonum: u8) {
-        self.write_state(out, key, protonum);
-        bytes::number(out, self.left_ms(ticks));
-        out.push(b'}');
-    }
-
-    /// All values that [`Self::write_state`] writes.
-    #[inline(always)]
-    fn key(&self, protonum: u8) -> Key<1> {
-        let state = u16::from_le_bytes([self.state, protonum]);
-        Key([u64::from(self.status) | u64::from(state) << 32])
-    }
-
-    /// Up to the timeout, which no two packets need have in common.
-    fn write_state<const N: usize>(&self, out: &mut Vec<u8>, key: &'static [u8; N], protonum: u8) {
-        literal(out, key);
-        literal(out, b"\"status\":");
-        status_list(out, self.status);
-        state_name(out, protonum, self.state);
-        literal(out, b",\"timeout_ms\":");
-    }
-
-    /// Milliseconds left of the timeout.
-    fn left_ms(&self, ticks: Hz) -> i64 {
-        ticks.left_ms(self.status, self.timeout, self.now)
-    }
-
-    /// The value that [`Self::left_ms`] is computed from, for one status.
-    #[inline(always)]
-    fn left(&self) -> u64 {
-        let confirmed = self.status & status::CONFIRMED != 0;
-        self.timeout
-            .wrapping_sub(if confirmed { self.now } else { 0 })
-            .into()
-    }
-}
-
-fn status_list(out: &mut Vec<u8>, status: u32) {
-    out.push(b'[');
-    for (index, name) in status::names(status).enumerate() {
-        out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'"');
-    }
-    out.push(b']');
-}
-
-#[inline(always)]
-fn state_name(out: &mut Vec<u8>, protonum: u8, state: u8) {
-    if let Some(state) = names::state(protonum, state) {
-        word(out, b",\"state\":\"", state);
-    }
-}
 
 /// A tuple's object, opened by `key`.
 fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: TupleWords) {

@@ -5,7 +5,7 @@ use rsct_common::{
     record::{EntryFlags, EntryKind, EntryRecord},
 };
 
-use super::{Snapshot, task, tuple};
+use super::{snapshot::Snapshot, task, tuple};
 use crate::{
     flow::{Flow, delete_kind::DeleteKind},
     kernel::hz::Hz,

@@ -14,21 +14,8 @@ use crate::{
     flow::FlowTable,
     names::proto,
     schema::{Command, Validator, trace as schema},
-    timeouts::{Governing, Protocol, Reduction},
+    timeouts::{Governing, Protocol, Reduction, Setter},
 };
-
-#[test]
-fn members_in_one_piece_have_the_names() {
-    for hook in 0..=5 {
-        let expected = format!(",\"hook\":\"{}\"", names::hook(hook));
-        assert_eq!(hook_member(hook), expected.as_bytes());
-    }
-    for ctinfo in 0..=5 {
-        let dir = if names::is_reply(ctinfo) { "reply" } else { "orig" };
-        let expected = format!(",\"ctinfo\":\"{}\",\"dir\":\"{dir}\"", names::ctinfo(ctinfo));
-        assert_eq!(ctinfo_members(ctinfo), expected.as_bytes());
-    }
-}
 
 /// Fields that differ from record to record in few bits, so that lines have much in common, but not everything.
 fn record(seed: u64) -> PacketRecord {
