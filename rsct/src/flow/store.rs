@@ -68,6 +68,11 @@ impl PolicyOf {
         Self(number + 1)
     }
 
+    /// A number for each value.
+    pub fn to_bits(self) -> u32 {
+        self.0
+    }
+
     /// The policy's number.
     pub fn number(self) -> Option<u32> {
         (![Self::NONE, Self::LOST, Self::UNKNOWN].contains(&self)).then(|| self.0 - 1)

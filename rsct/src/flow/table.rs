@@ -62,6 +62,7 @@ impl FlowTable {
     }
 
     /// Adds a packet's record. Returns the flow it belongs to, as it is after the packet.
+    #[inline]
     pub fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {
         if record.ct == 0 {
             return None;
@@ -70,9 +71,16 @@ impl FlowTable {
             ct: record.ct,
             birth_ns: record.birth_ns,
         };
-        let index = if let Some(index) = self.store.last(key) {
-            index
-        } else if entry_was_discarded(record) {
+        match self.store.last(key) {
+            Some(index) => self.after_packet(index, record),
+            None => self.packet_of_another(key, record),
+        }
+    }
+
+    /// A packet of another flow than the last one's. Not inlined: consecutive packets often belong to one flow.
+    #[inline(never)]
+    fn packet_of_another(&mut self, key: FlowKey, record: &PacketRecord) -> Option<&Flow> {
+        let index = if entry_was_discarded(record) {
             self.store.find_key(key)?
         } else {
             match self.store.find_key(key) {
@@ -85,6 +93,12 @@ impl FlowTable {
             }
         };
         self.store.set_last(key, index);
+        self.after_packet(index, record)
+    }
+
+    /// Sets what a packet's record shows of its flow.
+    #[inline(always)]
+    fn after_packet(&mut self, index: u32, record: &PacketRecord) -> Option<&Flow> {
         let expires_ns = self.expiry(
             record.status_after,
             record.time_ns,

@@ -32,8 +32,10 @@ pub(crate) struct KnownTimeouts {
     by_address: HashMap<u64, u32>,
     defaults: HashMap<u32, KnownDefaults>,
     wanted: Option<Want>,
-    /// The last lookup and its result: consecutive packets often belong to one flow.
-    last: Option<(Lookup, Option<Match>)>,
+    /// The last lookup and its result: consecutive entries often have the same.
+    last: Option<(Lookup, Match)>,
+    /// The last packet and its result: consecutive packets often belong to one flow.
+    last_packet: Option<(PacketKey, Match)>,
 }
 
 /// Everything that the result of a lookup depends on.
@@ -43,6 +45,56 @@ struct Lookup {
     policy: PolicyOf,
     sight: Sight,
     observed: Observed,
+}
+
+/// Everything in a packet's record that the result of its lookup depends on.
+#[derive(Clone, Copy, Debug)]
+struct PacketKey([u64; 3]);
+
+impl PacketKey {
+    #[inline(always)]
+    fn of(record: &PacketRecord, policy: PolicyOf) -> Self {
+        /// REFRESHED, the two of a TCP header, and [`TcpSigns`].
+        const FLAGS: u16 = PacketFlags::REFRESHED
+            | PacketFlags::HEADER
+            | PacketFlags::BEFORE
+            | PacketFlags::UNACKNOWLEDGED
+            | PacketFlags::RETRANSMITTED
+            | PacketFlags::ZERO_WINDOW;
+        let jiffies = if record.flags & PacketFlags::REFRESHED != 0 {
+            record.refresh_jiffies
+        } else if record.status_after & status::CONFIRMED != 0 {
+            record.timeout_after_jiffies.wrapping_sub(record.now_jiffies)
+        } else {
+            record.timeout_after_jiffies
+        };
+        let protonum = Tuple::from_words(record.tuple).protonum;
+        let [low, high] = (record.flags & FLAGS).to_le_bytes();
+        let bytes = [
+            low,
+            high,
+            record.state_after,
+            protonum,
+            record.tcp_flags & RST,
+            0,
+            0,
+            0,
+        ];
+        Self([
+            u64::from(record.netns) | u64::from(policy.to_bits()) << 32,
+            u64::from(record.status_after) | u64::from(jiffies) << 32,
+            u64::from_le_bytes(bytes),
+        ])
+    }
+}
+
+impl PartialEq for PacketKey {
+    /// Without a branch for each word.
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        let ([a, b, c], [x, y, z]) = (self.0, other.0);
+        (a ^ x) | (b ^ y) | (c ^ z) == 0
+    }
 }
 
 /// A policy of a namespace. An entry points to its values, which have no pointer to its name: the names are those of all
@@ -125,6 +177,7 @@ impl KnownTimeouts {
             defaults: HashMap::new(),
             wanted: None,
             last: None,
+            last_packet: None,
         }
     }
 
@@ -134,9 +187,15 @@ impl KnownTimeouts {
         self.wanted.take()
     }
 
+    /// Forgets the last lookups, whose results may have changed.
+    fn forget(&mut self) {
+        self.last = None;
+        self.last_packet = None;
+    }
+
     /// Adds the defaults of a namespace; none if they cannot be read.
     pub(crate) fn set_defaults(&mut self, netns: u32, defaults: Option<&Defaults>, now_ns: u64) {
-        self.last = None;
+        self.forget();
         let known = self.defaults.entry(netns).or_default();
         known.wanted_ns = now_ns;
         // Without values of a deleted namespace, the states of its last packets decide.
@@ -145,7 +204,7 @@ impl KnownTimeouts {
 
     /// Adds the timeout objects of a namespace; none if they cannot be read.
     pub(crate) fn set_objects(&mut self, netns: u32, objects: Option<&[TimeoutObject]>, now_ns: u64) {
-        self.last = None;
+        self.forget();
         let Some(objects) = objects else { return };
         for policy in self.policies.iter_mut().filter(|policy| policy.netns == netns) {
             policy.wanted_ns = now_ns;
@@ -160,7 +219,7 @@ impl KnownTimeouts {
             &record.values,
             self.ticks.get(),
         );
-        self.last = None;
+        (self.last, self.last_packet) = (None, None);
         if let Some(&number) = self.by_address.get(&record.policy) {
             // The policy may have been replaced at its address.
             self.policies[number as usize].spans = spans;
@@ -235,6 +294,7 @@ impl KnownTimeouts {
     }
 
     /// Finds the source of the timeout that a packet set on its entry; `None` if it set none.
+    #[inline]
     pub(crate) fn find_source(
         &mut self,
         record: &PacketRecord,
@@ -244,17 +304,34 @@ impl KnownTimeouts {
         if !sets_a_timeout(record) {
             return None;
         }
-        let left_ms = self.ticks.left_ms(
-            record.status_after,
-            record.timeout_after_jiffies,
-            record.now_jiffies,
-        );
+        let key = PacketKey::of(record, policy);
+        let found = match &self.last_packet {
+            Some((last, found)) if *last == key => Some(*found),
+            _ => self.find_of_packet(key, record, policy, now_ns),
+        };
+        Some(Found { policy, found })
+    }
+
+    /// Not inlined: most packets have the key of the packet before.
+    #[inline(never)]
+    fn find_of_packet(
+        &mut self,
+        key: PacketKey,
+        record: &PacketRecord,
+        policy: PolicyOf,
+        now_ns: u64,
+    ) -> Option<Match> {
         let observed = if record.flags & PacketFlags::REFRESHED != 0 {
             Observed {
                 ms: self.ticks.span_ms(record.refresh_jiffies),
                 tolerance_ms: 0,
             }
         } else {
+            let left_ms = self.ticks.left_ms(
+                record.status_after,
+                record.timeout_after_jiffies,
+                record.now_jiffies,
+            );
             Observed {
                 ms: u64::try_from(left_ms).unwrap_or(0),
                 tolerance_ms: REFRESH_AGE_MS,
@@ -269,36 +346,50 @@ impl KnownTimeouts {
             },
             now_ns,
         );
-        Some(Found { policy, found })
+        // A packet without a result is looked up again: the timeouts may have changed.
+        self.last_packet = found.map(|found| (key, found));
+        found
     }
 
     /// A source with its names.
+    #[inline]
     pub(crate) fn source(&self, found: Found) -> TimeoutSource<'_> {
         let Found { policy, found } = found;
+        let setter = match policy {
+            PolicyOf::NONE => Setter::Defaults,
+            PolicyOf::LOST => Setter::LostPolicy,
+            PolicyOf::UNKNOWN => Setter::Unknown,
+            policy => self.setter(policy),
+        };
         TimeoutSource {
-            setter: match policy
-                .number()
-                .and_then(|number| self.policies.get(number as usize))
-            {
-                Some(policy) if policy.has_ended => Setter::Defaults,
-                Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
-                Some(policy) => Setter::Policy(&policy.names),
-                None if policy == PolicyOf::LOST => Setter::LostPolicy,
-                None if policy == PolicyOf::UNKNOWN => Setter::Unknown,
-                None => Setter::Defaults,
-            },
+            setter,
             governing: found.map(|found| found.governing),
             value_ms: found.and_then(|found| found.value_ms),
         }
     }
 
+    /// The setter of a policy with a number.
+    fn setter(&self, policy: PolicyOf) -> Setter<'_> {
+        match policy
+            .number()
+            .and_then(|number| self.policies.get(number as usize))
+        {
+            Some(policy) if policy.has_ended => Setter::Defaults,
+            Some(policy) if policy.of_nftables => Setter::Nftables(&policy.names),
+            Some(policy) => Setter::Policy(&policy.names),
+            None => Setter::Defaults,
+        }
+    }
+
     fn find(&mut self, lookup: Lookup, now_ns: u64) -> Option<Match> {
-        let found = match self.last {
-            // A lookup without a result is repeated: the timeouts may have changed.
-            Some((last, found @ Some(_))) if last == lookup => found,
-            _ => self.find_anew(&lookup, now_ns),
-        };
-        self.last = Some((lookup, found));
+        if let Some((last, found)) = &self.last
+            && *last == lookup
+        {
+            return Some(*found);
+        }
+        let found = self.find_anew(&lookup, now_ns);
+        // A lookup without a result is repeated: the timeouts may have changed.
+        self.last = found.map(|found| (lookup, found));
         found
     }
 

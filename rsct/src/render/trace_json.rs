@@ -3,7 +3,13 @@
 //! Written without the structs of `schema::trace`, as every field is written for every packet (`cargo xtask bench packet`
 //! measures a line's cost); a test proves that both are the same.
 
+mod digits;
 mod entry;
+mod in_one_piece;
+mod kept;
+mod keys;
+mod likeness;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -18,9 +24,9 @@ use rsct_common::{
 use crate::{
     flow::{Flow, icmp, outcome::Outcome},
     kernel::hz::Hz,
-    names::{self, status},
+    names,
     observe::{Observation, Reason},
-    timeouts::{Setter, State, TimeoutSource},
+    timeouts::TimeoutSource,
 };
 
 use super::{
@@ -28,15 +34,109 @@ use super::{
     members::{literal, number, word},
     timeout_source, trace_why,
 };
+use in_one_piece::{ctinfo_members, hook_member};
+use kept::{Beside, Differing, Kept, Places};
+use keys::{source_key, source_words, task_words};
+use snapshot::Snapshot;
 use written::{Key, Written};
 
-/// Writes lines, and keeps the text that consecutive lines have in common: packets arrive in runs.
+/// Writes lines, and keeps the last ones: most packets have a line like that of an earlier packet.
 #[derive(Debug)]
 pub struct TraceJson {
+    /// Packets' lines, each where [`slot`] puts it.
+    kept: Box<[Option<Box<Kept>>; SLOTS]>,
+    parts: Parts,
+}
+
+/// The most lines that are kept. Each takes less than two kilobytes.
+const SLOTS: usize = 1 << SLOT_BITS;
+const SLOT_BITS: u32 = 9;
+
+impl TraceJson {
+    /// For a kernel with `ticks` jiffies a second.
+    pub fn new(ticks: Hz) -> Self {
+        Self {
+            kept: Box::new([const { None }; SLOTS]),
+            parts: Parts {
+                ticks,
+                before: Written::default(),
+                after: Written::default(),
+                source: Written::default(),
+                task: Written::default(),
+            },
+        }
+    }
+
+    /// Appends one line.
+    #[inline]
+    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+        match observation {
+            Observation::Packet(record, flow, source, Reason::None) if icmp::Error::of(record).is_none() => {
+                self.packet(out, record, flow, source.as_ref());
+            }
+            _ => self.parts.line(out, observation),
+        }
+    }
+
+    /// Appends a packet's line: the kept one with other numbers, or a new one.
+    #[inline]
+    fn packet(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &PacketRecord,
+        flow: Option<&Flow>,
+        source: Option<&TimeoutSource<'_>>,
+    ) {
+        let has = |flag| record.flags & flag != 0;
+        let ticks = self.parts.ticks;
+        let flow_number = flow.map_or(0, |flow| flow.number);
+        let beside = Beside::of(flow_number, source.map(source_words));
+        let kept = match &mut self.kept[slot(record)] {
+            Some(kept) if kept.is_like(record, &beside) => kept,
+            slot => {
+                let kept = slot.get_or_insert_default();
+                kept.write(record, beside, |out, places| {
+                    self.parts.packet(out, places, record, flow_number, source);
+                    literal(out, b"}\n");
+                });
+                return out.extend_from_slice(kept.text());
+            }
+        };
+        kept.time(record.time_ns);
+        if has(PacketFlags::DURATION) {
+            kept.number(Differing::Duration, record.duration_ns.into());
+        }
+        kept.number(Differing::Length, record.len_bytes.into());
+        if has(PacketFlags::BEFORE) {
+            let before = Snapshot::before(record);
+            kept.made(Differing::Before, before.left(), || before.left_ms(ticks));
+        }
+        if has(PacketFlags::AFTER) {
+            let after = Snapshot::after(record);
+            kept.made(Differing::After, after.left(), || after.left_ms(ticks));
+        }
+        if record.has_tcp() {
+            kept.number(Differing::TcpFlags, record.tcp_flags.into());
+            kept.number(Differing::Seq, record.tcp_seq.into());
+            kept.number(Differing::Ack, record.tcp_ack.into());
+            kept.number(Differing::Window, record.tcp_window.into());
+        }
+        out.extend_from_slice(kept.text());
+    }
+}
+
+/// The place of a packet's line: another for each flow, hook and direction, unless two happen to have the same.
+#[inline(always)]
+fn slot(record: &PacketRecord) -> usize {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let point = u64::from(record.hook) | u64::from(record.ctinfo) << 3;
+    ((record.ct ^ point).wrapping_mul(FACTOR) >> (64 - SLOT_BITS)) as usize
+}
+
+/// Writes whole lines, with parts that different flows' lines have in common.
+#[derive(Debug)]
+struct Parts {
     ticks: Hz,
-    /// For each hook the members that the last packet has in common with the next: a packet that passes several hooks
-    /// has a line for each.
-    common: Box<[Written<Key<COMMON_WORDS>>; HOOKS]>,
     /// Two snapshots up to their timeouts.
     before: Written<Key<1>>,
     after: Written<Key<1>>,
@@ -46,31 +146,14 @@ pub struct TraceJson {
     task: Written<Key<3>>,
 }
 
-/// At least the number of hooks, and a power of two: the index needs no check.
-const HOOKS: usize = 8;
-/// See [`common_key`].
-const COMMON_WORDS: usize = 10;
-
-impl TraceJson {
-    /// For a kernel with `ticks` jiffies a second.
-    pub fn new(ticks: Hz) -> Self {
-        Self {
-            ticks,
-            common: Default::default(),
-            before: Written::default(),
-            after: Written::default(),
-            source: Written::default(),
-            task: Written::default(),
-        }
-    }
-
-    /// Appends one line.
-    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+impl Parts {
+    fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         // Once, so that no member has to reserve.
         out.reserve(LINE_BYTES);
         match observation {
             Observation::Packet(record, flow, source, why) => {
-                self.packet(out, record, flow, source.as_ref());
+                let flow_number = flow.map_or(0, |flow| flow.number);
+                self.packet(out, &mut Places::default(), record, flow_number, source.as_ref());
                 if matches!(why, Reason::NotYet) {
                     out.extend_from_slice(b",\"why_pending\":true");
                 }
@@ -88,21 +171,22 @@ impl TraceJson {
     fn packet(
         &mut self,
         out: &mut Vec<u8>,
+        places: &mut Places,
         record: &PacketRecord,
-        flow: Option<&Flow>,
+        flow_number: u64,
         source: Option<&TimeoutSource<'_>>,
     ) {
         let has = |flag| record.flags & flag != 0;
-        number(out, b"{\"type\":\"packet\",\"time_ns\":", record.time_ns);
-        let flow_number = flow.map_or(0, |flow| flow.number);
-        self.common[usize::from(record.hook) % HOOKS].again(out, common_key(record, flow_number), |out| {
-            common(out, record, flow_number);
-        });
+        literal(out, b"{\"type\":\"packet\",\"time_ns\":");
+        places.time(out, record.time_ns);
+        common(out, record, flow_number);
         if has(PacketFlags::DURATION) {
-            number(out, b",\"duration_ns\":", record.duration_ns);
+            literal(out, b",\"duration_ns\":");
+            places.number(out, Differing::Duration, record.duration_ns);
         }
-        number(out, b",\"len_bytes\":", record.len_bytes);
-        self.snapshots(out, record);
+        literal(out, b",\"len_bytes\":");
+        places.number(out, Differing::Length, record.len_bytes);
+        self.snapshots(out, places, record);
         let requested = has(PacketFlags::REFRESHED).then_some(record.refresh_jiffies);
         match source {
             Some(source) => self.source.again(out, source_key(requested, source), |out| {
@@ -113,68 +197,46 @@ impl TraceJson {
             None => refresh(out, self.ticks, requested),
         }
         if record.has_tcp() {
-            number(out, b",\"tcp_header\":{\"tcp_flags\":", record.tcp_flags);
-            number(out, b",\"seq\":", record.tcp_seq);
-            number(out, b",\"ack\":", record.tcp_ack);
-            number(out, b",\"window\":", record.tcp_window);
+            literal(out, b",\"tcp_header\":{\"tcp_flags\":");
+            places.number(out, Differing::TcpFlags, record.tcp_flags.into());
+            literal(out, b",\"seq\":");
+            places.number(out, Differing::Seq, record.tcp_seq);
+            literal(out, b",\"ack\":");
+            places.number(out, Differing::Ack, record.tcp_ack);
+            literal(out, b",\"window\":");
+            places.number(out, Differing::Window, record.tcp_window.into());
             out.push(b'}');
         }
         if let Some(error) = icmp::Error::of(record) {
             icmp_error(out, &error);
         }
         if has(PacketFlags::TASK) {
-            let key = task_key(record.pid, record.comm);
+            let key = Key(task_words(record.pid, record.comm));
             self.task
                 .again(out, key, |out| task(out, record.pid, &record.comm));
         }
     }
 
     /// The entry before and after the packet.
-    fn snapshots(&mut self, out: &mut Vec<u8>, record: &PacketRecord) {
+    fn snapshots(&mut self, out: &mut Vec<u8>, places: &mut Places, record: &PacketRecord) {
         let protonum = Tuple::from_words(record.tuple).protonum;
         if record.flags & PacketFlags::BEFORE != 0 {
-            let before = Snapshot {
-                status: record.status_before,
-                state: record.state_before,
-                timeout: record.timeout_before_jiffies,
-            };
+            let before = Snapshot::before(record);
             self.before.again(out, before.key(protonum), |out| {
                 before.write_state(out, b",\"before\":{", protonum);
             });
-            before.write_timeout(out, self.ticks, record.now_jiffies);
+            places.made(out, Differing::Before, before.left(), before.left_ms(self.ticks));
+            out.push(b'}');
         }
         if record.flags & PacketFlags::AFTER != 0 {
-            let after = Snapshot {
-                status: record.status_after,
-                state: record.state_after,
-                timeout: record.timeout_after_jiffies,
-            };
+            let after = Snapshot::after(record);
             self.after.again(out, after.key(protonum), |out| {
                 after.write_state(out, b",\"after\":{", protonum);
             });
-            after.write_timeout(out, self.ticks, record.now_jiffies);
+            places.made(out, Differing::After, after.left(), after.left_ms(self.ticks));
+            out.push(b'}');
         }
     }
-}
-
-/// All values that [`common`] writes or depends on.
-#[inline(always)]
-fn common_key(record: &PacketRecord, flow_number: u64) -> Key<COMMON_WORDS> {
-    let words = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let bytes = u32::from_le_bytes([record.hook, record.verdict, record.ctinfo, 0]);
-    let [a, b, c, d, e] = record.tuple;
-    Key([
-        words(bytes, u32::from(record.cpu) | u32::from(record.flags) << 16),
-        words(record.netns, record.ifindex),
-        words(record.mark, u32::from(record.zone)),
-        u64::from(record.status_after),
-        flow_number,
-        a,
-        b,
-        c,
-        d,
-        e,
-    ])
 }
 
 /// The members from the CPU to the verdict on the packet.
@@ -201,125 +263,8 @@ fn common(out: &mut Vec<u8>, record: &PacketRecord, flow_number: u64) {
     }
 }
 
-/// All values that [`refresh`] and [`timeout_source::json`] write: those that are never freed during a trace by their
-/// addresses.
-#[inline(always)]
-fn source_key(requested: Option<u32>, source: &TimeoutSource<'_>) -> Key<4> {
-    let setter = match source.setter {
-        Setter::Defaults => 0,
-        Setter::LostPolicy => 1,
-        Setter::Policy([]) => 2,
-        Setter::Fixed => 3,
-        Setter::Netlink => 4,
-        Setter::Unknown => 5,
-        Setter::Policy(names) | Setter::Nftables(names) => names.as_ptr() as u64,
-    };
-    let (state, reduction) = source.governing.map_or((0, 0), |governing| {
-        let state: *const State = governing.state;
-        let reduction = governing.reduction.map_or(0, |reduction| reduction as u64 + 1);
-        (state as u64, reduction)
-    });
-    let requested = requested.map_or(0, |jiffies| u64::from(jiffies) | 1 << 32);
-    let value_ms = source.value_ms.unwrap_or(u64::MAX);
-    Key([setter, state, reduction << 33 | requested, value_ms])
-}
-
-/// All values that [`task`] writes.
-#[inline(always)]
-fn task_key(pid: u32, comm: [u8; 16]) -> Key<3> {
-    let comm = u128::from_ne_bytes(comm);
-    Key([u64::from(pid), comm as u64, (comm >> 64) as u64])
-}
-
-/// A packet's hook, as a member in one piece.
-fn hook_member(hook: u8) -> &'static [u8] {
-    match hook {
-        0 => b",\"hook\":\"PRE_ROUTING\"",
-        1 => b",\"hook\":\"LOCAL_IN\"",
-        2 => b",\"hook\":\"FORWARD\"",
-        3 => b",\"hook\":\"LOCAL_OUT\"",
-        4 => b",\"hook\":\"POST_ROUTING\"",
-        _ => b",\"hook\":\"UNKNOWN\"",
-    }
-}
-
-/// A packet's ctinfo and direction, as two members in one piece.
-fn ctinfo_members(ctinfo: u8) -> &'static [u8] {
-    match ctinfo {
-        0 => b",\"ctinfo\":\"ESTABLISHED\",\"dir\":\"orig\"",
-        1 => b",\"ctinfo\":\"RELATED\",\"dir\":\"orig\"",
-        2 => b",\"ctinfo\":\"NEW\",\"dir\":\"orig\"",
-        3 => b",\"ctinfo\":\"ESTABLISHED\",\"dir\":\"reply\"",
-        4 => b",\"ctinfo\":\"RELATED\",\"dir\":\"reply\"",
-        5 => b",\"ctinfo\":\"NEW\",\"dir\":\"reply\"",
-        7 => b",\"ctinfo\":\"UNTRACKED\"",
-        _ => b",\"ctinfo\":\"UNKNOWN\"",
-    }
-}
-
 /// Capacity for any line but those with the longest names.
 const LINE_BYTES: usize = 1024;
-
-/// An entry at one moment.
-struct Snapshot {
-    status: u32,
-    state: u8,
-    timeout: u32,
-}
-
-impl Snapshot {
-    fn write<const N: usize>(
-        &self,
-        out: &mut Vec<u8>,
-        key: &'static [u8; N],
-        ticks: Hz,
-        protonum: u8,
-        now: u32,
-    ) {
-        self.write_state(out, key, protonum);
-        self.write_timeout(out, ticks, now);
-    }
-
-    /// All values that [`Self::write_state`] writes.
-    #[inline(always)]
-    fn key(&self, protonum: u8) -> Key<1> {
-        let state = u16::from_le_bytes([self.state, protonum]);
-        Key([u64::from(self.status) | u64::from(state) << 32])
-    }
-
-    /// Up to the timeout, which no two packets need have in common.
-    fn write_state<const N: usize>(&self, out: &mut Vec<u8>, key: &'static [u8; N], protonum: u8) {
-        literal(out, key);
-        literal(out, b"\"status\":");
-        status_list(out, self.status);
-        state_name(out, protonum, self.state);
-        literal(out, b",\"timeout_ms\":");
-    }
-
-    /// The timeout, and the end of the object.
-    #[inline(always)]
-    fn write_timeout(&self, out: &mut Vec<u8>, ticks: Hz, now: u32) {
-        bytes::number(out, ticks.left_ms(self.status, self.timeout, now));
-        out.push(b'}');
-    }
-}
-
-fn status_list(out: &mut Vec<u8>, status: u32) {
-    out.push(b'[');
-    for (index, name) in status::names(status).enumerate() {
-        out.extend_from_slice(if index == 0 { b"\"".as_slice() } else { b",\"" });
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'"');
-    }
-    out.push(b']');
-}
-
-#[inline(always)]
-fn state_name(out: &mut Vec<u8>, protonum: u8, state: u8) {
-    if let Some(state) = names::state(protonum, state) {
-        word(out, b",\"state\":\"", state);
-    }
-}
 
 /// A tuple's object, opened by `key`.
 fn tuple<const N: usize>(out: &mut Vec<u8>, key: &'static [u8; N], words: TupleWords) {

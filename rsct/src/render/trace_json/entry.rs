@@ -5,7 +5,7 @@ use rsct_common::{
     record::{EntryFlags, EntryKind, EntryRecord},
 };
 
-use super::{Snapshot, task, tuple};
+use super::{snapshot::Snapshot, task, tuple};
 use crate::{
     flow::{Flow, delete_kind::DeleteKind},
     kernel::hz::Hz,
@@ -35,8 +35,9 @@ pub(super) fn entry(out: &mut Vec<u8>, ticks: Hz, record: &EntryRecord, flow: Op
             status: record.status_before,
             state: record.state_before,
             timeout: record.timeout_before_jiffies,
+            now: record.now_jiffies,
         };
-        before.write(out, b",\"before\":{", ticks, protonum, record.now_jiffies);
+        before.write(out, b",\"before\":{", ticks, protonum);
     }
     if has(EntryFlags::RETURNED) {
         number(out, b",\"returned\":", record.ret);
@@ -45,8 +46,9 @@ pub(super) fn entry(out: &mut Vec<u8>, ticks: Hz, record: &EntryRecord, flow: Op
                 status: record.status_after,
                 state: record.state_after,
                 timeout: record.timeout_after_jiffies,
+                now: record.now_jiffies,
             };
-            after.write(out, b",\"after\":{", ticks, protonum, record.now_jiffies);
+            after.write(out, b",\"after\":{", ticks, protonum);
         }
     }
     if has(EntryFlags::DURATION) {

@@ -14,21 +14,8 @@ use crate::{
     flow::FlowTable,
     names::proto,
     schema::{Command, Validator, trace as schema},
-    timeouts::{Governing, Protocol, Reduction},
+    timeouts::{Governing, Protocol, Reduction, Setter},
 };
-
-#[test]
-fn members_in_one_piece_have_the_names() {
-    for hook in 0..=5 {
-        let expected = format!(",\"hook\":\"{}\"", names::hook(hook));
-        assert_eq!(hook_member(hook), expected.as_bytes());
-    }
-    for ctinfo in 0..=5 {
-        let dir = if names::is_reply(ctinfo) { "reply" } else { "orig" };
-        let expected = format!(",\"ctinfo\":\"{}\",\"dir\":\"{dir}\"", names::ctinfo(ctinfo));
-        assert_eq!(ctinfo_members(ctinfo), expected.as_bytes());
-    }
-}
 
 /// Fields that differ from record to record in few bits, so that lines have much in common, but not everything.
 fn record(seed: u64) -> PacketRecord {
@@ -220,5 +207,58 @@ proptest! {
                 prop_assert_eq!(line(&mut json, seed), fresh);
             }
         }
+    }
+
+    #[test]
+    fn numbers_replaced_in_an_earlier_line_are_those_of_a_new_one(
+        seeds in prop::collection::vec(any::<u64>(), 1..3),
+        packets in prop::collection::vec((0..3_usize, [(); 9].map(|()| number())), 1..20),
+    ) {
+        let names = NAMES.map(str::to_owned);
+        let line = |json: &mut TraceJson, seed, numbers| {
+            let record = with_numbers(record(seed), numbers);
+            let mut table = FlowTable::new(250);
+            let flow = table.packet(&record);
+            let mut out = b"before".to_vec();
+            json.line(&mut out, Observation::Packet(&record, flow, source(seed, &names), Reason::None));
+            String::from_utf8(out).expect("lines are UTF-8")
+        };
+        let mut json = TraceJson::new(Hz::new(250).unwrap());
+        for (index, numbers) in packets {
+            let seed = seeds[index % seeds.len()];
+            let fresh = line(&mut TraceJson::new(Hz::new(250).unwrap()), seed, numbers);
+            prop_assert_eq!(line(&mut json, seed, numbers), fresh);
+        }
+    }
+}
+
+/// Numbers of all widths, often neighbours.
+fn number() -> impl Strategy<Value = u64> {
+    let widths = (any::<u64>(), 0..64_u32).prop_map(|(bits, shift)| bits >> shift);
+    prop_oneof![
+        widths,
+        0..12_u64,
+        99_999_990..100_000_010_u64,
+        Just(12_345_678_901)
+    ]
+}
+
+/// The record with the numbers that differ from packet to packet.
+fn with_numbers(record: PacketRecord, numbers: [u64; 9]) -> PacketRecord {
+    let [time_ns, numbers @ ..] = numbers;
+    let [duration_ns, len_bytes, before, after, flags, seq, ack, window] =
+        numbers.map(|number| number as u32);
+    PacketRecord {
+        time_ns,
+        duration_ns,
+        len_bytes,
+        timeout_before_jiffies: before,
+        timeout_after_jiffies: after,
+        now_jiffies: 1000,
+        tcp_flags: flags as u8,
+        tcp_seq: seq,
+        tcp_ack: ack,
+        tcp_window: window as u16,
+        ..record
     }
 }

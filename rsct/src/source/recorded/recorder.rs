@@ -234,7 +234,9 @@ impl Recorder {
                     self.writer.lost(*total);
                 }
                 match notice {
-                    Notice::Started { .. } => message!("recording to {} (Ctrl-C to stop) …", self.path.display()),
+                    Notice::Started { .. } => {
+                        message!("recording to {} (Ctrl-C to stop) …", self.path.display())
+                    }
                     Notice::Causes { .. } => message!("causes are recorded from now on"),
                     _ => {}
                 }
