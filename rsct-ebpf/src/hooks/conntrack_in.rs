@@ -80,14 +80,15 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
 #[fexit(function = "nf_conntrack_in")]
 pub fn in_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
-    let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
+    // Rejected packets do not need it.
+    let state = || HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
     let Some(slots) = scratch::traversals() else {
         return 0;
     };
     let claim = match slots.claimed_by(skb.address(), ctx.frame()) {
         Some(claim) => claim,
         // A packet of another namespace.
-        None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
+        None if filter::narrows_netns() && !filter::wants_netns(state().netns()) => return 0,
         None => {
             // Attached during the traversal, skipped, or forgotten: the record has only what the exit knows.
             debug!(&ctx, "a packet leaves that was not seen entering");
@@ -100,7 +101,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
             claim
         }
     };
-    leave(claim, skb, state, ctx.number(&arg::IN_RETURN) as u8);
+    leave(claim, skb, state, || ctx.number(&arg::IN_RETURN) as u8);
     0
 }
 
@@ -111,21 +112,26 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     };
     let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
     let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
-    leave(claim, skb, state, ctx.ret::<u32>() as u8);
+    leave(claim, skb, || state, || ctx.ret::<u32>() as u8);
     0
 }
 
 /// The slot stays claimed until its record is in the ring: a softirq's traversal begins with another program, which
 /// can run within this one.
 #[inline(always)]
-fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+fn leave<M: Memory>(
+    claim: Claim<'_, PacketRecord>,
+    skb: SkBuff<M>,
+    state: impl FnOnce() -> HookState<M>,
+    verdict: impl FnOnce() -> u8,
+) {
     if claim.slot.record.flags & PacketFlags::REJECTED != 0 {
         // The slot is not read any more: no need to block claims first.
         claim.free();
         return;
     }
     let claim = claim.begin_exit();
-    finish(claim.slot, skb, state, verdict);
+    finish(claim.slot, skb, state(), verdict());
     claim.free();
 }
 
