@@ -5,6 +5,7 @@
 
 #![no_std]
 
+pub mod cast;
 pub mod field;
 pub mod filter;
 pub mod hook;

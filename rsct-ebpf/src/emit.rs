@@ -2,7 +2,6 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use rsct_common::loss::Loss;
 
 use crate::maps::{LOST, RECORDS};
@@ -73,8 +72,14 @@ pub fn atomic_add_many(counter: *mut u64, many: u64) {
 }
 
 /// Returns the number of this CPU.
+///
+/// The helper's result is a register of 64 bits, of which aya declares 32: then LLVM zeroes the others.
 #[inline(always)]
-pub fn cpu() -> u16 {
-    // SAFETY: no arguments.
-    unsafe { bpf_get_smp_processor_id() as u16 }
+pub fn cpu() -> u64 {
+    const GET_SMP_PROCESSOR_ID: usize = 8;
+    // SAFETY: the number of a helper without arguments is called as its address is.
+    unsafe {
+        let helper = core::mem::transmute::<usize, extern "C" fn() -> u64>(GET_SMP_PROCESSOR_ID);
+        helper()
+    }
 }

@@ -22,6 +22,10 @@ for_each_cause_field!(offsets);
 #[unsafe(no_mangle)]
 pub static EXT_TIMEOUT: Global<u64> = Global::new(ABSENT);
 
+/// `rsct_common::cast::NF_CONN_TYPE`.
+#[unsafe(no_mangle)]
+pub static NF_CONN_TYPE: Global<u64> = Global::new(0);
+
 /// Positions of arguments.
 pub mod arg {
     use super::*;

@@ -17,7 +17,6 @@
 
 use core::{mem::MaybeUninit, ptr};
 
-use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use rsct_common::{
     loss::Loss,
     record::{PacketFlags, PacketRecord},
@@ -25,7 +24,7 @@ use rsct_common::{
 
 use crate::{
     births,
-    emit::count,
+    emit::{count, cpu},
     filter,
     kernel::{Memory, nf_conn::NfConn},
     words,
@@ -110,8 +109,7 @@ static mut TRAVERSALS: [MaybeUninit<Slots<PacketRecord>>; CPUS] = [const { Maybe
 /// Returns the slots of this CPU.
 #[inline(always)]
 pub fn traversals() -> Option<&'static mut Slots<PacketRecord>> {
-    // SAFETY: no arguments.
-    let cpu = unsafe { bpf_get_smp_processor_id() } as usize;
+    let cpu = cpu() as usize;
     if cpu >= CPUS {
         count(Loss::PassForgotten);
         return None;

@@ -168,7 +168,7 @@ pub fn reserve(key: &CauseKey, text: Option<&[u8; TEXT_BYTES]>) -> Option<Reserv
     record.more = key.more;
     record.detail = key.detail;
     record.stack = key.stack;
-    record.cpu = cpu();
+    record.cpu = cpu() as u16;
     // SAFETY: no arguments.
     record.time_ns = unsafe { bpf_ktime_get_ns() };
     if let Some(text) = text {

@@ -99,7 +99,7 @@ fn record_request<C: Arguments>(slot: &mut Slot<EntryRecord>, ctx: &C) {
     unsafe { words::zero(record) };
     record.kind = kind::ENTRY;
     record.what = EntryKind::AllocFailed as u8;
-    record.cpu = emit::cpu();
+    record.cpu = emit::cpu() as u16;
     record.netns = field::<C::Pointer, _>(ctx.pointer(&arg::ALLOC_NET), &NET_INUM);
     record.zone = field::<C::Pointer, _>(ctx.pointer(&arg::ALLOC_ZONE), &ZONE_ID);
     record.orig = C::Pointer::read_tuple(ctx.pointer(&arg::ALLOC_ORIG));

@@ -15,13 +15,14 @@ use rsct_common::{
 };
 
 use crate::{
-    emit::{cpu, emit},
+    emit::{cpu, emit_in_place},
     filter,
     globals::arg,
     kernel::{
         Memory, Typed, Untyped,
         args::{Arguments, Frame},
-        hook_state::{HookState, LOCAL_OUT},
+        cast,
+        hook_state::{HookState, LOCAL_OUT, Place},
         nf_conn::{IPPROTO_TCP, IPS_CONFIRMED, NfConn},
         packet,
         sk_buff::{Nfct, SkBuff},
@@ -30,7 +31,7 @@ use crate::{
     },
     policy,
     scratch::{self, Claim, Identified, Slot},
-    task,
+    task, words,
 };
 
 /// `IP_CT_UNTRACKED`.
@@ -57,15 +58,14 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
     let slot = scratch::traversals()?
         .claim(skb.address(), ctx.frame(), Loss::PassForgotten)?
         .slot;
-    if filter::narrows_netns() {
-        let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
-        if !filter::wants_netns(state.netns()) {
-            slot.record.flags = PacketFlags::REJECTED;
-            return None;
-        }
-    }
     slot.nfct = skb.nfct().0;
-    if slot.rejects_again(Nfct(slot.nfct).ct() as u64) {
+    // First, because it costs less than reading the namespace.
+    let is_rejected = slot.rejects_again(Nfct(slot.nfct).ct() as u64)
+        || filter::narrows_netns() && {
+            let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
+            !filter::wants_netns(state.netns())
+        };
+    if is_rejected {
         slot.record.flags = PacketFlags::REJECTED;
         return None;
     }
@@ -80,14 +80,15 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
 #[fexit(function = "nf_conntrack_in")]
 pub fn in_fexit(ctx: FExitContext) -> u32 {
     let skb = SkBuff::<Typed>::new(ctx.pointer(&arg::IN_SKB));
-    let state = HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
+    // Rejected packets do not need it.
+    let state = || HookState::<Typed>::new(ctx.pointer(&arg::IN_STATE));
     let Some(slots) = scratch::traversals() else {
         return 0;
     };
     let claim = match slots.claimed_by(skb.address(), ctx.frame()) {
         Some(claim) => claim,
         // A packet of another namespace.
-        None if filter::narrows_netns() && !filter::wants_netns(state.netns()) => return 0,
+        None if filter::narrows_netns() && !filter::wants_netns(state().netns()) => return 0,
         None => {
             // Attached during the traversal, skipped, or forgotten: the record has only what the exit knows.
             debug!(&ctx, "a packet leaves that was not seen entering");
@@ -100,7 +101,7 @@ pub fn in_fexit(ctx: FExitContext) -> u32 {
             claim
         }
     };
-    leave(claim, skb, state, ctx.number(&arg::IN_RETURN) as u8);
+    leave(claim, skb, state, || ctx.number(&arg::IN_RETURN) as u8);
     0
 }
 
@@ -111,21 +112,26 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     };
     let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
     let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
-    leave(claim, skb, state, ctx.ret::<u32>() as u8);
+    leave(claim, skb, || state, || ctx.ret::<u32>() as u8);
     0
 }
 
 /// The slot stays claimed until its record is in the ring: a softirq's traversal begins with another program, which
 /// can run within this one.
 #[inline(always)]
-fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
+fn leave<M: Memory>(
+    claim: Claim<'_, PacketRecord>,
+    skb: SkBuff<M>,
+    state: impl FnOnce() -> HookState<M>,
+    verdict: impl FnOnce() -> u8,
+) {
     if claim.slot.record.flags & PacketFlags::REJECTED != 0 {
         // The slot is not read any more: no need to block claims first.
         claim.free();
         return;
     }
     let claim = claim.begin_exit();
-    finish(claim.slot, skb, state, verdict);
+    finish(claim.slot, skb, state(), verdict());
     claim.free();
 }
 
@@ -133,7 +139,7 @@ fn leave<M: Memory>(claim: Claim<'_, PacketRecord>, skb: SkBuff<M>, state: HookS
 fn finish<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookState<M>, verdict: u8) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    let nfct = skb.nfct();
+    let (nfct, length) = skb.nfct_and_length();
     let entry = NfConn::<Untyped>::new(nfct.ct());
     if slot.record.flags & PacketFlags::DURATION == 0 {
         slot.claimed_ns = now;
@@ -148,47 +154,134 @@ fn finish<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookS
         }
     }
     came_with(&mut slot.record, Nfct(slot.nfct), nfct);
-    let record = &mut slot.record;
     if look {
-        record.flags |= PacketFlags::AFTER;
-        record.status_after = entry.status();
-        record.timeout_after_jiffies = entry.timeout();
-        let protonum = tuple::protonum(&record.tuple);
-        if protonum == IPPROTO_TCP {
-            tcp_after(record, entry);
-        } else {
-            record.state_after = entry.proto_state(protonum);
+        match cast::typed::<M>(entry) {
+            Some(entry) => after(&mut slot.record, entry),
+            None => after(&mut slot.record, entry),
         }
+        let record = &mut slot.record;
         if (record.flags & PacketFlags::FIRST_SIGHT != 0 || record.status_after & IPS_CONFIRMED == 0)
             && policy::send(entry, record.birth_ns, record.netns)
         {
             record.flags |= PacketFlags::POLICY;
         }
     }
-    record.kind = kind::PACKET;
-    record.hook = state.hook();
-    record.family = state.family();
-    record.verdict = verdict;
-    record.ctinfo = nfct.ctinfo();
-    record.cpu = cpu();
-    record.time_ns = slot.claimed_ns;
-    record.duration_ns = (now - slot.claimed_ns) as u32;
-    record.len_bytes = skb.len_bytes();
-    record.ifindex = state.ifindex(record.hook);
-    // SAFETY: no arguments.
-    record.now_jiffies = unsafe { bpf_jiffies64() } as u32;
-    if record.hook == LOCAL_OUT {
-        // Memory turns the pointer into a number.
-        slot.number = state.address();
-        // SAFETY: a field of the slot; volatile, so that the number is really read back.
-        let stack_address = unsafe { core::ptr::read_volatile(&raw const slot.number) };
-        if let Some(task) = task::on_whose_stack(stack_address) {
-            record.flags |= PacketFlags::TASK;
-            record.pid = task.tgid;
-            record.comm = task.comm_bytes();
+    let left = Left {
+        skb,
+        state,
+        verdict,
+        nfct,
+        length,
+        now,
+    };
+    emit_in_place(Loss::PacketRecord, |record| left.fill(record, slot));
+}
+
+/// A packet that leaves conntrack.
+struct Left<M> {
+    skb: SkBuff<M>,
+    state: HookState<M>,
+    verdict: u8,
+    nfct: Nfct,
+    length: Option<u32>,
+    now: u64,
+}
+
+/// Writes a field of the record in the ring. Volatile: the compiler would combine zeros to a call of `memset`.
+macro_rules! put {
+    ($record:ident.$field:ident, $value:expr) => {
+        // SAFETY: a field of the record, which lies in the ring.
+        unsafe { (&raw mut (*$record).$field).write_volatile($value) }
+    };
+}
+
+/// Copies the word whose first and last field these are.
+macro_rules! copy_word {
+    ($record:ident, $from:expr, $first:ident, $last:ident) => {
+        const {
+            let (first, last) = (
+                core::mem::offset_of!(PacketRecord, $first),
+                core::mem::offset_of!(PacketRecord, $last),
+            );
+            assert!(first % 8 == 0 && last / 8 == first / 8);
         }
+        // SAFETY: an aligned word of either record.
+        unsafe {
+            let word: *const u64 = (&raw const $from.$first).cast();
+            (&raw mut (*$record).$first)
+                .cast::<u64>()
+                .write_volatile(word.read());
+        }
+    };
+}
+
+impl<M: Memory> Left<M> {
+    /// Fills in every byte of the record: with what the exit knows, and with the slot's.
+    #[inline(always)]
+    fn fill(&self, record: *mut PacketRecord, slot: &mut Slot<PacketRecord>) {
+        let place = Place::of(self.state);
+        let hook = place.hook();
+        put!(record.kind, kind::PACKET);
+        put!(record.hook, hook);
+        put!(record.verdict, self.verdict);
+        put!(record.ctinfo, self.nfct.ctinfo());
+        put!(record.cpu, cpu() as u16);
+        put!(record.time_ns, slot.claimed_ns);
+        put!(record.ct, slot.record.ct);
+        put!(record.birth_ns, slot.record.birth_ns);
+        put!(record.duration_ns, (self.now - slot.claimed_ns) as u32);
+        put!(
+            record.len_bytes,
+            self.length.unwrap_or_else(|| self.skb.len_bytes())
+        );
+        put!(record.netns, slot.record.netns);
+        copy_word!(record, slot.record, status_before, status_after);
+        copy_word!(record, slot.record, timeout_before_jiffies, timeout_after_jiffies);
+        put!(record.now_jiffies, bpf_jiffies64() as u32);
+        put!(record.mark, slot.record.mark);
+        put!(record.refresh_jiffies, slot.record.refresh_jiffies);
+        copy_word!(record, slot.record, tcp_seq, tcp_ack);
+        copy_word!(record, slot.record, tcp_window, zone);
+        put!(record.family, place.family());
+        // SAFETY: both are tuples, of these words.
+        unsafe { words::copy(&raw mut (*record).tuple, &slot.record.tuple) };
+        let mut flags = slot.record.flags;
+        let task = if hook == LOCAL_OUT {
+            put!(record.ifindex, place.ifindex_out());
+            // Memory turns the pointer into a number.
+            slot.number = self.state.address();
+            // SAFETY: a field of the slot; volatile, so that the number is really read back.
+            task::on_whose_stack(unsafe { core::ptr::read_volatile(&raw const slot.number) })
+        } else {
+            put!(record.ifindex, place.ifindex_in());
+            None
+        };
+        let (pid, comm) = match task {
+            Some(task) => {
+                flags |= PacketFlags::TASK;
+                (task.tgid, task.comm)
+            }
+            None => (0, [0, 0]),
+        };
+        put!(record.flags, flags);
+        put!(record.pid, pid);
+        // SAFETY: two words are sixteen bytes.
+        unsafe { words::copy(&raw mut (*record).comm, &comm) };
     }
-    emit(record, Loss::PacketRecord);
+}
+
+/// Records the entry's state as the packet leaves it.
+#[inline(always)]
+fn after<M: Memory>(record: &mut PacketRecord, entry: NfConn<M>) {
+    record.flags |= PacketFlags::AFTER;
+    record.status_after = entry.status();
+    record.timeout_after_jiffies = entry.timeout();
+    let protonum = tuple::protonum(&record.tuple);
+    if protonum == IPPROTO_TCP {
+        tcp_after(record, NfConn::<Untyped>::new(entry.pointer()));
+    } else {
+        record.state_after = entry.proto_state(protonum);
+    }
 }
 
 /// Records the TCP state, and the conditions that shorten its timeout (nf_conntrack_proto_tcp.c,

@@ -91,7 +91,7 @@ pub fn describe<M: Memory>(slot: &mut Slot<EntryRecord>, what: EntryKind, ct: Nf
     record.flags = 0;
     record.kind = kind::ENTRY;
     record.what = what as u8;
-    record.cpu = cpu();
+    record.cpu = cpu() as u16;
     record.zone = ct.zone();
     record.mark = ct.mark();
     record.timeout_before_jiffies = ct.timeout();

@@ -9,6 +9,7 @@ use aya_ebpf::{Global, helpers::generated::bpf_probe_read_kernel};
 use rsct_common::field::ABSENT;
 
 pub mod args;
+pub mod cast;
 pub mod hook_state;
 pub mod nf_conn;
 pub mod packet;
@@ -19,6 +20,9 @@ pub mod tuple;
 
 /// The method to read memory through a kernel pointer.
 pub trait Memory: Copy {
+    /// True for [`Typed`].
+    const IS_TYPED: bool;
+
     /// Reads a `T`; unreadable memory reads as zero.
     fn read<T: Copy + Default>(pointer: *const u8) -> T;
 
@@ -35,6 +39,8 @@ pub struct Typed;
 pub struct Untyped;
 
 impl Memory for Typed {
+    const IS_TYPED: bool = true;
+
     #[inline(always)]
     fn read<T: Copy + Default>(pointer: *const u8) -> T {
         // SAFETY: the verifier checks the access against the kernel's BTF; volatile, so that the
@@ -49,6 +55,8 @@ impl Memory for Typed {
 }
 
 impl Memory for Untyped {
+    const IS_TYPED: bool = false;
+
     #[inline(always)]
     fn read<T: Copy + Default>(pointer: *const u8) -> T {
         let mut value = MaybeUninit::<T>::uninit();

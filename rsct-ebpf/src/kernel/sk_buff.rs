@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{Memory, field};
+use super::{Memory, Untyped, at, field};
 use crate::globals;
 
 /// A packet.
@@ -61,6 +61,25 @@ impl<M: Memory> SkBuff<M> {
     #[inline(always)]
     pub fn len_bytes(self) -> u32 {
         field::<M, _>(self.0, &globals::SK_BUFF_LEN)
+    }
+
+    /// Returns the entry, and the length if both are read with one helper call: they are neighbours.
+    #[inline(always)]
+    pub fn nfct_and_length(self) -> (Nfct, Option<u32>) {
+        let place = globals::SK_BUFF_NFCT.load();
+        if M::IS_TYPED || globals::SK_BUFF_LEN.load() != place + 8 {
+            return (self.nfct(), None);
+        }
+        let [nfct, length]: [u64; 2] = Untyped::read(at(self.0, place));
+        // In memory, the length comes first.
+        (
+            Nfct(nfct),
+            Some(if cfg!(target_endian = "big") {
+                length >> 32
+            } else {
+                length
+            } as u32),
+        )
     }
 
     /// Returns the number of bytes in fragments, beyond the linear part.

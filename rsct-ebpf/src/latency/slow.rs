@@ -71,7 +71,7 @@ pub fn send<C: EbpfContext + Frame>(ctx: &C, number: &mut u64, slow: Slow) {
             (&raw mut (*record).function).write(slow.function as u8);
             (&raw mut (*record).outcome).write(slow.outcome);
             (&raw mut (*record).hook).write(hook);
-            (&raw mut (*record).cpu).write(cpu());
+            (&raw mut (*record).cpu).write(cpu() as u16);
             (&raw mut (*record).time_ns).write(slow.started_ns);
             (&raw mut (*record).duration_ns).write(slow.took_ns);
             (&raw mut (*record).netns).write(slow.netns);

@@ -2,11 +2,13 @@
 //! programs as globals.
 
 use rsct_common::{
+    cast::NF_CONN_TYPE,
     field::{ABSENT, EXT_TIMEOUT, Field, Need, TUPLE_LAYOUT},
     hook::{Argument, NO_ARGUMENT},
 };
 
 use super::{
+    cast::Cast,
     enums::{self, Differs},
     object::Object,
 };
@@ -21,6 +23,8 @@ pub(crate) struct Layout {
     pub arguments: Vec<(Argument, Option<u64>)>,
     /// The offset in `struct nf_ct_ext` of the timeout extension's offset, if this kernel has it.
     pub ext_timeout: Option<u32>,
+    /// The cast to a typed pointer, if this kernel has it.
+    pub cast: Option<Cast>,
 }
 
 /// The offset of a field.
@@ -104,6 +108,7 @@ impl Layout {
             fields,
             arguments,
             ext_timeout: ext_timeout(types),
+            cast: Cast::find(types),
         })
     }
 
@@ -121,7 +126,10 @@ impl Layout {
             .iter()
             .map(|(argument, position)| (argument.global, position.unwrap_or(NO_ARGUMENT)));
         let ext_timeout = self.ext_timeout.map_or(ABSENT, u64::from);
-        fields.chain(arguments).chain([(EXT_TIMEOUT, ext_timeout)])
+        let nf_conn = self.cast.map_or(0, |cast| u64::from(cast.nf_conn));
+        fields
+            .chain(arguments)
+            .chain([(EXT_TIMEOUT, ext_timeout), (NF_CONN_TYPE, nf_conn)])
     }
 
     /// The arguments of `function` that the programs need and this kernel's function does not have.

@@ -6,6 +6,7 @@
 //! [`ring`] reads records, [`tallies`] counts; [`overhead`] measures the cost of measuring.
 
 mod attach;
+mod cast;
 pub(crate) mod cause_hooks;
 mod detach;
 mod diagnostics;

@@ -66,7 +66,7 @@ pub(crate) fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -
     let clock_ns = (round(&mut ebpf, "clock")? - round(&mut ebpf, "no_clock")?).max(0.0);
 
     let function = find_function(types, &NOTHING)?;
-    let mut tracing = Tracing::link(LATENCY.trampolines, &ebpf, &[&NOTHING])?;
+    let mut tracing = Tracing::link(LATENCY.trampolines, &ebpf, &[&NOTHING], layout.cast)?;
     // Its test run makes the kernel call the function; it needs no attachment.
     let caller = tracing.load(NOTHING.trampoline[0], &function)?;
     let without_ns = call(caller.as_fd()).map_err(|error| error.to_string())?;

@@ -198,7 +198,8 @@ impl Session {
         let ebpf = create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut ebpf = Detaching(ebpf);
         let linked: Vec<&Hook> = wanted.iter().copied().chain([&PROOF]).collect();
-        let mut tracing = Tracing::link(object.trampolines, &ebpf.0, &linked).map_err(SessionError::Maps)?;
+        let mut tracing =
+            Tracing::link(object.trampolines, &ebpf.0, &linked, layout.cast).map_err(SessionError::Maps)?;
         let with = Settings {
             types,
             layout,

@@ -25,6 +25,7 @@ use crate::kernel::{
 };
 
 use super::{
+    cast::Cast,
     detach,
     hooks::{At, Hook, Program},
     specialize::{Rodata, specialize},
@@ -39,13 +40,19 @@ pub(super) struct Tracing {
     linked: HashMap<String, Function>,
     /// The constants by which programs are specialized, if the object has any.
     rodata: Option<Rodata>,
+    cast: Option<Cast>,
     /// The fd of each module's BTF.
     modules: HashMap<String, OwnedFd>,
 }
 
 impl Tracing {
     /// Relocates the programs of `object` that the hooks need for the maps of the same names in `ebpf`.
-    pub(super) fn link(object: &[u8], ebpf: &Ebpf, hooks: &[&Hook]) -> Result<Self, String> {
+    pub(super) fn link(
+        object: &[u8],
+        ebpf: &Ebpf,
+        hooks: &[&Hook],
+        cast: Option<Cast>,
+    ) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
         let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
         let (unlinked, unneeded): (HashMap<_, _>, HashMap<_, _>) = std::mem::take(&mut object.programs)
@@ -71,6 +78,7 @@ impl Tracing {
             unlinked,
             linked: HashMap::new(),
             rodata: rodata(ebpf)?,
+            cast,
             modules: HashMap::new(),
         })
     }
@@ -115,12 +123,14 @@ impl Tracing {
                 self.modules.get(name).map(|fd| fd.as_fd())
             }
         };
-        let specialized = self
-            .rodata
-            .as_ref()
-            .map(|rodata| specialize(&code.instructions, rodata));
-        let insns = specialized.as_deref().unwrap_or(&code.instructions);
-        load(program, insns, function.type_id, module)
+        let mut insns = match &self.rodata {
+            Some(rodata) => specialize(&code.instructions, rodata),
+            None => code.instructions.clone(),
+        };
+        if let Some(cast) = self.cast {
+            cast.link(&mut insns);
+        }
+        load(program, &insns, function.type_id, module)
     }
 }
 

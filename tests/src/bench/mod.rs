@@ -109,7 +109,8 @@ fn traced(modes: &[Mode]) -> Result<u32> {
     println!(
         "One UDP packet over lo passes nf_conntrack_in twice; {PACKETS} packets of one ASSURED flow, output \
          into a file\nin memory. Counted is everything on the one processor while they are sent, and what the \
-         tracer does after.\n"
+         tracer does after.\n\
+         'eBPF' is the part that remains while rsct is stopped (SIGSTOP) and its ring has room; the rest is rsct's process.\n"
     );
     let flow = LoadFlow::open()?;
     let mut runs = Vec::new();
@@ -125,8 +126,8 @@ fn traced(modes: &[Mode]) -> Result<u32> {
     println!("untraced: {least} (the least of {runs:?}; spread {spread})\n");
 
     println!(
-        "{:<36} {:>10} {:>9} {:>9} {:>9} {:>7}",
-        "traced by", "over that", "expected", "got", "lost", "target"
+        "{:<36} {:>10} {:>7} {:>8} {:>9} {:>9} {:>9} {:>7}",
+        "traced by", "over that", "eBPF", "process", "expected", "got", "lost", "target"
     );
     let mut missed = 0;
     for mode in modes {
@@ -138,8 +139,12 @@ fn traced(modes: &[Mode]) -> Result<u32> {
             }
             None => ("-".to_owned(), ""),
         };
+        let [in_kernel, in_process] = match measured.in_kernel {
+            Some(in_kernel) => [in_kernel, measured.over - in_kernel].map(|part| part.to_string()),
+            None => ["-"; 2].map(str::to_owned),
+        };
         let line = format!(
-            "{:<36} {:>10} {:>9} {:>9} {:>9} {target:>7} {verdict}",
+            "{:<36} {:>10} {in_kernel:>7} {in_process:>8} {:>9} {:>9} {:>9} {target:>7} {verdict}",
             mode.name, measured.over, measured.expected, measured.got, measured.lost
         );
         println!("{}", line.trim_end());

@@ -6,15 +6,17 @@ use anyhow::{Context as _, Result};
 
 use super::{
     tracer::Tracer,
-    udp::{LoadFlow, PACKETS, PACKETS_IN_ALL, PASSES},
+    udp::{LoadFlow, PACKETS, PACKETS_IN_ALL, PACKETS_WHILE_STOPPED, PASSES},
 };
 use crate::lab::json;
 
 /// Target of a packet's tracing, in instructions.
-const DRAIN: u64 = 3_000;
-const JSON: u64 = 8_000;
-const REJECTED: u64 = 1_300;
-const LATENCY: u64 = 1_250;
+const DRAIN: u64 = 2_700;
+const JSON: u64 = 6_000;
+const TEXT: u64 = 8_000;
+const KPROBE_JSON: u64 = 9_000;
+const REJECTED: u64 = 1_100;
+const LATENCY: u64 = 1_100;
 
 const KFUNC: &str = r#"kfunc:nf_conntrack_in { printf("in %llu %p\n", nsecs, args->skb); }
 kretfunc:nf_conntrack_in { printf("out %llu %d\n", nsecs, retval); }"#;
@@ -69,13 +71,13 @@ const fn bpftrace(name: &'static str, line: &'static [&'static str]) -> Mode {
 pub const MODES: &[Mode] = &[
     rsct("rsct trace -o none", ModeKind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
     rsct("rsct trace -o json", ModeKind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
-    rsct("rsct trace", ModeKind::Rsct, None, &["rsct", "trace", "--show-hooks"]),
+    rsct("rsct trace", ModeKind::Rsct, Some(TEXT), &["rsct", "trace", "--show-hooks"]),
     rejecting("rsct trace -p tcp", &["rsct", "trace", "-p", "tcp", "--show-hooks"]),
     rejecting("rsct trace -s 10.0.0.0/8", &["rsct", "trace", "-s", "10.0.0.0/8", "--show-hooks"]),
     rejecting("rsct trace --port 1", &["rsct", "trace", "--port", "1", "--show-hooks"]),
     rsct("rsct trace --attach kprobe -o none", ModeKind::Rsct, None,
         &["rsct", "trace", "--attach", "kprobe", "-o", "none", "--show-hooks"]),
-    rsct("rsct trace --attach kprobe -o json", ModeKind::RsctJson, None,
+    rsct("rsct trace --attach kprobe -o json", ModeKind::RsctJson, Some(KPROBE_JSON),
         &["rsct", "trace", "--attach", "kprobe", "-o", "json", "--show-hooks"]),
     bpftrace("bpftrace kfunc, kretfunc", &["bpftrace", "-B", "full", "-e", KFUNC]),
     bpftrace("bpftrace kprobe, kretprobe", &["bpftrace", "-B", "full", "-e", KPROBE]),
@@ -97,6 +99,8 @@ pub const LATENCY_MODES: &[Mode] = &[
 pub struct ModeCost {
     /// Instructions per packet over the untraced run.
     pub over: i64,
+    /// The part of these in the kernel, while rsct is stopped: it reads nothing then.
+    pub in_kernel: Option<i64>,
     /// Expected number of records.
     pub expected: u64,
     /// Number of records received.
@@ -128,10 +132,25 @@ impl Mode {
         let inside = flow.run()?;
         // The deferred work of a tracer is part of its cost.
         let after = tracer.settle()?;
+        let stopped = if self.kind == ModeKind::Bpftrace {
+            None
+        } else {
+            tracer.suspend()?;
+            let stopped = flow.run_while_stopped()?;
+            tracer.resume()?;
+            tracer.settle()?;
+            Some(stopped)
+        };
         tracer.stop()?;
 
-        let each = u64::try_from((inside + after).as_nanos())? / u64::from(PACKETS);
-        let over = i64::try_from(each)? - i64::try_from(untraced)?;
+        let over = |took: Duration, packets: u32| -> Result<i64> {
+            let each = u64::try_from(took.as_nanos())? / u64::from(packets);
+            Ok(i64::try_from(each)? - i64::try_from(untraced)?)
+        };
+        let in_kernel = stopped
+            .map(|took| over(took, PACKETS_WHILE_STOPPED))
+            .transpose()?;
+        let over = over(inside + after, PACKETS)?;
         let (expected, got, lost) = self.records(start_ns)?;
         let target = self.target.map(|target| {
             let cheap = over <= i64::try_from(target).unwrap_or(i64::MAX);
@@ -139,6 +158,7 @@ impl Mode {
         });
         Ok(ModeCost {
             over,
+            in_kernel,
             expected,
             got,
             lost,
@@ -148,7 +168,11 @@ impl Mode {
 
     /// Records expected, received and reported as lost.
     fn records(&self, start_ns: u64) -> Result<(u64, u64, u64)> {
-        let passes = PACKETS_IN_ALL * PASSES;
+        let stopped = match self.kind {
+            ModeKind::Bpftrace => 0,
+            _ => u64::from(PACKETS_WHILE_STOPPED),
+        };
+        let passes = (PACKETS_IN_ALL + stopped) * PASSES;
         let out = Tracer::out()?;
         if self.kind == ModeKind::Bpftrace {
             let since = |line: &&str| {

@@ -129,6 +129,26 @@ impl Tracer {
             .with_context(|| format!("/proc/PID/status has no {field}"))
     }
 
+    /// Stops all of its threads; its eBPF programs go on.
+    pub fn suspend(&self) -> Result<()> {
+        self.signal(libc::SIGSTOP)
+    }
+
+    /// Lets them go on.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(libc::SIGCONT)
+    }
+
+    fn signal(&self, signal: libc::c_int) -> Result<()> {
+        let pid = i32::try_from(self.child.id())?;
+        // SAFETY: kill accepts plain integers; the child is not reaped yet, so the number is still its own.
+        let sent = unsafe { libc::kill(pid, signal) };
+        ensure!(sent == 0, "{}: signal {signal} not sent", self.line);
+        // Until it has taken effect.
+        thread::sleep(WINDOW);
+        Ok(())
+    }
+
     /// Sends Ctrl-C; returns the time until its end.
     pub fn stop(self) -> Result<Duration> {
         let pid = i32::try_from(self.child.id())?;

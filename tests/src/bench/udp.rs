@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result};
 
 /// Packets of a measured run.
 pub const PACKETS: u32 = 20_000;
+/// Packets sent while the tracer is stopped: the ring of a trace has room for all of their records.
+pub const PACKETS_WHILE_STOPPED: u32 = 10_000;
 /// Each has a reply.
 const WARM_UP_ROUNDS: u32 = 200;
 /// Packets of one run, warm-up included.
@@ -57,8 +59,17 @@ impl LoadFlow {
 
     /// Sends the measured packets; returns the duration.
     pub fn run(&self) -> Result<Duration> {
+        self.send_many(PACKETS)
+    }
+
+    /// The same for the packets sent while the tracer is stopped.
+    pub fn run_while_stopped(&self) -> Result<Duration> {
+        self.send_many(PACKETS_WHILE_STOPPED)
+    }
+
+    fn send_many(&self, packets: u32) -> Result<Duration> {
         let start = Instant::now();
-        for _ in 0..PACKETS {
+        for _ in 0..packets {
             self.send()?;
         }
         Ok(start.elapsed())

@@ -17,6 +17,7 @@ mod raw;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod vmlinux;
 
 use std::borrow::Cow;
 use std::fs;

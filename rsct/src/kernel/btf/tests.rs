@@ -273,3 +273,25 @@ fn missing_conntrack_types_have_one_cause() {
     assert!(text(false, true).contains("/sys is not mounted"));
     assert!(text(true, true).contains("CONFIG_DEBUG_INFO_BTF_MODULES"));
 }
+
+#[test]
+fn a_struct_of_vmlinux_is_found_if_the_module_describes_the_same() {
+    let mut base = Builder::base();
+    let long = base.int("long unsigned int", 8, false);
+    let skb = base.structure("sk_buff", 64, &[("len", long, 32)]);
+    let alike = base.structure("nf_conn", 16, &[("status", long, 8)]);
+    let pointer = base.ptr(skb);
+    base.func("bpf_rdonly_cast", 0, &[("obj", pointer)]);
+    let described = |at| {
+        let mut module = Builder::on(&base);
+        module.structure("nf_conn", 16, &[("status", long, at)]);
+        open(&base, &[("nf_conntrack", &module)])
+    };
+    let [same, other] = [described(8), described(0)];
+    assert_eq!(same.vmlinux_struct("nf_conn", &["status"]), Some(alike));
+    assert_eq!(other.vmlinux_struct("nf_conn", &["status"]), None);
+    assert_eq!(same.vmlinux_struct("nf_conn", &["mark"]), None);
+    assert_eq!(same.vmlinux_struct("sk_buff", &["len"]), Some(skb));
+    assert!(same.vmlinux_func("bpf_rdonly_cast").is_some());
+    assert!(same.vmlinux_func("nf_conn").is_none());
+}

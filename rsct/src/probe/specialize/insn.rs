@@ -7,6 +7,19 @@ pub(super) const FRAME: u8 = 10;
 /// The registers that hold a helper's arguments.
 const ARGUMENTS: u16 = 0b11_1110;
 
+/// The registers that a helper reads; of one that no program calls often, all that it could.
+pub(super) fn arguments(helper: i32) -> u16 {
+    match helper {
+        // bpf_ktime_get_ns, bpf_get_smp_processor_id, bpf_jiffies64, bpf_get_current_task_btf
+        5 | 8 | 118 | 158 => 0,
+        // bpf_map_lookup_elem, bpf_ringbuf_submit
+        1 | 132 => 0b110,
+        // bpf_probe_read_kernel, bpf_ringbuf_reserve
+        113 | 131 => 0b1110,
+        _ => ARGUMENTS,
+    }
+}
+
 /// An instruction of one or two slots. A removed one is a jump to the next, so that the others keep their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Insn {
@@ -147,6 +160,7 @@ impl Insn {
             ALU | ALU64 => bit(self.dst) | second,
             _ if self.is_goto() => 0,
             _ if self.is_exit() => bit(0),
+            _ if self.is_call() && self.src == 0 => arguments(self.imm),
             _ if self.is_call() => ARGUMENTS,
             _ => bit(self.dst) | second,
         }

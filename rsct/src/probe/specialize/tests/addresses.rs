@@ -50,7 +50,7 @@ fn a_pointer_with_other_uses_is_computed() {
         program.extend(after());
         assert_becomes(&field(after), &program);
     };
-    computed(&|| program![mov(2, 8), call(1), exit()]);
+    computed(&|| program![mov(2, 8), call(6), exit()]);
     computed(&|| program![store(DW, 10, -8, 3), exit()]);
     computed(&|| program![store(DW, 3, 0, 3), exit()]);
     computed(&|| program![branch_register(JEQ, 3, 4, 1), mov(0, 1), exit()]);

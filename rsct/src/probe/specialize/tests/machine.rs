@@ -168,7 +168,10 @@ impl Machine<'_> {
     }
 
     fn call(&mut self, helper: i32) {
-        let arguments = std::array::from_fn(|argument| self.registers[argument + 1]);
+        let arguments = std::array::from_fn(|argument| match argument < arguments_of(helper) {
+            true => self.registers[argument + 1],
+            false => 0,
+        });
         self.effects.push(Effect::Call { helper, arguments });
         self.registers[0] = mixed(self.effects.len() as u64);
         self.clobber(1);
@@ -180,6 +183,15 @@ impl Machine<'_> {
         for (register, value) in self.registers[first..first + 5].iter_mut().zip(1..) {
             *register = mixed(seed << 8 | value);
         }
+    }
+}
+
+/// The number of a helper's arguments (include/uapi/linux/bpf.h); of those not listed here it does not matter.
+fn arguments_of(helper: i32) -> usize {
+    match helper {
+        5 | 8 => 0,
+        1 => 2,
+        _ => 5,
     }
 }
 

@@ -216,14 +216,24 @@ fn what_nothing_needs_goes_but_loads_stay() {
 }
 
 #[test]
-fn a_call_takes_five_registers_and_leaves_none_of_them() {
+fn a_call_takes_its_arguments_and_leaves_none_of_five_registers() {
+    assert_becomes(
+        &program![mov(1, 1), mov(5, 5), mov(0, 7), call(6), exit()],
+        &program![mov(1, 1), mov(5, 5), call(6), exit()],
+    );
+    // bpf_map_lookup_elem takes two, bpf_ktime_get_ns none.
+    let looked_up = |third| program![map(1), add(2, 1), third, call(1), exit()];
+    assert_becomes(
+        &looked_up(mov(3, 3)),
+        &program![map(1), add(2, 1), call(1), exit()],
+    );
     assert_becomes(
         &program![mov(1, 1), mov(5, 5), mov(0, 7), call(5), exit()],
-        &program![mov(1, 1), mov(5, 5), call(5), exit()],
+        &program![call(5), exit()],
     );
     assert_stays(&program![
         mov(3, 1),
-        call(5),
+        call(6),
         insn(JMP | JEQ | K, 3, 0, 1, 1),
         mov(0, 0),
         exit()
