@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -16,8 +16,6 @@ use crate::{guest::ATTACH, native::namespace};
 
 /// A running recorder, which ends when this is dropped.
 pub struct Recorder {
-    /// The file.
-    pub file: PathBuf,
     child: Child,
     messages: Receiver<String>,
     heard: Vec<String>,
@@ -46,7 +44,6 @@ impl Recorder {
             }
         });
         let mut recorder = Self {
-            file: file.to_owned(),
             child,
             messages,
             heard: Vec::new(),
