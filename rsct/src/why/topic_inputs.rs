@@ -124,7 +124,9 @@ impl TopicInputs {
         let (first, last, totals) = readings.between(symbols).ok_or(NoCounts)?;
         let mut counters = [first.counters.clone(), last.counters.clone()];
         if let Some(netns) = chosen.netns {
-            counters.each_mut().map(|counters| counters.keep_only(netns));
+            for counters in &mut counters {
+                counters.keep_only(netns);
+            }
         }
         let [before, after] = counters;
         let is_filtered = self.is_filtered || !chosen.filter.is_empty();

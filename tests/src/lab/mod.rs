@@ -13,6 +13,7 @@ pub mod nfnetlink;
 pub mod programs;
 pub mod queue;
 pub mod raw;
+pub mod recording;
 mod routers;
 pub mod trace;
 pub mod traffic;
@@ -27,7 +28,7 @@ use anyhow::{Context as _, Result};
 
 use crate::native::namespace::Namespace;
 
-pub use self::{line::Line, routers::Routers, trace::Trace, why::Why};
+pub use self::{line::Line, recording::Recording, routers::Routers, trace::Trace, why::Why};
 
 /// The server's address.
 pub const SERVER: &str = "192.168.34.11";
