@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use rsct_common::{
     Tuple,
-    record::{CauseCount, CauseFamily, CauseFlags, CauseRecord, PacketFlags, PacketRecord, TEXT_BYTES, delete, kind, what},
+    record::{
+        CauseCount, CauseFamily, CauseFlags, CauseRecord, PacketFlags, PacketRecord, TEXT_BYTES, delete,
+        kind, what,
+    },
 };
 use serde_json::Value;
 use zerocopy::FromZeros as _;
@@ -13,11 +16,7 @@ use super::{Chosen, Topic, TopicInputs};
 use crate::{
     causes::{KeyCount, ProgramsState, counters::KernelCounters},
     filter::Filter,
-    kernel::{
-        hz::Hz,
-        interfaces::Names,
-        text::NamedPlace,
-    },
+    kernel::{hz::Hz, interfaces::Names, text::NamedPlace},
     observe::{Consumer, Counted, Ended, Fact, Input, Notice, Setup, SymbolFacts},
     records::{HookCounts, Record},
     render::{color::Palette, why, why_json},
@@ -255,7 +254,11 @@ fn counts_and_packets_between_the_readings_make_the_answer() {
     let invalid = object(&inputs(INVALIDS, Chosen::default(), 0));
     assert_eq!(causes(&invalid), [("tcp_flags", 1), ("tcp_not_new", 2)]);
     let held = &invalid["comparisons"][0];
-    assert_eq!((&held["counted"], &held["agree"]), (&3.into(), &true.into()), "{held}");
+    assert_eq!(
+        (&held["counted"], &held["agree"]),
+        (&3.into(), &true.into()),
+        "{held}"
+    );
     let example = &invalid["causes"][1]["example"];
     assert_eq!(
         (&example["netns"], &example["hook"], &example["tcp_flags"]),

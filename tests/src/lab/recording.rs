@@ -121,7 +121,12 @@ impl Recorded {
             ];
             members.iter().map(|member| cause[member].clone()).collect()
         };
-        let mut causes: Vec<Value> = line["causes"].as_array().into_iter().flatten().map(pick).collect();
+        let mut causes: Vec<Value> = line["causes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(pick)
+            .collect();
         causes.sort_by_key(ToString::to_string);
         causes
     }

@@ -152,13 +152,7 @@ async fn watch(args: &CausesArgs, topic: &Topic, filter: Filter) -> anyhow::Resu
         Ok(()) => {}
     }
     started(watching, reader.programs.attached());
-    drain(
-        &mut reader,
-        &mut inputs,
-        &mut signals,
-        watching.duration.duration,
-    )
-    .await;
+    drain(&mut reader, &mut inputs, &mut signals, watching.duration.duration).await;
     for tries_left in (0..TRIES).rev() {
         count(&mut reader, &mut inputs, &selector).await?;
         if tries_left == 0 || inputs.answered()?.agrees() {

@@ -14,7 +14,11 @@ use crate::{
     cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
     filter::Filter,
     kernel::netns::NetnsName,
-    netlink::{conntrack::Entry, dump, stats::{self, Table}},
+    netlink::{
+        conntrack::Entry,
+        dump,
+        stats::{self, Table},
+    },
     render::fill,
     source::recorded::table,
     waiting,
@@ -111,10 +115,7 @@ fn recorded_tables(args: &CausesArgs, recorded: &TopicInputs) -> Vec<u8> {
                 netns.name
             );
         }
-        let table = Table {
-            entries,
-            max_entries,
-        };
+        let table = Table { entries, max_entries };
         write(&mut out, args, &netns, table, &fill);
     }
     out

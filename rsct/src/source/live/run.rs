@@ -250,11 +250,7 @@ impl<C: Consumer> Reader<'_, C> {
 }
 
 /// Reads the counts of causes while reading records.
-async fn count<C: Consumer>(
-    session: &mut Session,
-    authority: &Authority,
-    reader: &RefCell<Reader<'_, C>>,
-) {
+async fn count<C: Consumer>(session: &mut Session, authority: &Authority, reader: &RefCell<Reader<'_, C>>) {
     let begun = std::time::Instant::now();
     let ring = RefCell::new(&mut session.ring);
     let reading = {

@@ -253,11 +253,7 @@ fn record(bytes: &[u8], consumer: &mut impl Consumer) -> Option<u64> {
 }
 
 /// Passes on a reading of counts after its last part. Returns the parts so far of an incomplete one.
-fn counted(
-    before: Option<CountedPart>,
-    json: &[u8],
-    consumer: &mut impl Consumer,
-) -> Option<CountedPart> {
+fn counted(before: Option<CountedPart>, json: &[u8], consumer: &mut impl Consumer) -> Option<CountedPart> {
     let part = parsed::<CountedPart>(json)?;
     let all = match before {
         Some(mut all) if all.counted.time_ns == part.counted.time_ns => {
