@@ -1,10 +1,12 @@
 //! Diagnosis of flows: from the requested flow and the packets that were seen to a verdict with advice.
 //!
 //! [`words`] parses the flow, [`sightings`] counts packets by hook and outcome, [`unreplied`] and [`flow`] judge.
-//! [`topic_inputs`] collects what a topic of causes needs.
+//! [`topic_inputs`] collects what a topic of causes needs, [`answered`] computes the answer.
 
+mod answered;
 mod chosen;
 pub(crate) mod flow;
+mod losses;
 mod readings;
 pub(crate) mod sightings;
 mod topic;
