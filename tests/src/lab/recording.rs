@@ -1,6 +1,7 @@
 //! `rsct record` running during a scenario, and the answers of `rsct why --input` from it.
 
 use std::{
+    fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -26,6 +27,8 @@ impl Recording {
     /// Starts it, and returns when it records causes and their counts.
     pub fn start(netns: &str) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("why-{}.rsct", std::process::id()));
+        // One of an earlier scenario would have counts at once.
+        let _ = fs::remove_file(&path);
         let mut command = Command::new(namespace::rsct());
         command
             .args(["record", "--duration", "10m", "--netns", netns, "-O"])
