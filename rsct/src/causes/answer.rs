@@ -1,6 +1,8 @@
 //! The answer to a question of `rsct why`, as data for the renderers.
 
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     kernel::{hz::Hz, interfaces::Names, text::Symbols},
@@ -26,6 +28,8 @@ pub struct Answer<'a> {
     pub held: Vec<CounterCheck>,
     /// True if a filter limits it.
     pub filtered: bool,
+    /// True if the counts are numbers of records, not the kernel's.
+    pub counts_records: bool,
     /// The hooks that are not attached on this kernel.
     pub unseen: Vec<Unseen>,
     /// Why the programs may have missed more.
@@ -49,12 +53,12 @@ pub struct Answer<'a> {
 }
 
 /// A hook that is not attached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen {
     /// The kernel function.
-    pub function: &'static str,
+    pub function: Cow<'static, str>,
     /// The information that is missing.
-    pub shows: &'static str,
+    pub shows: Cow<'static, str>,
     /// Why it is not attached.
     pub why: String,
 }

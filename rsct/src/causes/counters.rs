@@ -1,13 +1,14 @@
 //! Comparison of the kernel's own counters with the programs' counts.
 
-use std::{io, os::fd::AsFd as _};
+use std::{io, os::fd::AsFd as _, panic::resume_unwind};
 
 use rsct_common::record::CauseFamily;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     kernel::{
         netlink_sockets::{NetlinkSocket, listeners},
-        netns::{self, NetnsError, Selector},
+        netns::{self, Found, NetnsError, Selector},
     },
     netlink::{
         Error, Socket,
@@ -21,12 +22,15 @@ use super::{
 };
 
 /// The counters of every namespace in scope, added up over CPUs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KernelCounters {
     /// By the namespace's inode number.
     pub namespaces: Vec<(u32, Vec<(u16, u64)>)>,
     /// The listeners to events, by the namespace's inode number.
     pub listeners: Vec<(u32, NetlinkSocket)>,
+    /// `net.netfilter.nf_conntrack_max`, by the namespace's inode number, if the kernel sends it.
+    #[serde(default)]
+    pub max_entries: Vec<(u32, u32)>,
 }
 
 /// The counters cannot be read.
@@ -57,7 +61,7 @@ impl KernelCounters {
     /// Reads the counters.
     pub(crate) async fn read(selector: &Selector) -> Result<Self, CountersError> {
         let mut counters = Self::default();
-        for netns in netns::open(selector)?.namespaces {
+        for netns in open(selector).await?.namespaces {
             let failed = |error| CountersError::Netlink {
                 netns: netns.name.to_string(),
                 error,
@@ -72,6 +76,10 @@ impl KernelCounters {
             counters
                 .namespaces
                 .push((netns.inode as u32, stats::total(&cpus)));
+            let table = stats::table(&mut socket).await.map_err(failed)?;
+            counters
+                .max_entries
+                .extend(table.max_entries.map(|max| (netns.inode as u32, max)));
             let found = listeners((!matches!(selector, Selector::Current)).then(|| netns.as_fd()));
             let found = found.map_err(|error| CountersError::Listeners {
                 netns: netns.name.to_string(),
@@ -82,6 +90,13 @@ impl KernelCounters {
                 .extend(found.into_iter().map(|listener| (netns.inode as u32, listener)));
         }
         Ok(counters)
+    }
+
+    /// Keeps those of one namespace.
+    pub(crate) fn keep_only(&mut self, netns: u32) {
+        self.namespaces.retain(|(of, _)| *of == netns);
+        self.listeners.retain(|(of, _)| *of == netns);
+        self.max_entries.retain(|(of, _)| *of == netns);
     }
 
     /// Returns the growth of each counter since `before`, over all namespaces of both readings. The kernel's counters
@@ -123,6 +138,20 @@ impl KernelCounters {
             .iter()
             .map(|(_, one)| one.drops.saturating_sub(drops(before, one.inode)))
             .sum()
+    }
+}
+
+/// Opens the namespaces: on another thread if it may take long, so that records are still read.
+async fn open(selector: &Selector) -> Result<Found, NetnsError> {
+    match selector {
+        Selector::Current => netns::open(selector),
+        _ => {
+            let selector = selector.clone();
+            let opening = tokio::task::spawn_blocking(move || netns::open(&selector));
+            opening
+                .await
+                .unwrap_or_else(|error| resume_unwind(error.into_panic()))
+        }
     }
 }
 
@@ -311,10 +340,12 @@ mod tests {
         let before = KernelCounters {
             namespaces: vec![(1, vec![(4, u64::from(u32::MAX)), (10, 3)])],
             listeners: vec![(1, listener(7, 3))],
+            ..KernelCounters::default()
         };
         let now = KernelCounters {
             namespaces: vec![(1, vec![(4, 1), (10, 3)]), (2, vec![(4, 7)])],
             listeners: vec![(1, listener(7, 5)), (2, listener(8, 4))],
+            ..KernelCounters::default()
         };
         assert_eq!(
             now.since(&before),

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::{names::status, netlink::conntrack::Entry};
+use rsct_common::Tuple;
+
+use crate::{flow::Flow, names::status, netlink::conntrack::Entry};
 
 use super::top::Top;
 
@@ -28,16 +30,29 @@ pub struct Fill {
 impl Fill {
     /// Adds an entry.
     pub fn entry(&mut self, entry: &Entry<'_>) {
-        let has = |bit| entry.status.unwrap_or(0) & bit != 0;
+        let state = entry.protoinfo.as_ref().and_then(|info| info.state());
+        self.add(
+            &entry.orig,
+            entry.status.unwrap_or(0),
+            state.unwrap_or(0),
+            entry.zone_number(),
+        );
+    }
+
+    /// Adds an entry that is known from records and dumps.
+    pub fn flow(&mut self, flow: &Flow) {
+        self.add(&flow.orig_tuple(), flow.status, flow.state, flow.zone);
+    }
+
+    fn add(&mut self, orig: &Tuple, status: u32, state: u8, zone: u16) {
+        let has = |bit| status & bit != 0;
         self.entries += 1;
         self.unreplied += u64::from(!has(status::SEEN_REPLY));
         self.assured += u64::from(has(status::ASSURED));
-        self.sources.add(entry.orig.src_addr());
-        let port = entry.orig.dst_port();
+        self.sources.add(orig.src_addr());
         self.services
-            .add((entry.orig.protonum, entry.orig.dst_addr(), port));
-        let state = entry.protoinfo.as_ref().and_then(|info| info.state());
-        self.states.add((entry.orig.protonum, state.unwrap_or(0)));
-        self.zones.add(entry.zone_number());
+            .add((orig.protonum, orig.dst_addr(), orig.dst_port()));
+        self.states.add((orig.protonum, state));
+        self.zones.add(zone);
     }
 }

@@ -114,13 +114,13 @@ const TEXTS: &[(&str, InvalidCause)] = &[
 
 impl InvalidCause {
     pub(super) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Self {
-        if evidence.key.what == what::INVALID_LOGGED {
-            return Self::of_text(evidence.text());
+        match evidence.key.what {
+            what::INVALID_LOGGED => Self::of_text(evidence.text()),
+            what::INVALID_NO_REASON if symbols.sees_log_messages() => {
+                Self::of_kind(evidence.key.more as u8, evidence.key.detail)
+            }
+            _ => Self::Unknown,
         }
-        if !symbols.sees_log_messages() {
-            return Self::Unknown;
-        }
-        Self::of_kind(evidence.key.more as u8, evidence.key.detail)
     }
 
     /// Determines the cause from a tracker's text.

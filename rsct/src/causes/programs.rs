@@ -1,7 +1,7 @@
 //! The attached programs of causes: their records and their counts.
 
 use aya::maps::{HashMap, MapData};
-use rsct_common::record::{CauseCount, CauseCountWords, CauseFamily, CauseKey, CauseKeyWords, CauseRecord};
+use rsct_common::record::{CauseCountWords, CauseFamily, CauseKeyWords, CauseRecord};
 
 use crate::{
     kernel::{
@@ -21,6 +21,8 @@ use crate::{
     },
     records::{HookCounts, Lost, Record, Skips},
 };
+
+use super::{KeyCount, ProgramsState, Unseen};
 
 /// Enough for the records between two reads.
 const RING_BYTES: u32 = 1 << 23;
@@ -60,16 +62,9 @@ pub(crate) struct Programs {
     /// The kernel's types.
     pub types: KernelTypes,
     /// The hooks whose function this kernel does not have, or not yet: its module is not loaded.
-    pub absent: Vec<&'static Hook>,
-}
-
-/// The count of a cause's key: exact, even if records were lost.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyCount {
-    /// The key.
-    pub key: CauseKey,
-    /// The count, and the kernel's text.
-    pub count: CauseCount,
+    absent: Vec<&'static Hook>,
+    /// True if they leave packets to a trace.
+    leaves_packets: bool,
 }
 
 impl Programs {
@@ -95,7 +90,7 @@ impl Programs {
         form: Form,
         scope: Scope,
         one_topic: bool,
-        emit_when_logged: bool,
+        leaves_packets: bool,
     ) -> Result<Self, ProgramsError> {
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &CAUSES)?;
@@ -110,7 +105,7 @@ impl Programs {
             scope,
             log_bpf: false,
             left_out: Vec::new(),
-            globals: vec![("EMIT_WHEN_LOGGED", GlobalValue::Word(emit_when_logged.into()))],
+            globals: vec![("EMIT_WHEN_LOGGED", GlobalValue::Word(leaves_packets.into()))],
             map_sizes: Vec::new(),
         };
         let mut session = Session::start(&CAUSES, &there, &types, &layout, &options)?;
@@ -124,6 +119,7 @@ impl Programs {
             hz: Hz::of_running_kernel()?,
             types,
             absent,
+            leaves_packets,
         })
     }
 
@@ -175,6 +171,34 @@ impl Programs {
                 count: zerocopy::transmute!(count),
             })
             .collect())
+    }
+
+    /// Their state now.
+    pub(crate) fn state(&self) -> ProgramsState {
+        ProgramsState {
+            leaves_packets: self.leaves_packets,
+            unseen: self.unseen(),
+            unproven: self.prove().err(),
+            lost: self.lost(),
+            skips: self.skips(),
+            malformed: self.malformed(),
+        }
+    }
+
+    /// Hooks that are missing or not attached on this kernel.
+    fn unseen(&self) -> Vec<Unseen> {
+        let refused = self.hooks().iter().filter(|report| report.how == How::Not);
+        let refused = refused.map(|report| Unseen {
+            function: report.hook.function.into(),
+            shows: report.hook.shows.into(),
+            why: report.why_not_better.join("; "),
+        });
+        let absent = self.absent.iter().map(|hook| Unseen {
+            function: hook.function.into(),
+            shows: hook.shows.into(),
+            why: "this kernel has no such function, or its module is not loaded".to_owned(),
+        });
+        refused.chain(absent).collect()
     }
 
     /// Returns the number of lost records.

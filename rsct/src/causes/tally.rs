@@ -7,7 +7,7 @@ use rsct_common::{
 
 use crate::{flow::HookPoint, kernel::text::Symbols};
 
-use super::{Cause, Evidence, delete, drop, nat, programs::KeyCount, top::Top, window::Miss};
+use super::{Cause, Evidence, delete, drop, key_count::KeyCount, nat, top::Top, window::Miss};
 
 /// The identity of a flow for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

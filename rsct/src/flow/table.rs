@@ -61,6 +61,11 @@ impl FlowTable {
         self.store.get(self.store.find_key(key).or_else(of_tuple)?)
     }
 
+    /// The flow with this key in dumps.
+    pub fn of_tuple(&self, key: &TupleKey) -> Option<&Flow> {
+        self.store.get(self.store.find_tuple(key)?)
+    }
+
     /// Adds a packet's record. Returns the flow it belongs to, as it is after the packet.
     #[inline]
     pub fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {

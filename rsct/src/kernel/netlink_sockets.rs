@@ -3,6 +3,8 @@
 
 use std::{fs, io, os::fd::BorrowedFd};
 
+use serde::{Deserialize, Serialize};
+
 use super::netns;
 
 /// `NETLINK_NETFILTER`.
@@ -12,7 +14,7 @@ const NETLINK_NETFILTER: u32 = 12;
 const CONNTRACK_GROUPS: u32 = 0b111;
 
 /// A socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetlinkSocket {
     /// Its port.
     pub portid: u32,

@@ -9,7 +9,7 @@ use crate::{
     records::Record,
 };
 
-use super::{Ended, Fact, Notice, Want};
+use super::{Counted, Ended, Fact, Notice, Want};
 
 /// One input.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub(crate) enum Input<'a> {
     },
     /// A fact.
     Fact(&'a Fact),
+    /// The counts of causes and the kernel's counters. Records of what they contain were reported before, and few others.
+    Counted(&'a Counted),
     /// All records of operations that ended before this time were reported.
     Settled {
         /// The time on the monotonic clock.
@@ -68,6 +70,11 @@ pub(crate) trait Consumer {
 
     /// Returns whether it needs a dump now.
     fn wants_dump(&self) -> bool {
+        false
+    }
+
+    /// Returns whether it needs the counts of causes: when their programs are attached, then every second, and at the end.
+    fn wants_counts(&self) -> bool {
         false
     }
 

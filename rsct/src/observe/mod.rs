@@ -2,6 +2,7 @@
 //!
 //! Nothing here asks the kernel, reads a clock or writes: the running kernel and a recording lead to the same observations.
 
+mod counted;
 mod ended;
 mod fact;
 mod input;
@@ -14,6 +15,7 @@ mod summary;
 mod unfired;
 mod whys;
 
+pub(crate) use counted::{AllCounts, Counted};
 pub(crate) use ended::{Doubt, Ended};
 pub(crate) use fact::{Fact, SymbolFacts, TimeoutObject, Want};
 pub(crate) use input::{Consumer, Covered, Input};

@@ -12,6 +12,7 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::bpf_syscall;
 
@@ -36,13 +37,14 @@ pub(super) const PROOF: Hook = Hook {
 const FORMS: [How; 2] = [How::Fentry, How::Kprobe];
 
 /// There is no proof that attached programs run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Unproven {
     /// The kernel called the function and ran no program.
-    #[error("the kernel attaches {form} programs but does not run them: {}", why(*.ftrace_enabled))]
+    #[error("the kernel attaches {} programs but does not run them: {}", form.name(), why(*.ftrace_enabled))]
     NotRun {
         /// The form of the programs.
-        form: &'static str,
+        form: How,
         /// `kernel.ftrace_enabled`, if it can be read.
         ftrace_enabled: Option<bool>,
     },
@@ -123,7 +125,7 @@ impl Proof {
         for (index, form) in FORMS.into_iter().enumerate() {
             if self.attached[index] && after[index] == before[index] {
                 return Err(Unproven::NotRun {
-                    form: form.name(),
+                    form,
                     ftrace_enabled: ftrace_enabled(),
                 });
             }
@@ -145,7 +147,7 @@ mod tests {
     fn a_kernel_that_runs_no_programs_is_named_with_the_setting() {
         let text = |ftrace_enabled| {
             Unproven::NotRun {
-                form: "fentry",
+                form: How::Fentry,
                 ftrace_enabled,
             }
             .to_string()

@@ -6,6 +6,7 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, PerCpuArray, RingBuf},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
     bpf_syscall,
@@ -73,7 +74,8 @@ pub(crate) struct Settings<'a> {
 }
 
 /// How a hook is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum How {
     /// By fentry and fexit.
     Fentry,

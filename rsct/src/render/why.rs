@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        causes::{programs::KeyCount, tally::CauseTotals},
+        causes::{KeyCount, tally::CauseTotals},
         kernel::{hz::Hz, interfaces::Names, text::Symbols},
         records::{Lost, Skips},
         render::why_json,
@@ -328,6 +328,7 @@ mod tests {
                 unknown: None,
             }],
             filtered: false,
+            counts_records: false,
             unseen: Vec::new(),
             unproven: None,
             lost: Lost::default(),

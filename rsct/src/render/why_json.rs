@@ -32,8 +32,8 @@ use super::{bytes, why_details_json as details};
 pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
     let causes = &answer.causes;
     let unseen = answer.unseen.iter().map(|unseen| Unseen {
-        function: unseen.function,
-        shows: unseen.shows,
+        function: &unseen.function,
+        shows: &unseen.shows,
         reason: &unseen.why,
     });
     let object = why::Answer {

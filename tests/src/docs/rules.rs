@@ -149,7 +149,8 @@ pub fn json(line: &str) -> Option<Command> {
 fn watches(command: &str) -> bool {
     let words = parser::words(command);
     let is_rsct = words.first().is_some_and(|word| word == "rsct");
-    let ends_at_once = words.iter().any(|word| word == "--causes" || word == "--help");
+    let at_once = ["--causes", "--help", "--input"];
+    let ends_at_once = words.iter().any(|word| at_once.contains(&word.as_str()));
     let is = |watch: &&[&str]| {
         words
             .iter()
@@ -316,6 +317,10 @@ mod tests {
     fn watches_are_shortened() {
         for (line, expected) in [
             ("rsct trace", "rsct trace --duration 2s"),
+            (
+                "rsct why delete --input fault.rsct",
+                "rsct why delete --input fault.rsct",
+            ),
             (
                 "rsct trace --duration 1m --table",
                 "rsct trace --duration 2s --table",

@@ -96,6 +96,8 @@ RULES
             rsct install-links bin >/dev/null")?;
         stage.load()?;
         stage.sh("rsct save -O table.save")?;
+        // Long enough for the programs of causes to be attached.
+        stage.sh("rsct record -O fault.rsct --duration 20s 2>&1")?;
         stage.fill()?;
         Ok(stage)
     }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     lab::{
-        Lab, SERVER, Why, clash,
+        Lab, Recording, SERVER, Why, clash,
         counters::Counters,
         limit::{BUCKETS, Limit, MAX},
         raw, traffic,
@@ -24,6 +24,7 @@ const FEW_BUCKETS: u32 = 512;
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let before = Counters::of(&lab.client)?;
+    let recording = Recording::start(&lab.client.name)?;
     let why = Why::start("insert", &lab.client.name, &[])?;
     let drops = Why::start("drop", &lab.client.name, &[])?;
     clash_refused(&lab)?;
@@ -73,7 +74,11 @@ pub fn run() -> Result<()> {
         "{}",
         answer.told
     );
-    answer.agrees()
+    answer.agrees()?;
+
+    let recorded = recording.stop()?;
+    recorded.must_equal("insert", &answer)?.agrees()?;
+    recorded.must_equal("drop", &dropped)?.agrees()
 }
 
 /// Of TCP's two first packets one is dropped: the protocol allows no clash.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::{CLIENT, Lab, Why, raw};
+use crate::lab::{CLIENT, Lab, Recording, Why, raw};
 
 const FROM: Ipv4Addr = Ipv4Addr::new(192, 168, 34, 12);
 const TO: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 34, 11), 9);
@@ -14,6 +14,7 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let invalid = |lab: &Lab| counter(lab, "invalid");
     let before = invalid(&lab)?;
+    let recording = Recording::start(&lab.server.name)?;
     let why = Why::start("invalid", &lab.server.name, &[])?;
 
     lab.on_client(|| {
@@ -72,7 +73,7 @@ pub fn run() -> Result<()> {
     ensure!(grown == 6, "the kernel counts {grown}\n{}", answer.told);
     ensure!(answer.counter("invalid") == Some(6), "{}", answer.told);
     ensure!(answer.counter("error") == Some(1), "{}", answer.told);
-    Ok(())
+    recording.stop()?.must_equal("invalid", &answer)?.agrees()
 }
 
 /// Four unused octets, and the datagram that the error is about: from the server's port 5000 to the client's 5001.

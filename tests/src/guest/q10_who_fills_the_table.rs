@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     lab::{
-        CLIENT, Lab, Line, Why,
+        CLIENT, Lab, Line, Recording, Why,
         limit::{Limit, MAX},
         traffic,
     },
@@ -25,6 +25,7 @@ pub fn run() -> Result<()> {
     fill(&lab)?;
     let (client, server) = traffic::udp(&lab, 9010)?;
     let port = i64::from(client.local_addr()?.port());
+    let recording = Recording::start(&lab.server.name)?;
     let why = Why::start("full", &lab.server.name, &[])?;
     let _tiny = Limit::set(MAX, u32::try_from(ENTRIES)?)?;
 
@@ -72,7 +73,10 @@ pub fn run() -> Result<()> {
     answer.agrees()?;
     ensure!(answer.counter("early_drop") == Some(evicted), "{}", answer.told);
     ensure!(answer.counter("drop") == Some(3), "{}", answer.told);
-    who_fills_it(answer.other("table")?, left)
+    who_fills_it(answer.other("table")?, left)?;
+    let recorded = recording.stop()?.must_equal("full", &answer)?;
+    recorded.agrees()?;
+    who_fills_it(recorded.other("table")?, left)
 }
 
 /// Creates entries of one client of one service.

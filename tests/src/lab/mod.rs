@@ -14,6 +14,7 @@ pub mod programs;
 pub mod queue;
 pub mod raw;
 pub mod recorder;
+pub mod recording;
 mod routers;
 pub mod trace;
 pub mod traffic;
@@ -28,7 +29,7 @@ use anyhow::{Context as _, Result};
 
 use crate::native::namespace::Namespace;
 
-pub use self::{line::Line, routers::Routers, trace::Trace, why::Why};
+pub use self::{line::Line, recording::Recording, routers::Routers, trace::Trace, why::Why};
 
 /// The server's address.
 pub const SERVER: &str = "192.168.34.11";

@@ -1,6 +1,6 @@
 //! `rsct why TOPIC -o json`, running until a scenario requests the answer.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -55,6 +55,25 @@ impl Why {
 }
 
 impl Answer {
+    /// Of a command that has ended.
+    pub fn of(ended: Output) -> Result<Self> {
+        let told = format!(
+            "{}{}",
+            String::from_utf8_lossy(&ended.stdout),
+            String::from_utf8_lossy(&ended.stderr)
+        );
+        ensure!(ended.status.success(), "rsct failed\n{told}");
+        let lines = String::from_utf8_lossy(&ended.stdout)
+            .lines()
+            .map(|line| Ok(Line(serde_json::from_str(line)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let line = lines.iter().find(|line| line.text("/type") == "why");
+        let line = line
+            .with_context(|| format!("there is no answer\n{told}"))?
+            .clone();
+        Ok(Self { line, told, lines })
+    }
+
     /// A line next to the answer itself.
     pub fn other(&self, kind: &str) -> Result<&Line> {
         let other = self.lines.iter().find(|line| line.text("/type") == kind);

@@ -41,8 +41,9 @@ pub(super) struct CommonArgs {
     pub(super) watching: WatchingArgs,
 }
 
-/// Options of the watch, and the format of the report.
+/// Options of the watch, or the recording in its place, and the format of the report.
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("input", |arg| arg.conflicts_with_all(["duration", "attach"])))]
 pub(super) struct WatchingArgs {
     #[command(flatten)]
     pub(super) duration: WatchTimeArg,

@@ -1,21 +1,28 @@
 //! `rsct why full`: causes of refused and early dropped entries, and the content of the table.
 
-use std::{ops::ControlFlow, process::ExitCode};
+use std::{collections::BTreeMap, ops::ControlFlow, process::ExitCode};
 
 use clap::Args;
 use rsct_common::record::CauseFamily;
 
 use super::{
-    causes::{self, CausesArgs, Topic},
+    causes::{self, CausesArgs},
     common::print,
 };
 use crate::{
     causes::{Cause, delete::DeleteCause, fill::Fill},
     cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
     filter::Filter,
-    netlink::{conntrack::Entry, dump, stats},
+    kernel::netns::NetnsName,
+    netlink::{
+        conntrack::Entry,
+        dump,
+        stats::{self, Table},
+    },
     render::fill,
+    source::recorded::table,
     waiting,
+    why::{Topic, TopicInputs},
 };
 
 /// Explain a full table: what fills it, and which entries are dropped
@@ -45,7 +52,10 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
             )
         },
     };
-    causes::run(&args.causes, &topic)?;
+    if let Some(recorded) = causes::report(&args.causes, &topic)? {
+        print(&recorded_tables(&args.causes, &recorded))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let filter = args.causes.common.filter.filter()?;
     let namespaces = Namespaces::open(&args.causes.common.watching.netns)?;
     let mut out = Vec::new();
@@ -56,10 +66,7 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
             fill: Fill::default(),
         };
         reading::entries(socket, dump::Table::Conntrack, &filter.plan(), &mut sink).await?;
-        match args.causes.common.watching.output.format {
-            TextOrJson::Text => fill::text(&mut out, netns, table, &sink.fill, args.causes.top),
-            TextOrJson::Json => fill::json(&mut out, netns, table, &sink.fill, args.causes.top),
-        }
+        write(&mut out, &args.causes, netns, table, &sink.fill);
         Ok(())
     });
     let all_went_well = waiting::block_on(visit)?;
@@ -69,6 +76,49 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn write(out: &mut Vec<u8>, args: &CausesArgs, netns: &NetnsName, table: Table, fill: &Fill) {
+    match args.common.watching.output.format {
+        TextOrJson::Text => fill::text(out, netns, table, fill, args.top),
+        TextOrJson::Json => fill::json(out, netns, table, fill, args.top),
+    }
+}
+
+/// The tables at the end of a recording.
+fn recorded_tables(args: &CausesArgs, recorded: &TopicInputs) -> Vec<u8> {
+    let mut out = Vec::new();
+    let Some(model) = recorded.model() else { return out };
+    let chosen = recorded.chosen();
+    let namespaces = recorded.namespaces();
+    let mut tables: BTreeMap<u32, (u32, Fill)> =
+        namespaces.map(|netns| (netns, Default::default())).collect();
+    for flow in table::entries(model) {
+        if !chosen.has_netns(flow.netns) {
+            continue;
+        }
+        let (entries, fill) = tables.entry(flow.netns).or_default();
+        *entries += 1;
+        if chosen.has_flow(flow) {
+            fill.flow(flow);
+        }
+    }
+    for (inode, (entries, fill)) in tables {
+        let max_entries = recorded.max_entries(inode);
+        let netns = NetnsName {
+            name: recorded.names().netns(inode),
+            inode: inode.into(),
+        };
+        if max_entries.is_none() {
+            message!(
+                "the recording does not have net.netfilter.nf_conntrack_max of network namespace {}",
+                netns.name
+            );
+        }
+        let table = Table { entries, max_entries };
+        write(&mut out, args, &netns, table, &fill);
+    }
+    out
 }
 
 struct Filling<'a> {

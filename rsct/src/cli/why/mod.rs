@@ -32,6 +32,7 @@ use self::causes::CausesArgs;
 Examples:
   rsct why
   rsct why insert --netns all --duration 60s
+  rsct why delete --input fault.rsct
   rsct why udp src=10.0.0.1 dst=10.0.0.2 sport=4000 dport=53"
 )]
 pub struct WhyArgs {

@@ -2,8 +2,10 @@
 
 use rsct_common::record::CauseFamily;
 
-use super::causes::Topic;
-use crate::causes::{Cause, nat::NatCause};
+use crate::{
+    causes::{Cause, nat::NatCause},
+    why::Topic,
+};
 
 /// A topic of one family and all of its causes.
 const fn all_of(family: &'static [CauseFamily; 1], things: [&'static str; 2]) -> Topic {

@@ -83,6 +83,11 @@ impl Authority {
         (covered, errors)
     }
 
+    /// The namespaces in scope.
+    pub(crate) fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
     /// Returns whether all entries of the namespaces are in scope.
     pub(crate) fn is_unfiltered(&self) -> bool {
         self.filter.is_empty()

@@ -1,43 +1,37 @@
 //! The programs that report causes: attached after tracing has started, on a thread, so that records are still read.
 
 use std::{
-    collections::HashSet,
     sync::mpsc::{Receiver, TryRecvError, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use rsct_common::record::CauseRecord;
-
 use crate::{
-    causes::programs::{Programs, ProgramsError},
-    kernel::{interrupt, text::Symbols},
-    observe::{Consumer, Fact, Input, Notice, SymbolFacts},
+    causes::{
+        KeyCount,
+        programs::{Programs, ProgramsError},
+    },
+    kernel::interrupt,
+    observe::{Consumer, Input, Notice},
     probe::{scope::Scope, session::Form},
-    records::Record,
 };
 
-/// Reading the counters of losses costs a system call for each program.
-const LOSS_TICK: Duration = Duration::from_millis(20);
+use super::{cause_reader::CauseReader, counting::Reading};
+
+/// The interval of reading the counts, at least.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// The interval as a multiple of the duration of a reading, at least.
+const COUNT_SHARE: u32 = 20;
 
 /// The programs that report causes, and their state.
 #[derive(Default)]
 pub(super) struct Causes {
     /// The parameters of attaching, until it starts.
     wanted: Option<(Form, Scope)>,
-    coming: Option<Receiver<Result<Attached, ProgramsError>>>,
-    attached: Option<Attached>,
-}
-
-/// The attached programs.
-struct Attached {
-    programs: Programs,
-    symbols: Symbols,
-    /// Addresses whose functions were reported.
-    named: HashSet<u64>,
-    /// The reported loss, and the time of the next look.
-    lost: u64,
-    next: Instant,
+    coming: Option<Receiver<Result<CauseReader, ProgramsError>>>,
+    attached: Option<CauseReader>,
+    /// The time of the next reading of the counts; none before the first.
+    next_count: Option<Instant>,
 }
 
 impl Causes {
@@ -47,6 +41,7 @@ impl Causes {
             wanted: Some((form, scope)),
             coming: None,
             attached: None,
+            next_count: None,
         }
     }
 
@@ -57,7 +52,7 @@ impl Causes {
             self.coming = Some(receive);
             // If no thread can start, the channel closes at once.
             let _ = thread::Builder::new().name("rsct-causes".into()).spawn(move || {
-                let _ = send.send(Attached::begin(form, scope));
+                let _ = send.send(begin(form, scope));
             });
             return;
         }
@@ -65,6 +60,7 @@ impl Causes {
         match coming.try_recv() {
             Err(TryRecvError::Empty) => return,
             Ok(Ok(attached)) => {
+                report_missed(&attached);
                 attached.report(consumer);
                 self.attached = Some(attached);
             }
@@ -86,7 +82,7 @@ impl Causes {
 
     /// Number of causes that were lost, or missed because the kernel skipped programs.
     pub(super) fn lost(&self) -> u64 {
-        self.attached.as_ref().map_or(0, Attached::lost)
+        self.attached.as_ref().map_or(0, CauseReader::lost)
     }
 
     /// Returns whether the kernel skips programs without counting them.
@@ -94,6 +90,37 @@ impl Causes {
         self.attached
             .as_ref()
             .is_some_and(|attached| attached.programs.skips().uncounted)
+    }
+
+    /// Returns whether the counts are due.
+    pub(super) fn are_counts_due(&self) -> bool {
+        self.attached.is_some() && self.next_count.is_none_or(|next| Instant::now() >= next)
+    }
+
+    /// Returns whether the programs are attached.
+    pub(super) fn are_attached(&self) -> bool {
+        self.attached.is_some()
+    }
+
+    /// Reads the counts.
+    pub(super) fn counts(&self) -> Result<Vec<KeyCount>, ProgramsError> {
+        self.attached.as_ref().map_or(Ok(Vec::new()), CauseReader::counts)
+    }
+
+    /// Passes on a reading that began at `begun`.
+    pub(super) fn report_counts(
+        &mut self,
+        reading: Result<Reading, ProgramsError>,
+        begun: Instant,
+        consumer: &mut impl Consumer,
+    ) {
+        let now = Instant::now();
+        self.next_count = Some(now + COUNT_EVERY.max(now.duration_since(begun) * COUNT_SHARE));
+        match (reading, &mut self.attached) {
+            (Ok(reading), Some(attached)) => attached.report_counts(reading, consumer),
+            (Err(error), _) => message!("{error}"),
+            (Ok(_), None) => {}
+        }
     }
 }
 
@@ -107,85 +134,22 @@ impl Drop for Causes {
     }
 }
 
-impl Attached {
-    fn begin(form: Form, scope: Scope) -> Result<Self, ProgramsError> {
-        let programs = Programs::for_trace(form, scope)?;
-        Ok(Self {
-            symbols: programs.symbols()?,
-            programs,
-            named: HashSet::new(),
-            lost: 0,
-            next: Instant::now(),
-        })
-    }
-
-    fn report(&self, consumer: &mut impl Consumer) {
-        let missed = self.programs.hooks().iter().filter(|report| report.is_missed());
-        for report in missed {
-            message!(
-                "{} not attached ({}); not reported: {}",
-                report.hook.function,
-                report.why_not_better.join("; "),
-                report.hook.shows
-            );
-        }
-        let drop_reasons = self.symbols.drop_reasons();
-        consumer.take(Input::Fact(&Fact::Symbols(SymbolFacts {
-            places: Vec::new(),
-            drop_reasons: drop_reasons
-                .map(|(reason, name)| (reason, name.to_owned()))
-                .collect(),
-            no_log_messages: !self.symbols.sees_log_messages(),
-        })));
-        let hooks = self.programs.attached();
-        consumer.take(Input::Notice(&Notice::Causes { hooks }));
-    }
-
-    fn drain(&mut self, consumer: &mut impl Consumer) {
-        let now = Instant::now();
-        if now >= self.next {
-            self.next = now + LOSS_TICK;
-            if self.symbols.clear_if_modules_changed() {
-                self.named.clear();
-            }
-            let total = self.lost();
-            if total != self.lost {
-                self.lost = total;
-                consumer.take(Input::Notice(&Notice::CausesLost { total }));
-            }
-        }
-        let Self {
-            programs,
-            symbols,
-            named,
-            ..
-        } = self;
-        programs.drain(|record| {
-            name(record, symbols, named, consumer);
-            consumer.take(Input::Record(Record::Cause(record)));
-        });
-    }
-
-    fn lost(&self) -> u64 {
-        let programs = &self.programs;
-        programs.lost().total() + programs.skips().counted + programs.malformed()
-    }
+fn begin(form: Form, scope: Scope) -> Result<CauseReader, ProgramsError> {
+    CauseReader::of(Programs::for_trace(form, scope)?)
 }
 
-/// Reports the functions of a cause's stack that were not reported yet.
-fn name(record: &CauseRecord, symbols: &Symbols, named: &mut HashSet<u64>, consumer: &mut impl Consumer) {
-    let stack = record.stack.iter().copied();
-    let new: Vec<u64> = stack
-        .filter(|address| *address != 0 && named.insert(*address))
-        .collect();
-    if new.is_empty() {
-        return;
+fn report_missed(attached: &CauseReader) {
+    let missed = attached
+        .programs
+        .hooks()
+        .iter()
+        .filter(|report| report.is_missed());
+    for report in missed {
+        message!(
+            "{} not attached ({}); not reported: {}",
+            report.hook.function,
+            report.why_not_better.join("; "),
+            report.hook.shows
+        );
     }
-    let places = new
-        .into_iter()
-        .map(|address| (address, symbols.place(address).map(Into::into)));
-    consumer.take(Input::Fact(&Fact::Symbols(SymbolFacts {
-        places: places.collect(),
-        ..SymbolFacts::default()
-    })));
 }

@@ -3,7 +3,9 @@
 //! [`Live::start`] attaches, and [`Live::run`] is the loop: the only place with signals, timers and a clock.
 
 mod authority;
+mod cause_reader;
 mod causes;
+mod counting;
 mod facts;
 mod hooks;
 mod losses;
@@ -11,6 +13,8 @@ mod run;
 mod silence;
 mod start;
 
+pub(crate) use cause_reader::CauseReader;
+pub(crate) use counting::Reading;
 pub(crate) use hooks::report_hooks;
 pub(crate) use run::Limits;
 pub(crate) use start::{Live, LiveOptions, StartError};

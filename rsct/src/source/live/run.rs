@@ -16,6 +16,7 @@ use super::{
     Live,
     authority::{Authority, AuthorityError},
     causes::Causes,
+    counting::Reading,
     facts::Facts,
     losses::Losses,
     silence::Silence,
@@ -124,6 +125,9 @@ impl Live {
                 break;
             }
             reader.borrow_mut().go_on();
+            if reader.borrow().needs_counts() {
+                count(session, authority, &reader).await;
+            }
             if let Some(diagnostics) = &mut session.diagnostics {
                 diagnostics.show();
             }
@@ -148,6 +152,9 @@ impl Live {
         reader.borrow_mut().drain_once(&mut session.ring);
         notice(losses.look(session));
         notice(silence.look(session).1);
+        if reader.borrow().needs_last_counts() {
+            count(session, authority, &reader).await;
+        }
         if !reader.borrow().consumer.has_failed() {
             until.end = limits
                 .duration
@@ -226,10 +233,49 @@ impl<C: Consumer> Reader<'_, C> {
         }
     }
 
+    /// Returns whether the counts of causes are due.
+    fn needs_counts(&self) -> bool {
+        self.causes.are_counts_due() && self.consumer.wants_counts()
+    }
+
+    /// Returns whether the counts of causes are due at the end.
+    fn needs_last_counts(&self) -> bool {
+        self.causes.are_attached() && self.consumer.wants_counts()
+    }
+
     /// Continues to attach the programs that report causes.
     fn go_on(&mut self) {
         self.causes.go_on(self.consumer);
     }
+}
+
+/// Reads the counts of causes while reading records.
+async fn count<C: Consumer>(session: &mut Session, authority: &Authority, reader: &RefCell<Reader<'_, C>>) {
+    let begun = std::time::Instant::now();
+    let ring = RefCell::new(&mut session.ring);
+    let reading = {
+        let mut taking = std::pin::pin!(Reading::take(authority.selector(), || {
+            let mut reader = reader.borrow_mut();
+            reader.drain_once(&mut ring.borrow_mut());
+            reader.causes.counts()
+        }));
+        let mut tick = interval(TICK);
+        loop {
+            tokio::select! {
+                biased;
+                reading = &mut taking => break reading,
+                _ = tick.tick() => {
+                    let drained = reader.borrow_mut().drain(&mut ring.borrow_mut());
+                    if drained != Drained::Empty {
+                        tick.reset_after(drained.after());
+                    }
+                }
+            }
+        }
+    };
+    let mut reader = reader.borrow_mut();
+    let Reader { consumer, causes, .. } = &mut *reader;
+    causes.report_counts(reading, begun, *consumer);
 }
 
 /// The end of the trace.

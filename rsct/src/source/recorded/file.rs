@@ -16,7 +16,7 @@ use crate::{
     records::Record,
 };
 
-use super::wire::{self, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
+use super::wire::{self, CountedPart, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
 
 /// The files of a recording.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ struct File {
     start: Start,
     /// The time of its head on the monotonic clock.
     begun_ns: u64,
+    /// The parts of a reading of counts so far.
+    counted: Option<CountedPart>,
 }
 
 /// A reader that can be shown.
@@ -180,6 +182,7 @@ impl File {
                     reader,
                     start,
                     begun_ns: head.first_ns,
+                    counted: None,
                 });
             }
         }
@@ -216,6 +219,9 @@ impl File {
                 Some(Body::Note(found)) if found.name == note::ENDED => {
                     ended = parsed::<Ended>(found.json);
                 }
+                Some(Body::Note(found)) if found.name == note::COUNTED => {
+                    self.counted = counted(self.counted.take(), found.json, consumer);
+                }
                 Some(Body::Note(found)) => note(found.name, found.json, consumer),
                 Some(Body::Index | Body::End | Body::Other) | None => {}
             }
@@ -243,6 +249,23 @@ fn record(bytes: &[u8], consumer: &mut impl Consumer) -> Option<u64> {
         // Kinds of newer versions are skipped.
         _ => consumer.take(Input::Record(Record::decode(bytes)?)),
     }
+    None
+}
+
+/// Passes on a reading of counts after its last part. Returns the parts so far of an incomplete one.
+fn counted(before: Option<CountedPart>, json: &[u8], consumer: &mut impl Consumer) -> Option<CountedPart> {
+    let part = parsed::<CountedPart>(json)?;
+    let all = match before {
+        Some(mut all) if all.counted.time_ns == part.counted.time_ns => {
+            all.append(part);
+            all
+        }
+        _ => part,
+    };
+    if all.more {
+        return Some(all);
+    }
+    consumer.take(Input::Counted(&all.counted));
     None
 }
 

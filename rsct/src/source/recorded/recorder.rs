@@ -7,13 +7,13 @@ use zerocopy::IntoBytes as _;
 
 use crate::{
     kernel::{clock, facts, interfaces::Names},
-    observe::{Consumer, Ended, Fact, Input, Notice, Setup, Want},
+    observe::{AllCounts, Consumer, Counted, Ended, Fact, Input, Notice, Setup, Want},
     plural,
     recording::{Options, Summary, WriteError, Writer},
     records::Record,
 };
 
-use super::wire::{self, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
+use super::wire::{self, CountedPart, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
 
 /// Defaults of a namespace with traffic are read again at this interval, because they may have changed.
 const READ_AGAIN_NS: u64 = 5_000_000_000;
@@ -41,6 +41,8 @@ pub(crate) struct Recorder {
     facts: Vec<Fact>,
     /// Notices that each file begins with.
     notices: Vec<Notice>,
+    /// The counts of causes that each file begins with, after the first reading.
+    counted: Option<AllCounts>,
     now_ns: u64,
     /// Namespaces whose defaults were read, the last one met, and when to read all again.
     known: HashSet<u32>,
@@ -81,6 +83,7 @@ impl Recorder {
             start,
             facts: Vec::new(),
             notices: Vec::new(),
+            counted: None,
             now_ns: setup.started_ns,
             known: HashSet::new(),
             last_netns: 0,
@@ -130,6 +133,7 @@ impl Recorder {
             &self.start,
             &self.facts,
             &self.notices,
+            self.counted.as_ref(),
             self.now_ns,
         )
     }
@@ -145,10 +149,11 @@ impl Recorder {
             start,
             facts,
             notices,
+            counted,
             now_ns,
             ..
         } = self;
-        writer.rotate(|writer| head(writer, start, facts, notices, *now_ns))?;
+        writer.rotate(|writer| head(writer, start, facts, notices, counted.as_ref(), *now_ns))?;
         self.wants_dump = true;
         Ok(())
     }
@@ -245,6 +250,10 @@ impl Recorder {
                 }
                 self.note(note::NOTICE, notice)
             }
+            Input::Counted(counted) => {
+                self.counted.get_or_insert_default().add(counted);
+                count(&mut self.writer, counted, self.now_ns)
+            }
             Input::Ended(ended) => {
                 let mut names = Names::read();
                 names.extend(&self.start.names);
@@ -303,6 +312,10 @@ impl Consumer for Recorder {
     fn wants_dump(&self) -> bool {
         self.wants_dump
     }
+
+    fn wants_counts(&self) -> bool {
+        true
+    }
 }
 
 fn head(
@@ -310,6 +323,7 @@ fn head(
     start: &Start,
     facts: &[Fact],
     notices: &[Notice],
+    counted: Option<&AllCounts>,
     now_ns: u64,
 ) -> Result<(), WriteError> {
     note_of(writer, note::START, start, now_ns)?;
@@ -319,7 +333,16 @@ fn head(
     for notice in notices {
         note_of(writer, note::NOTICE, notice, now_ns)?;
     }
-    Ok(())
+    match counted {
+        Some(counted) => count(writer, &counted.repeated(), now_ns),
+        None => Ok(()),
+    }
+}
+
+fn count(writer: &mut Writer, counted: &Counted, now_ns: u64) -> Result<(), WriteError> {
+    CountedPart::of(counted)
+        .iter()
+        .try_for_each(|part| note_of(writer, note::COUNTED, part, now_ns))
 }
 
 fn note_of(writer: &mut Writer, name: &str, note: &impl Serialize, now_ns: u64) -> Result<(), WriteError> {

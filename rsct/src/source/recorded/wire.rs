@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
+    causes::{KeyCount, counters::KernelCounters},
     flow::{TupleKey, reconcile::DumpedEntry},
     kernel::interfaces::Names,
-    observe::{Covered, Setup},
+    observe::{Counted, Covered, Setup},
     recording::Key,
 };
 
@@ -51,6 +52,8 @@ pub(crate) mod note {
     pub(crate) const FACT: &str = "fact";
     /// A [`crate::observe::Notice`].
     pub(crate) const NOTICE: &str = "notice";
+    /// A [`super::CountedPart`].
+    pub(crate) const COUNTED: &str = "counted";
     /// A [`crate::observe::Ended`].
     pub(crate) const ENDED: &str = "ended";
 }
@@ -90,6 +93,65 @@ pub(super) struct DumpEnds {
     pub(super) now_ns: u64,
     pub(super) covered: Option<Covered>,
     pub(super) lost: u64,
+}
+
+/// A part of a reading of counts: a note has a limited size.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CountedPart {
+    #[serde(flatten)]
+    pub(super) counted: Counted,
+    /// True if another part follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) more: bool,
+}
+
+/// Keys or namespaces of a part: of at most about 400 bytes each.
+const PART: usize = 1000;
+
+impl CountedPart {
+    /// The parts of a reading.
+    pub(super) fn of(counted: &Counted) -> Vec<Self> {
+        let namespaces = counted.counters.as_ref().map_or(&[][..], |all| &all.namespaces);
+        let others = counted.counters.as_ref().map_or(0, |all| all.listeners.len());
+        let most = counted.counts.len().max(namespaces.len()).max(others);
+        let count = most.max(counted.listeners.len()).div_ceil(PART).max(1);
+        let part = |index: usize| {
+            let first = index == 0;
+            Self {
+                counted: Counted {
+                    time_ns: counted.time_ns,
+                    repeated: counted.repeated,
+                    counts: part_of::<KeyCount>(&counted.counts, index),
+                    counters: counted.counters.as_ref().map(|all| KernelCounters {
+                        namespaces: part_of(namespaces, index),
+                        listeners: part_of(&all.listeners, index),
+                        max_entries: part_of(&all.max_entries, index),
+                    }),
+                    unread: counted.unread.clone(),
+                    listeners: part_of(&counted.listeners, index),
+                    programs: counted.programs.clone().filter(|_| first),
+                },
+                more: index + 1 < count,
+            }
+        };
+        (0..count).map(part).collect()
+    }
+
+    /// Adds the next part.
+    pub(super) fn append(&mut self, next: Self) {
+        self.more = next.more;
+        self.counted.counts.extend(next.counted.counts);
+        self.counted.listeners.extend(next.counted.listeners);
+        if let (Some(all), Some(more)) = (&mut self.counted.counters, next.counted.counters) {
+            all.namespaces.extend(more.namespaces);
+            all.listeners.extend(more.listeners);
+            all.max_entries.extend(more.max_entries);
+        }
+    }
+}
+
+fn part_of<T: Clone>(all: &[T], index: usize) -> Vec<T> {
+    all.chunks(PART).nth(index).unwrap_or_default().to_vec()
 }
 
 /// An entry of a dump.
