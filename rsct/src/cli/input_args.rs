@@ -50,6 +50,12 @@ impl InputArgs {
         Ok(Some(Recorded { files, start, window }))
     }
 
+    /// The files, for messages.
+    pub(super) fn shown(&self) -> String {
+        let files: Vec<String> = self.input.iter().map(|file| file.display().to_string()).collect();
+        files.join(", ")
+    }
+
     /// Returns whether there is a recording.
     pub(super) fn is_given(&self) -> bool {
         !self.input.is_empty()

@@ -133,7 +133,7 @@ impl Model {
 
     fn rare(&mut self, input: Input<'_>, observer: &mut impl Observer) {
         match input {
-            Input::Record(_) | Input::Dumped { .. } => {}
+            Input::Record(_) | Input::Dumped { .. } | Input::Latency(_) => {}
             Input::DumpBegins { now_ns } => self.table.begin_dump(now_ns, !self.is_seeded),
             Input::DumpEnds {
                 now_ns,

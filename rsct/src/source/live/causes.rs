@@ -7,8 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rsct_common::record::CauseRecord;
-
 use crate::{
     causes::programs::{Programs, ProgramsError},
     kernel::{interrupt, text::Symbols},
@@ -161,7 +159,7 @@ impl Attached {
             ..
         } = self;
         programs.drain(|record| {
-            name(record, symbols, named, consumer);
+            report_functions(&record.stack, symbols, named, consumer);
             consumer.take(Input::Record(Record::Cause(record)));
         });
     }
@@ -172,10 +170,16 @@ impl Attached {
     }
 }
 
-/// Reports the functions of a cause's stack that were not reported yet.
-fn name(record: &CauseRecord, symbols: &Symbols, named: &mut HashSet<u64>, consumer: &mut impl Consumer) {
-    let stack = record.stack.iter().copied();
+/// Reports the functions of a stack that were not reported yet.
+pub(super) fn report_functions(
+    stack: &[u64],
+    symbols: &Symbols,
+    named: &mut HashSet<u64>,
+    consumer: &mut impl Consumer,
+) {
     let new: Vec<u64> = stack
+        .iter()
+        .copied()
         .filter(|address| *address != 0 && named.insert(*address))
         .collect();
     if new.is_empty() {

@@ -22,7 +22,13 @@ use crate::{
     },
 };
 
-use super::{authority::Authority, causes::Causes, facts::Facts, hooks::report_hooks};
+use super::{
+    authority::Authority,
+    causes::Causes,
+    facts::Facts,
+    hooks::report_hooks,
+    latency::{Latency, NextToTrace},
+};
 
 /// Parameters of a trace.
 #[derive(Clone, Debug)]
@@ -55,6 +61,7 @@ pub(crate) struct Live {
     pub(super) authority: Authority,
     pub(super) causes: Causes,
     pub(super) facts: Facts,
+    pub(super) latency: NextToTrace,
     pub(super) signals: Signals,
     pub(super) hooks: LaterHooks,
     /// What a model has to know.
@@ -172,6 +179,7 @@ impl Live {
             authority,
             causes,
             facts: Facts::default(),
+            latency: NextToTrace::default(),
             signals,
             hooks: LaterHooks {
                 types,
@@ -181,6 +189,14 @@ impl Live {
             },
             setup,
         })
+    }
+}
+
+impl Live {
+    /// Also measures durations, with programs that are attached already.
+    pub(crate) fn with_latency(mut self, latency: Latency) -> Self {
+        self.latency = NextToTrace::of(latency);
+        self
     }
 }
 

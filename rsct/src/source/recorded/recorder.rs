@@ -13,6 +13,7 @@ use crate::{
     records::Record,
 };
 
+use super::latency::LatencyNotes;
 use super::wire::{self, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
 
 /// Defaults of a namespace with traffic are read again at this interval, because they may have changed.
@@ -40,6 +41,8 @@ pub(crate) struct Recorder {
     facts: Vec<Fact>,
     /// Notices that each file begins with.
     notices: Vec<Notice>,
+    /// The measurement that each file begins with.
+    latency: LatencyNotes,
     now_ns: u64,
     /// Namespaces whose defaults were read, the last one met, and when to read all again.
     known: HashSet<u32>,
@@ -78,6 +81,7 @@ impl Recorder {
             start,
             facts: Vec::new(),
             notices: Vec::new(),
+            latency: LatencyNotes::default(),
             now_ns: setup.started_ns,
             known: HashSet::new(),
             last_netns: 0,
@@ -142,10 +146,14 @@ impl Recorder {
             start,
             facts,
             notices,
+            latency,
             now_ns,
             ..
         } = self;
-        writer.rotate(|writer| head(writer, start, facts, notices, *now_ns))?;
+        writer.rotate(|writer| {
+            head(writer, start, facts, notices, *now_ns)?;
+            latency.head(writer, *now_ns)
+        })?;
         self.wants_dump = true;
         Ok(())
     }
@@ -226,6 +234,7 @@ impl Recorder {
                 self.keep(fact);
                 self.note(note::FACT, fact)
             }
+            Input::Latency(measured) => self.latency.write(&mut self.writer, measured, self.now_ns),
             Input::Notice(notice) => {
                 if let Notice::Loss { total, .. } = notice {
                     self.writer.lost(*total);
@@ -312,7 +321,12 @@ fn head(
     Ok(())
 }
 
-fn note_of(writer: &mut Writer, name: &str, note: &impl Serialize, now_ns: u64) -> Result<(), WriteError> {
+pub(super) fn note_of(
+    writer: &mut Writer,
+    name: &str,
+    note: &impl Serialize,
+    now_ns: u64,
+) -> Result<(), WriteError> {
     // Maps have keys of text or numbers only, so this cannot fail.
     let json = serde_json::to_vec(note).unwrap_or_default();
     writer.note(name, &json, now_ns)
