@@ -70,6 +70,10 @@ fn replayed(path: &Path, is_json: bool, asked: Asked, window: Window) -> (String
 }
 
 fn recorder(path: &Path) -> Recorder {
+    rotating(path, None)
+}
+
+fn rotating(path: &Path, max_bytes: Option<u64>) -> Recorder {
     let setup = Setup {
         hz: Hz::new(250).unwrap(),
         started_ns: 1_000_000_000,
@@ -79,8 +83,8 @@ fn recorder(path: &Path) -> Recorder {
     };
     let options = RecorderOptions {
         path: path.to_owned(),
-        max_bytes: None,
-        keep: 1,
+        max_bytes,
+        keep: 9,
         command: Vec::new(),
     };
     Recorder::create(options, &setup, Names::default()).unwrap()
@@ -173,6 +177,49 @@ fn a_window_has_the_calls_between_its_readings() {
         replayed(&file.0, false, Asked::default(), short).1,
         Outcome::Empty
     ));
+}
+
+#[test]
+fn each_file_of_a_rotated_recording_has_the_calls_of_its_time() {
+    let directory = std::env::temp_dir().join(format!("rsct-latency-rotated-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("r.rsct");
+    // The file is full at each of the five times.
+    let mut recorder = rotating(&path, Some(1));
+    measure(&mut recorder);
+    recorder.finish().unwrap();
+    let names: Vec<std::path::PathBuf> = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let calls = |paths: &[std::path::PathBuf]| {
+        let mut out = Vec::new();
+        let mut report = LatencyReport::new(
+            look(true, Asked::default(), Some(0..=u64::MAX)),
+            Names::default(),
+            &mut out,
+        );
+        Files::open(paths)
+            .unwrap()
+            .run(&mut report, Window::default())
+            .unwrap();
+        let outcome = report.finish();
+        let text = String::from_utf8(out).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains("nf_conntrack_in") && line.contains("durations_ns"));
+        let line: Option<serde_json::Value> = line.map(|line| serde_json::from_str(line).unwrap());
+        (
+            line.map(|line| line["durations_ns"]["count"].as_u64().unwrap()),
+            outcome,
+        )
+    };
+    let last = calls(std::slice::from_ref(&path));
+    let all = calls(&names);
+    fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(names.len(), 6);
+    assert_eq!(all.0, Some(40), "{all:?}");
+    assert_eq!(last.0, Some(10), "{last:?}");
 }
 
 #[test]
