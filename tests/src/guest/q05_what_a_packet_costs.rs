@@ -32,6 +32,8 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let netns = &lab.server.name;
     let port = UdpSocketPair::open(&lab)?;
+    // First: its dump locks every bucket, and each of these calls would be a slow one.
+    let recording = Recording::start(netns, &[])?;
     // All at the same time: they must not disturb one another.
     let by_outcome = latency::start(netns, &["--slower-than", "1ns"])?;
     let by_proto = latency::start(netns, &["--by", "proto"])?;
@@ -39,7 +41,6 @@ pub fn run() -> Result<()> {
     let by_cpu = latency::start(netns, &["--by", "cpu"])?;
     let by_netns = latency::start("all", &["--by", "netns"])?;
     let only_one = latency::start(netns, &["-p", "udp", "--sport", "5000"])?;
-    let recording = Recording::start(netns, &[])?;
     let counters = Counters::of(&lab.server)?;
     play(&lab, &port)?;
     let grown = [("invalid", INVALID as u64), ("drop", DROPPED as u64)];
