@@ -43,6 +43,14 @@ pub struct SlowRecord {
     pub stack: [u64; STACK_DEPTH],
 }
 
+impl SlowRecord {
+    /// The return addresses that the kernel found, the innermost first.
+    pub fn addresses(&self) -> &[u64] {
+        let bytes = usize::try_from(self.stack_bytes).unwrap_or(0);
+        self.stack.get(..bytes / 8).unwrap_or(&self.stack)
+    }
+}
+
 const _: () = assert!(size_of::<SlowRecord>() == 96 + STACK_DEPTH * 8);
 
 /// Bits of [`SlowRecord::flags`].

@@ -197,7 +197,10 @@ mod tests {
                 }
                 // The count of `rsct stats` is of intervals.
                 if shared.contains(&long) && (name, long) != ("rsct stats", "count") {
-                    let wording = (short_help(arg), name.to_owned());
+                    let help = short_help(arg);
+                    // A default that is none of clap's.
+                    let help = help.split(" [default").next().unwrap_or_default().to_owned();
+                    let wording = (help, name.to_owned());
                     wordings.entry(long.to_owned()).or_default().extend([wording]);
                 }
             }

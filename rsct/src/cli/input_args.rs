@@ -19,12 +19,16 @@ use crate::{
 /// `--input`, `--from` and `--to`.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct InputArgs {
-    /// Read a file of `rsct record` instead of tracing; repeat for the files of one recording
+    /// Read a recording of `rsct record` instead of the running kernel
     ///
-    /// Needs no privileges, and works on any machine. `-` reads standard input.
+    /// Needs no privileges, and works on any machine. Repeat the option for the other files of a rotated recording; `-`
+    /// reads standard input.
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Begin at TIME of the recording: `+10s` after its start, or a date such as 2026-11-30T02:00:00
+    /// Begin at TIME of the recording
+    ///
+    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
+    /// end it is in that time zone.
     #[arg(long, value_name = "TIME", value_parser = Moment::parse, requires = "input")]
     from: Option<Moment>,
     /// End at TIME of the recording
@@ -48,6 +52,12 @@ impl InputArgs {
             return Err(UsageError("--from: the time is later than that of --to".to_owned()).into());
         }
         Ok(Some(Recorded { files, start, window }))
+    }
+
+    /// The files, for messages.
+    pub(super) fn shown(&self) -> String {
+        let files: Vec<String> = self.input.iter().map(|file| file.display().to_string()).collect();
+        files.join(", ")
     }
 
     /// Returns whether there is a recording.

@@ -25,12 +25,14 @@ use crate::{
 /// `--input` and `--at`.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct RecordedTableArgs {
-    /// Read the table of a recording of `rsct record`; repeat for its other files
+    /// Read a recording of `rsct record` instead of the running kernel
     ///
-    /// Entries have the attributes that records have: tuples, state, status, timeout, mark and zone.
+    /// Repeat the option for the other files of a rotated recording. Entries have the attributes that records have: tuples, state, status, timeout, mark and zone.
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// Show the table at TIME: `+10s` after the start of the recording, or a date (default: its end)
+    /// Show the table at TIME of the recording (default: its end)
+    ///
+    /// `+10s` is 10 seconds after its start; a date is in local time unless it has a time zone.
     #[arg(long, value_name = "TIME", value_parser = Moment::parse, requires = "input")]
     at: Option<Moment>,
 }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::{
     FilterArgs, UsageError,
     input_args::Moment,
+    latency::{self, ByArg},
     namespaces::NetnsArg,
     shared_args::{AttachArg, DurationArg, ShowHooksArg},
     watching::records_have,
@@ -18,7 +19,7 @@ use crate::{
     kernel::{interfaces::Names, interrupt::Signals, netns::Selector},
     plural,
     source::{
-        live::{Limits, Live, LiveOptions},
+        live::{Latency, LatencyOptions, Limits, Live, LiveOptions},
         recorded::{Recorder, RecorderOptions},
     },
 };
@@ -28,14 +29,14 @@ const RING_BYTES: u32 = 16 << 20;
 
 /// Record what conntrack does to each packet and entry, and why
 ///
-/// Writes records, dumps, causes, losses and names to a file, which `rsct trace`, `why`, `timeout why`, `timeout what-if`
-/// and `list` read with --input: later, on any machine, without root. Runs until Ctrl-C or --duration.
+/// Writes records, dumps, causes, losses and names to a file, which `rsct trace`, `why`, `timeout why`, `timeout what-if`,
+/// `latency` and `list` read with --input: later, on any machine, without root. Runs until Ctrl-C or --duration.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   rsct record -O fault.rsct --duration 60s
   rsct record -O gateway.rsct --netns all --max-size 64M --keep 4
-  rsct trace --input fault.rsct -p tcp")]
+  rsct record -O slow.rsct --latency=cpu --slower-than 50us")]
 pub(super) struct RecordArgs {
     /// File to write; an existing one is replaced
     #[arg(short = 'O', long = "output-file", value_name = "FILE", required = true)]
@@ -47,15 +48,34 @@ pub(super) struct RecordArgs {
     /// Do not record causes
     #[arg(long)]
     no_causes: bool,
+    /// Also record durations, for `rsct latency --input`
+    ///
+    /// They are durations of conntrack's functions, grouped by BY.
+    #[arg(
+        long,
+        value_name = "BY",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "outcome"
+    )]
+    latency: Option<ByArg>,
+    /// Also record each call slower than TIME, with flow and stack
+    #[arg(long, value_name = "TIME", value_parser = latency::parse_slower, requires = "latency")]
+    slower_than: Option<u64>,
     #[command(flatten)]
     duration: DurationArg,
-    /// Begin a new file when FILE has this size (64M, 1G); the old one is renamed to FILE.1
+    /// Begin a new file when FILE has this size (64M, 1G)
+    ///
+    /// The old file is renamed to FILE.1, that to FILE.2 and so on. Each file can be read alone.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
     /// Keep N files: FILE, FILE.1 and so on
     #[arg(long, value_name = "N", default_value_t = 4, requires = "max_size", value_parser = parse_keep)]
     keep: usize,
-    /// Begin at TIME: `+10s` from now, or a date such as 2026-11-30T02:00:00
+    /// Begin at TIME
+    ///
+    /// `+10s` is 10 seconds from now; a date such as 2026-11-30T02:00:00 is in local time unless it has a time zone.
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     start_at: Option<Moment>,
     #[command(flatten)]
@@ -113,6 +133,7 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     {
         return Ok(ExitCode::SUCCESS);
     }
+    let measured = args.latency.map(|by| measure(args, by)).transpose()?;
     let mut source = Live::start(LiveOptions {
         filter,
         netns: Selector::from_option(args.netns.name()),
@@ -125,6 +146,9 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         reports_early: false,
         show_hooks: args.show_hooks.show_hooks,
     })?;
+    if let Some(latency) = measured {
+        source = source.with_latency(latency);
+    }
     let options = RecorderOptions {
         path: args.file.clone(),
         max_bytes: args.max_size,
@@ -146,6 +170,23 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         plural::count(written.files, "file", "files"),
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Attaches the programs that measure durations, before those of the trace: while they are attached, no record is lost.
+fn measure(args: &RecordArgs, by: ByArg) -> anyhow::Result<Latency> {
+    latency::has_only_kernel_options(&args.filter)?;
+    let latency = Latency::start(LatencyOptions {
+        by: by.by(),
+        filter: args.filter.filter()?,
+        filter_as_typed: latency::as_typed(&args.filter),
+        netns: Selector::from_option(args.netns.name()),
+        netns_as_typed: args.netns.name().map(str::to_owned),
+        slower_than_ns: args.slower_than,
+        every: Some(latency::RECORDED_EVERY),
+        form: args.attach.form(),
+        show_hooks: args.show_hooks.show_hooks,
+    });
+    latency.context("cannot record the latency")
 }
 
 /// Waits until a time. Returns false if a signal comes first.

@@ -195,8 +195,10 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     )?;
     args.explain.report_placed(&filter.conditions_in_trace());
     let (mut source, selection) = open(args, &filter, subject)?;
+    let mut setup = source.setup().clone();
+    setup.with_causes &= with_causes(args);
     let mut joined = Joined {
-        model: Model::new(source.setup(), selection),
+        model: Model::new(&setup, selection),
         observer: observer(args, subject, &source),
     };
     let limits = Limits {
@@ -204,6 +206,10 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     };
     source.run(&mut joined, limits).await?;
     finish(joined, args)
+}
+
+fn with_causes(args: &TraceArgs) -> bool {
+    !args.no_causes && args.output.format != TraceFormat::None
 }
 
 /// Opens the recording, or attaches the programs.
@@ -217,7 +223,7 @@ fn open(args: &TraceArgs, filter: &Filter, subject: Subject) -> anyhow::Result<(
         filter: *filter,
         netns: Selector::from_option(args.netns.name()),
         everywhere: false,
-        with_causes: !args.no_causes && args.output.format != TraceFormat::None,
+        with_causes: with_causes(args),
         form: args.attach.form(),
         ring_bytes: args.ring_size * 1024,
         with_refresh: args.refresh || filter.is_empty(),

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use rsct_common::latency::{ConfirmOutcome, Function, NatOutcome, PassOutcome, by};
+use serde::{Deserialize, Serialize};
 
 use super::Tally;
 use crate::names;
 
 /// The attribute by which durations are grouped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum By {
     /// The function's outcome.
     #[default]
@@ -116,7 +118,7 @@ pub struct Gc {
 }
 
 /// All counters at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Durations in nanoseconds.
     pub durations: BTreeMap<(Function, Key), Tally>,
@@ -137,8 +139,14 @@ impl Reading {
         Self {
             durations: durations.filter(|(_, tally)| tally.count() != 0).collect(),
             counts: Counts {
-                tracked_already: self.counts.tracked_already - earlier.counts.tracked_already,
-                untracked_already: self.counts.untracked_already - earlier.counts.untracked_already,
+                tracked_already: self
+                    .counts
+                    .tracked_already
+                    .saturating_sub(earlier.counts.tracked_already),
+                untracked_already: self
+                    .counts
+                    .untracked_already
+                    .saturating_sub(earlier.counts.untracked_already),
                 unfinished: self
                     .counts
                     .unfinished
@@ -154,7 +162,7 @@ impl Reading {
                 buckets: self.gc.buckets.since(&earlier.gc.buckets),
                 reaped: self.gc.reaped.since(&earlier.gc.reaped),
                 late: self.gc.late.since(&earlier.gc.late),
-                evicted: self.gc.evicted - earlier.gc.evicted,
+                evicted: self.gc.evicted.saturating_sub(earlier.gc.evicted),
             },
         }
     }

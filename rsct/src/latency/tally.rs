@@ -1,6 +1,6 @@
 //! Histogram of values: count, sum, quantiles and maximum.
 
-use rsct_common::latency::{BUCKETS, MAX, PARTS, SUM, Tally as Counted, bounds};
+use rsct_common::latency::{BUCKETS, MAX, PARTS, SUM, Tally as Counted, bounds, bucket_of};
 
 /// Largest error of a reported value, in percent: it is the middle of its bucket, and a bucket's width is a sixteenth
 /// of its lower bound.
@@ -49,6 +49,22 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// Restores a histogram from the least value and the count of its buckets.
+    pub fn of_buckets(buckets: &[(u64, u64)], sum: u64, max: u64, max_is_exact: bool) -> Self {
+        let mut tally = Self {
+            sum,
+            max,
+            max_is_exact,
+            ..Self::default()
+        };
+        for (least, count) in buckets {
+            if let Some(bucket) = tally.buckets.get_mut(bucket_of(*least)) {
+                *bucket = bucket.saturating_add(*count);
+            }
+        }
+        tally
+    }
+
     /// Adds the counters of a CPU.
     pub fn add(&mut self, counted: &Counted) {
         for (count, more) in self.buckets.iter_mut().zip(&counted[..BUCKETS]) {
@@ -111,6 +127,16 @@ impl Tally {
         self.sum
     }
 
+    /// The maximum, or its bound; 0 without values.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Returns whether the maximum is exact.
+    pub fn max_is_exact(&self) -> bool {
+        self.max_is_exact
+    }
+
     /// The maximum; `None` without values.
     pub fn largest(&self) -> Option<Largest> {
         (self.count() != 0).then_some(if self.max_is_exact {
@@ -164,7 +190,7 @@ impl Tally {
 pub(crate) fn tally_of(values: &[u64]) -> Tally {
     let mut tally = Tally::default();
     for value in values {
-        tally.buckets[rsct_common::latency::bucket_of(*value)] += 1;
+        tally.buckets[bucket_of(*value)] += 1;
         tally.sum += value;
         tally.max = tally.max.max(*value);
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     flow::reconcile::{Coverage, DumpedEntry},
+    latency::Measured,
     records::Record,
 };
 
@@ -46,6 +47,8 @@ pub(crate) enum Input<'a> {
         /// The time on the monotonic clock.
         now_ns: u64,
     },
+    /// Durations that the source measures next to the records.
+    Latency(Measured<'a>),
     /// The stream changed.
     Notice(&'a Notice),
     /// The last input.

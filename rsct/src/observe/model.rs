@@ -133,7 +133,7 @@ impl Model {
 
     fn rare(&mut self, input: Input<'_>, observer: &mut impl Observer) {
         match input {
-            Input::Record(_) | Input::Dumped { .. } | Input::Counted(_) => {}
+            Input::Record(_) | Input::Dumped { .. } | Input::Counted(_) | Input::Latency(_) => {}
             Input::DumpBegins { now_ns } => self.table.begin_dump(now_ns, !self.is_seeded),
             Input::DumpEnds {
                 now_ns,
@@ -343,6 +343,8 @@ impl Model {
                 });
                 return;
             }
+            // A recording may have causes that are not wanted, and repeats this notice in each file.
+            Notice::Causes { .. } if self.whys.programs != Programs::Coming => return,
             Notice::Causes { .. } => self.whys.programs = Programs::Attached,
             Notice::NoCauses => self.whys.programs = Programs::Absent,
             Notice::CausesLost { total } => {

@@ -70,6 +70,9 @@ pub(super) struct Whys {
 impl Whys {
     /// Adds a cause.
     pub(super) fn add(&mut self, record: &CauseRecord) {
+        if self.programs == Programs::Absent {
+            return;
+        }
         let Some(unclaimed) = self.unclaimed.get_mut(usize::from(record.family)) else {
             return;
         };

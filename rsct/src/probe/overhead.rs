@@ -16,7 +16,7 @@ use crate::{
         bpf_syscall::{self, BpfError},
         btf::KernelTypes,
     },
-    latency::Tally,
+    latency::{Overhead, Tally},
 };
 
 use super::{
@@ -38,19 +38,7 @@ pub(crate) const CALLS: u32 = 200;
 /// The smallest packet for such a program: an Ethernet header.
 const PACKET: [u8; 14] = [0; 14];
 
-/// The cost of measuring.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Overhead {
-    /// Nanoseconds to read the clock.
-    pub clock_ns: f64,
-    /// The additional nanoseconds of a call with the two programs of a measured function.
-    pub pair_ns: u64,
-    /// The nanoseconds that the programs measure for a function that does nothing: the programs' share of each
-    /// duration.
-    pub shown_ns: u64,
-}
-
-/// Measures it with programs of the form in use.
+/// Measures the cost of measuring, with programs of the form in use.
 pub(crate) fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -> Result<Overhead, String> {
     // Other settings would count the function's durations elsewhere, or emit records.
     let options = Options {

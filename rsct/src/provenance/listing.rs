@@ -11,6 +11,7 @@ use crate::{
         btf::{BtfError, KernelTypes},
         clock,
         hz::{Hz, HzError},
+        netns::Selector,
     },
     names::proto::TCP,
     netlink::{
@@ -218,7 +219,7 @@ impl Listing {
 /// Finds out what the last lookup lacks.
 fn find(known: &mut KnownTimeouts) {
     let now_ns = clock::monotonic_ns();
-    match known.wanted().map(find_out) {
+    match known.wanted().map(|want| find_out(want, &Selector::All)) {
         Some(Fact::Defaults { netns, defaults }) => known.set_defaults(netns, defaults.as_ref(), now_ns),
         Some(Fact::Objects { netns, objects }) => known.set_objects(netns, objects.as_deref(), now_ns),
         Some(Fact::Symbols(_) | Fact::Names(_)) | None => {}

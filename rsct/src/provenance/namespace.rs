@@ -5,7 +5,7 @@ use std::{collections::HashMap, io, os::fd::AsFd as _, path::Path};
 
 use crate::{
     kernel::{
-        netns::{self, Netns},
+        netns::{self, Netns, Selector},
         sysctl::Where,
     },
     netlink::{Socket, nft_timeout, timeout},
@@ -14,13 +14,23 @@ use crate::{
     waiting::block_on,
 };
 
-fn open(netns: u32) -> io::Result<Netns> {
+/// Opens a namespace. The one that `likely` selects is found without a search through all processes.
+fn open(netns: u32, likely: &Selector) -> io::Result<Netns> {
+    if *likely != Selector::All
+        && let Ok(found) = netns::open(likely)
+        && let Some(found) = found
+            .namespaces
+            .into_iter()
+            .find(|found| found.inode == netns.into())
+    {
+        return Ok(found);
+    }
     netns::open_inode(netns.into()).map_err(io::Error::other)
 }
 
 /// A namespace's defaults by protocol number. Through sysctl, as a ctnetlink request would load a module.
-pub(crate) fn defaults(netns: u32) -> io::Result<Defaults> {
-    let netns = open(netns)?;
+fn defaults(netns: u32, likely: &Selector) -> io::Result<Defaults> {
+    let netns = open(netns, likely)?;
     let at = Where::Inside(netns.as_fd());
     let states = || {
         let of = |protocol: &'static Protocol| protocol.states.iter().map(move |state| (protocol, state));
@@ -47,8 +57,8 @@ pub(crate) fn defaults(netns: u32) -> io::Result<Defaults> {
 }
 
 /// All timeout objects of a namespace.
-pub(crate) fn timeout_objects(netns: u32) -> io::Result<Vec<TimeoutObject>> {
-    let netns = open(netns)?;
+fn timeout_objects(netns: u32, likely: &Selector) -> io::Result<Vec<TimeoutObject>> {
+    let netns = open(netns, likely)?;
     // On a thread of its own, so that this one stays in its namespace.
     netns::inside(netns.as_fd(), || {
         block_on(async {
@@ -83,16 +93,16 @@ fn object(name: String, timeouts: timeout::Timeouts, of_nftables: bool) -> Timeo
     }
 }
 
-/// Reads a fact. It takes some time: the caller has a thread for it.
-pub(crate) fn find_out(want: Want) -> Fact {
+/// Reads a fact, likely about the namespace that `likely` selects. It takes some time: the caller has a thread for it.
+pub(crate) fn find_out(want: Want, likely: &Selector) -> Fact {
     match want {
         Want::Defaults(netns) => Fact::Defaults {
             netns,
-            defaults: defaults(netns).ok(),
+            defaults: defaults(netns, likely).ok(),
         },
         Want::Objects(netns) => Fact::Objects {
             netns,
-            objects: timeout_objects(netns).ok(),
+            objects: timeout_objects(netns, likely).ok(),
         },
     }
 }

@@ -149,7 +149,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     }
     let mut body = Vec::new();
     encoder.take(&mut body);
-    let note = b"\x05start{\"version\":\"0.1.0\",\"host\":\"gateway\",\"kernel\":\"6.12.9\"}";
+    let note = b"\x05start{\"rsct\":\"0.1.0\",\"host\":\"gateway\",\"kernel\":\"6.12.9\"}";
     let frame = |frame, records, size, payload: &[u8]| [&[frame, records, size, 0], payload].concat();
     let file = sealed(frame::NOTE, 0, 0, note);
     vec![

@@ -16,6 +16,17 @@ impl Lost {
         self.per_cpu.iter().map(|counts| counts[kind]).sum()
     }
 
+    /// Returns the losses since an earlier count.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        for (counts, then) in since.per_cpu.iter_mut().zip(&earlier.per_cpu) {
+            for (count, then) in counts.iter_mut().zip(then) {
+                *count = count.saturating_sub(*then);
+            }
+        }
+        since
+    }
+
     /// Returns the sum of all kinds.
     pub fn total(&self) -> u64 {
         (0..LOSSES).map(|kind| self.of(kind)).sum()

@@ -9,9 +9,8 @@ use rsct_common::{
 use super::{bytes::json_line, latency::Report};
 use crate::{
     kernel::hz::Hz,
-    latency::{Key, Tally},
+    latency::{Key, Overhead, Tally},
     names,
-    probe::overhead::Overhead,
     schema::{
         common::{Step, Task},
         latency::{self as schema, Gc, Latency, LatencyCounts, Slow, Span, Values},

@@ -17,6 +17,7 @@ pub mod json;
 pub mod known;
 pub mod latency;
 pub mod latency_json;
+pub(crate) mod latency_report;
 pub(crate) mod lines;
 mod members;
 pub mod namespace;

@@ -33,8 +33,10 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/costs.md"),
     page!("docs/filters.md"),
     page!("docs/json.md"),
+    page!("docs/latency.md"),
     page!("docs/nfct.md"),
     page!("docs/questions.md"),
+    page!("docs/recording.md"),
     page!("docs/timeouts.md"),
     page!("docs/tutorial.md"),
 ];

@@ -10,7 +10,7 @@ use crate::lab::{
     CLIENT, Lab, Line, SERVER,
     counters::Counters,
     inode,
-    latency::{self, Measured},
+    latency::{self, Measured, Recording},
     limit::{self, Limit},
     raw, traffic,
     wait::{self, DEADLINE},
@@ -32,6 +32,8 @@ pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let netns = &lab.server.name;
     let port = UdpSocketPair::open(&lab)?;
+    // First: its dump locks every bucket, and each of these calls would be a slow one.
+    let recording = Recording::start(netns, &[])?;
     // All at the same time: they must not disturb one another.
     let by_outcome = latency::start(netns, &["--slower-than", "1ns"])?;
     let by_proto = latency::start(netns, &["--by", "proto"])?;
@@ -74,6 +76,7 @@ pub fn run() -> Result<()> {
     slow_calls_are_reported(&measured, inode(&lab.server)?)?;
 
     let total = measured.total(IN);
+    recording_has_the_same(&recording.stop()?, &measured)?;
     let by_proto = Measured::of(by_proto)?;
     ensure!(by_proto.count(IN, "tcp") == INVALID, "{}", by_proto.told());
     ensure!(
@@ -163,15 +166,42 @@ fn slow_calls_are_reported(measured: &Measured, netns: i64) -> Result<()> {
     Ok(())
 }
 
-/// The intervals add up to the total.
-fn intervals_add_up(measured: &Measured) -> Result<()> {
-    let in_intervals: i64 = measured
+/// The recording that ran next to the measurement has the same numbers of calls.
+fn recording_has_the_same(recorded: &Measured, measured: &Measured) -> Result<()> {
+    let told = || format!("{}\n{}", recorded.told(), measured.told());
+    for outcome in ["created", "tracked", "invalid", "dropped"] {
+        let counts = (recorded.count(IN, outcome), measured.count(IN, outcome));
+        ensure!(counts.0 == counts.1, "{counts:?} {outcome}\n{}", told());
+    }
+    for function in [IN, "__nf_conntrack_confirm"] {
+        let counts = (recorded.total(function), measured.total(function));
+        ensure!(counts.0 == counts.1, "{counts:?} {function}\n{}", told());
+    }
+    ensure!(
+        recorded.line("latency_counts")?.number("/tracked_already") == Some(LOOPED),
+        "{}",
+        told()
+    );
+    // The last second is an interval too.
+    let in_intervals = intervals(recorded);
+    ensure!(in_intervals <= recorded.total(IN), "{}", told());
+    Ok(())
+}
+
+/// Number of calls in all intervals.
+fn intervals(measured: &Measured) -> i64 {
+    measured
         .0
         .lines
         .iter()
         .filter(|line| line.text("/function") == IN && line.0.pointer("/whole") == Some(&Value::Bool(false)))
         .filter_map(|line| line.number("/durations_ns/count"))
-        .sum();
+        .sum()
+}
+
+/// The intervals add up to the total.
+fn intervals_add_up(measured: &Measured) -> Result<()> {
+    let in_intervals = intervals(measured);
     // The last interval is not over.
     ensure!(
         in_intervals <= measured.total(IN),

@@ -72,7 +72,7 @@ fn full_disk(lab: &Lab) -> Result<()> {
     let recorder = Recorder::start(&lab.server.name, &file, &["--no-causes"])?;
     // Less than a page is left.
     lab.server.sh(&format!(
-        "dd if=/dev/zero of={directory}/rest bs=4k 2>/dev/null; true"
+        "dd if=/dev/zero of={directory}/rest bs=4k 2>/dev/null || true"
     ))?;
     let (client, server) = traffic::udp(lab, 9001)?;
     // Each frame is a second, and the kernel's page has room for some.
@@ -95,7 +95,7 @@ fn full_disk(lab: &Lab) -> Result<()> {
     );
     let (count, messages) = packets(&file)?;
     ensure!(!messages.contains("damaged"), "{count} packets\n{messages}");
-    lab.server.sh(&format!("umount {directory}"))?;
+    sh(format!("umount {directory}"))?;
     Ok(())
 }
 

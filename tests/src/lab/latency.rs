@@ -1,10 +1,14 @@
-//! A running `rsct latency`, and its measurements.
+//! A running `rsct latency`, or `rsct record --latency`, and its measurements.
 
-use std::process::Command;
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Line, Trace, trace::Ended};
+use super::{Line, Trace, json, trace::Ended, wait};
 use crate::{guest::ATTACH, native::namespace};
 
 /// Longer than any scenario lasts, which stops it.
@@ -28,7 +32,11 @@ pub struct Measured(pub Ended);
 impl Measured {
     /// Stops it, and checks the conditions that every figure meets.
     pub fn of(latency: Trace) -> Result<Self> {
-        let measured = Self(latency.stop()?);
+        Self::sound(latency.stop()?)
+    }
+
+    fn sound(ended: Ended) -> Result<Self> {
+        let measured = Self(ended);
         ensure!(measured.0.status.success(), "{}", measured.told());
         for line in &measured.0.lines {
             match line.text("/type") {
@@ -132,4 +140,66 @@ fn are_sound(line: &Line, values: &str) -> Result<()> {
         "a sum that the buckets can't have, of {least} to {most}: {line}"
     );
     Ok(())
+}
+
+/// A running `rsct record --latency`.
+pub struct Recording {
+    child: Child,
+    file: PathBuf,
+}
+
+impl Recording {
+    /// Starts it, and returns when its file has two readings. `netns` is the value of `--netns`.
+    pub fn start(netns: &str, args: &[&str]) -> Result<Self> {
+        let file = std::env::temp_dir().join(format!("rsct-latency-{}.rsct", std::process::id()));
+        let mut command = Command::new(namespace::rsct());
+        command
+            .args(["record", "--latency", "--no-causes", "--netns", netns, "-O"])
+            .arg(&file)
+            .args(args)
+            .stderr(Stdio::null());
+        if let Ok(mode) = std::env::var(ATTACH) {
+            command.args(["--attach", &mode]);
+        }
+        let child = command.spawn().with_context(|| format!("start {command:?}"))?;
+        let recording = Self { child, file };
+        wait::until("the recording has two readings", || {
+            Ok(recording.reports(&[])?.status.success())
+        })?;
+        Ok(recording)
+    }
+
+    /// Ends it, and returns the reports of its file.
+    pub fn stop(mut self) -> Result<Measured> {
+        let pid = self.child.id().try_into().context("a process id")?;
+        // SAFETY: a plain call; the child has not been waited for, so the id is its own.
+        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
+        ensure!(sent == 0, "stop the recording");
+        ensure!(self.child.wait()?.success(), "the recording failed");
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.reports(&["--interval", "1s"])?;
+        let lines = json::lines(&String::from_utf8(stdout)?)?;
+        Measured::sound(Ended {
+            lines: lines.into_iter().map(Line).collect(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            status,
+        })
+    }
+
+    fn reports(&self, args: &[&str]) -> Result<Output> {
+        let mut command = Command::new(namespace::rsct());
+        command.args(["latency", "-o", "json", "--input"]).arg(&self.file);
+        Ok(command.args(args).output()?)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_file(&self.file);
+    }
 }

@@ -67,6 +67,7 @@ pub(super) struct Watch {
     /// Names of namespaces and interfaces.
     pub(super) names: Names,
     duration: Duration,
+    with_causes: bool,
     json: bool,
 }
 
@@ -123,6 +124,7 @@ impl Watch {
             source,
             selection,
             duration: args.duration.duration,
+            with_causes: scope.with_causes,
             json: args.output.is_json(),
         })
     }
@@ -142,8 +144,10 @@ impl Watch {
         if let (Some(command), true) = (command, self.json) {
             printed.lines(|out| schema::begin(out, command));
         }
+        let mut setup = self.source.setup().clone();
+        setup.with_causes &= self.with_causes;
         let mut joined = Joined {
-            model: Model::new(self.source.setup(), self.selection),
+            model: Model::new(&setup, self.selection),
             observer: printed,
         };
         if !self.json && self.source.is_live() {

@@ -109,7 +109,7 @@ impl CauseReader {
 }
 
 /// Reports the functions of a stack that were not reported yet.
-fn name(stack: &[u64], symbols: &Symbols, named: &mut HashSet<u64>, consumer: &mut impl Consumer) {
+pub(super) fn name(stack: &[u64], symbols: &Symbols, named: &mut HashSet<u64>, consumer: &mut impl Consumer) {
     let new: Vec<u64> = stack
         .iter()
         .copied()

@@ -7,16 +7,18 @@ use std::{
 };
 
 use crate::{
+    kernel::netns::Selector,
     observe::{Consumer, Fact, Input, Want},
     provenance::find_out,
 };
 
 /// The longest time that records wait for a fact. The ring holds those of longer.
-const LONGEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_millis(250);
 
 /// The fact that is being found out, if any.
-#[derive(Default)]
 pub(super) struct Facts {
+    /// The namespaces in scope.
+    likely: Selector,
     coming: Option<Coming>,
 }
 
@@ -28,12 +30,18 @@ struct Coming {
 }
 
 impl Facts {
+    /// Facts about the namespaces that `likely` selects, and some of others.
+    pub(super) fn of(likely: Selector) -> Self {
+        Self { likely, coming: None }
+    }
+
     /// Begins to find out a fact.
     pub(super) fn begin(&mut self, want: Want) {
         let (send, fact) = channel();
+        let likely = self.likely.clone();
         // If no thread can start, the channel closes at once.
         let _ = thread::Builder::new().name("rsct-facts".into()).spawn(move || {
-            let _ = send.send(find_out(want));
+            let _ = send.send(find_out(want, &likely));
         });
         self.coming = Some(Coming {
             fact,

@@ -18,6 +18,7 @@ use super::{
     causes::Causes,
     counting::Reading,
     facts::Facts,
+    latency::NextToTrace,
     losses::Losses,
     silence::Silence,
 };
@@ -74,6 +75,7 @@ impl Live {
             authority,
             causes,
             facts,
+            latency,
             signals,
             hooks,
             ..
@@ -84,10 +86,12 @@ impl Live {
             signals,
             end: limits.duration.map(|duration| start + duration),
         };
+        latency.begin(consumer);
         let reader = RefCell::new(Reader {
             consumer,
             causes,
             facts,
+            latency,
         });
         let mut show = |ring: &mut Ring| {
             reader.borrow_mut().drain(ring);
@@ -161,8 +165,14 @@ impl Live {
                 .map(|duration| Instant::now() + duration.max(LAST_DUMP));
             dumps.dump(session, authority, &reader, until.reached()).await;
         }
-        let Reader { consumer, causes, .. } = reader.into_inner();
+        let Reader {
+            consumer,
+            causes,
+            latency,
+            ..
+        } = reader.into_inner();
         causes.drain(consumer);
+        latency.end(consumer);
         consumer.take(Input::Ended(&Ended {
             elapsed: start.elapsed(),
             lost: session.ring.lost(),
@@ -182,6 +192,7 @@ struct Reader<'a, C> {
     consumer: &'a mut C,
     causes: &'a mut Causes,
     facts: &'a mut Facts,
+    latency: &'a mut NextToTrace,
 }
 
 impl<C: Consumer> Reader<'_, C> {
@@ -191,6 +202,7 @@ impl<C: Consumer> Reader<'_, C> {
             consumer,
             causes,
             facts,
+            ..
         } = self;
         if facts.are_awaited(*consumer) {
             return Drained::Waits;
@@ -243,9 +255,10 @@ impl<C: Consumer> Reader<'_, C> {
         self.causes.are_attached() && self.consumer.wants_counts()
     }
 
-    /// Continues to attach the programs that report causes.
+    /// Continues to attach the programs that report causes, and reads what the programs measured.
     fn go_on(&mut self) {
         self.causes.go_on(self.consumer);
+        self.latency.go_on(self.consumer);
     }
 }
 

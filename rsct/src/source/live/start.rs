@@ -22,7 +22,13 @@ use crate::{
     },
 };
 
-use super::{authority::Authority, causes::Causes, facts::Facts, hooks::report_hooks};
+use super::{
+    authority::Authority,
+    causes::Causes,
+    facts::Facts,
+    hooks::report_hooks,
+    latency::{Latency, NextToTrace},
+};
 
 /// Parameters of a trace.
 #[derive(Clone, Debug)]
@@ -55,6 +61,7 @@ pub(crate) struct Live {
     pub(super) authority: Authority,
     pub(super) causes: Causes,
     pub(super) facts: Facts,
+    pub(super) latency: NextToTrace,
     pub(super) signals: Signals,
     pub(super) hooks: LaterHooks,
     /// What a model has to know.
@@ -132,6 +139,7 @@ impl Live {
         let types = KernelTypes::open()?;
         let layout = Layout::resolve(&types, &TRACE)?;
         let hz = Hz::of_running_kernel()?;
+        let likely = with.netns.clone();
         let authority = Authority::open(with.netns, with.filter)?;
         let options = Options {
             form: with.form,
@@ -171,7 +179,8 @@ impl Live {
             session,
             authority,
             causes,
-            facts: Facts::default(),
+            facts: Facts::of(likely),
+            latency: NextToTrace::default(),
             signals,
             hooks: LaterHooks {
                 types,
@@ -181,6 +190,14 @@ impl Live {
             },
             setup,
         })
+    }
+}
+
+impl Live {
+    /// Also measures durations, with programs that are attached already.
+    pub(crate) fn with_latency(mut self, latency: Latency) -> Self {
+        self.latency = NextToTrace::of(latency);
+        self
     }
 }
 

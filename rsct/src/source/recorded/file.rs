@@ -16,6 +16,7 @@ use crate::{
     records::Record,
 };
 
+use super::latency::MergedLatency;
 use super::wire::{self, CountedPart, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
 
 /// The files of a recording.
@@ -31,6 +32,7 @@ struct File {
     path: PathBuf,
     reader: Reader<Box<dyn ReadDebug>>,
     start: Start,
+    latency: MergedLatency,
     /// The time of its head on the monotonic clock.
     begun_ns: u64,
     /// The parts of a reading of counts so far.
@@ -181,6 +183,7 @@ impl File {
                     path: path.to_owned(),
                     reader,
                     start,
+                    latency: MergedLatency::default(),
                     begun_ns: head.first_ns,
                     counted: None,
                 });
@@ -222,7 +225,10 @@ impl File {
                 Some(Body::Note(found)) if found.name == note::COUNTED => {
                     self.counted = counted(self.counted.take(), found.json, consumer);
                 }
-                Some(Body::Note(found)) => note(found.name, found.json, consumer),
+                Some(Body::Note(found)) => {
+                    self.latency.note(found.name, found.json, consumer);
+                    note(found.name, found.json, consumer);
+                }
                 Some(Body::Index | Body::End | Body::Other) | None => {}
             }
             let _ = consumer.lacks();
@@ -306,6 +312,6 @@ fn note(name: &str, json: &[u8], consumer: &mut impl Consumer) {
     }
 }
 
-fn parsed<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+pub(super) fn parsed<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     serde_json::from_slice(json).ok()
 }

@@ -1,6 +1,7 @@
 //! Recordings as a source, and the consumer that writes them.
 
 mod file;
+mod latency;
 mod recorder;
 pub(crate) mod table;
 mod wire;

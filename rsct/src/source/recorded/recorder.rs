@@ -13,6 +13,7 @@ use crate::{
     records::Record,
 };
 
+use super::latency::LatencyNotes;
 use super::wire::{self, CountedPart, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
 
 /// Defaults of a namespace with traffic are read again at this interval, because they may have changed.
@@ -43,6 +44,8 @@ pub(crate) struct Recorder {
     notices: Vec<Notice>,
     /// The counts of causes that each file begins with, after the first reading.
     counted: Option<AllCounts>,
+    /// The measurement that each file begins with.
+    latency: LatencyNotes,
     now_ns: u64,
     /// Namespaces whose defaults were read, the last one met, and when to read all again.
     known: HashSet<u32>,
@@ -84,6 +87,7 @@ impl Recorder {
             facts: Vec::new(),
             notices: Vec::new(),
             counted: None,
+            latency: LatencyNotes::default(),
             now_ns: setup.started_ns,
             known: HashSet::new(),
             last_netns: 0,
@@ -150,10 +154,14 @@ impl Recorder {
             facts,
             notices,
             counted,
+            latency,
             now_ns,
             ..
         } = self;
-        writer.rotate(|writer| head(writer, start, facts, notices, counted.as_ref(), *now_ns))?;
+        writer.rotate(|writer| {
+            head(writer, start, facts, notices, counted.as_ref(), *now_ns)?;
+            latency.head(writer, *now_ns)
+        })?;
         self.wants_dump = true;
         Ok(())
     }
@@ -234,6 +242,7 @@ impl Recorder {
                 self.keep(fact);
                 self.note(note::FACT, fact)
             }
+            Input::Latency(measured) => self.latency.write(&mut self.writer, measured, self.now_ns),
             Input::Notice(notice) => {
                 if let Notice::Loss { total, .. } = notice {
                     self.writer.lost(*total);
@@ -345,7 +354,12 @@ fn count(writer: &mut Writer, counted: &Counted, now_ns: u64) -> Result<(), Writ
         .try_for_each(|part| note_of(writer, note::COUNTED, part, now_ns))
 }
 
-fn note_of(writer: &mut Writer, name: &str, note: &impl Serialize, now_ns: u64) -> Result<(), WriteError> {
+pub(super) fn note_of(
+    writer: &mut Writer,
+    name: &str,
+    note: &impl Serialize,
+    now_ns: u64,
+) -> Result<(), WriteError> {
     // Maps have keys of text or numbers only, so this cannot fail.
     let json = serde_json::to_vec(note).unwrap_or_default();
     writer.note(name, &json, now_ns)

@@ -50,6 +50,10 @@ pub(crate) mod note {
     pub(crate) const DUMP_ENDS: &str = "dump_ends";
     /// A [`crate::observe::Fact`].
     pub(crate) const FACT: &str = "fact";
+    /// A [`crate::latency::Begins`].
+    pub(crate) const LATENCY_BEGINS: &str = "latency_begins";
+    /// A [`crate::latency::Changes`].
+    pub(crate) const LATENCY: &str = "latency";
     /// A [`crate::observe::Notice`].
     pub(crate) const NOTICE: &str = "notice";
     /// A [`super::CountedPart`].

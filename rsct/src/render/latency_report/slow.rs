@@ -1,4 +1,4 @@
-//! Prints calls slower than the threshold, as they happen.
+//! Calls slower than the threshold, and finally their stacks.
 
 use std::{collections::HashMap, io::Write as _};
 
@@ -11,47 +11,44 @@ use rsct_common::{
 use crate::{
     kernel::{interfaces::Names, text::Symbols},
     latency::{Key, Stacks},
-    names, outside,
+    names as numbers, outside,
     render::{latency::time, latency_json, words},
 };
 
 /// Prints slow calls, and finally their stacks.
 pub(super) struct SlowCalls {
     json: bool,
-    started_ns: u64,
+    /// The time from which on they are printed.
+    pub(super) started_ns: u64,
     stacks: Stacks,
     /// Number of slow calls.
     pub(super) count: u64,
-    symbols: Option<Symbols>,
-    names: HashMap<u64, String>,
-    interfaces: Names,
+    functions: HashMap<u64, String>,
 }
 
 /// Stack frames of the probes themselves.
 const OURS: [&str; 4] = ["bpf_prog_", "bpf_trampoline_", "bpf_get_stack", "kretprobe_"];
 
 impl SlowCalls {
-    pub(super) fn new(json: bool, started_ns: u64) -> Self {
+    pub(super) fn new(json: bool) -> Self {
         Self {
             json,
-            started_ns,
+            started_ns: 0,
             stacks: Stacks::default(),
             count: 0,
-            symbols: None,
-            names: HashMap::new(),
-            interfaces: if json { Names::default() } else { Names::read() },
+            functions: HashMap::new(),
         }
     }
 
     /// Appends a slow call.
-    pub(super) fn print(&mut self, out: &mut Vec<u8>, record: &SlowRecord) {
+    pub(super) fn print(&mut self, out: &mut Vec<u8>, record: &SlowRecord, symbols: &Symbols, names: &Names) {
         let Some(function) = Function::from_byte(record.function) else {
             return;
         };
         self.count += 1;
-        let addresses = addresses(record);
+        let addresses = record.addresses();
         if self.json {
-            let stack = self.symbolize(addresses);
+            let stack = self.symbolize(addresses, symbols);
             return latency_json::slow(out, record, &stack);
         }
         if self.count == 1 {
@@ -72,15 +69,15 @@ impl SlowCalls {
             Key::outcome(function, record.outcome),
         );
         if record.flags & SlowFlags::HOOK != 0 {
-            let _ = write!(out, " {}", names::hook(record.hook));
-            let _ = match self.interfaces.interface(record.netns, record.ifindex) {
+            let _ = write!(out, " {}", numbers::hook(record.hook));
+            let _ = match names.interface(record.netns, record.ifindex) {
                 Some(name) => write!(out, " {name}"),
                 None => write!(out, " if {}", record.ifindex),
             };
         }
         let tuple = Tuple::from_words(record.tuple);
         if tuple.protonum != 0 {
-            let name = names::proto::name(tuple.protonum);
+            let name = numbers::proto::name(tuple.protonum);
             let _ = match name {
                 Some(name) => write!(out, " {name} "),
                 None => write!(out, " {} ", tuple.protonum),
@@ -88,14 +85,14 @@ impl SlowCalls {
             words::ends(out, &tuple);
         }
         if record.flags & SlowFlags::TASK != 0 {
-            let comm = outside::shown(names::comm(&record.comm));
+            let comm = outside::shown(numbers::comm(&record.comm));
             let _ = write!(out, " by {comm}[{}]", record.pid);
         }
         out.push(b'\n');
     }
 
     /// Appends the stacks of the slow calls.
-    pub(super) fn stacks(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn stacks(&mut self, out: &mut Vec<u8>, symbols: &Symbols) {
         let stacks = std::mem::take(&mut self.stacks);
         for (number, stack) in stacks.iter() {
             let times = if stack.count == 1 { "once" } else { "times" };
@@ -109,25 +106,21 @@ impl SlowCalls {
                 "\nstack {number}: {count}{times}, the slowest {}",
                 time(stack.slowest_ns)
             );
-            for line in self.symbolize(&stack.addresses) {
+            for line in self.symbolize(&stack.addresses, symbols) {
                 let _ = writeln!(out, "    {line}");
             }
         }
     }
 
     /// The functions of a stack, the innermost first, without those of the probes.
-    fn symbolize(&mut self, addresses: &[u64]) -> Vec<String> {
+    fn symbolize(&mut self, addresses: &[u64], symbols: &Symbols) -> Vec<String> {
         if addresses.is_empty() {
             return vec!["(the kernel could not walk the stack)".to_owned()];
         }
-        // Without permission to read them, numbers are printed.
-        let symbols = self
-            .symbols
-            .get_or_insert_with(|| Symbols::read().unwrap_or_default());
         let mut functions = Vec::with_capacity(addresses.len());
         for address in addresses {
             let name = self
-                .names
+                .functions
                 .entry(*address)
                 .or_insert_with(|| name(symbols, *address));
             if !OURS.iter().any(|ours| name.starts_with(ours)) {
@@ -147,9 +140,4 @@ fn name(symbols: &Symbols, address: u64) -> String {
         },
         None => format!("{address:#x}"),
     }
-}
-
-fn addresses(record: &SlowRecord) -> &[u64] {
-    let bytes = usize::try_from(record.stack_bytes).unwrap_or(0);
-    &record.stack[..(bytes / 8).min(record.stack.len())]
 }
