@@ -21,7 +21,7 @@ fn open(netns: u32, likely: &Selector) -> io::Result<Netns> {
         && let Some(found) = found
             .namespaces
             .into_iter()
-            .find(|found| found.inode == netns.into())
+            .find(|found| found.inode == u64::from(netns))
     {
         return Ok(found);
     }

@@ -65,13 +65,15 @@ fn killed(lab: &Lab) -> Result<()> {
 
 fn full_disk(lab: &Lab) -> Result<()> {
     let directory = "/tmp/small";
-    lab.server.sh(&format!(
+    // Not by `ip netns exec`, whose mounts are its own.
+    let sh = |script: String| succeeds(Command::new("sh").args(["-ec", &script]));
+    sh(format!(
         "mkdir -p {directory} && mount -t tmpfs -o size=1m small {directory}"
     ))?;
     let file = Path::new(directory).join("full.rsct");
     let recorder = Recorder::start(&lab.server.name, &file, &["--no-causes"])?;
     // Less than a page is left.
-    lab.server.sh(&format!(
+    sh(format!(
         "dd if=/dev/zero of={directory}/rest bs=4k 2>/dev/null || true"
     ))?;
     let (client, server) = traffic::udp(lab, 9001)?;
