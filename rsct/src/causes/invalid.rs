@@ -147,14 +147,6 @@ impl InvalidCause {
             _ => Self::NoReason,
         }
     }
-
-    /// True if the segment missed a bound of TCP's window.
-    pub fn is_of_window(self) -> bool {
-        matches!(
-            self,
-            Self::SeqOver | Self::SeqUnder | Self::AckOver | Self::AckUnder | Self::Overshot
-        )
-    }
 }
 
 #[cfg(test)]

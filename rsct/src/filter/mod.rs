@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use rsct_common::Tuple;
 
 pub use details::{Details, HelperName, Status};
-pub use nat::{End, NatCondition, Translation};
+pub use nat::NatCondition;
 pub use parse::{FilterError, Typed};
 pub use plan::{Evaluator, Plan, PlannedCondition};
 pub use state::StateSet;

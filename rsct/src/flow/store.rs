@@ -176,6 +176,7 @@ impl Store {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_tuple.len()
     }

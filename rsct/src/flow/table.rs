@@ -37,11 +37,13 @@ impl FlowTable {
     }
 
     /// Number of known flows.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.store.len()
     }
 
     /// Returns whether no flow is known.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -49,6 +49,7 @@ impl Hz {
     }
 
     /// `HZ` from its number.
+    #[cfg(test)]
     pub const fn new(per_second: u32) -> Option<Self> {
         match NonZeroU32::new(per_second) {
             Some(hz) => Some(Self(hz)),

@@ -12,6 +12,6 @@ mod words;
 
 pub use error::{LineError, ReadError};
 pub use fill::{Filler, Lacking};
-pub use line::{Command, Line, parse};
+pub use line::{Command, parse};
 pub use read::{Chunk, FileReader, Handed, Request};
 pub use send::{LoadCounts, Sender, Undone};

@@ -86,11 +86,13 @@ impl<T> Batch<T> {
     }
 
     /// Number of requests to be sent.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// Returns whether there are no requests to be sent.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

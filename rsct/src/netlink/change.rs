@@ -14,9 +14,6 @@ use super::{
 pub enum Operation {
     /// Creates it; fails with `EEXIST` if it exists.
     Create,
-    /// Creates it, or changes it if it exists. The kernel accepts fewer attributes for a change: one that is
-    /// fixed at creation, such as NAT, fails with `EOPNOTSUPP`.
-    CreateOrUpdate,
     /// Changes it; fails with `ENOENT` if it does not exist.
     Update,
     /// Deletes it; fails with `ENOENT` if it does not exist.
@@ -28,7 +25,6 @@ impl Operation {
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::Create => "creating a conntrack entry",
-            Self::CreateOrUpdate => "creating or updating a conntrack entry",
             Self::Update => "updating a conntrack entry",
             Self::Delete => "deleting a conntrack entry",
         }
@@ -38,7 +34,6 @@ impl Operation {
     pub(super) fn request(self, family: u8) -> Request {
         let (message_type, flags) = match self {
             Self::Create => (kind::NEW, NLM_F_CREATE | NLM_F_EXCL),
-            Self::CreateOrUpdate => (kind::NEW, NLM_F_CREATE),
             Self::Update => (kind::NEW, 0),
             Self::Delete => (kind::DELETE, 0),
         };

@@ -166,7 +166,6 @@ mod tests {
             key,
             kind: DeleteKind::Early,
             why: Some(Cause::Delete(DeleteCause::EarlyDrop)),
-            time_ns: 1,
             task: None,
             flow: None,
         };

@@ -48,7 +48,6 @@ pub struct Ports {
 
 /// A match from the command line, one field per option.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(missing_docs, reason = "each field is the text of the option it is named for")]
 pub struct TypedMatch<'a> {
     pub proto: Option<&'a str>,
     pub src: Option<&'a str>,

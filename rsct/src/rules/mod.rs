@@ -13,9 +13,9 @@ mod words;
 
 use std::fmt::{self, Display};
 
-pub use matching::{MatchError, Matching, Ports, TypedMatch};
+pub use matching::{Matching, TypedMatch};
 pub use nft::NftError;
-pub use system::{System, ToolError};
+pub use system::System;
 
 use crate::family::Family;
 

@@ -67,11 +67,6 @@ impl Source {
         }
     }
 
-    /// Returns whether it is the running kernel.
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self, Self::Live(_))
-    }
-
     /// Runs to its end, or until the consumer needs no more.
     pub(crate) async fn run<C: Consumer>(
         &mut self,

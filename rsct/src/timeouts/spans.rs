@@ -32,13 +32,6 @@ impl Spans {
         self.0.iter().find(is_it).map(|(_, ms)| *ms)
     }
 
-    /// The only state with this value; none if several have it.
-    pub fn only_with(&self, value_ms: u64) -> Option<u16> {
-        let mut with = self.0.iter().filter(|(_, ms)| *ms == value_ms);
-        let first = with.next()?;
-        with.next().is_none().then_some(first.0)
-    }
-
     /// Every state's attribute and milliseconds.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         self.0.iter().copied()
@@ -75,13 +68,5 @@ mod tests {
         let udp = Protocol::named("udp").expect("there is udp");
         let spans = Spans::from_jiffies(udp, &[100, 200, 300], 100);
         assert_eq!(spans, Spans::new([(1, 1000), (2, 2000)]));
-    }
-
-    #[test]
-    fn a_unique_value_identifies_its_state() {
-        let spans = Spans::new([(1, 120), (2, 60), (7, 120)]);
-        assert_eq!(spans.only_with(60), Some(2));
-        assert_eq!(spans.only_with(120), None);
-        assert_eq!(spans.only_with(1), None);
     }
 }

@@ -33,6 +33,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/costs.md"),
     page!("docs/filters.md"),
     page!("docs/json.md"),
+    page!("docs/library.md"),
     page!("docs/nfct.md"),
     page!("docs/questions.md"),
     page!("docs/timeouts.md"),

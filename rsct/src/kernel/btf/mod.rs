@@ -24,8 +24,8 @@ use std::io;
 use std::path::Path;
 
 pub use error::BtfError;
-pub use field::{Bits, Field};
-pub use func::{Func, Param, Value};
+pub use field::Field;
+pub use func::Func;
 use object::Object;
 use raw::Kind;
 use scope::Scope;

@@ -13,7 +13,7 @@ mod table;
 
 use std::io::{self, BufRead};
 
-pub use fate::{Fate, Symbol, fates};
+pub use fate::{Fate, fates};
 pub(super) use known::Known;
 pub(super) use namer::Namer;
 pub(super) use table::Table;

@@ -34,5 +34,4 @@ pub use nat::Nat;
 pub use protoinfo::{Dccp, DccpRole, ProtoInfo, Sctp, Tcp, TcpFlags};
 pub use seqadj::SeqAdj;
 pub use synproxy::Synproxy;
-pub use timestamps::Timestamps;
 pub use tuple::TupleParts;

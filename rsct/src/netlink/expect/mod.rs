@@ -16,7 +16,7 @@ pub mod stats;
 mod tests;
 
 pub use event::{Event, EventKind, GROUPS, next_events};
-pub use expectation::{Expectation, Nat, flags};
+pub use expectation::{Expectation, flags};
 pub use request::{Key, New, Of};
 
 use bytes::Bytes;
@@ -42,18 +42,11 @@ impl Dump {
     pub fn len(&self) -> usize {
         self.payloads.len()
     }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.payloads.is_empty()
-    }
 }
 
 /// Dumps expectations. The kernel keeps few (`net.netfilter.nf_conntrack_expect_max`), so all are read before
 /// any is returned, and an incomplete dump is repeated.
-///
-/// A dump of one master's expectations fails with ENOENT if the connection does not exist.
-pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
+pub async fn read(socket: &mut Socket, of: Of) -> Result<Dump, Error> {
     const OPERATION: &str = "dumping the expectation table";
     let payloads = exchange::dump(socket, OPERATION, |sequence| request::dump(of, sequence)).await?;
     for payload in &payloads {
@@ -65,7 +58,7 @@ pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
 /// Passes the expectations of a [`read`] to `take`, and returns their number.
 pub async fn dump(
     socket: &mut Socket,
-    of: Of<'_>,
+    of: Of,
     mut take: impl FnMut(&Expectation<'_>),
 ) -> Result<usize, Error> {
     let dump = read(socket, of).await?;

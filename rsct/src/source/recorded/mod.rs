@@ -2,6 +2,8 @@
 
 mod file;
 mod recorder;
+#[cfg(test)]
+mod sample;
 mod wire;
 
 pub(crate) use file::{FileError, Files, Window};
