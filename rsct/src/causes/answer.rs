@@ -12,7 +12,7 @@ use super::{counters::CounterCheck, tally::CauseTally};
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The topic.
     pub topic: &'static str,
     /// The counted things, in the singular and in the plural: `packet is …`, `packets are …`.
@@ -50,7 +50,7 @@ pub struct Answer<'a> {
 
 /// A hook that is not attached.
 #[derive(Clone, Debug)]
-pub struct Unseen {
+pub(crate) struct Unseen {
     /// The kernel function.
     pub function: &'static str,
     /// The information that is missing.

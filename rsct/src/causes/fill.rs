@@ -8,7 +8,7 @@ use super::top::Top;
 
 /// The contents of a table.
 #[derive(Debug, Default)]
-pub struct Fill {
+pub(crate) struct Fill {
     /// The number of entries.
     pub entries: u64,
     /// Of those, unreplied entries.
@@ -27,7 +27,7 @@ pub struct Fill {
 
 impl Fill {
     /// Adds an entry.
-    pub fn entry(&mut self, entry: &Entry<'_>) {
+    pub(crate) fn entry(&mut self, entry: &Entry<'_>) {
         let has = |bit| entry.status.unwrap_or(0) & bit != 0;
         self.entries += 1;
         self.unreplied += u64::from(!has(status::SEEN_REPLY));

@@ -40,7 +40,7 @@ const PACKET: [u8; 14] = [0; 14];
 
 /// The cost of measuring.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Overhead {
+pub(crate) struct Overhead {
     /// Nanoseconds to read the clock.
     pub clock_ns: f64,
     /// The additional nanoseconds of a call with the two programs of a measured function.

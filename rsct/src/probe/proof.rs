@@ -37,7 +37,7 @@ const FORMS: [How; 2] = [How::Fentry, How::Kprobe];
 
 /// There is no proof that attached programs run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unproven {
+pub(crate) enum Unproven {
     /// The kernel called the function and ran no program.
     #[error("the kernel attaches {form} programs but does not run them: {}", why(*.ftrace_enabled))]
     NotRun {
@@ -53,7 +53,7 @@ pub enum Unproven {
 
 impl Unproven {
     /// True if the programs run, false if not; none if unknown.
-    pub fn run(&self) -> Option<bool> {
+    pub(crate) fn run(&self) -> Option<bool> {
         match self {
             Self::NotRun { .. } => Some(false),
             Self::Untested(_) => None,

@@ -32,7 +32,7 @@ use written::{Key, Written};
 
 /// Writes lines, and keeps the text that consecutive lines have in common: packets arrive in runs.
 #[derive(Debug)]
-pub struct TraceJson {
+pub(crate) struct TraceJson {
     ticks: Hz,
     /// For each hook the members that the last packet has in common with the next: a packet that passes several hooks
     /// has a line for each.
@@ -53,7 +53,7 @@ const COMMON_WORDS: usize = 10;
 
 impl TraceJson {
     /// For a kernel with `ticks` jiffies a second.
-    pub fn new(ticks: Hz) -> Self {
+    pub(crate) fn new(ticks: Hz) -> Self {
         Self {
             ticks,
             common: Default::default(),
@@ -65,7 +65,7 @@ impl TraceJson {
     }
 
     /// Appends one line.
-    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+    pub(crate) fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         // Once, so that no member has to reserve.
         out.reserve(LINE_BYTES);
         match observation {

@@ -19,7 +19,7 @@ pub(crate) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
 }
 
 /// Source and destination of a tuple: `10.0.0.1:1 > 10.0.0.2:2`.
-pub fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
+pub(crate) fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
     source(out, tuple);
     out.extend_from_slice(b" > ");
     destination(out, tuple);

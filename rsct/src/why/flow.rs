@@ -29,7 +29,7 @@ use super::{
 
 /// A recorded delete.
 #[derive(Clone, Copy, Debug)]
-pub struct Deletion {
+pub(crate) struct Deletion {
     /// The entry.
     pub key: TupleKey,
     /// Kind of delete.

@@ -23,7 +23,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-pub use error::BtfError;
+pub(crate) use error::BtfError;
 pub use field::Field;
 pub use func::Func;
 use object::Object;

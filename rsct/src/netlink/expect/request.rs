@@ -26,7 +26,7 @@ pub(super) mod kind {
 
 /// A request to create an expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct New<'a> {
+pub(crate) struct New<'a> {
     /// A tuple of the master; its protocol is used as the master's.
     pub master: Tuple,
     /// The expected connection's first packet.
@@ -49,7 +49,7 @@ pub struct New<'a> {
 
 /// Identifies an expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its tuple.
     pub tuple: Tuple,
     /// Its master's zone.
@@ -60,7 +60,7 @@ pub struct Key {
 
 /// Selects the expectations to dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Of {
+pub(crate) enum Of {
     /// All expectations.
     #[default]
     All,
