@@ -79,5 +79,10 @@ pub mod cli;
 #[doc(hidden)]
 pub mod internals;
 
+/// Compiles the program of docs/library.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+struct Page;
+
 /// The kernel's numbers and their names.
 pub(crate) use rsct_common::names;

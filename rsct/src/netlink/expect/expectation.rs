@@ -57,7 +57,7 @@ pub struct Expectation<'a> {
     pub timeout: Option<u32>,
     /// A number that is unique among the expectations that exist at one time.
     pub id: Option<u32>,
-    /// The bits of [`flags`].
+    /// The bits of `flags`.
     pub flags: Option<u32>,
     /// Index of the helper's policy for it.
     pub class: Option<u32>,

@@ -33,7 +33,7 @@ pub struct Table {
 pub struct Cpu {
     /// The CPU's number.
     pub cpu: u16,
-    /// Each counter by its attribute's number (see [`counter`]), in the kernel's order. They wrap around.
+    /// Each counter by its attribute's number (see `counter`), in the kernel's order. They wrap around.
     pub counters: Vec<(u16, u32)>,
 }
 
