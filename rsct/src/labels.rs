@@ -13,7 +13,7 @@ use std::{
 use thiserror::Error;
 
 /// The file that conntrack reads.
-pub const DEFAULT_PATH: &str = "/etc/xtables/connlabel.conf";
+pub(crate) const DEFAULT_PATH: &str = "/etc/xtables/connlabel.conf";
 /// The highest label that an entry can have (`XT_CONNLABEL_MAXBIT`).
 pub const MAX_BIT: u16 = 127;
 /// A file may name bits below this one, although entries have fewer.

@@ -37,6 +37,9 @@ enum Command {
         /// Exclude scenarios that run on the newest kernel only
         #[arg(long)]
         not_newest: bool,
+        /// Exclude scenarios that run on the oldest and on the newest kernel only
+        #[arg(long)]
+        between: bool,
         /// Run only this share of the scenarios, as in 2/3: the second of three
         #[arg(long, value_name = "N/OF", default_value = "1/1")]
         part: Part,
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
             attach,
             each_form,
             not_newest,
+            between,
             part,
             all_cpus,
             names: Names { names },
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
                 names: &names,
                 each_form,
                 not_newest,
+                between,
                 part,
             };
             let runner = if all_cpus {

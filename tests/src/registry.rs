@@ -23,6 +23,8 @@ pub enum Runs {
     EachForm,
     /// In the first form only, for this reason.
     Once(&'static str),
+    /// In the first form on the oldest and on the newest kernel only, for this reason.
+    Ends(&'static str),
     /// In the first form on the newest kernel only, for this reason.
     Newest(&'static str),
 }
@@ -58,6 +60,8 @@ pub struct Selection<'a> {
     pub each_form: bool,
     /// Excludes scenarios that run on the newest kernel only.
     pub not_newest: bool,
+    /// Excludes scenarios that run on the oldest and on the newest kernel only.
+    pub between: bool,
     /// Of all these, a share; the others run in other guests.
     pub part: Part,
 }
@@ -112,6 +116,7 @@ impl<'a> Selection<'a> {
             && match scenario.runs {
                 Runs::EachForm => true,
                 Runs::Once(_) => !self.each_form,
+                Runs::Ends(_) => !self.each_form && !self.between,
                 Runs::Newest(_) => !self.each_form && !self.not_newest,
             }
     }
@@ -180,6 +185,7 @@ impl fmt::Display for Scenario {
         match self.runs {
             Runs::EachForm => f.write_str("each-form")?,
             Runs::Once(reason) => write!(f, "once: {reason}")?,
+            Runs::Ends(reason) => write!(f, "ends: {reason}")?,
             Runs::Newest(reason) => write!(f, "newest: {reason}")?,
         }
         for MaySkip { kernel, reason } in self.skips {
@@ -317,6 +323,26 @@ mod tests {
         assert!(selected(false, false));
         assert!(!selected(true, false) && !selected(false, true));
         assert_eq!(newest.to_string(), "new\tnewest: text\t6.1: 6.1 does not have it");
+    }
+
+    #[test]
+    fn runs_on_kernels_between_exclude_scenarios_of_the_oldest_and_the_newest() {
+        let ends = Scenario {
+            runs: Runs::Ends("library"),
+            ..NEW
+        };
+        let selected = |each_form, between| {
+            let selection = Selection {
+                each_form,
+                between,
+                not_newest: true,
+                ..Selection::default()
+            };
+            selection.includes(&ends)
+        };
+        assert!(selected(false, false));
+        assert!(!selected(true, false) && !selected(false, true));
+        assert_eq!(ends.to_string(), "new\tends: library\t6.1: 6.1 does not have it");
     }
 
     #[test]

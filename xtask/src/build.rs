@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result};
 use crate::{exec, paths, progress, toolchain};
 
 /// The programs in every guest.
-pub const PROGRAMS: &[&str] = &["rsct", "rsct-tests"];
+pub const PROGRAMS: &[&str] = &["rsct", "rsct-tests", "rsct-rates"];
+/// The packages that have them.
+const PACKAGES: &[&str] = &["rsct", "rsct-tests"];
 
 /// Builds with cargo's output visible.
 pub fn run() -> Result<ExitCode> {
@@ -41,8 +43,8 @@ pub fn built(program: &str) -> PathBuf {
 fn command() -> Result<Command> {
     let mut command = toolchain::cargo()?;
     command.args(["build", "--locked", "--release", "--target", toolchain::TARGET]);
-    for program in PROGRAMS {
-        command.args(["--package", program]);
+    for package in PACKAGES {
+        command.args(["--package", package]);
     }
     Ok(command)
 }

@@ -72,6 +72,11 @@ pub fn newest() -> &'static str {
     MATRIX.last().map_or("host", |kernel| kernel.name)
 }
 
+/// The oldest kernel.
+pub fn oldest() -> &'static str {
+    MATRIX.first().map_or("host", |kernel| kernel.name)
+}
+
 /// The row called `name`.
 pub fn by_name(name: &str) -> Option<&'static Kernel> {
     MATRIX.iter().find(|kernel| kernel.name == name)

@@ -14,7 +14,7 @@ use super::{counters::CounterCheck, tally::CauseTally};
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The topic.
     pub topic: &'static str,
     /// The counted things, in the singular and in the plural: `packet is …`, `packets are …`.
@@ -54,7 +54,7 @@ pub struct Answer<'a> {
 
 /// A hook that is not attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unseen {
+pub(crate) struct Unseen {
     /// The kernel function.
     pub function: Cow<'static, str>,
     /// The information that is missing.

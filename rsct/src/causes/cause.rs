@@ -14,7 +14,7 @@ macro_rules! families {
     ($($family:ident($enum:ident);)*) => {
         /// A cause of any family.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Cause {
+        pub(crate) enum Cause {
             $(
                 #[doc = concat!("One of [`", stringify!($enum), "`].")]
                 $family($enum),
@@ -23,40 +23,40 @@ macro_rules! families {
 
         impl Cause {
             /// Determines the cause of a count or a record; none for a family that this rsct does not know.
-            pub fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Option<Self> {
+            pub(crate) fn of(evidence: &Evidence<'_>, symbols: &Symbols) -> Option<Self> {
                 Some(match CauseFamily::from_byte(evidence.key.family)? {
                     $(CauseFamily::$family => Self::$family($enum::of(evidence, symbols)),)*
                 })
             }
 
             /// Every cause of every family.
-            pub fn all() -> impl Iterator<Item = Self> {
+            pub(crate) fn all() -> impl Iterator<Item = Self> {
                 std::iter::empty()$(.chain($enum::ALL.iter().copied().map(Self::$family)))*
             }
 
             /// The family.
-            pub fn family(self) -> CauseFamily {
+            pub(crate) fn family(self) -> CauseFamily {
                 match self {
                     $(Self::$family(_) => CauseFamily::$family,)*
                 }
             }
 
             /// The name in output and documentation.
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$family(cause) => cause.name(),)*
                 }
             }
 
             /// The meaning, in one sentence.
-            pub fn meaning(self) -> &'static str {
+            pub(crate) fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$family(cause) => cause.meaning(),)*
                 }
             }
 
             /// Advice, as an imperative.
-            pub fn advice(self) -> &'static str {
+            pub(crate) fn advice(self) -> &'static str {
                 match self {
                     $(Self::$family(cause) => cause.advice(),)*
                 }
@@ -77,7 +77,7 @@ families! {
 
 impl Cause {
     /// True if a trace needs no line for it: it is ordinary, or is shown under another name.
-    pub fn is_ordinary(self) -> bool {
+    pub(crate) fn is_ordinary(self) -> bool {
         matches!(
             self,
             Self::Nat(NatCause::FirstTry | NatCause::Unchanged | NatCause::Taken)

@@ -173,7 +173,7 @@ pub(crate) struct Comparison {
 
 /// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CounterCheck {
+pub(crate) struct CounterCheck {
     /// The name of the compared thing, for users.
     pub what: &'static str,
     /// The kernel's counters, and the growth of each.
@@ -188,12 +188,12 @@ pub struct CounterCheck {
 
 impl CounterCheck {
     /// Returns the kernel's total.
-    pub fn theirs(&self) -> u64 {
+    pub(crate) fn theirs(&self) -> u64 {
         self.counters.iter().map(|(_, growth)| growth).sum()
     }
 
     /// True if both sides agree.
-    pub fn agrees(&self) -> bool {
+    pub(crate) fn agrees(&self) -> bool {
         if self.others_too {
             self.theirs() >= self.ours
         } else {

@@ -12,30 +12,30 @@ macro_rules! causes {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $enum {
+        pub(crate) enum $enum {
             $(#[doc = $meaning] $variant,)*
         }
 
         impl $enum {
             /// Every one.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name in output and documentation.
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
             }
 
             /// The meaning, in one sentence.
-            pub fn meaning(self) -> &'static str {
+            pub(crate) fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$variant => $meaning,)*
                 }
             }
 
             /// Advice, as an imperative.
-            pub fn advice(self) -> &'static str {
+            pub(crate) fn advice(self) -> &'static str {
                 match self {
                     $(Self::$variant => $advice,)*
                 }
@@ -48,7 +48,7 @@ pub(super) use causes;
 
 /// The facts that determine a cause: counts and records both have them.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// The key of the count.
     pub key: &'a CauseKey,
     /// The kernel's text.
@@ -57,7 +57,7 @@ pub struct Evidence<'a> {
 
 impl Evidence<'_> {
     /// Returns the kernel's text up to its end.
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         let end = self.text.iter().position(|byte| *byte == 0);
         &self.text[..end.unwrap_or(self.text.len())]
     }

@@ -10,7 +10,7 @@ use super::top::Top;
 
 /// The contents of a table.
 #[derive(Debug, Default)]
-pub struct Fill {
+pub(crate) struct Fill {
     /// The number of entries.
     pub entries: u64,
     /// Of those, unreplied entries.
@@ -29,7 +29,7 @@ pub struct Fill {
 
 impl Fill {
     /// Adds an entry.
-    pub fn entry(&mut self, entry: &Entry<'_>) {
+    pub(crate) fn entry(&mut self, entry: &Entry<'_>) {
         let state = entry.protoinfo.as_ref().and_then(|info| info.state());
         self.add(
             &entry.orig,
@@ -40,7 +40,7 @@ impl Fill {
     }
 
     /// Adds an entry that is known from records and dumps.
-    pub fn flow(&mut self, flow: &Flow) {
+    pub(crate) fn flow(&mut self, flow: &Flow) {
         self.add(&flow.orig_tuple(), flow.status, flow.state, flow.zone);
     }
 

@@ -73,7 +73,7 @@ impl InsertCause {
     }
 
     /// True if the kernel counts it as `insert_failed`.
-    pub fn is_failure(self) -> bool {
+    pub(crate) fn is_failure(self) -> bool {
         matches!(
             self,
             Self::ClashRefused | Self::ClashUnresolved | Self::Dying | Self::ChainTooLong

@@ -124,7 +124,7 @@ impl InvalidCause {
     }
 
     /// Determines the cause from a tracker's text.
-    pub fn of_text(text: &[u8]) -> Self {
+    pub(crate) fn of_text(text: &[u8]) -> Self {
         let known = TEXTS.iter().find(|(begin, _)| text.starts_with(begin.as_bytes()));
         known.map_or(Self::OtherReason, |(_, cause)| *cause)
     }
@@ -146,14 +146,6 @@ impl InvalidCause {
             proto::UDP => Self::Fragment,
             _ => Self::NoReason,
         }
-    }
-
-    /// True if the segment missed a bound of TCP's window.
-    pub fn is_of_window(self) -> bool {
-        matches!(
-            self,
-            Self::SeqOver | Self::SeqUnder | Self::AckOver | Self::AckUnder | Self::Overshot
-        )
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn range_of(step: u8) -> (u64, u64) {
 
 /// Durations and attempts of searches: counted in the kernel.
 #[derive(Clone, Debug, Default)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// By attempts.
     pub attempts: Steps,
     /// By nanoseconds.

@@ -11,7 +11,7 @@ use super::{Cause, Evidence, delete, drop, key_count::KeyCount, nat, top::Top, w
 
 /// The identity of a flow for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlowName {
+pub(crate) struct FlowName {
     /// Inode number of the network namespace.
     pub netns: u32,
     /// The zone.
@@ -22,7 +22,7 @@ pub struct FlowName {
 
 /// A process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskName {
+pub(crate) struct TaskName {
     /// Its id.
     pub pid: u32,
     /// Its name.
@@ -31,7 +31,7 @@ pub struct TaskName {
 
 /// A listener to events, and the kind of the missed events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Inode number of the network namespace.
     pub netns: u32,
     /// Its netlink port; zero for all listeners.
@@ -42,7 +42,7 @@ pub struct Listener {
 
 /// The totals of one cause.
 #[derive(Clone, Debug)]
-pub struct CauseTally {
+pub(crate) struct CauseTally {
     /// The cause.
     pub cause: Cause,
     /// The number of occurrences: counted in the kernel.

@@ -7,7 +7,7 @@ const MOST: usize = 1 << 16;
 
 /// The count of each value.
 #[derive(Clone, Debug)]
-pub struct Top<K> {
+pub(crate) struct Top<K> {
     counts: HashMap<K, u64>,
     /// The number of occurrences of values beyond the maximum.
     pub others: u64,
@@ -24,7 +24,7 @@ impl<K> Default for Top<K> {
 
 impl<K: Eq + Hash + Clone + Ord> Top<K> {
     /// Counts an occurrence.
-    pub fn add(&mut self, which: K) {
+    pub(crate) fn add(&mut self, which: K) {
         if self.counts.len() >= MOST && !self.counts.contains_key(&which) {
             self.others += 1;
             return;
@@ -33,7 +33,7 @@ impl<K: Eq + Hash + Clone + Ord> Top<K> {
     }
 
     /// Returns the `most` most frequent values, these first.
-    pub fn first(&self, most: usize) -> Vec<(K, u64)> {
+    pub(crate) fn first(&self, most: usize) -> Vec<(K, u64)> {
         let mut all: Vec<(K, u64)> = self
             .counts
             .iter()
@@ -45,7 +45,7 @@ impl<K: Eq + Hash + Clone + Ord> Top<K> {
     }
 
     /// Returns the number of different values.
-    pub fn kinds(&self) -> usize {
+    pub(crate) fn kinds(&self) -> usize {
         self.counts.len()
     }
 }

@@ -12,7 +12,7 @@ use super::{Cause, Evidence, delete, drop, invalid::InvalidCause, window::Miss};
 
 /// A cause and its details.
 #[derive(Clone, Debug)]
-pub struct Why {
+pub(crate) struct Why {
     /// The cause.
     pub cause: Cause,
     /// The record.
@@ -31,7 +31,7 @@ const CALLERS: usize = 4;
 impl Why {
     /// Determines the cause of an INVALID packet without a record. `all_seen`: no record was lost, so the kernel
     /// logged no reason.
-    pub fn without_reason(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
+    pub(crate) fn without_reason(tuple: &TupleWords, netns: u32, time_ns: u64, all_seen: bool) -> Self {
         let headers = Tuple::from_words(*tuple);
         let record = CauseRecord {
             family: CauseFamily::Invalid as u8,
@@ -54,7 +54,7 @@ impl Why {
     }
 
     /// Reads a record; none if this rsct does not know its family.
-    pub fn of(record: &CauseRecord, symbols: &Symbols) -> Option<Self> {
+    pub(crate) fn of(record: &CauseRecord, symbols: &Symbols) -> Option<Self> {
         let key = record.key();
         let evidence = Evidence {
             key: &key,

@@ -6,7 +6,7 @@ use super::invalid::InvalidCause;
 
 /// A segment and the bound that it missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Miss {
+pub(crate) struct Miss {
     /// The compared value: a sequence number or an acknowledgement.
     pub value: u32,
     /// The last value that conntrack would have accepted.
@@ -22,7 +22,7 @@ const MAX_ACK_WINDOW: u32 = 66_000;
 impl Miss {
     /// Computes the distance from the bound that `cause` names; none if the numbers do not show it, as with selective
     /// acknowledgements, or numbers that NAT shifted.
-    pub fn of(cause: InvalidCause, numbers: &[u64; NUMBERS]) -> Option<Self> {
+    pub(crate) fn of(cause: InvalidCause, numbers: &[u64; NUMBERS]) -> Option<Self> {
         let number = |index: usize| numbers[index] as u32;
         let sender_end = number(window::SENDER_END);
         let sender_max_end = number(window::SENDER_MAXEND);

@@ -253,9 +253,7 @@ impl Load<'_> {
             (Some(Operation::Create), Some(libc::EEXIST)) => format!(
                 "creating the entry {entry}: it, or an entry with its reply direction, exists already"
             ),
-            (Some(Operation::Create | Operation::CreateOrUpdate), _) => {
-                super::sentence(&refusal::of_new(socket, error, &change).await)
-            }
+            (Some(Operation::Create), _) => super::sentence(&refusal::of_new(socket, error, &change).await),
             (Some(operation), _) => {
                 let doing = match operation {
                     Operation::Delete => "deleting",

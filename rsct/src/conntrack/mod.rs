@@ -36,18 +36,18 @@ use problem::{Problem, print};
 use run::ConntrackSession;
 
 /// The program name that selects this command line.
-pub const NAME: &str = "conntrack";
+pub(crate) const NAME: &str = "conntrack";
 
 /// rsct's version, printed in place of conntrack's.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns whether a program's name selects this command line.
-pub fn is_invoked_as(program: &OsStr) -> bool {
+pub(crate) fn is_invoked_as(program: &OsStr) -> bool {
     Path::new(program).file_name() == Some(OsStr::new(NAME))
 }
 
 /// Runs this process's command line.
-pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     // conntrack dies silently of SIGPIPE; callers may check the signal.
     // SAFETY: no other thread runs yet, and the default action needs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };

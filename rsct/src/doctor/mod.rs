@@ -18,7 +18,7 @@ pub(crate) use hooks::AttachedSessions;
 
 /// The result of `rsct doctor`.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// The version of the schema
     pub schema: u32,
     /// True if `rsct trace` works here; the exit status is then 0, else 1
@@ -62,7 +62,7 @@ pub struct Diagnosis {
 
 /// The kernel and its settings.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// The release, as `uname -r` prints it
     pub release: String,
     /// Jiffies in a second
@@ -81,7 +81,7 @@ pub struct Kernel {
 
 /// The kernel's types (BTF).
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Btf {
+pub(crate) struct Btf {
     /// True if they can be read
     pub readable: bool,
     /// The reason why not
@@ -93,7 +93,7 @@ pub struct Btf {
 
 /// The privileges of this process.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Privileges {
+pub(crate) struct Privileges {
     /// The capabilities that rsct needs
     pub capabilities: Vec<Capability>,
     /// True in the initial user namespace: in a rootless container capabilities have no effect
@@ -105,7 +105,7 @@ pub struct Privileges {
 
 /// A capability.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Capability {
+pub(crate) struct Capability {
     /// The name, as in capabilities(7)
     pub name: &'static str,
     /// The purpose of the capability
@@ -119,7 +119,7 @@ pub struct Capability {
 /// The result of loading the smallest programs.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DoctorPrograms")]
-pub struct Programs {
+pub(crate) struct Programs {
     /// The result with fentry; absent without the kernel's types
     #[serde(rename = "fentry_program", skip_serializing_if = "Option::is_none")]
     pub fentry: Option<Trial>,
@@ -145,7 +145,7 @@ impl Programs {
 
 /// The result of loading a program.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// True if the kernel accepted it
     pub accepted: bool,
     /// The kernel's refusal in a few words
@@ -160,7 +160,7 @@ pub struct Trial {
 
 /// Conntrack in this network namespace.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Conntrack {
+pub(crate) struct Conntrack {
     /// True if it is a module, false if it is built in
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<bool>,
@@ -180,7 +180,7 @@ pub struct Conntrack {
 
 /// The hooks of conntrack for a protocol family.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Hooked {
+pub(crate) struct Hooked {
     /// True if packets pass conntrack; absent if the kernel does not report it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hooked: Option<bool>,
@@ -191,7 +191,7 @@ pub struct Hooked {
 
 /// One of conntrack's settings.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Sysctl {
+pub(crate) struct Sysctl {
     /// The setting's name
     #[serde(rename = "sysctl", serialize_with = "whole_name")]
     #[schemars(with = "String")]
@@ -209,7 +209,7 @@ fn whole_name<S: Serializer>(name: &&'static str, serializer: S) -> Result<S::Ok
 
 /// A dump of conntrack's entries, up to the first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Dump {
+pub(crate) struct Dump {
     /// True if the dump works
     pub works: bool,
     /// The reason why not
@@ -220,7 +220,7 @@ pub struct Dump {
 /// The obstacle to a trace.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(into = "ObstacleObject")]
-pub enum Obstacle {
+pub(crate) enum Obstacle {
     /// Attaching was not tried, for another reason that the diagnosis has
     NotTried,
     /// This kernel's types are not what the programs need
@@ -255,7 +255,7 @@ impl From<Obstacle> for ObstacleObject {
 
 /// A hook.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Hook {
+pub(crate) struct Hook {
     /// The command that needs it: `trace`, `list` (for `--timeout-source`), `why` or `latency`
     pub command: &'static str,
     /// The kernel function
@@ -277,7 +277,7 @@ pub struct Hook {
 
 /// A field of a kernel struct.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Field {
+pub(crate) struct Field {
     /// The struct
     pub of: &'static str,
     /// The member
@@ -297,7 +297,7 @@ pub struct Field {
 
 /// An argument of a hooked function.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Argument {
+pub(crate) struct Argument {
     /// The kernel function
     pub function: &'static str,
     /// The parameter; `return` is the returned value

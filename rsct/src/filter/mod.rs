@@ -12,11 +12,12 @@ use std::net::IpAddr;
 
 use rsct_common::Tuple;
 
-pub use details::{Details, HelperName, Status};
-pub use nat::{End, NatCondition, Translation};
-pub use parse::{FilterError, Typed};
-pub use plan::{Evaluator, Plan, PlannedCondition};
-pub use state::StateSet;
+pub(crate) use details::{Details, HelperName, Status};
+pub(crate) use nat::NatCondition;
+pub(crate) use parse::FilterError;
+pub use parse::Typed;
+pub(crate) use plan::{Evaluator, Plan, PlannedCondition};
+pub(crate) use state::StateSet;
 
 use crate::{
     family::Family,

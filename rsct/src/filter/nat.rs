@@ -7,7 +7,7 @@ use crate::names::{proto, status};
 
 /// The translated end of the original direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// Source NAT: the reply's destination differs from the original source.
     Source,
     /// Destination NAT: the reply's source differs from the original destination.

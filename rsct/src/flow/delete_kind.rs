@@ -6,6 +6,7 @@ use crate::{kernel::hz::Jiffies32, names::status};
 
 /// How an entry was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeleteKind {
     /// Its timeout had expired.
     Expired,
@@ -19,7 +20,7 @@ pub enum DeleteKind {
 
 impl DeleteKind {
     /// Reads the record of an `nf_ct_delete`.
-    pub fn of(record: &EntryRecord) -> Self {
+    pub(crate) fn of(record: &EntryRecord) -> Self {
         let expires = Jiffies32(record.timeout_before_jiffies);
         if record.status_before & status::DYING != 0 {
             Self::DyingAlready

@@ -2,7 +2,7 @@
 
 /// A netfilter hook and an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HookPoint {
+pub(crate) struct HookPoint {
     /// Inode number of the network namespace.
     pub netns: u32,
     /// Index of the incoming interface, or of the outgoing one.

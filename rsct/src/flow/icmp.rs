@@ -12,7 +12,7 @@ const AF_INET6: u8 = Family::Ipv6 as u8;
 
 /// An ICMP error about a packet of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Error {
+pub(crate) struct Error {
     family: u8,
     header: IcmpError,
 }
@@ -34,7 +34,7 @@ enum Meaning {
 
 impl Error {
     /// The ICMP error in a record, if its packet is one.
-    pub fn of(record: &PacketRecord) -> Option<Self> {
+    pub(crate) fn of(record: &PacketRecord) -> Option<Self> {
         Some(Self {
             family: record.family,
             header: record.icmp_error()?,
@@ -42,17 +42,17 @@ impl Error {
     }
 
     /// The type.
-    pub fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         self.header.kind
     }
 
     /// The code.
-    pub fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         self.header.code
     }
 
     /// The host that sent it.
-    pub fn from(&self) -> IpAddr {
+    pub(crate) fn from(&self) -> IpAddr {
         let mut bytes = [0; 16];
         for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.header.from) {
             *to = word.to_ne_bytes();
@@ -64,17 +64,17 @@ impl Error {
     }
 
     /// A redirect: the packet was forwarded all the same.
-    pub fn is_redirect(&self) -> bool {
+    pub(crate) fn is_redirect(&self) -> bool {
         self.meaning() == Meaning::Redirect
     }
 
     /// The name of its type and code.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.named().0
     }
 
     /// Advice for the reader.
-    pub fn advice(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> &'static str {
         match self.meaning() {
             Meaning::Port => {
                 "start the service on that port, or look for a REJECT rule (its default is port_unreachable)"

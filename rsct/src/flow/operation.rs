@@ -7,7 +7,8 @@ use crate::names::verdict;
 
 /// What an operation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+#[non_exhaustive]
+pub enum Operation {
     /// No entry was allocated.
     AllocFailed,
     /// The entry is in the table from now on.

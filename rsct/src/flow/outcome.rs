@@ -6,6 +6,7 @@ use crate::names::{status, verdict};
 
 /// How conntrack handled a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
     /// A rule exempted it from tracking.
     Untracked,
@@ -23,7 +24,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Reads a packet's record.
-    pub fn of(record: &PacketRecord) -> Self {
+    pub(crate) fn of(record: &PacketRecord) -> Self {
         if record.flags & PacketFlags::SEEN_ALREADY != 0 {
             Self::TrackedAlready
         } else if record.flags & PacketFlags::UNTRACKED != 0 {

@@ -12,7 +12,7 @@ use super::store::{Flow, FlowKey, PolicyOf, Store, TupleKey};
 
 /// An entry of a dump.
 #[derive(Clone, Copy, Debug)]
-pub struct DumpedEntry {
+pub(crate) struct DumpedEntry {
     /// Its key.
     pub key: TupleKey,
     /// The reply direction.
@@ -29,7 +29,7 @@ pub struct DumpedEntry {
 
 /// How far a dump covers a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
+pub(crate) enum Coverage {
     /// All of its entries.
     Whole,
     /// None: all namespaces were to be dumped, and no process, mount or file refers to this one.
@@ -40,7 +40,7 @@ pub enum Coverage {
 
 /// One difference between the table and a dump.
 #[derive(Clone, Copy, Debug)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Kind of difference.
     pub kind: DifferenceKind,
     /// The flow, from the source that has it.
@@ -49,7 +49,7 @@ pub struct Difference {
 
 /// Kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DifferenceKind {
+pub(crate) enum DifferenceKind {
     /// The dump has it, and no record reported it.
     OnlyInDump,
     /// Records reported it, the dump does not have it, and it has not expired.
@@ -60,7 +60,7 @@ pub enum DifferenceKind {
 
 impl DifferenceKind {
     /// The name in output and documentation.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OnlyInDump => "only_in_dump",
             Self::OnlyFromProbe => "only_from_probe",
@@ -71,7 +71,7 @@ impl DifferenceKind {
 
 /// Findings of all dumps, and the state of the current one.
 #[derive(Debug, Default)]
-pub struct Reconciliation {
+pub(crate) struct Reconciliation {
     /// Number of dumps.
     pub dumps: u32,
     /// Flows whose deletion was never reported: another flow has their tuple.

@@ -13,7 +13,7 @@ use crate::names::status;
 
 /// Identity of a flow in records. The address alone is not enough: the kernel reuses it for the next entry at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FlowKey {
+pub(crate) struct FlowKey {
     /// The entry's address.
     pub ct: u64,
     /// When it was allocated or first seen.
@@ -22,7 +22,7 @@ pub struct FlowKey {
 
 /// Identity of an entry in dumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TupleKey {
+pub(crate) struct TupleKey {
     /// Inode number of the namespace.
     pub netns: u32,
     /// The zone.
@@ -33,7 +33,7 @@ pub struct TupleKey {
 
 impl TupleKey {
     /// The entry that a packet belongs to.
-    pub fn of_packet(record: &PacketRecord) -> Self {
+    pub(crate) fn of_packet(record: &PacketRecord) -> Self {
         Self {
             netns: record.netns,
             zone: record.zone,
@@ -42,7 +42,7 @@ impl TupleKey {
     }
 
     /// The entry of an operation's record.
-    pub fn of_entry(record: &EntryRecord) -> Self {
+    pub(crate) fn of_entry(record: &EntryRecord) -> Self {
         Self {
             netns: record.netns,
             zone: record.zone,
@@ -53,35 +53,35 @@ impl TupleKey {
 
 /// The policy that governs a flow's timeouts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PolicyOf(u32);
+pub(crate) struct PolicyOf(u32);
 
 impl PolicyOf {
     /// No policy, as far as is known.
-    pub const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
     /// A policy, but the record that identifies it was lost.
-    pub const LOST: Self = Self(u32::MAX);
+    pub(crate) const LOST: Self = Self(u32::MAX);
     /// A policy or none: records were lost, and the entry's may be among them.
-    pub const UNKNOWN: Self = Self(u32::MAX - 1);
+    pub(crate) const UNKNOWN: Self = Self(u32::MAX - 1);
 
     /// The policy with this number.
-    pub fn numbered(number: u32) -> Self {
+    pub(crate) fn numbered(number: u32) -> Self {
         Self(number + 1)
     }
 
     /// A number for each value.
-    pub fn to_bits(self) -> u32 {
+    pub(crate) fn to_bits(self) -> u32 {
         self.0
     }
 
     /// The policy's number.
-    pub fn number(self) -> Option<u32> {
+    pub(crate) fn number(self) -> Option<u32> {
         (![Self::NONE, Self::LOST, Self::UNKNOWN].contains(&self)).then(|| self.0 - 1)
     }
 }
 
 /// One flow.
 #[derive(Clone, Copy, Debug)]
-pub struct Flow {
+pub(crate) struct Flow {
     /// A number of rsct's own, never reused in a session.
     pub number: u64,
     /// Its key in records; the default until one was seen.
@@ -118,28 +118,28 @@ pub struct Flow {
 
 impl Flow {
     /// Returns whether the entry is in the kernel's table.
-    pub fn is_confirmed(&self) -> bool {
+    pub(crate) fn is_confirmed(&self) -> bool {
         self.status & status::CONFIRMED != 0
     }
 
     /// The original direction.
-    pub fn orig_tuple(&self) -> Tuple {
+    pub(crate) fn orig_tuple(&self) -> Tuple {
         Tuple::from_words(self.orig)
     }
 
     /// The reply direction, once known.
-    pub fn reply_tuple(&self) -> Option<Tuple> {
+    pub(crate) fn reply_tuple(&self) -> Option<Tuple> {
         self.reply_known.then(|| Tuple::from_words(self.reply))
     }
 
     /// Whole seconds until it expires, as ctnetlink counts them; none while it is not in the table.
-    pub fn left_s(&self, now_ns: u64) -> Option<u64> {
+    pub(crate) fn left_s(&self, now_ns: u64) -> Option<u64> {
         self.expires_ns
             .map(|expires_ns| expires_ns.saturating_sub(now_ns) / 1_000_000_000)
     }
 
     /// The sources that know the entry.
-    pub fn known_from(&self) -> &'static str {
+    pub(crate) fn known_from(&self) -> &'static str {
         match (self.from_dump, self.from_probe) {
             (true, true) => "both",
             (true, false) => "dump",
@@ -148,7 +148,7 @@ impl Flow {
     }
 
     /// Its key in dumps.
-    pub fn tuple_key(&self) -> TupleKey {
+    pub(crate) fn tuple_key(&self) -> TupleKey {
         TupleKey {
             netns: self.netns,
             zone: self.zone,
@@ -181,6 +181,7 @@ impl Store {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_tuple.len()
     }

@@ -13,7 +13,7 @@ use crate::{kernel::hz::Jiffies32, names::status};
 
 /// All known flows.
 #[derive(Debug)]
-pub struct FlowTable {
+pub(crate) struct FlowTable {
     ns_per_jiffy: u64,
     store: Store,
     /// Deleted flows until they are destroyed: a packet in flight still refers to its entry, while another flow may have
@@ -26,7 +26,7 @@ pub struct FlowTable {
 
 impl FlowTable {
     /// An empty table, on a kernel with `hz` jiffies a second.
-    pub fn new(hz: u32) -> Self {
+    pub(crate) fn new(hz: u32) -> Self {
         Self {
             ns_per_jiffy: 1_000_000_000 / u64::from(hz),
             store: Store::new(),
@@ -37,22 +37,24 @@ impl FlowTable {
     }
 
     /// Number of known flows.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.store.len()
     }
 
     /// Returns whether no flow is known.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Every flow.
-    pub fn flows(&self) -> impl Iterator<Item = &Flow> {
+    pub(crate) fn flows(&self) -> impl Iterator<Item = &Flow> {
         self.store.flows()
     }
 
     /// The flow that a packet belongs to, as it was before the packet.
-    pub fn of_packet(&self, record: &PacketRecord) -> Option<&Flow> {
+    pub(crate) fn of_packet(&self, record: &PacketRecord) -> Option<&Flow> {
         let key = FlowKey {
             ct: record.ct,
             birth_ns: record.birth_ns,
@@ -62,13 +64,13 @@ impl FlowTable {
     }
 
     /// The flow with this key in dumps.
-    pub fn of_tuple(&self, key: &TupleKey) -> Option<&Flow> {
+    pub(crate) fn of_tuple(&self, key: &TupleKey) -> Option<&Flow> {
         self.store.get(self.store.find_tuple(key)?)
     }
 
     /// Adds a packet's record. Returns the flow it belongs to, as it is after the packet.
     #[inline]
-    pub fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {
+    pub(crate) fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {
         if record.ct == 0 {
             return None;
         }
@@ -127,7 +129,7 @@ impl FlowTable {
     }
 
     /// A policy governs the flow's timeouts. The flow's first record may follow later.
-    pub fn governed(&mut self, key: FlowKey, policy: PolicyOf) {
+    pub(crate) fn governed(&mut self, key: FlowKey, policy: PolicyOf) {
         match self.store.find_key(key) {
             Some(index) => self.store.live_mut(index).policy = policy,
             None => {
@@ -137,7 +139,7 @@ impl FlowTable {
     }
 
     /// A policy was deleted: its flows are governed by the defaults again.
-    pub fn policy_ended(&mut self, policy: PolicyOf) {
+    pub(crate) fn policy_ended(&mut self, policy: PolicyOf) {
         for flow in self.store.flows_mut() {
             if flow.policy == policy {
                 flow.policy = PolicyOf::NONE;
@@ -147,7 +149,7 @@ impl FlowTable {
     }
 
     /// Adds an entry's record. Returns the flow it belongs to; for a delete or destroy as it was last.
-    pub fn entry(&mut self, record: &EntryRecord) -> Option<Flow> {
+    pub(crate) fn entry(&mut self, record: &EntryRecord) -> Option<Flow> {
         if record.ct == 0 {
             return None;
         }
@@ -217,24 +219,24 @@ impl FlowTable {
     }
 
     /// A dump begins. `seeding`: the table was empty before, so the dump's entries are no differences.
-    pub fn begin_dump(&mut self, now_ns: u64, seeding: bool) {
+    pub(crate) fn begin_dump(&mut self, now_ns: u64, seeding: bool) {
         self.reconciliation.begin(now_ns, seeding);
     }
 
     /// One entry of the dump, read at `now_ns` at the latest.
-    pub fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
+    pub(crate) fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
         self.reconciliation.entry(&mut self.store, entry, now_ns);
     }
 
     /// The dump ends; all records up to now are in the table. `coverage` returns how far each namespace was dumped.
-    pub fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
+    pub(crate) fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
         let begun_ns = self.reconciliation.end(&mut self.store, now_ns, coverage);
         // Their destroy records were lost, and no later record refers to them.
         self.ended.retain(|_, flow| flow.last_ns >= begun_ns);
     }
 
     /// The findings of all dumps so far.
-    pub fn reconciliation(&self) -> &Reconciliation {
+    pub(crate) fn reconciliation(&self) -> &Reconciliation {
         &self.reconciliation
     }
 

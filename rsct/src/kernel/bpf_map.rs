@@ -10,7 +10,7 @@ use aya_obj::generated::{bpf_cmd, bpf_map_info, bpf_map_type};
 use super::bpf_syscall::{BpfError, call, object_info, zeroed_attr};
 
 /// Reads the first value of an array map.
-pub fn first_value(map: BorrowedFd<'_>) -> Result<Vec<u8>, BpfError> {
+pub(crate) fn first_value(map: BorrowedFd<'_>) -> Result<Vec<u8>, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_map_info = unsafe { std::mem::zeroed() };
     // SAFETY: the struct is a map's, without an address; for another object the kernel fills in at most its

@@ -21,7 +21,7 @@ const INTERRUPTED_LOADS: usize = 5;
 /// A failed bpf(2) call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BpfError {
+pub(crate) enum BpfError {
     /// The kernel rejected a program.
     #[error(
         "the kernel refuses the program {program}: {source}{}{}",
@@ -64,7 +64,7 @@ pub enum BpfError {
 
 impl BpfError {
     /// The errno, if the error has one.
-    pub fn errno(&self) -> Option<i32> {
+    pub(crate) fn errno(&self) -> Option<i32> {
         match self {
             Self::Load { source, .. }
             | Self::Attach(source)
@@ -80,7 +80,7 @@ impl BpfError {
 
 /// A program to be loaded; the fields are those of `BPF_PROG_LOAD` in include/uapi/linux/bpf.h.
 #[derive(Clone, Copy)]
-pub struct ProgLoad<'a> {
+pub(crate) struct ProgLoad<'a> {
     /// The program's name in the kernel, cut to 15 bytes.
     pub name: &'a str,
     /// The program's type.
@@ -109,7 +109,7 @@ pub struct ProgLoad<'a> {
 impl ProgLoad<'_> {
     /// Loads the program. If the kernel refuses it, loads it once more with the verifier log on, which is too
     /// expensive for every load.
-    pub fn load(&self) -> Result<OwnedFd, BpfError> {
+    pub(crate) fn load(&self) -> Result<OwnedFd, BpfError> {
         let error = match self.attempt(&mut []) {
             Ok(program) => return Ok(program),
             Err(error) => error,
@@ -175,7 +175,7 @@ impl ProgLoad<'_> {
 
 /// Attaches a loaded fentry or fexit program to the function it was loaded for. It stays attached
 /// until the link is dropped.
-pub fn raw_tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
+pub(crate) fn raw_tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd, BpfError> {
     let mut attr = zeroed_attr();
     attr.raw_tracepoint.prog_fd = raw(program);
     // SAFETY: the struct holds no address, and the call returns a link descriptor.
@@ -185,7 +185,7 @@ pub fn raw_tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd, BpfError>
 /// Test-runs a loaded program `repeat` times with `data` as its packet, and returns the kernel's measured
 /// average of nanoseconds per run. For a tracing program both are ignored: the kernel calls its test
 /// functions instead (`bpf_fentry_test1` and others, net/bpf/test_run.c).
-pub fn prog_test_run(program: BorrowedFd<'_>, data: &[u8], repeat: u32) -> Result<u32, BpfError> {
+pub(crate) fn prog_test_run(program: BorrowedFd<'_>, data: &[u8], repeat: u32) -> Result<u32, BpfError> {
     let mut attr = zeroed_attr();
     // SAFETY: all variants are plain integers, and this one is what BPF_PROG_TEST_RUN reads.
     let test = unsafe { &mut attr.test };
@@ -204,7 +204,7 @@ pub fn prog_test_run(program: BorrowedFd<'_>, data: &[u8], repeat: u32) -> Resul
 /// Opens the BTF of a loaded module, or of `vmlinux`.
 ///
 /// There is no lookup by name, so this walks all BTF objects; programs have BTF objects too, under any name.
-pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
+pub(crate) fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
     let mut id = 0;
     loop {
         let mut attr = zeroed_attr();
@@ -246,7 +246,7 @@ pub fn btf_fd_of_module(module: &str) -> Result<OwnedFd, BpfError> {
 }
 
 /// All of a kernel object's BTF, in one copy. `object` as for [`btf_fd_of_module`], or `vmlinux`.
-pub fn kernel_btf(object: &str) -> Result<Vec<u8>, BpfError> {
+pub(crate) fn kernel_btf(object: &str) -> Result<Vec<u8>, BpfError> {
     let fd = btf_fd_of_module(object)?;
     // SAFETY: the struct is plain integers.
     let mut info: bpf_btf_info = unsafe { std::mem::zeroed() };
@@ -265,7 +265,7 @@ pub fn kernel_btf(object: &str) -> Result<Vec<u8>, BpfError> {
 /// Kernel counters of a loaded program. The run counters do not change unless `kernel.bpf_stats_enabled` is
 /// on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProgInfo {
+pub(crate) struct ProgInfo {
     /// The program id.
     pub id: u32,
     /// Number of runs.
@@ -281,7 +281,7 @@ pub struct ProgInfo {
 }
 
 /// Reads a program's counters. A counter that this kernel lacks stays 0.
-pub fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
+pub(crate) fn prog_info(program: impl AsFd) -> Result<ProgInfo, BpfError> {
     // SAFETY: the struct is plain integers.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
     // SAFETY: the struct is a program's, without an address; for another object the kernel fills in at most
@@ -379,7 +379,7 @@ fn over_limit(error: &io::Error, log: &str) -> &'static str {
 }
 
 /// The verifier's last three lines, which contain the cause, above its statistics.
-pub fn log_summary(log: &str) -> String {
+pub(crate) fn log_summary(log: &str) -> String {
     const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
     let mut lines: Vec<&str> = log
         .lines()

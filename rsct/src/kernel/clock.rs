@@ -1,13 +1,13 @@
 //! The clock of the records.
 
 /// Nanoseconds of the monotonic clock, as `bpf_ktime_get_ns` returns them.
-pub fn monotonic_ns() -> u64 {
+pub(crate) fn monotonic_ns() -> u64 {
     nanoseconds(libc::CLOCK_MONOTONIC)
 }
 
 /// Nanoseconds from the zero of the monotonic clock to that of the time of day, with its sign changed: added to a monotonic
 /// time it gives the time of day. Changes when the clock is set, and during suspend.
-pub fn realtime_offset_ns() -> i64 {
+pub(crate) fn realtime_offset_ns() -> i64 {
     let before = monotonic_ns();
     let now = nanoseconds(libc::CLOCK_REALTIME);
     let after = monotonic_ns();

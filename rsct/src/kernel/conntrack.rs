@@ -17,7 +17,7 @@ const SYSCTLS: &str = "/proc/sys/net/netfilter";
 /// Conntrack in the current network namespace.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Conntrack {
+pub(crate) enum Conntrack {
     /// Neither built in nor loaded.
     Absent,
     /// Built in or loaded.
@@ -28,7 +28,7 @@ pub enum Conntrack {
 
 /// Conntrack's state in the current network namespace.
 #[derive(Debug)]
-pub struct Present {
+pub(crate) struct Present {
     /// Number of entries (`nf_conntrack_count`).
     pub entries: Option<u32>,
     /// Limit on entries (`nf_conntrack_max`).
@@ -44,7 +44,7 @@ pub struct Present {
 
 impl Conntrack {
     /// Reads the current namespace's state.
-    pub fn here() -> Self {
+    pub(crate) fn here() -> Self {
         // The directory is shared by nf_conntrack and nf_log; this file belongs to nf_conntrack only.
         let limit = Path::new(SYSCTLS).join("nf_conntrack_max");
         if !limit.exists() {
@@ -62,7 +62,7 @@ impl Conntrack {
 
 /// Value of a conntrack setting in the current namespace, such as `nf_conntrack_acct`. `None` if this kernel
 /// does not have it.
-pub fn sysctl(name: &str) -> Option<u32> {
+pub(crate) fn sysctl(name: &str) -> Option<u32> {
     fs::read_to_string(Path::new(SYSCTLS).join(name))
         .ok()?
         .trim()

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// The kernel's release, as `uname -r` prints it; empty if uname(2) fails.
-pub fn release() -> String {
+pub(crate) fn release() -> String {
     // SAFETY: the struct is plain bytes, and the pointer is to it.
     let name = unsafe {
         let mut name: libc::utsname = std::mem::zeroed();
@@ -24,27 +24,27 @@ pub fn release() -> String {
 
 /// Returns whether programs can attach to kprobes: the kernel registers the perf source for it only with
 /// CONFIG_KPROBE_EVENTS (`perf_tp_register` in kernel/events/core.c). `None` without sysfs.
-pub fn has_kprobes() -> Option<bool> {
+pub(crate) fn has_kprobes() -> Option<bool> {
     let sources = Path::new("/sys/bus/event_source/devices");
     sources.exists().then(|| sources.join("kprobe").exists())
 }
 
 /// `kernel.perf_event_paranoid`: Debian's 3 and 4 refuse `perf_event_open` without CAP_SYS_ADMIN.
-pub fn perf_event_paranoid() -> Option<i32> {
+pub(crate) fn perf_event_paranoid() -> Option<i32> {
     let setting = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?;
     setting.trim().parse().ok()
 }
 
 /// Returns whether eBPF programs are compiled; interpreted ones cost more per packet. `None` if only root may
 /// read the setting, or if the kernel does not have it.
-pub fn has_jit() -> Option<bool> {
+pub(crate) fn has_jit() -> Option<bool> {
     let setting = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").ok()?;
     Some(setting.trim() != "0")
 }
 
 /// The lockdown mode (kernel_lockdown(7)), which restricts even root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lockdown {
+pub(crate) enum Lockdown {
     /// No restriction.
     None,
     /// Forbids modification of the kernel; tracing is still allowed.
@@ -55,11 +55,11 @@ pub enum Lockdown {
 }
 
 /// The effect of [`Lockdown::Confidentiality`] on tracing.
-pub const LOCKED_DOWN: &str = "kernel lockdown forbids BPF programs to read kernel memory: boot without \
+pub(crate) const LOCKED_DOWN: &str = "kernel lockdown forbids BPF programs to read kernel memory: boot without \
      lockdown=confidentiality";
 
 /// The active mode. `None` if the kernel has no lockdown or securityfs is not mounted.
-pub fn lockdown() -> Option<Lockdown> {
+pub(crate) fn lockdown() -> Option<Lockdown> {
     parse_lockdown(&fs::read_to_string("/sys/kernel/security/lockdown").ok()?)
 }
 

@@ -22,7 +22,7 @@ const REPLY_BYTES: usize = 1 << 16;
 /// The address family of the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Family {
+pub(crate) enum Family {
     /// IPv4.
     Ipv4 = 2,
     /// IPv6.
@@ -32,12 +32,12 @@ pub enum Family {
 /// The hooks could not be listed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list this namespace's netfilter hooks: {cause}")]
-pub struct HookDumpError {
+pub(crate) struct HookDumpError {
     cause: String,
 }
 
 /// Returns whether netfilter calls `function` for incoming packets.
-pub fn is_hooked(family: Family, function: &str) -> Result<bool, HookDumpError> {
+pub(crate) fn is_hooked(family: Family, function: &str) -> Result<bool, HookDumpError> {
     let explain = |error: io::Error| {
         let cause = match error.raw_os_error() {
             Some(libc::EPERM) => "run as root or with the capability CAP_NET_ADMIN".to_owned(),

@@ -15,18 +15,18 @@ const NANOS: u64 = 1_000_000_000;
 
 /// Jiffies per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hz(NonZeroU32);
+pub(crate) struct Hz(NonZeroU32);
 
 /// The kernel did not report the length of a jiffy.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot determine the kernel's HZ from the resolution of CLOCK_MONOTONIC_COARSE: {cause}")]
-pub struct HzError {
+pub(crate) struct HzError {
     cause: String,
 }
 
 impl Hz {
     /// HZ of the running kernel. Needs no privileges.
-    pub fn of_running_kernel() -> Result<Self, HzError> {
+    pub(crate) fn of_running_kernel() -> Result<Self, HzError> {
         let mut resolution = libc::timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -49,7 +49,8 @@ impl Hz {
     }
 
     /// `HZ` from its number.
-    pub const fn new(per_second: u32) -> Option<Self> {
+    #[cfg(test)]
+    pub(crate) const fn new(per_second: u32) -> Option<Self> {
         match NonZeroU32::new(per_second) {
             Some(hz) => Some(Self(hz)),
             None => None,
@@ -66,32 +67,32 @@ impl Hz {
     }
 
     /// Jiffies per second.
-    pub fn get(self) -> u32 {
+    pub(crate) fn get(self) -> u32 {
         self.0.get()
     }
 
     /// The longest timeout, in whole seconds, that conntrack keeps: `nf_ct_expires` uses the sign of 32 bits
     /// to detect a passed deadline, so an entry with a longer timeout expires at once. sysctl has the same
     /// limit (`proc_dointvec_jiffies`); cttimeout has none.
-    pub fn longest_timeout_seconds(self) -> u32 {
+    pub(crate) fn longest_timeout_seconds(self) -> u32 {
         i32::MAX.cast_unsigned() / self.get()
     }
 
     /// Duration of this many jiffies.
-    pub fn duration(self, jiffies: u32) -> Duration {
+    pub(crate) fn duration(self, jiffies: u32) -> Duration {
         let (jiffies, hz) = (u64::from(jiffies), u64::from(self.get()));
         // Below 10^9 / HZ each.
         Duration::from_secs(jiffies / hz) + Duration::from_nanos(jiffies % hz * NANOS / hz)
     }
 
     /// A span of jiffies in milliseconds.
-    pub fn span_ms(self, jiffies: u32) -> u64 {
+    pub(crate) fn span_ms(self, jiffies: u32) -> u64 {
         u64::from(jiffies) * 1000 / u64::from(self.get())
     }
 
     /// The milliseconds left of an entry's timeout as a record holds it, negative once it has expired: a span until the
     /// entry is confirmed, a point in time afterwards (`nf_conntrack_confirm` adds the time).
-    pub fn left_ms(self, status: u32, timeout: u32, now: u32) -> i64 {
+    pub(crate) fn left_ms(self, status: u32, timeout: u32, now: u32) -> i64 {
         let jiffies = if status & status::CONFIRMED == 0 {
             timeout.cast_signed()
         } else {
@@ -106,11 +107,11 @@ impl Hz {
 /// It wraps (after 49 days at 1000 ticks a second, and for the first time five minutes after boot),
 /// so two moments compare only if they are less than half of that apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jiffies32(pub u32);
+pub(crate) struct Jiffies32(pub u32);
 
 impl Jiffies32 {
     /// Ticks from `earlier` to this moment; negative if it is the later one.
-    pub fn since(self, earlier: Self) -> i32 {
+    pub(crate) fn since(self, earlier: Self) -> i32 {
         self.0.wrapping_sub(earlier.0).cast_signed()
     }
 }

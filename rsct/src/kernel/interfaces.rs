@@ -15,28 +15,28 @@ use crate::outside::Name;
 /// The names found so far, including those of deleted namespaces and interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "NameLists", into = "NameLists")]
-pub struct Names {
+pub(crate) struct Names {
     netns: FxHashMap<u32, Name>,
     interfaces: FxHashMap<(u32, u32), Name>,
 }
 
 impl Names {
     /// Reads the names in all namespaces that can be found.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let mut names = Self::default();
         names.read_again();
         names
     }
 
     /// Reads the names in these namespaces only.
-    pub fn of(selector: &Selector) -> Self {
+    pub(crate) fn of(selector: &Selector) -> Self {
         let mut names = Self::default();
         names.add(selector);
         names
     }
 
     /// Reads the names again. Names of deleted namespaces and interfaces are kept.
-    pub fn read_again(&mut self) {
+    pub(crate) fn read_again(&mut self) {
         self.add(&Selector::All);
     }
 
@@ -55,7 +55,7 @@ impl Names {
     }
 
     /// Adds other names.
-    pub fn extend(&mut self, others: &Self) {
+    pub(crate) fn extend(&mut self, others: &Self) {
         let netns = others.netns.iter().map(|(inode, name)| (*inode, name.clone()));
         self.netns.extend(netns);
         let interfaces = others.interfaces.iter().map(|(key, name)| (*key, name.clone()));
@@ -63,7 +63,7 @@ impl Names {
     }
 
     /// The inode number of the namespace with this name.
-    pub fn netns_named(&self, wanted: &str) -> Option<u32> {
+    pub(crate) fn netns_named(&self, wanted: &str) -> Option<u32> {
         let mut names = self.netns.iter();
         names
             .find(|(_, name)| name.as_str() == wanted)
@@ -71,7 +71,7 @@ impl Names {
     }
 
     /// The name of a namespace, or its inode number if it has none.
-    pub fn netns(&self, inode: u32) -> Name {
+    pub(crate) fn netns(&self, inode: u32) -> Name {
         self.netns
             .get(&inode)
             .cloned()
@@ -79,7 +79,7 @@ impl Names {
     }
 
     /// The name of an interface, if it is known.
-    pub fn interface(&self, netns: u32, ifindex: u32) -> Option<&Name> {
+    pub(crate) fn interface(&self, netns: u32, ifindex: u32) -> Option<&Name> {
         self.interfaces.get(&(netns, ifindex))
     }
 }

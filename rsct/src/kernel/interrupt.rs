@@ -44,12 +44,12 @@ struct Catching {
 }
 
 /// A receiver of event loop signals.
-pub struct Signals(AsyncFd<BorrowedFd<'static>>);
+pub(crate) struct Signals(AsyncFd<BorrowedFd<'static>>);
 
 impl Signals {
     /// Starts to listen: [`Signals::any`] also returns for a signal that arrived before the call. Must be
     /// called inside an event loop; one loop has at most one receiver.
-    pub fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         // SAFETY: the descriptor stays open to the end of the process.
         let arrived = unsafe { AsyncFd::register_with_interest(arrived()?, Interest::READABLE) }?;
         let mut catching = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ impl Signals {
     }
 
     /// Returns when one of the signals has arrived.
-    pub async fn any(&mut self) {
+    pub(crate) async fn any(&mut self) {
         // Return on an error of the descriptor too: a loop that cannot be ended would be worse.
         let _ = self.0.async_io(Interest::READABLE, |fd| take(*fd)).await;
     }
@@ -69,10 +69,10 @@ impl Signals {
 
 /// Catches signals until dropped.
 #[derive(Debug)]
-pub struct Watch(());
+pub(crate) struct Watch(());
 
 /// Starts to catch signals. Ignored signals stay ignored.
-pub fn watch() -> Watch {
+pub(crate) fn watch() -> Watch {
     if arrived().is_err() {
         // Too few descriptors for the eventfd, so a signal could not wake a waiting thread: it kills the
         // process instead.
@@ -87,7 +87,7 @@ pub fn watch() -> Watch {
 
 /// Starts to catch only the signals of event loops, including those that the process ignores. A signal wakes
 /// up [`wait_for`].
-pub fn watch_as_a_loop() -> io::Result<Watch> {
+pub(crate) fn watch_as_a_loop() -> io::Result<Watch> {
     arrived()?;
     Ok(Watch::of(OF_LOOPS))
 }
@@ -122,7 +122,7 @@ impl Drop for Watch {
 }
 
 /// The caught signal, if any.
-pub fn caught() -> Option<i32> {
+pub(crate) fn caught() -> Option<i32> {
     match CAUGHT.load(Ordering::Relaxed) {
         0 => None,
         signal => Some(signal),
@@ -130,7 +130,7 @@ pub fn caught() -> Option<i32> {
 }
 
 /// A signal's name.
-pub fn name(signal: i32) -> &'static str {
+pub(crate) fn name(signal: i32) -> &'static str {
     match signal {
         libc::SIGINT => "SIGINT",
         libc::SIGTERM => "SIGTERM",
@@ -140,18 +140,18 @@ pub fn name(signal: i32) -> &'static str {
 }
 
 /// Makes threads that are still attaching stop: the command has ended.
-pub fn end() {
+pub(crate) fn end() {
     ENDED.store(true, Ordering::Relaxed);
 }
 
 /// Returns whether to stop attaching.
-pub fn is_over() -> bool {
+pub(crate) fn is_over() -> bool {
     caught().is_some() || ENDED.load(Ordering::Relaxed)
 }
 
 /// The event that ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub(crate) enum Woken {
     /// The descriptor is ready.
     Ready,
     /// A signal was caught.
@@ -160,7 +160,7 @@ pub enum Woken {
 
 /// Blocks the thread until the descriptor is ready for these poll(2) events or, during a watch, until a
 /// signal is caught.
-pub fn wait_for(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<Woken> {
+pub(crate) fn wait_for(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<Woken> {
     let waiting = |fd, events| libc::pollfd {
         fd,
         events,

@@ -12,11 +12,11 @@ use super::{
 };
 
 /// Kprobe links of some programs.
-pub struct KprobeLinks(Vec<OwnedFd>);
+pub(crate) struct KprobeLinks(Vec<OwnedFd>);
 
 impl KprobeLinks {
     /// The links of the programs with these ids.
-    pub fn of(programs: &[u32]) -> io::Result<Self> {
+    pub(crate) fn of(programs: &[u32]) -> io::Result<Self> {
         let mut links = Vec::new();
         let mut id = 0;
         loop {
@@ -46,7 +46,7 @@ impl KprobeLinks {
     }
 
     /// Number of skipped hits so far.
-    pub fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         self.0
             .iter()
             .filter_map(|link| {
@@ -59,7 +59,7 @@ impl KprobeLinks {
 }
 
 /// Returns whether this kernel reports skipped hits.
-pub fn are_reported(types: &KernelTypes) -> bool {
+pub(crate) fn are_reported(types: &KernelTypes) -> bool {
     let reader = types.func("bpf_get_kprobe_info").ok().flatten();
     reader.is_some_and(|function| function.params.iter().any(|param| param.name == "missed"))
 }

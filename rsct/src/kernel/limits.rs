@@ -4,7 +4,7 @@ use std::{error::Error, io, ptr};
 
 /// Raises the limit on open files to the maximum that the process may set: some commands hold one or two
 /// descriptors per network namespace.
-pub fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     let mut limit = open_files();
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: the struct outlives the call. If it fails, the old limit applies, and an error message names it
@@ -13,7 +13,7 @@ pub fn raise_open_files() {
 }
 
 /// Advice for an error that a limit caused.
-pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     match error.downcast_ref::<io::Error>()?.raw_os_error()? {
         libc::EMFILE => Some(format!(
             "this process may open {} files; raise that limit with `ulimit -n`",
@@ -27,7 +27,7 @@ pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// Adds advice to the error of a thread that could not be started.
-pub fn no_thread(error: io::Error) -> io::Error {
+pub(crate) fn no_thread(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock {
         let sentence =
             "the limit on processes is reached; raise it (`ulimit -u`, or the control group's pids.max)";

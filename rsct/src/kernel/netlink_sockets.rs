@@ -15,7 +15,7 @@ const CONNTRACK_GROUPS: u32 = 0b111;
 
 /// A socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetlinkSocket {
+pub(crate) struct NetlinkSocket {
     /// Its port.
     pub portid: u32,
     /// Its multicast groups.
@@ -27,7 +27,7 @@ pub struct NetlinkSocket {
 }
 
 /// Listeners for conntrack events in a network namespace, or in the calling thread's.
-pub fn listeners(netns: Option<BorrowedFd<'_>>) -> io::Result<Vec<NetlinkSocket>> {
+pub(crate) fn listeners(netns: Option<BorrowedFd<'_>>) -> io::Result<Vec<NetlinkSocket>> {
     // The thread's file, not the process's: the thread may have entered another namespace.
     let read = || fs::read_to_string("/proc/thread-self/net/netlink");
     let table = match netns {

@@ -22,15 +22,15 @@ use std::{
 
 use crate::outside::{Name, shown};
 
-pub use error::NetnsError;
-pub use reach::Hidden;
+pub(crate) use error::NetnsError;
+pub(crate) use reach::Hidden;
 
 /// Directory of `ip netns` (a link to /var/run/netns on older systems, or the reverse).
 const NAMES: &str = "/run/netns";
 
 /// The values of `--netns`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selector {
+pub(crate) enum Selector {
     /// The namespace of this process.
     Current,
     /// One namespace: an absolute path, a name under /run/netns, a process id, or an inode number, tried in that order.
@@ -41,7 +41,7 @@ pub enum Selector {
 
 impl Selector {
     /// Parses the value of `--netns`; without one, the current namespace.
-    pub fn from_option(value: Option<&str>) -> Self {
+    pub(crate) fn from_option(value: Option<&str>) -> Self {
         match value {
             None => Self::Current,
             Some("all") => Self::All,
@@ -98,7 +98,7 @@ impl AsFd for Netns {
 
 /// The namespaces found.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// Each namespace once, those with a name first, by name; the others by inode number.
     pub namespaces: Vec<Netns>,
     /// The parts of the search that failed.
@@ -106,7 +106,7 @@ pub struct Found {
 }
 
 /// Opens the namespaces that a selector selects.
-pub fn open(selector: &Selector) -> Result<Found, NetnsError> {
+pub(crate) fn open(selector: &Selector) -> Result<Found, NetnsError> {
     let one = match selector {
         Selector::All => return all(),
         Selector::Current => current()?,
@@ -119,7 +119,7 @@ pub fn open(selector: &Selector) -> Result<Found, NetnsError> {
 }
 
 /// The namespace of the calling thread.
-pub fn current() -> Result<Netns, NetnsError> {
+pub(crate) fn current() -> Result<Netns, NetnsError> {
     here::open().map(with_its_name)
 }
 
@@ -139,7 +139,7 @@ pub fn fresh() -> Result<Netns, NetnsError> {
 
 /// Runs a function in a namespace, on a temporary thread: /proc/sys/net and new sockets belong to the
 /// namespace of the thread that opens them.
-pub fn inside<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+pub(crate) fn inside<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     in_thread(|| {
         // SAFETY: setns accepts any descriptor and changes only the calling thread.
         if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
@@ -162,12 +162,12 @@ fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
 }
 
 /// The inode number of the namespace that `fd` refers to.
-pub fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
+pub(crate) fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(File::from(fd.try_clone_to_owned()?).metadata()?.ino())
 }
 
 /// Opens the namespace with this inode number.
-pub fn open_inode(inode: u64) -> Result<Netns, NetnsError> {
+pub(crate) fn open_inode(inode: u64) -> Result<Netns, NetnsError> {
     by_inode(inode)?.ok_or_else(|| {
         no_such(
             &inode.to_string(),

@@ -11,14 +11,14 @@ use super::netlink_sockets;
 
 /// Looks up programs and caches the last one: changes over netlink often come in series from one program.
 #[derive(Debug, Default)]
-pub struct Programs {
+pub(crate) struct Programs {
     last: Option<(u32, u64, Option<Vec<u8>>)>,
 }
 
 impl Programs {
     /// Name of the program that owns the netfilter netlink socket with this port in this process's network
     /// namespace. `None` if it has exited or is not visible to this process.
-    pub fn name(&mut self, port: u32) -> Option<&[u8]> {
+    pub(crate) fn name(&mut self, port: u32) -> Option<&[u8]> {
         let table = fs::read_to_string("/proc/net/netlink").ok()?;
         let inode = inode(&table, port)?;
         let is_last = matches!(&self.last, Some((p, i, _)) if (*p, *i) == (port, inode));
@@ -36,14 +36,14 @@ const CACHE_TIME: Duration = Duration::from_millis(100);
 /// second, not once per event. If another program takes over a port, the old name is reported until the
 /// cached result expires.
 #[derive(Debug, Default)]
-pub struct RecentPrograms {
+pub(crate) struct RecentPrograms {
     programs: Programs,
     last: Option<(u32, Instant, Option<Vec<u8>>)>,
 }
 
 impl RecentPrograms {
     /// As [`Programs::name`].
-    pub fn name(&mut self, port: u32) -> Option<&[u8]> {
+    pub(crate) fn name(&mut self, port: u32) -> Option<&[u8]> {
         let is_fresh =
             matches!(&self.last, Some((known, at, _)) if *known == port && at.elapsed() < CACHE_TIME);
         if !is_fresh {
@@ -62,7 +62,7 @@ fn inode(table: &str, port: u32) -> Option<u64> {
 
 /// Name of the program that has this socket open. Tries the process whose id is the port first, which is
 /// usual, then every process.
-pub fn owner(port: u32, inode: u64) -> Option<Vec<u8>> {
+pub(crate) fn owner(port: u32, inode: u64) -> Option<Vec<u8>> {
     name_if_open(port, inode).or_else(|| {
         fs::read_dir("/proc")
             .ok()?

@@ -10,7 +10,7 @@ const INITIAL_USER_NAMESPACE: u64 = 0xefff_fffd;
 
 /// A capability that part of rsct needs; the numbers are those of include/uapi/linux/capability.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capability {
+pub(crate) enum Capability {
     /// Dump conntrack's entries (`nfnetlink_rcv`).
     NetAdmin = 12,
     /// Open a module's BTF and enter another network namespace.
@@ -23,10 +23,10 @@ pub enum Capability {
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Bpf, Self::Perfmon, Self::NetAdmin, Self::SysAdmin];
+    pub(crate) const ALL: [Self; 4] = [Self::Bpf, Self::Perfmon, Self::NetAdmin, Self::SysAdmin];
 
     /// The name as in capabilities(7).
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::SysAdmin => "CAP_SYS_ADMIN",
@@ -36,7 +36,7 @@ impl Capability {
     }
 
     /// The operation that needs it.
-    pub fn needed_for(self) -> &'static str {
+    pub(crate) fn needed_for(self) -> &'static str {
         match self {
             Self::NetAdmin => "dumping conntrack's entries",
             Self::SysAdmin => "fentry on a module's functions, other network namespaces",
@@ -48,7 +48,7 @@ impl Capability {
 
 /// Privileges of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Privileges {
+pub(crate) struct Privileges {
     effective: u64,
     /// True in the initial user namespace. A rootless container is in another, where capabilities do not
     /// apply to the kernel's own objects.
@@ -57,7 +57,7 @@ pub struct Privileges {
 
 impl Privileges {
     /// Effective privileges of the calling process.
-    pub fn of_this_process() -> io::Result<Self> {
+    pub(crate) fn of_this_process() -> io::Result<Self> {
         let effective = parse_effective(&fs::read_to_string("/proc/self/status")?)
             .ok_or_else(|| io::Error::other("/proc/self/status has no line CapEff"))?;
         let initial_user_namespace = match fs::metadata("/proc/self/ns/user") {
@@ -74,18 +74,10 @@ impl Privileges {
 
     /// Returns whether this capability is held. CAP_SYS_ADMIN includes the two that were split off from it
     /// (`bpf_capable` and `perfmon_capable` in include/linux/capability.h).
-    pub fn has(self, capability: Capability) -> bool {
+    pub(crate) fn has(self, capability: Capability) -> bool {
         let held = |capability: Capability| self.effective >> capability as u32 & 1 == 1;
         let split_off = matches!(capability, Capability::Bpf | Capability::Perfmon);
         held(capability) || (split_off && held(Capability::SysAdmin))
-    }
-
-    /// Capabilities that are needed but not held.
-    pub fn missing(self) -> Vec<Capability> {
-        Capability::ALL
-            .into_iter()
-            .filter(|capability| !self.has(*capability))
-            .collect()
     }
 }
 
@@ -115,11 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn missing_capabilities_are_listed() {
+    fn a_capability_is_held_by_itself_or_as_part_of_sys_admin() {
         use Capability::{Bpf, NetAdmin, Perfmon, SysAdmin};
-        assert_eq!(with(0).missing(), [Bpf, Perfmon, NetAdmin, SysAdmin]);
-        assert_eq!(with(1 << 21).missing(), [NetAdmin]);
-        assert_eq!(with(1 << 39 | 1 << 38 | 1 << 12).missing(), [SysAdmin]);
-        assert_eq!(with(u64::MAX).missing(), []);
+        let held = |effective: u64| -> Vec<Capability> {
+            let all = [Bpf, Perfmon, NetAdmin, SysAdmin].into_iter();
+            all.filter(|capability| with(effective).has(*capability))
+                .collect()
+        };
+        assert_eq!(held(0), []);
+        assert_eq!(held(1 << 21), [Bpf, Perfmon, SysAdmin]);
+        assert_eq!(held(1 << 39 | 1 << 38 | 1 << 12), [Bpf, Perfmon, NetAdmin]);
+        assert_eq!(held(u64::MAX), [Bpf, Perfmon, NetAdmin, SysAdmin]);
     }
 }

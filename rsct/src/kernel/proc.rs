@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// The cause if settings cannot be read; `None` if they can.
-pub fn settings_missing() -> Option<&'static str> {
+pub(crate) fn settings_missing() -> Option<&'static str> {
     if Path::new("/proc/sys/kernel").exists() {
         None
     } else if Path::new("/proc/self").exists() {
@@ -15,7 +15,7 @@ pub fn settings_missing() -> Option<&'static str> {
 
 /// The cause if other users' processes are hidden; `None` if they are visible as far as this process's
 /// privileges allow.
-pub fn processes_missing() -> Option<&'static str> {
+pub(crate) fn processes_missing() -> Option<&'static str> {
     if Path::new("/proc/1").exists() {
         None
     } else if Path::new("/proc/self").exists() {

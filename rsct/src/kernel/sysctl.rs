@@ -1,6 +1,6 @@
 //! Settings under /proc/sys/net, which belong to the network namespace of the thread that opens the file.
 
-pub mod drop_in;
+pub(crate) mod drop_in;
 
 use std::{
     fs, io,
@@ -11,7 +11,7 @@ use std::{
 use super::{netns, proc};
 
 /// The directory of netfilter's settings.
-pub const NETFILTER: &str = "net.netfilter";
+pub(crate) const NETFILTER: &str = "net.netfilter";
 
 /// The namespace to read or write settings in.
 #[derive(Clone, Copy, Debug)]

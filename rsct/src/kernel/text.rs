@@ -11,7 +11,7 @@ use super::{
 
 /// Functions of the running kernel, each looked up when a stack first contains it.
 #[derive(Debug, Default)]
-pub struct Symbols {
+pub(crate) struct Symbols {
     source: Source,
     /// Names of `enum skb_drop_reason`, by value.
     drop_reasons: HashMap<u16, String>,
@@ -40,7 +40,7 @@ impl Default for Source {
 
 /// An offset in a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The function.
     pub function: &'a str,
     /// Offset in it.
@@ -51,7 +51,7 @@ pub struct Place<'a> {
 
 /// An offset in a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamedPlace {
+pub(crate) struct NamedPlace {
     /// The function.
     pub function: String,
     /// Offset in it.
@@ -84,7 +84,7 @@ impl From<Place<'_>> for NamedPlace {
 impl Symbols {
     /// Opens the running kernel's functions. Reads them all now only if the kernel has no helper that names
     /// single addresses.
-    pub fn read() -> Result<Self, SymbolsError> {
+    pub(crate) fn read() -> Result<Self, SymbolsError> {
         let loaded = loaded_modules();
         let source = match Namer::load() {
             Ok(namer) => Source::Kernel(namer, Known::default()),
@@ -98,20 +98,20 @@ impl Symbols {
     }
 
     /// Adds the function at an address.
-    pub fn add_place(&mut self, address: u64, place: Option<NamedPlace>) {
+    pub(crate) fn add_place(&mut self, address: u64, place: Option<NamedPlace>) {
         if let Source::Named(named) = &mut self.source {
             named.insert(address, place);
         }
     }
 
     /// Adds the kernel's name of a drop reason.
-    pub fn add_drop_reason(&mut self, reason: u16, name: String) {
+    pub(crate) fn add_drop_reason(&mut self, reason: u16, name: String) {
         self.drop_reasons.insert(reason, name);
     }
 
     /// Clears the cache if modules were loaded or unloaded: their addresses may now belong to other functions. Returns
     /// whether it did.
-    pub fn clear_if_modules_changed(&mut self) -> bool {
+    pub(crate) fn clear_if_modules_changed(&mut self) -> bool {
         if matches!(self.source, Source::Named(_)) {
             return false;
         }
@@ -133,7 +133,7 @@ impl Symbols {
     }
 
     /// Reads the names of the drop reasons from the kernel's types.
-    pub fn with_drop_reasons(mut self, types: &KernelTypes) -> Self {
+    pub(crate) fn with_drop_reasons(mut self, types: &KernelTypes) -> Self {
         let names = types.variants("skb_drop_reason", "SKB_DROP_REASON_");
         self.drop_reasons = names
             .into_iter()
@@ -144,35 +144,35 @@ impl Symbols {
 
     /// Records whether the hooks on `nf_l4proto_log_invalid` and its like are not attached, so that a packet without
     /// a log message proves nothing.
-    pub fn without_log_messages(mut self, no_log_messages: bool) -> Self {
+    pub(crate) fn without_log_messages(mut self, no_log_messages: bool) -> Self {
         self.no_log_messages = no_log_messages;
         self
     }
 
     /// The hooks on the trackers' log messages are not attached.
-    pub fn set_without_log_messages(&mut self) {
+    pub(crate) fn set_without_log_messages(&mut self) {
         self.no_log_messages = true;
     }
 
     /// Returns whether the trackers' log messages about INVALID packets are seen.
-    pub fn sees_log_messages(&self) -> bool {
+    pub(crate) fn sees_log_messages(&self) -> bool {
         !self.no_log_messages
     }
 
     /// The kernel's names of drop reasons.
-    pub fn drop_reasons(&self) -> impl Iterator<Item = (u16, &str)> {
+    pub(crate) fn drop_reasons(&self) -> impl Iterator<Item = (u16, &str)> {
         self.drop_reasons
             .iter()
             .map(|(reason, name)| (*reason, name.as_str()))
     }
 
     /// The kernel's name of a drop reason.
-    pub fn drop_reason(&self, reason: u16) -> Option<&str> {
+    pub(crate) fn drop_reason(&self, reason: u16) -> Option<&str> {
         self.drop_reasons.get(&reason).map(String::as_str)
     }
 
     /// The function that contains an address.
-    pub fn place(&self, address: u64) -> Option<Place<'_>> {
+    pub(crate) fn place(&self, address: u64) -> Option<Place<'_>> {
         match &self.source {
             Source::Kernel(namer, known) => {
                 let named = known.get_or_name(address, || namer.name(address).ok().flatten())?;
@@ -188,7 +188,7 @@ impl Symbols {
     }
 
     /// Functions of a stack, innermost first.
-    pub fn functions<'a>(&'a self, stack: &'a [u64]) -> impl Iterator<Item = Place<'a>> + 'a {
+    pub(crate) fn functions<'a>(&'a self, stack: &'a [u64]) -> impl Iterator<Item = Place<'a>> + 'a {
         stack
             .iter()
             .take_while(|address| **address != 0)
@@ -197,7 +197,7 @@ impl Symbols {
 
     /// Returns whether the caller of `function` has a name, or the innermost caller if `function` is not on
     /// the stack. A caller without a name may be any function.
-    pub fn names_caller_of(&self, function: &str, stack: &[u64]) -> bool {
+    pub(crate) fn names_caller_of(&self, function: &str, stack: &[u64]) -> bool {
         let names: Vec<Option<&str>> = stack
             .iter()
             .take_while(|address| **address != 0)
@@ -211,7 +211,7 @@ impl Symbols {
     }
 
     /// The callers of `function`, innermost first, without the probe's own frames above it.
-    pub fn callers_of<'a>(
+    pub(crate) fn callers_of<'a>(
         &'a self,
         function: &'a str,
         stack: &'a [u64],

@@ -17,7 +17,7 @@ const TARGETS: [&str; 3] = ["vfs_read", "kfree", "ip_rcv"];
 /// The kernel's refusal of a trial load, as one sentence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The kernel refused the program.
     #[error("this kernel refuses {programs}: {}{}", errno_name(.error), advice(.error))]
     Refused {
@@ -33,7 +33,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The errno, if the kernel returned one.
-    pub fn errno(&self) -> Option<i32> {
+    pub(crate) fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused { error, .. } => error.errno(),
             Self::NoTarget => None,
@@ -41,7 +41,7 @@ impl Refusal {
     }
 
     /// The refusal without advice.
-    pub fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         match self {
             Self::Refused { error, .. } => errno_name(error),
             Self::NoTarget => self.to_string(),
@@ -50,7 +50,7 @@ impl Refusal {
 }
 
 /// Tries to load an fentry program for a function of vmlinux. Needs BTF and CONFIG_DEBUG_INFO_BTF.
-pub fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
+pub(crate) fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
     let known = |name: &&str| types.func(name).ok().flatten();
     let target = TARGETS.iter().find_map(known).ok_or(Refusal::NoTarget)?;
     let attach = bpf_attach_type::BPF_TRACE_FENTRY;
@@ -63,7 +63,7 @@ pub fn fentry(types: &KernelTypes) -> Result<(), Refusal> {
 }
 
 /// Tries to load a kprobe program.
-pub fn kprobe() -> Result<(), Refusal> {
+pub(crate) fn kprobe() -> Result<(), Refusal> {
     offer("kprobe programs", bpf_prog_type::BPF_PROG_TYPE_KPROBE, None, 0)
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct MeasuredHook {
 
 /// The cost of measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Overhead {
+pub(crate) struct Overhead {
     /// Nanoseconds to read the clock.
     pub clock_ns: f64,
     /// The additional nanoseconds of a call with the two programs of a measured function.

@@ -11,7 +11,7 @@ use crate::names;
 /// The attribute by which durations are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum By {
+pub(crate) enum By {
     /// The function's outcome.
     #[default]
     Outcome,
@@ -27,7 +27,7 @@ pub enum By {
 
 impl By {
     /// The setting for the eBPF programs.
-    pub fn setting(self) -> u32 {
+    pub(crate) fn setting(self) -> u32 {
         match self {
             Self::Outcome => by::OUTCOME,
             Self::Proto => by::PROTO,
@@ -38,7 +38,7 @@ impl By {
     }
 
     /// The name on the command line and in JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Outcome => "outcome",
             Self::Proto => "proto",
@@ -51,7 +51,7 @@ impl By {
 
 /// A value of that attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
+pub(crate) enum Key {
     /// All calls: a lock has no outcome, and garbage collection has no protocol.
     All,
     /// An outcome, by the function's own numbers.
@@ -68,7 +68,7 @@ pub enum Key {
 
 impl Key {
     /// An outcome's name.
-    pub fn outcome(function: Function, outcome: u8) -> &'static str {
+    pub(crate) fn outcome(function: Function, outcome: u8) -> &'static str {
         let names: &[&'static str] = match function {
             Function::ConntrackIn => &PassOutcome::NAMES,
             Function::Confirm => &ConfirmOutcome::NAMES,
@@ -79,7 +79,7 @@ impl Key {
     }
 
     /// The name for users; a namespace's name is its inode number, which the caller replaces if it knows a better one.
-    pub fn name(self, function: Function) -> String {
+    pub(crate) fn name(self, function: Function) -> String {
         match self {
             Self::All => "all".to_owned(),
             Self::Outcome(outcome) => Self::outcome(function, outcome).to_owned(),
@@ -95,7 +95,7 @@ impl Key {
 
 /// Packets at which `nf_conntrack_in` returns at once, which are not timed, and calls without an observed return.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Packets that had an entry on arrival.
     pub tracked_already: u64,
     /// Packets that a rule made untracked.
@@ -106,7 +106,7 @@ pub struct Counts {
 
 /// Work of garbage collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gc {
+pub(crate) struct Gc {
     /// Buckets scanned in each run.
     pub buckets: Tally,
     /// Entries removed in each run.
@@ -119,7 +119,7 @@ pub struct Gc {
 
 /// All counters at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Durations in nanoseconds.
     pub durations: BTreeMap<(Function, Key), Tally>,
     /// Counters without durations.
@@ -130,7 +130,7 @@ pub struct Reading {
 
 impl Reading {
     /// The difference to an earlier snapshot.
-    pub fn since(&self, earlier: &Self) -> Self {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         let none = Tally::default();
         let durations = self.durations.iter().map(|(of, tally)| {
             let then = earlier.durations.get(of).unwrap_or(&none);
@@ -168,7 +168,7 @@ impl Reading {
     }
 
     /// A function's durations for each key.
-    pub fn of(&self, function: Function) -> impl Iterator<Item = (Key, &Tally)> + '_ {
+    pub(crate) fn of(&self, function: Function) -> impl Iterator<Item = (Key, &Tally)> + '_ {
         self.durations
             .range((function, Key::All)..)
             .take_while(move |((of, _), _)| *of == function)
@@ -176,7 +176,7 @@ impl Reading {
     }
 
     /// A function's durations for all keys together.
-    pub fn total(&self, function: Function) -> Tally {
+    pub(crate) fn total(&self, function: Function) -> Tally {
         let mut total = Tally::default();
         for (_, tally) in self.of(function) {
             total.merge(tally);

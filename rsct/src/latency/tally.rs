@@ -8,7 +8,7 @@ pub(crate) const ERROR_PERCENT: f64 = 100.0 / (2 * PARTS) as f64;
 
 /// The maximum, or an upper bound of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Largest {
+pub(crate) enum Largest {
     /// The maximum is this.
     Exactly(u64),
     /// The maximum is at most this: for an interval, the eBPF programs keep the counts but not the maximum.
@@ -17,20 +17,20 @@ pub enum Largest {
 
 impl Largest {
     /// The number.
-    pub fn value(self) -> u64 {
+    pub(crate) fn value(self) -> u64 {
         let (Self::Exactly(value) | Self::AtMost(value)) = self;
         value
     }
 
     /// Returns whether it is exact.
-    pub fn is_exact(self) -> bool {
+    pub(crate) fn is_exact(self) -> bool {
         matches!(self, Self::Exactly(_))
     }
 }
 
 /// A histogram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     buckets: Vec<u64>,
     sum: u64,
     max: u64,
@@ -50,7 +50,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Restores a histogram from the least value and the count of its buckets.
-    pub fn of_buckets(buckets: &[(u64, u64)], sum: u64, max: u64, max_is_exact: bool) -> Self {
+    pub(crate) fn of_buckets(buckets: &[(u64, u64)], sum: u64, max: u64, max_is_exact: bool) -> Self {
         let mut tally = Self {
             sum,
             max,
@@ -66,7 +66,7 @@ impl Tally {
     }
 
     /// Adds the counters of a CPU.
-    pub fn add(&mut self, counted: &Counted) {
+    pub(crate) fn add(&mut self, counted: &Counted) {
         for (count, more) in self.buckets.iter_mut().zip(&counted[..BUCKETS]) {
             *count += more;
         }
@@ -75,7 +75,7 @@ impl Tally {
     }
 
     /// Adds another histogram.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (count, more) in self.buckets.iter_mut().zip(&other.buckets) {
             *count += more;
         }
@@ -90,7 +90,7 @@ impl Tally {
     }
 
     /// The difference to an earlier state of the same histogram.
-    pub fn since(&self, earlier: &Self) -> Self {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         let since = |(now, then): (&u64, &u64)| now.saturating_sub(*then);
         let buckets: Vec<u64> = self.buckets.iter().zip(&earlier.buckets).map(since).collect();
         let (max, max_is_exact) = if self.max > earlier.max {
@@ -118,27 +118,27 @@ impl Tally {
     }
 
     /// Number of values.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
     /// Sum of the values.
-    pub fn sum(&self) -> u64 {
+    pub(crate) fn sum(&self) -> u64 {
         self.sum
     }
 
     /// The maximum, or its bound; 0 without values.
-    pub fn max(&self) -> u64 {
+    pub(crate) fn max(&self) -> u64 {
         self.max
     }
 
     /// Returns whether the maximum is exact.
-    pub fn max_is_exact(&self) -> bool {
+    pub(crate) fn max_is_exact(&self) -> bool {
         self.max_is_exact
     }
 
     /// The maximum; `None` without values.
-    pub fn largest(&self) -> Option<Largest> {
+    pub(crate) fn largest(&self) -> Option<Largest> {
         (self.count() != 0).then_some(if self.max_is_exact {
             Largest::Exactly(self.max)
         } else {
@@ -148,7 +148,7 @@ impl Tally {
 
     /// The smallest value that `per_mille` of a thousand values do not exceed, to [`ERROR_PERCENT`]; `None` without
     /// values.
-    pub fn quantile(&self, per_mille: u16) -> Option<u64> {
+    pub(crate) fn quantile(&self, per_mille: u16) -> Option<u64> {
         let count = u128::from(self.count());
         let rank = (count * u128::from(per_mille)).div_ceil(1000).max(1);
         let mut below = 0;
@@ -163,7 +163,7 @@ impl Tally {
     }
 
     /// The non-empty buckets: lower bound, upper bound (exclusive), and count.
-    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
         let held = self.buckets.iter().enumerate().filter(|(_, count)| **count != 0);
         held.map(|(bucket, count)| {
             let (least, beyond) = bounds(bucket);
@@ -173,7 +173,7 @@ impl Tally {
 
     /// All octaves from the first to the last non-empty one: lower bound and count. The first octave begins at zero and
     /// lies below the first that is split into [`PARTS`].
-    pub fn octaves(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn octaves(&self) -> Vec<(u64, u64)> {
         let parts = PARTS as usize;
         let octave = |(index, counts): (usize, &[u64])| (bounds(index * parts).0, counts.iter().sum());
         let all: Vec<(u64, u64)> = self.buckets.chunks(parts).enumerate().map(octave).collect();

@@ -48,7 +48,7 @@ pub enum LineError {
 /// Error in reading a file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// The file cannot be opened.
     #[error("opening {name}: {source}")]
     Open {

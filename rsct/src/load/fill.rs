@@ -11,7 +11,7 @@ use crate::{
 
 /// The values that select a new entry's timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lacking {
+pub(crate) struct Lacking {
     /// The protocol.
     pub protonum: u8,
     /// The protocol's state.
@@ -22,7 +22,7 @@ pub struct Lacking {
 
 /// Sets missing timeouts to that of the entry's state in one network namespace.
 #[derive(Debug)]
-pub struct Filler<'a> {
+pub(crate) struct Filler<'a> {
     at: Where<'a>,
     known: HashMap<u8, Vec<StateValue>>,
     /// Number of lines filled.
@@ -31,7 +31,7 @@ pub struct Filler<'a> {
 
 impl<'a> Filler<'a> {
     /// A filler for the namespace with these settings.
-    pub fn new(at: Where<'a>) -> Self {
+    pub(crate) fn new(at: Where<'a>) -> Self {
         Self {
             at,
             known: HashMap::new(),
@@ -40,7 +40,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Fills a chunk. Queries the kernel once for each protocol with a missing timeout.
-    pub async fn fill(&mut self, socket: &mut Socket, chunk: &mut Chunk) -> Result<(), ValuesError> {
+    pub(crate) async fn fill(&mut self, socket: &mut Socket, chunk: &mut Chunk) -> Result<(), ValuesError> {
         let lacking: Vec<Lacking> = chunk.lacking().collect();
         for Lacking { protonum, .. } in &lacking {
             for number in [Protocol::of_number(*protonum).number, GENERIC] {

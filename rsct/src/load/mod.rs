@@ -10,8 +10,9 @@ mod read;
 mod send;
 mod words;
 
-pub use error::{LineError, ReadError};
-pub use fill::{Filler, Lacking};
-pub use line::{Command, Line, parse};
-pub use read::{Chunk, FileReader, Handed, Request};
-pub use send::{LoadCounts, Sender, Undone};
+pub(crate) use error::{LineError, ReadError};
+pub(crate) use fill::{Filler, Lacking};
+pub(crate) use line::Command;
+pub use line::parse;
+pub(crate) use read::{Chunk, FileReader, Handed, Request};
+pub(crate) use send::{LoadCounts, Sender, Undone};

@@ -35,7 +35,7 @@ const FILE_BUFFER_BYTES: usize = 128 * 1024;
 
 /// The request of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// The line's number.
     pub line: u64,
     /// The line's command.
@@ -50,7 +50,7 @@ pub struct Request {
 
 impl Request {
     /// The operation; `None` for a flush.
-    pub fn operation(&self) -> Option<Operation> {
+    pub(crate) fn operation(&self) -> Option<Operation> {
         Some(match self.command {
             Command::Create | Command::Add => Operation::Create,
             Command::Update => Operation::Update,
@@ -62,24 +62,24 @@ impl Request {
 
 /// The requests of some lines.
 #[derive(Debug, Default)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     attributes: Vec<u8>,
     requests: Vec<Request>,
 }
 
 impl Chunk {
     /// Number of requests.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.requests.len()
     }
 
     /// Returns whether there is no request.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
     /// The requests in order, with their attributes.
-    pub fn requests(&self) -> impl Iterator<Item = (Request, &[u8])> {
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (Request, &[u8])> {
         let mut begin = 0;
         self.requests.iter().map(move |request| {
             let attributes = &self.attributes[begin..request.end];
@@ -89,12 +89,12 @@ impl Chunk {
     }
 
     /// The values that select the missing timeouts.
-    pub fn lacking(&self) -> impl Iterator<Item = Lacking> + '_ {
+    pub(crate) fn lacking(&self) -> impl Iterator<Item = Lacking> + '_ {
         self.requests.iter().filter_map(|request| request.lacking)
     }
 
     /// Adds the missing timeouts.
-    pub fn fill(&mut self, seconds: impl Fn(Lacking) -> u32) {
+    pub(crate) fn fill(&mut self, seconds: impl Fn(Lacking) -> u32) {
         if self.lacking().next().is_none() {
             return;
         }
@@ -156,7 +156,7 @@ fn flushed_family(spec: &Spec) -> Result<Option<Family>, LineError> {
 
 /// A result of the reader thread, in the file's order.
 #[derive(Debug)]
-pub enum Handed {
+pub(crate) enum Handed {
     /// Valid lines.
     Chunk(Chunk),
     /// An invalid line, with its number. With `stop`, it is the last result.
@@ -167,7 +167,7 @@ pub enum Handed {
 
 /// A file being read.
 #[derive(Debug)]
-pub struct FileReader {
+pub(crate) struct FileReader {
     handed: Receiver<Handed>,
     empty: SyncSender<Chunk>,
     /// Created before the thread, which may wait for input at once.
@@ -177,7 +177,7 @@ pub struct FileReader {
 impl FileReader {
     /// Starts reading a file, or standard input for `-`. With `stop`, reading ends at an invalid line. From now on a
     /// signal ends the reading; while a pipe is being opened, which may wait for its other end, it kills the process.
-    pub fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
+    pub(crate) fn begin(path: &Path, names: &Arc<LabelMap>, stop: bool) -> Result<Self, ReadError> {
         let (name, input): (String, Box<dyn Read + Send>) = if path == Path::new("-") {
             // Its own small buffer is bypassed, as every read is larger.
             (
@@ -225,12 +225,12 @@ impl FileReader {
     }
 
     /// The next result; `None` at the end of the file.
-    pub fn next(&self) -> Option<Handed> {
+    pub(crate) fn next(&self) -> Option<Handed> {
         self.handed.recv().ok()
     }
 
     /// Returns a chunk for reuse.
-    pub fn recycle(&self, chunk: Chunk) {
+    pub(crate) fn recycle(&self, chunk: Chunk) {
         // The receiver is closed if reading has ended.
         let _ = self.empty.send(chunk);
     }

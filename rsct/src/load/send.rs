@@ -12,7 +12,7 @@ use crate::netlink::{
 
 /// Number of lines by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LoadCounts {
+pub(crate) struct LoadCounts {
     /// Entries created.
     pub created: u64,
     /// Entries to create that existed already, which `-A` allows.
@@ -29,12 +29,12 @@ pub struct LoadCounts {
 
 impl LoadCounts {
     /// Number of successful lines.
-    pub fn done(&self) -> u64 {
+    pub(crate) fn done(&self) -> u64 {
         self.created + self.there + self.updated + self.deleted + self.flushes
     }
 
     /// Counts a successful line.
-    pub fn count(&mut self, command: Command) {
+    pub(crate) fn count(&mut self, command: Command) {
         *match command {
             Command::Create | Command::Add => &mut self.created,
             Command::Update => &mut self.updated,
@@ -46,7 +46,7 @@ impl LoadCounts {
 
 /// A line that the kernel refused.
 #[derive(Debug)]
-pub struct Undone<'a> {
+pub(crate) struct Undone<'a> {
     /// The line's number.
     pub line: u64,
     /// The operation; `None` for a flush.
@@ -63,7 +63,7 @@ pub struct Undone<'a> {
 
 /// Sends chunks and counts the results.
 #[derive(Debug)]
-pub struct Sender {
+pub(crate) struct Sender {
     batch: Batch<usize>,
     /// Counts so far.
     pub tally: LoadCounts,
@@ -71,7 +71,7 @@ pub struct Sender {
 
 impl Sender {
     /// A sender for this socket.
-    pub fn new(socket: &Socket) -> Result<Self, Error> {
+    pub(crate) fn new(socket: &Socket) -> Result<Self, Error> {
         Ok(Self {
             batch: Batch::new(socket)?,
             tally: LoadCounts::default(),
@@ -80,7 +80,7 @@ impl Sender {
 
     /// Sends a chunk and returns the refused lines in order. Lines are sent in batches, so lines after a refused one
     /// may have been applied. With `stop`, no batch follows a refused line.
-    pub async fn send<'a>(
+    pub(crate) async fn send<'a>(
         &mut self,
         socket: &mut Socket,
         chunk: &'a Chunk,

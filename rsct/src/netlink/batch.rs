@@ -21,7 +21,7 @@ const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Requests to be sent together.
 #[derive(Debug)]
-pub struct Batch<T> {
+pub(crate) struct Batch<T> {
     datagram: Vec<u8>,
     /// Offset of the last request.
     last_begins: usize,
@@ -33,7 +33,7 @@ pub struct Batch<T> {
 
 impl<T> Batch<T> {
     /// Creates an empty batch, and sets the socket's receive buffer large enough for the answers.
-    pub fn new(socket: &Socket) -> Result<Self, Error> {
+    pub(crate) fn new(socket: &Socket) -> Result<Self, Error> {
         socket.set_receive_buffer(RECEIVE_BYTES)?;
         Ok(Self {
             datagram: Vec::with_capacity(MAX_BYTES + 4096),
@@ -44,12 +44,12 @@ impl<T> Batch<T> {
     }
 
     /// Adds a request.
-    pub fn push(&mut self, socket: &mut Socket, operation: Operation, change: &Change<'_>, token: T) {
+    pub(crate) fn push(&mut self, socket: &mut Socket, operation: Operation, change: &Change<'_>, token: T) {
         self.add(socket, operation, change.family(), token, |out| change.emit(out));
     }
 
     /// Adds a request with attributes that [`Change::emit`] has already written.
-    pub fn push_attributes(
+    pub(crate) fn push_attributes(
         &mut self,
         socket: &mut Socket,
         operation: Operation,
@@ -81,17 +81,19 @@ impl<T> Batch<T> {
     }
 
     /// Returns whether the batch must be sent before the next request.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= MAX_REQUESTS || self.datagram.len() >= MAX_BYTES
     }
 
     /// Number of requests to be sent.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// Returns whether there are no requests to be sent.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
@@ -99,7 +101,7 @@ impl<T> Batch<T> {
     ///
     /// If answers were lost, requests without an answer are reported as [`Error::Unanswered`]. If this
     /// returns an error, the outcome of the requests not yet reported is unknown.
-    pub async fn send(
+    pub(crate) async fn send(
         &mut self,
         socket: &mut Socket,
         mut outcome: impl FnMut(T, Result<(), Error>),

@@ -11,12 +11,9 @@ use super::{
 
 /// An operation on an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// Creates it; fails with `EEXIST` if it exists.
     Create,
-    /// Creates it, or changes it if it exists. The kernel accepts fewer attributes for a change: one that is
-    /// fixed at creation, such as NAT, fails with `EOPNOTSUPP`.
-    CreateOrUpdate,
     /// Changes it; fails with `ENOENT` if it does not exist.
     Update,
     /// Deletes it; fails with `ENOENT` if it does not exist.
@@ -28,7 +25,6 @@ impl Operation {
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::Create => "creating a conntrack entry",
-            Self::CreateOrUpdate => "creating or updating a conntrack entry",
             Self::Update => "updating a conntrack entry",
             Self::Delete => "deleting a conntrack entry",
         }
@@ -38,7 +34,6 @@ impl Operation {
     pub(super) fn request(self, family: u8) -> Request {
         let (message_type, flags) = match self {
             Self::Create => (kind::NEW, NLM_F_CREATE | NLM_F_EXCL),
-            Self::CreateOrUpdate => (kind::NEW, NLM_F_CREATE),
             Self::Update => (kind::NEW, 0),
             Self::Delete => (kind::DELETE, 0),
         };
@@ -51,7 +46,11 @@ impl Operation {
 }
 
 /// Sends the request and waits for the acknowledgement.
-pub async fn apply(socket: &mut Socket, operation: Operation, change: &Change<'_>) -> Result<(), Error> {
+pub(crate) async fn apply(
+    socket: &mut Socket,
+    operation: Operation,
+    change: &Change<'_>,
+) -> Result<(), Error> {
     let mut request = operation.request(change.family());
     request.flags |= netlink_packet_core::NLM_F_ACK;
     exchange::acknowledged(socket, operation.description(), |sequence, datagram| {
@@ -65,7 +64,7 @@ pub async fn apply(socket: &mut Socket, operation: Operation, change: &Change<'_
 /// A kernel that does not know a part of the filter ignores it and deletes more. Deletion checks `CTA_FILTER`
 /// from Linux 6.11 on, the zone from 6.8, the status from 5.15. A filter on tuples is safe with any kernel:
 /// an older one takes its tuple as complete and refuses it with `EINVAL` or `ENOENT`.
-pub async fn flush(socket: &mut Socket, filter: &DumpFilter) -> Result<(), Error> {
+pub(crate) async fn flush(socket: &mut Socket, filter: &DumpFilter) -> Result<(), Error> {
     let family = filter.family.map_or(0, |family| family as u8);
     let request = Request::acknowledged(kind::DELETE, family);
     exchange::acknowledged(socket, "flushing the conntrack table", |sequence, datagram| {

@@ -18,7 +18,7 @@ const MAX_TRIES: u32 = 8;
 
 /// A kernel table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Table {
+pub(crate) enum Table {
     /// The table in which packets are looked up.
     #[default]
     Conntrack,
@@ -33,7 +33,7 @@ pub enum Table {
 
 /// A table to dump, with a filter for the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     /// The table.
     pub table: Table,
     /// The filter that the kernel applies. Older kernels ignore parts of it, and for dying and unconfirmed
@@ -43,7 +43,7 @@ pub struct Query {
 
 impl Query {
     /// All entries of the main table, or those of one family.
-    pub fn of_family(family: Option<Family>) -> Self {
+    pub(crate) fn of_family(family: Option<Family>) -> Self {
         Self {
             filter: DumpFilter {
                 family,
@@ -55,7 +55,7 @@ impl Query {
 
     /// The same query with only the family for the kernel to filter by.
     #[must_use]
-    pub fn with_family_alone(&self) -> Self {
+    pub(crate) fn with_family_alone(&self) -> Self {
         Self {
             table: self.table,
             ..Self::of_family(self.filter.family)
@@ -78,7 +78,7 @@ impl Query {
 }
 
 /// A receiver of a dump's entries.
-pub trait Sink {
+pub(crate) trait Sink {
     /// A dump begins. A restart affects only the dump that began last.
     fn begin(&mut self) {}
 
@@ -92,7 +92,7 @@ pub trait Sink {
 
 /// Result of a dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Number of entries in the complete dump.
     pub entries: u64,
     /// Discarded attempts because the table changed during the dump (`NLM_F_DUMP_INTR`).
@@ -107,14 +107,18 @@ pub struct Outcome {
 ///
 /// An incomplete dump is repeated, up to a limit. The kernel removes expired entries while it dumps
 /// (ctnetlink_dump_table()), so a dump changes the table.
-pub async fn entries(socket: &mut Socket, query: &Query, sink: &mut impl Sink) -> Result<Outcome, Error> {
+pub(crate) async fn entries(
+    socket: &mut Socket,
+    query: &Query,
+    sink: &mut impl Sink,
+) -> Result<Outcome, Error> {
     entries_from(socket, query, None, sink).await
 }
 
 /// Begins a dump and returns at once, for callers that may block in [`Begun::entries`]. A thread receives until
 /// its buffers are full, so the kernel walks its table while another dump is processed. If the limits on
 /// descriptors and processes leave none for a thread, the calling thread receives.
-pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Error> {
+pub(crate) fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Error> {
     let sequence = socket.next_sequence();
     let request = query.request(sequence);
     let source = match ahead::Ahead::of(socket, &request) {
@@ -132,7 +136,7 @@ pub fn begin<'a>(socket: &'a mut Socket, query: &Query) -> Result<Begun<'a>, Err
 }
 
 /// A dump that has begun.
-pub struct Begun<'a> {
+pub(crate) struct Begun<'a> {
     source: Receiving<'a>,
     query: Query,
     sequence: u32,
@@ -140,12 +144,12 @@ pub struct Begun<'a> {
 
 impl Begun<'_> {
     /// Passes its entries to a sink.
-    pub async fn entries(&mut self, sink: &mut impl Sink) -> Result<Outcome, Error> {
+    pub(crate) async fn entries(&mut self, sink: &mut impl Sink) -> Result<Outcome, Error> {
         entries_from(&mut self.source, &self.query, Some(self.sequence), sink).await
     }
 
     /// Begins another dump; the previous one must have ended.
-    pub async fn begin(&mut self, query: &Query) -> Result<(), Error> {
+    pub(crate) async fn begin(&mut self, query: &Query) -> Result<(), Error> {
         self.sequence = self.source.request(query).await?;
         self.query = *query;
         Ok(())

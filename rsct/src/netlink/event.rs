@@ -14,7 +14,7 @@ use super::{
 /// Multicast groups (`enum nfnetlink_groups` in include/uapi/linux/netfilter/nfnetlink.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Group {
+pub(crate) enum Group {
     /// New entries.
     New = 1,
     /// Updates of entries.
@@ -53,7 +53,7 @@ pub struct Event<'a> {
 
 /// Waits for the next datagram and passes on its events. A loss is [`Error::Overrun`]; the socket remains
 /// usable after it.
-pub async fn next(
+pub(crate) async fn next(
     socket: &mut Socket,
     take: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Error> {

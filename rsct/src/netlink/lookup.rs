@@ -11,7 +11,7 @@ use super::{
 
 /// Looks up the entry with this tuple in either direction, in a zone; 0 is the default one. Returns whether
 /// there is one.
-pub async fn entry(
+pub(crate) async fn entry(
     socket: &mut Socket,
     tuple: &Tuple,
     zone: u16,
@@ -31,7 +31,7 @@ pub async fn entry(
 
 /// Looks up the entry with the original or else the reply tuple of `wanted`, in its zone. The kernel returns
 /// `ENOENT` if there is none.
-pub async fn matching(
+pub(crate) async fn matching(
     socket: &mut Socket,
     wanted: &Change<'_>,
     mut take: impl FnMut(&Entry<'_>),

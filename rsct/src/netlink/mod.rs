@@ -3,25 +3,25 @@
 //! [`Socket`] sends requests and receives datagrams, [`message`] splits them and [`conntrack`] decodes them
 //! in place. Nothing here prints.
 
-pub mod attr;
-pub mod batch;
-pub mod change;
-pub mod conntrack;
-pub mod dump;
-pub mod emit;
+pub(crate) mod attr;
+pub(crate) mod batch;
+pub(crate) mod change;
+pub(crate) mod conntrack;
+pub(crate) mod dump;
+pub(crate) mod emit;
 mod error;
-pub mod event;
+pub(crate) mod event;
 mod exchange;
-pub mod expect;
-pub mod helper;
-pub mod lookup;
-pub mod message;
-pub mod nft_timeout;
+pub(crate) mod expect;
+pub(crate) mod helper;
+pub(crate) mod lookup;
+pub(crate) mod message;
+pub(crate) mod nft_timeout;
 mod request;
 mod socket;
-pub mod stats;
-pub mod timeout;
-pub mod walk;
+pub(crate) mod stats;
+pub(crate) mod timeout;
+pub(crate) mod walk;
 
-pub use error::Error;
-pub use socket::Socket;
+pub(crate) use error::Error;
+pub(crate) use socket::Socket;

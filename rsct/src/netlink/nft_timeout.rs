@@ -30,7 +30,7 @@ const NFGENMSG_BYTES: usize = 4;
 
 /// A `ct timeout` object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Object {
+pub(crate) struct Object {
     /// Its table.
     pub table: Vec<u8>,
     /// Its name, which may exist in several tables.
@@ -40,7 +40,7 @@ pub struct Object {
 }
 
 /// Lists every such object of the socket's namespace.
-pub async fn list(socket: &mut Socket) -> Result<Vec<Object>, Error> {
+pub(crate) async fn list(socket: &mut Socket) -> Result<Vec<Object>, Error> {
     let mut objects = Vec::new();
     exchange::answers_of(
         socket,
@@ -58,7 +58,7 @@ pub async fn list(socket: &mut Socket) -> Result<Vec<Object>, Error> {
 
 impl Object {
     /// Parses the payload of an `NFT_MSG_NEWOBJ` message; returns `None` for an object of another type.
-    pub fn parse(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+    pub(crate) fn parse(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         let got = payload.len();
         let attributes = payload.get(NFGENMSG_BYTES..).ok_or(DecodeError::Header { got })?;
         let mut object = Self::default();

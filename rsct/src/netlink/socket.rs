@@ -29,7 +29,7 @@ pub(super) const DATAGRAM_BYTES: usize = 64 * 1024;
 /// It stays in the namespace in which it was opened, whichever thread uses it. A socket opened inside an
 /// event loop waits in that loop; any other blocks the waiting thread.
 #[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     fd: Arc<OwnedFd>,
     /// Its registration with the event loop in which it was opened.
     registered: Option<AsyncFd<Arc<OwnedFd>>>,
@@ -43,12 +43,12 @@ pub struct Socket {
 
 impl Socket {
     /// Opens a socket in the calling thread's network namespace.
-    pub fn open() -> Result<Self, Error> {
+    pub(crate) fn open() -> Result<Self, Error> {
         Self::new(open_here()?)
     }
 
     /// Opens a socket in the network namespace that `netns` refers to, without moving this process there.
-    pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, Error> {
+    pub(crate) fn open_in(netns: BorrowedFd<'_>) -> Result<Self, Error> {
         // A namespace is a property of a thread: a short-lived one enters it, and nothing else is affected.
         let opened = thread::scope(|scope| {
             let opening = thread::Builder::new()
@@ -78,7 +78,7 @@ impl Socket {
     }
 
     /// Opens another socket in the same network namespace.
-    pub fn open_sibling(&self) -> Result<Self, Error> {
+    pub(crate) fn open_sibling(&self) -> Result<Self, Error> {
         if !self.entered {
             return Self::open();
         }
@@ -119,7 +119,7 @@ impl Socket {
 
     /// Sets the size of the receive buffer, beyond `net.core.rmem_max` if permitted, and returns the actual
     /// size.
-    pub fn set_receive_buffer(&self, size_bytes: usize) -> Result<usize, Error> {
+    pub(crate) fn set_receive_buffer(&self, size_bytes: usize) -> Result<usize, Error> {
         let wanted = libc::c_int::try_from(size_bytes).unwrap_or(libc::c_int::MAX);
         let fd = &self.fd;
         set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wanted)
@@ -131,7 +131,7 @@ impl Socket {
     }
 
     /// Subscribes to a multicast group.
-    pub fn subscribe(&self, group: Group) -> Result<(), Error> {
+    pub(crate) fn subscribe(&self, group: Group) -> Result<(), Error> {
         let number = group as libc::c_int;
         set_option(&self.fd, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, number).map_err(|source| {
             match source.raw_os_error() {
@@ -144,18 +144,18 @@ impl Socket {
     }
 
     /// The port that the kernel assigned to this socket, and that its answers carry.
-    pub fn port(&self) -> u32 {
+    pub(crate) fn port(&self) -> u32 {
         self.port
     }
 
     /// Number of losses because the receive buffer was full.
-    pub fn overruns(&self) -> u64 {
+    pub(crate) fn overruns(&self) -> u64 {
         self.overruns
     }
 
     /// Number of messages that the kernel dropped because this socket's receive buffer was full, from the
     /// kernel's counter.
-    pub fn dropped(&self) -> Result<u32, Error> {
+    pub(crate) fn dropped(&self) -> Result<u32, Error> {
         /// `SK_MEMINFO_DROPS` in include/uapi/linux/sock_diag.h, and the number of values.
         const DROPS: usize = 8;
         let mut numbers = [0u32; DROPS + 1];
@@ -187,7 +187,7 @@ impl Socket {
     }
 
     /// Sends a datagram of requests to the kernel.
-    pub async fn send(&self, datagram: &[u8]) -> Result<(), Error> {
+    pub(crate) async fn send(&self, datagram: &[u8]) -> Result<(), Error> {
         let sent = match &self.registered {
             Some(registered) => registered
                 .async_io(Interest::WRITABLE, |fd| send_to(fd.as_fd(), datagram))
@@ -211,7 +211,7 @@ impl Socket {
     ///
     /// The bytes are a slice of a buffer that is reused once they are dropped; nothing is copied. A loss
     /// (ENOBUFS) is [`Error::Overrun`]: the socket remains usable after it.
-    pub async fn receive(&mut self) -> Result<Bytes, Error> {
+    pub(crate) async fn receive(&mut self) -> Result<Bytes, Error> {
         loop {
             let received = match &self.registered {
                 Some(registered) => registered
@@ -229,7 +229,7 @@ impl Socket {
     }
 
     /// The next datagram from the kernel, if one is queued; does not wait.
-    pub fn receive_now(&mut self) -> Result<Option<Bytes>, Error> {
+    pub(crate) fn receive_now(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let received = append(self.fd.as_fd(), &mut self.buffer);
             if let Err(error) = &received

@@ -16,7 +16,7 @@ const OPERATION: &str = "dumping the conntrack table";
 /// A running dump. It is not repeated if it is incomplete, because the caller has already acted on its
 /// entries.
 #[derive(Debug)]
-pub struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     socket: &'a mut Socket,
     sequence: u32,
     interrupted: bool,
@@ -25,7 +25,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Requests the dump.
-    pub async fn begin(socket: &'a mut Socket, query: &Query) -> Result<Self, Error> {
+    pub(crate) async fn begin(socket: &'a mut Socket, query: &Query) -> Result<Self, Error> {
         let sequence = socket.next_sequence();
         socket.send(&query.request(sequence)).await?;
         Ok(Self {
@@ -37,7 +37,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Waits for the next datagram and passes on its entries; returns whether there may be more.
-    pub async fn next(&mut self, mut take: impl FnMut(&Entry<'_>)) -> Result<bool, Error> {
+    pub(crate) async fn next(&mut self, mut take: impl FnMut(&Entry<'_>)) -> Result<bool, Error> {
         if self.is_over {
             return Ok(false);
         }

@@ -6,7 +6,7 @@ use crate::{causes::Why, flow::Flow, timeouts::TimeoutSource};
 
 /// One event, and its context.
 #[derive(Clone, Copy, Debug)]
-pub enum Observation<'a> {
+pub(crate) enum Observation<'a> {
     /// A packet traversed `nf_conntrack_in`: its flow, the source of the timeout that it set, and the cause if it was
     /// dropped or INVALID.
     Packet(
@@ -23,7 +23,7 @@ pub enum Observation<'a> {
 
 /// Cause of a packet's drop or INVALID verdict, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub enum Reason<'a> {
+pub(crate) enum Reason<'a> {
     /// Causes are not requested, or there is none.
     #[default]
     None,
@@ -35,7 +35,7 @@ pub enum Reason<'a> {
 
 impl<'a> Reason<'a> {
     /// The cause, if it is known.
-    pub fn known(self) -> Option<&'a Why> {
+    pub(crate) fn known(self) -> Option<&'a Why> {
         match self {
             Self::Known(why) => Some(why),
             Self::None | Self::NotYet => None,
@@ -45,7 +45,7 @@ impl<'a> Reason<'a> {
 
 impl Observation<'_> {
     /// When it happened, or began, by the monotonic clock.
-    pub fn time_ns(&self) -> u64 {
+    pub(crate) fn time_ns(&self) -> u64 {
         match self {
             Self::Packet(record, ..) => record.time_ns,
             Self::Entry(record, ..) => record.time_ns,
@@ -54,7 +54,7 @@ impl Observation<'_> {
     }
 
     /// Returns whether it set an entry's timeout, or deleted the entry.
-    pub fn is_of_timeouts(&self) -> bool {
+    pub(crate) fn is_of_timeouts(&self) -> bool {
         match self {
             Self::Packet(_, _, source, _) => source.is_some(),
             Self::Cause(_) => false,

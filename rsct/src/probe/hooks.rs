@@ -2,7 +2,7 @@
 
 /// A kernel function, its use for rsct, and its programs.
 #[derive(Clone, Copy, Debug)]
-pub struct Hook {
+pub(crate) struct Hook {
     /// The kernel function.
     pub function: &'static str,
     /// The information that is missing without it.
@@ -19,7 +19,7 @@ pub struct Hook {
 
 /// The stage in which a trace attaches a hook. It shows packets after the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Before it shows packets: `nf_conntrack_in`, TCP, UDP, and the destruction of entries. After that, an entry's
     /// address identifies another flow; an entry without a seen allocation is born at its first sight.
     First,
@@ -31,7 +31,7 @@ pub enum Stage {
 
 /// A program of the eBPF object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program {
+pub(crate) struct Program {
     /// Its name in the object.
     pub name: &'static str,
     /// The point at which it runs.
@@ -40,7 +40,7 @@ pub struct Program {
 
 /// The ends of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub(crate) enum At {
     /// fentry, or kprobe.
     Entry,
     /// fexit, or kretprobe.

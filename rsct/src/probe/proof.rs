@@ -39,7 +39,7 @@ const FORMS: [How; 2] = [How::Fentry, How::Kprobe];
 /// There is no proof that attached programs run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
-pub enum Unproven {
+pub(crate) enum Unproven {
     /// The kernel called the function and ran no program.
     #[error("the kernel attaches {} programs but does not run them: {}", form.name(), why(*.ftrace_enabled))]
     NotRun {
@@ -55,7 +55,7 @@ pub enum Unproven {
 
 impl Unproven {
     /// True if the programs run, false if not; none if unknown.
-    pub fn run(&self) -> Option<bool> {
+    pub(crate) fn run(&self) -> Option<bool> {
         match self {
             Self::NotRun { .. } => Some(false),
             Self::Untested(_) => None,

@@ -76,7 +76,7 @@ pub(crate) struct Settings<'a> {
 /// How a hook is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub(crate) enum How {
     /// By fentry and fexit.
     Fentry,
     /// By kprobe and kretprobe.
@@ -89,7 +89,7 @@ pub enum How {
 
 impl How {
     /// The name for users.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fentry => "fentry",
             Self::Kprobe => "kprobe",
@@ -101,7 +101,7 @@ impl How {
 
 /// A hook and the result of its attachment.
 #[derive(Debug)]
-pub struct HookReport {
+pub(crate) struct HookReport {
     /// The hook.
     pub hook: &'static Hook,
     /// How it is attached.
@@ -114,14 +114,14 @@ pub struct HookReport {
 
 impl HookReport {
     /// True if the hook should be attached and is not.
-    pub fn is_missed(&self) -> bool {
+    pub(crate) fn is_missed(&self) -> bool {
         self.how == How::Not && !self.is_expected
     }
 }
 
 impl HookCounts {
     /// Counts the hooks.
-    pub fn of(hooks: &[HookReport]) -> Self {
+    pub(crate) fn of(hooks: &[HookReport]) -> Self {
         let count = |how| hooks.iter().filter(|report| report.how == how).count();
         Self {
             fentry: count(How::Fentry),

@@ -16,7 +16,7 @@ const OTHER: &str = "other";
 
 /// The contents of a recording, up to its end or its first damage.
 #[derive(Clone, Debug)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// The first version of rsct that reads it.
     pub needs: Option<String>,
     /// The number of concatenated recordings.
@@ -44,7 +44,7 @@ pub struct Contents {
 
 impl Contents {
     /// Reads a recording and checks each byte of it.
-    pub fn read(input: impl Read) -> Result<Self, ReadError> {
+    pub(crate) fn read(input: impl Read) -> Result<Self, ReadError> {
         let mut reader = Reader::new(input)?;
         let mut contents = Self {
             needs: reader.needs().map(|needs| needs.to_string()),
@@ -80,12 +80,12 @@ impl Contents {
     }
 
     /// The number of records.
-    pub fn records(&self) -> u64 {
+    pub(crate) fn records(&self) -> u64 {
         self.records.values().sum()
     }
 
     /// The size of a record in the file, on average.
-    pub fn bytes_per_record(&self) -> Option<f64> {
+    pub(crate) fn bytes_per_record(&self) -> Option<f64> {
         let records = self.records();
         (records > 0).then(|| self.records_bytes as f64 / records as f64)
     }

@@ -15,7 +15,7 @@ mod sample;
 mod tests;
 mod write;
 
-pub use contents::Contents;
+pub(crate) use contents::Contents;
 pub use delta::{Key, MAX_RECORD_BYTES};
 pub use format::{Head, LAYOUT, MAX_FRAME_BYTES, Needs, Rsct, VERSION, frame};
 pub use note::Note;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of hooks attached in each form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HookCounts {
+pub(crate) struct HookCounts {
     /// By fentry and fexit.
     pub fentry: usize,
     /// By kprobe and kretprobe.

@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 
 /// The losses, per CPU and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
+pub(crate) struct Lost {
     /// For each CPU, a count for each [`rsct_common::loss::Loss`].
     pub per_cpu: Vec<[u64; LOSSES]>,
 }
 
 impl Lost {
     /// Returns the sum of one kind over all CPUs.
-    pub fn of(&self, kind: usize) -> u64 {
+    pub(crate) fn of(&self, kind: usize) -> u64 {
         self.per_cpu.iter().map(|counts| counts[kind]).sum()
     }
 
     /// Returns the losses since an earlier count.
-    pub fn since(&self, earlier: &Self) -> Self {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
         for (counts, then) in since.per_cpu.iter_mut().zip(&earlier.per_cpu) {
             for (count, then) in counts.iter_mut().zip(then) {
@@ -28,7 +28,7 @@ impl Lost {
     }
 
     /// Returns the sum of all kinds.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         (0..LOSSES).map(|kind| self.of(kind)).sum()
     }
 }
@@ -36,7 +36,7 @@ impl Lost {
 /// Program runs that the kernel skipped because a program was already running on that CPU: each is a missing or
 /// incomplete record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skips {
+pub(crate) struct Skips {
     /// The number that the kernel counted.
     pub counted: u64,
     /// True if there are kprobes, and this kernel does not count their skipped runs.

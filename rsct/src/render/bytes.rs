@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// Appends a text that is mostly short. Calling memcpy() for each of a line's forty pieces would cost more than the rest
 /// of the line; a copy of a size known to the compiler is an instruction or two.
 #[inline]
-pub fn short(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn short(out: &mut Vec<u8>, text: &[u8]) {
     match *text {
         [] => {}
         [a] => out.push(a),
@@ -37,7 +37,7 @@ fn overlapping<const N: usize, const TWICE: usize>(out: &mut Vec<u8>, text: &[u8
 }
 
 /// Appends a number in decimal.
-pub fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
+pub(crate) fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
     short(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
@@ -83,7 +83,7 @@ fn ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
 }
 
 /// Appends a number in decimal, with zeros before it to a width.
-pub fn padded(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
+pub(crate) fn padded(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
     const ZEROS: [u8; 32] = [b'0'; 32];
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value).as_bytes();
@@ -93,7 +93,7 @@ pub fn padded(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
 }
 
 /// Appends a number in decimal, with spaces before it to a width.
-pub fn aligned(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
+pub(crate) fn aligned(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value).as_bytes();
     spaces(out, width.saturating_sub(digits.len()));
@@ -101,7 +101,7 @@ pub fn aligned(out: &mut Vec<u8>, value: impl itoa::Integer, width: usize) {
 }
 
 /// Appends spaces.
-pub fn spaces(out: &mut Vec<u8>, count: usize) {
+pub(crate) fn spaces(out: &mut Vec<u8>, count: usize) {
     const SPACES: [u8; 64] = [b' '; 64];
     match SPACES.get(..count) {
         Some(spaces) => out.extend_from_slice(spaces),
@@ -110,7 +110,7 @@ pub fn spaces(out: &mut Vec<u8>, count: usize) {
 }
 
 /// Appends a number in hexadecimal, with `0x`.
-pub fn hex(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn hex(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(b"0x");
     nibbles(out, value);
 }
@@ -126,7 +126,7 @@ fn nibbles(out: &mut Vec<u8>, value: u64) {
 }
 
 /// Appends an address.
-pub fn address(out: &mut Vec<u8>, address: IpAddr) {
+pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => ipv4(out, address.octets()),
         IpAddr::V6(address) => ipv6(out, address),
@@ -184,13 +184,13 @@ fn groups(out: &mut Vec<u8>, segments: &[u16]) {
 }
 
 /// Appends an object's JSON, with terminal controls escaped.
-pub fn json_object(out: &mut Vec<u8>, object: &impl serde::Serialize) {
+pub(crate) fn json_object(out: &mut Vec<u8>, object: &impl serde::Serialize) {
     // Objects with text keys always serialize.
     escaped(out, &serde_json::to_string(object).unwrap_or_default());
 }
 
 /// The same on several lines, with a newline after the last.
-pub fn json_pretty(out: &mut Vec<u8>, object: &impl serde::Serialize) {
+pub(crate) fn json_pretty(out: &mut Vec<u8>, object: &impl serde::Serialize) {
     escaped(out, &serde_json::to_string_pretty(object).unwrap_or_default());
     out.push(b'\n');
 }
@@ -207,7 +207,7 @@ fn escaped(out: &mut Vec<u8>, json: &str) {
 }
 
 /// Appends a line of JSON output.
-pub fn json_line(out: &mut Vec<u8>, line: &impl serde::Serialize) {
+pub(crate) fn json_line(out: &mut Vec<u8>, line: &impl serde::Serialize) {
     json_object(out, line);
     out.push(b'\n');
 }
@@ -220,7 +220,7 @@ fn json_escape(out: &mut Vec<u8>, char: char) {
 }
 
 /// Appends text as the inside of a JSON string, with terminal controls escaped; bytes that are not UTF-8 are replaced.
-pub fn json_text(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn json_text(out: &mut Vec<u8>, text: &[u8]) {
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {
             match char {

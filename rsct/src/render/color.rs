@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 /// The escape sequences in use; all empty without colours.
 #[derive(Clone, Copy, Debug)]
-pub struct Palette {
+pub(crate) struct Palette {
     /// Success; an entry is created.
     pub good: &'static [u8],
     /// An entry is confirmed.
@@ -25,7 +25,7 @@ pub struct Palette {
 
 impl Palette {
     /// No colours.
-    pub const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         good: b"",
         confirmed: b"",
         refreshed: b"",
@@ -47,7 +47,7 @@ impl Palette {
     };
 
     /// The colours for `stream` (no-color.org).
-    pub fn for_stream(stream: &impl IsTerminal) -> Self {
+    pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if stream.is_terminal() && !unwanted {
             Self::ANSI
@@ -57,7 +57,7 @@ impl Palette {
     }
 
     /// Appends `text` in `color`, which may be empty.
-    pub fn paint(&self, out: &mut Vec<u8>, color: &[u8], text: &[u8]) {
+    pub(crate) fn paint(&self, out: &mut Vec<u8>, color: &[u8], text: &[u8]) {
         if color.is_empty() {
             return out.extend_from_slice(text);
         }

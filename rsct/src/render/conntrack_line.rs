@@ -20,7 +20,7 @@ const NS: u64 = 1_000_000_000;
 
 /// The options `extended`, `id`, `ktimestamp` and `labels` of `conntrack -o`, and the first column of `conntrack -E`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     /// Begin with the address family.
     pub extended: bool,
     /// Show the entry's id.
@@ -37,7 +37,7 @@ pub struct Shape<'a> {
 }
 
 /// Appends the line, with its newline. `now_s`: seconds since the epoch, for an entry's age.
-pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now_s: u64) {
+pub(crate) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now_s: u64) {
     if let Some(event) = shape.event {
         out.extend_from_slice(event.tag());
     }

@@ -13,7 +13,7 @@ const MONTHS: [&str; 12] = [
 
 /// A moment as calendar date and time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Date {
+pub(crate) struct Date {
     /// The year.
     pub year: i64,
     /// The month, 1 to 12.
@@ -32,7 +32,7 @@ pub struct Date {
 
 impl Date {
     /// A moment in local time (`TZ`, /etc/localtime); `None` past the year 9999.
-    pub fn local(epoch_s: u64) -> Option<Self> {
+    pub(crate) fn local(epoch_s: u64) -> Option<Self> {
         Self::of(zone::local(), epoch_s)
     }
 
@@ -59,7 +59,7 @@ impl Date {
     }
 
     /// Appends it as `ctime` does: `Sun Nov  8 09:46:40 2026`.
-    pub fn ctime(&self, out: &mut Vec<u8>) {
+    pub(crate) fn ctime(&self, out: &mut Vec<u8>) {
         let name = |names: &[&'static str], number: u8| {
             let index = usize::from(number).wrapping_sub(1);
             names.get(index).copied().unwrap_or("???")
@@ -81,7 +81,7 @@ impl Date {
     }
 
     /// Appends it as ISO 8601: `2026-11-08T09:46:40`.
-    pub fn iso(&self, out: &mut Vec<u8>) {
+    pub(crate) fn iso(&self, out: &mut Vec<u8>) {
         let Self {
             year,
             month,
@@ -99,7 +99,7 @@ impl Date {
 }
 
 /// Appends a moment in local time as `ctime` does; after the year 9999, seconds since the epoch.
-pub fn ctime(out: &mut Vec<u8>, epoch_s: u64) {
+pub(crate) fn ctime(out: &mut Vec<u8>, epoch_s: u64) {
     match Date::local(epoch_s) {
         Some(date) => date.ctime(out),
         None => bytes::number(out, epoch_s),

@@ -9,7 +9,7 @@ use super::color::Palette;
 const LABEL_COLUMNS: usize = 24;
 
 /// Appends the whole diagnosis.
-pub fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
+pub(crate) fn text(out: &mut Vec<u8>, diagnosis: &Diagnosis, palette: Palette) {
     let mut page = Page { out, palette };
     kernel(&mut page, &diagnosis.kernel);
     btf(&mut page, &diagnosis.btf);

@@ -56,7 +56,7 @@ pub struct View<'a> {
 }
 
 /// The time since the epoch.
-pub fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

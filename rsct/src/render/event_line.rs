@@ -63,12 +63,12 @@ pub struct Requester<'a> {
 }
 
 /// The time of an event since the epoch: the kernel's own (Linux 6.14 or later, with timestamps on), else now.
-pub fn moment(entry: &Entry<'_>, now: Duration) -> Duration {
+pub(crate) fn moment(entry: &Entry<'_>, now: Duration) -> Duration {
     entry.event_ns.map_or(now, Duration::from_nanos)
 }
 
 /// Appends `[1795381488.049476]` and a tab, as `conntrack -o timestamp` begins a line.
-pub fn timestamp(out: &mut Vec<u8>, moment: Duration) {
+pub(crate) fn timestamp(out: &mut Vec<u8>, moment: Duration) {
     out.push(b'[');
     bytes::padded(out, moment.as_secs(), 8);
     out.push(b'.');
@@ -78,7 +78,7 @@ pub fn timestamp(out: &mut Vec<u8>, moment: Duration) {
 
 /// Puts ` [USERSPACE] portid=N progname=X` at the end of a line, before its newline. `as_it_is`: the program's name is
 /// written unescaped, as conntrack does.
-pub fn userspace(line: &mut Vec<u8>, requester: Requester<'_>, as_it_is: bool) {
+pub(crate) fn userspace(line: &mut Vec<u8>, requester: Requester<'_>, as_it_is: bool) {
     if line.last() == Some(&b'\n') {
         line.pop();
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Appends an expectation's object and a newline. `netns`: for output with `--netns`.
-pub fn object(
+pub(crate) fn object(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     happened: Option<Happened>,

@@ -11,7 +11,12 @@ use crate::{
 
 /// Appends the line, with its newline. It begins with the event, if there is one. `as_it_is`: a helper's name is written
 /// unescaped, as conntrack does.
-pub fn line(out: &mut Vec<u8>, expectation: &Expectation<'_>, event: Option<EventKind>, as_it_is: bool) {
+pub(crate) fn line(
+    out: &mut Vec<u8>,
+    expectation: &Expectation<'_>,
+    event: Option<EventKind>,
+    as_it_is: bool,
+) {
     match event {
         Some(EventKind::New) => out.extend_from_slice(b"    [NEW] "),
         Some(EventKind::Destroy) => out.extend_from_slice(b"[DESTROY] "),

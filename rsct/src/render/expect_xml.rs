@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// The text before the first expectation.
-pub const BEGIN: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n";
+pub(crate) const BEGIN: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n";
 /// The text after the last one.
-pub const END: &[u8] = b"</expect>\n";
+pub(crate) const END: &[u8] = b"</expect>\n";
 
 /// Appends an expectation on a line of its own, with its event and its network namespace if they are given.
-pub fn flow(
+pub(crate) fn flow(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     event: Option<EventKind>,
@@ -36,7 +36,7 @@ pub fn flow(
 }
 
 /// The same with `-o timestamp`: the time, in local time.
-pub fn flow_at(
+pub(crate) fn flow_at(
     out: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     event: Option<EventKind>,

@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// Appends a line for each span of time.
-pub fn text(out: &mut Vec<u8>, histogram: &Histogram, palette: Palette) {
+pub(crate) fn text(out: &mut Vec<u8>, histogram: &Histogram, palette: Palette) {
     put(
         out,
         format_args!("{:>12} {:>9}  {:30}  STATES\n", "TIME LEFT", "ENTRIES", ""),
@@ -66,7 +66,7 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, palette: Palette) {
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&NetnsName>) {
+pub(crate) fn json(out: &mut Vec<u8>, histogram: &Histogram, netns: Option<&NetnsName>) {
     let state = |(of, entries): &(Option<(&'static Protocol, &'static State)>, u64)| ExpiringState {
         proto: of.map(|(protocol, _)| protocol.name.into()),
         protonum: of.map(|(protocol, _)| protocol.number),

@@ -18,7 +18,7 @@ use crate::{
 use super::{bytes, words};
 
 /// Appends a namespace's table.
-pub fn text(out: &mut Vec<u8>, netns: &NetnsName, table: Table, fill: &Fill, most: usize) {
+pub(crate) fn text(out: &mut Vec<u8>, netns: &NetnsName, table: Table, fill: &Fill, most: usize) {
     let _ = write!(
         out,
         "\n{}: {}",
@@ -65,7 +65,7 @@ fn label(out: &mut Vec<u8>, label: &str) {
 }
 
 /// Appends the same as a JSON object.
-pub fn json(out: &mut Vec<u8>, netns: &NetnsName, table: Table, fill: &Fill, most: usize) {
+pub(crate) fn json(out: &mut Vec<u8>, netns: &NetnsName, table: Table, fill: &Fill, most: usize) {
     let sources = fill.sources.first(most).into_iter();
     let services = fill.services.first(most).into_iter();
     let states = fill.states.first(most).into_iter();

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Appends an entry's object and a newline. `names`: for labels.
-pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Option<&LabelMap>) {
+pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, about: &About<'_>, names: Option<&LabelMap>) {
     out.push(b'{');
     if let Some(event) = about.event {
         word(out, "event", Some(event.name()));

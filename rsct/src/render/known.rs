@@ -14,7 +14,7 @@ use crate::{
 use super::{bytes, words};
 
 /// Every flow, in the order of detection.
-pub fn table(out: &mut Vec<u8>, json: bool, table: &FlowTable, now_ns: u64) {
+pub(crate) fn table(out: &mut Vec<u8>, json: bool, table: &FlowTable, now_ns: u64) {
     let mut flows: Vec<&Flow> = table.flows().collect();
     flows.sort_by_key(|flow| flow.number);
     if !json {
@@ -36,7 +36,7 @@ pub fn table(out: &mut Vec<u8>, json: bool, table: &FlowTable, now_ns: u64) {
 }
 
 /// One difference.
-pub fn difference(out: &mut Vec<u8>, json: bool, difference: &Difference, now_ns: u64) {
+pub(crate) fn difference(out: &mut Vec<u8>, json: bool, difference: &Difference, now_ns: u64) {
     let kind = difference.kind.name();
     if json {
         let line = trace::Difference {

@@ -15,11 +15,11 @@ const BAR: u64 = 38;
 /// Eighths of a character.
 const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// The quantiles that are shown, in thousandths.
-pub const QUANTILES: [(u16, &str); 4] = [(500, "P50"), (900, "P90"), (990, "P99"), (999, "P99.9")];
+pub(crate) const QUANTILES: [(u16, &str); 4] = [(500, "P50"), (900, "P90"), (990, "P99"), (999, "P99.9")];
 
 /// A measurement, and its layout.
 #[derive(Clone, Copy)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// The counts.
     pub reading: &'a Reading,
     /// The key that groups durations.
@@ -50,7 +50,7 @@ fn title(function: Function) -> &'static str {
 
 impl Report<'_> {
     /// The name of a key.
-    pub fn key(&self, function: Function, key: Key) -> String {
+    pub(crate) fn key(&self, function: Function, key: Key) -> String {
         match key {
             Key::Netns(inode) => self.names.netns(inode).to_string(),
             key => key.name(function),
@@ -58,7 +58,7 @@ impl Report<'_> {
     }
 
     /// Appends a table for each function that was called.
-    pub fn text(&self, out: &mut Vec<u8>) {
+    pub(crate) fn text(&self, out: &mut Vec<u8>) {
         let mut any = false;
         for function in Function::ALL {
             let total = self.reading.total(function);
@@ -173,7 +173,7 @@ impl Report<'_> {
 }
 
 /// The error of the values shown.
-pub fn error() -> String {
+pub(crate) fn error() -> String {
     format!("Quantiles are exact to {ERROR_PERCENT:.1} %; MAX is exact unless marked with <=.")
 }
 
@@ -232,7 +232,7 @@ impl Unit for Nanoseconds {
 }
 
 /// A time in three digits.
-pub fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     let (value, unit) = match ns {
         0..1000 => return format!("{ns}ns"),
         1000..999_500 => (ns as f64 / 1e3, "us"),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The cost of the measurement, or why it is unknown.
-pub fn overhead(overhead: &Result<Overhead, String>) -> schema::Overhead<'_> {
+pub(crate) fn overhead(overhead: &Result<Overhead, String>) -> schema::Overhead<'_> {
     match overhead {
         Ok(overhead) => schema::Overhead {
             clock_ns: Some((overhead.clock_ns * 10.0).round() / 10.0),
@@ -56,7 +56,7 @@ fn values(tally: &Tally) -> Values {
 
 /// Appends an object for each function and key, one for the packets that are only counted, and one for garbage
 /// collection.
-pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
+pub(crate) fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
     for function in Function::ALL {
         for (key, tally) in report.reading.of(function) {
             let (by, number) = match key {
@@ -102,7 +102,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report<'_>, span: Span) {
 }
 
 /// Appends a slow call. `stack` has the functions that called it, the innermost first.
-pub fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
+pub(crate) fn slow(out: &mut Vec<u8>, record: &SlowRecord, stack: &[String]) {
     let Some(function) = Function::from_byte(record.function) else {
         return;
     };

@@ -8,13 +8,13 @@ use crate::kernel::netns::NetnsName;
 const WIDEST: usize = 32;
 
 /// The width of a column for these names.
-pub fn width<'a>(namespaces: impl Iterator<Item = &'a NetnsName>) -> usize {
+pub(crate) fn width<'a>(namespaces: impl Iterator<Item = &'a NetnsName>) -> usize {
     let widths = namespaces.map(|netns| netns.name.to_string().chars().count());
     widths.max().unwrap_or(0).min(WIDEST)
 }
 
 /// Appends a namespace's name, padded to the column's width, and a space; nothing without a column.
-pub fn column(out: &mut Vec<u8>, netns: &NetnsName, width: Option<usize>) {
+pub(crate) fn column(out: &mut Vec<u8>, netns: &NetnsName, width: Option<usize>) {
     if let Some(width) = width {
         // Writing to a Vec can't fail.
         let _ = write!(out, "{:width$} ", netns.name);

@@ -14,7 +14,7 @@ use crate::{
 
 /// A policy, and its users.
 #[derive(Clone, Debug)]
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// The policy.
     pub policy: &'a Policy,
     /// Number of rules that hold it, if known.
@@ -24,18 +24,18 @@ pub struct Line<'a> {
 }
 
 /// References to a policy other than its list's: from rules, and on newer kernels from flows too.
-pub fn uses(policy: &Policy) -> Option<u32> {
+pub(crate) fn uses(policy: &Policy) -> Option<u32> {
     policy.uses.map(|uses| uses.saturating_sub(1))
 }
 
 /// The width of the column of names.
-pub fn width(policies: &[Policy]) -> usize {
+pub(crate) fn width(policies: &[Policy]) -> usize {
     let names = policies.iter().map(|policy| name(policy).chars().count());
     names.max().unwrap_or(0).max("NAME".len())
 }
 
 /// Appends the columns' names.
-pub fn header(out: &mut Vec<u8>, netns: Option<usize>, width: usize, flows: bool) {
+pub(crate) fn header(out: &mut Vec<u8>, netns: Option<usize>, width: usize, flows: bool) {
     if let Some(width) = netns {
         put(out, format_args!("{:width$} ", "NETNS"));
     }
@@ -50,7 +50,13 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>, width: usize, flows: bool
 }
 
 /// Appends a line: the states as arguments of `rsct timeout policy add`.
-pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Option<usize>, width: usize) {
+pub(crate) fn text(
+    out: &mut Vec<u8>,
+    line: &Line<'_>,
+    netns: &NetnsName,
+    column: Option<usize>,
+    width: usize,
+) {
     namespace::column(out, netns, column);
     let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
     let name = name(line.policy);
@@ -87,7 +93,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Optio
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
+pub(crate) fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
     let Timeouts { l3proto, l4proto, .. } = &line.policy.timeouts;
     let protocol = Protocol::of_number(*l4proto);
     let family = Family::from_number(*l3proto);

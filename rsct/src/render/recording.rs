@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Appends the contents as a table.
-pub fn text(out: &mut Vec<u8>, file: &str, contents: &Contents) {
+pub(crate) fn text(out: &mut Vec<u8>, file: &str, contents: &Contents) {
     let recording = recording(file, contents);
     let records = contents.records();
     let mut machine = Vec::new();
@@ -74,7 +74,7 @@ pub fn text(out: &mut Vec<u8>, file: &str, contents: &Contents) {
 }
 
 /// Appends the condition on one line.
-pub fn condition_line(out: &mut Vec<u8>, file: &str, contents: &Contents) {
+pub(crate) fn condition_line(out: &mut Vec<u8>, file: &str, contents: &Contents) {
     let _ = writeln!(
         out,
         "{}: {}; {} in {}",
@@ -86,7 +86,7 @@ pub fn condition_line(out: &mut Vec<u8>, file: &str, contents: &Contents) {
 }
 
 /// Appends the contents as a JSON object.
-pub fn json(out: &mut Vec<u8>, file: &str, contents: &Contents) {
+pub(crate) fn json(out: &mut Vec<u8>, file: &str, contents: &Contents) {
     bytes::json_line(out, &recording(file, contents));
 }
 

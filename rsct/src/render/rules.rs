@@ -17,14 +17,14 @@ use crate::{
 
 /// Widths of the columns.
 #[derive(Clone, Copy, Debug)]
-pub struct Widths {
+pub(crate) struct Widths {
     netns: Option<usize>,
     policy: usize,
 }
 
 impl Widths {
     /// The widths that these rules need.
-    pub fn of<'a>(rules: impl IntoIterator<Item = &'a Listed>, netns: Option<usize>) -> Self {
+    pub(crate) fn of<'a>(rules: impl IntoIterator<Item = &'a Listed>, netns: Option<usize>) -> Self {
         let longest = rules.into_iter().map(|rule| policy(rule).chars().count()).max();
         Self {
             netns,
@@ -34,7 +34,7 @@ impl Widths {
 }
 
 /// Appends the columns' names.
-pub fn header(out: &mut Vec<u8>, widths: Widths) {
+pub(crate) fn header(out: &mut Vec<u8>, widths: Widths) {
     if let Some(width) = widths.netns {
         put(out, format_args!("{:width$} ", "NETNS"));
     }
@@ -45,7 +45,7 @@ pub fn header(out: &mut Vec<u8>, widths: Widths) {
 }
 
 /// Appends a line of columns.
-pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &NetnsName, widths: Widths) {
+pub(crate) fn text(out: &mut Vec<u8>, rule: &Listed, netns: &NetnsName, widths: Widths) {
     namespace::column(out, netns, widths.netns);
     let line = format!(
         "{:width$}  {:7}  {}",
@@ -60,7 +60,7 @@ pub fn text(out: &mut Vec<u8>, rule: &Listed, netns: &NetnsName, widths: Widths)
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, rule: &Listed, netns: Option<&NetnsName>) {
+pub(crate) fn json(out: &mut Vec<u8>, rule: &Listed, netns: Option<&NetnsName>) {
     let object = settings::Rule {
         netns: netns.into(),
         policy: &rule.name,

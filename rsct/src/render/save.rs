@@ -35,7 +35,7 @@ const STATUS: [(u32, &str); 4] = [
 ];
 
 /// Appends the line, with its newline. It begins with `-A`, or for an event with the option that repeats it.
-pub fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
+pub(crate) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, event: Option<Event>, names: Option<&LabelMap>) {
     out.extend_from_slice(match event {
         None | Some(Event::New | Event::Sync) => b"-A",
         Some(Event::Update) => b"-U",

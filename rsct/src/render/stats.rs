@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// An earlier reading and its age. A reading of another namespace counts as none.
-pub type Last<'a> = Option<(&'a [Cpu], Duration)>;
+pub(crate) type Last<'a> = Option<(&'a [Cpu], Duration)>;
 
 /// Appends the number of entries of a namespace as a JSON object.
 pub fn count_json(out: &mut Vec<u8>, table: Table, netns: Option<&NetnsName>) {

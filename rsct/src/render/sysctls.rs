@@ -11,7 +11,7 @@ use crate::{
 
 /// A setting and its description.
 #[derive(Clone, Debug)]
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// Its full name.
     pub name: &'a str,
     /// Its value.
@@ -58,7 +58,7 @@ impl Line<'_> {
 }
 
 /// Appends the columns' names.
-pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
+pub(crate) fn header(out: &mut Vec<u8>, netns: Option<usize>) {
     if let Some(width) = netns {
         put(out, format_args!("{:width$} ", "NETNS"));
     }
@@ -69,7 +69,7 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
 }
 
 /// Appends a line of columns.
-pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Option<usize>) {
+pub(crate) fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Option<usize>) {
     namespace::column(out, netns, column);
     put(
         out,
@@ -84,7 +84,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line<'_>, netns: &NetnsName, column: Optio
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
+pub(crate) fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
     let known = line.known.as_ref();
     let bounds = known.and_then(|known| known.bounds.numbers(line.hz));
     let timeout_of = known.and_then(|known| known.timeout_of);
@@ -102,7 +102,7 @@ pub fn json(out: &mut Vec<u8>, line: &Line<'_>, netns: Option<&NetnsName>) {
 }
 
 /// Appends a line for a changed setting.
-pub fn changed_text(
+pub(crate) fn changed_text(
     out: &mut Vec<u8>,
     name: &str,
     before: &str,
@@ -115,7 +115,13 @@ pub fn changed_text(
 }
 
 /// Appends a JSON object for a changed setting.
-pub fn changed_json(out: &mut Vec<u8>, name: &str, before: &str, after: &str, netns: Option<&NetnsName>) {
+pub(crate) fn changed_json(
+    out: &mut Vec<u8>,
+    name: &str,
+    before: &str,
+    after: &str,
+    netns: Option<&NetnsName>,
+) {
     let (value_before, value_before_text) = number_or_text(before);
     let object = Setting {
         value_before,

@@ -18,19 +18,19 @@ use super::{bytes, timeout_source, trace_text::Look, words};
 
 /// Writes lines, and a heading if the flow differs from the last line's.
 #[derive(Debug)]
-pub struct TimeoutHistory {
+pub(crate) struct TimeoutHistory {
     look: Look,
     under: Option<u64>,
 }
 
 impl TimeoutHistory {
     /// Lines that look like this.
-    pub fn new(look: Look) -> Self {
+    pub(crate) fn new(look: Look) -> Self {
         Self { look, under: None }
     }
 
     /// Appends the line for an observation that concerns timeouts.
-    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+    pub(crate) fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         match observation {
             Observation::Cause(_) => return,
             Observation::Packet(record, flow, source, _) => {

@@ -10,14 +10,14 @@ use crate::{
 use super::{bytes, words};
 
 /// After the timeout, for people: `, policy udp-policy1`.
-pub fn text(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
+pub(crate) fn text(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.extend_from_slice(b", ");
     name(out, source);
 }
 
 /// After the timeout, in few columns: ` udp_timeout_stream`, ` policy web`, ` unacknowledged`. Nothing if it is the
 /// default timeout of the protocol's `state`.
-pub fn brief(out: &mut Vec<u8>, source: &TimeoutSource<'_>, state: Option<&str>) {
+pub(crate) fn brief(out: &mut Vec<u8>, source: &TimeoutSource<'_>, state: Option<&str>) {
     let reduction = source.governing.and_then(|governing| governing.reduction);
     match source.setter {
         Setter::Defaults => {
@@ -53,7 +53,7 @@ pub fn brief(out: &mut Vec<u8>, source: &TimeoutSource<'_>, state: Option<&str>)
 }
 
 /// Among an entry's details: `timeout="300s, policy udp-policy1" `.
-pub fn detail(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
+pub(crate) fn detail(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.extend_from_slice(b"timeout=\"");
     if let Some(ms) = source.value_ms {
         bytes::number(out, ms / 1000);
@@ -64,7 +64,12 @@ pub fn detail(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
 }
 
 /// A line for an existing entry: `udp 10.0.0.1:1 > 10.0.0.2:2  29s left of 30s, nf_conntrack_udp_timeout`.
-pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>, netns: Option<&NetnsName>) {
+pub(crate) fn of_entry(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    source: &TimeoutSource<'_>,
+    netns: Option<&NetnsName>,
+) {
     if let Some(netns) = netns {
         out.extend_from_slice(netns.name.to_string().as_bytes());
         out.push(b' ');
@@ -76,7 +81,7 @@ pub fn of_entry(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>
 }
 
 /// The time left of an entry's timeout: `29s left of 30s, nf_conntrack_udp_timeout`.
-pub fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>) {
+pub(crate) fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>) {
     bytes::number(out, entry.timeout.unwrap_or(0));
     out.extend_from_slice(b"s left");
     if let Some(ms) = source.value_ms {
@@ -133,7 +138,7 @@ fn default(out: &mut Vec<u8>, state: &State) {
 }
 
 /// A member of an object: `"timeout_source":{…}`.
-pub fn json(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
+pub(crate) fn json(out: &mut Vec<u8>, source: &TimeoutSource<'_>) {
     out.extend_from_slice(b"\"timeout_source\":{\"setter\":");
     let setter: &[u8] = match (source.setter, source.governing) {
         (Setter::Policy(_) | Setter::LostPolicy, _) => b"\"policy\"",

@@ -11,7 +11,7 @@ use crate::{
 
 /// A state and its timeout.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     /// The protocol.
     pub protocol: &'static Protocol,
     /// The state.
@@ -32,7 +32,7 @@ impl Line {
 }
 
 /// Appends the columns' names.
-pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
+pub(crate) fn header(out: &mut Vec<u8>, netns: Option<usize>) {
     if let Some(width) = netns {
         put(out, format_args!("{:width$} ", "NETNS"));
     }
@@ -46,7 +46,13 @@ pub fn header(out: &mut Vec<u8>, netns: Option<usize>) {
 }
 
 /// Appends a line of columns.
-pub fn text(out: &mut Vec<u8>, line: &Line, netns: &NetnsName, column: Option<usize>, palette: Palette) {
+pub(crate) fn text(
+    out: &mut Vec<u8>,
+    line: &Line,
+    netns: &NetnsName,
+    column: Option<usize>,
+    palette: Palette,
+) {
     namespace::column(out, netns, column);
     let changed = line.is_changed() == Some(true);
     let (strong, reset) = if changed {
@@ -74,7 +80,7 @@ pub fn text(out: &mut Vec<u8>, line: &Line, netns: &NetnsName, column: Option<us
 }
 
 /// Appends a JSON object.
-pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&NetnsName>) {
+pub(crate) fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&NetnsName>) {
     let object = TimeoutValue {
         netns: netns.into(),
         proto: line.protocol.name,
@@ -92,7 +98,7 @@ pub fn json(out: &mut Vec<u8>, line: &Line, netns: Option<&NetnsName>) {
 
 /// A timeout that has been changed.
 #[derive(Clone, Copy, Debug)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// The protocol.
     pub protocol: &'static Protocol,
     /// The state.
@@ -105,7 +111,7 @@ pub struct Changed {
 
 impl Changed {
     /// Appends a line.
-    pub fn text(&self, out: &mut Vec<u8>, netns: &NetnsName, column: Option<usize>) {
+    pub(crate) fn text(&self, out: &mut Vec<u8>, netns: &NetnsName, column: Option<usize>) {
         namespace::column(out, netns, column);
         put(
             out,
@@ -120,7 +126,7 @@ impl Changed {
     }
 
     /// Appends a JSON object.
-    pub fn json(&self, out: &mut Vec<u8>, netns: Option<&NetnsName>) {
+    pub(crate) fn json(&self, out: &mut Vec<u8>, netns: Option<&NetnsName>) {
         let object = TimeoutChange {
             netns: netns.into(),
             proto: self.protocol.name,

@@ -42,7 +42,7 @@ use written::{Key, Written};
 
 /// Writes lines, and keeps the last ones: most packets have a line like that of an earlier packet.
 #[derive(Debug)]
-pub struct TraceJson {
+pub(crate) struct TraceJson {
     /// Packets' lines, each where [`slot`] puts it.
     kept: Box<[Option<Box<Kept>>; SLOTS]>,
     parts: Parts,
@@ -54,7 +54,7 @@ const SLOT_BITS: u32 = 9;
 
 impl TraceJson {
     /// For a kernel with `ticks` jiffies a second.
-    pub fn new(ticks: Hz) -> Self {
+    pub(crate) fn new(ticks: Hz) -> Self {
         Self {
             kept: Box::new([const { None }; SLOTS]),
             parts: Parts {
@@ -69,7 +69,7 @@ impl TraceJson {
 
     /// Appends one line.
     #[inline]
-    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+    pub(crate) fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         match observation {
             Observation::Packet(record, flow, source, Reason::None) if icmp::Error::of(record).is_none() => {
                 self.packet(out, record, flow, source.as_ref());

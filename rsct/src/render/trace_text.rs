@@ -17,7 +17,7 @@ use crate::observe::Observation;
 
 use super::{trace_why, words};
 use direction::Direction;
-pub use look::{Look, Style};
+pub(crate) use look::{Look, Style};
 use sequence::Sequences;
 
 /// Columns of a terminal that the default layout aims at.
@@ -25,14 +25,14 @@ const COLUMNS: usize = 120;
 
 /// Writes a line for each observation.
 #[derive(Debug)]
-pub struct TraceText {
+pub(crate) struct TraceText {
     look: Look,
     sequences: Sequences,
 }
 
 impl TraceText {
     /// Lines that look like this.
-    pub fn new(look: Look) -> Self {
+    pub(crate) fn new(look: Look) -> Self {
         Self {
             look,
             sequences: Sequences::default(),
@@ -40,12 +40,12 @@ impl TraceText {
     }
 
     /// Appends the column titles.
-    pub fn header(&self, out: &mut Vec<u8>) {
+    pub(crate) fn header(&self, out: &mut Vec<u8>) {
         self.look.header(out);
     }
 
     /// Appends the line for one observation.
-    pub fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
+    pub(crate) fn line(&mut self, out: &mut Vec<u8>, observation: Observation<'_>) {
         let look = &self.look;
         let line = out.len();
         match observation {

@@ -17,7 +17,7 @@ use crate::{
 use super::bytes::{self, json_line, json_object};
 
 /// At the end of a line for people: `; seq_over: SEQ is over upper bound %u, 5000 misses the bound 2000 by 3000 bytes`.
-pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
+pub(crate) fn text(out: &mut Vec<u8>, why: Option<&Why>) {
     if let Some(why) = why {
         out.extend_from_slice(b"; ");
         out.extend_from_slice(why.cause.name().as_bytes());
@@ -26,7 +26,7 @@ pub fn text(out: &mut Vec<u8>, why: Option<&Why>) {
 }
 
 /// The name, and the bytes by which a window was missed: `seq_over 3000 bytes`.
-pub fn brief(out: &mut Vec<u8>, why: &Why) {
+pub(crate) fn brief(out: &mut Vec<u8>, why: &Why) {
     out.extend_from_slice(why.cause.name().as_bytes());
     if let Some(miss) = why.miss {
         out.push(b' ');
@@ -36,7 +36,7 @@ pub fn brief(out: &mut Vec<u8>, why: &Why) {
 }
 
 /// Everything but the cause's name.
-pub fn details(out: &mut Vec<u8>, why: &Why) {
+pub(crate) fn details(out: &mut Vec<u8>, why: &Why) {
     if let Some(said) = &why.said {
         let _ = write!(out, ": {}", outside::shown(said.as_bytes()));
     }
@@ -54,7 +54,7 @@ pub fn details(out: &mut Vec<u8>, why: &Why) {
 
 /// The last member of a JSON line: `,"why":{…}`.
 #[inline(always)]
-pub fn member(out: &mut Vec<u8>, why: Option<&Why>) {
+pub(crate) fn member(out: &mut Vec<u8>, why: Option<&Why>) {
     if let Some(why) = why {
         out.extend_from_slice(b",\"why\":");
         json_object(out, &value(why));
@@ -62,7 +62,7 @@ pub fn member(out: &mut Vec<u8>, why: Option<&Why>) {
 }
 
 /// A JSON line of its own.
-pub fn line(out: &mut Vec<u8>, why: &Why) {
+pub(crate) fn line(out: &mut Vec<u8>, why: &Why) {
     let record = &why.record;
     let orig = Tuple::from_words(record.tuple);
     let has_task = record.flags & CauseFlags::TASK != 0;

@@ -12,7 +12,7 @@ use crate::{
 
 /// How many of what, at the end.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// NEW events.
     pub new: u64,
     /// UPDATE events.
@@ -28,12 +28,12 @@ pub struct Summary {
 }
 
 /// Appends that the watch has begun.
-pub fn started(out: &mut Vec<u8>) {
+pub(crate) fn started(out: &mut Vec<u8>) {
     json_line(out, &WatchStarted { r#type: tag::Started });
 }
 
 /// Appends that the kernel sends no events.
-pub fn no_events(out: &mut Vec<u8>, netns: Option<&NetnsName>) {
+pub(crate) fn no_events(out: &mut Vec<u8>, netns: Option<&NetnsName>) {
     let line = NoEvents {
         r#type: tag::NoEvents,
         netns: netns.into(),
@@ -42,7 +42,7 @@ pub fn no_events(out: &mut Vec<u8>, netns: Option<&NetnsName>) {
 }
 
 /// Appends that events were lost.
-pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&NetnsName>) {
+pub(crate) fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&NetnsName>) {
     let line = WatchLoss {
         r#type: tag::Loss,
         netns: netns.into(),
@@ -53,7 +53,7 @@ pub fn loss(out: &mut Vec<u8>, lost: u64, overruns: u64, netns: Option<&NetnsNam
 }
 
 /// Appends that the table has been listed.
-pub fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&NetnsName>) {
+pub(crate) fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&NetnsName>) {
     let line = Synced {
         r#type: tag::Synced,
         netns: netns.into(),
@@ -63,7 +63,7 @@ pub fn synced(out: &mut Vec<u8>, entries: u64, netns: Option<&NetnsName>) {
 }
 
 /// Appends the last line.
-pub fn summary(out: &mut Vec<u8>, summary: &Summary) {
+pub(crate) fn summary(out: &mut Vec<u8>, summary: &Summary) {
     let line = WatchSummary {
         r#type: tag::Summary,
         new: summary.new,

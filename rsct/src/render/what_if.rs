@@ -17,7 +17,7 @@ use super::{bytes, words};
 
 /// The result at the end of the watch.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// The simulated timeouts.
     pub trial: &'a TimeoutTrial,
     /// Duration of the watch.
@@ -45,7 +45,7 @@ fn percent(now: u64, then: u64) -> Option<f64> {
 
 impl Report<'_> {
     /// For people.
-    pub fn text(&self, out: &mut Vec<u8>) {
+    pub(crate) fn text(&self, out: &mut Vec<u8>) {
         let totals = &self.totals;
         // Writing to a Vec cannot fail.
         let _ = write!(out, "what if {}", self.trial.protocol.name);
@@ -131,7 +131,7 @@ impl Report<'_> {
     }
 
     /// An object for each entry with another fate, and one for the totals.
-    pub fn json(&self, out: &mut Vec<u8>) {
+    pub(crate) fn json(&self, out: &mut Vec<u8>) {
         for incident in self.incidents {
             let mut line = WhatIfFlow {
                 r#type: settings::Fate::CutOff,

@@ -22,7 +22,7 @@ use crate::{
 use super::{color::Palette, why_details, words};
 
 /// Appends the answer.
-pub fn text(out: &mut Vec<u8>, answer: &Answer<'_>, palette: Palette) {
+pub(crate) fn text(out: &mut Vec<u8>, answer: &Answer<'_>, palette: Palette) {
     let causes = &answer.causes;
     let total: u64 = causes.iter().map(|cause| cause.count).sum();
     heading(out, answer, total);

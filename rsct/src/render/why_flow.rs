@@ -28,7 +28,12 @@ use super::{
 };
 
 /// An existing entry: conntrack's line, and the source of its timeout.
-pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &NetnsName, source: Option<&TimeoutSource<'_>>) {
+pub(crate) fn entry(
+    out: &mut Vec<u8>,
+    entry: &Entry<'_>,
+    netns: &NetnsName,
+    source: Option<&TimeoutSource<'_>>,
+) {
     let _ = write!(out, "netns {}: ", netns.name);
     View::default().entry(out, entry, &About::default());
     if let Some(source) = source {
@@ -40,7 +45,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: &NetnsName, source: Op
 
 /// The report on a flow at the end of the watch: one for each entry, or one if it has none.
 #[derive(Clone, Copy, Debug)]
-pub struct End<'a> {
+pub(crate) struct End<'a> {
     /// The entry, if there is one.
     pub key: Option<TupleKey>,
     /// The direction in the command line.
@@ -59,7 +64,7 @@ pub struct End<'a> {
 
 impl End<'_> {
     /// For people.
-    pub fn text(&self, out: &mut Vec<u8>, names: &Names, now_ns: u64) {
+    pub(crate) fn text(&self, out: &mut Vec<u8>, names: &Names, now_ns: u64) {
         let tuple = self.key.map_or(self.orig, |key| Tuple::from_words(key.orig));
         words::tuple(out, &tuple);
         // Writing to a Vec cannot fail.
@@ -90,7 +95,7 @@ impl End<'_> {
     }
 
     /// An object.
-    pub fn json(&self, out: &mut Vec<u8>, names: &Names) {
+    pub(crate) fn json(&self, out: &mut Vec<u8>, names: &Names) {
         let task = self.deletion.and_then(|deletion| deletion.task);
         let no_reply = self
             .unreplied
@@ -166,7 +171,6 @@ mod tests {
             key,
             kind: DeleteKind::Early,
             why: Some(Cause::Delete(DeleteCause::EarlyDrop)),
-            time_ns: 1,
             task: None,
             flow: None,
         };

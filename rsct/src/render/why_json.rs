@@ -29,7 +29,7 @@ use crate::{
 use super::{bytes, why_details_json as details};
 
 /// Appends the answer.
-pub fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
+pub(crate) fn answer(out: &mut Vec<u8>, answer: &Answer<'_>) {
     let causes = &answer.causes;
     let unseen = answer.unseen.iter().map(|unseen| Unseen {
         function: &unseen.function,

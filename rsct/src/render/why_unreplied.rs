@@ -18,7 +18,7 @@ use explanation::{explanation, is_translated, place};
 
 /// The result at the end of the watch.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// The entries, those with most packets first.
     pub answers: &'a [Diagnosis],
     /// How many of them are listed.
@@ -39,7 +39,7 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     /// For people.
-    pub fn text(&self, out: &mut Vec<u8>) {
+    pub(crate) fn text(&self, out: &mut Vec<u8>) {
         for answer in self.answers.iter().take(self.most) {
             entry(out, answer, self.names, self.now_ns);
             seen(
@@ -84,7 +84,7 @@ impl Report<'_> {
     }
 
     /// An object for each entry, and one for all.
-    pub fn json(&self, out: &mut Vec<u8>) {
+    pub(crate) fn json(&self, out: &mut Vec<u8>) {
         for answer in self.answers.iter().take(self.most) {
             bytes::json_line(out, &why_unreplied_json::answer(answer, self.names, self.now_ns));
         }

@@ -67,7 +67,7 @@ const COLUMNS: [&Column; 10] = [
 
 /// Optional columns before the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Before {
+pub(crate) struct Before {
     /// The width of a column for the namespace.
     pub netns: Option<usize>,
     /// True if entries carry the time of an event.
@@ -77,7 +77,7 @@ pub struct Before {
 }
 
 /// Appends the columns' titles.
-pub fn header(out: &mut Vec<u8>, before: Before) {
+pub(crate) fn header(out: &mut Vec<u8>, before: Before) {
     let netns = before.netns.map(|width| column("NETNS", width, Align::Left));
     let before = [netns, before.time.then_some(TIME), before.event.then_some(EVENT)];
     let mut row = Row::begin(out);
@@ -88,7 +88,7 @@ pub fn header(out: &mut Vec<u8>, before: Before) {
 }
 
 /// Appends the moment of an event, in its column.
-pub fn time(out: &mut Vec<u8>, moment: Duration) {
+pub(crate) fn time(out: &mut Vec<u8>, moment: Duration) {
     Row::begin(out).cell(out, &TIME, |out| {
         match Date::local(moment.as_secs()) {
             Some(date) => date.iso(out),
@@ -100,13 +100,13 @@ pub fn time(out: &mut Vec<u8>, moment: Duration) {
 }
 
 /// Appends the kind of an event, in its column.
-pub fn event(out: &mut Vec<u8>, event: Event) {
+pub(crate) fn event(out: &mut Vec<u8>, event: Event) {
     Row::begin(out).cell(out, &EVENT, |out| out.extend_from_slice(event.tag().trim_ascii()));
 }
 
 /// Appends an entry's line. `names`: of labels; a label without a name is shown by its number. `now_s`: seconds since the
 /// epoch, for an entry's age.
-pub fn line(
+pub(crate) fn line(
     out: &mut Vec<u8>,
     entry: &Entry<'_>,
     names: Option<&LabelMap>,

@@ -12,14 +12,14 @@ use crate::{
 use super::bytes;
 
 /// Protocol and ends of a tuple: `udp 10.0.0.1:1 > 10.0.0.2:2`.
-pub(super) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
+pub(crate) fn tuple(out: &mut Vec<u8>, tuple: &Tuple) {
     protocol(out, tuple.protonum);
     out.push(b' ');
     ends(out, tuple);
 }
 
 /// Source and destination of a tuple: `10.0.0.1:1 > 10.0.0.2:2`.
-pub fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
+pub(crate) fn ends(out: &mut Vec<u8>, tuple: &Tuple) {
     source(out, tuple);
     out.extend_from_slice(b" > ");
     destination(out, tuple);

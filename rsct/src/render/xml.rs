@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// The text before the first element.
-pub const HEADER: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
+pub(crate) const HEADER: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
 /// The text after the last element.
-pub const FOOTER: &[u8] = b"</conntrack>\n";
+pub(crate) const FOOTER: &[u8] = b"</conntrack>\n";
 
 /// Number of named states in each of the three protocols.
 const STATES: u8 = 10;
@@ -28,7 +28,7 @@ const NS: u64 = 1_000_000_000;
 
 /// Options, and facts that the entry does not contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     /// `-o ktimestamp`: show when the entry was confirmed and destroyed.
     pub ktimestamp: bool,
     /// `-o labels`: show the labels with these names.
@@ -42,7 +42,7 @@ pub struct Shape<'a> {
 }
 
 /// Appends the element, with a newline. `now`: since the epoch, for an entry's age.
-pub fn flow(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now: Duration) {
+pub(crate) fn flow(out: &mut Vec<u8>, entry: &Entry<'_>, shape: Shape<'_>, now: Duration) {
     out.extend_from_slice(b"<flow");
     if let Some(event) = shape.event {
         out.extend_from_slice(b" type=\"");

@@ -48,8 +48,7 @@ pub struct Ports {
 
 /// A match from the command line, one field per option.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(missing_docs, reason = "each field is the text of the option it is named for")]
-pub struct TypedMatch<'a> {
+pub(crate) struct TypedMatch<'a> {
     pub proto: Option<&'a str>,
     pub src: Option<&'a str>,
     pub dst: Option<&'a str>,
@@ -61,7 +60,7 @@ pub struct TypedMatch<'a> {
 
 /// A match is invalid, or not possible for this policy.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum MatchError {
+pub(crate) enum MatchError {
     /// A value cannot be parsed.
     #[error("--{option} {value:?}: expected {expected}")]
     Value {
@@ -194,7 +193,7 @@ impl Parts {
 
 impl TypedMatch<'_> {
     /// The match for a policy of this family and protocol.
-    pub fn matching(&self, family: Family, l4proto: u8) -> Result<Matching, MatchError> {
+    pub(crate) fn matching(&self, family: Family, l4proto: u8) -> Result<Matching, MatchError> {
         let parts = self.parts()?;
         for (option, prefix) in [("src", parts.src), ("dst", parts.dst)] {
             if let Some(prefix) = prefix
@@ -224,7 +223,7 @@ impl TypedMatch<'_> {
     }
 
     /// The hooks for a rule, with a requested hook or without.
-    pub fn hooks(&self, requested: Option<Hook>) -> Result<Vec<Hook>, MatchError> {
+    pub(crate) fn hooks(&self, requested: Option<Hook>) -> Result<Vec<Hook>, MatchError> {
         let only = match (self.in_iface, self.out_iface) {
             (None, None) => return Ok(requested.map_or(Hook::ALL.to_vec(), |hook| vec![hook])),
             (Some(_), Some(_)) => {
@@ -253,12 +252,12 @@ impl TypedMatch<'_> {
     }
 
     /// Returns whether no option was given.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.typed().into_iter().all(|text| text.is_none())
     }
 
     /// Returns a test whether a rule has every given condition.
-    pub fn picks(&self) -> Result<impl Fn(&Matching) -> bool + use<>, MatchError> {
+    pub(crate) fn picks(&self) -> Result<impl Fn(&Matching) -> bool + use<>, MatchError> {
         let parts = self.parts()?.without_trivial();
         let typed = self.typed().map(|text| text.is_some());
         Ok(move |of: &Matching| {

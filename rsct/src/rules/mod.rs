@@ -13,9 +13,9 @@ mod words;
 
 use std::fmt::{self, Display};
 
-pub use matching::{MatchError, Matching, Ports, TypedMatch};
-pub use nft::NftError;
-pub use system::{System, ToolError};
+pub(crate) use matching::{Matching, TypedMatch};
+pub(crate) use nft::NftError;
+pub(crate) use system::System;
 
 use crate::family::Family;
 
@@ -180,7 +180,7 @@ impl Listed {
 
 /// A command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub(crate) struct Call {
     /// The program.
     pub tool: Tool,
     /// Its arguments.

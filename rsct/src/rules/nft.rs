@@ -27,7 +27,7 @@ pub(super) struct Copied {
 
 /// nft cannot attach a policy.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum NftError {
+pub(crate) enum NftError {
     /// nft has timeouts for only two protocols.
     #[error(
         "nftables supports timeouts only for tcp and udp, and the policy is for {protocol}; install \

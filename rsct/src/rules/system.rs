@@ -28,7 +28,7 @@ use crate::{
 /// A program could not run, or failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ToolError {
+pub(crate) enum ToolError {
     /// It cannot be started.
     #[error("running {program}: {source}")]
     Start {
@@ -66,14 +66,14 @@ pub enum ToolError {
 
 /// The installed programs.
 #[derive(Debug)]
-pub struct System {
+pub(crate) struct System {
     netns: Option<(String, OwnedFd)>,
     programs: Vec<(Tool, PathBuf)>,
 }
 
 impl System {
     /// Finds the programs in PATH. They run in the current namespace unless another is passed.
-    pub fn find(netns: Option<&Netns>) -> io::Result<Self> {
+    pub(crate) fn find(netns: Option<&Netns>) -> io::Result<Self> {
         let netns = netns
             .map(|netns| io::Result::Ok((netns.name.to_string(), netns.as_fd().try_clone_to_owned()?)))
             .transpose()?;
@@ -85,19 +85,19 @@ impl System {
     }
 
     /// Returns whether a program is installed.
-    pub fn has(&self, tool: Tool) -> bool {
+    pub(crate) fn has(&self, tool: Tool) -> bool {
         self.programs.iter().any(|(found, _)| *found == tool)
     }
 
     /// The program that attaches policies of a family: its iptables, or nft if that is not installed.
-    pub fn for_family(&self, family: Family) -> Option<Tool> {
+    pub(crate) fn for_family(&self, family: Family) -> Option<Tool> {
         [Tool::of_family(family), Tool::Nft]
             .into_iter()
             .find(|tool| self.has(*tool))
     }
 
     /// Lists every rule with a timeout in a program's output.
-    pub fn list(&self, tool: Tool) -> Result<Vec<Listed>, ToolError> {
+    pub(crate) fn list(&self, tool: Tool) -> Result<Vec<Listed>, ToolError> {
         let call = match tool {
             Tool::Nft => nft::list(),
             _ => iptables::list(tool),
@@ -107,7 +107,12 @@ impl System {
 
     /// The commands that add rules for a policy, all with one program: iptables needs one command per rule,
     /// nft one for all.
-    pub fn adding(&self, tool: Tool, rules: &[Rule], timeouts: &Timeouts) -> Result<Vec<Call>, ToolError> {
+    pub(crate) fn adding(
+        &self,
+        tool: Tool,
+        rules: &[Rule],
+        timeouts: &Timeouts,
+    ) -> Result<Vec<Call>, ToolError> {
         if tool != Tool::Nft {
             return Ok(rules.iter().map(iptables::add).collect());
         }
@@ -116,7 +121,10 @@ impl System {
     }
 
     /// The commands that delete rules, each with the rules that it deletes.
-    pub fn removing<'a>(&self, rules: &[&'a Listed]) -> Result<Vec<(Call, Vec<&'a Listed>)>, ToolError> {
+    pub(crate) fn removing<'a>(
+        &self,
+        rules: &[&'a Listed],
+    ) -> Result<Vec<(Call, Vec<&'a Listed>)>, ToolError> {
         let (of_nft, others): (Vec<&Listed>, Vec<&Listed>) =
             rules.iter().partition(|rule| rule.tool == Tool::Nft);
         let mut calls: Vec<(Call, Vec<&Listed>)> = others
@@ -131,12 +139,12 @@ impl System {
 
     /// Returns whether a rule prevents its program from changing other rules of the table: with
     /// iptables-legacy, a rule whose policy name the kernel cuts.
-    pub fn blocks_its_table(&self, rule: &Listed) -> Result<bool, ToolError> {
+    pub(crate) fn blocks_its_table(&self, rule: &Listed) -> Result<bool, ToolError> {
         Ok(rule.shows_a_part() && iptables::is_legacy(&self.run(&iptables::version(rule.tool))?))
     }
 
     /// Runs a command and returns its output.
-    pub fn run(&self, call: &Call) -> Result<String, ToolError> {
+    pub(crate) fn run(&self, call: &Call) -> Result<String, ToolError> {
         let program = self.programs.iter().find(|(tool, _)| *tool == call.tool);
         let program = program.map_or_else(|| PathBuf::from(call.tool.name()), |(_, path)| path.clone());
         let shown = program.display().to_string();

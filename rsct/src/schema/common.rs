@@ -16,31 +16,31 @@ use crate::{
 };
 
 /// A word of rsct or of the kernel.
-pub type Word = Cow<'static, str>;
+pub(crate) type Word = Cow<'static, str>;
 
 /// The names of the status bits that are set.
-pub fn status_names(bits: u32) -> Vec<Word> {
+pub(crate) fn status_names(bits: u32) -> Vec<Word> {
     status::names(bits).map(Word::from).collect()
 }
 
 /// A state's name, if the protocol has states.
-pub fn state_name(protonum: u8, state: u8) -> Option<Word> {
+pub(crate) fn state_name(protonum: u8, state: u8) -> Option<Word> {
     names::state(protonum, state).map(Word::from)
 }
 
 /// A process's name.
-pub fn comm(bytes: &[u8; 16]) -> String {
+pub(crate) fn comm(bytes: &[u8; 16]) -> String {
     String::from_utf8_lossy(names::comm(bytes)).into_owned()
 }
 
 /// A namespace's name, if it has one.
-pub fn netns_name(netns: &netns::NetnsName) -> Option<&str> {
+pub(crate) fn netns_name(netns: &netns::NetnsName) -> Option<&str> {
     let name = netns.name.as_str();
     (name != itoa::Buffer::new().format(netns.inode)).then_some(name)
 }
 
 /// The name of the namespace with this inode number.
-pub fn name_of(names: &Names, inode: u32) -> Option<String> {
+pub(crate) fn name_of(names: &Names, inode: u32) -> Option<String> {
     let name = names.netns(inode);
     let name = name.as_str();
     (name != itoa::Buffer::new().format(inode)).then(|| name.to_owned())
@@ -48,7 +48,7 @@ pub fn name_of(names: &Names, inode: u32) -> Option<String> {
 
 /// The namespace of an object that has one only with `--netns`.
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
-pub struct WithNetns<'a> {
+pub(crate) struct WithNetns<'a> {
     /// The inode number of the network namespace. Only with `--netns`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub netns: Option<u64>,
@@ -68,7 +68,7 @@ impl<'a> From<Option<&'a netns::NetnsName>> for WithNetns<'a> {
 
 /// The namespace of an object that always has one.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct InNetns {
+pub(crate) struct InNetns {
     /// The inode number of the network namespace
     pub netns: u64,
     /// The namespace's name, if it has one
@@ -87,7 +87,7 @@ impl From<&netns::NetnsName> for InNetns {
 
 impl InNetns {
     /// The namespace with this inode number.
-    pub fn of(names: &Names, inode: u32) -> Self {
+    pub(crate) fn of(names: &Names, inode: u32) -> Self {
         Self {
             netns: inode.into(),
             netns_name: name_of(names, inode),
@@ -97,7 +97,7 @@ impl InNetns {
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Task {
+pub(crate) struct Task {
     /// The process on whose stack it happened
     pub pid: u32,
     /// The name of that process
@@ -106,7 +106,7 @@ pub struct Task {
 
 impl Task {
     /// The process with this id and name.
-    pub fn of(pid: u32, name: &[u8; 16]) -> Self {
+    pub(crate) fn of(pid: u32, name: &[u8; 16]) -> Self {
         Self {
             pid,
             comm: comm(name),
@@ -116,7 +116,7 @@ impl Task {
 
 /// An object whose keys are names, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Map<V>(pub Vec<(Word, V)>);
+pub(crate) struct Map<V>(pub Vec<(Word, V)>);
 
 impl<V> FromIterator<(Word, V)> for Map<V> {
     fn from_iter<I: IntoIterator<Item = (Word, V)>>(items: I) -> Self {
@@ -146,7 +146,7 @@ impl<V: JsonSchema> JsonSchema for Map<V> {
 
 /// One direction of a flow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Tuple {
+pub(crate) struct Tuple {
     /// The protocol's name, if conntrack has one: `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, `gre`, `dccp` or `udplite`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<Word>,
@@ -224,7 +224,7 @@ impl From<TupleWords> for Tuple {
 }
 
 /// An address as every renderer writes it.
-pub fn address(address: std::net::IpAddr) -> String {
+pub(crate) fn address(address: std::net::IpAddr) -> String {
     let mut text = Vec::new();
     crate::render::bytes::address(&mut text, address);
     String::from_utf8(text).unwrap_or_default()
@@ -232,7 +232,7 @@ pub fn address(address: std::net::IpAddr) -> String {
 
 /// The sender of a netlink request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Requester {
+pub(crate) struct Requester {
     /// The netlink port of its socket
     pub portid: u32,
     /// The program that has the socket, if it still runs. Only in `rsct watch`
@@ -242,7 +242,7 @@ pub struct Requester {
 
 impl Requester {
     /// The one with this port; 0 is none.
-    pub fn of(portid: u32) -> Option<Self> {
+    pub(crate) fn of(portid: u32) -> Option<Self> {
         (portid != 0).then_some(Self {
             portid,
             progname: None,
@@ -252,7 +252,7 @@ impl Requester {
 
 /// Why records may be missing that nothing counts.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Unproven {
+pub(crate) struct Unproven {
     /// The time of the first doubt, on the monotonic clock. Only in the summary of a trace
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_ns: Option<u64>,
@@ -265,7 +265,7 @@ pub struct Unproven {
 
 impl Unproven {
     /// Without a time.
-    pub fn of(unproven: &proof::Unproven) -> Self {
+    pub(crate) fn of(unproven: &proof::Unproven) -> Self {
         Self {
             time_ns: None,
             run: unproven.run(),
@@ -276,7 +276,7 @@ impl Unproven {
 
 /// Attached hooks by form.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct HookCounts {
+pub(crate) struct HookCounts {
     /// Hooks attached by fentry and fexit
     pub fentry: usize,
     /// Hooks attached by kprobe and kretprobe
@@ -300,7 +300,7 @@ impl From<records::HookCounts> for HookCounts {
 
 /// Lost records of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Loss {
+pub(crate) struct Loss {
     /// The CPU that lost them; absent if all CPUs are counted together
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<usize>,
@@ -312,7 +312,7 @@ pub struct Loss {
 
 /// Program runs that the kernel skipped, and records that rsct could not decode.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-pub struct Skips {
+pub(crate) struct Skips {
     /// How often the kernel did not run a program because one was running already on that CPU
     pub skipped: u64,
     /// True if hooks are attached by kprobe and the kernel does not count skips for them (before Linux 6.7)
@@ -324,7 +324,7 @@ pub struct Skips {
 
 impl Skips {
     /// From the kernel's counts and the ring's.
-    pub fn of(skips: records::Skips, malformed: u64) -> Self {
+    pub(crate) fn of(skips: records::Skips, malformed: u64) -> Self {
         Self {
             skipped: skips.counted,
             skips_uncounted: skips.uncounted,
@@ -334,7 +334,7 @@ impl Skips {
 }
 
 /// All losses, by CPU and kind.
-pub fn losses(lost: &Lost) -> Vec<Loss> {
+pub(crate) fn losses(lost: &Lost) -> Vec<Loss> {
     let mut losses = Vec::new();
     for (cpu, counts) in lost.per_cpu.iter().enumerate() {
         for (loss, count) in loss::Loss::ALL.iter().zip(counts) {
@@ -351,7 +351,7 @@ pub fn losses(lost: &Lost) -> Vec<Loss> {
 }
 
 /// All losses by kind.
-pub fn losses_of_all_cpus(lost: &Lost) -> Vec<Loss> {
+pub(crate) fn losses_of_all_cpus(lost: &Lost) -> Vec<Loss> {
     let each = loss::Loss::ALL.iter().enumerate();
     each.map(|(index, loss)| Loss {
         cpu: None,
@@ -364,7 +364,7 @@ pub fn losses_of_all_cpus(lost: &Lost) -> Vec<Loss> {
 
 /// A TCP segment outside its window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OutOfWindow {
+pub(crate) struct OutOfWindow {
     /// The sequence number or acknowledgement that missed the bound
     pub value: u32,
     /// The last value inside the window
@@ -385,7 +385,7 @@ impl From<Miss> for OutOfWindow {
 
 /// An ICMP error about a packet of a flow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct IcmpError {
+pub(crate) struct IcmpError {
     /// The error's type
     pub icmp_type: u8,
     /// The error's code
@@ -409,7 +409,7 @@ impl From<&icmp::Error> for IcmpError {
 
 /// A range of values and how often one of them was met.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Step {
+pub(crate) struct Step {
     /// The least value
     pub from: u64,
     /// The first value beyond the range; absent if there is none

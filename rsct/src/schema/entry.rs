@@ -7,7 +7,7 @@ use super::common::{Requester, Tuple, Word};
 
 /// An entry of the conntrack table, and with `rsct watch` the event that it had.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The event: `new`, `update`, `destroy`, or `sync` for an entry that is listed after a loss. Only with `rsct watch`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Word>,
@@ -104,7 +104,7 @@ pub struct Entry {
 
 /// The source of a timeout (`docs/timeouts.md`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TimeoutSource {
+pub(crate) struct TimeoutSource {
     /// The setter of the timeout: `default` (the namespace), `policy`, `nftables` (a `ct timeout` object), `fixed` (packets do not change it), `user_space` (it is longer than any that a packet sets), or `unknown` (it is none of the protocol's timeouts)
     pub setter: Word,
     /// The name of the policy or of the nftables object
@@ -129,7 +129,7 @@ pub struct TimeoutSource {
 
 /// TCP's part of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Tcp {
+pub(crate) struct Tcp {
     /// The window scale of the original direction
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wscale_orig: Option<u8>,
@@ -146,7 +146,7 @@ pub struct Tcp {
 
 /// SCTP's part of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Sctp {
+pub(crate) struct Sctp {
     /// The verification tag of the original direction
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vtag_orig: Option<u32>,
@@ -157,7 +157,7 @@ pub struct Sctp {
 
 /// DCCP's part of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Dccp {
+pub(crate) struct Dccp {
     /// The role of the original direction's sender: `client` or `server`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Word>,
@@ -168,7 +168,7 @@ pub struct Dccp {
 
 /// The adjustment of TCP sequence numbers in one direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SeqAdj {
+pub(crate) struct SeqAdj {
     /// The sequence number at which the adjustment changed
     pub correction_pos: u32,
     /// The adjustment before it
@@ -179,7 +179,7 @@ pub struct SeqAdj {
 
 /// The state of a SYN proxy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SynProxy {
+pub(crate) struct SynProxy {
     /// The initial sequence number
     pub isn: u32,
     /// The initial timestamp
@@ -190,7 +190,7 @@ pub struct SynProxy {
 
 /// An attribute that this version of rsct does not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UnknownAttribute {
+pub(crate) struct UnknownAttribute {
     /// The attribute's number
     pub attribute: u16,
     /// The attribute's content, byte by byte

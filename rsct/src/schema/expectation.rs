@@ -10,7 +10,7 @@ use super::{
 
 /// An expectation, and with `rsct expect watch` the event that it had.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Expectation<'a> {
+pub(crate) struct Expectation<'a> {
     /// The event: `new`, or `destroy` (it was matched, expired or deleted, or its master was destroyed). Only with `rsct expect watch`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<&'a str>,
@@ -63,7 +63,7 @@ pub struct Expectation<'a> {
 
 /// The bits of a packet's addresses that are compared.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Mask {
+pub(crate) struct Mask {
     /// The bits of the source address
     pub src: String,
     /// The bits of the destination address
@@ -109,7 +109,7 @@ impl From<Tuple> for Mask {
 
 /// The translation of an expected connection.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Nat {
+pub(crate) struct Nat {
     /// The direction of the master in which the expected connection is opened: `orig` or `reply`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<Word>,

@@ -10,7 +10,7 @@ use super::{
 
 /// The measurement began.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct LatencyStarted<'a> {
+pub(crate) struct LatencyStarted<'a> {
     /// The type of the line
     pub r#type: tag::Started,
     /// The time on the monotonic clock
@@ -32,7 +32,7 @@ pub struct LatencyStarted<'a> {
 
 /// An option of a filter.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct FilterOption<'a> {
+pub(crate) struct FilterOption<'a> {
     /// The option's name, without its dashes
     pub option: &'a str,
     /// Its value, as typed
@@ -41,7 +41,7 @@ pub struct FilterOption<'a> {
 
 /// A measured function.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct LatencyHook<'a> {
+pub(crate) struct LatencyHook<'a> {
     /// The kernel function
     pub function: &'a str,
     /// `fentry`, `kprobe` or `not attached`
@@ -52,7 +52,7 @@ pub struct LatencyHook<'a> {
 
 /// The cost of the measurement.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Overhead<'a> {
+pub(crate) struct Overhead<'a> {
     /// The duration of reading the clock
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_ns: Option<f64>,
@@ -69,7 +69,7 @@ pub struct Overhead<'a> {
 
 /// The measured time of a line.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-pub struct Span {
+pub(crate) struct Span {
     /// The time at the end, on the monotonic clock
     pub time_ns: u64,
     /// The duration of the measurement, or of its last interval
@@ -80,7 +80,7 @@ pub struct Span {
 
 /// The durations of one function under one key.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Latency<'a> {
+pub(crate) struct Latency<'a> {
     /// The type of the line
     pub r#type: tag::Latency,
     /// The measured time
@@ -101,7 +101,7 @@ pub struct Latency<'a> {
 
 /// The values of a measured quantity.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Values {
+pub(crate) struct Values {
     /// The number of values
     pub count: u64,
     /// Their sum
@@ -129,7 +129,7 @@ pub struct Values {
 
 /// Packets that `nf_conntrack_in` accepts at once and that are not timed.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct LatencyCounts<'a> {
+pub(crate) struct LatencyCounts<'a> {
     /// The type of the line
     pub r#type: tag::LatencyCounts,
     /// The measured time
@@ -145,7 +145,7 @@ pub struct LatencyCounts<'a> {
 
 /// Garbage collection.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Gc {
+pub(crate) struct Gc {
     /// The type of the line
     pub r#type: tag::Gc,
     /// The measured time
@@ -167,7 +167,7 @@ pub struct Gc {
 
 /// A slow call. Only with `--slower-than`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Slow<'a> {
+pub(crate) struct Slow<'a> {
     /// The type of the line
     pub r#type: tag::Slow,
     /// The time when the call began, on the monotonic clock
@@ -201,7 +201,7 @@ pub struct Slow<'a> {
 
 /// The last line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct LatencySummary {
+pub(crate) struct LatencySummary {
     /// The type of the line
     pub r#type: tag::Summary,
     /// The duration of the measurement

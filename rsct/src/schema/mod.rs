@@ -1,23 +1,23 @@
 //! The JSON output of rsct's commands: a struct for each kind of object, and the JSON Schema made from these structs.
 
 mod command;
-pub mod common;
+pub(crate) mod common;
 #[cfg(test)]
 mod docs;
-pub mod entry;
-pub mod expectation;
-pub mod latency;
-pub mod recording;
-pub mod settings;
-pub mod tag;
+pub(crate) mod entry;
+pub(crate) mod expectation;
+pub(crate) mod latency;
+pub(crate) mod recording;
+pub(crate) mod settings;
+pub(crate) mod tag;
 #[cfg(test)]
 mod tests;
-pub mod trace;
+pub(crate) mod trace;
 mod validate;
-pub mod watch;
-pub mod why;
-pub mod why_flow;
-pub mod why_full;
+pub(crate) mod watch;
+pub(crate) mod why;
+pub(crate) mod why_flow;
+pub(crate) mod why_full;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
@@ -30,11 +30,11 @@ use crate::render::bytes;
 
 /// The version of the schema: it changes when a key is removed or gets another meaning or type. New keys do not change
 /// it.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// The first line: the schema of the lines that follow.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct SchemaLine {
+pub(crate) struct SchemaLine {
     /// The type of the line
     pub r#type: tag::SchemaLine,
     /// The version of the schema
@@ -44,7 +44,7 @@ pub struct SchemaLine {
 }
 
 /// Appends the first line of a command that prints lines: it is there even if no other line follows.
-pub fn begin(out: &mut Vec<u8>, command: Command) {
+pub(crate) fn begin(out: &mut Vec<u8>, command: Command) {
     let line = SchemaLine {
         r#type: tag::SchemaLine,
         version: VERSION,
@@ -54,7 +54,7 @@ pub fn begin(out: &mut Vec<u8>, command: Command) {
 }
 
 /// The JSON Schema (draft 2020-12) of each line that a command prints; of all commands if none is given.
-pub fn document(only: Option<Command>) -> Value {
+pub(crate) fn document(only: Option<Command>) -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut of_commands = Map::new();
     for command in Command::ALL {

@@ -7,7 +7,7 @@ use super::{common::Map, tag};
 
 /// A recording: its contents in numbers, up to its end or its first damage.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Recording {
+pub(crate) struct Recording {
     /// The type of the line
     pub r#type: tag::Recording,
     /// The file

@@ -10,7 +10,7 @@ use super::{
 
 /// The number of entries of a namespace.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Count<'a> {
+pub(crate) struct Count<'a> {
     /// The version of the schema
     pub schema: u32,
     /// The namespace
@@ -25,7 +25,7 @@ pub struct Count<'a> {
 
 /// The kernel's counters of a namespace.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Stats<'a> {
+pub(crate) struct Stats<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: WithNetns<'a>,
@@ -40,7 +40,7 @@ pub struct Stats<'a> {
 
 /// The counters of a CPU.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct CpuStats {
+pub(crate) struct CpuStats {
     /// The CPU
     pub cpu: u16,
     /// Each counter's value since the namespace was made: 32 bits that wrap around. The names are those of `conntrack -S`, explained in `rsct stats --help`; a counter that this version of rsct does not know is `counter` with its attribute's number
@@ -52,7 +52,7 @@ pub struct CpuStats {
 
 /// The counters of all CPUs.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct TotalStats {
+pub(crate) struct TotalStats {
     /// Each counter's value since the namespace was made
     pub counters: Map<u64>,
     /// Each counter's growth since the last reading; absent in a namespace's first
@@ -62,7 +62,7 @@ pub struct TotalStats {
 
 /// The timeout of a state.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct TimeoutValue<'a> {
+pub(crate) struct TimeoutValue<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: WithNetns<'a>,
@@ -93,7 +93,7 @@ pub struct TimeoutValue<'a> {
 
 /// A timeout that was set, or that changed with another.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct TimeoutChange<'a> {
+pub(crate) struct TimeoutChange<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: WithNetns<'a>,
@@ -112,7 +112,7 @@ pub struct TimeoutChange<'a> {
 
 /// A timeout policy that is listed, made, changed or deleted.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Policy<'a> {
+pub(crate) struct Policy<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: WithNetns<'a>,
@@ -144,7 +144,7 @@ pub struct Policy<'a> {
 
 /// A rule that attaches a timeout policy.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Rule<'a> {
+pub(crate) struct Rule<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: WithNetns<'a>,
@@ -177,7 +177,7 @@ pub struct Rule<'a> {
 
 /// The flows that a rule matches.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Match<'a> {
+pub(crate) struct Match<'a> {
     /// The protocol's name, if conntrack has one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<Word>,
@@ -211,7 +211,7 @@ pub struct Match<'a> {
 
 /// A histogram of the time until entries expire. The listed entries follow.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Expiring<'a> {
+pub(crate) struct Expiring<'a> {
     /// The type of the line
     pub r#type: tag::Expiring,
     /// The namespace
@@ -227,7 +227,7 @@ pub struct Expiring<'a> {
 
 /// Entries with a similar time until they expire.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ExpiringBucket {
+pub(crate) struct ExpiringBucket {
     /// The least time
     pub from_s: u32,
     /// The first time beyond the bucket; absent in the last
@@ -241,7 +241,7 @@ pub struct ExpiringBucket {
 
 /// Entries in one state.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ExpiringState {
+pub(crate) struct ExpiringState {
     /// The protocol's name; absent if rsct does not know the state
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<Word>,
@@ -259,7 +259,7 @@ pub struct ExpiringState {
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Its entry would have expired before its next packet
     CutOff,
     /// Its entry would have expired, and no packet has come since
@@ -270,7 +270,7 @@ pub enum Fate {
 
 /// A flow whose fate would be another with the timeouts that are tried.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WhatIfFlow {
+pub(crate) struct WhatIfFlow {
     /// The fate: `cut_off` (its entry would have expired before its next packet), `expired` (its entry would have expired, and no packet has come since) or `lived_on` (its entry expired, and would still exist)
     pub r#type: Fate,
     /// The time on the monotonic clock; with `cut_off` that of the first cut
@@ -294,7 +294,7 @@ pub struct WhatIfFlow {
 
 /// The last line of `rsct timeout what-if`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WhatIf<'a> {
+pub(crate) struct WhatIf<'a> {
     /// The type of the line
     pub r#type: tag::WhatIf,
     /// The protocol's name
@@ -330,7 +330,7 @@ pub struct WhatIf<'a> {
 
 /// A setting.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Setting<'a> {
+pub(crate) struct Setting<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: WithNetns<'a>,

@@ -9,7 +9,7 @@ macro_rules! tags {
     ($($Name:ident $text:literal;)*) => {$(
         #[doc = concat!("`\"type\":\"", $text, "\"`.")]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct $Name;
+        pub(crate) struct $Name;
 
         impl Serialize for $Name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

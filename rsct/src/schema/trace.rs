@@ -16,7 +16,7 @@ use crate::flow;
 /// All hooks are attached and the first dump is read: every packet and event from now on is reported. rsct may write
 /// packets before this line, while it attaches the hooks of entries.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Started {
+pub(crate) struct Started {
     /// The type of the line
     pub r#type: tag::Started,
     /// The time on the monotonic clock
@@ -30,7 +30,7 @@ pub struct Started {
 /// The hooks that report causes are attached: packets and events from now on have a `why`. `--no-causes` omits this
 /// line and every `why`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Causes {
+pub(crate) struct Causes {
     /// The type of the line
     pub r#type: tag::Causes,
     /// Attached hooks by form
@@ -39,7 +39,7 @@ pub struct Causes {
 
 /// Traversal of `nf_conntrack_in` by one packet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Packet {
+pub(crate) struct Packet {
     /// The type of the line
     pub r#type: tag::Packet,
     /// The time when `nf_conntrack_in` was entered, on the monotonic clock
@@ -115,7 +115,7 @@ pub struct Packet {
 
 /// An entry at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// The status bits that are set
     pub status: Vec<Word>,
     /// The state of a TCP, SCTP or DCCP connection
@@ -127,7 +127,7 @@ pub struct Moment {
 
 /// The TCP header of a packet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TcpHeader {
+pub(crate) struct TcpHeader {
     /// The flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128
     pub tcp_flags: u8,
     /// The sequence number
@@ -140,7 +140,7 @@ pub struct TcpHeader {
 
 /// The cause of an event (`rsct why --causes` lists all causes with their meaning).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Why {
+pub(crate) struct Why {
     /// The family of the cause: `invalid`, `delete`, `full`, …
     pub cause_family: Word,
     /// The name of the cause
@@ -158,7 +158,7 @@ pub struct Why {
 
 /// An event of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct EntryEvent {
+pub(crate) struct EntryEvent {
     /// The type of the line
     pub r#type: tag::Entry,
     /// The event: `insert` (in the table from now on), `confirm` (its first packet was accepted), `check_insert` (made through ctnetlink or by a BPF program), `refresh` (its timeout was set outside a packet's traversal), `change_timeout` (through ctnetlink or by a BPF program), `delete`, `destroy` (the last reference is dropped), or `alloc_failed` (no entry could be allocated)
@@ -232,7 +232,7 @@ pub struct EntryEvent {
 
 /// A cause that belongs to no packet and no event with a line of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CauseAlone {
+pub(crate) struct CauseAlone {
     /// The type of the line
     pub r#type: tag::Cause,
     /// The time on the monotonic clock
@@ -256,7 +256,7 @@ pub struct CauseAlone {
 
 /// Records were lost; printed at once.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct TraceLoss {
+pub(crate) struct TraceLoss {
     /// The type of the line
     pub r#type: tag::Loss,
     /// The records lost since the last such line
@@ -271,7 +271,7 @@ pub struct TraceLoss {
 /// proves that the kernel runs them (a kernel with `kernel.ftrace_enabled=0` attaches programs and runs none), and ends
 /// with exit status 1 if it does not. It repeats the proof once a second and at the end, unless records have arrived.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Programs {
+pub(crate) struct Programs {
     /// The type of the line
     pub r#type: tag::Programs,
     /// The time when rsct found it, on the monotonic clock
@@ -286,7 +286,7 @@ pub struct Programs {
 
 /// Hooks have not fired, although a dump of the one traced namespace shows entries that they should have reported.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct UnfiredHooks {
+pub(crate) struct UnfiredHooks {
     /// The type of the line
     pub r#type: tag::Unfired,
     /// The time when rsct found it, on the monotonic clock
@@ -299,7 +299,7 @@ pub struct UnfiredHooks {
 
 /// A flow known at the end (`--table`), or a difference between the two sources (`--differences`).
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Flow {
+pub(crate) struct Flow {
     /// The flow's number in this trace
     pub flow: u64,
     /// The source that knows the flow: `dump`, `probe` or `both`
@@ -317,7 +317,7 @@ pub struct Flow {
 
 /// The entry of a flow, as far as rsct knows it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct FlowEntry {
+pub(crate) struct FlowEntry {
     /// The original direction
     pub orig: Tuple,
     /// The reply direction, if it is known
@@ -335,7 +335,7 @@ pub struct FlowEntry {
 
 impl FlowEntry {
     /// The entry of this flow.
-    pub fn of(flow: &flow::Flow, now_ns: u64) -> Self {
+    pub(crate) fn of(flow: &flow::Flow, now_ns: u64) -> Self {
         Self {
             orig: flow.orig.into(),
             reply: flow.reply_known.then(|| flow.reply.into()),
@@ -348,7 +348,7 @@ impl FlowEntry {
 
 /// A flow known at the end. Only with `--table`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct KnownFlow {
+pub(crate) struct KnownFlow {
     /// The type of the line
     pub r#type: tag::Flow,
     /// The flow
@@ -358,7 +358,7 @@ pub struct KnownFlow {
 
 /// A difference between the two sources. Only with `--differences`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The type of the line
     pub r#type: tag::Difference,
     /// The difference: `only_in_dump`, `only_from_probe` or `status`
@@ -370,7 +370,7 @@ pub struct Difference {
 
 /// The last line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The type of the line
     pub r#type: tag::Summary,
     /// The duration of the trace
@@ -424,7 +424,7 @@ pub struct Summary {
 
 /// A namespace that rsct cannot reach.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Unreached {
+pub(crate) struct Unreached {
     /// The inode number of the network namespace
     pub netns: u64,
     /// The number of flows that the probes know in it

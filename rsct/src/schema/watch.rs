@@ -7,14 +7,14 @@ use super::{common::WithNetns, tag};
 
 /// Every event from now on is reported, except in namespaces with `no_events`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WatchStarted {
+pub(crate) struct WatchStarted {
     /// The type of the line
     pub r#type: tag::Started,
 }
 
 /// `net.netfilter.nf_conntrack_events` is 0: the kernel sends no events for entries made from now on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct NoEvents<'a> {
+pub(crate) struct NoEvents<'a> {
     /// The type of the line
     pub r#type: tag::NoEvents,
     /// The namespace
@@ -24,7 +24,7 @@ pub struct NoEvents<'a> {
 
 /// The kernel dropped events. With `rsct watch` every entry of the table follows as `sync`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WatchLoss<'a> {
+pub(crate) struct WatchLoss<'a> {
     /// The type of the line
     pub r#type: tag::Loss,
     /// The namespace
@@ -38,7 +38,7 @@ pub struct WatchLoss<'a> {
 
 /// The table was listed after a loss: entries known before and not repeated as `sync` no longer exist.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Synced<'a> {
+pub(crate) struct Synced<'a> {
     /// The type of the line
     pub r#type: tag::Synced,
     /// The namespace
@@ -50,7 +50,7 @@ pub struct Synced<'a> {
 
 /// The last line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WatchSummary {
+pub(crate) struct WatchSummary {
     /// The type of the line
     pub r#type: tag::Summary,
     /// The number of `new` events

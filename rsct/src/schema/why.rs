@@ -12,7 +12,7 @@ use super::{
 
 /// All hooks are attached: every cause from now on is counted.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct WhyStarted {
+pub(crate) struct WhyStarted {
     /// The type of the line
     pub r#type: tag::Started,
     /// Attached hooks by form
@@ -22,7 +22,7 @@ pub struct WhyStarted {
 /// The answer of `rsct why` without a topic and of the topics that count causes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WhyAnswer")]
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The type of the line
     pub r#type: tag::Why,
     /// The topic: `invalid`, `delete`, …; `all` without one
@@ -53,7 +53,7 @@ pub struct Answer<'a> {
 /// `insert_failed`, `clash_resolve`, `chaintoolong`, `drop` and `found`, and with `netlink_drops`: the drops in
 /// /proc/net/netlink of the sockets that listen to conntrack's events at the end.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Comparison<'a> {
+pub(crate) struct Comparison<'a> {
     /// The compared quantity
     pub what: &'a str,
     /// The number counted by rsct
@@ -72,7 +72,7 @@ pub struct Comparison<'a> {
 
 /// A cause, and how often it was met.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct CauseCount<'a> {
+pub(crate) struct CauseCount<'a> {
     /// The name of the cause, as in `rsct why --causes`
     pub cause: &'a str,
     /// The meaning
@@ -117,7 +117,7 @@ pub struct CauseCount<'a> {
 
 /// A namespace, and how often a cause was met in it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct NamespaceCount {
+pub(crate) struct NamespaceCount {
     /// The namespace
     #[serde(flatten)]
     pub netns: InNetns,
@@ -127,7 +127,7 @@ pub struct NamespaceCount {
 
 /// A place in the kernel, and how often a cause was met there.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct PlaceCount<'a> {
+pub(crate) struct PlaceCount<'a> {
     /// The place
     pub place: &'a str,
     /// How often the cause was met there
@@ -136,7 +136,7 @@ pub struct PlaceCount<'a> {
 
 /// A flow, and how often a cause was met with it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct FlowCount {
+pub(crate) struct FlowCount {
     /// The namespace
     #[serde(flatten)]
     pub netns: InNetns,
@@ -150,7 +150,7 @@ pub struct FlowCount {
 
 /// An interface and a hook, and how often a cause was met there.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct InterfaceCount {
+pub(crate) struct InterfaceCount {
     /// The inode number of the network namespace
     pub netns: u64,
     /// The interface's number
@@ -166,7 +166,7 @@ pub struct InterfaceCount {
 
 /// A process, and how often a cause was met in it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct TaskCount {
+pub(crate) struct TaskCount {
     /// The process
     #[serde(flatten)]
     pub task: Task,
@@ -176,7 +176,7 @@ pub struct TaskCount {
 
 /// The spread of a number.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// The least value
     pub min: u64,
     /// The median
@@ -187,7 +187,7 @@ pub struct Spread {
 
 /// A search of NAT for a free tuple.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Search {
+pub(crate) struct Search {
     /// The namespace
     #[serde(flatten)]
     pub netns: InNetns,
@@ -223,7 +223,7 @@ pub struct Search {
 
 /// The result of a search.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Got {
+pub(crate) struct Got {
     /// The address
     pub address: String,
     /// The port
@@ -232,7 +232,7 @@ pub struct Got {
 
 /// A listener that did not receive events, and how many.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ListenerCount<'a> {
+pub(crate) struct ListenerCount<'a> {
     /// The namespace
     #[serde(flatten)]
     pub netns: InNetns,
@@ -249,7 +249,7 @@ pub struct ListenerCount<'a> {
 
 /// The first record of a cause.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Example {
+pub(crate) struct Example {
     /// The time on the monotonic clock
     pub time_ns: u64,
     /// The CPU
@@ -299,7 +299,7 @@ pub struct Example {
 
 /// The entry that was first in a clash.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Rival {
+pub(crate) struct Rival {
     /// The original direction
     pub orig: Tuple,
     /// The reply direction
@@ -308,7 +308,7 @@ pub struct Rival {
 
 /// A hook that this kernel lacks or refuses.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Unseen<'a> {
+pub(crate) struct Unseen<'a> {
     /// The kernel function
     pub function: &'a str,
     /// The facts that only this hook reports

@@ -11,7 +11,7 @@ use super::{
 
 /// An UNREPLIED entry, those with most packets first. Only with `rsct why unreplied`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Unreplied {
+pub(crate) struct Unreplied {
     /// The type of the line
     pub r#type: tag::Unreplied,
     /// The namespace
@@ -41,7 +41,7 @@ pub struct Unreplied {
 
 /// The last line of `rsct why unreplied`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct UnrepliedSummary {
+pub(crate) struct UnrepliedSummary {
     /// The type of the line
     pub r#type: tag::WhyUnreplied,
     /// The number of UNREPLIED entries
@@ -62,7 +62,7 @@ pub struct UnrepliedSummary {
 
 /// Packets that differ in nothing but their time.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Their role for the entry: `request`, `reply`, `refused` (its own, INVALID or dropped, in an unknown direction), `icmp_error`, `icmp_redirect` (the packet was forwarded all the same), `reply_not_taken` (conntrack does not match the reply to the entry), `reply_from_another_end` (a reply from another address or port than the request's destination), `request_elsewhere` or `reply_elsewhere` (in another namespace, or as packets of another entry)
     pub role: Word,
     /// The namespace
@@ -98,7 +98,7 @@ pub struct Seen {
 
 /// The end of an entry, or of a flow without one. Only with `rsct why FLOW`, one for each entry of the flow.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct FlowEnd {
+pub(crate) struct FlowEnd {
     /// The type of the line
     pub r#type: tag::WhyFlow,
     /// The inode number of the network namespace; absent if there is no entry
@@ -146,7 +146,7 @@ pub struct FlowEnd {
 
 /// Why an entry has no reply.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct NoReply {
+pub(crate) struct NoReply {
     /// The conclusion, see [Why an entry is UNREPLIED](#why-an-entry-is-unreplied)
     pub conclusion: Word,
     /// The conclusion in a sentence

@@ -10,7 +10,7 @@ use super::{
 
 /// The table of a namespace. Only with `rsct why full`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Table {
+pub(crate) struct Table {
     /// The type of the line
     pub r#type: tag::Table,
     /// The namespace
@@ -39,7 +39,7 @@ pub struct Table {
 
 /// A source, and how many entries have it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct SourceCount {
+pub(crate) struct SourceCount {
     /// The source address
     pub src: String,
     /// The number of entries
@@ -48,7 +48,7 @@ pub struct SourceCount {
 
 /// A destination, and how many entries have it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ServiceCount {
+pub(crate) struct ServiceCount {
     /// The protocol's name, if conntrack has one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<Word>,
@@ -64,7 +64,7 @@ pub struct ServiceCount {
 
 /// A state, and how many entries are in it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct StateCount {
+pub(crate) struct StateCount {
     /// The protocol's name, if conntrack has one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<Word>,
@@ -79,7 +79,7 @@ pub struct StateCount {
 
 /// A zone, and how many entries are in it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ZoneCount {
+pub(crate) struct ZoneCount {
     /// The zone
     pub zone: u16,
     /// The number of entries

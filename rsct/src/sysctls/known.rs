@@ -8,7 +8,7 @@ use crate::{
 
 /// Values that a setting accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bounds {
+pub(crate) enum Bounds {
     /// None: the kernel only reports it.
     ReadOnly,
     /// A number in this range.
@@ -23,7 +23,7 @@ pub enum Bounds {
 
 /// Description of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     /// Its short name.
     pub short: &'static str,
     /// The accepted values.
@@ -39,7 +39,7 @@ pub struct Known {
 
 impl Bounds {
     /// The range, unless it depends on another setting.
-    pub fn numbers(self, hz: Option<Hz>) -> Option<(u64, u64)> {
+    pub(crate) fn numbers(self, hz: Option<Hz>) -> Option<(u64, u64)> {
         match self {
             Self::Numbers(least, most) => Some((least, most)),
             // With 0, entries would expire at once.
@@ -51,14 +51,14 @@ impl Bounds {
 
 impl Known {
     /// The description of the setting with this full name.
-    pub fn of(full: &str) -> Option<Self> {
+    pub(crate) fn of(full: &str) -> Option<Self> {
         let short = short(full);
         let known = KNOWN.iter().find(|known| known.short == short).copied();
         known.or_else(|| timeout(short))
     }
 
     /// Every described setting that is not a state's timeout.
-    pub fn all() -> impl Iterator<Item = &'static Self> {
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
         KNOWN.iter()
     }
 }

@@ -14,7 +14,7 @@ type StateKey = Option<(u8, u16)>;
 
 /// A range of remaining times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     /// Its entries.
     pub entries: u64,
     by_state: BTreeMap<StateKey, u64>,
@@ -22,7 +22,7 @@ pub struct Bucket {
 
 /// Entries counted by their remaining time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     buckets: [Bucket; BOUNDS.len() + 1],
     /// Entries without a timeout: a flow table handles their flow.
     pub without: u64,
@@ -30,7 +30,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// Counts an entry with these seconds left.
-    pub fn take(&mut self, seconds: Option<u32>, governing: Option<(&Protocol, &State)>) {
+    pub(crate) fn take(&mut self, seconds: Option<u32>, governing: Option<(&Protocol, &State)>) {
         let Some(seconds) = seconds else {
             self.without += 1;
             return;
@@ -42,7 +42,7 @@ impl Histogram {
     }
 
     /// Adds another histogram's counts.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (bucket, other) in self.buckets.iter_mut().zip(&other.buckets) {
             bucket.entries += other.entries;
             for (key, count) in &other.by_state {
@@ -53,13 +53,13 @@ impl Histogram {
     }
 
     /// Number of entries.
-    pub fn entries(&self) -> u64 {
+    pub(crate) fn entries(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.entries).sum::<u64>() + self.without
     }
 
     /// The buckets from the first to the last with entries: lower bound, exclusive upper bound (none for the last), and the
     /// bucket.
-    pub fn buckets(&self) -> impl Iterator<Item = (u32, Option<u32>, &Bucket)> {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u32, Option<u32>, &Bucket)> {
         let is_used = |bucket: &Bucket| bucket.entries > 0;
         let first = self.buckets.iter().position(is_used).unwrap_or(0);
         let end = self.buckets.iter().rposition(is_used).map_or(0, |last| last + 1);
@@ -72,7 +72,7 @@ impl Histogram {
 
 impl Bucket {
     /// Its entries by protocol and state, the largest number first. None: in a state without a timeout.
-    pub fn by_state(&self) -> Vec<(Option<(&'static Protocol, &'static State)>, u64)> {
+    pub(crate) fn by_state(&self) -> Vec<(Option<(&'static Protocol, &'static State)>, u64)> {
         let mut by_state: Vec<_> = self
             .by_state
             .iter()

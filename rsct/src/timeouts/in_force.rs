@@ -18,7 +18,7 @@ use crate::{
 /// Cause of a failure to read or change a namespace's timeouts.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ValuesError {
+pub(crate) enum ValuesError {
     /// A netlink request failed.
     #[error(transparent)]
     Netlink(#[from] netlink::Error),

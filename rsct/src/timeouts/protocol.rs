@@ -9,7 +9,7 @@ use super::GENERIC;
 
 /// A protocol that conntrack keeps timeouts for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Protocol {
+pub(crate) struct Protocol {
     /// Its name, as `nfct` reads it.
     pub name: &'static str,
     /// Its number.
@@ -33,7 +33,7 @@ pub struct State {
 
 impl Protocol {
     /// The protocol with this name, whatever its case; `icmpv6` is `ipv6-icmp` too.
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
         let name = if name.eq_ignore_ascii_case("ipv6-icmp") {
             "icmpv6"
         } else {
@@ -45,7 +45,7 @@ impl Protocol {
     }
 
     /// The protocol whose timeouts govern entries of this number: its own, or the generic one.
-    pub fn of_number(number: u8) -> &'static Self {
+    pub(crate) fn of_number(number: u8) -> &'static Self {
         let of = |number| PROTOCOLS.iter().find(|protocol| protocol.number == number);
         of(number)
             .or_else(|| of(GENERIC))
@@ -53,19 +53,19 @@ impl Protocol {
     }
 
     /// Its state with this name, whatever the case.
-    pub fn state(&self, name: &str) -> Option<&'static State> {
+    pub(crate) fn state(&self, name: &str) -> Option<&'static State> {
         self.states
             .iter()
             .find(|state| state.name.eq_ignore_ascii_case(name))
     }
 
     /// Its state with this attribute.
-    pub fn state_of_attribute(&self, attribute: u16) -> Option<&'static State> {
+    pub(crate) fn state_of_attribute(&self, attribute: u16) -> Option<&'static State> {
         self.states.iter().find(|state| state.attribute == attribute)
     }
 
     /// Its only family, if it has only one.
-    pub fn family(&self) -> Option<Family> {
+    pub(crate) fn family(&self) -> Option<Family> {
         match self.number {
             ICMP => Some(Family::Ipv4),
             ICMPV6 => Some(Family::Ipv6),

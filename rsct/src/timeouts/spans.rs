@@ -8,16 +8,16 @@ use super::Protocol;
 
 /// One protocol's timeouts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spans(Vec<(u16, u64)>);
+pub(crate) struct Spans(Vec<(u16, u64)>);
 
 impl Spans {
     /// From states' attributes and milliseconds.
-    pub fn new(spans: impl IntoIterator<Item = (u16, u64)>) -> Self {
+    pub(crate) fn new(spans: impl IntoIterator<Item = (u16, u64)>) -> Self {
         Self(spans.into_iter().collect())
     }
 
     /// From the array of a protocol's tracker in the kernel, in its order, in jiffies of which `hz` make a second.
-    pub fn from_jiffies(protocol: &Protocol, jiffies: &[u32], hz: u32) -> Self {
+    pub(crate) fn from_jiffies(protocol: &Protocol, jiffies: &[u32], hz: u32) -> Self {
         let attributes = (0..).map(|index| attribute(protocol.number, index));
         let spans = attributes.zip(jiffies).filter_map(|(attribute, jiffies)| {
             let state = protocol.state_of_attribute(attribute?)?;
@@ -27,20 +27,13 @@ impl Spans {
     }
 
     /// The milliseconds of the state with this attribute.
-    pub fn of(&self, attribute: u16) -> Option<u64> {
+    pub(crate) fn of(&self, attribute: u16) -> Option<u64> {
         let is_it = |(kind, _): &&(u16, u64)| *kind == attribute;
         self.0.iter().find(is_it).map(|(_, ms)| *ms)
     }
 
-    /// The only state with this value; none if several have it.
-    pub fn only_with(&self, value_ms: u64) -> Option<u16> {
-        let mut with = self.0.iter().filter(|(_, ms)| *ms == value_ms);
-        let first = with.next()?;
-        with.next().is_none().then_some(first.0)
-    }
-
     /// Every state's attribute and milliseconds.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         self.0.iter().copied()
     }
 }
@@ -75,13 +68,5 @@ mod tests {
         let udp = Protocol::named("udp").expect("there is udp");
         let spans = Spans::from_jiffies(udp, &[100, 200, 300], 100);
         assert_eq!(spans, Spans::new([(1, 1000), (2, 2000)]));
-    }
-
-    #[test]
-    fn a_unique_value_identifies_its_state() {
-        let spans = Spans::new([(1, 120), (2, 60), (7, 120)]);
-        assert_eq!(spans.only_with(60), Some(2));
-        assert_eq!(spans.only_with(120), None);
-        assert_eq!(spans.only_with(1), None);
     }
 }

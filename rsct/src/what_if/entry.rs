@@ -7,7 +7,7 @@ const STREAM_AFTER_NS: u64 = 2_000_000_000;
 
 /// A difference between simulation and reality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Incident {
+pub(crate) struct Incident {
     /// The entry.
     pub key: TupleKey,
     /// When, by the monotonic clock.
@@ -18,7 +18,7 @@ pub struct Incident {
 
 /// Kind of difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IncidentKind {
+pub(crate) enum IncidentKind {
     /// The entry would have expired before this packet.
     CutOff {
         /// Time from the expiry to the packet.
@@ -38,7 +38,7 @@ pub enum IncidentKind {
 
 impl Incident {
     /// Size of the difference.
-    pub fn weight_ms(&self) -> u64 {
+    pub(crate) fn weight_ms(&self) -> u64 {
         match self.kind {
             IncidentKind::CutOff { late_ms } => late_ms,
             IncidentKind::Expired { since_ms } => since_ms,

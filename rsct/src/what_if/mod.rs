@@ -18,7 +18,7 @@ use crate::timeouts::{Protocol, Spans};
 
 /// The timeouts to simulate.
 #[derive(Clone, Debug)]
-pub struct TimeoutTrial {
+pub(crate) struct TimeoutTrial {
     /// The protocol.
     pub protocol: &'static Protocol,
     /// Attributes of states, with the simulated timeouts in milliseconds.
@@ -27,7 +27,7 @@ pub struct TimeoutTrial {
 
 impl TimeoutTrial {
     /// A namespace's timeouts, replaced by the simulated ones where there are any.
-    pub fn over(&self, spans: &Spans) -> Spans {
+    pub(crate) fn over(&self, spans: &Spans) -> Spans {
         let tried = |attribute| self.values.iter().find(|(kind, _)| *kind == attribute);
         let kept = spans.iter().filter(|(attribute, _)| tried(*attribute).is_none());
         Spans::new(kept.chain(self.values.iter().copied()))

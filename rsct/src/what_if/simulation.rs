@@ -46,7 +46,7 @@ pub(crate) struct PacketUpdate {
 
 /// Numbers of real and simulated entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Entries in the table.
     pub now: u64,
     /// Entries in the simulation.

@@ -29,15 +29,13 @@ use super::{
 
 /// A recorded delete.
 #[derive(Clone, Copy, Debug)]
-pub struct Deletion {
+pub(crate) struct Deletion {
     /// The entry.
     pub key: TupleKey,
     /// Kind of delete.
     pub kind: DeleteKind,
     /// Its cause, if one was recorded.
     pub why: Option<Cause>,
-    /// When.
-    pub time_ns: u64,
     /// The task on whose stack it happened, if it was one's: name and id.
     pub task: Option<([u8; 16], u32)>,
     /// The flow at that moment.
@@ -157,7 +155,6 @@ impl<W: FnMut(&mut Vec<u8>, Observation<'_>)> Printer for FlowObserver<W> {
                     key: TupleKey::of_entry(record),
                     kind: DeleteKind::of(record),
                     why: why.map(|why| why.cause),
-                    time_ns: record.time_ns,
                     task: (record.flags & EntryFlags::TASK != 0).then_some((record.comm, record.pid)),
                     flow: flow.copied(),
                 });

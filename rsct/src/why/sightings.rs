@@ -22,7 +22,7 @@ const MOST: usize = 1 << 20;
 
 /// Direction of a packet, as seen from its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PacketDirection {
+pub(crate) enum PacketDirection {
     /// In the original direction.
     Orig,
     /// In the reply direction.
@@ -38,7 +38,7 @@ pub enum PacketDirection {
 
 /// The common properties of packets that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PacketGroup {
+pub(crate) struct PacketGroup {
     /// Hook and interface.
     pub place: HookPoint,
     /// Conntrack's outcome.
@@ -57,7 +57,7 @@ pub struct PacketGroup {
 
 /// Number of packets, and the times of the first and last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
+pub(crate) struct Times {
     /// Number of packets.
     pub packets: u64,
     /// Time of the first, on the monotonic clock.

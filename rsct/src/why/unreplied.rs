@@ -25,7 +25,7 @@ use super::sightings::{PacketDirection, PacketGroup, Sightings, Times, is_reply_
 
 /// A group of packets that relate to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Their relation to it.
     pub role: Role,
     /// Their common properties.
@@ -36,7 +36,7 @@ pub struct Seen {
 
 /// An entry to judge.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The entry in its last state.
     pub flow: Flow,
     /// Kind of its delete, if it was deleted.
@@ -45,7 +45,7 @@ pub struct Subject {
 
 /// Verdict on an entry, with its evidence.
 #[derive(Clone, Debug)]
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// The entry.
     pub subject: Subject,
     /// Why it is UNREPLIED.
@@ -60,7 +60,7 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// Number of packets in a role, each counted where it was tracked first.
-    pub fn packets(&self, role: Role) -> u64 {
+    pub(crate) fn packets(&self, role: Role) -> u64 {
         self.seen
             .iter()
             .filter(|seen| seen.role == role && seen.group.outcome != Outcome::TrackedAlready)
@@ -69,7 +69,7 @@ impl Diagnosis {
     }
 
     /// Advice for the reader.
-    pub fn advice(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> &'static str {
         let error = self.because.and_then(|index| self.seen[index].group.error);
         match (self.verdict, error) {
             (Verdict::IcmpError, Some(error)) => error.advice(),
@@ -90,7 +90,7 @@ impl Diagnosis {
     }
 
     /// Time of its last own packet.
-    pub fn last_ns(&self) -> Option<u64> {
+    pub(crate) fn last_ns(&self) -> Option<u64> {
         let own = |seen: &&Seen| matches!(seen.role, Role::Request | Role::Reply);
         self.seen.iter().filter(own).map(|seen| seen.times.last_ns).max()
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rsct::{
+use rsct::internals::{
     family::Family,
     labels::LabelMap,
     netlink::{conntrack::Entry, emit::Emitter, expect::Expectation},

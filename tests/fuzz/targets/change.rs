@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::netlink::conntrack::Change;
+use rsct::internals::netlink::conntrack::Change;
 use rsct_fuzz::{canonical, message};
 
 fuzz_target!(|attributes: &[u8]| {

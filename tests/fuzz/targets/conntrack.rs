@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::conntrack::is_valid_line;
+use rsct::internals::conntrack::is_valid_line;
 
 fuzz_target!(|line: &[u8]| {
     if is_valid_line(line) {

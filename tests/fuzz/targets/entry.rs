@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{netlink::conntrack::Entry, render::entry::About};
+use rsct::internals::{netlink::conntrack::Entry, render::entry::About};
 use rsct_fuzz::{NOW, canonical, message, show};
 
 fuzz_target!(|payload: &[u8]| {

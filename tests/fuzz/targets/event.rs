@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{
+use rsct::internals::{
     netlink::{event, expect, message::Messages},
     render::{
         self,

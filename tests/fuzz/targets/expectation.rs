@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{
+use rsct::internals::{
     netlink::expect::{EventKind, Expectation},
     render::expect::{About, Happened},
 };

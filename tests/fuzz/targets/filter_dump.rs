@@ -5,7 +5,7 @@ use libfuzzer_sys::{
     arbitrary::{Result, Unstructured},
     fuzz_target,
 };
-use rsct::{
+use rsct::internals::{
     family::Family,
     netlink::conntrack::{Change, DumpFilter, MaskedU32, TupleFilter, TupleParts},
 };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::filter::Typed;
+use rsct::internals::filter::Typed;
 use rsct_fuzz::message;
 
 fuzz_target!(|text: &str| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{netlink::helper::Helper, render::nfct};
+use rsct::internals::{netlink::helper::Helper, render::nfct};
 
 fuzz_target!(|payload: &[u8]| {
     let Ok(helper) = Helper::parse(payload) else {

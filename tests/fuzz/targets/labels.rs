@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::labels::{LabelMap, MAX_BIT};
+use rsct::internals::labels::{LabelMap, MAX_BIT};
 
 fuzz_target!(|text: &[u8]| {
     let map = LabelMap::parse(text);

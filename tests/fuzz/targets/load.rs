@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{labels::LabelMap, load, netlink::conntrack::Change};
+use rsct::internals::{labels::LabelMap, load, netlink::conntrack::Change};
 use rsct_fuzz::message;
 
 fuzz_target!(|line: &str| {

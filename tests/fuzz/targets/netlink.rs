@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::netlink::message::{Body, Messages};
+use rsct::internals::netlink::message::{Body, Messages};
 
 const HEADER_BYTES: usize = 16;
 

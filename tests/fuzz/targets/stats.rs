@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{
+use rsct::internals::{
     netlink::stats::{Cpu, Table, since, total},
     render::stats,
 };

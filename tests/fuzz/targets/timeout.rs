@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::{netlink::timeout::Policy, render::nfct};
+use rsct::internals::{netlink::timeout::Policy, render::nfct};
 
 fuzz_target!(|payload: &[u8]| {
     let Ok(policy) = Policy::parse(payload) else {

@@ -34,6 +34,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/filters.md"),
     page!("docs/json.md"),
     page!("docs/latency.md"),
+    page!("docs/library.md"),
     page!("docs/nfct.md"),
     page!("docs/questions.md"),
     page!("docs/recording.md"),

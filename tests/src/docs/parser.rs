@@ -26,7 +26,7 @@ const FENCE: &str = "```";
 /// Markdown's other fence, which pages do not use.
 const OTHER_FENCE: &str = "~~~";
 /// Languages of blocks that are not commands.
-const LANGUAGES: [&str; 2] = ["text", "json"];
+const LANGUAGES: [&str; 4] = ["text", "json", "toml", "rust,no_run"];
 /// The prompt of a command whose output follows.
 const PROMPT: &str = "# ";
 const OPERATORS: [&str; 4] = ["&&", "||", ";", "|"];

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, ensure};
-use rsct::kernel::{
+use rsct::internals::kernel::{
     btf::{Field, Func, KernelTypes},
     netns,
     symbols::{Fate, fates},

@@ -32,6 +32,7 @@ mod kernel_is_read;
 mod kill_9_leaves_nothing_attached;
 mod kprobe_form_tells_the_same_story;
 mod latency_of_nat;
+mod library_example_runs;
 mod list_filters_agree;
 mod list_outputs_agree;
 mod namespace_goes_away_while_traced;
@@ -84,7 +85,7 @@ mod zone_of_one_direction;
 use anyhow::Result;
 
 use crate::registry::{
-    Runs::{EachForm, Newest, Once},
+    Runs::{EachForm, Ends, Newest, Once},
     Scenario,
 };
 
@@ -93,6 +94,7 @@ pub const ATTACH: &str = "RSCT_TESTS_ATTACH";
 
 // Reasons to run a scenario once on each kernel.
 const DEFAULT: &str = "attaches in rsct's default form";
+const LIBRARY: &str = "the library has rsct's programs, which other scenarios run everywhere";
 const KERNEL: &str = "reads the kernel's types, symbols and settings, attaches nothing";
 const NETLINK: &str = "uses netlink, attaches nothing";
 const NO_CONNTRACK: &str = "conntrack is not loaded, so nothing can attach";
@@ -209,6 +211,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q04_how_late_gc_reaps: EachForm,
     q05_what_a_packet_costs: EachForm,
     q06_contention_at_confirm: EachForm,
+    library_example_runs: Ends(LIBRARY),
     documented_commands_run: Newest(PAGES),
     hardened_kernel_is_named: Once(OWN),
 ];

@@ -3,7 +3,7 @@
 use std::{ffi::OsStr, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use rsct::schema::{self, Validator};
+use rsct::internals::schema::{self, Validator};
 use serde_json::Value;
 
 /// A stream of lines, of which the first names the schema.

@@ -91,13 +91,14 @@ fn boot_and_run(boot: &Boot, planned: usize, filter: Option<&str>) -> Tally {
 fn script(boot: &Boot, filter: Option<&str>) -> String {
     let each_form = if boot.each_form { " --each-form" } else { "" };
     let not_newest = if boot.is_newest() { "" } else { " --not-newest" };
+    let between = if boot.is_between() { " --between" } else { "" };
     let all_cpus = if boot.all_cpus() { " --all-cpus" } else { "" };
     let (number, of) = boot.part;
     let filter = filter
         .map(|filter| vm::line(&[filter.to_owned()]))
         .unwrap_or_default();
     format!(
-        "rsct-tests guest --attach {}{each_form}{not_newest}{all_cpus} --part {number}/{of} {filter} 2>&1\necho \"{CODE}$?\"\n",
+        "rsct-tests guest --attach {}{each_form}{not_newest}{between}{all_cpus} --part {number}/{of} {filter} 2>&1\necho \"{CODE}$?\"\n",
         boot.form
     )
 }

@@ -18,6 +18,8 @@ pub enum Runs {
     EachForm,
     /// In the first form of each kernel.
     Once(String),
+    /// In the first form of the oldest and of the newest kernel.
+    Ends(String),
     /// In the first form of the newest kernel.
     Newest(String),
 }
@@ -66,6 +68,7 @@ impl Listed {
                 let runs = match runs?.split_once(": ") {
                     None if runs? == "each-form" => Runs::EachForm,
                     Some(("once", reason)) => Runs::Once(reason.to_owned()),
+                    Some(("ends", reason)) => Runs::Ends(reason.to_owned()),
                     Some(("newest", reason)) => Runs::Newest(reason.to_owned()),
                     _ => return None,
                 };
@@ -115,6 +118,7 @@ impl Boot {
         match scenario.runs {
             Runs::EachForm => true,
             Runs::Once(_) => !self.each_form,
+            Runs::Ends(_) => !self.each_form && !self.is_between(),
             Runs::Newest(_) => self.is_newest(),
         }
     }
@@ -122,6 +126,11 @@ impl Boot {
     /// True for the newest kernel in the form that rsct prefers.
     pub fn is_newest(&self) -> bool {
         self.kernel == kernels::newest() && !self.each_form
+    }
+
+    /// True for a kernel that is neither the oldest nor the newest.
+    pub fn is_between(&self) -> bool {
+        ![kernels::oldest(), kernels::newest()].contains(&self.kernel.as_str())
     }
 
     /// True for the boot in which every scenario runs on all processors. In the others only scenarios about several
@@ -188,6 +197,7 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
         let why = match &scenario.runs {
             Runs::EachForm => "in each form".to_owned(),
             Runs::Once(reason) => format!("once per kernel: {reason}"),
+            Runs::Ends(reason) => format!("on the oldest and the newest kernel: {reason}"),
             Runs::Newest(reason) => format!("once, on the newest kernel: {reason}"),
         };
         entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
@@ -283,6 +293,22 @@ mod tests {
             text.contains("1 runs, once, on the newest kernel: text\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_oldest_and_the_newest_kernel_run_their_scenarios_in_the_first_form() {
+        let listed = Listed::parse("guest\tlibrary\tends: one interface\n").unwrap();
+        let names: Vec<String> = kernels::MATRIX
+            .iter()
+            .map(|kernel| kernel.name.to_owned())
+            .collect();
+        let places: Vec<String> = Boot::all(&names)
+            .iter()
+            .filter(|boot| boot.runs(&listed.guest[0]))
+            .map(Boot::place)
+            .collect();
+        let ends = [kernels::oldest(), kernels::newest()];
+        assert_eq!(places, ends.map(|kernel| format!("guest {kernel} fentry")));
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl ExpectFilter {
     }
 
     /// The kernel's part of the filter: the family.
-    pub(super) fn of(&self) -> Of<'static> {
+    pub(super) fn of(&self) -> Of {
         let family: Option<Family> = self.tuple.family.or(self.master.family);
         family.map_or(Of::All, Of::Family)
     }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The expectations that the command covers.
-fn of(order: &Order) -> Of<'static> {
+fn of(order: &Order) -> Of {
     order.family.map_or(Of::All, Of::Family)
 }
 

@@ -24,9 +24,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-pub use error::BtfError;
-pub use field::{Bits, Field};
-pub use func::{Func, Param, Value};
+pub(crate) use error::BtfError;
+pub use field::Field;
+pub use func::Func;
 use object::Object;
 use raw::Kind;
 use scope::Scope;

@@ -1,7 +1,11 @@
 mod builder;
 mod hostile;
 
-use super::{Bits, BtfError, Field, KernelTypes, Param, Value};
+use super::{
+    BtfError, Field, KernelTypes,
+    field::Bits,
+    func::{Param, Value},
+};
 use builder::Builder;
 
 fn field(offset: u32, size: u32) -> Field {

@@ -13,7 +13,7 @@ use super::{NAMES, Netns, NetnsError, file, mounts};
 
 /// The parts of the search that failed, so that namespaces may be missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hidden {
+pub(crate) struct Hidden {
     /// Number of processes whose namespaces this process may not inspect.
     pub processes: usize,
     /// True if /proc hides other users' processes (its mount option `hidepid`).

@@ -13,7 +13,7 @@ mod table;
 
 use std::io::{self, BufRead};
 
-pub use fate::{Fate, Symbol, fates};
+pub use fate::{Fate, fates};
 pub(super) use known::Known;
 pub(super) use namer::Namer;
 pub(super) use table::Table;
@@ -29,7 +29,7 @@ pub struct SymbolsError(#[from] io::Error);
 
 /// Addresses of symbols of any kind in a module, in the order of `names`; `None` for one that the kernel does
 /// not show. The kernel itself must have no symbol of such a name, unless the module is built in.
-pub fn addresses(module: &str, names: &[&str]) -> Result<Vec<Option<u64>>, SymbolsError> {
+pub(crate) fn addresses(module: &str, names: &[&str]) -> Result<Vec<Option<u64>>, SymbolsError> {
     match found(names) {
         Ok(addresses) => Ok(addresses),
         Err(_) => listed_addresses(listing::open()?, module, names),

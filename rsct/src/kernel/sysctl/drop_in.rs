@@ -6,7 +6,7 @@ const HEADER: &str =
     "# Kept by rsct; read by systemd-sysctl(8) when the machine starts, and by `sysctl --system`.\n";
 
 /// Returns the text with these settings, by dotted name: changed in place, or else appended.
-pub fn merge(before: &str, settings: &[(String, String)]) -> String {
+pub(crate) fn merge(before: &str, settings: &[(String, String)]) -> String {
     let mut text = String::new();
     let mut is_written = vec![false; settings.len()];
     for line in before.split_inclusive('\n') {

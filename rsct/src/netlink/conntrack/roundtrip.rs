@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rsct_common::Tuple;
 
-use super::{samples::*, *};
+use super::{samples::*, timestamps::Timestamps, *};
 use crate::{
     family::Family,
     netlink::{attr::Attrs, emit::Emitter},

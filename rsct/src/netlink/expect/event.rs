@@ -8,7 +8,7 @@ use crate::netlink::{
 };
 
 /// The groups to subscribe to.
-pub const GROUPS: [Group; 3] = [Group::ExpectNew, Group::ExpectUpdate, Group::ExpectDestroy];
+pub(crate) const GROUPS: [Group; 3] = [Group::ExpectNew, Group::ExpectUpdate, Group::ExpectDestroy];
 
 /// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl<'a> Event<'a> {
 
 /// Waits for the next datagram and passes on its events. A loss is [`Error::Overrun`]; the socket remains
 /// usable after it.
-pub async fn next_events(socket: &mut Socket, mut take: impl FnMut(&Event<'_>)) -> Result<(), Error> {
+pub(crate) async fn next_events(socket: &mut Socket, mut take: impl FnMut(&Event<'_>)) -> Result<(), Error> {
     let datagram = socket.receive().await?;
     for message in Messages::new(&datagram) {
         if let Some(event) = Event::parse(&message?)? {

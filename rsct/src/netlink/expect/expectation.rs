@@ -16,19 +16,19 @@ use crate::{
 const NFGENMSG_BYTES: usize = 4;
 
 /// Bits of an expectation's flags (include/uapi/linux/netfilter/nf_conntrack_common.h).
-pub mod flags {
+pub(crate) mod flags {
     /// It remains after a match.
-    pub const PERMANENT: u32 = 1 << 0;
+    pub(crate) const PERMANENT: u32 = 1 << 0;
     /// No connection matches it.
-    pub const INACTIVE: u32 = 1 << 1;
+    pub(crate) const INACTIVE: u32 = 1 << 1;
     /// A user-space helper created it.
-    pub const USERSPACE: u32 = 1 << 2;
+    pub(crate) const USERSPACE: u32 = 1 << 2;
 
     /// Names of all bits, lowest first.
-    pub const NAMES: [&str; 3] = ["PERMANENT", "INACTIVE", "USERSPACE"];
+    pub(crate) const NAMES: [&str; 3] = ["PERMANENT", "INACTIVE", "USERSPACE"];
 
     /// Names of the bits that are set.
-    pub fn names(flags: u32) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(flags: u32) -> impl Iterator<Item = &'static str> {
         let set = move |(bit, _): &(usize, &&'static str)| flags & (1 << bit) != 0;
         NAMES.iter().enumerate().filter(set).map(|(_, name)| *name)
     }
@@ -57,7 +57,7 @@ pub struct Expectation<'a> {
     pub timeout: Option<u32>,
     /// A number that is unique among the expectations that exist at one time.
     pub id: Option<u32>,
-    /// The bits of [`flags`].
+    /// The bits of `flags`.
     pub flags: Option<u32>,
     /// Index of the helper's policy for it.
     pub class: Option<u32>,

@@ -11,13 +11,15 @@ mod expectation;
 mod request;
 #[cfg(test)]
 pub(crate) mod samples;
-pub mod stats;
+pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Event, EventKind, GROUPS, next_events};
-pub use expectation::{Expectation, Nat, flags};
-pub use request::{Key, New, Of};
+pub use event::{Event, EventKind};
+pub(crate) use event::{GROUPS, next_events};
+pub use expectation::Expectation;
+pub(crate) use expectation::flags;
+pub(crate) use request::{Key, New, Of};
 
 use bytes::Bytes;
 
@@ -25,13 +27,13 @@ use super::{Error, Socket};
 
 /// The expectations of a dump.
 #[derive(Clone, Debug, Default)]
-pub struct Dump {
+pub(crate) struct Dump {
     payloads: Vec<Bytes>,
 }
 
 impl Dump {
     /// Iterates over the expectations.
-    pub fn expectations(&self) -> impl Iterator<Item = Expectation<'_>> {
+    pub(crate) fn expectations(&self) -> impl Iterator<Item = Expectation<'_>> {
         // All were parsed successfully before.
         self.payloads
             .iter()
@@ -39,21 +41,14 @@ impl Dump {
     }
 
     /// Number of expectations.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.payloads.len()
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.payloads.is_empty()
     }
 }
 
 /// Dumps expectations. The kernel keeps few (`net.netfilter.nf_conntrack_expect_max`), so all are read before
 /// any is returned, and an incomplete dump is repeated.
-///
-/// A dump of one master's expectations fails with ENOENT if the connection does not exist.
-pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
+pub(crate) async fn read(socket: &mut Socket, of: Of) -> Result<Dump, Error> {
     const OPERATION: &str = "dumping the expectation table";
     let payloads = exchange::dump(socket, OPERATION, |sequence| request::dump(of, sequence)).await?;
     for payload in &payloads {
@@ -63,9 +58,9 @@ pub async fn read(socket: &mut Socket, of: Of<'_>) -> Result<Dump, Error> {
 }
 
 /// Passes the expectations of a [`read`] to `take`, and returns their number.
-pub async fn dump(
+pub(crate) async fn dump(
     socket: &mut Socket,
-    of: Of<'_>,
+    of: Of,
     mut take: impl FnMut(&Expectation<'_>),
 ) -> Result<usize, Error> {
     let dump = read(socket, of).await?;
@@ -74,7 +69,7 @@ pub async fn dump(
 }
 
 /// Looks up the expectation that a packet with this tuple would match; returns whether there is one.
-pub async fn get(
+pub(crate) async fn get(
     socket: &mut Socket,
     key: &Key,
     mut take: impl FnMut(&Expectation<'_>),
@@ -96,7 +91,7 @@ pub async fn get(
 /// overlapping one; EALREADY: that of another master; EOPNOTSUPP: the master has no helper, or the kernel
 /// does not know the helper; EINVAL: unknown class, function or flag; EMFILE: the helper's or the table's
 /// limit is reached.
-pub async fn create(socket: &mut Socket, new: &New<'_>) -> Result<(), Error> {
+pub(crate) async fn create(socket: &mut Socket, new: &New<'_>) -> Result<(), Error> {
     const OPERATION: &str = "creating an expectation";
     let request = |sequence| request::new(new, request::How::Create, sequence);
     exchange::single(socket, OPERATION, request).await.map(drop)
@@ -104,28 +99,28 @@ pub async fn create(socket: &mut Socket, new: &New<'_>) -> Result<(), Error> {
 
 /// Sets an expectation's timeout in seconds. A new expectation always gets its helper's timeout, whatever the
 /// request contains.
-pub async fn set_timeout(socket: &mut Socket, new: &New<'_>, seconds: u32) -> Result<(), Error> {
+pub(crate) async fn set_timeout(socket: &mut Socket, new: &New<'_>, seconds: u32) -> Result<(), Error> {
     const OPERATION: &str = "setting an expectation's timeout";
     let request = |sequence| request::new(new, request::How::Timeout(seconds), sequence);
     exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// Deletes the expectation that a packet with this tuple would match; returns whether there was one.
-pub async fn delete(socket: &mut Socket, key: &Key) -> Result<bool, Error> {
+pub(crate) async fn delete(socket: &mut Socket, key: &Key) -> Result<bool, Error> {
     const OPERATION: &str = "deleting an expectation";
     let answer = exchange::single(socket, OPERATION, |sequence| request::delete(key, sequence)).await;
     Ok(found(answer)?.is_some())
 }
 
 /// Deletes the expectations of all connections with the helper of this name.
-pub async fn delete_by_helper(socket: &mut Socket, helper: &str) -> Result<(), Error> {
+pub(crate) async fn delete_by_helper(socket: &mut Socket, helper: &str) -> Result<(), Error> {
     const OPERATION: &str = "deleting a helper's expectations";
     let request = |sequence| request::delete_all(Some(helper), sequence);
     exchange::single(socket, OPERATION, request).await.map(drop)
 }
 
 /// Deletes every expectation of the namespace.
-pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
+pub(crate) async fn flush(socket: &mut Socket) -> Result<(), Error> {
     const OPERATION: &str = "flushing the expectation table";
     let request = |sequence| request::delete_all(None, sequence);
     exchange::single(socket, OPERATION, request).await.map(drop)

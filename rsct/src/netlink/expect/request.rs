@@ -1,7 +1,7 @@
 //! Requests to ctnetlink's expectation subsystem, in the format that the kernel reads
 //! (net/netfilter/nf_conntrack_netlink.c, `ctnl_exp_cb`).
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rsct_common::Tuple;
 
 use super::{attribute::*, expectation::Nat};
@@ -26,7 +26,7 @@ pub(super) mod kind {
 
 /// A request to create an expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct New<'a> {
+pub(crate) struct New<'a> {
     /// A tuple of the master; its protocol is used as the master's.
     pub master: Tuple,
     /// The expected connection's first packet.
@@ -49,7 +49,7 @@ pub struct New<'a> {
 
 /// Identifies an expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its tuple.
     pub tuple: Tuple,
     /// Its master's zone.
@@ -60,14 +60,12 @@ pub struct Key {
 
 /// Selects the expectations to dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Of<'a> {
+pub(crate) enum Of {
     /// All expectations.
     #[default]
     All,
     /// Those of one address family.
     Family(Family),
-    /// Those of the connection with this tuple in this zone.
-    Master(&'a Tuple, u16),
 }
 
 /// An operation on an expectation.
@@ -145,20 +143,10 @@ pub(super) fn delete_all(helper: Option<&str>, sequence: u32) -> Vec<u8> {
     })
 }
 
-pub(super) fn dump(of: Of<'_>, sequence: u32) -> Vec<u8> {
+pub(super) fn dump(of: Of, sequence: u32) -> Vec<u8> {
     match of {
         Of::All => Request::dump(kind::GET, 0).bare(sequence),
         Of::Family(family) => Request::dump(kind::GET, family as u8).bare(sequence),
-        Of::Master(master, of_zone) => {
-            let mut request = Request::dump(kind::GET, family(master));
-            // If the master has no helper, the kernel starts no dump, and answers only if an acknowledgement
-            // is requested.
-            request.flags |= NLM_F_ACK;
-            with(request, sequence, |out| {
-                emit_tuple(out, CTA_EXPECT_MASTER, master, None);
-                zone(out, of_zone);
-            })
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::netlink::{
 };
 
 /// The counters with a name, by number.
-pub const KNOWN: [Counter; 3] = [
+pub(crate) const KNOWN: [Counter; 3] = [
     Counter {
         number: 1,
         name: "expect_new",
@@ -27,13 +27,13 @@ pub const KNOWN: [Counter; 3] = [
 ];
 
 /// A counter's name; `None` for those of a newer kernel.
-pub fn name(number: u16) -> Option<&'static str> {
+pub(crate) fn name(number: u16) -> Option<&'static str> {
     let index = usize::from(number).checked_sub(1)?;
     KNOWN.get(index).map(|counter| counter.name)
 }
 
 /// Reads the counters of every possible CPU.
-pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
+pub(crate) async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     const OPERATION: &str = "reading the expectation counters";
     let payloads = exchange::dump(socket, OPERATION, request::stats_cpu).await?;
     let cpus = payloads.iter().map(|payload| Cpu::parse(payload));

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use rsct_common::Tuple;
 
-use super::{samples::*, *};
+use super::{expectation::Nat, samples::*, *};
 use crate::{
     family::Family,
     netlink::{attr::AttrError, conntrack::DecodeError, emit::Emitter},

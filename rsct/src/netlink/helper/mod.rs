@@ -9,20 +9,25 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use registered::{ExpectPolicy, Flows, Helper};
+pub use registered::Helper;
+pub(crate) use registered::{ExpectPolicy, Flows};
 #[cfg(test)]
 pub(crate) use tests::PAYLOAD;
 
 use super::{Error, Socket, exchange};
 
 /// Every helper, in the kernel's order; helpers are not per namespace.
-pub async fn list(socket: &mut Socket) -> Result<Vec<Helper>, Error> {
+pub(crate) async fn list(socket: &mut Socket) -> Result<Vec<Helper>, Error> {
     helpers(socket, "listing the helpers", request::list).await
 }
 
 /// The first helper with this name and, if given, these flows. If helpers exist and none matches, the kernel
 /// may send no answer.
-pub async fn get(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Result<Option<Helper>, Error> {
+pub(crate) async fn get(
+    socket: &mut Socket,
+    name: &[u8],
+    flows: Option<Flows>,
+) -> Result<Option<Helper>, Error> {
     let found = helpers(socket, "getting a helper", |sequence| {
         request::get(name, flows, sequence)
     })
@@ -31,7 +36,7 @@ pub async fn get(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Resu
 }
 
 /// Creates a helper; it does not receive packets yet.
-pub async fn create(socket: &mut Socket, helper: &Helper) -> Result<(), Error> {
+pub(crate) async fn create(socket: &mut Socket, helper: &Helper) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "adding a helper", |sequence| {
         request::new(helper, sequence)
     })
@@ -39,7 +44,7 @@ pub async fn create(socket: &mut Socket, helper: &Helper) -> Result<(), Error> {
 }
 
 /// Stops the queueing of packets to a helper. EINVAL if it does not exist.
-pub async fn disable(socket: &mut Socket, name: &[u8], flows: Flows) -> Result<(), Error> {
+pub(crate) async fn disable(socket: &mut Socket, name: &[u8], flows: Flows) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "disabling a helper", |sequence| {
         request::disable(name, flows, sequence)
     })
@@ -47,7 +52,7 @@ pub async fn disable(socket: &mut Socket, name: &[u8], flows: Flows) -> Result<(
 }
 
 /// Deletes the helpers of this name. ENOENT if there is none, EBUSY if a rule uses it.
-pub async fn delete(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Result<(), Error> {
+pub(crate) async fn delete(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting a helper", |sequence| {
         request::delete(name, flows, sequence)
     })
@@ -55,7 +60,7 @@ pub async fn delete(socket: &mut Socket, name: &[u8], flows: Option<Flows>) -> R
 }
 
 /// Deletes every helper that no rule uses.
-pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
+pub(crate) async fn flush(socket: &mut Socket) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting the helpers", request::flush).await
 }
 

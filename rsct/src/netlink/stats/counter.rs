@@ -3,7 +3,7 @@
 
 /// One counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counter {
+pub(crate) struct Counter {
     /// Its attribute's number.
     pub number: u16,
     /// Its name, as `conntrack -S` prints it.
@@ -21,7 +21,7 @@ const fn counter(number: u16, name: &'static str, meaning: &'static str) -> Coun
 }
 
 /// The counters with a name, by number.
-pub const KNOWN: [Counter; 15] = [
+pub(crate) const KNOWN: [Counter; 15] = [
     counter(1, "searched", "entries compared in lookups (old kernels)"),
     counter(
         2,
@@ -68,7 +68,7 @@ pub const KNOWN: [Counter; 15] = [
 ];
 
 /// A counter's name; `None` for those of a newer kernel.
-pub fn name(number: u16) -> Option<&'static str> {
+pub(crate) fn name(number: u16) -> Option<&'static str> {
     let index = usize::from(number).checked_sub(1)?;
     KNOWN.get(index).map(|counter| counter.name)
 }

@@ -1,6 +1,6 @@
 //! The kernel's counters: entries in the table, and results of lookups and inserts per CPU.
 
-pub mod counter;
+pub(crate) mod counter;
 mod growth;
 #[cfg(test)]
 mod tests;
@@ -33,12 +33,12 @@ pub struct Table {
 pub struct Cpu {
     /// The CPU's number.
     pub cpu: u16,
-    /// Each counter by its attribute's number (see [`counter`]), in the kernel's order. They wrap around.
+    /// Each counter by its attribute's number (see `counter`), in the kernel's order. They wrap around.
     pub counters: Vec<(u16, u32)>,
 }
 
 /// Reads the fill level of the table in the socket's namespace.
-pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
+pub(crate) async fn table(socket: &mut Socket) -> Result<Table, Error> {
     let mut table = Table::default();
     exchange::answers(
         socket,
@@ -54,7 +54,7 @@ pub async fn table(socket: &mut Socket) -> Result<Table, Error> {
 }
 
 /// Reads the counters of every possible CPU.
-pub async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
+pub(crate) async fn per_cpu(socket: &mut Socket) -> Result<Vec<Cpu>, Error> {
     let mut cpus = Vec::new();
     exchange::answers(
         socket,

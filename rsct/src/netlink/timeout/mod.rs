@@ -9,7 +9,8 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use policy::{Policy, Timeouts};
+pub use policy::Policy;
+pub(crate) use policy::Timeouts;
 #[cfg(test)]
 pub(crate) use tests::PAYLOAD;
 
@@ -17,12 +18,12 @@ use super::{Error, Socket, exchange};
 use request::How;
 
 /// Every policy of the socket's namespace, in the kernel's order.
-pub async fn list(socket: &mut Socket) -> Result<Vec<Policy>, Error> {
+pub(crate) async fn list(socket: &mut Socket) -> Result<Vec<Policy>, Error> {
     policies(socket, "listing the timeout policies", request::list).await
 }
 
 /// The policy of this name. ENOENT if there is none.
-pub async fn get(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<Policy, Error> {
+pub(crate) async fn get(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<Policy, Error> {
     const OPERATION: &str = "getting a timeout policy";
     let found = policies(socket, OPERATION, |sequence| {
         request::get(name.as_ref(), sequence)
@@ -35,7 +36,11 @@ pub async fn get(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<Policy, 
 ///
 /// EBUSY if one of this name exists; EINVAL if it has no value at all, or if the protocol's attributes do not
 /// fit; ENOMEM.
-pub async fn create(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Timeouts) -> Result<(), Error> {
+pub(crate) async fn create(
+    socket: &mut Socket,
+    name: impl AsRef<[u8]>,
+    timeouts: &Timeouts,
+) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "adding a timeout policy", |sequence| {
         request::new(name.as_ref(), timeouts, How::Create, sequence)
     })
@@ -46,7 +51,11 @@ pub async fn create(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Time
 /// namespace's defaults, as in a new one.
 ///
 /// EINVAL if the existing policy is of another protocol or family.
-pub async fn replace(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Timeouts) -> Result<(), Error> {
+pub(crate) async fn replace(
+    socket: &mut Socket,
+    name: impl AsRef<[u8]>,
+    timeouts: &Timeouts,
+) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "replacing a timeout policy", |sequence| {
         request::new(name.as_ref(), timeouts, How::Replace, sequence)
     })
@@ -54,7 +63,7 @@ pub async fn replace(socket: &mut Socket, name: impl AsRef<[u8]>, timeouts: &Tim
 }
 
 /// Deletes a policy. ENOENT if there is none, EBUSY if a rule uses it.
-pub async fn delete(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<(), Error> {
+pub(crate) async fn delete(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting a timeout policy", |sequence| {
         request::delete(Some(name.as_ref()), sequence)
     })
@@ -62,7 +71,7 @@ pub async fn delete(socket: &mut Socket, name: impl AsRef<[u8]>) -> Result<(), E
 }
 
 /// Deletes every policy that no rule uses; the kernel does not report which.
-pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
+pub(crate) async fn flush(socket: &mut Socket) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "deleting the timeout policies", |sequence| {
         request::delete(None, sequence)
     })
@@ -70,7 +79,7 @@ pub async fn flush(socket: &mut Socket) -> Result<(), Error> {
 }
 
 /// A protocol's defaults in the socket's namespace. EOPNOTSUPP if the kernel has no handler for the protocol.
-pub async fn defaults(socket: &mut Socket, l3proto: u16, l4proto: u8) -> Result<Timeouts, Error> {
+pub(crate) async fn defaults(socket: &mut Socket, l3proto: u16, l4proto: u8) -> Result<Timeouts, Error> {
     const OPERATION: &str = "getting a protocol's timeouts";
     let of = Timeouts {
         l3proto,
@@ -83,7 +92,7 @@ pub async fn defaults(socket: &mut Socket, l3proto: u16, l4proto: u8) -> Result<
 }
 
 /// Changes the given values of a protocol's defaults.
-pub async fn set_defaults(socket: &mut Socket, timeouts: &Timeouts) -> Result<(), Error> {
+pub(crate) async fn set_defaults(socket: &mut Socket, timeouts: &Timeouts) -> Result<(), Error> {
     exchange::acknowledged_alone(socket, "setting a protocol's timeouts", |sequence| {
         request::default_set(timeouts, sequence)
     })

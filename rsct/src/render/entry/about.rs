@@ -11,7 +11,7 @@ use crate::{
 /// Facts about an entry that it does not contain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About<'a> {
-    /// The time since the epoch, see [`super::now`].
+    /// The time since the epoch, see `now`.
     pub now: Duration,
     /// Its network namespace, if that is printed.
     pub netns: Option<&'a NetnsName>,

@@ -10,7 +10,7 @@ use crate::{
 
 /// Layout of the lines.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
+pub(crate) struct Style {
     /// All columns, full wording, and both relative and absolute TCP numbers.
     pub wide: bool,
     /// Absolute TCP numbers only.
@@ -19,7 +19,7 @@ pub struct Style {
 
 /// Everything that shapes a line besides the observation.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub(crate) struct Look {
     /// Jiffies a second.
     pub ticks: Hz,
     /// Monotonic time that is printed as zero.

@@ -3,6 +3,8 @@
 mod file;
 mod latency;
 mod recorder;
+#[cfg(test)]
+mod sample;
 pub(crate) mod table;
 mod wire;
 

@@ -8,7 +8,7 @@ use crate::{
 
 /// Verdict on a flow at the end of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
+pub(crate) enum Closing {
     /// It is in the table, with packets in both directions.
     Alive,
     /// It is in the table and in a flowtable: its packets bypass conntrack.
@@ -37,7 +37,7 @@ pub enum Closing {
 
 impl Closing {
     /// The name in output and documentation.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Alive => "alive",
             Self::Offloaded(_) => "offloaded",
@@ -55,7 +55,7 @@ impl Closing {
     }
 
     /// Its meaning, as a sentence without its full stop.
-    pub fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Alive => "it is in the table, and both directions have been seen",
             Self::Offloaded(Offload::Software) => {
@@ -91,7 +91,7 @@ impl Closing {
     }
 
     /// Advice, unless it depends on more than the verdict.
-    pub fn advice(self) -> Option<&'static str> {
+    pub(crate) fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Alive | Self::Unreplied | Self::Deleted(DeleteKind::Netlink) => return None,
             Self::Offloaded(_) => {
@@ -121,7 +121,7 @@ impl Closing {
 
 /// The component that forwards an offloaded flow's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offload {
+pub(crate) enum Offload {
     /// The kernel's flowtable (`IPS_OFFLOAD`).
     Software,
     /// A network device (`IPS_HW_OFFLOAD`).
@@ -141,7 +141,7 @@ impl Offload {
     }
 
     /// The name in output and documentation.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Software => "software",
             Self::Hardware => "hardware",

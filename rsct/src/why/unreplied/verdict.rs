@@ -2,7 +2,7 @@
 
 /// Why an entry is, or was, UNREPLIED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// A reply arrived during the watch.
     Answered,
     /// A reply arrived, and conntrack found it INVALID.
@@ -27,7 +27,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Answered,
         Self::ReplyInvalid,
         Self::ReplyUntracked,
@@ -41,7 +41,7 @@ impl Verdict {
     ];
 
     /// The name in output and documentation.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
             Self::ReplyInvalid => "reply_invalid",
@@ -57,7 +57,7 @@ impl Verdict {
     }
 
     /// Its meaning, as a sentence without its full stop.
-    pub fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Answered => "it was UNREPLIED, and a reply arrived during the watch",
             Self::ReplyInvalid => "the reply arrives, and conntrack finds it INVALID",
@@ -75,7 +75,7 @@ impl Verdict {
     }
 
     /// Advice for the reader.
-    pub fn advice(self) -> &'static str {
+    pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Answered => "nothing: the reply was only late",
             Self::ReplyInvalid => {
@@ -112,7 +112,7 @@ impl Verdict {
 
 /// Relation of packets to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Its own, in the original direction.
     Request,
     /// Its own, in the reply direction.
@@ -135,7 +135,7 @@ pub enum Role {
 
 impl Role {
     /// The name in output and documentation.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Request => "request",
             Self::Reply => "reply",
@@ -150,7 +150,7 @@ impl Role {
     }
 
     /// Returns whether the packets are of the reply direction.
-    pub fn is_reply(self) -> bool {
+    pub(crate) fn is_reply(self) -> bool {
         !matches!(self, Self::Request | Self::RequestElsewhere | Self::Refused)
     }
 }

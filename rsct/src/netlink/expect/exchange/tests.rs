@@ -77,14 +77,9 @@ async fn a_dump_that_is_never_complete_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_master_without_a_helper_has_none() {
-    let master = New::default().master;
-    let mut socket = kernel(vec![vec![error(0)], vec![error(libc::ENOENT)]]);
-    let none = expect::read(&mut socket, Of::Master(&master, 0)).await.unwrap();
-    assert!(none.is_empty());
-    let error = expect::read(&mut socket, Of::Master(&master, 0))
-        .await
-        .unwrap_err();
+async fn a_refused_dump_keeps_its_number() {
+    let mut socket = kernel(vec![vec![error(libc::ENOENT)]]);
+    let error = expect::read(&mut socket, Of::All).await.unwrap_err();
     assert_eq!(error.errno(), Some(libc::ENOENT));
 }
 

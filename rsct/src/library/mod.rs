@@ -1,0 +1,41 @@
+//! The public library: types with accessors over rsct's own records and model.
+
+mod cause;
+mod conntrack;
+mod entry;
+mod error;
+mod event;
+mod filter;
+mod flow;
+mod notice;
+mod observation;
+mod observer;
+mod packet;
+mod process;
+mod recording;
+mod status;
+mod summary;
+mod time;
+mod timeout_source;
+mod tracer;
+mod tuple;
+
+pub use crate::flow::{delete_kind::DeleteKind, operation::Operation, outcome::Outcome};
+pub use cause::{Cause, Why};
+pub use conntrack::{Conntrack, ConntrackError};
+pub use entry::Entry;
+pub use error::TraceError;
+pub use event::Event;
+pub use filter::{Filter, FilterBuilder, FilterError};
+pub use flow::Flow;
+pub use notice::Notice;
+pub use observation::Observation;
+pub use observer::Observer;
+pub use packet::Packet;
+pub use process::Process;
+pub use recording::Recording;
+pub use status::Status;
+pub use summary::Summary;
+pub use timeout_source::TimeoutSource;
+pub use tracer::Tracer;
+pub use tuple::Tuple;
