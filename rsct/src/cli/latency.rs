@@ -14,10 +14,7 @@ use super::{
     input_args::InputArgs,
     is_broken_pipe,
     namespaces::NetnsArg,
-    shared_args::{
-        AttachArg, AttachForm, DEFAULT_WATCH_TIME, FormatArg, IntervalArg, OptionalWatchTimeArg,
-        ShowHooksArg, TextOrJson,
-    },
+    shared_args::{AttachArg, AttachForm, DurationArg, FormatArg, IntervalArg, ShowHooksArg, TextOrJson},
 };
 use crate::{
     kernel::{interfaces::Names, interrupt::Signals, netns::Selector},
@@ -35,8 +32,8 @@ use crate::{
 
 /// Measure packet cost, confirm, NAT, lock contention and GC delay
 ///
-/// Measures for --duration and then prints the totals; with --interval also a report for each interval. Ctrl-C stops
-/// earlier. Histograms are updated in the kernel; no packet needs a record. Packets that arrive with their entry
+/// Measures for --duration (default: 10s) and then prints the totals; with --interval also a report for each interval.
+/// Ctrl-C stops earlier. Histograms are updated in the kernel; no packet needs a record. Packets that arrive with their entry
 /// (loopback, a second traversal) are counted but not timed, because conntrack does nothing for them. Locks and garbage
 /// collection belong to no flow and no namespace: the filter and --netns apply only to the entries that garbage collection
 /// deletes. With --input, prints the same from a file of `rsct record --latency`.
@@ -57,7 +54,7 @@ pub struct LatencyArgs {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
-    duration: OptionalWatchTimeArg,
+    duration: DurationArg,
     #[command(flatten)]
     interval: IntervalArg,
     /// Also print each call slower than TIME, with its flow and kernel stack
@@ -144,7 +141,7 @@ async fn measure(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
         show_hooks: args.show_hooks.show_hooks,
     })?;
     let mut report = report(args, None, Names::default());
-    let duration = args.duration.duration.unwrap_or(DEFAULT_WATCH_TIME);
+    let duration = args.duration.duration.unwrap_or(DEFAULT_DURATION);
     latency.run(&mut report, signals, duration).await?;
     match report.finish() {
         Outcome::Printed(printed) => Ok(printed),
@@ -238,6 +235,8 @@ pub(super) fn as_typed(filter: &FilterArgs) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The duration of a measurement without `--duration`.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 /// The time between two readings of a recording.
 pub(super) const RECORDED_EVERY: Duration = Duration::from_secs(1);
 

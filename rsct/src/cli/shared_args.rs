@@ -66,17 +66,6 @@ pub(super) struct WatchTimeArg {
     pub(super) duration: Duration,
 }
 
-/// The default of `--duration` of a command that reports at its end.
-pub(super) const DEFAULT_WATCH_TIME: Duration = Duration::from_secs(10);
-
-/// `--duration` of a command that reports at its end, or reads a recording, which has no duration.
-#[derive(Clone, Copy, Debug, Args)]
-pub(super) struct OptionalWatchTimeArg {
-    /// Stop after TIME (10s, 5m, 500ms) [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(super) duration: Option<Duration>,
-}
-
 /// `--interval`.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct IntervalArg {
