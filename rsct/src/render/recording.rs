@@ -25,7 +25,7 @@ pub fn text(out: &mut Vec<u8>, file: &str, contents: &Contents) {
         .map(|release| format!("Linux {release}"));
     machine.extend(kernel.as_deref());
     let version = recording
-        .version
+        .rsct_version
         .as_ref()
         .map(|version| format!("rsct {version}"));
     machine.extend(version.as_deref());
@@ -109,7 +109,7 @@ fn recording(file: &str, contents: &Contents) -> Recording {
             status => Some(status.to_string()),
         },
         needs_version: contents.needs.clone(),
-        version: of_start("version"),
+        rsct_version: of_start("version"),
         host: of_start("host"),
         kernel_release: of_start("kernel"),
         parts: contents.parts,

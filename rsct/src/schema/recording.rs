@@ -22,7 +22,7 @@ pub struct Recording {
     pub needs_version: Option<String>,
     /// The version of rsct that recorded it
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub rsct_version: Option<String>,
     /// The name of the machine
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
