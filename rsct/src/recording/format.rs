@@ -122,8 +122,8 @@ pub enum Needs {
         /// The version of rsct.
         needs: Rsct,
     },
-    /// It comes from a machine of another byte order.
-    #[error("the recording comes from a {}-endian machine: read it on such a machine", endian(*.0))]
+    /// A machine of another byte order made it.
+    #[error("the recording was made on a {}-endian machine: read it on such a machine", endian(*.0))]
     ByteOrder(u16),
 }
 
@@ -357,7 +357,7 @@ mod tests {
         assert!(refusal(|header| header.layout = 2.into()).contains("record layout 2"));
         assert_eq!(
             refusal(|header| header.byte_order = (3 - BYTE_ORDER).into()),
-            "the recording comes from a big-endian machine: read it on such a machine"
+            "the recording was made on a big-endian machine: read it on such a machine"
         );
         assert!(checked(|header| header.may_ignore = u64::MAX.into()).is_ok());
     }

@@ -26,7 +26,8 @@ pub fn run() -> Result<()> {
     let (early, early_server) = traffic::udp(&lab, 9000)?;
     traffic::request(&early, &early_server)?;
 
-    let recorder = Recorder::start(&there.name, &file, &[])?;
+    // A reply may arrive in any namespace.
+    let recorder = Recorder::start("all", &file, &[])?;
     let trace = Trace::with_causes(&there.name, &[])?;
     let unreplied = Trace::of(why_unreplied(&there.name, &[]))?;
     traffic(&lab, || {
@@ -39,7 +40,7 @@ pub fn run() -> Result<()> {
     let trace = trace.stop()?;
     ensure!(messages.contains("0 records lost"), "{messages}");
 
-    let replayed = replay(&file, &["trace", "-o", "json"])?;
+    let replayed = replay(&file, &["trace", "-o", "json", "--netns", &there.name])?;
     same("trace", &events(&trace.lines), &events(&replayed))?;
     let summary = replayed.last().context("a summary")?;
     for figure in [
@@ -57,14 +58,27 @@ pub fn run() -> Result<()> {
         );
     }
     // A filter of the replay selects what a filter of the kernel would have.
-    let udp = replay(&file, &["trace", "-o", "json", "-p", "udp", "--dport", "9001"])?;
+    let udp = replay(
+        &file,
+        &[
+            "trace",
+            "-o",
+            "json",
+            "--netns",
+            &there.name,
+            "-p",
+            "udp",
+            "--dport",
+            "9001",
+        ],
+    )?;
     let of_policy = |lines: &[Line]| -> Vec<String> {
         let is_it = |line: &&Line| line.number("/orig/dport") == Some(9001);
         lines.iter().filter(is_it).map(plain).collect()
     };
     same("a filtered trace", &of_policy(&trace.lines), &events(&udp))?;
 
-    let replayed = replay(&file, &["why", "unreplied", "-o", "json"])?;
+    let replayed = replay(&file, &["why", "unreplied", "-o", "json", "--netns", &there.name])?;
     let entries = |lines: &[Line]| -> Vec<String> {
         let is_it = |line: &&Line| line.text("/type") == "unreplied";
         lines.iter().filter(is_it).map(plain).collect()
@@ -79,7 +93,7 @@ pub fn run() -> Result<()> {
         crate::lab::SERVER,
         of_policy_port(&trace.lines)?
     );
-    let told = output(rsct_on(&file, &["why"]).args(flow.split(' ')))?;
+    let told = output(rsct_on(&file, &["why", "--netns", &there.name]).args(flow.split(' ')))?;
     let text = String::from_utf8_lossy(&told.stdout);
     ensure!(
         told.status.success()
@@ -88,7 +102,7 @@ pub fn run() -> Result<()> {
         "rsct why {flow}:\n{text}"
     );
 
-    let at_end = output(&mut rsct_on(&file, &["list"]))?;
+    let at_end = output(&mut rsct_on(&file, &["list", "--netns", &there.name]))?;
     let tuples = |text: &str| -> Vec<String> {
         let words = |line: &str| {
             let is_tuple = |word: &&str| word.contains('=') && !word.starts_with("use=");

@@ -30,7 +30,6 @@ use self::causes::CausesArgs;
     subcommand_help_heading = "Topics",
     after_long_help = "\
 Examples:
-  rsct why
   rsct why insert --netns all --duration 60s
   rsct why delete --input fault.rsct
   rsct why udp src=10.0.0.1 dst=10.0.0.2 sport=4000 dport=53"
