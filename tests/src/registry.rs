@@ -25,6 +25,8 @@ pub enum Runs {
     Once(&'static str),
     /// In the first form on the oldest and on the newest kernel only, for this reason.
     Ends(&'static str),
+    /// In each form on the oldest and on the newest kernel only, for this reason.
+    EndsEachForm(&'static str),
     /// In the first form on the newest kernel only, for this reason.
     Newest(&'static str),
 }
@@ -117,6 +119,7 @@ impl<'a> Selection<'a> {
                 Runs::EachForm => true,
                 Runs::Once(_) => !self.each_form,
                 Runs::Ends(_) => !self.each_form && !self.between,
+                Runs::EndsEachForm(_) => !self.between,
                 Runs::Newest(_) => !self.each_form && !self.not_newest,
             }
     }
@@ -186,6 +189,7 @@ impl fmt::Display for Scenario {
             Runs::EachForm => f.write_str("each-form")?,
             Runs::Once(reason) => write!(f, "once: {reason}")?,
             Runs::Ends(reason) => write!(f, "ends: {reason}")?,
+            Runs::EndsEachForm(reason) => write!(f, "ends-each-form: {reason}")?,
             Runs::Newest(reason) => write!(f, "newest: {reason}")?,
         }
         for MaySkip { kernel, reason } in self.skips {

@@ -85,8 +85,8 @@ pub(super) struct RecordArgs {
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 1 << 20;
-    const WRONG: &str = "expected a size of at least 1M, such as 64M or 1G";
+    const LEAST: u64 = 256 << 10;
+    const WRONG: &str = "expected a size of at least 256K, such as 64M or 1G";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {
         "" => 1,

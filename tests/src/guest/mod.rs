@@ -85,7 +85,7 @@ mod zone_of_one_direction;
 use anyhow::Result;
 
 use crate::registry::{
-    Runs::{EachForm, Ends, Newest, Once},
+    Runs::{EachForm, Ends, EndsEachForm, Newest, Once},
     Scenario,
 };
 
@@ -102,6 +102,17 @@ const OWN: &str = "attaches in both forms itself";
 const REFUSED: &str = "rsct refuses before it attaches";
 const PAGES: &str = "compares the pages with the output of rsct, which differs little between kernels";
 const SYSCTL: &str = "reads and writes sysctls, attaches nothing";
+
+// Reasons to run a scenario on the oldest and on the newest kernel only.
+const ENDINGS: &str = "rsct's own end, which no kernel changes; other scenarios start and stop on each";
+const FILES: &str = "writes files; the records in them are compared on each kernel";
+const HISTORY: &str = "prints what timeouts_have_a_source reads on each kernel";
+const IN_EBPF: &str =
+    "one filter's instructions for all kernels; the fields that it reads are tested on each";
+const PLACES: &str = "joins answers that zone_of_one_direction and all_namespaces test on each kernel";
+const SIMULATED: &str =
+    "simulates in user space; recording_replays_as_live compares its input on each kernel";
+const SUMS: &str = "adds up a dump in user space; dumps are compared on each kernel";
 
 /// Scenarios of what two processors do to each other.
 const ON_ALL_CPUS: &[&str] = &[
@@ -155,19 +166,19 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     nfct_agrees: Once(NETLINK),
     table_full_says_alloc_failed: EachForm,
     ipv6_and_other_protocols: EachForm,
-    filters_run_in_kernel: EachForm,
+    filters_run_in_kernel: EndsEachForm(IN_EBPF),
     recording_replays_as_live: EachForm,
-    recorder_ends_with_a_valid_file: Once(DEFAULT),
+    recorder_ends_with_a_valid_file: Ends(FILES),
     joined_table_agrees: EachForm,
     all_namespaces: EachForm,
     namespace_out_of_reach: Once(DEFAULT),
     zone_of_one_direction: EachForm,
     offloaded_flows_bypass_conntrack: Once(DEFAULT),
     task_is_named: EachForm,
-    closed_pipe_ends_the_trace: Once(DEFAULT),
-    count_ends_the_trace: EachForm,
+    closed_pipe_ends_the_trace: Ends(ENDINGS),
+    count_ends_the_trace: EndsEachForm(ENDINGS),
     doctor_says_what_works: Once(OWN),
-    duration_ends_the_trace: EachForm,
+    duration_ends_the_trace: EndsEachForm(ENDINGS),
     hook_that_cannot_attach: Once(OWN),
     kill_9_leaves_nothing_attached: EachForm,
     every_program_is_cheap_to_verify: EachForm,
@@ -189,10 +200,10 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     delete_at_once_is_the_same: Once(NETLINK),
     policies_are_kept: Once(NETLINK),
     sysctls_are_explained: Once(SYSCTL),
-    expiring_says_what_goes: Once(NETLINK),
+    expiring_says_what_goes: Ends(SUMS),
     timeouts_have_a_source: EachForm,
-    timeout_history_is_told: EachForm,
-    what_if_is_what_happens: EachForm,
+    timeout_history_is_told: EndsEachForm(HISTORY),
+    what_if_is_what_happens: EndsEachForm(SIMULATED),
     tcp_timeouts_are_shortened: EachForm,
     q01_why_insert_failed_grows: EachForm,
     q02_which_packet_is_invalid_and_why: EachForm,
@@ -204,7 +215,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q09_how_long_nat_searched: EachForm,
     q10_who_fills_the_table: EachForm,
     q11_which_events_netlink_lost: EachForm,
-    q12_which_namespace_and_zone_owns_it: EachForm,
+    q12_which_namespace_and_zone_owns_it: EndsEachForm(PLACES),
     q13_why_it_stays_unreplied: EachForm,
     q14_out_of_window_by_how_much: EachForm,
     q15_where_a_syn_ended: EachForm,

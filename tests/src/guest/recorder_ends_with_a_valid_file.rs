@@ -1,12 +1,12 @@
 //! A recorder that is killed, or whose disk is full, leaves a file that can be read up to its last second. A recording of
 //! limited size is rotated, and each file stands alone.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, net::UdpSocket, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    lab::{Lab, recorder::Recorder, traffic, wait},
+    lab::{Lab, SERVER, recorder::Recorder, traffic, wait},
     native::namespace::{output, rsct, succeeds},
 };
 
@@ -107,13 +107,19 @@ fn rotated(lab: &Lab) -> Result<()> {
     let recorder = Recorder::start(
         &lab.server.name,
         file,
-        &["--no-causes", "--max-size", "1M", "--keep", "2"],
+        &["--no-causes", "--max-size", "256K", "--keep", "2"],
     )?;
     let (client, server) = traffic::udp(lab, 9002)?;
     wait::until("the file is rotated", || {
         // Many flows: packets of one flow take few bytes.
-        lab.client
-            .sh("for port in $(seq 20000 20200); do echo > /dev/udp/192.168.34.11/$port; done")?;
+        lab.on_client(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            for port in 20_000..20_500 {
+                // The answer of a closed port fails the next send.
+                let _ = socket.send_to(b"x", (SERVER, port));
+            }
+            Ok(())
+        })?;
         Ok(older.exists())
     })?;
     traffic::request(&client, &server)?;

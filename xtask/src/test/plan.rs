@@ -20,6 +20,8 @@ pub enum Runs {
     Once(String),
     /// In the first form of the oldest and of the newest kernel.
     Ends(String),
+    /// In each form of the oldest and of the newest kernel.
+    EndsEachForm(String),
     /// In the first form of the newest kernel.
     Newest(String),
 }
@@ -69,6 +71,7 @@ impl Listed {
                     None if runs? == "each-form" => Runs::EachForm,
                     Some(("once", reason)) => Runs::Once(reason.to_owned()),
                     Some(("ends", reason)) => Runs::Ends(reason.to_owned()),
+                    Some(("ends-each-form", reason)) => Runs::EndsEachForm(reason.to_owned()),
                     Some(("newest", reason)) => Runs::Newest(reason.to_owned()),
                     _ => return None,
                 };
@@ -119,6 +122,7 @@ impl Boot {
             Runs::EachForm => true,
             Runs::Once(_) => !self.each_form,
             Runs::Ends(_) => !self.each_form && !self.is_between(),
+            Runs::EndsEachForm(_) => !self.is_between(),
             Runs::Newest(_) => self.is_newest(),
         }
     }
@@ -198,6 +202,9 @@ pub fn text(listed: &Listed, boots: &[Boot]) -> String {
             Runs::EachForm => "in each form".to_owned(),
             Runs::Once(reason) => format!("once per kernel: {reason}"),
             Runs::Ends(reason) => format!("on the oldest and the newest kernel: {reason}"),
+            Runs::EndsEachForm(reason) => {
+                format!("in each form on the oldest and the newest kernel: {reason}")
+            }
             Runs::Newest(reason) => format!("once, on the newest kernel: {reason}"),
         };
         entry(&mut text, scenario, &format!("{} runs, {why}", places.len()));
