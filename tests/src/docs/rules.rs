@@ -65,6 +65,7 @@ const DOCTOR: &str = "rsct doctor";
 /// Commands that watch.
 const WATCHES: &[&[&str]] = &[
     &["trace"],
+    &["record"],
     &["watch"],
     &["latency"],
     &["why"],
