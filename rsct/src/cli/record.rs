@@ -162,7 +162,9 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     source.run(&mut recorder, limits).await.context("cannot record")?;
     let figures = recorder.figures();
     let written = recorder.finish();
-    message!("{figures}");
+    for line in figures {
+        message!("{line}");
+    }
     let written = written?;
     message!(
         "{} in {}",

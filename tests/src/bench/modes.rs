@@ -12,6 +12,7 @@ use crate::lab::json;
 
 /// Target of a packet's tracing, in instructions.
 const DRAIN: u64 = 2_700;
+const RECORD: u64 = 2_400;
 const JSON: u64 = 6_000;
 const TEXT: u64 = 8_000;
 const KPROBE_JSON: u64 = 9_000;
@@ -72,6 +73,8 @@ pub const MODES: &[Mode] = &[
     rsct("rsct trace -o none", ModeKind::Rsct, Some(DRAIN), &["rsct", "trace", "-o", "none", "--show-hooks"]),
     rsct("rsct trace -o json", ModeKind::RsctJson, Some(JSON), &["rsct", "trace", "-o", "json", "--show-hooks"]),
     rsct("rsct trace", ModeKind::Rsct, Some(TEXT), &["rsct", "trace", "--show-hooks"]),
+    rsct("rsct record", ModeKind::Rsct, Some(RECORD),
+        &["rsct", "record", "-O", "/tmp/bench.rsct", "--no-causes", "--show-hooks"]),
     rejecting("rsct trace -p tcp", &["rsct", "trace", "-p", "tcp", "--show-hooks"]),
     rejecting("rsct trace -s 10.0.0.0/8", &["rsct", "trace", "-s", "10.0.0.0/8", "--show-hooks"]),
     rejecting("rsct trace --port 1", &["rsct", "trace", "--port", "1", "--show-hooks"]),

@@ -102,25 +102,23 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// The numbers of records and losses, for people.
-    pub(crate) fn figures(&self) -> String {
+    /// The numbers of records and losses, for people: a line each.
+    pub(crate) fn figures(&self) -> Vec<String> {
         let [packets, entries, causes] = self.counts;
-        let mut text = format!(
-            "{}, {} and {} in {:.3} s; ",
+        let ended = &self.ended;
+        let recorded = format!(
+            "{} and {} in {:.3} s, {}",
             plural::count(packets, "packet", "packets"),
             plural::count(entries, "entry event", "entry events"),
+            ended.elapsed.as_secs_f64(),
             plural::count(causes, "cause", "causes"),
-            self.ended.elapsed.as_secs_f64(),
         );
-        let ended = &self.ended;
         let lost = ended.lost.total() + ended.skips.counted + ended.malformed + ended.causes_lost;
-        text.push_str(&plural::count(lost, "record", "records"));
-        text.push_str(if lost == 0 { " lost" } else { " LOST or incomplete" });
-        for error in &ended.dump_errors {
-            text.push_str("; ");
-            text.push_str(error);
-        }
-        text
+        let mut losses = plural::count(lost, "record", "records");
+        losses.push_str(if lost == 0 { " lost" } else { " LOST or incomplete" });
+        let mut lines = vec![recorded, losses];
+        lines.extend_from_slice(&ended.dump_errors);
+        lines
     }
 
     /// Ends the recording.
