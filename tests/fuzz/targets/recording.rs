@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rsct::recording::{Body, Reader, Status, frame, sealed};
+use rsct::internals::recording::{Body, Reader, Status, frame, sealed};
 
 fuzz_target!(|input: &[u8]| {
     // The first byte of a recording is no type of a frame that is read.
