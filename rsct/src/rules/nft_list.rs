@@ -368,7 +368,7 @@ mod tests {
         assert!(!ruleset.rules[1].is_already(&rule(Hook::Prerouting)));
         assert_eq!(
             ruleset.rules[3].text,
-            "add rule ip rsct output meta l4proto 17 ct timeout set \"udp-policy1\" comment \"by hand\""
+            "add rule ip rsct output meta l4proto 17 ct timeout set \"udp-policy1\" comment \"manual\""
         );
         assert_eq!(
             ruleset.object("ip", "rsct", "udp-policy1").unwrap().to_string(),
@@ -390,7 +390,7 @@ mod tests {
             ]
         );
         let alone =
-            Ruleset::parse(&NFT.replace("comment \"by hand\"", "comment \"rsct timeout udp-policy1\""));
+            Ruleset::parse(&NFT.replace("comment \"manual\"", "comment \"rsct timeout udp-policy1\""));
         let ours: Vec<&Listed> = alone.rules.iter().filter(|rule| rule.ours).collect();
         let script = nft::delete(&ours, &alone).args.concat();
         assert!(

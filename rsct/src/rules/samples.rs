@@ -60,7 +60,7 @@ table ip rsct { # handle 3
 	chain output { # handle 4
 		type filter hook output priority -199; policy accept;
 		meta l4proto udp ct timeout set "udp-policy1" comment "rsct timeout udp-policy1" # handle 5
-		meta l4proto 17 ct timeout set "udp-policy1" comment "policy1" # handle 6
+		meta l4proto 17 ct timeout set "udp-policy1" comment "manual" # handle 6
 	}
 }
 "#;

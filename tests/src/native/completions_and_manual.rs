@@ -106,12 +106,13 @@ fn has_page(dir: &Path, words: &[&str]) -> Result<usize> {
         );
     }
     let mut pages = 1;
-    const HEADINGS: [&str; 6] = [
+    const HEADINGS: [&str; 7] = [
         "Commands",
         "Topics",
         "Observe",
         "Table",
         "Timeouts and settings",
+        "Recordings",
         "Setup",
     ];
     let below = |heading| help.split_once(&format!("\n{heading}:\n")).map(|(_, rest)| rest);
