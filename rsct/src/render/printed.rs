@@ -152,6 +152,10 @@ impl<P: Printer, W: Write> Printed<P, W> {
 
 impl<P: Printer, W: Write> Observer for Printed<P, W> {
     fn observe(&mut self, observation: Observation<'_>) {
+        // Without lines: only they need explanations.
+        if !self.explains {
+            return;
+        }
         let Self { printer, lines, .. } = self;
         let is_json = self.form == Form::Json;
         let written = lines.add(

@@ -17,8 +17,10 @@ use crate::{
 
 use super::counting::{Counting, Reading};
 
-/// Reading the counters of losses costs a system call for each program.
-const LOSS_TICK: Duration = Duration::from_millis(20);
+/// Reading the counters of losses costs a system call for each program, and that of modules reads a file. A record that may
+/// have a cause needs them soon; without one they can wait.
+const LOOK_TICK: Duration = Duration::from_millis(20);
+const IDLE_TICK: Duration = Duration::from_millis(200);
 
 /// The attached programs, and what was reported of them.
 pub(crate) struct CauseReader {
@@ -27,9 +29,9 @@ pub(crate) struct CauseReader {
     symbols: Symbols,
     /// Addresses whose functions were reported.
     named: HashSet<u64>,
-    /// The reported loss, and the time of the next look.
+    /// The reported loss, and the time of the last look.
     lost: u64,
-    next: Instant,
+    looked: Option<Instant>,
     counting: Counting,
 }
 
@@ -41,7 +43,7 @@ impl CauseReader {
             programs,
             named: HashSet::new(),
             lost: 0,
-            next: Instant::now(),
+            looked: None,
             counting: Counting::default(),
         })
     }
@@ -62,9 +64,21 @@ impl CauseReader {
 
     /// Passes on the causes up to now.
     pub(crate) fn drain(&mut self, consumer: &mut impl Consumer) {
+        self.look(IDLE_TICK, consumer);
+        self.pass_on(consumer);
+    }
+
+    /// The same, before a record that may have a cause.
+    pub(crate) fn drain_before_record(&mut self, consumer: &mut impl Consumer) {
+        self.look(LOOK_TICK, consumer);
+        self.pass_on(consumer);
+    }
+
+    /// Checks for losses and for changed modules, unless that was done within this time.
+    fn look(&mut self, tick: Duration, consumer: &mut impl Consumer) {
         let now = Instant::now();
-        if now >= self.next {
-            self.next = now + LOSS_TICK;
+        if self.looked.is_none_or(|looked| now >= looked + tick) {
+            self.looked = Some(now);
             if self.symbols.clear_if_modules_changed() {
                 self.named.clear();
             }
@@ -74,6 +88,9 @@ impl CauseReader {
                 consumer.take(Input::Notice(&Notice::CausesLost { total }));
             }
         }
+    }
+
+    fn pass_on(&mut self, consumer: &mut impl Consumer) {
         let Self {
             programs,
             symbols,

@@ -80,6 +80,13 @@ impl Causes {
         }
     }
 
+    /// The same, before a record that may have a cause.
+    pub(super) fn drain_before_record(&mut self, consumer: &mut impl Consumer) {
+        if let Some(attached) = &mut self.attached {
+            attached.drain_before_record(consumer);
+        }
+    }
+
     /// Number of causes that were lost, or missed because the kernel skipped programs.
     pub(super) fn lost(&self) -> u64 {
         self.attached.as_ref().map_or(0, CauseReader::lost)

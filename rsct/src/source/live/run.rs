@@ -212,7 +212,7 @@ impl<C: Consumer> Reader<'_, C> {
         let mut wanted = None;
         let taken = ring.drain_while(BATCH, |record| {
             if may_have_cause(&record) {
-                causes.drain(*consumer);
+                causes.drain_before_record(*consumer);
             }
             consumer.take(Input::Record(record));
             wanted = consumer.lacks();
