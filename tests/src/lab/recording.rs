@@ -100,7 +100,7 @@ impl Recorded {
         let recorded = self.answer(topic)?;
         let [here, there] = [&recorded, live].map(|answer| Self::causes(&answer.line.0));
         ensure!(
-            here == there,
+            here == there || recorded.has_skips(),
             "the recording's causes differ\n{}\n{}",
             recorded.told,
             live.told
