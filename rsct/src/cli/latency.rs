@@ -21,7 +21,7 @@ use crate::{
     latency::By,
     render::{
         color::Palette,
-        latency_report::{Asked, LatencyReport, Look, Outcome},
+        latency_report::{LatencyReport, Look, Outcome, Requested},
     },
     source::{
         Recorded,
@@ -173,7 +173,7 @@ fn report(args: &LatencyArgs, recorded: Option<&Recorded>, names: Names) -> Late
     let look = Look {
         is_json: args.output.is_json(),
         palette: Palette::for_stream(&io::stdout()),
-        asked: Asked {
+        requested: Requested {
             by: args.by.map(ByArg::by),
             slower_than_ns: args.slower_than,
             every_ns: every.map(|every| u64::try_from(every.as_nanos()).unwrap_or(u64::MAX)),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::records::{Lost, Skips};
 
-/// What a source knows at its end.
+/// The closing figures of a source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ended {
     /// The duration.

@@ -57,7 +57,7 @@ pub(crate) struct Setup {
     pub is_unfiltered: bool,
 }
 
-/// The flows, and what is known of them.
+/// The flows, their timeouts and causes.
 #[derive(Debug)]
 pub(crate) struct Model {
     /// The flows.

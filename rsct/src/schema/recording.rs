@@ -14,7 +14,7 @@ pub(crate) struct Recording {
     pub file: String,
     /// `whole`, `torn` (the recorder was killed) or `damaged`
     pub condition: &'static str,
-    /// The damage, or what is missing. Absent if the recording is whole
+    /// The damage, or the missing part. Absent if the recording is whole
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The first version of rsct that reads the file

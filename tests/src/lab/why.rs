@@ -135,7 +135,8 @@ impl Answer {
 
     /// Returns whether the kernel skipped programs: on a busy machine, kprobes of several sessions run into each other.
     pub fn has_skips(&self) -> bool {
-        self.told.contains("the kernel skipped eBPF programs")
+        std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe")
+            && self.told.contains("the kernel skipped eBPF programs")
     }
 
     /// Checks that the answer agrees with the kernel's own counters, or claims no agreement if programs were skipped.

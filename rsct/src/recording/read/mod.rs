@@ -19,7 +19,7 @@ use super::{
 #[derive(Debug)]
 pub struct Reader<R> {
     input: BufReader<R>,
-    /// The position behind the last byte that was read.
+    /// The position after the last byte read.
     at: u64,
     /// The position of the current frame.
     start: u64,

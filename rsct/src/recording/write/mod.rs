@@ -262,7 +262,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Writes what is left, if the caller ends early.
+    /// Writes the rest, if the caller ends early.
     fn drop(&mut self) {
         if self.thread.is_some() {
             let _ = self.close();

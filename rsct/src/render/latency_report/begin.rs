@@ -1,4 +1,4 @@
-//! The start of the reports: scope, cost, and what is not measured.
+//! The start of the reports: scope, cost, and functions that are not measured.
 
 use std::io::Write as _;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Appends it. `time_ns` is the start of what is reported.
+/// Appends it. `time_ns` is the start of the reported time.
 pub(super) fn begin(out: &mut Vec<u8>, look: &Look, begins: &Begins, time_ns: u64, names: &Names) {
     if look.is_json {
         json(out, begins, time_ns);

@@ -1,8 +1,8 @@
 //! Reports of a measurement, live or recorded: the start, slow calls, intervals, the whole and its losses.
 
-mod asked;
 mod begin;
 mod end;
+mod requested;
 mod slow;
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use std::{
 
 use rsct_common::record::SlowRecord;
 
-pub(crate) use asked::{Asked, Refusal};
+pub(crate) use requested::{Refusal, Requested};
 
 use super::{color::Palette, latency::Report, latency_json};
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) struct Look {
     /// Colours.
     pub palette: Palette,
     /// What the command line asks. Only a recording may lack it.
-    pub asked: Asked,
+    pub requested: Requested,
     /// The window of a recording; none of a live measurement.
     pub recorded_ns: Option<RangeInclusive<u64>>,
 }
@@ -59,7 +59,7 @@ pub(crate) struct LatencyReport<W> {
 pub(crate) enum Outcome {
     /// They were printed, or the reader closed the output.
     Printed(io::Result<()>),
-    /// The recording cannot answer what was asked.
+    /// The recording lacks what the options request.
     Refused(Refusal),
     /// The recording has no measurement.
     Missing,
@@ -74,7 +74,7 @@ impl<W: Write> LatencyReport<W> {
         Self {
             to,
             out: Vec::new(),
-            spans: Spans::new(window_ns, look.asked.every_ns),
+            spans: Spans::new(window_ns, look.requested.every_ns),
             begins: None,
             refusal: None,
             slow: SlowCalls::new(look.is_json),
@@ -161,7 +161,7 @@ impl<W: Write> LatencyReport<W> {
     }
 
     fn slow(&mut self, record: &SlowRecord) {
-        let is_asked = record.duration_ns >= self.look.asked.slower_than_ns.unwrap_or(0);
+        let is_asked = record.duration_ns >= self.look.requested.slower_than_ns.unwrap_or(0);
         let is_inside = match &self.look.recorded_ns {
             Some(window_ns) => window_ns.contains(&record.time_ns),
             None => true,
@@ -192,7 +192,7 @@ impl<W: Write> Consumer for LatencyReport<W> {
             // Later files of a recording repeat it.
             Input::Latency(Measured::Begins(begins)) if self.begins.is_none() => {
                 if self.look.recorded_ns.is_some() {
-                    self.refusal = self.look.asked.check(begins).err();
+                    self.refusal = self.look.requested.check(begins).err();
                     self.spans.tolerate(begins.every_ns / 10);
                 }
                 self.begins = Some(begins.clone());

@@ -45,20 +45,20 @@ fn measure(consumer: &mut impl Consumer) {
     consumer.take(Input::Ended(&Ended::default()));
 }
 
-fn look(is_json: bool, asked: Asked, recorded_ns: Option<RangeInclusive<u64>>) -> Look {
+fn look(is_json: bool, requested: Requested, recorded_ns: Option<RangeInclusive<u64>>) -> Look {
     Look {
         is_json,
         palette: Palette::PLAIN,
-        asked,
+        requested,
         recorded_ns,
     }
 }
 
 /// Prints the recording.
-fn replayed(path: &Path, is_json: bool, asked: Asked, window: Window) -> (String, Outcome) {
+fn replayed(path: &Path, is_json: bool, requested: Requested, window: Window) -> (String, Outcome) {
     let mut out = Vec::new();
     let outcome = {
-        let look = look(is_json, asked, Some(window.from_ns..=window.to_ns));
+        let look = look(is_json, requested, Some(window.from_ns..=window.to_ns));
         let mut report = LatencyReport::new(look, Names::default(), &mut out);
         Files::open(&[path.to_owned()])
             .unwrap()
@@ -90,10 +90,10 @@ fn rotating(path: &Path, max_bytes: Option<u64>) -> Recorder {
     Recorder::create(options, &setup, Names::default()).unwrap()
 }
 
-fn every_second() -> Asked {
-    Asked {
+fn every_second() -> Requested {
+    Requested {
         every_ns: Some(1_000_000_000),
-        ..Asked::default()
+        ..Requested::default()
     }
 }
 
@@ -119,13 +119,13 @@ fn a_recording_prints_the_reports_of_the_measurement() {
     measure(&mut recorder);
     recorder.finish().unwrap();
     for is_json in [true, false] {
-        for asked in [Asked::default(), every_second()] {
+        for requested in [Requested::default(), every_second()] {
             let mut live = Vec::new();
-            let mut report = LatencyReport::new(look(is_json, asked, None), Names::default(), &mut live);
+            let mut report = LatencyReport::new(look(is_json, requested, None), Names::default(), &mut live);
             measure(&mut report);
             assert!(matches!(report.finish(), Outcome::Printed(Ok(()))));
             let live = String::from_utf8(live).unwrap();
-            let (recorded, outcome) = replayed(&file.0, is_json, asked, Window::default());
+            let (recorded, outcome) = replayed(&file.0, is_json, requested, Window::default());
             assert!(matches!(outcome, Outcome::Printed(Ok(()))), "{outcome:?}");
             // Text says of which machine the cost of measuring is.
             let without_cost = |text: &str| -> Vec<String> {
@@ -174,7 +174,7 @@ fn a_window_has_the_calls_between_its_readings() {
         to_ns: 2_900_000_000,
     };
     assert!(matches!(
-        replayed(&file.0, false, Asked::default(), short).1,
+        replayed(&file.0, false, Requested::default(), short).1,
         Outcome::Empty
     ));
 }
@@ -195,7 +195,7 @@ fn each_file_of_a_rotated_recording_has_the_calls_of_its_time() {
     let calls = |paths: &[std::path::PathBuf]| {
         let mut out = Vec::new();
         let mut report = LatencyReport::new(
-            look(true, Asked::default(), Some(0..=u64::MAX)),
+            look(true, Requested::default(), Some(0..=u64::MAX)),
             Names::default(),
             &mut out,
         );
@@ -231,7 +231,7 @@ fn a_recording_without_a_measurement_has_no_report() {
     });
     recorder.take(Input::Ended(&Ended::default()));
     recorder.finish().unwrap();
-    let (text, outcome) = replayed(&file.0, false, Asked::default(), Window::default());
+    let (text, outcome) = replayed(&file.0, false, Requested::default(), Window::default());
     assert!(matches!(outcome, Outcome::Missing), "{outcome:?}");
     assert_eq!(text, "");
 }
@@ -242,11 +242,11 @@ fn another_key_is_refused_before_anything_is_printed() {
     let mut recorder = recorder(&file.0);
     measure(&mut recorder);
     recorder.finish().unwrap();
-    let asked = Asked {
+    let requested = Requested {
         by: Some(crate::latency::By::Cpu),
-        ..Asked::default()
+        ..Requested::default()
     };
-    let (text, outcome) = replayed(&file.0, false, asked, Window::default());
+    let (text, outcome) = replayed(&file.0, false, requested, Window::default());
     assert!(
         matches!(outcome, Outcome::Refused(Refusal::By { .. })),
         "{outcome:?}"

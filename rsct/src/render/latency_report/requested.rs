@@ -7,7 +7,7 @@ use crate::{
 
 /// What the command line asks of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct Requested {
     /// The key that groups durations; none for the recorded one.
     pub by: Option<By>,
     /// Print slower calls only; none for all that were recorded.
@@ -20,10 +20,10 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     /// Durations are grouped by another key.
-    #[error("--by: the recording groups durations by {recorded}; omit the option, or record with --latency={}", .asked.name(), recorded = .recorded.name())]
+    #[error("--by: the recording groups durations by {recorded}; omit the option, or record with --latency={}", .requested.name(), recorded = .recorded.name())]
     By {
         /// The requested key.
-        asked: By,
+        requested: By,
         /// The key of the recording.
         recorded: By,
     },
@@ -38,24 +38,24 @@ pub(crate) enum Refusal {
     Interval(u64),
 }
 
-impl Asked {
+impl Requested {
     /// Checks it against a recorded measurement.
     pub(crate) fn check(&self, begins: &Begins) -> Result<(), Refusal> {
-        if let Some(asked) = self.by
-            && asked != begins.by
+        if let Some(requested) = self.by
+            && requested != begins.by
         {
             let recorded = begins.by;
-            return Err(Refusal::By { asked, recorded });
+            return Err(Refusal::By { requested, recorded });
         }
-        if let Some(asked) = self.slower_than_ns {
+        if let Some(requested) = self.slower_than_ns {
             match begins.slower_than_ns {
-                None => return Err(Refusal::NoSlowCalls(asked)),
-                Some(recorded) if asked < recorded => return Err(Refusal::SlowerOnly(recorded)),
+                None => return Err(Refusal::NoSlowCalls(requested)),
+                Some(recorded) if requested < recorded => return Err(Refusal::SlowerOnly(recorded)),
                 Some(_) => {}
             }
         }
         match self.every_ns {
-            Some(asked) if asked < begins.every_ns => Err(Refusal::Interval(begins.every_ns)),
+            Some(requested) if requested < begins.every_ns => Err(Refusal::Interval(begins.every_ns)),
             _ => Ok(()),
         }
     }
@@ -69,34 +69,35 @@ mod tests {
     #[test]
     fn a_recording_answers_what_it_has() {
         let mut begins = begins_of_tests();
-        let asked = |by, slower_than_ns, every_ns| Asked {
+        let requested = |by, slower_than_ns, every_ns| Requested {
             by,
             slower_than_ns,
             every_ns,
         };
-        let refused =
-            |asked: Asked, begins: &Begins| asked.check(begins).err().map(|error| error.to_string());
-        assert_eq!(refused(Asked::default(), &begins), None);
+        let refused = |requested: Requested, begins: &Begins| {
+            requested.check(begins).err().map(|error| error.to_string())
+        };
+        assert_eq!(refused(Requested::default(), &begins), None);
         assert_eq!(
-            refused(asked(Some(By::Outcome), None, Some(1_000_000_000)), &begins),
+            refused(requested(Some(By::Outcome), None, Some(1_000_000_000)), &begins),
             None
         );
         assert_eq!(
-            refused(asked(Some(By::Cpu), None, None), &begins).unwrap(),
+            refused(requested(Some(By::Cpu), None, None), &begins).unwrap(),
             "--by: the recording groups durations by outcome; omit the option, or record with --latency=cpu"
         );
         assert_eq!(
-            refused(asked(None, Some(50_000), None), &begins).unwrap(),
+            refused(requested(None, Some(50_000), None), &begins).unwrap(),
             "--slower-than: the recording has no slow calls; record with --latency --slower-than 50.0us"
         );
         assert_eq!(
-            refused(asked(None, None, Some(999_999_999)), &begins).unwrap(),
+            refused(requested(None, None, Some(999_999_999)), &begins).unwrap(),
             "--interval: the recording has a reading every 1.00s; give this time or a longer one"
         );
         begins.slower_than_ns = Some(50_000);
-        assert_eq!(refused(asked(None, Some(50_000), None), &begins), None);
+        assert_eq!(refused(requested(None, Some(50_000), None), &begins), None);
         assert_eq!(
-            refused(asked(None, Some(49_000), None), &begins).unwrap(),
+            refused(requested(None, Some(49_000), None), &begins).unwrap(),
             "--slower-than: the recording has only calls slower than 50.0us; give this time or a longer one"
         );
     }
