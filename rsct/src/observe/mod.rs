@@ -2,6 +2,7 @@
 //!
 //! Nothing here asks the kernel, reads a clock or writes: the running kernel and a recording lead to the same observations.
 
+mod chosen;
 mod counted;
 mod ended;
 mod fact;
@@ -15,6 +16,7 @@ mod summary;
 mod unfired;
 mod whys;
 
+pub(crate) use chosen::Chosen;
 pub(crate) use counted::{AllCounts, Counted};
 pub(crate) use ended::{Doubt, Ended};
 pub(crate) use fact::{Fact, SymbolFacts, TimeoutObject, Want};

@@ -324,9 +324,9 @@ impl Model {
     /// Reports the causes before `before_ns` that belong to no packet and no entry; the record of a later one may still
     /// arrive.
     fn causes_alone(&mut self, before_ns: u64, observer: &mut impl Observer) {
-        let selection = self.selection.as_ref();
+        let (selection, table) = (self.selection.as_ref(), &self.table);
         self.whys.alone(before_ns, |why| {
-            if selection.is_none_or(|selection| selection.is_in_time(why.record.time_ns)) {
+            if selection.is_none_or(|selection| selection.reports_cause(&why.record, table)) {
                 observer.observe(Observation::Cause(why));
             }
         });

@@ -2,13 +2,15 @@
 
 use rsct_common::{
     Tuple,
-    record::{EntryFlags, EntryRecord, PacketFlags, PacketRecord},
+    record::{CauseRecord, EntryFlags, EntryRecord, PacketFlags, PacketRecord},
 };
 
 use crate::{
     filter::{Details, Filter},
-    flow::{Flow, reconcile::DumpedEntry, tuples::inverse},
+    flow::{Flow, FlowTable, reconcile::DumpedEntry, tuples::inverse},
 };
+
+use super::Chosen;
 
 /// The part of a stream that is reported.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +23,7 @@ pub(crate) struct Selection {
 
 #[derive(Clone, Copy, Debug)]
 struct Recorded {
-    filter: Filter,
-    netns: Option<u32>,
+    chosen: Chosen,
     from_ns: u64,
 }
 
@@ -40,8 +41,10 @@ impl Selection {
         let selects = !filter.is_empty() || netns.is_some() || from_ns != 0;
         Self {
             recorded: selects.then_some(Recorded {
-                filter: *filter,
-                netns,
+                chosen: Chosen {
+                    filter: *filter,
+                    netns,
+                },
                 from_ns,
             }),
             ..Self::live(filter)
@@ -79,8 +82,15 @@ impl Selection {
         })
     }
 
+    /// Returns whether a cause that belongs to no packet and no entry is reported.
+    pub(super) fn reports_cause(&self, record: &CauseRecord, table: &FlowTable) -> bool {
+        self.recorded.as_ref().is_none_or(|selected| {
+            record.time_ns >= selected.from_ns && selected.chosen.has_cause(record, table)
+        })
+    }
+
     /// Returns whether something at this time is reported.
-    pub(super) fn is_in_time(&self, time_ns: u64) -> bool {
+    fn is_in_time(&self, time_ns: u64) -> bool {
         self.recorded
             .as_ref()
             .is_none_or(|selected| time_ns >= selected.from_ns)
@@ -117,6 +127,45 @@ impl Recorded {
     fn has(&self, netns: u32, orig: &Tuple, reply: Option<Tuple>, zone: u16, mark: u32) -> bool {
         // Without a known reply direction: no NAT.
         let reply = reply.unwrap_or_else(|| inverse(orig));
-        self.netns.is_none_or(|selected| selected == netns) && self.filter.matches(orig, &reply, zone, mark)
+        self.chosen.has_netns(netns) && self.chosen.filter.matches(orig, &reply, zone, mark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rsct_common::record::CauseFamily;
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+    use crate::names::proto;
+
+    #[test]
+    fn a_recorded_cause_is_of_the_selected_flows() {
+        let table = FlowTable::new(250);
+        let cause = |protonum| CauseRecord {
+            family: CauseFamily::Drop as u8,
+            netns: 1,
+            time_ns: 10,
+            tuple: Tuple {
+                protonum,
+                ..Tuple::default()
+            }
+            .to_words(),
+            ..CauseRecord::new_zeroed()
+        };
+        let udp = Filter {
+            proto: Some(proto::UDP),
+            ..Filter::default()
+        };
+        for (selection, reported) in [
+            (Selection::default(), [true, true]),
+            (Selection::recorded(&udp, None, 0), [true, false]),
+            (Selection::recorded(&udp, Some(2), 0), [false, false]),
+            (Selection::recorded(&Filter::default(), Some(1), 0), [true, true]),
+            (Selection::recorded(&Filter::default(), None, 11), [false, false]),
+        ] {
+            let reports = [proto::UDP, proto::TCP].map(|of| selection.reports_cause(&cause(of), &table));
+            assert_eq!(reports, reported, "{selection:?}");
+        }
     }
 }

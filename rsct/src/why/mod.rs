@@ -4,7 +4,6 @@
 //! [`topic_inputs`] collects what a topic of causes needs, [`answered`] computes the answer.
 
 mod answered;
-mod chosen;
 pub(crate) mod flow;
 mod losses;
 mod readings;
@@ -16,6 +15,5 @@ mod topic_tests;
 pub(crate) mod unreplied;
 pub(crate) mod words;
 
-pub(crate) use chosen::Chosen;
 pub(crate) use topic::Topic;
 pub(crate) use topic_inputs::TopicInputs;

@@ -7,12 +7,13 @@ use crate::{
     flow::outcome::Outcome,
     kernel::{hz::Hz, interfaces::Names, text::Symbols},
     observe::{
-        Consumer, Counted, Ended, Fact, Input, Model, Observation, Observer, Reason, Selection, Setup, Want,
+        Chosen, Consumer, Counted, Ended, Fact, Input, Model, Observation, Observer, Reason, Selection,
+        Setup, Want,
     },
     records::Record,
 };
 
-use super::{chosen::Chosen, readings::Readings, topic::Topic};
+use super::{readings::Readings, topic::Topic};
 
 /// Collects what an answer needs.
 pub(crate) struct TopicInputs {

@@ -12,12 +12,12 @@ use rsct_common::{
 use serde_json::Value;
 use zerocopy::FromZeros as _;
 
-use super::{Chosen, Topic, TopicInputs};
+use super::{Topic, TopicInputs};
 use crate::{
     causes::{KeyCount, ProgramsState, counters::KernelCounters},
     filter::Filter,
     kernel::{hz::Hz, interfaces::Names, text::NamedPlace},
-    observe::{Consumer, Counted, Ended, Fact, Input, Notice, Setup, SymbolFacts},
+    observe::{Chosen, Consumer, Counted, Ended, Fact, Input, Notice, Setup, SymbolFacts},
     records::{HookCounts, Record},
     render::{color::Palette, why, why_json},
     schema::{Command, Validator},

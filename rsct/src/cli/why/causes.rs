@@ -28,7 +28,7 @@ use crate::{
         interrupt::Signals,
         netns::{self, Selector},
     },
-    observe::{Consumer as _, Fact, Input},
+    observe::{Chosen, Consumer as _, Fact, Input},
     plural,
     probe::{proof::Unproven, scope::Scope},
     records::HookCounts,
@@ -39,7 +39,7 @@ use crate::{
         live::{CauseReader, Reading, StartError},
     },
     waiting,
-    why::{Chosen, Topic, TopicInputs},
+    why::{Topic, TopicInputs},
 };
 
 /// Options of a topic answered from cause counters.

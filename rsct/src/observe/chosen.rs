@@ -26,7 +26,7 @@ impl Chosen {
     }
 
     /// Returns whether a cause is selected. The table has the mark of its entry.
-    pub(super) fn has_cause(&self, record: &CauseRecord, table: &FlowTable) -> bool {
+    pub(crate) fn has_cause(&self, record: &CauseRecord, table: &FlowTable) -> bool {
         if !self.has_netns(record.netns) {
             return false;
         }
@@ -57,7 +57,7 @@ impl Chosen {
     }
 
     /// Returns whether a packet without an entry is selected.
-    pub(super) fn has_packet(&self, record: &PacketRecord) -> bool {
+    pub(crate) fn has_packet(&self, record: &PacketRecord) -> bool {
         let orig = Tuple::from_words(record.tuple);
         self.has_netns(record.netns)
             && self.filter.details.is_empty()
