@@ -1,28 +1,30 @@
 //! The timeouts of the traced namespaces: finds the name of the one that an entry has.
 
+mod defaults;
+mod lookup;
+mod observed;
+mod packet;
+mod policy;
+
 use std::collections::HashMap;
 
-use rsct_common::{
-    Tuple,
-    record::{PacketFlags, PacketRecord, PolicyRecord},
-};
+use rsct_common::record::{PacketRecord, PolicyRecord};
 
 use crate::{
     flow::PolicyOf,
     kernel::hz::Hz,
     names::status,
     observe::{TimeoutObject, Want},
-    timeouts::{
-        Defaults, GENERIC, Governing, Protocol, Setter, Sight, Spans, TcpSigns, TimeoutSource, governing,
-    },
+    timeouts::{Defaults, Protocol, Setter, Sight, Spans, TimeoutSource},
 };
 
-/// Defaults are read again when an entry has another value, but no more often than this.
-const READ_AGAIN_NS: u64 = 1_000_000_000;
-/// The longest time between a refresh and the record of its packet, where the refresh itself was not recorded.
-const REFRESH_AGE_MS: u64 = 100;
-/// The RST bit of TCP's flags.
-const RST: u8 = 4;
+use defaults::KnownDefaults;
+use lookup::Lookup;
+use observed::{Match, Observed};
+use packet::{PacketKey, sets_a_timeout};
+use policy::KnownPolicy;
+
+pub(crate) use packet::sight;
 
 /// The known policies, and the defaults of each namespace. What it lacks, it wants; the caller adds it.
 #[derive(Debug)]
@@ -36,135 +38,6 @@ pub(crate) struct KnownTimeouts {
     last: Option<(Lookup, Match)>,
     /// The last packet and its result: consecutive packets often belong to one flow.
     last_packet: Option<(PacketKey, Match)>,
-}
-
-/// Everything that the result of a lookup depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lookup {
-    netns: u32,
-    policy: PolicyOf,
-    sight: Sight,
-    observed: Observed,
-}
-
-/// Everything in a packet's record that the result of its lookup depends on.
-#[derive(Clone, Copy, Debug)]
-struct PacketKey([u64; 3]);
-
-impl PacketKey {
-    #[inline(always)]
-    fn of(record: &PacketRecord, policy: PolicyOf) -> Self {
-        /// REFRESHED, the two of a TCP header, and [`TcpSigns`].
-        const FLAGS: u16 = PacketFlags::REFRESHED
-            | PacketFlags::HEADER
-            | PacketFlags::BEFORE
-            | PacketFlags::UNACKNOWLEDGED
-            | PacketFlags::RETRANSMITTED
-            | PacketFlags::ZERO_WINDOW;
-        let jiffies = if record.flags & PacketFlags::REFRESHED != 0 {
-            record.refresh_jiffies
-        } else if record.status_after & status::CONFIRMED != 0 {
-            record.timeout_after_jiffies.wrapping_sub(record.now_jiffies)
-        } else {
-            record.timeout_after_jiffies
-        };
-        let protonum = Tuple::from_words(record.tuple).protonum;
-        let [low, high] = (record.flags & FLAGS).to_le_bytes();
-        let bytes = [
-            low,
-            high,
-            record.state_after,
-            protonum,
-            record.tcp_flags & RST,
-            0,
-            0,
-            0,
-        ];
-        Self([
-            u64::from(record.netns) | u64::from(policy.to_bits()) << 32,
-            u64::from(record.status_after) | u64::from(jiffies) << 32,
-            u64::from_le_bytes(bytes),
-        ])
-    }
-}
-
-impl PartialEq for PacketKey {
-    /// Without a branch for each word.
-    #[inline(always)]
-    fn eq(&self, other: &Self) -> bool {
-        let ([a, b, c], [x, y, z]) = (self.0, other.0);
-        (a ^ x) | (b ^ y) | (c ^ z) == 0
-    }
-}
-
-/// A policy of a namespace. An entry points to its values, which have no pointer to its name: the names are those of all
-/// timeout objects with the same values.
-#[derive(Debug)]
-struct KnownPolicy {
-    names: Vec<String>,
-    of_nftables: bool,
-    spans: Spans,
-    l3num: u16,
-    l4proto: u8,
-    netns: u32,
-    /// Its names were looked for.
-    is_named: bool,
-    /// When it was wanted last.
-    wanted_ns: u64,
-    has_ended: bool,
-}
-
-impl KnownPolicy {
-    fn of(record: &PolicyRecord, spans: Spans, now_ns: u64) -> Self {
-        Self {
-            names: Vec::new(),
-            of_nftables: false,
-            spans,
-            l3num: record.l3num,
-            l4proto: record.l4proto,
-            netns: record.netns,
-            is_named: false,
-            wanted_ns: now_ns,
-            has_ended: false,
-        }
-    }
-
-    /// Names it after the objects of its namespace, or reads its values again: it may have been replaced under its name, or
-    /// deleted without a record.
-    fn read(&mut self, objects: &[TimeoutObject]) {
-        if self.has_ended {
-            return;
-        }
-        if self.is_named {
-            let is_it = |object: &&TimeoutObject| {
-                object.is_for(self.l3num, self.l4proto) && self.names.contains(&object.name)
-            };
-            match objects.iter().find(is_it) {
-                Some(found) => self.spans = found.spans(),
-                None => self.has_ended = !self.names.is_empty(),
-            }
-            return;
-        }
-        self.is_named = true;
-        let is_alike = |object: &&TimeoutObject| {
-            object.is_for(self.l3num, self.l4proto) && object.has_values(&self.spans)
-        };
-        let alike: Vec<&TimeoutObject> = objects.iter().filter(is_alike).collect();
-        self.of_nftables = !alike.is_empty() && alike.iter().all(|object| object.of_nftables);
-        for object in alike {
-            if !self.names.contains(&object.name) {
-                self.names.push(object.name.clone());
-            }
-        }
-    }
-}
-
-/// The defaults of a namespace.
-#[derive(Debug, Default)]
-struct KnownDefaults {
-    /// When they were wanted last.
-    wanted_ns: u64,
-    spans: Defaults,
 }
 
 impl KnownTimeouts {
@@ -321,28 +194,12 @@ impl KnownTimeouts {
         policy: PolicyOf,
         now_ns: u64,
     ) -> Option<Match> {
-        let observed = if record.flags & PacketFlags::REFRESHED != 0 {
-            Observed {
-                ms: self.ticks.span_ms(record.refresh_jiffies),
-                tolerance_ms: 0,
-            }
-        } else {
-            let left_ms = self.ticks.left_ms(
-                record.status_after,
-                record.timeout_after_jiffies,
-                record.now_jiffies,
-            );
-            Observed {
-                ms: u64::try_from(left_ms).unwrap_or(0),
-                tolerance_ms: REFRESH_AGE_MS,
-            }
-        };
         let found = self.find(
             Lookup {
                 netns: record.netns,
                 policy,
                 sight: sight(record),
-                observed,
+                observed: packet::observed(record, self.ticks),
             },
             now_ns,
         );
@@ -380,100 +237,6 @@ impl KnownTimeouts {
             None => Setter::Defaults,
         }
     }
-
-    fn find(&mut self, lookup: Lookup, now_ns: u64) -> Option<Match> {
-        if let Some((last, found)) = &self.last
-            && *last == lookup
-        {
-            return Some(*found);
-        }
-        let found = self.find_anew(&lookup, now_ns);
-        // A lookup without a result is repeated: the timeouts may have changed.
-        self.last = found.map(|found| (lookup, found));
-        found
-    }
-
-    fn find_anew(&mut self, lookup: &Lookup, now_ns: u64) -> Option<Match> {
-        let Lookup {
-            netns,
-            policy,
-            sight,
-            observed,
-        } = lookup;
-        match policy.number() {
-            Some(number) => {
-                let policy = self.policies.get_mut(number as usize)?;
-                let of_state = observed.of_state(sight, &policy.spans);
-                if of_state.is_some() && !policy.has_ended {
-                    return of_state;
-                }
-                if now_ns >= policy.wanted_ns + READ_AGAIN_NS {
-                    policy.wanted_ns = now_ns;
-                    self.wanted = Some(Want::Objects(*netns));
-                }
-                if policy.has_ended {
-                    return self.default(*netns, sight, *observed, now_ns);
-                }
-                observed.of_any(sight, &policy.spans)
-            }
-            None if [PolicyOf::LOST, PolicyOf::UNKNOWN].contains(policy) => {
-                governing(sight, None).map(Match::without_value)
-            }
-            None => self.default(*netns, sight, *observed, now_ns),
-        }
-    }
-
-    /// The default of a namespace that has this value.
-    fn default(&mut self, netns: u32, sight: &Sight, observed: Observed, now_ns: u64) -> Option<Match> {
-        let Some(known) = self.defaults.get_mut(&netns) else {
-            self.wanted = Some(Want::Defaults(netns));
-            let known = KnownDefaults {
-                wanted_ns: now_ns,
-                ..KnownDefaults::default()
-            };
-            return self
-                .defaults
-                .entry(netns)
-                .or_insert(known)
-                .of_any(sight, observed);
-        };
-        if let Some(found) = known.of_state(sight, observed) {
-            return Some(found);
-        }
-        // They may have changed since.
-        if now_ns >= known.wanted_ns + READ_AGAIN_NS {
-            known.wanted_ns = now_ns;
-            self.wanted = Some(Want::Defaults(netns));
-        }
-        known.of_any(sight, observed)
-    }
-}
-
-impl KnownDefaults {
-    fn of_state(&self, sight: &Sight, observed: Observed) -> Option<Match> {
-        let (sight, spans) = self.handled(sight)?;
-        observed.of_state(&sight, spans)
-    }
-
-    fn of_any(&self, sight: &Sight, observed: Observed) -> Option<Match> {
-        match self.handled(sight) {
-            Some((sight, spans)) => observed.of_any(&sight, spans),
-            None => governing(sight, None).map(Match::without_value),
-        }
-    }
-
-    /// The timeouts of an entry's protocol; the generic ones if this kernel has no handler for it.
-    fn handled(&self, sight: &Sight) -> Option<(Sight, &Spans)> {
-        let number = Protocol::of_number(sight.protonum).number;
-        if let Some(spans) = self.spans.get(&number) {
-            return Some((*sight, spans));
-        }
-        let as_generic = Sight {
-            protonum: GENERIC,
-            ..*sight
-        };
-        Some((as_generic, self.spans.get(&GENERIC)?))
-    }
 }
 
 /// A source that was found.
@@ -481,92 +244,4 @@ impl KnownDefaults {
 pub(crate) struct Found {
     policy: PolicyOf,
     found: Option<Match>,
-}
-
-/// The timeout that an entry has, and its value if that is known.
-#[derive(Clone, Copy, Debug)]
-struct Match {
-    governing: Governing,
-    value_ms: Option<u64>,
-}
-
-impl Match {
-    /// One of unknown value.
-    fn without_value(governing: Governing) -> Self {
-        Self {
-            governing,
-            value_ms: None,
-        }
-    }
-}
-
-/// The timeout observed on an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Observed {
-    ms: u64,
-    /// The timeout that was set may exceed the observed one by this much.
-    tolerance_ms: u64,
-}
-
-impl Observed {
-    fn fits(self, ms: u64) -> bool {
-        (self.ms..=self.ms.saturating_add(self.tolerance_ms)).contains(&ms)
-    }
-
-    /// The timeout of an entry in this state, if it has the observed value.
-    fn of_state(self, sight: &Sight, spans: &Spans) -> Option<Match> {
-        let governing = governing(sight, Some(spans))?;
-        match spans.of(governing.state.attribute) {
-            // No sysctl has its value.
-            None => Some(Match::without_value(governing)),
-            Some(ms) => self.fits(ms).then_some(Match {
-                governing,
-                value_ms: Some(ms),
-            }),
-        }
-    }
-
-    /// The same, or else the only timeout of the protocol that has the observed value.
-    fn of_any(self, sight: &Sight, spans: &Spans) -> Option<Match> {
-        let other = || {
-            let mut with = spans.iter().filter(|(_, ms)| self.fits(*ms));
-            let (attribute, ms) = with.next()?;
-            let state = Protocol::of_number(sight.protonum).state_of_attribute(attribute)?;
-            let governing = Governing {
-                state,
-                reduction: None,
-            };
-            with.next().is_none().then_some(Match {
-                governing,
-                value_ms: Some(ms),
-            })
-        };
-        self.of_state(sight, spans).or_else(other)
-    }
-}
-
-/// Returns whether a packet set its entry's timeout, even to the value that it had.
-fn sets_a_timeout(record: &PacketRecord) -> bool {
-    let has = |flag| record.flags & flag != 0;
-    has(PacketFlags::AFTER)
-        && !has(PacketFlags::SEEN_ALREADY)
-        && (!has(PacketFlags::BEFORE)
-            || has(PacketFlags::REFRESHED)
-            || record.timeout_before_jiffies != record.timeout_after_jiffies)
-}
-
-/// The tracker's view of a packet's entry after the packet.
-pub(crate) fn sight(record: &PacketRecord) -> Sight {
-    let has = |flag| record.flags & flag != 0;
-    Sight {
-        protonum: Tuple::from_words(record.tuple).protonum,
-        state: record.state_after,
-        status: record.status_after,
-        tcp: TcpSigns {
-            unacknowledged: has(PacketFlags::UNACKNOWLEDGED),
-            retransmitted: has(PacketFlags::RETRANSMITTED),
-            zero_window: has(PacketFlags::ZERO_WINDOW),
-            reset: record.has_tcp() && record.tcp_flags & RST != 0,
-        },
-    }
 }

@@ -12,6 +12,7 @@ mod topic;
 mod topic_inputs;
 #[cfg(test)]
 mod topic_tests;
+pub(crate) mod topics;
 pub(crate) mod unreplied;
 pub(crate) mod words;
 

@@ -3,14 +3,13 @@
 use std::{collections::BTreeMap, ops::ControlFlow, process::ExitCode};
 
 use clap::Args;
-use rsct_common::record::CauseFamily;
 
 use super::{
     causes::{self, CausesArgs},
     common::print,
 };
 use crate::{
-    causes::{Cause, delete::DeleteCause, fill::Fill},
+    causes::fill::Fill,
     cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
     filter::Filter,
     kernel::netns::NetnsName,
@@ -22,7 +21,7 @@ use crate::{
     render::fill,
     source::recorded::table,
     waiting,
-    why::{Topic, TopicInputs},
+    why::{TopicInputs, topics},
 };
 
 /// Explain a full table: what fills it, and which entries are dropped
@@ -38,21 +37,7 @@ pub(super) struct FullArgs {
 
 /// Runs `rsct why full`.
 pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
-    let topic = Topic {
-        name: "full",
-        things: [
-            "entry was refused, or replaced another",
-            "entries were refused, or replaced others",
-        ],
-        families: &[CauseFamily::Full, CauseFamily::Delete],
-        shows: |cause| {
-            matches!(
-                cause,
-                Cause::Full(_) | Cause::Delete(DeleteCause::EarlyDrop | DeleteCause::Pressure)
-            )
-        },
-    };
-    if let Some(recorded) = causes::report(&args.causes, &topic)? {
+    if let Some(recorded) = causes::report(&args.causes, &topics::FULL)? {
         print(&recorded_tables(&args.causes, &recorded))?;
         return Ok(ExitCode::SUCCESS);
     }

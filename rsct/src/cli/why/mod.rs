@@ -7,7 +7,6 @@ mod flow;
 mod full;
 mod list;
 mod lookup;
-mod topics;
 mod unreplied;
 
 use std::process::ExitCode;
@@ -15,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, Command, Subcommand};
 
 use self::causes::CausesArgs;
+use crate::why::topics;
 
 /// Explain drops, INVALID packets, failed inserts and deletions
 ///
