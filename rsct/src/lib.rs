@@ -45,6 +45,8 @@ mod entry_spec;
 mod family;
 mod filter;
 mod flow;
+#[cfg(test)]
+mod kept;
 mod kernel;
 mod labels;
 mod latency;
