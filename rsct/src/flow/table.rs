@@ -1,5 +1,8 @@
 //! The table of flows, fed by records and by dumps.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, PacketRecord};
@@ -280,31 +283,4 @@ impl FlowTable {
 fn entry_was_discarded(record: &PacketRecord) -> bool {
     let in_table = record.flags & PacketFlags::BEFORE != 0 && record.status_before & status::CONFIRMED != 0;
     record.flags & (PacketFlags::AFTER | PacketFlags::SEEN_ALREADY) == 0 && !in_table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deleted_policy_does_not_govern_flows_seen_later() {
-        let record = PacketRecord {
-            ct: 1,
-            birth_ns: 2,
-            flags: PacketFlags::AFTER,
-            status_after: status::CONFIRMED,
-            ..PacketRecord::default()
-        };
-        let key = FlowKey { ct: 1, birth_ns: 2 };
-        let policy_of = |ends: bool| {
-            let mut table = FlowTable::new(250);
-            table.governed(key, PolicyOf::numbered(0));
-            if ends {
-                table.policy_ended(PolicyOf::numbered(0));
-            }
-            table.packet(&record).map(|flow| flow.policy)
-        };
-        assert_eq!(policy_of(false), Some(PolicyOf::numbered(0)));
-        assert_eq!(policy_of(true), Some(PolicyOf::NONE));
-    }
 }

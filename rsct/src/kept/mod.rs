@@ -5,7 +5,9 @@
 mod answers;
 mod damaged;
 mod replay;
+mod rewritten;
 mod shown;
+mod version_1;
 
 use std::{
     fs,

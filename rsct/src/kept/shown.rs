@@ -2,19 +2,22 @@
 
 use super::{
     answers::{self, Answers},
+    path,
     replay::{Shared, look, open, trace},
 };
 use crate::{
-    observe::{Selection, Summary},
+    observe::{Model, Selection, Summary},
+    recording::Contents,
     render::{
         entry::{About, Format, View},
         known,
         latency_report::{LatencyReport, Look, Outcome, Requested},
         printed::OnlyTimeouts,
+        recording,
         timeout_history::TimeoutHistory,
         trace_json::TraceJson,
         trace_summary,
-        trace_text::{Style, TraceText},
+        trace_text::{self, Style, TraceText},
     },
     source::recorded::{Window, table},
 };
@@ -44,7 +47,7 @@ pub(super) fn text(name: &str) -> String {
     );
     let known = written(|out| known::table(out, false, &narrow.model.table, narrow.model.now_ns()));
     part(&mut all, "rsct trace --known", &known);
-    let wide = |mut look: crate::render::trace_text::Look| {
+    let wide = |mut look: trace_text::Look| {
         look.style = Style {
             wide: true,
             absolute: false,
@@ -81,7 +84,15 @@ pub(super) fn json(name: &str) -> String {
         all += &answer;
     }
     all += &latency(name, true);
+    all += &contents(name);
     all
+}
+
+/// The contents of the file.
+fn contents(name: &str) -> String {
+    let file = std::fs::File::open(path(name, "rsct")).unwrap();
+    let contents = Contents::read(file).unwrap();
+    written(|out| recording::json(out, name, &contents))
 }
 
 /// The table in the middle and at the end.
@@ -105,7 +116,7 @@ fn lists(name: &str, format: Format) -> [(String, String); 2] {
     })
 }
 
-fn table_at(name: &str, to_ns: u64) -> crate::observe::Model {
+fn table_at(name: &str, to_ns: u64) -> Model {
     let (mut files, _) = open(name);
     table::at(&mut files, Selection::default(), to_ns)
         .unwrap()

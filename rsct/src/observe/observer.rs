@@ -98,3 +98,103 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.explains() || self.1.explains()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its calls.
+    #[derive(Debug, Default)]
+    struct Counts {
+        observed: u32,
+        noticed: u32,
+        defaults: u32,
+        settled_ns: u64,
+        is_over: bool,
+        has_failed: bool,
+        explains: bool,
+    }
+
+    impl Observer for Counts {
+        fn observe(&mut self, _: Observation<'_>) {
+            self.observed += 1;
+        }
+
+        fn notice(&mut self, _: &Notice) {
+            self.noticed += 1;
+        }
+
+        fn defaults(&mut self, _: u32, _: &Defaults) {
+            self.defaults += 1;
+        }
+
+        fn settled(&mut self, until_ns: u64) {
+            self.settled_ns = until_ns;
+        }
+
+        fn is_over(&self) -> bool {
+            self.is_over
+        }
+
+        fn has_failed(&self) -> bool {
+            self.has_failed
+        }
+
+        fn explains(&self) -> bool {
+            self.explains
+        }
+    }
+
+    fn call(observer: &mut impl Observer) {
+        let record = rsct_common::record::EntryRecord::default();
+        observer.observe(Observation::Entry(&record, None, None));
+        observer.notice(&Notice::NoCauses);
+        observer.defaults(1, &Defaults::default());
+        observer.settled(5);
+    }
+
+    fn was_called(counts: &Counts) -> bool {
+        (
+            counts.observed,
+            counts.noticed,
+            counts.defaults,
+            counts.settled_ns,
+        ) == (1, 1, 1, 5)
+    }
+
+    #[test]
+    fn both_of_a_pair_observe_everything() {
+        let mut pair = (Counts::default(), Counts::default());
+        call(&mut pair);
+        assert!(was_called(&pair.0) && was_called(&pair.1));
+        let mut one = Counts::default();
+        call(&mut &mut one);
+        assert!(was_called(&one));
+    }
+
+    #[test]
+    fn a_pair_is_over_when_either_is() {
+        for (one, other) in [(false, false), (true, false), (false, true), (true, true)] {
+            let counts = |is_it| Counts {
+                is_over: is_it,
+                has_failed: is_it,
+                explains: is_it,
+                ..Counts::default()
+            };
+            let mut pair = (counts(one), counts(other));
+            let either = one || other;
+            for answer in [pair.is_over(), pair.has_failed(), pair.explains()] {
+                assert_eq!(answer, either);
+            }
+            let single = &mut pair.0;
+            let asked: &dyn Fn(&&mut Counts) -> [bool; 3] = &|of| {
+                [
+                    Observer::is_over(of),
+                    Observer::has_failed(of),
+                    Observer::explains(of),
+                ]
+            };
+            assert_eq!(asked(&single), [one; 3]);
+        }
+    }
+}

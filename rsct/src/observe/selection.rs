@@ -137,7 +137,148 @@ mod tests {
     use zerocopy::FromZeros as _;
 
     use super::*;
-    use crate::names::proto;
+    use crate::names::{proto, status};
+
+    fn udp() -> Filter {
+        Filter {
+            proto: Some(proto::UDP),
+            ..Filter::default()
+        }
+    }
+
+    fn words(protonum: u8) -> [u64; 5] {
+        Tuple {
+            protonum,
+            ..Tuple::default()
+        }
+        .to_words()
+    }
+
+    /// The parts of a stream that select packets, entries and dumped entries alike.
+    const PARTS: [(Option<u8>, Option<u32>, [bool; 2]); 4] = [
+        (None, None, [true, true]),
+        (Some(proto::UDP), None, [true, false]),
+        (None, Some(1), [true, true]),
+        (Some(proto::UDP), Some(2), [false, false]),
+    ];
+
+    #[test]
+    fn packets_and_entries_of_the_selected_flows_are_tracked() {
+        for (proto, netns, tracked) in PARTS {
+            let filter = Filter {
+                proto,
+                ..Filter::default()
+            };
+            let selection = Selection::recorded(&filter, netns, 0);
+            let tracks = [proto::UDP, proto::TCP].map(|protonum| {
+                let packet = PacketRecord {
+                    netns: 1,
+                    tuple: words(protonum),
+                    ..PacketRecord::default()
+                };
+                let entry = EntryRecord {
+                    netns: 1,
+                    orig: words(protonum),
+                    ..EntryRecord::default()
+                };
+                let dumped = DumpedEntry {
+                    key: crate::flow::TupleKey {
+                        netns: 1,
+                        zone: 0,
+                        orig: words(protonum),
+                    },
+                    reply: [0; 5],
+                    status: 0,
+                    state: 0,
+                    mark: 0,
+                    timeout_seconds: None,
+                };
+                [
+                    selection.tracks_packet(&packet, None),
+                    selection.tracks_entry(&entry),
+                    selection.tracks_dumped(&dumped),
+                ]
+            });
+            assert_eq!(tracks, tracked.map(|is_it| [is_it; 3]), "{selection:?}");
+        }
+        // A live source tracks what its eBPF programs report.
+        let packet = PacketRecord {
+            tuple: words(proto::TCP),
+            ..PacketRecord::default()
+        };
+        assert!(Selection::live(&udp()).tracks_packet(&packet, None));
+    }
+
+    #[test]
+    fn a_selection_of_everything_needs_no_check() {
+        let all = Filter::default();
+        let confirmed = with_status(status::CONFIRMED);
+        for (selection, is_all) in [
+            (Selection::default(), true),
+            (Selection::live(&all), true),
+            (Selection::live(&udp()), true),
+            (Selection::live(&confirmed), false),
+            (Selection::recorded(&all, None, 0), true),
+            (Selection::recorded(&all, None, 1), false),
+            (Selection::recorded(&all, Some(1), 0), false),
+            (Selection::recorded(&udp(), None, 0), false),
+        ] {
+            assert_eq!(selection.is_all(), is_all, "{selection:?}");
+        }
+    }
+
+    fn with_status(set: u32) -> Filter {
+        let mut filter = Filter::default();
+        filter.details.status = Some(crate::filter::Status { set, clear: 0 });
+        filter
+    }
+
+    #[test]
+    fn a_packet_is_reported_if_its_entry_matches_after_it() {
+        let selection = Selection::live(&with_status(status::SEEN_REPLY));
+        let packet = |flags, status_after| PacketRecord {
+            flags,
+            status_after,
+            time_ns: 10,
+            ..PacketRecord::default()
+        };
+        for (record, reported) in [
+            (packet(PacketFlags::AFTER, status::SEEN_REPLY), true),
+            (packet(PacketFlags::AFTER, 0), false),
+            // It has no entry.
+            (packet(0, status::SEEN_REPLY), false),
+        ] {
+            assert_eq!(selection.reports_packet(&record, None), reported, "{record:?}");
+        }
+        for (from_ns, reported) in [(9, true), (10, true), (11, false)] {
+            let selection = Selection::recorded(&Filter::default(), None, from_ns);
+            assert_eq!(selection.reports_packet(&packet(0, 0), None), reported);
+        }
+    }
+
+    #[test]
+    fn an_operation_is_reported_if_it_leaves_a_matching_entry() {
+        let selection = Selection::live(&with_status(status::ASSURED));
+        let entry = |flags, status_before, status_after| EntryRecord {
+            flags,
+            status_before,
+            status_after,
+            time_ns: 10,
+            ..EntryRecord::default()
+        };
+        for (record, reported) in [
+            (entry(EntryFlags::RETURNED, 0, status::ASSURED), true),
+            (entry(EntryFlags::RETURNED, status::ASSURED, 0), false),
+            (entry(0, status::ASSURED, 0), true),
+            (entry(0, 0, status::ASSURED), false),
+        ] {
+            assert_eq!(selection.reports_entry(&record), reported, "{record:?}");
+        }
+        for (from_ns, reported) in [(9, true), (10, true), (11, false)] {
+            let selection = Selection::recorded(&Filter::default(), None, from_ns);
+            assert_eq!(selection.reports_entry(&entry(0, 0, 0)), reported);
+        }
+    }
 
     #[test]
     fn a_recorded_cause_is_of_the_selected_flows() {
@@ -153,10 +294,7 @@ mod tests {
             .to_words(),
             ..CauseRecord::new_zeroed()
         };
-        let udp = Filter {
-            proto: Some(proto::UDP),
-            ..Filter::default()
-        };
+        let udp = udp();
         for (selection, reported) in [
             (Selection::default(), [true, true]),
             (Selection::recorded(&udp, None, 0), [true, false]),

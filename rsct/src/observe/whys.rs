@@ -1,5 +1,8 @@
 //! Causes in a trace: each is assigned to the packet or the entry that it explains.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use rsct_common::{

@@ -5,6 +5,8 @@ mod lookup;
 mod observed;
 mod packet;
 mod policy;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
