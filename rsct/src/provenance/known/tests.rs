@@ -269,6 +269,16 @@ fn packets_that_differ_have_their_own_source() {
         (first, unreplied),
         (PacketRecord { netns: 8, ..first }, None),
         (first, unreplied),
+        // The same bit differs in both.
+        (
+            PacketRecord {
+                netns: NETNS ^ status::SEEN_REPLY,
+                status_after: first.status_after ^ status::SEEN_REPLY,
+                ..first
+            },
+            Some(("unreplied", None)),
+        ),
+        (first, unreplied),
         (refreshed(UDP, 120), Some(("replied", Some(120_000)))),
         (first, unreplied),
         (left(UDP, 29_960), unreplied),
