@@ -62,6 +62,7 @@ mod q13_why_it_stays_unreplied;
 mod q14_out_of_window_by_how_much;
 mod q15_where_a_syn_ended;
 mod recorder_ends_with_a_valid_file;
+mod recorder_survives_faults;
 mod recording_replays_as_live;
 mod reused_address_is_another_flow;
 mod ring_overrun_is_counted_and_reconciled;
@@ -169,6 +170,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     filters_run_in_kernel: EndsEachForm(IN_EBPF),
     recording_replays_as_live: EachForm,
     recorder_ends_with_a_valid_file: Ends(FILES),
+    recorder_survives_faults: Ends(FILES),
     joined_table_agrees: EachForm,
     all_namespaces: EachForm,
     namespace_out_of_reach: Once(DEFAULT),
