@@ -64,6 +64,7 @@ mod rules;
 mod schema;
 #[cfg(test)]
 mod seeds;
+mod snapshot;
 mod source;
 mod sysctls;
 mod table;

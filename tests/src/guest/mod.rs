@@ -77,6 +77,7 @@ mod tcp_timeouts_are_shortened;
 mod timeout_history_is_told;
 mod timeouts_are_shown_and_set;
 mod timeouts_have_a_source;
+mod top_shows_who_sends;
 mod udp_gets_assured;
 mod watch_sees_traffic;
 mod what_if_is_what_happens;
@@ -114,6 +115,7 @@ const LOSSES: &str = "more of the losses that ring_overrun_is_counted_and_reconc
 const MESSAGES: &str = "builds and prints netlink messages, which change only by additions; the native tests send them to this machine's kernel";
 const PLACES: &str = "joins answers that zone_of_one_direction and all_namespaces test on each kernel";
 const REPLAYED: &str = "joins packets in user space; recording_replays_as_live asks the same on each kernel";
+const SCREEN: &str = "draws records, which other scenarios compare on each kernel";
 const SIMULATED: &str =
     "simulates in user space; recording_replays_as_live compares its input on each kernel";
 const SUMS: &str = "adds up a dump in user space; dumps are compared on each kernel";
@@ -227,6 +229,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q04_how_late_gc_reaps: EachForm,
     q05_what_a_packet_costs: EachForm,
     q06_contention_at_confirm: EachForm,
+    top_shows_who_sends: Ends(SCREEN),
     library_example_runs: Ends(LIBRARY),
     documented_commands_run: Newest(PAGES),
     hardened_kernel_is_named: Once(OWN),

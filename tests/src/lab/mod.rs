@@ -11,6 +11,7 @@ pub mod line;
 pub mod listener;
 pub mod nfnetlink;
 pub mod programs;
+pub mod pseudo_terminal;
 pub mod queue;
 pub mod raw;
 pub mod recorder;
