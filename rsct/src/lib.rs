@@ -66,6 +66,7 @@ mod rules;
 mod schema;
 #[cfg(test)]
 mod seeds;
+mod snapshot;
 mod source;
 mod sysctls;
 mod table;

@@ -10,7 +10,8 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
 use crate::{
-    build, exec, kernels, machine,
+    build::Profile,
+    exec, kernels, machine,
     vm::{self, Boot},
 };
 
@@ -90,7 +91,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
-    vm::prepare()?;
+    vm::prepare(Profile::Release)?;
     counted(kernel, "bench-packet", only)
 }
 
@@ -99,7 +100,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
     for kernel in kernels {
         kernels::check(kernel)?;
     }
-    vm::prepare()?;
+    vm::prepare(Profile::Release)?;
     let mut ended = ExitCode::SUCCESS;
     for (number, kernel) in kernels.iter().enumerate() {
         if number > 0 {
@@ -117,6 +118,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
 fn counted(kernel: &str, bench: &str, only: Option<&str>) -> Result<ExitCode> {
     Boot {
         kernel,
+        profile: Profile::Release,
         icount: true,
         with: &["bpftrace".to_owned()],
         timeout: Some(TIMEOUT),
@@ -131,9 +133,9 @@ fn table(options: &[(&str, &Option<String>)]) -> Result<ExitCode> {
         bail!("the bench creates network namespaces and sets conntrack limits: run it as root");
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
-    build::ensure()?;
-    let mut command = Command::new(build::built("rsct-tests"));
-    build::add_to_path(&mut command)?.arg("bench-table");
+    Profile::Release.ensure()?;
+    let mut command = Command::new(Profile::Release.built("rsct-tests"));
+    Profile::Release.add_to_path(&mut command)?.arg("bench-table");
     for (name, value) in options {
         if let Some(value) = value {
             command.args([name, value.as_str()]);

@@ -8,7 +8,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{build, cpio::Cpio, image::Image, modules, tools};
+use crate::{
+    build::{self, Profile},
+    cpio::Cpio,
+    image::Image,
+    modules, tools,
+};
 
 const INIT: &str = include_str!("init.sh");
 
@@ -16,6 +21,8 @@ const INIT: &str = include_str!("init.sh");
 pub struct Contents<'a> {
     /// The kernel, whose modules are included.
     pub image: &'a Image,
+    /// The build of its programs.
+    pub profile: Profile,
     /// Additional Debian packages.
     pub with: &'a [String],
     /// Files of this machine, each with its path in the guest.
@@ -82,7 +89,10 @@ fn last_layer(contents: &Contents<'_>) -> Result<Vec<u8>> {
         cpio.file("rsct/terminal", 0o644, stty.as_bytes());
     }
     for program in build::PROGRAMS {
-        cpio.copy(&format!("usr/local/bin/{program}"), &build::built(program))?;
+        cpio.copy(
+            &format!("usr/local/bin/{program}"),
+            &contents.profile.built(program),
+        )?;
     }
     for (from, to) in contents.files {
         add_file(&mut cpio, from, to)?;

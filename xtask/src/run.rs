@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    build, exec, kernels, machine,
+    build::Profile,
+    exec, kernels, machine,
     vm::{self, Boot},
 };
 
@@ -35,7 +36,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         return on_this_machine(&words[1..]);
     }
     kernels::check(&options.kernel)?;
-    vm::prepare()?;
+    vm::prepare(Profile::Quick)?;
     Boot {
         kernel: &options.kernel,
         script: vm::line(&words),
@@ -49,9 +50,10 @@ fn on_this_machine(args: &[String]) -> Result<ExitCode> {
         bail!("tracing on this machine requires root: use sudo, or omit --host to run the demo in a guest");
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
-    build::ensure()?;
-    let mut command = Command::new(build::built("rsct-tests"));
-    let status = build::add_to_path(&mut command)?
+    Profile::Quick.ensure()?;
+    let mut command = Command::new(Profile::Quick.built("rsct-tests"));
+    let status = Profile::Quick
+        .add_to_path(&mut command)?
         .args(args)
         .status()
         .map_err(|error| exec::start_error(&command, &error, "run the demo"))?;

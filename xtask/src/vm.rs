@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::{build, emulator, exec, initramfs, kernels, machine, paths, progress, qemu};
+use crate::{build::Profile, emulator, exec, initramfs, kernels, machine, paths, progress, qemu};
 
 /// Default time limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -57,6 +57,8 @@ pub struct Boot<'a> {
     pub cpus: u32,
     /// As `--icount`.
     pub icount: bool,
+    /// The build of its programs.
+    pub profile: Profile,
     /// As `--with`.
     pub with: &'a [String],
     /// Files of this machine and their paths in the guest.
@@ -75,6 +77,7 @@ impl Default for Boot<'_> {
     fn default() -> Self {
         Self {
             kernel: kernels::newest(),
+            profile: Profile::default(),
             cpus: 2,
             icount: false,
             with: &[],
@@ -100,9 +103,15 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .iter()
         .map(|file| source_and_destination(file))
         .collect::<Result<Vec<_>>>()?;
-    prepare()?;
+    // Figures are of what users install.
+    let profile = match options.icount {
+        true => Profile::Release,
+        false => Profile::Quick,
+    };
+    prepare(profile)?;
     let boot = Boot {
         kernel: &options.kernel,
+        profile,
         cpus: options.cpus,
         icount: options.icount,
         with: &options.with,
@@ -123,10 +132,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// Fetches everything that guests need except the kernel.
-pub fn prepare() -> Result<()> {
+pub fn prepare(profile: Profile) -> Result<()> {
     machine::ensure(&[machine::FOR_GUESTS])?;
     emulator::ensure()?;
-    build::ensure()
+    profile.ensure()
 }
 
 impl Boot<'_> {
@@ -156,6 +165,7 @@ impl Boot<'_> {
         fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let contents = initramfs::Contents {
             image: &image,
+            profile: self.profile,
             with: self.with,
             files: self.files,
             script: self.script.clone(),

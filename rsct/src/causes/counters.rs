@@ -31,6 +31,9 @@ pub(crate) struct KernelCounters {
     /// `net.netfilter.nf_conntrack_max`, by the namespace's inode number, if the kernel sends it.
     #[serde(default)]
     pub max_entries: Vec<(u32, u32)>,
+    /// The kernel's number of entries, by the namespace's inode number.
+    #[serde(default)]
+    pub entries: Vec<(u32, u32)>,
 }
 
 /// The counters cannot be read.
@@ -77,6 +80,7 @@ impl KernelCounters {
                 .namespaces
                 .push((netns.inode as u32, stats::total(&cpus)));
             let table = stats::table(&mut socket).await.map_err(failed)?;
+            counters.entries.push((netns.inode as u32, table.entries));
             counters
                 .max_entries
                 .extend(table.max_entries.map(|max| (netns.inode as u32, max)));
@@ -97,6 +101,7 @@ impl KernelCounters {
         self.namespaces.retain(|(of, _)| *of == netns);
         self.listeners.retain(|(of, _)| *of == netns);
         self.max_entries.retain(|(of, _)| *of == netns);
+        self.entries.retain(|(of, _)| *of == netns);
     }
 
     /// Returns the growth of each counter since `before`, over all namespaces of both readings. The kernel's counters

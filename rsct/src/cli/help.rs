@@ -6,7 +6,7 @@ use clap::Command;
 
 /// Headings, and the commands below each.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Observe", &["trace", "record", "watch", "latency", "why"]),
+    ("Observe", &["trace", "top", "record", "watch", "latency", "why"]),
     (
         "Table",
         &[
@@ -195,8 +195,9 @@ mod tests {
                 if shared.contains(&long) && long != "explain" {
                     assert_eq!(arg.get_help_heading(), None, "{name} --{long}");
                 }
-                // The count of `rsct stats` is of intervals.
-                if shared.contains(&long) && (name, long) != ("rsct stats", "count") {
+                // The counts of these are of intervals.
+                let is_of_intervals = long == "count" && ["rsct stats", "rsct top"].contains(&name);
+                if shared.contains(&long) && !is_of_intervals {
                     let help = short_help(arg);
                     // A default that is none of clap's.
                     let help = help.split(" [default").next().unwrap_or_default().to_owned();

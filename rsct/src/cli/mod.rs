@@ -36,6 +36,7 @@ pub mod stats;
 mod sweep;
 pub mod sysctl;
 pub mod timeout;
+mod top;
 pub mod trace;
 pub mod update;
 pub mod watch;
@@ -76,6 +77,7 @@ struct Cli {
 #[command(defer = true)]
 enum Command {
     Trace(Box<trace::TraceArgs>),
+    Top(Box<top::TopArgs>),
     Record(Box<record::RecordArgs>),
     Latency(Box<latency::LatencyArgs>),
     Watch(Box<watch::WatchArgs>),
@@ -122,6 +124,7 @@ pub fn run() -> ExitCode {
     limits::raise_open_files();
     let result = match &cli.command {
         Command::Trace(args) => trace::run(args),
+        Command::Top(args) => top::run(args),
         Command::Record(args) => record::run(args),
         Command::Latency(args) => latency::run(args),
         Command::Watch(args) => watch::run(args),

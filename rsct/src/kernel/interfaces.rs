@@ -78,6 +78,11 @@ impl Names {
             .unwrap_or_else(|| inode.to_string().into())
     }
 
+    /// Returns whether several namespaces have names.
+    pub(crate) fn has_several_netns(&self) -> bool {
+        self.netns.len() > 1
+    }
+
     /// The name of an interface, if it is known.
     pub(crate) fn interface(&self, netns: u32, ifindex: u32) -> Option<&Name> {
         self.interfaces.get(&(netns, ifindex))

@@ -74,6 +74,18 @@ impl Tally {
         self.max = self.max.max(counted[MAX]);
     }
 
+    /// Adds a value.
+    pub(crate) fn add_value(&mut self, value: u64) {
+        if let Some(bucket) = self.buckets.get_mut(bucket_of(value)) {
+            *bucket += 1;
+        }
+        self.sum = self.sum.saturating_add(value);
+        if value >= self.max {
+            self.max = value;
+            self.max_is_exact = true;
+        }
+    }
+
     /// Adds another histogram.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (count, more) in self.buckets.iter_mut().zip(&other.buckets) {

@@ -1,11 +1,14 @@
 //! The reader of the ring, which decodes records in place.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, os::fd::AsFd as _};
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use rsct_common::loss::LOSSES;
 
-use crate::records::{Lost, Record};
+use crate::{
+    kernel::ring_fill::RingFill,
+    records::{Lost, Record},
+};
 
 /// The reader's end of the ring, and the counters of losses.
 pub(crate) struct Ring {
@@ -16,12 +19,16 @@ pub(crate) struct Ring {
     /// The number of all records so far.
     pub taken: u64,
     bytes: usize,
+    /// None if the kernel does not show its positions.
+    fill: Option<RingFill>,
 }
 
 impl Ring {
     pub(super) fn new(ring: RingBuf<MapData>, bytes: u32, lost: PerCpuArray<MapData, [u64; LOSSES]>) -> Self {
+        let fill = RingFill::of(ring.as_fd()).ok();
         Self {
             ring,
+            fill,
             lost,
             malformed: 0,
             taken: 0,
@@ -34,6 +41,12 @@ impl Ring {
         /// Less than the size of any record with its header.
         const LEAST: usize = 64;
         self.bytes / LEAST
+    }
+
+    /// Returns whether it can hold as many bytes as it holds now.
+    pub(crate) fn has_room(&self) -> bool {
+        let fill = self.fill.as_ref();
+        fill.is_some_and(|fill| fill.bytes() < self.bytes as u64 / 2)
     }
 
     /// Passes on records until none is left, or `most` were passed on. Returns their number.

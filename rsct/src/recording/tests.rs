@@ -338,3 +338,39 @@ fn packets_take_few_bytes() {
         assert!(read(&bytes).unwrap().0 == packets);
     }
 }
+
+#[test]
+fn a_second_recorder_leaves_the_file_as_it_is() {
+    let dir = Dir::new("second");
+    fs::write(dir.file(), "an older file").unwrap();
+    let mut writer = Writer::create(options(&dir.file())).unwrap();
+    append(&mut writer, &small());
+    let error = Writer::create(options(&dir.file())).unwrap_err().to_string();
+    assert!(error.contains("a.rsct: another rsct is writing"), "{error}");
+    writer.finish().unwrap();
+    let bytes = fs::read(dir.file()).unwrap();
+    assert_eq!(read(&bytes).unwrap(), (small(), Status::Whole));
+    write(&dir.file(), &[]);
+}
+
+#[test]
+fn a_deleted_file_ends_the_recording_and_a_renamed_one_does_not() {
+    let dir = Dir::new("deleted");
+    let renamed = dir.0.join("b.rsct");
+    let mut writer = Writer::create(options(&dir.file())).unwrap();
+    append(&mut writer, &small());
+    fs::rename(dir.file(), &renamed).unwrap();
+    append(&mut writer, &small());
+    writer.finish().unwrap();
+    let both = [small(), small()].concat();
+    assert_eq!(read(&fs::read(&renamed).unwrap()).unwrap().0, both);
+
+    let mut writer = Writer::create(options(&renamed)).unwrap();
+    fs::remove_file(&renamed).unwrap();
+    append(&mut writer, &small()[..1]);
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(
+        error.contains("b.rsct: another process deleted the file"),
+        "{error}"
+    );
+}

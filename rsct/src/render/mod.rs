@@ -37,6 +37,7 @@ mod tests;
 pub(crate) mod timeout_history;
 pub(crate) mod timeout_source;
 pub(crate) mod timeouts;
+pub(crate) mod top;
 pub(crate) mod trace_json;
 pub(crate) mod trace_summary;
 pub(crate) mod trace_text;

@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator};
 
 use super::{
-    SchemaLine, entry::Entry, expectation::Expectation, latency, recording, settings, trace, watch, why,
+    SchemaLine, entry::Entry, expectation::Expectation, latency, recording, settings, top, trace, watch, why,
     why_flow, why_full,
 };
 use crate::doctor::Diagnosis;
@@ -75,6 +75,7 @@ commands! {
         Entry, trace::Started, trace::Packet, trace::EntryEvent, trace::TraceLoss, trace::Programs,
         trace::UnfiredHooks, trace::Summary
     ];
+    Top "top" [top::Snapshot];
     Trace "trace" [
         trace::Started, trace::Causes, trace::Packet, trace::EntryEvent, trace::CauseAlone, trace::TraceLoss,
         trace::Programs, trace::UnfiredHooks, trace::Difference, trace::KnownFlow, trace::Summary

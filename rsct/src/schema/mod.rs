@@ -12,6 +12,7 @@ pub(crate) mod settings;
 pub(crate) mod tag;
 #[cfg(test)]
 mod tests;
+pub(crate) mod top;
 pub(crate) mod trace;
 mod validate;
 pub(crate) mod watch;

@@ -58,6 +58,7 @@ tags! {
     Programs "programs";
     Recording "recording";
     SchemaLine "schema";
+    Snapshot "snapshot";
     Slow "slow";
     Started "started";
     Summary "summary";

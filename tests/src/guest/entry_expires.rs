@@ -11,8 +11,7 @@ const EXPIRED_AFTER: Duration = Duration::from_millis(1100);
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    lab.server
-        .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
+    lab.server.sysctl("net/netfilter/nf_conntrack_udp_timeout", "1")?;
     let (client, server) = traffic::udp(&lab, 9999)?;
     let port = i64::from(client.local_addr()?.port());
     let trace = Trace::start(&lab.server.name, &[])?;

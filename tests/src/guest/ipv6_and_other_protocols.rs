@@ -70,8 +70,7 @@ const FIRST: &[First] = &[
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
     // Only the kernel's own transports can calculate these checksums.
-    lab.server
-        .sh("sysctl -qw net.netfilter.nf_conntrack_checksum=0")?;
+    lab.server.sysctl("net/netfilter/nf_conntrack_checksum", "0")?;
     let symbols = fs::read_to_string("/proc/kallsyms").context("read /proc/kallsyms")?;
     let trace = Trace::start(&lab.server.name, &[])?;
     for first in FIRST {

@@ -115,7 +115,7 @@ fn saved_lines_are_loaded(router: &Namespace) -> Result<()> {
         "the kernel shows more of offloaded flows than it did:\n{saved}"
     );
     let copy = Namespace::new("copy")?;
-    copy.sh("sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_established=7000")?;
+    copy.sysctl("net/netfilter/nf_conntrack_tcp_timeout_established", "7000")?;
     let loaded = output(&mut copy.rsct(&["load", &file.path()]))?;
     let said = String::from_utf8(loaded.stderr)?;
     ensure!(

@@ -26,8 +26,7 @@ pub fn run() -> Result<()> {
     ensure!(refused.is_err(), "port 9 has a listener");
 
     // A second passes quickly, and a dump of the table finds the expired entries.
-    lab.server
-        .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1")?;
+    lab.server.sysctl("net/netfilter/nf_conntrack_udp_timeout", "1")?;
     traffic::request(&client, &server)?;
     wait::until("the entry has expired", || {
         Ok(!lab.server.sh("conntrack -L -p udp")?.contains("dport=9001"))

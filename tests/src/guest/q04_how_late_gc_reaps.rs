@@ -104,7 +104,7 @@ fn create(namespace: &Namespace, protonum: &str, count: i64, seconds: u64) -> Re
 
 /// The kernel's own count of a namespace's entries, which reaps none.
 fn count(namespace: &Namespace) -> Result<i64> {
-    let count = namespace.sh("cat /proc/sys/net/netfilter/nf_conntrack_count")?;
+    let count = namespace.read("/proc/sys/net/netfilter/nf_conntrack_count")?;
     count.trim().parse().context("the number of entries")
 }
 

@@ -23,19 +23,19 @@ const CONFIRM: &str = "__nf_conntrack_confirm";
 const DOUBLE_LOCK: &str = "nf_conntrack_double_lock";
 const LOCKS: &str = "nf_conntrack_locks";
 /// Flows of each round.
-const FLOWS: u16 = 1200;
+const FLOWS: u16 = 400;
 const CPUS: u16 = 2;
 const THREADS: u16 = 4;
 /// Alternating sizes of the table: large, as all of its locks are held while it is walked.
 const BUCKETS: [u32; 2] = [131_072, 262_144];
 /// Attempts to make them wait.
-const ROUNDS: u16 = 10;
+const ROUNDS: u16 = 30;
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     // None expires before it has been counted.
     lab.client
-        .sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
+        .sysctl("net/netfilter/nf_conntrack_udp_timeout", "600")?;
     // The socket is not read: packets for its full buffer are dropped after conntrack.
     let _server = lab.on_server(|| Ok(UdpSocket::bind((SERVER, 9999))?))?;
     // Until neighbours know each other, packets wait in a short queue.
@@ -85,7 +85,7 @@ fn long_waits_are_reported(together: &Measured) -> Result<()> {
 /// Opens flows and measures; the number of confirmed entries is the growth of the kernel's count.
 fn round(lab: &Lab, ports: u16, threads: u16, resizing: bool) -> Result<Measured> {
     let count = || -> Result<i64> {
-        let count = lab.client.sh("cat /proc/sys/net/netfilter/nf_conntrack_count")?;
+        let count = lab.client.read("/proc/sys/net/netfilter/nf_conntrack_count")?;
         count.trim().parse().context("the number of entries")
     };
     let counters = Counters::of(&lab.client)?;

@@ -89,7 +89,7 @@ fn replies_by_another_route() -> Result<()> {
 
 /// Packets that an interface has received.
 fn received(namespace: &Namespace, interface: &str) -> Result<u64> {
-    let told = namespace.sh(&format!("cat /sys/class/net/{interface}/statistics/rx_packets"))?;
+    let told = namespace.with_devices(&format!("cat /sys/class/net/{interface}/statistics/rx_packets"))?;
     told.trim()
         .parse()
         .with_context(|| format!("the counter of {interface}: {told}"))

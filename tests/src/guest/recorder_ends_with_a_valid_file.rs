@@ -6,7 +6,11 @@ use std::{fs, net::UdpSocket, path::Path, process::Command};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    lab::{Lab, SERVER, recorder::Recorder, traffic, wait},
+    lab::{
+        Lab, SERVER,
+        recorder::{Recorder, replayed},
+        traffic, wait,
+    },
     native::namespace::{output, rsct, succeeds},
 };
 
@@ -18,20 +22,9 @@ pub fn run() -> Result<()> {
 }
 
 /// The number of packets in a recording, and the messages of its replay.
-fn packets(file: &Path) -> Result<(u64, String)> {
-    let replayed = output(
-        Command::new(rsct())
-            .args(["trace", "-o", "json", "--input"])
-            .arg(file),
-    )?;
-    let stderr = String::from_utf8_lossy(&replayed.stderr).into_owned();
-    ensure!(replayed.status.success(), "{}\n{stderr}", replayed.status);
-    let stdout = String::from_utf8_lossy(&replayed.stdout);
-    let count = stdout
-        .lines()
-        .filter(|line| line.contains("\"type\":\"packet\""))
-        .count();
-    Ok((count.try_into()?, stderr))
+fn packets(file: &Path) -> Result<(usize, String)> {
+    let (lines, messages) = replayed(&[file])?;
+    Ok((lines.iter().filter(|line| line.is_packet()).count(), messages))
 }
 
 fn killed(lab: &Lab) -> Result<()> {
@@ -128,17 +121,8 @@ fn rotated(lab: &Lab) -> Result<()> {
     ensure!(messages.contains("0 records lost"), "{messages}");
     // The flow began in the first file, and the second one's dump has it.
     let alone = packets(file)?;
-    let both = output(
-        Command::new(rsct())
-            .args(["trace", "-o", "json", "--input"])
-            .arg(file)
-            .arg("--input")
-            .arg(older),
-    )?;
-    let both = String::from_utf8_lossy(&both.stdout)
-        .lines()
-        .filter(|line| line.contains("\"type\":\"packet\""))
-        .count() as u64;
+    let (both, _) = replayed(&[file, older])?;
+    let both = both.iter().filter(|line| line.is_packet()).count();
     let first = packets(older)?;
     ensure!(
         alone.0 > 0 && first.0 > 0 && both == alone.0 + first.0,

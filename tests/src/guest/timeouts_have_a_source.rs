@@ -40,7 +40,7 @@ pub fn run() -> Result<()> {
     // The namespace's own.
     let created = talk(&lab, &trace, 9000)?;
     is_default(&created, "nf_conntrack_udp_timeout", "unreplied")?;
-    there.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=77")?;
+    there.sysctl("net/netfilter/nf_conntrack_udp_timeout", "77")?;
     // Defaults are looked at again at most once a second.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let created = talk(&lab, &trace, 9000)?;

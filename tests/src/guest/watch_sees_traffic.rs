@@ -7,7 +7,7 @@ use crate::lab::{Lab, Line, Trace, traffic};
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
-    lab.server.sh("sysctl -qw net.netfilter.nf_conntrack_acct=1")?;
+    lab.server.sysctl("net/netfilter/nf_conntrack_acct", "1")?;
     let watch = Trace::of(
         lab.server
             .rsct(&["watch", "-o", "json", "-p", "udp", "--dport", "8890"]),

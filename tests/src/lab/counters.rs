@@ -61,7 +61,8 @@ impl Counters {
 
 /// One of the kernel's counters of packets and errors in a namespace, such as `IpExt` `InNoRoutes`.
 pub fn mib(namespace: &Namespace, group: &str, name: &str) -> Result<u64> {
-    let text = namespace.sh("cat /proc/net/snmp /proc/net/netstat")?;
+    let text =
+        namespace.read("/proc/thread-self/net/snmp")? + &namespace.read("/proc/thread-self/net/netstat")?;
     let lines: Vec<&str> = text.lines().collect();
     for pair in lines.chunks(2) {
         let [names, values] = pair else { continue };

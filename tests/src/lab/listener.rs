@@ -42,7 +42,7 @@ impl Listener {
 
     /// Number of messages that the kernel could not deliver to it.
     pub fn drops(&self, namespace: &Namespace) -> Result<u64> {
-        let table = namespace.sh("cat /proc/net/netlink")?;
+        let table = namespace.read("/proc/thread-self/net/netlink")?;
         table
             .lines()
             .find_map(|line| {

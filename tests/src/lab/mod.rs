@@ -11,6 +11,7 @@ pub mod line;
 pub mod listener;
 pub mod nfnetlink;
 pub mod programs;
+pub mod pseudo_terminal;
 pub mod queue;
 pub mod raw;
 pub mod recorder;
@@ -27,7 +28,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result};
 
-use crate::native::namespace::Namespace;
+use crate::native::namespace::{Namespace, succeeds};
 
 pub use self::{line::Line, recording::Recording, routers::Routers, trace::Trace, why::Why};
 
@@ -42,12 +43,10 @@ pub const CLIENT_V6: &str = "fd34::12";
 
 /// A rule that matches the state enables conntrack in its namespace.
 const RULES: &str = "
-    nft -f - <<RULES
     table inet lab {
         chain input { type filter hook input priority 0; ct state established,related accept; }
         chain output { type filter hook output priority 0; ct state established,related accept; }
     }
-RULES
 ";
 
 /// A server and a client, one hop apart.
@@ -71,22 +70,24 @@ impl Lab {
 
     fn of(server: Namespace, client: Namespace) -> Result<Self> {
         let lab = Self { server, client };
-        lab.server.sh(&format!(
-            "ip link add eth0 type veth peer name eth0 netns {}",
-            lab.client.name
-        ))?;
         for (namespace, v4, v6) in [(&lab.server, SERVER, SERVER_V6), (&lab.client, CLIENT, CLIENT_V6)] {
-            namespace.sh(&format!(
-                "ip link set lo up
-                ip addr add {v4}/24 dev eth0
-                ip addr add {v6}/64 dev eth0 nodad
-                ip link set eth0 up
-                {RULES}"
+            let pair = match namespace.name == lab.server.name {
+                true => format!("link add eth0 type veth peer name eth0 netns {}", lab.client.name),
+                false => String::new(),
+            };
+            namespace.ip(&format!(
+                "{pair}
+                link set lo up
+                addr add {v4}/24 dev eth0
+                addr add {v6}/64 dev eth0 nodad
+                link set eth0 up"
             ))?;
+            namespace.nft(RULES)?;
         }
         for namespace in [&lab.server, &lab.client] {
             wait::until("the veth pair is up", || {
-                Ok(namespace.sh("cat /sys/class/net/eth0/operstate")?.trim() == "up")
+                let link = succeeds(&mut namespace.command("ip", &["-o", "link", "show", "eth0"]))?;
+                Ok(link.contains(" state UP "))
             })?;
         }
         Ok(lab)
@@ -95,7 +96,7 @@ impl Lab {
     /// Disables IPv6, whose neighbour discovery would add lines to a trace.
     pub fn without_ipv6(self) -> Result<Self> {
         for namespace in [&self.server, &self.client] {
-            namespace.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1")?;
+            namespace.sysctl("net/ipv6/conf/all/disable_ipv6", "1")?;
         }
         Ok(self)
     }
@@ -103,7 +104,7 @@ impl Lab {
     /// Keeps UDP entries without replies for as long as a scenario may last on a busy host, instead of 30 seconds.
     pub fn with_lasting_udp(self) -> Result<Self> {
         for namespace in [&self.server, &self.client] {
-            namespace.sh("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600")?;
+            namespace.sysctl("net/netfilter/nf_conntrack_udp_timeout", "600")?;
         }
         Ok(self)
     }

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::wait::DEADLINE;
+use super::{Line, json, wait::DEADLINE};
 use crate::{guest::ATTACH, native::namespace};
 
 /// A running recorder, which ends when this is dropped.
@@ -105,6 +105,20 @@ impl Recorder {
         ensure!(status.success(), "rsct record: {status}\n{messages}");
         Ok(messages)
     }
+}
+
+/// The lines of a recording's replay, and its messages.
+pub fn replayed(files: &[&Path]) -> Result<(Vec<Line>, String)> {
+    let mut command = Command::new(namespace::rsct());
+    command.args(["trace", "-o", "json"]);
+    for file in files {
+        command.arg("--input").arg(file);
+    }
+    let ended = namespace::output(&mut command)?;
+    let messages = String::from_utf8_lossy(&ended.stderr).into_owned();
+    ensure!(ended.status.success(), "{}\n{messages}", ended.status);
+    let lines = json::values(&String::from_utf8_lossy(&ended.stdout))?;
+    Ok((lines.into_iter().map(Line).collect(), messages))
 }
 
 impl Drop for Recorder {

@@ -1,23 +1,21 @@
-//! `rsct record` running during a scenario, and the answers of `rsct why --input` from it.
+//! A recorder beside a live question, and the answers of `rsct why --input` from its file.
 
 use std::{
     fs,
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
+    process::{Command, id},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{wait::DEADLINE, why::Answer};
-use crate::{guest::ATTACH, native::namespace};
+use super::{recorder::Recorder, wait, why::Answer};
+use crate::native::namespace;
 
-/// A running `rsct record`.
+/// A running `rsct record` that counts causes.
 pub struct Recording {
-    child: Child,
-    path: PathBuf,
+    recorder: Recorder,
+    file: Recorded,
 }
 
 /// Its file.
@@ -26,56 +24,22 @@ pub struct Recorded(PathBuf);
 impl Recording {
     /// Starts it, and returns when it records causes and their counts.
     pub fn start(netns: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("why-{}.rsct", std::process::id()));
+        let path = std::env::temp_dir().join(format!("why-{}.rsct", id()));
         // One of an earlier scenario would have counts at once.
         let _ = fs::remove_file(&path);
-        let mut command = Command::new(namespace::rsct());
-        command
-            .args(["record", "--duration", "10m", "--netns", netns, "-O"])
-            .arg(&path)
-            .stdin(Stdio::null());
-        if let Ok(mode) = std::env::var(ATTACH) {
-            command.args(["--attach", &mode]);
-        }
-        let child = command.spawn().with_context(|| format!("start {command:?}"))?;
-        let recording = Self { child, path };
-        recording.has_counts()?;
-        Ok(recording)
-    }
-
-    /// The file has an answer once it has two readings of the counts.
-    fn has_counts(&self) -> Result<()> {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let read = Recorded(self.path.clone());
-            let ended = read.why("all").output()?;
-            if ended.status.success() {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                bail!(
-                    "the recording has no counts: {}",
-                    String::from_utf8_lossy(&ended.stderr)
-                );
-            }
-            sleep(Duration::from_millis(250));
-        }
+        let recorder = Recorder::start(netns, &path, &[])?;
+        let file = Recorded(path);
+        // The file has an answer once it has two readings of the counts.
+        wait::until("the recording has counts", || {
+            Ok(file.why("all").output()?.status.success())
+        })?;
+        Ok(Self { recorder, file })
     }
 
     /// Stops it.
-    pub fn stop(mut self) -> Result<Recorded> {
-        // SAFETY: no pointers; the child is not reaped yet, so its id is still its own.
-        ensure!(unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGINT) } == 0);
-        let status = self.child.wait()?;
-        ensure!(status.success(), "rsct record failed: {status}");
-        Ok(Recorded(self.path.clone()))
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub fn stop(self) -> Result<Recorded> {
+        self.recorder.stop()?;
+        Ok(self.file)
     }
 }
 

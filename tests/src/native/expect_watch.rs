@@ -233,7 +233,7 @@ impl Drop for EventReader {
 /// Number of the namespace's sockets that listen to netfilter's events.
 fn listening(namespace: &Namespace) -> Result<usize> {
     // Protocol 12 is netfilter's; each group is a bit.
-    let sockets = namespace.sh("cat /proc/net/netlink")?;
+    let sockets = namespace.read("/proc/thread-self/net/netlink")?;
     let fields = sockets
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());

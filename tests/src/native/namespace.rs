@@ -1,18 +1,21 @@
 //! A network namespace of a scenario's own, and the commands that it runs there.
 
 use std::{
+    ffi::CString,
+    fs, io,
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Command, Output},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::json;
+use crate::lab::{inside, json};
 
 /// A named network namespace that is deleted on drop.
 pub struct Namespace {
@@ -34,23 +37,83 @@ impl Namespace {
         let namespace = Self {
             name: name.to_owned(),
         };
-        let asked = output(&mut namespace.command("conntrack", &["-C"]))?;
+        namespace.has_ctnetlink()?;
+        Ok(namespace)
+    }
+
+    /// Asks the first namespace only: it is the kernel that has ctnetlink or not.
+    fn has_ctnetlink(&self) -> Result<()> {
+        static ASKED: AtomicBool = AtomicBool::new(false);
+        if ASKED.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let asked = output(&mut self.command("conntrack", &["-C"]))?;
         let said = String::from_utf8_lossy(&asked.stderr);
         ensure!(
             !said.contains("Protocol not supported"),
             "this machine's kernel has no ctnetlink: modprobe nf_conntrack_netlink"
         );
-        Ok(namespace)
+        Ok(())
     }
 
-    /// A command that runs inside.
+    /// A command that runs inside. Unlike `ip netns exec`, it keeps the mounts: its /sys has no devices of the namespace.
     pub fn command(&self, program: impl Into<PathBuf>, args: &[&str]) -> Command {
-        let mut command = Command::new("ip");
+        let mut command = Command::new(program.into());
+        command.args(args);
+        // A name with a NUL cannot be opened either.
+        let path = CString::new(format!("/run/netns/{}", self.name)).unwrap_or_default();
+        // SAFETY: between fork and exec only open, setns and close are called, which are async-signal-safe.
+        unsafe {
+            command.pre_exec(move || {
+                let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+                match file >= 0 && libc::setns(file, libc::CLONE_NEWNET) == 0 {
+                    true => Ok(()),
+                    false => Err(io::Error::last_os_error()),
+                }
+            });
+        }
         command
-            .args(["netns", "exec", &self.name])
-            .arg(program.into())
-            .args(args);
-        command
+    }
+
+    /// `ip netns exec`, whose /sys has the devices of the namespace, and whose mounts are its own.
+    pub fn with_devices(&self, script: &str) -> Result<String> {
+        succeeds(Command::new("ip").args(["netns", "exec", &self.name, "sh", "-ec", script]))
+    }
+
+    /// Runs `ip` once for all lines.
+    pub fn ip(&self, lines: &str) -> Result<()> {
+        self.fed("ip", &["-batch", "-"], lines)
+    }
+
+    /// Adds rules.
+    pub fn nft(&self, rules: &str) -> Result<()> {
+        self.fed("nft", &["-f", "-"], rules)
+    }
+
+    /// Runs a command with this input.
+    fn fed(&self, program: &str, args: &[&str], input: &str) -> Result<()> {
+        let (reader, mut writer) = io::pipe().context("make a pipe")?;
+        // A pipe has room for it.
+        io::Write::write_all(&mut writer, input.as_bytes())?;
+        drop(writer);
+        succeeds(self.command(program, args).stdin(reader))?;
+        Ok(())
+    }
+
+    /// Sets a sysctl: a path below /proc/sys.
+    pub fn sysctl(&self, path: &str, value: &str) -> Result<()> {
+        let path = format!("/proc/sys/{path}");
+        self.inside(|| fs::write(&path, value).with_context(|| format!("write {value} to {path}")))
+    }
+
+    /// Reads a file of /proc/sys or /proc/thread-self/net as it is inside.
+    pub fn read(&self, path: &str) -> Result<String> {
+        self.inside(|| fs::read_to_string(path).with_context(|| format!("read {path}")))
+    }
+
+    /// Runs `act` on a thread that is inside.
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        inside::inside(&self.name, "rsct-tests", act)
     }
 
     /// Runs a shell script inside, which must succeed.

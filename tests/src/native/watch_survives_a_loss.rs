@@ -57,7 +57,7 @@ pub fn run() -> Result<()> {
 /// Waits until this number of the namespace's sockets listens to conntrack's events.
 pub(super) fn listens(namespace: &Namespace, sockets: usize) -> Result<()> {
     until("events are listened to", || {
-        let table = namespace.sh("cat /proc/net/netlink")?;
+        let table = namespace.read("/proc/thread-self/net/netlink")?;
         let listening = table.lines().filter(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             // Groups are a mask: NEW is the lowest bit.

@@ -14,7 +14,8 @@ use super::{
     results::Results,
 };
 use crate::{
-    build, emulator, exec, kernels, progress,
+    build::Profile,
+    emulator, exec, kernels, progress,
     report::{Scenarios, Tally},
     tools,
     vm::{self, Boot as Guest},
@@ -38,7 +39,7 @@ pub fn fetch(kernels: &[String]) -> Result<()> {
 
 /// The scenarios of the built programs.
 pub fn listed(filter: Option<&str>) -> Result<Listed> {
-    let mut command = Command::new(build::built("rsct-tests"));
+    let mut command = Command::new(Profile::Quick.built("rsct-tests"));
     let list = exec::output(command.arg("list"), "list the scenarios")?;
     let mut listed = Listed::parse(&list)?;
     listed.retain(filter);

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use super::{cargo, plan::Listed};
 use crate::{
-    build, exec, machine, progress,
+    build::Profile,
+    exec, machine, progress,
     report::{Scenarios, Tally},
     toolchain,
 };
@@ -45,8 +46,11 @@ pub fn native(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<T
         });
     }
     machine::ensure(&[machine::FOR_NATIVE_TESTS])?;
-    let mut command = Command::new(build::built("rsct-tests"));
-    build::add_to_path(&mut command)?.arg("native").args(filter);
+    let mut command = Command::new(Profile::Quick.built("rsct-tests"));
+    Profile::Quick
+        .add_to_path(&mut command)?
+        .arg("native")
+        .args(filter);
     let output = exec::capture(&mut command, "run the native tests")?;
     let mut scenarios = Scenarios::default();
     for part in [&output.stderr, &output.stdout] {

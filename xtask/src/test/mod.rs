@@ -20,7 +20,8 @@ use self::{
     results::Results,
 };
 use crate::{
-    build, exec, fuzz,
+    build::Profile,
+    exec, fuzz,
     kernels::{self, MATRIX},
     lint::LINTS,
     machine,
@@ -90,7 +91,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         kernels::check(kernel)?;
     }
     if options.plan {
-        build::ensure()?;
+        Profile::Quick.ensure()?;
         let listed = guests::listed(options.filter())?;
         let boots = plan::queue(Boot::all(&options.kernels()), &listed.guest);
         print!("{}", plan::text(&listed, &boots));
@@ -119,7 +120,9 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
             if !native && !guest {
                 return Ok(Listed::default());
             }
-            let listed = build::ensure().and_then(|()| guests::listed(options.filter()));
+            let listed = Profile::Quick
+                .ensure()
+                .and_then(|()| guests::listed(options.filter()));
             listed.map_err(|error| format!("{error:#}"))
         });
         let compiling = scope.spawn(|| compile(options, results));

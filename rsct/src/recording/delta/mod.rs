@@ -66,6 +66,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case has many records, and the fuzz target tries more.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn every_sequence_of_records_is_read_back(records in sample::records()) {
             prop_assert_eq!(decode(&encode(&records)), (records, false));

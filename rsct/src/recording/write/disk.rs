@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -14,6 +14,7 @@ use std::{
 use super::{
     Summary, WriteError,
     frames::{Frames, Sink},
+    open::{is_deleted, open},
     rotate::shift,
 };
 use crate::recording::format::Head;
@@ -45,6 +46,10 @@ impl Sink for File {
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)?;
         io::Seek::seek(self, io::SeekFrom::Start(bytes)).map(|_| ())
+    }
+
+    fn is_deleted(&self) -> bool {
+        is_deleted(self)
     }
 }
 
@@ -116,6 +121,9 @@ impl Disk {
             }
         };
         written.map_err(|source| self.broken(source))?;
+        if self.frames.sink().is_deleted() {
+            return Err(WriteError::Deleted(self.path.clone()));
+        }
         self.bytes.fetch_add(self.frames.bytes() - before, Relaxed);
         self.bytes.fetch_sub(expected, Relaxed);
         Ok(buffer)
@@ -152,11 +160,9 @@ impl Disk {
 }
 
 /// Creates a file and writes its header.
-fn begin(path: &PathBuf) -> Result<Frames<File>, WriteError> {
-    File::create(path)
-        .and_then(Frames::begin)
-        .map_err(|source| WriteError::Create {
-            path: path.clone(),
-            source: Arc::new(source),
-        })
+fn begin(path: &Path) -> Result<Frames<File>, WriteError> {
+    Frames::begin(open(path)?).map_err(|source| WriteError::Create {
+        path: path.to_owned(),
+        source: Arc::new(source),
+    })
 }

@@ -16,6 +16,15 @@ pub enum WriteError {
         /// The cause.
         source: Arc<io::Error>,
     },
+    /// Another recorder writes the file.
+    #[error("creating the recording {}: another rsct is writing this file; give another one", .0.display())]
+    InUse(PathBuf),
+    /// The file was deleted.
+    #[error(
+        "writing the recording {}: another process deleted the file, and nothing of it is left; record to a file that stays",
+        .0.display()
+    )]
+    Deleted(PathBuf),
     /// Writing failed.
     #[error("writing the recording {}: {source}{}; the recording ends here, and its {bytes} bytes are valid", path.display(), advice(source))]
     Write {

@@ -17,6 +17,11 @@ const INDEX_EVERY: usize = 64;
 pub(super) trait Sink: Write {
     /// Makes it shorter, and continues to write there.
     fn truncate(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// True if nobody can read it later.
+    fn is_deleted(&self) -> bool {
+        false
+    }
 }
 
 /// Writes frames into a file.
@@ -47,6 +52,11 @@ impl<S: Sink> Frames<S> {
         frames.buffer.extend(Header::new().as_bytes());
         frames.flush()?;
         Ok(frames)
+    }
+
+    /// The file.
+    pub(super) const fn sink(&self) -> &S {
+        &self.sink
     }
 
     /// The size of the file.

@@ -6,6 +6,7 @@
 mod disk;
 mod error;
 mod frames;
+mod open;
 mod rotate;
 
 use std::{

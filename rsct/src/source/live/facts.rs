@@ -9,11 +9,16 @@ use std::{
 use crate::{
     kernel::netns::Selector,
     observe::{Consumer, Fact, Input, Want},
+    probe::ring::Ring,
     provenance::find_out,
 };
 
-/// The longest time that records wait for a fact. The ring holds those of longer.
-const LONGEST: Duration = Duration::from_millis(250);
+/// Records wait so long for a fact in any case.
+const LEAST: Duration = Duration::from_millis(250);
+/// They wait so long while half of the ring is free: a busy machine must not change what is reported.
+const LONGEST: Duration = Duration::from_secs(5);
+/// How often the room is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The fact that is being found out, if any.
 pub(super) struct Facts {
@@ -51,26 +56,29 @@ impl Facts {
     }
 
     /// Passes on the fact if it has come. Returns whether records have to wait for it.
-    pub(super) fn are_awaited(&mut self, consumer: &mut impl Consumer) -> bool {
-        self.wait(consumer, Duration::ZERO);
+    pub(super) fn are_awaited(&mut self, ring: &Ring, consumer: &mut impl Consumer) -> bool {
+        self.wait(ring, consumer, Duration::ZERO);
         self.coming.as_ref().is_some_and(|coming| !coming.is_late)
     }
 
     /// Waits for the fact, as long as records would.
-    pub(super) fn finish(&mut self, consumer: &mut impl Consumer) {
-        if let Some(coming) = &self.coming {
-            self.wait(consumer, LONGEST.saturating_sub(coming.since.elapsed()));
+    pub(super) fn finish(&mut self, ring: &Ring, consumer: &mut impl Consumer) {
+        while self.coming.as_ref().is_some_and(|coming| !coming.is_late) {
+            self.wait(ring, consumer, LOOK);
         }
     }
 
-    fn wait(&mut self, consumer: &mut impl Consumer, longest: Duration) {
+    fn wait(&mut self, ring: &Ring, consumer: &mut impl Consumer, longest: Duration) {
         let Some(coming) = &mut self.coming else { return };
         match coming.fact.recv_timeout(longest) {
             Ok(fact) => {
                 self.coming = None;
                 consumer.take(Input::Fact(&fact));
             }
-            Err(RecvTimeoutError::Timeout) => coming.is_late |= coming.since.elapsed() >= LONGEST,
+            Err(RecvTimeoutError::Timeout) => {
+                let longest = if ring.has_room() { LONGEST } else { LEAST };
+                coming.is_late |= coming.since.elapsed() >= longest;
+            }
             Err(RecvTimeoutError::Disconnected) => self.coming = None,
         }
     }

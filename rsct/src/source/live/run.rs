@@ -204,7 +204,7 @@ impl<C: Consumer> Reader<'_, C> {
             facts,
             ..
         } = self;
-        if facts.are_awaited(*consumer) {
+        if facts.are_awaited(ring, *consumer) {
             return Drained::Waits;
         }
         // The ring holds the records of all packets before this time.
@@ -240,7 +240,7 @@ impl<C: Consumer> Reader<'_, C> {
             match self.drain(ring) {
                 Drained::Empty => return,
                 Drained::More => batches -= 1,
-                Drained::Waits => self.facts.finish(self.consumer),
+                Drained::Waits => self.facts.finish(ring, self.consumer),
             }
         }
     }

@@ -130,6 +130,7 @@ impl CountedPart {
                         namespaces: part_of(namespaces, index),
                         listeners: part_of(&all.listeners, index),
                         max_entries: part_of(&all.max_entries, index),
+                        entries: part_of(&all.entries, index),
                     }),
                     unread: counted.unread.clone(),
                     listeners: part_of(&counted.listeners, index),
@@ -150,6 +151,7 @@ impl CountedPart {
             all.namespaces.extend(more.namespaces);
             all.listeners.extend(more.listeners);
             all.max_entries.extend(more.max_entries);
+            all.entries.extend(more.entries);
         }
     }
 }

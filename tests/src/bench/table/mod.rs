@@ -177,7 +177,7 @@ impl Bench {
     fn is_full(&self) -> Result<()> {
         let count = self
             .namespace
-            .sh("cat /proc/sys/net/netfilter/nf_conntrack_count")?;
+            .read("/proc/sys/net/netfilter/nf_conntrack_count")?;
         ensure!(
             count.trim() == self.entries.to_string(),
             "the table has {} entries, not {}",

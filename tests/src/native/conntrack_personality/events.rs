@@ -96,7 +96,7 @@ fn outputs_agree(
     signal: libc::c_int,
 ) -> Result<()> {
     wait::until("both listen", || {
-        let table = namespace.sh("cat /proc/net/netlink")?;
+        let table = namespace.read("/proc/thread-self/net/netlink")?;
         let listening = table.lines().filter(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             fields.get(1) == Some(&"12") && fields.get(3).is_some_and(|groups| *groups != "00000000")
@@ -106,7 +106,7 @@ fn outputs_agree(
     namespace.sh(&format!("{{ {STORY} }} > /dev/null 2>&1 || true"))?;
     // All events have arrived, and the rest remains to be read.
     wait::until("both have read all", || {
-        let table = namespace.sh("cat /proc/net/netlink")?;
+        let table = namespace.read("/proc/thread-self/net/netlink")?;
         let waiting = table.lines().skip(1).any(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             fields.get(1) == Some(&"12") && fields.get(4).is_some_and(|bytes| *bytes != "0")

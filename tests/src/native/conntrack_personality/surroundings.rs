@@ -186,7 +186,7 @@ struct Listed {
 }
 
 fn sockets(namespace: &Namespace) -> Result<impl Iterator<Item = Listed>> {
-    let table = namespace.sh("cat /proc/net/netlink")?;
+    let table = namespace.read("/proc/thread-self/net/netlink")?;
     let rows: Vec<Listed> = table
         .lines()
         .filter_map(|line| {

@@ -32,7 +32,7 @@ const ZONES: &[&str] = &[
 pub fn run() -> Result<()> {
     let lab = ConntrackLab::new()?;
     let namespace = Namespace::new("zones")?;
-    namespace.sh("sysctl -qw net.netfilter.nf_conntrack_timestamp=1")?;
+    namespace.sysctl("net/netfilter/nf_conntrack_timestamp", "1")?;
     namespace.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 600")?;
     let mut report = Report::default();
     for zone in ZONES {

@@ -1,0 +1,9 @@
+//! The figures of an interval: as panes of a screen, as text, as JSON.
+
+mod json;
+pub(crate) mod pane;
+pub(crate) mod screen;
+pub(crate) mod table;
+pub(crate) mod text;
+
+pub(crate) use json::write as json;

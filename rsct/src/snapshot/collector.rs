@@ -1,0 +1,260 @@
+//! Collects the figures of snapshots from the inputs of a source.
+
+use std::collections::HashMap;
+
+use rsct_common::{
+    TupleWords,
+    record::{EntryRecord, PacketFlags, PacketRecord},
+};
+
+use crate::{
+    causes::{
+        Cause, Why,
+        tally::{FlowName, TaskName},
+    },
+    flow::{Flow, delete_kind, operation::Operation, outcome::Outcome},
+    names,
+    observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
+};
+
+use super::{Class, Destination, Figures, OfCause, Population, Snapshot, Source, TableUse};
+
+/// Collects figures.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    /// The flows.
+    pub model: Model,
+    figures: Collected,
+    started_ns: u64,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    now: Snapshot,
+    /// Places in `now.causes`.
+    causes: HashMap<Cause, usize>,
+    /// The kernel's own counts of entries, and the limits, by namespace.
+    kernel: Vec<TableUse>,
+}
+
+impl Collector {
+    /// Has seen nothing yet.
+    pub(crate) fn new(setup: &Setup, selection: Selection) -> Self {
+        Self {
+            model: Model::new(setup, selection),
+            figures: Collected::default(),
+            started_ns: setup.started_ns,
+        }
+    }
+
+    /// The begin of the first interval.
+    pub(crate) fn started_ns(&self) -> u64 {
+        self.started_ns
+    }
+
+    /// Takes one input.
+    #[inline]
+    pub(crate) fn take(&mut self, input: Input<'_>) {
+        self.model.take(input, &mut self.figures);
+        match input {
+            Input::DumpEnds { .. } => self.figures.now.population = Population::of(&self.model.table),
+            Input::Counted(counted) => {
+                if let Some(counters) = &counted.counters {
+                    self.figures.kernel = counters
+                        .entries
+                        .iter()
+                        .map(|(netns, entries)| TableUse {
+                            netns: *netns,
+                            entries: u64::from(*entries),
+                            max: counters
+                                .max_entries
+                                .iter()
+                                .find(|(of, _)| of == netns)
+                                .map(|(_, max)| *max),
+                        })
+                        .collect();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The figures at a time.
+    pub(crate) fn snapshot(&self, time_ns: u64) -> Snapshot {
+        let mut now = self.figures.now.clone();
+        now.time_ns = time_ns;
+        let mut inodes: Vec<u32> = now.population.classes().map(|(class, _)| class.netns).collect();
+        inodes.extend(self.figures.kernel.iter().map(|table| table.netns));
+        inodes.sort_unstable();
+        inodes.dedup();
+        now.tables = inodes
+            .into_iter()
+            .map(|netns| {
+                let kernel = self.figures.kernel.iter().find(|table| table.netns == netns);
+                kernel.copied().unwrap_or_else(|| TableUse {
+                    netns,
+                    entries: now.population.in_netns(netns),
+                    max: None,
+                })
+            })
+            .collect();
+        now.unfired = self
+            .model
+            .unfired
+            .iter()
+            .map(|unfired| unfired.to_string())
+            .collect();
+        now
+    }
+}
+
+impl Observer for Collected {
+    fn observe(&mut self, observation: Observation<'_>) {
+        match observation {
+            Observation::Packet(record, flow, _, reason) => self.packet(record, flow, reason),
+            Observation::Entry(record, flow, why) => self.entry(record, flow, why),
+            Observation::Cause(why) => self.cause(why),
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Loss { total, .. } => self.now.totals.lost = self.now.totals.lost.max(*total),
+            Notice::CausesLost { total } => self.now.totals.lost = self.now.totals.lost.max(*total),
+            _ => {}
+        }
+    }
+}
+
+impl Collected {
+    fn packet(&mut self, record: &PacketRecord, flow: Option<&Flow>, reason: Reason<'_>) {
+        let outcome = Outcome::of(record);
+        let totals = &mut self.now.totals;
+        totals.packets += 1;
+        totals.bytes += u64::from(record.len_bytes);
+        match outcome {
+            Outcome::Created => totals.created += 1,
+            Outcome::Invalid => totals.invalid += 1,
+            Outcome::Dropped => totals.dropped += 1,
+            _ => {}
+        }
+        let timed = record.flags & PacketFlags::DURATION != 0;
+        if timed {
+            self.now.durations.add_value(u64::from(record.duration_ns));
+        }
+        let figures = Figures {
+            packets: 1,
+            bytes: u64::from(record.len_bytes),
+            created: u64::from(outcome == Outcome::Created),
+            cost_ns: if timed { u64::from(record.duration_ns) } else { 0 },
+        };
+        self.culprits(record, flow, &figures);
+        if let Some(flow) = flow
+            && outcome == Outcome::Tracked
+            && record.flags & PacketFlags::BEFORE != 0
+            && record.state_before != record.state_after
+        {
+            let class = Class {
+                state: record.state_after,
+                ..Class::of(flow)
+            };
+            self.now.population.changed(class, record.state_before);
+        }
+        if let Reason::Known(why) = reason {
+            self.cause(why);
+        }
+    }
+
+    fn culprits(&mut self, record: &PacketRecord, flow: Option<&Flow>, figures: &Figures) {
+        let culprits = &mut self.now.culprits;
+        let words: TupleWords = flow.map_or(record.tuple, |flow| flow.orig);
+        let tuple = rsct_common::Tuple::from_words(words);
+        let netns = record.netns;
+        culprits.namespaces.add(netns, figures);
+        culprits.sources.add(
+            Source {
+                netns,
+                addr: tuple.src_addr(),
+            },
+            figures,
+        );
+        let port = match names::proto::has_ports(tuple.protonum) {
+            true => tuple.dst_port(),
+            false => 0,
+        };
+        culprits.destinations.add(
+            Destination {
+                netns,
+                addr: tuple.dst_addr(),
+                protonum: tuple.protonum,
+                port,
+            },
+            figures,
+        );
+        if record.flags & PacketFlags::TASK != 0 {
+            culprits.tasks.add(
+                TaskName {
+                    pid: record.pid,
+                    comm: record.comm,
+                },
+                figures,
+            );
+        }
+        if flow.is_some() {
+            culprits.flows.add(
+                FlowName {
+                    netns,
+                    zone: record.zone,
+                    tuple: words,
+                },
+                figures,
+            );
+        }
+    }
+
+    fn entry(&mut self, record: &EntryRecord, flow: Option<&Flow>, why: Option<&Why>) {
+        let totals = &mut self.now.totals;
+        match Operation::of(record) {
+            Some(Operation::Confirmed | Operation::Created) => {
+                totals.inserted += 1;
+                if let Some(flow) = flow {
+                    self.now.population.add(Class::of(flow), 1);
+                }
+            }
+            Some(Operation::Deleted(_)) if delete_kind::deleted(record) => {
+                totals.deleted += 1;
+                if let Some(flow) = flow.filter(|flow| flow.is_confirmed()) {
+                    self.now.population.add(Class::of(flow), -1);
+                }
+            }
+            Some(Operation::AllocFailed | Operation::NotConfirmed | Operation::NotCreated) => {
+                totals.insert_failed += 1;
+            }
+            _ => {}
+        }
+        if let Some(why) = why {
+            self.cause(why);
+        }
+    }
+
+    fn cause(&mut self, why: &Why) {
+        let causes = &mut self.now.causes;
+        let index = *self.causes.entry(why.cause).or_insert_with(|| {
+            causes.push(OfCause {
+                cause: why.cause,
+                count: 0,
+                flows: Default::default(),
+            });
+            causes.len() - 1
+        });
+        let Some(of) = causes.get_mut(index) else { return };
+        of.count += 1;
+        if why.record.tuple != TupleWords::default() {
+            of.flows.add(FlowName {
+                netns: why.record.netns,
+                zone: why.record.zone,
+                tuple: why.record.tuple,
+            });
+        }
+    }
+}
