@@ -3,7 +3,8 @@
 use std::{
     fs::File,
     io,
-    path::PathBuf,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -136,7 +137,9 @@ impl Disk {
     }
 
     fn rotate(&mut self, bytes: Arc<AtomicU64>) -> Result<(), WriteError> {
-        shift(&self.path, self.keep)?;
+        if !is_stdout(&self.path) {
+            shift(&self.path, self.keep)?;
+        }
         let next = begin(&self.path)?;
         self.count();
         bytes.fetch_add(next.bytes(), Relaxed);
@@ -151,12 +154,19 @@ impl Disk {
     }
 }
 
-/// Creates a file and writes its header.
+/// Returns whether the path stands for standard output.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Creates a file, or continues standard output, and writes a header.
 fn begin(path: &PathBuf) -> Result<Frames<File>, WriteError> {
-    File::create(path)
-        .and_then(Frames::begin)
-        .map_err(|source| WriteError::Create {
-            path: path.clone(),
-            source: Arc::new(source),
-        })
+    let file = match is_stdout(path) {
+        true => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+        false => File::create(path),
+    };
+    file.and_then(Frames::begin).map_err(|source| WriteError::Create {
+        path: path.clone(),
+        source: Arc::new(source),
+    })
 }
