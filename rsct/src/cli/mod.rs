@@ -37,6 +37,8 @@ mod sweep;
 pub mod sysctl;
 pub mod timeout;
 pub mod trace;
+mod trace_merged;
+mod trace_output;
 pub mod update;
 pub mod watch;
 mod watching;
