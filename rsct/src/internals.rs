@@ -84,8 +84,8 @@ pub mod netlink {
 pub mod recording {
     //! The file format of recordings.
     pub use crate::recording::{
-        Body, Head, Key, LAYOUT, MAX_FRAME_BYTES, MAX_RECORD_BYTES, Needs, Note, Options, ReadError, Reader,
-        Records, Rsct, Status, Summary, VERSION, WriteError, Writer, frame, sealed,
+        Body, Head, Key, Kinds, LAYOUT, MAX_FRAME_BYTES, MAX_RECORD_BYTES, Needs, Note, Options, ReadError,
+        Reader, Records, Rsct, Status, Summary, VERSION, WriteError, Writer, frame, sealed,
     };
 }
 

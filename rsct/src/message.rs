@@ -5,9 +5,29 @@
 use std::{
     fmt::Arguments,
     io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use crate::outside::shown_lines;
+
+/// True while a status line is on the terminal.
+static HAS_STATUS: AtomicBool = AtomicBool::new(false);
+/// Returns to the start of the line and erases it.
+const ERASE: &[u8] = b"\r\x1b[K";
+
+/// Writes the status line of a terminal, in place of the one before. The next message erases it.
+pub(crate) fn status(text: &str) {
+    HAS_STATUS.store(true, Relaxed);
+    let line = [ERASE, text.as_bytes()].concat();
+    let _ = io::stderr().lock().write_all(&line);
+}
+
+/// Erases the status line.
+pub(crate) fn clear_status() {
+    if HAS_STATUS.swap(false, Relaxed) {
+        let _ = io::stderr().lock().write_all(ERASE);
+    }
+}
 
 /// Writes one message line, which begins with `rsct: `. The arguments are those of `format!`.
 macro_rules! message {
@@ -21,6 +41,7 @@ pub(crate) fn line(text: Arguments<'_>) {
 
 /// Writes text as it is, in one system call, so that lines of several threads do not mix.
 pub(crate) fn write(text: impl AsRef<[u8]>) {
+    clear_status();
     // If standard error cannot be written to, there is nowhere to report that.
     let _ = io::stderr().lock().write_all(text.as_ref());
 }

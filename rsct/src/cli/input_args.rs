@@ -1,6 +1,10 @@
 //! `--input`: a recording in place of the running kernel.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -21,8 +25,8 @@ use crate::{
 pub(super) struct InputArgs {
     /// Read a recording of `rsct record` instead of the running kernel
     ///
-    /// Needs no privileges, and works on any machine. Repeat the option for the other files of a rotated recording; `-`
-    /// reads standard input.
+    /// Needs no privileges, and works on any machine. Repeat the option for the other files of a rotated recording, and in
+    /// `rsct trace` and `rsct timeout why` for other hosts; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Begin at TIME of the recording
@@ -37,21 +41,51 @@ pub(super) struct InputArgs {
 }
 
 impl InputArgs {
-    /// Opens the recording, if there is one.
-    pub(super) fn open(&self) -> anyhow::Result<Option<Recorded>> {
+    /// The same for files that are no values of `--input`.
+    pub(super) fn of(input: Vec<PathBuf>, from: Option<Moment>, to: Option<Moment>) -> Self {
+        Self { input, from, to }
+    }
+
+    /// The files.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.input
+    }
+
+    /// Opens the recording, if there is one. While it is read, the progress is shown on a terminal, unless the command
+    /// prints lines there.
+    pub(super) fn open(&self, prints_lines: bool) -> anyhow::Result<Option<Recorded>> {
         if self.input.is_empty() {
             return Ok(None);
         }
-        let files = Files::open(&self.input)?;
+        let mut files = Files::open(&self.input)?;
+        show_progress(&mut files, prints_lines);
+        let begun_ns = begun_ns(files.start());
+        self.recorded(files, begun_ns).map(Some)
+    }
+
+    /// Opens the recordings of one or several boots, the one that begins first as the first.
+    pub(super) fn open_by_boot(&self, prints_lines: bool) -> anyhow::Result<Vec<Recorded>> {
+        let mut boots = Files::open_by_boot(&self.input)?;
+        if let [only] = boots.as_mut_slice() {
+            show_progress(only, prints_lines);
+        }
+        let begun_ns = begun_ns(boots.first().and_then(Files::start));
+        let recorded = boots.into_iter().map(|files| self.recorded(files, begun_ns));
+        recorded.collect()
+    }
+
+    /// The window's relative times begin at a time of day.
+    fn recorded(&self, files: Files, begun_ns: i128) -> anyhow::Result<Recorded> {
         let start = files.start().cloned().context("no recording is given")?;
+        let at = |moment: Moment| moment.monotonic_after_ns(&start, begun_ns);
         let window = Window {
-            from_ns: self.from.map_or(0, |moment| moment.monotonic_ns(&start)),
-            to_ns: self.to.map_or(u64::MAX, |moment| moment.monotonic_ns(&start)),
+            from_ns: self.from.map_or(0, at).max(start.from_ns),
+            to_ns: self.to.map_or(u64::MAX, at),
         };
-        if window.from_ns > window.to_ns {
+        if self.from.is_some_and(|from| at(from) > window.to_ns) {
             return Err(UsageError("--from: the time is later than that of --to".to_owned()).into());
         }
-        Ok(Some(Recorded { files, start, window }))
+        Ok(Recorded { files, start, window })
     }
 
     /// The files, for messages.
@@ -79,6 +113,20 @@ pub(super) fn netns_of(named: Option<&str>, names: &Names) -> Result<Option<u32>
             })
         }
     }
+}
+
+/// Shows the progress of reading if standard error is a terminal, and lines do not interrupt it there.
+pub(super) fn show_progress(files: &mut Files, prints_lines: bool) {
+    if io::stderr().is_terminal() && !prints_lines {
+        files.show_progress();
+    }
+}
+
+/// The time of day at which a recording starts.
+fn begun_ns(start: Option<&Start>) -> i128 {
+    start.map_or(0, |start| {
+        i128::from(start.setup.started_ns) + i128::from(start.realtime_offset_ns)
+    })
 }
 
 /// A time of a recording.
@@ -115,16 +163,19 @@ impl Moment {
 
     /// The time on the monotonic clock of the recording.
     pub(super) fn monotonic_ns(self, start: &Start) -> u64 {
-        match self {
+        self.monotonic_after_ns(start, begun_ns(Some(start)))
+    }
+
+    /// The same, with the time of day at which relative times begin.
+    fn monotonic_after_ns(self, start: &Start, begun_ns: i128) -> u64 {
+        let time_ns = match self {
             Self::After(after) => {
-                let after_ns = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
-                start.setup.started_ns.saturating_add(after_ns)
+                begun_ns.saturating_add(i128::try_from(after.as_nanos()).unwrap_or(i128::MAX))
             }
-            Self::At(at) => {
-                let since_ns = at.as_nanosecond() - i128::from(start.realtime_offset_ns);
-                u64::try_from(since_ns.max(0)).unwrap_or(u64::MAX)
-            }
-        }
+            Self::At(at) => at.as_nanosecond(),
+        };
+        let since_ns = time_ns.saturating_sub(i128::from(start.realtime_offset_ns));
+        u64::try_from(since_ns.max(0)).unwrap_or(u64::MAX)
     }
 }
 

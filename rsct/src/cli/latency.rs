@@ -153,7 +153,10 @@ async fn measure(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
 /// Prints the reports of a recording.
 fn replay(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
     suits_a_recording(args)?;
-    let mut recorded = args.input.open()?.context("no recording is given")?;
+    let mut recorded = args
+        .input
+        .open(args.interval.interval.is_some())?
+        .context("no recording is given")?;
     let names = recorded.start.names.clone();
     let mut report = report(args, Some(&recorded), names);
     recorded.files.run(&mut report, recorded.window)?;

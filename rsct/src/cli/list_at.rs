@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{
-    input_args::{Moment, netns_of},
+    input_args::{Moment, netns_of, show_progress},
     is_broken_pipe,
 };
 use crate::{
@@ -51,6 +51,7 @@ impl RecordedTableArgs {
         view: &View<'_>,
     ) -> anyhow::Result<ExitCode> {
         let mut files = Files::open(&self.input)?;
+        show_progress(&mut files, false);
         let start = files.start().cloned().context("no recording is given")?;
         let to_ns = self.at.map_or(u64::MAX, |moment| moment.monotonic_ns(&start));
         let only = netns_of(netns, &start.names)?;

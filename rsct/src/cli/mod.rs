@@ -38,6 +38,8 @@ pub mod sysctl;
 pub mod timeout;
 mod top;
 pub mod trace;
+mod trace_merged;
+mod trace_output;
 pub mod update;
 pub mod watch;
 mod watching;

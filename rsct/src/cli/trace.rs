@@ -1,7 +1,7 @@
 //! `rsct trace`: prints every packet and entry event, live.
 
 use std::{
-    io::{self, Stdout},
+    io::{self, IsTerminal as _, Stdout},
     process::ExitCode,
 };
 
@@ -15,6 +15,8 @@ use super::{
     namespaces::NetnsArg,
     reading::ExplainArg,
     shared_args::{AttachArg, CountArg, DurationArg, FormatArg, ShowHooksArg, TextOrJson},
+    trace_merged,
+    trace_output::{closing, printer},
     watching::records_have,
 };
 use crate::{
@@ -24,16 +26,12 @@ use crate::{
     observe::{Joined, Model, Observer as _, Selection, Summary},
     render::{
         color::Palette,
-        known,
-        printed::{Form, NoLines, OnlyTimeouts, Printed, Printer},
-        timeout_history::TimeoutHistory,
-        trace_json::TraceJson,
+        printed::{Printed, Printer},
         trace_summary,
-        trace_text::{Look, Style, TraceText},
+        trace_text::{Look, Style},
     },
-    schema::{self, Command},
     source::{
-        Source,
+        Recorded, Source,
         live::{Limits, LiveOptions},
     },
 };
@@ -57,9 +55,9 @@ pub struct TraceArgs {
     #[command(flatten)]
     explain: ExplainArg,
     #[command(flatten)]
-    netns: NetnsArg,
+    pub(super) netns: NetnsArg,
     #[command(flatten)]
-    output: FormatArg<TraceFormat>,
+    pub(super) output: FormatArg<TraceFormat>,
     /// Print all columns, full wording, and absolute TCP numbers next to relative ones
     #[arg(long)]
     wide: bool,
@@ -72,7 +70,7 @@ pub struct TraceArgs {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
-    count: CountArg,
+    pub(super) count: CountArg,
     #[command(flatten)]
     duration: DurationArg,
     /// Do not attach the hooks that report causes
@@ -83,10 +81,10 @@ pub struct TraceArgs {
     no_causes: bool,
     /// Finally print the table of flows from records and dumps
     #[arg(long)]
-    table: bool,
+    pub(super) table: bool,
     /// Finally print each difference between records and dumps
     #[arg(long)]
-    differences: bool,
+    pub(super) differences: bool,
     #[command(flatten)]
     attach: AttachArg,
     /// Size of the ring buffer in KiB, a power of two
@@ -107,7 +105,7 @@ pub struct TraceArgs {
 
 /// Formats of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum TraceFormat {
+pub(super) enum TraceFormat {
     /// Text for people
     Text,
     /// JSON objects
@@ -133,6 +131,14 @@ pub(super) enum Subject {
 }
 
 impl TraceArgs {
+    /// The layout of text lines.
+    pub(super) fn style(&self) -> Style {
+        Style {
+            wide: self.wide,
+            absolute: self.absolute,
+        }
+    }
+
     /// The arguments of a trace of timeouts, with defaults for all others.
     pub(super) fn of_timeouts(
         filter: FilterArgs,
@@ -194,9 +200,18 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
         "packet records do not have this field; `rsct list` and `rsct watch` accept the option",
     )?;
     args.explain.report_placed(&filter.conditions_in_trace());
-    let (mut source, selection) = open(args, &filter, subject)?;
+    let mut recorded = match args.input.is_given() {
+        true => args.input.open_by_boot(io::stdout().is_terminal())?,
+        false => Vec::new(),
+    };
+    if recorded.len() > 1 {
+        return trace_merged::run(args, &filter, subject, recorded);
+    }
+    let (mut source, selection) = open(args, &filter, subject, recorded.pop())?;
     let mut setup = source.setup().clone();
     setup.with_causes &= with_causes(args);
+    // A part of a recording does not show which hooks should have fired.
+    setup.is_unfiltered &= source.is_live() || selection.is_all();
     let mut joined = Joined {
         model: Model::new(&setup, selection),
         observer: observer(args, subject, &source),
@@ -208,13 +223,18 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     finish(joined, args)
 }
 
-fn with_causes(args: &TraceArgs) -> bool {
+pub(super) fn with_causes(args: &TraceArgs) -> bool {
     !args.no_causes && args.output.format != TraceFormat::None
 }
 
 /// Opens the recording, or attaches the programs.
-fn open(args: &TraceArgs, filter: &Filter, subject: Subject) -> anyhow::Result<(Source, Selection)> {
-    if let Some(recorded) = args.input.open()? {
+fn open(
+    args: &TraceArgs,
+    filter: &Filter,
+    subject: Subject,
+    recorded: Option<Recorded>,
+) -> anyhow::Result<(Source, Selection)> {
+    if let Some(recorded) = recorded {
         let netns = netns_of(args.netns.name(), &recorded.start.names)?;
         let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
         return Ok((Source::Recorded(Box::new(recorded)), selection));
@@ -237,14 +257,11 @@ fn open(args: &TraceArgs, filter: &Filter, subject: Subject) -> anyhow::Result<(
 /// Prints what `args` select of a stream.
 fn observer(args: &TraceArgs, subject: Subject, source: &Source) -> TraceOutput {
     let setup = source.setup();
-    let look = || Look {
+    let look = Look {
         ticks: setup.hz,
         start_ns: setup.started_ns,
         show_netns: setup.only_netns.is_none(),
-        style: Style {
-            wide: args.wide,
-            absolute: args.absolute,
-        },
+        style: args.style(),
         palette: Palette::for_stream(&io::stdout()),
         names: match source.names() {
             Some(names) => names.clone(),
@@ -252,26 +269,7 @@ fn observer(args: &TraceArgs, subject: Subject, source: &Source) -> TraceOutput 
         },
     };
     let mut begin = Vec::new();
-    let (printer, form): (Box<dyn Printer>, Form) = match (args.output.format, subject) {
-        (TraceFormat::Text, Subject::Timeouts) => (
-            Box::new(OnlyTimeouts(TimeoutHistory::new(look()))),
-            Form::Messages,
-        ),
-        (TraceFormat::Text, Subject::Everything) => {
-            let text = TraceText::new(look());
-            text.header(&mut begin);
-            (Box::new(text), Form::Messages)
-        }
-        // `rsct timeout why` has printed the first line and entries before.
-        (TraceFormat::Json, Subject::Timeouts) => {
-            (Box::new(OnlyTimeouts(TraceJson::new(setup.hz))), Form::Json)
-        }
-        (TraceFormat::Json, Subject::Everything) => {
-            schema::begin(&mut begin, Command::Trace);
-            (Box::new(TraceJson::new(setup.hz)), Form::Json)
-        }
-        (TraceFormat::None, _) => (Box::new(NoLines), Form::Messages),
-    };
+    let (printer, form) = printer(args, subject, look, &mut begin);
     let mut printed = Printed::new(printer, form, io::stdout()).at_most(args.count.count);
     if args.output.format == TraceFormat::None {
         printed = printed.without_explanations();
@@ -287,21 +285,8 @@ fn finish(joined: Joined<TraceOutput>, args: &TraceArgs) -> anyhow::Result<ExitC
     let Joined { model, mut observer } = joined;
     let summary = Summary::of(&model);
     let is_json = observer.is_json();
-    let now_ns = model.now_ns();
     if !observer.has_failed() {
-        observer.lines(|out| {
-            if args.differences {
-                for difference in &model.table.reconciliation().differences {
-                    known::difference(out, is_json, difference, now_ns);
-                }
-            }
-            if args.table {
-                known::table(out, is_json, &model.table, now_ns);
-            }
-            if is_json {
-                trace_summary::json(&summary, out);
-            }
-        });
+        observer.lines(|out| closing(out, args, is_json, &model, &summary));
     }
     let failure = observer.finish();
     message::write(trace_summary::text(&summary));

@@ -130,8 +130,11 @@ impl Reconciliation {
             flow.mark = entry.mark;
             flow.expires_ns = expires_ns;
         }
-        flow.reply = entry.reply;
-        flow.reply_known = true;
+        // A part of a recording has zeros for an unknown reply direction.
+        if entry.reply != [0; 5] {
+            flow.reply = entry.reply;
+            flow.reply_known = true;
+        }
         if let Some(kind) = difference {
             self.differences.push(Difference { kind, flow: *flow });
         }

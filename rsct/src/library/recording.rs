@@ -99,11 +99,15 @@ impl Recording {
             return Err(Failure::Condition(condition).into());
         }
         let offset_ns = self.start.realtime_offset_ns;
-        let selection = Selection::recorded(filter, self.netns, 0);
+        let window = Window {
+            from_ns: self.start.from_ns,
+            ..Window::default()
+        };
+        let selection = Selection::recorded(filter, self.netns, window.from_ns);
         let source = Source::Recorded(Box::new(Recorded {
             files: self.files,
             start: self.start,
-            window: Window::default(),
+            window,
         }));
         let run = observer::run(source, selection, offset_ns, Limits::default(), observer);
         Ok(waiting::block_on(run)?)

@@ -70,11 +70,19 @@ impl AllCounts {
 
     /// The same as one reading that repeats them.
     pub(crate) fn repeated(&self) -> Counted {
+        Counted {
+            repeated: true,
+            ..self.all()
+        }
+    }
+
+    /// The same as one reading.
+    pub(crate) fn all(&self) -> Counted {
         let counts = self.counts.iter();
         let listeners = self.listeners.iter();
         Counted {
             time_ns: self.time_ns,
-            repeated: true,
+            repeated: false,
             counts: counts
                 .map(|(key, count)| KeyCount {
                     key: *key,

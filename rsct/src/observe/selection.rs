@@ -52,12 +52,12 @@ impl Selection {
     }
 
     /// Returns whether every record is reported.
-    pub(super) fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         self.details.is_none() && self.recorded.is_none()
     }
 
     /// Returns whether a packet is of a selected flow: of one that is tracked. `flow` is the flow before the packet.
-    pub(super) fn tracks_packet(&self, record: &PacketRecord, flow: Option<&Flow>) -> bool {
+    pub(crate) fn tracks_packet(&self, record: &PacketRecord, flow: Option<&Flow>) -> bool {
         self.recorded.as_ref().is_none_or(|selected| {
             let orig = Tuple::from_words(record.tuple);
             let reply = flow.and_then(Flow::reply_tuple);
@@ -66,7 +66,7 @@ impl Selection {
     }
 
     /// Returns whether an entry is tracked.
-    pub(super) fn tracks_entry(&self, record: &EntryRecord) -> bool {
+    pub(crate) fn tracks_entry(&self, record: &EntryRecord) -> bool {
         self.recorded.as_ref().is_none_or(|selected| {
             let (orig, reply) = (Tuple::from_words(record.orig), Tuple::from_words(record.reply));
             selected.has(record.netns, &orig, Some(reply), record.zone, record.mark)
@@ -74,7 +74,7 @@ impl Selection {
     }
 
     /// Returns whether an entry of a dump is tracked.
-    pub(super) fn tracks_dumped(&self, entry: &DumpedEntry) -> bool {
+    pub(crate) fn tracks_dumped(&self, entry: &DumpedEntry) -> bool {
         self.recorded.as_ref().is_none_or(|selected| {
             let orig = Tuple::from_words(entry.key.orig);
             let reply = Tuple::from_words(entry.reply);

@@ -17,8 +17,9 @@ mod write;
 
 pub(crate) use contents::Contents;
 pub use delta::{Key, MAX_RECORD_BYTES};
-pub use format::{Head, LAYOUT, MAX_FRAME_BYTES, Needs, Rsct, VERSION, frame};
+pub use format::{Head, Kinds, LAYOUT, MAX_FRAME_BYTES, Needs, Rsct, VERSION, frame};
 pub use note::Note;
+pub(crate) use read::Pause;
 #[doc(hidden)]
 pub use read::sealed;
 pub use read::{Body, ReadError, Reader, Records, Status};

@@ -27,6 +27,17 @@ impl Lost {
         since
     }
 
+    /// Adds the losses of another recording.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let cpus = self.per_cpu.len().max(other.per_cpu.len());
+        self.per_cpu.resize(cpus, [0; LOSSES]);
+        for (counts, more) in self.per_cpu.iter_mut().zip(&other.per_cpu) {
+            for (count, more) in counts.iter_mut().zip(more) {
+                *count += more;
+            }
+        }
+    }
+
     /// Returns the sum of all kinds.
     pub(crate) fn total(&self) -> u64 {
         (0..LOSSES).map(|kind| self.of(kind)).sum()

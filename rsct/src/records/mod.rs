@@ -41,4 +41,17 @@ impl<'a> Record<'a> {
             _ => return None,
         })
     }
+
+    /// Its time on the monotonic clock, if it has one.
+    #[inline]
+    pub(crate) fn time_ns(&self) -> Option<u64> {
+        match self {
+            Self::Packet(record) => Some(record.time_ns),
+            Self::Entry(record) => Some(record.time_ns),
+            Self::Policy(record) => Some(record.time_ns),
+            Self::Cause(record) => Some(record.time_ns),
+            Self::Slow(record) => Some(record.time_ns),
+            Self::Dump(_) => None,
+        }
+    }
 }

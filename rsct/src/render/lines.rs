@@ -56,6 +56,11 @@ impl<W: Write> Lines<W> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn into_inner(self) -> W {
+        self.to
+    }
+
     /// Appends a line about an operation that began at `time_ns`. `write` may append nothing. `mark` marks a line that
     /// comes after lines of later operations were written. Returns true if there is a line.
     pub(crate) fn add(

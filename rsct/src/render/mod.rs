@@ -20,6 +20,7 @@ pub(crate) mod latency_json;
 pub(crate) mod latency_report;
 pub(crate) mod lines;
 mod members;
+pub(crate) mod merged;
 pub(crate) mod namespace;
 pub(crate) mod nfct;
 mod notice;

@@ -73,16 +73,22 @@ pub(super) fn json(out: &mut Vec<u8>, notice: &Notice) {
 
 /// Writes a message, if there is one for this change.
 pub(super) fn message(notice: &Notice) {
+    message_of(None, notice);
+}
+
+/// The same about one of several hosts.
+pub(super) fn message_of(host: Option<&str>, notice: &Notice) {
+    let host = host.map(|host| format!("{host}: ")).unwrap_or_default();
     match notice {
         Notice::Loss { lost, total, .. } => message!(
-            "{} LOST or incomplete ({total} so far)",
+            "{host}{} LOST or incomplete ({total} so far)",
             plural::count(*lost, "record", "records")
         ),
         Notice::Programs {
             reason: Some(reason), ..
-        } => message!("{reason}"),
-        Notice::Programs { .. } => message!("the kernel runs the attached programs again"),
-        Notice::Unfired { unfired, .. } => message!("{unfired}"),
+        } => message!("{host}{reason}"),
+        Notice::Programs { .. } => message!("{host}the kernel runs the attached programs again"),
+        Notice::Unfired { unfired, .. } => message!("{host}{unfired}"),
         Notice::Started { .. } | Notice::Causes { .. } | Notice::NoCauses | Notice::CausesLost { .. } => {}
     }
 }

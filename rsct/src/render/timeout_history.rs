@@ -118,7 +118,7 @@ impl TimeoutHistory {
     }
 
     fn begin(&self, out: &mut Vec<u8>, time_ns: u64) {
-        let since_us = time_ns.saturating_sub(self.look.start_ns) / 1000;
+        let since_us = self.look.since_start_ns(time_ns) / 1000;
         let _ = write!(out, "{:>6}.{:06}  ", since_us / 1_000_000, since_us % 1_000_000);
     }
 

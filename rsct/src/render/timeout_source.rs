@@ -80,6 +80,18 @@ pub(crate) fn of_entry(
     out.push(b'\n');
 }
 
+/// The line of an entry that a recording begins with: a dump does not contain the source.
+pub(crate) fn of_dumped_entry(out: &mut Vec<u8>, entry: &Entry<'_>, netns: Option<&NetnsName>) {
+    if let Some(netns) = netns {
+        out.extend_from_slice(netns.name.to_string().as_bytes());
+        out.push(b' ');
+    }
+    words::tuple(out, &entry.orig);
+    out.extend_from_slice(b"  ");
+    bytes::number(out, entry.timeout.unwrap_or(0));
+    out.extend_from_slice(b"s left, source unknown before its next packet\n");
+}
+
 /// The time left of an entry's timeout: `29s left of 30s, nf_conntrack_udp_timeout`.
 pub(crate) fn left(out: &mut Vec<u8>, entry: &Entry<'_>, source: &TimeoutSource<'_>) {
     bytes::number(out, entry.timeout.unwrap_or(0));

@@ -3,10 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Requester, Tuple, Word};
+use super::{
+    common::{Requester, Tuple, Word},
+    with_host,
+};
 
 /// An entry of the conntrack table, and with `rsct watch` the event that it had.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Entry {
     /// The event: `new`, `update`, `destroy`, or `sync` for an entry that is listed after a loss. Only with `rsct watch`
     #[serde(skip_serializing_if = "Option::is_none")]

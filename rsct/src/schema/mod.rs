@@ -20,7 +20,7 @@ pub(crate) mod why;
 pub(crate) mod why_flow;
 pub(crate) mod why_full;
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -91,6 +91,15 @@ pub(crate) fn document(only: Option<Command>) -> Value {
     let mut document = Value::Object(document);
     tighten(&mut document);
     document
+}
+
+/// Adds the host to a line: `render/merged.rs` appends it.
+fn with_host(schema: &mut Schema) {
+    const DOC: &str = "The host, if recordings of several hosts or boots are read together: its name, from its second boot on with `#` and a \
+                       number. Only with `rsct trace` and `rsct timeout why`";
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("host".to_owned(), json!({ "description": DOC, "type": "string" }));
+    }
 }
 
 /// Closes objects and removes `null`: rsct omits a key whose value is unknown.

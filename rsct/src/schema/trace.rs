@@ -9,13 +9,14 @@ use super::{
         state_name, status_names,
     },
     entry::TimeoutSource,
-    tag,
+    tag, with_host,
 };
 use crate::flow;
 
 /// All hooks are attached and the first dump is read: every packet and event from now on is reported. rsct may write
 /// packets before this line, while it attaches the hooks of entries.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Started {
     /// The type of the line
     pub r#type: tag::Started,
@@ -30,6 +31,7 @@ pub(crate) struct Started {
 /// The hooks that report causes are attached: packets and events from now on have a `why`. `--no-causes` omits this
 /// line and every `why`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Causes {
     /// The type of the line
     pub r#type: tag::Causes,
@@ -39,6 +41,7 @@ pub(crate) struct Causes {
 
 /// Traversal of `nf_conntrack_in` by one packet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Packet {
     /// The type of the line
     pub r#type: tag::Packet,
@@ -158,6 +161,7 @@ pub(crate) struct Why {
 
 /// An event of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct EntryEvent {
     /// The type of the line
     pub r#type: tag::Entry,
@@ -232,6 +236,7 @@ pub(crate) struct EntryEvent {
 
 /// A cause that belongs to no packet and no event with a line of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct CauseAlone {
     /// The type of the line
     pub r#type: tag::Cause,
@@ -256,6 +261,7 @@ pub(crate) struct CauseAlone {
 
 /// Records were lost; printed at once.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct TraceLoss {
     /// The type of the line
     pub r#type: tag::Loss,
@@ -271,6 +277,7 @@ pub(crate) struct TraceLoss {
 /// proves that the kernel runs them (a kernel with `kernel.ftrace_enabled=0` attaches programs and runs none), and ends
 /// with exit status 1 if it does not. It repeats the proof once a second and at the end, unless records have arrived.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Programs {
     /// The type of the line
     pub r#type: tag::Programs,
@@ -286,6 +293,7 @@ pub(crate) struct Programs {
 
 /// Hooks have not fired, although a dump of the one traced namespace shows entries that they should have reported.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct UnfiredHooks {
     /// The type of the line
     pub r#type: tag::Unfired,
@@ -348,6 +356,7 @@ impl FlowEntry {
 
 /// A flow known at the end. Only with `--table`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct KnownFlow {
     /// The type of the line
     pub r#type: tag::Flow,
@@ -358,6 +367,7 @@ pub(crate) struct KnownFlow {
 
 /// A difference between the two sources. Only with `--differences`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Difference {
     /// The type of the line
     pub r#type: tag::Difference,
@@ -370,6 +380,7 @@ pub(crate) struct Difference {
 
 /// The last line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Summary {
     /// The type of the line
     pub r#type: tag::Summary,

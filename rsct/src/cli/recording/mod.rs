@@ -1,5 +1,6 @@
 //! `rsct recording`: recordings as files.
 
+mod cut;
 mod info;
 mod verify;
 
@@ -19,14 +20,15 @@ use super::{
 };
 use crate::{recording::Contents, render::recording as render, schema::Command as Printed};
 
-/// Describe and check recordings
+/// Describe, check and cut recordings
 ///
 /// A recording is a file of `rsct record`; docs/recording.md describes its format. Concatenated recordings are one.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   rsct recording info trace.rsct
-  rsct recording verify trace.rsct trace.rsct.1")]
+  rsct recording verify trace.rsct trace.rsct.1
+  rsct recording cut trace.rsct -O dns.rsct -p udp --dport 53")]
 pub struct RecordingArgs {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +36,7 @@ pub struct RecordingArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cut(Box<cut::CutArgs>),
     Info(info::InfoArgs),
     Verify(verify::VerifyArgs),
 }
@@ -41,6 +44,7 @@ enum Command {
 /// Runs `rsct recording`.
 pub fn run(args: &RecordingArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
+        Command::Cut(args) => cut::run(args),
         Command::Info(args) => info::run(args),
         Command::Verify(args) => verify::run(args),
     }

@@ -9,6 +9,7 @@ mod persist;
 mod policy;
 mod policy_rules;
 mod protocol;
+mod recorded_entries;
 mod rules;
 mod set;
 mod show;

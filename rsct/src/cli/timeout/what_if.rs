@@ -103,7 +103,7 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
 
 /// Simulates with the traffic of a recording.
 async fn replay(args: &WhatIfArgs, trial: TimeoutTrial, filter: Filter) -> anyhow::Result<ExitCode> {
-    let open = || args.input.open()?.context("no recording is given");
+    let open = || args.input.open(false)?.context("no recording is given");
     let mut first = open()?;
     let netns = netns_of(args.netns.name(), &first.start.names)?;
     let selection = |from_ns| Selection::recorded(&filter, netns, from_ns);

@@ -17,12 +17,12 @@ use crate::{
     filter::Filter,
     netlink::{conntrack::Entry, dump},
     provenance::Listing,
-    render::{entry, timeout_source},
+    render::{entry, printed::Form, timeout_source},
     schema::Command,
     waiting,
 };
 
-use super::print;
+use super::{print, recorded_entries};
 
 /// Report what sets flows' timeouts: policy, default, reduction, user space
 ///
@@ -55,7 +55,9 @@ pub(super) struct WhyArgs {
 
 /// Runs `rsct timeout why`.
 pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
-    if !args.input.is_given() {
+    if args.input.is_given() {
+        recorded(args)?;
+    } else {
         existing(args)?;
     }
     if args.duration.duration == Some(Duration::ZERO) {
@@ -71,6 +73,18 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         args.attach,
     );
     trace::run_about(&trace, Subject::Timeouts)
+}
+
+/// Prints the entries that existed before a recording, or before its window.
+fn recorded(args: &WhyArgs) -> anyhow::Result<()> {
+    let form = match args.output.is_json() {
+        true => Form::Json,
+        false => Form::Messages,
+    };
+    let mut out = args.output.begin(Command::TimeoutWhy);
+    let netns = args.netns.name();
+    recorded_entries::append(&mut out, &args.input, netns, &args.filter.filter()?, form)?;
+    print(&out)
 }
 
 /// Prints the existing entries with their remaining time and its source.

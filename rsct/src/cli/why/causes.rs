@@ -69,7 +69,7 @@ pub(super) fn report(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Option<
         "cause records do not have this field; `rsct list` and `rsct watch` accept the option",
     )?;
     let failed = || format!("cannot answer `rsct why {}`", topic.name);
-    let (out, recorded) = match args.common.watching.input.open()? {
+    let (out, recorded) = match args.common.watching.input.open(false)? {
         Some(recorded) => {
             let inputs = replay(args, topic, filter, recorded)?;
             let mut out = args.common.watching.output.begin(Command::Why);

@@ -1,7 +1,7 @@
 //! Shared by all topics: their options, and the watch.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     time::Duration,
 };
 
@@ -98,7 +98,7 @@ pub(super) struct WatchScope {
 impl Watch {
     /// Opens the recording, or attaches the programs: from now on no record is missed.
     pub(super) fn start(args: &WatchingArgs, scope: &WatchScope) -> anyhow::Result<Self> {
-        let (source, selection) = match args.input.open()? {
+        let (source, selection) = match args.input.open(io::stdout().is_terminal())? {
             Some(recorded) => {
                 let selection = Selection::recorded(&scope.filter, None, recorded.window.from_ns);
                 (Source::Recorded(Box::new(recorded)), selection)

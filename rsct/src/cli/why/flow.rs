@@ -212,7 +212,7 @@ fn scope(named: &NamedFlow) -> WatchScope {
 
 /// Prints the flow's entries at the start of the recording.
 fn at_start(args: &FlowArgs, named: &NamedFlow) -> anyhow::Result<Vec<Found>> {
-    let recorded = args.watching.input.open()?.context("no recording is given")?;
+    let recorded = args.watching.input.open(true)?.context("no recording is given")?;
     let mut files = recorded.files;
     let model = match recorded.window.from_ns {
         0 => table::first(&mut files, Selection::default())?,

@@ -54,6 +54,22 @@ impl Decoder {
         })
     }
 
+    /// Continues with the body that was opened last, with so many bytes of its heads and values left.
+    pub(in crate::recording) fn resume<'a>(
+        &'a mut self,
+        raw: &'a [u8],
+        left: [usize; 2],
+    ) -> Option<Stream<'a>> {
+        let (size, rest) = raw.split_first_chunk()?;
+        let (heads, values) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
+        let [heads_left, values_left] = left;
+        Some(Stream {
+            decoder: self,
+            heads: heads.get(heads.len().checked_sub(heads_left)?..)?,
+            values: values.get(values.len().checked_sub(values_left)?..)?,
+        })
+    }
+
     fn slot(&self, number: u16) -> Option<Slot> {
         let slot = self.slots.get(usize::from(number))?;
         (slot.body == self.body).then_some(*slot)
@@ -102,6 +118,11 @@ impl Stream<'_> {
         self.decode()
             .map(|record| Some(record.as_bytes()))
             .ok_or(Undecodable)
+    }
+
+    /// The bytes of its heads and values that are left, for [`Decoder::resume`].
+    pub(in crate::recording) fn left(&self) -> [usize; 2] {
+        [self.heads.len(), self.values.len()]
     }
 
     fn decode(&mut self) -> Option<&[u64]> {

@@ -3,6 +3,7 @@
 use rsct_common::record::PacketRecord;
 
 use super::{DEFINE, MAX_WORDS, NO_SLOT, SLOTS};
+use crate::recording::format::Kinds;
 
 /// A record takes fewer heads: its slot, and for each 8 words their bits and sizes.
 const HEADS_WINDOW: usize = 256;
@@ -72,6 +73,7 @@ pub(in crate::recording) struct Encoder {
     values: Box<[u8; VALUES_BYTES]>,
     head_at: usize,
     value_at: usize,
+    kinds: Kinds,
 }
 
 impl Encoder {
@@ -101,6 +103,7 @@ impl Encoder {
             values: array(),
             head_at: 0,
             value_at: 0,
+            kinds: Kinds::default(),
         }
     }
 
@@ -148,6 +151,8 @@ impl Encoder {
             out.slot(number);
             slot.at
         } else {
+            // The first record of a kind defines a slot.
+            self.kinds.add(first[0]);
             let (number, at) = define(choice, &mut self.slots, &mut self.past, number, shape);
             out.slot(number);
             out.head(first[0]);
@@ -169,14 +174,15 @@ impl Encoder {
         self.head_at + self.value_at
     }
 
-    /// Appends the body to `raw`, and begins the next one.
-    pub(in crate::recording) fn take(&mut self, raw: &mut Vec<u8>) {
+    /// Appends the body to `raw`, and begins the next one. Returns the kinds of its records.
+    pub(in crate::recording) fn take(&mut self, raw: &mut Vec<u8>) -> Kinds {
         raw.extend((self.head_at as u32).to_le_bytes());
         raw.extend(&self.heads[..self.head_at]);
         raw.extend(&self.values[..self.value_at]);
         (self.head_at, self.value_at) = (0, 0);
         self.past.truncate(MAX_WORDS);
         self.body += 1 << BODY.trailing_zeros();
+        std::mem::take(&mut self.kinds)
     }
 }
 

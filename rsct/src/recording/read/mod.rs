@@ -3,10 +3,12 @@
 mod error;
 mod input;
 mod records;
+mod seek;
 
 use std::io::{BufReader, Read};
 
 pub use error::{ReadError, Status};
+pub(crate) use records::Pause;
 pub use records::Records;
 
 use super::{
@@ -58,7 +60,7 @@ impl<R: Read> Reader<R> {
     /// Begins to read, and checks the header.
     pub fn new(input: R) -> Result<Self, ReadError> {
         let mut reader = Self {
-            input: BufReader::with_capacity(1 << 16, input),
+            input: BufReader::with_capacity(1 << 13, input),
             at: 0,
             start: 0,
             head: Head::default(),
@@ -168,6 +170,16 @@ impl<R: Read> Reader<R> {
             frame::END => Some(Body::End),
             _ => Some(Body::Other),
         }
+    }
+
+    /// Continues with the records of the current frame, of which [`Self::body`] returned the first.
+    pub(crate) fn resume(&mut self, pause: Pause) -> Option<Records<'_>> {
+        let raw = match self.head.raw_bytes {
+            0 => &self.payload,
+            _ => &self.raw,
+        };
+        let place = (self.start, &mut self.damage);
+        Records::resume(&mut self.decoder, raw, pause, place)
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<usize, ReadError> {

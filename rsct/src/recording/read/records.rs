@@ -2,6 +2,13 @@
 
 use crate::recording::delta::{Decoder, Stream};
 
+/// A position between two records of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pause {
+    stream: [usize; 2],
+    records: u32,
+}
+
 /// The records of a frame, in order.
 #[derive(Debug)]
 pub struct Records<'a> {
@@ -29,6 +36,29 @@ impl<'a> Records<'a> {
                 *damage = Some((start, "a frame of records has no valid body"));
                 None
             }
+        }
+    }
+
+    /// Continues after a pause.
+    pub(super) fn resume(
+        decoder: &'a mut Decoder,
+        raw: &'a [u8],
+        pause: Pause,
+        (start, damage): (u64, &'a mut Option<(u64, &'static str)>),
+    ) -> Option<Self> {
+        Some(Self {
+            stream: decoder.resume(raw, pause.stream)?,
+            left: pause.records,
+            start,
+            damage,
+        })
+    }
+
+    /// The position of the next record, for [`super::Reader::resume`].
+    pub(crate) fn pause(&self) -> Pause {
+        Pause {
+            stream: self.stream.left(),
+            records: self.left,
         }
     }
 

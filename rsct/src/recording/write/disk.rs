@@ -14,7 +14,7 @@ use std::{
 use super::{
     Summary, WriteError,
     frames::{Frames, Sink},
-    open::{is_deleted, open},
+    open::{is_deleted, is_stdout, open},
     rotate::shift,
 };
 use crate::recording::format::Head;
@@ -144,7 +144,9 @@ impl Disk {
     }
 
     fn rotate(&mut self, bytes: Arc<AtomicU64>) -> Result<(), WriteError> {
-        shift(&self.path, self.keep)?;
+        if !is_stdout(&self.path) {
+            shift(&self.path, self.keep)?;
+        }
         let next = begin(&self.path)?;
         self.count();
         bytes.fetch_add(next.bytes(), Relaxed);

@@ -36,7 +36,7 @@ const OLDEST_NS: u64 = 900_000_000;
 /// A recording to write.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The file.
+    /// The file; `-` is standard output.
     pub path: PathBuf,
     /// The size from which on [`Writer::is_full`].
     pub max_bytes: Option<u64>,
@@ -232,7 +232,7 @@ impl Writer {
             return Ok(());
         }
         let mut raw = self.buffer();
-        self.encoder.take(&mut raw);
+        self.open.kinds = self.encoder.take(&mut raw);
         let head = self.open;
         self.begin();
         self.send(Job::Frame(head, raw))

@@ -3,19 +3,28 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::Path,
     sync::Arc,
 };
 
 use super::WriteError;
 
-/// Creates the file or replaces an existing one, unless another recorder is writing that.
+/// Returns whether the path stands for standard output.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Creates the file or replaces an existing one, unless another recorder is writing that. Standard output is continued.
 pub(super) fn open(path: &Path) -> Result<File, WriteError> {
     let failed = |source: io::Error| WriteError::Create {
         path: path.to_owned(),
         source: Arc::new(source),
     };
+    if is_stdout(path) {
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        return stdout.map(File::from).map_err(failed);
+    }
     let file = OpenOptions::new()
         .write(true)
         .create(true)

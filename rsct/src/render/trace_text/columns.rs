@@ -113,7 +113,7 @@ impl Look {
     }
 
     fn begin(&self, out: &mut Vec<u8>, time_ns: u64, cpu: u16, netns: u32) {
-        let since_us = time_ns.saturating_sub(self.start_ns) / 1000;
+        let since_us = self.since_start_ns(time_ns) / 1000;
         let wide = self.style.wide;
         bytes::aligned(out, since_us / 1_000_000, if wide { 4 } else { 3 });
         out.push(b'.');

@@ -22,7 +22,7 @@ pub(crate) struct Style {
 pub(crate) struct Look {
     /// Jiffies a second.
     pub ticks: Hz,
-    /// Monotonic time that is printed as zero.
+    /// Monotonic time that is printed as zero. It is negative, as a wrapped number, if a host started after others.
     pub start_ns: u64,
     /// True if each line names its network namespace.
     pub show_netns: bool,
@@ -35,6 +35,12 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// The time since the printed zero.
+    pub(in crate::render) fn since_start_ns(&self, time_ns: u64) -> u64 {
+        let since_ns = time_ns.wrapping_sub(self.start_ns).cast_signed();
+        since_ns.max(0).cast_unsigned()
+    }
+
     pub(super) fn left(&self, out: &mut Vec<u8>, bits: u32, timeout: u32, now: u32) {
         words::milliseconds(out, self.ticks.left_ms(bits, timeout, now));
     }

@@ -1,167 +1,57 @@
-//! A recording as a source.
+//! One file of a recording.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-use serde::de::DeserializeOwned;
-use zerocopy::FromBytes as _;
+use std::path::{Path, PathBuf};
 
 use crate::{
     observe::{Consumer, Ended, Fact, Input, Notice},
-    recording::{Body, ReadError, Reader, Status},
-    records::Record,
+    recording::{Body, Head, Pause, ReadError, Reader, Status},
 };
 
-use super::latency::MergedLatency;
-use super::wire::{self, CountedPart, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
-
-/// The files of a recording.
-#[derive(Debug)]
-pub(crate) struct Files {
-    /// The oldest first.
-    files: Vec<File>,
-}
+use super::{
+    FileError, Window,
+    bar::Bar,
+    input,
+    inputs::{self, parsed},
+    latency::MergedLatency,
+    seek::Skip,
+    window::Before,
+    wire::{CountedPart, Start, note},
+};
 
 /// A file that is read.
 #[derive(Debug)]
-struct File {
-    path: PathBuf,
-    reader: Reader<Box<dyn ReadDebug>>,
-    start: Start,
-    latency: MergedLatency,
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    pub(super) reader: Reader<input::Input>,
+    pub(super) start: Start,
+    /// The size, if it is a regular file.
+    pub(super) size: Option<u64>,
     /// The time of its head on the monotonic clock.
-    begun_ns: u64,
+    pub(super) begun_ns: u64,
+    /// All earlier records were passed on; at the end of the file none is left.
+    pub(super) position_ns: u64,
+    /// The last time that it marks.
+    pub(super) last_ns: u64,
+    /// Its end, if it has one.
+    pub(super) ended: Option<Ended>,
+    /// True if its first input was passed on.
+    pub(super) has_begun: bool,
+    pub(super) is_done: bool,
+    /// What need not be read.
+    pub(super) skip: Skip,
+    latency: MergedLatency,
     /// The parts of a reading of counts so far.
     counted: Option<CountedPart>,
-}
-
-/// A reader that can be shown.
-pub(crate) trait ReadDebug: Read + std::fmt::Debug {}
-impl<T: Read + std::fmt::Debug> ReadDebug for T {}
-
-/// A recording cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
-    /// The file cannot be opened.
-    #[error("cannot open the recording {}: {source}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        source: io::Error,
-    },
-    /// It cannot be read, or is no recording.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        source: ReadError,
-    },
-    /// The files come from different hosts or boots.
-    #[error(
-        "cannot read {} together with {}: they come from different hosts or boots, whose times cannot be compared; read them one by one",
-        .0.display(),
-        .1.display()
-    )]
-    Differ(PathBuf, PathBuf),
-    /// It ends before its first note.
-    #[error("cannot read {}: {status}; it has no start", path.display())]
-    NoStart {
-        /// The file.
-        path: PathBuf,
-        /// Its condition.
-        status: Status,
-    },
-}
-
-/// The part of a recording to report, by the monotonic clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
-    /// The first time.
-    pub from_ns: u64,
-    /// The last time.
-    pub to_ns: u64,
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self {
-            from_ns: 0,
-            to_ns: u64::MAX,
-        }
-    }
-}
-
-impl Files {
-    /// Opens files of one recording; `-` is standard input.
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, FileError> {
-        let mut files = paths
-            .iter()
-            .map(|path| File::open(path))
-            .collect::<Result<Vec<_>, _>>()?;
-        files.sort_by_key(|file| file.begun_ns);
-        for pair in files.windows(2) {
-            if let [one, next] = pair
-                && one.start.boot_id != next.start.boot_id
-            {
-                return Err(FileError::Differ(one.path.clone(), next.path.clone()));
-            }
-        }
-        Ok(Self { files })
-    }
-
-    /// The head of the first file.
-    pub(crate) fn start(&self) -> Option<&Start> {
-        self.files.first().map(|file| &file.start)
-    }
-
-    /// Passes on everything up to the window's end, the end of the files or the first damage, and reports damage. The last
-    /// input is [`Input::Ended`] or [`Input::Cut`].
-    pub(crate) fn run<C: Consumer>(&mut self, consumer: &mut C, window: Window) -> Result<(), FileError> {
-        let mut last_ns = 0;
-        let mut ended = None;
-        let first_ns = self.files.first().map_or(0, |file| file.start.setup.started_ns);
-        for (index, file) in self.files.iter_mut().enumerate() {
-            if index > 0 {
-                let names = file.start.names.clone();
-                consumer.take(Input::Fact(&Fact::Names(names)));
-            }
-            ended = file.run(consumer, window, &mut last_ns)?;
-            match file.reader.status() {
-                Status::Whole => {}
-                status => message!("{}: {status}", file.path.display()),
-            }
-        }
-        match ended {
-            Some(ended) => consumer.take(Input::Ended(&ended)),
-            None => {
-                consumer.take(Input::Settled { now_ns: last_ns });
-                consumer.take(Input::Cut {
-                    elapsed: Duration::from_nanos(last_ns.saturating_sub(first_ns)),
-                });
-            }
-        }
-        Ok(())
-    }
+    before: Before,
+    /// Where the reading of the current frame's records continues.
+    paused: Option<Pause>,
 }
 
 impl File {
     /// Opens a file and reads up to its head.
-    fn open(path: &Path) -> Result<Self, FileError> {
-        let input: Box<dyn ReadDebug> = if path == Path::new("-") {
-            Box::new(io::stdin())
-        } else {
-            let opened = fs::File::open(path);
-            Box::new(opened.map_err(|source| FileError::Open {
-                path: path.to_owned(),
-                source,
-            })?)
-        };
+    pub(super) fn open(path: &Path) -> Result<Self, FileError> {
+        let input = input::Input::open(path)?;
+        let size = input.size();
         let failed = |source| FileError::Read {
             path: path.to_owned(),
             source,
@@ -183,135 +73,163 @@ impl File {
                     path: path.to_owned(),
                     reader,
                     start,
-                    latency: MergedLatency::default(),
+                    size,
                     begun_ns: head.first_ns,
+                    position_ns: head.first_ns,
+                    last_ns: 0,
+                    ended: None,
+                    has_begun: false,
+                    is_done: false,
+                    skip: Skip::default(),
+                    latency: MergedLatency::default(),
                     counted: None,
+                    before: Before::default(),
+                    paused: None,
                 });
             }
         }
     }
 
-    /// Passes on the rest of the file. Returns its end, if it has one.
-    fn run<C: Consumer>(
+    pub(super) fn failed(&self, source: ReadError) -> FileError {
+        FileError::Read {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// Passes on inputs until all records before `pause_ns` are passed on, or the file or the window ends.
+    pub(super) fn run_until<C: Consumer>(
         &mut self,
         consumer: &mut C,
         window: Window,
-        last_ns: &mut u64,
-    ) -> Result<Option<Ended>, FileError> {
-        let mut ended = None;
-        while let Some(head) = self.reader.advance().map_err(|source| FileError::Read {
-            path: self.path.clone(),
-            source,
-        })? {
-            if consumer.is_over() || head.first_ns > window.to_ns && head.first_ns != u64::MAX {
-                break;
+        pause_ns: u64,
+        bar: &mut Bar,
+    ) -> Result<(), FileError> {
+        while !consumer.is_over() {
+            if self.paused.is_none() {
+                if let Some(head) = self.passed_over()? {
+                    bar.advance(self.reader.bytes() - self.reader.offset());
+                    self.settle(consumer, head.last_ns.min(pause_ns), window);
+                    continue;
+                }
+                let at = self.reader.bytes();
+                let Some(head) = self.reader.advance().map_err(|error| self.failed(error))? else {
+                    self.end();
+                    return Ok(());
+                };
+                bar.advance(self.reader.bytes() - at);
+                if head.first_ns > window.to_ns && head.first_ns != u64::MAX {
+                    self.settle(consumer, window.to_ns, window);
+                    self.end();
+                    return Ok(());
+                }
+                if !self.frame(consumer, window, &head) {
+                    self.end();
+                    return Ok(());
+                }
             }
-            match self.reader.body() {
-                Some(Body::Records(mut records)) => {
-                    while let Some(bytes) = records.next() {
-                        if let Some(now_ns) = record(bytes, consumer) {
-                            *last_ns = now_ns;
-                        }
-                        // The next fact follows by itself.
-                        let _ = consumer.lacks();
-                        if consumer.is_over() || *last_ns > window.to_ns {
-                            return Ok(None);
-                        }
-                    }
+            if self.paused.is_some() && self.records(consumer, window, pause_ns) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports damage.
+    fn end(&mut self) {
+        (self.is_done, self.position_ns) = (true, u64::MAX);
+        match self.reader.status() {
+            Status::Whole => {}
+            status => message!("{}: {status}", self.path.display()),
+        }
+    }
+
+    fn settle(&mut self, consumer: &mut impl Consumer, now_ns: u64, window: Window) {
+        if now_ns != 0 {
+            let now_ns = now_ns.min(window.to_ns);
+            (self.position_ns, self.last_ns) = (now_ns, now_ns);
+            consumer.take(Input::Settled { now_ns });
+        }
+    }
+
+    /// Begins a frame. Its records are passed on by [`Self::records`]. Returns false if the file is not to be read further.
+    fn frame<C: Consumer>(&mut self, consumer: &mut C, window: Window, head: &Head) -> bool {
+        let skips = self.skip.is_before(&self.reader);
+        let found = match self.reader.body() {
+            Some(Body::Records(records)) => {
+                self.paused = Some(records.pause());
+                return true;
+            }
+            Some(Body::Note(found)) => found,
+            Some(Body::Index | Body::End | Body::Other) | None => return true,
+        };
+        match found.name {
+            note::ENDED => self.ended = self.before.of_window(parsed(found.json), window, &self.start),
+            note::COUNTED => self.counted = inputs::counted(self.counted.take(), found.json, consumer),
+            note::NOTICE => {
+                let is_before = head.first_ns < window.from_ns;
+                let notice = parsed::<Notice>(found.json);
+                let notice = notice.and_then(|notice| self.before.notice(notice, is_before));
+                if let Some(notice) = notice {
+                    consumer.take(Input::Notice(&notice));
                 }
-                Some(Body::Note(found)) if found.name == note::ENDED => {
-                    ended = parsed::<Ended>(found.json);
+            }
+            // A later part.
+            note::START => match parsed::<Start>(found.json) {
+                Some(start) if start.boot_id != self.start.boot_id => {
+                    message!(
+                        "{}: the recording of another host or boot ({}) follows at byte {} and was not read: give it as a file \
+                         of its own",
+                        self.path.display(),
+                        start.host,
+                        self.reader.offset()
+                    );
+                    return false;
                 }
-                Some(Body::Note(found)) if found.name == note::COUNTED => {
-                    self.counted = counted(self.counted.take(), found.json, consumer);
+                Some(start) => consumer.take(Input::Fact(&Fact::Names(start.names))),
+                None => {}
+            },
+            note::DUMP_BEGINS | note::DUMP_ENDS if skips => {}
+            name => {
+                self.latency.note(name, found.json, consumer);
+                inputs::note(name, found.json, consumer);
+            }
+        }
+        // The next fact follows by itself.
+        let _ = consumer.lacks();
+        true
+    }
+
+    /// Passes on the rest of a frame's records. Returns true if it pauses before their end, or ends with the window.
+    fn records<C: Consumer>(&mut self, consumer: &mut C, window: Window, pause_ns: u64) -> bool {
+        let skips = self.skip.is_before(&self.reader);
+        let records = self.paused.take().and_then(|pause| self.reader.resume(pause));
+        let Some(mut records) = records else { return false };
+        while let Some(bytes) = records.next() {
+            if skips {
+                inputs::beyond_dumps(bytes, consumer);
+                continue;
+            }
+            if let Some(now_ns) = inputs::record(bytes, window.to_ns, consumer) {
+                (self.position_ns, self.last_ns) = (now_ns, now_ns);
+                consumer.take(Input::Settled {
+                    now_ns: now_ns.min(pause_ns).min(window.to_ns),
+                });
+                if now_ns > window.to_ns {
+                    self.end();
+                    return true;
                 }
-                Some(Body::Note(found)) => {
-                    self.latency.note(found.name, found.json, consumer);
-                    note(found.name, found.json, consumer);
+                if now_ns > pause_ns {
+                    self.paused = Some(records.pause());
+                    let _ = consumer.lacks();
+                    return true;
                 }
-                Some(Body::Index | Body::End | Body::Other) | None => {}
             }
             let _ = consumer.lacks();
+            if consumer.is_over() {
+                return true;
+            }
         }
-        Ok(ended)
+        false
     }
-}
-
-/// Passes on a record. Returns the time that it marks, if it marks one.
-fn record(bytes: &[u8], consumer: &mut impl Consumer) -> Option<u64> {
-    match *bytes.first()? {
-        wire::TIME => {
-            let now_ns = TimeRecord::ref_from_bytes(bytes).ok()?.now_ns;
-            consumer.take(Input::Settled { now_ns });
-            return Some(now_ns);
-        }
-        wire::DUMPED => {
-            let (entry, now_ns) = DumpedRecord::ref_from_bytes(bytes).ok()?.entry();
-            consumer.take(Input::Dumped {
-                entry: &entry,
-                now_ns,
-            });
-        }
-        // Kinds of newer versions are skipped.
-        _ => consumer.take(Input::Record(Record::decode(bytes)?)),
-    }
-    None
-}
-
-/// Passes on a reading of counts after its last part. Returns the parts so far of an incomplete one.
-fn counted(before: Option<CountedPart>, json: &[u8], consumer: &mut impl Consumer) -> Option<CountedPart> {
-    let part = parsed::<CountedPart>(json)?;
-    let all = match before {
-        Some(mut all) if all.counted.time_ns == part.counted.time_ns => {
-            all.append(part);
-            all
-        }
-        _ => part,
-    };
-    if all.more {
-        return Some(all);
-    }
-    consumer.take(Input::Counted(&all.counted));
-    None
-}
-
-/// Passes on a note. Names of newer versions are skipped.
-fn note(name: &str, json: &[u8], consumer: &mut impl Consumer) {
-    match name {
-        note::DUMP_BEGINS => {
-            if let Some(DumpBegins { now_ns }) = parsed(json) {
-                consumer.take(Input::DumpBegins { now_ns });
-            }
-        }
-        note::DUMP_ENDS => {
-            if let Some(ends) = parsed::<DumpEnds>(json) {
-                consumer.take(Input::DumpEnds {
-                    now_ns: ends.now_ns,
-                    covered: ends.covered.as_ref(),
-                    lost: ends.lost,
-                });
-            }
-        }
-        note::FACT => {
-            if let Some(fact) = parsed::<Fact>(json) {
-                consumer.take(Input::Fact(&fact));
-            }
-        }
-        note::NOTICE => {
-            if let Some(notice) = parsed::<Notice>(json) {
-                consumer.take(Input::Notice(&notice));
-            }
-        }
-        // A later part of the same recording.
-        note::START => {
-            if let Some(start) = parsed::<Start>(json) {
-                consumer.take(Input::Fact(&Fact::Names(start.names)));
-            }
-        }
-        _ => {}
-    }
-}
-
-pub(super) fn parsed<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-    serde_json::from_slice(json).ok()
 }

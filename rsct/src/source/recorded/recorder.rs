@@ -72,6 +72,7 @@ impl Recorder {
             realtime_offset_ns: clock::realtime_offset_ns(),
             setup: setup.clone(),
             names,
+            from_ns: 0,
         };
         let path = options.path.clone();
         let writer = Writer::create(Options {
@@ -237,7 +238,7 @@ impl Recorder {
                 self.note(note::DUMP_ENDS, &ends)
             }
             Input::Fact(fact) => {
-                self.keep(fact);
+                keep(&mut self.facts, fact);
                 self.note(note::FACT, fact)
             }
             Input::Latency(measured) => self.latency.write(&mut self.writer, measured, self.now_ns),
@@ -274,22 +275,6 @@ impl Recorder {
 
     fn note(&mut self, name: &str, note: &impl Serialize) -> Result<(), WriteError> {
         note_of(&mut self.writer, name, note, self.now_ns)
-    }
-
-    /// Keeps a fact for the heads of later files, in place of an older one about the same.
-    fn keep(&mut self, fact: &Fact) {
-        match fact {
-            Fact::Defaults { netns, .. } => {
-                self.facts
-                    .retain(|known| !matches!(known, Fact::Defaults { netns: of, .. } if of == netns));
-            }
-            Fact::Objects { netns, .. } => {
-                self.facts
-                    .retain(|known| !matches!(known, Fact::Objects { netns: of, .. } if of == netns));
-            }
-            Fact::Symbols(_) | Fact::Names(_) => {}
-        }
-        self.facts.push(fact.clone());
     }
 }
 
@@ -346,7 +331,21 @@ fn head(
     }
 }
 
-fn count(writer: &mut Writer, counted: &Counted, now_ns: u64) -> Result<(), WriteError> {
+/// Keeps a fact for the heads of later files, in place of an older one about the same.
+pub(super) fn keep(facts: &mut Vec<Fact>, fact: &Fact) {
+    match fact {
+        Fact::Defaults { netns, .. } => {
+            facts.retain(|known| !matches!(known, Fact::Defaults { netns: of, .. } if of == netns));
+        }
+        Fact::Objects { netns, .. } => {
+            facts.retain(|known| !matches!(known, Fact::Objects { netns: of, .. } if of == netns));
+        }
+        Fact::Symbols(_) | Fact::Names(_) => {}
+    }
+    facts.push(fact.clone());
+}
+
+pub(super) fn count(writer: &mut Writer, counted: &Counted, now_ns: u64) -> Result<(), WriteError> {
     CountedPart::of(counted)
         .iter()
         .try_for_each(|part| note_of(writer, note::COUNTED, part, now_ns))

@@ -143,6 +143,7 @@ fn write(path: &Path) {
                 is_unfiltered: true,
             },
             names: Names::default(),
+            from_ns: 0,
         },
     );
     add(

@@ -30,7 +30,11 @@ pub(crate) fn at(files: &mut Files, selection: Selection, to_ns: u64) -> Result<
         model: Model::new(&start.setup, selection),
         observer: Ignore,
     };
-    let window = Window { from_ns: 0, to_ns };
+    // Flows that a later dump has need not be read before it.
+    let window = Window {
+        from_ns: to_ns,
+        to_ns,
+    };
     files.run(&mut joined, window)?;
     Ok(Some(joined.model))
 }

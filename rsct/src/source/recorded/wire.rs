@@ -83,6 +83,14 @@ pub(crate) struct Start {
     pub setup: Setup,
     /// Names of namespaces and interfaces.
     pub names: Names,
+    /// The part of a recording that was cut begins at this time; what is earlier is not reported.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub from_ns: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A dump begins.

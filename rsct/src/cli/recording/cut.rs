@@ -1,0 +1,153 @@
+//! `rsct recording cut`: a part of a recording as a recording.
+
+use std::{
+    io::{self, IsTerminal as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::{
+    cli::{
+        FilterArgs, UsageError,
+        input_args::{InputArgs, Moment, netns_of},
+        is_broken_pipe,
+        namespaces::NetnsArg,
+        watching::records_have,
+    },
+    plural,
+    recording::WriteError,
+    source::{
+        Recorded,
+        recorded::cut::{CutError, CutOptions, cut},
+    },
+};
+
+/// Write a part of a recording: some flows, or some time
+///
+/// The part is a recording of its own. Its replay equals that of the whole recording with the same filter, --netns, --from
+/// and --to: it also contains the names, facts and counts of the whole, and a dump of the entries that exist at its begin.
+/// Give all files of a rotated recording; `-` reads standard input.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct recording cut trace.rsct -O dns.rsct -p udp --dport 53
+  rsct recording cut a.rsct.1 a.rsct -O b.rsct --from +10m --to +11m
+  rsct recording cut a.rsct -O - --host 10.0.0.5 | rsct trace --input -")]
+pub(super) struct CutArgs {
+    /// Recordings
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// File to write; an existing one is replaced, `-` is standard output
+    #[arg(short = 'O', long = "output-file", value_name = "OUT", required = true)]
+    out: PathBuf,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    netns: NetnsArg,
+    /// Begin at TIME of the recording
+    ///
+    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
+    /// end it is in that time zone.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// End at TIME of the recording
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    to: Option<Moment>,
+}
+
+/// Runs `rsct recording cut`.
+pub(super) fn run(args: &CutArgs) -> anyhow::Result<ExitCode> {
+    let filter = args.filter.filter()?;
+    records_have(
+        &filter,
+        "records do not have this field; `rsct list` and `rsct watch` accept the option",
+    )?;
+    if !filter.details.is_empty() {
+        return Err(UsageError(
+            "a recording cannot be limited to states and statuses, which change: cut all of them, and give these options to \
+             `rsct trace --input`"
+                .to_owned(),
+        )
+        .into());
+    }
+    is_no_input(&args.out, &args.files)?;
+    let input = InputArgs::of(args.files.clone(), args.from, args.to);
+    let Recorded {
+        mut files,
+        start,
+        window,
+    } = input.open(false)?.context("no recording is given")?;
+    let options = CutOptions {
+        path: args.out.clone(),
+        filter,
+        netns: netns_of(args.netns.name(), &start.names)?,
+        window,
+    };
+    let written = match cut(&mut files, &start, options) {
+        Err(CutError::Write(WriteError::Write { source, .. })) if is_broken_pipe(&source) => {
+            return Ok(ExitCode::SUCCESS);
+        }
+        written => written.context("cannot cut the recording")?,
+    };
+    if written.without_latency {
+        message!("the measured durations are omitted: they are not separate for each flow and namespace");
+    }
+    message!(
+        "{} in {}",
+        plural::count(written.records, "record", "records"),
+        plural::count(written.summary.bytes, "byte", "bytes"),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to write to a terminal or to an input.
+fn is_no_input(out: &Path, files: &[PathBuf]) -> Result<(), UsageError> {
+    if out == Path::new("-") {
+        return match io::stdout().is_terminal() {
+            true => Err(UsageError(
+                "-O -: a recording cannot be written to a terminal; redirect standard output, or give a file"
+                    .to_owned(),
+            )),
+            false => Ok(()),
+        };
+    }
+    let identity = |path: &Path| path.metadata().map(|of| (of.dev(), of.ino())).ok();
+    let Some(written) = identity(out) else {
+        return Ok(());
+    };
+    match files.iter().find(|file| identity(file) == Some(written)) {
+        Some(_) => Err(UsageError(format!(
+            "-O {}: the file is an input, and writing the part would delete it; give another name",
+            out.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_not_replaced() {
+        let dir = std::env::temp_dir().join(format!("rsct-cut-input-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (one, link, other) = (dir.join("a.rsct"), dir.join("link"), dir.join("b.rsct"));
+        for file in [&one, &other] {
+            std::fs::write(file, "").unwrap();
+        }
+        let _ = std::fs::hard_link(&one, &link);
+        let inputs = [one.clone()];
+        for out in [&one, &link] {
+            let error = is_no_input(out, &inputs).unwrap_err().to_string();
+            assert!(error.contains("is an input"), "{error}");
+        }
+        is_no_input(&other, &inputs).unwrap();
+        is_no_input(&dir.join("new"), &inputs).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
