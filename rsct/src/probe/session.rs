@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Map, PerCpuArray, RingBuf},
+    maps::{Map, PerCpuArray},
 };
 use serde::{Deserialize, Serialize};
 
@@ -234,7 +234,7 @@ impl Session {
         let Attaching {
             attached, kprobes, ..
         } = attaching;
-        let ring = ring(&mut ebpf.0, options.ring_bytes).map_err(SessionError::Maps)?;
+        let ring = ring(&mut ebpf.0).map_err(SessionError::Maps)?;
         let diagnostics = options
             .log_bpf
             .then(|| Diagnostics::of(&mut ebpf.0))
@@ -373,10 +373,12 @@ pub(super) fn create_maps(
     loader.load(object.bytes)
 }
 
-fn ring(ebpf: &mut Ebpf, bytes: u32) -> Result<Ring, String> {
+fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
     let records = ebpf.take_map("RECORDS").ok_or("the object has no map RECORDS")?;
-    let records = RingBuf::try_from(records).map_err(|error| chain(&error))?;
+    let Map::RingBuf(records) = records else {
+        return Err("the object's map RECORDS is no ring".to_owned());
+    };
     let lost = ebpf.take_map("LOST").ok_or("the object has no map LOST")?;
     let lost = PerCpuArray::try_from(lost).map_err(|error| chain(&error))?;
-    Ok(Ring::new(records, bytes, lost))
+    Ring::new(records, lost).map_err(|error| format!("mapping the ring: {error}"))
 }
