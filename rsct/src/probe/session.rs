@@ -7,6 +7,7 @@ use aya::{
     maps::{Map, PerCpuArray},
 };
 use serde::{Deserialize, Serialize};
+use zerocopy::IntoBytes as _;
 
 use crate::kernel::{
     bpf_syscall,
@@ -370,7 +371,10 @@ pub(super) fn create_maps(
     };
     // Not every object has diagnostics.
     loader.override_global(diagnostics::LEVEL, &level, false);
-    loader.load(object.bytes)
+    match layout.cast {
+        Some(cast) => loader.load(cast.link_object(object.bytes).as_bytes()),
+        None => loader.load(object.bytes),
+    }
 }
 
 fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
