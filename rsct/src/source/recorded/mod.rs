@@ -1,5 +1,6 @@
 //! Recordings as a source, and the consumer that writes them.
 
+mod beginning;
 mod file;
 mod latency;
 mod recorder;
