@@ -1,5 +1,6 @@
 //! The memory that a ring shares with the kernel (kernel/bpf/ringbuf.c): a page with the reader's position, a page with
-//! the writers' position, and the records, mapped twice in a row so that each record is contiguous.
+//! the writers' position, and the records. The kernel has them twice in a row, so that each record is contiguous; of the
+//! second copy the reader maps as much as a record needs, because both count as resident memory.
 
 use std::{
     io,
@@ -15,6 +16,9 @@ const HEAD_BYTES: usize = 8;
 const BUSY: u32 = 1 << 31;
 /// The record was given up.
 const DISCARDED: u32 = 1 << 30;
+
+/// The most bytes of a record with its head: more than any that the programs write.
+const MOST_BYTES: usize = 64 << 10;
 
 /// A mapping, unmapped when dropped.
 #[derive(Debug)]
@@ -83,7 +87,7 @@ impl Pages {
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })
             .map_err(|_| io::ErrorKind::Unsupported)?;
         let reader = Mapping::of(map, page, libc::PROT_READ | libc::PROT_WRITE, 0)?;
-        let writer = Mapping::of(map, page + 2 * bytes, libc::PROT_READ, page)?;
+        let writer = Mapping::of(map, page + bytes + bytes.min(MOST_BYTES), libc::PROT_READ, page)?;
         Ok(Self {
             consumed: reader.start.cast(),
             produced: writer.start.cast(),
@@ -131,8 +135,9 @@ impl Pages {
         if head & DISCARDED != 0 {
             return Next::Discarded(after);
         }
-        // SAFETY: the kernel has reserved that many bytes for it, its writer has written them, and the records are mapped
-        // twice in a row.
+        // No program writes a longer one: its reader would count an empty record as malformed.
+        let bytes = if bytes < MOST_BYTES - HEAD_BYTES { bytes } else { 0 };
+        // SAFETY: the kernel has reserved that many bytes for it, its writer has written them, and they are mapped.
         let bytes = unsafe { slice::from_raw_parts(record.add(HEAD_BYTES).as_ptr(), bytes) };
         Next::Record(bytes, after)
     }
