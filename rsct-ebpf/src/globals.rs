@@ -25,6 +25,12 @@ pub static EXT_TIMEOUT: Global<u64> = Global::new(ABSENT);
 /// `rsct_common::cast::NF_CONN_TYPE`.
 #[unsafe(no_mangle)]
 pub static NF_CONN_TYPE: Global<u64> = Global::new(0);
+/// `rsct_common::cast::SK_BUFF_TYPE`.
+#[unsafe(no_mangle)]
+pub static SK_BUFF_TYPE: Global<u64> = Global::new(0);
+/// `rsct_common::cast::HOOK_STATE_TYPE`.
+#[unsafe(no_mangle)]
+pub static HOOK_STATE_TYPE: Global<u64> = Global::new(0);
 
 /// Positions of arguments.
 pub mod arg {

@@ -207,15 +207,24 @@ impl<T> Slots<T> {
         if index >= SLOTS {
             return None;
         }
-        if !is_it(&self.slots[index]) {
+        // The pointer rather than the index: from that, the programs would compute the address once more.
+        let mut slot = &raw mut self.slots[index];
+        // SAFETY: one of the slots.
+        if !is_it(unsafe { &*slot }) {
             // Rare: another process interrupted, and has not left yet.
             index = below(depth, 2);
-            if index >= SLOTS || !is_it(&self.slots[index]) {
+            if index >= SLOTS {
+                return None;
+            }
+            slot = &raw mut self.slots[index];
+            // SAFETY: as above.
+            if !is_it(unsafe { &*slot }) {
                 return None;
             }
         }
         Some(Claim {
-            slot: &mut self.slots[index],
+            // SAFETY: one of the slots, which nothing else borrows.
+            slot: unsafe { &mut *slot },
             depth: &mut self.depth,
             index,
         })

@@ -13,9 +13,10 @@ use rsct_common::{
     loss::Loss,
     record::{PacketFlags, PacketRecord, kind},
 };
+use rsct_ebpf::with_arguments;
 
 use crate::{
-    emit::{cpu, emit_in_place},
+    emit::{self, cpu},
     filter,
     globals::arg,
     kernel::{
@@ -45,16 +46,17 @@ pub fn in_fentry(ctx: FEntryContext) -> u32 {
 
 #[kprobe]
 pub fn in_kprobe(ctx: ProbeContext) -> u32 {
-    if let Some(slot) = enter(&ctx) {
+    let state = ctx.number(&arg::IN_STATE);
+    if let Some(slot) = with_arguments!(ctx, enter(ctx)) {
         // A kretprobe has no arguments: the slot keeps them.
-        slot.number = ctx.pointer(&arg::IN_STATE) as u64;
+        slot.number = state;
     }
     0
 }
 
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord>> {
-    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::IN_SKB));
+    let skb = ctx.packet(&arg::IN_SKB);
     let slot = scratch::traversals()?
         .claim(skb.address(), ctx.frame(), Loss::PassForgotten)?
         .slot;
@@ -62,7 +64,7 @@ fn enter<C: Arguments + Frame>(ctx: &C) -> Option<&'static mut Slot<PacketRecord
     // First, because it costs less than reading the namespace.
     let is_rejected = slot.rejects_again(Nfct(slot.nfct).ct() as u64)
         || filter::narrows_netns() && {
-            let state = HookState::<C::Pointer>::new(ctx.pointer(&arg::IN_STATE));
+            let state = ctx.hook_state(&arg::IN_STATE);
             !filter::wants_netns(state.netns())
         };
     if is_rejected {
@@ -110,9 +112,14 @@ pub fn in_kretprobe(ctx: RetProbeContext) -> u32 {
     let Some(claim) = scratch::traversals().and_then(|slots| slots.claimed_at(ctx.frame())) else {
         return 0;
     };
-    let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
-    let state = HookState::<Untyped>::new(claim.slot.number as *const u8);
-    leave(claim, skb, || state, || ctx.ret::<u32>() as u8);
+    let verdict = || ctx.ret::<u32>() as u8;
+    let (skb, state) = (claim.slot.owner, claim.slot.number);
+    if cast::has_arguments() {
+        leave(claim, cast::packet(skb), || cast::hook_state(state), verdict);
+    } else {
+        let state = HookState::<Untyped>::new(state as *const u8);
+        leave(claim, SkBuff::<Untyped>::new(skb as *const u8), || state, verdict);
+    }
     0
 }
 
@@ -144,17 +151,18 @@ fn finish<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookS
     if slot.record.flags & PacketFlags::DURATION == 0 {
         slot.claimed_ns = now;
     }
-    let mut look = !nfct.ct().is_null();
+    // A word, for the reason in `Slot::identify`.
+    let mut look = nfct.ct() as u64;
     if slot.record.flags & PacketFlags::BEFORE == 0 {
         match identify(slot, skb, entry, state) {
             Identified::Rejected => return,
             // The entry is unchanged, and its state was emitted with the previous packet.
-            Identified::Known => look = slot.nfct != nfct.0,
+            Identified::Known => look = slot.nfct ^ nfct.0,
             Identified::New => {}
         }
     }
     came_with(&mut slot.record, Nfct(slot.nfct), nfct);
-    if look {
+    if look != 0 {
         match cast::typed::<M>(entry) {
             Some(entry) => after(&mut slot.record, entry),
             None => after(&mut slot.record, entry),
@@ -174,7 +182,10 @@ fn finish<M: Memory>(slot: &mut Slot<PacketRecord>, skb: SkBuff<M>, state: HookS
         length,
         now,
     };
-    emit_in_place(Loss::PacketRecord, |record| left.fill(record, slot));
+    if let Some(mut room) = emit::reserve::<PacketRecord>(Loss::PacketRecord) {
+        left.fill(room.as_mut_ptr(), slot);
+        emit::submit(room);
+    }
 }
 
 /// A packet that leaves conntrack.

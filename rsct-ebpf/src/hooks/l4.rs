@@ -10,10 +10,11 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 use rsct_common::record::{PacketFlags, PacketRecord};
+use rsct_ebpf::with_arguments;
 
 use crate::{
     globals::arg,
-    kernel::{Memory, args::Arguments, nf_conn::NfConn, packet, sk_buff::SkBuff, tuple},
+    kernel::{Memory, args::Arguments, nf_conn::NfConn, packet, tuple},
     scratch::{self, Identified, Slot},
 };
 
@@ -26,7 +27,7 @@ fn before<C: Arguments>(ctx: &C, ct: &Global<u64>, skb: &Global<u64>) {
     let Some(slot) = slots.traversal_of(skb) else {
         return;
     };
-    remember(slot, NfConn::<C::Pointer>::new(ctx.pointer(ct)));
+    remember(slot, ctx.entry(ct));
 }
 
 #[inline(always)]
@@ -50,7 +51,7 @@ fn remember<M: Memory>(slot: &mut Slot<PacketRecord>, ct: NfConn<M>) {
 /// Copies the fields of the packet's TCP header.
 #[inline(always)]
 fn tcp_header<C: Arguments>(ctx: &C) {
-    let skb = SkBuff::<C::Pointer>::new(ctx.pointer(&arg::TCP_SKB));
+    let skb = ctx.packet(&arg::TCP_SKB);
     let Some(slots) = scratch::traversals() else {
         return;
     };
@@ -81,8 +82,10 @@ macro_rules! handler {
 
         #[kprobe]
         pub fn $kprobe(ctx: ProbeContext) -> u32 {
-            before(&ctx, &arg::$ct, &arg::$skb);
-            $($more(&ctx);)?
+            with_arguments!(ctx, {
+                before(ctx, &arg::$ct, &arg::$skb);
+                $($more(ctx);)?
+            });
             0
         }
     };

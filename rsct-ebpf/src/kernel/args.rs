@@ -1,6 +1,6 @@
 //! A hooked function's arguments, by position.
 
-use super::{Memory, Typed, Untyped};
+use super::{Memory, Typed, Untyped, hook_state::HookState, nf_conn::NfConn, sk_buff::SkBuff};
 use aya_ebpf::{
     EbpfContext, Global,
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
@@ -19,6 +19,24 @@ pub trait Arguments {
 
     /// Returns the argument after it: the first variadic argument of a variadic function.
     fn following(&self, position: &Global<u64>) -> u64;
+
+    /// Returns the packet at the position stored in `position`.
+    #[inline(always)]
+    fn packet(&self, position: &Global<u64>) -> SkBuff<Self::Pointer> {
+        SkBuff::new(self.pointer(position))
+    }
+
+    /// Returns the entry.
+    #[inline(always)]
+    fn entry(&self, position: &Global<u64>) -> NfConn<Self::Pointer> {
+        NfConn::new(self.pointer(position))
+    }
+
+    /// Returns the state of the hook.
+    #[inline(always)]
+    fn hook_state(&self, position: &Global<u64>) -> HookState<Self::Pointer> {
+        HookState::new(self.pointer(position))
+    }
 }
 
 /// Loads the eight bytes at `$offset` of the context, with the offset in the instruction itself: the verifier refuses

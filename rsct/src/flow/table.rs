@@ -109,18 +109,23 @@ impl FlowTable {
     /// Sets what a packet's record shows of its flow.
     #[inline(always)]
     fn after_packet(&mut self, index: u32, record: &PacketRecord) -> Option<&Flow> {
-        let expires_ns = self.expiry(
-            record.status_after,
-            record.time_ns,
-            record.timeout_after_jiffies,
-            record.now_jiffies,
-        );
+        let has_after = record.flags & PacketFlags::AFTER != 0;
+        let expires_ns = if has_after {
+            self.expiry(
+                record.status_after,
+                record.time_ns,
+                record.timeout_after_jiffies,
+                record.now_jiffies,
+            )
+        } else {
+            None
+        };
         let flow = self.store.get_mut(index)?;
         flow.last_ns = record.time_ns;
         if record.flags & PacketFlags::MARK != 0 {
             flow.mark = record.mark;
         }
-        if record.flags & PacketFlags::AFTER != 0 {
+        if has_after {
             flow.status = record.status_after;
             flow.state = record.state_after;
             flow.expires_ns = expires_ns;

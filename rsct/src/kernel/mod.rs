@@ -18,7 +18,6 @@ pub(crate) mod netns;
 pub(crate) mod portid;
 pub(crate) mod privileges;
 pub(crate) mod proc;
-pub(crate) mod ring_fill;
 pub(crate) mod symbols;
 pub(crate) mod sysctl;
 pub(crate) mod text;

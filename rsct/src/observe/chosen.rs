@@ -6,9 +6,18 @@ use rsct_common::{
 };
 
 use crate::{
-    filter::Filter,
+    filter::{Details, Filter},
     flow::{Flow, FlowTable, TupleKey, tuples::inverse},
 };
+
+/// Returns whether a cause meets conditions that only an entry can meet.
+pub(super) fn meets(details: &Details, record: &CauseRecord) -> bool {
+    details.is_empty()
+        || record.flags & CauseFlags::ENTRY != 0 && {
+            let (orig, reply) = (Tuple::from_words(record.tuple), Tuple::from_words(record.other));
+            details.meet_record(&orig, Some(&reply), record.status, record.state)
+        }
+}
 
 /// The selected records.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,12 +57,12 @@ impl Chosen {
         // Without a known reply direction: no NAT.
         self.filter
             .matches(&orig, &reply.unwrap_or_else(|| inverse(&orig)), record.zone, mark)
-            && (self.filter.details.is_empty()
-                || has_entry
-                    && self
-                        .filter
-                        .details
-                        .meet_record(&orig, reply.as_ref(), record.status, record.state))
+            && self.has_details(record)
+    }
+
+    /// Returns whether a cause meets the conditions that eBPF programs do not check. One without an entry meets none.
+    pub(crate) fn has_details(&self, record: &CauseRecord) -> bool {
+        meets(&self.filter.details, record)
     }
 
     /// Returns whether a packet without an entry is selected.

@@ -10,7 +10,7 @@ use crate::{
     flow::{Flow, FlowTable, reconcile::DumpedEntry, tuples::inverse},
 };
 
-use super::Chosen;
+use super::{Chosen, chosen};
 
 /// The part of a stream that is reported.
 #[derive(Clone, Debug, Default)]
@@ -84,9 +84,11 @@ impl Selection {
 
     /// Returns whether a cause that belongs to no packet and no entry is reported.
     pub(super) fn reports_cause(&self, record: &CauseRecord, table: &FlowTable) -> bool {
-        self.recorded.as_ref().is_none_or(|selected| {
-            record.time_ns >= selected.from_ns && selected.chosen.has_cause(record, table)
-        })
+        let has_details = |details: &Details| chosen::meets(details, record);
+        self.details.as_ref().is_none_or(has_details)
+            && self.recorded.as_ref().is_none_or(|selected| {
+                record.time_ns >= selected.from_ns && selected.chosen.has_cause(record, table)
+            })
     }
 
     /// Returns whether something at this time is reported.
@@ -137,7 +139,10 @@ mod tests {
     use zerocopy::FromZeros as _;
 
     use super::*;
-    use crate::names::{proto, status};
+    use crate::{
+        filter::StateSet,
+        names::{proto, status},
+    };
 
     fn udp() -> Filter {
         Filter {
@@ -281,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_cause_is_of_the_selected_flows() {
+    fn a_cause_is_of_the_selected_flows() {
         let table = FlowTable::new(250);
         let cause = |protonum| CauseRecord {
             family: CauseFamily::Drop as u8,
@@ -295,12 +300,22 @@ mod tests {
             ..CauseRecord::new_zeroed()
         };
         let udp = udp();
+        let established = Filter {
+            details: Details {
+                state: StateSet::named("ESTABLISHED"),
+                ..Details::default()
+            },
+            ..Filter::default()
+        };
         for (selection, reported) in [
             (Selection::default(), [true, true]),
             (Selection::recorded(&udp, None, 0), [true, false]),
             (Selection::recorded(&udp, Some(2), 0), [false, false]),
             (Selection::recorded(&Filter::default(), Some(1), 0), [true, true]),
             (Selection::recorded(&Filter::default(), None, 11), [false, false]),
+            (Selection::live(&udp), [true, true]),
+            // A cause without an entry has no state.
+            (Selection::live(&established), [false, false]),
         ] {
             let reports = [proto::UDP, proto::TCP].map(|of| selection.reports_cause(&cause(of), &table));
             assert_eq!(reports, reported, "{selection:?}");

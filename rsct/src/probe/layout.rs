@@ -2,7 +2,7 @@
 //! programs as globals.
 
 use rsct_common::{
-    cast::NF_CONN_TYPE,
+    cast::{HOOK_STATE_TYPE, NF_CONN_TYPE, SK_BUFF_TYPE},
     field::{ABSENT, EXT_TIMEOUT, Field, Need, TUPLE_LAYOUT},
     hook::{Argument, NO_ARGUMENT},
 };
@@ -127,9 +127,13 @@ impl Layout {
             .map(|(argument, position)| (argument.global, position.unwrap_or(NO_ARGUMENT)));
         let ext_timeout = self.ext_timeout.map_or(ABSENT, u64::from);
         let nf_conn = self.cast.map_or(0, |cast| u64::from(cast.nf_conn));
-        fields
-            .chain(arguments)
-            .chain([(EXT_TIMEOUT, ext_timeout), (NF_CONN_TYPE, nf_conn)])
+        let [sk_buff, hook_state] = self.cast.and_then(|cast| cast.arguments).unwrap_or_default();
+        fields.chain(arguments).chain([
+            (EXT_TIMEOUT, ext_timeout),
+            (NF_CONN_TYPE, nf_conn),
+            (SK_BUFF_TYPE, sk_buff.into()),
+            (HOOK_STATE_TYPE, hook_state.into()),
+        ])
     }
 
     /// The arguments of `function` that the programs need and this kernel's function does not have.

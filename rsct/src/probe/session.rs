@@ -4,9 +4,10 @@ use std::os::fd::AsFd;
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Map, PerCpuArray, RingBuf},
+    maps::{Map, PerCpuArray},
 };
 use serde::{Deserialize, Serialize};
+use zerocopy::IntoBytes as _;
 
 use crate::kernel::{
     bpf_syscall,
@@ -234,7 +235,7 @@ impl Session {
         let Attaching {
             attached, kprobes, ..
         } = attaching;
-        let ring = ring(&mut ebpf.0, options.ring_bytes).map_err(SessionError::Maps)?;
+        let ring = ring(&mut ebpf.0).map_err(SessionError::Maps)?;
         let diagnostics = options
             .log_bpf
             .then(|| Diagnostics::of(&mut ebpf.0))
@@ -370,13 +371,18 @@ pub(super) fn create_maps(
     };
     // Not every object has diagnostics.
     loader.override_global(diagnostics::LEVEL, &level, false);
-    loader.load(object.bytes)
+    match layout.cast {
+        Some(cast) => loader.load(cast.link_object(object.bytes).as_bytes()),
+        None => loader.load(object.bytes),
+    }
 }
 
-fn ring(ebpf: &mut Ebpf, bytes: u32) -> Result<Ring, String> {
+fn ring(ebpf: &mut Ebpf) -> Result<Ring, String> {
     let records = ebpf.take_map("RECORDS").ok_or("the object has no map RECORDS")?;
-    let records = RingBuf::try_from(records).map_err(|error| chain(&error))?;
+    let Map::RingBuf(records) = records else {
+        return Err("the object's map RECORDS is no ring".to_owned());
+    };
     let lost = ebpf.take_map("LOST").ok_or("the object has no map LOST")?;
     let lost = PerCpuArray::try_from(lost).map_err(|error| chain(&error))?;
-    Ok(Ring::new(records, bytes, lost))
+    Ring::new(records, lost).map_err(|error| format!("mapping the ring: {error}"))
 }

@@ -30,9 +30,18 @@ pub(crate) enum Record<'a> {
 
 impl<'a> Record<'a> {
     /// Decodes a record in place. The bytes must be aligned to 8; none for bytes that are no record.
+    #[inline(always)]
     pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        // Most records are of packets.
+        match PacketRecord::ref_from_bytes(bytes) {
+            Ok(record) if record.kind == kind::PACKET => Some(Self::Packet(record)),
+            _ => Self::decode_other(bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn decode_other(bytes: &'a [u8]) -> Option<Self> {
         Some(match *bytes.first()? {
-            kind::PACKET => Self::Packet(PacketRecord::ref_from_bytes(bytes).ok()?),
             kind::ENTRY => Self::Entry(EntryRecord::ref_from_bytes(bytes).ok()?),
             kind::POLICY => Self::Policy(PolicyRecord::ref_from_bytes(bytes).ok()?),
             kind::DUMP => Self::Dump(DumpRecord::ref_from_bytes(bytes).ok()?),

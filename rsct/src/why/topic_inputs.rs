@@ -4,6 +4,7 @@ use rsct_common::record::{CauseFamily, CauseKey, CauseRecord};
 
 use crate::{
     causes::of_packet,
+    filter::Filter,
     flow::outcome::Outcome,
     kernel::{hz::Hz, interfaces::Names, text::Symbols},
     observe::{
@@ -35,14 +36,21 @@ pub(super) struct Kept {
 }
 
 impl TopicInputs {
-    /// Of programs of the topic alone.
-    pub(crate) fn live(topic: Topic, ticks: Hz, is_filtered: bool) -> Self {
+    /// Of programs of the topic alone, which check the filter except for its details.
+    pub(crate) fn live(topic: Topic, ticks: Hz, filter: &Filter) -> Self {
+        let chosen = Chosen {
+            filter: Filter {
+                details: filter.details,
+                ..Filter::default()
+            },
+            netns: None,
+        };
         Self {
-            kept: Kept::new(topic, Chosen::default(), 0),
+            kept: Kept::new(topic, chosen, 0),
             model: None,
             names: Names::default(),
             ticks,
-            is_filtered,
+            is_filtered: !filter.is_empty(),
         }
     }
 
@@ -158,11 +166,14 @@ impl Kept {
         if !self.topic.has_family(record.family) {
             return;
         }
-        let Some(model) = model else {
-            return self.readings.record(record, &self.symbols);
+        let is_chosen = match model {
+            None => self.chosen.has_details(record),
+            // The trackers' reasons belong to records of packets.
+            Some(model) => {
+                record.family != CauseFamily::Invalid as u8 && self.chosen.has_cause(record, &model.table)
+            }
         };
-        // The trackers' reasons belong to records of packets.
-        if record.family == CauseFamily::Invalid as u8 || !self.chosen.has_cause(record, &model.table) {
+        if !is_chosen {
             return;
         }
         match self.chosen.filter.is_empty() {

@@ -15,7 +15,7 @@ use zerocopy::FromZeros as _;
 use super::{Topic, TopicInputs};
 use crate::{
     causes::{KeyCount, ProgramsState, counters::KernelCounters},
-    filter::Filter,
+    filter::{Details, Filter, StateSet},
     kernel::{hz::Hz, interfaces::Names, text::NamedPlace},
     observe::{Chosen, Consumer, Counted, Ended, Fact, Input, Notice, Setup, SymbolFacts},
     records::{HookCounts, Record},
@@ -171,9 +171,8 @@ impl<C: Consumer> Trace<'_, C> {
     }
 }
 
-/// Readings after 1, 2, 3 and 4 seconds. A deletion before the first; then 2 and 1 deletions, and 2 and 1 INVALID
-/// packets, until the second and the third; nothing after.
-fn trace(consumer: &mut impl Consumer) {
+/// Reports the names of the functions of deletions.
+fn name_functions(consumer: &mut impl Consumer) {
     let place = |function: &str| {
         Some(NamedPlace {
             function: function.to_owned(),
@@ -185,6 +184,12 @@ fn trace(consumer: &mut impl Consumer) {
         places: vec![(STACK[0], place("nf_ct_delete")), (STACK[1], place("gc_worker"))],
         ..SymbolFacts::default()
     })));
+}
+
+/// Readings after 1, 2, 3 and 4 seconds. A deletion before the first; then 2 and 1 deletions, and 2 and 1 INVALID
+/// packets, until the second and the third; nothing after.
+fn trace(consumer: &mut impl Consumer) {
+    name_functions(consumer);
     consumer.take(Input::Notice(&Notice::Causes {
         hooks: HookCounts::default(),
     }));
@@ -319,6 +324,49 @@ fn a_namespace_selects_exact_counts_and_a_filter_counts_records() {
         (&filtered["filtered"], &filtered["comparisons"]),
         (&true.into(), &Value::Array(Vec::new()))
     );
+}
+
+#[test]
+fn a_live_answer_counts_the_records_of_entries_that_meet_the_details() {
+    let answer = |state: Option<&str>| {
+        let filter = Filter {
+            details: Details {
+                state: state.and_then(StateSet::named),
+                ..Details::default()
+            },
+            ..Filter::default()
+        };
+        let mut inputs = TopicInputs::live(ALL, Hz::new(250).unwrap(), &filter);
+        name_functions(&mut inputs);
+        let mut trace = Trace {
+            consumer: &mut inputs,
+            counts: Vec::new(),
+            counters: [0, 0],
+        };
+        trace.delete(&deleted(SECOND / 2, NETNS, 9));
+        trace.read(1);
+        // ESTABLISHED, TIME_WAIT, and a packet without an entry.
+        for (number, state, flags) in [
+            (1, 3, CauseFlags::ENTRY),
+            (2, 7, CauseFlags::ENTRY),
+            (3, 3, CauseFlags::ENTRY),
+            (4, 3, 0),
+        ] {
+            trace.delete(&CauseRecord {
+                state,
+                flags,
+                ..deleted(SECOND + u64::from(number), NETNS, number)
+            });
+        }
+        trace.read(2);
+        object(&inputs)
+    };
+    for (state, count) in [(None, 4), (Some("ESTABLISHED"), 2), (Some("TIME_WAIT"), 1)] {
+        let answer = answer(state);
+        assert_eq!(causes(&answer), [("expired", count)], "{answer}");
+        assert_eq!(answer["filtered"], state.is_some());
+    }
+    assert_eq!(causes(&answer(Some("SYN_SENT"))), []);
 }
 
 /// Records the trace, in files of this size.

@@ -161,7 +161,7 @@ fn has_terminal() -> Result<(), UsageError> {
 
 /// Opens the recording, or attaches the programs.
 fn open(args: &TopArgs, filter: &Filter) -> anyhow::Result<(Source, Selection)> {
-    if let Some(recorded) = args.input.open()? {
+    if let Some(recorded) = args.input.open(true)? {
         let netns = netns_of(args.netns.name(), &recorded.start.names)?;
         let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
         return Ok((Source::Recorded(Box::new(recorded)), selection));

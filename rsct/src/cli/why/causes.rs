@@ -139,7 +139,7 @@ async fn watch(args: &CausesArgs, topic: &Topic, filter: Filter) -> anyhow::Resu
         ProgramsError::Session(error) => anyhow::Error::from(StartError::of(error)),
         error => error.into(),
     })?;
-    let mut inputs = TopicInputs::live(*topic, programs.hz, !filter.is_empty());
+    let mut inputs = TopicInputs::live(*topic, programs.hz, &filter);
     inputs.take(Input::Fact(&Fact::Names(names)));
     let mut reader = CauseReader::of(programs)?;
     reader.report(&mut inputs);

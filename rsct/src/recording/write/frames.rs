@@ -5,9 +5,10 @@ use std::{
     io::{self, Write},
 };
 
-use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
+use lz4_flex::block::CompressTable;
 use zerocopy::IntoBytes as _;
 
+use super::block;
 use crate::recording::format::{HEAD_BYTES, Head, Header, frame};
 
 /// The number of frames between two indices.
@@ -66,19 +67,12 @@ impl<S: Sink> Frames<S> {
 
     /// Writes a frame, compressed if that makes it shorter.
     pub(super) fn put(&mut self, mut head: Head, raw: &[u8]) -> io::Result<()> {
-        self.buffer
-            .resize(HEAD_BYTES + get_maximum_output_size(raw.len()), 0);
-        let space = self.buffer.get_mut(HEAD_BYTES..).unwrap_or_default();
-        match compress_into_with_table(raw, space, &mut self.table) {
-            Ok(size) if size < raw.len() => {
-                head.raw_bytes = raw.len() as u32;
-                self.buffer.truncate(HEAD_BYTES + size);
-            }
-            Ok(_) | Err(_) => {
-                head.raw_bytes = 0;
-                self.buffer.truncate(HEAD_BYTES);
-                self.buffer.extend(raw);
-            }
+        self.buffer.resize(HEAD_BYTES, 0);
+        if block::append(&mut self.buffer, head.frame, raw, &mut self.table) {
+            head.raw_bytes = raw.len() as u32;
+        } else {
+            head.raw_bytes = 0;
+            self.buffer.extend(raw);
         }
         self.write(head)
     }

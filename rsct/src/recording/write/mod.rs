@@ -3,6 +3,7 @@
 //! A disk that is slower than the records makes the caller wait, so that losses occur in the ring buffer, which counts
 //! them.
 
+mod block;
 mod disk;
 mod error;
 mod frames;

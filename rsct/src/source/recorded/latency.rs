@@ -1,6 +1,6 @@
 //! Measured durations as notes of a recording. The first note of a file has all counters, later ones what changed.
 
-use super::{inputs::parsed, recorder::note_of, wire::note};
+use super::{beginning::note_of, inputs::parsed, wire::note};
 use crate::{
     latency::{Begins, Changes, Measured, Snapshot},
     observe::{Consumer, Input},

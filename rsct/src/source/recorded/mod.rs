@@ -1,6 +1,7 @@
 //! Recordings as a source, and the consumer that writes them.
 
 mod bar;
+mod beginning;
 pub(crate) mod boots;
 pub(crate) mod cut;
 mod error;

@@ -1,20 +1,23 @@
 //! Writes inputs to a recording.
 
-use std::{collections::HashSet, fs, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf};
 
+use rsct_common::record::PacketRecord;
 use serde::Serialize;
 use zerocopy::IntoBytes as _;
 
 use crate::{
-    kernel::{clock, facts, interfaces::Names},
-    observe::{AllCounts, Consumer, Counted, Ended, Fact, Input, Notice, Setup, Want},
+    kernel::interfaces::Names,
+    observe::{Consumer, Ended, Fact, Input, Notice, Setup, Want},
     plural,
     recording::{Options, Summary, WriteError, Writer},
     records::Record,
 };
 
-use super::latency::LatencyNotes;
-use super::wire::{self, CountedPart, DumpBegins, DumpEnds, DumpedRecord, Start, TimeRecord, note};
+use super::{
+    beginning::{Beginning, count, note_of},
+    wire::{self, DumpBegins, DumpEnds, DumpedRecord, TimeRecord, note},
+};
 
 /// Defaults of a namespace with traffic are read again at this interval, because they may have changed.
 const READ_AGAIN_NS: u64 = 5_000_000_000;
@@ -37,15 +40,7 @@ pub(crate) struct RecorderOptions {
 pub(crate) struct Recorder {
     path: PathBuf,
     writer: Writer,
-    start: Start,
-    /// Facts that each file begins with.
-    facts: Vec<Fact>,
-    /// Notices that each file begins with.
-    notices: Vec<Notice>,
-    /// The counts of causes that each file begins with, after the first reading.
-    counted: Option<AllCounts>,
-    /// The measurement that each file begins with.
-    latency: LatencyNotes,
+    beginning: Beginning,
     now_ns: u64,
     /// Namespaces whose defaults were read, the last one met, and when to read all again.
     known: HashSet<u32>,
@@ -62,18 +57,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Creates the file and writes its head.
     pub(crate) fn create(options: RecorderOptions, setup: &Setup, names: Names) -> Result<Self, WriteError> {
-        let start = Start {
-            rsct: env!("CARGO_PKG_VERSION").to_owned(),
-            host: line_of("/proc/sys/kernel/hostname"),
-            kernel: facts::release(),
-            machine: std::env::consts::ARCH.to_owned(),
-            boot_id: line_of("/proc/sys/kernel/random/boot_id"),
-            command: options.command,
-            realtime_offset_ns: clock::realtime_offset_ns(),
-            setup: setup.clone(),
-            names,
-            from_ns: 0,
-        };
+        let beginning = Beginning::new(options.command, setup, names);
         let path = options.path.clone();
         let writer = Writer::create(Options {
             path: options.path,
@@ -84,11 +68,7 @@ impl Recorder {
         let mut recorder = Self {
             path,
             writer,
-            start,
-            facts: Vec::new(),
-            notices: Vec::new(),
-            counted: None,
-            latency: LatencyNotes::default(),
+            beginning,
             now_ns: setup.started_ns,
             known: HashSet::new(),
             last_netns: 0,
@@ -99,7 +79,13 @@ impl Recorder {
             counts: [0; 3],
             ended: Ended::default(),
         };
-        recorder.head()?;
+        let Self {
+            writer,
+            beginning,
+            now_ns,
+            ..
+        } = &mut recorder;
+        beginning.write(writer, *now_ns)?;
         Ok(recorder)
     }
 
@@ -130,50 +116,44 @@ impl Recorder {
         }
     }
 
-    fn head(&mut self) -> Result<(), WriteError> {
-        head(
-            &mut self.writer,
-            &self.start,
-            &self.facts,
-            &self.notices,
-            self.counted.as_ref(),
-            self.now_ns,
-        )
-    }
-
     /// Begins the next file if this one is full.
     fn rotate(&mut self) -> Result<(), WriteError> {
-        if !self.writer.is_full() {
-            return Ok(());
+        if self.writer.is_full() {
+            self.beginning.rotate(&mut self.writer, self.now_ns)?;
+            self.wants_dump = true;
         }
-        self.start.realtime_offset_ns = clock::realtime_offset_ns();
-        let Self {
-            writer,
-            start,
-            facts,
-            notices,
-            counted,
-            latency,
-            now_ns,
-            ..
-        } = self;
-        writer.rotate(|writer| {
-            head(writer, start, facts, notices, counted.as_ref(), *now_ns)?;
-            latency.head(writer, *now_ns)
-        })?;
-        self.wants_dump = true;
         Ok(())
     }
 
-    #[inline]
+    /// Most inputs are packets: nothing of the others is in their way.
+    #[inline(always)]
+    fn packet(&mut self, record: &PacketRecord) {
+        if self.error.is_some() {
+            return;
+        }
+        self.counts[0] += 1;
+        if record.netns != self.last_netns {
+            self.met(record.netns);
+        }
+        if let Err(error) = self.writer.record(record.as_bytes(), record.time_ns) {
+            self.error = Some(error);
+        }
+    }
+
+    #[inline(never)]
+    fn other(&mut self, input: Input<'_>) {
+        if self.error.is_none()
+            && let Err(error) = self.write(input)
+        {
+            self.error = Some(error);
+        }
+    }
+
     fn record(&mut self, record: Record<'_>) -> Result<(), WriteError> {
         match record {
             Record::Packet(record) => {
-                self.counts[0] += 1;
-                if record.netns != self.last_netns {
-                    self.met(record.netns);
-                }
-                self.writer.record(record.as_bytes(), record.time_ns)
+                self.packet(record);
+                Ok(())
             }
             Record::Entry(record) => {
                 self.counts[1] += 1;
@@ -238,10 +218,13 @@ impl Recorder {
                 self.note(note::DUMP_ENDS, &ends)
             }
             Input::Fact(fact) => {
-                keep(&mut self.facts, fact);
+                self.beginning.keep(fact);
                 self.note(note::FACT, fact)
             }
-            Input::Latency(measured) => self.latency.write(&mut self.writer, measured, self.now_ns),
+            Input::Latency(measured) => self
+                .beginning
+                .latency
+                .write(&mut self.writer, measured, self.now_ns),
             Input::Notice(notice) => {
                 if let Notice::Loss { total, .. } = notice {
                     self.writer.lost(*total);
@@ -253,18 +236,16 @@ impl Recorder {
                     Notice::Causes { .. } => message!("causes are recorded from now on"),
                     _ => {}
                 }
-                if matches!(notice, Notice::Causes { .. } | Notice::NoCauses) {
-                    self.notices.push(notice.clone());
-                }
+                self.beginning.keep_notice(notice);
                 self.note(note::NOTICE, notice)
             }
             Input::Counted(counted) => {
-                self.counted.get_or_insert_default().add(counted);
+                self.beginning.keep_counts(counted);
                 count(&mut self.writer, counted, self.now_ns)
             }
             Input::Ended(ended) => {
                 let mut names = Names::read();
-                names.extend(&self.start.names);
+                names.extend(&self.beginning.start.names);
                 self.note(note::FACT, &Fact::Names(names))?;
                 self.ended.clone_from(ended);
                 self.note(note::ENDED, ended)
@@ -281,10 +262,9 @@ impl Recorder {
 impl Consumer for Recorder {
     #[inline]
     fn take(&mut self, input: Input<'_>) {
-        if self.error.is_none()
-            && let Err(error) = self.write(input)
-        {
-            self.error = Some(error);
+        match input {
+            Input::Record(Record::Packet(record)) => self.packet(record),
+            input => self.other(input),
         }
     }
 
@@ -308,63 +288,4 @@ impl Consumer for Recorder {
     fn wants_counts(&self) -> bool {
         true
     }
-}
-
-fn head(
-    writer: &mut Writer,
-    start: &Start,
-    facts: &[Fact],
-    notices: &[Notice],
-    counted: Option<&AllCounts>,
-    now_ns: u64,
-) -> Result<(), WriteError> {
-    note_of(writer, note::START, start, now_ns)?;
-    for fact in facts {
-        note_of(writer, note::FACT, fact, now_ns)?;
-    }
-    for notice in notices {
-        note_of(writer, note::NOTICE, notice, now_ns)?;
-    }
-    match counted {
-        Some(counted) => count(writer, &counted.repeated(), now_ns),
-        None => Ok(()),
-    }
-}
-
-/// Keeps a fact for the heads of later files, in place of an older one about the same.
-pub(super) fn keep(facts: &mut Vec<Fact>, fact: &Fact) {
-    match fact {
-        Fact::Defaults { netns, .. } => {
-            facts.retain(|known| !matches!(known, Fact::Defaults { netns: of, .. } if of == netns));
-        }
-        Fact::Objects { netns, .. } => {
-            facts.retain(|known| !matches!(known, Fact::Objects { netns: of, .. } if of == netns));
-        }
-        Fact::Symbols(_) | Fact::Names(_) => {}
-    }
-    facts.push(fact.clone());
-}
-
-pub(super) fn count(writer: &mut Writer, counted: &Counted, now_ns: u64) -> Result<(), WriteError> {
-    CountedPart::of(counted)
-        .iter()
-        .try_for_each(|part| note_of(writer, note::COUNTED, part, now_ns))
-}
-
-pub(super) fn note_of(
-    writer: &mut Writer,
-    name: &str,
-    note: &impl Serialize,
-    now_ns: u64,
-) -> Result<(), WriteError> {
-    // Maps have keys of text or numbers only, so this cannot fail.
-    let json = serde_json::to_vec(note).unwrap_or_default();
-    writer.note(name, &json, now_ns)
-}
-
-/// The line of a file; empty if it cannot be read.
-fn line_of(path: &str) -> String {
-    fs::read_to_string(path)
-        .map(|text| text.trim_end().to_owned())
-        .unwrap_or_default()
 }

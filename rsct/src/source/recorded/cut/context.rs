@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::super::{
-    recorder::{keep, note_of},
+    beginning::{keep, note_of},
     wire::{DumpBegins, DumpEnds, DumpedRecord, note},
 };
 

@@ -14,8 +14,8 @@ use crate::{
 use super::{
     super::{
         Start,
+        beginning::{count, note_of},
         latency::LatencyNotes,
-        recorder::{count, note_of},
         wire::{self, DumpBegins, DumpEnds, DumpedRecord, TimeRecord, note},
     },
     CutOptions, Written,
