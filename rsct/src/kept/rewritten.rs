@@ -54,7 +54,7 @@ fn rewrite(name: &str, to: &Directory, max_bytes: Option<u64>) -> Vec<String> {
 
 /// A size that a file reaches before its end: each file begins with all facts so far.
 fn most_of(name: &str) -> u64 {
-    std::fs::metadata(super::path(name, "rsct")).unwrap().len() * 9 / 10
+    std::fs::metadata(super::path(name, "rsct")).unwrap().len() * 3 / 4
 }
 
 /// The JSON lines of files.
