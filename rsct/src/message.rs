@@ -5,7 +5,10 @@
 use std::{
     fmt::Arguments,
     io::{self, Write as _},
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use crate::outside::shown_lines;
@@ -39,8 +42,36 @@ pub(crate) fn line(text: Arguments<'_>) {
     write(shown_lines(&format!("rsct: {text}\n")));
 }
 
+/// Messages that wait until a screen is closed.
+static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// Holds messages back: they would destroy a screen on the same terminal.
+pub(crate) fn hold() {
+    HELD.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert_default();
+}
+
+/// Writes the held messages, and each later one at once.
+pub(crate) fn release() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(held) = held {
+        write(held);
+    }
+}
+
+/// The last line of the held messages.
+pub(crate) fn last_held() -> Option<String> {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = String::from_utf8_lossy(held.as_deref()?);
+    text.lines().last().map(str::to_owned)
+}
+
 /// Writes text as it is, in one system call, so that lines of several threads do not mix.
 pub(crate) fn write(text: impl AsRef<[u8]>) {
+    if let Some(held) = &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
+        return held.extend_from_slice(text.as_ref());
+    }
     clear_status();
     // If standard error cannot be written to, there is nowhere to report that.
     let _ = io::stderr().lock().write_all(text.as_ref());

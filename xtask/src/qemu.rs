@@ -4,7 +4,7 @@
 //! is printed only if the guest dies.
 
 use std::{
-    fs,
+    fmt, fs,
     io::Read as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -27,6 +27,18 @@ const LESS_WORK: &str = "init_on_alloc=0 audit=0 apparmor=0";
 /// Everything that QEMU supports except cmpxchg16b, which would select another path in the kernel's allocators than in
 /// earlier `bench packet` runs, and except five-level page tables, which only lengthen every walk.
 const CPU: &str = "max,cx16=off,la57=off";
+
+/// The emulator itself failed, which says nothing about the guest.
+#[derive(Debug)]
+pub struct EmulatorDied(String);
+
+impl fmt::Display for EmulatorDied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for EmulatorDied {}
 
 /// Configuration of a guest's run.
 pub struct Machine<'a> {
@@ -69,7 +81,10 @@ impl Machine<'_> {
             .parse()
         {
             Ok(code) => Ok(code),
-            Err(_) if !status.success() => bail!("QEMU ended with {status}:\n{}", text.trim_end()),
+            Err(_) if !status.success() => {
+                let complaint = format!("QEMU ended with {status}:\n{}", text.trim_end());
+                Err(EmulatorDied(complaint).into())
+            }
             Err(_) => bail!("the guest died before its command ended; {}", self.console()),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 use super::bytes::json_line;
 
 /// Appends the JSON line, if there is one for this change.
-pub(super) fn json(out: &mut Vec<u8>, notice: &Notice) {
+pub(crate) fn json(out: &mut Vec<u8>, notice: &Notice) {
     match notice {
         Notice::Started {
             time_ns,
@@ -72,7 +72,7 @@ pub(super) fn json(out: &mut Vec<u8>, notice: &Notice) {
 }
 
 /// Writes a message, if there is one for this change.
-pub(super) fn message(notice: &Notice) {
+pub(crate) fn message(notice: &Notice) {
     message_of(None, notice);
 }
 

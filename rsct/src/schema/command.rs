@@ -75,7 +75,9 @@ commands! {
         Entry, trace::Started, trace::Packet, trace::EntryEvent, trace::TraceLoss, trace::Programs,
         trace::UnfiredHooks, trace::Summary
     ];
-    Top "top" [top::Snapshot];
+    Top "top" [
+        trace::Started, trace::Causes, trace::TraceLoss, trace::Programs, trace::UnfiredHooks, top::Snapshot
+    ];
     Trace "trace" [
         trace::Started, trace::Causes, trace::Packet, trace::EntryEvent, trace::CauseAlone, trace::TraceLoss,
         trace::Programs, trace::UnfiredHooks, trace::Difference, trace::KnownFlow, trace::Summary

@@ -35,6 +35,8 @@ struct Collected {
     causes: HashMap<Cause, usize>,
     /// The kernel's own counts of entries, and the limits, by namespace.
     kernel: Vec<TableUse>,
+    /// Changes of the stream that were not taken yet.
+    notices: Vec<Notice>,
 }
 
 impl Collector {
@@ -77,6 +79,11 @@ impl Collector {
             }
             _ => {}
         }
+    }
+
+    /// The changes of the stream since the last call.
+    pub(crate) fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.figures.notices)
     }
 
     /// The figures at a time.
@@ -123,6 +130,7 @@ impl Observer for Collected {
             Notice::CausesLost { total } => self.now.totals.lost = self.now.totals.lost.max(*total),
             _ => {}
         }
+        self.notices.push(notice.clone());
     }
 }
 

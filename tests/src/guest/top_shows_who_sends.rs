@@ -35,7 +35,7 @@ fn figures(lab: &Lab) -> Result<()> {
         lab.server
             .rsct(&args(&["-o", "json", "--interval", "500ms"], &attach)),
     )?;
-    top.wait_for("the first interval", |line| line.text("/type") == "snapshot")?;
+    top.wait_for("causes are recorded", |line| line.text("/type") == "causes")?;
     let (client, server) = traffic::udp(lab, 9000)?;
     for _ in 0..7 {
         traffic::request(&client, &server)?;
@@ -109,7 +109,7 @@ fn screen(lab: &Lab) -> Result<()> {
     })?;
     sources?;
     screen.press("?")?;
-    screen.wait_for("another pane")?;
+    screen.wait_for("another")?;
     screen.press("q")?;
     screen.wait_for(CLOSED)?;
     ensure!(screen.ended()?.success(), "q is a good end");

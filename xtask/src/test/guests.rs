@@ -16,6 +16,7 @@ use super::{
 use crate::{
     build::Profile,
     emulator, exec, kernels, progress,
+    qemu::EmulatorDied,
     report::{Scenarios, Tally},
     tools,
     vm::{self, Boot as Guest},
@@ -77,7 +78,20 @@ pub fn run(
     });
 }
 
+/// Boots and runs the scenarios; once more if the emulator itself died.
 fn boot_and_run(boot: &Boot, planned: usize, filter: Option<&str>) -> Tally {
+    let (run, ended) = boot_once(boot, planned, filter);
+    match ended {
+        Err(error) if error.is::<EmulatorDied>() => {
+            progress::note(&format!("{}, once more: {error}", boot.place()));
+            let (run, ended) = boot_once(boot, planned, filter);
+            run.end(ended.err())
+        }
+        ended => run.end(ended.err()),
+    }
+}
+
+fn boot_once(boot: &Boot, planned: usize, filter: Option<&str>) -> (Run, Result<u8>) {
     let mut run = Run::new(boot.place(), planned);
     let guest = Guest {
         kernel: &boot.kernel,
@@ -86,7 +100,7 @@ fn boot_and_run(boot: &Boot, planned: usize, filter: Option<&str>) -> Tally {
         ..Guest::default()
     };
     let ended = guest.run(&mut |bytes| run.bytes(bytes));
-    run.end(ended.err())
+    (run, ended)
 }
 
 fn script(boot: &Boot, filter: Option<&str>) -> String {

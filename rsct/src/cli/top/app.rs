@@ -10,7 +10,7 @@ use crate::{
     filter::Filter,
     flow::TupleKey,
     kernel::interfaces::Names,
-    names,
+    message, names,
     observe::Model,
     render::top::{
         pane::{self, Pane, printable},
@@ -288,6 +288,11 @@ impl App {
         }
         if self.filter.is_some() {
             parts.push(format!("flows: {}", self.filter_text));
+        }
+        if parts.is_empty()
+            && let Some(message) = message::last_held()
+        {
+            parts.push(message);
         }
         parts.join(", ")
     }

@@ -132,6 +132,20 @@ impl Figures {
         self.error
     }
 
+    fn pass_on_notices(&mut self) {
+        for notice in self.collector.notices() {
+            match &mut self.sink {
+                Sink::Lines(lines) if lines.is_json => {
+                    top::notice_json(&mut lines.buffer, &notice);
+                    if let Err(error) = lines.flush() {
+                        self.error = Some(error);
+                    }
+                }
+                Sink::Lines(_) | Sink::Screen(_) => top::notice_message(&notice),
+            }
+        }
+    }
+
     /// The time has come to this.
     fn settled(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
@@ -194,6 +208,7 @@ impl Consumer for Figures {
         }
         self.collector.take(input);
         match input {
+            Input::Notice(_) | Input::DumpEnds { .. } => self.pass_on_notices(),
             Input::Settled { now_ns } => self.settled(now_ns),
             Input::Ended(_) | Input::Cut { .. } => {
                 // The last interval is shorter.

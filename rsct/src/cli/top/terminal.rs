@@ -17,7 +17,7 @@ use ratatui::{
 };
 
 use super::app::App;
-use crate::{kernel::interfaces::Names, observe::Model, render::top::screen, snapshot::Snapshot};
+use crate::{kernel::interfaces::Names, message, observe::Model, render::top::screen, snapshot::Snapshot};
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Screen {
             restore();
             report(info);
         }));
+        message::hold();
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen)?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
@@ -129,4 +130,5 @@ fn restore() {
         LeaveAlternateScreen,
         ratatui::crossterm::cursor::Show
     );
+    message::release();
 }

@@ -7,3 +7,5 @@ pub(crate) mod table;
 pub(crate) mod text;
 
 pub(crate) use json::write as json;
+
+pub(crate) use super::notice::{json as notice_json, message as notice_message};
