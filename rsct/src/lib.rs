@@ -62,6 +62,7 @@ mod provenance;
 mod recording;
 mod records;
 mod render;
+mod report;
 mod rules;
 mod schema;
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod printer;
 mod reading;
 mod record;
 pub mod recording;
+mod report;
 mod refusal;
 mod replacement;
 pub mod save;
@@ -98,6 +99,7 @@ enum Command {
     Timeout(Box<timeout::TimeoutArgs>),
     Sysctl(sysctl::SysctlArgs),
     Recording(recording::RecordingArgs),
+    Report(Box<report::ReportArgs>),
     Doctor(doctor::DoctorArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -145,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Timeout(args) => timeout::run(args),
         Command::Sysctl(args) => sysctl::run(args),
         Command::Recording(args) => recording::run(args),
+        Command::Report(args) => report::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -27,6 +27,7 @@ mod notice;
 pub(crate) mod policies;
 pub(crate) mod printed;
 pub(crate) mod recording;
+pub(crate) mod report;
 pub(crate) mod rules;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -17,7 +17,7 @@ use crate::{
     observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
 };
 
-use super::{Class, Destination, Figures, OfCause, Population, Snapshot, Source, TableUse};
+use super::{Class, Destination, Figures, OfCause, Population, Snapshot, Source, TableUse, Totals};
 
 /// Collects figures.
 #[derive(Debug)]
@@ -86,15 +86,19 @@ impl Collector {
         std::mem::take(&mut self.figures.notices)
     }
 
-    /// The figures at a time.
-    pub(crate) fn snapshot(&self, time_ns: u64) -> Snapshot {
-        let mut now = self.figures.now.clone();
-        now.time_ns = time_ns;
+    /// The totals so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.figures.now.totals
+    }
+
+    /// The use of each namespace's table.
+    pub(crate) fn tables(&self) -> Vec<TableUse> {
+        let now = &self.figures.now;
         let mut inodes: Vec<u32> = now.population.classes().map(|(class, _)| class.netns).collect();
         inodes.extend(self.figures.kernel.iter().map(|table| table.netns));
         inodes.sort_unstable();
         inodes.dedup();
-        now.tables = inodes
+        inodes
             .into_iter()
             .map(|netns| {
                 let kernel = self.figures.kernel.iter().find(|table| table.netns == netns);
@@ -104,7 +108,14 @@ impl Collector {
                     max: None,
                 })
             })
-            .collect();
+            .collect()
+    }
+
+    /// The figures at a time.
+    pub(crate) fn snapshot(&self, time_ns: u64) -> Snapshot {
+        let mut now = self.figures.now.clone();
+        now.time_ns = time_ns;
+        now.tables = self.tables();
         now.unfired = self
             .model
             .unfired

@@ -38,7 +38,9 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/nfct.md"),
     page!("docs/questions.md"),
     page!("docs/recording.md"),
+    page!("docs/report.md"),
     page!("docs/timeouts.md"),
+    page!("docs/top.md"),
     page!("docs/tutorial.md"),
 ];
 

@@ -1,0 +1,113 @@
+//! `rsct report`: a page about a recording.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::{
+    FilterArgs,
+    input_args::{InputArgs, Moment, netns_of},
+    is_broken_pipe,
+    namespaces::NetnsArg,
+    watching::records_have,
+};
+use crate::{
+    observe::Selection,
+    render::report as render,
+    report::Gathered,
+    snapshot::Collector,
+    source::{Source, live::Limits},
+};
+
+/// Make a page about a recording: what happened, why, and who caused it
+///
+/// The page begins with sentences, worst first, and has charts of the table, rates and durations, tables of causes, flows and
+/// sources, and how it was recorded. The HTML is one file that needs no network and no scripts.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rsct report fault.rsct -o html -O fault.html
+  rsct report fault.rsct --from +10s --to +20s
+  rsct report fault.rsct -o md -p udp --dport 53")]
+pub(super) struct ReportArgs {
+    /// Recordings of one host; `-` reads standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
+    output: Form,
+    /// File to write, instead of standard output; an existing one is replaced
+    #[arg(short = 'O', long = "output-file", value_name = "OUT")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    netns: NetnsArg,
+    /// Begin at TIME of the recording
+    ///
+    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
+    /// end it is in that time zone.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// End at TIME of the recording
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    to: Option<Moment>,
+}
+
+/// Forms of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Text for people
+    Text,
+    /// A web page in one file
+    Html,
+    /// Markdown, for tickets
+    Md,
+}
+
+/// Runs `rsct report`.
+pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    crate::waiting::event_loop()?.block_on(report(args))
+}
+
+async fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    let filter = args.filter.filter()?;
+    records_have(
+        &filter,
+        "records do not have this field; `rsct list` and `rsct watch` accept the option",
+    )?;
+    let input = InputArgs::of(args.files.clone(), args.from, args.to);
+    let recorded = input.open(false)?.context("no recording is given")?;
+    let start = recorded.start.clone();
+    let netns = netns_of(args.netns.name(), &start.names)?;
+    let selection = Selection::recorded(&filter, netns, recorded.window.from_ns);
+    let mut setup = start.setup.clone();
+    setup.started_ns = setup.started_ns.max(recorded.window.from_ns);
+    let mut gathered = Gathered::new(Collector::new(&setup, selection), start.names.clone());
+    let mut source = Source::Recorded(Box::new(recorded));
+    source.run(&mut gathered, Limits { duration: None }).await?;
+    let document = render::document(&gathered, &start, &input.shown());
+    let page = match args.output {
+        Form::Text => render::text(&document),
+        Form::Html => render::html(&document),
+        Form::Md => render::markdown(&document),
+    };
+    match &args.out {
+        Some(out) => {
+            fs::write(out, page).with_context(|| format!("cannot write the report to {}", out.display()))?;
+        }
+        None => match io::stdout().write_all(page.as_bytes()) {
+            Err(error) if !is_broken_pipe(&error) => {
+                return Err(error).context("cannot write the report to standard output");
+            }
+            _ => {}
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
