@@ -25,7 +25,7 @@ use crate::{
     source::{Source, live::Limits},
 };
 
-/// Make a page about a recording: what happened, why, and who caused it
+/// Make a page about a recording: what happened, and why
 ///
 /// The page begins with sentences, worst first, and has charts of the table, rates and durations, tables of causes, flows and
 /// sources, and how it was recorded. The HTML is one file that needs no network and no scripts.

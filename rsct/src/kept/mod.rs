@@ -4,6 +4,7 @@
 
 mod answers;
 mod damaged;
+mod pages;
 mod replay;
 mod rewritten;
 mod shown;

@@ -89,7 +89,9 @@ fn fullness(gathered: &Gathered, add: &mut impl FnMut(String, Option<&str>)) {
                 "The table had {entries} of at most {max} entries: {} %.",
                 entries * 100 / max
             ),
-            Some("See who opens the entries below; shorten timeouts or raise net.netfilter.nf_conntrack_max."),
+            Some(
+                "See who opens the entries below; shorten timeouts or raise net.netfilter.nf_conntrack_max.",
+            ),
         );
     }
 }

@@ -48,7 +48,11 @@ impl Series {
 
     /// Adds a moment. If there are too many, every second one is dropped: the totals of the others include it.
     pub(crate) fn push(&mut self, point: Point) {
-        if self.points.last().is_some_and(|last| last.time_ns >= point.time_ns) {
+        if self
+            .points
+            .last()
+            .is_some_and(|last| last.time_ns >= point.time_ns)
+        {
             // Only the end comes at the time of the last moment.
             self.points.pop();
         }
@@ -113,7 +117,10 @@ mod tests {
                 pushed += 1;
             }
         }
-        assert!(series.points.len() <= MOST && series.points.len() > MOST / 3, "{pushed}");
+        assert!(
+            series.points.len() <= MOST && series.points.len() > MOST / 3,
+            "{pushed}"
+        );
         assert_eq!(series.points[0].time_ns, 0);
         for (_, rate) in series.rates(|totals| totals.packets) {
             assert!((rate - 10.0).abs() < 1e-6, "{rate}");

@@ -33,8 +33,10 @@ struct Collected {
     now: Snapshot,
     /// Places in `now.causes`.
     causes: HashMap<Cause, usize>,
-    /// The kernel's own counts of entries, and the limits, by namespace.
-    kernel: Vec<TableUse>,
+    /// The kernel's own counts of entries, by namespace.
+    entries: Vec<(u32, u32)>,
+    /// `net.netfilter.nf_conntrack_max`, by namespace.
+    limits: Vec<(u32, u32)>,
     /// Changes of the stream that were not taken yet.
     notices: Vec<Notice>,
 }
@@ -62,19 +64,8 @@ impl Collector {
             Input::DumpEnds { .. } => self.figures.now.population = Population::of(&self.model.table),
             Input::Counted(counted) => {
                 if let Some(counters) = &counted.counters {
-                    self.figures.kernel = counters
-                        .entries
-                        .iter()
-                        .map(|(netns, entries)| TableUse {
-                            netns: *netns,
-                            entries: u64::from(*entries),
-                            max: counters
-                                .max_entries
-                                .iter()
-                                .find(|(of, _)| of == netns)
-                                .map(|(_, max)| *max),
-                        })
-                        .collect();
+                    self.figures.entries.clone_from(&counters.entries);
+                    self.figures.limits.clone_from(&counters.max_entries);
                 }
             }
             _ => {}
@@ -95,18 +86,20 @@ impl Collector {
     pub(crate) fn tables(&self) -> Vec<TableUse> {
         let now = &self.figures.now;
         let mut inodes: Vec<u32> = now.population.classes().map(|(class, _)| class.netns).collect();
-        inodes.extend(self.figures.kernel.iter().map(|table| table.netns));
+        inodes.extend(self.figures.limits.iter().map(|(netns, _)| *netns));
         inodes.sort_unstable();
         inodes.dedup();
+        let of = |counts: &[(u32, u32)], netns: u32| {
+            let found = counts.iter().find(|(of, _)| *of == netns);
+            found.map(|(_, count)| *count)
+        };
         inodes
             .into_iter()
-            .map(|netns| {
-                let kernel = self.figures.kernel.iter().find(|table| table.netns == netns);
-                kernel.copied().unwrap_or_else(|| TableUse {
-                    netns,
-                    entries: now.population.in_netns(netns),
-                    max: None,
-                })
+            .map(|netns| TableUse {
+                netns,
+                entries: of(&self.figures.entries, netns)
+                    .map_or_else(|| now.population.in_netns(netns), u64::from),
+                max: of(&self.figures.limits, netns),
             })
             .collect()
     }

@@ -102,7 +102,13 @@ impl Chart {
     }
 
     fn draw_bars(&self, out: &mut String) {
-        let most = self.bars.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+        let most = self
+            .bars
+            .iter()
+            .map(|(_, count)| *count)
+            .max()
+            .unwrap_or(1)
+            .max(1);
         frame(out, most as f64, "");
         let width = WIDTH / self.bars.len() as f64;
         for (number, (from, count)) in self.bars.iter().enumerate() {
@@ -155,7 +161,10 @@ mod tests {
         chart.line("none", Vec::new());
         let mut svg = String::new();
         chart.svg(&mut svg);
-        assert!(svg.contains("<desc>Packets (packets per second): packets 2.0 to 8.0.</desc>"), "{svg}");
+        assert!(
+            svg.contains("<desc>Packets (packets per second): packets 2.0 to 8.0.</desc>"),
+            "{svg}"
+        );
         assert!(svg.contains("points=\"424.0,106.0 784.0,4.0 \""), "{svg}");
         assert_eq!(svg.matches("<polyline").count(), 1);
     }

@@ -88,10 +88,7 @@ fn figures(gathered: &Gathered, snapshot: &Snapshot) -> Vec<(&'static str, Strin
     for (name, count) in snapshot.totals.named() {
         facts.push((name, format!("{count} ({:.1}/s)", rate(count))));
     }
-    if let (Some(p50), Some(p99)) = (
-        snapshot.durations.quantile(500),
-        snapshot.durations.quantile(990),
-    ) {
+    if let (Some(p50), Some(p99)) = (snapshot.durations.quantile(500), snapshot.durations.quantile(990)) {
         facts.push((
             "nf_conntrack_in",
             format!(
@@ -178,7 +175,12 @@ fn recorded(gathered: &Gathered, start: &Start, files: &str) -> Vec<(&'static st
         ),
         ("dumps", summary.dumps.to_string()),
     ];
-    facts.extend(summary.dump_errors.into_iter().map(|error| ("failed dump", error)));
+    facts.extend(
+        summary
+            .dump_errors
+            .into_iter()
+            .map(|error| ("failed dump", error)),
+    );
     for (_, value) in &mut facts {
         *value = printable(value);
     }
