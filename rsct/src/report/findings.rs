@@ -27,8 +27,8 @@ pub(crate) fn findings(gathered: &Gathered) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |sentence: String, advice: Option<&str>| {
         found.push(Finding {
-            sentence,
-            advice: advice.map(str::to_owned),
+            sentence: ended(&sentence),
+            advice: advice.map(ended),
         });
     };
     let lost = summary.lost_total() + summary.causes_lost;
@@ -48,10 +48,10 @@ pub(crate) fn findings(gathered: &Gathered) -> Vec<Finding> {
         );
     }
     if let Some(doubt) = &summary.doubt {
-        add(format!("Records may be missing: {}.", doubt.reason), None);
+        add(format!("Records may be missing: {}", doubt.reason), None);
     }
     for unfired in &snapshot.unfired {
-        add(format!("{unfired}."), None);
+        add(unfired.clone(), None);
     }
     fullness(gathered, &mut add);
     for of in worst_first(&snapshot) {
@@ -73,6 +73,21 @@ pub(crate) fn findings(gathered: &Gathered) -> Vec<Finding> {
         });
     }
     found
+}
+
+/// A sentence: with a capital letter and a full stop.
+fn ended(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut sentence: String = characters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    sentence.push_str(characters.as_str());
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    sentence
 }
 
 /// How full the tables became.

@@ -56,7 +56,10 @@ impl Gathered {
             time_ns: self.now_ns,
             totals: self.collector.totals(),
             entries: tables.iter().map(|table| table.entries).sum(),
-            max: tables.iter().map(|table| table.max.map(u64::from)).sum(),
+            max: match tables.is_empty() {
+                true => None,
+                false => tables.iter().map(|table| table.max.map(u64::from)).sum(),
+            },
         }
     }
 }
