@@ -27,7 +27,7 @@ const FLOWS: u16 = 400;
 const CPUS: u16 = 2;
 const THREADS: u16 = 4;
 /// Alternating sizes of the table: large, as all of its locks are held while it is walked.
-const BUCKETS: [u32; 2] = [131_072, 262_144];
+const BUCKETS: [u32; 2] = [65_536, 131_072];
 /// Attempts to make them wait.
 const ROUNDS: u16 = 30;
 

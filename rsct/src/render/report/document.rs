@@ -56,7 +56,7 @@ pub(crate) fn document(gathered: &Gathered, start: &Start, files: &str) -> Docum
         title: printable(&format!("rsct report: {}", start.host)),
         sections: vec![
             Section {
-                heading: "What happened",
+                heading: "Findings",
                 blocks: vec![
                     Block::Findings(findings(gathered)),
                     Block::Facts(figures(gathered, &snapshot)),
@@ -67,7 +67,7 @@ pub(crate) fn document(gathered: &Gathered, start: &Start, files: &str) -> Docum
                 blocks: charts(gathered).into_iter().map(Block::Chart).collect(),
             },
             Section {
-                heading: "Who and what",
+                heading: "Causes, flows, sources",
                 blocks: tables(gathered, &snapshot),
             },
             Section {
