@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Size of the ring buffer: enough for a disk that stops for a moment.
-const RING_BYTES: u32 = 16 << 20;
+const RING_BYTES: u32 = 8 << 20;
 
 /// Record what conntrack does to each packet and entry, and why
 ///
