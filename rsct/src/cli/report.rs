@@ -25,10 +25,10 @@ use crate::{
     source::{Source, live::Limits},
 };
 
-/// Make a page about a recording: what happened, and why
+/// Make a page about a recording: findings, charts, tables
 ///
-/// The page begins with sentences, worst first, and has charts of the table, rates and durations, tables of causes, flows and
-/// sources, and how it was recorded. The HTML is one file that needs no network and no scripts.
+/// The page begins with findings, the worst first. Charts of the table, rates and durations follow, then tables of causes,
+/// flows and sources, and the recorder's command. The HTML is one file that needs no network and no scripts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

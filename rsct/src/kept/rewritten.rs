@@ -1,4 +1,4 @@
-//! Recordings written again from what was read: they have the same output, in one file or in several.
+//! Recordings that the recorder writes again from a replay: the output stays the same, in one file or in several.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What is wrong, worst first, in sentences.
+//! Faults in sentences, the worst first.
 
 use rsct_common::record::CauseFamily;
 
@@ -8,19 +8,19 @@ use crate::{
     snapshot::{OfCause, Snapshot},
 };
 
-/// Something that happened.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// What, and why.
+    /// The fault and its cause.
     pub sentence: String,
-    /// What to do; none if nothing is to be done.
+    /// The remedy, if there is one.
     pub advice: Option<String>,
 }
 
 /// A table is nearly full from this share on.
 const NEARLY_FULL_PERCENT: u64 = 80;
 
-/// The findings of a recording: first what makes the others doubtful, then what hurts traffic most.
+/// The findings of a recording: first those that make the others doubtful, then those that cost most traffic.
 pub(crate) fn findings(gathered: &Gathered) -> Vec<Finding> {
     let snapshot = gathered.snapshot();
     let summary = gathered.summary();
@@ -105,7 +105,7 @@ fn fullness(gathered: &Gathered, add: &mut impl FnMut(String, Option<&str>)) {
                 entries * 100 / max
             ),
             Some(
-                "See who opens the entries below; shorten timeouts or raise net.netfilter.nf_conntrack_max.",
+                "Find the sources of the entries below; shorten timeouts or raise net.netfilter.nf_conntrack_max.",
             ),
         );
     }

@@ -1,4 +1,4 @@
-//! What a recording shows, for `rsct report`: totals over time, the figures of all of it, and what is wrong.
+//! The contents of `rsct report`: totals over time, the figures of a whole recording, and its faults.
 
 mod findings;
 mod series;

@@ -1,4 +1,4 @@
-//! Who has the most: figures by key, of a bounded number of keys.
+//! Figures by key, of a bounded number of keys.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -31,7 +31,7 @@ impl Figures {
         self.cost_ns += other.cost_ns;
     }
 
-    /// What was added since.
+    /// The growth since an earlier state.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             packets: self.packets.saturating_sub(earlier.packets),

@@ -60,7 +60,7 @@ impl Totals {
         ]
     }
 
-    /// What was added since.
+    /// The growth since an earlier state.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             packets: self.packets - earlier.packets,
@@ -109,7 +109,7 @@ pub(crate) struct Destination {
     pub port: u16,
 }
 
-/// Who causes the most.
+/// The flows, sources, … with the highest figures.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Culprits {
     /// Flows.
@@ -169,7 +169,7 @@ pub(crate) struct Snapshot {
     pub causes: Vec<OfCause>,
     /// The entries.
     pub population: Population,
-    /// Who causes the most.
+    /// The flows, sources, … with the highest figures.
     pub culprits: Culprits,
     /// Durations of `nf_conntrack_in`.
     pub durations: Tally,

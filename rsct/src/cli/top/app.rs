@@ -1,4 +1,4 @@
-//! The state of the screen: pane, order, selection, filter, and what keys do to it.
+//! The state of the screen: pane, order, selection, filter, and the effect of keys.
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -236,7 +236,7 @@ impl App {
         }
     }
 
-    /// The view of what was made.
+    /// The view of a made table.
     pub(super) fn shown<'a>(&'a self, drawn: &'a Drawn) -> View<'a> {
         View {
             pane: self.pane,
@@ -328,7 +328,7 @@ fn known<'a>(flow: &FlowName, model: &'a Model) -> Option<&'a crate::flow::Flow>
     })
 }
 
-/// What is known of a flow.
+/// The known figures of a flow.
 fn of_flow(name: &FlowName, names: &Names, model: &Model) -> String {
     let mut text = pane::flow(name, names);
     match known(name, model) {

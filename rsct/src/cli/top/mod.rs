@@ -1,4 +1,4 @@
-//! `rsct top`: rates, causes and who causes them, live.
+//! `rsct top`: rates, causes, flows, sources and tasks, live.
 
 mod app;
 mod output;
@@ -40,7 +40,7 @@ use crate::{
 /// Size of the ring buffer.
 const RING_BYTES: u32 = 8 << 20;
 
-/// Show conntrack's rates, their causes and who causes them, live
+/// Show conntrack's rates, causes, flows, sources and tasks, live
 ///
 /// Draws the totals, flows, causes, sources, destinations, tasks, namespaces, entries and durations of each interval. `?` lists
 /// the keys. Without a terminal, -o text or -o json prints the same figures.
@@ -144,9 +144,9 @@ async fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
 
 /// Refuses a screen where there is none.
 fn has_terminal() -> Result<(), UsageError> {
-    let lacks = |what: &str| {
+    let lacks = |lack: &str| {
         UsageError(format!(
-            "rsct top cannot draw: {what}; use -o text --count 1, or -o json"
+            "rsct top cannot draw: {lack}; use -o text --count 1, or -o json"
         ))
     };
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -181,7 +181,7 @@ fn open(args: &TopArgs, filter: &Filter) -> anyhow::Result<(Source, Selection)> 
     Ok((source, Selection::live(filter)))
 }
 
-/// What is watched.
+/// The source, for the title.
 fn title(args: &TopArgs) -> String {
     match (args.input.is_given(), args.netns.name()) {
         (true, _) => format!("rsct top {}", args.input.shown()),

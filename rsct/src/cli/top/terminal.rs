@@ -19,10 +19,10 @@ use ratatui::{
 use super::app::App;
 use crate::{kernel::interfaces::Names, message, observe::Model, render::top::screen, snapshot::Snapshot};
 
-/// What a key asks for.
+/// The request of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// Nothing, or what the app has done.
+    /// None that is left to do.
     Continue,
     /// To end.
     End,

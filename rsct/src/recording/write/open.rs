@@ -33,7 +33,7 @@ pub(super) fn open(path: &Path) -> Result<File, WriteError> {
         .map_err(failed)?;
     // Pipes and devices have nothing to replace.
     if file.metadata().map_err(failed)?.is_file() {
-        // The kernel releases the lock when the file is closed. A file system without locks cannot say who writes.
+        // The kernel releases the lock when the file is closed. A file system without locks cannot report the writer.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(WriteError::InUse(path.to_owned()));
         }

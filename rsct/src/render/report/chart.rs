@@ -14,7 +14,7 @@ const BELOW: f64 = 20.0;
 /// A chart.
 #[derive(Debug)]
 pub(crate) struct Chart {
-    /// What it shows.
+    /// The title.
     pub title: &'static str,
     unit: &'static str,
     lines: Vec<(&'static str, Vec<(f64, f64)>)>,

@@ -71,7 +71,7 @@ pub(crate) fn document(gathered: &Gathered, start: &Start, files: &str) -> Docum
                 blocks: tables(gathered, &snapshot),
             },
             Section {
-                heading: "How it was recorded",
+                heading: "The recording",
                 blocks: vec![Block::Facts(recorded(gathered, start, files))],
             },
         ],

@@ -10,7 +10,7 @@ use ratatui::{
 
 use super::{pane::Pane, table::Table};
 
-/// What a screen shows.
+/// The contents of a screen.
 #[derive(Clone, Debug)]
 pub(crate) struct View<'a> {
     /// The pane.
@@ -21,7 +21,7 @@ pub(crate) struct View<'a> {
     pub column: usize,
     /// The selected row.
     pub selected: usize,
-    /// The first line: what is watched.
+    /// The first line.
     pub title: &'a str,
     /// Recent rates of packets, the newest last.
     pub history: &'a [u64],

@@ -86,7 +86,7 @@ pub(crate) fn duration(ns: u64) -> String {
     }
 }
 
-/// What a row stands for.
+/// The subject of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// Nothing that can be opened.
@@ -102,7 +102,7 @@ pub(crate) enum Subject {
 pub(crate) struct Row {
     /// One for each column.
     pub cells: Vec<Cell>,
-    /// What it stands for.
+    /// Its subject.
     pub subject: Subject,
 }
 

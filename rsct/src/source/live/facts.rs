@@ -15,7 +15,7 @@ use crate::{
 
 /// Records wait so long for a fact in any case.
 const LEAST: Duration = Duration::from_millis(250);
-/// They wait so long while half of the ring is free: a busy machine must not change what is reported.
+/// They wait so long while half of the ring is free: a busy machine must not change the report.
 const LONGEST: Duration = Duration::from_secs(5);
 /// How often the room is looked at.
 const LOOK: Duration = Duration::from_millis(5);
