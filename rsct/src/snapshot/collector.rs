@@ -37,6 +37,9 @@ struct Collected {
     entries: Vec<(u32, u32)>,
     /// `net.netfilter.nf_conntrack_max`, by namespace.
     limits: Vec<(u32, u32)>,
+    /// Lost records and skipped programs of the trace, and lost causes.
+    lost: u64,
+    causes_lost: u64,
     /// Changes of the stream that were not taken yet.
     notices: Vec<Notice>,
 }
@@ -61,6 +64,10 @@ impl Collector {
     pub(crate) fn take(&mut self, input: Input<'_>) {
         self.model.take(input, &mut self.figures);
         match input {
+            Input::Ended(ended) => {
+                let lost = ended.lost.total() + ended.skips.counted + ended.malformed + ended.causes_lost;
+                self.figures.now.totals.lost = self.figures.now.totals.lost.max(lost);
+            }
             Input::DumpEnds { .. } => self.figures.now.population = Population::of(&self.model.table),
             Input::Counted(counted) => {
                 if let Some(counters) = &counted.counters {
@@ -130,10 +137,11 @@ impl Observer for Collected {
 
     fn notice(&mut self, notice: &Notice) {
         match notice {
-            Notice::Loss { total, .. } => self.now.totals.lost = self.now.totals.lost.max(*total),
-            Notice::CausesLost { total } => self.now.totals.lost = self.now.totals.lost.max(*total),
+            Notice::Loss { total, .. } => self.lost = *total,
+            Notice::CausesLost { total } => self.causes_lost = *total,
             _ => {}
         }
+        self.now.totals.lost = self.lost + self.causes_lost;
         self.notices.push(notice.clone());
     }
 }
@@ -268,5 +276,49 @@ impl Collected {
                 tuple: why.record.tuple,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        observe::Ended,
+        records::{Lost, Skips},
+    };
+
+    #[test]
+    fn lost_records_and_lost_causes_are_added_up() {
+        let mut figures = Collected::default();
+        figures.notice(&Notice::Loss {
+            lost: 2,
+            total: 5,
+            losses: Lost::default(),
+            skipped: 1,
+        });
+        figures.notice(&Notice::CausesLost { total: 4 });
+        assert_eq!(figures.now.totals.lost, 9);
+        let setup = Setup {
+            hz: crate::kernel::hz::Hz::new(250).unwrap(),
+            started_ns: 0,
+            with_causes: true,
+            only_netns: None,
+            is_unfiltered: true,
+        };
+        let mut collector = Collector::new(&setup, Selection::default());
+        collector.take(Input::Ended(&Ended {
+            malformed: 3,
+            causes_lost: 4,
+            skips: Skips {
+                counted: 2,
+                ..Skips::default()
+            },
+            ..Ended::default()
+        }));
+        assert_eq!(
+            collector.totals().lost,
+            9,
+            "losses after the last notice count too"
+        );
     }
 }

@@ -10,6 +10,7 @@ use super::terminal::{Screen, Wish};
 use crate::{
     kernel::interfaces::Names,
     observe::{Consumer, Fact, Input, Want},
+    plural,
     render::top,
     schema::{self, Command},
     snapshot::{Collector, Snapshot},
@@ -122,13 +123,16 @@ impl Figures {
         }
     }
 
-    /// Restores the terminal. Returns the error that ended it.
+    /// Restores the terminal and reports lost records. Returns the error that ended it.
     pub(super) fn finish(mut self) -> Option<io::Error> {
         if let Sink::Lines(lines) = &mut self.sink
             && let Err(error) = lines.flush()
         {
             self.error.get_or_insert(error);
         }
+        drop(self.sink);
+        let lost = self.collector.totals().lost;
+        message!("{} lost", plural::count(lost, "record", "records"));
         self.error
     }
 
@@ -212,7 +216,8 @@ impl Consumer for Figures {
             Input::Settled { now_ns } => self.settled(now_ns),
             Input::Ended(_) | Input::Cut { .. } => {
                 // The last interval is shorter.
-                if !self.is_over() && self.now_ns > self.earlier.time_ns {
+                let has_lost = self.collector.totals().lost != self.earlier.totals.lost;
+                if !self.is_over() && (self.now_ns > self.earlier.time_ns || has_lost) {
                     self.show(self.now_ns);
                 }
                 if let Sink::Screen(screen) = &mut self.sink
