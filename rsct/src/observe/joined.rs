@@ -2,7 +2,7 @@
 
 use super::{Consumer, Input, Model, Observer, Want};
 
-/// A model, and the observer of what it observes.
+/// A model, and the observer of its observations.
 #[derive(Debug)]
 pub(crate) struct Joined<O> {
     /// The model.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::hz::Hz;
 
-/// What the model has to know of its source.
+/// The facts about its source that the model needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Setup {
     /// Jiffies a second.

@@ -1,4 +1,4 @@
-//! The time and the changes of a stream, and what follows from them: causes without a packet, hooks that have not fired.
+//! The time and the changes of a stream, with their effects: causes without a packet, hooks that have not fired.
 
 use crate::{
     observe::{Doubt, Notice, Observation, Observer, Unfired, whys::Programs},

@@ -27,7 +27,7 @@ impl<R: Read + Seek> Reader<R> {
         }
     }
 
-    /// Returns to a position. What was found after it is forgotten.
+    /// Returns to a position, and forgets the frames found after it.
     pub(crate) fn return_to(&mut self, mark: Mark) -> Result<(), ReadError> {
         let back = mark.at.cast_signed() - self.at.cast_signed();
         self.input.seek_relative(back)?;

@@ -37,7 +37,7 @@ pub(super) struct File {
     /// True if its first input was passed on.
     pub(super) has_begun: bool,
     pub(super) is_done: bool,
-    /// What need not be read.
+    /// The frames that a reader may pass over.
     pub(super) skip: Skip,
     latency: MergedLatency,
     /// The parts of a reading of counts so far.

@@ -16,7 +16,7 @@ use crate::{
 
 type Times = Rc<RefCell<Vec<(usize, u64)>>>;
 
-/// Notes the times of records, and that none is earlier than what was settled.
+/// Notes the times of records, and checks that none is earlier than the settled time.
 struct Noted {
     number: usize,
     times: Times,

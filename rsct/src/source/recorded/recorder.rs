@@ -210,12 +210,7 @@ impl Recorder {
                 lost,
             } => {
                 self.writer.lost(lost);
-                let ends = DumpEnds {
-                    now_ns,
-                    covered: covered.cloned(),
-                    lost,
-                };
-                self.note(note::DUMP_ENDS, &ends)
+                self.note(note::DUMP_ENDS, &DumpEnds::of(now_ns, covered, lost))
             }
             Input::Fact(fact) => {
                 self.beginning.keep(fact);

@@ -1,4 +1,4 @@
-//! Passing over what a window does not need: records before the last whole dump before it.
+//! Passes over the records that a window does not need: those before the last whole dump before it.
 //!
 //! Notes are still read, and records of policies, which no dump contains. The reader finds the next head by the length in
 //! the one before, so that it also works in files without an index: the part that a killed recorder has written.
@@ -113,7 +113,7 @@ fn has_same_scope(one: &Start, other: &Start) -> bool {
         && one.setup.is_unfiltered == other.setup.is_unfiltered
 }
 
-/// Decides what need not be read before a window. The files are of one recorder, the oldest first.
+/// Decides which frames before a window a reader may pass over. The files are of one recorder, the oldest first.
 pub(super) fn seek(files: &mut [File], from_ns: u64) -> Result<(), FileError> {
     let are_files = files.iter().all(|file| file.size.is_some());
     let are_of_one = files

@@ -83,7 +83,7 @@ pub(crate) struct Start {
     pub setup: Setup,
     /// Names of namespaces and interfaces.
     pub names: Names,
-    /// The part of a recording that was cut begins at this time; what is earlier is not reported.
+    /// The part of a recording that was cut begins at this time; readers report nothing before it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub from_ns: u64,
 }
@@ -105,6 +105,17 @@ pub(super) struct DumpEnds {
     pub(super) now_ns: u64,
     pub(super) covered: Option<Covered>,
     pub(super) lost: u64,
+}
+
+impl DumpEnds {
+    /// The note of the input.
+    pub(super) fn of(now_ns: u64, covered: Option<&Covered>, lost: u64) -> Self {
+        Self {
+            now_ns,
+            covered: covered.cloned(),
+            lost,
+        }
+    }
 }
 
 /// A part of a reading of counts: a note has a limited size.

@@ -1,4 +1,4 @@
-//! What a part of a recording needs from before it.
+//! The facts, notices and entries before a part of a recording that the part begins with.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ const CAUSES_NS: u64 = 1_000_000_000;
 const MOST_CAUSES: usize = 1 << 16;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What the inputs before a part have left.
+/// The state after the inputs before a part.
 #[derive(Debug, Default)]
 pub(super) struct Context {
     facts: Vec<Fact>,
@@ -48,7 +48,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Keeps what a later part needs.
+    /// Keeps the facts, notices and entries that a later part needs.
     pub(super) fn take(&mut self, input: Input<'_>, now_ns: u64, is_known: bool, model: &Model) {
         match input {
             Input::Record(record) => self.record(record, is_known),

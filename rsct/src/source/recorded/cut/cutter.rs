@@ -33,7 +33,7 @@ pub(super) struct Cutter {
     chosen: Chosen,
     /// The flows, and the causes that they claim.
     joined: Joined<Claims>,
-    /// What a part has to begin with.
+    /// The beginning of the part.
     context: Context,
     has_begun: bool,
     now_ns: u64,
@@ -103,7 +103,7 @@ impl Cutter {
         })
     }
 
-    /// Writes what a part begins with.
+    /// Writes the beginning of the part.
     fn begin(&mut self) -> Result<(), WriteError> {
         self.has_begun = true;
         note_of(&mut self.writer, note::START, &self.start, self.now_ns)?;
@@ -216,12 +216,7 @@ impl Cutter {
                 lost,
             } => {
                 self.writer.lost(lost);
-                let ends = DumpEnds {
-                    now_ns,
-                    covered: covered.cloned(),
-                    lost,
-                };
-                self.note(note::DUMP_ENDS, &ends)
+                self.note(note::DUMP_ENDS, &DumpEnds::of(now_ns, covered, lost))
             }
             Input::Fact(fact) => self.note(note::FACT, fact),
             Input::Counted(counted) => self.counted(counted),
