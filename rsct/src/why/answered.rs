@@ -45,6 +45,12 @@ impl Answered {
     }
 }
 
+/// Why unequal counts prove nothing: a skipped program counts no cause. Equal counts show that none was missed.
+fn unless_equal(held: &CounterCheck, skips: Skips) -> Option<String> {
+    let is_doubtful = skips.counted > 0 && held.theirs() != held.ours;
+    is_doubtful.then(|| "the kernel skipped eBPF programs".to_owned())
+}
+
 impl TopicInputs {
     /// Computes the answer between the first and the last reading.
     pub(crate) fn answered(&self) -> Result<Answered, NoCounts> {
@@ -90,6 +96,7 @@ impl TopicInputs {
         let held = held.into_iter().map(|(family, held)| CounterCheck {
             unknown: cannot_count(family, unproven.as_ref(), &programs.unseen)
                 .or(unread.clone())
+                .or(unless_equal(&held, losses.skips))
                 .or(held.unknown.clone()),
             ..held
         });
@@ -149,5 +156,29 @@ impl TopicInputs {
             listeners: &self.kept.readings.all.listeners,
             most,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_skips_only_equal_counts_are_compared() {
+        let held = |ours, theirs| CounterCheck {
+            what: "",
+            counters: vec![("invalid", theirs)],
+            ours,
+            others_too: true,
+            unknown: None,
+        };
+        let skips = |counted| Skips {
+            counted,
+            ..Skips::default()
+        };
+        assert_eq!(unless_equal(&held(3, 4), skips(0)), None);
+        assert_eq!(unless_equal(&held(3, 3), skips(1)), None);
+        assert!(unless_equal(&held(3, 4), skips(1)).is_some());
+        assert!(unless_equal(&held(4, 3), skips(1)).is_some());
     }
 }
