@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -25,8 +25,8 @@ use crate::{
 pub(super) struct InputArgs {
     /// Read a recording of `rsct record` instead of the running kernel
     ///
-    /// Needs no privileges, and works on any machine. Repeat the option for the other files of a rotated recording, and in
-    /// `rsct trace` and `rsct timeout why` for other hosts; `-` reads standard input.
+    /// Needs no privileges, and works on any machine. Repeat the option for the other files of a rotated recording, and for
+    /// other hosts, each of which answers for itself; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Begin at TIME of the recording
@@ -72,6 +72,22 @@ impl InputArgs {
         let begun_ns = begun_ns(boots.first().and_then(Files::start));
         let recorded = boots.into_iter().map(|files| self.recorded(files, begun_ns));
         recorded.collect()
+    }
+
+    /// The files of each boot, with the same times of day; the boot that begins first is the first. None if there is only
+    /// one file, or standard input, which can be read only once.
+    pub(super) fn by_boot(&self) -> anyhow::Result<Vec<(Self, Start)>> {
+        if self.input.len() < 2 || self.input.iter().any(|file| file == Path::new("-")) {
+            return Ok(Vec::new());
+        }
+        let boots = Files::open_by_boot(&self.input)?;
+        let begun_ns = begun_ns(boots.first().and_then(Files::start));
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.of_day(begun_ns));
+        let boots = boots.into_iter().filter_map(|files| {
+            let start = files.start()?.clone();
+            Some((Self::of(files.paths(), at(self.from), at(self.to)), start))
+        });
+        Ok(boots.collect())
     }
 
     /// The window's relative times begin at a time of day.
@@ -161,12 +177,19 @@ impl Moment {
         }
     }
 
-    /// The time on the monotonic clock of the recording.
-    pub(super) fn monotonic_ns(self, start: &Start) -> u64 {
-        self.monotonic_after_ns(start, begun_ns(Some(start)))
+    /// The time of day, with that at which relative times begin.
+    fn of_day(self, begun_ns: i128) -> Self {
+        match self {
+            Self::After(after) => {
+                let after_ns = i128::try_from(after.as_nanos()).unwrap_or(i128::MAX);
+                let at = Timestamp::from_nanosecond(begun_ns.saturating_add(after_ns));
+                Self::At(at.unwrap_or(Timestamp::MAX))
+            }
+            at => at,
+        }
     }
 
-    /// The same, with the time of day at which relative times begin.
+    /// The time on the monotonic clock of a recording, with the time of day at which relative times begin.
     fn monotonic_after_ns(self, start: &Start, begun_ns: i128) -> u64 {
         let time_ns = match self {
             Self::After(after) => {

@@ -1,16 +1,13 @@
 //! `rsct latency`: durations of conntrack's functions.
 
-use std::{
-    io::{self, Stdout},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, UsageError, duration,
+    each_host::{Output, each_host},
     input_args::InputArgs,
     is_broken_pipe,
     namespaces::NetnsArg,
@@ -114,13 +111,21 @@ const IN_KERNEL: [&str; 12] = [
 
 /// Runs `rsct latency`.
 pub fn run(args: &LatencyArgs) -> anyhow::Result<ExitCode> {
-    let printed = match args.input.is_given() {
-        true => replay(args)?,
-        false => waiting::event_loop()?.block_on(measure(args))?,
-    };
+    if args.input.is_given() {
+        suits_a_recording(args)?;
+        return each_host(&args.input, args.output.is_json(), |input, output| {
+            written(replay(args, input, output)?)
+        });
+    }
+    written(waiting::event_loop()?.block_on(measure(args))?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A broken pipe is no error.
+fn written(printed: io::Result<()>) -> anyhow::Result<()> {
     match printed {
         Err(error) if !is_broken_pipe(&error) => Err(error).context("cannot write to standard output"),
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(()),
     }
 }
 
@@ -140,7 +145,8 @@ async fn measure(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
         form: args.attach.form(),
         show_hooks: args.show_hooks.show_hooks,
     })?;
-    let mut report = report(args, None, Names::default());
+    let mut output = Output::stdout();
+    let mut report = report(args, None, Names::default(), &mut output);
     let duration = args.duration.duration.unwrap_or(DEFAULT_DURATION);
     latency.run(&mut report, signals, duration).await?;
     match report.finish() {
@@ -151,16 +157,14 @@ async fn measure(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
 }
 
 /// Prints the reports of a recording.
-fn replay(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
-    suits_a_recording(args)?;
-    let mut recorded = args
-        .input
+fn replay(args: &LatencyArgs, input: &InputArgs, output: &mut Output) -> anyhow::Result<io::Result<()>> {
+    let mut recorded = input
         .open(args.interval.interval.is_some())?
         .context("no recording is given")?;
     let names = recorded.start.names.clone();
-    let mut report = report(args, Some(&recorded), names);
+    let mut report = report(args, Some(&recorded), names, output);
     recorded.files.run(&mut report, recorded.window)?;
-    let file = args.input.shown();
+    let file = input.shown();
     match report.finish() {
         Outcome::Printed(printed) => Ok(printed),
         Outcome::Refused(refusal) => Err(UsageError(refusal.to_string()).into()),
@@ -171,7 +175,12 @@ fn replay(args: &LatencyArgs) -> anyhow::Result<io::Result<()>> {
     }
 }
 
-fn report(args: &LatencyArgs, recorded: Option<&Recorded>, names: Names) -> LatencyReport<Stdout> {
+fn report<'a>(
+    args: &LatencyArgs,
+    recorded: Option<&Recorded>,
+    names: Names,
+    output: &'a mut Output,
+) -> LatencyReport<&'a mut Output> {
     let every = args.interval.interval;
     let look = Look {
         is_json: args.output.is_json(),
@@ -183,7 +192,7 @@ fn report(args: &LatencyArgs, recorded: Option<&Recorded>, names: Names) -> Late
         },
         recorded_ns: recorded.map(|recorded| recorded.window.from_ns..=recorded.window.to_ns),
     };
-    LatencyReport::new(look, names, io::stdout())
+    LatencyReport::new(look, names, output)
 }
 
 /// Options that a recording cannot answer.

@@ -11,7 +11,9 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs, UsageError, is_broken_pipe,
+    FilterArgs, UsageError,
+    each_host::each_host,
+    is_broken_pipe,
     list_at::RecordedTableArgs,
     namespaces::{Namespaces, NetnsArg},
     reading::{self, ExplainArg},
@@ -191,8 +193,20 @@ impl ListArgs {
             .into());
         }
         let labels = LabelMap::load_default();
-        let view = self.output.format.view(Some(Command::List), &labels, None);
-        self.recorded.list(filter, self.netns.name(), &view)
+        let format = self.output.format;
+        let view = format.view(Some(Command::List), &labels, None);
+        let input = self.recorded.input();
+        let is_of_one = matches!(format, EntryFormat::Xml | EntryFormat::Save);
+        if is_of_one && input.by_boot()?.len() > 1 {
+            return Err(UsageError(
+                "-o xml and -o save: such a list has the entries of one host; give the files of one host, or -o json".to_owned(),
+            )
+            .into());
+        }
+        each_host(&input, format == EntryFormat::Json, |input, output| {
+            self.recorded
+                .list(input, filter, self.netns.name(), &view, output)
+        })
     }
 
     /// Attaches the program that reads the source of timeouts, with `--timeout-source`.

@@ -1,17 +1,13 @@
 //! `rsct list --input`: the table of a recording.
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::{
-    input_args::{Moment, netns_of, show_progress},
-    is_broken_pipe,
+    each_host::Output,
+    input_args::{InputArgs, Moment, netns_of},
 };
 use crate::{
     filter::Filter,
@@ -19,7 +15,7 @@ use crate::{
     observe::Selection,
     plural,
     render::entry::{About, View},
-    source::recorded::{Files, table},
+    source::{Recorded, recorded::table},
 };
 
 /// `--input` and `--at`.
@@ -27,7 +23,7 @@ use crate::{
 pub(super) struct RecordedTableArgs {
     /// Read a recording of `rsct record` instead of the running kernel
     ///
-    /// Repeat the option for the other files of a rotated recording. Entries have the attributes that records have: tuples, state, status, timeout, mark and zone.
+    /// Repeat the option for the other files of a rotated recording, and for other hosts. Entries have the attributes that records have: tuples, state, status, timeout, mark and zone.
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Show the table at TIME of the recording (default: its end)
@@ -43,17 +39,26 @@ impl RecordedTableArgs {
         !self.input.is_empty()
     }
 
+    /// The files up to the time.
+    pub(super) fn input(&self) -> InputArgs {
+        InputArgs::of(self.input.clone(), None, self.at)
+    }
+
     /// Lists the entries of the recording.
     pub(super) fn list(
         &self,
+        input: &InputArgs,
         filter: &Filter,
         netns: Option<&str>,
         view: &View<'_>,
-    ) -> anyhow::Result<ExitCode> {
-        let mut files = Files::open(&self.input)?;
-        show_progress(&mut files, false);
-        let start = files.start().cloned().context("no recording is given")?;
-        let to_ns = self.at.map_or(u64::MAX, |moment| moment.monotonic_ns(&start));
+        output: &mut Output,
+    ) -> anyhow::Result<()> {
+        let Recorded {
+            mut files,
+            start,
+            window,
+        } = input.open(false)?.context("no recording is given")?;
+        let to_ns = window.to_ns;
         let only = netns_of(netns, &start.names)?;
         let selection = Selection::recorded(&Filter::default(), only, 0);
         let model = table::at(&mut files, selection, to_ns)?.context("no recording is given")?;
@@ -77,18 +82,12 @@ impl RecordedTableArgs {
             view.entry(&mut out, &entry, &about);
         }
         view.end(&mut out);
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(&out).and_then(|()| stdout.flush()) {
-            Err(error) if !is_broken_pipe(&error) => {
-                return Err(error).context("writing entries to standard output");
-            }
-            _ => {}
-        }
+        output.print(&out)?;
         message!(
             "{} been shown.",
             plural::count(shown, "flow entry has", "flow entries have")
         );
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ pub mod create;
 pub mod delete;
 pub mod doctor;
 mod duration;
+mod each_host;
 mod ended;
 mod entry_args;
 pub mod expect;

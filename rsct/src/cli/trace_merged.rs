@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     io::{self, Stdout},
     process::ExitCode,
     rc::Rc,
@@ -11,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
+    each_host::named,
     input_args::netns_of,
     is_broken_pipe,
     trace::{Subject, TraceArgs, TraceFormat, with_causes},
@@ -50,7 +50,7 @@ pub(super) fn run(
         TraceFormat::Json => Form::Json,
         TraceFormat::Text | TraceFormat::None => Form::Messages,
     };
-    let hosts = hosts(form, all.iter().map(|recorded| &recorded.start));
+    let hosts = named(form, all.iter().map(|recorded| &recorded.start));
     let zero_ns = all.iter().map(|recorded| time_of_day_ns(&recorded.start)).min();
     let mut starts = all.iter().map(|recorded| &recorded.start);
     let show_netns = starts.any(|start| start.setup.only_netns.is_none());
@@ -142,28 +142,6 @@ impl Printing<'_> {
 /// The time of day at which a recording starts.
 fn time_of_day_ns(start: &Start) -> i128 {
     i128::from(start.setup.started_ns) + i128::from(start.realtime_offset_ns)
-}
-
-/// The name of each boot: the host, and a number from the host's second boot on.
-pub(super) fn hosts<'a>(form: Form, starts: impl Iterator<Item = &'a Start>) -> Vec<Host> {
-    let mut boots: HashMap<&str, u32> = HashMap::new();
-    let names: Vec<String> = starts
-        .map(|start| {
-            let number = boots.entry(&start.host).or_default();
-            *number += 1;
-            match *number {
-                1 => start.host.clone(),
-                number => format!("{}#{number}", start.host),
-            }
-        })
-        .collect();
-    let columns = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let host = |name| Host {
-        name,
-        columns: columns.max("HOST".len()),
-        form,
-    };
-    names.into_iter().map(host).collect()
 }
 
 /// The namespace of each host that `--netns` names. Another host may lack it.

@@ -3,6 +3,7 @@
 use super::trace::{Subject, TraceArgs, TraceFormat};
 use crate::{
     observe::{Model, Summary},
+    plural,
     render::{
         known,
         printed::{Form, NoLines, OnlyTimeouts, Printer},
@@ -46,8 +47,15 @@ pub(super) fn printer(
 pub(super) fn closing(out: &mut Vec<u8>, args: &TraceArgs, is_json: bool, model: &Model, summary: &Summary) {
     let now_ns = model.now_ns();
     if args.differences {
-        for difference in &model.table.reconciliation().differences {
+        let differences = &model.table.reconciliation().differences;
+        for difference in differences.kept() {
             known::difference(out, is_json, difference, now_ns);
+        }
+        if differences.unkept() != 0 {
+            message!(
+                "{} more were found than --differences lists; the summary counts all",
+                plural::count(differences.unkept() as u64, "difference", "differences")
+            );
         }
     }
     if args.table {

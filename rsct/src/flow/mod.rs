@@ -1,6 +1,7 @@
 //! The model: flows joined from records and dumps. Depends on neither aya nor netlink.
 
 pub(crate) mod delete_kind;
+pub(crate) mod differences;
 mod hook_point;
 pub(crate) mod icmp;
 pub(crate) mod operation;

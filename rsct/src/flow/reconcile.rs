@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use rsct_common::TupleWords;
 
-use super::store::{Flow, FlowKey, PolicyOf, Store, TupleKey};
+use super::{
+    differences::{DifferenceKind, Differences},
+    store::{FlowKey, PolicyOf, Store, TupleKey},
+};
 
 /// An entry of a dump.
 #[derive(Clone, Copy, Debug)]
@@ -38,37 +41,6 @@ pub(crate) enum Coverage {
     Incomplete,
 }
 
-/// One difference between the table and a dump.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Difference {
-    /// Kind of difference.
-    pub kind: DifferenceKind,
-    /// The flow, from the source that has it.
-    pub flow: Flow,
-}
-
-/// Kind of difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DifferenceKind {
-    /// The dump has it, and no record reported it.
-    OnlyInDump,
-    /// Records reported it, the dump does not have it, and it has not expired.
-    OnlyFromProbe,
-    /// Both have it, with different statuses.
-    Status,
-}
-
-impl DifferenceKind {
-    /// The name in output and documentation.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::OnlyInDump => "only_in_dump",
-            Self::OnlyFromProbe => "only_from_probe",
-            Self::Status => "status",
-        }
-    }
-}
-
 /// Findings of all dumps, and the state of the current one.
 #[derive(Debug, Default)]
 pub(crate) struct Reconciliation {
@@ -77,7 +49,7 @@ pub(crate) struct Reconciliation {
     /// Flows whose deletion was never reported: another flow has their tuple.
     pub replaced: u64,
     /// The differences found.
-    pub differences: Vec<Difference>,
+    pub differences: Differences,
     /// The namespaces that the last dump did not reach, each with the number of its flows known from records.
     pub unreached: BTreeMap<u32, usize>,
     begun_ns: u64,
@@ -136,7 +108,7 @@ impl Reconciliation {
             flow.reply_known = true;
         }
         if let Some(kind) = difference {
-            self.differences.push(Difference { kind, flow: *flow });
+            self.differences.add(kind, *flow);
         }
     }
 
@@ -160,10 +132,7 @@ impl Reconciliation {
             let Some(flow) = store.remove(index) else { continue };
             // No dump contains an expired entry, although it stays in memory until it is reaped.
             if flow.expires_ns.is_none_or(|expires_ns| expires_ns > now_ns) {
-                self.differences.push(Difference {
-                    kind: DifferenceKind::OnlyFromProbe,
-                    flow,
-                });
+                self.differences.add(DifferenceKind::OnlyFromProbe, flow);
             }
         }
         self.tombstones = None;
@@ -209,6 +178,7 @@ mod tests {
         let found = table.reconciliation();
         let differing: Vec<u32> = found
             .differences
+            .kept()
             .iter()
             .map(|difference| difference.flow.netns)
             .collect();
@@ -247,6 +217,7 @@ mod tests {
         let kinds: Vec<_> = table
             .reconciliation()
             .differences
+            .kept()
             .iter()
             .map(|found| found.kind)
             .collect();

@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    flow::{
-        FlowTable,
-        reconcile::{Difference, DifferenceKind},
-    },
+    flow::{FlowTable, differences::DifferenceKind},
     records::{Lost, Skips},
 };
 
@@ -49,17 +46,6 @@ impl Summary {
     /// The figures of a model at its end.
     pub(crate) fn of(model: &Model) -> Self {
         let reconciliation = model.table.reconciliation();
-        let kinds = [
-            DifferenceKind::OnlyInDump,
-            DifferenceKind::OnlyFromProbe,
-            DifferenceKind::Status,
-        ];
-        let count = |kind| {
-            let differences = reconciliation.differences.iter();
-            differences
-                .filter(|difference: &&Difference| difference.kind == kind)
-                .count()
-        };
         let ended = model.ended.clone();
         Self {
             elapsed: ended.elapsed,
@@ -71,9 +57,9 @@ impl Summary {
             malformed: ended.malformed,
             known: known(&model.table),
             dumps: reconciliation.dumps,
-            differences: kinds
+            differences: DifferenceKind::ALL
                 .into_iter()
-                .map(|kind| (kind.name(), count(kind)))
+                .map(|kind| (kind.name(), reconciliation.differences.count(kind)))
                 .filter(|(_, count)| *count != 0)
                 .collect(),
             unreached: reconciliation.unreached.clone(),

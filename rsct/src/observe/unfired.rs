@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    flow::reconcile::{DifferenceKind, Reconciliation},
+    flow::{differences::DifferenceKind, reconcile::Reconciliation},
     plural,
 };
 
@@ -34,13 +34,7 @@ pub(crate) enum Change {
 impl Unfired {
     /// The hooks that dumps and records show so far.
     pub(super) fn of(counts: &Counts, found: &Reconciliation) -> impl Iterator<Item = Self> {
-        let entries = |kind| {
-            let of_kind = found
-                .differences
-                .iter()
-                .filter(|difference| difference.kind == kind);
-            of_kind.count()
-        };
+        let entries = |kind| found.differences.count(kind);
         [
             (
                 Change::Inserted,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::{
-    flow::{Flow, FlowTable, reconcile::Difference},
+    flow::{Flow, FlowTable, differences::Difference},
     names::{self, status},
     schema::{
         tag,
@@ -115,7 +115,7 @@ mod tests {
         difference(
             &mut out,
             true,
-            &table.reconciliation().differences[0],
+            &table.reconciliation().differences.kept()[0],
             7_000_000_000,
         );
         let line: Value = serde_json::from_slice(&out).unwrap();

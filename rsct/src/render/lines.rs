@@ -56,7 +56,7 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    #[cfg(test)]
+    /// The destination.
     pub(crate) fn into_inner(self) -> W {
         self.to
     }

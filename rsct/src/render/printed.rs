@@ -114,6 +114,11 @@ impl<P: Printer, W: Write> Printed<P, W> {
         }
     }
 
+    /// The printer, and the destination of its lines.
+    pub(crate) fn into_parts(self) -> (P, W) {
+        (self.printer, self.lines.into_inner())
+    }
+
     /// Ends after this number of lines of observations.
     pub(crate) fn at_most(mut self, most: Option<u64>) -> Self {
         self.most = most.unwrap_or(u64::MAX);

@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::{
     common::{Loss, Map, Skips, Step, Task, Tuple, Unproven, Word},
-    tag,
+    tag, with_host,
 };
 
 /// The measurement began.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct LatencyStarted<'a> {
     /// The type of the line
     pub r#type: tag::Started,
@@ -80,6 +81,7 @@ pub(crate) struct Span {
 
 /// The durations of one function under one key.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Latency<'a> {
     /// The type of the line
     pub r#type: tag::Latency,
@@ -129,6 +131,7 @@ pub(crate) struct Values {
 
 /// Packets that `nf_conntrack_in` accepts at once and that are not timed.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct LatencyCounts<'a> {
     /// The type of the line
     pub r#type: tag::LatencyCounts,
@@ -145,6 +148,7 @@ pub(crate) struct LatencyCounts<'a> {
 
 /// Garbage collection.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Gc {
     /// The type of the line
     pub r#type: tag::Gc,
@@ -167,6 +171,7 @@ pub(crate) struct Gc {
 
 /// A slow call. Only with `--slower-than`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Slow<'a> {
     /// The type of the line
     pub r#type: tag::Slow,
@@ -201,6 +206,7 @@ pub(crate) struct Slow<'a> {
 
 /// The last line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct LatencySummary {
     /// The type of the line
     pub r#type: tag::Summary,

@@ -93,10 +93,10 @@ pub(crate) fn document(only: Option<Command>) -> Value {
     document
 }
 
-/// Adds the host to a line: `render/merged.rs` appends it.
+/// Adds the host to a line: `Host::name_lines` appends it.
 fn with_host(schema: &mut Schema) {
     const DOC: &str = "The host, if recordings of several hosts or boots are read together: its name, from its second boot on with `#` and a \
-                       number. Only with `rsct trace` and `rsct timeout why`";
+                       number";
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.insert("host".to_owned(), json!({ "description": DOC, "type": "string" }));
     }

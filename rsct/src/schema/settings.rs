@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     common::{Map, Tuple, WithNetns, Word},
-    tag,
+    tag, with_host,
 };
 
 /// The number of entries of a namespace.
@@ -294,6 +294,7 @@ pub(crate) struct WhatIfFlow {
 
 /// The last line of `rsct timeout what-if`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct WhatIf<'a> {
     /// The type of the line
     pub r#type: tag::WhatIf,

@@ -7,7 +7,7 @@ use super::{
     common::{
         HookCounts, InNetns, Loss, Map, OutOfWindow, Requester, Skips, Step, Task, Tuple, Unproven, Word,
     },
-    tag,
+    tag, with_host,
 };
 
 /// All hooks are attached: every cause from now on is counted.
@@ -22,6 +22,7 @@ pub(crate) struct WhyStarted {
 /// The answer of `rsct why` without a topic and of the topics that count causes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WhyAnswer")]
+#[schemars(transform = with_host)]
 pub(crate) struct Answer<'a> {
     /// The type of the line
     pub r#type: tag::Why,

@@ -7,10 +7,12 @@ use super::{
     common::{IcmpError, InNetns, Map, Tuple, Word},
     tag,
     trace::FlowEntry,
+    with_host,
 };
 
 /// An UNREPLIED entry, those with most packets first. Only with `rsct why unreplied`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Unreplied {
     /// The type of the line
     pub r#type: tag::Unreplied,
@@ -41,6 +43,7 @@ pub(crate) struct Unreplied {
 
 /// The last line of `rsct why unreplied`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct UnrepliedSummary {
     /// The type of the line
     pub r#type: tag::WhyUnreplied,
@@ -98,6 +101,7 @@ pub(crate) struct Seen {
 
 /// The end of an entry, or of a flow without one. Only with `rsct why FLOW`, one for each entry of the flow.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct FlowEnd {
     /// The type of the line
     pub r#type: tag::WhyFlow,

@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::{
     common::{InNetns, Word},
-    tag,
+    tag, with_host,
 };
 
 /// The table of a namespace. Only with `rsct why full`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(transform = with_host)]
 pub(crate) struct Table {
     /// The type of the line
     pub r#type: tag::Table,

@@ -1,11 +1,11 @@
 //! Waiting for something to become true, but not forever.
 
 use std::{
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// Much longer than any step, even on an emulated processor that a busy host shares: only a failing scenario waits for
 /// it.
@@ -21,4 +21,13 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> 
         thread::sleep(Duration::from_millis(20));
     }
     Ok(())
+}
+
+/// Returns whether a process sleeps or has ended: after it has received everything, it has also processed it. On a busy machine, a
+/// process that has received something may wait for a processor before it prints.
+pub fn is_asleep(pid: u32) -> Result<bool> {
+    let stat =
+        fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("state of process {pid}"))?;
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    Ok(matches!(state, Some('S' | 'Z')))
 }

@@ -14,6 +14,7 @@ pub mod expiring;
 mod few_descriptors;
 pub mod get_equals_conntrack;
 mod grid;
+mod hosts_answer;
 mod interrupted;
 mod list_all_namespaces;
 mod list_equals_conntrack;
@@ -109,6 +110,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("dying_are_listed", dying_are_listed::run, &[]),
     scenario("few_descriptors", few_descriptors::run, &[]),
     scenario("get_equals_conntrack", get_equals_conntrack::run, &[]),
+    scenario("hosts_answer_for_themselves", hosts_answer::run, &[]),
     scenario("interrupted", interrupted::run, &[]),
     scenario("list_all_namespaces", list_all_namespaces::run, &[]),
     scenario("list_equals_conntrack", list_equals_conntrack::run, &[]),

@@ -69,6 +69,10 @@ impl Results {
                 tally.failures.len(),
                 tally.skipped
             );
+            // The reasons follow at the end; this says early what to look at.
+            for (name, _) in &tally.failures {
+                println!("    FAILED: {name}");
+            }
         });
         let mut so_far = self.lock();
         so_far.suites.push((name.to_owned(), seconds));

@@ -5,11 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::{
-    cli::{
-        input_args::InputArgs,
-        list_at::named,
-        trace_merged::{hosts, namespaces},
-    },
+    cli::{each_host, input_args::InputArgs, list_at::named, trace_merged::namespaces},
     filter::Filter,
     observe::Selection,
     render::{
@@ -37,7 +33,7 @@ pub(super) fn append(
     }
     let all = input.open_by_boot(true)?;
     let selected = namespaces(netns, &all)?;
-    let hosts = hosts(form, all.iter().map(|recorded| &recorded.start));
+    let hosts = each_host::named(form, all.iter().map(|recorded| &recorded.start));
     let is_one = all.len() == 1;
     for ((recorded, host), netns) in all.into_iter().zip(&hosts).zip(selected) {
         let entries = |out: &mut Vec<u8>| append_boot(out, recorded, host, netns, filter);

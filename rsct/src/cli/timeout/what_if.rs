@@ -1,6 +1,6 @@
 //! `rsct timeout what-if`: simulates other timeouts with live traffic.
 
-use std::{io, ops::ControlFlow, process::ExitCode};
+use std::{ops::ControlFlow, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -8,12 +8,13 @@ use rsct_common::Tuple;
 
 use super::{
     assignments::{self, STATES_HELP},
-    exit_code, print,
+    exit_code,
     protocol::{self, PROTOCOL_HELP},
 };
 use crate::{
     cli::{
         FilterArgs, UsageError,
+        each_host::{Output, each_host},
         input_args::{InputArgs, netns_of},
         namespaces::{Namespaces, NetnsArg},
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
@@ -91,10 +92,13 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
             .collect(),
     };
     let filter = of_protocol(args.filter.filter()?, protocol)?;
-    waiting::event_loop()?.block_on(async {
-        if args.input.is_given() {
-            return replay(args, trial, filter).await;
-        }
+    let event_loop = waiting::event_loop()?;
+    if args.input.is_given() {
+        return each_host(&args.input, args.output.is_json(), |input, output| {
+            event_loop.block_on(replay(args, input, output, trial.clone(), filter))
+        });
+    }
+    event_loop.block_on(async {
         let namespaces = Namespaces::open(&args.netns)?;
         is_handled(protocol, &namespaces).await?;
         watch(args, trial, filter, &namespaces).await
@@ -102,8 +106,14 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Simulates with the traffic of a recording.
-async fn replay(args: &WhatIfArgs, trial: TimeoutTrial, filter: Filter) -> anyhow::Result<ExitCode> {
-    let open = || args.input.open(false)?.context("no recording is given");
+async fn replay(
+    args: &WhatIfArgs,
+    input: &InputArgs,
+    output: &mut Output,
+    trial: TimeoutTrial,
+    filter: Filter,
+) -> anyhow::Result<()> {
+    let open = || input.open(false)?.context("no recording is given");
     let mut first = open()?;
     let netns = netns_of(args.netns.name(), &first.start.names)?;
     let selection = |from_ns| Selection::recorded(&filter, netns, from_ns);
@@ -132,7 +142,7 @@ async fn replay(args: &WhatIfArgs, trial: TimeoutTrial, filter: Filter) -> anyho
     let show_netns = source.setup().only_netns.is_none();
     let mut joined = Joined {
         model: Model::new(source.setup(), selection(from_ns)),
-        observer: printed(observer, args.output.is_json()),
+        observer: printed(observer, args.output.is_json(), output),
     };
     source.run(&mut joined, Limits::default()).await?;
     let model = &joined.model;
@@ -153,8 +163,7 @@ async fn replay(args: &WhatIfArgs, trial: TimeoutTrial, filter: Filter) -> anyho
         lost_listing: 0,
         show_netns,
     };
-    report(args, joined, last)?;
-    Ok(ExitCode::SUCCESS)
+    report(args, joined, last)
 }
 
 /// The table at the end, and what the report has to know.
@@ -167,25 +176,25 @@ struct Last {
     show_netns: bool,
 }
 
-type Trial = Printed<TrialObserver, io::Stdout>;
+type Trial<'a> = Printed<TrialObserver, &'a mut Output>;
 
-fn printed(observer: TrialObserver, json: bool) -> Trial {
+fn printed(observer: TrialObserver, json: bool, output: &mut Output) -> Trial<'_> {
     let form = match json {
         true => Form::Json,
         false => Form::Messages,
     };
-    let mut printed = Printed::new(observer, form, io::stdout());
+    let mut printed = Printed::new(observer, form, output);
     if json {
         printed.lines(|out| schema::begin(out, Command::TimeoutWhatIf));
     }
     printed
 }
 
-fn report(args: &WhatIfArgs, joined: Joined<Trial>, last: Last) -> anyhow::Result<()> {
+fn report(args: &WhatIfArgs, joined: Joined<Trial<'_>>, last: Last) -> anyhow::Result<()> {
     let Joined { model, mut observer } = joined;
     // A failed write is reported with the answer.
     let _ = observer.finish();
-    let observer = observer.printer;
+    let (observer, output) = observer.into_parts();
     let summary = Summary::of(&model);
     let mut incidents: Vec<Incident> = Vec::new();
     let totals = observer
@@ -209,7 +218,7 @@ fn report(args: &WhatIfArgs, joined: Joined<Trial>, last: Last) -> anyhow::Resul
     } else {
         report.text(&mut out);
     }
-    print(&out)
+    output.print(&out)
 }
 
 /// Checks that the kernel has a handler for the protocol.
@@ -273,9 +282,10 @@ async fn watch(
     drop(listing);
 
     let json = args.output.is_json();
+    let mut output = Output::stdout();
     let mut joined = Joined {
         model: Model::new(&source.setup, Selection::live(&filter)),
-        observer: printed(watching, json),
+        observer: printed(watching, json, &mut output),
     };
     if !json {
         report_watching(args.duration.duration);

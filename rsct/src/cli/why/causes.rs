@@ -11,13 +11,14 @@ use clap::Args;
 use rsct_common::loss::Loss;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::common::{CommonArgs, WatchingArgs, print};
+use super::common::{CommonArgs, WatchingArgs};
 use crate::{
     causes::{
         Answer,
         programs::{Programs, ProgramsError},
     },
     cli::{
+        each_host::{Output, each_host},
         input_args::netns_of,
         shared_args::TextOrJson,
         watching::{records_have, report_watching},
@@ -57,34 +58,37 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Watches or reads a recording, then prints the report.
 pub(super) fn run(args: &CausesArgs, topic: &Topic) -> anyhow::Result<ExitCode> {
-    report(args, topic)?;
-    Ok(ExitCode::SUCCESS)
+    report(args, topic, |_, _| {})
 }
 
-/// The same. Returns what a recording contains, if there is one.
-pub(super) fn report(args: &CausesArgs, topic: &Topic) -> anyhow::Result<Option<TopicInputs>> {
+/// The same. After the report of a recording, `more` appends what else it contains.
+pub(super) fn report(
+    args: &CausesArgs,
+    topic: &Topic,
+    more: impl Fn(&mut Vec<u8>, &TopicInputs),
+) -> anyhow::Result<ExitCode> {
     let filter = args.common.filter.filter()?;
     records_have(
         &filter,
         "cause records do not have this field; `rsct list` and `rsct watch` accept the option",
     )?;
     let failed = || format!("cannot answer `rsct why {}`", topic.name);
-    let (out, recorded) = match args.common.watching.input.open(false)? {
-        Some(recorded) => {
+    let watching = &args.common.watching;
+    if watching.input.is_given() {
+        return each_host(&watching.input, watching.output.is_json(), |input, output| {
+            let recorded = input.open(false)?.context("no recording is given")?;
             let inputs = replay(args, topic, filter, recorded)?;
-            let mut out = args.common.watching.output.begin(Command::Why);
+            let mut out = watching.output.begin(Command::Why);
             write_answer(&mut out, args, &inputs).with_context(failed)?;
-            (out, Some(inputs))
-        }
-        None => {
-            let inputs = waiting::event_loop()?.block_on(watch(args, topic, filter))?;
-            let mut out = Vec::new();
-            write_answer(&mut out, args, &inputs).with_context(failed)?;
-            (out, None)
-        }
-    };
-    print(&out)?;
-    Ok(recorded)
+            more(&mut out, &inputs);
+            output.print(&out)
+        });
+    }
+    let inputs = waiting::event_loop()?.block_on(watch(args, topic, filter))?;
+    let mut out = Vec::new();
+    write_answer(&mut out, args, &inputs).with_context(failed)?;
+    Output::stdout().print(&out)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Appends the answer, and reports losses on stderr.

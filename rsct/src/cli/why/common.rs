@@ -1,7 +1,7 @@
 //! Shared by all topics: their options, and the watch.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use clap::Args;
 use crate::{
     cli::{
         FilterArgs,
+        each_host::Output,
         input_args::InputArgs,
         is_broken_pipe,
         namespaces::NetnsArg,
@@ -97,8 +98,8 @@ pub(super) struct WatchScope {
 
 impl Watch {
     /// Opens the recording, or attaches the programs: from now on no record is missed.
-    pub(super) fn start(args: &WatchingArgs, scope: &WatchScope) -> anyhow::Result<Self> {
-        let (source, selection) = match args.input.open(io::stdout().is_terminal())? {
+    pub(super) fn start(args: &WatchingArgs, input: &InputArgs, scope: &WatchScope) -> anyhow::Result<Self> {
+        let (source, selection) = match input.open(io::stdout().is_terminal())? {
             Some(recorded) => {
                 let selection = Selection::recorded(&scope.filter, None, recorded.window.from_ns);
                 (Source::Recorded(Box::new(recorded)), selection)
@@ -133,6 +134,7 @@ impl Watch {
     /// `command` is for the first line of JSON output, unless that is printed already.
     pub(super) async fn run<P: Printer>(
         mut self,
+        output: &mut Output,
         printer: P,
         command: Option<Command>,
     ) -> anyhow::Result<(P, Watched)> {
@@ -140,7 +142,7 @@ impl Watch {
             true => Form::Json,
             false => Form::Messages,
         };
-        let mut printed = Printed::new(printer, form, io::stdout());
+        let mut printed = Printed::new(printer, form, output);
         if let (Some(command), true) = (command, self.json) {
             printed.lines(|out| schema::begin(out, command));
         }
@@ -177,14 +179,5 @@ impl Watch {
             names: self.names,
         };
         Ok((observer.printer, watched))
-    }
-}
-
-/// Writes to standard output; a broken pipe is no error.
-pub(super) fn print(out: &[u8]) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(out).and_then(|()| stdout.flush()) {
-        Err(error) if !is_broken_pipe(&error) => Err(error).context("writing the answer to standard output"),
-        _ => Ok(()),
     }
 }

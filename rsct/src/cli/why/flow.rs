@@ -8,13 +8,14 @@ use rsct_common::Tuple;
 
 use super::{
     Topic,
-    common::{Watch, WatchScope, Watched, WatchingArgs, print},
+    common::{Watch, WatchScope, Watched, WatchingArgs},
     lookup::{self, Found},
 };
 use crate::{
     cli::{
         UsageError,
-        input_args::netns_of,
+        each_host::{Output, each_host},
+        input_args::{InputArgs, netns_of},
         namespaces::{Namespaces, NetnsArg},
         shared_args::TextOrJson,
         watching::{listing_error, report_lost_records},
@@ -73,7 +74,11 @@ pub(super) fn run(args: &FlowArgs) -> anyhow::Result<ExitCode> {
         true => Place::Recorded,
         false => Place::Live(Namespaces::open(&args.watching.netns)?),
     };
-    waiting::event_loop()?.block_on(why(args, &named, &place))
+    let event_loop = waiting::event_loop()?;
+    let is_json = args.watching.output.is_json();
+    each_host(&args.watching.input, is_json, |input, output| {
+        event_loop.block_on(why(args, input, output, &named, &place))
+    })
 }
 
 /// Where entries are looked up.
@@ -98,12 +103,18 @@ fn named(words: &[String]) -> Result<NamedFlow, UsageError> {
     })
 }
 
-async fn why(args: &FlowArgs, named: &NamedFlow, place: &Place) -> anyhow::Result<ExitCode> {
-    let watch = Watch::start(&args.watching, &scope(named))?;
+async fn why(
+    args: &FlowArgs,
+    input: &InputArgs,
+    output: &mut Output,
+    named: &NamedFlow,
+    place: &Place,
+) -> anyhow::Result<()> {
+    let watch = Watch::start(&args.watching, input, &scope(named))?;
     let format = args.watching.output.format;
     let before = match place {
-        Place::Live(namespaces) => now(args, named, namespaces).await?,
-        Place::Recorded => at_start(args, named)?,
+        Place::Live(namespaces) => now(args, output, named, namespaces).await?,
+        Place::Recorded => at_start(args, input, output, named)?,
     };
     let mut tuples = FlowTuples::of(named);
     for found in &before {
@@ -120,7 +131,7 @@ async fn why(args: &FlowArgs, named: &NamedFlow, place: &Place) -> anyhow::Resul
         (Place::Recorded, None) => None,
     };
     let observer = FlowObserver::new(tuples, lines(&watch, format));
-    let (watching, watched) = watch.run(observer, None).await?;
+    let (watching, watched) = watch.run(output, observer, None).await?;
     let (after, elsewhere) = match place {
         Place::Live(namespaces) => {
             let after = lookup::entries(namespaces, &named.orig, None, format).await?;
@@ -164,11 +175,11 @@ async fn why(args: &FlowArgs, named: &NamedFlow, place: &Place) -> anyhow::Resul
             );
         }
     }
-    print(&out)?;
+    output.print(&out)?;
     if let Place::Live(namespaces) = place {
         namespaces.report_hidden();
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Writes the lines of the flow's observations.
@@ -211,8 +222,13 @@ fn scope(named: &NamedFlow) -> WatchScope {
 }
 
 /// Prints the flow's entries at the start of the recording.
-fn at_start(args: &FlowArgs, named: &NamedFlow) -> anyhow::Result<Vec<Found>> {
-    let recorded = args.watching.input.open(true)?.context("no recording is given")?;
+fn at_start(
+    args: &FlowArgs,
+    input: &InputArgs,
+    output: &mut Output,
+    named: &NamedFlow,
+) -> anyhow::Result<Vec<Found>> {
+    let recorded = input.open(true)?.context("no recording is given")?;
     let mut files = recorded.files;
     let model = match recorded.window.from_ns {
         0 => table::first(&mut files, Selection::default())?,
@@ -222,21 +238,26 @@ fn at_start(args: &FlowArgs, named: &NamedFlow) -> anyhow::Result<Vec<Found>> {
     let names = &recorded.start.names;
     let netns = netns_of(args.watching.netns.name(), names)?;
     let found = lookup::recorded(&model, names, &named.orig, netns, args.watching.output.format);
-    print_existing(args, &found, "at the start")?;
+    print_existing(args, output, &found, "at the start")?;
     Ok(found)
 }
 
 /// Prints the flow's current entries with their remaining time and its source.
-async fn now(args: &FlowArgs, named: &NamedFlow, namespaces: &Namespaces) -> anyhow::Result<Vec<Found>> {
+async fn now(
+    args: &FlowArgs,
+    output: &mut Output,
+    named: &NamedFlow,
+    namespaces: &Namespaces,
+) -> anyhow::Result<Vec<Found>> {
     let mut listing = Listing::start(args.watching.attach.form_of_listing()).map_err(listing_error)?;
     let format = args.watching.output.format;
     let found = lookup::entries(namespaces, &named.orig, Some(&mut listing), format).await?;
-    print_existing(args, &found, "now")?;
+    print_existing(args, output, &found, "now")?;
     report_lost_records(&listing);
     Ok(found)
 }
 
-fn print_existing(args: &FlowArgs, found: &[Found], when: &str) -> anyhow::Result<()> {
+fn print_existing(args: &FlowArgs, output: &mut Output, found: &[Found], when: &str) -> anyhow::Result<()> {
     let mut out = args.watching.output.begin(Command::WhyFlow);
     let is_text = args.watching.output.format == TextOrJson::Text;
     if is_text {
@@ -252,7 +273,7 @@ fn print_existing(args: &FlowArgs, found: &[Found], when: &str) -> anyhow::Resul
     if is_text && !found.is_empty() {
         out.push(b'\n');
     }
-    print(&out)
+    output.print(&out)
 }
 
 /// The flow's entries in all other namespaces, if no selected one has it.

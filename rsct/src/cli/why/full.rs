@@ -4,13 +4,10 @@ use std::{collections::BTreeMap, ops::ControlFlow, process::ExitCode};
 
 use clap::Args;
 
-use super::{
-    causes::{self, CausesArgs},
-    common::print,
-};
+use super::causes::{self, CausesArgs};
 use crate::{
     causes::fill::Fill,
-    cli::{namespaces::Namespaces, reading, shared_args::TextOrJson},
+    cli::{each_host::Output, namespaces::Namespaces, reading, shared_args::TextOrJson},
     filter::Filter,
     kernel::netns::NetnsName,
     netlink::{
@@ -37,9 +34,11 @@ pub(super) struct FullArgs {
 
 /// Runs `rsct why full`.
 pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
-    if let Some(recorded) = causes::report(&args.causes, &topics::FULL)? {
-        print(&recorded_tables(&args.causes, &recorded))?;
-        return Ok(ExitCode::SUCCESS);
+    let reported = causes::report(&args.causes, &topics::FULL, |out, recorded| {
+        recorded_tables(out, &args.causes, recorded);
+    })?;
+    if args.causes.common.watching.input.is_given() {
+        return Ok(reported);
     }
     let filter = args.causes.common.filter.filter()?;
     let namespaces = Namespaces::open(&args.causes.common.watching.netns)?;
@@ -55,7 +54,7 @@ pub(super) fn run(args: &FullArgs) -> anyhow::Result<ExitCode> {
         Ok(())
     });
     let all_went_well = waiting::block_on(visit)?;
-    print(&out)?;
+    Output::stdout().print(&out)?;
     Ok(if all_went_well {
         ExitCode::SUCCESS
     } else {
@@ -70,10 +69,9 @@ fn write(out: &mut Vec<u8>, args: &CausesArgs, netns: &NetnsName, table: Table, 
     }
 }
 
-/// The tables at the end of a recording.
-fn recorded_tables(args: &CausesArgs, recorded: &TopicInputs) -> Vec<u8> {
-    let mut out = Vec::new();
-    let Some(model) = recorded.model() else { return out };
+/// Appends the tables at the end of a recording.
+fn recorded_tables(out: &mut Vec<u8>, args: &CausesArgs, recorded: &TopicInputs) {
+    let Some(model) = recorded.model() else { return };
     let chosen = recorded.chosen();
     let namespaces = recorded.namespaces();
     let mut tables: BTreeMap<u32, (u32, Fill)> =
@@ -101,9 +99,8 @@ fn recorded_tables(args: &CausesArgs, recorded: &TopicInputs) -> Vec<u8> {
             );
         }
         let table = Table { entries, max_entries };
-        write(&mut out, args, &netns, table, &fill);
+        write(out, args, &netns, table, &fill);
     }
-    out
 }
 
 struct Filling<'a> {

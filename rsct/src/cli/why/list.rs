@@ -2,8 +2,8 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use super::common::print;
 use crate::causes::Cause;
+use crate::cli::each_host::Output;
 
 /// Prints all causes by family.
 pub(super) fn run() -> anyhow::Result<ExitCode> {
@@ -23,6 +23,6 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
             cause.advice()
         );
     }
-    print(out.as_bytes())?;
+    Output::stdout().print(out.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

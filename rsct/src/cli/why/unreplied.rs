@@ -4,9 +4,15 @@ use std::{cmp::Reverse, process::ExitCode};
 
 use clap::Args;
 
-use super::common::{CommonArgs, Watch, WatchScope, Watched, print};
+use super::common::{CommonArgs, Watch, WatchScope, Watched};
 use crate::{
-    cli::{input_args::netns_of, namespaces::Namespaces, shared_args::TextOrJson, watching::records_have},
+    cli::{
+        each_host::{Output, each_host},
+        input_args::netns_of,
+        namespaces::Namespaces,
+        shared_args::TextOrJson,
+        watching::records_have,
+    },
     filter::Filter,
     flow::{Flow, tuples::inverse},
     names::status,
@@ -46,17 +52,19 @@ pub(super) fn run(args: &UnrepliedArgs) -> anyhow::Result<ExitCode> {
         true => None,
         false => selected(&Namespaces::open(&watching.netns)?),
     };
-    waiting::event_loop()?.block_on(async {
-        let watch = Watch::start(watching, &scope(&filter))?;
-        let netns = match watch.source.names() {
-            Some(names) => netns_of(watching.netns.name(), names)?.map(|netns| vec![netns]),
-            None => live,
-        };
-        let (unreplied, watched) = watch
-            .run(UnrepliedObserver::default(), Some(Command::WhyUnreplied))
-            .await?;
-        let selection = Selection { filter, netns };
-        report(args, &selection, &unreplied, &watched)
+    let event_loop = waiting::event_loop()?;
+    each_host(&watching.input, watching.output.is_json(), |input, output| {
+        event_loop.block_on(async {
+            let watch = Watch::start(watching, input, &scope(&filter))?;
+            let netns = match watch.source.names() {
+                Some(names) => netns_of(watching.netns.name(), names)?.map(|netns| vec![netns]),
+                None => live.clone(),
+            };
+            let command = Some(Command::WhyUnreplied);
+            let (unreplied, watched) = watch.run(output, UnrepliedObserver::default(), command).await?;
+            let selection = Selection { filter, netns };
+            report(args, output, &selection, &unreplied, &watched)
+        })
     })
 }
 
@@ -106,10 +114,11 @@ impl Selection {
 
 fn report(
     args: &UnrepliedArgs,
+    output: &mut Output,
     selection: &Selection,
     watching: &UnrepliedObserver,
     watched: &Watched,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<()> {
     let index = Index::of(&watching.sightings);
     let is_unreplied = |flow: &&Flow| {
         // Entries that ctnetlink does not list are in no table.
@@ -149,6 +158,5 @@ fn report(
         TextOrJson::Text => report.text(&mut out),
         TextOrJson::Json => report.json(&mut out),
     }
-    print(&out)?;
-    Ok(ExitCode::SUCCESS)
+    output.print(&out)
 }

@@ -25,8 +25,8 @@ pub(crate) enum FileError {
     },
     /// The files come from different hosts or boots.
     #[error(
-        "cannot read {} together with {}: they come from different hosts or boots, and only `rsct trace` and `rsct timeout \
-         why` merge such recordings; read them one by one",
+        "cannot read {} together with {}: they come from different hosts or boots, and this command reads the recordings \
+         of one boot; read them one by one",
         .0.display(),
         .1.display()
     )]

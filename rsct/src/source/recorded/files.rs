@@ -78,6 +78,11 @@ impl Files {
         self.files.first().map(|file| &file.start)
     }
 
+    /// The files' paths.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
     /// Shows the progress of reading on standard error.
     pub(crate) fn show_progress(&mut self) {
         let sizes = self.files.iter().map(|file| file.size);

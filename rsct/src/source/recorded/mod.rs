@@ -9,6 +9,8 @@ mod file;
 mod files;
 mod input;
 mod inputs;
+#[cfg(test)]
+mod large;
 mod latency;
 #[cfg(test)]
 mod made;

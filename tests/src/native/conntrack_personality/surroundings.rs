@@ -156,7 +156,9 @@ fn events(lab: &ConntrackLab, namespaces: &[Namespace; 2], script: &str) -> Resu
         if child.try_wait()?.is_none() {
             namespace.create("-p udp -s 10.5.0.1 -d 10.5.0.5 --sport 1 --dport 2 -t 1000")?;
             namespace.sh("conntrack -D -d 10.5.0.5")?;
-            wait::until("it has read what happened", || Ok(!has_waiting(namespace)?))?;
+            wait::until("it has read what happened", || {
+                Ok(!has_waiting(namespace)? && wait::is_asleep(child.id())?)
+            })?;
             // SAFETY: the process is a child that has not been waited for.
             unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
         }
