@@ -201,7 +201,10 @@ async fn trace(args: &TraceArgs, subject: Subject) -> anyhow::Result<ExitCode> {
     )?;
     args.explain.report_placed(&filter.conditions_in_trace());
     let mut recorded = match args.input.is_given() {
-        true => args.input.open_by_boot(io::stdout().is_terminal())?,
+        true => {
+            let prints_lines = io::stdout().is_terminal() && args.output.format != TraceFormat::None;
+            args.input.open_by_boot(prints_lines)?
+        }
         false => Vec::new(),
     };
     if recorded.len() > 1 {
