@@ -140,8 +140,10 @@ async fn replay(
     }
     let mut source = Source::Recorded(Box::new(open()?));
     let show_netns = source.setup().only_netns.is_none();
+    let mut setup = source.setup().clone();
+    setup.with_causes = false;
     let mut joined = Joined {
-        model: Model::new(source.setup(), selection(from_ns)),
+        model: Model::new(&setup, selection(from_ns)),
         observer: printed(observer, args.output.is_json(), output),
     };
     source.run(&mut joined, Limits::default()).await?;
