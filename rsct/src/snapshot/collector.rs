@@ -13,6 +13,7 @@ use crate::{
         tally::{FlowName, TaskName},
     },
     flow::{Flow, delete_kind, operation::Operation, outcome::Outcome},
+    latency::Tally,
     names,
     observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
 };
@@ -87,6 +88,21 @@ impl Collector {
     /// The totals so far.
     pub(crate) fn totals(&self) -> Totals {
         self.figures.now.totals
+    }
+
+    /// The entries.
+    pub(crate) fn population(&self) -> &Population {
+        &self.figures.now.population
+    }
+
+    /// The causes that occurred, in the order of their first occurrence.
+    pub(crate) fn causes(&self) -> &[OfCause] {
+        &self.figures.now.causes
+    }
+
+    /// Durations of `nf_conntrack_in`.
+    pub(crate) fn durations(&self) -> &Tally {
+        &self.figures.now.durations
     }
 
     /// The use of each namespace's table.
