@@ -18,8 +18,8 @@ use super::{
     watching::records_have,
 };
 use crate::{
-    observe::Selection,
     filter::Filter,
+    observe::Selection,
     render::report::{self as render, Side},
     report::Gathered,
     snapshot::Collector,

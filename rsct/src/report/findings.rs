@@ -5,6 +5,7 @@ use rsct_common::record::CauseFamily;
 use super::Gathered;
 use crate::{
     plural,
+    render::top::pane::printable,
     snapshot::{OfCause, Snapshot},
 };
 
@@ -49,7 +50,7 @@ impl Finding {
     pub(crate) fn new(weight: Weight, text: &str, advice: Option<&str>) -> Self {
         Self {
             weight,
-            sentence: sentence(text),
+            sentence: printable(&sentence(text)),
             advice: advice.map(sentence),
         }
     }
@@ -154,7 +155,10 @@ fn fullness(gathered: &Gathered, found: &mut Vec<Finding>) {
         return;
     };
     let netns = match gathered.names.has_several_netns() {
-        true => format!(" of network namespace {}", gathered.names.netns(fullest.netns).as_str()),
+        true => format!(
+            " of network namespace {}",
+            gathered.names.netns(fullest.netns).as_str()
+        ),
         false => String::new(),
     };
     found.push(Finding::new(

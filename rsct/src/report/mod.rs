@@ -5,6 +5,8 @@ mod findings;
 mod series;
 
 pub(crate) use findings::{Finding, Weight, findings, sentence};
+#[cfg(test)]
+pub(crate) use series::MOST;
 pub(crate) use series::{Fullest, Point, Series, State, Values};
 
 use crate::{

@@ -82,7 +82,8 @@ impl Point {
     }
 }
 
-/// Values with the end of their time, in seconds since the start. Each begins where the one before ends.
+/// Values with the end of their time, in seconds since the start. Each begins where the one before ends; where nothing was
+/// measured, it is not a number.
 pub(crate) type Values = Vec<(f64, f64)>;
 
 /// Moments in order of time.
@@ -154,10 +155,20 @@ impl Series {
         self.steps().filter_map(rate).collect()
     }
 
-    /// A value at each moment after the start.
+    /// A value at each moment after the start; none at all if nothing was measured.
     pub(crate) fn values(&self, of: impl Fn(&Point) -> Option<f64>) -> Values {
-        let value = |point: &Point| Some((self.seconds(point), of(point)?));
-        self.points.iter().skip(1).filter_map(value).collect()
+        self.measured(|_, point| of(point))
+    }
+
+    /// A value of each step; none at all if nothing was measured.
+    pub(crate) fn measured(&self, of: impl Fn(&Point, &Point) -> Option<f64>) -> Values {
+        let value =
+            |(before, after): (&Point, &Point)| (self.seconds(after), of(before, after).unwrap_or(f64::NAN));
+        let values: Values = self.steps().map(value).collect();
+        match values.iter().all(|(_, value)| value.is_nan()) {
+            true => Vec::new(),
+            false => values,
+        }
     }
 
     /// At most `most` intervals of about equal length: the moments at their begins and ends.
@@ -173,11 +184,9 @@ impl Series {
                 .points
                 .iter()
                 .min_by_key(|point| point.time_ns.abs_diff(ideal_ns));
-            bounds.extend(nearest.filter(|point| {
-                bounds
-                    .last()
-                    .is_some_and(|before| point.time_ns > before.time_ns)
-            }));
+            bounds.extend(
+                nearest.filter(|point| bounds.last().is_some_and(|before| point.time_ns > before.time_ns)),
+            );
         }
         bounds
             .iter()
@@ -277,7 +286,10 @@ mod tests {
         point.set_states(&population);
         assert_eq!(point.states.len(), MOST_STATES);
         assert_eq!(point.in_state((6, 255)), 300 * 256);
-        assert_eq!((point.in_state((6, 0)), point.population), (0, 300 * 256 * 257 / 2));
+        assert_eq!(
+            (point.in_state((6, 0)), point.population),
+            (0, 300 * 256 * 257 / 2)
+        );
     }
 
     #[test]

@@ -177,13 +177,11 @@ fn charts(before: &Gathered, after: &Gathered) -> Vec<Chart> {
     let both = |of: &dyn Fn(&Gathered) -> Values| [("before", of(before)), ("after", of(after))];
     let quantile = |per_mille: u16| {
         move |gathered: &Gathered| {
-            let start_ns = gathered.collector.started_ns();
-            let value = |(from, to): (&Point, &Point)| {
+            let value = |from: &Point, to: &Point| {
                 let value = to.durations.since(&from.durations).quantile(per_mille)?;
-                let at_s = to.time_ns.saturating_sub(start_ns) as f64 / 1e9;
-                Some((at_s, value as f64 / 1000.0))
+                Some(value as f64 / 1000.0)
             };
-            gathered.series.steps().filter_map(value).collect()
+            gathered.series.measured(value)
         }
     };
     let faults = |gathered: &Gathered| {

@@ -29,6 +29,23 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// A sentence with its `commands` as code.
+fn with_code(text: &str) -> String {
+    let text = escaped(text);
+    if text.matches('`').count() % 2 != 0 {
+        return text;
+    }
+    let tag = |number: usize| match number {
+        0 => "",
+        odd if odd % 2 == 1 => "<code>",
+        _ => "</code>",
+    };
+    text.split('`')
+        .enumerate()
+        .map(|(number, part)| format!("{}{part}", tag(number)))
+        .collect()
+}
+
 /// Makes the page.
 pub(crate) fn write(document: &Document) -> String {
     let title = escaped(&document.title);
@@ -44,7 +61,12 @@ pub(crate) fn write(document: &Document) -> String {
     }
     out.push_str("</nav></header>\n<main>\n");
     for section in &document.sections {
-        let _ = writeln!(out, "<section id=\"{}\"><h2>{}</h2>", anchor(section), section.heading);
+        let _ = writeln!(
+            out,
+            "<section id=\"{}\"><h2>{}</h2>",
+            anchor(section),
+            section.heading
+        );
         for block in &section.blocks {
             write_block(&mut out, block);
         }
@@ -117,10 +139,10 @@ fn write_finding(out: &mut String, finding: &Finding) {
     let _ = write!(
         out,
         "<li class=\"{weight}\"><b>{weight}</b><span>{}</span>",
-        escaped(&finding.sentence)
+        with_code(&finding.sentence)
     );
     if let Some(advice) = &finding.advice {
-        let _ = write!(out, "<span class=\"advice\">{}</span>", escaped(advice));
+        let _ = write!(out, "<span class=\"advice\">{}</span>", with_code(advice));
     }
     out.push_str("</li>\n");
 }
@@ -132,10 +154,10 @@ fn write_cause(out: &mut String, cause: &CauseCard) {
         escaped(cause.name),
         escaped(cause.topic),
         escaped(&cause.count),
-        escaped(&cause.meaning)
+        with_code(&cause.meaning)
     );
     if let Some(advice) = &cause.advice {
-        let _ = write!(out, "<p class=\"advice\">{}</p>", escaped(advice));
+        let _ = write!(out, "<p class=\"advice\">{}</p>", with_code(advice));
     }
     if !cause.examples.is_empty() {
         out.push_str("<ul>");
@@ -180,5 +202,11 @@ mod tests {
     #[test]
     fn names_are_no_html() {
         assert_eq!(escaped("<a b='c'>&\""), "&lt;a b=&#39;c&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn commands_are_code() {
+        assert_eq!(with_code("run `a <b>`."), "run <code>a &lt;b&gt;</code>.");
+        assert_eq!(with_code("it`s"), "it`s");
     }
 }

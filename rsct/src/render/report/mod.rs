@@ -1,5 +1,7 @@
 //! Pages about recordings: sections of sentences, figures, charts and tables, as HTML, Markdown or text.
 
+#[cfg(test)]
+mod bounds;
 mod chart;
 mod comparison;
 mod document;

@@ -73,16 +73,19 @@ pub(super) fn seconds(gathered: &Gathered) -> f64 {
 }
 
 fn figures(gathered: &Gathered, snapshot: &Snapshot) -> Vec<(String, String)> {
-    let mut figures = vec![("duration".to_owned(), format!("{:.1} s", seconds(gathered)))];
+    let mut figures = Vec::new();
     let mut add = |name: &str, value: String| figures.push((name.to_owned(), value));
     let rate = |count: u64| count as f64 / seconds(gathered).max(1e-9);
     for (name, count) in snapshot.totals.named() {
-        add(&name.replace('_', " "), format!("{count} ({}/s)", number(rate(count))));
+        add(
+            &name.replace('_', " "),
+            format!("{count} ({}/s)", number(rate(count))),
+        );
     }
     if let Some(last) = gathered.series.points.last() {
-        let use_of = last
-            .fullest
-            .map_or(String::new(), |fullest| format!(" ({} % of the limit)", number(fullest.percent())));
+        let use_of = last.fullest.map_or(String::new(), |fullest| {
+            format!(" ({} % of the limit)", number(fullest.percent()))
+        });
         add("entries at the end", format!("{}{use_of}", last.entries));
     }
     if let (Some(p50), Some(p99)) = (snapshot.durations.quantile(500), snapshot.durations.quantile(990)) {
@@ -100,18 +103,21 @@ fn table_use(gathered: &Gathered) -> Chart {
     let entries = most(&|point| Some(point.entries)).unwrap_or(0);
     let limit = most(&|point| Some(point.fullest?.max));
     let is_near = limit.is_some_and(|limit| limit <= entries.saturating_mul(4));
-    let several = gathered.names.has_several_netns();
-    let fullest = |of: fn(crate::report::Fullest) -> u64| series.values(move |point| Some(of(point.fullest?) as f64));
-    let mut lines = vec![("all tables", series.values(|point| Some(point.entries as f64)))];
+    let several = gathered.collector.tables().len() > 1;
+    let fullest =
+        |of: fn(crate::report::Fullest) -> u64| series.values(move |point| Some(of(point.fullest?) as f64));
+    let name = if several { "all tables" } else { "entries" };
+    let mut lines = vec![(name, series.values(|point| Some(point.entries as f64)))];
     if several {
         lines.push(("fullest table", fullest(|of| of.entries)));
     }
     if is_near {
-        lines.push(("limit of a table", fullest(|of| of.max)));
+        let name = if several { "limit of the fullest" } else { "limit" };
+        lines.push((name, fullest(|of| of.max)));
     }
     let mut chart = Chart::lines("Entries in the table", "entries", end_s, lines);
     chart.note = match limit {
-        Some(limit) if !is_near => Some(format!("limit of a table {limit}, not drawn")),
+        Some(limit) if !is_near => Some(format!("limit {limit}, not drawn")),
         Some(_) => None,
         None => Some("limit unknown".to_owned()),
     };
@@ -159,7 +165,12 @@ fn charts(gathered: &Gathered) -> Vec<Chart> {
             ],
         ),
         Chart::stack("Causes", "per second", end_s, by_cause(gathered)),
-        Chart::new("Durations of nf_conntrack_in", "packets by duration", 0.0, Plot::Bars(bars)),
+        Chart::new(
+            "Durations of nf_conntrack_in",
+            "packets by duration",
+            0.0,
+            Plot::Bars(bars),
+        ),
         Chart::new(
             "Durations of nf_conntrack_in over time",
             "packets",

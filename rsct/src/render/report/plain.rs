@@ -33,7 +33,11 @@ pub(crate) fn text(document: &Document) -> String {
 
 /// The page as Markdown.
 pub(crate) fn markdown(document: &Document) -> String {
-    let mut out = format!("# {}\n\n{}\n", escaped(&document.title), escaped(&document.subtitle));
+    let mut out = format!(
+        "# {}\n\n{}\n",
+        escaped(&document.title),
+        escaped(&document.subtitle)
+    );
     for section in &document.sections {
         let _ = write!(out, "\n## {}\n\n", section.heading);
         for block in &section.blocks {

@@ -1,13 +1,7 @@
 //! The circumstances of a recording.
 
 use super::document::{Block, shown};
-use crate::{
-    plural,
-    records::HookCounts,
-    render::date,
-    report::Gathered,
-    source::recorded::Start,
-};
+use crate::{plural, records::HookCounts, render::date, report::Gathered, source::recorded::Start};
 
 /// The time of day of the start.
 pub(super) fn begun(start: &Start) -> String {

@@ -4,6 +4,7 @@ use rsct_common::loss::Loss;
 
 use super::document::{Block, CauseCard, shown};
 use crate::{
+    causes::tally::FlowName,
     plural,
     render::top::{
         pane::{Pane, flow, printable},
@@ -26,9 +27,15 @@ pub(super) fn causes(gathered: &Gathered, snapshot: &Snapshot) -> Block {
         .into_iter()
         .take(ROWS)
         .map(|of| {
-            let example = |(name, count): (_, u64)| {
+            let example = |(name, count): (FlowName, u64)| {
                 let times = plural::count(count, "time", "times");
-                shown(&format!("{} ({times})", flow(&name, &gathered.names)))
+                let text = flow(&name, &gathered.names);
+                // The record has no namespace.
+                let text = match name.netns {
+                    0 => text.trim_end_matches(" @0"),
+                    _ => text.as_str(),
+                };
+                shown(&format!("{text} ({times})"))
             };
             let kinds = of.flows.kinds();
             let flows = match kinds {
@@ -72,10 +79,16 @@ pub(super) fn tables(gathered: &Gathered, snapshot: &Snapshot) -> Vec<Block> {
     let pane = |(pane, caption): (Pane, &str)| {
         let mut table = pane.table(&interval, &gathered.names);
         table.sort(pane.first_column(), false);
+        if pane != Pane::Entries {
+            table.empty = "No packets.";
+        }
         limited(caption, table)
     };
     let mut blocks: Vec<Block> = captions.into_iter().map(pane).collect();
-    blocks.push(limited("Use of each table at the end", table_use(gathered, snapshot)));
+    blocks.push(limited(
+        "Use of each table at the end",
+        table_use(gathered, snapshot),
+    ));
     blocks
 }
 
@@ -153,8 +166,18 @@ pub(super) fn losses(gathered: &Gathered) -> Vec<Block> {
         0,
         "the kernel did not run a program, because another was running on that CPU",
     );
-    add("causes", summary.causes_lost, 0, "the packet or entry is shown without its cause");
-    add("malformed", summary.malformed, 0, "rsct cannot read the record: please report it");
+    add(
+        "causes",
+        summary.causes_lost,
+        0,
+        "the packet or entry is shown without its cause",
+    );
+    add(
+        "malformed",
+        summary.malformed,
+        0,
+        "rsct cannot read the record: please report it",
+    );
     let mut blocks = vec![Block::Table(
         "Lost records".to_owned(),
         Table {

@@ -87,7 +87,12 @@ pub(super) fn of(before: &Gathered, after: &Gathered, intervals: &Intervals<'_>)
     let entries: Measure<'_> = &|_, to| Some(to.entries as f64);
     add("entries, mean", Unit::Entries, Concern::Fuller, [entries; 2]);
     let used: Measure<'_> = &|_, to| to.fullest.map(|fullest| fullest.percent());
-    add("use of the fullest table, mean", Unit::Percent, Concern::Fuller, [used; 2]);
+    add(
+        "use of the fullest table, mean",
+        Unit::Percent,
+        Concern::Fuller,
+        [used; 2],
+    );
     for (name, of) in FAULTS {
         let measure: Measure<'_> = &|from, to| rate(from, to, |point| of(&point.totals));
         add(name, Unit::PerSecond, Concern::Worse, [measure; 2]);
@@ -99,7 +104,9 @@ pub(super) fn of(before: &Gathered, after: &Gathered, intervals: &Intervals<'_>)
         });
         let of = |side: usize| {
             let index: Option<usize> = indices[side];
-            move |from: &Point, to: &Point| rate(from, to, |point| index.map_or(0, |index| point.of_cause(index)))
+            move |from: &Point, to: &Point| {
+                rate(from, to, |point| index.map_or(0, |index| point.of_cause(index)))
+            }
         };
         add(name, Unit::PerSecond, Concern::Worse, [&of(0), &of(1)]);
     }
@@ -130,7 +137,12 @@ const LOAD: [(&str, fn(&Totals) -> u64); 5] = [
 ];
 
 /// The figure of a whole recording: levels are means of the intervals, all others come from the first and last moment.
-fn whole(gathered: &Gathered, unit: Unit, intervals: &[(&Point, &Point)], measure: Measure<'_>) -> Option<f64> {
+fn whole(
+    gathered: &Gathered,
+    unit: Unit,
+    intervals: &[(&Point, &Point)],
+    measure: Measure<'_>,
+) -> Option<f64> {
     if matches!(unit, Unit::Entries | Unit::Percent) {
         let values: Vec<f64> = intervals
             .iter()
@@ -154,5 +166,9 @@ fn causes(both: [&Gathered; 2]) -> Vec<&'static str> {
         .into_iter()
         .map(|(name, count)| (std::cmp::Reverse(count), name))
         .collect();
-    sorted.into_iter().take(MOST_CAUSES).map(|(_, name)| name).collect()
+    sorted
+        .into_iter()
+        .take(MOST_CAUSES)
+        .map(|(_, name)| name)
+        .collect()
 }

@@ -63,12 +63,21 @@ pub(crate) fn verdicts(
             .for_each(|difference| add(Weight::Good, label, difference));
     }
     let tested = comparison.differences.iter();
+    let unknown = tested
+        .clone()
+        .filter(|of| matches!(of.noise, Noise::Unknown(_)))
+        .count();
     let within = tested.filter(|of| matches!(of.noise, Noise::Within(_))).count();
-    let is_bad = |difference: &&Difference| difference.concern != Concern::Load && difference.after > difference.before;
+    let is_bad = |difference: &&Difference| {
+        difference.concern != Concern::Load && difference.after > difference.before
+    };
     if fewest >= FEWEST && !beyond.iter().any(is_bad) {
         found.push(Finding::new(
             Weight::Good,
-            "Nothing became slower, fuller or worse by more than the noise.",
+            match unknown {
+                0 => "Nothing became slower, fuller or worse by more than the noise.",
+                _ => "No figure with enough intervals became slower, fuller or worse by more than the noise.",
+            },
             None,
         ));
     }
@@ -78,6 +87,16 @@ pub(crate) fn verdicts(
             &format!(
                 "{} by no more than the noise.",
                 plural::count(within as u64, "figure differs", "figures differ")
+            ),
+            None,
+        ));
+    }
+    if unknown > 0 && fewest >= FEWEST {
+        found.push(Finding::new(
+            Weight::Note,
+            &format!(
+                "Unknown for {}: the table has the reasons.",
+                plural::count(unknown as u64, "figure", "figures")
             ),
             None,
         ));

@@ -4,12 +4,12 @@
 const MOST: f64 = 5.0;
 /// Steps of time in seconds.
 const TIME_STEPS: [f64; 24] = [
-    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 7200.0,
-    14_400.0, 28_800.0, 86_400.0, 172_800.0, 604_800.0,
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0,
+    3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0, 172_800.0, 604_800.0,
 ];
 
-/// Round values from zero up to `most`, both included, and the top of the scale.
-pub(super) fn ticks(most: f64) -> (Vec<f64>, f64) {
+/// Round values from zero up to `most`, both included, and the top of the scale. Whole values have no fractions between.
+pub(super) fn ticks(most: f64, are_whole: bool) -> (Vec<f64>, f64) {
     if most.is_nan() || most <= 0.0 {
         return (vec![0.0, 1.0], 1.0);
     }
@@ -19,8 +19,11 @@ pub(super) fn ticks(most: f64) -> (Vec<f64>, f64) {
         .into_iter()
         .find(|step| most / step <= MOST)
         .unwrap_or(10.0 * power);
+    let step = if are_whole { step.max(1.0) } else { step };
     let count = (most / step - 1e-9).ceil().max(1.0);
-    let ticks = (0..=count as u32).map(|number| f64::from(number) * step).collect();
+    let ticks = (0..=count as u32)
+        .map(|number| f64::from(number) * step)
+        .collect();
     (ticks, count * step)
 }
 
@@ -74,12 +77,16 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_cover_the_values() {
-        assert_eq!(ticks(0.0).1, 1.0);
-        assert_eq!(ticks(5.0), (vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 5.0));
-        assert_eq!(ticks(110.0), (vec![0.0, 50.0, 100.0, 150.0], 150.0));
+        assert_eq!(ticks(0.0, false).1, 1.0);
+        assert_eq!(ticks(1.0, true), (vec![0.0, 1.0], 1.0));
+        assert_eq!(ticks(5.0, false), (vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 5.0));
+        assert_eq!(ticks(110.0, false), (vec![0.0, 50.0, 100.0, 150.0], 150.0));
         for most in [0.003, 1.0, 7.0, 99.0, 12_345.0, 9.9e17] {
-            let (ticks, top) = ticks(most);
-            assert!(top >= most && top <= most * 2.0 + 1e-9 && ticks.len() <= 7, "{most}: {ticks:?}");
+            let (ticks, top) = ticks(most, false);
+            assert!(
+                top >= most && top <= most * 2.0 + 1e-9 && ticks.len() <= 7,
+                "{most}: {ticks:?}"
+            );
         }
     }
 
@@ -91,7 +98,10 @@ mod tests {
         for end in [0.05, 1.0, 61.0, 7000.0, 604_800.0, 1e8] {
             assert!((2..=7).contains(&times(end).len()), "{end}: {:?}", times(end));
         }
-        assert_eq!([0.5, 90.0, 120.0, 7200.0, 86_400.0].map(time), ["0.5 s", "90 s", "2 min", "2 h", "1 d"]);
+        assert_eq!(
+            [0.5, 90.0, 120.0, 7200.0, 86_400.0].map(time),
+            ["0.5 s", "90 s", "2 min", "2 h", "1 d"]
+        );
     }
 
     #[test]

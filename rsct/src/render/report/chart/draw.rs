@@ -9,7 +9,7 @@ use crate::{render::report::html::escaped, report::Values};
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 190.0;
 /// The margins around the values: labels of values on the left, of times below.
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 52.0;
 const RIGHT: f64 = 6.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 22.3;
@@ -85,8 +85,9 @@ impl Plane {
     }
 
     /// The grid of a linear scale, whose top it returns.
-    fn linear(&self, most: f64, out: &mut String) -> f64 {
-        let (ticks, top) = axis::ticks(most);
+    fn linear<'a>(&self, values: impl Iterator<Item = &'a f64> + Clone, out: &mut String) -> f64 {
+        let are_whole = values.clone().all(|value| value.is_nan() || value.fract() == 0.0);
+        let (ticks, top) = axis::ticks(greatest(values), are_whole);
         let labels: Vec<(f64, String)> = ticks
             .into_iter()
             .map(|tick| (self.y_of(tick / top), axis::number(tick)))
@@ -116,21 +117,32 @@ fn greatest<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
     values.copied().fold(0.0, f64::max)
 }
 
-/// Steps from the left to the right.
+/// Steps from the left to the right, with gaps where a value is not a number.
 fn steps(plane: &Plane, values: &Values, top: f64) -> String {
     let mut path = String::new();
     let mut at = 0.0;
     let mut before = f64::NAN;
     for (end, value) in values {
-        let y = plane.y_of(value / top);
-        let _ = match (path.is_empty(), y == before) {
-            (true, _) => write!(path, "M{} {y}", plane.x(at)),
-            (false, true) => Ok(()),
-            (false, false) => write!(path, "H{}V{y}", plane.x(at)),
+        let y = match value.is_nan() {
+            true => f64::NAN,
+            false => plane.y_of(value / top),
         };
+        if y != before {
+            // Not a number differs from itself.
+            if !before.is_nan() {
+                let _ = write!(path, "H{}", plane.x(at));
+            }
+            let _ = match (y.is_nan(), before.is_nan()) {
+                (true, _) => Ok(()),
+                (false, true) => write!(path, "M{} {y}", plane.x(at)),
+                (false, false) => write!(path, "V{y}"),
+            };
+        }
         (at, before) = (*end, y);
     }
-    let _ = write!(path, "H{}", plane.x(at));
+    if !before.is_nan() {
+        let _ = write!(path, "H{}", plane.x(at));
+    }
     path
 }
 
@@ -139,7 +151,7 @@ pub(super) fn lines(plane: &Plane, lines: &[Line], out: &mut String) {
     let all = lines
         .iter()
         .flat_map(|line| line.values.iter().map(|(_, value)| value));
-    let top = plane.linear(greatest(all), out);
+    let top = plane.linear(all, out);
     for (number, line) in lines.iter().enumerate() {
         let _ = write!(
             out,
@@ -152,7 +164,10 @@ pub(super) fn lines(plane: &Plane, lines: &[Line], out: &mut String) {
 /// Draws layers. A layer without a value at a moment has none there.
 pub(super) fn stack(plane: &Plane, layers: &[Line], out: &mut String) {
     let at = |(end, _): &(f64, f64)| end.to_bits();
-    let ends: BTreeSet<u64> = layers.iter().flat_map(|layer| layer.values.iter().map(at)).collect();
+    let ends: BTreeSet<u64> = layers
+        .iter()
+        .flat_map(|layer| layer.values.iter().map(at))
+        .collect();
     let ends: Vec<f64> = ends.into_iter().map(f64::from_bits).collect();
     let mut below = vec![0.0; ends.len()];
     let mut bands: Vec<(Values, Values)> = Vec::new();
@@ -168,7 +183,7 @@ pub(super) fn stack(plane: &Plane, layers: &[Line], out: &mut String) {
         bands.push((of(&below), of(&above)));
         below = above;
     }
-    let top = plane.linear(greatest(below.iter()), out);
+    let top = plane.linear(below.iter(), out);
     for (number, (below, above)) in bands.iter().enumerate() {
         let _ = write!(
             out,
@@ -204,7 +219,7 @@ fn back(plane: &Plane, values: &Values, top: f64) -> String {
 /// Draws bars.
 pub(super) fn bars(plane: &Plane, bars: &[(String, u64)], out: &mut String) {
     let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(0) as f64;
-    let (ticks, top) = axis::ticks(most);
+    let (ticks, top) = axis::ticks(most, true);
     for tick in ticks {
         let y = plane.y_of(tick / top);
         let _ = write!(
@@ -218,8 +233,8 @@ pub(super) fn bars(plane: &Plane, bars: &[(String, u64)], out: &mut String) {
     }
     plane.axis(out);
     let width = (WIDTH - LEFT - RIGHT) / bars.len().max(1) as f64;
-    // A label is about 40 units wide.
-    let every = (40.0 / width).ceil().max(1.0) as usize;
+    // A label is about 52 units wide.
+    let every = (52.0 / width).ceil().max(1.0) as usize;
     for (number, (from, count)) in bars.iter().enumerate() {
         let x = LEFT + number as f64 * width;
         let y = plane.y_of(*count as f64 / top);

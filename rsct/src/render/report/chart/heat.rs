@@ -103,7 +103,10 @@ impl Heat {
             decade *= 10.0;
         }
         if labels.len() < 2 {
-            labels = vec![(y(least), duration(least as u64)), (y(beyond), duration(beyond as u64))];
+            labels = vec![
+                (y(least), duration(least as u64)),
+                (y(beyond), duration(beyond as u64)),
+            ];
         }
         plane.grid(out, &labels);
         let most = (self.most() as f64).ln_1p().max(1e-9);
@@ -117,10 +120,8 @@ impl Heat {
                 let top = y(bounds(row * BUCKETS + BUCKETS - 1).1 as f64);
                 let bottom = y((bounds(row * BUCKETS).0 as f64).max(1.0));
                 let (left, right) = (plane.x(from), plane.x(to));
-                let _ = write!(
-                    out,
-                    "M{left:.1} {bottom:.1}V{top:.1}H{right:.1}V{bottom:.1}z"
-                );
+                let (width, height) = (right - left, bottom - top);
+                let _ = write!(out, "M{left:.1} {bottom:.1}v-{height:.1}h{width:.1}v{height:.1}z");
             }
             out.push_str("\"/>");
         }
@@ -129,7 +130,13 @@ impl Heat {
             let mut last = f64::MIN;
             for ((at, value), (from, ..)) in line.iter().zip(&self.columns) {
                 let command = if (from - last).abs() < 1e-9 { 'L' } else { 'M' };
-                let _ = write!(out, "{command}{:.1} {:.1}H{:.1}", plane.x(*from), y(*value), plane.x(*at));
+                let _ = write!(
+                    out,
+                    "{command}{:.1} {:.1}H{:.1}",
+                    plane.x(*from),
+                    y(*value),
+                    plane.x(*at)
+                );
                 last = *at;
             }
             out.push_str("\"/>");

@@ -149,8 +149,8 @@ impl Chart {
                 }
                 let _ = write!(
                     out,
-                    " {} in a cell</span> <span><i class=\"q0\"></i>median</span> <span><i class=\"q1\"></i>99 % at most</span>",
-                    heat.most()
+                    " {}</span> <span><i class=\"q0\"></i>median</span> <span><i class=\"q1\"></i>99 % at most</span>",
+                    heat.most().max(2)
                 );
             }
             Plot::Heat(_) => {}
@@ -177,6 +177,7 @@ fn named<N: Into<String>>(lines: impl IntoIterator<Item = (N, Values)>) -> Vec<L
 fn range(values: &Values) -> String {
     let (least, most) = values
         .iter()
+        .filter(|(_, value)| !value.is_nan())
         .fold((f64::MAX, f64::MIN), |(least, most), (_, value)| {
             (least.min(*value), most.max(*value))
         });
@@ -206,16 +207,25 @@ mod tests {
             "{svg}"
         );
         // From the start to 1 s at 2, and to 2 s at 8, of a scale up to 8.
-        assert!(svg.contains("d=\"M46 127.8H260V8H474\""), "{svg}");
+        assert!(svg.contains("d=\"M52 127.8H263V8H474\""), "{svg}");
         assert_eq!(svg.matches("class=\"s").count(), 1);
+    }
+
+    #[test]
+    fn a_gap_is_not_drawn() {
+        let values = vec![(1.0, 4.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, 2.0)];
+        let chart = Chart::lines("Durations", "us", 4.0, [("median", values)]);
+        let svg = svg(&chart);
+        assert!(svg.contains("d=\"M52 8H157.5M263 87.9H474\""), "{svg}");
+        assert!(svg.contains("median 2 to 4."), "{svg}");
     }
 
     #[test]
     fn layers_stand_on_those_before() {
         let layers = [("a", vec![(1.0, 1.0)]), ("b", vec![(1.0, 3.0)])];
         let svg = svg(&Chart::stack("Entries", "entries", 1.0, layers));
-        assert!(svg.contains("d=\"M46 127.8H474V167.7H46z\""), "{svg}");
-        assert!(svg.contains("d=\"M46 8H474V127.8H46z\""), "{svg}");
+        assert!(svg.contains("d=\"M52 127.8H474V167.7H52z\""), "{svg}");
+        assert!(svg.contains("d=\"M52 8H474V127.8H52z\""), "{svg}");
     }
 
     #[test]
