@@ -146,7 +146,7 @@ async fn gather(args: &ReportArgs, filter: &Filter, files: &[PathBuf]) -> anyhow
     let mut source = Source::Recorded(Box::new(recorded));
     source.run(&mut gathered, Limits { duration: None }).await?;
     if let Source::Recorded(recorded) = &source {
-        gathered.damage = recorded.files.damage();
+        gathered.set_damage(recorded.files.damage());
     }
     Ok(Side {
         gathered,

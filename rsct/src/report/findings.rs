@@ -98,7 +98,9 @@ pub(super) fn doubts(gathered: &Gathered) -> Vec<Finding> {
     let summary = gathered.summary();
     let mut found = Vec::new();
     let mut add = |text: &str, advice: Option<&str>| found.push(Finding::new(Weight::Doubt, text, advice));
-    let lost = summary.lost_total() + summary.causes_lost;
+    // Notices report losses before the end counts them.
+    let counted = summary.lost_total() + summary.causes_lost;
+    let lost = counted.max(gathered.collector.totals().lost);
     if lost > 0 {
         add(
             &format!(
@@ -119,7 +121,7 @@ pub(super) fn doubts(gathered: &Gathered) -> Vec<Finding> {
         );
     }
     for damage in &gathered.damage {
-        add(damage, None);
+        add(&format!("file {damage}"), None);
     }
     if let Some(doubt) = &summary.doubt {
         add(&format!("Records may be missing: {}", doubt.reason), None);

@@ -38,6 +38,8 @@ pub(crate) struct Gathered {
     pub now_ns: u64,
     /// True if the recording has no end.
     pub is_torn: bool,
+    /// True if it was read up to a time before its end.
+    pub is_part: bool,
     /// The damage of its files.
     pub damage: Vec<String>,
     /// The hooks of the recorder.
@@ -54,6 +56,7 @@ impl Gathered {
             series: Series::new(started_ns),
             now_ns: started_ns,
             is_torn: false,
+            is_part: false,
             damage: Vec::new(),
             hooks: Hooks::default(),
         }
@@ -67,6 +70,13 @@ impl Gathered {
     /// The closing figures.
     pub(crate) fn summary(&self) -> Summary {
         Summary::of(&self.collector.model)
+    }
+
+    /// The files were read: without damage, a stream without an end is a part of a recording.
+    pub(crate) fn set_damage(&mut self, damage: Vec<String>) {
+        self.is_part = self.is_torn && damage.is_empty();
+        self.is_torn &= !damage.is_empty();
+        self.damage = damage;
     }
 
     fn point(&self) -> Point {

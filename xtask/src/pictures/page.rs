@@ -15,8 +15,8 @@ use crate::{
 /// The traffic that is recorded.
 const TRAFFIC: &str = include_str!("traffic.sh");
 /// The size of the picture.
-const WIDTH: u32 = 1000;
-const HEIGHT: u32 = 1150;
+const WIDTH: u32 = 1200;
+const HEIGHT: u32 = 1280;
 /// A README loads quickly.
 const MOST_BYTES: usize = 150 << 10;
 

@@ -137,6 +137,23 @@ fn a_torn_recording_names_the_missing_parts() {
 }
 
 #[test]
+fn a_part_of_a_recording_is_not_torn() {
+    let start = start();
+    let mut gathered = Gathered::new(Collector::new(&start.setup, Default::default()), Names::default());
+    gathered.take(Input::Cut {
+        elapsed: std::time::Duration::ZERO,
+    });
+    gathered.set_damage(Vec::new());
+    let page = text(&document(&gathered, &start, "a.rsct"));
+    assert!(!page.contains("breaks off"), "{page}");
+    assert!(page.contains("unknown for a part of a recording"), "{page}");
+    gathered.is_torn = true;
+    gathered.set_damage(vec!["a.rsct: it breaks off".to_owned()]);
+    let page = text(&document(&gathered, &start, "a.rsct"));
+    assert!(page.contains("2. File a.rsct: it breaks off."), "{page}");
+}
+
+#[test]
 fn addresses_are_those_of_the_crowd() {
     let side = week();
     let page = text(&document(&side.gathered, &side.start, &side.files));

@@ -51,9 +51,10 @@ pub(super) fn facts(gathered: &Gathered, start: &Start, files: &str) -> Vec<(Str
         ),
         (
             "records lost",
-            match gathered.is_torn {
-                true => "unknown: the recording has no end".to_owned(),
-                false => plural::count(summary.lost_total() + summary.causes_lost, "record", "records"),
+            match (gathered.is_torn, gathered.is_part) {
+                (true, _) => "unknown: the recording has no end".to_owned(),
+                (_, true) => "unknown for a part of a recording".to_owned(),
+                _ => plural::count(summary.lost_total() + summary.causes_lost, "record", "records"),
             },
         ),
         ("dumps", summary.dumps.to_string()),

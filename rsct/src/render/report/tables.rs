@@ -183,9 +183,10 @@ pub(super) fn losses(gathered: &Gathered) -> Vec<Block> {
         Table {
             columns: vec!["KIND", "RECORDS", "CPUS", "MEANING"],
             rows,
-            empty: match gathered.is_torn {
-                true => "Unknown: the recorder's count of losses is missing.",
-                false => "No record was lost.",
+            empty: match (gathered.is_torn, gathered.is_part) {
+                (true, _) => "Unknown: the recorder's count of losses is missing.",
+                (_, true) => "Unknown for a part of a recording; the findings contain the losses that it reports.",
+                _ => "No record was lost.",
             },
         },
     )];

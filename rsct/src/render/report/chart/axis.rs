@@ -37,12 +37,12 @@ pub(super) fn times(end_s: f64) -> Vec<f64> {
     (0..=count).map(|number| f64::from(number) * step).collect()
 }
 
-/// A time in its largest whole unit.
-pub(super) fn time(seconds: f64) -> String {
+/// A time in the largest unit of which `step` is a multiple, so that all labels have the same unit.
+pub(super) fn time(seconds: f64, step: f64) -> String {
     let units = [(86_400.0, "d"), (3600.0, "h"), (60.0, "min")];
     let unit = units
         .into_iter()
-        .find(|(unit, _)| seconds >= *unit && (seconds / unit).fract().abs() < 1e-6);
+        .find(|(unit, _)| step >= *unit && (step / unit).fract().abs() < 1e-6);
     match unit {
         Some((unit, name)) => format!("{} {name}", seconds / unit),
         None => format!("{} s", (seconds * 1000.0).round() / 1000.0),
@@ -98,9 +98,10 @@ mod tests {
         for end in [0.05, 1.0, 61.0, 7000.0, 604_800.0, 1e8] {
             assert!((2..=7).contains(&times(end).len()), "{end}: {:?}", times(end));
         }
+        let labels = [(0.5, 0.5), (60.0, 30.0), (120.0, 60.0), (5400.0, 1800.0), (86_400.0, 86_400.0)];
         assert_eq!(
-            [0.5, 90.0, 120.0, 7200.0, 86_400.0].map(time),
-            ["0.5 s", "90 s", "2 min", "2 h", "1 d"]
+            labels.map(|(at, step)| time(at, step)),
+            ["0.5 s", "60 s", "2 min", "90 min", "1 d"]
         );
     }
 

@@ -57,7 +57,9 @@ impl Plane {
                 escaped(label)
             );
         }
-        for at in axis::times(self.end_s) {
+        let times = axis::times(self.end_s);
+        let step = times.get(1).copied().unwrap_or(0.0);
+        for at in times {
             let x = self.x(at);
             let anchor = match x {
                 _ if x > WIDTH - 24.0 => "end",
@@ -69,7 +71,7 @@ impl Plane {
                 "<path class=\"axis\" d=\"M{x} {}v4\"/><text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 HEIGHT - BOTTOM,
                 HEIGHT - 6.0,
-                axis::time(at)
+                axis::time(at, step)
             );
         }
         self.axis(out);
