@@ -185,7 +185,9 @@ pub(super) fn losses(gathered: &Gathered) -> Vec<Block> {
             rows,
             empty: match (gathered.is_torn, gathered.is_part) {
                 (true, _) => "Unknown: the recorder's count of losses is missing.",
-                (_, true) => "Unknown for a part of a recording; the findings contain the losses that it reports.",
+                (_, true) => {
+                    "Unknown for a part of a recording; the findings contain the losses that it reports."
+                }
                 _ => "No record was lost.",
             },
         },
