@@ -74,6 +74,17 @@ impl Apt {
         exec::output(&mut command, &format!("look up {package}"))
     }
 
+    /// The names of `packages` and of all their dependencies.
+    pub fn with_dependencies(&self, packages: &[&str]) -> Result<Vec<String>> {
+        let mut command = self.command("apt-get");
+        command
+            .args(["install", "--yes", "--simulate", "--no-install-recommends"])
+            .args(packages);
+        let plan = exec::output(&mut command, &format!("look up {}", packages.join(" ")))?;
+        let name = |line: &str| Some(line.strip_prefix("Inst ")?.split(' ').next()?.to_owned());
+        Ok(plan.lines().filter_map(name).collect())
+    }
+
     /// Fetches exactly `packages` and unpacks them into `root`.
     pub fn unpack_exactly(&self, packages: &[String], root: &Path) -> Result<()> {
         let debs = root.with_extension("debs");

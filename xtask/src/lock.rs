@@ -20,6 +20,8 @@ pub struct Lock(#[expect(dead_code, reason = "closing the file is what unlocks i
 pub enum Kind {
     /// Fetching the parts of guests.
     Guests,
+    /// Fetching the browser.
+    Browser,
     /// Building the linker for eBPF objects.
     Linker,
 }
@@ -28,6 +30,7 @@ pub enum Kind {
 pub fn take(kind: Kind) -> Result<Lock> {
     let file = paths::target().join(match kind {
         Kind::Guests => "xtask.lock",
+        Kind::Browser => "xtask-browser.lock",
         Kind::Linker => "xtask-linker.lock",
     });
     let context = || format!("lock {}", file.display());

@@ -11,15 +11,16 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    FilterArgs,
+    FilterArgs, UsageError,
     input_args::{InputArgs, Moment, netns_of},
     is_broken_pipe,
     namespaces::NetnsArg,
     watching::records_have,
 };
 use crate::{
+    filter::Filter,
     observe::Selection,
-    render::report as render,
+    render::report::{self as render, Side},
     report::Gathered,
     snapshot::Collector,
     source::{Source, live::Limits},
@@ -27,18 +28,28 @@ use crate::{
 
 /// Make a page about a recording: findings, charts, tables
 ///
-/// The page begins with findings, the worst first. Charts of the table, rates and durations follow, then tables of causes,
-/// flows and sources, and the recorder's command. The HTML is one file that needs no network and no scripts.
+/// The page begins with findings, the worst first. Charts of the table, states, rates, causes and durations follow, then
+/// causes with examples and advice, tables of flows and sources, losses, and the recorder's command. The HTML is one file
+/// that needs no network and no scripts. With `--compare`, the page has the figures of two recordings, and whether they
+/// differ by more than the noise.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   rsct report fault.rsct -o html -O fault.html
   rsct report fault.rsct --from +10s --to +20s
-  rsct report fault.rsct -o md -p udp --dport 53")]
+  rsct report fault.rsct -o md -p udp --dport 53
+  rsct report --compare before.rsct after.rsct")]
 pub(super) struct ReportArgs {
     /// Recordings of one host; `-` reads standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Compare two recordings: FILE... is BEFORE AFTER
+    ///
+    /// The page has what became slower, fuller or worse. Each recording is cut into up to 20 equal intervals; a difference
+    /// is beyond the noise if a rank test of their values finds so great a one by chance in fewer than 1 of 100
+    /// comparisons. At least 10 intervals of 100 ms are needed. `--from` and `--to` apply to each recording.
+    #[arg(long)]
+    compare: bool,
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     output: Form,
@@ -82,17 +93,27 @@ async fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         &filter,
         "records do not have this field; `rsct list` and `rsct watch` accept the option",
     )?;
-    let input = InputArgs::of(args.files.clone(), args.from, args.to);
-    let recorded = input.open(false)?.context("no recording is given")?;
-    let start = recorded.start.clone();
-    let netns = netns_of(args.netns.name(), &start.names)?;
-    let selection = Selection::recorded(&filter, netns, recorded.window.from_ns);
-    let mut setup = start.setup.clone();
-    setup.started_ns = setup.started_ns.max(recorded.window.from_ns);
-    let mut gathered = Gathered::new(Collector::new(&setup, selection), start.names.clone());
-    let mut source = Source::Recorded(Box::new(recorded));
-    source.run(&mut gathered, Limits { duration: None }).await?;
-    let document = render::document(&gathered, &start, &input.shown());
+    let document = match (args.compare, args.files.as_slice()) {
+        (true, [before, after]) => {
+            let before = gather(args, &filter, std::slice::from_ref(before)).await?;
+            let after = gather(args, &filter, std::slice::from_ref(after)).await?;
+            render::comparison(&before, &after)
+        }
+        (true, files) => {
+            return Err(UsageError(format!(
+                "--compare: it compares 2 recordings, and {} given: name BEFORE and AFTER",
+                match files.len() {
+                    1 => "1 is".to_owned(),
+                    more => format!("{more} are"),
+                }
+            ))
+            .into());
+        }
+        (false, files) => {
+            let side = gather(args, &filter, files).await?;
+            render::document(&side.gathered, &side.start, &side.files)
+        }
+    };
     let page = match args.output {
         Form::Text => render::text(&document),
         Form::Html => render::html(&document),
@@ -110,4 +131,26 @@ async fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the files of one recording.
+async fn gather(args: &ReportArgs, filter: &Filter, files: &[PathBuf]) -> anyhow::Result<Side> {
+    let input = InputArgs::of(files.to_vec(), args.from, args.to);
+    let recorded = input.open(false)?.context("no recording is given")?;
+    let start = recorded.start.clone();
+    let netns = netns_of(args.netns.name(), &start.names)?;
+    let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
+    let mut setup = start.setup.clone();
+    setup.started_ns = setup.started_ns.max(recorded.window.from_ns);
+    let mut gathered = Gathered::new(Collector::new(&setup, selection), start.names.clone());
+    let mut source = Source::Recorded(Box::new(recorded));
+    source.run(&mut gathered, Limits { duration: None }).await?;
+    if let Source::Recorded(recorded) = &source {
+        gathered.set_damage(recorded.files.damage());
+    }
+    Ok(Side {
+        gathered,
+        start,
+        files: input.shown(),
+    })
 }

@@ -5,36 +5,105 @@ use rsct_common::record::CauseFamily;
 use super::Gathered;
 use crate::{
     plural,
+    render::top::pane::printable,
     snapshot::{OfCause, Snapshot},
 };
 
-/// A fault.
+/// The weight of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// It makes the others doubtful.
+    Doubt,
+    /// Traffic or an entry was lost, or something became worse.
+    Fault,
+    /// It explains others.
+    Note,
+    /// Nothing is wrong, or something became better.
+    Good,
+}
+
+impl Weight {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Doubt => "doubt",
+            Self::Fault => "fault",
+            Self::Note => "note",
+            Self::Good => "good",
+        }
+    }
+}
+
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
+    /// Its weight.
+    pub weight: Weight,
     /// The fault and its cause.
     pub sentence: String,
     /// The remedy, if there is one.
     pub advice: Option<String>,
 }
 
+impl Finding {
+    /// A finding of sentences.
+    pub(crate) fn new(weight: Weight, text: &str, advice: Option<&str>) -> Self {
+        Self {
+            weight,
+            sentence: printable(&sentence(text)),
+            advice: advice.map(sentence),
+        }
+    }
+}
+
 /// A table is nearly full from this share on.
-const NEARLY_FULL_PERCENT: u64 = 80;
+const NEARLY_FULL_PERCENT: f64 = 80.0;
+/// The most hooks that are named.
+const MOST_UNFIRED: usize = 10;
 
 /// The findings of a recording: first those that make the others doubtful, then those that cost most traffic.
 pub(crate) fn findings(gathered: &Gathered) -> Vec<Finding> {
     let snapshot = gathered.snapshot();
+    let mut found = doubts(gathered);
+    fullness(gathered, &mut found);
+    for of in worst_first(&snapshot) {
+        let text = format!(
+            "{} {} ({}): {}",
+            plural::count(of.count, "time", "times"),
+            of.cause.name(),
+            of.cause.family().name(),
+            of.cause.meaning()
+        );
+        let advice = Some(of.cause.advice()).filter(|advice| !advice.is_empty());
+        found.push(Finding::new(Weight::Fault, &text, advice));
+    }
+    if snapshot.totals.packets == 0 {
+        found.push(Finding::new(
+            Weight::Note,
+            "No packet traversed conntrack during the recording.",
+            Some("If there was traffic, check the recorder's filter and namespace, and the hooks with `rsct doctor`."),
+        ));
+    } else if found.is_empty() {
+        found.push(Finding::new(
+            Weight::Good,
+            "Nothing was INVALID, dropped or not inserted, and no record was lost.",
+            None,
+        ));
+    }
+    found
+}
+
+/// The findings that make others doubtful.
+pub(super) fn doubts(gathered: &Gathered) -> Vec<Finding> {
     let summary = gathered.summary();
     let mut found = Vec::new();
-    let mut add = |sentence: String, advice: Option<&str>| {
-        found.push(Finding {
-            sentence: ended(&sentence),
-            advice: advice.map(ended),
-        });
-    };
-    let lost = summary.lost_total() + summary.causes_lost;
+    let mut add = |text: &str, advice: Option<&str>| found.push(Finding::new(Weight::Doubt, text, advice));
+    // Notices report losses before the end counts them.
+    let counted = summary.lost_total() + summary.causes_lost;
+    let lost = counted.max(gathered.collector.totals().lost);
     if lost > 0 {
         add(
-            format!(
+            &format!(
                 "{} lost: the figures below are too low.",
                 plural::choose(&lost, "1 record was", &format!("{lost} records were"))
             ),
@@ -42,41 +111,29 @@ pub(crate) fn findings(gathered: &Gathered) -> Vec<Finding> {
         );
     }
     if gathered.is_torn {
+        let seconds = gathered.now_ns.saturating_sub(gathered.collector.started_ns()) as f64 / 1e9;
         add(
-            "The recording has no end: its last second may be missing.".to_owned(),
+            &format!(
+                "The recording has no end: it breaks off {seconds:.1} s after its start. All later records, the last \
+                 dump and the recorder's count of losses are missing."
+            ),
             None,
         );
     }
+    for damage in &gathered.damage {
+        add(&format!("file {damage}"), None);
+    }
     if let Some(doubt) = &summary.doubt {
-        add(format!("Records may be missing: {}", doubt.reason), None);
+        add(&format!("Records may be missing: {}", doubt.reason), None);
     }
-    for unfired in &snapshot.unfired {
-        add(unfired.clone(), None);
-    }
-    fullness(gathered, &mut add);
-    for of in worst_first(&snapshot) {
-        add(
-            format!(
-                "{} times {} ({}): {}",
-                of.count,
-                of.cause.name(),
-                of.cause.family().name(),
-                of.cause.meaning()
-            ),
-            Some(of.cause.advice()).filter(|advice| !advice.is_empty()),
-        );
-    }
-    if found.is_empty() {
-        found.push(Finding {
-            sentence: "Nothing was INVALID, dropped or not inserted, and no record was lost.".to_owned(),
-            advice: None,
-        });
+    for unfired in summary.unfired.iter().take(MOST_UNFIRED) {
+        add(&unfired.to_string(), None);
     }
     found
 }
 
 /// A sentence: with a capital letter and a full stop.
-fn ended(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let mut sentence: String = characters
         .next()
@@ -90,25 +147,34 @@ fn ended(text: &str) -> String {
     sentence
 }
 
-/// How full the tables became.
-fn fullness(gathered: &Gathered, add: &mut impl FnMut(String, Option<&str>)) {
+/// The greatest use of a table.
+fn fullness(gathered: &Gathered, found: &mut Vec<Finding>) {
     let points = gathered.series.points.iter();
     let fullest = points
-        .filter_map(|point| Some((point.entries, point.max.filter(|max| *max > 0)?)))
-        .max_by_key(|(entries, max)| entries * 100 / max);
-    if let Some((entries, max)) = fullest
-        && entries * 100 / max >= NEARLY_FULL_PERCENT
-    {
-        add(
-            format!(
-                "The table had {entries} of at most {max} entries: {} %.",
-                entries * 100 / max
-            ),
-            Some(
-                "Find the sources of the entries below; shorten timeouts or raise net.netfilter.nf_conntrack_max.",
-            ),
-        );
-    }
+        .filter_map(|point| point.fullest)
+        .max_by(|a, b| a.percent().total_cmp(&b.percent()));
+    let Some(fullest) = fullest.filter(|of| of.percent() >= NEARLY_FULL_PERCENT) else {
+        return;
+    };
+    let netns = match gathered.names.has_several_netns() {
+        true => format!(
+            " of network namespace {}",
+            gathered.names.netns(fullest.netns).as_str()
+        ),
+        false => String::new(),
+    };
+    found.push(Finding::new(
+        Weight::Fault,
+        &format!(
+            "The table{netns} had {} of at most {} entries: {:.0} %.",
+            fullest.entries,
+            fullest.max,
+            fullest.percent()
+        ),
+        Some(
+            "Find the sources of the entries below; shorten timeouts or raise net.netfilter.nf_conntrack_max.",
+        ),
+    ));
 }
 
 /// The causes, those that cost traffic first. Expired entries are no fault.

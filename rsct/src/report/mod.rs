@@ -1,16 +1,29 @@
-//! The contents of `rsct report`: totals over time, the figures of a whole recording, and its faults.
+//! The contents of `rsct report`: figures over time and of a whole recording, its faults, and the comparison of two.
 
+pub(crate) mod compare;
 mod findings;
 mod series;
 
-pub(crate) use findings::{Finding, findings};
-pub(crate) use series::{Point, Series};
+pub(crate) use findings::{Finding, Weight, findings, sentence};
+#[cfg(test)]
+pub(crate) use series::MOST;
+pub(crate) use series::{Fullest, Point, Series, State, Values};
 
 use crate::{
     kernel::interfaces::Names,
-    observe::{Consumer, Fact, Input, Summary, Want},
+    observe::{Consumer, Fact, Input, Notice, Summary, Want},
+    records::HookCounts,
     snapshot::{Collector, Snapshot},
 };
+
+/// The hooks of the recorder.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hooks {
+    /// Those of packets and entries; none if the recording has no such notice.
+    pub trace: Option<HookCounts>,
+    /// Those of causes; none if causes were not recorded.
+    pub causes: Option<HookCounts>,
+}
 
 /// Everything that a page shows.
 #[derive(Debug)]
@@ -19,12 +32,18 @@ pub(crate) struct Gathered {
     pub collector: Collector,
     /// Names of namespaces and interfaces.
     pub names: Names,
-    /// Totals over time.
+    /// Figures over time.
     pub series: Series,
     /// The time on the monotonic clock.
     pub now_ns: u64,
     /// True if the recording has no end.
     pub is_torn: bool,
+    /// True if it was read up to a time before its end.
+    pub is_part: bool,
+    /// The damage of its files.
+    pub damage: Vec<String>,
+    /// The hooks of the recorder.
+    pub hooks: Hooks,
 }
 
 impl Gathered {
@@ -37,6 +56,9 @@ impl Gathered {
             series: Series::new(started_ns),
             now_ns: started_ns,
             is_torn: false,
+            is_part: false,
+            damage: Vec::new(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -50,16 +72,43 @@ impl Gathered {
         Summary::of(&self.collector.model)
     }
 
+    /// The files were read: without damage, a stream without an end is a part of a recording.
+    pub(crate) fn set_damage(&mut self, damage: Vec<String>) {
+        self.is_part = self.is_torn && damage.is_empty();
+        self.is_torn &= !damage.is_empty();
+        self.damage = damage;
+    }
+
     fn point(&self) -> Point {
         let tables = self.collector.tables();
-        Point {
+        let fullest = tables
+            .iter()
+            .filter_map(|table| {
+                Some(Fullest {
+                    netns: table.netns,
+                    entries: table.entries,
+                    max: u64::from(table.max.filter(|max| *max > 0)?),
+                })
+            })
+            .max_by(|a, b| a.percent().total_cmp(&b.percent()));
+        let mut point = Point {
             time_ns: self.now_ns,
             totals: self.collector.totals(),
             entries: tables.iter().map(|table| table.entries).sum(),
-            max: match tables.is_empty() {
-                true => None,
-                false => tables.iter().map(|table| table.max.map(u64::from)).sum(),
-            },
+            fullest,
+            causes: self.collector.causes().iter().map(|of| of.count).collect(),
+            durations: self.collector.durations().clone(),
+            ..Point::default()
+        };
+        point.set_states(self.collector.population());
+        point
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Started { hooks, .. } => self.hooks.trace = Some(*hooks),
+            Notice::Causes { hooks } => self.hooks.causes = Some(*hooks),
+            _ => {}
         }
     }
 }
@@ -79,6 +128,7 @@ impl Consumer for Gathered {
                     self.series.push(point);
                 }
             }
+            Input::Notice(notice) => self.notice(notice),
             Input::Ended(_) | Input::Cut { .. } => {
                 self.is_torn = matches!(input, Input::Cut { .. });
                 let point = self.point();

@@ -66,12 +66,13 @@ impl Population {
             .filter_map(|(class, count)| Some((*class, u64::try_from(*count).ok()?)))
     }
 
-    /// The number of entries in a namespace.
-    pub(crate) fn in_netns(&self, netns: u32) -> u64 {
-        self.classes()
-            .filter(|(class, _)| class.netns == netns)
-            .map(|(_, count)| count)
-            .sum()
+    /// The number of entries by namespace.
+    pub(crate) fn by_netns(&self) -> BTreeMap<u32, u64> {
+        let mut counts = BTreeMap::new();
+        for (class, count) in self.classes() {
+            *counts.entry(class.netns).or_default() += count;
+        }
+        counts
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
             [(SYN, 1), (established, 1)]
         );
         population.add(established, -1);
-        assert_eq!((population.in_netns(1), population.in_netns(2)), (1, 0));
+        assert_eq!(population.by_netns(), BTreeMap::from([(1, 1)]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cargo;
 mod guests;
 mod host;
+pub mod pages;
 mod plan;
 mod results;
 
@@ -61,6 +62,8 @@ enum Kind {
     Fuzz,
     /// Tests on this machine, in separate network namespaces
     Native,
+    /// Pages of `rsct report` in Debian's chromium, without a screen
+    Pages,
     /// Scenarios in guests
     Guest,
 }
@@ -105,7 +108,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Network, compiler and guests are used in parallel: each fetches or builds what the next needs, and everything that
 /// guests do not need is compiled while they run.
 fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
-    let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
+    let [native, guest, pages] = [Kind::Native, Kind::Guest, Kind::Pages].map(|kind| options.wants(kind));
     let kernels = &options.kernels();
     let built = OnceLock::new();
     let (compiles, idle) = mpsc::channel();
@@ -117,7 +120,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         toolchain::ensure()?;
         // The guests wait for this, so nothing else compiles before.
         let listed = built.get_or_init(|| {
-            if !native && !guest {
+            if !native && !guest && !pages {
                 return Ok(Listed::default());
             }
             let listed = Profile::Quick
@@ -128,6 +131,9 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         let compiling = scope.spawn(|| compile(options, results));
         if native {
             scope.spawn(move || results.suite("native", || host::native(listed, options.filter())));
+        }
+        if pages {
+            scope.spawn(move || results.suite("pages", || pages::run(listed, options.filter())));
         }
         if let Some(fetching) = fetching {
             scope.spawn(move || {

@@ -2,22 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Block, Document};
-use crate::render::top::table::Table;
+use super::document::{Block, CauseCard, Document, Section};
+use crate::{
+    render::top::table::{Cell, Table},
+    report::Finding,
+};
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--rule:#c9d1d9;--c0:#0969da;--c1:#bc4c00;--c2:#8250df}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--rule:#30363d;--c0:#58a6ff;--c1:#f0883e;--c2:#bc8cff}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:0 auto;padding:1rem}
-h1{font-size:1.4rem}h2{font-size:1.15rem;border-bottom:1px solid var(--rule)}h3{font-size:1rem;margin-bottom:.2rem}
-li{margin:.4rem 0}.advice{display:block;opacity:.8}
-figure{margin:0 0 1rem}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--ink)}
-polyline{fill:none;stroke-width:1.5}.axis{fill:none;stroke:var(--rule)}.b{fill:var(--c0)}
-polyline.l0{stroke:var(--c0)}polyline.l1{stroke:var(--c1)}polyline.l2{stroke:var(--c2)}
-span.l0{color:var(--c0)}span.l1{color:var(--c1)}span.l2{color:var(--c2)}.legend{margin:0}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px}td,th{text-align:left;padding:.15rem .6rem .15rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
-@media print{body{max-width:none;padding:0}figure,table,li{break-inside:avoid}@page{size:A4;margin:15mm}}";
+const STYLE: &str = include_str!("style.css");
+/// The browser loads nothing, runs nothing, and sends nothing.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /// Text without characters that HTML would read.
 pub(super) fn escaped(text: &str) -> String {
@@ -35,51 +29,103 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// A sentence with its `commands` as code.
+fn with_code(text: &str) -> String {
+    let text = escaped(text);
+    if text.matches('`').count() % 2 != 0 {
+        return text;
+    }
+    let tag = |number: usize| match number {
+        0 => "",
+        odd if odd % 2 == 1 => "<code>",
+        _ => "</code>",
+    };
+    text.split('`')
+        .enumerate()
+        .map(|(number, part)| format!("{}{part}", tag(number)))
+        .collect()
+}
+
 /// Makes the page.
 pub(crate) fn write(document: &Document) -> String {
     let title = escaped(&document.title);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n<meta name=\"viewport\" \
-         content=\"width=device-width\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>{STYLE}</style></head>\n\
-         <body><h1>{title}</h1>\n"
+         content=\"{POLICY}\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style></head>\n<body><header><h1>{title}</h1>\n<p class=\"sub\">{}</p>\n<nav>",
+        escaped(&document.subtitle)
     );
     for section in &document.sections {
-        let _ = writeln!(out, "<section><h2>{}</h2>", section.heading);
+        let _ = write!(out, "<a href=\"#{}\">{}</a>", anchor(section), section.heading);
+    }
+    out.push_str("</nav></header>\n<main>\n");
+    for section in &document.sections {
+        let _ = writeln!(
+            out,
+            "<section id=\"{}\"><h2>{}</h2>",
+            anchor(section),
+            section.heading
+        );
         for block in &section.blocks {
             write_block(&mut out, block);
         }
         out.push_str("</section>\n");
     }
-    out.push_str("</body></html>\n");
+    out.push_str("</main></body></html>\n");
     out
+}
+
+fn anchor(section: &Section) -> String {
+    section.heading.to_lowercase().replace(' ', "-")
 }
 
 fn write_block(out: &mut String, block: &Block) {
     match block {
         Block::Findings(findings) => {
-            out.push_str("<ol>\n");
-            for finding in findings {
-                let _ = write!(out, "<li>{}", escaped(&finding.sentence));
-                if let Some(advice) = &finding.advice {
-                    let _ = write!(out, "<span class=\"advice\">{}</span>", escaped(advice));
-                }
-                out.push_str("</li>\n");
-            }
+            out.push_str("<ol class=\"findings\">\n");
+            findings.iter().for_each(|finding| write_finding(out, finding));
             out.push_str("</ol>\n");
         }
-        Block::Chart(chart) => {
-            let _ = writeln!(out, "<figure><h3>{}</h3>", escaped(chart.title));
-            chart.svg(out);
-            chart.legend(out);
-            out.push_str("</figure>\n");
+        Block::Figures(figures) => {
+            out.push_str("<dl class=\"figures\">\n");
+            for (name, value) in figures {
+                let _ = writeln!(
+                    out,
+                    "<div><dt>{}</dt><dd>{}</dd></div>",
+                    escaped(name),
+                    escaped(value)
+                );
+            }
+            out.push_str("</dl>\n");
+        }
+        Block::Charts(charts) => {
+            out.push_str("<div class=\"charts\">\n");
+            for chart in charts {
+                let _ = writeln!(out, "<figure><h3>{}</h3>", escaped(chart.title));
+                chart.svg(out);
+                chart.legend(out);
+                out.push_str("</figure>\n");
+            }
+            out.push_str("</div>\n");
         }
         Block::Table(caption, table) => {
-            let _ = writeln!(out, "<h3>{caption}</h3>");
-            write_table(out, table);
+            let _ = writeln!(out, "<h3>{}</h3>", escaped(caption));
+            write_table(out, caption, table);
         }
-        Block::Facts(facts) => {
-            out.push_str("<dl>\n");
+        Block::Causes(causes) => {
+            out.push_str("<div class=\"causes\">\n");
+            causes.iter().for_each(|cause| write_cause(out, cause));
+            out.push_str("</div>\n");
+        }
+        Block::Text(text) => {
+            let _ = writeln!(out, "<p>{}</p>", escaped(text));
+        }
+        Block::Facts(caption, facts) => {
+            if !caption.is_empty() {
+                let _ = writeln!(out, "<h3>{}</h3>", escaped(caption));
+            }
+            out.push_str("<dl class=\"facts\">\n");
             for (name, value) in facts {
                 let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escaped(name), escaped(value));
             }
@@ -88,25 +134,65 @@ fn write_block(out: &mut String, block: &Block) {
     }
 }
 
-fn write_table(out: &mut String, table: &Table) {
-    if table.rows.is_empty() {
+fn write_finding(out: &mut String, finding: &Finding) {
+    let weight = finding.weight.name();
+    let _ = write!(
+        out,
+        "<li class=\"{weight}\"><b>{weight}</b><span>{}</span>",
+        with_code(&finding.sentence)
+    );
+    if let Some(advice) = &finding.advice {
+        let _ = write!(out, "<span class=\"advice\">{}</span>", with_code(advice));
+    }
+    out.push_str("</li>\n");
+}
+
+fn write_cause(out: &mut String, cause: &CauseCard) {
+    let _ = write!(
+        out,
+        "<article><h3>{} <span>{}, {}</span></h3><p>{}</p>",
+        escaped(cause.name),
+        escaped(cause.topic),
+        escaped(&cause.count),
+        with_code(&cause.meaning)
+    );
+    if let Some(advice) = &cause.advice {
+        let _ = write!(out, "<p class=\"advice\">{}</p>", with_code(advice));
+    }
+    if !cause.examples.is_empty() {
+        out.push_str("<ul>");
+        for example in &cause.examples {
+            let _ = write!(out, "<li>{}</li>", escaped(example));
+        }
+        out.push_str("</ul>");
+    }
+    out.push_str("</article>\n");
+}
+
+fn write_table(out: &mut String, caption: &str, table: &Table) {
+    let Some(first) = table.rows.first() else {
         let _ = writeln!(out, "<p>{}</p>", escaped(table.empty));
         return;
+    };
+    let class = |cell: &Cell| if cell.is_text() { "" } else { " class=\"n\"" };
+    // With the keyboard, only a focused element scrolls.
+    let _ = write!(
+        out,
+        "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><table><thead><tr>",
+        escaped(caption)
+    );
+    for (column, cell) in table.columns.iter().zip(&first.cells) {
+        let _ = write!(out, "<th{}>{}</th>", class(cell), escaped(column));
     }
-    out.push_str("<div class=\"wide\"><table><tr>");
-    for column in &table.columns {
-        let _ = write!(out, "<th>{}</th>", escaped(column));
-    }
-    out.push_str("</tr>\n");
+    out.push_str("</tr></thead>\n<tbody>");
     for row in &table.rows {
         out.push_str("<tr>");
         for cell in &row.cells {
-            let class = if cell.is_text() { "" } else { " class=\"n\"" };
-            let _ = write!(out, "<td{class}>{}</td>", escaped(&cell.text()));
+            let _ = write!(out, "<td{}>{}</td>", class(cell), escaped(&cell.text()));
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</table></div>\n");
+    out.push_str("</tbody></table></div>\n");
 }
 
 #[cfg(test)]
@@ -116,5 +202,11 @@ mod tests {
     #[test]
     fn names_are_no_html() {
         assert_eq!(escaped("<a b='c'>&\""), "&lt;a b=&#39;c&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn commands_are_code() {
+        assert_eq!(with_code("run `a <b>`."), "run <code>a &lt;b&gt;</code>.");
+        assert_eq!(with_code("it`s"), "it`s");
     }
 }

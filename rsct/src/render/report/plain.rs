@@ -7,7 +7,7 @@ use crate::render::top::table::Table;
 
 /// The page as text.
 pub(crate) fn text(document: &Document) -> String {
-    let mut out = format!("{}\n", document.title);
+    let mut out = format!("{}\n{}\n", document.title, document.subtitle);
     for section in &document.sections {
         let _ = write!(out, "\n{}\n", section.heading.to_uppercase());
         for block in &section.blocks {
@@ -33,7 +33,11 @@ pub(crate) fn text(document: &Document) -> String {
 
 /// The page as Markdown.
 pub(crate) fn markdown(document: &Document) -> String {
-    let mut out = format!("# {}\n", escaped(&document.title));
+    let mut out = format!(
+        "# {}\n\n{}\n",
+        escaped(&document.title),
+        escaped(&document.subtitle)
+    );
     for section in &document.sections {
         let _ = write!(out, "\n## {}\n\n", section.heading);
         for block in &section.blocks {
@@ -63,15 +67,58 @@ fn lines(out: &mut String, block: &Block, bullet: &str) {
             }
             out.push('\n');
         }
-        Block::Chart(chart) => {
-            let _ = writeln!(out, "{bullet}{}", shown(&chart.words()));
-        }
-        Block::Facts(facts) => {
-            for (name, value) in facts {
-                let _ = writeln!(out, "{bullet}{name}: {}", shown(value));
+        Block::Charts(charts) => {
+            for chart in charts {
+                let _ = writeln!(out, "{bullet}{}", shown(&chart.words()));
             }
         }
+        Block::Causes(causes) => {
+            for cause in causes {
+                let _ = write!(
+                    out,
+                    "{bullet}{} ({}), {}: {}",
+                    shown(cause.name),
+                    cause.topic,
+                    cause.count,
+                    shown(&cause.meaning)
+                );
+                if let Some(advice) = &cause.advice {
+                    let _ = write!(out, " {}", shown(advice));
+                }
+                out.push('\n');
+                for example in &cause.examples {
+                    let _ = writeln!(out, "  {bullet}{}", shown(example));
+                }
+            }
+        }
+        Block::Text(text) => {
+            let _ = match is_markdown {
+                true => writeln!(out, "{}\n", escaped(text)),
+                false => writeln!(out, "  {text}"),
+            };
+        }
+        Block::Figures(facts) => names_and_values(out, facts, bullet, &shown),
+        Block::Facts(caption, facts) => {
+            if !caption.is_empty() {
+                let _ = match is_markdown {
+                    true => write!(out, "\n{caption}:\n\n"),
+                    false => writeln!(out, "\n{caption}"),
+                };
+            }
+            names_and_values(out, facts, bullet, &shown);
+        }
         Block::Table(..) => {}
+    }
+}
+
+fn names_and_values(
+    out: &mut String,
+    facts: &[(String, String)],
+    bullet: &str,
+    shown: &dyn Fn(&str) -> String,
+) {
+    for (name, value) in facts {
+        let _ = writeln!(out, "{bullet}{name}: {}", shown(value));
     }
 }
 

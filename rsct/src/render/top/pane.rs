@@ -302,7 +302,12 @@ fn in_netns(text: &str, netns: u32, names: &Names) -> String {
 
 /// Without characters that would control a terminal.
 pub(crate) fn printable(text: &str) -> String {
-    let character = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    // Controls of the writing direction reorder the text around them.
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let character = |c: char| if is_hidden(c) { '\u{fffd}' } else { c };
     text.chars().map(character).collect()
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Cell {
     Ns(u64),
     /// A number of bytes, on the right.
     Bytes(u64),
+    /// A number with its unit, on the right.
+    Right(String),
     /// Unknown.
     Unknown,
 }
@@ -23,7 +25,7 @@ impl Cell {
     /// Its text.
     pub(crate) fn text(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) | Self::Right(text) => text.clone(),
             Self::Count(count) => count.to_string(),
             Self::Rate(rate) => format!("{}/s", short(*rate)),
             Self::Ns(ns) => duration(*ns),
@@ -39,7 +41,7 @@ impl Cell {
 
     fn number(&self) -> Option<f64> {
         match self {
-            Self::Text(_) | Self::Unknown => None,
+            Self::Text(_) | Self::Right(_) | Self::Unknown => None,
             Self::Count(count) | Self::Ns(count) | Self::Bytes(count) => Some(*count as f64),
             Self::Rate(rate) => Some(*rate),
         }

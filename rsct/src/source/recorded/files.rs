@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::observe::{Consumer, Ended, Fact, Input};
+use crate::{
+    observe::{Consumer, Ended, Fact, Input},
+    recording::Status,
+};
 
 use super::{FileError, Window, bar::Bar, file::File, seek::seek, wire::Start};
 
@@ -89,6 +92,16 @@ impl Files {
         if let Some(total) = sizes.sum::<Option<u64>>() {
             self.bar = Bar::of(total);
         }
+    }
+
+    /// The files that are damaged or break off, as sentences.
+    pub(crate) fn damage(&self) -> Vec<String> {
+        let read = self.files.iter().filter(|file| file.is_done);
+        let damage = read.filter_map(|file| match file.reader.status() {
+            Status::Whole => None,
+            status => Some(format!("{}: {status}", file.path.display())),
+        });
+        damage.collect()
     }
 
     /// Passes on everything up to the window's end, the end of the files or the first damage, and reports damage. The last
