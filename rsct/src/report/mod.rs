@@ -79,6 +79,8 @@ impl Consumer for Gathered {
                     self.series.push(point);
                 }
             }
+            // The collector keeps notices for a screen.
+            Input::Notice(_) => drop(self.collector.notices()),
             Input::Ended(_) | Input::Cut { .. } => {
                 self.is_torn = matches!(input, Input::Cut { .. });
                 let point = self.point();
