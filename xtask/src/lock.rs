@@ -22,6 +22,8 @@ pub enum Kind {
     Guests,
     /// Building the linker for eBPF objects.
     Linker,
+    /// Fetching trace_processor.
+    Perfetto,
 }
 
 /// Waits until the lock is free. A thread must not take the same lock twice.
@@ -29,6 +31,7 @@ pub fn take(kind: Kind) -> Result<Lock> {
     let file = paths::target().join(match kind {
         Kind::Guests => "xtask.lock",
         Kind::Linker => "xtask-linker.lock",
+        Kind::Perfetto => "xtask-perfetto.lock",
     });
     let context = || format!("lock {}", file.display());
     fs::create_dir_all(paths::target()).with_context(context)?;

@@ -18,6 +18,7 @@ mod lock;
 mod machine;
 mod modules;
 mod paths;
+mod perfetto;
 mod picture;
 mod progress;
 mod qemu;

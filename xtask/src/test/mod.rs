@@ -24,7 +24,7 @@ use crate::{
     exec, fuzz,
     kernels::{self, MATRIX},
     lint::LINTS,
-    machine,
+    machine, perfetto,
     report::Tally,
     toolchain,
 };
@@ -61,6 +61,8 @@ enum Kind {
     Fuzz,
     /// Tests on this machine, in separate network namespaces
     Native,
+    /// Exports of recordings, opened in Perfetto's trace_processor
+    Export,
     /// Scenarios in guests
     Guest,
 }
@@ -106,6 +108,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// guests do not need is compiled while they run.
 fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
     let (native, guest) = (options.wants(Kind::Native), options.wants(Kind::Guest));
+    let export = options.wants(Kind::Export);
     let kernels = &options.kernels();
     let built = OnceLock::new();
     let (compiles, idle) = mpsc::channel();
@@ -117,7 +120,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         toolchain::ensure()?;
         // The guests wait for this, so nothing else compiles before.
         let listed = built.get_or_init(|| {
-            if !native && !guest {
+            if !native && !guest && !export {
                 return Ok(Listed::default());
             }
             let listed = Profile::Quick
@@ -128,6 +131,14 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         let compiling = scope.spawn(|| compile(options, results));
         if native {
             scope.spawn(move || results.suite("native", || host::native(listed, options.filter())));
+        }
+        if export {
+            scope.spawn(move || {
+                results.suite("export", || match listed {
+                    Ok(_) => perfetto::test(options.filter()),
+                    Err(complaint) => bail!("{complaint}"),
+                });
+            });
         }
         if let Some(fetching) = fetching {
             scope.spawn(move || {
