@@ -7,7 +7,7 @@ pub(crate) use findings::{Finding, findings};
 pub(crate) use series::{Point, Series};
 
 use crate::{
-    kernel::interfaces::Names,
+    kernel::{interfaces::Names, interrupt},
     observe::{Consumer, Fact, Input, Summary, Want},
     snapshot::{Collector, Snapshot},
 };
@@ -91,7 +91,7 @@ impl Consumer for Gathered {
     }
 
     fn is_over(&self) -> bool {
-        false
+        interrupt::caught().is_some()
     }
 
     fn has_failed(&self) -> bool {
