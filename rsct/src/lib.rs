@@ -42,6 +42,7 @@ mod clib;
 mod conntrack;
 mod doctor;
 mod entry_spec;
+mod export;
 mod family;
 mod filter;
 mod flow;

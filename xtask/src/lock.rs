@@ -24,6 +24,8 @@ pub enum Kind {
     Browser,
     /// Building the linker for eBPF objects.
     Linker,
+    /// Fetching trace_processor.
+    Perfetto,
 }
 
 /// Waits until the lock is free. A thread must not take the same lock twice.
@@ -32,6 +34,7 @@ pub fn take(kind: Kind) -> Result<Lock> {
         Kind::Guests => "xtask.lock",
         Kind::Browser => "xtask-browser.lock",
         Kind::Linker => "xtask-linker.lock",
+        Kind::Perfetto => "xtask-perfetto.lock",
     });
     let context = || format!("lock {}", file.display());
     fs::create_dir_all(paths::target()).with_context(context)?;

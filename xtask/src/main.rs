@@ -19,6 +19,7 @@ mod lock;
 mod machine;
 mod modules;
 mod paths;
+mod perfetto;
 mod picture;
 mod pictures;
 mod progress;

@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Timeouts and settings", &["timeout", "sysctl"]),
-    ("Recordings", &["report", "recording"]),
+    ("Recordings", &["report", "export", "recording"]),
     (
         "Setup",
         &["doctor", "install-links", "completions", "man", "schema"],

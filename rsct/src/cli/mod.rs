@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod at_once;
+mod binary_output;
 pub mod completions;
 pub mod count;
 pub mod create;
@@ -11,6 +12,7 @@ mod each_host;
 mod ended;
 mod entry_args;
 pub mod expect;
+mod export;
 mod filter_args;
 pub mod flush;
 pub mod get;
@@ -101,6 +103,7 @@ enum Command {
     Sysctl(sysctl::SysctlArgs),
     Recording(recording::RecordingArgs),
     Report(Box<report::ReportArgs>),
+    Export(Box<export::ExportArgs>),
     Doctor(doctor::DoctorArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -149,6 +152,7 @@ pub fn run() -> ExitCode {
         Command::Sysctl(args) => sysctl::run(args),
         Command::Recording(args) => recording::run(args),
         Command::Report(args) => report::run(args),
+        Command::Export(args) => export::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -84,7 +84,7 @@ pub(super) struct RecordArgs {
     show_hooks: ShowHooksArg,
 }
 
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     const LEAST: u64 = 256 << 10;
     const WRONG: &str = "expected a size of at least 256K, such as 64M or 1G";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -4,6 +4,7 @@
 
 mod answers;
 mod damaged;
+mod exported;
 mod pages;
 mod replay;
 mod rewritten;

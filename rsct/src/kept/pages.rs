@@ -17,7 +17,7 @@ use crate::{
     source::recorded::{Start, Window},
 };
 
-fn gathered(name: &str) -> (Gathered, Start) {
+pub(super) fn gathered(name: &str) -> (Gathered, Start) {
     let (mut files, start) = open(name);
     let selection = Selection::default();
     let mut gathered = Gathered::new(Collector::new(&start.setup, selection), start.names.clone());

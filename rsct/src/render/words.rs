@@ -97,7 +97,7 @@ pub(super) fn milliseconds(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Appends the names of TCP's flags: `SYN,ACK`.
-pub(super) fn tcp_flags(out: &mut Vec<u8>, flags: u8) {
+pub(crate) fn tcp_flags(out: &mut Vec<u8>, flags: u8) {
     const FLAGS: [(u8, &str); 6] = [
         (2, "SYN"),
         (1, "FIN"),
@@ -158,7 +158,7 @@ pub(super) fn tcp(
 }
 
 /// Appends ` zone 5`; nothing for the default zone.
-pub(super) fn zone(out: &mut Vec<u8>, zone: u16) {
+pub(crate) fn zone(out: &mut Vec<u8>, zone: u16) {
     if zone != 0 {
         out.extend_from_slice(b" zone ");
         bytes::number(out, zone);

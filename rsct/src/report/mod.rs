@@ -10,7 +10,7 @@ pub(crate) use series::MOST;
 pub(crate) use series::{Fullest, Point, Series, State, Values};
 
 use crate::{
-    kernel::interfaces::Names,
+    kernel::{interfaces::Names, interrupt},
     observe::{Consumer, Fact, Input, Notice, Summary, Want},
     records::HookCounts,
     snapshot::{Collector, Snapshot},
@@ -128,7 +128,11 @@ impl Consumer for Gathered {
                     self.series.push(point);
                 }
             }
-            Input::Notice(notice) => self.notice(notice),
+            Input::Notice(notice) => {
+                // The collector keeps notices for a screen.
+                drop(self.collector.notices());
+                self.notice(notice);
+            }
             Input::Ended(_) | Input::Cut { .. } => {
                 self.is_torn = matches!(input, Input::Cut { .. });
                 let point = self.point();
@@ -139,7 +143,7 @@ impl Consumer for Gathered {
     }
 
     fn is_over(&self) -> bool {
-        false
+        interrupt::caught().is_some()
     }
 
     fn has_failed(&self) -> bool {

@@ -64,6 +64,17 @@ impl Collector {
     #[inline]
     pub(crate) fn take(&mut self, input: Input<'_>) {
         self.model.take(input, &mut self.figures);
+        self.figures_of(input);
+    }
+
+    /// Takes one input, and passes the observations on to another observer, too.
+    pub(crate) fn take_with(&mut self, input: Input<'_>, other: &mut impl Observer) {
+        self.model.take(input, &mut (&mut self.figures, other));
+        self.figures_of(input);
+    }
+
+    #[inline]
+    fn figures_of(&mut self, input: Input<'_>) {
         match input {
             Input::Ended(ended) => {
                 let lost = ended.lost.total() + ended.skips.counted + ended.malformed + ended.causes_lost;

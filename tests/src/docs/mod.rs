@@ -31,6 +31,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/commands.md"),
     page!("docs/conntrack.md"),
     page!("docs/costs.md"),
+    page!("docs/export.md"),
     page!("docs/filters.md"),
     page!("docs/json.md"),
     page!("docs/latency.md"),

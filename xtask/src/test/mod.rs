@@ -25,7 +25,7 @@ use crate::{
     exec, fuzz,
     kernels::{self, MATRIX},
     lint::LINTS,
-    machine,
+    machine, perfetto,
     report::Tally,
     toolchain,
 };
@@ -64,6 +64,8 @@ enum Kind {
     Native,
     /// Pages of `rsct report` in Debian's chromium, without a screen
     Pages,
+    /// Exports of recordings, opened in Perfetto's trace_processor
+    Export,
     /// Scenarios in guests
     Guest,
 }
@@ -108,7 +110,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Network, compiler and guests are used in parallel: each fetches or builds what the next needs, and everything that
 /// guests do not need is compiled while they run.
 fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
-    let [native, guest, pages] = [Kind::Native, Kind::Guest, Kind::Pages].map(|kind| options.wants(kind));
+    let wanted = [Kind::Native, Kind::Guest, Kind::Pages, Kind::Export].map(|kind| options.wants(kind));
+    let [native, guest, pages, export] = wanted;
     let kernels = &options.kernels();
     let built = OnceLock::new();
     let (compiles, idle) = mpsc::channel();
@@ -120,7 +123,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         toolchain::ensure()?;
         // The guests wait for this, so nothing else compiles before.
         let listed = built.get_or_init(|| {
-            if !native && !guest && !pages {
+            if !native && !guest && !pages && !export {
                 return Ok(Listed::default());
             }
             let listed = Profile::Quick
@@ -134,6 +137,14 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         }
         if pages {
             scope.spawn(move || results.suite("pages", || pages::run(listed, options.filter())));
+        }
+        if export {
+            scope.spawn(move || {
+                results.suite("export", || match listed {
+                    Ok(_) => perfetto::test(options.filter()),
+                    Err(complaint) => bail!("{complaint}"),
+                });
+            });
         }
         if let Some(fetching) = fetching {
             scope.spawn(move || {

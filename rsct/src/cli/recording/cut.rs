@@ -1,18 +1,13 @@
 //! `rsct recording cut`: a part of a recording as a recording.
 
-use std::{
-    io::{self, IsTerminal as _},
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
     cli::{
-        FilterArgs, UsageError,
+        FilterArgs, UsageError, binary_output,
         input_args::{InputArgs, Moment, netns_of},
         is_broken_pipe,
         namespaces::NetnsArg,
@@ -74,7 +69,7 @@ pub(super) fn run(args: &CutArgs) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    is_no_input(&args.out, &args.files)?;
+    binary_output::check(&args.out, &args.files, "a recording")?;
     let input = InputArgs::of(args.files.clone(), args.from, args.to);
     let Recorded {
         mut files,
@@ -102,52 +97,4 @@ pub(super) fn run(args: &CutArgs) -> anyhow::Result<ExitCode> {
         plural::count(written.summary.bytes, "byte", "bytes"),
     );
     Ok(ExitCode::SUCCESS)
-}
-
-/// Refuses to write to a terminal or to an input.
-fn is_no_input(out: &Path, files: &[PathBuf]) -> Result<(), UsageError> {
-    if out == Path::new("-") {
-        return match io::stdout().is_terminal() {
-            true => Err(UsageError(
-                "-O -: a recording cannot be written to a terminal; redirect standard output, or give a file"
-                    .to_owned(),
-            )),
-            false => Ok(()),
-        };
-    }
-    let identity = |path: &Path| path.metadata().map(|of| (of.dev(), of.ino())).ok();
-    let Some(written) = identity(out) else {
-        return Ok(());
-    };
-    match files.iter().find(|file| identity(file) == Some(written)) {
-        Some(_) => Err(UsageError(format!(
-            "-O {}: the file is an input, and writing the part would delete it; give another name",
-            out.display()
-        ))),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_input_is_not_replaced() {
-        let dir = std::env::temp_dir().join(format!("rsct-cut-input-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let (one, link, other) = (dir.join("a.rsct"), dir.join("link"), dir.join("b.rsct"));
-        for file in [&one, &other] {
-            std::fs::write(file, "").unwrap();
-        }
-        let _ = std::fs::hard_link(&one, &link);
-        let inputs = [one.clone()];
-        for out in [&one, &link] {
-            let error = is_no_input(out, &inputs).unwrap_err().to_string();
-            assert!(error.contains("is an input"), "{error}");
-        }
-        is_no_input(&other, &inputs).unwrap();
-        is_no_input(&dir.join("new"), &inputs).unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
 }

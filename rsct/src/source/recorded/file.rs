@@ -37,6 +37,8 @@ pub(super) struct File {
     /// True if its first input was passed on.
     pub(super) has_begun: bool,
     pub(super) is_done: bool,
+    /// True if damage is not reported.
+    pub(super) is_quiet: bool,
     /// The frames that a reader may pass over.
     pub(super) skip: Skip,
     latency: MergedLatency,
@@ -80,6 +82,7 @@ impl File {
                     ended: None,
                     has_begun: false,
                     is_done: false,
+                    is_quiet: false,
                     skip: Skip::default(),
                     latency: MergedLatency::default(),
                     counted: None,
@@ -140,6 +143,7 @@ impl File {
         (self.is_done, self.position_ns) = (true, u64::MAX);
         match self.reader.status() {
             Status::Whole => {}
+            _ if self.is_quiet => {}
             status => message!("{}: {status}", self.path.display()),
         }
     }
@@ -177,13 +181,15 @@ impl File {
             // A later part.
             note::START => match parsed::<Start>(found.json) {
                 Some(start) if start.boot_id != self.start.boot_id => {
-                    message!(
-                        "{}: the recording of another host or boot ({}) follows at byte {} and was not read: give it as a file \
-                         of its own",
-                        self.path.display(),
-                        start.host,
-                        self.reader.offset()
-                    );
+                    if !self.is_quiet {
+                        message!(
+                            "{}: the recording of another host or boot ({}) follows at byte {} and was not read: give it as a \
+                             file of its own",
+                            self.path.display(),
+                            start.host,
+                            self.reader.offset()
+                        );
+                    }
                     return false;
                 }
                 Some(start) => consumer.take(Input::Fact(&Fact::Names(start.names))),

@@ -86,6 +86,16 @@ impl Files {
         self.files.iter().map(|file| file.path.clone()).collect()
     }
 
+    /// Does not report damage: an earlier reading has reported it.
+    pub(crate) fn be_quiet(&mut self) {
+        self.files.iter_mut().for_each(|file| file.is_quiet = true);
+    }
+
+    /// Returns whether the files can be read again: none is a pipe.
+    pub(crate) fn are_regular(&self) -> bool {
+        self.files.iter().all(|file| file.size.is_some())
+    }
+
     /// Shows the progress of reading on standard error.
     pub(crate) fn show_progress(&mut self) {
         let sizes = self.files.iter().map(|file| file.size);

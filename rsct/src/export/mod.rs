@@ -1,0 +1,3 @@
+//! Recordings in the formats of other programs.
+
+pub(crate) mod perfetto;
