@@ -19,6 +19,7 @@ mod machine;
 mod modules;
 mod paths;
 mod picture;
+mod pictures;
 mod progress;
 mod qemu;
 mod report;
@@ -66,6 +67,8 @@ enum Command {
     Lint(lint::Options),
     /// Draw coloured terminal text as docs/img/trace.svg
     Picture(picture::Options),
+    /// Draw the README's pictures from real runs: the screen of `rsct top`
+    Pictures,
 }
 
 fn after_help() -> String {
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Vm(options) => vm::run(options),
         Command::Lint(options) => lint::run(options),
         Command::Picture(options) => picture::run(options),
+        Command::Pictures => pictures::run(),
     };
     ended.unwrap_or_else(|error| {
         progress::note(&format!("error: {error:#}"));

@@ -1,0 +1,18 @@
+//! `cargo xtask pictures`: the README's pictures, each from a real run.
+
+mod screen;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// Draws each picture.
+const PICTURES: &[fn() -> Result<()>] = &[screen::draw];
+
+/// Runs the subcommand.
+pub fn run() -> Result<ExitCode> {
+    for draw in PICTURES {
+        draw()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
