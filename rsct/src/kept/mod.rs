@@ -8,6 +8,7 @@ mod pages;
 mod replay;
 mod rewritten;
 mod shown;
+mod terminal;
 mod version_1;
 
 use std::{

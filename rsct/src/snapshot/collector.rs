@@ -1,7 +1,5 @@
 //! Collects the figures of snapshots from the inputs of a source.
 
-use std::collections::HashMap;
-
 use rsct_common::{
     TupleWords,
     record::{EntryRecord, PacketFlags, PacketRecord},
@@ -9,7 +7,7 @@ use rsct_common::{
 
 use crate::{
     causes::{
-        Cause, Why,
+        Why,
         tally::{FlowName, TaskName},
     },
     flow::{Flow, delete_kind, operation::Operation, outcome::Outcome},
@@ -17,7 +15,10 @@ use crate::{
     observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
 };
 
-use super::{Class, Destination, Figures, OfCause, Population, Snapshot, Source, TableUse, Totals};
+use super::{
+    Class, Destination, Figures, History, Population, Snapshot, Source, TableUse, Totals,
+    cause_counts::CauseCounts,
+};
 
 /// Collects figures.
 #[derive(Debug)]
@@ -25,14 +26,19 @@ pub(crate) struct Collector {
     /// The flows.
     pub model: Model,
     figures: Collected,
-    started_ns: u64,
+    setup: Setup,
 }
 
 #[derive(Debug, Default)]
 struct Collected {
     now: Snapshot,
-    /// Places in `now.causes`.
-    causes: HashMap<Cause, usize>,
+    causes: CauseCounts,
+    /// Since when the programs of causes report.
+    causes_since_ns: Option<u64>,
+    /// The last records, if they are kept.
+    history: Option<History>,
+    /// The latest time that the source reported.
+    now_ns: u64,
     /// The kernel's own counts of entries, by namespace.
     entries: Vec<(u32, u32)>,
     /// `net.netfilter.nf_conntrack_max`, by namespace.
@@ -48,15 +54,36 @@ impl Collector {
     /// Has seen nothing yet.
     pub(crate) fn new(setup: &Setup, selection: Selection) -> Self {
         Self {
+            figures: Collected {
+                causes: CauseCounts::new(selection.is_all()),
+                now_ns: setup.started_ns,
+                ..Collected::default()
+            },
             model: Model::new(setup, selection),
-            figures: Collected::default(),
-            started_ns: setup.started_ns,
+            setup: setup.clone(),
         }
+    }
+
+    /// Also keeps the last records and examples of causes.
+    pub(crate) fn with_history(mut self) -> Self {
+        self.figures.history = Some(History::default());
+        self.figures.causes.keep_examples();
+        self
+    }
+
+    /// The last records.
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.figures.history.as_ref()
     }
 
     /// The begin of the first interval.
     pub(crate) fn started_ns(&self) -> u64 {
-        self.started_ns
+        self.setup.started_ns
+    }
+
+    /// The start of the stream.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// Takes one input.
@@ -64,12 +91,15 @@ impl Collector {
     pub(crate) fn take(&mut self, input: Input<'_>) {
         self.model.take(input, &mut self.figures);
         match input {
+            Input::Settled { now_ns } => self.figures.now_ns = now_ns,
             Input::Ended(ended) => {
                 let lost = ended.lost.total() + ended.skips.counted + ended.malformed + ended.causes_lost;
                 self.figures.now.totals.lost = self.figures.now.totals.lost.max(lost);
             }
             Input::DumpEnds { .. } => self.figures.now.population = Population::of(&self.model.table),
+            Input::Fact(fact) => self.figures.causes.fact(fact),
             Input::Counted(counted) => {
+                self.figures.causes.counted(counted);
                 if let Some(counters) = &counted.counters {
                     self.figures.entries.clone_from(&counters.entries);
                     self.figures.limits.clone_from(&counters.max_entries);
@@ -116,6 +146,8 @@ impl Collector {
         let mut now = self.figures.now.clone();
         now.time_ns = time_ns;
         now.tables = self.tables();
+        now.causes.clone_from(&self.figures.causes.causes);
+        now.causes_since_ns = self.figures.causes_since_ns;
         now.unfired = self
             .model
             .unfired
@@ -128,10 +160,13 @@ impl Collector {
 
 impl Observer for Collected {
     fn observe(&mut self, observation: Observation<'_>) {
+        if let Some(history) = &mut self.history {
+            history.add(observation);
+        }
         match observation {
             Observation::Packet(record, flow, _, reason) => self.packet(record, flow, reason),
             Observation::Entry(record, flow, why) => self.entry(record, flow, why),
-            Observation::Cause(why) => self.cause(why),
+            Observation::Cause(why) => self.causes.record(why),
         }
     }
 
@@ -139,6 +174,11 @@ impl Observer for Collected {
         match notice {
             Notice::Loss { total, .. } => self.lost = *total,
             Notice::CausesLost { total } => self.causes_lost = *total,
+            Notice::Causes { .. } => self.causes_since_ns = Some(self.now_ns),
+            Notice::NoCauses => {
+                self.causes_since_ns = None;
+                self.causes.detached();
+            }
             _ => {}
         }
         self.now.totals.lost = self.lost + self.causes_lost;
@@ -181,7 +221,7 @@ impl Collected {
             self.now.population.changed(class, record.state_before);
         }
         if let Reason::Known(why) = reason {
-            self.cause(why);
+            self.causes.record(why);
         }
     }
 
@@ -253,28 +293,7 @@ impl Collected {
             _ => {}
         }
         if let Some(why) = why {
-            self.cause(why);
-        }
-    }
-
-    fn cause(&mut self, why: &Why) {
-        let causes = &mut self.now.causes;
-        let index = *self.causes.entry(why.cause).or_insert_with(|| {
-            causes.push(OfCause {
-                cause: why.cause,
-                count: 0,
-                flows: Default::default(),
-            });
-            causes.len() - 1
-        });
-        let Some(of) = causes.get_mut(index) else { return };
-        of.count += 1;
-        if why.record.tuple != TupleWords::default() {
-            of.flows.add(FlowName {
-                netns: why.record.netns,
-                zone: why.record.zone,
-                tuple: why.record.tuple,
-            });
+            self.causes.record(why);
         }
     }
 }

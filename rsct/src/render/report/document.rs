@@ -146,7 +146,7 @@ fn tables(gathered: &Gathered, snapshot: &Snapshot) -> Vec<Block> {
     captions
         .into_iter()
         .map(|(pane, caption)| {
-            let mut table = pane.table(&interval, &gathered.names);
+            let mut table = pane.table(&interval, &gathered.names, pane.first_column());
             table.sort(pane.first_column(), false);
             table.rows.truncate(ROWS);
             Block::Table(caption, table)
