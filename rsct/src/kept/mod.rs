@@ -4,6 +4,7 @@
 
 mod answers;
 mod damaged;
+mod opened;
 mod pages;
 mod replay;
 mod rewritten;

@@ -303,8 +303,32 @@ mod tests {
     use super::*;
     use crate::{
         observe::Ended,
-        records::{Lost, Skips},
+        records::{HookCounts, Lost, Skips},
     };
+
+    fn setup() -> Setup {
+        Setup {
+            hz: crate::kernel::hz::Hz::new(250).unwrap(),
+            started_ns: 0,
+            with_causes: true,
+            only_netns: None,
+            is_unfiltered: true,
+        }
+    }
+
+    #[test]
+    fn causes_are_counted_since_their_programs_were_attached_last() {
+        let mut collector = Collector::new(&setup(), Selection::default());
+        let hooks = HookCounts::default();
+        let mut since = |notice, now_ns| {
+            collector.take(Input::Settled { now_ns });
+            collector.take(Input::Notice(&notice));
+            collector.snapshot(now_ns).causes_since_ns
+        };
+        assert_eq!(since(Notice::Causes { hooks }, 5), Some(5));
+        assert_eq!(since(Notice::NoCauses, 6), None);
+        assert_eq!(since(Notice::Causes { hooks }, 7), Some(7));
+    }
 
     #[test]
     fn lost_records_and_lost_causes_are_added_up() {
@@ -317,14 +341,7 @@ mod tests {
         });
         figures.notice(&Notice::CausesLost { total: 4 });
         assert_eq!(figures.now.totals.lost, 9);
-        let setup = Setup {
-            hz: crate::kernel::hz::Hz::new(250).unwrap(),
-            started_ns: 0,
-            with_causes: true,
-            only_netns: None,
-            is_unfiltered: true,
-        };
-        let mut collector = Collector::new(&setup, Selection::default());
+        let mut collector = Collector::new(&setup(), Selection::default());
         collector.take(Input::Ended(&Ended {
             malformed: 3,
             causes_lost: 4,
