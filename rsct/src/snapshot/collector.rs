@@ -1,9 +1,6 @@
 //! Collects the figures of snapshots from the inputs of a source.
 
-use rsct_common::{
-    TupleWords,
-    record::{EntryRecord, PacketFlags, PacketRecord},
-};
+use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
 
 use crate::{
     causes::{
@@ -11,13 +8,12 @@ use crate::{
         tally::{FlowName, TaskName},
     },
     flow::{Flow, delete_kind, operation::Operation, outcome::Outcome},
-    names,
     observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
 };
 
 use super::{
-    Class, Destination, Figures, History, Population, Snapshot, Source, TableUse, Totals,
-    cause_counts::CauseCounts,
+    Class, Figures, History, Population, Snapshot, TableUse, Totals, cause_counts::CauseCounts,
+    pending::Pending,
 };
 
 /// Collects figures.
@@ -35,6 +31,8 @@ struct Collected {
     causes: CauseCounts,
     /// Since when the programs of causes report.
     causes_since_ns: Option<u64>,
+    /// Packets that no leader has yet.
+    pending: Pending,
     /// The last records, if they are kept.
     history: Option<History>,
     /// The latest time that the source reported.
@@ -145,6 +143,7 @@ impl Collector {
     pub(crate) fn snapshot(&self, time_ns: u64) -> Snapshot {
         let mut now = self.figures.now.clone();
         now.time_ns = time_ns;
+        self.figures.pending.add_to(&mut now.culprits);
         now.tables = self.tables();
         now.causes.clone_from(&self.figures.causes.causes);
         now.causes_since_ns = self.figures.causes_since_ns;
@@ -227,30 +226,6 @@ impl Collected {
 
     fn culprits(&mut self, record: &PacketRecord, flow: Option<&Flow>, figures: &Figures) {
         let culprits = &mut self.now.culprits;
-        let words: TupleWords = flow.map_or(record.tuple, |flow| flow.orig);
-        let tuple = rsct_common::Tuple::from_words(words);
-        let netns = record.netns;
-        culprits.namespaces.add(netns, figures);
-        culprits.sources.add(
-            Source {
-                netns,
-                addr: tuple.src_addr(),
-            },
-            figures,
-        );
-        let port = match names::proto::has_ports(tuple.protonum) {
-            true => tuple.dst_port(),
-            false => 0,
-        };
-        culprits.destinations.add(
-            Destination {
-                netns,
-                addr: tuple.dst_addr(),
-                protonum: tuple.protonum,
-                port,
-            },
-            figures,
-        );
         if record.flags & PacketFlags::TASK != 0 {
             culprits.tasks.add(
                 TaskName {
@@ -260,16 +235,12 @@ impl Collected {
                 figures,
             );
         }
-        if flow.is_some() {
-            culprits.flows.add(
-                FlowName {
-                    netns,
-                    zone: record.zone,
-                    tuple: words,
-                },
-                figures,
-            );
-        }
+        let name = FlowName {
+            netns: record.netns,
+            zone: record.zone,
+            tuple: flow.map_or(record.tuple, |flow| flow.orig),
+        };
+        self.pending.add(name, flow.is_some(), figures, culprits);
     }
 
     fn entry(&mut self, record: &EntryRecord, flow: Option<&Flow>, why: Option<&Why>) {

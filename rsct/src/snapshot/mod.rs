@@ -6,6 +6,7 @@ mod cause_counts;
 mod collector;
 mod history;
 mod leaders;
+mod pending;
 mod population;
 
 use std::collections::BTreeMap;
