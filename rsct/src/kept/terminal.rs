@@ -100,14 +100,15 @@ fn a_terminal_shows_each_pane_after_each_other() {
 
 /// One of many flows with long addresses.
 fn flow(number: u16) -> FlowName {
-    let mut src = [0xee; 16];
+    let byte = 0x11 + (number % 200) as u8;
+    let mut src = [byte; 16];
     // In front, where each screen shows it.
     src[..2].copy_from_slice(&(0x2000 + number).to_be_bytes());
     let tuple = Tuple {
         src,
         src_l4: (40_000 + number).to_be_bytes(),
         l3num: 10u16.to_ne_bytes(),
-        dst: [0xdd; 16],
+        dst: [byte + 7; 16],
         dst_l4: 50_000u16.to_be_bytes(),
         protonum: 17,
         dir: 0,
@@ -123,7 +124,7 @@ fn flow(number: u16) -> FlowName {
 fn busy(now: &mut Snapshot, leader: u16) {
     now.time_ns += 1_000_000_000;
     for number in 0..400u16 {
-        let packets = u64::from(1000 - number.abs_diff(leader));
+        let packets = u64::from(2000 + leader - number.abs_diff(leader));
         let figures = Figures {
             packets,
             bytes: packets * 777,

@@ -184,7 +184,7 @@ fn ends_by_a_signal(tmux: &Tmux) -> Result<()> {
         .map(|color| format!("\x1b[{color}m"))
         .find(|color| colored.contains(color));
     ensure!(color.is_none(), "NO_COLOR has {color:?}:\n{colored}");
-    let pid = tmux.child()?;
+    let pid = tmux.running("rsct")?;
     // SAFETY: a plain call with integers; the shell waits for the process, so the id is its own.
     ensure!(unsafe { libc::kill(pid, libc::SIGTERM) } == 0, "send SIGTERM");
     is_restored(tmux)

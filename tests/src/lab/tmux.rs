@@ -90,14 +90,25 @@ impl Tmux {
         Ok(screen)
     }
 
-    /// The process that the shell runs.
-    pub fn child(&self) -> Result<i32> {
-        let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"])?;
-        let shell = shell.trim();
-        let path = format!("/proc/{shell}/task/{shell}/children");
-        let children = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let child = children.split_whitespace().next();
-        Ok(child.context("the shell runs nothing")?.parse()?)
+    /// The process of this name that the shell runs: itself, or by a shell of its own.
+    pub fn running(&self, name: &str) -> Result<i32> {
+        let mut pid = self
+            .tmux(&["display-message", "-p", "#{pane_pid}"])?
+            .trim()
+            .to_owned();
+        loop {
+            let comm =
+                fs::read_to_string(format!("/proc/{pid}/comm")).context("read the name of a process")?;
+            if comm.trim() == name {
+                return Ok(pid.parse()?);
+            }
+            let path = format!("/proc/{pid}/task/{pid}/children");
+            let children = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+            let child = children.split_whitespace().next();
+            pid = child
+                .with_context(|| format!("the shell does not run {name}"))?
+                .to_owned();
+        }
     }
 
     fn tmux(&self, args: &[&str]) -> Result<String> {
