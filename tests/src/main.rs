@@ -61,6 +61,11 @@ enum Command {
         /// Only this command.
         only: Option<String>,
     },
+    /// Measure what `rsct top` costs, in a guest whose clock counts instructions
+    BenchTop {
+        /// Only this part: packets or table.
+        only: Option<String>,
+    },
     /// Measure what working on a large table costs, as root
     BenchTable(bench::table::Options),
     /// The programs that rsct and conntrack are compared with
@@ -124,6 +129,7 @@ fn main() -> ExitCode {
         }
         Command::BenchPacket { only } => bench::packet(only.as_deref()),
         Command::BenchStart { only } => bench::start(only.as_deref()),
+        Command::BenchTop { only } => bench::top(only.as_deref()),
         Command::BenchTable(options) => bench::table::run(&options),
         Command::BenchBare(bare) => bare.run(),
         Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {

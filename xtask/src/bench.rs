@@ -64,6 +64,15 @@ enum What {
         #[arg(long, value_name = "NAME", value_parser = COMMANDS)]
         only: Option<String>,
     },
+    /// Measure the cost of `rsct top`: for each packet, and with 1,000,000 entries next to iptstate
+    Top {
+        /// A kernel of the matrix, `host`, or the path of a vmlinuz
+        #[arg(long, value_name = "NAME", default_value = KERNEL)]
+        kernel: String,
+        /// Only this part: packets or table
+        #[arg(long, value_name = "NAME", value_parser = ["packets", "table"])]
+        only: Option<String>,
+    },
     /// Time operations on tables of 100,000 and 1,000,000 entries against conntrack (needs root)
     Table {
         /// Numbers of entries, as 100k,1M
@@ -83,6 +92,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Packet { kernel, only } => packet(kernel, only.as_deref()),
         What::Start { kernel, only } => start(kernel, only.as_deref()),
+        What::Top { kernel, only } => top(kernel, only.as_deref()),
         What::Table { entries, only, runs } => {
             table(&[("--entries", entries), ("--only", only), ("--runs", runs)])
         }
@@ -92,7 +102,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare(Profile::Release)?;
-    counted(kernel, "bench-packet", only)
+    counted(kernel, "bench-packet", only, "bpftrace")
+}
+
+fn top(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
+    kernels::check(kernel)?;
+    vm::prepare(Profile::Release)?;
+    counted(kernel, "bench-top", only, "iptstate")
 }
 
 /// Measures one kernel after the other; fails if one of them failed.
@@ -106,7 +122,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
         if number > 0 {
             println!();
         }
-        let code = counted(kernel, "bench-start", only)?;
+        let code = counted(kernel, "bench-start", only, "bpftrace")?;
         if code != ExitCode::SUCCESS {
             ended = code;
         }
@@ -114,13 +130,13 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
     Ok(ended)
 }
 
-/// Runs a bench of rsct-tests in a guest with a clock that counts instructions.
-fn counted(kernel: &str, bench: &str, only: Option<&str>) -> Result<ExitCode> {
+/// Runs a bench of rsct-tests in a guest with a clock that counts instructions, next to a Debian package.
+fn counted(kernel: &str, bench: &str, only: Option<&str>, package: &str) -> Result<ExitCode> {
     Boot {
         kernel,
         profile: Profile::Release,
         icount: true,
-        with: &["bpftrace".to_owned()],
+        with: &[package.to_owned()],
         timeout: Some(TIMEOUT),
         script: format!("rsct-tests {bench} {}", only.unwrap_or_default()),
         ..Boot::default()

@@ -69,7 +69,7 @@ enum Command {
     Lint(lint::Options),
     /// Draw coloured terminal text as docs/img/trace.svg
     Picture(picture::Options),
-    /// Draw the README's pictures from real runs: the page of `rsct report`
+    /// Draw the README's pictures from real runs: the screen of `rsct top`, the page of `rsct report`
     Pictures,
 }
 

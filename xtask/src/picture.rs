@@ -38,6 +38,8 @@ struct Style {
     color: Option<usize>,
     bold: bool,
     dim: bool,
+    underlined: bool,
+    reversed: bool,
 }
 
 /// Runs the subcommand.
@@ -62,6 +64,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     fs::write(&path, svg(&lines)).with_context(|| format!("write {}", path.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The picture of text with escape sequences.
+pub fn drawn(text: &str) -> String {
+    svg(&parse(text))
 }
 
 /// A character and its look.
@@ -109,7 +116,11 @@ impl Style {
                 0_usize => *self = Self::default(),
                 1 => self.bold = true,
                 2 => self.dim = true,
+                4 => self.underlined = true,
+                7 => self.reversed = true,
                 22 => (self.bold, self.dim) = (false, false),
+                24 => self.underlined = false,
+                27 => self.reversed = false,
                 color @ 30..=37 => self.color = Some(color - 30),
                 39 => self.color = None,
                 color @ 90..=97 => self.color = Some(color - 90 + 8),
@@ -119,10 +130,22 @@ impl Style {
     }
 
     fn attributes(self) -> String {
-        let color = self.color.map_or(FOREGROUND, |color| COLORS[color]);
+        let color = match self.reversed {
+            true => BACKGROUND,
+            false => self.color(),
+        };
+        let underlined = if self.underlined {
+            r#" text-decoration="underline""#
+        } else {
+            ""
+        };
         let bold = if self.bold { r#" font-weight="bold""# } else { "" };
         let dim = if self.dim { r#" opacity="0.6""# } else { "" };
-        format!(r#"fill="{color}"{bold}{dim}"#)
+        format!(r#"fill="{color}"{bold}{dim}{underlined}"#)
+    }
+
+    fn color(self) -> &'static str {
+        self.color.map_or(FOREGROUND, |color| COLORS[color])
     }
 }
 
@@ -143,6 +166,16 @@ fn svg(lines: &[Vec<Cell>]) -> String {
             let text: String = run.iter().map(|cell| cell.1).collect();
             let indent = text.chars().take_while(|char| *char == ' ').count();
             let text = text.trim_matches(' ');
+            if run[0].0.reversed {
+                let _ = writeln!(
+                    svg,
+                    r#"<rect x="{}" y="{}" width="{}" height="{LINE}" fill="{}"/>"#,
+                    pixels(column),
+                    number * LINE,
+                    pixels(run.len()),
+                    run[0].0.color()
+                );
+            }
             // A run has a column and a width of its own, so that columns align in every font.
             if !text.is_empty() {
                 // Writing to a String can't fail.
@@ -211,6 +244,19 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn reversed_text_has_a_background() {
+        let svg = svg(&parse("\x1b[7m 1 \x1b[27m\x1b[4m2\x1b[24m"));
+        assert!(
+            svg.contains(&format!(
+                r#"<rect x="0.0" y="0" width="25.2" height="{LINE}" fill="{FOREGROUND}"/>"#
+            )),
+            "{svg}"
+        );
+        assert!(svg.contains(&format!(r#"fill="{BACKGROUND}">1</text>"#)), "{svg}");
+        assert!(svg.contains(r#"text-decoration="underline">2</text>"#), "{svg}");
     }
 
     #[test]

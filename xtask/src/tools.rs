@@ -20,11 +20,16 @@ const PACKAGES: &[&str] = &[
     "iproute2",
     "iptables",
     "kmod",
+    // The locale C.UTF-8, which tmux needs.
+    "libc-bin",
     "ncat",
+    // The descriptions of terminals.
+    "ncurses-base",
     "netbase",
     "nfct",
     "nftables",
     "procps",
+    "tmux",
 ];
 /// Dependencies used only to install or configure packages.
 const NOT_IN_GUESTS: &[&str] = &[
@@ -136,11 +141,17 @@ pub fn update() -> Result<()> {
 
 fn unpacked(name: &str, packages: &[&str], have: &BTreeSet<String>) -> Result<PathBuf> {
     let root = paths::guest().join("tools").join(format!("{name}.root"));
-    if root.exists() {
+    // An older xtask may have fetched a shorter list.
+    let requested = root.with_extension("requested");
+    let is_there = || {
+        let list = fs::read_to_string(&requested);
+        root.exists() && list.is_ok_and(|list| list == packages.join("\n"))
+    };
+    if is_there() {
         return Ok(root);
     }
     let _lock = lock::take(lock::Kind::Guests)?;
-    if root.exists() {
+    if is_there() {
         return Ok(root);
     }
     let _step = progress::step(format!("fetching {} for guests", packages.join(", ")));
@@ -162,6 +173,7 @@ fn unpacked(name: &str, packages: &[&str], have: &BTreeSet<String>) -> Result<Pa
     fs::write(&file, list.join("\n")).with_context(|| format!("write {}", file.display()))?;
     exec::remove_dir(&root)?;
     fs::rename(&fresh, &root).with_context(|| format!("move {}", fresh.display()))?;
+    fs::write(&requested, packages.join("\n")).with_context(|| format!("write {}", requested.display()))?;
     Ok(root)
 }
 

@@ -11,7 +11,7 @@ use crate::{
         text::Symbols,
     },
     probe::{
-        cause_hooks,
+        cause_hooks, detach,
         hooks::Hook,
         layout::{Layout, LayoutError},
         object::CAUSES,
@@ -121,6 +121,12 @@ impl Programs {
             absent,
             leaves_packets,
         })
+    }
+
+    /// Detaches the programs, while others of this process stay attached.
+    pub(crate) fn detach(self) {
+        drop(self);
+        detach::others_remain();
     }
 
     /// Reads the symbols that name causes.

@@ -5,10 +5,12 @@
 mod answers;
 mod damaged;
 mod exported;
+mod opened;
 mod pages;
 mod replay;
 mod rewritten;
 mod shown;
+mod terminal;
 mod version_1;
 
 use std::{

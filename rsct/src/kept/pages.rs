@@ -4,6 +4,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use super::{NAMES, is_kept, replay::open};
 use crate::{
+    kernel::interfaces::Names,
     observe::Selection,
     render::{
         report,
@@ -25,29 +26,42 @@ pub(super) fn gathered(name: &str) -> (Gathered, Start) {
     (gathered, start)
 }
 
-/// A pane as a terminal of this size shows it.
-fn screen(gathered: &Gathered, pane: Pane, width: u16, height: u16) -> String {
-    let now = gathered.snapshot();
-    let start = Snapshot {
-        time_ns: gathered.collector.started_ns(),
-        ..Snapshot::default()
-    };
-    let mut table = pane.table(&now.since(&start), &gathered.names);
-    table.sort(pane.first_column(), false);
-    let view = View {
+/// Passes on the view of a pane between two snapshots.
+pub(super) fn viewed<T>(
+    [earlier, now]: [&Snapshot; 2],
+    names: &Names,
+    pane: Pane,
+    draw: impl FnOnce(&View<'_>) -> T,
+) -> T {
+    let column = pane.first_column();
+    let mut table = pane.table(&now.since(earlier), names, column);
+    table.sort(column, false);
+    draw(&View {
         pane,
         table: &table,
-        column: pane.first_column(),
+        column,
         selected: 0,
         title: "rsct top",
         history: &[1, 3, 2],
         status: "",
         window: None,
+        scrolled: 0,
         has_colors: false,
         ascii: false,
+    })
+}
+
+/// A pane of a whole recording as a terminal of this size shows it.
+pub(super) fn screen(gathered: &Gathered, pane: Pane, width: u16, height: u16) -> String {
+    let now = gathered.snapshot();
+    let start = Snapshot {
+        time_ns: gathered.collector.started_ns(),
+        ..Snapshot::default()
     };
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, &view)).unwrap();
+    viewed([&start, &now], &gathered.names, pane, |view| {
+        terminal.draw(|frame| draw(frame, view)).unwrap();
+    });
     let buffer = terminal.backend().buffer();
     let line = |row: u16| -> String {
         let cells = (0..width).map(|column| buffer[(column, row)].symbol());

@@ -81,6 +81,11 @@ pub(crate) trait Consumer {
         false
     }
 
+    /// Returns whether it needs causes now. Their programs are attached while it does, and a little longer.
+    fn wants_causes(&self) -> bool {
+        true
+    }
+
     /// Returns a fact that the last input needs, once. The source then reports that fact before further records, unless it
     /// takes too long.
     fn lacks(&mut self) -> Option<Want>;

@@ -16,6 +16,11 @@ pub(super) fn attached() {
     OURS_ALONE.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Counts the links that remain after others were closed: their copies end with the child, so the next one needs its own.
+pub(crate) fn others_remain() {
+    attached();
+}
+
 /// The child's wait for this process to exit before it exits itself: on one CPU it would delay this process.
 const HEAD_START_MS: i32 = 100;
 

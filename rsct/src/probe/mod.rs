@@ -8,7 +8,7 @@
 mod attach;
 mod cast;
 pub(crate) mod cause_hooks;
-mod detach;
+pub(crate) mod detach;
 mod diagnostics;
 pub(crate) mod enums;
 pub(crate) mod hooks;

@@ -110,10 +110,12 @@ pub(crate) struct CauseGrowth {
     pub cause: &'static str,
     /// The topic of `rsct why` that explains it
     pub topic: &'static str,
-    /// The number of its records since the start
+    /// Its occurrences since the start
     pub count: u64,
-    /// The number of its records in the interval
+    /// Its occurrences in the interval
     pub recent: u64,
+    /// `kernel`: the eBPF programs count it, so lost records do not change the count; `records`: the count is that of its records
+    pub counted_by: &'static str,
 }
 
 /// The entries of a class.

@@ -1,24 +1,24 @@
 //! Collects the figures of snapshots from the inputs of a source.
 
-use std::collections::HashMap;
+#[cfg(test)]
+mod crowded;
 
-use rsct_common::{
-    TupleWords,
-    record::{EntryRecord, PacketFlags, PacketRecord},
-};
+use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
 
 use crate::{
     causes::{
-        Cause, Why,
+        Why,
         tally::{FlowName, TaskName},
     },
     flow::{Flow, delete_kind, operation::Operation, outcome::Outcome},
     latency::Tally,
-    names,
     observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
 };
 
-use super::{Class, Destination, Figures, OfCause, Population, Snapshot, Source, TableUse, Totals};
+use super::{
+    Class, Figures, History, OfCause, Population, Snapshot, TableUse, Totals, cause_counts::CauseCounts,
+    pending::Pending,
+};
 
 /// Collects figures.
 #[derive(Debug)]
@@ -26,14 +26,21 @@ pub(crate) struct Collector {
     /// The flows.
     pub model: Model,
     figures: Collected,
-    started_ns: u64,
+    setup: Setup,
 }
 
 #[derive(Debug, Default)]
 struct Collected {
     now: Snapshot,
-    /// Places in `now.causes`.
-    causes: HashMap<Cause, usize>,
+    causes: CauseCounts,
+    /// Since when the programs of causes report.
+    causes_since_ns: Option<u64>,
+    /// Packets that no leader has yet.
+    pending: Pending,
+    /// The last records, if they are kept.
+    history: Option<History>,
+    /// The latest time that the source reported.
+    now_ns: u64,
     /// The kernel's own counts of entries, by namespace.
     entries: Vec<(u32, u32)>,
     /// `net.netfilter.nf_conntrack_max`, by namespace.
@@ -49,15 +56,36 @@ impl Collector {
     /// Has seen nothing yet.
     pub(crate) fn new(setup: &Setup, selection: Selection) -> Self {
         Self {
+            figures: Collected {
+                causes: CauseCounts::new(selection.is_all()),
+                now_ns: setup.started_ns,
+                ..Collected::default()
+            },
             model: Model::new(setup, selection),
-            figures: Collected::default(),
-            started_ns: setup.started_ns,
+            setup: setup.clone(),
         }
+    }
+
+    /// Also keeps the last records and examples of causes.
+    pub(crate) fn with_history(mut self) -> Self {
+        self.figures.history = Some(History::default());
+        self.figures.causes.keep_examples();
+        self
+    }
+
+    /// The last records.
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.figures.history.as_ref()
     }
 
     /// The begin of the first interval.
     pub(crate) fn started_ns(&self) -> u64 {
-        self.started_ns
+        self.setup.started_ns
+    }
+
+    /// The start of the stream.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// Takes one input.
@@ -76,12 +104,15 @@ impl Collector {
     #[inline]
     fn figures_of(&mut self, input: Input<'_>) {
         match input {
+            Input::Settled { now_ns } => self.figures.now_ns = now_ns,
             Input::Ended(ended) => {
                 let lost = ended.lost.total() + ended.skips.counted + ended.malformed + ended.causes_lost;
                 self.figures.now.totals.lost = self.figures.now.totals.lost.max(lost);
             }
             Input::DumpEnds { .. } => self.figures.now.population = Population::of(&self.model.table),
+            Input::Fact(fact) => self.figures.causes.fact(fact),
             Input::Counted(counted) => {
+                self.figures.causes.counted(counted);
                 if let Some(counters) = &counted.counters {
                     self.figures.entries.clone_from(&counters.entries);
                     self.figures.limits.clone_from(&counters.max_entries);
@@ -108,7 +139,7 @@ impl Collector {
 
     /// The causes that occurred, in the order of their first occurrence.
     pub(crate) fn causes(&self) -> &[OfCause] {
-        &self.figures.now.causes
+        &self.figures.causes.causes
     }
 
     /// Durations of `nf_conntrack_in`.
@@ -143,7 +174,10 @@ impl Collector {
     pub(crate) fn snapshot(&self, time_ns: u64) -> Snapshot {
         let mut now = self.figures.now.clone();
         now.time_ns = time_ns;
+        self.figures.pending.add_to(&mut now.culprits);
         now.tables = self.tables();
+        now.causes.clone_from(&self.figures.causes.causes);
+        now.causes_since_ns = self.figures.causes_since_ns;
         now.unfired = self
             .model
             .unfired
@@ -156,10 +190,13 @@ impl Collector {
 
 impl Observer for Collected {
     fn observe(&mut self, observation: Observation<'_>) {
+        if let Some(history) = &mut self.history {
+            history.add(observation);
+        }
         match observation {
             Observation::Packet(record, flow, _, reason) => self.packet(record, flow, reason),
             Observation::Entry(record, flow, why) => self.entry(record, flow, why),
-            Observation::Cause(why) => self.cause(why),
+            Observation::Cause(why) => self.causes.record(why),
         }
     }
 
@@ -167,6 +204,11 @@ impl Observer for Collected {
         match notice {
             Notice::Loss { total, .. } => self.lost = *total,
             Notice::CausesLost { total } => self.causes_lost = *total,
+            Notice::Causes { .. } => self.causes_since_ns = Some(self.now_ns),
+            Notice::NoCauses => {
+                self.causes_since_ns = None;
+                self.causes.detached();
+            }
             _ => {}
         }
         self.now.totals.lost = self.lost + self.causes_lost;
@@ -209,36 +251,12 @@ impl Collected {
             self.now.population.changed(class, record.state_before);
         }
         if let Reason::Known(why) = reason {
-            self.cause(why);
+            self.causes.record(why);
         }
     }
 
     fn culprits(&mut self, record: &PacketRecord, flow: Option<&Flow>, figures: &Figures) {
         let culprits = &mut self.now.culprits;
-        let words: TupleWords = flow.map_or(record.tuple, |flow| flow.orig);
-        let tuple = rsct_common::Tuple::from_words(words);
-        let netns = record.netns;
-        culprits.namespaces.add(netns, figures);
-        culprits.sources.add(
-            Source {
-                netns,
-                addr: tuple.src_addr(),
-            },
-            figures,
-        );
-        let port = match names::proto::has_ports(tuple.protonum) {
-            true => tuple.dst_port(),
-            false => 0,
-        };
-        culprits.destinations.add(
-            Destination {
-                netns,
-                addr: tuple.dst_addr(),
-                protonum: tuple.protonum,
-                port,
-            },
-            figures,
-        );
         if record.flags & PacketFlags::TASK != 0 {
             culprits.tasks.add(
                 TaskName {
@@ -248,16 +266,12 @@ impl Collected {
                 figures,
             );
         }
-        if flow.is_some() {
-            culprits.flows.add(
-                FlowName {
-                    netns,
-                    zone: record.zone,
-                    tuple: words,
-                },
-                figures,
-            );
-        }
+        let name = FlowName {
+            netns: record.netns,
+            zone: record.zone,
+            tuple: flow.map_or(record.tuple, |flow| flow.orig),
+        };
+        self.pending.add(name, flow.is_some(), figures, culprits);
     }
 
     fn entry(&mut self, record: &EntryRecord, flow: Option<&Flow>, why: Option<&Why>) {
@@ -281,113 +295,8 @@ impl Collected {
             _ => {}
         }
         if let Some(why) = why {
-            self.cause(why);
+            self.causes.record(why);
         }
-    }
-
-    fn cause(&mut self, why: &Why) {
-        let causes = &mut self.now.causes;
-        let index = *self.causes.entry(why.cause).or_insert_with(|| {
-            causes.push(OfCause {
-                cause: why.cause,
-                count: 0,
-                flows: Default::default(),
-            });
-            causes.len() - 1
-        });
-        let Some(of) = causes.get_mut(index) else { return };
-        of.count += 1;
-        if why.record.tuple != TupleWords::default() {
-            of.flows.add(FlowName {
-                netns: why.record.netns,
-                zone: why.record.zone,
-                tuple: why.record.tuple,
-            });
-        }
-    }
-}
-
-#[cfg(test)]
-impl Collector {
-    /// Of a crowd: many namespaces, every cause, more flows, sources and tasks than are counted each.
-    pub(crate) fn crowded(setup: &Setup, namespaces: u32) -> Self {
-        let mut collector = Self::new(setup, Selection::default());
-        let now = &mut collector.figures.now;
-        let figures = Figures {
-            packets: 1,
-            bytes: u64::MAX >> 20,
-            created: 1,
-            cost_ns: 1,
-        };
-        for netns in 0..namespaces {
-            for state in 0..32 {
-                let class = Class {
-                    netns,
-                    zone: u16::MAX,
-                    protonum: state,
-                    state,
-                };
-                now.population.add(class, i64::from(state));
-            }
-            now.culprits.namespaces.add(netns, &figures);
-        }
-        let flow = |number: u32| FlowName {
-            netns: number % namespaces,
-            zone: u16::MAX,
-            tuple: TupleWords::from([u64::from(number) << 32 | u64::MAX >> 32; 5]),
-        };
-        for number in 0..20_000_u32 {
-            now.culprits.flows.add(flow(number), &figures);
-            let netns = number % namespaces;
-            let addr = std::net::Ipv6Addr::from(u128::MAX - u128::from(number)).into();
-            now.culprits.sources.add(Source { netns, addr }, &figures);
-            let pid = number;
-            let comm = *b"<b>\x1b[31m\n\"'&`|\\_";
-            now.culprits.tasks.add(TaskName { pid, comm }, &figures);
-            now.durations.add_value(u64::from(number).pow(2));
-        }
-        now.causes = Cause::all()
-            .map(|cause| {
-                let mut flows = crate::causes::top::Top::default();
-                (0..1000).for_each(|number| flows.add(flow(number)));
-                OfCause {
-                    cause,
-                    count: u64::MAX >> 2,
-                    flows,
-                }
-            })
-            .collect();
-        now.totals.packets = u64::MAX >> 2;
-        collector.figures.limits = (0..namespaces).map(|netns| (netns, u32::MAX)).collect();
-        collector
-    }
-
-    /// Changes every figure, as far as that is possible.
-    pub(crate) fn vary(&mut self, number: u64) {
-        let now = &mut self.figures.now;
-        for shift in 0..40 {
-            for part in 0..16 {
-                (0..=(number / 7 + shift * part) % 5)
-                    .for_each(|_| now.durations.add_value((16 + part) << shift));
-            }
-        }
-        for (place, of) in (0..).zip(&mut now.causes) {
-            of.count = of.count.saturating_add(number * place % 97);
-        }
-        let state = (number / 60 % 32) as u8;
-        let class = Class {
-            netns: 0,
-            zone: 0,
-            protonum: state,
-            state,
-        };
-        now.population.add(class, 1_000_000);
-        now.totals.packets += number % 1013;
-        now.totals.inserted += number % 1019;
-        now.totals.deleted += number % 1021;
-        now.totals.invalid += number % 1031;
-        now.totals.dropped += number % 1033;
-        now.totals.insert_failed += number % 1039;
     }
 }
 
@@ -396,8 +305,32 @@ mod tests {
     use super::*;
     use crate::{
         observe::Ended,
-        records::{Lost, Skips},
+        records::{HookCounts, Lost, Skips},
     };
+
+    fn setup() -> Setup {
+        Setup {
+            hz: crate::kernel::hz::Hz::new(250).unwrap(),
+            started_ns: 0,
+            with_causes: true,
+            only_netns: None,
+            is_unfiltered: true,
+        }
+    }
+
+    #[test]
+    fn causes_are_counted_since_their_programs_were_attached_last() {
+        let mut collector = Collector::new(&setup(), Selection::default());
+        let hooks = HookCounts::default();
+        let mut since = |notice, now_ns| {
+            collector.take(Input::Settled { now_ns });
+            collector.take(Input::Notice(&notice));
+            collector.snapshot(now_ns).causes_since_ns
+        };
+        assert_eq!(since(Notice::Causes { hooks }, 5), Some(5));
+        assert_eq!(since(Notice::NoCauses, 6), None);
+        assert_eq!(since(Notice::Causes { hooks }, 7), Some(7));
+    }
 
     #[test]
     fn lost_records_and_lost_causes_are_added_up() {
@@ -410,14 +343,7 @@ mod tests {
         });
         figures.notice(&Notice::CausesLost { total: 4 });
         assert_eq!(figures.now.totals.lost, 9);
-        let setup = Setup {
-            hz: crate::kernel::hz::Hz::new(250).unwrap(),
-            started_ns: 0,
-            with_causes: true,
-            only_netns: None,
-            is_unfiltered: true,
-        };
-        let mut collector = Collector::new(&setup, Selection::default());
+        let mut collector = Collector::new(&setup(), Selection::default());
         collector.take(Input::Ended(&Ended {
             malformed: 3,
             causes_lost: 4,

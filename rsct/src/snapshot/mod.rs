@@ -2,22 +2,23 @@
 //!
 //! All totals grow from the start; [`Snapshot::since`] yields those of an interval.
 
+mod cause_counts;
 mod collector;
+mod history;
 mod leaders;
+mod pending;
 mod population;
 
 use std::collections::BTreeMap;
 
+pub(crate) use cause_counts::OfCause;
 pub(crate) use collector::Collector;
+pub(crate) use history::History;
 pub(crate) use leaders::{Figures, Leaders};
 pub(crate) use population::{Class, Population};
 
 use crate::{
-    causes::{
-        Cause,
-        tally::{FlowName, TaskName},
-        top::Top,
-    },
+    causes::tally::{FlowName, TaskName},
     latency::Tally,
 };
 
@@ -74,17 +75,6 @@ impl Totals {
             lost: self.lost.saturating_sub(earlier.lost),
         }
     }
-}
-
-/// A cause's total.
-#[derive(Clone, Debug)]
-pub(crate) struct OfCause {
-    /// The cause.
-    pub cause: Cause,
-    /// The number of its records.
-    pub count: u64,
-    /// Its flows.
-    pub flows: Top<FlowName>,
 }
 
 /// An address in a namespace.
@@ -167,6 +157,8 @@ pub(crate) struct Snapshot {
     pub tables: Vec<TableUse>,
     /// The causes that occurred.
     pub causes: Vec<OfCause>,
+    /// Since when the programs of causes report; none while they are not attached.
+    pub causes_since_ns: Option<u64>,
     /// The entries.
     pub population: Population,
     /// The flows, sources, … with the highest figures.
@@ -226,7 +218,13 @@ impl Interval<'_> {
             .now
             .causes
             .iter()
-            .map(|of| (of, of.count - before.get(of.cause.name()).copied().unwrap_or(0)))
+            .map(|of| {
+                (
+                    of,
+                    of.count
+                        .saturating_sub(before.get(of.cause.name()).copied().unwrap_or(0)),
+                )
+            })
             .filter(|(_, count)| *count > 0)
             .collect();
         grown.sort_by(|(a, one), (b, other)| other.cmp(one).then_with(|| a.cause.name().cmp(b.cause.name())));

@@ -4,6 +4,7 @@ mod memory;
 mod modes;
 mod start;
 pub mod table;
+mod top;
 mod tracer;
 mod udp;
 
@@ -54,6 +55,11 @@ pub fn packet(only: Option<&str>) -> ExitCode {
 /// Measures the cost of starting and stopping, of all commands or of one, and prints it; fails if a target is missed.
 pub fn start(only: Option<&str>) -> ExitCode {
     ended(|| start::run(only))
+}
+
+/// Measures the cost of `rsct top`, and prints it; fails if a target is missed.
+pub fn top(only: Option<&str>) -> ExitCode {
+    ended(|| top::measure(only))
 }
 
 fn ended(measure: impl FnOnce() -> Result<u32>) -> ExitCode {

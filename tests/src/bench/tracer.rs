@@ -85,13 +85,7 @@ impl Tracer {
 
     /// CPU time of its threads.
     pub fn on_cpu(&self) -> Result<Duration> {
-        let mut total = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat")).context("read schedstat")?;
-            let first = text.split_whitespace().next().unwrap_or_default();
-            total += first.parse::<u64>().context("read schedstat")?;
-        }
-        Ok(Duration::from_nanos(total))
+        on_cpu(self.child.id())
     }
 
     /// Waits until it does only the work of an idle trace, and returns the CPU time of the work before that.
@@ -122,11 +116,7 @@ impl Tracer {
 
     /// A size from its /proc/PID/status, in KiB.
     pub fn status_kib(&self, field: &str) -> Result<u64> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        text.lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
-            .and_then(|value| value.trim().strip_suffix(" kB")?.trim().parse().ok())
-            .with_context(|| format!("/proc/PID/status has no {field}"))
+        status_kib(self.child.id(), field)
     }
 
     /// Stops all of its threads; its eBPF programs go on.
@@ -173,6 +163,26 @@ impl Tracer {
             thread::sleep(pause);
         }
     }
+}
+
+/// CPU time of the threads of a process.
+pub fn on_cpu(pid: u32) -> Result<Duration> {
+    let mut total = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat")).context("read schedstat")?;
+        let first = text.split_whitespace().next().unwrap_or_default();
+        total += first.parse::<u64>().context("read schedstat")?;
+    }
+    Ok(Duration::from_nanos(total))
+}
+
+/// A size from the /proc/PID/status of a process, in KiB.
+pub fn status_kib(pid: u32, field: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .and_then(|value| value.trim().strip_suffix(" kB")?.trim().parse().ok())
+        .with_context(|| format!("/proc/PID/status has no {field}"))
 }
 
 impl Drop for Tracer {

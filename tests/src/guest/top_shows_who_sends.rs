@@ -1,22 +1,24 @@
-//! `rsct top` in a terminal: panes, keys and the end; and its figures as JSON.
+//! `rsct top` in a real terminal, tmux: panes, keys, sizes and ends; and its figures as JSON.
+
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     guest::ATTACH,
-    lab::{CLIENT, Lab, SERVER, Trace, pseudo_terminal::PseudoTerminal, raw, traffic, wait},
-    native::namespace::{Namespace, output},
+    lab::{CLIENT, Lab, SERVER, Trace, raw, tmux::Tmux, traffic},
+    native::namespace::{Namespace, output, rsct},
 };
-
-/// What switches a terminal to its other screen, and back.
-const OPENED: &str = "\x1b[?1049h";
-const CLOSED: &str = "\x1b[?1049l";
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     figures(&lab)?;
-    screen(&lab)?;
-    ends_by_a_signal(&lab.server)?;
+    let tmux = Tmux::start(&lab.server, 80, 24)?;
+    // Compared after each end.
+    tmux.run("stty -g > /tmp/terminal")?;
+    dumb_terminal(&tmux)?;
+    screen(&lab, &tmux)?;
+    ends_by_a_signal(&tmux)?;
     no_terminal(&lab.server)
 }
 
@@ -92,38 +94,100 @@ fn invalid(lab: &Lab) -> Result<()> {
     })
 }
 
-fn screen(lab: &Lab) -> Result<()> {
-    let attach = attach();
-    let mut screen = PseudoTerminal::start(&mut lab.server.rsct(&args(&["--ascii"], &attach)), 80, 24)?;
-    screen.wait_for(OPENED)?;
-    screen.wait_for("WHAT")?;
-    let (client, server) = traffic::udp(lab, 9001)?;
-    traffic::request(&client, &server)?;
-    screen.press("4")?;
-    // The next packets are in an interval of the pane.
-    let mut sources = Err(anyhow::anyhow!("not tried"));
-    wait::until("the sources are shown", || {
-        traffic::request(&client, &server)?;
-        sources = screen.wait_for(CLIENT);
-        Ok(true)
-    })?;
-    sources?;
-    screen.press("?")?;
-    screen.wait_for("another")?;
-    screen.press("q")?;
-    screen.wait_for(CLOSED)?;
-    ensure!(screen.ended()?.success(), "q is a good end");
+/// The command, and the line after its end.
+fn line(more: &str) -> String {
+    let rsct = rsct();
+    format!(
+        "clear; {} top --attach {} {more}; echo code $?",
+        rsct.display(),
+        attach()
+    )
+}
+
+fn dumb_terminal(tmux: &Tmux) -> Result<()> {
+    for (term, cause) in [("dumb", "TERM is dumb"), ("unknown", "TERM is unknown")] {
+        tmux.run(&format!(
+            "clear; TERM={term} {}",
+            line("").trim_start_matches("clear; ")
+        ))?;
+        tmux.shows(&[cause, "use -o text", "code 2"])?;
+    }
     Ok(())
 }
 
-fn ends_by_a_signal(namespace: &Namespace) -> Result<()> {
-    let attach = attach();
-    let mut screen = PseudoTerminal::start(&mut namespace.rsct(&args(&[], &attach)), 40, 12)?;
-    screen.wait_for("WHAT")?;
-    screen.signal(libc::SIGTERM)?;
-    screen.wait_for(CLOSED)?;
-    ensure!(screen.ended()?.success(), "SIGTERM is a good end");
+/// The shell's screen is back, and the terminal's settings are those from before.
+fn is_restored(tmux: &Tmux) -> Result<()> {
+    let screen = tmux.shows(&["code 0"])?;
+    ensure!(
+        !screen.contains("1-9 pane"),
+        "the screen is still there:\n{screen}"
+    );
+    // The typed line does not have the number.
+    tmux.run("clear; stty -g | cmp - /tmp/terminal && echo $((40 + 2)) settings")?;
+    tmux.shows(&["42 settings"])?;
     Ok(())
+}
+
+fn screen(lab: &Lab, tmux: &Tmux) -> Result<()> {
+    tmux.run(&line("--ascii"))?;
+    tmux.shows(&["1 overview", "WHAT", "% of ", "inserted", "q quit"])?;
+    let (client, server) = traffic::udp(lab, 9001)?;
+    // Each interval needs packets of its own.
+    let request = || traffic::request(&client, &server);
+    tmux.press("4")?;
+    tmux.shows_after(&["4 sources", CLIENT], request)?;
+    tmux.press("2")?;
+    tmux.shows_after(&["2 flows", "192.168.34.11:9001"], request)?;
+    tmux.press("Enter")?;
+    tmux.shows(&["unreplied", "its last records", "udp"])?;
+    tmux.press("Escape")?;
+    causes(lab, tmux)?;
+    tmux.press("?")?;
+    tmux.shows(&["another pane"])?;
+    tmux.press("Escape")?;
+    tmux.press("1")?;
+    tmux.resize(40, 12)?;
+    let screen = tmux.shows(&["1 overview", "packets", "q quit"])?;
+    let lines: Vec<&str> = screen.lines().collect();
+    ensure!(
+        lines.len() <= 12 && lines.iter().all(|line| line.len() <= 40),
+        "not 40x12:\n{screen}"
+    );
+    tmux.resize(80, 24)?;
+    tmux.shows(&["insert_failed", "q quit"])?;
+    tmux.press("q")?;
+    is_restored(tmux)
+}
+
+/// The programs that count causes are attached when their pane is shown.
+fn causes(lab: &Lab, tmux: &Tmux) -> Result<()> {
+    let start = Instant::now();
+    tmux.press("3")?;
+    tmux.shows(&["3 causes", "causes are counted for"])?;
+    println!(
+        "the programs of causes were attached after {:.1?}",
+        start.elapsed()
+    );
+    tmux.shows_after(&["invalid", "records"], || invalid(lab))?;
+    tmux.press("p")?;
+    tmux.press("Enter")?;
+    tmux.shows(&["what to do:", "since the start, counted by records", "examples"])?;
+    tmux.press("Escape")?;
+    tmux.press("p")
+}
+
+fn ends_by_a_signal(tmux: &Tmux) -> Result<()> {
+    tmux.run(&format!("NO_COLOR=1; export NO_COLOR; {}", line("")))?;
+    tmux.shows(&["WHAT", "q quit"])?;
+    let colored = tmux.colored()?;
+    let color = (30..38)
+        .map(|color| format!("\x1b[{color}m"))
+        .find(|color| colored.contains(color));
+    ensure!(color.is_none(), "NO_COLOR has {color:?}:\n{colored}");
+    let pid = tmux.running("rsct")?;
+    // SAFETY: a plain call with integers; the shell waits for the process, so the id is its own.
+    ensure!(unsafe { libc::kill(pid, libc::SIGTERM) } == 0, "send SIGTERM");
+    is_restored(tmux)
 }
 
 fn no_terminal(namespace: &Namespace) -> Result<()> {

@@ -1,16 +1,14 @@
 //! `cargo xtask pictures`: the README's pictures, each from a real run.
 
 mod page;
+mod screen;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 /// Draws each picture.
-const PICTURES: &[fn() -> Result<()>] = &[
-    page::draw,
-    // The live screen belongs here: `screen::draw`, in a file of its own.
-];
+const PICTURES: &[fn() -> Result<()>] = &[screen::draw, page::draw];
 
 /// Runs the subcommand.
 pub fn run() -> Result<ExitCode> {

@@ -122,13 +122,16 @@ async fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
         (true, ..) | (false, None, false) => None,
         (false, speed, _) => Some(speed.unwrap_or(1.0)),
     };
-    let collector = Collector::new(source.setup(), selection);
+    let mut collector = Collector::new(source.setup(), selection);
+    if is_screen {
+        collector = collector.with_history();
+    }
     let limits = Limits {
         duration: args.duration.duration,
     };
     let sink = match args.output {
         TopFormat::Screen => {
-            let app = App::new(title(args), args.ascii);
+            let app = App::new(title(args), args.ascii, source.is_live());
             Sink::Screen(Box::new(Screen::open(app).context("cannot open the screen")?))
         }
         TopFormat::Text => Sink::Lines(Lines::text(io::stdout())),
@@ -154,6 +157,7 @@ fn has_terminal() -> Result<(), UsageError> {
     }
     match std::env::var("TERM").as_deref() {
         Ok("dumb") => Err(lacks("TERM is dumb")),
+        Ok("unknown") => Err(lacks("TERM is unknown")),
         Ok("") | Err(_) => Err(lacks("TERM is not set")),
         Ok(_) => Ok(()),
     }

@@ -175,7 +175,7 @@ impl Figures {
     fn show(&mut self, now_ns: u64) {
         let now = self.collector.snapshot(now_ns);
         let shown = match &mut self.sink {
-            Sink::Screen(screen) => screen.show(&now, &self.earlier, &self.names, &self.collector.model),
+            Sink::Screen(screen) => screen.show(&now, &self.earlier, &self.names, &self.collector),
             Sink::Lines(lines) => lines.write(&now, &self.earlier, &self.names),
         };
         if let Err(error) = shown {
@@ -196,7 +196,7 @@ impl Figures {
             return;
         }
         self.keys_read = Instant::now();
-        match screen.read_keys(&self.names, &self.collector.model) {
+        match screen.read_keys(&self.names, &self.collector) {
             Ok(Wish::Continue) => {}
             Ok(Wish::End) => self.ends = true,
             Err(error) => self.error = Some(error),
@@ -223,7 +223,7 @@ impl Consumer for Figures {
                 if let Sink::Screen(screen) = &mut self.sink
                     && self.speed.is_some()
                     && !self.ends
-                    && let Err(error) = screen.stay(&self.names, &self.collector.model)
+                    && let Err(error) = screen.stay(&self.names, &self.collector)
                 {
                     self.error = Some(error);
                 }
@@ -246,5 +246,12 @@ impl Consumer for Figures {
 
     fn wants_counts(&self) -> bool {
         true
+    }
+
+    fn wants_causes(&self) -> bool {
+        match &self.sink {
+            Sink::Screen(screen) => screen.needs_causes(),
+            Sink::Lines(_) => true,
+        }
     }
 }

@@ -48,7 +48,9 @@ impl Model {
                 return;
             }
             // A recording may have causes that are not wanted, and repeats this notice in each file.
-            Notice::Causes { .. } if self.whys.programs != Programs::Coming => return,
+            Notice::Causes { .. } if !self.setup.with_causes || self.whys.programs == Programs::Attached => {
+                return;
+            }
             Notice::Causes { .. } => self.whys.programs = Programs::Attached,
             Notice::NoCauses => self.whys.programs = Programs::Absent,
             Notice::CausesLost { total } => {

@@ -77,7 +77,7 @@ pub(super) fn tables(gathered: &Gathered, snapshot: &Snapshot) -> Vec<Block> {
         (Pane::Entries, "Entries at the end"),
     ];
     let pane = |(pane, caption): (Pane, &str)| {
-        let mut table = pane.table(&interval, &gathered.names);
+        let mut table = pane.table(&interval, &gathered.names, pane.first_column());
         table.sort(pane.first_column(), false);
         if pane != Pane::Entries {
             table.empty = "No packets.";

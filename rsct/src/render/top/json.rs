@@ -45,6 +45,7 @@ pub(crate) fn write(out: &mut Vec<u8>, interval: &Interval<'_>, names: &Names) {
                 topic: of.cause.family().name(),
                 count: of.count,
                 recent: count,
+                counted_by: of.counted_by(),
             })
             .collect(),
         population: now

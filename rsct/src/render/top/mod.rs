@@ -1,7 +1,10 @@
 //! The figures of an interval: as panes of a screen, as text, as JSON.
 
 mod json;
+pub(crate) mod opened;
+mod overview;
 pub(crate) mod pane;
+mod parts;
 pub(crate) mod screen;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -14,7 +14,10 @@ use crate::{
 
 use super::super::words;
 
-use super::table::{Cell, Row, Subject, Table};
+use super::{
+    overview,
+    table::{Cell, Row, Subject, Table},
+};
 
 /// A pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +82,16 @@ impl Pane {
         }
     }
 
-    /// Its table.
-    pub(crate) fn table(self, interval: &Interval<'_>, names: &Names) -> Table {
-        let by = |figures: &Figures| figures.packets;
+    /// Its table. `column` selects the leaders: those with the highest figures in it.
+    pub(crate) fn table(self, interval: &Interval<'_>, names: &Names, column: usize) -> Table {
+        let by = |figures: &Figures| match column {
+            2 => figures.bytes,
+            3 => figures.created,
+            4 => figures.cost_ns,
+            _ => figures.packets,
+        };
         match self {
-            Self::Overview => overview(interval, names),
+            Self::Overview => overview::table(interval, names),
             Self::Flows => leaders("FLOW", interval, interval.flows(MOST_ROWS, by), |name| {
                 (flow(name, names), Subject::Flow(*name))
             }),
@@ -123,71 +131,6 @@ impl Pane {
     }
 }
 
-fn overview(interval: &Interval<'_>, names: &Names) -> Table {
-    let mut rows = Vec::new();
-    let mut row = |name: String, rate: Cell, total: Cell, note: String| {
-        rows.push(Row {
-            cells: vec![Cell::Text(name), rate, total, Cell::Text(note)],
-            subject: Subject::Nothing,
-        });
-    };
-    for table in &interval.now.tables {
-        let growth = interval.growth(table);
-        let note = match table.max {
-            None => "limit unknown".to_owned(),
-            Some(max) => {
-                let percent = table.entries as f64 * 100.0 / f64::from(max.max(1));
-                let full = table
-                    .full_in_s(growth, interval.length_ns)
-                    .map_or(String::new(), |seconds| {
-                        format!(", full in {seconds} s at this rate")
-                    });
-                format!("{percent:.1} % of {max}{full}")
-            }
-        };
-        let sign = if growth < 0 { "-" } else { "+" };
-        row(
-            in_netns("entries", table.netns, names),
-            Cell::Text(format!(
-                "{sign}{}",
-                Cell::Rate(interval.per_second(growth.unsigned_abs())).text()
-            )),
-            Cell::Count(table.entries),
-            note,
-        );
-    }
-    let totals = interval.now.totals.named();
-    for ((name, grown), (_, total)) in interval.totals.named().into_iter().zip(totals) {
-        let (rate, total) = match name {
-            "bytes" => (Cell::Rate(interval.per_second(grown)), Cell::Bytes(total)),
-            _ => (Cell::Rate(interval.per_second(grown)), Cell::Count(total)),
-        };
-        let note = match name {
-            "lost" if interval.now.totals.lost > 0 => {
-                "records were lost: other figures are too low".to_owned()
-            }
-            _ => String::new(),
-        };
-        row(name.to_owned(), rate, total, note);
-    }
-    if interval.now.culprits.are_bounds() {
-        row(
-            "too many".to_owned(),
-            Cell::Unknown,
-            Cell::Unknown,
-            "figures of single flows, sources, destinations and tasks may be too low".to_owned(),
-        );
-    }
-    for unfired in &interval.now.unfired {
-        row("hook".to_owned(), Cell::Unknown, Cell::Unknown, unfired.clone());
-    }
-    Table {
-        columns: vec!["WHAT", "RATE", "TOTAL", ""],
-        rows,
-        empty: "",
-    }
-}
-
 fn leaders<K>(
     name: &'static str,
     interval: &Interval<'_>,
@@ -220,13 +163,14 @@ fn causes(interval: &Interval<'_>) -> Table {
             Cell::Text(of.cause.name().to_owned()),
             Cell::Rate(interval.per_second(count)),
             Cell::Count(of.count),
+            Cell::Text(of.counted_by().to_owned()),
             Cell::Text(of.cause.family().name().to_owned()),
             Cell::Text(of.cause.advice().to_owned()),
         ],
         subject: Subject::Cause(of.cause),
     };
     Table {
-        columns: vec!["CAUSE", "RATE", "TOTAL", "TOPIC", "ADVICE"],
+        columns: vec!["CAUSE", "RATE", "TOTAL", "COUNTED", "TOPIC", "ADVICE"],
         rows: interval.causes().into_iter().map(row).collect(),
         empty: "Nothing was INVALID, dropped, not inserted or deleted in this interval.",
     }
@@ -293,7 +237,7 @@ fn task(name: &TaskName) -> String {
 }
 
 /// A text and the namespace, where there are several.
-fn in_netns(text: &str, netns: u32, names: &Names) -> String {
+pub(super) fn in_netns(text: &str, netns: u32, names: &Names) -> String {
     match names.has_several_netns() {
         true => format!("{text} @{}", printable(names.netns(netns).as_str())),
         false => text.to_owned(),
@@ -323,11 +267,4 @@ pub(crate) fn silent_flow(name: &FlowName, names: &Names) -> Row {
         ],
         subject: Subject::Flow(*name),
     }
-}
-
-/// A flow as `rsct why` reads it.
-pub(crate) fn flow_words(name: &FlowName) -> String {
-    let mut out = Vec::new();
-    words::tuple(&mut out, &Tuple::from_words(name.tuple));
-    String::from_utf8_lossy(&out).into_owned()
 }

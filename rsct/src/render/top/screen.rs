@@ -5,10 +5,10 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style},
     text::{Line, Span},
-    widgets::{Block, Clear, Paragraph, Wrap},
+    widgets::{Paragraph, Wrap},
 };
 
-use super::{pane::Pane, table::Table};
+use super::{pane::Pane, parts, table::Table};
 
 /// The contents of a screen.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct View<'a> {
     pub status: &'a str,
     /// A window above the table.
     pub window: Option<&'a str>,
+    /// The lines of the window that are scrolled past.
+    pub scrolled: u16,
     /// True if colours are wanted.
     pub has_colors: bool,
     /// True if only ASCII is wanted.
@@ -37,6 +39,8 @@ pub(crate) struct View<'a> {
 
 /// The least size of a screen.
 const LEAST: (u16, u16) = (40, 12);
+/// Characters of a table's rows: when all change, a refresh is still at most 8 KiB.
+const MOST_CHARACTERS: usize = 6500;
 const KEYS: &str =
     "1-9 pane  < > sort  r reverse  / filter  p pause  n step  k keep  Enter open  ? help  q quit";
 const FEW_KEYS: &str = "1-9 pane  < > sort  ? help  q quit";
@@ -44,13 +48,13 @@ const FEW_KEYS: &str = "1-9 pane  < > sort  ? help  q quit";
 /// The text of the window that `?` opens.
 pub(crate) const HELP: &str = "\
 1 to 9, Tab     another pane
-Up, Down        select a row
+Up, Down        select a row, or scroll this window
 < and >         sort by the column to the left or right
 r               reverse the order
 /               filter: options as of rsct list, such as -p tcp --dport 443
 p               pause or continue
 n               one interval more, while paused
-k               keep flows that sent nothing in this interval
+k               keep flows that sent nothing or are closed
 Enter           open the selected flow or cause
 Esc             close this window
 q, Ctrl-C       end";
@@ -77,7 +81,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     let [title, history] =
         Layout::horizontal([Constraint::Min(1), Constraint::Length(area.width / 4)]).areas(title);
     frame.render_widget(Paragraph::new(plain(view, view.title)), title);
-    let bars = bars(view.history, usize::from(history.width), view.ascii);
+    let bars = parts::bars(view.history, usize::from(history.width), view.ascii);
     frame.render_widget(
         Paragraph::new(Span::styled(bars, view.color(Color::Cyan))),
         history,
@@ -95,7 +99,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
         keys,
     );
     if let Some(text) = view.window {
-        window(frame, view, text, body);
+        parts::window(frame, text, view, body);
     }
 }
 
@@ -109,7 +113,7 @@ impl View<'_> {
 }
 
 /// With `--ascii` without any other character.
-fn plain(view: &View<'_>, text: &str) -> String {
+pub(super) fn plain(view: &View<'_>, text: &str) -> String {
     match view.ascii {
         true => text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect(),
         false => text.to_owned(),
@@ -157,7 +161,11 @@ fn rows(view: &View<'_>, area: Rect) -> Vec<Line<'static>> {
             [Span::styled(cut(&text, widths[column]), style), Span::raw("  ")]
         });
     let mut lines = vec![Line::from(header.collect::<Vec<_>>())];
-    let height = usize::from(area.height).saturating_sub(1).max(1);
+    let line = widths.iter().sum::<usize>() + 2 * widths.len();
+    let height = usize::from(area.height)
+        .saturating_sub(1)
+        .min(MOST_CHARACTERS / line.max(1))
+        .max(1);
     let first = view.selected.saturating_sub(height - 1);
     for (index, row) in table.rows.iter().enumerate().skip(first).take(height) {
         let cells = table.aligned(&widths, row);
@@ -189,41 +197,6 @@ fn fitted(table: &Table, width: usize) -> Vec<usize> {
 
 fn cut(text: &str, width: usize) -> String {
     text.chars().take(width).collect()
-}
-
-/// Bars of a history, scaled to its highest value.
-fn bars(history: &[u64], width: usize, ascii: bool) -> String {
-    const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const ASCII: [char; 9] = [' ', '.', '.', ':', ':', '|', '|', '#', '#'];
-    let shown = &history[history.len().saturating_sub(width)..];
-    let most = shown.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |count: &u64| {
-        let height = (count * 8).div_ceil(most).min(8) as usize;
-        if ascii { ASCII[height] } else { BLOCKS[height] }
-    };
-    let bars: String = shown.iter().map(bar).collect();
-    format!("{bars:>width$}")
-}
-
-fn window(frame: &mut Frame<'_>, view: &View<'_>, text: &str, area: Rect) {
-    let lines = text.lines().count() as u16 + 2;
-    let [_, area, _] = Layout::vertical([
-        Constraint::Min(0),
-        Constraint::Length(lines.min(area.height)),
-        Constraint::Min(0),
-    ])
-    .areas(area);
-    frame.render_widget(Clear, area);
-    let block = match view.ascii {
-        true => Block::new(),
-        false => Block::bordered(),
-    };
-    frame.render_widget(
-        Paragraph::new(plain(view, text))
-            .wrap(Wrap { trim: false })
-            .block(block),
-        area,
-    );
 }
 
 #[cfg(test)]
@@ -263,6 +236,7 @@ mod tests {
             history: &[1, 2, 4, 8],
             status: "",
             window: None,
+            scrolled: 0,
             has_colors: false,
             ascii: false,
         };

@@ -13,7 +13,7 @@ const ROWS: usize = 10;
 pub(crate) fn write(out: &mut Vec<u8>, interval: &Interval<'_>, names: &Names) {
     let _ = writeln!(out, "=== {:.1} s ===", interval.length_ns as f64 / 1e9);
     for pane in Pane::ALL {
-        let mut table = pane.table(interval, names);
+        let mut table = pane.table(interval, names, pane.first_column());
         if table.rows.is_empty() {
             continue;
         }

@@ -31,6 +31,8 @@ pub(crate) struct CauseReader {
     named: HashSet<u64>,
     /// The reported loss, and the time of the last look.
     lost: u64,
+    /// The losses of earlier programs.
+    lost_before: u64,
     looked: Option<Instant>,
     counting: Counting,
 }
@@ -43,9 +45,16 @@ impl CauseReader {
             programs,
             named: HashSet::new(),
             lost: 0,
+            lost_before: 0,
             looked: None,
             counting: Counting::default(),
         })
+    }
+
+    /// Adds the losses of earlier programs.
+    pub(super) fn add_lost(&mut self, lost: u64) {
+        self.lost_before += lost;
+        self.lost += lost;
     }
 
     /// Reports that causes follow.
@@ -106,7 +115,7 @@ impl CauseReader {
     /// Number of causes that were lost, or missed because the kernel skipped programs.
     pub(crate) fn lost(&self) -> u64 {
         let programs = &self.programs;
-        programs.lost().total() + programs.skips().counted + programs.malformed()
+        self.lost_before + programs.lost().total() + programs.skips().counted + programs.malformed()
     }
 
     /// Reads the counts.

@@ -1,4 +1,5 @@
-//! The programs that report causes: attached after tracing has started, on a thread, so that records are still read.
+//! The programs that report causes: attached after tracing has started, on a thread, so that records are still read; detached
+//! while the consumer needs no causes.
 
 use std::{
     sync::mpsc::{Receiver, TryRecvError, channel},
@@ -8,7 +9,7 @@ use std::{
 
 use crate::{
     causes::{
-        KeyCount,
+        KeyCount, ProgramsState,
         programs::{Programs, ProgramsError},
     },
     kernel::interrupt,
@@ -16,20 +17,32 @@ use crate::{
     probe::{scope::Scope, session::Form},
 };
 
-use super::{cause_reader::CauseReader, counting::Reading};
+use super::{
+    cause_reader::CauseReader,
+    counting::{Counting, Reading},
+};
 
 /// The interval of reading the counts, at least.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// The interval as a multiple of the duration of a reading, at least.
 const COUNT_SHARE: u32 = 20;
 
+/// Attaching costs more than running for this time: programs that are not needed stay for it.
+const IDLE: Duration = Duration::from_secs(10);
+
 /// The programs that report causes, and their state.
 #[derive(Default)]
 pub(super) struct Causes {
-    /// The parameters of attaching, until it starts.
+    /// The parameters of attaching; none if causes are not wanted, or cannot be reported.
     wanted: Option<(Form, Scope)>,
     coming: Option<Receiver<Result<CauseReader, ProgramsError>>>,
     attached: Option<CauseReader>,
+    /// The time since when the consumer needs no causes.
+    idle_since: Option<Instant>,
+    /// The losses of programs that were detached.
+    lost_before: u64,
+    /// The readings of the kernel's counters while no programs are attached.
+    counting: Counting,
     /// The time of the next reading of the counts; none before the first.
     next_count: Option<Instant>,
 }
@@ -37,40 +50,78 @@ pub(super) struct Causes {
 impl Causes {
     /// Causes within `scope`.
     pub(super) fn of(form: Form, scope: Scope) -> Self {
-        Self {
-            wanted: Some((form, scope)),
-            coming: None,
-            attached: None,
-            next_count: None,
+        let mut causes = Self::default();
+        causes.wanted = Some((form, scope));
+        causes
+    }
+
+    /// Starts to attach or detaches as the consumer needs, or reports the result once attaching has ended.
+    pub(super) fn go_on(&mut self, consumer: &mut impl Consumer) {
+        if self.coming.is_some() {
+            self.arrive(consumer);
+            return;
+        }
+        match (consumer.wants_causes(), &self.attached) {
+            (true, Some(_)) => self.idle_since = None,
+            (true, None) => self.begin(),
+            (false, Some(_)) => {
+                if self.idle_since.get_or_insert_with(Instant::now).elapsed() >= IDLE {
+                    self.detach(consumer);
+                }
+            }
+            (false, None) => {}
         }
     }
 
-    /// Starts to attach, or reports the result once that has ended.
-    pub(super) fn go_on(&mut self, consumer: &mut impl Consumer) {
-        if let Some((form, scope)) = self.wanted.take() {
-            let (send, receive) = channel();
-            self.coming = Some(receive);
-            // If no thread can start, the channel closes at once.
-            let _ = thread::Builder::new().name("rsct-causes".into()).spawn(move || {
-                let _ = send.send(begin(form, scope));
-            });
+    fn begin(&mut self) {
+        let Some((form, scope)) = self.wanted.clone() else {
             return;
-        }
+        };
+        let (send, receive) = channel();
+        self.coming = Some(receive);
+        // If no thread can start, the channel closes at once.
+        let _ = thread::Builder::new().name("rsct-causes".into()).spawn(move || {
+            let _ = send.send(begin(form, scope));
+        });
+    }
+
+    fn arrive(&mut self, consumer: &mut impl Consumer) {
         let Some(coming) = &self.coming else { return };
-        match coming.try_recv() {
+        let arrived = match coming.try_recv() {
             Err(TryRecvError::Empty) => return,
-            Ok(Ok(attached)) => {
+            Ok(arrived) => arrived.map_err(Some),
+            Err(TryRecvError::Disconnected) => Err(None),
+        };
+        self.coming = None;
+        match arrived {
+            Ok(mut attached) => {
                 report_missed(&attached);
+                attached.add_lost(self.lost_before);
                 attached.report(consumer);
                 self.attached = Some(attached);
+                self.idle_since = None;
+                self.next_count = None;
             }
-            Ok(Err(error)) => {
-                message!("causes are not reported: {error}");
+            Err(error) => {
+                if let Some(error) = error {
+                    message!("causes are not reported: {error}");
+                }
+                self.wanted = None;
                 consumer.take(Input::Notice(&Notice::NoCauses));
             }
-            Err(TryRecvError::Disconnected) => consumer.take(Input::Notice(&Notice::NoCauses)),
         }
-        self.coming = None;
+    }
+
+    fn detach(&mut self, consumer: &mut impl Consumer) {
+        let Some(mut attached) = self.attached.take() else {
+            return;
+        };
+        attached.drain(consumer);
+        self.lost_before = attached.lost();
+        attached.programs.detach();
+        self.counting = Counting::default();
+        self.idle_since = None;
+        consumer.take(Input::Notice(&Notice::NoCauses));
     }
 
     /// Passes on the causes up to now.
@@ -89,7 +140,7 @@ impl Causes {
 
     /// Number of causes that were lost, or missed because the kernel skipped programs.
     pub(super) fn lost(&self) -> u64 {
-        self.attached.as_ref().map_or(0, CauseReader::lost)
+        self.attached.as_ref().map_or(self.lost_before, CauseReader::lost)
     }
 
     /// Returns whether the kernel skips programs without counting them.
@@ -99,9 +150,9 @@ impl Causes {
             .is_some_and(|attached| attached.programs.skips().uncounted)
     }
 
-    /// Returns whether the counts are due.
-    pub(super) fn are_counts_due(&self) -> bool {
-        self.attached.is_some() && self.next_count.is_none_or(|next| Instant::now() >= next)
+    /// Returns whether the counts are due. `counters`: the kernel's are needed without those of causes, too.
+    pub(super) fn are_counts_due(&self, counters: bool) -> bool {
+        (self.attached.is_some() || counters) && self.next_count.is_none_or(|next| Instant::now() >= next)
     }
 
     /// Returns whether the programs are attached.
@@ -126,7 +177,10 @@ impl Causes {
         match (reading, &mut self.attached) {
             (Ok(reading), Some(attached)) => attached.report_counts(reading, consumer),
             (Err(error), _) => message!("{error}"),
-            (Ok(_), None) => {}
+            (Ok(reading), None) => {
+                let counted = self.counting.changes(reading, ProgramsState::default());
+                consumer.take(Input::Counted(&counted));
+            }
         }
     }
 }

@@ -247,7 +247,8 @@ impl<C: Consumer> Reader<'_, C> {
 
     /// Returns whether the counts of causes are due.
     fn needs_counts(&self) -> bool {
-        self.causes.are_counts_due() && self.consumer.wants_counts()
+        let counters = !self.consumer.wants_causes();
+        self.consumer.wants_counts() && self.causes.are_counts_due(counters)
     }
 
     /// Returns whether the counts of causes are due at the end.

@@ -2,7 +2,7 @@
 
 mod compare;
 pub mod entries;
-mod machine;
+pub mod machine;
 pub mod netlink;
 pub mod process;
 mod sections;
