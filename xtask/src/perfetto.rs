@@ -100,11 +100,7 @@ fn fetched(dir: &Path) -> Result<Option<String>> {
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension() == Some(OsStr::new("tgz")));
         let Some(archive) = archive.filter(|_| packed.status.success()) else {
-            let error = String::from_utf8_lossy(&packed.stderr);
-            return Ok(Some(format!(
-                "npm cannot fetch {PACKAGE}: {}",
-                exec::tail(&error, 1)
-            )));
+            return Ok(Some(format!("npm cannot fetch {PACKAGE}")));
         };
         let mut tar = Command::new("tar");
         tar.arg("-xzf").arg(&archive).arg("-C").arg(dir).arg(DIRECTORY);
