@@ -304,7 +304,7 @@ impl Collector {
         let now = &mut collector.figures.now;
         let figures = Figures {
             packets: 1,
-            bytes: u64::MAX >> 20,
+            bytes: 1 << 500,
             created: 1,
             cost_ns: 1,
         };
@@ -341,12 +341,12 @@ impl Collector {
                 (0..1000).for_each(|number| flows.add(flow(number)));
                 OfCause {
                     cause,
-                    count: u64::MAX >> 2,
+                    count: 1 << 50,
                     flows,
                 }
             })
             .collect();
-        now.totals.packets = u64::MAX >> 2;
+        now.totals.packets = 1 << 50;
         collector.figures.limits = (0..namespaces).map(|netns| (netns, u32::MAX)).collect();
         collector
     }
