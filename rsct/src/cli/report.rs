@@ -36,7 +36,6 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   rsct report fault.rsct -o html -O fault.html
-  rsct report fault.rsct --from +10s --to +20s
   rsct report fault.rsct -o md -p udp --dport 53
   rsct report --compare before.rsct after.rsct")]
 pub(super) struct ReportArgs {

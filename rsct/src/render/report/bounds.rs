@@ -1,7 +1,5 @@
 //! Unit tests: the size of a page is bounded for any recording, and names cannot change it.
 
-use std::net::IpAddr;
-
 use crate::{
     kernel::{hz::Hz, interfaces::Names},
     observe::{Consumer as _, Ended, Input, Setup},
@@ -157,6 +155,8 @@ fn a_part_of_a_recording_is_not_torn() {
 fn addresses_are_those_of_the_crowd() {
     let side = week();
     let page = text(&document(&side.gathered, &side.start, &side.files));
-    let last: IpAddr = std::net::Ipv6Addr::from(u128::MAX).into();
-    assert!(page.contains(&last.to_string()), "the tables are empty");
+    assert!(
+        page.contains("ffff:ffff:ffff:ffff:ffff:ffff:ffff:"),
+        "the tables are empty"
+    );
 }

@@ -103,7 +103,7 @@ fn change(difference: &Difference) -> String {
         (Some(percent), ..) if percent.abs() < 0.05 => "0 %".to_owned(),
         (Some(percent), ..) if percent.abs() >= 1000.0 => format!("x {}", number(percent / 100.0 + 1.0)),
         (Some(percent), ..) => format!("{percent:+.1} %"),
-        (None, Some(_), Some(after)) if after == 0.0 => "0 %".to_owned(),
+        (None, Some(_), Some(0.0)) => "0 %".to_owned(),
         (None, Some(_), Some(_)) => "from 0".to_owned(),
         _ => "-".to_owned(),
     }

@@ -32,7 +32,7 @@ pub(super) fn escaped(text: &str) -> String {
 /// A sentence with its `commands` as code.
 fn with_code(text: &str) -> String {
     let text = escaped(text);
-    if text.matches('`').count() % 2 != 0 {
+    if !text.matches('`').count().is_multiple_of(2) {
         return text;
     }
     let tag = |number: usize| match number {

@@ -121,14 +121,17 @@ pub(super) fn of(before: &Gathered, after: &Gathered, intervals: &Intervals<'_>)
     figures
 }
 
-const FAULTS: [(&str, fn(&Totals) -> u64); 4] = [
+/// A total with its name.
+type NamedTotal = (&'static str, fn(&Totals) -> u64);
+
+const FAULTS: [NamedTotal; 4] = [
     ("INVALID packets", |totals| totals.invalid),
     ("dropped packets", |totals| totals.dropped),
     ("failed inserts", |totals| totals.insert_failed),
     ("lost records", |totals| totals.lost),
 ];
 
-const LOAD: [(&str, fn(&Totals) -> u64); 5] = [
+const LOAD: [NamedTotal; 5] = [
     ("packets", |totals| totals.packets),
     ("bytes", |totals| totals.bytes),
     ("created entries", |totals| totals.created),

@@ -19,7 +19,7 @@ impl Collector {
         let now = &mut collector.figures.now;
         let figures = Figures {
             packets: 1,
-            bytes: u64::MAX >> 20,
+            bytes: 1 << 40,
             created: 1,
             cost_ns: 1,
         };
@@ -50,10 +50,10 @@ impl Collector {
             now.culprits.tasks.add(TaskName { pid, comm }, &figures);
             now.durations.add_value(u64::from(number).pow(2));
         }
-        now.totals.packets = u64::MAX >> 2;
+        now.totals.packets = 1 << 50;
         for cause in Cause::all() {
             let of = collector.figures.causes.of_mut(cause);
-            of.count = u64::MAX >> 2;
+            of.count = 1 << 50;
             (0..1000).for_each(|number| of.flows.add(flow(number)));
         }
         collector.figures.limits = (0..namespaces).map(|netns| (netns, u32::MAX)).collect();

@@ -192,7 +192,7 @@ pub(super) fn stack(plane: &Plane, layers: &[Line], out: &mut String) {
             "<path class=\"s{number} a\" d=\"{}{}z\"><title>{}</title></path>",
             steps(plane, above, top),
             back(plane, below, top),
-            escaped(&layers.get(number).map_or("", |layer| &layer.name))
+            escaped(layers.get(number).map_or("", |layer| &layer.name))
         );
     }
 }

@@ -16,11 +16,14 @@ const BUCKETS: usize = 8;
 /// Degrees of colour.
 pub(super) const DEGREES: usize = 6;
 
+/// The number of packets by row.
+type Rows = Vec<(usize, u64)>;
+
 /// A heat map.
 #[derive(Debug, Default)]
 pub(crate) struct Heat {
     /// Begin and end of each column in seconds, and the number of packets by row.
-    columns: Vec<(f64, f64, Vec<(usize, u64)>)>,
+    columns: Vec<(f64, f64, Rows)>,
     /// The median and the 99th percentile of each column.
     lines: [Values; 2],
 }
@@ -33,7 +36,7 @@ impl Heat {
         let seconds = |time_ns: u64| time_ns.saturating_sub(start_ns) as f64 / 1e9;
         for (before, after) in series.steps() {
             let durations = after.durations.since(&before.durations);
-            let mut rows: Vec<(usize, u64)> = Vec::new();
+            let mut rows = Rows::new();
             for (least, _, count) in durations.buckets() {
                 let row = bucket_of(least) / BUCKETS;
                 match rows.last_mut() {
