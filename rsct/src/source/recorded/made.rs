@@ -199,6 +199,8 @@ pub(super) struct Made {
     births: [u64; 4],
     /// Flows that are deleted and not destroyed.
     are_deleted: [bool; 4],
+    /// Flows of which a record or a dump exists.
+    are_known: [bool; 4],
     losses: u64,
 }
 
@@ -223,6 +225,7 @@ impl Made {
             now_ns: STARTED_NS,
             births: [STARTED_NS - 5; 4],
             are_deleted: [false; 4],
+            are_known: [false; 4],
             losses: 0,
         }
     }
@@ -230,13 +233,22 @@ impl Made {
     pub(super) fn event(&mut self, event: Event, flow: u16, after_ms: u64) {
         self.now_ns += after_ms * 1_000_000;
         let time_ns = self.now_ns;
-        // Packets in flight still have the deleted entry; all else is of the next one.
+        // Packets in flight still have the deleted entry; all else is of the next one. If the deletion is the first record of
+        // an entry, a packet in flight makes a flow of it, which a part that begins between them does not have.
+        let index = usize::from(flow);
         match event {
+            Event::Packet | Event::Invalid if !self.are_known[index] => self.follow(flow),
             Event::Confirm | Event::Governs => self.follow(flow),
             Event::Dump => (0..4).for_each(|flow| self.follow(flow)),
             _ => {}
         }
-        let birth_ns = self.births[usize::from(flow)];
+        match event {
+            Event::Packet | Event::Invalid | Event::Confirm => self.are_known[index] = true,
+            // The dump lacks this flow.
+            Event::Dump => (0..4).for_each(|other| self.are_known[other] = other != index),
+            _ => {}
+        }
+        let birth_ns = self.births[index];
         match event {
             Event::Packet => self.record(Record::Packet(&packet(flow, birth_ns, time_ns, false))),
             Event::Invalid => {
@@ -289,6 +301,7 @@ impl Made {
     fn follow(&mut self, flow: u16) {
         if std::mem::take(&mut self.are_deleted[usize::from(flow)]) {
             self.births[usize::from(flow)] = self.now_ns;
+            self.are_known[usize::from(flow)] = false;
         }
     }
 
