@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, UsageError, binary_output, ended,
-    input_args::{InputArgs, Moment, netns_of},
+    input_args::{InputArgs, WindowArgs, netns_of},
     is_broken_pipe,
     namespaces::NetnsArg,
     record::parse_size,
@@ -59,15 +59,8 @@ pub(super) struct ExportArgs {
     filter: FilterArgs,
     #[command(flatten)]
     netns: NetnsArg,
-    /// Begin at TIME of the recording
-    ///
-    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
-    /// end it is in that time zone.
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    from: Option<Moment>,
-    /// End at TIME of the recording
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    to: Option<Moment>,
+    #[command(flatten)]
+    window: WindowArgs,
     /// Write tracks for the N flows with the most packets
     ///
     /// The packets of the others are counted, and are on the tracks of their CPUs.
@@ -100,7 +93,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let Form::Perfetto = args.output;
     let export = Export {
         args,
-        input: InputArgs::of(args.files.clone(), args.from, args.to),
+        input: args.window.of(args.files.clone()),
         filter,
         out,
     };

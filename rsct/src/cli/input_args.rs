@@ -40,6 +40,27 @@ pub(super) struct InputArgs {
     to: Option<Moment>,
 }
 
+/// `--from` and `--to` of commands whose files are arguments.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct WindowArgs {
+    /// Begin at TIME of the recording
+    ///
+    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
+    /// end it is in that time zone.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// End at TIME of the recording
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    to: Option<Moment>,
+}
+
+impl WindowArgs {
+    /// These files.
+    pub(super) fn of(self, files: Vec<PathBuf>) -> InputArgs {
+        InputArgs::of(files, self.from, self.to)
+    }
+}
+
 impl InputArgs {
     /// The same for files that are no values of `--input`.
     pub(super) fn of(input: Vec<PathBuf>, from: Option<Moment>, to: Option<Moment>) -> Self {

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     FilterArgs, UsageError,
-    input_args::{InputArgs, Moment, netns_of},
+    input_args::{WindowArgs, netns_of},
     is_broken_pipe,
     namespaces::NetnsArg,
     watching::records_have,
@@ -59,15 +59,8 @@ pub(super) struct ReportArgs {
     filter: FilterArgs,
     #[command(flatten)]
     netns: NetnsArg,
-    /// Begin at TIME of the recording
-    ///
-    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
-    /// end it is in that time zone.
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    from: Option<Moment>,
-    /// End at TIME of the recording
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    to: Option<Moment>,
+    #[command(flatten)]
+    window: WindowArgs,
 }
 
 /// Forms of the page.
@@ -134,7 +127,7 @@ async fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 
 /// Reads the files of one recording.
 async fn gather(args: &ReportArgs, filter: &Filter, files: &[PathBuf]) -> anyhow::Result<Side> {
-    let input = InputArgs::of(files.to_vec(), args.from, args.to);
+    let input = args.window.of(files.to_vec());
     let recorded = input.open(false)?.context("no recording is given")?;
     let start = recorded.start.clone();
     let netns = netns_of(args.netns.name(), &start.names)?;

@@ -104,7 +104,7 @@ pub fn run(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<Tall
     let (_browser, mut tab) = Browser::start()?;
     for page in pages {
         let started = Instant::now();
-        let complaints = open(page, &mut tab).map_or_else(|error| vec![format!("{error:#}")], |found| found);
+        let complaints = open(page, &mut tab).unwrap_or_else(|error| vec![format!("{error:#}")]);
         let complaint = (!complaints.is_empty()).then(|| complaints.join("\n"));
         tally.add(Tally::one(page.name, complaint));
         tally.times.push(Timed {

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::{
     cli::{
         FilterArgs, UsageError, binary_output,
-        input_args::{InputArgs, Moment, netns_of},
+        input_args::{WindowArgs, netns_of},
         is_broken_pipe,
         namespaces::NetnsArg,
         watching::records_have,
@@ -43,15 +43,8 @@ pub(super) struct CutArgs {
     filter: FilterArgs,
     #[command(flatten)]
     netns: NetnsArg,
-    /// Begin at TIME of the recording
-    ///
-    /// `+10s` is 10 seconds after its start. A date such as 2026-11-30T02:00:00 is in local time; with Z or +01:00 at its
-    /// end it is in that time zone.
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    from: Option<Moment>,
-    /// End at TIME of the recording
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    to: Option<Moment>,
+    #[command(flatten)]
+    window: WindowArgs,
 }
 
 /// Runs `rsct recording cut`.
@@ -70,7 +63,7 @@ pub(super) fn run(args: &CutArgs) -> anyhow::Result<ExitCode> {
         .into());
     }
     binary_output::check(&args.out, &args.files, "a recording")?;
-    let input = InputArgs::of(args.files.clone(), args.from, args.to);
+    let input = args.window.of(args.files.clone());
     let Recorded {
         mut files,
         start,
