@@ -98,6 +98,7 @@ RULES
         stage.sh("rsct save -O table.save")?;
         // Long enough for the programs of causes to be attached.
         stage.sh("rsct record -O fault.rsct --duration 20s 2>&1")?;
+        stage.sh("ln fault.rsct before.rsct; ln fault.rsct after.rsct")?;
         stage.fill()?;
         Ok(stage)
     }
