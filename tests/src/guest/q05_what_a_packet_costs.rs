@@ -6,14 +6,17 @@ use std::net::{SocketAddrV4, UdpSocket};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::lab::{
-    CLIENT, Lab, Line, SERVER,
-    counters::Counters,
-    inode,
-    latency::{self, Measured, Recording},
-    limit::{self, Limit},
-    raw, traffic,
-    wait::{self, DEADLINE},
+use crate::{
+    guest::ATTACH,
+    lab::{
+        CLIENT, Lab, Line, SERVER,
+        counters::Counters,
+        inode,
+        latency::{self, Measured, Recording},
+        limit::{self, Limit},
+        raw, traffic,
+        wait::{self, DEADLINE},
+    },
 };
 
 const IN: &str = "nf_conntrack_in";
@@ -28,7 +31,28 @@ const DROPPED: i64 = 3;
 /// Packets from the server to itself, of one flow: each traverses twice.
 const LOOPED: i64 = 20;
 
+/// Rounds at most: one with skipped programs is repeated.
+const ROUNDS: u32 = 4;
+
 pub fn run() -> Result<()> {
+    for _ in 1..ROUNDS {
+        match round() {
+            Err(error) if has_skips(&error) => {}
+            ended => return ended,
+        }
+    }
+    round()
+}
+
+/// Returns whether the kernel skipped programs in the measurement that a message quotes: on a busy machine, kprobes of
+/// several sessions run into each other, and the skipped ones count nothing.
+fn has_skips(error: &anyhow::Error) -> bool {
+    let said = error.to_string();
+    let mut figures = said.split("\"skipped\":").skip(1);
+    std::env::var(ATTACH).is_ok_and(|mode| mode == "kprobe") && figures.any(|figure| !figure.starts_with('0'))
+}
+
+fn round() -> Result<()> {
     let lab = Lab::new()?.without_ipv6()?;
     let netns = &lab.server.name;
     let port = UdpSocketPair::open(&lab)?;
