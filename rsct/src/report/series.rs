@@ -114,13 +114,10 @@ impl Series {
 
     /// Adds a moment. If there are too many, every second one is dropped: the totals of the others include it.
     pub(crate) fn push(&mut self, point: Point) {
-        if self.points.len() > 1
-            && self
-                .points
-                .last()
-                .is_some_and(|last| last.time_ns >= point.time_ns)
-        {
-            // Only the end comes at the time of the last moment.
+        // Only the end follows so soon. A few events in a few milliseconds would be a rate above all others.
+        let soon_ns = self.step_ns / 2;
+        let follows_soon = |last: &Point| last.time_ns.saturating_add(soon_ns) > point.time_ns;
+        if self.points.len() > 1 && self.points.last().is_some_and(follows_soon) {
             self.points.pop();
         }
         self.points.push(point);
@@ -218,6 +215,23 @@ mod tests {
             entries: second,
             ..Point::default()
         }
+    }
+
+    #[test]
+    fn the_end_makes_no_step_of_a_few_milliseconds() {
+        let mut series = Series::new(0);
+        series.push(point(1));
+        series.push(point(2));
+        let mut end = point(2);
+        end.time_ns += 3_000_000;
+        end.totals.packets += 5;
+        series.push(end);
+        let rates: Vec<u64> = series
+            .rates(|point| point.totals.packets)
+            .into_iter()
+            .map(|(_, rate)| rate.round() as u64)
+            .collect();
+        assert_eq!(rates, [10, 15]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 use super::{Culprits, Destination, Figures, Source};
 use crate::causes::tally::FlowName;
 
-/// When there are so many flows, their figures are added to the leaders.
+/// The number of flows after which their figures are added to the leaders.
 const MOST: usize = 4096;
 
 /// Figures by flow; false for packets without an entry.

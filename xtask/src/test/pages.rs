@@ -116,7 +116,7 @@ pub fn run(listed: &Result<Listed, String>, filter: Option<&str>) -> Result<Tall
     Ok(tally)
 }
 
-/// Makes a page and opens it in every view; returns what is wrong.
+/// Makes a page and opens it in every view. Returns the complaints.
 fn open(page: &Page, tab: &mut Tab) -> Result<Vec<String>> {
     let dir = paths::target().join("pages");
     fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;

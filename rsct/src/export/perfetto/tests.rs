@@ -71,7 +71,7 @@ fn traced(feed: impl FnOnce(&mut Exporter<&mut Vec<u8>>)) -> (Read, Written) {
     (Read::of(&trace), written)
 }
 
-/// A packet of an entry in the table, so many nanoseconds after the start.
+/// A packet of an entry in the table, this number of nanoseconds after the start.
 fn packet(after_ns: u64, duration_ns: Option<u32>) -> PacketRecord {
     let timed = if duration_ns.is_some() {
         PacketFlags::DURATION

@@ -1,4 +1,4 @@
-//! A recording of any size, to measure by hand how a replay's memory and time grow:
+//! Writes a recording of any size, to measure the memory and time of its replay:
 //! `RSCT_LARGE_MIB=1024 RSCT_LARGE=large.rsct cargo test -p rsct --lib large -- --ignored`
 
 use std::{env, fs, path::PathBuf};
