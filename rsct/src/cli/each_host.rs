@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{input_args::InputArgs, is_broken_pipe, sentence};
+use super::{UsageError, input_args::InputArgs, is_broken_pipe, sentence};
 use crate::{
     render::{merged::Host, printed::Form},
     source::recorded::Start,
@@ -129,18 +129,22 @@ pub(super) fn each_host(
     };
     let hosts = named(form, boots.iter().map(|(_, start)| start));
     let mut failed = Vec::new();
-    for ((number, (files, _)), host) in boots.iter().enumerate().zip(hosts) {
+    let mut is_first = true;
+    for ((files, _), host) in boots.iter().zip(hosts) {
         message!("{}:", host.name);
-        let is_first = number == failed.len();
-        if let Err(error) = answer(files, &mut Output::of_host(io::stdout(), host, is_first)) {
+        let mut output = Output::of_host(io::stdout(), host, is_first);
+        if let Err(error) = answer(files, &mut output) {
             message!("{}", sentence(&error));
             failed.push(error);
         }
+        is_first &= !output.of.is_some_and(|of| of.has_begun);
     }
+    const NONE: &str = "no host of the recordings has an answer";
     match failed.len() {
         0 => Ok(ExitCode::SUCCESS),
-        number if number == boots.len() => Err(anyhow::anyhow!("no host of the recordings has an answer")),
-        _ => Ok(ExitCode::FAILURE),
+        number if number < boots.len() => Ok(ExitCode::FAILURE),
+        _ if failed.iter().all(|error| error.is::<UsageError>()) => Err(UsageError(NONE.to_owned()).into()),
+        _ => Err(anyhow::anyhow!(NONE)),
     }
 }
 

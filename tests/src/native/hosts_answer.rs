@@ -122,6 +122,9 @@ fn one_cannot_answer(scratch: &Scratch, names: &[&str]) -> Result<()> {
     }
     let said = fails(scratch, &["list"], "xml", names, 2)?;
     ensure!(said.contains("entries of one host"), "{said}");
+    let unknown = &["list", "--netns", "no-such"];
+    let said = fails(scratch, unknown, "text", names, 2)?;
+    ensure!(said.contains("no network namespace \"no-such\""), "{said}");
     Ok(())
 }
 
