@@ -1,5 +1,6 @@
 //! `cargo xtask pictures`: the README's pictures, each from a real run.
 
+mod guest;
 mod page;
 mod screen;
 

@@ -4,12 +4,11 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::guest;
 use crate::{
     browser::{Browser, Colors, address},
-    build::Profile,
-    paths, progress,
+    paths,
     test::pages,
-    vm::{self, Boot},
 };
 
 /// The traffic that is recorded.
@@ -22,24 +21,7 @@ const MOST_BYTES: usize = 150 << 10;
 
 /// Records traffic in a guest, makes the page and draws its begin.
 pub(super) fn draw() -> Result<()> {
-    let dir = paths::target().join("pictures");
-    vm::prepare(Profile::Quick)?;
-    let mut log = Vec::new();
-    let code = {
-        let _step = progress::step("recording traffic in a guest");
-        let boot = Boot {
-            script: TRAFFIC.to_owned(),
-            out: Some(&dir),
-            ..Boot::default()
-        };
-        boot.run(&mut |bytes| log.extend_from_slice(bytes))?
-    };
-    if code != 0 {
-        bail!(
-            "record traffic: the guest ended with {code}:\n{}",
-            String::from_utf8_lossy(&log)
-        );
-    }
+    let dir = guest::run("recording traffic", TRAFFIC)?;
     let file = dir.join("report.html");
     pages::make(&[dir.join("host.rsct")], &[], &file)?;
     let (_browser, mut tab) = Browser::start()?;

@@ -2,37 +2,17 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::{
-    build::Profile,
-    paths, picture, progress,
-    vm::{self, Boot},
-};
+use super::guest;
+use crate::{paths, picture};
 
 /// The traffic, and the screen.
 const TRAFFIC: &str = include_str!("screen.sh");
 
 /// Runs rsct in a guest, and draws its screen.
 pub(super) fn draw() -> Result<()> {
-    let dir = paths::target().join("pictures");
-    vm::prepare(Profile::Quick)?;
-    let mut log = Vec::new();
-    let code = {
-        let _step = progress::step("running rsct top in a guest");
-        let boot = Boot {
-            script: TRAFFIC.to_owned(),
-            out: Some(&dir),
-            ..Boot::default()
-        };
-        boot.run(&mut |bytes| log.extend_from_slice(bytes))?
-    };
-    if code != 0 {
-        bail!(
-            "capture the screen of rsct top: the guest ended with {code}:\n{}",
-            String::from_utf8_lossy(&log)
-        );
-    }
+    let dir = guest::run("running rsct top", TRAFFIC)?;
     let file = dir.join("top.txt");
     let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
     let path = paths::root().join("docs/pictures/top.svg");
