@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod browser;
 mod build;
+mod clock;
 mod cpio;
 #[cfg(test)]
 mod documented;

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{emulator, exec};
+use crate::{clock, emulator, exec};
 
 const CONSOLE_LINES: usize = 70;
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog \
@@ -149,6 +149,15 @@ impl Machine<'_> {
         )
     }
 
+    fn kernel_arguments(&self) -> String {
+        if self.icount {
+            // Its counter counts instructions.
+            return KERNEL_ARGUMENTS.to_owned();
+        }
+        let rate = clock::argument().unwrap_or_default();
+        format!("{KERNEL_ARGUMENTS} {LESS_WORK} {rate}")
+    }
+
     fn command(&self) -> Result<Command> {
         let mut command = emulator::command()?;
         // Names relative to the directory need no escaping in QEMU's options.
@@ -166,11 +175,7 @@ impl Machine<'_> {
         }
         command.arg("-kernel").arg(self.vmlinuz);
         command.args(["-initrd", "initrd"]);
-        if self.icount {
-            command.args(["-append", KERNEL_ARGUMENTS]);
-        } else {
-            command.args(["-append", &format!("{KERNEL_ARGUMENTS} {LESS_WORK}")]);
-        }
+        command.args(["-append", &self.kernel_arguments()]);
         file_device(&mut command, "console", "console.log");
         command.args(["-device", "isa-serial,chardev=console"]);
         command.args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);

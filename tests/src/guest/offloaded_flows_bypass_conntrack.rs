@@ -47,7 +47,8 @@ pub fn run() -> Result<()> {
     saved_lines_are_loaded(&router)
 }
 
-/// A client and a server with a router between them, whose flowtable offloads every flow.
+/// A client and a server with a router between them, whose flowtable offloads every flow, and longer than the questions
+/// about them take.
 fn routed() -> Result<(Namespace, Namespace, Namespace)> {
     let (router, client, server) = (
         Namespace::new("router")?,
@@ -69,6 +70,7 @@ fn routed() -> Result<(Namespace, Namespace, Namespace)> {
     }
     router.sh("
         sysctl -qw net.ipv4.ip_forward=1
+        sysctl -qw net.netfilter.nf_flowtable_tcp_timeout=600 net.netfilter.nf_flowtable_udp_timeout=600
         nft -f - <<RULES
         table inet fast {
             flowtable quick { hook ingress priority 0; devices = { ra, rb }; }

@@ -24,6 +24,9 @@ use crate::{
 
 /// Far longer than the scenarios of one boot take, even on a busy host.
 const TIMEOUT: Duration = Duration::from_secs(3600);
+/// Scenarios run one after the other, so their seconds by the guest's clock are not more than those of this machine's. The
+/// tolerance is for their rounding.
+const CLOCK_TOLERANCE: f64 = 1.05;
 /// Marks the exit status of the scenarios in a guest's output.
 const CODE: &str = "::code ";
 
@@ -123,6 +126,7 @@ struct Run {
     place: String,
     /// Number of scenarios that the plan has for it.
     planned: usize,
+    began: Instant,
     step: progress::Step,
     buffer: Vec<u8>,
     scenarios: Scenarios,
@@ -133,6 +137,7 @@ impl Run {
     fn new(place: String, planned: usize) -> Self {
         Self {
             step: progress::step(&place),
+            began: Instant::now(),
             place,
             planned,
             buffer: Vec::new(),
@@ -160,7 +165,8 @@ impl Run {
 
     /// The results, after the boot ended with or without `error`.
     fn end(self, error: Option<anyhow::Error>) -> Tally {
-        let tally = match (self.code, error) {
+        let elapsed = self.began.elapsed();
+        let mut tally = match (self.code, error) {
             (Some(code), None) => {
                 let ran = self.scenarios.so_far().count();
                 let mut tally = self.scenarios.end(code);
@@ -183,8 +189,22 @@ impl Run {
                 tally
             }
         };
+        if let Some(complaint) = wrong_clock(&tally, elapsed) {
+            tally.add(Tally::one("clock", Some(complaint)));
+        }
         tally.at(&self.place)
     }
+}
+
+/// The complaint about a guest whose clock is fast: its timeouts end before their time, and any scenario may fail by it.
+fn wrong_clock(tally: &Tally, elapsed: Duration) -> Option<String> {
+    let guest: f64 = tally.times.iter().map(|time| time.seconds).sum();
+    let host = elapsed.as_secs_f64();
+    (guest > host * CLOCK_TOLERANCE).then(|| {
+        format!(
+            "the scenarios took {guest:.1} s by the guest's clock and {host:.1} s by this machine's: the guest's clock is fast"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -202,6 +222,7 @@ mod tests {
 
     fn run(text: &[&str], error: Option<anyhow::Error>) -> Tally {
         let mut run = Run::new("guest 6.1 kprobe".to_owned(), 1);
+        run.began -= Duration::from_secs(1);
         for part in text {
             run.bytes(part.as_bytes());
         }
@@ -244,6 +265,19 @@ mod tests {
                 "guest 6.1 kprobe: plan".to_owned(),
                 "2 scenarios ran, but the plan has 1".to_owned()
             )]
+        );
+    }
+
+    #[test]
+    fn a_guest_with_a_fast_clock_has_failed() {
+        let tally = run(&["test a ... ok in 5.20 s\n1 passed, 0 failed\n::code 0\n"], None);
+        assert_eq!(tally.passed, 1);
+        assert_eq!(tally.failures.len(), 1, "{tally:?}");
+        let (name, complaint) = &tally.failures[0];
+        assert_eq!(name, "guest 6.1 kprobe: clock");
+        assert!(
+            complaint.contains("took 5.2 s by the guest's clock and 1.0 s"),
+            "{complaint}"
         );
     }
 
