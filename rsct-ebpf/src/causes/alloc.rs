@@ -28,8 +28,7 @@ use crate::{
         field,
         nf_conn::NfConn,
     },
-    nested::Nested,
-    report,
+    nested, report,
     scratch::Slots,
 };
 
@@ -100,7 +99,7 @@ fn request<C: Arguments>(ctx: &C) -> Request {
 #[inline(always)]
 fn judge(pointer: u64, frame: u64) -> Option<u8> {
     let failed = pointer > LAST_POINTER;
-    match Nested::within(&EARLY_DROP, frame) {
+    match nested::take_called(&EARLY_DROP, frame, |evicted| *evicted) {
         Some(1..) if !failed => Some(what::FULL_EVICTED),
         Some(0) if failed => Some(what::FULL_REFUSED),
         _ if failed => Some(what::FULL_NO_MEMORY),

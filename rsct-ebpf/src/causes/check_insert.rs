@@ -21,7 +21,7 @@ use crate::{
         nf_conn::NfConn,
         tuple,
     },
-    nested::Nested,
+    nested::{self, Notes},
     report,
 };
 
@@ -31,7 +31,7 @@ static INSERTING: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
 /// Set if this function was called, for the program that sees ctnetlink's result.
 #[map]
-pub static CHECKED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
+pub static CHECKED: Notes<u64> = nested::notes();
 
 #[fexit(function = "nf_conntrack_hash_check_insert")]
 pub fn why_insert_fexit(ctx: FExitContext) -> u32 {
@@ -58,7 +58,7 @@ pub fn why_insert_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn judge<M: Memory>(ct: NfConn<M>, returned: i32, frame: u64) {
-    Nested::note(&CHECKED, frame, 1);
+    nested::note(&CHECKED, frame, 1);
     if returned >= 0 {
         return;
     }

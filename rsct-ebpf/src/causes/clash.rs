@@ -9,12 +9,10 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe, map},
-    maps::PerCpuArray,
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use rsct_common::{
     TupleWords,
-    loss::Loss,
     record::{CauseFamily, CauseFlags, what},
 };
 
@@ -22,24 +20,22 @@ use crate::{
     filter,
     globals::{NF_CONN_TUPLEHASH, TUPLE_HASH_TUPLE, arg},
     kernel::{
-        Memory as _, Untyped,
+        Memory as _, NF_DROP, Untyped,
         args::{Arguments, Frame},
         at,
         nf_conn::{NfConn, TUPLE_HASH_BYTES},
         sk_buff::SkBuff,
         tuple,
     },
-    nested::Nested,
-    report,
-    scratch::Slots,
-    words,
+    nested::{self, Notes},
+    report, words,
 };
 
 /// Both entries before the kernel resolves the clash: the loser may be destroyed afterwards.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Clash {
-    winner: u64,
+    skb: u64,
     loser: u64,
     winner_tuple: [TupleWords; 2],
     loser_tuple: [TupleWords; 2],
@@ -49,26 +45,39 @@ struct Clash {
     wanted: u32,
 }
 
+impl Clash {
+    const EMPTY: Self = Self {
+        skb: 0,
+        loser: 0,
+        winner_tuple: [[0; 5]; 2],
+        loser_tuple: [[0; 5]; 2],
+        netns: 0,
+        status: 0,
+        zone: 0,
+        wanted: 0,
+    };
+}
+
 #[map]
-static CLASHES: PerCpuArray<Slots<Clash>> = PerCpuArray::with_max_entries(1, 0);
+static CLASHES: Notes<Clash> = nested::notes();
 
 /// Set if the protocol allows clashes: the kernel then tried to use one entry for both packets.
 #[map]
-static TRIED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
+static TRIED: Notes<u64> = nested::notes();
 
-/// Set if there was a clash, for the program that sees that an entry was not confirmed.
+/// Set if the kernel drops a packet because of a clash, for the program that sees that an entry was not confirmed.
 #[map]
-pub static RESOLVED: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
+pub static DROPPED: Notes<u64> = nested::notes();
 
 #[fentry(function = "__nf_ct_resolve_clash")]
 pub fn clash_tried_fentry(ctx: FEntryContext) -> u32 {
-    Nested::note(&TRIED, ctx.frame(), 1);
+    nested::note(&TRIED, ctx.frame(), 1);
     0
 }
 
 #[kprobe]
 pub fn clash_tried_kprobe(ctx: ProbeContext) -> u32 {
-    Nested::note(&TRIED, ctx.frame(), 1);
+    nested::note(&TRIED, ctx.frame(), 1);
     0
 }
 
@@ -98,66 +107,55 @@ pub fn clash_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn enter<C: Arguments + Frame>(ctx: &C) {
-    let Some(slots) = CLASHES.get_ptr_mut(0) else {
-        return;
-    };
-    let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CLASH_SKB));
-    let loser = NfConn::<Untyped>::new(skb.nfct().ct());
-    // SAFETY: this CPU's slots; `scratch` explains who else can access them.
-    let Some(claim) = unsafe { &mut *slots }.claim(skb.address(), ctx.frame(), Loss::OperationForgotten)
-    else {
-        return;
-    };
-    // Memory turns the pointer into a number, which allows arithmetic.
-    let number = &raw mut claim.slot.number;
-    // SAFETY: the slot's own field; volatile, so that the number is really read back.
-    let hash = unsafe {
-        core::ptr::write_volatile(number, ctx.number(&arg::CLASH_H));
-        core::ptr::read_volatile(number) as *const u8
-    };
-    // The direction in the tuple hash shows its position in the entry.
-    let found = Untyped::read_tuple(at(hash, TUPLE_HASH_TUPLE.load()));
-    let direction = tuple::direction(&found) as u64 & 1;
-    let into_entry = NF_CONN_TUPLEHASH.load() + direction * TUPLE_HASH_BYTES;
-    let winner = NfConn::<Untyped>::new(hash.wrapping_sub(into_entry as usize));
-    let clash = &mut claim.slot.record;
-    clash.winner = winner.address();
-    clash.loser = loser.address();
-    clash.winner_tuple = [winner.tuple(0), winner.tuple(1)];
-    clash.loser_tuple = [loser.tuple(0), loser.tuple(1)];
-    clash.netns = loser.netns();
-    clash.zone = loser.zone() as u32;
-    clash.status = winner.status();
-    clash.wanted =
-        (filter::wants_netns(clash.netns) && filter::wants(&clash.loser_tuple[0], Some(loser))) as u32;
+    nested::note_in_place(&CLASHES, ctx.frame(), Clash::EMPTY, |note| {
+        let skb = SkBuff::<Untyped>::new(ctx.pointer(&arg::CLASH_SKB));
+        let loser = NfConn::<Untyped>::new(skb.nfct().ct());
+        // Memory turns the pointer into a number, which allows arithmetic.
+        let number = &raw mut note.number;
+        // SAFETY: the note's own field; volatile, so that the number is really read back.
+        let hash = unsafe {
+            core::ptr::write_volatile(number, ctx.number(&arg::CLASH_H));
+            core::ptr::read_volatile(number) as *const u8
+        };
+        // The direction in the tuple hash shows its position in the entry.
+        let found = Untyped::read_tuple(at(hash, TUPLE_HASH_TUPLE.load()));
+        let direction = tuple::direction(&found) as u64 & 1;
+        let into_entry = NF_CONN_TUPLEHASH.load() + direction * TUPLE_HASH_BYTES;
+        let winner = NfConn::<Untyped>::new(hash.wrapping_sub(into_entry as usize));
+        let clash = &mut note.noted;
+        clash.skb = skb.address();
+        clash.loser = loser.address();
+        clash.winner_tuple = [winner.tuple(0), winner.tuple(1)];
+        clash.loser_tuple = [loser.tuple(0), loser.tuple(1)];
+        clash.netns = loser.netns();
+        clash.zone = loser.zone() as u32;
+        clash.status = winner.status();
+        clash.wanted =
+            (filter::wants_netns(clash.netns) && filter::wants(&clash.loser_tuple[0], Some(loser))) as u32;
+    });
 }
 
 #[inline(always)]
 fn leave<C: Frame>(ctx: &C, verdict: u32) {
     let frame = ctx.frame();
-    Nested::note(&RESOLVED, frame, verdict as u64 + 1);
-    let tried = Nested::within(&TRIED, frame).is_some();
-    let Some(slots) = CLASHES.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: as above.
-    let Some(claim) = unsafe { &mut *slots }.claimed_at(frame) else {
-        return;
-    };
-    let claim = claim.begin_exit();
-    let clash = &claim.slot.record;
-    if clash.wanted != 0 {
-        let skb = SkBuff::<Untyped>::new(claim.slot.owner as *const u8);
+    let tried = nested::take_called(&TRIED, frame, |_| ()).is_some();
+    nested::take_own(&CLASHES, frame, |clash| {
+        if clash.wanted == 0 {
+            return;
+        }
+        let skb = SkBuff::<Untyped>::new(clash.skb as *const u8);
         let kept = skb.nfct().ct() as u64 == clash.loser;
-        let code = match (verdict != 0, tried) {
+        let code = match (verdict != NF_DROP, tried) {
             (true, _) if kept => what::INSERT_CLASH_HIDDEN,
             (true, _) => what::INSERT_CLASH_RESOLVED,
             (false, false) => what::INSERT_CLASH_REFUSED,
             (false, true) => what::INSERT_CLASH_UNRESOLVED,
         };
         report(code, clash, frame);
+    });
+    if verdict == NF_DROP {
+        nested::note(&DROPPED, frame, 1);
     }
-    claim.free();
 }
 
 #[inline(always)]

@@ -4,19 +4,18 @@
 
 use aya_ebpf::{
     macros::{fexit, kretprobe, map},
-    maps::PerCpuArray,
     programs::{FExitContext, RetProbeContext},
 };
 
 use crate::{
     globals::arg,
     kernel::args::{Arguments, Frame},
-    nested::Nested,
+    nested::{self, Notes},
 };
 
 /// True if it evicted an entry, for the program that sees the result of the allocation that called it.
 #[map]
-pub static EARLY_DROP: PerCpuArray<Nested> = PerCpuArray::with_max_entries(1, 0);
+pub static EARLY_DROP: Notes<u64> = nested::notes();
 
 #[fexit(function = "early_drop")]
 pub fn early_drop_fexit(ctx: FExitContext) -> u32 {
@@ -33,5 +32,5 @@ pub fn early_drop_kretprobe(ctx: RetProbeContext) -> u32 {
 /// The function returns a bool: the rest of the register is undefined.
 #[inline(always)]
 fn note(frame: u64, returned: u64) {
-    Nested::note(&EARLY_DROP, frame, returned & 0xff);
+    nested::note(&EARLY_DROP, frame, returned & 0xff);
 }

@@ -16,7 +16,7 @@ use crate::{
     globals::arg,
     kept::{self, Kept},
     kernel::{
-        Untyped,
+        NF_DROP, Untyped,
         args::{Arguments, Frame},
         sk_buff::SkBuff,
     },
@@ -69,7 +69,6 @@ verdict!("__nf_conntrack_confirm" drop_confirm_fexit drop_confirm_kprobe drop_co
 /// A clash is decided before the confirm returns, so its cause stays.
 #[inline(always)]
 fn judge(skb: SkBuff<Untyped>, verdict: u32, what: u8) {
-    const NF_DROP: u32 = 0;
     let ct = skb.nfct().ct() as u64;
     if verdict != NF_DROP || ct == 0 || FATES.get_ptr(&ct).is_some() {
         return;

@@ -17,7 +17,7 @@ use crate::{
     globals::arg,
     kept::{self, Kept},
     kernel::{
-        Memory, Typed, Untyped,
+        Memory, NF_DROP, Typed, Untyped,
         args::{Arguments, Frame},
         hook_state::{HookState, LOCAL_OUT},
         nf_conn::NfConn,
@@ -58,7 +58,6 @@ pub fn drop_in_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn judge<M: Memory>(skb: SkBuff<M>, state: HookState<M>, verdict: u32, frame: u64) {
-    const NF_DROP: u32 = 0;
     if verdict != NF_DROP {
         return;
     }

@@ -12,19 +12,18 @@ use aya_ebpf::{
 use rsct_common::record::{CauseFamily, what};
 
 use crate::{
-    clash::RESOLVED,
+    clash::DROPPED,
     filter,
     globals::arg,
     kept::{self, Kept},
     kernel::{
-        Memory, Typed, Untyped,
+        Memory, NF_DROP, Typed, Untyped,
         args::{Arguments, Frame},
         nf_conn::{IPS_CONFIRMED, IPS_DYING, NfConn},
         sk_buff::SkBuff,
         tuple,
     },
-    nested::Nested,
-    report,
+    nested, report,
 };
 
 /// Arguments, by packet.
@@ -57,10 +56,11 @@ pub fn why_confirm_kretprobe(ctx: RetProbeContext) -> u32 {
 /// The kernel drops the packet, which still has the entry.
 #[inline(always)]
 fn judge<M: Memory>(skb: SkBuff<M>, verdict: u32, frame: u64) {
-    const NF_DROP: u32 = 0;
+    if verdict != NF_DROP {
+        return;
+    }
     // `clash` has already reported a clash.
-    let clashed = Nested::within(&RESOLVED, frame).is_some();
-    if verdict != NF_DROP || clashed {
+    if nested::take_called(&DROPPED, frame, |_| ()).is_some() {
         return;
     }
     let ct = NfConn::<Untyped>::new(skb.nfct().ct());

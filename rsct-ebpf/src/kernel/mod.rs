@@ -18,6 +18,9 @@ pub mod tcp;
 pub mod timeout_policy;
 pub mod tuple;
 
+/// The verdict on a packet that goes no further.
+pub const NF_DROP: u32 = 0;
+
 /// The method to read memory through a kernel pointer.
 pub trait Memory: Copy {
     /// True for [`Typed`].

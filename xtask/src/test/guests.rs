@@ -50,8 +50,8 @@ pub fn listed(filter: Option<&str>) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Runs the boots in their order, `jobs` at a time, and one more from the time when `idle` ends: a scenario waits more
-/// than it computes. `scenarios` are those of the plan, of which each boot has to run its own.
+/// Runs the boots in their order, `jobs` at a time, and as many more from the time when `idle` ends: a scenario waits
+/// more than it computes. `scenarios` are those of the plan, of which each boot has to run its own.
 pub fn run(
     results: &Results,
     queue: Vec<Boot>,
@@ -62,7 +62,7 @@ pub fn run(
 ) {
     let queue = Mutex::new(queue.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
+    let work = &|| {
         while let Some(boot) = next() {
             let started = Instant::now();
             let tally = boot_and_run(&boot, boot.count(scenarios), filter);
@@ -73,11 +73,11 @@ pub fn run(
         for _ in 0..jobs {
             scope.spawn(work);
         }
-        scope.spawn(move || {
-            // Nothing is ever sent: it ends when the sender is dropped.
-            let _ = idle.recv();
-            work();
-        });
+        // Nothing is ever sent: it ends when the sender is dropped.
+        let _ = idle.recv();
+        for _ in 0..jobs {
+            scope.spawn(work);
+        }
     });
 }
 

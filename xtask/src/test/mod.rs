@@ -42,7 +42,7 @@ pub struct Options {
     /// Run only these tests (repeatable)
     #[arg(long, value_name = "KIND")]
     only: Vec<Kind>,
-    /// Number of guests in parallel; one more after compiling and fuzzing have ended
+    /// Number of guests in parallel; twice as many after compiling and fuzzing have ended
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
     /// Print the plan (the kernels and forms of each scenario, with reasons) and run nothing
