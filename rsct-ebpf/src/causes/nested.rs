@@ -36,7 +36,7 @@ pub struct Note<T> {
 #[inline(always)]
 fn task() -> u64 {
     match bpf_get_current_pid_tgid() & u64::from(u32::MAX) {
-        0 => 1 << 32 | u64::from(cpu()),
+        0 => 1 << 32 | cpu(),
         thread => thread,
     }
 }

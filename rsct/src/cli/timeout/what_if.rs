@@ -1,44 +1,35 @@
 //! `rsct timeout what-if`: simulates other timeouts with live traffic.
 
-use std::{ops::ControlFlow, process::ExitCode};
+mod live;
+mod replayed;
 
-use anyhow::Context as _;
+use std::process::ExitCode;
+
 use clap::Args;
-use rsct_common::Tuple;
 
 use super::{
     assignments::{self, STATES_HELP},
-    exit_code,
     protocol::{self, PROTOCOL_HELP},
 };
 use crate::{
     cli::{
         FilterArgs, UsageError,
         each_host::{Output, each_host},
-        input_args::{InputArgs, netns_of},
+        input_args::InputArgs,
         namespaces::{Namespaces, NetnsArg},
         shared_args::{AttachArg, FormatArg, TextOrJson, WatchTimeArg},
-        watching::{listing_error, records_have, report_watching},
     },
-    filter::{Filter, Plan},
+    filter::Filter,
     flow::TupleKey,
-    kernel::{clock, netns::Selector},
-    netlink::{conntrack::Entry, dump},
-    observe::{Joined, Model, Selection, Summary},
-    provenance::Listing,
+    observe::{Joined, Summary},
     render::{
         printed::{Form, Printed},
         what_if::Report,
     },
     schema::{self, Command},
-    source::{
-        Source,
-        live::{Limits, Live, LiveOptions},
-        recorded::table,
-    },
-    timeouts::{GENERIC, Protocol, Setter, TimeoutSource, TimeoutValues},
+    timeouts::{GENERIC, Protocol},
     waiting,
-    what_if::{Incident, Simulation, TimeoutTrial, TrialObserver},
+    what_if::{Incident, TimeoutTrial, TrialObserver},
 };
 
 /// Simulate other timeouts with live traffic
@@ -77,9 +68,6 @@ pub(super) struct WhatIfArgs {
     input: InputArgs,
 }
 
-/// Size of the ring buffer, which holds the records that arrive while tables are read.
-const RING_BYTES: u32 = 8 << 20;
-
 /// Runs `rsct timeout what-if`.
 pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
     let protocol = protocol::named(&args.of)?;
@@ -95,77 +83,14 @@ pub(super) fn run(args: &WhatIfArgs) -> anyhow::Result<ExitCode> {
     let event_loop = waiting::event_loop()?;
     if args.input.is_given() {
         return each_host(&args.input, args.output.is_json(), |input, output| {
-            event_loop.block_on(replay(args, input, output, trial.clone(), filter))
+            event_loop.block_on(replayed::simulate(args, input, output, trial.clone(), filter))
         });
     }
     event_loop.block_on(async {
         let namespaces = Namespaces::open(&args.netns)?;
-        is_handled(protocol, &namespaces).await?;
-        watch(args, trial, filter, &namespaces).await
+        live::is_handled(protocol, &namespaces).await?;
+        live::simulate(args, trial, filter, &namespaces).await
     })
-}
-
-/// Simulates with the traffic of a recording.
-async fn replay(
-    args: &WhatIfArgs,
-    input: &InputArgs,
-    output: &mut Output,
-    trial: TimeoutTrial,
-    filter: Filter,
-) -> anyhow::Result<()> {
-    let open = || input.open(false)?.context("no recording is given");
-    let mut first = open()?;
-    let netns = netns_of(args.netns.name(), &first.start.names)?;
-    let selection = |from_ns| Selection::recorded(&filter, netns, from_ns);
-    let from_ns = first.window.from_ns;
-    let before = match from_ns {
-        0 => table::first(&mut first.files, selection(0))?,
-        from_ns => table::at(&mut first.files, selection(0), from_ns)?,
-    };
-    let before = before.context("no recording is given")?;
-    let mut observer = TrialObserver::new(Simulation::new(trial), first.start.setup.hz);
-    for flow in table::entries(&before) {
-        let entry = table::entry(flow, before.now_ns());
-        if let (true, Some(left_s)) = (observer.is_tried(entry.orig.protonum), entry.timeout)
-            && filter.meets(&entry)
-        {
-            // Which timeout it has is unknown until its next packet.
-            observer.seed(
-                flow.tuple_key(),
-                before.now_ns(),
-                left_s,
-                &TimeoutSource::of(Setter::Unknown),
-            );
-        }
-    }
-    let mut source = Source::Recorded(Box::new(open()?));
-    let show_netns = source.setup().only_netns.is_none();
-    let mut setup = source.setup().clone();
-    setup.with_causes = false;
-    let mut joined = Joined {
-        model: Model::new(&setup, selection(from_ns)),
-        observer: printed(observer, args.output.is_json(), output),
-    };
-    source.run(&mut joined, Limits::default()).await?;
-    let model = &joined.model;
-    let mut keys = Vec::new();
-    let mut others = 0;
-    for flow in table::entries(model) {
-        let entry = table::entry(flow, model.now_ns());
-        match filter.meets(&entry) && joined.observer.printer.is_tried(entry.orig.protonum) {
-            true => keys.push(flow.tuple_key()),
-            false => others += 1,
-        }
-    }
-    let last = Last {
-        keys,
-        others,
-        now_ns: model.now_ns(),
-        started_ns: source.setup().started_ns.max(from_ns),
-        lost_listing: 0,
-        show_netns,
-    };
-    report(args, joined, last)
 }
 
 /// The table at the end, and what the report has to know.
@@ -223,23 +148,6 @@ fn report(args: &WhatIfArgs, joined: Joined<Trial<'_>>, last: Last) -> anyhow::R
     output.print(&out)
 }
 
-/// Checks that the kernel has a handler for the protocol.
-async fn is_handled(protocol: &'static Protocol, namespaces: &Namespaces) -> anyhow::Result<()> {
-    namespaces
-        .visit(async |netns, socket| {
-            let mut values = TimeoutValues {
-                socket,
-                at: namespaces.settings(netns),
-            };
-            match values.read(protocol).await? {
-                Some(_) => Ok(()),
-                None => Err(protocol::missing(protocol)),
-            }
-        })
-        .await?;
-    Ok(())
-}
-
 /// The filter, limited to the simulated protocol.
 fn of_protocol(mut filter: Filter, protocol: &Protocol) -> Result<Filter, UsageError> {
     let filtered = filter.proto.map(|number| Protocol::of_number(number).number);
@@ -253,166 +161,4 @@ fn of_protocol(mut filter: Filter, protocol: &Protocol) -> Result<Filter, UsageE
         filter.proto = Some(protocol.number);
     }
     Ok(filter)
-}
-
-async fn watch(
-    args: &WhatIfArgs,
-    trial: TimeoutTrial,
-    filter: Filter,
-    namespaces: &Namespaces,
-) -> anyhow::Result<ExitCode> {
-    records_have(
-        &filter,
-        "packet records do not have this field; `rsct list` and `rsct watch` accept the option",
-    )?;
-    let mut source = Live::start(LiveOptions {
-        filter,
-        netns: Selector::from_option(args.netns.name()),
-        everywhere: false,
-        with_causes: false,
-        form: args.attach.form(),
-        ring_bytes: RING_BYTES,
-        with_refresh: true,
-        log_bpf: false,
-        reports_early: false,
-        show_hooks: false,
-    })?;
-    let mut watching = TrialObserver::new(Simulation::new(trial), source.setup.hz);
-    let mut listing = Listing::start(args.attach.form_of_listing()).map_err(listing_error)?;
-    seed(namespaces, filter, &mut listing, &mut watching).await?;
-    let lost_listing = listing.lost();
-    drop(listing);
-
-    let json = args.output.is_json();
-    let mut output = Output::stdout();
-    let mut joined = Joined {
-        model: Model::new(&source.setup, Selection::live(&filter)),
-        observer: printed(watching, json, &mut output),
-    };
-    if !json {
-        report_watching(args.duration.duration);
-    }
-    let limits = Limits {
-        duration: Some(args.duration.duration),
-    };
-    source.run(&mut joined, limits).await.context("cannot trace")?;
-    let mut last = LastDump {
-        filter,
-        watching: &joined.observer.printer,
-        netns: 0,
-        keys: Vec::new(),
-        others: 0,
-        before: (0, 0),
-    };
-    let all_went_well = namespaces
-        .visit(async |netns, socket| {
-            last.netns = netns.inode as u32;
-            let query = dump::Query::default();
-            dump::entries(socket, &query, &mut last).await?;
-            Ok(())
-        })
-        .await?;
-    let last = Last {
-        keys: std::mem::take(&mut last.keys),
-        others: last.others,
-        now_ns: clock::monotonic_ns(),
-        started_ns: source.setup.started_ns,
-        lost_listing,
-        show_netns: namespaces.are_named(),
-    };
-    report(args, joined, last)?;
-    namespaces.report_hidden();
-    Ok(exit_code(all_went_well))
-}
-
-/// Adds the entries that exist before the watch.
-async fn seed(
-    namespaces: &Namespaces,
-    filter: Filter,
-    listing: &mut Listing,
-    watching: &mut TrialObserver,
-) -> anyhow::Result<()> {
-    let plan: Plan = filter.plan();
-    namespaces
-        .visit(async |netns, socket| {
-            let mut seeds = Seeds {
-                filter,
-                listing,
-                watching,
-                netns: netns.inode as u32,
-            };
-            crate::cli::reading::entries(socket, dump::Table::Conntrack, &plan, &mut seeds).await?;
-            Ok(())
-        })
-        .await
-        .context("reading the entries that exist before the watch")?;
-    Ok(())
-}
-
-fn key(netns: u32, entry: &Entry<'_>) -> TupleKey {
-    TupleKey {
-        netns,
-        zone: entry.zone_number(),
-        orig: entry.orig.to_words(),
-    }
-}
-
-struct Seeds<'a> {
-    filter: Filter,
-    listing: &'a mut Listing,
-    watching: &'a mut TrialObserver,
-    netns: u32,
-}
-
-impl dump::Sink for Seeds<'_> {
-    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        if self.filter.meets(entry)
-            && self.watching.is_tried(entry.orig.protonum)
-            && let Some(left_s) = entry.timeout
-            && let Some(source) = self.listing.source_of(self.netns, entry)
-        {
-            let now_ns = clock::monotonic_ns();
-            self.watching
-                .seed(key(self.netns, entry), now_ns, left_s, &source);
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Adding an entry twice changes nothing.
-    fn restart(&mut self) -> bool {
-        true
-    }
-}
-
-/// The table at the end.
-struct LastDump<'a> {
-    filter: Filter,
-    watching: &'a TrialObserver,
-    netns: u32,
-    keys: Vec<TupleKey>,
-    /// Entries that are not simulated.
-    others: u64,
-    before: (usize, u64),
-}
-
-impl dump::Sink for LastDump<'_> {
-    fn begin(&mut self) {
-        self.before = (self.keys.len(), self.others);
-    }
-
-    fn entry(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        let orig: Tuple = entry.orig;
-        if self.watching.is_tried(orig.protonum) && self.filter.meets(entry) {
-            self.keys.push(key(self.netns, entry));
-        } else {
-            self.others += 1;
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn restart(&mut self) -> bool {
-        self.keys.truncate(self.before.0);
-        self.others = self.before.1;
-        true
-    }
 }
