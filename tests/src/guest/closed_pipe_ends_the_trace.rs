@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::{Lab, SERVER, wait};
+use crate::lab::{Lab, SERVER, undisturbed::undisturbed, wait};
 
 pub fn run() -> Result<()> {
     let lab = Lab::new()?;
@@ -26,7 +26,10 @@ pub fn run() -> Result<()> {
 
     // The pipe is closed; rsct notices at its next line.
     wait::until("rsct has ended", || {
-        lab.on_client(|| Ok(UdpSocket::bind("0.0.0.0:0")?.send_to(b"one more", (SERVER, 4001))?))?;
+        lab.on_client(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            undisturbed(|| Ok(socket.send_to(b"one more", (SERVER, 4001))?))
+        })?;
         Ok(trace.try_wait()?.is_some())
     })?;
     let output = trace.wait_with_output()?;

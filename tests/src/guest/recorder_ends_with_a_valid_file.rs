@@ -9,7 +9,9 @@ use crate::{
     lab::{
         Lab, SERVER,
         recorder::{Recorder, replayed},
-        traffic, wait,
+        traffic,
+        undisturbed::undisturbed,
+        wait,
     },
     native::namespace::{output, rsct, succeeds},
 };
@@ -109,7 +111,7 @@ fn rotated(lab: &Lab) -> Result<()> {
             let socket = UdpSocket::bind("0.0.0.0:0")?;
             for port in 20_000..20_500 {
                 // The answer of a closed port fails the next send.
-                let _ = socket.send_to(b"x", (SERVER, port));
+                let _ = undisturbed(|| Ok(socket.send_to(b"x", (SERVER, port))?));
             }
             Ok(())
         })?;

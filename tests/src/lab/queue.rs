@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     nfnetlink::{self, Socket, attribute},
+    undisturbed::undisturbed,
     wait,
 };
 use crate::native::namespace::Namespace;
@@ -70,12 +71,14 @@ impl Queue {
     pub fn accept(&mut self) -> Result<()> {
         let id = self.held.pop_front().context("no packet is held")?;
         let verdict = [NF_ACCEPT.to_be_bytes(), id].concat();
-        self.socket.request(
-            NFNL_SUBSYS_QUEUE,
-            MSG_VERDICT,
-            self.number,
-            &attribute(VERDICT_HDR, &verdict),
-        )
+        undisturbed(|| {
+            self.socket.request(
+                NFNL_SUBSYS_QUEUE,
+                MSG_VERDICT,
+                self.number,
+                &attribute(VERDICT_HDR, &verdict),
+            )
+        })
     }
 
     /// Releases them all, the oldest first.
