@@ -77,10 +77,16 @@ fn traces() -> Result<()> {
         line.is_event("delete") && line.has("/why")
     })?;
     ensure!(deleted.text("/why/cause") == "netlink", "{deleted}");
-    let ended = trace.stop()?;
-    let summary = ended.summary()?;
+    let started = trace.wait_for("it is attached", |line| line.text("/type") == "started")?;
     ensure!(
-        summary.number("/hooks/kprobe").is_some_and(|hooks| hooks > 10) && !summary.has("/unproven"),
+        started
+            .number("/hook_counts/kprobe")
+            .is_some_and(|hooks| hooks > 10),
+        "{started}"
+    );
+    let ended = trace.stop()?;
+    ensure!(
+        !ended.summary()?.has("/unproven") && ended.summary()?.number("/incomplete") == Some(0),
         "{}",
         ended.told()
     );

@@ -99,6 +99,7 @@ fn all_namespaces(lab: &Lab) -> Result<()> {
     watch.wait_for_message("(rsct-helper) has ended")?;
     drop(watch);
     let trace = Trace::start(&lab.server.name, &[])?;
+    is_confined(trace.id(), 0)?;
     let helper = helper_keeps(trace.id(), TO_OPEN_NAMESPACES)?;
     kill(helper)?;
     trace.wait_for_message("(rsct-helper) has ended")?;

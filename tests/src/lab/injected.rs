@@ -1,21 +1,20 @@
 //! A system call in another process, as a debugger makes it: the kernel's answer shows what that process may do.
 
-use std::{
-    ffi::CString,
-    fs,
-    io::{self, Write as _},
-    mem,
-    os::unix::fs::FileExt as _,
-    ptr,
-};
+use std::{ffi::CString, fs, io, mem, os::unix::fs::FileExt as _, ptr};
 
 use anyhow::{Result, ensure};
 
+use super::wait;
+
 /// The error of opening a file for reading in a process that waits in a system call; none if it was opened.
 pub fn error_of_opening(pid: u32, path: &str) -> Result<Option<i32>> {
-    let tracee = Tracee::attach(i32::try_from(pid)?)?;
-    let result = tracee.open(path)?;
-    Ok((result < 0).then(|| -result as i32))
+    let mut opened = None;
+    wait::until("rsct waits in a system call", || {
+        let tracee = Tracee::attach(i32::try_from(pid)?)?;
+        opened = tracee.open(path)?;
+        Ok(opened.is_some())
+    })?;
+    Ok(opened.filter(|result| *result < 0).map(|error| -error as i32))
 }
 
 /// A stopped process, which continues when this is dropped.
@@ -38,8 +37,9 @@ impl Tracee {
         Ok(())
     }
 
-    /// Runs the system call instruction that the process waits in once more, with other registers.
-    fn open(&self, path: &str) -> Result<i64> {
+    /// Runs the system call instruction that the process waits in once more, with other registers; none if it does not wait
+    /// in a system call.
+    fn open(&self, path: &str) -> Result<Option<i64>> {
         /// Below the stack and the 128 bytes that functions use beyond it.
         const BELOW: u64 = 1024;
         // SAFETY: plain integers.
@@ -56,10 +56,9 @@ impl Tracee {
             .open(format!("/proc/{}/mem", self.0))?;
         let mut code = [0; 2];
         memory.read_exact_at(&mut code, before.rip - 2)?;
-        ensure!(
-            code == [0x0f, 0x05],
-            "rsct does not wait in a system call: {code:x?}"
-        );
+        if code != [0x0f, 0x05] {
+            return Ok(None);
+        }
         let address = (before.rsp - BELOW) & !15;
         memory.write_all_at(CString::new(path)?.as_bytes_with_nul(), address)?;
         let mut registers = before;
@@ -88,14 +87,13 @@ impl Tracee {
             at(&before),
             "restore registers",
         )?;
-        Ok(registers.rax.cast_signed())
+        Ok(Some(registers.rax.cast_signed()))
     }
 }
 
 impl Drop for Tracee {
     fn drop(&mut self) {
         let _ = request(libc::PTRACE_DETACH.into(), self.0, 0, "detach from rsct");
-        let _ = io::stdout().flush();
     }
 }
 
