@@ -15,6 +15,8 @@ pub struct Privileges {
     pub no_new: bool,
     /// The effective user.
     pub uid: u32,
+    /// The supplementary groups.
+    pub groups: Vec<u32>,
 }
 
 /// The privileges of each thread.
@@ -39,22 +41,27 @@ fn parsed(status: &str) -> Option<Privileges> {
         capabilities: [set("CapEff")?, set("CapPrm")?],
         no_new: value("NoNewPrivs")? == "1",
         uid: value("Uid")?.split_whitespace().nth(1)?.parse().ok()?,
+        groups: value("Groups")?
+            .split_whitespace()
+            .filter_map(|group| group.parse().ok())
+            .collect(),
     })
 }
 
-/// Waits until all threads of a process have these capabilities and can gain no others.
+/// Waits until all threads of a process have these capabilities, can gain no others, and have no groups of root.
 pub fn keeps_only(pid: u32, capabilities: u64, uid: u32) -> Result<()> {
-    let expected = Privileges {
-        capabilities: [capabilities; 2],
-        no_new: true,
-        uid,
+    let is_it = |one: &Privileges| {
+        one.capabilities == [capabilities; 2]
+            && one.no_new
+            && one.uid == uid
+            && (uid == 0 || one.groups.is_empty())
     };
     let mut last = Vec::new();
     let waited = wait::until("the process drops its privileges", || {
         last = privileges(pid)?;
-        Ok(!last.is_empty() && last.iter().all(|one| *one == expected))
+        Ok(!last.is_empty() && last.iter().all(is_it))
     });
-    waited.with_context(|| format!("{last:x?} instead of {expected:x?}"))
+    waited.with_context(|| format!("{last:x?} instead of {capabilities:x} as user {uid}"))
 }
 
 /// The child of a process with this name.
@@ -84,11 +91,12 @@ mod tests {
 
     #[test]
     fn a_status_is_parsed() {
-        let status = "Name:\trsct\nUid:\t0\t65534\t0\t0\nNoNewPrivs:\t1\nCapPrm:\t0000000000001000\nCapEff:\t0000000000000000\n";
+        let status = "Name:\trsct\nUid:\t0\t65534\t0\t0\nGroups:\t4 27 \nNoNewPrivs:\t1\nCapPrm:\t0000000000001000\nCapEff:\t0000000000000000\n";
         let expected = Privileges {
             capabilities: [0, 0x1000],
             no_new: true,
             uid: 65534,
+            groups: vec![4, 27],
         };
         assert_eq!(parsed(status), Some(expected));
         assert_eq!(parsed("Name:\trsct\n"), None);
