@@ -22,6 +22,11 @@ for_each_cause_field!(offsets);
 #[unsafe(no_mangle)]
 pub static EXT_TIMEOUT: Global<u64> = Global::new(ABSENT);
 
+/// The bytes by which the stack pointer that a program sees at a function's return is below that of the caller. The loader
+/// measures them; 0 with kretprobes.
+#[unsafe(no_mangle)]
+pub static RETURN_DEPTH: Global<u64> = Global::new(0);
+
 /// `rsct_common::cast::NF_CONN_TYPE`.
 #[unsafe(no_mangle)]
 pub static NF_CONN_TYPE: Global<u64> = Global::new(0);

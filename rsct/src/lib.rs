@@ -39,6 +39,7 @@ mod message;
 
 mod causes;
 mod clib;
+mod confine;
 mod conntrack;
 mod doctor;
 mod entry_spec;

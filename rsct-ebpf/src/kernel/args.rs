@@ -1,5 +1,7 @@
 //! A hooked function's arguments, by position.
 
+use crate::globals::RETURN_DEPTH;
+
 use super::{Memory, Typed, Untyped, hook_state::HookState, nf_conn::NfConn, sk_buff::SkBuff};
 use aya_ebpf::{
     EbpfContext, Global,
@@ -175,7 +177,7 @@ impl Frame for RetProbeContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
         // SAFETY: the registers are the context.
-        unsafe { (*self.regs).rsp }
+        unsafe { (*self.regs).rsp + RETURN_DEPTH.load() }
     }
 }
 
@@ -193,6 +195,6 @@ impl Frame for RetProbeContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
         // SAFETY: the registers are the context.
-        unsafe { (*self.regs).sp }
+        unsafe { (*self.regs).sp + RETURN_DEPTH.load() }
     }
 }

@@ -27,6 +27,7 @@ pub mod man;
 mod namespaces;
 mod no_events;
 mod printer;
+mod privileges_arg;
 mod reading;
 mod record;
 pub mod recording;
@@ -57,7 +58,7 @@ pub use filter_args::FilterArgs;
 
 use crate::{
     conntrack,
-    kernel::{interrupt, limits},
+    kernel::{helper, interrupt, limits},
     nfct,
 };
 
@@ -124,6 +125,9 @@ pub fn run() -> ExitCode {
     }
     if nfct::is_invoked_as(&program) {
         return nfct::run(std::env::args_os());
+    }
+    if helper::is_invoked_as(&program) {
+        return helper::run(std::env::args_os());
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

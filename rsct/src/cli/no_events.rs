@@ -3,10 +3,7 @@
 use std::os::fd::AsFd as _;
 
 use crate::{
-    kernel::{
-        conntrack,
-        netns::{self, Netns},
-    },
+    kernel::{conntrack, netns::Netns, sysctl::Where},
     render::watch_json,
 };
 
@@ -14,8 +11,8 @@ use crate::{
 pub(super) fn report(out: &mut Vec<u8>, netns: &Netns, named: bool, json: bool) {
     // setns() needs privileges; a watch of the current namespace does not.
     let setting = match named {
-        true => netns::inside(netns.as_fd(), events).ok().flatten(),
-        false => events(),
+        true => inside(netns),
+        false => conntrack::sysctl("nf_conntrack_events"),
     };
     if setting != Some(0) {
         return;
@@ -33,6 +30,8 @@ pub(super) fn report(out: &mut Vec<u8>, netns: &Netns, named: bool, json: bool) 
     }
 }
 
-fn events() -> Option<u32> {
-    conntrack::sysctl("nf_conntrack_events")
+fn inside(netns: &Netns) -> Option<u32> {
+    let names = ["net.netfilter.nf_conntrack_events".to_owned()];
+    let setting = Where::Inside(netns.as_fd()).read(&names).ok()?.pop()??;
+    setting.value.ok()?.parse().ok()
 }

@@ -1,6 +1,10 @@
 //! `rsct record`: writes what rsct observes to a file.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -8,14 +12,16 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::{
-    FilterArgs, UsageError,
+    FilterArgs, UsageError, duration,
     input_args::Moment,
     latency::{self, ByArg},
     namespaces::NetnsArg,
+    privileges_arg::PrivilegesArg,
     shared_args::{AttachArg, DurationArg, ShowHooksArg},
     watching::records_have,
 };
 use crate::{
+    confine::{self, Needs, Task},
     kernel::{interfaces::Names, interrupt::Signals, netns::Selector},
     plural,
     source::{
@@ -27,6 +33,9 @@ use crate::{
 /// Size of the ring buffer: enough for a disk that stops for a moment.
 const RING_BYTES: u32 = 8 << 20;
 
+/// Number of files without --keep.
+const KEEP: usize = 4;
+
 /// Record what conntrack does to each packet and entry, and why
 ///
 /// Writes records, dumps, causes, losses and names to a file, which `rsct trace`, `why`, `timeout why`, `timeout what-if`,
@@ -35,7 +44,7 @@ const RING_BYTES: u32 = 8 << 20;
 #[command(after_long_help = "\
 Examples:
   rsct record -O fault.rsct --duration 60s
-  rsct record -O gateway.rsct --netns all --max-size 64M --keep 4
+  rsct record -O gateway.rsct --netns all --max-age 10m --keep 7
   rsct record -O slow.rsct --latency=cpu --slower-than 50us")]
 pub(super) struct RecordArgs {
     /// File to write; an existing one is replaced
@@ -70,9 +79,12 @@ pub(super) struct RecordArgs {
     /// The old file is renamed to FILE.1, that to FILE.2 and so on. Each file can be read alone.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
-    /// Keep N files: FILE, FILE.1 and so on
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "max_size", value_parser = parse_keep)]
-    keep: usize,
+    /// Begin a new file when FILE has this age (10m, 1h)
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    max_age: Option<Duration>,
+    /// Keep N files: FILE, FILE.1 and so on (default: 4)
+    #[arg(long, value_name = "N", value_parser = parse_keep)]
+    keep: Option<usize>,
     /// Begin at TIME
     ///
     /// `+10s` is 10 seconds from now; a date such as 2026-11-30T02:00:00 is in local time unless it has a time zone.
@@ -82,6 +94,8 @@ pub(super) struct RecordArgs {
     attach: AttachArg,
     #[command(flatten)]
     show_hooks: ShowHooksArg,
+    #[command(flatten)]
+    privileges: PrivilegesArg,
 }
 
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
@@ -100,6 +114,13 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
         .checked_mul(unit)
         .filter(|bytes| *bytes >= LEAST)
         .ok_or_else(|| WRONG.to_owned())
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        age if age < Duration::from_secs(1) => Err("expected a time of at least 1s, such as 10m".to_owned()),
+        age => Ok(age),
+    }
 }
 
 fn parse_keep(text: &str) -> Result<usize, String> {
@@ -128,6 +149,18 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
+    let rotates = args.max_size.is_some() || args.max_age.is_some();
+    if args.keep.is_some() && !rotates {
+        return Err(UsageError(
+            "--keep: there is one file only; give --max-size or --max-age, or omit the option".to_owned(),
+        )
+        .into());
+    }
+    let mut needs = Needs::of(Task::Record, args.netns.name().is_some());
+    if rotates && args.file != Path::new("-") {
+        needs = needs.with_rotated(args.file.clone());
+    }
+    let confinement = args.privileges.confinement_with(needs)?;
     if let Some(moment) = args.start_at
         && !wait(moment).await?
     {
@@ -152,10 +185,18 @@ async fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     let options = RecorderOptions {
         path: args.file.clone(),
         max_bytes: args.max_size,
-        keep: args.keep,
+        keep: args.keep.unwrap_or(KEEP),
         command: std::env::args().collect(),
     };
-    let mut recorder = Recorder::create(options, &source.setup, Names::read())?;
+    let recorder = Recorder::create(options, &source.setup, Names::read())?;
+    let mut recorder = recorder.with_max_age(args.max_age);
+    if let Some(user) = args.privileges.ids()?
+        && args.file != Path::new("-")
+    {
+        confine::give(&args.file, user)
+            .with_context(|| format!("giving {} to the user of --user", args.file.display()))?;
+    }
+    source.confine(confinement);
     let limits = Limits {
         duration: args.duration.duration,
     };

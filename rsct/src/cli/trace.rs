@@ -13,6 +13,7 @@ use super::{
     input_args::{InputArgs, netns_of},
     is_broken_pipe,
     namespaces::NetnsArg,
+    privileges_arg::PrivilegesArg,
     reading::ExplainArg,
     shared_args::{AttachArg, CountArg, DurationArg, FormatArg, ShowHooksArg, TextOrJson},
     trace_merged,
@@ -20,6 +21,7 @@ use super::{
     watching::records_have,
 };
 use crate::{
+    confine::Task,
     filter::Filter,
     kernel::{interfaces::Names, netns::Selector},
     message,
@@ -101,6 +103,8 @@ pub struct TraceArgs {
     /// Print the diagnostics of the eBPF programs
     #[arg(long)]
     log_bpf: bool,
+    #[command(flatten)]
+    privileges: PrivilegesArg,
 }
 
 /// Formats of a trace.
@@ -148,6 +152,7 @@ impl TraceArgs {
         input: InputArgs,
         duration: DurationArg,
         attach: AttachArg,
+        privileges: PrivilegesArg,
     ) -> Self {
         Self {
             filter,
@@ -174,6 +179,7 @@ impl TraceArgs {
             // The requested timeout identifies its source best.
             refresh: true,
             log_bpf: false,
+            privileges,
         }
     }
 }
@@ -242,7 +248,9 @@ fn open(
         let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
         return Ok((Source::Recorded(Box::new(recorded)), selection));
     }
-    let source = Source::live(LiveOptions {
+    // Before anything is attached: the option may be wrong.
+    let confinement = args.privileges.confinement(Task::Trace, &args.netns)?;
+    let mut source = Source::live(LiveOptions {
         filter: *filter,
         netns: Selector::from_option(args.netns.name()),
         everywhere: false,
@@ -254,6 +262,7 @@ fn open(
         reports_early: subject == Subject::Everything,
         show_hooks: args.show_hooks.show_hooks,
     })?;
+    source.confine(confinement);
     Ok((source, Selection::live(filter)))
 }
 

@@ -3,6 +3,7 @@
 use rsct_common::field::{FIELDS, Need};
 
 use crate::{
+    confine::{self, GROUPS, Group},
     kernel::{
         btf::KernelTypes,
         conntrack, facts,
@@ -18,8 +19,8 @@ use crate::{
 };
 
 use super::{
-    Argument, AttachedSessions, Btf, Capability, Conntrack, Diagnosis, Field, Hooked, Kernel, Privileges,
-    Programs, Sysctl, Trial, ctnetlink, hooks, verdict,
+    Argument, AttachedSessions, Btf, Capability, CommandGroup, Conntrack, Diagnosis, Field, Hooked, Kernel,
+    Privileges, Programs, Sysctl, Trial, ctnetlink, hooks, verdict,
 };
 
 /// Conntrack modules with BTF.
@@ -107,12 +108,27 @@ fn privileges() -> Privileges {
         held: held.as_ref().is_ok_and(|held| held.has(capability)),
     };
     Privileges {
-        capabilities: match held {
+        capabilities: match &held {
             Ok(_) => Cap::ALL.into_iter().map(capability).collect(),
             Err(_) => Vec::new(),
         },
+        groups: match &held {
+            Ok(held) => GROUPS.iter().map(|group| group_of(group, held)).collect(),
+            Err(_) => Vec::new(),
+        },
+        setcap: confine::setcap(),
         initial_user_namespace: held.as_ref().is_ok_and(|held| held.initial_user_namespace),
         error: held.err().map(|error| error.to_string()),
+    }
+}
+
+fn group_of(group: &'static Group, held: &privileges::Privileges) -> CommandGroup {
+    let lacks = group.needs.iter().filter(|capability| !held.has(**capability));
+    CommandGroup {
+        purpose: group.name,
+        commands: group.commands,
+        needs: group.needs.iter().map(|capability| capability.name()).collect(),
+        lacks: lacks.map(|capability| capability.name()).collect(),
     }
 }
 

@@ -96,11 +96,28 @@ pub(crate) struct Btf {
 pub(crate) struct Privileges {
     /// The capabilities that rsct needs
     pub capabilities: Vec<Capability>,
+    /// The commands, grouped by the capabilities that they need to start
+    pub groups: Vec<CommandGroup>,
+    /// The command that lets ordinary users trace with this file, where the kernel has kprobe.multi
+    pub setcap: String,
     /// True in the initial user namespace: in a rootless container capabilities have no effect
     pub initial_user_namespace: bool,
     /// The reason why nothing is known
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Commands that need the same capabilities to start.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CommandGroup {
+    /// The purpose of the commands
+    pub purpose: &'static str,
+    /// The commands and options
+    pub commands: &'static [&'static str],
+    /// The names of the capabilities that they need
+    pub needs: Vec<&'static str>,
+    /// The names of those that this process lacks
+    pub lacks: Vec<&'static str>,
 }
 
 /// A capability.

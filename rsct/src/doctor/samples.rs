@@ -1,8 +1,8 @@
 //! Diagnoses for tests.
 
 use super::{
-    Argument, Btf, Capability, Conntrack, Diagnosis, Dump, Field, Hook, Hooked, Kernel, Obstacle, Privileges,
-    Programs, Sysctl, Trial,
+    Argument, Btf, Capability, CommandGroup, Conntrack, Diagnosis, Dump, Field, Hook, Hooked, Kernel,
+    Obstacle, Privileges, Programs, Sysctl, Trial,
 };
 use crate::kernel::privileges::Capability as Cap;
 
@@ -26,6 +26,16 @@ pub(crate) fn tracing() -> Diagnosis {
         },
         privileges: Privileges {
             capabilities: Cap::ALL.into_iter().map(held).collect(),
+            groups: vec![
+                group("to trace", &["trace", "top"], &["CAP_BPF"], &[]),
+                group(
+                    "for other namespaces",
+                    &["--netns"],
+                    &["CAP_SYS_ADMIN", "CAP_SYS_PTRACE"],
+                    &["CAP_SYS_PTRACE"],
+                ),
+            ],
+            setcap: "setcap cap_bpf,cap_perfmon,cap_net_admin+ep /usr/bin/rsct".to_owned(),
             initial_user_namespace: true,
             error: None,
         },
@@ -75,6 +85,20 @@ pub(crate) fn refusing() -> Diagnosis {
         hook.why_not_better.clear();
     }
     diagnosis
+}
+
+fn group(
+    purpose: &'static str,
+    commands: &'static [&'static str],
+    needs: &[&'static str],
+    lacks: &[&'static str],
+) -> CommandGroup {
+    CommandGroup {
+        purpose,
+        commands,
+        needs: needs.to_vec(),
+        lacks: lacks.to_vec(),
+    }
 }
 
 fn held(capability: Cap) -> Capability {

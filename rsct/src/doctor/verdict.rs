@@ -38,8 +38,9 @@ fn lacking(diagnosis: &Diagnosis) -> Option<String> {
         .collect();
     if !missing.is_empty() {
         return Some(format!(
-            "this process lacks {}: run rsct as root",
-            missing.join(" and ")
+            "this process lacks {}: run rsct as root, or run `{}` once as root",
+            missing.join(" and "),
+            privileges.setcap
         ));
     }
     if privileges.error.is_none() && !privileges.initial_user_namespace {
@@ -108,7 +109,8 @@ mod tests {
         }
         assert_eq!(
             reason(&diagnosis).unwrap(),
-            "this process lacks CAP_BPF and CAP_PERFMON: run rsct as root"
+            "this process lacks CAP_BPF and CAP_PERFMON: run rsct as root, or run `setcap \
+             cap_bpf,cap_perfmon,cap_net_admin+ep /usr/bin/rsct` once as root"
         );
     }
 

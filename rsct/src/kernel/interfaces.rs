@@ -9,7 +9,10 @@ use std::{
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::netns::{self, Selector};
+use super::{
+    helper,
+    netns::{self, Selector},
+};
 use crate::outside::Name;
 
 /// The names found so far, including those of deleted namespaces and interfaces.
@@ -48,7 +51,7 @@ impl Names {
             let inode = netns.inode as u32;
             self.netns.insert(inode, netns.name.clone());
             // A namespace that may not be entered keeps numbers for its interfaces.
-            for (ifindex, name) in interfaces(netns.as_fd()).unwrap_or_default() {
+            for (ifindex, name) in inside(netns.as_fd()).unwrap_or_default() {
                 self.interfaces.insert((inode, ifindex), name.into());
             }
         }
@@ -135,8 +138,11 @@ impl From<NameLists> for Names {
 }
 
 /// The interfaces of a namespace.
-fn interfaces(netns: BorrowedFd<'_>) -> io::Result<Vec<(u32, String)>> {
-    netns::inside(netns, interfaces_here)?
+pub(super) fn inside(netns: BorrowedFd<'_>) -> io::Result<Vec<(u32, String)>> {
+    match helper::interfaces(netns) {
+        Some(interfaces) => interfaces,
+        None => netns::inside(netns, interfaces_here)?,
+    }
 }
 
 /// The interfaces of the calling thread's namespace.

@@ -5,7 +5,7 @@ use std::{fs, io, os::fd::BorrowedFd};
 
 use serde::{Deserialize, Serialize};
 
-use super::netns;
+use super::{helper, netns};
 
 /// `NETLINK_NETFILTER`.
 const NETLINK_NETFILTER: u32 = 12;
@@ -28,6 +28,9 @@ pub(crate) struct NetlinkSocket {
 
 /// Listeners for conntrack events in a network namespace, or in the calling thread's.
 pub(crate) fn listeners(netns: Option<BorrowedFd<'_>>) -> io::Result<Vec<NetlinkSocket>> {
+    if let Some(listeners) = netns.and_then(helper::listeners) {
+        return listeners;
+    }
     // The thread's file, not the process's: the thread may have entered another namespace.
     let read = || fs::read_to_string("/proc/thread-self/net/netlink");
     let table = match netns {

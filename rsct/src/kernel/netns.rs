@@ -20,6 +20,7 @@ use std::{
     thread,
 };
 
+use super::helper;
 use crate::outside::{Name, shown};
 
 pub(crate) use error::NetnsError;
@@ -80,6 +81,17 @@ impl Netns {
         self
     }
 
+    /// A namespace whose descriptor another process has opened.
+    pub(super) fn received(name: String, inode: u64, fd: OwnedFd) -> Self {
+        Self {
+            named: NetnsName {
+                name: name.into(),
+                inode,
+            },
+            fd: Arc::new(fd),
+        }
+    }
+
     /// Clones the handle; both share one descriptor.
     #[must_use]
     pub fn share(&self) -> Self {
@@ -107,6 +119,9 @@ pub(crate) struct Found {
 
 /// Opens the namespaces that a selector selects.
 pub(crate) fn open(selector: &Selector) -> Result<Found, NetnsError> {
+    if let Some(found) = helper::open(selector) {
+        return found;
+    }
     let one = match selector {
         Selector::All => return all(),
         Selector::Current => current()?,
@@ -141,15 +156,28 @@ pub fn fresh() -> Result<Netns, NetnsError> {
 /// namespace of the thread that opens them.
 pub(crate) fn inside<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     in_thread(|| {
-        // SAFETY: setns accepts any descriptor and changes only the calling thread.
-        if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        enter(netns)?;
         Ok(work())
     })?
 }
 
-fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+/// Moves the calling thread into a namespace.
+pub(crate) fn enter(netns: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: setns accepts any descriptor and changes only the calling thread.
+    if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    // The kernel requires CAP_SYS_ADMIN also where the thread is already.
+    let is_here = || here::open().is_ok_and(|here| inode(netns).is_ok_and(|inode| inode == here.inode));
+    match error.kind() {
+        io::ErrorKind::PermissionDenied if is_here() => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Runs a function on a temporary thread.
+pub(crate) fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("rsct-netns".into())
@@ -168,6 +196,9 @@ pub(crate) fn inode(fd: BorrowedFd<'_>) -> io::Result<u64> {
 
 /// Opens the namespace with this inode number.
 pub(crate) fn open_inode(inode: u64) -> Result<Netns, NetnsError> {
+    if let Some(found) = helper::open_inode(inode) {
+        return found;
+    }
     by_inode(inode)?.ok_or_else(|| {
         no_such(
             &inode.to_string(),

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::netlink_sockets;
+use super::{helper, netlink_sockets};
 
 /// Looks up programs and caches the last one: changes over netlink often come in series from one program.
 #[derive(Debug, Default)]
@@ -63,6 +63,9 @@ fn inode(table: &str, port: u32) -> Option<u64> {
 /// Name of the program that has this socket open. Tries the process whose id is the port first, which is
 /// usual, then every process.
 pub(crate) fn owner(port: u32, inode: u64) -> Option<Vec<u8>> {
+    if let Some(owner) = helper::owner(port, inode) {
+        return owner;
+    }
     name_if_open(port, inode).or_else(|| {
         fs::read_dir("/proc")
             .ok()?

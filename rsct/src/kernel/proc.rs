@@ -25,4 +25,9 @@ pub(crate) fn processes_missing() -> Option<&'static str> {
     }
 }
 
+/// The cause if /proc has nothing of this process.
+pub(crate) fn missing() -> Option<&'static str> {
+    (!Path::new("/proc/self").exists()).then_some(NOT_MOUNTED)
+}
+
 const NOT_MOUNTED: &str = "/proc is not mounted (`mount -t proc proc /proc`)";

@@ -8,7 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{netns, proc};
+use serde::{Deserialize, Serialize};
+
+use super::{helper, netns, proc};
 
 /// The directory of netfilter's settings.
 pub(crate) const NETFILTER: &str = "net.netfilter";
@@ -23,7 +25,7 @@ pub enum Where<'a> {
 }
 
 /// A setting's current state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// Its value without the line end, or the errno if it cannot be read.
     pub value: Result<String, i32>,
@@ -34,6 +36,11 @@ pub struct Setting {
 impl Where<'_> {
     /// Reads settings by their dotted names; `None` for a setting that this kernel does not have.
     pub fn read(self, names: &[String]) -> io::Result<Vec<Option<Setting>>> {
+        if let Self::Inside(netns) = self
+            && let Some(settings) = helper::settings(netns, names)
+        {
+            return settings;
+        }
         self.work(|| names.iter().map(|name| setting(&path(name))).collect())
     }
 

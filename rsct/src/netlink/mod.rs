@@ -24,4 +24,4 @@ pub(crate) mod timeout;
 pub(crate) mod walk;
 
 pub(crate) use error::Error;
-pub(crate) use socket::Socket;
+pub(crate) use socket::{Socket, open_in};

@@ -16,8 +16,9 @@ use tokio::{
 
 use super::{Error, event::Group};
 use crate::kernel::{
+    helper,
     interrupt::{self, Woken},
-    limits,
+    limits, netns,
 };
 
 /// Buffer size for one datagram. A dump fills at most 32 KiB at a time (netlink_recvmsg() in
@@ -49,31 +50,19 @@ impl Socket {
 
     /// Opens a socket in the network namespace that `netns` refers to, without moving this process there.
     pub(crate) fn open_in(netns: BorrowedFd<'_>) -> Result<Self, Error> {
-        // A namespace is a property of a thread: a short-lived one enters it, and nothing else is affected.
-        let opened = thread::scope(|scope| {
-            let opening = thread::Builder::new()
-                .name("rsct-netns".into())
-                .spawn_scoped(scope, || {
-                    // SAFETY: setns accepts any descriptor and changes only the calling thread.
-                    if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
-                        let source = io::Error::last_os_error();
-                        return Err(Error::EnterNamespace {
-                            inode: inode(netns),
-                            source,
-                        });
-                    }
-                    open_here()
-                });
-            let opening = opening
-                .map_err(limits::no_thread)
-                .map_err(failed("starting a thread for"))?;
-            opening
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let opened = match helper::socket(netns) {
+            None => open_in(netns)?,
+            Some(opened) => opened.map_err(|error| match error.raw_os_error() {
+                None => failed("opening")(error),
+                Some(_) => Error::EnterNamespace {
+                    inode: inode(netns),
+                    source: error,
+                },
+            })?,
+        };
         Ok(Self {
             entered: true,
-            ..Self::new(opened?)?
+            ..Self::new(opened)?
         })
     }
 
@@ -358,6 +347,28 @@ pub(super) fn check_size(got: usize, capacity: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Opens a socket in another namespace. A namespace is a property of a thread: a short-lived one enters it, and nothing else
+/// is affected.
+pub(crate) fn open_in(netns: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    thread::scope(|scope| {
+        let opening = thread::Builder::new()
+            .name("rsct-netns".into())
+            .spawn_scoped(scope, || {
+                netns::enter(netns).map_err(|source| Error::EnterNamespace {
+                    inode: inode(netns),
+                    source,
+                })?;
+                open_here()
+            });
+        let opening = opening
+            .map_err(limits::no_thread)
+            .map_err(failed("starting a thread for"))?;
+        opening
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 fn open_here() -> Result<OwnedFd, Error> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: socket has no pointer arguments.
@@ -441,7 +452,7 @@ fn namespace_of(fd: &OwnedFd) -> io::Result<OwnedFd> {
 }
 
 fn inode(fd: BorrowedFd<'_>) -> u64 {
-    crate::kernel::netns::inode(fd).unwrap_or(0)
+    netns::inode(fd).unwrap_or(0)
 }
 
 fn check(result: libc::ssize_t) -> io::Result<usize> {

@@ -17,6 +17,7 @@ use super::{
     detach,
     hooks::{At, Hook},
     layout::Layout,
+    multi::Multi,
     proof::Proof,
     session::{Form, HookReport, How, Settings},
     tracing::{Attached, Tracing},
@@ -27,6 +28,8 @@ pub(super) struct Attaching<'a> {
     with: Settings<'a>,
     ebpf: &'a mut Ebpf,
     tracing: &'a mut Tracing,
+    /// The form for kprobes where perf events are refused.
+    multi: Option<&'a mut Result<Multi, String>>,
     /// The fentry and fexit programs.
     pub(super) attached: Vec<Attached>,
     /// The names of the kprobe programs.
@@ -34,11 +37,17 @@ pub(super) struct Attaching<'a> {
 }
 
 impl<'a> Attaching<'a> {
-    pub(super) fn new(with: Settings<'a>, ebpf: &'a mut Ebpf, tracing: &'a mut Tracing) -> Self {
+    pub(super) fn new(
+        with: Settings<'a>,
+        ebpf: &'a mut Ebpf,
+        tracing: &'a mut Tracing,
+        multi: Option<&'a mut Result<Multi, String>>,
+    ) -> Self {
         Self {
             with,
             ebpf,
             tracing,
+            multi,
             attached: Vec::new(),
             kprobes: Vec::new(),
         }
@@ -78,13 +87,14 @@ impl<'a> Attaching<'a> {
             }
         }
         if (self.with.options.form != Form::Fentry || hook.trampoline.is_empty()) && report.how == How::Not {
-            match attach_kprobes(self.with.types, self.with.layout, self.ebpf, hook) {
-                Ok(()) => {
+            match self.kprobes(hook) {
+                Ok(How::KprobeMulti) => report.how = How::KprobeMulti,
+                Ok(_) => {
                     self.kprobes
                         .extend(hook.kprobe.iter().map(|program| program.name));
                     report.how = How::Kprobe;
                 }
-                Err(why) => report.why_not_better.push(format!("kprobe: {why}")),
+                Err(why) => report.why_not_better.push(why),
             }
         }
         report.is_expected =
@@ -92,9 +102,29 @@ impl<'a> Attaching<'a> {
         report
     }
 
+    fn kprobes(&mut self, hook: &Hook) -> Result<How, String> {
+        let Settings { types, layout, .. } = self.with;
+        match &mut self.multi {
+            Some(Ok(multi)) => attach_multi(types, layout, multi, hook)
+                .map(|()| How::KprobeMulti)
+                .map_err(|why| format!("kprobe.multi: {why}")),
+            refused => {
+                let attached = attach_kprobes(types, layout, self.ebpf, hook).map(|()| How::Kprobe);
+                attached.map_err(|why| match refused {
+                    Some(Err(of_multi)) => format!("kprobe: {why}; kprobe.multi: {of_multi}"),
+                    _ => format!("kprobe: {why}"),
+                })
+            }
+        }
+    }
+
     /// Attaches the programs that prove that the programs of `hooks` run.
     pub(super) fn proof(&mut self, hooks: &[HookReport]) -> Result<Proof, String> {
-        Proof::attach(hooks, self.with, self.ebpf, self.tracing)
+        let multi = match &mut self.multi {
+            Some(Ok(multi)) => Some(multi),
+            _ => None,
+        };
+        Proof::attach(hooks, self.with, self.ebpf, self.tracing, multi)
     }
 }
 
@@ -115,6 +145,17 @@ pub(super) fn attach_tracing(
         .rev()
         .map(|program| tracing.attach(*program, &function))
         .collect()
+}
+
+pub(super) fn attach_multi(
+    types: &KernelTypes,
+    layout: &Layout,
+    multi: &mut Multi,
+    hook: &Hook,
+) -> Result<(), String> {
+    find_function(types, hook)?;
+    check_arguments(layout, hook)?;
+    multi.attach(hook)
 }
 
 pub(super) fn attach_kprobes(

@@ -2,7 +2,8 @@
 //!
 //! [`layout`] finds the offsets that the programs read, [`enums`] checks the kernel's numbers against rsct's names,
 //! [`object`] contains the programs, [`hooks`] lists the functions that they attach to, `specialize` shortens them
-//! for this kernel, `attach` loads and attaches one hook and [`session`] all of them, `detach` detaches them;
+//! for this kernel, `attach` loads and attaches one hook and [`session`] all of them, `multi` attaches
+//! kprobes for ordinary users, `detach` detaches them;
 //! [`ring`] reads records, [`tallies`] counts; [`overhead`] measures the cost of measuring.
 
 mod attach;
@@ -13,6 +14,7 @@ mod diagnostics;
 pub(crate) mod enums;
 pub(crate) mod hooks;
 pub(crate) mod layout;
+mod multi;
 pub(crate) mod object;
 pub(crate) mod overhead;
 pub(crate) mod proof;

@@ -46,7 +46,7 @@ pub(crate) fn measure(types: &KernelTypes, layout: &Layout, options: &Options) -
         map_sizes: Vec::new(),
         ..options.clone()
     };
-    let mut ebpf = create_maps(&LATENCY, layout, &options).map_err(|error| chain(&error))?;
+    let mut ebpf = create_maps(&LATENCY, layout, &options, 0).map_err(|error| chain(&error))?;
     let round = |ebpf: &mut Ebpf, name| -> Result<f64, String> {
         let ns = run_alone(ebpf, name)?;
         Ok(f64::from(ns))

@@ -19,6 +19,7 @@ use crate::kernel::bpf_syscall;
 use super::{
     attach::{attach_kprobes, attach_tracing, chain, find_function},
     hooks::{Hook, Stage, entry},
+    multi::Multi,
     session::{HookReport, How, Settings},
     tracing::{Attached, Tracing},
 };
@@ -88,8 +89,13 @@ impl Proof {
         with: Settings<'_>,
         ebpf: &mut Ebpf,
         tracing: &mut Tracing,
+        multi: Option<&mut Multi>,
     ) -> Result<Self, String> {
-        let attached = FORMS.map(|form| hooks.iter().any(|report| report.how == form));
+        let is_used = |form| hooks.iter().any(|report| report.how == form);
+        let attached = [
+            is_used(How::Fentry),
+            is_used(How::Kprobe) || is_used(How::KprobeMulti),
+        ];
         let function = find_function(with.types, &PROOF)?;
         let caller = tracing.load(PROOF.trampoline[0], &function)?;
         let [fentry, kprobe] = attached;
@@ -97,8 +103,10 @@ impl Proof {
             true => attach_tracing(with.types, with.layout, tracing, &PROOF)?,
             false => Vec::new(),
         };
-        if kprobe {
-            attach_kprobes(with.types, with.layout, ebpf, &PROOF)?;
+        match multi {
+            Some(multi) if kprobe => multi.attach(&PROOF)?,
+            None if kprobe => attach_kprobes(with.types, with.layout, ebpf, &PROOF)?,
+            _ => {}
         }
         let counts = ebpf.take_map("PROOF").ok_or("the object has no map PROOF")?;
         Ok(Self {

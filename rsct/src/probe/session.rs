@@ -23,6 +23,7 @@ use super::{
     diagnostics::{self, Diagnostics},
     hooks::{Hook, Stage},
     layout::{Layout, LayoutError},
+    multi::{self, Multi},
     object::Object,
     proof::{PROOF, Proof, Unproven},
     ring::Ring,
@@ -82,6 +83,8 @@ pub(crate) enum How {
     Fentry,
     /// By kprobe and kretprobe.
     Kprobe,
+    /// By kprobe and kretprobe, without perf events.
+    KprobeMulti,
     /// By a tracepoint of the kernel.
     Tracepoint,
     /// Not at all.
@@ -94,6 +97,7 @@ impl How {
         match self {
             Self::Fentry => "fentry",
             Self::Kprobe => "kprobe",
+            Self::KprobeMulti => "kprobe.multi",
             Self::Tracepoint => "tracepoint",
             Self::Not => "not attached",
         }
@@ -126,7 +130,7 @@ impl HookCounts {
         let count = |how| hooks.iter().filter(|report| report.how == how).count();
         Self {
             fentry: count(How::Fentry),
-            kprobe: count(How::Kprobe),
+            kprobe: count(How::Kprobe) + count(How::KprobeMulti),
             tracepoint: count(How::Tracepoint),
             not: count(How::Not),
         }
@@ -169,6 +173,10 @@ pub(crate) struct Session {
     /// The names of the kprobe programs among them.
     kprobes: Vec<&'static str>,
     kprobe_links: Option<KprobeLinks>,
+    /// The kprobe programs that are attached without perf events, if that is needed.
+    multi: Option<Result<Multi, String>>,
+    /// True if the kernel counts their skipped runs.
+    multi_is_counted: bool,
     /// The object whose fentry and fexit programs are loaded without aya.
     links: Tracing,
     /// The proof that attached programs run, once all are attached.
@@ -198,9 +206,17 @@ impl Session {
         options: &Options,
     ) -> Result<Self, SessionError> {
         let _watch = interrupt::watch();
-        let ebpf = create_maps(object, layout, options).map_err(|error| SessionError::Maps(chain(&error)))?;
+        let depth = match options.form {
+            Form::Best => multi::depth_if_needed(types),
+            Form::Fentry | Form::Kprobe => None,
+        };
+        let of_return = depth.as_ref().and_then(|depth| depth.as_ref().ok()).copied();
+        let ebpf = create_maps(object, layout, options, of_return.unwrap_or(0))
+            .map_err(|error| SessionError::Maps(chain(&error)))?;
         let mut ebpf = Detaching(ebpf);
         let linked: Vec<&Hook> = wanted.iter().copied().chain([&PROOF]).collect();
+        let mut multi =
+            depth.map(|depth| depth.and_then(|_| Multi::link(object, &ebpf.0, &linked, layout.cast)));
         let mut tracing =
             Tracing::link(object.trampolines, &ebpf.0, &linked, layout.cast).map_err(SessionError::Maps)?;
         let with = Settings {
@@ -208,7 +224,7 @@ impl Session {
             layout,
             options,
         };
-        let mut attaching = Attaching::new(with, &mut ebpf.0, &mut tracing);
+        let mut attaching = Attaching::new(with, &mut ebpf.0, &mut tracing, multi.as_mut());
         let mut hooks = Vec::with_capacity(wanted.len());
         for hook in wanted.iter().copied().filter(|hook| hook.stage == Stage::First) {
             if interrupt::is_over() {
@@ -247,6 +263,8 @@ impl Session {
             diagnostics,
             tracing: attached,
             kprobe_links: kprobe_links(types, &ebpf.0, &kprobes),
+            multi_is_counted: kprobe_misses::are_reported(types),
+            multi,
             kprobes,
             links: tracing,
             proof,
@@ -268,7 +286,7 @@ impl Session {
             .into_iter()
             .partition(|hook| hook.stage == stage);
         self.pending = pending;
-        let mut attaching = Attaching::new(with, &mut self.ebpf.0, &mut self.links);
+        let mut attaching = Attaching::new(with, &mut self.ebpf.0, &mut self.links, self.multi.as_mut());
         let _watch = interrupt::watch();
         for hook in due {
             if interrupt::is_over() || !go_on(&mut self.ring) {
@@ -317,10 +335,18 @@ impl Session {
             let misses = self.ebpf.0.program(program).and_then(|program| program.fd().ok());
             misses.map_or(0, recursion_misses)
         });
+        let multi = match &self.multi {
+            Some(Ok(multi)) => multi.attached.as_slice(),
+            _ => &[],
+        };
+        let of_multi = multi
+            .iter()
+            .map(|attached| recursion_misses(attached.program()) + attached.missed());
         Skips {
-            counted: fentry.chain(kprobe).sum::<u64>()
+            counted: fentry.chain(kprobe).chain(of_multi).sum::<u64>()
                 + self.kprobe_links.as_ref().map_or(0, KprobeLinks::missed),
-            uncounted: !self.kprobes.is_empty() && self.kprobe_links.is_none(),
+            uncounted: (!self.kprobes.is_empty() && self.kprobe_links.is_none())
+                || (!multi.is_empty() && !self.multi_is_counted),
         }
     }
 }
@@ -345,6 +371,7 @@ pub(super) fn create_maps(
     object: &Object,
     layout: &Layout,
     options: &Options,
+    depth_at_return: u64,
 ) -> Result<Ebpf, aya::EbpfError> {
     let offsets: Vec<(&'static str, u64)> = layout.globals().collect();
     let scope = options.scope.globals();
@@ -355,6 +382,8 @@ pub(super) fn create_maps(
     for (name, value) in &offsets {
         loader.override_global(name, value, true);
     }
+    // Only objects with kretprobes have it.
+    loader.override_global(multi::DEPTH, &depth_at_return, false);
     for (name, value) in &scope {
         value.apply(name, &mut loader);
     }

@@ -46,18 +46,29 @@ pub(super) struct Tracing {
 }
 
 impl Tracing {
-    /// Relocates the programs of `object` that the hooks need for the maps of the same names in `ebpf`.
+    /// Relocates the fentry and fexit programs of `object` that the hooks need for the maps of the same names in `ebpf`.
     pub(super) fn link(
         object: &[u8],
         ebpf: &Ebpf,
         hooks: &[&Hook],
         cast: Option<Cast>,
     ) -> Result<Self, String> {
+        let programs = trampolines(hooks).map(|program| program.name).collect();
+        Self::link_programs(object, ebpf, &programs, cast)
+    }
+
+    /// Relocates some programs of `object`.
+    pub(super) fn link_programs(
+        object: &[u8],
+        ebpf: &Ebpf,
+        programs: &HashSet<&str>,
+        cast: Option<Cast>,
+    ) -> Result<Self, String> {
         let mut object = Object::parse(object).map_err(|error| error.to_string())?;
         let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
         let (unlinked, unneeded): (HashMap<_, _>, HashMap<_, _>) = std::mem::take(&mut object.programs)
             .into_iter()
-            .partition(|(name, _)| trampolines(hooks).any(|program| program.name == name));
+            .partition(|(name, _)| programs.contains(name.as_str()));
         for program in unneeded.values() {
             object.functions.remove(&program.function_key());
         }
@@ -106,13 +117,26 @@ impl Tracing {
         Ok(Attached { program, _link: link })
     }
 
-    /// Loads `program` for `function`, without attaching it.
-    pub(super) fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
-        self.link_calls(program.name)?;
+    /// The instructions of a program, specialized for this kernel.
+    pub(super) fn instructions(&mut self, program: &str) -> Result<Vec<bpf_insn>, String> {
+        self.link_calls(program)?;
         let code = self
             .linked
-            .get(program.name)
-            .ok_or_else(|| format!("the object has no program {}", program.name))?;
+            .get(program)
+            .ok_or_else(|| format!("the object has no program {program}"))?;
+        let mut insns = match &self.rodata {
+            Some(rodata) => specialize(&code.instructions, rodata),
+            None => code.instructions.clone(),
+        };
+        if let Some(cast) = self.cast {
+            cast.link(&mut insns);
+        }
+        Ok(insns)
+    }
+
+    /// Loads `program` for `function`, without attaching it.
+    pub(super) fn load(&mut self, program: Program, function: &Func) -> Result<OwnedFd, String> {
+        let insns = self.instructions(program.name)?;
         let module = match &function.module {
             None => None,
             Some(name) => {
@@ -123,13 +147,6 @@ impl Tracing {
                 self.modules.get(name).map(|fd| fd.as_fd())
             }
         };
-        let mut insns = match &self.rodata {
-            Some(rodata) => specialize(&code.instructions, rodata),
-            None => code.instructions.clone(),
-        };
-        if let Some(cast) = self.cast {
-            cast.link(&mut insns);
-        }
         load(program, &insns, function.type_id, module)
     }
 }

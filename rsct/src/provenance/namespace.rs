@@ -59,28 +59,28 @@ fn defaults(netns: u32, likely: &Selector) -> io::Result<Defaults> {
 /// All timeout objects of a namespace.
 fn timeout_objects(netns: u32, likely: &Selector) -> io::Result<Vec<TimeoutObject>> {
     let netns = open(netns, likely)?;
-    // On a thread of its own, so that this one stays in its namespace.
-    netns::inside(netns.as_fd(), || {
-        block_on(async {
-            let mut socket = Socket::open().map_err(io::Error::other)?;
-            let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-            // This kernel may lack one of the two.
-            let policies = timeout::list(&mut socket).await.unwrap_or_default();
-            let mut objects: Vec<TimeoutObject> = policies
-                .into_iter()
-                .filter_map(|policy| Some(object(name(&policy.name?), policy.timeouts, false)))
-                .collect();
-            // A request would load the module.
-            if Path::new(NF_TABLES).exists() {
-                let of_nftables = nft_timeout::list(&mut socket).await.unwrap_or_default();
-                let of_nftables = of_nftables
-                    .into_iter()
-                    .map(|found| object(name(&found.name), found.timeouts, true));
-                objects.extend(of_nftables);
-            }
-            Ok(objects)
-        })
-    })?
+    // On a thread of its own: the caller's may have an event loop.
+    netns::in_thread(|| block_on(objects_in(&netns)))?
+}
+
+async fn objects_in(netns: &Netns) -> io::Result<Vec<TimeoutObject>> {
+    let mut socket = Socket::open_in(netns.as_fd()).map_err(io::Error::other)?;
+    let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    // This kernel may lack one of the two.
+    let policies = timeout::list(&mut socket).await.unwrap_or_default();
+    let mut objects: Vec<TimeoutObject> = policies
+        .into_iter()
+        .filter_map(|policy| Some(object(name(&policy.name?), policy.timeouts, false)))
+        .collect();
+    // A request would load the module.
+    if Path::new(NF_TABLES).exists() {
+        let of_nftables = nft_timeout::list(&mut socket).await.unwrap_or_default();
+        let of_nftables = of_nftables
+            .into_iter()
+            .map(|found| object(name(&found.name), found.timeouts, true));
+        objects.extend(of_nftables);
+    }
+    Ok(objects)
 }
 
 fn object(name: String, timeouts: timeout::Timeouts, of_nftables: bool) -> TimeoutObject {

@@ -139,6 +139,19 @@ fn privileges(page: &mut Page<'_>, privileges: &Privileges) {
             &format!("  for {}", capability.needed_for),
         );
     }
+    for group in &privileges.groups {
+        let commands = format!(": {}", group.commands.join(", "));
+        match group.lacks.is_empty() {
+            true => page.remarked(group.purpose, Tone::Good, "held", &commands),
+            false => page.remarked(
+                group.purpose,
+                Tone::Bad,
+                &format!("lacks {}", group.lacks.join(", ")),
+                &commands,
+            ),
+        }
+    }
+    page.line("for ordinary users", Tone::Dim, &privileges.setcap);
     if !privileges.initial_user_namespace {
         page.line(
             "user namespace",
@@ -355,6 +368,9 @@ privileges
   CAP_PERFMON               held     for attaching programs to kernel functions
   CAP_NET_ADMIN             held     for dumping conntrack's entries
   CAP_SYS_ADMIN             held     for fentry on a module's functions, other network namespaces
+  to trace                  held: trace, top
+  for other namespaces      lacks CAP_SYS_PTRACE: --netns
+  for ordinary users        setcap cap_bpf,cap_perfmon,cap_net_admin+ep /usr/bin/rsct
 eBPF programs
   fentry, fexit             accepted
   kprobe, kretprobe         accepted

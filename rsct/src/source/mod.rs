@@ -4,12 +4,12 @@ pub(crate) mod live;
 pub(crate) mod recorded;
 
 use crate::{
+    confine::Confinement,
     kernel::interfaces::Names,
     observe::{Consumer, Setup},
-    probe::proof::Unproven,
 };
 
-use live::{Limits, Live, LiveOptions, StartError};
+use live::{Limits, Live, LiveOptions, RunError, StartError};
 use recorded::{FileError, Files, Start, Window};
 
 /// A source of inputs.
@@ -37,9 +37,9 @@ pub(crate) enum SourceError {
     /// The programs cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The kernel does not run the programs.
+    /// The trace failed.
     #[error("cannot trace: {0}")]
-    Unproven(#[from] Unproven),
+    Run(#[from] RunError),
     /// A recording cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -49,6 +49,13 @@ impl Source {
     /// The running kernel.
     pub(crate) fn live(options: LiveOptions) -> Result<Self, SourceError> {
         Ok(Self::Live(Box::new(Live::start(options)?)))
+    }
+
+    /// Drops privileges once a live source is attached; a recording needs none.
+    pub(crate) fn confine(&mut self, confinement: Confinement) {
+        if let Self::Live(live) = self {
+            live.confine(confinement);
+        }
     }
 
     /// What a model has to know.

@@ -37,6 +37,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/latency.md"),
     page!("docs/library.md"),
     page!("docs/nfct.md"),
+    page!("docs/privileges.md"),
     page!("docs/questions.md"),
     page!("docs/recording.md"),
     page!("docs/report.md"),

@@ -42,10 +42,12 @@ mod no_conntrack_says_so;
 mod not_root_says_so;
 mod offloaded_flows_bypass_conntrack;
 mod old_command_line_agrees;
+mod ordinary_user_traces;
 mod overload_is_accounted_for;
 mod ping_is_seen;
 mod policies_are_kept;
 mod policy_governs_udp;
+mod privileges_are_dropped;
 mod q01_why_insert_failed_grows;
 mod q02_which_packet_is_invalid_and_why;
 mod q03_who_deleted_my_entry;
@@ -106,6 +108,8 @@ const PAGES: &str = "compares the pages with the output of rsct, which differs l
 const SYSCTL: &str = "reads and writes sysctls, attaches nothing";
 
 // Reasons to run a scenario on the oldest and on the newest kernel only.
+const DROPPED: &str =
+    "changes credentials, which all kernels do alike; the traces of all scenarios run without privileges";
 const ENDINGS: &str = "rsct's own end, which no kernel changes; other scenarios start and stop on each";
 const FILES: &str = "writes files; the records in them are compared on each kernel";
 const HISTORY: &str = "prints what timeouts_have_a_source reads on each kernel";
@@ -193,6 +197,8 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     kprobe_form_tells_the_same_story: Once(OWN),
     namespace_goes_away_while_traced: EachForm,
     not_root_says_so: Once(REFUSED),
+    privileges_are_dropped: Ends(DROPPED),
+    ordinary_user_traces: Once(OWN),
     reused_address_is_another_flow: EachForm,
     ring_overrun_is_counted_and_reconciled: EachForm,
     overload_is_accounted_for: EndsEachForm(LOSSES),

@@ -18,6 +18,8 @@ pub fn run() -> Result<()> {
         ("trace -s 10.0.0.1/33", "expected an IPv4 or IPv6 address"),
         ("trace -p icmp --dport 80", "protocol 1 has none"),
         ("trace -l 3", "packet records do not have this field"),
+        ("record -O a.rsct --keep 2", "--keep: there is one file only"),
+        ("record -O a.rsct --max-age 5ms", "at least 1s"),
         ("trace stray", "unexpected argument 'stray'"),
         ("doctor --netns all", "unexpected argument '--netns'"),
         ("tracer", "unrecognized subcommand 'tracer'"),

@@ -3,13 +3,16 @@
 pub mod clash;
 pub mod counters;
 pub mod ftp;
+pub mod injected;
 pub mod inside;
 pub mod json;
+pub mod landlock;
 pub mod latency;
 pub mod limit;
 pub mod line;
 pub mod listener;
 pub mod nfnetlink;
+pub mod process;
 pub mod programs;
 pub mod queue;
 pub mod raw;

@@ -165,6 +165,24 @@ impl Trace {
         self.ended()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a message with these words on its standard error.
+    pub fn wait_for_message(&self, words: &str) -> Result<()> {
+        super::wait::until("rsct writes a message", || {
+            let so_far = self.heard.lock();
+            ensure!(
+                !so_far.closed || so_far.stderr.contains(words),
+                "rsct ended without {words:?}\n{}",
+                so_far.told()
+            );
+            Ok(so_far.stderr.contains(words))
+        })
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: i32) -> Result<()> {
         let pid = self.child.id().try_into().context("a process id")?;

@@ -9,7 +9,8 @@ pub const CAP_PERFMON: u32 = 38;
 /// `CAP_BPF`.
 pub const CAP_BPF: u32 = 39;
 
-const NOBODY: u32 = 65534;
+/// An ordinary user.
+pub const NOBODY: u32 = 65534;
 
 #[repr(C)]
 struct Header {

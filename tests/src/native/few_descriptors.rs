@@ -29,7 +29,7 @@ const LINES: &str = "
 8 expect list
 8 timeout show
 8 timeout policy list
-12 watch --duration 0s
+16 watch --duration 0s
 12 expect watch --duration 0s
 ";
 /// Commands that need a descriptor for each of the kernel's programs.

@@ -39,6 +39,8 @@ pub mod sysctls;
 pub mod table;
 pub mod timeout_rules;
 pub mod timeouts;
+mod units_are_hardened;
+mod watch_drops_privileges;
 mod watch_survives_a_loss;
 mod watch_tells_of_events;
 mod watch_without_events;
@@ -52,6 +54,10 @@ use crate::registry::{MaySkip, Runs, Scenario};
 const FTP: &[MaySkip] = &[MaySkip {
     kernel: "",
     reason: "a machine's kernel may lack the FTP helper; guests' kernels have it",
+}];
+const SYSTEMD: &[MaySkip] = &[MaySkip {
+    kernel: "",
+    reason: "a machine may lack systemd-analyze, which judges the units",
 }];
 const SMALL: &[MaySkip] = &[MaySkip {
     kernel: "",
@@ -142,6 +148,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("timeout_rules_with_nft", timeout_rules::nft, &[]),
     scenario("sysctls_are_explained", sysctls::run, &[]),
     scenario("timeouts_are_shown_and_set", timeouts::run, &[]),
+    scenario("units_are_hardened", units_are_hardened::run, SYSTEMD),
+    scenario("watch_drops_privileges", watch_drops_privileges::run, &[]),
     scenario("watch_survives_a_loss", watch_survives_a_loss::run, &[]),
     scenario("watch_tells_of_events", watch_tells_of_events::run, &[]),
     scenario("watch_without_events", watch_without_events::run, &[]),

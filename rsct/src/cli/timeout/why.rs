@@ -9,6 +9,7 @@ use crate::{
         FilterArgs,
         input_args::InputArgs,
         namespaces::{Namespaces, NetnsArg},
+        privileges_arg::PrivilegesArg,
         reading::{self, ExplainArg},
         shared_args::{AttachArg, DurationArg, FormatArg, TextOrJson},
         trace::{self, Subject, TraceArgs},
@@ -51,6 +52,8 @@ pub(super) struct WhyArgs {
     attach: AttachArg,
     #[command(flatten)]
     netns: NetnsArg,
+    #[command(flatten)]
+    privileges: PrivilegesArg,
 }
 
 /// Runs `rsct timeout why`.
@@ -71,6 +74,7 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         args.input.clone(),
         args.duration,
         args.attach,
+        args.privileges.clone(),
     );
     trace::run_about(&trace, Subject::Timeouts)
 }

@@ -23,10 +23,12 @@ use super::{
     input_args::{InputArgs, netns_of},
     is_broken_pipe,
     namespaces::NetnsArg,
+    privileges_arg::PrivilegesArg,
     shared_args::{AttachArg, DurationArg, IntervalArg},
     watching::records_have,
 };
 use crate::{
+    confine::Task,
     filter::Filter,
     kernel::{interfaces::Names, netns::Selector},
     observe::Selection,
@@ -77,6 +79,8 @@ pub(super) struct TopArgs {
     duration: DurationArg,
     #[command(flatten)]
     attach: AttachArg,
+    #[command(flatten)]
+    privileges: PrivilegesArg,
 }
 
 /// Forms of the output.
@@ -170,7 +174,9 @@ fn open(args: &TopArgs, filter: &Filter) -> anyhow::Result<(Source, Selection)> 
         let selection = Selection::recorded(filter, netns, recorded.window.from_ns);
         return Ok((Source::Recorded(Box::new(recorded)), selection));
     }
-    let source = Source::live(LiveOptions {
+    // Before anything is attached: the option may be wrong.
+    let confinement = args.privileges.confinement(Task::Top, &args.netns)?;
+    let mut source = Source::live(LiveOptions {
         filter: *filter,
         netns: Selector::from_option(args.netns.name()),
         everywhere: false,
@@ -182,6 +188,7 @@ fn open(args: &TopArgs, filter: &Filter) -> anyhow::Result<(Source, Selection)> 
         reports_early: false,
         show_hooks: false,
     })?;
+    source.confine(confinement);
     Ok((source, Selection::live(filter)))
 }
 

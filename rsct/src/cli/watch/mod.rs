@@ -17,12 +17,14 @@ use super::{
     FilterArgs, is_broken_pipe,
     list::EntryFormat,
     namespaces::{Namespaces, NetnsArg},
+    privileges_arg::PrivilegesArg,
     sentence,
     shared_args::{CountArg, DurationArg, FormatArg},
 };
 use crate::{
+    confine::Task,
     filter::Filter,
-    kernel::{interrupt::Signals, proc},
+    kernel::{helper, interrupt::Signals, proc},
     netlink::event::Group,
 };
 use shown::Shown;
@@ -76,6 +78,8 @@ pub struct WatchArgs {
     duration: DurationArg,
     #[command(flatten)]
     netns: NetnsArg,
+    #[command(flatten)]
+    privileges: PrivilegesArg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,6 +125,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
 
 async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let filter = args.filter.filter()?;
+    let confinement = args.privileges.confinement(Task::Watch, &args.netns)?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let namespaces = Namespaces::open(&args.netns)?;
     let shown = Rc::new(RefCell::new(Shown::new(args, &namespaces)));
@@ -140,6 +145,7 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     }
     let everywhere = namespaces.are_all();
     drop(namespaces);
+    let _started = confinement.apply()?;
     shown.borrow_mut().begin()?;
 
     let mut look = interval(LOOK_FOR_NAMESPACES);
@@ -156,6 +162,7 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
             () = &mut over => break,
             _ = look.tick(), if everywhere => {
                 let begun = Instant::now();
+                helper::report_end();
                 all_went_well &= watching.refresh()?;
                 look.reset_after(LOOK_FOR_NAMESPACES.max(begun.elapsed() * LOOK_AT_MOST));
             }

@@ -40,6 +40,9 @@ pub enum NetnsError {
         /// The kernel's error.
         source: io::Error,
     },
+    /// The process that opens namespaces could not.
+    #[error("{0}")]
+    Helper(String),
     /// A namespace cannot be created.
     #[error("creating a network namespace: {source}{}", hint_to_make(source))]
     Make {

@@ -35,6 +35,8 @@ const IDLE: Duration = Duration::from_secs(10);
 pub(super) struct Causes {
     /// The parameters of attaching; none if causes are not wanted, or cannot be reported.
     wanted: Option<(Form, Scope)>,
+    /// They are attached once, whether or not the consumer needs causes.
+    stays: bool,
     coming: Option<Receiver<Result<CauseReader, ProgramsError>>>,
     attached: Option<CauseReader>,
     /// The time since when the consumer needs no causes.
@@ -55,13 +57,23 @@ impl Causes {
         causes
     }
 
+    /// Attaches the programs at once, and never detaches them: that needs privileges, which will be dropped.
+    pub(super) fn keep_attached(&mut self, stays: bool) {
+        self.stays = stays;
+    }
+
+    /// Returns whether the programs are attached, or will never be.
+    pub(super) fn are_settled(&self) -> bool {
+        self.wanted.is_none() || self.attached.is_some() || !self.stays
+    }
+
     /// Starts to attach or detaches as the consumer needs, or reports the result once attaching has ended.
     pub(super) fn go_on(&mut self, consumer: &mut impl Consumer) {
         if self.coming.is_some() {
             self.arrive(consumer);
             return;
         }
-        match (consumer.wants_causes(), &self.attached) {
+        match (self.stays || consumer.wants_causes(), &self.attached) {
             (true, Some(_)) => self.idle_since = None,
             (true, None) => self.begin(),
             (false, Some(_)) => {

@@ -55,6 +55,11 @@ impl Facts {
         });
     }
 
+    /// Returns whether a thread finds out a fact.
+    pub(super) fn are_coming(&self) -> bool {
+        self.coming.is_some()
+    }
+
     /// Passes on the fact if it has come. Returns whether records have to wait for it.
     pub(super) fn are_awaited(&mut self, ring: &Ring, consumer: &mut impl Consumer) -> bool {
         self.wait(ring, consumer, Duration::ZERO);

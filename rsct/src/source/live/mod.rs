@@ -19,5 +19,5 @@ pub(crate) use cause_reader::CauseReader;
 pub(crate) use counting::Reading;
 pub(crate) use hooks::report_hooks;
 pub(crate) use latency::{Latency, LatencyOptions};
-pub(crate) use run::Limits;
+pub(crate) use run::{Limits, RunError};
 pub(crate) use start::{Live, LiveOptions, StartError};

@@ -6,7 +6,8 @@ use std::{cell::RefCell, ops::ControlFlow, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
-    kernel::{clock, interrupt::Signals},
+    confine::ConfineError,
+    kernel::{clock, helper, interrupt::Signals},
     observe::{Consumer, Ended, Input, Notice, may_have_cause},
     probe::{hooks::Stage, proof::Unproven, ring::Ring, session::Session},
     records::HookCounts,
@@ -39,6 +40,17 @@ pub(crate) struct Limits {
     pub duration: Option<Duration>,
 }
 
+/// A trace failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The kernel does not run the programs.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
+    /// The privileges could not be dropped.
+    #[error(transparent)]
+    Confine(#[from] ConfineError),
+}
+
 /// State of the ring after a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Drained {
@@ -68,7 +80,7 @@ impl Live {
         &mut self,
         consumer: &mut C,
         limits: Limits,
-    ) -> Result<(), Unproven> {
+    ) -> Result<(), RunError> {
         let start = Instant::now();
         let Self {
             session,
@@ -78,8 +90,11 @@ impl Live {
             latency,
             signals,
             hooks,
+            confinement,
             ..
         } = self;
+        // Reports the end of the command to the service manager when it is dropped.
+        let mut started = None;
         let mut losses = Losses::new(session);
         let mut dumps = Dumps::default();
         let mut until = Until {
@@ -129,6 +144,10 @@ impl Live {
                 break;
             }
             reader.borrow_mut().go_on();
+            let is_settled = reader.borrow().is_settled();
+            if is_settled && let Some(confinement) = confinement.take() {
+                started = confinement.apply()?;
+            }
             if reader.borrow().needs_counts() {
                 count(session, authority, &reader).await;
             }
@@ -136,6 +155,7 @@ impl Live {
                 diagnostics.show();
             }
             let has_changed = silence.is_due() && {
+                helper::report_end();
                 let (is_quiet, change) = silence.look(session);
                 notice(change);
                 silence.has_changed(authority, is_quiet).await
@@ -171,6 +191,7 @@ impl Live {
             latency,
             ..
         } = reader.into_inner();
+        drop(started);
         causes.drain(consumer);
         latency.end(consumer);
         consumer.take(Input::Ended(&Ended {
@@ -254,6 +275,11 @@ impl<C: Consumer> Reader<'_, C> {
     /// Returns whether the counts of causes are due at the end.
     fn needs_last_counts(&self) -> bool {
         self.causes.are_attached() && self.consumer.wants_counts()
+    }
+
+    /// Returns whether everything is attached, and nothing is being found out that needs privileges.
+    fn is_settled(&self) -> bool {
+        self.causes.are_settled() && !self.facts.are_coming()
     }
 
     /// Continues to attach the programs that report causes, and reads what the programs measured.

@@ -1,6 +1,7 @@
 //! Starts the session of eBPF programs.
 
 use crate::{
+    confine::{self, Confinement},
     filter::Filter,
     kernel::{
         btf::{BtfError, KernelTypes},
@@ -64,6 +65,7 @@ pub(crate) struct Live {
     pub(super) latency: NextToTrace,
     pub(super) signals: Signals,
     pub(super) hooks: LaterHooks,
+    pub(super) confinement: Option<Confinement>,
     /// What a model has to know.
     pub setup: Setup,
 }
@@ -95,7 +97,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Netns(#[from] NetnsError),
     /// A capability is missing.
-    #[error("this process lacks {0}: run rsct as root")]
+    #[error("this process lacks {0}: run rsct as root, or run `{setcap}` once as root", setcap = confine::setcap())]
     Privileges(String),
     /// The kernel is locked down.
     #[error("{}", facts::LOCKED_DOWN)]
@@ -188,12 +190,20 @@ impl Live {
                 options,
                 show: with.show_hooks,
             },
+            confinement: None,
             setup,
         })
     }
 }
 
 impl Live {
+    /// Drops privileges once all programs are attached.
+    pub(crate) fn confine(&mut self, confinement: Confinement) {
+        // Later there are no privileges to attach them with.
+        self.causes.keep_attached(confinement.drops());
+        self.confinement = Some(confinement);
+    }
+
     /// Also measures durations, with programs that are attached already.
     pub(crate) fn with_latency(mut self, latency: Latency) -> Self {
         self.latency = NextToTrace::of(latency);

@@ -1,6 +1,6 @@
 //! Writes inputs to a recording.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use rsct_common::record::PacketRecord;
 use serde::Serialize;
@@ -42,6 +42,9 @@ pub(crate) struct Recorder {
     writer: Writer,
     beginning: Beginning,
     now_ns: u64,
+    /// The age at which the file is rotated, and the time when it began.
+    max_age_ns: Option<u64>,
+    began_ns: u64,
     /// Namespaces whose defaults were read, the last one met, and when to read all again.
     known: HashSet<u32>,
     last_netns: u32,
@@ -70,6 +73,8 @@ impl Recorder {
             writer,
             beginning,
             now_ns: setup.started_ns,
+            max_age_ns: None,
+            began_ns: setup.started_ns,
             known: HashSet::new(),
             last_netns: 0,
             read_again_ns: 0,
@@ -87,6 +92,13 @@ impl Recorder {
         } = &mut recorder;
         beginning.write(writer, *now_ns)?;
         Ok(recorder)
+    }
+
+    /// Also begins a new file when the current one has this age.
+    #[must_use]
+    pub(crate) fn with_max_age(mut self, age: Option<Duration>) -> Self {
+        self.max_age_ns = age.map(|age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        self
     }
 
     /// The numbers of records and losses, for people: a line each.
@@ -116,9 +128,11 @@ impl Recorder {
         }
     }
 
-    /// Begins the next file if this one is full.
+    /// Begins the next file if this one is full, or old.
     fn rotate(&mut self) -> Result<(), WriteError> {
-        if self.writer.is_full() {
+        let age_ns = self.now_ns.saturating_sub(self.began_ns);
+        if self.writer.is_full() || self.max_age_ns.is_some_and(|max| age_ns >= max) {
+            self.began_ns = self.now_ns;
             self.beginning.rotate(&mut self.writer, self.now_ns)?;
             self.wants_dump = true;
         }
