@@ -36,6 +36,9 @@ const COMMANDS: [&str; 13] = [
     "doctor",
 ];
 const TIMEOUT: Duration = Duration::from_secs(1800);
+/// Memory of a guest in GiB: with 1,000,000 entries, one that lists them needs more.
+const MEMORY_GIB: u32 = 2;
+const LARGE_TABLE_GIB: u32 = 4;
 
 /// Measure the cost of tracing, starting, stopping and working on a large table.
 #[derive(Args)]
@@ -102,13 +105,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare(Profile::Release)?;
-    counted(kernel, "bench-packet", only, "bpftrace")
+    counted(kernel, "bench-packet", only, "bpftrace", MEMORY_GIB)
 }
 
 fn top(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare(Profile::Release)?;
-    counted(kernel, "bench-top", only, "iptstate")
+    counted(kernel, "bench-top", only, "iptstate", LARGE_TABLE_GIB)
 }
 
 /// Measures one kernel after the other; fails if one of them failed.
@@ -122,7 +125,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
         if number > 0 {
             println!();
         }
-        let code = counted(kernel, "bench-start", only, "bpftrace")?;
+        let code = counted(kernel, "bench-start", only, "bpftrace", MEMORY_GIB)?;
         if code != ExitCode::SUCCESS {
             ended = code;
         }
@@ -131,11 +134,18 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
 }
 
 /// Runs a bench of rsct-tests in a guest with a clock that counts instructions, next to a Debian package.
-fn counted(kernel: &str, bench: &str, only: Option<&str>, package: &str) -> Result<ExitCode> {
+fn counted(
+    kernel: &str,
+    bench: &str,
+    only: Option<&str>,
+    package: &str,
+    memory_gib: u32,
+) -> Result<ExitCode> {
     Boot {
         kernel,
         profile: Profile::Release,
         icount: true,
+        memory_gib,
         with: &[package.to_owned()],
         timeout: Some(TIMEOUT),
         script: format!("rsct-tests {bench} {}", only.unwrap_or_default()),

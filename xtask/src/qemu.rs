@@ -52,6 +52,8 @@ pub struct Machine<'a> {
     pub dir: &'a Path,
     /// Virtual processors.
     pub cpus: u32,
+    /// Memory in GiB.
+    pub memory_gib: u32,
     /// Count instructions instead of time: one processor, reproducible.
     pub icount: bool,
     /// Connect the command to this process's terminal.
@@ -180,7 +182,8 @@ impl Machine<'_> {
             true => CPU.to_owned(),
             false => format!("{CPU},{WORDS}"),
         };
-        command.args(["-machine", "q35", "-cpu", &cpu, "-m", "2G"]);
+        command.args(["-machine", "q35", "-cpu", &cpu]);
+        command.args(["-m", &format!("{}G", self.memory_gib)]);
         if self.icount {
             command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"]);
         } else {

@@ -55,6 +55,8 @@ pub struct Boot<'a> {
     pub kernel: &'a str,
     /// As `--cpus`.
     pub cpus: u32,
+    /// Memory in GiB.
+    pub memory_gib: u32,
     /// As `--icount`.
     pub icount: bool,
     /// The build of its programs.
@@ -79,6 +81,7 @@ impl Default for Boot<'_> {
             kernel: kernels::newest(),
             profile: Profile::default(),
             cpus: 2,
+            memory_gib: 2,
             icount: false,
             with: &[],
             files: &[],
@@ -127,6 +130,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         } else {
             line(&options.command)
         },
+        ..Boot::default()
     };
     boot.to_stdout()
 }
@@ -177,6 +181,7 @@ impl Boot<'_> {
                 .with_context(|| format!("resolve {}", image.vmlinuz.display()))?,
             dir: &dir,
             cpus: self.cpus,
+            memory_gib: self.memory_gib,
             icount: self.icount,
             terminal: self.terminal,
             timeout: self.timeout,

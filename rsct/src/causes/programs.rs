@@ -8,7 +8,7 @@ use crate::{
         btf::{BtfError, KernelTypes},
         hz::{Hz, HzError},
         symbols::SymbolsError,
-        text::Symbols,
+        text::{self, Symbols},
     },
     probe::{
         cause_hooks, detach,
@@ -59,8 +59,8 @@ pub(crate) struct Programs {
     counts: HashMap<MapData, CauseKeyWords, CauseCountWords>,
     /// Jiffies a second.
     pub hz: Hz,
-    /// The kernel's types.
-    pub types: KernelTypes,
+    /// The kernel's names of drop reasons.
+    drop_reasons: std::collections::HashMap<u16, String>,
     /// The hooks whose function this kernel does not have, or not yet: its module is not loaded.
     absent: Vec<&'static Hook>,
     /// True if they leave packets to a trace.
@@ -117,7 +117,7 @@ impl Programs {
             session,
             counts,
             hz: Hz::of_running_kernel()?,
-            types,
+            drop_reasons: text::drop_reasons(&types),
             absent,
             leaves_packets,
         })
@@ -137,7 +137,7 @@ impl Programs {
             .iter()
             .any(|report| logs(report) && report.how == How::Not);
         Ok(Symbols::read()?
-            .with_drop_reasons(&self.types)
+            .with_drop_reasons(self.drop_reasons.clone())
             .without_log_messages(without_texts))
     }
 

@@ -55,6 +55,11 @@ impl Differences {
         }
     }
 
+    /// Adds some without their flows.
+    pub(super) fn add_unkept(&mut self, kind: DifferenceKind, entries: usize) {
+        self.counts[kind as usize] += entries;
+    }
+
     /// The number of one kind.
     pub(crate) fn count(&self, kind: DifferenceKind) -> usize {
         self.counts[kind as usize]

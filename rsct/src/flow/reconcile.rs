@@ -74,6 +74,20 @@ impl Reconciliation {
         self.tombstones = Some(HashSet::new());
     }
 
+    /// Returns whether an entry was deleted since the current dump began.
+    pub(super) fn was_deleted(&self, key: &TupleKey) -> bool {
+        self.tombstones
+            .as_ref()
+            .is_some_and(|tombstones| tombstones.contains(key))
+    }
+
+    /// The dump contains entries that no record reported, and that are not kept.
+    pub(super) fn appeared(&mut self, entries: usize) {
+        if !self.seeding {
+            self.differences.add_unkept(DifferenceKind::OnlyInDump, entries);
+        }
+    }
+
     /// Compares one entry of the dump with the flows.
     pub(super) fn entry(&mut self, store: &mut Store, entry: &DumpedEntry, now_ns: u64) {
         let begun_ns = self.begun_ns;
@@ -81,8 +95,7 @@ impl Reconciliation {
             .timeout_seconds
             .map(|left| now_ns + u64::from(left) * 1_000_000_000);
         let known = store.find_tuple(&entry.key);
-        let was_deleted = |tombstones: &HashSet<TupleKey>| tombstones.contains(&entry.key);
-        if known.is_none() && self.tombstones.as_ref().is_some_and(was_deleted) {
+        if known.is_none() && self.was_deleted(&entry.key) {
             return;
         }
         let index = known.unwrap_or_else(|| store.add(FlowKey::default(), entry.key, PolicyOf::NONE));

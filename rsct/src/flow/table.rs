@@ -1,5 +1,6 @@
 //! The table of flows, fed by records and by dumps.
 
+mod silent;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use rsct_common::record::{EntryFlags, EntryKind, EntryRecord, PacketFlags, Packe
 use super::{
     delete_kind,
     reconcile::{Coverage, DumpedEntry, Reconciliation},
+    silent::Silent,
     store::{Flow, FlowKey, PolicyOf, Store, TupleKey},
 };
 use crate::{kernel::hz::Jiffies32, names::status};
@@ -24,6 +26,8 @@ pub(crate) struct FlowTable {
     ended: HashMap<FlowKey, Flow>,
     /// The policies of flows without a record so far.
     governed: HashMap<FlowKey, PolicyOf>,
+    /// The entries that no record has shown, if they are only counted.
+    silent: Option<Silent>,
     reconciliation: Reconciliation,
 }
 
@@ -35,6 +39,7 @@ impl FlowTable {
             store: Store::new(),
             ended: HashMap::new(),
             governed: HashMap::new(),
+            silent: None,
             reconciliation: Reconciliation::default(),
         }
     }
@@ -98,7 +103,8 @@ impl FlowTable {
                 None if self.ended.contains_key(&key) => return self.ended.get(&key),
                 None => {
                     let tuple = TupleKey::of_packet(record);
-                    self.adopt(key, &tuple).unwrap_or_else(|| self.add(key, tuple))
+                    self.adopt(key, &tuple)
+                        .unwrap_or_else(|| self.add_of_packet(key, tuple, record))
                 }
             }
         };
@@ -179,9 +185,13 @@ impl FlowTable {
         let known = self.store.find_key(key).or_else(|| self.adopt(key, &tuple));
         // The delete of an unknown flow does not add it.
         if matches!(kind, EntryKind::Delete | EntryKind::Destroy) {
+            let known = match kind {
+                EntryKind::Delete => known.or_else(|| self.add_of_delete(key, tuple, record)),
+                _ => known,
+            };
             return self.ended(known, kind, record);
         }
-        let index = known.unwrap_or_else(|| self.add(key, tuple));
+        let index = known.unwrap_or_else(|| self.add_of_entry(key, tuple, record));
         let after = record.flags & EntryFlags::RETURNED != 0 && record.status_after != 0;
         let (bits, timeout) = if after {
             (record.status_after, record.timeout_after_jiffies)
@@ -229,15 +239,23 @@ impl FlowTable {
     /// A dump begins. `seeding`: the table was empty before, so the dump's entries are no differences.
     pub(crate) fn begin_dump(&mut self, now_ns: u64, seeding: bool) {
         self.reconciliation.begin(now_ns, seeding);
+        if let Some(silent) = &mut self.silent {
+            silent.begin();
+        }
     }
 
     /// One entry of the dump, read at `now_ns` at the latest.
     pub(crate) fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
-        self.reconciliation.entry(&mut self.store, entry, now_ns);
+        if !self.is_only_counted(entry) {
+            self.reconciliation.entry(&mut self.store, entry, now_ns);
+        }
     }
 
     /// The dump ends; all records up to now are in the table. `coverage` returns how far each namespace was dumped.
     pub(crate) fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
+        if let Some(silent) = &mut self.silent {
+            self.reconciliation.appeared(silent.end(&coverage));
+        }
         let begun_ns = self.reconciliation.end(&mut self.store, now_ns, coverage);
         // Their destroy records were lost, and no later record refers to them.
         self.ended.retain(|_, flow| flow.last_ns >= begun_ns);

@@ -211,3 +211,43 @@ fn control_characters_in_names_reach_no_terminal() {
         String::from_utf8_lossy(&out)
     );
 }
+
+#[test]
+fn each_of_three_hundred_namespaces_can_be_selected() {
+    const FIRST: u32 = 4_026_532_000;
+    let mut now = Snapshot {
+        time_ns: 1_000_000_000,
+        ..Snapshot::default()
+    };
+    for number in 0..300 {
+        let figures = Figures {
+            packets: 1000 - u64::from(number),
+            ..Figures::default()
+        };
+        now.culprits.namespaces.add(FIRST + number, &figures);
+    }
+    let start = Snapshot::default();
+    let names = Names::default();
+    for (width, height) in [(80, 24), (40, 12)] {
+        let mut wired = Wired::new(width, height);
+        for selected in 0..300 {
+            let bytes = viewed([&start, &now], &names, Pane::Namespaces, |view| {
+                assert_eq!(view.table.rows.len(), 300);
+                wired.draw(&View { selected, ..*view })
+            });
+            assert!(bytes <= MOST_BYTES, "{bytes} bytes at {width}x{height}");
+            let lines = wired.lines();
+            let row = format!("{}", FIRST + selected as u32);
+            let line = lines.lines().find(|line| line.contains(&row));
+            let packets = (1000 - selected).to_string();
+            assert!(
+                line.is_some_and(|line| line.contains(&packets)),
+                "{row}:\n{lines}"
+            );
+            assert!(
+                lines.contains("7 namespaces") && lines.contains("q quit"),
+                "{lines}"
+            );
+        }
+    }
+}

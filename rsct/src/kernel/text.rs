@@ -81,6 +81,15 @@ impl From<Place<'_>> for NamedPlace {
     }
 }
 
+/// Reads the names of the drop reasons from the kernel's types.
+pub(crate) fn drop_reasons(types: &KernelTypes) -> HashMap<u16, String> {
+    let names = types.variants("skb_drop_reason", "SKB_DROP_REASON_");
+    names
+        .into_iter()
+        .filter_map(|(name, value)| Some((u16::try_from(value).ok()?, name)))
+        .collect()
+}
+
 impl Symbols {
     /// Opens the running kernel's functions. Reads them all now only if the kernel has no helper that names
     /// single addresses.
@@ -132,13 +141,9 @@ impl Symbols {
         true
     }
 
-    /// Reads the names of the drop reasons from the kernel's types.
-    pub(crate) fn with_drop_reasons(mut self, types: &KernelTypes) -> Self {
-        let names = types.variants("skb_drop_reason", "SKB_DROP_REASON_");
-        self.drop_reasons = names
-            .into_iter()
-            .filter_map(|(name, value)| Some((u16::try_from(value).ok()?, name)))
-            .collect();
+    /// Adds the names of drop reasons.
+    pub(crate) fn with_drop_reasons(mut self, names: HashMap<u16, String>) -> Self {
+        self.drop_reasons = names;
         self
     }
 

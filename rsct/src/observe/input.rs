@@ -5,7 +5,10 @@ use std::{collections::HashSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    flow::reconcile::{Coverage, DumpedEntry},
+    flow::{
+        TupleKey,
+        reconcile::{Coverage, DumpedEntry},
+    },
     latency::Measured,
     records::Record,
 };
@@ -84,6 +87,11 @@ pub(crate) trait Consumer {
     /// Returns whether it needs causes now. Their programs are attached while it does, and a little longer.
     fn wants_causes(&self) -> bool {
         true
+    }
+
+    /// Returns an entry that it needs, once. The source then reports it as an entry of a dump, if the table has it.
+    fn lacks_entry(&mut self) -> Option<TupleKey> {
+        None
     }
 
     /// Returns a fact that the last input needs, once. The source then reports that fact before further records, unless it

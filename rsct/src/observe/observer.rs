@@ -32,6 +32,11 @@ pub(crate) trait Observer {
     fn explains(&self) -> bool {
         true
     }
+
+    /// Returns whether it uses the sources of timeouts, if it uses explanations at all.
+    fn needs_sources(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Observer + ?Sized> Observer for &mut T {
@@ -61,6 +66,10 @@ impl<T: Observer + ?Sized> Observer for &mut T {
 
     fn explains(&self) -> bool {
         (**self).explains()
+    }
+
+    fn needs_sources(&self) -> bool {
+        (**self).needs_sources()
     }
 }
 
@@ -97,6 +106,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn explains(&self) -> bool {
         self.0.explains() || self.1.explains()
     }
+
+    fn needs_sources(&self) -> bool {
+        self.0.needs_sources() || self.1.needs_sources()
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +126,7 @@ mod tests {
         is_over: bool,
         has_failed: bool,
         explains: bool,
+        needs_sources: bool,
     }
 
     impl Observer for Counts {
@@ -142,6 +156,10 @@ mod tests {
 
         fn explains(&self) -> bool {
             self.explains
+        }
+
+        fn needs_sources(&self) -> bool {
+            self.needs_sources
         }
     }
 
@@ -179,22 +197,29 @@ mod tests {
                 is_over: is_it,
                 has_failed: is_it,
                 explains: is_it,
+                needs_sources: is_it,
                 ..Counts::default()
             };
             let mut pair = (counts(one), counts(other));
             let either = one || other;
-            for answer in [pair.is_over(), pair.has_failed(), pair.explains()] {
+            for answer in [
+                pair.is_over(),
+                pair.has_failed(),
+                pair.explains(),
+                pair.needs_sources(),
+            ] {
                 assert_eq!(answer, either);
             }
             let single = &mut pair.0;
-            let asked: &dyn Fn(&&mut Counts) -> [bool; 3] = &|of| {
+            let asked: &dyn Fn(&&mut Counts) -> [bool; 4] = &|of| {
                 [
                     Observer::is_over(of),
                     Observer::has_failed(of),
                     Observer::explains(of),
+                    Observer::needs_sources(of),
                 ]
             };
-            assert_eq!(asked(&single), [one; 3]);
+            assert_eq!(asked(&single), [one; 4]);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod crowded;
+#[cfg(test)]
+mod silent;
 
 use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
 
@@ -70,6 +72,12 @@ impl Collector {
     pub(crate) fn with_history(mut self) -> Self {
         self.figures.history = Some(History::default());
         self.figures.causes.keep_examples();
+        self
+    }
+
+    /// Only counts the entries that no record has shown: their flows are unknown, and need no memory.
+    pub(crate) fn counting_silent(mut self) -> Self {
+        self.model.table.count_silent();
         self
     }
 
@@ -189,6 +197,10 @@ impl Collector {
 }
 
 impl Observer for Collected {
+    fn needs_sources(&self) -> bool {
+        false
+    }
+
     fn observe(&mut self, observation: Observation<'_>) {
         if let Some(history) = &mut self.history {
             history.add(observation);
@@ -258,20 +270,24 @@ impl Collected {
     fn culprits(&mut self, record: &PacketRecord, flow: Option<&Flow>, figures: &Figures) {
         let culprits = &mut self.now.culprits;
         if record.flags & PacketFlags::TASK != 0 {
-            culprits.tasks.add(
-                TaskName {
-                    pid: record.pid,
-                    comm: record.comm,
-                },
-                figures,
-            );
+            let name = TaskName {
+                pid: record.pid,
+                comm: record.comm,
+            };
+            self.pending.add_task(name, figures, &mut culprits.tasks);
         }
-        let name = FlowName {
+        let name = |tuple| FlowName {
             netns: record.netns,
             zone: record.zone,
-            tuple: flow.map_or(record.tuple, |flow| flow.orig),
+            tuple,
         };
-        self.pending.add(name, flow.is_some(), figures, culprits);
+        match flow {
+            Some(flow) => {
+                let name = || name(flow.orig);
+                self.pending.add(flow.number, name, figures, culprits);
+            }
+            None => self.pending.add_other(name(record.tuple), figures, culprits),
+        }
     }
 
     fn entry(&mut self, record: &EntryRecord, flow: Option<&Flow>, why: Option<&Why>) {
@@ -308,7 +324,7 @@ mod tests {
         records::{HookCounts, Lost, Skips},
     };
 
-    fn setup() -> Setup {
+    pub(super) fn setup() -> Setup {
         Setup {
             hz: crate::kernel::hz::Hz::new(250).unwrap(),
             started_ns: 0,

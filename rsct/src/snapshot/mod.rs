@@ -15,8 +15,9 @@ pub(crate) use cause_counts::OfCause;
 pub(crate) use collector::Collector;
 pub(crate) use history::History;
 pub(crate) use leaders::{Figures, Leaders};
-pub(crate) use population::{Class, Population};
+pub(crate) use population::Population;
 
+pub(crate) use crate::flow::Class;
 use crate::{
     causes::tally::{FlowName, TaskName},
     latency::Tally,

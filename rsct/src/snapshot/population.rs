@@ -2,32 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::{Flow, FlowTable};
-
-/// A class of entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Class {
-    /// Inode number of the namespace.
-    pub netns: u32,
-    /// The zone.
-    pub zone: u16,
-    /// The protocol.
-    pub protonum: u8,
-    /// The protocol's state.
-    pub state: u8,
-}
-
-impl Class {
-    /// The class of a flow.
-    pub(crate) fn of(flow: &Flow) -> Self {
-        Self {
-            netns: flow.netns,
-            zone: flow.zone,
-            protonum: flow.orig_tuple().protonum,
-            state: flow.state,
-        }
-    }
-}
+use crate::flow::{Class, FlowTable};
 
 /// Numbers of entries in the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +14,9 @@ impl Population {
         let mut population = Self::default();
         for flow in table.flows().filter(|flow| flow.is_confirmed()) {
             population.add(Class::of(flow), 1);
+        }
+        for (class, count) in table.silent() {
+            population.add(class, i64::try_from(count).unwrap_or(i64::MAX));
         }
         population
     }

@@ -33,7 +33,7 @@ const ENTRIES: u32 = 1_000_000;
 /// rsct may cost this part of iptstate.
 const PART: u32 = 10;
 /// The time in which both run.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_secs(20);
 
 /// Measures both, and prints them. Returns the number of missed targets.
 pub fn measure(only: Option<&str>) -> Result<u32> {

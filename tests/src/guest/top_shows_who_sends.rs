@@ -1,12 +1,12 @@
 //! `rsct top` in a real terminal, tmux: panes, keys, sizes and ends; and its figures as JSON.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     guest::ATTACH,
-    lab::{CLIENT, Lab, SERVER, Trace, raw, tmux::Tmux, traffic},
+    lab::{CLIENT, Lab, SERVER, Trace, programs, raw, tmux::Tmux, traffic, wait},
     native::namespace::{Namespace, output, rsct},
 };
 
@@ -128,7 +128,15 @@ fn is_restored(tmux: &Tmux) -> Result<()> {
     Ok(())
 }
 
+/// The ids of the loaded programs of causes, which a trace does not load.
+fn of_causes(known: &BTreeSet<u32>) -> Result<BTreeSet<u32>> {
+    let loaded = programs::other_than(known)?;
+    let of_causes = loaded.iter().filter(|program| program.name.starts_with("why_"));
+    Ok(of_causes.map(|program| program.id).collect())
+}
+
 fn screen(lab: &Lab, tmux: &Tmux) -> Result<()> {
+    let known = programs::ids()?;
     tmux.run(&line("--ascii"))?;
     tmux.shows(&["1 overview", "WHAT", "% of ", "inserted", "q quit"])?;
     let (client, server) = traffic::udp(lab, 9001)?;
@@ -138,10 +146,17 @@ fn screen(lab: &Lab, tmux: &Tmux) -> Result<()> {
     tmux.shows_after(&["4 sources", CLIENT], request)?;
     tmux.press("2")?;
     tmux.shows_after(&["2 flows", "192.168.34.11:9001"], request)?;
+    let early = of_causes(&known)?;
+    ensure!(
+        early.is_empty(),
+        "no pane has needed causes, but {early:?} are loaded"
+    );
     tmux.press("Enter")?;
     tmux.shows(&["unreplied", "its last records", "udp"])?;
     tmux.press("Escape")?;
     causes(lab, tmux)?;
+    let first = of_causes(&known)?;
+    ensure!(!first.is_empty(), "the pane of causes has no programs");
     tmux.press("?")?;
     tmux.shows(&["another pane"])?;
     tmux.press("Escape")?;
@@ -155,6 +170,16 @@ fn screen(lab: &Lab, tmux: &Tmux) -> Result<()> {
     );
     tmux.resize(80, 24)?;
     tmux.shows(&["insert_failed", "q quit"])?;
+    wait::until("the programs of causes are gone, which no pane needs", || {
+        Ok(of_causes(&known)?.is_empty())
+    })?;
+    tmux.press("3")?;
+    tmux.shows(&["3 causes", "causes are counted for"])?;
+    let again = of_causes(&known)?;
+    ensure!(
+        !again.is_empty() && again.is_disjoint(&first),
+        "the pane of causes is shown again: {again:?}, before {first:?}"
+    );
     tmux.press("q")?;
     is_restored(tmux)
 }

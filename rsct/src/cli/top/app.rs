@@ -2,12 +2,15 @@
 
 mod filter;
 mod keys;
+mod replies;
 #[cfg(test)]
 mod tests;
 
+use self::replies::Replies;
 use crate::{
     causes::{Cause, tally::FlowName},
     filter::Filter,
+    flow::TupleKey,
     kernel::interfaces::Names,
     message,
     render::top::{
@@ -50,6 +53,7 @@ pub(super) struct App {
     is_live: bool,
     history: Vec<u64>,
     kept: Vec<FlowName>,
+    replies: Replies,
 }
 
 /// An open window.
@@ -93,6 +97,7 @@ impl App {
             is_live,
             history: Vec::new(),
             kept: Vec::new(),
+            replies: Replies::default(),
         }
     }
 
@@ -123,6 +128,11 @@ impl App {
         self.pane == Pane::Causes || matches!(self.opened, Some(Opened::Flow(_) | Opened::Cause(_)))
     }
 
+    /// Returns an entry whose reply direction a visible part needs, once.
+    pub(super) fn lacks_entry(&mut self) -> Option<TupleKey> {
+        self.replies.next().filter(|_| self.is_live)
+    }
+
     fn column(&self) -> usize {
         self.column.unwrap_or_else(|| self.pane.first_column())
     }
@@ -130,9 +140,17 @@ impl App {
     /// Makes the table of the pane.
     pub(super) fn view(&mut self, interval: &Interval<'_>, names: &Names, of: &Collector) -> Drawn {
         let mut table = self.pane.table(interval, names, self.column());
+        if let Some(Opened::Flow(flow)) = &self.opened {
+            self.replies.need(flow, of);
+        }
         if self.pane == Pane::Flows {
             self.keep_flows(&mut table, interval, names);
             if let Some(filter) = &self.filter {
+                for row in &table.rows {
+                    if let Subject::Flow(flow) = &row.subject {
+                        self.replies.need(flow, of);
+                    }
+                }
                 table.rows.retain(|row| match row.subject {
                     Subject::Flow(flow) => filter::matches(filter, &flow, of),
                     _ => true,

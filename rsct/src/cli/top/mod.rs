@@ -126,7 +126,12 @@ async fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
         (true, ..) | (false, None, false) => None,
         (false, speed, _) => Some(speed.unwrap_or(1.0)),
     };
+    // A filter of details needs the reply directions of all entries.
+    let counts_silent = source.is_live() && selection.is_all();
     let mut collector = Collector::new(source.setup(), selection);
+    if counts_silent {
+        collector = collector.counting_silent();
+    }
     if is_screen {
         collector = collector.with_history();
     }

@@ -2,12 +2,14 @@
 
 use std::{
     io::{self, Write},
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
 
 use super::terminal::{Screen, Wish};
 use crate::{
+    flow::TupleKey,
     kernel::interfaces::Names,
     observe::{Consumer, Fact, Input, Want},
     plural,
@@ -83,7 +85,7 @@ pub(super) struct Figures {
     speed: Option<f64>,
     /// When the replay began, here and in the recording.
     begun: Option<(Instant, u64)>,
-    earlier: Snapshot,
+    earlier: Rc<Snapshot>,
     next_ns: u64,
     keys_read: Instant,
     now_ns: u64,
@@ -111,10 +113,10 @@ impl Figures {
             left: count,
             speed,
             begun: None,
-            earlier: Snapshot {
+            earlier: Rc::new(Snapshot {
                 time_ns: started_ns,
                 ..Snapshot::default()
-            },
+            }),
             next_ns: started_ns.saturating_add(interval_ns),
             keys_read: Instant::now(),
             now_ns: 0,
@@ -173,7 +175,7 @@ impl Figures {
     }
 
     fn show(&mut self, now_ns: u64) {
-        let now = self.collector.snapshot(now_ns);
+        let now = Rc::new(self.collector.snapshot(now_ns));
         let shown = match &mut self.sink {
             Sink::Screen(screen) => screen.show(&now, &self.earlier, &self.names, &self.collector),
             Sink::Lines(lines) => lines.write(&now, &self.earlier, &self.names),
@@ -242,6 +244,13 @@ impl Consumer for Figures {
 
     fn lacks(&mut self) -> Option<Want> {
         None
+    }
+
+    fn lacks_entry(&mut self) -> Option<TupleKey> {
+        match &mut self.sink {
+            Sink::Screen(screen) => screen.lacks_entry(),
+            Sink::Lines(_) => None,
+        }
     }
 
     fn wants_counts(&self) -> bool {

@@ -2,7 +2,9 @@
 
 use std::{
     io::{self, Stdout},
-    panic, thread,
+    panic,
+    rc::Rc,
+    thread,
     time::Duration,
 };
 
@@ -18,6 +20,7 @@ use ratatui::{
 
 use super::app::App;
 use crate::{
+    flow::TupleKey,
     kernel::interfaces::Names,
     message,
     render::top::screen,
@@ -37,7 +40,7 @@ pub(super) enum Wish {
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     app: App,
-    shown: Option<(Snapshot, Snapshot)>,
+    shown: Option<(Rc<Snapshot>, Rc<Snapshot>)>,
 }
 
 impl Screen {
@@ -65,17 +68,22 @@ impl Screen {
         self.app.needs_causes()
     }
 
+    /// Returns an entry whose reply direction a visible part needs, once.
+    pub(super) fn lacks_entry(&mut self) -> Option<TupleKey> {
+        self.app.lacks_entry()
+    }
+
     /// Draws the figures of an interval, unless it is paused.
     pub(super) fn show(
         &mut self,
-        now: &Snapshot,
-        earlier: &Snapshot,
+        now: &Rc<Snapshot>,
+        earlier: &Rc<Snapshot>,
         names: &Names,
         of: &Collector,
     ) -> io::Result<()> {
         self.app.passed(&now.since(earlier));
         if self.app.takes_figures() || self.shown.is_none() {
-            self.shown = Some((now.clone(), earlier.clone()));
+            self.shown = Some((Rc::clone(now), Rc::clone(earlier)));
             return self.draw(names, of);
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Model {
                 observer.notice(&Notice::Started {
                     time_ns: *time_ns,
                     hooks: *hooks,
-                    flows_from_dump: self.table.flows().filter(|flow| flow.from_dump).count(),
+                    flows_from_dump: self.table.count_from_dump(),
                 });
                 return;
             }

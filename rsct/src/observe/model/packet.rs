@@ -37,8 +37,13 @@ impl Model {
             observer.observe(Observation::Packet(record, flow, None, Reason::None));
             return;
         }
-        let policy = flow.map_or(PolicyOf::NONE, |flow| flow.policy);
-        let found = self.timeouts.find_source(record, policy, self.now_ns);
+        let found = match observer.needs_sources() {
+            true => {
+                let policy = flow.map_or(PolicyOf::NONE, |flow| flow.policy);
+                self.timeouts.find_source(record, policy, self.now_ns)
+            }
+            false => None,
+        };
         let why = match outcome {
             Outcome::Invalid => self.whys.of_invalid(record, self.now_ns),
             _ => None,

@@ -55,11 +55,22 @@ pub(crate) fn flow(name: &FlowName, names: &Names, of: &Collector) -> String {
 
 /// The entry of a flow, if the table has one.
 pub(crate) fn known<'a>(name: &FlowName, of: &'a Collector) -> Option<&'a Flow> {
-    of.model.table.of_tuple(&TupleKey {
+    of.model.table.of_tuple(&key(name))
+}
+
+fn key(name: &FlowName) -> TupleKey {
+    TupleKey {
         netns: name.netns,
         zone: name.zone,
         orig: name.tuple,
-    })
+    }
+}
+
+/// The entry of a flow whose reply direction no record has shown yet.
+pub(crate) fn without_reply(name: &FlowName, of: &Collector) -> Option<TupleKey> {
+    known(name, of)
+        .filter(|flow| flow.is_confirmed() && !flow.reply_known)
+        .map(Flow::tuple_key)
 }
 
 fn look(names: &Names, of: &Collector) -> Look {
@@ -81,11 +92,7 @@ fn verdict<W>(
     names: &Names,
     of: &Collector,
 ) -> String {
-    let key = TupleKey {
-        netns: name.netns,
-        zone: name.zone,
-        orig: name.tuple,
-    };
+    let key = key(name);
     let deletion = observer.deletions.iter().rfind(|deletion| deletion.key == key);
     let index = Index::of(&observer.watching.sightings);
     let flow = known

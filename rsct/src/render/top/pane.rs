@@ -119,7 +119,8 @@ impl Pane {
                 (task(name), Subject::Nothing)
             }),
             Self::Namespaces => {
-                let rows = interval.namespaces(MOST_ROWS, by);
+                // All of them: a machine has hundreds, and each may have a table that fills.
+                let rows = interval.namespaces(usize::MAX, by);
                 leaders("NAMESPACE", interval, rows, |netns| {
                     (printable(names.netns(*netns).as_str()), Subject::Nothing)
                 })

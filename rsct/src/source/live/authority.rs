@@ -4,11 +4,13 @@
 
 use std::{ops::ControlFlow, os::fd::AsFd as _, panic::resume_unwind};
 
+use rsct_common::Tuple;
+
 use crate::{
     filter::Filter,
     flow::{TupleKey, reconcile::DumpedEntry},
     kernel::netns::{self, Found, Netns, NetnsError, Selector},
-    netlink::{Error, Socket, conntrack::Entry, dump, stats},
+    netlink::{Error, Socket, conntrack::Entry, dump, lookup, stats},
     observe::Covered,
 };
 
@@ -99,12 +101,29 @@ impl Authority {
             return None;
         }
         let netns = netns::open(&self.selector).ok()?.namespaces.into_iter().next()?;
-        let mut socket = match self.selector {
+        let mut socket = self.socket(&netns).ok()?;
+        Some(stats::table(&mut socket).await.ok()?.entries)
+    }
+
+    /// Looks up one entry; none if the table does not have it, or it cannot be read.
+    pub(crate) async fn entry(&self, key: &TupleKey) -> Option<DumpedEntry> {
+        let mut namespaces = self.look_up().await.ok()?.namespaces.into_iter();
+        let netns = namespaces.find(|netns| netns.inode as u32 == key.netns)?;
+        let mut socket = self.socket(&netns).ok()?;
+        let mut found = None;
+        let take = |entry: &Entry<'_>| found = Some(dumped(key.netns, entry));
+        lookup::entry(&mut socket, &Tuple::from_words(key.orig), key.zone, take)
+            .await
+            .ok()?;
+        found.filter(|entry| entry.key == *key)
+    }
+
+    fn socket(&self, netns: &Netns) -> Result<Socket, Error> {
+        match self.selector {
+            // Entering the current namespace needs no rights.
             Selector::Current => Socket::open(),
             _ => Socket::open_in(netns.as_fd()),
         }
-        .ok()?;
-        Some(stats::table(&mut socket).await.ok()?.entries)
     }
 
     /// Runs on another thread if it may take long, so that records are still read.
@@ -122,11 +141,7 @@ impl Authority {
     }
 
     async fn dump_one(&self, netns: &Netns, take: &mut impl FnMut(&DumpedEntry)) -> Result<(), Error> {
-        let mut socket = match self.selector {
-            // Entering the current namespace needs no rights.
-            Selector::Current => Socket::open(),
-            _ => Socket::open_in(netns.as_fd()),
-        }?;
+        let mut socket = self.socket(netns)?;
         let mut sink = Sink {
             netns: netns.inode as u32,
             filter: &self.filter,
@@ -135,6 +150,25 @@ impl Authority {
         let query = dump::Query::of_family(self.filter.family);
         dump::entries(&mut socket, &query, &mut sink).await?;
         Ok(())
+    }
+}
+
+fn dumped(netns: u32, entry: &Entry<'_>) -> DumpedEntry {
+    DumpedEntry {
+        key: TupleKey {
+            netns,
+            zone: entry.zone_number(),
+            orig: entry.orig.to_words(),
+        },
+        reply: entry.reply.to_words(),
+        status: entry.status.unwrap_or(0),
+        state: entry
+            .protoinfo
+            .as_ref()
+            .and_then(|info| info.state())
+            .unwrap_or(0),
+        mark: entry.mark.unwrap_or(0),
+        timeout_seconds: entry.timeout,
     }
 }
 
@@ -149,22 +183,7 @@ impl<F: FnMut(&DumpedEntry)> dump::Sink for Sink<'_, F> {
         let zone = entry.zone_number();
         let mark = entry.mark.unwrap_or(0);
         if self.filter.matches(&entry.orig, &entry.reply, zone, mark) {
-            (self.take)(&DumpedEntry {
-                key: TupleKey {
-                    netns: self.netns,
-                    zone,
-                    orig: entry.orig.to_words(),
-                },
-                reply: entry.reply.to_words(),
-                status: entry.status.unwrap_or(0),
-                state: entry
-                    .protoinfo
-                    .as_ref()
-                    .and_then(|info| info.state())
-                    .unwrap_or(0),
-                mark,
-                timeout_seconds: entry.timeout,
-            });
+            (self.take)(&dumped(self.netns, entry));
         }
         ControlFlow::Continue(())
     }

@@ -20,7 +20,7 @@ use super::counting::{Counting, Reading};
 /// Reading the counters of losses costs a system call for each program, and that of modules reads a file. A record that may
 /// have a cause needs them soon; without one they can wait.
 const LOOK_TICK: Duration = Duration::from_millis(20);
-const IDLE_TICK: Duration = Duration::from_millis(200);
+const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// The attached programs, and what was reported of them.
 pub(crate) struct CauseReader {

@@ -6,14 +6,18 @@ use tokio::time::Instant;
 
 use crate::{observe::Notice, probe::session::Session, records::Lost};
 
-/// The interval of reading the loss counters.
+/// The interval of reading the loss counters, which costs a system call for each program.
 const LOSS_TICK: Duration = Duration::from_millis(200);
+/// The interval while no record arrives.
+const QUIET_TICK: Duration = Duration::from_secs(1);
 
 /// The loss counters at the last look.
 pub(super) struct Losses {
     lost: Lost,
     skipped: u64,
-    next: Instant,
+    looked: Instant,
+    /// The records read at the last look.
+    taken: u64,
     /// The loss at the last dump.
     reconciled: u64,
 }
@@ -25,14 +29,22 @@ impl Losses {
             reconciled: lost.total() + skipped,
             lost,
             skipped,
-            next: Instant::now() + LOSS_TICK,
+            looked: Instant::now(),
+            taken: session.ring.taken,
         }
     }
 
-    pub(super) fn are_due(&mut self) -> bool {
-        let due = Instant::now() >= self.next;
+    /// Returns whether the counters are to be read. `taken`: the number of records so far.
+    pub(super) fn are_due(&mut self, taken: u64) -> bool {
+        let now = Instant::now();
+        let tick = match taken == self.taken {
+            true => QUIET_TICK,
+            false => LOSS_TICK,
+        };
+        let due = now >= self.looked + tick;
         if due {
-            self.next = Instant::now() + LOSS_TICK;
+            self.looked = now;
+            self.taken = taken;
         }
         due
     }

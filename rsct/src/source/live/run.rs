@@ -30,6 +30,8 @@ const TICK: Duration = Duration::from_millis(20);
 const SHORT_TICK: Duration = Duration::from_millis(1);
 /// Records read before signals and timers are checked.
 const BATCH: usize = 8192;
+/// Entries that are looked up before signals and timers are checked.
+const LOOK_UPS: usize = 32;
 /// Limit of the last dump of a trace with a shorter duration.
 const LAST_DUMP: Duration = Duration::from_secs(2);
 
@@ -112,9 +114,14 @@ impl Live {
             reader.borrow_mut().drain(ring);
             !reader.borrow().consumer.is_over()
         };
-        hooks.attach(session, Stage::Second, &mut show);
+        let hooks = hooks.take();
+        if let Some(hooks) = &hooks {
+            hooks.attach(session, Stage::Second, &mut show);
+        }
         dumps.dump(session, authority, &reader, until.reached()).await;
-        hooks.attach(session, Stage::Last, &mut show);
+        if let Some(hooks) = hooks {
+            hooks.attach(session, Stage::Last, &mut show);
+        }
         let (mut silence, doubt) = Silence::begin(session)?;
         let notice = |notice: Option<Notice>| {
             if let Some(notice) = notice {
@@ -151,6 +158,7 @@ impl Live {
             if reader.borrow().needs_counts() {
                 count(session, authority, &reader).await;
             }
+            look_up(authority, &reader).await;
             if let Some(diagnostics) = &mut session.diagnostics {
                 diagnostics.show();
             }
@@ -160,7 +168,7 @@ impl Live {
                 notice(change);
                 silence.has_changed(authority, is_quiet).await
             };
-            let has_lost = losses.are_due() && {
+            let has_lost = losses.are_due(session.ring.taken) && {
                 let loss = losses.look(session);
                 // A dump follows once the burst is over.
                 let is_over = loss.is_none();
@@ -316,6 +324,21 @@ async fn count<C: Consumer>(session: &mut Session, authority: &Authority, reader
     let mut reader = reader.borrow_mut();
     let Reader { consumer, causes, .. } = &mut *reader;
     causes.report_counts(reading, begun, *consumer);
+}
+
+/// Reports the entries that the consumer needs.
+async fn look_up<C: Consumer>(authority: &Authority, reader: &RefCell<Reader<'_, C>>) {
+    for _ in 0..LOOK_UPS {
+        let lacked = reader.borrow_mut().consumer.lacks_entry();
+        let Some(key) = lacked else { return };
+        let Some(entry) = authority.entry(&key).await else {
+            continue;
+        };
+        reader.borrow_mut().consumer.take(Input::Dumped {
+            entry: &entry,
+            now_ns: clock::monotonic_ns(),
+        });
+    }
 }
 
 /// The end of the trace.

@@ -64,7 +64,8 @@ pub(crate) struct Live {
     pub(super) facts: Facts,
     pub(super) latency: NextToTrace,
     pub(super) signals: Signals,
-    pub(super) hooks: LaterHooks,
+    /// None once they are attached: the kernel's types take megabytes.
+    pub(super) hooks: Option<LaterHooks>,
     pub(super) confinement: Option<Confinement>,
     /// What a model has to know.
     pub setup: Setup,
@@ -184,12 +185,12 @@ impl Live {
             facts: Facts::of(likely),
             latency: NextToTrace::default(),
             signals,
-            hooks: LaterHooks {
+            hooks: Some(LaterHooks {
                 types,
                 layout,
                 options,
                 show: with.show_hooks,
-            },
+            }),
             confinement: None,
             setup,
         })

@@ -4,7 +4,12 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use rsct_common::Tuple;
 
 use crate::{
-    causes::tally::FlowName, cli::FilterArgs, filter::Filter, render::top::opened, snapshot::Collector,
+    causes::tally::FlowName,
+    cli::FilterArgs,
+    filter::Filter,
+    flow::{Flow, tuples::inverse},
+    render::top::opened,
+    snapshot::Collector,
 };
 
 /// Reads options of a filter; none if there are none.
@@ -26,6 +31,9 @@ fn first_line(text: &str) -> String {
 pub(super) fn matches(filter: &Filter, flow: &FlowName, of: &Collector) -> bool {
     let known = opened::known(flow, of);
     let orig = Tuple::from_words(flow.tuple);
-    let reply = known.and_then(|flow| flow.reply_tuple()).unwrap_or(orig);
+    // Without a known reply direction: no NAT.
+    let reply = known
+        .and_then(Flow::reply_tuple)
+        .unwrap_or_else(|| inverse(&orig));
     filter.matches(&orig, &reply, flow.zone, known.map_or(0, |flow| flow.mark))
 }
