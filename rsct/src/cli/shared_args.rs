@@ -74,7 +74,7 @@ pub(super) struct IntervalArg {
     pub(super) interval: Option<Duration>,
 }
 
-pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+fn parse_interval(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
         Duration::ZERO => Err("an interval must be longer than 0, such as 1s or 500ms".to_owned()),
         interval => Ok(interval),

@@ -52,7 +52,10 @@ fn of(family: &Family, shape: Shape) -> u64 {
     };
     // Each source is of one namespace.
     let is_of_sources = family.labels.contains(&"source");
-    let labels = family.labels.iter().filter(|label| !is_of_sources || **label == "source");
+    let labels = family
+        .labels
+        .iter()
+        .filter(|label| !is_of_sources || **label == "source");
     let combinations: u64 = labels.map(values).product();
     let samples = match family.kind {
         Kind::Gauge | Kind::Info => 1,

@@ -50,7 +50,11 @@ mod tests {
             entries: 75,
             limit: Some(100),
         };
-        draw(&mut out, Some(&[(4, 3), (10, 2)].into_iter().collect()), Some(used));
+        draw(
+            &mut out,
+            Some(&[(4, 3), (10, 2)].into_iter().collect()),
+            Some(used),
+        );
         let text = out.finish();
         let samples = read(&text, Format::Prometheus);
         let of = |name: &str| {
@@ -58,7 +62,10 @@ mod tests {
             found.unwrap_or_else(|| panic!("no {name}")).value
         };
         // node-mixin's alert, and the panel of dashboard 1860.
-        assert_eq!(of("node_nf_conntrack_entries") / of("node_nf_conntrack_entries_limit"), 0.75);
+        assert_eq!(
+            of("node_nf_conntrack_entries") / of("node_nf_conntrack_entries_limit"),
+            0.75
+        );
         assert_eq!(of("node_nf_conntrack_stat_invalid"), 3.0);
         assert_eq!(of("node_nf_conntrack_stat_drop"), 2.0);
         assert_eq!(of("node_nf_conntrack_stat_ignore"), 0.0);

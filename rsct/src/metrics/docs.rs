@@ -12,7 +12,9 @@ const BEGIN: &str = "<!-- families -->\n";
 const END: &str = "<!-- end of families -->\n";
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name)
 }
 
 fn table() -> String {
@@ -84,7 +86,10 @@ fn each_alert_has_a_runbook() {
         .filter_map(|line| line.trim().strip_prefix("- alert: "))
         .collect();
     assert!(alerts.len() >= 8, "{alerts:?}");
-    let sections: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let sections: Vec<&str> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
     assert_eq!(alerts, sections);
     for alert in alerts {
         let link = format!("runbook.md#{}", alert.to_lowercase());

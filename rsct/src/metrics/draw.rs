@@ -245,10 +245,16 @@ fn own(out: &mut Exposition, now: &Now<'_>) {
     out.family(&of::BUILD);
     out.gauge(&[env!("CARGO_PKG_VERSION")], 1.0);
     out.family(&of::TRACING);
-    out.gauge(&[], f64::from(u8::from(now.trace.as_ref().is_some_and(|trace| trace.run))));
+    out.gauge(
+        &[],
+        f64::from(u8::from(now.trace.as_ref().is_some_and(|trace| trace.run))),
+    );
     let counts_causes = |trace: &TraceNow<'_>| trace.snapshot.causes_since_ns.is_some();
     out.family(&of::TRACING_CAUSES);
-    out.gauge(&[], f64::from(u8::from(now.trace.as_ref().is_some_and(counts_causes))));
+    out.gauge(
+        &[],
+        f64::from(u8::from(now.trace.as_ref().is_some_and(counts_causes))),
+    );
     if let Some(trace) = &now.trace {
         let HookCounts {
             fentry,
@@ -257,8 +263,12 @@ fn own(out: &mut Exposition, now: &Now<'_>) {
             not,
         } = trace.hooks;
         out.family(&of::HOOKS);
-        let forms: [(&str, usize); FORMS] =
-            [("fentry", fentry), ("kprobe", kprobe), ("tracepoint", tracepoint), ("none", not)];
+        let forms: [(&str, usize); FORMS] = [
+            ("fentry", fentry),
+            ("kprobe", kprobe),
+            ("tracepoint", tracepoint),
+            ("none", not),
+        ];
         for (form, count) in forms {
             out.gauge(&[form], count as f64);
         }

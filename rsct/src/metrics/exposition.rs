@@ -219,7 +219,10 @@ pub(crate) mod tests {
                 ends.iter().any(|end| sample.name == format!("{family}{end}")),
                 "{line} in {family}"
             );
-            assert!(seen.insert(line.rsplit_once(' ').unwrap().0.to_owned()), "{line} twice");
+            assert!(
+                seen.insert(line.rsplit_once(' ').unwrap().0.to_owned()),
+                "{line} twice"
+            );
             samples.push(sample);
         }
         assert_eq!(text.ends_with("# EOF\n"), format == Format::OpenMetrics);

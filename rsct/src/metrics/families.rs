@@ -61,10 +61,10 @@ families! {
     BYTES: with_unit(family("rsct_conntrack_packet_bytes", Counter, &["netns"], Trace,
         "Bytes of these packets, from the network header on"), "bytes");
     /// Created entries.
-    CREATED: family("rsct_conntrack_entries_created", Counter, &["netns"], Trace,
+    CREATED: family("rsct_conntrack_new_entries", Counter, &["netns"], Trace,
         "Packets that got a new entry");
     /// Created entries by source.
-    SOURCES: family("rsct_conntrack_source_entries_created", Counter, &["netns", "source"], Trace,
+    SOURCES: family("rsct_conntrack_source_new_entries", Counter, &["netns", "source"], Trace,
         "Packets that got a new entry, by source address: those with the most, and the sum of all others as other");
     /// Inserted entries.
     INSERTED: family("rsct_conntrack_entries_inserted", Counter, &[], Trace,
@@ -182,6 +182,9 @@ mod tests {
             }
             assert!(!family.labels.contains(&"port"), "{}", family.name);
         }
-        assert_eq!(ALL.iter().filter(|family| family.part == NodeExporter).count(), 10);
+        assert_eq!(
+            ALL.iter().filter(|family| family.part == NodeExporter).count(),
+            10
+        );
     }
 }

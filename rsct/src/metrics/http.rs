@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_request_is_parsed() {
-        let parsed = head(b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\naccept: application/openmetrics-text\r\n\r\n");
+        let parsed =
+            head(b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\naccept: application/openmetrics-text\r\n\r\n");
         assert_eq!(
             parsed,
             Some(Head {

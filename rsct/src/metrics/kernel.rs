@@ -192,7 +192,10 @@ mod tests {
     fn a_label_that_comes_later_begins_with_the_kernels_value() {
         let mut counts = KernelCounts::new(Namespaces::all());
         counts.read(0, &[reading(1, "host", &[&[(4, 1)]])]);
-        counts.read(1, &[reading(1, "host", &[&[(4, 1)]]), reading(2, "late", &[&[(4, 5)]])]);
+        counts.read(
+            1,
+            &[reading(1, "host", &[&[(4, 1)]]), reading(2, "late", &[&[(4, 5)]])],
+        );
         counts.read(
             61_000_000_000,
             &[reading(1, "host", &[&[(4, 1)]]), reading(2, "late", &[&[(4, 8)]])],

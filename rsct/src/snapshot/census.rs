@@ -164,7 +164,9 @@ impl Census {
 
 impl Dump {
     fn is_counted(&self, hash: u64) -> bool {
-        self.counted.find(place(hash), |one| one & !STATE == hash).is_some()
+        self.counted
+            .find(place(hash), |one| one & !STATE == hash)
+            .is_some()
     }
 
     fn count(&mut self, hash: u64, state: u8) {
@@ -260,7 +262,10 @@ mod tests {
 
     fn states(census: &mut Census) -> BTreeMap<u8, u64> {
         let counted = census.end().unwrap();
-        counted.classes().map(|(class, count)| (class.state, count)).collect()
+        counted
+            .classes()
+            .map(|(class, count)| (class.state, count))
+            .collect()
     }
 
     #[test]

@@ -103,7 +103,9 @@ impl Collector {
     /// Counts a dump without flows.
     #[cold]
     fn count_dump(&mut self, input: Input<'_>) {
-        let Some(census) = &mut self.figures.census else { return };
+        let Some(census) = &mut self.figures.census else {
+            return;
+        };
         match input {
             Input::DumpBegins { .. } => census.begin(),
             Input::Dumped { entry, .. } => census.dumped(entry),

@@ -44,11 +44,15 @@ pub fn run() -> Result<()> {
         "{}",
         scrape.body
     );
-    let sources = "rsct_conntrack_source_entries_created_total";
+    let sources = "rsct_conntrack_source_new_entries_total";
     let highest = scrape.highest(sources, "source");
     ensure!(highest.as_deref() == Some(CLIENT), "{highest:?}\n{}", scrape.body);
-    ensure!(scrape.sum(sources, &[("source", QUIET)]) == 10.0, "{}", scrape.body);
-    let created = scrape.sum("rsct_conntrack_entries_created_total", &[]);
+    ensure!(
+        scrape.sum(sources, &[("source", QUIET)]) == 10.0,
+        "{}",
+        scrape.body
+    );
+    let created = scrape.sum("rsct_conntrack_new_entries_total", &[]);
     ensure!(scrape.sum(sources, &[]) == created, "{created}\n{}", scrape.body);
     for name in [
         "rsct_conntrack_in_duration_seconds_count",
@@ -130,12 +134,19 @@ fn is_of_the_kernel(namespace: &Namespace, metrics: &Metrics) -> Result<()> {
         ensure!(counters.len() >= 8, "{counters:?}");
         for (name, value) in counters {
             // The tool prints a name of its own for this one.
-            let name = if name == "clashres" { "clash_resolve" } else { &name };
+            let name = if name == "clashres" {
+                "clash_resolve"
+            } else {
+                &name
+            };
             let ours = scrape.sum("rsct_conntrack_stat_total", &[("stat", name)]);
             ensure!(ours == value, "{name} is {value}, not {ours}\n{}", scrape.body);
         }
         let ours = scrape.sum("rsct_conntrack_entries", &[]);
-        ensure!(entries.trim() == ours.to_string(), "{entries} entries, not {ours}");
+        ensure!(
+            entries.trim() == ours.to_string(),
+            "{entries} entries, not {ours}"
+        );
         Ok(true)
     })
 }
@@ -143,9 +154,15 @@ fn is_of_the_kernel(namespace: &Namespace, metrics: &Metrics) -> Result<()> {
 /// The number of series is below that which rsct printed at the start.
 fn bounded(scrape: &Answer, message: &str) -> Result<()> {
     let limit = scrape.sum("rsct_metrics_series_limit", &[]);
-    ensure!(message.ends_with(&format!("at most {limit} series")), "{message}: {limit}");
+    ensure!(
+        message.ends_with(&format!("at most {limit} series")),
+        "{message}: {limit}"
+    );
     let series = scrape.body.lines().filter(|line| !line.starts_with('#')).count();
     ensure!(series as f64 <= limit, "{series} above {limit}");
-    ensure!(scrape.sum("rsct_metrics_series", &[]) == series as f64, "{series}");
+    ensure!(
+        scrape.sum("rsct_metrics_series", &[]) == series as f64,
+        "{series}"
+    );
     Ok(())
 }

@@ -76,7 +76,10 @@ impl Metrics {
             address: String::new(),
         };
         let place = metrics.wait_for("metrics at http://")?;
-        let address = place.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = place
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
         metrics.address = address.context("an address")?.to_owned();
         Ok(metrics)
     }
@@ -95,17 +98,6 @@ impl Metrics {
                 .with_context(|| format!("no message with {words:?}\n{}", self.heard.join("\n")))?;
             self.heard.push(message);
         }
-    }
-
-    /// The messages so far.
-    pub fn messages(&mut self) -> String {
-        self.heard.extend(self.messages.try_iter());
-        self.heard.join("\n")
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// The metrics now.
@@ -141,7 +133,9 @@ pub fn get(address: &str, path: &str, accept: &str) -> Result<Answer> {
     };
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n")?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).with_context(|| format!("read {path} of {address}"))?;
+    stream
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("read {path} of {address}"))?;
     let text = String::from_utf8(bytes)?;
     let (head, body) = text
         .split_once("\r\n\r\n")
@@ -157,7 +151,9 @@ impl Answer {
     pub fn series(&self, name: &str) -> Vec<(BTreeMap<String, String>, f64)> {
         let mut series = Vec::new();
         for line in self.body.lines().filter(|line| !line.starts_with('#')) {
-            let Some(rest) = line.strip_prefix(name) else { continue };
+            let Some(rest) = line.strip_prefix(name) else {
+                continue;
+            };
             let (labels, value) = match rest.strip_prefix('{') {
                 Some(rest) => rest.rsplit_once("} ").unwrap_or_default(),
                 None if rest.starts_with(' ') => ("", rest.trim()),
@@ -181,7 +177,11 @@ impl Answer {
                 .all(|(name, value)| of.get(*name).is_some_and(|of| of == value))
         };
         let series = self.series(name);
-        series.iter().filter(|(of, _)| has(of)).map(|(_, value)| value).sum()
+        series
+            .iter()
+            .filter(|(of, _)| has(of))
+            .map(|(_, value)| value)
+            .sum()
     }
 
     /// The value of the label `of` of the highest series of a name.

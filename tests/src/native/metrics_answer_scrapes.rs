@@ -27,7 +27,14 @@ use crate::{
 pub fn run() -> Result<()> {
     let namespace = Namespace::new("metrics")?;
     namespace.create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 600")?;
-    let args = ["--netns", &namespace.name, "--compat", "node_exporter", "--interval", "1h"];
+    let args = [
+        "--netns",
+        &namespace.name,
+        "--compat",
+        "node_exporter",
+        "--interval",
+        "1h",
+    ];
     let metrics = Metrics::start(&args)?;
     formats(&metrics)?;
     requests(&metrics.address)?;
@@ -41,19 +48,42 @@ pub fn run() -> Result<()> {
 
 fn formats(metrics: &Metrics) -> Result<()> {
     let text = metrics.scrape()?;
-    ensure!(text.head.contains("Content-Type: text/plain; version=0.0.4"), "{}", text.head);
+    ensure!(
+        text.head.contains("Content-Type: text/plain; version=0.0.4"),
+        "{}",
+        text.head
+    );
     ensure!(!text.body.contains("# EOF"), "{}", text.body);
     let open = get(&metrics.address, "/metrics", OPEN)?;
-    ensure!(open.head.contains("application/openmetrics-text; version=1.0.0"), "{}", open.head);
+    ensure!(
+        open.head.contains("application/openmetrics-text; version=1.0.0"),
+        "{}",
+        open.head
+    );
     ensure!(open.body.ends_with("\n# EOF\n"), "{}", open.body);
     for answer in [&text, &open] {
-        ensure!(answer.sum("rsct_conntrack_entries", &[]) == 1.0, "{}", answer.body);
-        ensure!(answer.sum("node_nf_conntrack_entries", &[]) == 1.0, "{}", answer.body);
-        ensure!(answer.sum("node_nf_conntrack_entries_limit", &[]) > 1.0, "{}", answer.body);
+        ensure!(
+            answer.sum("rsct_conntrack_entries", &[]) == 1.0,
+            "{}",
+            answer.body
+        );
+        ensure!(
+            answer.sum("node_nf_conntrack_entries", &[]) == 1.0,
+            "{}",
+            answer.body
+        );
+        ensure!(
+            answer.sum("node_nf_conntrack_entries_limit", &[]) > 1.0,
+            "{}",
+            answer.body
+        );
         let ours = answer.series("rsct_conntrack_stat_total").len();
         ensure!(ours >= 8, "{ours} counters\n{}", answer.body);
     }
-    let compat = text.body.lines().filter(|line| line.starts_with("node_nf_conntrack_"));
+    let compat = text
+        .body
+        .lines()
+        .filter(|line| line.starts_with("node_nf_conntrack_"));
     ensure!(compat.count() == 10, "{}", text.body);
     // Read at the scrape: no interval has passed.
     succeeds(Command::new(rsct()).args(["flush", "--netns", &netns(&text)?]))?;
@@ -77,7 +107,10 @@ fn requests(address: &str) -> Result<()> {
         ("HEAD /metrics HTTP/1.1\r\n\r\n", "200 OK"),
     ] {
         let answer = raw(address, request.as_bytes())?;
-        ensure!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request:?}: {answer}");
+        ensure!(
+            answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{request:?}: {answer}"
+        );
         if request.starts_with("HEAD") {
             ensure!(answer.ends_with("\r\n\r\n"), "{answer}");
         }
@@ -149,11 +182,17 @@ fn textfile(namespace: &Namespace) -> Result<()> {
     let file = Scratch::new("metrics.prom")?;
     let path = file.path();
     let args = ["--textfile", &path, "--interval", "50ms", "--duration", "1s"];
-    let ended = succeeds(Command::new(rsct()).args([&["metrics", "--netns", &namespace.name][..], &args].concat()))?;
+    let ended =
+        succeeds(Command::new(rsct()).args([&["metrics", "--netns", &namespace.name][..], &args].concat()))?;
     ensure!(ended.is_empty(), "{ended}");
     let text = fs::read_to_string(&path)?;
     ensure!(text.contains("\nrsct_conntrack_entries{netns="), "{text}");
-    ensure!(text.lines().last().is_some_and(|last| last.starts_with("rsct_metrics_series ")), "{text}");
+    ensure!(
+        text.lines()
+            .last()
+            .is_some_and(|last| last.starts_with("rsct_metrics_series ")),
+        "{text}"
+    );
     Ok(())
 }
 
@@ -163,19 +202,39 @@ fn errors(in_use: &str) -> Result<()> {
         command.arg("metrics").args(args);
         command
     };
-    one_sentence(&mut metrics(&["--listen", in_use]), 1, "another program listens there")?;
+    one_sentence(
+        &mut metrics(&["--listen", in_use]),
+        1,
+        "another program listens there",
+    )?;
     let other = TcpListener::bind("127.0.0.1:0")?;
     let address = other.local_addr()?.to_string();
-    one_sentence(&mut metrics(&["--listen", &address]), 1, "select another port with --listen")?;
+    one_sentence(
+        &mut metrics(&["--listen", &address]),
+        1,
+        "select another port with --listen",
+    )?;
     one_sentence(&mut metrics(&["--listen", "0.0.0.0:0"]), 2, "add --allow-remote")?;
     one_sentence(&mut metrics(&["--listen", "[::]:0"]), 2, "add --allow-remote")?;
-    one_sentence(&mut metrics(&["--listen", "localhost"]), 2, "expected an address with a port")?;
-    one_sentence(&mut metrics(&["--textfile", "/nowhere/a.prom"]), 1, "cannot write /nowhere/a.prom")?;
+    one_sentence(
+        &mut metrics(&["--listen", "localhost"]),
+        2,
+        "expected an address with a port",
+    )?;
+    one_sentence(
+        &mut metrics(&["--textfile", "/nowhere/a.prom"]),
+        1,
+        "cannot write /nowhere/a.prom",
+    )?;
     one_sentence(
         &mut metrics(&["--textfile", "/tmp/a.prom", "--listen", "127.0.0.1:0"]),
         2,
         "cannot be used with",
     )?;
     one_sentence(&mut metrics(&["--interval", "0"]), 2, "longer than 0")?;
-    one_sentence(&mut metrics(&["--listen", "127.0.0.1:0", "--netns", "rsct-no-such"]), 1, "no such name")
+    one_sentence(
+        &mut metrics(&["--listen", "127.0.0.1:0", "--netns", "rsct-no-such"]),
+        1,
+        "no such name",
+    )
 }

@@ -15,7 +15,10 @@ pub fn run() -> Result<()> {
     let limit = first.sum("rsct_metrics_series_limit", &[]);
     let labels = |answer: &crate::lab::metrics::Answer| -> BTreeSet<String> {
         let series = answer.series("rsct_conntrack_entries");
-        series.iter().filter_map(|(labels, _)| labels.get("netns").cloned()).collect()
+        series
+            .iter()
+            .filter_map(|(labels, _)| labels.get("netns").cloned())
+            .collect()
     };
     let known = labels(&first);
     ensure!(known.contains(&lasting.name), "{known:?}");

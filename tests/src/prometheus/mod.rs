@@ -16,13 +16,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use self::server::Prometheus;
-use crate::{
-    lab::{
-        CLIENT, Lab, SERVER, Why,
-        limit::{Limit, MAX},
-        metrics::{Metrics, OPEN, UNTRACKED, get},
-        traffic, wait,
-    },
+use crate::lab::{
+    CLIENT, Lab, SERVER, Why,
+    limit::{Limit, MAX},
+    metrics::{Metrics, OPEN, UNTRACKED, get},
+    traffic, wait,
 };
 
 const RULES: &str = include_str!("../../../docs/prometheus/rules.yaml");
@@ -44,14 +42,18 @@ pub fn run() -> ExitCode {
     let seconds = started.elapsed().as_secs_f64();
     match ended {
         Ok(()) => {
-            println!("test prometheus_alerts_while_the_table_fills ... ok in {seconds:.2} s\n1 passed, 0 failed, 0 skipped");
+            println!(
+                "test prometheus_alerts_while_the_table_fills ... ok in {seconds:.2} s\n1 passed, 0 failed, 0 skipped"
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {
             for line in format!("{error:?}").lines() {
                 println!("    {line}");
             }
-            println!("test prometheus_alerts_while_the_table_fills ... FAILED in {seconds:.2} s\n0 passed, 1 failed, 0 skipped");
+            println!(
+                "test prometheus_alerts_while_the_table_fills ... FAILED in {seconds:.2} s\n0 passed, 1 failed, 0 skipped"
+            );
             ExitCode::FAILURE
         }
     }
@@ -71,7 +73,13 @@ fn story() -> Result<()> {
     let metrics = Metrics::of(
         Command::new(crate::native::namespace::rsct()),
         "127.0.0.1:9477",
-        &["--netns", &lab.server.name, "--latency", "--compat", "node_exporter"],
+        &[
+            "--netns",
+            &lab.server.name,
+            "--latency",
+            "--compat",
+            "node_exporter",
+        ],
     )?;
     wait::until("causes are counted", || {
         Ok(metrics.scrape()?.sum("rsct_tracing_causes", &[]) == 1.0)
@@ -103,7 +111,12 @@ fn story() -> Result<()> {
             has_shown = true;
         }
     }
-    ensure!(!firing.iter().any(|of| of == "RsctDoesNotTrace" || of == "RsctCannotRead"), "{firing:?}");
+    ensure!(
+        !firing
+            .iter()
+            .any(|of| of == "RsctDoesNotTrace" || of == "RsctCannotRead"),
+        "{firing:?}"
+    );
 
     // With figures of everything.
     let text = metrics.scrape()?.body;
@@ -173,7 +186,11 @@ fn dashboard(prometheus: &Prometheus) -> Result<()> {
             let query = target["expr"].as_str().context("no query")?;
             let query = query.replace("$instance", ".*").replace("$__rate_interval", "1m");
             let data = prometheus.query(&query)?;
-            ensure!(!data.is_empty(), "panel {}: {query} returns nothing", panel["title"]);
+            ensure!(
+                !data.is_empty(),
+                "panel {}: {query} returns nothing",
+                panel["title"]
+            );
             queries += 1;
         }
     }
@@ -184,7 +201,7 @@ fn dashboard(prometheus: &Prometheus) -> Result<()> {
 
 /// The metric and `rsct why full` name the same source.
 fn same_source(lab: &Lab, prometheus: &Prometheus) -> Result<()> {
-    let query = "topk(1, rate(rsct_conntrack_source_entries_created_total{source!=\"other\"}[5m]))";
+    let query = "topk(1, rate(rsct_conntrack_source_new_entries_total{source!=\"other\"}[5m]))";
     let data = prometheus.query(query)?;
     let source = data.first().and_then(|one| one["metric"]["source"].as_str());
     let why = Why::start("full", &lab.server.name, &[])?;

@@ -82,8 +82,7 @@ impl Prometheus {
 
     /// Waits until a query has a result.
     pub fn query_until(&self, what: &str, query: &str) -> Result<()> {
-        crate::lab::wait::until(what, || Ok(!self.query(query)?.is_empty()))
-            .with_context(|| self.log())
+        crate::lab::wait::until(what, || Ok(!self.query(query)?.is_empty())).with_context(|| self.log())
     }
 
     /// The names of the alerts that fire.

@@ -116,7 +116,11 @@ impl Exporter {
         let readings = reading::read(&self.options.selector).await?;
         match (readings.namespaces.is_empty(), readings.errors.first()) {
             (true, Some(error)) => bail!("cannot export metrics: {error}"),
-            _ => Ok(readings.namespaces.iter().map(|of| of.table.entries as usize).sum()),
+            _ => Ok(readings
+                .namespaces
+                .iter()
+                .map(|of| of.table.entries as usize)
+                .sum()),
         }
     }
 

@@ -20,7 +20,7 @@ use self::{exporter::Exporter, outlet::Outlet, traced::Traced};
 use super::{
     latency,
     namespaces::NetnsArg,
-    shared_args::{AttachArg, DurationArg},
+    shared_args::{AttachArg, DurationArg, IntervalArg},
 };
 use crate::{
     filter::Filter,
@@ -33,11 +33,15 @@ use crate::{
 /// Size of the ring buffer: as small as 20 ms of packets allow, because it is resident.
 const RING_BYTES: u32 = 4 << 20;
 
+/// The default of `--interval`.
+const INTERVAL: Duration = Duration::from_secs(15);
+
 /// Export metrics for Prometheus, with causes
 ///
 /// Answers GET /metrics on a loopback address, or writes a file at each interval: entries, the kernel's counters with 64 bits,
 /// causes of drops, failed inserts, INVALID packets and deletions, the sources that create the most entries, and durations.
 /// Labels have a bounded number of values; the number of series is printed at the start. The table is never dumped for a scrape.
+/// --interval (15s) writes the file, and reads the kernel's counters also without a scrape.
 ///
 /// If the eBPF programs cannot be attached, rsct reports the reason and exports the kernel's own counters.
 #[derive(Debug, Args)]
@@ -64,9 +68,8 @@ pub(super) struct MetricsArgs {
     /// Number of sources with a series of their own
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
     top_sources: u16,
-    /// Read the kernel's counters every TIME (15s, 1m), also without a scrape
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = super::shared_args::parse_interval)]
-    interval: Duration,
+    #[command(flatten)]
+    interval: IntervalArg,
     /// Also measure the durations of conntrack's functions
     #[arg(long)]
     latency: bool,
@@ -108,7 +111,8 @@ async fn metrics(args: &MetricsArgs) -> anyhow::Result<ExitCode> {
     exporter.trace(traced.clone());
     let limit = plural::count(exporter.series_limit(), "series", "series");
     message!("metrics {}, at most {limit}", outlet.place());
-    let serving = tokio::task::spawn_local(outlet.serve(Rc::clone(&exporter), args.interval));
+    let interval = args.interval.interval.unwrap_or(INTERVAL);
+    let serving = tokio::task::spawn_local(outlet.serve(Rc::clone(&exporter), interval));
     let ended = follow(live, traced, &exporter, args.duration.duration).await;
     serving.abort();
     ended?;

@@ -122,7 +122,11 @@ mod tests {
             assert!(error.to_string().contains("--allow-remote"), "{error}");
         }
         let event_loop = crate::waiting::event_loop().unwrap();
-        for (address, allow_remote) in [("127.0.0.1:0", false), ("127.8.8.8:0", false), ("0.0.0.0:0", true)] {
+        for (address, allow_remote) in [
+            ("127.0.0.1:0", false),
+            ("127.8.8.8:0", false),
+            ("0.0.0.0:0", true),
+        ] {
             let outlet = event_loop.block_on(opened(address, allow_remote)).unwrap();
             assert!(!outlet.place().contains(":0/"), "{}", outlet.place());
         }
@@ -133,18 +137,31 @@ mod tests {
         let other = Bound::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap().to_string();
         let error = error(&address, false).to_string();
-        assert!(error.contains(&address) && error.contains("another program listens there"), "{error}");
+        assert!(
+            error.contains(&address) && error.contains("another program listens there"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_foreign_address_is_named() {
         let error = error("192.0.2.1:0", true).to_string();
-        assert!(error.contains("no interface of this host has this address"), "{error}");
+        assert!(
+            error.contains("no interface of this host has this address"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_address_needs_a_port() {
-        for text in ["", "9477", "localhost", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:70000"] {
+        for text in [
+            "",
+            "9477",
+            "localhost",
+            "127.0.0.1",
+            "127.0.0.1:http",
+            "127.0.0.1:70000",
+        ] {
             assert!(parse_address(text).is_err(), "{text}");
         }
     }

@@ -19,7 +19,10 @@ pub(super) fn can_write(file: &Path) -> Result<()> {
     // If it cannot be removed, the next writing replaces it.
     let _ = fs::remove_file(&fresh);
     if file.is_dir() {
-        bail!("cannot write {}: it is a directory; add a file name such as rsct.prom", name(file));
+        bail!(
+            "cannot write {}: it is a directory; add a file name such as rsct.prom",
+            name(file)
+        );
     }
     Ok(())
 }
@@ -77,7 +80,10 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"two");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
         let error = can_write(&dir.join("none/rsct.prom")).unwrap_err().to_string();
-        assert!(error.contains("cannot write") && error.contains("No such file"), "{error}");
+        assert!(
+            error.contains("cannot write") && error.contains("No such file"),
+            "{error}"
+        );
         let error = can_write(&dir).unwrap_err().to_string();
         assert!(error.contains("is a directory"), "{error}");
         fs::remove_dir_all(&dir).unwrap();

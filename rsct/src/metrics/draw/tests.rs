@@ -151,11 +151,18 @@ fn every_series_is_within_the_limit() {
 fn the_only_namespace_has_no_label() {
     let (_, samples, _) = drawn(Format::OpenMetrics, 1);
     assert_eq!(value(&samples, "rsct_conntrack_entries", &[]), 5.0);
-    assert_eq!(value(&samples, "rsct_conntrack_stat_total", &[("stat", "invalid")]), 14.0);
+    assert_eq!(
+        value(&samples, "rsct_conntrack_stat_total", &[("stat", "invalid")]),
+        14.0
+    );
     assert_eq!(value(&samples, "rsct_conntrack_packets_total", &[]), 9.0);
     assert!(samples.iter().all(|sample| !sample.labels.contains_key("netns")));
     assert_eq!(
-        value(&samples, "rsct_conntrack_source_entries_created_total", &[("source", "10.0.0.1")]),
+        value(
+            &samples,
+            "rsct_conntrack_source_new_entries_total",
+            &[("source", "10.0.0.1")]
+        ),
         3.0
     );
     assert_eq!(value(&samples, "rsct_conntrack_invalid_packets_total", &[]), 2.0);
@@ -171,10 +178,13 @@ fn sums_over_namespaces_are_whole() {
     };
     assert_eq!(sum("rsct_conntrack_entries"), 1000.0);
     assert_eq!(sum("rsct_conntrack_packets_total"), 1800.0);
-    assert_eq!(sum("rsct_conntrack_source_entries_created_total"), 600.0);
+    assert_eq!(sum("rsct_conntrack_source_new_entries_total"), 600.0);
     assert_eq!(sum("rsct_conntrack_stat_total"), 200.0 * 14.0 * 15.0);
     assert_eq!(sum("rsct_conntrack_entries_by_state"), 200.0 * 256.0 * 16.0);
-    assert_eq!(value(&samples, "rsct_conntrack_entries", &[("netns", "other")]), 168.0 * 5.0);
+    assert_eq!(
+        value(&samples, "rsct_conntrack_entries", &[("netns", "other")]),
+        168.0 * 5.0
+    );
 }
 
 #[test]
