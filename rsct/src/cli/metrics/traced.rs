@@ -71,8 +71,8 @@ impl Figures {
                 Notice::Programs { run, .. } => self.run = run.unwrap_or(self.run),
                 _ => {}
             }
-            // The rest is for people.
-            if !matches!(notice, Notice::Started { .. } | Notice::Causes { .. }) {
+            // Losses are metrics: under overload, a message for each would fill the log.
+            if let Notice::Programs { .. } | Notice::Unfired { .. } | Notice::NoCauses = notice {
                 crate::render::top::notice_message(&notice);
             }
         }
