@@ -54,6 +54,7 @@ mod labels;
 mod latency;
 mod library;
 mod load;
+mod metrics;
 mod netlink;
 mod nfct;
 mod observe;

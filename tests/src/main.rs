@@ -6,6 +6,7 @@ mod docs;
 mod guest;
 mod lab;
 mod native;
+mod prometheus;
 mod registry;
 mod sentence;
 
@@ -71,6 +72,8 @@ enum Command {
     /// The programs that rsct and conntrack are compared with
     #[command(subcommand, hide = true)]
     BenchBare(bench::table::Bare),
+    /// Fill a table while Debian's Prometheus scrapes rsct, in a guest that has it
+    Prometheus,
     /// Play the demo
     Demo {
         /// Run `rsct ARGS` during the demo, in place of `rsct trace`
@@ -147,6 +150,7 @@ fn main() -> ExitCode {
         Command::BenchTop { only } => bench::top(only.as_deref()),
         Command::BenchTable(options) => bench::table::run(&options),
         Command::BenchBare(bare) => bare.run(),
+        Command::Prometheus => prometheus::run(),
         Command::Demo { args } => demo::run(&args).unwrap_or_else(|error| {
             eprintln!("rsct-tests: {error:#}");
             ExitCode::FAILURE

@@ -147,7 +147,7 @@ impl KernelCounters {
 }
 
 /// Opens the namespaces: on another thread if it may take long, so that records are still read.
-async fn open(selector: &Selector) -> Result<Found, NetnsError> {
+pub(crate) async fn open(selector: &Selector) -> Result<Found, NetnsError> {
     match selector {
         Selector::Current => netns::open(selector),
         _ => {

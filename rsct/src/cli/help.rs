@@ -6,7 +6,10 @@ use clap::Command;
 
 /// Headings, and the commands below each.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Observe", &["trace", "top", "record", "watch", "latency", "why"]),
+    (
+        "Observe",
+        &["trace", "top", "record", "metrics", "watch", "latency", "why"],
+    ),
     (
         "Table",
         &[

@@ -24,6 +24,7 @@ pub mod list;
 mod list_at;
 pub mod load;
 pub mod man;
+mod metrics;
 mod namespaces;
 mod no_events;
 mod printer;
@@ -86,6 +87,7 @@ enum Command {
     Trace(Box<trace::TraceArgs>),
     Top(Box<top::TopArgs>),
     Record(Box<record::RecordArgs>),
+    Metrics(Box<metrics::MetricsArgs>),
     Latency(Box<latency::LatencyArgs>),
     Watch(Box<watch::WatchArgs>),
     Why(Box<why::WhyArgs>),
@@ -138,6 +140,7 @@ pub fn run() -> ExitCode {
         Command::Trace(args) => trace::run(args),
         Command::Top(args) => top::run(args),
         Command::Record(args) => record::run(args),
+        Command::Metrics(args) => metrics::run(args),
         Command::Latency(args) => latency::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Why(args) => why::run(args),

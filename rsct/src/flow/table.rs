@@ -29,6 +29,8 @@ pub(crate) struct FlowTable {
     /// The entries that no record has shown, if they are only counted.
     silent: Option<Silent>,
     reconciliation: Reconciliation,
+    /// True if flows are not kept.
+    keeps_nothing: bool,
 }
 
 impl FlowTable {
@@ -41,7 +43,13 @@ impl FlowTable {
             governed: HashMap::new(),
             silent: None,
             reconciliation: Reconciliation::default(),
+            keeps_nothing: false,
         }
+    }
+
+    /// Keeps no flows from now on: records have none then.
+    pub(crate) fn keep_nothing(&mut self) {
+        self.keeps_nothing = true;
     }
 
     /// Number of known flows.
@@ -79,7 +87,7 @@ impl FlowTable {
     /// Adds a packet's record. Returns the flow it belongs to, as it is after the packet.
     #[inline]
     pub(crate) fn packet(&mut self, record: &PacketRecord) -> Option<&Flow> {
-        if record.ct == 0 {
+        if record.ct == 0 || self.keeps_nothing {
             return None;
         }
         let key = FlowKey {
@@ -144,6 +152,9 @@ impl FlowTable {
 
     /// A policy governs the flow's timeouts. The flow's first record may follow later.
     pub(crate) fn governed(&mut self, key: FlowKey, policy: PolicyOf) {
+        if self.keeps_nothing {
+            return;
+        }
         match self.store.find_key(key) {
             Some(index) => self.store.live_mut(index).policy = policy,
             None => {
@@ -164,7 +175,7 @@ impl FlowTable {
 
     /// Adds an entry's record. Returns the flow it belongs to; for a delete or destroy as it was last.
     pub(crate) fn entry(&mut self, record: &EntryRecord) -> Option<Flow> {
-        if record.ct == 0 {
+        if record.ct == 0 || self.keeps_nothing {
             return None;
         }
         let kind = EntryKind::from_byte(record.what)?;
@@ -238,6 +249,9 @@ impl FlowTable {
 
     /// A dump begins. `seeding`: the table was empty before, so the dump's entries are no differences.
     pub(crate) fn begin_dump(&mut self, now_ns: u64, seeding: bool) {
+        if self.keeps_nothing {
+            return;
+        }
         self.reconciliation.begin(now_ns, seeding);
         if let Some(silent) = &mut self.silent {
             silent.begin();
@@ -246,6 +260,9 @@ impl FlowTable {
 
     /// One entry of the dump, read at `now_ns` at the latest.
     pub(crate) fn dumped(&mut self, entry: &DumpedEntry, now_ns: u64) {
+        if self.keeps_nothing {
+            return;
+        }
         if !self.is_only_counted(entry) {
             self.reconciliation.entry(&mut self.store, entry, now_ns);
         }
@@ -253,6 +270,9 @@ impl FlowTable {
 
     /// The dump ends; all records up to now are in the table. `coverage` returns how far each namespace was dumped.
     pub(crate) fn end_dump(&mut self, now_ns: u64, coverage: impl Fn(u32) -> Coverage) {
+        if self.keeps_nothing {
+            return;
+        }
         if let Some(silent) = &mut self.silent {
             self.reconciliation.appeared(silent.end(&coverage));
         }

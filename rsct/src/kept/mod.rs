@@ -12,6 +12,7 @@ mod rewritten;
 mod shown;
 mod terminal;
 mod version_1;
+mod without_flows;
 
 use std::{
     fs,

@@ -2,23 +2,17 @@
 
 #[cfg(test)]
 mod crowded;
+mod observed;
 #[cfg(test)]
 mod silent;
 
-use rsct_common::record::{EntryRecord, PacketFlags, PacketRecord};
-
 use crate::{
-    causes::{
-        Why,
-        tally::{FlowName, TaskName},
-    },
-    flow::{Flow, delete_kind, operation::Operation, outcome::Outcome},
     latency::Tally,
-    observe::{Input, Model, Notice, Observation, Observer, Reason, Selection, Setup},
+    observe::{Input, Model, Notice, Observer, Selection, Setup},
 };
 
 use super::{
-    Class, Figures, History, OfCause, Population, Snapshot, TableUse, Totals, cause_counts::CauseCounts,
+    History, OfCause, Population, Snapshot, TableUse, Totals, cause_counts::CauseCounts, census::Census,
     pending::Pending,
 };
 
@@ -52,6 +46,8 @@ struct Collected {
     causes_lost: u64,
     /// Changes of the stream that were not taken yet.
     notices: Vec<Notice>,
+    /// Counts entries without flows, if none are kept.
+    census: Option<Census>,
 }
 
 impl Collector {
@@ -81,6 +77,15 @@ impl Collector {
         self
     }
 
+    /// Keeps no flows, so that its memory does not grow with the table. `expected` is the number of entries.
+    pub(crate) fn without_flows(mut self, expected: usize) -> Self {
+        let mut census = Census::default();
+        census.expect(expected);
+        self.figures.census = Some(census);
+        self.model.table.keep_nothing();
+        self
+    }
+
     /// The last records.
     pub(crate) fn history(&self) -> Option<&History> {
         self.figures.history.as_ref()
@@ -103,6 +108,24 @@ impl Collector {
         self.figures_of(input);
     }
 
+    /// Counts a dump without flows.
+    #[cold]
+    fn count_dump(&mut self, input: Input<'_>) {
+        let Some(census) = &mut self.figures.census else {
+            return;
+        };
+        match input {
+            Input::DumpBegins { .. } => census.begin(),
+            Input::Dumped { entry, .. } => census.dumped(entry),
+            Input::DumpEnds { covered, .. } => {
+                if let (Some(population), Some(_)) = (census.end(), covered) {
+                    self.figures.now.population = population;
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Takes one input, and passes the observations on to another observer, too.
     pub(crate) fn take_with(&mut self, input: Input<'_>, other: &mut impl Observer) {
         self.model.take(input, &mut (&mut self.figures, other));
@@ -116,6 +139,11 @@ impl Collector {
             Input::Ended(ended) => {
                 let lost = ended.lost.total() + ended.skips.counted + ended.malformed + ended.causes_lost;
                 self.figures.now.totals.lost = self.figures.now.totals.lost.max(lost);
+            }
+            Input::DumpBegins { .. } | Input::Dumped { .. } | Input::DumpEnds { .. }
+                if self.figures.census.is_some() =>
+            {
+                self.count_dump(input);
             }
             Input::DumpEnds { .. } => self.figures.now.population = Population::of(&self.model.table),
             Input::Fact(fact) => self.figures.causes.fact(fact),
@@ -193,126 +221,6 @@ impl Collector {
             .map(|unfired| unfired.to_string())
             .collect();
         now
-    }
-}
-
-impl Observer for Collected {
-    fn needs_sources(&self) -> bool {
-        false
-    }
-
-    fn observe(&mut self, observation: Observation<'_>) {
-        if let Some(history) = &mut self.history {
-            history.add(observation);
-        }
-        match observation {
-            Observation::Packet(record, flow, _, reason) => self.packet(record, flow, reason),
-            Observation::Entry(record, flow, why) => self.entry(record, flow, why),
-            Observation::Cause(why) => self.causes.record(why),
-        }
-    }
-
-    fn notice(&mut self, notice: &Notice) {
-        match notice {
-            Notice::Loss { total, .. } => self.lost = *total,
-            Notice::CausesLost { total } => self.causes_lost = *total,
-            Notice::Causes { .. } => self.causes_since_ns = Some(self.now_ns),
-            Notice::NoCauses => {
-                self.causes_since_ns = None;
-                self.causes.detached();
-            }
-            _ => {}
-        }
-        self.now.totals.lost = self.lost + self.causes_lost;
-        self.notices.push(notice.clone());
-    }
-}
-
-impl Collected {
-    fn packet(&mut self, record: &PacketRecord, flow: Option<&Flow>, reason: Reason<'_>) {
-        let outcome = Outcome::of(record);
-        let totals = &mut self.now.totals;
-        totals.packets += 1;
-        totals.bytes += u64::from(record.len_bytes);
-        match outcome {
-            Outcome::Created => totals.created += 1,
-            Outcome::Invalid => totals.invalid += 1,
-            Outcome::Dropped => totals.dropped += 1,
-            _ => {}
-        }
-        let timed = record.flags & PacketFlags::DURATION != 0;
-        if timed {
-            self.now.durations.add_value(u64::from(record.duration_ns));
-        }
-        let figures = Figures {
-            packets: 1,
-            bytes: u64::from(record.len_bytes),
-            created: u64::from(outcome == Outcome::Created),
-            cost_ns: if timed { u64::from(record.duration_ns) } else { 0 },
-        };
-        self.culprits(record, flow, &figures);
-        if let Some(flow) = flow
-            && outcome == Outcome::Tracked
-            && record.flags & PacketFlags::BEFORE != 0
-            && record.state_before != record.state_after
-        {
-            let class = Class {
-                state: record.state_after,
-                ..Class::of(flow)
-            };
-            self.now.population.changed(class, record.state_before);
-        }
-        if let Reason::Known(why) = reason {
-            self.causes.record(why);
-        }
-    }
-
-    fn culprits(&mut self, record: &PacketRecord, flow: Option<&Flow>, figures: &Figures) {
-        let culprits = &mut self.now.culprits;
-        if record.flags & PacketFlags::TASK != 0 {
-            let name = TaskName {
-                pid: record.pid,
-                comm: record.comm,
-            };
-            self.pending.add_task(name, figures, &mut culprits.tasks);
-        }
-        let name = |tuple| FlowName {
-            netns: record.netns,
-            zone: record.zone,
-            tuple,
-        };
-        match flow {
-            Some(flow) => {
-                let name = || name(flow.orig);
-                self.pending.add(flow.number, name, figures, culprits);
-            }
-            None => self.pending.add_other(name(record.tuple), figures, culprits),
-        }
-    }
-
-    fn entry(&mut self, record: &EntryRecord, flow: Option<&Flow>, why: Option<&Why>) {
-        let totals = &mut self.now.totals;
-        match Operation::of(record) {
-            Some(Operation::Confirmed | Operation::Created) => {
-                totals.inserted += 1;
-                if let Some(flow) = flow {
-                    self.now.population.add(Class::of(flow), 1);
-                }
-            }
-            Some(Operation::Deleted(_)) if delete_kind::deleted(record) => {
-                totals.deleted += 1;
-                if let Some(flow) = flow.filter(|flow| flow.is_confirmed()) {
-                    self.now.population.add(Class::of(flow), -1);
-                }
-            }
-            Some(Operation::AllocFailed | Operation::NotConfirmed | Operation::NotCreated) => {
-                totals.insert_failed += 1;
-            }
-            _ => {}
-        }
-        if let Some(why) = why {
-            self.causes.record(why);
-        }
     }
 }
 

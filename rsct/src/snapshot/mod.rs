@@ -3,6 +3,7 @@
 //! All totals grow from the start; [`Snapshot::since`] yields those of an interval.
 
 mod cause_counts;
+mod census;
 mod collector;
 mod history;
 mod leaders;

@@ -36,8 +36,10 @@ const PAGES: &[(&str, &str)] = &[
     page!("docs/json.md"),
     page!("docs/latency.md"),
     page!("docs/library.md"),
+    page!("docs/metrics.md"),
     page!("docs/nfct.md"),
     page!("docs/privileges.md"),
+    page!("docs/prometheus/runbook.md"),
     page!("docs/questions.md"),
     page!("docs/recording.md"),
     page!("docs/report.md"),
@@ -65,7 +67,7 @@ mod tests {
     fn no_page_is_missing() {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut pages = Vec::new();
-        for directory in ["", "docs/"] {
+        for directory in ["", "docs/", "docs/prometheus/"] {
             for entry in fs::read_dir(top.join(directory)).unwrap() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 if name.ends_with(".md") {

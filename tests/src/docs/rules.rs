@@ -66,6 +66,7 @@ const DOCTOR: &str = "rsct doctor";
 const WATCHES: &[&[&str]] = &[
     &["trace"],
     &["record"],
+    &["metrics"],
     &["watch"],
     &["latency"],
     &["why"],

@@ -35,6 +35,7 @@ mod latency_of_nat;
 mod library_example_runs;
 mod list_filters_agree;
 mod list_outputs_agree;
+mod metrics_name_who_fills;
 mod namespace_goes_away_while_traced;
 mod namespace_out_of_reach;
 mod nfct_agrees;
@@ -236,6 +237,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     q05_what_a_packet_costs: EachForm,
     q06_contention_at_confirm: EachForm,
     top_shows_who_sends: Ends(SCREEN),
+    metrics_name_who_fills: Ends(SCREEN),
     library_example_runs: Ends(LIBRARY),
     documented_commands_run: Newest(PAGES),
     hardened_kernel_is_named: Once(OWN),

@@ -11,6 +11,7 @@ pub mod latency;
 pub mod limit;
 pub mod line;
 pub mod listener;
+pub mod metrics;
 pub mod nfnetlink;
 pub mod process;
 pub mod programs;

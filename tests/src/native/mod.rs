@@ -26,6 +26,8 @@ pub mod list_outputs_as_conntrack;
 mod list_says_what_is_wrong;
 mod load_says_what_is_wrong;
 mod many_namespaces;
+mod metrics_answer_scrapes;
+mod metrics_of_many_namespaces;
 mod names_are_escaped;
 pub mod namespace;
 mod namespaces_in_reach;
@@ -128,6 +130,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("list_says_what_is_wrong", list_says_what_is_wrong::run, &[]),
     scenario("load_says_what_is_wrong", load_says_what_is_wrong::run, &[]),
     scenario("many_namespaces", many_namespaces::run, &[]),
+    scenario("metrics_answer_scrapes", metrics_answer_scrapes::run, &[]),
+    scenario("metrics_of_many_namespaces", metrics_of_many_namespaces::run, &[]),
     scenario("names_are_escaped", names_are_escaped::run, &[]),
     scenario("namespaces_in_reach", namespaces_in_reach::run, &[]),
     scenario("new_netns_is_empty", new_netns_is_empty::run, &[]),

@@ -5,6 +5,7 @@ mod guests;
 mod host;
 pub mod pages;
 mod plan;
+mod prometheus;
 mod results;
 
 use std::{
@@ -66,6 +67,8 @@ enum Kind {
     Pages,
     /// Exports of recordings, opened in Perfetto's trace_processor
     Export,
+    /// Debian's Prometheus, which scrapes rsct in a guest
+    Prometheus,
     /// Scenarios in guests
     Guest,
 }
@@ -110,8 +113,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Network, compiler and guests are used in parallel: each fetches or builds what the next needs, and everything that
 /// guests do not need is compiled while they run.
 fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
-    let wanted = [Kind::Native, Kind::Guest, Kind::Pages, Kind::Export].map(|kind| options.wants(kind));
-    let [native, guest, pages, export] = wanted;
+    let wanted = [
+        Kind::Native,
+        Kind::Guest,
+        Kind::Pages,
+        Kind::Export,
+        Kind::Prometheus,
+    ];
+    let [native, guest, pages, export, prometheus] = wanted.map(|kind| options.wants(kind));
     let kernels = &options.kernels();
     let built = OnceLock::new();
     let (compiles, idle) = mpsc::channel();
@@ -123,7 +132,7 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         toolchain::ensure()?;
         // The guests wait for this, so nothing else compiles before.
         let listed = built.get_or_init(|| {
-            if !native && !guest && !pages && !export {
+            if !native && !guest && !pages && !export && !prometheus {
                 return Ok(Listed::default());
             }
             let listed = Profile::Quick
@@ -137,6 +146,11 @@ fn prepare_and_run(options: &Options, results: &Results) -> Result<()> {
         }
         if pages {
             scope.spawn(move || results.suite("pages", || pages::run(listed, options.filter())));
+        }
+        if prometheus {
+            scope.spawn(move || {
+                results.suite("prometheus", || prometheus::run(listed, options.filter()));
+            });
         }
         if export {
             scope.spawn(move || {
