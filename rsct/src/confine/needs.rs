@@ -1,6 +1,6 @@
 //! The table: each command, the capabilities that it starts with, and what it keeps afterwards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{directory, may_create_in};
 use crate::kernel::privileges::{
@@ -19,6 +19,8 @@ pub(crate) enum Task {
     Record,
     /// `rsct watch`.
     Watch,
+    /// `rsct metrics`.
+    Metrics,
 }
 
 /// The privileges that a command keeps.
@@ -51,16 +53,23 @@ impl Needs {
     /// Also writes and rotates a file.
     #[must_use]
     pub(crate) fn with_rotated(mut self, file: PathBuf) -> Self {
-        self.writable.push(directory(&file).to_owned());
+        self = self.with_replaced(&file);
         self.rotates = Some(file);
+        self
+    }
+
+    /// Also replaces a file.
+    #[must_use]
+    pub(crate) fn with_replaced(mut self, file: &Path) -> Self {
+        self.writable.push(directory(file).to_owned());
         self
     }
 
     /// The capabilities that its files need: root may not write to another user's directory without one.
     pub(super) fn of_files(&self) -> CapabilitySet {
-        match &self.rotates {
-            Some(file) if !may_create_in(directory(file)) => CapabilitySet::of(&[DacOverride]),
-            _ => CapabilitySet::default(),
+        match self.writable.iter().all(|directory| may_create_in(directory)) {
+            true => CapabilitySet::default(),
+            false => CapabilitySet::of(&[DacOverride]),
         }
     }
 }
@@ -72,8 +81,8 @@ fn helper(task: Task, other_namespaces: bool) -> Option<CapabilitySet> {
         return Some(CapabilitySet::of(&[SysAdmin, SysPtrace, DacReadSearch, NetAdmin]));
     }
     match task {
-        // The task's name is in each record.
-        Task::Trace => None,
+        // The task's name is in each record; metrics name no programs.
+        Task::Trace | Task::Metrics => None,
         // The names of programs that listen or sent a request.
         Task::Top | Task::Record | Task::Watch => Some(CapabilitySet::of(&[SysPtrace, DacReadSearch])),
     }
@@ -97,6 +106,7 @@ pub(crate) const GROUPS: &[Group] = &[
             "trace",
             "top",
             "record",
+            "metrics",
             "latency",
             "why",
             "timeout why",
@@ -140,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    const TASKS: [Task; 4] = [Task::Trace, Task::Top, Task::Record, Task::Watch];
+    const TASKS: [Task; 5] = [Task::Trace, Task::Top, Task::Record, Task::Watch, Task::Metrics];
 
     #[test]
     fn no_command_keeps_more_than_the_capability_for_dumps() {

@@ -14,6 +14,7 @@ use crate::{
     lab::{
         Lab, Trace,
         injected::error_of_opening,
+        metrics::Metrics,
         process::{child, keeps_only, kill, privileges},
         recorder::{Recorder, replayed},
         traffic,
@@ -38,6 +39,7 @@ pub fn run() -> Result<()> {
     top(&lab)?;
     record(&lab)?;
     watch(&lab)?;
+    metrics(&lab)?;
     kept(&lab)
 }
 
@@ -174,6 +176,18 @@ fn watch(lab: &Lab) -> Result<()> {
         .create("-p udp -s 10.0.0.1 -d 10.0.0.2 --sport 7 --dport 8 -t 300")?;
     lab.server.sh("conntrack -F 2>&1")?;
     watch.wait_for("the entry was deleted", |line| line.text("/event") == "destroy")?;
+    Ok(())
+}
+
+/// Reads the counters of another namespace at each scrape, through the helper.
+fn metrics(lab: &Lab) -> Result<()> {
+    let metrics = Metrics::start(&["--netns", &lab.server.name])?;
+    is_confined(metrics.id(), 0)?;
+    helper_keeps(metrics.id(), TO_OPEN_NAMESPACES)?;
+    let scrape = metrics.scrape()?;
+    let limit = scrape.sum("rsct_conntrack_entries_limit", &[("netns", &lab.server.name)]);
+    ensure!(limit > 0.0, "{}", scrape.body);
+    ensure!(metrics.stop()? == Some(0), "the exporter failed");
     Ok(())
 }
 

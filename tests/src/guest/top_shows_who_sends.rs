@@ -137,7 +137,8 @@ fn of_causes(known: &BTreeSet<u32>) -> Result<BTreeSet<u32>> {
 
 fn screen(lab: &Lab, tmux: &Tmux) -> Result<()> {
     let known = programs::ids()?;
-    tmux.run(&line("--ascii"))?;
+    // Programs come and go with their pane if the privileges to attach them stay.
+    tmux.run(&line("--ascii --keep-privileges"))?;
     tmux.shows(&["1 overview", "WHAT", "% of ", "inserted", "q quit"])?;
     let (client, server) = traffic::udp(lab, 9001)?;
     // Each interval needs packets of its own.

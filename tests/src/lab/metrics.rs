@@ -84,6 +84,11 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for a message with these words, and returns it.
     pub fn wait_for(&mut self, words: &str) -> Result<String> {
         let end = Instant::now() + DEADLINE;

@@ -20,9 +20,11 @@ use self::{exporter::Exporter, outlet::Outlet, traced::Traced};
 use super::{
     latency,
     namespaces::NetnsArg,
+    privileges_arg::PrivilegesArg,
     shared_args::{AttachArg, DurationArg, IntervalArg},
 };
 use crate::{
+    confine::{Needs, Task},
     filter::Filter,
     kernel::{interrupt::Signals, netns::Selector},
     latency::By,
@@ -79,6 +81,8 @@ pub(super) struct MetricsArgs {
     duration: DurationArg,
     #[command(flatten)]
     attach: AttachArg,
+    #[command(flatten)]
+    privileges: PrivilegesArg,
 }
 
 /// Values of `--compat`.
@@ -105,8 +109,20 @@ async fn metrics(args: &MetricsArgs) -> anyhow::Result<ExitCode> {
         has_compat: args.compat.is_some(),
     })?);
     let entries = exporter.begin().await?;
-    let live = attach(args, selector)?;
-    // Everything that needs privileges is open now.
+    let mut needs = Needs::of(Task::Metrics, args.netns.name().is_some());
+    if let Some(file) = &args.textfile {
+        needs = needs.with_replaced(file);
+    }
+    let confinement = args.privileges.confinement_with(needs)?;
+    let mut live = attach(args, selector)?;
+    // Reports the end to the service manager when it is dropped; of programs, `live` does both once all are attached.
+    let _started = match &mut live {
+        Some(live) => {
+            live.confine(confinement);
+            None
+        }
+        None => confinement.apply()?,
+    };
     let traced = live.as_ref().map(|live| Traced::new(&live.setup, entries));
     exporter.trace(traced.clone());
     let limit = plural::count(exporter.series_limit(), "series", "series");
