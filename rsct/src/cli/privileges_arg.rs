@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The options.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct PrivilegesArg {
     /// Change to this user once everything is attached
     ///

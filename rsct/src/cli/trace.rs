@@ -104,7 +104,7 @@ pub struct TraceArgs {
     #[arg(long)]
     log_bpf: bool,
     #[command(flatten)]
-    privileges: PrivilegesArg,
+    pub(super) privileges: PrivilegesArg,
 }
 
 /// Formats of a trace.
@@ -152,7 +152,6 @@ impl TraceArgs {
         input: InputArgs,
         duration: DurationArg,
         attach: AttachArg,
-        privileges: PrivilegesArg,
     ) -> Self {
         Self {
             filter,
@@ -179,7 +178,7 @@ impl TraceArgs {
             // The requested timeout identifies its source best.
             refresh: true,
             log_bpf: false,
-            privileges,
+            privileges: PrivilegesArg::default(),
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     if args.duration.duration == Some(Duration::ZERO) {
         return Ok(ExitCode::SUCCESS);
     }
-    let trace = TraceArgs::of_timeouts(
+    let mut trace = TraceArgs::of_timeouts(
         args.filter.clone(),
         args.explain,
         args.netns.clone(),
@@ -74,8 +74,8 @@ pub(super) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
         args.input.clone(),
         args.duration,
         args.attach,
-        args.privileges.clone(),
     );
+    trace.privileges = args.privileges.clone();
     trace::run_about(&trace, Subject::Timeouts)
 }
 

@@ -164,7 +164,9 @@ fn receive_head(socket: &UnixStream, head: &mut [u8; 4]) -> io::Result<(usize, V
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while let Some(found) = header.as_ref() {
             if (found.cmsg_level, found.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                let bytes = found.cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                // Its type depends on the C library.
+                let length: usize = found.cmsg_len as _;
+                let bytes = length - libc::CMSG_LEN(0) as usize;
                 let data = libc::CMSG_DATA(header).cast::<RawFd>();
                 for index in 0..bytes / size_of::<RawFd>() {
                     fds.push(OwnedFd::from_raw_fd(ptr::read_unaligned(data.add(index))));
