@@ -35,10 +35,21 @@ const COMMANDS: [&str; 13] = [
     "list",
     "doctor",
 ];
-const TIMEOUT: Duration = Duration::from_secs(1800);
-/// Memory of a guest in GiB: with 1,000,000 entries, one that lists them needs more.
-const MEMORY_GIB: u32 = 2;
-const LARGE_TABLE_GIB: u32 = 4;
+/// What a guest has.
+#[derive(Clone, Copy)]
+struct Size {
+    memory_gib: u32,
+    timeout: Duration,
+}
+const SIZE: Size = Size {
+    memory_gib: 2,
+    timeout: Duration::from_secs(1800),
+};
+/// With 1,000,000 entries, which iptstate lists again and again: each list is billions of instructions.
+const LARGE_TABLE: Size = Size {
+    memory_gib: 4,
+    timeout: Duration::from_secs(5400),
+};
 
 /// Measure the cost of tracing, starting, stopping and working on a large table.
 #[derive(Args)]
@@ -105,13 +116,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 fn packet(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare(Profile::Release)?;
-    counted(kernel, "bench-packet", only, "bpftrace", MEMORY_GIB)
+    counted(kernel, "bench-packet", only, "bpftrace", SIZE)
 }
 
 fn top(kernel: &str, only: Option<&str>) -> Result<ExitCode> {
     kernels::check(kernel)?;
     vm::prepare(Profile::Release)?;
-    counted(kernel, "bench-top", only, "iptstate", LARGE_TABLE_GIB)
+    counted(kernel, "bench-top", only, "iptstate", LARGE_TABLE)
 }
 
 /// Measures one kernel after the other; fails if one of them failed.
@@ -125,7 +136,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
         if number > 0 {
             println!();
         }
-        let code = counted(kernel, "bench-start", only, "bpftrace", MEMORY_GIB)?;
+        let code = counted(kernel, "bench-start", only, "bpftrace", SIZE)?;
         if code != ExitCode::SUCCESS {
             ended = code;
         }
@@ -139,15 +150,15 @@ fn counted(
     bench: &str,
     only: Option<&str>,
     package: &str,
-    memory_gib: u32,
+    size: Size,
 ) -> Result<ExitCode> {
     Boot {
         kernel,
         profile: Profile::Release,
         icount: true,
-        memory_gib,
+        memory_gib: size.memory_gib,
         with: &[package.to_owned()],
-        timeout: Some(TIMEOUT),
+        timeout: Some(size.timeout),
         script: format!("rsct-tests {bench} {}", only.unwrap_or_default()),
         ..Boot::default()
     }

@@ -81,6 +81,7 @@ fn table() -> Result<u32> {
     let _settings = Settings::raise(u64::from(ENTRIES) + 1000)?;
     let namespace = Namespace::new("top")?;
     namespace.inside(|| Ctnetlink::open()?.create(entries::flows(ENTRIES, Subset::All)))?;
+    println!("{ENTRIES} entries are in the table");
     let rsct = rsct().display().to_string();
     let line = [&rsct, "top", "-o", "json"].map(str::to_owned);
     let top = process::start(&namespace.name, &line, Output::File(Path::new(OUT)))?;
@@ -91,6 +92,7 @@ fn table() -> Result<u32> {
         })
     })?;
     let start = on_cpu(top.id())?;
+    println!("rsct top knows them");
     // Without a terminal, iptstate prints lines of 65,535 columns.
     let tmux = Tmux::start(&namespace, 80, 24)?;
     tmux.run("iptstate")?;
