@@ -145,13 +145,7 @@ fn start(kernels: &[String], only: Option<&str>) -> Result<ExitCode> {
 }
 
 /// Runs a bench of rsct-tests in a guest with a clock that counts instructions, next to a Debian package.
-fn counted(
-    kernel: &str,
-    bench: &str,
-    only: Option<&str>,
-    package: &str,
-    size: Size,
-) -> Result<ExitCode> {
+fn counted(kernel: &str, bench: &str, only: Option<&str>, package: &str, size: Size) -> Result<ExitCode> {
     Boot {
         kernel,
         profile: Profile::Release,
