@@ -1,7 +1,8 @@
 //! What an earlier program has noted, for the program at the exit of the same function or of its caller.
 //!
 //! By task, not by CPU: the scheduler may move a process to another CPU in between. A softirq has the task that it
-//! interrupts, but another stack, so a note has the position on the stack as well.
+//! interrupts, but another stack, so a note has the position on the stack as well. If a softirq notes something between a
+//! note of the interrupted process and its use, the process's note is lost.
 
 use core::ptr;
 

@@ -27,7 +27,7 @@ pub(super) struct Silent {
     hasher: RandomState,
 }
 
-/// What was known of an entry that a record shows.
+/// The dumps that contained an entry which a record shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     /// An earlier dump or the current one contained it.

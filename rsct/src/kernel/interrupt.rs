@@ -241,8 +241,8 @@ fn action(signal: i32) -> usize {
     action.sa_sigaction
 }
 
-/// Sets a signal's action to [`catch`] or to SIG_DFL.
-fn set_action(signal: i32, action: usize) {
+/// Sets a signal's action to a handler that is async-signal-safe, or to SIG_DFL.
+pub(super) fn set_action(signal: i32, action: usize) {
     // SAFETY: the struct is plain integers and a set of bits.
     let mut new: libc::sigaction = unsafe { mem::zeroed() };
     new.sa_sigaction = action;

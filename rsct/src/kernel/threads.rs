@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashSet,
-    fs, io, mem,
+    fs, io,
     os::fd::RawFd,
     ptr,
     sync::{
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::privileges::CapabilitySet;
+use super::{interrupt::set_action, privileges::CapabilitySet};
 
 /// The credentials of a thread after the change.
 #[derive(Clone, Copy, Debug)]
@@ -217,16 +217,6 @@ fn perform(to: &Credentials) -> Result<(), (&'static str, i32)> {
         }
     }
     Ok(())
-}
-
-/// Sets a signal's handler.
-fn set_action(signal: i32, handler: usize) {
-    // SAFETY: the struct is plain integers and a set of bits.
-    let mut action: libc::sigaction = unsafe { mem::zeroed() };
-    action.sa_sigaction = handler;
-    action.sa_flags = libc::SA_RESTART;
-    // SAFETY: the struct outlives the call; the handler makes system calls only.
-    unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::{
     snapshot::{Culprits, Snapshot},
 };
 
-/// What is exported.
+/// The namespaces and the families that an exporter reads.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     /// The namespaces.
